@@ -1,0 +1,1 @@
+//! The command line, the configuration file and the settings they amount to. Never touches the network.

@@ -1,0 +1,1 @@
+//! Exporters: a report in, bytes out.

@@ -1,0 +1,31 @@
+//! `camscan` finds every IP camera, recorder and video stream on a network, says what each one is
+//! and what it streams, and proves that frames arrive.
+//!
+//! ```text
+//! targets ─┐
+//!          ├─ discovery ──► pool: ports → detectors → identify → analyse → verify ─┐
+//!          │                                                                      │ Finding
+//!          └──────────────────────────────────────────────────────────────────────┤
+//!                                                     registry: Finding → ScanEvent
+//!                                                     progress · exporters · store
+//! ```
+//!
+//! The modules stand in reading order, from plain data to the commands that join the parts.
+//! Imports point down only; `tests/architecture.rs` holds the rule.
+
+pub mod model;
+pub mod text;
+
+pub mod net;
+
+pub mod identify;
+pub mod probe;
+pub mod protocol;
+
+pub mod registry;
+pub mod scan;
+
+pub mod export;
+
+pub mod cli;
+pub mod command;

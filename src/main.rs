@@ -1,0 +1,3 @@
+//! The `camscan` program.
+
+fn main() {}

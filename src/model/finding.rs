@@ -1,0 +1,82 @@
+//! What discovery, detectors and analysis say: one observation about one address.
+
+use std::net::IpAddr;
+
+use super::{Evidence, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
+
+/// One observation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The address that answered.
+    pub ip: IpAddr,
+    /// What was observed.
+    pub kind: FindingKind,
+}
+
+impl Finding {
+    /// An observation about `ip`.
+    pub fn new(ip: IpAddr, kind: FindingKind) -> Self {
+        Finding { ip, kind }
+    }
+}
+
+/// What was observed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FindingKind {
+    /// The address answered to a discovery method.
+    Seen(Method),
+    /// The link-layer address it answers from.
+    Mac(MacAddr),
+    /// An identity the device states itself: an ONVIF endpoint's or UPnP device's UUID, lower case, without `urn:uuid:`.
+    EndpointId(String),
+    /// A further address of the same device, by its own word.
+    Address(IpAddr),
+    /// A service was found or more became known of it; merged by port, transport and protocol.
+    Service(Service),
+    /// A source's word on a fact.
+    Evidence(Evidence),
+    /// A stream address the device announced, to be analysed first; no fact of the report by itself.
+    StreamHint(StreamHint),
+    /// A stream was analysed; merged by URL.
+    Stream(Box<Stream>),
+    /// Logins used so far.
+    LoginAttempts(LoginAttempts),
+    /// Something went wrong.
+    Error(StageError),
+    /// Nothing more will be said about this address in this scan.
+    Done,
+}
+
+/// A stream address a device announced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamHint {
+    /// The URL, host replaced by the address that answered, userinfo removed.
+    pub url: String,
+    /// The recorder's channel, from 1.
+    pub channel: Option<u32>,
+    /// The profile's name, cleaned.
+    pub profile_name: Option<String>,
+    /// The profile's token, cleaned.
+    pub profile_token: Option<String>,
+    /// Where to fetch a still picture, likewise cleaned of host and userinfo.
+    pub snapshot_url: Option<String>,
+    /// What the device declares about the picture.
+    pub video: Option<super::Video>,
+    /// What the device declares about the sound.
+    pub audio: Option<super::Audio>,
+}
+
+impl StreamHint {
+    /// An address of which nothing else is known.
+    pub fn new(url: impl Into<String>) -> Self {
+        StreamHint {
+            url: url.into(),
+            channel: None,
+            profile_name: None,
+            profile_token: None,
+            snapshot_url: None,
+            video: None,
+            audio: None,
+        }
+    }
+}

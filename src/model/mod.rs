@@ -1,0 +1,25 @@
+//! Plain data, shared by every room: no I/O, no clock, no behaviour beyond what the data itself means.
+
+pub mod device;
+pub mod event;
+pub mod finding;
+pub mod mac;
+pub mod options;
+pub mod report;
+pub mod secret;
+pub mod service;
+pub mod stream;
+pub mod target;
+
+pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
+pub use event::ScanEvent;
+pub use finding::{Finding, FindingKind};
+pub use mac::MacAddr;
+pub use options::{Method, ProbeOptions, ScanPlan, Verify};
+pub use report::{Report, ScanInfo, ScanStatus};
+pub use secret::{Credential, Secret};
+pub use service::{AuthScheme, Protocol, Service, Transport};
+pub use stream::{
+    Audio, AudioCodec, ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, VideoCodec,
+};
+pub use target::{HostTarget, TargetSet, TargetSpec};

@@ -1,0 +1,161 @@
+//! What a scan is asked to do, resolved: no flag, file or environment is looked at after this.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Credential, TargetSet};
+
+/// A way of finding hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// ARP requests on the local links.
+    Arp,
+    /// WS-Discovery probes, multicast and unicast.
+    Onvif,
+    /// SSDP M-SEARCH.
+    Ssdp,
+    /// DNS-SD questions by multicast.
+    Mdns,
+    /// The makers' own discovery questions (SADP, DHIP, DVRIP, …).
+    Beacon,
+    /// ICMP echo.
+    Icmp,
+    /// TCP connects.
+    Tcp,
+}
+
+impl Method {
+    /// Every method, in the order of the report.
+    pub const ALL: [Method; 7] =
+        [Method::Arp, Method::Onvif, Method::Ssdp, Method::Mdns, Method::Beacon, Method::Icmp, Method::Tcp];
+
+    /// The name as it stands in the report and in `--methods`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Arp => "arp",
+            Method::Onvif => "onvif",
+            Method::Ssdp => "ssdp",
+            Method::Mdns => "mdns",
+            Method::Beacon => "beacon",
+            Method::Icmp => "icmp",
+            Method::Tcp => "tcp",
+        }
+    }
+
+    /// The method of that name.
+    pub fn from_name(name: &str) -> Option<Method> {
+        Method::ALL.into_iter().find(|m| m.as_str() == name)
+    }
+}
+
+/// How far a stream is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Services are named; no stream is asked for.
+    None,
+    /// Streams are described; none is played.
+    Describe,
+    /// Streams are played until frames are measured.
+    Frames,
+}
+
+/// When `ffprobe` is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ffprobe {
+    /// When our own analysis leaves codec or size unknown, and it is installed.
+    Auto,
+    /// For every stream.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// What is done with one host. Shared by `scan`, `probe` and whatever rescans.
+#[derive(Debug, Clone)]
+pub struct ProbeOptions {
+    /// TCP ports to look at, in order of likelihood.
+    pub ports: Vec<u16>,
+    /// How far streams are proved.
+    pub verify: Verify,
+    /// When `ffprobe` is asked.
+    pub ffprobe: Ffprobe,
+    /// Deadline of a TCP connect.
+    pub connect_timeout: Duration,
+    /// Deadline of one request's whole answer.
+    pub request_timeout: Duration,
+    /// How long to wait for the first frame of a stream.
+    pub frame_timeout: Duration,
+    /// How long a stream is measured after its first frame.
+    pub measure_time: Duration,
+    /// How often a step that failed for a reason that can pass is repeated.
+    pub retries: u32,
+    /// Deadline of everything done with one host.
+    pub host_timeout: Duration,
+    /// Connections to one host at once, 1..
+    pub per_host: usize,
+    /// Logins the user gave, in the order to try them.
+    pub credentials: Vec<Credential>,
+    /// Refused logins allowed per device.
+    pub max_login_failures: u32,
+    /// Stream addresses tried per device at most.
+    pub max_candidates: usize,
+    /// Channels of a recorder looked at, at most.
+    pub max_channels: u32,
+    /// Where snapshots are saved; none means none are taken.
+    pub snapshots: Option<std::path::PathBuf>,
+}
+
+/// A whole scan, resolved.
+#[derive(Debug, Clone)]
+pub struct ScanPlan {
+    /// Whom to look at.
+    pub targets: TargetSet,
+    /// How hosts are found.
+    pub methods: Vec<Method>,
+    /// Only these interfaces; empty means all that are up.
+    pub interfaces: Vec<String>,
+    /// Hosts inspected at once.
+    pub concurrency: usize,
+    /// Packets and connections per second at most; none means as fast as is safe.
+    pub rate: Option<u32>,
+    /// How long the multicast questions are repeated and answers awaited.
+    pub discovery_time: Duration,
+    /// The scan ends after this, with what it has.
+    pub max_duration: Option<Duration>,
+    /// Keep hosts without video in the report.
+    pub all: bool,
+    /// Ask DNS for the hosts' names.
+    pub resolve_names: bool,
+    /// What is done with one host.
+    pub probe: ProbeOptions,
+    /// Addresses of this machine, which are looked at like any other when they are targets.
+    pub own_addresses: Vec<IpAddr>,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        ProbeOptions {
+            ports: Vec::new(),
+            verify: Verify::Frames,
+            ffprobe: Ffprobe::Auto,
+            connect_timeout: Duration::from_millis(1500),
+            request_timeout: Duration::from_secs(5),
+            frame_timeout: Duration::from_secs(5),
+            measure_time: Duration::from_secs(2),
+            retries: 1,
+            host_timeout: Duration::from_secs(30),
+            per_host: 4,
+            credentials: Vec::new(),
+            max_login_failures: 2,
+            max_candidates: 64,
+            max_channels: 64,
+            snapshots: None,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The report, schema "camscan/1": a contract; fields are added, never renamed or re-typed.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Device;
+
+/// The schema's name, in every report.
+pub const SCHEMA: &str = "camscan/1";
+
+/// The whole result of a scan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Always `camscan/1`.
+    pub schema: String,
+    /// About the scan itself.
+    pub scan: ScanInfo,
+    /// The devices, by address.
+    pub devices: Vec<Device>,
+    /// What the operator should know about the scan, in words.
+    pub warnings: Vec<String>,
+}
+
+/// About the scan itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScanInfo {
+    /// The program's version.
+    pub camscan_version: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Whether it came to its end.
+    pub status: ScanStatus,
+    /// The targets as given.
+    pub targets: Vec<String>,
+    /// How many addresses they hold.
+    pub addresses: u64,
+    /// How many of them answered.
+    pub hosts_up: u64,
+    /// The methods that really ran.
+    pub methods: Vec<String>,
+}
+
+/// Whether the scan came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ScanStatus {
+    /// It did.
+    Complete,
+    /// It was stopped; what was found is here.
+    Interrupted,
+}

@@ -1,0 +1,107 @@
+//! Passwords, kept so that they cannot be printed by accident.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+
+use super::MacAddr;
+
+/// A text that never shows in `Debug`, `Display` or a serialised form.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself; call it only where the bytes go on the wire.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d).map(Secret)
+    }
+}
+
+/// A login the user gave, and the devices it is meant for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+    /// The devices it is meant for; empty means any.
+    pub scope: CredentialScope,
+}
+
+impl Credential {
+    /// A login for any device.
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
+        Credential { user: user.into(), password: Secret::new(password), scope: CredentialScope::default() }
+    }
+}
+
+/// Which devices a login is meant for. Every condition that is given must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CredentialScope {
+    /// Addresses.
+    pub network: Option<ipnetwork::IpNetwork>,
+    /// Vendor name, compared without regard to case.
+    pub vendor: Option<String>,
+    /// A MAC address or prefix as lower-case hex digits without separators.
+    pub mac_prefix: Option<String>,
+}
+
+impl CredentialScope {
+    /// Whether a device with these facts is meant. A condition on a fact that is not known does not hold.
+    pub fn covers(&self, ip: std::net::IpAddr, vendor: Option<&str>, mac: Option<MacAddr>) -> bool {
+        self.network.is_none_or(|net| net.contains(ip))
+            && self.vendor.as_deref().is_none_or(|want| vendor.is_some_and(|v| v.eq_ignore_ascii_case(want)))
+            && self.mac_prefix.as_deref().is_none_or(|prefix| {
+                mac.is_some_and(|m| m.0.iter().map(|b| format!("{b:02x}")).collect::<String>().starts_with(prefix))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_prints() {
+        let c = Credential::new("admin", "hunter2");
+        assert!(!format!("{c:?} {}", c.password).contains("hunter2"));
+    }
+
+    #[test]
+    fn every_condition_must_hold() {
+        let ip = "192.0.2.7".parse().unwrap();
+        let scope = CredentialScope {
+            network: "192.0.2.0/24".parse().ok(),
+            vendor: Some("axis".into()),
+            mac_prefix: Some("accc8e".into()),
+        };
+        let mac = "ac:cc:8e:00:00:01".parse().ok();
+        assert!(scope.covers(ip, Some("Axis"), mac));
+        assert!(!scope.covers(ip, None, mac));
+        assert!(!scope.covers("198.51.100.1".parse().unwrap(), Some("Axis"), mac));
+        assert!(CredentialScope::default().covers(ip, None, None));
+    }
+}

@@ -1,0 +1,335 @@
+//! A video stream: what was declared about it, what was measured, and how far the proof got.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Protocol, Transport};
+
+/// One stream of a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stream {
+    /// Its address, never with a password.
+    pub url: String,
+    /// The protocol it is fetched by.
+    pub protocol: Protocol,
+    /// The transport its media came by.
+    pub transport: Transport,
+    /// The recorder's channel, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<u32>,
+    /// The name the device gives its profile, cleaned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_name: Option<String>,
+    /// The ONVIF profile token, cleaned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_token: Option<String>,
+    /// How far the proof got.
+    pub status: StreamStatus,
+    /// True when no login was needed; absent when not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<bool>,
+    /// The picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video: Option<Video>,
+    /// The sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Audio>,
+    /// Whether the device takes sound (an ONVIF back channel).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back_channel: Option<bool>,
+    /// Where what is said here was read.
+    pub sources: Vec<StreamSource>,
+    /// The steps of the proof, in order; stops where it failed.
+    pub ladder: Vec<LadderStep>,
+    /// Contradictions and oddities, in words for the operator.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<String>,
+    /// Path of the saved snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Why the proof stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StreamError>,
+}
+
+impl Stream {
+    /// A stream of which only the address is known.
+    pub fn new(url: impl Into<String>, protocol: Protocol) -> Self {
+        Stream {
+            url: url.into(),
+            protocol,
+            transport: Transport::Tcp,
+            channel: None,
+            profile_name: None,
+            profile_token: None,
+            status: StreamStatus::Error,
+            open: None,
+            video: None,
+            audio: None,
+            back_channel: None,
+            sources: Vec::new(),
+            ladder: Vec::new(),
+            warnings: Vec::new(),
+            snapshot: None,
+            error: None,
+        }
+    }
+}
+
+/// How far the proof of a stream got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamStatus {
+    /// Frames arrived.
+    Streaming,
+    /// Parameters were read; frames were not asked for.
+    Described,
+    /// A login is demanded that was not given or was refused.
+    AuthRequired,
+    /// The device says there is no such stream.
+    NotFound,
+    /// The stream was accepted, but no frame came in time.
+    NoData,
+    /// Something else went wrong; see `error`.
+    Error,
+}
+
+impl StreamStatus {
+    /// The name as it stands in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StreamStatus::Streaming => "streaming",
+            StreamStatus::Described => "described",
+            StreamStatus::AuthRequired => "auth_required",
+            StreamStatus::NotFound => "not_found",
+            StreamStatus::NoData => "no_data",
+            StreamStatus::Error => "error",
+        }
+    }
+}
+
+/// A video codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are the codecs' own")]
+pub enum VideoCodec {
+    H264,
+    H265,
+    Mjpeg,
+    Mpeg4,
+    Av1,
+    Vp8,
+    Vp9,
+}
+
+impl VideoCodec {
+    /// The name as it stands in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            VideoCodec::H264 => "h264",
+            VideoCodec::H265 => "h265",
+            VideoCodec::Mjpeg => "mjpeg",
+            VideoCodec::Mpeg4 => "mpeg4",
+            VideoCodec::Av1 => "av1",
+            VideoCodec::Vp8 => "vp8",
+            VideoCodec::Vp9 => "vp9",
+        }
+    }
+}
+
+/// An audio codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are the codecs' own")]
+pub enum AudioCodec {
+    Aac,
+    Pcmu,
+    Pcma,
+    Pcm,
+    Opus,
+    G722,
+    G726,
+    Mp3,
+}
+
+impl AudioCodec {
+    /// The name as it stands in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AudioCodec::Aac => "aac",
+            AudioCodec::Pcmu => "pcmu",
+            AudioCodec::Pcma => "pcma",
+            AudioCodec::Pcm => "pcm",
+            AudioCodec::Opus => "opus",
+            AudioCodec::G722 => "g722",
+            AudioCodec::G726 => "g726",
+            AudioCodec::Mp3 => "mp3",
+        }
+    }
+}
+
+/// The picture of a stream. Sizes are after cropping, in pixels.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Video {
+    /// The codec; absent when the device names one we do not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec: Option<VideoCodec>,
+    /// The profile by its standard's name (`High`, `Main 10`), from the parameter sets where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The level by its standard's name (`4.0`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// Width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Height in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Sample aspect ratio, only when pixels are not square.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_aspect_ratio: Option<(u32, u32)>,
+    /// Declared frames per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// Where `fps` was read: `sps`, `sdp`, `onvif`, `manifest`, `metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps_source: Option<String>,
+    /// Declared bit rate, kbit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitrate_kbps: Option<u32>,
+    /// Frames per second as counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_fps: Option<f64>,
+    /// kbit/s as counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_kbps: Option<u32>,
+    /// Seconds between key frames, as seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyframe_interval_s: Option<f64>,
+    /// Where `width` and `height` were read when it was not the parameter sets or frames: a hint that may lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_source: Option<String>,
+}
+
+/// The sound of a stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Audio {
+    /// The codec; absent when the device names one we do not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec: Option<AudioCodec>,
+    /// Samples per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_rate_hz: Option<u32>,
+    /// Number of channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u16>,
+    /// kbit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitrate_kbps: Option<u32>,
+}
+
+/// Where something about a stream was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are the sources' own")]
+pub enum StreamSource {
+    Onvif,
+    Sdp,
+    Frames,
+    Ffprobe,
+    Manifest,
+    Metadata,
+}
+
+/// One step on the way to a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LadderStep {
+    /// Which step.
+    pub step: Step,
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
+}
+
+/// The steps, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// The port accepted a connection.
+    Tcp,
+    /// TLS was established.
+    Tls,
+    /// RTSP was spoken.
+    Rtsp,
+    /// Another protocol was spoken (HTTP, RTMP, WebRTC).
+    Spoken,
+    /// The stream was described.
+    Described,
+    /// The media were set up.
+    Setup,
+    /// A media packet came.
+    Rtp,
+    /// A whole frame came.
+    Frame,
+    /// A key frame came.
+    Keyframe,
+}
+
+/// What kind of failure it was; each is repaired in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// Nothing came in time.
+    Timeout,
+    /// The port refused the connection.
+    Refused,
+    /// No route to the host, or the host does not answer.
+    Unreachable,
+    /// The connection was reset or closed in the middle.
+    Closed,
+    /// TLS failed.
+    Tls,
+    /// What came was not the protocol expected.
+    Protocol,
+    /// What came was larger than the limit.
+    TooLarge,
+    /// A login is demanded.
+    AuthRequired,
+    /// The login given was refused.
+    AuthRefused,
+    /// The limit of refused logins was reached, or the device says it is locked.
+    Locked,
+    /// The device is busy (453, 503).
+    Busy,
+    /// There is no such path.
+    NotFound,
+    /// Redirected to another host, too often or nowhere.
+    Redirect,
+    /// The device answered with an error of its own.
+    Device,
+    /// This machine lacks something: descriptors, permission, a program.
+    Local,
+    /// The scan was interrupted.
+    Interrupted,
+}
+
+/// Why a stream's proof stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StreamError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// One sentence for the operator, cleaned, without secrets.
+    pub message: String,
+}
+
+/// A URL host for an address: IPv6 in brackets.
+pub fn url_host(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }
+}

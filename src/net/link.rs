@@ -1,0 +1,42 @@
+//! Raw Ethernet frames behind one small trait.
+
+use std::io;
+use std::net::IpAddr;
+
+use futures::future::BoxFuture;
+
+use crate::model::MacAddr;
+
+/// Which frames are wanted; the platform filters the others out in the kernel where it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// ARP replies and requests.
+    Arp,
+    /// TCP segments to this local port with SYN+ACK or RST.
+    TcpAnswers {
+        /// The local port.
+        port: u16,
+    },
+}
+
+/// An interface opened for raw Ethernet frames. Never in promiscuous mode.
+pub trait Link: Send + Sync {
+    /// Hands whole frames to the kernel in one batch; says how many it took. `WouldBlock` and `ENOBUFS` mean: slower.
+    fn send(&self, frames: &[&[u8]]) -> io::Result<usize>;
+
+    /// Receives what has come, at least one frame, calling `take` with each.
+    fn receive<'a>(&'a self, take: &'a mut (dyn FnMut(&[u8]) + Send)) -> BoxFuture<'a, io::Result<usize>>;
+}
+
+/// One row of the kernel's neighbour table that has a usable MAC address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The neighbour's address.
+    pub ip: IpAddr,
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// Index of the interface.
+    pub interface: u32,
+    /// Whether the kernel has confirmed it lately (REACHABLE, DELAY, PROBE), not merely remembered it (STALE).
+    pub confirmed: bool,
+}

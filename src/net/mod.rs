@@ -1,0 +1,95 @@
+//! The only sockets of the program. Everything above is handed a [`Net`] and never dials itself, so that a test can hand
+//! it a network of its own.
+
+pub mod dial;
+pub mod error;
+pub mod interface;
+pub mod link;
+pub mod pace;
+pub mod tls;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use dial::{Connection, Dialer};
+pub use error::{NetError, Stage};
+pub use interface::Interface;
+pub use link::{Link, Neighbour};
+
+/// A connected byte stream.
+pub trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for T {}
+
+/// A connected byte stream of any kind.
+pub type BoxStream = Box<dyn Io>;
+
+/// What a network gives: a machine's real one, or a test's.
+pub trait Net: Send + Sync {
+    /// Opens a TCP connection. Without a deadline of its own; callers go through [`Dialer`].
+    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>>;
+
+    /// Opens a UDP socket.
+    fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>>;
+
+    /// The interfaces that are up, loopback included.
+    fn interfaces(&self) -> io::Result<Vec<Interface>>;
+
+    /// Opens an interface for raw Ethernet frames.
+    ///
+    /// # Errors
+    /// `PermissionDenied` without CAP_NET_RAW; `Unsupported` where the platform has no implementation.
+    fn link(&self, interface: &Interface, kind: link::LinkKind) -> io::Result<Box<dyn Link>>;
+
+    /// The kernel's table of neighbours (ARP and NDP).
+    fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>>;
+
+    /// Opens an ICMP echo socket for IPv4 or IPv6; datagrams are whole ICMP messages, ports are ignored.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where neither `ping_group_range` nor CAP_NET_RAW allows it.
+    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>>;
+
+    /// The addresses of a name.
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
+
+    /// The name of an address, from DNS.
+    fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>>;
+
+    /// Notes which interface an IPv6 link-local address is reached through.
+    fn note_zone(&self, ip: IpAddr, interface_index: u32);
+}
+
+/// How a UDP socket is bound.
+#[derive(Debug, Clone)]
+pub struct UdpBind {
+    /// Local address and port; port 0 takes any.
+    pub local: SocketAddr,
+    /// Index of the interface that multicast leaves by; 0 leaves it to the kernel.
+    pub interface: u32,
+    /// Multicast groups to join on that interface.
+    pub join: Vec<IpAddr>,
+    /// Whether broadcasts may be sent.
+    pub broadcast: bool,
+}
+
+impl UdpBind {
+    /// Any port of `ip`.
+    pub fn any_port(ip: IpAddr) -> Self {
+        UdpBind { local: SocketAddr::new(ip, 0), interface: 0, join: Vec::new(), broadcast: false }
+    }
+}
+
+/// A UDP socket.
+pub trait Datagram: Send + Sync {
+    /// Sends one datagram.
+    fn send_to<'a>(&'a self, data: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<usize>>;
+
+    /// Receives one datagram; what does not fit into `buf` is cut off.
+    fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>>;
+
+    /// The local address.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}

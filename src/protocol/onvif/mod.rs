@@ -1,0 +1,1 @@
+//! ONVIF: SOAP calls that ask, never set.

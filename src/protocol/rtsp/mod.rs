@@ -1,0 +1,1 @@
+//! RTSP 1.0 (RFC 2326) with SDP (RFC 4566).

@@ -1,0 +1,1 @@
+//! SSDP and UPnP device descriptions (UPnP Device Architecture 1.1).

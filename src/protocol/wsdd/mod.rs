@@ -1,0 +1,1 @@
+//! WS-Discovery as ONVIF uses it (ONVIF Core §7).

@@ -1,0 +1,1 @@
+//! One merge rule per fact: findings in, events out. No I/O, no clock.

@@ -1,0 +1,219 @@
+//! Cleans every string a device sent before it meets a terminal, a file or a log.
+
+/// The longest text taken from a device, in characters. Names are shorter; what is longer is an attack or a mistake.
+pub const MAX_CHARS: usize = 256;
+
+/// `text` on one line, without control characters, terminal escapes or bidi marks, trimmed, at most [`MAX_CHARS`]
+/// characters.
+pub fn clean(text: &str) -> String {
+    clean_to(text, MAX_CHARS)
+}
+
+/// As [`clean`], at most `max` characters; what is cut off is marked by `…`.
+pub fn clean_to(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max * 4));
+    let mut count = 0usize;
+    let mut blank = false;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            skip_escape(&mut chars);
+            continue;
+        }
+        if c.is_whitespace() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}') {
+            blank = !out.is_empty();
+            continue;
+        }
+        if is_hidden(c) {
+            continue;
+        }
+        if count + usize::from(blank) >= max {
+            out.push('…');
+            break;
+        }
+        if std::mem::take(&mut blank) {
+            out.push(' ');
+            count += 1;
+        }
+        out.push(c);
+        count += 1;
+    }
+    out
+}
+
+/// Cleaned, or none when nothing is left.
+pub fn clean_some(text: &str) -> Option<String> {
+    Some(clean(text)).filter(|t| !t.is_empty())
+}
+
+/// Bytes a device sent, as cleaned text: UTF-8, else byte by byte as Latin-1 without loss of the ASCII around.
+pub fn clean_bytes(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => clean(text),
+        Err(_) => clean(&String::from_utf8_lossy(bytes)),
+    }
+}
+
+fn skip_escape(chars: &mut std::str::Chars<'_>) {
+    let mut ahead = chars.clone();
+    match ahead.next() {
+        // CSI: parameters, then one final byte.
+        Some('[') => {
+            *chars = ahead;
+            for c in chars.by_ref().take(64) {
+                if ('\u{40}'..='\u{7e}').contains(&c) {
+                    break;
+                }
+            }
+        }
+        // OSC, DCS, PM, APC: until BEL or ST.
+        Some(']' | 'P' | '^' | '_' | 'X') => {
+            *chars = ahead;
+            let mut last = ' ';
+            for c in chars.by_ref().take(4096) {
+                if c == '\u{7}' || c == '\u{9c}' || (last == '\u{1b}' && c == '\\') {
+                    break;
+                }
+                last = c;
+            }
+        }
+        Some(c) if ('\u{20}'..='\u{7e}').contains(&c) => *chars = ahead,
+        _ => {}
+    }
+}
+
+/// Controls, bidi marks, zero-width and other characters that change a text without showing.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{e000}'..='\u{f8ff}')
+}
+
+/// A URL without user name and password, and without the values of query or path parts that hold them
+/// (`user=`, `password=`, `pwd=`, `usr=` …, as Xiongmai and Reolink put them). Keeps everything else to the letter.
+pub fn redact_url(url: &str) -> String {
+    redact_parameters(&strip_userinfo(url))
+}
+
+/// A URL without user name and password.
+pub fn strip_userinfo(url: &str) -> String {
+    let Some(start) = url.find("://").map(|i| i + 3) else { return url.to_owned() };
+    let rest = url.get(start..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let mut authority_end = end;
+    // A password may itself hold '/' or '?': an '@' after them still belongs to the userinfo when a host follows it.
+    if rest.get(..end).is_some_and(|a| !a.contains('@') && a.contains(':'))
+        && let Some(at) = rest.find('@')
+        && rest.get(..at).is_some_and(|u| !u.contains(' ') && port_is_not_a_number(u))
+    {
+        authority_end = at + 1;
+    }
+    match rest.get(..authority_end).and_then(|a| a.rfind('@')) {
+        Some(at) => {
+            format!("{}{}", url.get(..start).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default())
+        }
+        None => url.to_owned(),
+    }
+}
+
+fn port_is_not_a_number(authority: &str) -> bool {
+    let after = authority.split_once(':').map_or("", |(_, p)| p);
+    let port = after.split(['/', '?']).next().unwrap_or_default();
+    port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit())
+}
+
+const SECRET_KEYS: [&str; 12] = [
+    "user", "username", "usr", "password", "passwd", "pass", "pwd", "token", "auth", "loginuse", "loginpas", "session",
+];
+
+fn redact_parameters(url: &str) -> String {
+    let mut out = String::with_capacity(url.len());
+    let mut rest = url;
+    while let Some(eq) = rest.find('=') {
+        let (head, tail) = rest.split_at(eq + 1);
+        out.push_str(head);
+        let key = head.trim_end_matches('=').rsplit(['&', '?', '/', ';', '_']).next().unwrap_or_default();
+        let secret = SECRET_KEYS.iter().any(|k| key.eq_ignore_ascii_case(k));
+        if !secret {
+            rest = tail;
+            continue;
+        }
+        // Xiongmai parts its fields by '_' or '&'; a value ends there or at the end of the segment.
+        let stop = tail.find(['&', '/', ';', '#']).unwrap_or(tail.len());
+        let value = tail.get(..stop).unwrap_or_default();
+        let stop = value
+            .match_indices('_')
+            .map(|(i, _)| i)
+            .find(|&i| {
+                value.get(i + 1..).is_some_and(|after| {
+                    ["password=", "channel=", "stream=", "onvif="].iter().any(|k| after.starts_with(k))
+                })
+            })
+            .unwrap_or(stop);
+        if stop > 0 {
+            out.push_str("***");
+        }
+        rest = tail.get(stop..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_of_an_escape_is_left() {
+        for (sent, shown) in [
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;owned\u{7}cam", "cam"),
+            ("\u{1b}]8;;http://x\u{1b}\\link", "link"),
+            ("a\r\nb\tc", "a b c"),
+            ("  padded  ", "padded"),
+            ("abc\u{202e}gnp.exe", "abcgnp.exe"),
+            ("nul\0byte", "nulbyte"),
+            ("Ströbele 摄像机", "Ströbele 摄像机"),
+        ] {
+            assert_eq!(clean(sent), shown, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn userinfo_and_named_secrets_leave_a_url() {
+        for (sent, shown) in [
+            ("rtsp://admin:s3cret@192.0.2.1:554/a", "rtsp://192.0.2.1:554/a"),
+            ("rtsp://admin:p@ss@192.0.2.1/a", "rtsp://192.0.2.1/a"),
+            ("rtsp://admin:p/w@192.0.2.1/a", "rtsp://192.0.2.1/a"),
+            ("rtsp://192.0.2.1:554/a@b", "rtsp://192.0.2.1:554/a@b"),
+            (
+                "rtsp://192.0.2.1/user=admin_password=tl_J_channel=1_stream=0.sdp?real_stream",
+                "rtsp://192.0.2.1/user=***_password=***_channel=1_stream=0.sdp?real_stream",
+            ),
+            (
+                "http://h/cgi?cmd=Snap&user=admin&password=x&channel=0",
+                "http://h/cgi?cmd=Snap&user=***&password=***&channel=0",
+            ),
+            ("rtsp://h/cam/realmonitor?channel=1&subtype=0", "rtsp://h/cam/realmonitor?channel=1&subtype=0"),
+        ] {
+            assert_eq!(redact_url(sent), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cleaned_text_is_one_visible_line(text in any::<String>()) {
+            let once = clean(&text);
+            prop_assert!(once.chars().count() <= MAX_CHARS + 1);
+            prop_assert!(!once.chars().any(|c| c.is_control() || is_hidden(c)));
+            prop_assert_eq!(clean(&once), once);
+        }
+
+        #[test]
+        fn redacting_never_panics(text in any::<String>()) {
+            let _ = redact_url(&text);
+        }
+    }
+}
