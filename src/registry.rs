@@ -1,1 +1,426 @@
-//! One merge rule per fact: findings in, events out. No I/O, no clock.
+//! One merge rule per fact: findings in, events and devices out. No I/O, no clock.
+//!
+//! Findings are kept by address. Addresses become one device when two facts say so: the same MAC address together with
+//! another address family, endpoint id or serial number. One fact alone is not enough: two cameras of one series have
+//! been seen with one endpoint id, and a proxy-ARP router answers for everybody with its own MAC address.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use crate::identify;
+use crate::model::{
+    Device, DeviceState, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, ScanEvent,
+    Service, StageError, Stream, StreamStatus,
+};
+
+/// The most a single address can make us keep of each list; more is an attack or a mistake.
+const MOST_PER_HOST: usize = 512;
+
+/// All that has been found so far.
+#[derive(Debug, Default)]
+pub struct Registry {
+    hosts: BTreeMap<IpAddr, Host>,
+}
+
+#[derive(Debug)]
+struct Host {
+    mac: Option<MacAddr>,
+    endpoint: Option<String>,
+    further: BTreeSet<IpAddr>,
+    methods: BTreeSet<&'static str>,
+    services: Vec<Service>,
+    streams: Vec<Stream>,
+    evidence: Vec<Evidence>,
+    errors: Vec<StageError>,
+    logins: Option<LoginAttempts>,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    done: bool,
+}
+
+impl Registry {
+    /// A registry that knows nothing.
+    pub fn new() -> Self {
+        Registry::default()
+    }
+
+    /// Takes in one finding made at `now` and says what changed.
+    pub fn apply(&mut self, now: Timestamp, finding: Finding) -> Vec<ScanEvent> {
+        let mut events = Vec::new();
+        let ip = finding.ip;
+        let host = self.hosts.entry(ip).or_insert_with(|| Host::new(now));
+        host.last_seen = host.last_seen.max(now);
+        match finding.kind {
+            FindingKind::Seen(method) => {
+                if host.methods.is_empty() {
+                    events.push(ScanEvent::HostUp { ip, method });
+                }
+                host.methods.insert(method.as_str());
+            }
+            FindingKind::Mac(mac) if mac.is_station() => host.mac = Some(mac),
+            FindingKind::Mac(_) => {}
+            FindingKind::EndpointId(id) => host.endpoint = Some(id),
+            FindingKind::Address(other) => {
+                if host.further.len() < MOST_PER_HOST {
+                    host.further.insert(other);
+                }
+            }
+            FindingKind::Service(service) => host.merge_service(service),
+            FindingKind::Evidence(evidence) => push_new(&mut host.evidence, evidence),
+            FindingKind::StreamHint(_) => {}
+            FindingKind::Stream(stream) => host.merge_stream(*stream),
+            FindingKind::LoginAttempts(attempts) => host.logins = Some(attempts),
+            FindingKind::Error(error) => push_new(&mut host.errors, error),
+            FindingKind::Done => {
+                host.done = true;
+                events.extend(self.finished_device(ip).map(|d| ScanEvent::DeviceDone(Box::new(d))));
+            }
+        }
+        events
+    }
+
+    /// How many addresses answered.
+    pub fn hosts_up(&self) -> u64 {
+        self.hosts.len() as u64
+    }
+
+    /// Whether `ip` has been heard of.
+    pub fn knows(&self, ip: IpAddr) -> bool {
+        self.hosts.contains_key(&ip)
+    }
+
+    /// The devices, by address. Those without any sign of video are left out unless `all`.
+    pub fn devices(&self, all: bool) -> Vec<Device> {
+        let shared = self.shared_identities();
+        let mut devices: Vec<Device> =
+            self.groups().into_values().filter_map(|group| self.device(&group, &shared)).collect();
+        devices.retain(|d| all || is_reported(d));
+        devices.sort_by_key(|d| d.ip);
+        devices
+    }
+
+    /// The device of an address that is done, unless another of its addresses was done before or it has no video.
+    fn finished_device(&self, ip: IpAddr) -> Option<Device> {
+        let group = self.groups().into_values().find(|group| group.contains(&ip))?;
+        let told = group.iter().any(|other| *other != ip && self.hosts.get(other).is_some_and(|h| h.done));
+        if told {
+            return None;
+        }
+        self.device(&group, &self.shared_identities()).filter(is_reported)
+    }
+
+    /// Addresses that are one device, under the first of them.
+    fn groups(&self) -> BTreeMap<IpAddr, Vec<IpAddr>> {
+        let mut leader: HashMap<IpAddr, IpAddr> = HashMap::new();
+        let mut by_mac: HashMap<MacAddr, Vec<IpAddr>> = HashMap::new();
+        let mut by_endpoint: HashMap<&str, Vec<IpAddr>> = HashMap::new();
+        let mut groups: BTreeMap<IpAddr, Vec<IpAddr>> = BTreeMap::new();
+        for (&ip, host) in &self.hosts {
+            let candidates = host
+                .mac
+                .and_then(|m| by_mac.get(&m))
+                .into_iter()
+                .flatten()
+                .chain(host.endpoint.as_deref().and_then(|e| by_endpoint.get(e)).into_iter().flatten());
+            let first = candidates
+                .filter(|other| self.hosts.get(other).is_some_and(|o| same_device((ip, host), (**other, o))))
+                .min()
+                .copied();
+            let lead = first.and_then(|f| leader.get(&f).copied()).unwrap_or(ip);
+            leader.insert(ip, lead);
+            groups.entry(lead).or_default().push(ip);
+            if let Some(mac) = host.mac {
+                by_mac.entry(mac).or_default().push(ip);
+            }
+            if let Some(endpoint) = &host.endpoint {
+                by_endpoint.entry(endpoint).or_default().push(ip);
+            }
+        }
+        groups
+    }
+
+    /// MAC addresses and endpoint ids that more than one device uses, and that therefore identify none.
+    fn shared_identities(&self) -> Shared {
+        let mut shared = Shared::default();
+        let mut macs: HashMap<MacAddr, IpAddr> = HashMap::new();
+        let mut endpoints: HashMap<&str, IpAddr> = HashMap::new();
+        for (lead, group) in self.groups() {
+            for host in group.iter().filter_map(|ip| self.hosts.get(ip)) {
+                if let Some(mac) = host.mac
+                    && *macs.entry(mac).or_insert(lead) != lead
+                {
+                    shared.macs.insert(mac);
+                }
+                if let Some(endpoint) = host.endpoint.as_deref()
+                    && *endpoints.entry(endpoint).or_insert(lead) != lead
+                {
+                    shared.endpoints.insert(endpoint.to_owned());
+                }
+            }
+        }
+        shared
+    }
+
+    fn device(&self, group: &[IpAddr], shared: &Shared) -> Option<Device> {
+        let hosts: Vec<(IpAddr, &Host)> = group.iter().filter_map(|ip| Some((*ip, self.hosts.get(ip)?))).collect();
+        // IPv4 sorts first: the address an operator types.
+        let (ip, _) = *hosts.first()?;
+        let mac = hosts.iter().find_map(|(_, h)| h.mac);
+        let endpoint = hosts.iter().find_map(|(_, h)| h.endpoint.clone());
+        let mut evidence: Vec<Evidence> = Vec::new();
+        let mut services: Vec<Service> = Vec::new();
+        let mut streams: Vec<Stream> = Vec::new();
+        let mut errors: Vec<StageError> = Vec::new();
+        let mut addresses: BTreeSet<IpAddr> = BTreeSet::new();
+        let mut methods: BTreeSet<String> = BTreeSet::new();
+        for (at, host) in &hosts {
+            addresses.insert(*at);
+            addresses.extend(host.further.iter().copied());
+            methods.extend(host.methods.iter().map(|m| (*m).to_owned()));
+            evidence.extend(host.evidence.iter().cloned());
+            errors.extend(host.errors.iter().cloned());
+            // The services and streams of a second address are the same ones again.
+            if services.is_empty() {
+                services.clone_from(&host.services);
+            }
+            if streams.is_empty() {
+                streams.clone_from(&host.streams);
+            }
+        }
+        evidence.extend(streams.iter().filter_map(stream_evidence));
+        let verdict = identify::weigh(&evidence);
+        services.sort_by_key(|s| (s.port, s.protocol, s.transport));
+        streams.sort_by_key(|s| s.channel.unwrap_or(1));
+        let word = |fact| verdict.winner(fact).map(str::to_owned);
+        Some(Device {
+            id: match (mac, endpoint) {
+                (Some(mac), _) if !shared.macs.contains(&mac) => format!("mac:{mac}"),
+                (_, Some(endpoint)) if !shared.endpoints.contains(&endpoint) => format!("onvif:{endpoint}"),
+                _ => format!("ip:{ip}"),
+            },
+            ip,
+            addresses: addresses.into_iter().collect(),
+            mac,
+            hostname: word(Fact::Hostname),
+            name: word(Fact::Name),
+            kind: verdict.kind,
+            confidence: (verdict.confidence * 100.0).round() / 100.0,
+            vendor: word(Fact::Vendor),
+            model: word(Fact::Model),
+            firmware: word(Fact::Firmware),
+            serial: word(Fact::Serial),
+            discovered_by: methods.into_iter().collect(),
+            state: DeviceState::Online,
+            first_seen: hosts.iter().map(|(_, h)| h.first_seen).min()?,
+            last_seen: hosts.iter().map(|(_, h)| h.last_seen).max()?,
+            services,
+            streams,
+            login_attempts: hosts.iter().filter_map(|(_, h)| h.logins).max_by_key(|l| l.refused),
+            evidence: verdict.ranked,
+            errors,
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    macs: BTreeSet<MacAddr>,
+    endpoints: BTreeSet<String>,
+}
+
+impl Host {
+    fn new(now: Timestamp) -> Self {
+        Host {
+            mac: None,
+            endpoint: None,
+            further: BTreeSet::new(),
+            methods: BTreeSet::new(),
+            services: Vec::new(),
+            streams: Vec::new(),
+            evidence: Vec::new(),
+            errors: Vec::new(),
+            logins: None,
+            first_seen: now,
+            last_seen: now,
+            done: false,
+        }
+    }
+
+    fn serial(&self) -> Option<&str> {
+        self.evidence.iter().find(|e| e.fact == Fact::Serial).map(|e| e.value.as_str())
+    }
+
+    /// The same port and protocol is the same service; the later word wins where it says something.
+    fn merge_service(&mut self, new: Service) {
+        let same = |s: &&mut Service| (s.port, s.transport, s.protocol) == (new.port, new.transport, new.protocol);
+        let Some(known) = self.services.iter_mut().find(same) else {
+            return push_new(&mut self.services, new);
+        };
+        known.url = new.url.or(known.url.take());
+        known.auth = new.auth.or(known.auth.take());
+        known.server = new.server.or(known.server.take());
+        known.title = new.title.or(known.title.take());
+        known.realm = new.realm.or(known.realm.take());
+        known.certificate = new.certificate.or(known.certificate.take());
+        for note in new.notes {
+            push_new(&mut known.notes, note);
+        }
+    }
+
+    /// The same URL is the same stream; the later analysis replaces the earlier one.
+    fn merge_stream(&mut self, new: Stream) {
+        match self.streams.iter_mut().find(|s| s.url == new.url) {
+            Some(known) => *known = new,
+            None => push_new(&mut self.streams, new),
+        }
+    }
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if list.len() < MOST_PER_HOST && !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+fn same_device(a: (IpAddr, &Host), b: (IpAddr, &Host)) -> bool {
+    let agree = |x: Option<&str>, y: Option<&str>| x.zip(y).map(|(x, y)| x == y);
+    let serial = agree(a.1.serial(), b.1.serial());
+    let endpoint = agree(a.1.endpoint.as_deref(), b.1.endpoint.as_deref());
+    if serial == Some(false) {
+        return false;
+    }
+    let mac = a.1.mac.zip(b.1.mac).map(|(x, y)| x == y);
+    let stated = a.1.further.contains(&b.0) || b.1.further.contains(&a.0);
+    match mac {
+        Some(false) => false,
+        Some(true) => a.0.is_ipv4() != b.0.is_ipv4() || endpoint == Some(true) || serial == Some(true) || stated,
+        None => endpoint == Some(true) && (serial == Some(true) || stated),
+    }
+}
+
+/// A stream that was described or played is the best evidence of a camera; what it is more exactly, others say.
+fn stream_evidence(stream: &Stream) -> Option<Evidence> {
+    stream.video.as_ref()?;
+    let weight = match stream.status {
+        StreamStatus::Streaming => 0.9,
+        StreamStatus::Described | StreamStatus::NoData => 0.8,
+        _ => return None,
+    };
+    Some(Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::Stream, weight).with_detail(format!(
+        "{} {}",
+        stream.status.as_str(),
+        stream.url
+    )))
+}
+
+fn is_reported(device: &Device) -> bool {
+    device.kind != Kind::Other || device.streams.iter().any(|s| s.video.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Method, Protocol, Transport, Video};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn ip(n: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, n])
+    }
+
+    fn registry(findings: Vec<(IpAddr, FindingKind)>) -> Registry {
+        let mut registry = Registry::new();
+        for (n, (ip, kind)) in findings.into_iter().enumerate() {
+            registry.apply(at(n as i64), Finding::new(ip, kind));
+        }
+        registry
+    }
+
+    fn mac(n: u8) -> FindingKind {
+        FindingKind::Mac(MacAddr([0x44, 0x19, 0xb6, 0, 0, n]))
+    }
+
+    fn serial(text: &str) -> FindingKind {
+        FindingKind::Evidence(Evidence::new(Fact::Serial, text, EvidenceSource::Onvif, 0.95))
+    }
+
+    #[test]
+    fn a_device_seen_by_three_methods_is_one() {
+        let mut r = Registry::new();
+        let first = r.apply(at(0), Finding::new(ip(1), FindingKind::Seen(Method::Arp)));
+        assert_eq!(first, [ScanEvent::HostUp { ip: ip(1), method: Method::Arp }]);
+        for method in [Method::Onvif, Method::Ssdp] {
+            assert_eq!(r.apply(at(5), Finding::new(ip(1), FindingKind::Seen(method))), []);
+        }
+        let devices = r.devices(true);
+        assert_eq!(devices.len(), 1);
+        assert_eq!(devices[0].discovered_by, ["arp", "onvif", "ssdp"]);
+        assert_eq!((devices[0].first_seen, devices[0].last_seen), (at(0), at(5)));
+    }
+
+    #[test]
+    fn two_address_families_on_one_mac_are_one_device() {
+        let v6: IpAddr = "fe80::1".parse().unwrap();
+        let devices = registry(vec![(v6, mac(1)), (ip(1), mac(1))]).devices(true);
+        assert_eq!(devices.len(), 1);
+        assert_eq!((devices[0].ip, devices[0].id.as_str()), (ip(1), "mac:44:19:b6:00:00:01"));
+        assert_eq!(devices[0].addresses, [ip(1), v6]);
+    }
+
+    #[test]
+    fn a_proxy_arp_router_does_not_merge_what_is_behind_it() {
+        let devices = registry(vec![(ip(1), mac(1)), (ip(2), mac(1)), (ip(3), mac(1))]).devices(true);
+        let ids: Vec<&str> = devices.iter().map(|d| d.id.as_str()).collect();
+        assert_eq!(ids, ["ip:192.0.2.1", "ip:192.0.2.2", "ip:192.0.2.3"]);
+    }
+
+    #[test]
+    fn one_endpoint_id_on_two_cameras_stays_two() {
+        let id = || FindingKind::EndpointId("a".into());
+        let devices = registry(vec![(ip(1), id()), (ip(2), id()), (ip(1), serial("x")), (ip(2), serial("y"))]);
+        let ids: Vec<String> = devices.devices(true).into_iter().map(|d| d.id).collect();
+        assert_eq!(ids, ["ip:192.0.2.1", "ip:192.0.2.2"]);
+    }
+
+    #[test]
+    fn one_serial_behind_one_mac_is_one_device() {
+        let r = registry(vec![(ip(1), mac(1)), (ip(2), mac(1)), (ip(1), serial("x")), (ip(2), serial("x"))]);
+        assert_eq!(r.devices(true).len(), 1);
+    }
+
+    #[test]
+    fn a_service_grows_and_forgets_nothing() {
+        let mut early = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
+        early.server = Some("Hipcam RealServer/V1.0".into());
+        let mut late = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
+        late.auth = Some(vec![]);
+        let r = registry(vec![(ip(1), FindingKind::Service(early)), (ip(1), FindingKind::Service(late))]);
+        let services = &r.devices(true)[0].services;
+        assert_eq!(services.len(), 1);
+        assert_eq!(services[0].server.as_deref(), Some("Hipcam RealServer/V1.0"));
+        assert_eq!(services[0].auth, Some(vec![]));
+    }
+
+    #[test]
+    fn a_host_without_video_is_left_out_and_a_stream_makes_a_camera() {
+        let mut stream = Stream::new("rtsp://192.0.2.1/", Protocol::Rtsp);
+        stream.status = StreamStatus::Streaming;
+        stream.video = Some(Video::default());
+        let r = registry(vec![(ip(1), FindingKind::Stream(Box::new(stream))), (ip(2), FindingKind::Seen(Method::Arp))]);
+        let devices = r.devices(false);
+        assert_eq!(devices.len(), 1);
+        assert_eq!(devices[0].kind, Kind::Camera);
+        assert_eq!(r.devices(true).len(), 2);
+        assert_eq!(r.hosts_up(), 2);
+    }
+
+    #[test]
+    fn what_one_host_says_is_bounded() {
+        let r = registry((0..5000).map(|n| (ip(1), serial(&n.to_string()))).collect());
+        assert!(r.devices(true)[0].evidence.len() <= MOST_PER_HOST);
+    }
+}
