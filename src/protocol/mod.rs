@@ -8,6 +8,7 @@ pub mod onvif;
 pub mod rtsp;
 pub mod ssdp;
 pub mod wsdd;
+pub mod xml;
 
 use crate::probe::{Detector, Discoverer, HostProbe};
 
