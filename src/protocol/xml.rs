@@ -161,6 +161,7 @@ pub fn read(bytes: &[u8]) -> Document {
             }
             // Says that a tag, comment or quotation is still open at the end: what came before stands.
             Err(quick_xml::Error::Syntax(_)) => {
+                builder.in_text = false;
                 builder.note(Defect::CutOff);
                 break;
             }
