@@ -1,3 +1,6 @@
-//! HTTP/1.x as cameras speak it: bounded, lenient, one request a connection unless the server keeps it open.
+//! HTTP/1.x as cameras speak it: bounded, lenient, one request a connection.
 
 pub mod client;
+pub mod page;
+pub mod redirect;
+pub mod wire;

@@ -1,0 +1,435 @@
+//! HTTP/1.x messages as cameras write them, bytes into values and back (RFC 9112, and what real firmware makes of it):
+//! header lines without a colon, blanks before it, bare LF, HTTP/0.9, `ICY`, bodies shorter or longer than announced,
+//! chunks that are none, gzip that was never asked for or never done.
+
+use std::io::Read;
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+/// The most bytes a status line and its headers may take.
+pub const MAX_HEAD: usize = 64 * 1024;
+
+/// A chunk's size line may be this long; what is longer is no size line.
+const MAX_SIZE_LINE: usize = 256;
+
+/// A status line and its headers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Status code, 100..=999.
+    pub status: u16,
+    /// What stood before it: `HTTP/1.1`, `ICY`, `RTSP/1.0`, …
+    pub version: String,
+    /// Headers in the order sent, names as sent, values trimmed.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What the first bytes of an answer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// More bytes are needed to tell.
+    Incomplete,
+    /// A head of `len` bytes; the body follows.
+    Head(Head, usize),
+    /// No status line: the body itself (HTTP/0.9), or another protocol.
+    Bare,
+    /// A head that passes [`MAX_HEAD`].
+    TooLarge,
+}
+
+/// Reads the head of an answer. `ended` says that no more bytes will come.
+pub fn parse_start(bytes: &[u8], ended: bool) -> Start {
+    // A stray line end before the status line is left over from an earlier answer (RFC 9112 §2.2).
+    let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let text = bytes.get(blank..).unwrap_or_default();
+    if !may_be_status_line(text) {
+        return if text.is_empty() && !ended { Start::Incomplete } else { Start::Bare };
+    }
+    let mut at = blank;
+    let mut lines: Vec<&[u8]> = Vec::new();
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(end) = rest.iter().position(|&b| b == b'\n') else {
+            if bytes.len() > MAX_HEAD {
+                return Start::TooLarge;
+            }
+            if !ended {
+                return Start::Incomplete;
+            }
+            lines.push(rest);
+            at = bytes.len();
+            break;
+        };
+        let line = rest.get(..end).unwrap_or_default();
+        at += end + 1;
+        if at > MAX_HEAD {
+            return Start::TooLarge;
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        lines.push(line);
+    }
+    match lines.split_first().and_then(|(first, rest)| Some((parse_status_line(first)?, rest))) {
+        Some(((version, status), rest)) => Start::Head(Head { status, version, headers: parse_headers(rest) }, at),
+        None => Start::Bare,
+    }
+}
+
+/// Whether bytes begin a status line, as far as they go.
+fn may_be_status_line(bytes: &[u8]) -> bool {
+    ["HTTP/", "ICY ", "RTSP/"].iter().any(|prefix| {
+        let n = prefix.len().min(bytes.len());
+        n > 0 && bytes.get(..n).is_some_and(|b| prefix.as_bytes().get(..n).is_some_and(|p| b.eq_ignore_ascii_case(p)))
+    })
+}
+
+fn parse_status_line(line: &[u8]) -> Option<(String, u16)> {
+    let text = to_text(line);
+    let mut words = text.split_ascii_whitespace();
+    let version = words.next()?.to_owned();
+    let status: u16 = words.next()?.get(..3)?.parse().ok()?;
+    (100..1000).contains(&status).then_some((version, status))
+}
+
+/// Header lines into names and values: folded lines joined, lines without a colon left out.
+fn parse_headers(lines: &[&[u8]]) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for line in lines {
+        let text = to_text(line);
+        if text.starts_with([' ', '\t']) {
+            if let Some((_, value)) = headers.last_mut() {
+                value.push(' ');
+                value.push_str(text.trim());
+            }
+            continue;
+        }
+        if let Some((name, value)) = text.split_once(':') {
+            headers.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    headers
+}
+
+/// Bytes as text without loss: UTF-8, else each byte as the character of that number.
+pub fn to_text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|&b| char::from(b)).collect(),
+    }
+}
+
+impl Head {
+    /// The first header of that name, compared without regard to case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    /// How the body that follows is to be read. `asked_head` says that the request was a HEAD.
+    pub fn body(&self, asked_head: bool) -> BodyDecoder {
+        let none = asked_head || matches!(self.status, 100..=199 | 204 | 304);
+        let chunked = self.header("Transfer-Encoding").is_some_and(|v| v.to_ascii_lowercase().contains("chunked"));
+        let length = self
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("Content-Length"))
+            .filter_map(|(_, value)| value.split(',').next()?.trim().parse::<u64>().ok())
+            .max();
+        BodyDecoder(match length {
+            _ if none => State::Done,
+            _ if chunked => State::ChunkSize { line: Vec::new(), first: true },
+            Some(0) => State::Done,
+            Some(length) => State::Length(length),
+            None => State::UntilClose,
+        })
+    }
+}
+
+/// Takes the framing off a body, however the bytes are cut into pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyDecoder(State);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    UntilClose,
+    Length(u64),
+    ChunkSize { line: Vec<u8>, first: bool },
+    ChunkData(u64),
+    Done,
+}
+
+impl BodyDecoder {
+    /// A body that ends with the connection.
+    pub fn until_close() -> Self {
+        BodyDecoder(State::UntilClose)
+    }
+
+    /// Whether the whole body has come.
+    pub fn is_complete(&self) -> bool {
+        self.0 == State::Done
+    }
+
+    /// Whether only the end of the connection ends it.
+    pub fn ends_with_connection(&self) -> bool {
+        self.0 == State::UntilClose
+    }
+
+    /// Takes what came and adds the body's bytes in it to `out`.
+    pub fn decode(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        while !input.is_empty() {
+            match &mut self.0 {
+                State::UntilClose => {
+                    out.extend_from_slice(input);
+                    return;
+                }
+                State::Done => return,
+                State::Length(left) => {
+                    let rest = take(&mut input, left, out);
+                    if *left == 0 {
+                        // Some count too little; what came along with the end still belongs to it, unless it is
+                        // a second answer.
+                        if !may_be_status_line(rest) && rest.len() <= 1024 {
+                            out.extend_from_slice(rest);
+                        }
+                        self.0 = State::Done;
+                    }
+                }
+                State::ChunkData(left) => {
+                    take(&mut input, left, out);
+                    if *left == 0 {
+                        self.0 = State::ChunkSize { line: Vec::new(), first: false };
+                    }
+                }
+                State::ChunkSize { line, first } => {
+                    let (&byte, rest) = match input.split_first() {
+                        Some(split) => split,
+                        None => return,
+                    };
+                    input = rest;
+                    line.push(byte);
+                    if byte == b'\n' || line.len() > MAX_SIZE_LINE {
+                        self.0 = after_size_line(line, *first, out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Moves up to `left` bytes from `input` to `out`; says what of `input` stands after them.
+fn take<'a>(input: &mut &'a [u8], left: &mut u64, out: &mut Vec<u8>) -> &'a [u8] {
+    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+    let (head, rest) = input.split_at(n);
+    out.extend_from_slice(head);
+    *left -= n as u64;
+    *input = rest;
+    rest
+}
+
+fn after_size_line(line: &[u8], first: bool, out: &mut Vec<u8>) -> State {
+    let text = to_text(line);
+    let digits = text.split(';').next().unwrap_or_default().trim();
+    if digits.is_empty() && text.ends_with('\n') {
+        // The line end after a chunk's data.
+        return State::ChunkSize { line: Vec::new(), first };
+    }
+    match u64::from_str_radix(digits, 16) {
+        Ok(0) => State::Done,
+        Ok(size) => State::ChunkData(size),
+        // Announced as chunked, and is not.
+        Err(_) if first => {
+            out.extend_from_slice(line);
+            State::UntilClose
+        }
+        Err(_) => State::Done,
+    }
+}
+
+/// A body unpacked to at most `max` bytes, and whether it was cut there. What the header claims counts less than the
+/// first bytes: some say gzip and send plain text, some the other way round.
+pub fn unpack(body: Vec<u8>, encoding: Option<&str>, max: usize) -> (Vec<u8>, bool) {
+    let deflate = encoding.is_some_and(|e| e.to_ascii_lowercase().contains("deflate"));
+    let unpacked = if body.starts_with(&[0x1f, 0x8b]) {
+        read_bounded(MultiGzDecoder::new(body.as_slice()), max)
+    } else if deflate && body.first().is_some_and(|b| b & 0x0f == 8) {
+        read_bounded(ZlibDecoder::new(body.as_slice()), max)
+    } else if deflate {
+        read_bounded(DeflateDecoder::new(body.as_slice()), max)
+    } else {
+        None
+    };
+    unpacked.unwrap_or((body, false))
+}
+
+/// Reads to the end or to `max`; what came before an error in the data is kept, nothing at all is none.
+fn read_bounded(source: impl Read, max: usize) -> Option<(Vec<u8>, bool)> {
+    let mut out = Vec::new();
+    let failed = source.take(max as u64 + 1).read_to_end(&mut out).is_err();
+    if failed && out.is_empty() {
+        return None;
+    }
+    let cut = failed || out.len() > max;
+    out.truncate(max);
+    Some((out, cut))
+}
+
+/// A request, ready to send. Control characters and blanks that would break its lines are taken out of headers and
+/// percent-encoded in the target.
+pub fn emit_request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256 + body.len());
+    out.extend_from_slice(method.as_bytes());
+    out.push(b' ');
+    for &b in target.as_bytes() {
+        if b <= b' ' || b >= 0x7f {
+            out.extend_from_slice(format!("%{b:02X}").as_bytes());
+        } else {
+            out.push(b);
+        }
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in headers {
+        out.extend(name.bytes().filter(|b| !b.is_ascii_control()));
+        out.extend_from_slice(b": ");
+        out.extend(value.bytes().filter(|b| !b.is_ascii_control()));
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(bytes: &[u8]) -> (Head, usize) {
+        match parse_start(bytes, true) {
+            Start::Head(head, len) => (head, len),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn heads_of_every_kind() {
+        for (sent, version, status, headers) in [
+            (&b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"[..], "HTTP/1.1", 200, 1),
+            (b"\r\nHTTP/1.0 401\nA: b\nB : c\n\n", "HTTP/1.0", 401, 2),
+            (b"HTTP/1.1 200 OK\r\nTue Jan  6 10.00\r\nA: b\r\n c\r\n\r\n", "HTTP/1.1", 200, 1),
+            (b"ICY 200 OK\r\nicy-name:x\r\n\r\n", "ICY", 200, 1),
+            (b"RTSP/1.0 400 Bad Request\r\n\r\n", "RTSP/1.0", 400, 0),
+            (b"http/1.1 200\r\nA: b", "http/1.1", 200, 1),
+        ] {
+            let (head, _) = head(sent);
+            assert_eq!((head.version.as_str(), head.status, head.headers.len()), (version, status, headers));
+        }
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").0.header("a"), Some("b c"));
+    }
+
+    #[test]
+    fn what_is_no_head_is_bare_and_what_is_not_yet_one_waits() {
+        assert_eq!(parse_start(b"<html>", false), Start::Bare);
+        assert_eq!(parse_start(b"HTT", false), Start::Incomplete);
+        assert_eq!(parse_start(b"", false), Start::Incomplete);
+        assert_eq!(parse_start(b"HTTP/1.1 OK\r\n\r\n", false), Start::Bare);
+        assert_eq!(parse_start(b"HTTP/1.1 200 OK\r\nA: b\r\n", false), Start::Incomplete);
+        let endless = [&b"HTTP/1.1 200 OK\r\n"[..], &b"X: y\r\n".repeat(20_000)].concat();
+        assert_eq!(parse_start(&endless, false), Start::TooLarge);
+        let one_line = [&b"HTTP/1.1 200 OK\r\nX: "[..], &vec![b'y'; MAX_HEAD + 1]].concat();
+        assert_eq!(parse_start(&one_line, false), Start::TooLarge);
+    }
+
+    #[test]
+    fn many_headers_are_kept() {
+        let sent = [&b"HTTP/1.1 200 OK\r\n"[..], &b"X: y\r\n".repeat(500), b"\r\n"].concat();
+        assert_eq!(head(&sent).0.headers.len(), 500);
+    }
+
+    fn body_of(sent: &[u8]) -> (Vec<u8>, bool) {
+        let (head, len) = head(sent);
+        let mut decoder = head.body(false);
+        let mut out = Vec::new();
+        for byte in sent[len..].chunks(7) {
+            decoder.decode(byte, &mut out);
+        }
+        (out, decoder.is_complete())
+    }
+
+    #[test]
+    fn bodies_of_every_framing() {
+        for (sent, body, complete) in [
+            (&b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"[..], &b"abc"[..], true),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", b"abc", false),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", b"abc", true),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc", b"abc", false),
+            (b"HTTP/1.0 200 OK\r\n\r\nabc", b"abc", false),
+            (b"HTTP/1.1 204 No\r\n\r\nabc", b"", true),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\nc\n0\r\n\r\n", b"abc", true),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n<html>\r\n</html>", b"<html>\r\n</html>", false),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\nc", b"ab", true),
+        ] {
+            assert_eq!(body_of(sent), (body.to_vec(), complete), "{}", String::from_utf8_lossy(sent));
+        }
+    }
+
+    #[test]
+    fn unpacking_is_bounded_and_believes_the_bytes() {
+        use flate2::Compression;
+        use std::io::Write;
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+        gz.write_all(&vec![b' '; 1 << 20]).unwrap();
+        let packed = gz.finish().unwrap();
+        assert_eq!(unpack(packed.clone(), None, 1 << 20), (vec![b' '; 1 << 20], false));
+        assert_eq!(unpack(packed.clone(), Some("gzip"), 1000), (vec![b' '; 1000], true));
+        let cut = unpack(packed[..packed.len() / 2].to_vec(), Some("gzip"), 1 << 20);
+        assert!(cut.1 && !cut.0.is_empty());
+        assert_eq!(unpack(b"plain".to_vec(), Some("gzip"), 100), (b"plain".to_vec(), false));
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(b"abc").unwrap();
+        assert_eq!(unpack(zlib.finish().unwrap(), Some("deflate"), 100), (b"abc".to_vec(), false));
+        let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), Compression::fast());
+        raw.write_all(b"abc").unwrap();
+        assert_eq!(unpack(raw.finish().unwrap(), Some("deflate"), 100), (b"abc".to_vec(), false));
+    }
+
+    #[test]
+    fn a_request_cannot_be_broken_open() {
+        let sent = emit_request("GET", "/a b\r\nX: y", &[("Host", "h\r\nEvil: 1"), ("Accept", "*/*")], b"");
+        assert_eq!(sent, b"GET /a%20b%0D%0AX:%20y HTTP/1.1\r\nHost: hEvil: 1\r\nAccept: */*\r\n\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..512), cut in 1usize..64) {
+            let sent = [&b"HTTP/1.1 200 OK\r\n"[..], &bytes].concat();
+            for text in [bytes.as_slice(), &sent] {
+                if let Start::Head(head, len) = parse_start(text, true) {
+                    let mut decoder = head.body(false);
+                    let mut out = Vec::new();
+                    text[len..].chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));
+                    prop_assert!(out.len() <= text.len());
+                    unpack(out, head.header("Content-Encoding"), 4096);
+                }
+            }
+            unpack([&[0x1f, 0x8b, 8, 0][..], &bytes].concat(), None, 4096);
+        }
+
+        /// However the bytes are cut on the way, the body is the same.
+        #[test]
+        fn chunks_come_back_whole(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8), cut in 1usize..16) {
+            let mut sent = Vec::new();
+            for part in &parts {
+                sent.extend_from_slice(format!("{:x}\r\n", part.len()).as_bytes());
+                sent.extend_from_slice(part);
+                sent.extend_from_slice(b"\r\n");
+            }
+            sent.extend_from_slice(b"0\r\n\r\n");
+            let head = Head { status: 200, version: "HTTP/1.1".into(), headers: vec![("transfer-encoding".into(), "Chunked".into())] };
+            let mut decoder = head.body(false);
+            let mut out = Vec::new();
+            sent.chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));
+            prop_assert_eq!(out, parts.concat());
+            prop_assert!(decoder.is_complete());
+        }
+    }
+}
