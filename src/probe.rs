@@ -306,6 +306,29 @@ impl HostContext {
     }
 }
 
+#[cfg(test)]
+impl HostContext {
+    /// A host of a test's network, and where its findings arrive. An inspection may take ten minutes of the test's clock.
+    pub fn for_test(net: Arc<dyn Net>, ip: &str, options: ProbeOptions) -> (Self, mpsc::Receiver<Finding>) {
+        let (findings, said) = mpsc::channel(1024);
+        let pace = Arc::new(crate::net::pace::Pace::new(None));
+        let host = HostContext {
+            ip: ip.parse().unwrap(),
+            name: ip.to_owned(),
+            dialer: Arc::new(Dialer::new(net.clone(), pace, 64, options.per_host)),
+            net,
+            logins: Logins::new(options.max_login_failures),
+            options: Arc::new(options),
+            signatures: Arc::new(Signatures::default()),
+            cancel: CancellationToken::new(),
+            deadline: Instant::now() + Duration::from_secs(600),
+            facts: Arc::default(),
+            findings,
+        };
+        (host, said)
+    }
+}
+
 /// The logins one device may refuse before nothing more is tried, over RTSP, HTTP and ONVIF together: cameras count
 /// them together too, and lock out (QUIRKS: lock-outs).
 #[derive(Debug)]

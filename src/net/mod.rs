@@ -3,6 +3,8 @@
 
 pub mod dial;
 pub mod error;
+#[cfg(test)]
+pub mod fake;
 pub mod interface;
 pub mod link;
 pub mod pace;

@@ -2,6 +2,7 @@
 //! that send and receive. A protocol joins the scanner by a line in one of these tables.
 
 pub mod arp;
+pub mod auth;
 pub mod http;
 pub mod mdns;
 pub mod onvif;
