@@ -22,4 +22,4 @@ pub use service::{AuthScheme, Protocol, Service, Transport};
 pub use stream::{
     Audio, AudioCodec, ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, VideoCodec,
 };
-pub use target::{HostTarget, TargetSet, TargetSpec};
+pub use target::{HostTarget, ProbeTarget, TargetError, TargetSet, TargetSpec};

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
+
+mod parse;
+
+pub use parse::{ProbeTarget, RAW_PRINT_PORTS, TargetError, URL_SCHEMES};
 
 /// One target as the user wrote it, read but not yet resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,8 +19,27 @@ pub enum TargetSpec {
     Range(Ipv4Addr, Ipv4Addr),
     /// `192.168.1.5`, `fe80::1`, with an optional port of its own.
     Address(IpAddr, Option<u16>),
+    /// `fe80::1%eth0`: a link-local address and the name or index of its interface, with an optional port of its own.
+    LinkLocal(Ipv6Addr, String, Option<u16>),
     /// A name to be resolved, with an optional port of its own.
     Name(String, Option<u16>),
+}
+
+impl TargetSpec {
+    /// The IPv4 addresses it holds, both ends included; for a network of more than two addresses its first and last
+    /// host. None for names and IPv6.
+    pub fn ipv4_range(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        match *self {
+            TargetSpec::Network(IpNetwork::V4(net)) if net.prefix() < 31 => {
+                let (first, last) = (u32::from(net.network()), u32::from(net.broadcast()));
+                Some((Ipv4Addr::from(first + 1), Ipv4Addr::from(last - 1)))
+            }
+            TargetSpec::Network(IpNetwork::V4(net)) => Some((net.network(), net.broadcast())),
+            TargetSpec::Range(first, last) => Some((first, last)),
+            TargetSpec::Address(IpAddr::V4(ip), _) => Some((ip, ip)),
+            _ => None,
+        }
+    }
 }
 
 /// One address to look at.
