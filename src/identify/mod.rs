@@ -1,8 +1,10 @@
 //! Evidence in, identity out: vendor, model, kind, confidence. Pure; no socket, no clock.
 
 pub mod oui;
+pub mod ports;
 pub mod signature;
 pub mod stream_url;
+pub mod vendor;
 
 use crate::model::{Evidence, Fact, Kind};
 

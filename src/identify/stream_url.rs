@@ -1,5 +1,19 @@
 //! Stream-URL templates: where makers put their streams. Data, read from YAML.
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::identify::vendor;
+use crate::model::{Credential, Secret};
+
+/// The most addresses a walk is given.
+pub const MOST: usize = 64;
+
 /// One stream address to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -15,12 +29,500 @@ pub struct Candidate {
     pub template: usize,
 }
 
-/// The RTSP paths worth trying for a vendor, most likely first; for no or an unknown vendor the common ones.
-pub fn rtsp(_vendor: Option<&str>) -> Vec<Candidate> {
-    Vec::new()
+/// An address that holds a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithLogin {
+    /// Path and query as they go on the wire.
+    pub request: Secret,
+    /// The same with `***` in place of user and password: what may be shown, logged and reported.
+    pub shown: Candidate,
+}
+
+/// A server whose streams have names of their own, which its API lists.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// Its name.
+    pub server: String,
+    /// Where it lists the names.
+    pub list: Place,
+    /// RTSP.
+    pub rtsp: Option<Place>,
+    /// RTMP.
+    pub rtmp: Option<Place>,
+    /// HLS.
+    pub hls: Option<Place>,
+    /// WebRTC by WHEP.
+    pub whep: Option<Place>,
+    /// MJPEG over HTTP.
+    pub mjpeg: Option<Place>,
+    /// A still picture.
+    pub snapshot: Option<Place>,
+}
+
+/// A path on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    path: String,
+    /// The port it is usually at.
+    pub port: u16,
+}
+
+impl Place {
+    /// The path for a stream's name, percent-encoded.
+    pub fn path(&self, name: &str) -> String {
+        self.path.replace("{name}", &utf8_percent_encode(name, KEPT_IN_NAME).to_string())
+    }
+}
+
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const KEPT_IN_NAME: &AsciiSet = &KEPT.remove(b'/');
+
+/// The RTSP paths worth trying for a vendor, most likely first; for no or an unknown vendor the common ones. The first
+/// channel; each template's main stream, then its others; the common ones follow the vendor's; none twice; at most [`MOST`].
+pub fn rtsp(vendor: Option<&str>) -> Vec<Candidate> {
+    walk(vendor, Purpose::Rtsp, 1)
 }
 
 /// The candidate's template made for another channel; none when the template has no channel.
-pub fn for_channel(_candidate: &Candidate, _channel: u32) -> Option<Candidate> {
-    None
+pub fn for_channel(candidate: &Candidate, channel: u32) -> Option<Candidate> {
+    let template = TABLE.templates.get(candidate.template)?;
+    let has_channel =
+        !template.with_login && ["{n}", "{n0}", "{nn}", "{nnn}"].iter().any(|p| template.path.contains(p));
+    has_channel.then(|| template.fill(candidate.template, channel, candidate.stream)).flatten()
+}
+
+/// HTTP paths of MJPEG streams for a vendor, then common ones.
+pub fn mjpeg(vendor: Option<&str>) -> Vec<Candidate> {
+    walk(vendor, Purpose::Mjpeg, 1)
+}
+
+/// HTTP paths of still pictures of a channel (from 1) for a vendor, then common ones.
+pub fn snapshot(vendor: Option<&str>, channel: u32) -> Vec<Candidate> {
+    walk(vendor, Purpose::Snapshot, channel)
+}
+
+/// RTMP paths (`/application/name`).
+pub fn rtmp() -> Vec<Candidate> {
+    walk(None, Purpose::Rtmp, 1)
+}
+
+/// Paths of HLS playlists. A page that answers 200 to everything answers to these too: the body must begin `#EXTM3U`.
+pub fn hls() -> Vec<Candidate> {
+    walk(None, Purpose::Hls, 1)
+}
+
+/// Paths of DASH manifests; the body must hold `<MPD`.
+pub fn dash() -> Vec<Candidate> {
+    walk(None, Purpose::Dash, 1)
+}
+
+/// Paths of WebRTC endpoints that take an offer by POST.
+pub fn whep() -> Vec<Candidate> {
+    walk(None, Purpose::Whep, 1)
+}
+
+/// RTSP paths that hold the login, for makers who want it there (Xiongmai).
+pub fn rtsp_with_login(vendor: &str, channel: u32, login: &Credential) -> Vec<WithLogin> {
+    with_login(vendor, Purpose::Rtsp, channel, login)
+}
+
+/// Paths of still pictures that hold the login, for makers who want it there (Reolink).
+pub fn snapshot_with_login(vendor: &str, channel: u32, login: &Credential) -> Vec<WithLogin> {
+    with_login(vendor, Purpose::Snapshot, channel, login)
+}
+
+/// The server of that name (`MediaMTX`, `go2rtc`), if its streams have names.
+pub fn named(server: &str) -> Option<&'static Named> {
+    TABLE.servers.iter().find(|s| s.server.eq_ignore_ascii_case(server))
+}
+
+fn walk(vendor: Option<&str>, purpose: Purpose, channel: u32) -> Vec<Candidate> {
+    let mut seen = HashSet::new();
+    let own = vendor.into_iter().flat_map(|v| TABLE.of_vendor(v, purpose, false));
+    own.chain(TABLE.of(None, purpose, false))
+        .flat_map(|(index, template)| template.candidates(index, channel))
+        .filter(|c| seen.insert((c.port, normalised(&c.path))))
+        .take(MOST)
+        .collect()
+}
+
+/// Paths that differ only by case, doubled or trailing slashes are one to the servers that were seen.
+fn normalised(path: &str) -> String {
+    let mut plain = path.to_ascii_lowercase();
+    while plain.contains("//") {
+        plain = plain.replace("//", "/");
+    }
+    plain.trim_end_matches(['/', '?']).to_owned()
+}
+
+fn with_login(vendor: &str, purpose: Purpose, channel: u32, login: &Credential) -> Vec<WithLogin> {
+    let encode = |text: &str| utf8_percent_encode(text, KEPT).to_string();
+    let (user, password) = (encode(&login.user), encode(login.password.expose()));
+    let hash = sofia_hash(login.password.expose());
+    let put = |path: &str, user: &str, password: &str, hash: &str| {
+        path.replace("{user}", user).replace("{password}", password).replace("{hash}", hash)
+    };
+    TABLE
+        .of_vendor(vendor, purpose, true)
+        .flat_map(|(index, template)| template.candidates(index, channel))
+        .map(|made| WithLogin {
+            request: Secret::new(put(&made.path, &user, &password, &hash)),
+            shown: Candidate { path: put(&made.path, "***", "***", "***"), ..made },
+        })
+        .collect()
+}
+
+/// Xiongmai's digest of a password: the MD5's bytes in pairs, each sum modulo 62 as a digit or letter.
+fn sofia_hash(password: &str) -> String {
+    Md5::digest(password.as_bytes())
+        .chunks(2)
+        .map(|pair| match pair.iter().map(|&b| u16::from(b)).sum::<u16>() % 62 {
+            n @ 0..=9 => char::from(b'0' + n as u8),
+            n @ 10..=35 => char::from(b'A' + (n - 10) as u8),
+            n => char::from(b'a' + (n - 36) as u8),
+        })
+        .collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Rtsp,
+    Mjpeg,
+    Snapshot,
+    Rtmp,
+    Hls,
+    Dash,
+    Whep,
+}
+
+/// A template, ready to be filled.
+#[derive(Debug)]
+struct Template {
+    /// None: common to all.
+    vendor: Option<String>,
+    purpose: Purpose,
+    with_login: bool,
+    path: String,
+    streams: Vec<String>,
+    stream: u32,
+    port: Option<u16>,
+    confidence: Confidence,
+}
+
+impl Template {
+    fn candidates(&self, index: usize, channel: u32) -> impl Iterator<Item = Candidate> + '_ {
+        let streams =
+            if self.path.contains("{s}") { 0..self.streams.len() as u32 } else { self.stream..self.stream + 1 };
+        streams.filter_map(move |stream| self.fill(index, channel, stream))
+    }
+
+    fn fill(&self, index: usize, channel: u32, stream: u32) -> Option<Candidate> {
+        let channel = channel.max(1);
+        let mut path = String::with_capacity(self.path.len() + 8);
+        let mut rest = self.path.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            path.push_str(before);
+            let (name, after) = after.split_once('}')?;
+            match name {
+                "n" => write!(path, "{channel}").ok()?,
+                "n0" => write!(path, "{}", channel - 1).ok()?,
+                "nn" => write!(path, "{channel:02}").ok()?,
+                "nnn" => write!(path, "{channel:03}").ok()?,
+                "s" => path.push_str(self.streams.get(stream as usize)?),
+                other => write!(path, "{{{other}}}").ok()?,
+            }
+            rest = after;
+        }
+        path.push_str(rest);
+        Some(Candidate { path, port: self.port, channel, stream, template: index })
+    }
+}
+
+struct Table {
+    templates: Vec<Template>,
+    servers: Vec<Named>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(read().unwrap_or_default()));
+
+fn read() -> Result<File, serde_yaml::Error> {
+    serde_yaml::from_str(include_str!("data/stream_urls.yaml"))
+}
+
+impl Table {
+    fn new(file: File) -> Self {
+        let mut templates = Vec::new();
+        for (vendor, paths) in file.vendors.into_iter().map(|v| (Some(v.vendor), v.paths)).chain([(None, file.generic)])
+        {
+            paths.into_templates(vendor.as_deref(), &mut templates);
+        }
+        Table { templates, servers: file.servers }
+    }
+
+    fn of(&self, vendor: Option<&str>, purpose: Purpose, with_login: bool) -> impl Iterator<Item = (usize, &Template)> {
+        let mut fitting: Vec<(usize, &Template)> = self
+            .templates
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| t.vendor.as_deref() == vendor && t.purpose == purpose && t.with_login == with_login)
+            .collect();
+        fitting.sort_by_key(|(_, t)| t.confidence);
+        fitting.into_iter()
+    }
+
+    /// The templates of a vendor, and of the maker whose devices it sells; the surest first, its own before the maker's.
+    fn of_vendor<'a>(
+        &'a self,
+        vendor: &str,
+        purpose: Purpose,
+        with_login: bool,
+    ) -> impl Iterator<Item = (usize, &'a Template)> {
+        let known = vendor::find(vendor);
+        let names = [known.map(|v| v.name.as_str()), known.and_then(|v| v.like.as_deref())];
+        let mut fitting: Vec<_> =
+            names.into_iter().flatten().flat_map(|name| self.of(Some(name), purpose, with_login)).collect();
+        fitting.sort_by_key(|(_, t)| t.confidence);
+        fitting.into_iter()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    vendors: Vec<VendorPaths>,
+    generic: Paths,
+    servers: Vec<Named>,
+}
+
+#[derive(Debug, Deserialize)]
+struct VendorPaths {
+    vendor: String,
+    #[serde(flatten)]
+    paths: Paths,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Paths {
+    rtsp: Vec<Entry>,
+    mjpeg: Vec<Entry>,
+    snapshot: Vec<Entry>,
+    rtmp: Vec<Entry>,
+    hls: Vec<Entry>,
+    dash: Vec<Entry>,
+    whep: Vec<Entry>,
+    with_login: Option<Box<Paths>>,
+}
+
+impl Paths {
+    fn into_templates(self, vendor: Option<&str>, templates: &mut Vec<Template>) {
+        if let Some(secret) = self.with_login {
+            let first = templates.len();
+            secret.into_templates(vendor, templates);
+            templates.iter_mut().skip(first).for_each(|t| t.with_login = true);
+        }
+        for (purpose, entries) in [
+            (Purpose::Rtsp, self.rtsp),
+            (Purpose::Mjpeg, self.mjpeg),
+            (Purpose::Snapshot, self.snapshot),
+            (Purpose::Rtmp, self.rtmp),
+            (Purpose::Hls, self.hls),
+            (Purpose::Dash, self.dash),
+            (Purpose::Whep, self.whep),
+        ] {
+            templates.extend(entries.into_iter().map(|entry| entry.into_template(vendor, purpose)));
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Path(String),
+    Full(FullEntry),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullEntry {
+    path: String,
+    #[serde(default)]
+    streams: Vec<String>,
+    #[serde(default)]
+    stream: u32,
+    port: Option<u16>,
+    #[serde(default)]
+    confidence: Confidence,
+}
+
+impl Entry {
+    fn into_template(self, vendor: Option<&str>, purpose: Purpose) -> Template {
+        let entry = match self {
+            Entry::Full(entry) => entry,
+            Entry::Path(path) => {
+                FullEntry { path, streams: Vec::new(), stream: 0, port: None, confidence: Confidence::default() }
+            }
+        };
+        Template {
+            vendor: vendor.map(str::to_owned),
+            purpose,
+            with_login: false,
+            path: entry.path,
+            streams: entry.streams,
+            stream: entry.stream,
+            port: entry.port,
+            confidence: entry.confidence,
+        }
+    }
+}
+
+/// How sure a template is; the surest sorts first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Confidence {
+    High,
+    #[default]
+    Medium,
+    Low,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(candidates: &[Candidate]) -> Vec<&str> {
+        candidates.iter().map(|c| c.path.as_str()).collect()
+    }
+
+    #[test]
+    fn the_data_reads_and_its_vendors_are_known() {
+        let file = read().unwrap();
+        for entry in &file.vendors {
+            assert_eq!(vendor::find(&entry.vendor).map(|v| &v.name), Some(&entry.vendor));
+        }
+        for template in &TABLE.templates {
+            let path = &template.path;
+            assert!(path.starts_with('/'), "{path}");
+            assert_eq!(path.contains("{s}"), !template.streams.is_empty(), "{path}");
+            let mut rest = path.as_str();
+            while let Some((_, after)) = rest.split_once('{') {
+                let (name, after) = after.split_once('}').unwrap();
+                let allowed: &[&str] = if template.with_login {
+                    &["n", "n0", "nn", "nnn", "s", "user", "password", "hash"]
+                } else {
+                    &["n", "n0", "nn", "nnn", "s"]
+                };
+                assert!(allowed.contains(&name), "{path}");
+                rest = after;
+            }
+        }
+    }
+
+    #[test]
+    fn no_template_carries_a_login() {
+        for template in &TABLE.templates {
+            let lower = template.path.to_lowercase();
+            assert!(!lower.contains('@'), "{lower}");
+            for key in ["user=", "password=", "pwd=", "pass="] {
+                if let Some((_, value)) = lower.split_once(key) {
+                    assert!(template.with_login && value.starts_with('{'), "{lower}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_vendors_paths_come_first() {
+        for (vendor, first) in [
+            ("HIKVISION", ["/Streaming/Channels/101", "/Streaming/Channels/102"]),
+            ("Hangzhou Hikvision Digital Technology Co., Ltd.", ["/Streaming/Channels/101", "/Streaming/Channels/102"]),
+            ("Annke", ["/Streaming/Channels/101", "/Streaming/Channels/102"]),
+            ("EZVIZ", ["/ch1/main", "/ch1/sub"]),
+            ("Dahua", ["/cam/realmonitor?channel=1&subtype=0", "/cam/realmonitor?channel=1&subtype=1"]),
+            ("Lorex", ["/cam/realmonitor?channel=1&subtype=0", "/cam/realmonitor?channel=1&subtype=1"]),
+            ("Reolink", ["/Preview_01_main", "/Preview_01_sub"]),
+            ("TP-LINK", ["/stream1", "/stream2"]),
+            ("GeoVision", ["/CH001.sdp", "/CH001.sdp"]),
+            ("V380", ["/live/ch00_1", "/live/ch00_0"]),
+            ("Avigilon", ["/defaultPrimary?streamType=u", "/defaultSecondary?streamType=u"]),
+            ("INSTAR", ["/11", "/12"]),
+            ("Hanwha Techwin", ["/profile1/media.smp", "/profile2/media.smp"]),
+            ("Provision-ISR", ["/profile1", "/profile2"]),
+        ] {
+            assert!(paths(&rtsp(Some(vendor))).starts_with(&first), "{vendor}: {:?}", rtsp(Some(vendor)));
+        }
+        let geo = rtsp(Some("GeoVision"));
+        assert_eq!(geo.iter().take(2).map(|c| c.port).collect::<Vec<_>>(), [Some(8554), None]);
+    }
+
+    #[test]
+    fn the_common_walk_follows_without_repeats() {
+        let common = rtsp(None);
+        assert!(paths(&common).starts_with(&["/", "/Streaming/Channels/101", "/cam/realmonitor?channel=1&subtype=0"]));
+        assert_eq!(common.len(), 36);
+        assert_eq!(rtsp(Some("a maker nobody knows")), common);
+        for vendor in TABLE.templates.iter().filter_map(|t| t.vendor.as_deref()) {
+            let walk = rtsp(Some(vendor));
+            assert!(walk.len() <= MOST);
+            let distinct: HashSet<_> = walk.iter().map(|c| (c.port, normalised(&c.path))).collect();
+            assert_eq!(distinct.len(), walk.len(), "{vendor}");
+            assert!(walk.iter().all(|c| c.channel == 1 && !c.path.contains('{')), "{vendor}");
+        }
+    }
+
+    #[test]
+    fn the_next_channel_keeps_stream_and_port() {
+        let sub = rtsp(Some("Hikvision")).into_iter().find(|c| c.path == "/Streaming/Channels/102").unwrap();
+        let next = for_channel(&sub, 16).unwrap();
+        assert_eq!((next.path.as_str(), next.channel, next.stream), ("/Streaming/Channels/1602", 16, 1));
+        assert_eq!(for_channel(&next, 1), Some(sub));
+
+        let geo = rtsp(Some("GeoVision")).remove(0);
+        assert_eq!(for_channel(&geo, 12).map(|c| (c.path, c.port)), Some(("/CH012.sdp".into(), Some(8554))));
+        let hanwha = rtsp(Some("Hanwha")).into_iter().find(|c| c.path.starts_with("/LiveChannel")).unwrap();
+        assert_eq!(for_channel(&hanwha, 4).map(|c| c.path).as_deref(), Some("/LiveChannel/3/media.smp"));
+
+        let plain = rtsp(Some("Axis")).remove(0);
+        assert_eq!(for_channel(&plain, 2), None);
+        assert_eq!(for_channel(&Candidate { template: usize::MAX, ..plain }, 2), None);
+    }
+
+    #[test]
+    fn pictures_and_playlists_have_their_places() {
+        assert_eq!(paths(&snapshot(Some("Dahua"), 3)).first(), Some(&"/cgi-bin/snapshot.cgi?channel=3"));
+        assert_eq!(paths(&mjpeg(Some("Axis"))).first(), Some(&"/axis-cgi/mjpg/video.cgi"));
+        assert!(paths(&hls()).contains(&"/index.m3u8"));
+        assert!(paths(&dash()).contains(&"/manifest.mpd"));
+        assert!(paths(&whep()).contains(&"/whep"));
+        assert!(paths(&rtmp()).contains(&"/bcs/channel0_main.bcs?channel=0&stream=0"));
+        let mtx = named("mediamtx").unwrap();
+        assert_eq!(mtx.hls.as_ref().map(|p| p.path("cam 1/hd")).as_deref(), Some("/cam%201/hd/index.m3u8"));
+        assert_eq!(mtx.list.path(""), "/v3/paths/list");
+    }
+
+    #[test]
+    fn a_login_in_a_path_is_shown_to_nobody() {
+        let login = Credential::new("admin", "p&ss=1");
+        let made = rtsp_with_login("Xiongmai", 2, &login);
+        assert_eq!(
+            made.first().map(|m| m.request.expose()),
+            Some("/user=admin&password=p%26ss%3D1&channel=2&stream=0.sdp?")
+        );
+        assert_eq!(made.first().map(|m| m.shown.path.as_str()), Some("/user=***&password=***&channel=2&stream=0.sdp?"));
+        assert!(!format!("{made:?}").contains("p%26ss"));
+        let reolink = snapshot_with_login("Reolink", 1, &login);
+        assert_eq!(
+            reolink.first().map(|m| m.request.expose()),
+            Some("/cgi-bin/api.cgi?cmd=Snap&channel=0&user=admin&password=p%26ss%3D1")
+        );
+        assert_eq!(rtsp_with_login("Hikvision", 1, &login), []);
+        assert!(made.iter().all(|m| for_channel(&m.shown, 3).is_none()));
+    }
+
+    #[test]
+    fn xiongmais_digest_of_no_password() {
+        assert_eq!(sofia_hash(""), "tlJwpbo6");
+    }
 }

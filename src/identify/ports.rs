@@ -1,0 +1,199 @@
+//! TCP ports where cameras, recorders and media servers listen: what each means, who is asked there first, and what an open
+//! one says by itself.
+
+use std::ops::RangeInclusive;
+
+use crate::model::{Evidence, EvidenceSource, Fact, Kind, Protocol};
+
+/// Raw printing: printers put every byte on paper. Nothing is ever sent to these ports, whoever asks for it.
+pub const NEVER_TOUCHED: RangeInclusive<u16> = 9100..=9107;
+
+/// How early a port is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Set {
+    /// Where nearly every camera shows itself.
+    Core,
+    /// Alternatives and makers' own; looked at by default after the core.
+    Wide,
+    /// Known, and looked at only when asked for.
+    Known,
+}
+
+/// What is known about a port.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Port {
+    /// The number.
+    pub port: u16,
+    /// How early it is looked at.
+    pub set: Set,
+    /// What is expected there, the likeliest first.
+    pub expects: &'static [Protocol],
+    /// What it means and with whom it is seen.
+    pub about: &'static str,
+    /// The maker whose private port it is, and how much that says, 0..1.
+    pub maker: Option<(&'static str, f64)>,
+}
+
+use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, Webrtc};
+use Set::{Core, Known, Wide};
+
+const fn port(port: u16, set: Set, expects: &'static [Protocol], about: &'static str) -> Port {
+    Port { port, set, expects, about, maker: None }
+}
+
+const fn private(
+    port: u16,
+    set: Set,
+    expects: &'static [Protocol],
+    about: &'static str,
+    maker: &'static str,
+    weight: f64,
+) -> Port {
+    Port { port, set, expects, about, maker: Some((maker, weight)) }
+}
+
+/// The ports, most likely first within each set.
+///
+/// Sources: IANA; the port lists of MediaMTX, go2rtc and Frigate; makers' own articles (Hanwha 4414178841746, Foscam FAQ 81,
+/// TP-Link FAQ 2680). A maker's private port weighs little: numbers are re-used.
+pub const TABLE: &[Port] = &[
+    port(554, Core, &[Rtsp], "RTSP, almost all cameras"),
+    port(80, Core, &[Http, Onvif, Mjpeg], "web page, ONVIF, MJPEG"),
+    port(8554, Core, &[Rtsp], "RTSP alternative: media servers, GeoVision, Jovision"),
+    port(443, Core, &[Https, Onvif], "web page over TLS"),
+    port(8080, Core, &[Http, Onvif, Mjpeg, Rtsp], "web page, phone cameras"),
+    private(8000, Core, &[Http, Onvif, Webrtc], "Hikvision's SDK; ONVIF of Reolink", "Hikvision", 0.1),
+    private(8899, Core, &[Http, Onvif], "ONVIF of Xiongmai, V380 and others", "Xiongmai", 0.1),
+    private(2020, Core, &[Http, Onvif], "ONVIF of TP-Link Tapo and VIGI", "TP-Link", 0.15),
+    private(37777, Core, &[], "Dahua's SDK", "Dahua", 0.3),
+    private(34567, Core, &[Dvrip], "DVRIP of Xiongmai and its many brands", "Xiongmai", 0.3),
+    port(88, Wide, &[Http, Rtsp], "HTTP and RTSP on one port: Foscam"),
+    port(81, Wide, &[Http, Onvif], "web page alternative"),
+    port(8081, Wide, &[Http, Mjpeg, Onvif], "web page, motion's streams"),
+    port(10554, Wide, &[Rtsp], "RTSP of VStarcam, Zmodo and others"),
+    port(5544, Wide, &[Rtsp], "RTSP alternative"),
+    port(5554, Wide, &[Rtsp], "RTSP alternative"),
+    port(7070, Wide, &[Rtsp], "RTSP of ACTi"),
+    port(7447, Wide, &[Rtsp], "RTSP of UniFi Protect"),
+    port(7441, Wide, &[Rtsps], "RTSPS of UniFi Protect"),
+    port(322, Wide, &[Rtsps], "RTSPS"),
+    port(8322, Wide, &[Rtsps], "RTSPS of MediaMTX"),
+    port(1935, Wide, &[Rtmp], "RTMP: Reolink, media servers"),
+    port(8443, Wide, &[Https], "web page over TLS, alternative"),
+    port(8090, Wide, &[Http, Mjpeg], "web page alternative"),
+    port(5000, Wide, &[Http, Onvif], "ONVIF of Yoosee; Frigate; a NAS"),
+    private(9000, Wide, &[], "Baichuan media of Reolink", "Reolink", 0.1),
+    port(8888, Wide, &[Http, Hls], "HLS of MediaMTX, web page alternative"),
+    port(8889, Wide, &[Http, Webrtc], "WebRTC (WHEP) of MediaMTX"),
+    port(1984, Wide, &[Http, Webrtc, Mjpeg], "go2rtc"),
+    port(8555, Wide, &[Rtsp], "RTSP alternative; WebRTC media of go2rtc"),
+    private(6036, Wide, &[], "TVT's SDK", "TVT", 0.15),
+    port(558, Known, &[Rtsp], "RTSP of Hanwha recorders"),
+    port(4520, Known, &[Rtsp], "RTSP of Hanwha recorders"),
+    port(4521, Known, &[Rtsp], "RTSP of Hanwha recorders"),
+    port(4522, Known, &[Rtsp], "RTSP of Hanwha recorders"),
+    port(4523, Known, &[Rtsp], "RTSP of Hanwha recorders"),
+    port(4524, Known, &[Rtsp], "RTSP of Hanwha recorders"),
+    port(5049, Known, &[Rtsp], "RTSP of GW Security, main stream"),
+    port(5050, Known, &[Rtsp], "RTSP of GW Security, sub stream"),
+    port(65534, Known, &[Rtsp], "RTSP of some Foscam"),
+    port(85, Known, &[Http, Onvif], "web page and ONVIF of some Uniview"),
+    port(2000, Known, &[Http, Onvif], "ONVIF of JVT"),
+    port(6688, Known, &[Http, Onvif], "ONVIF alternative"),
+    port(10080, Known, &[Http, Onvif], "ONVIF alternative"),
+    port(1936, Known, &[Rtmps], "RTMPS"),
+    private(7080, Known, &[Http], "UniFi Video's page", "Ubiquiti", 0.1),
+    private(7442, Known, &[], "UniFi Video's cameras", "Ubiquiti", 0.1),
+    private(7443, Known, &[Https], "UniFi Video's page over TLS", "Ubiquiti", 0.1),
+    private(7445, Known, &[Http], "UniFi Video's streams", "Ubiquiti", 0.1),
+    private(7446, Known, &[Https], "UniFi Video's streams over TLS", "Ubiquiti", 0.1),
+    private(8800, Known, &[], "TP-Link Tapo's own streams", "TP-Link", 0.1),
+    port(8091, Known, &[], "Topsee's data"),
+    port(32040, Known, &[], "JVC"),
+    port(49298, Known, &[], "JVC"),
+    port(51826, Known, &[Http], "HomeKit accessory"),
+    port(6668, Known, &[], "Tuya devices"),
+    port(7001, Known, &[Https, Rtsp], "Nx Witness, DW Spectrum"),
+    port(8890, Known, &[], "SRT of MediaMTX"),
+    port(9996, Known, &[Http], "playback of MediaMTX"),
+    port(9997, Known, &[Http], "API of MediaMTX"),
+    port(9998, Known, &[Http], "metrics of MediaMTX"),
+    port(8971, Known, &[Https], "Frigate's page"),
+    port(8765, Known, &[Http], "motionEye's page"),
+];
+
+/// The ports a scan looks at unless told otherwise: core, then wide, in order of likelihood.
+pub fn defaults() -> Vec<u16> {
+    TABLE.iter().filter(|p| p.set <= Wide).map(|p| p.port).collect()
+}
+
+/// The core alone, for a quick look.
+pub fn core() -> Vec<u16> {
+    TABLE.iter().filter(|p| p.set == Core).map(|p| p.port).collect()
+}
+
+/// What is known about a port.
+pub fn describe(port: u16) -> Option<&'static Port> {
+    TABLE.iter().find(|p| p.port == port)
+}
+
+/// Whether the protocol is among those expected on the port.
+pub fn expects(port: u16, protocol: Protocol) -> bool {
+    describe(port).is_some_and(|p| p.expects.contains(&protocol))
+}
+
+/// Whether bytes may be sent to the port.
+pub fn may_be_touched(port: u16) -> bool {
+    port != 0 && !NEVER_TOUCHED.contains(&port)
+}
+
+/// What an open port says by itself: weak words for the maker whose private port it is, and that it has to do with video.
+pub fn evidence(port: u16) -> Vec<Evidence> {
+    let Some(known @ Port { maker: Some((maker, weight)), .. }) = describe(port) else { return Vec::new() };
+    let detail = format!("tcp port {port}: {}", known.about);
+    let say = |fact, value: &str, weight| {
+        Evidence::new(fact, value, EvidenceSource::Port, weight).with_detail(detail.clone())
+    };
+    vec![say(Fact::Vendor, maker, *weight), say(Fact::Kind, Kind::Camera.as_str(), *weight)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_port_stands_twice_and_none_prints() {
+        let distinct: BTreeSet<u16> = TABLE.iter().map(|p| p.port).collect();
+        assert_eq!(distinct.len(), TABLE.len());
+        assert!(TABLE.iter().all(|p| may_be_touched(p.port)));
+        assert!(!may_be_touched(9100) && !may_be_touched(9107) && !may_be_touched(0));
+        assert!(may_be_touched(9099) && may_be_touched(9108));
+    }
+
+    #[test]
+    fn the_core_leads_the_defaults() {
+        let (core, defaults) = (core(), defaults());
+        assert!(defaults.starts_with(&core));
+        assert_eq!(defaults.first(), Some(&554));
+        for port in [88, 10554, 7441, 8322, 1935, 6036] {
+            assert!(defaults.contains(&port), "{port}");
+        }
+        assert!(!defaults.contains(&8971));
+    }
+
+    #[test]
+    fn a_private_port_is_a_weak_word() {
+        let said = evidence(37777);
+        assert_eq!(said.first().map(|e| (e.fact, e.value.as_str())), Some((Fact::Vendor, "Dahua")));
+        assert!(said.iter().all(|e| e.weight <= 0.3));
+        assert_eq!(evidence(554), []);
+        assert_eq!(evidence(4), []);
+    }
+
+    #[test]
+    fn ports_expect_their_protocols() {
+        assert!(expects(554, Rtsp) && expects(7441, Rtsps) && expects(2020, Onvif) && expects(1935, Rtmp));
+        assert!(!expects(554, Http) && !expects(1, Rtsp));
+    }
+}
