@@ -5,6 +5,8 @@ pub mod dial;
 pub mod error;
 #[cfg(test)]
 pub mod fake;
+#[cfg(test)]
+pub mod fake_udp;
 pub mod interface;
 pub mod link;
 pub mod pace;

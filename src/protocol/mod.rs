@@ -1,7 +1,9 @@
 //! One folder per protocol: `wire.rs` turns bytes into values and back, `discover.rs` and `detect.rs` are the thin shells
 //! that send and receive. A protocol joins the scanner by a line in one of these tables.
 
+pub mod address;
 pub mod arp;
+pub mod ask;
 pub mod auth;
 pub mod http;
 pub mod mdns;
@@ -14,13 +16,13 @@ pub mod xml;
 use crate::probe::{Detector, Discoverer, HostProbe};
 
 /// Ways of finding hosts; all run at once.
-pub const DISCOVERERS: &[&dyn Discoverer] = &[];
+pub const DISCOVERERS: &[&dyn Discoverer] = &[&wsdd::discover::WsDiscovery];
 
 /// Asked of every open port; those that expect the port come first.
 pub const DETECTORS: &[&dyn Detector] = &[];
 
 /// Asked of every host besides its ports, while they are looked at.
-pub const INQUIRIES: &[&dyn HostProbe] = &[];
+pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
 pub const ANALYSERS: &[&dyn HostProbe] = &[];

@@ -1,0 +1,435 @@
+//! Asking by UDP: the same question again and again from every interface, answers taken as they come, floods bounded.
+//! What all discovery by multicast and broadcast has in common.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::net::{Datagram, Interface, UdpBind};
+use crate::probe::DiscoveryContext;
+
+/// How often a question is asked within the discovery time: devices miss some, and some answer one form only.
+pub const ROUNDS: u32 = 3;
+/// How long answers are awaited after the discovery time.
+pub const GRACE: Duration = Duration::from_millis(500);
+/// Answers of one sender that are read; the others are dropped unread.
+const ANSWERS_PER_SENDER: u32 = 64;
+/// Senders whose answers are read.
+const SENDERS: usize = 16_384;
+/// The longest datagram.
+const DATAGRAM: usize = 65_535;
+/// Failures of a socket in a row before it is given up.
+const FAILURES: u32 = 32;
+
+/// A place to ask from: one address of one interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The interface's name.
+    pub name: String,
+    /// The interface's index.
+    pub interface: u32,
+    /// The address asked from; unspecified for IPv6, whose source the kernel chooses by the interface.
+    pub source: IpAddr,
+    /// The broadcast address of its network, where it has one.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl Place {
+    /// A socket of its own on any port, which multicast leaves by this interface.
+    pub fn bind(&self) -> UdpBind {
+        UdpBind { interface: self.interface, broadcast: self.source.is_ipv4(), ..UdpBind::any_port(self.source) }
+    }
+
+    /// A socket on a given port of every address, a member of `groups` on this interface.
+    pub fn bind_port(&self, port: u16, groups: &[IpAddr]) -> UdpBind {
+        let any = if self.source.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let join = groups.iter().copied().filter(|g| g.is_ipv4() == self.source.is_ipv4()).collect();
+        UdpBind { local: SocketAddr::new(any, port), join, ..self.bind() }
+    }
+
+    /// A group's address as it is reached from here.
+    pub fn group(&self, group: IpAddr, port: u16) -> SocketAddr {
+        match group {
+            IpAddr::V4(_) => SocketAddr::new(group, port),
+            IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, self.interface).into(),
+        }
+    }
+}
+
+/// The places to ask from: each IPv4 address of the interfaces that are not loopback, and each such interface once for
+/// IPv6 where IPv6 hosts are among the targets.
+pub fn places(context: &DiscoveryContext) -> Vec<Place> {
+    let targets = &context.plan.targets;
+    let v6 = targets.link_local_v6 || targets.ipv6_hosts().next().is_some();
+    context.interfaces.iter().filter(|i| !i.loopback).flat_map(|i| places_of(i, v6)).collect()
+}
+
+fn places_of(interface: &Interface, v6: bool) -> Vec<Place> {
+    const MOST: usize = 8;
+    let place =
+        |source, broadcast| Place { name: interface.name.clone(), interface: interface.index, source, broadcast };
+    let mut places: Vec<Place> = interface
+        .addresses
+        .iter()
+        .filter_map(|net| match net {
+            ipnetwork::IpNetwork::V4(v4) => {
+                let broadcast = (v4.prefix() < 31 && !interface.point_to_point).then(|| v4.broadcast());
+                Some(place(v4.ip().into(), broadcast))
+            }
+            ipnetwork::IpNetwork::V6(_) => None,
+        })
+        .take(MOST)
+        .collect();
+    if v6 && interface.addresses.iter().any(|net| net.is_ipv6()) {
+        places.push(place(Ipv6Addr::UNSPECIFIED.into(), None));
+    }
+    places
+}
+
+/// A datagram and where to.
+pub type Question = (SocketAddr, Vec<u8>);
+
+/// What is asked and what becomes of the answers.
+pub trait Exchange: Sync {
+    /// How the socket at a place is bound.
+    fn bind(&self, place: &Place) -> UdpBind {
+        place.bind()
+    }
+
+    /// The datagrams of one round at a place, made anew each time.
+    fn questions(&self, place: &Place, round: u32) -> Vec<Question>;
+
+    /// An answer from one of the targets.
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()>;
+}
+
+/// Asks from every place in [`ROUNDS`] rounds spread over the plan's discovery time, and takes answers until [`GRACE`] later.
+///
+/// # Errors
+/// A sentence when no socket could be opened at any place.
+pub async fn ask(context: &DiscoveryContext, places: &[Place], exchange: &dyn Exchange) -> Result<(), String> {
+    let guard = Guard::default();
+    let asked = join_all(places.iter().map(|place| ask_at(context, place, exchange, &guard))).await;
+    let errors: Vec<io::Error> = asked.into_iter().filter_map(Result::err).collect();
+    match errors.first() {
+        Some(error) if errors.len() == places.len() => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+async fn ask_at(context: &DiscoveryContext, place: &Place, exchange: &dyn Exchange, guard: &Guard) -> io::Result<()> {
+    let socket = context.net.udp(&exchange.bind(place)).inspect_err(|error| {
+        tracing::debug!(interface = %place.name, source = %place.source, %error, "no socket to ask from");
+    })?;
+    let start = Instant::now();
+    let pause = context.plan.discovery_time / ROUNDS;
+    for round in 0..ROUNDS {
+        for (to, datagram) in exchange.questions(place, round) {
+            context.dialer.pace().turn(1).await;
+            if let Err(error) = socket.send_to(&datagram, to).await {
+                tracing::debug!(interface = %place.name, %to, %error, "question not sent");
+            }
+        }
+        let last = round + 1 == ROUNDS;
+        let until = start + pause * (round + 1) + if last { GRACE } else { Duration::ZERO };
+        tokio::select! {
+            () = context.cancel.cancelled() => break,
+            gone = take(context, place, &*socket, exchange, guard, until) => if gone { break },
+        }
+    }
+    Ok(())
+}
+
+/// Takes answers until a moment; says whether the socket failed for good.
+async fn take(
+    context: &DiscoveryContext,
+    place: &Place,
+    socket: &dyn Datagram,
+    exchange: &dyn Exchange,
+    guard: &Guard,
+    until: Instant,
+) -> bool {
+    let mut buffer = vec![0; DATAGRAM];
+    let mut failures = 0;
+    let end = sleep_until(until);
+    tokio::pin!(end);
+    loop {
+        let received = tokio::select! {
+            () = &mut end => return false,
+            received = socket.recv_from(&mut buffer) => received,
+        };
+        let Ok((length, from)) = received else {
+            // An ICMP answer to a question shows as a failure of the next receive.
+            failures += 1;
+            if failures >= FAILURES {
+                return true;
+            }
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        failures = 0;
+        let from = canonical(from);
+        if context.plan.targets.contains(from.ip()) && guard.admit(from.ip()) {
+            if let IpAddr::V6(v6) = from.ip()
+                && v6.is_unicast_link_local()
+            {
+                context.net.note_zone(from.ip(), place.interface);
+            }
+            exchange.answer(from, buffer.get(..length).unwrap_or_default()).await;
+        }
+    }
+}
+
+/// An IPv4 sender seen through an IPv6 socket is an IPv4 sender; the flow label is left out.
+fn canonical(from: SocketAddr) -> SocketAddr {
+    SocketAddr::new(from.ip().to_canonical(), from.port())
+}
+
+/// Counts answers, so that one host's flood, or one under many forged addresses, costs neither memory nor time.
+#[derive(Debug, Default)]
+pub struct Guard {
+    answers: Mutex<HashMap<IpAddr, u32>>,
+}
+
+impl Guard {
+    /// Whether one more answer of this sender is read.
+    pub fn admit(&self, from: IpAddr) -> bool {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= SENDERS && !answers.contains_key(&from) {
+            return false;
+        }
+        let count = answers.entry(from).or_insert(0);
+        *count = count.saturating_add(1);
+        *count <= ANSWERS_PER_SENDER
+    }
+}
+
+/// What has been said already, so that an answer that comes again is said once. Bounded like the answers themselves.
+#[derive(Debug)]
+pub struct Once<K>(Mutex<std::collections::HashSet<K>>);
+
+impl<K> Default for Once<K> {
+    fn default() -> Self {
+        Once(Mutex::default())
+    }
+}
+
+impl<K: std::hash::Hash + Eq> Once<K> {
+    /// Whether it is new.
+    pub fn first(&self, key: K) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.len() < SENDERS * 4 && seen.insert(key)
+    }
+}
+
+/// A random version 4 UUID (RFC 9562 §5.4) from 128 random bits, lower case.
+pub fn uuid(random: u128) -> String {
+    let bits = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+/// A discoverer run on a network of datagrams only, for tests of all protocols here.
+#[cfg(test)]
+pub mod testing {
+    use std::sync::Arc;
+
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::identify::signature::Signatures;
+    use crate::model::{Finding, HostTarget, ScanPlan, TargetSet};
+    use crate::net::fake_udp::FakeUdp;
+    use crate::net::pace::Pace;
+    use crate::net::{Dialer, Net};
+    use crate::probe::{Discoverer, HostContext, HostFacts, HostProbe, Logins};
+
+    /// The targets of the tests: 192.0.2.0/24, and IPv6 hosts that answer on the link.
+    pub fn plan() -> ScanPlan {
+        let v4 = |n| Ipv4Addr::new(192, 0, 2, n);
+        let mut targets = TargetSet::new(vec![], [(v4(0), v4(255))], Vec::<HostTarget>::new(), &[]);
+        targets.link_local_v6 = true;
+        ScanPlan {
+            targets,
+            methods: vec![],
+            interfaces: vec![],
+            concurrency: 1,
+            rate: None,
+            discovery_time: Duration::from_secs(3),
+            max_duration: None,
+            all: false,
+            resolve_names: false,
+            probe: Default::default(),
+            own_addresses: vec![],
+        }
+    }
+
+    /// Runs a discoverer to its end; says its outcome and all it found.
+    pub async fn discover(net: &Arc<FakeUdp>, discoverer: &dyn Discoverer) -> (Result<(), String>, Vec<Finding>) {
+        let (findings, mut said) = mpsc::channel(100_000);
+        let net: Arc<dyn Net> = net.clone();
+        let context = DiscoveryContext {
+            plan: Arc::new(plan()),
+            interfaces: net.interfaces().unwrap(),
+            dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 8, 8)),
+            net,
+            cancel: CancellationToken::new(),
+            signatures: Arc::new(Signatures::builtin()),
+            findings,
+            swept: Arc::default(),
+        };
+        let outcome = discoverer.discover(&context).await;
+        drop(context);
+        let mut all = Vec::new();
+        while let Some(finding) = said.recv().await {
+            all.push(finding);
+        }
+        (outcome, all)
+    }
+
+    /// What a probe of one host is handed.
+    pub fn host(net: Arc<dyn Net>, ip: &str, findings: mpsc::Sender<Finding>) -> HostContext {
+        HostContext {
+            ip: ip.parse().unwrap(),
+            name: ip.to_owned(),
+            options: Arc::default(),
+            dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 8, 8)),
+            net,
+            logins: Logins::new(2),
+            signatures: Arc::new(Signatures::builtin()),
+            cancel: CancellationToken::new(),
+            deadline: Instant::now() + Duration::from_secs(30),
+            facts: Arc::new(HostFacts::default()),
+            findings,
+        }
+    }
+
+    /// Runs a probe of one host to its end; says all it found.
+    pub async fn inquire(net: &Arc<FakeUdp>, ip: &str, probe: &dyn HostProbe) -> Vec<Finding> {
+        let (findings, mut said) = mpsc::channel(1000);
+        let host = host(net.clone(), ip, findings);
+        probe.run(&host).await;
+        drop(host);
+        let mut all = Vec::new();
+        while let Some(finding) = said.recv().await {
+            all.push(finding);
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{discover, plan};
+    use super::*;
+    use crate::model::{Finding, FindingKind, Method};
+    use crate::net::fake_udp::{FakeUdp, interface};
+    use crate::probe::Discoverer;
+    use futures::FutureExt;
+
+    struct Shout;
+
+    impl Discoverer for Shout {
+        fn method(&self) -> Method {
+            Method::Beacon
+        }
+
+        fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
+            async move { ask(context, &places(context), &Shouting(context)).await }.boxed()
+        }
+    }
+
+    struct Shouting<'a>(&'a DiscoveryContext);
+
+    impl Exchange for Shouting<'_> {
+        fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
+            vec![(place.group("224.0.0.9".parse().unwrap(), 9), vec![round as u8])]
+        }
+
+        fn answer<'a>(&'a self, from: SocketAddr, _: &'a [u8]) -> BoxFuture<'a, ()> {
+            self.0.say(from.ip(), FindingKind::Seen(Method::Beacon)).boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_address_of_every_interface_asks_in_three_rounds() {
+        let net = FakeUdp::new(
+            vec![
+                interface("lo", 1, &["127.0.0.1/8"]),
+                interface("eth0", 2, &["192.0.2.2/24", "198.51.100.2/24", "fe80::2/64"]),
+                interface("eth1", 3, &["203.0.113.2/24"]),
+            ],
+            |_| vec![],
+        );
+        let start = Instant::now();
+        let (outcome, _) = discover(&net, &Shout).await;
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(start.elapsed(), plan().discovery_time + GRACE);
+        let sent = net.sent();
+        for (interface, source) in [(2, "192.0.2.2"), (2, "198.51.100.2"), (2, "::"), (3, "203.0.113.2")] {
+            let at: Vec<(u64, u8)> = sent
+                .iter()
+                .filter(|s| s.interface == interface && s.bind.ip() == source.parse::<IpAddr>().unwrap())
+                .map(|s| ((s.at - start).as_secs(), s.data[0]))
+                .collect();
+            assert_eq!(at, [(0, 0), (1, 1), (2, 2)], "{source}");
+        }
+        assert_eq!(sent.len(), 12);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_answers_is_dropped() {
+        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
+            let forger: SocketAddr = "192.0.2.66:9".parse().unwrap();
+            let outside = (Duration::ZERO, "198.51.100.1:9".parse().unwrap(), Ok(vec![]));
+            let honest = (Duration::from_millis(900), "192.0.2.7:9".parse().unwrap(), Ok(vec![]));
+            let flood = (0..10_000).map(|_| (Duration::ZERO, forger, Ok(vec![0; 8])));
+            if sent.data == [0] { flood.chain([outside, honest]).collect() } else { vec![] }
+        });
+        let (_, findings) = discover(&net, &Shout).await;
+        let of = |ip: &str| findings.iter().filter(|f: &&Finding| f.ip == ip.parse::<IpAddr>().unwrap()).count();
+        assert_eq!((of("192.0.2.66"), of("192.0.2.7"), of("198.51.100.1")), (ANSWERS_PER_SENDER as usize, 1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forged_senders_are_bounded_too() {
+        let guard = Guard::default();
+        let admitted = (0..100_000u32).filter(|n| guard.admit(IpAddr::from(n.to_be_bytes()))).count();
+        assert_eq!(admitted, SENDERS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failing_receives_do_not_end_the_asking() {
+        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
+            let camera = "192.0.2.7:9".parse().unwrap();
+            let refused = || Err(io::ErrorKind::ConnectionRefused.into());
+            let at = Duration::from_millis;
+            if sent.data == [0] { vec![(at(0), camera, refused()), (at(5), camera, Ok(vec![]))] } else { vec![] }
+        });
+        let (_, findings) = discover(&net, &Shout).await;
+        assert_eq!(findings.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_socket_is_enough_and_none_is_said() {
+        let interfaces = vec![interface("eth0", 2, &["192.0.2.2/24"]), interface("eth1", 3, &["203.0.113.2/24"])];
+        let net = FakeUdp::new(interfaces, |_| vec![]);
+        net.refused.lock().unwrap().push("192.0.2.2:0".parse().unwrap());
+        assert_eq!(discover(&net, &Shout).await.0, Ok(()));
+        net.refused.lock().unwrap().push("203.0.113.2:0".parse().unwrap());
+        assert!(discover(&net, &Shout).await.0.is_err());
+    }
+
+    #[test]
+    fn uuids_are_of_version_four() {
+        assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

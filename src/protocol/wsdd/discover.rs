@@ -1,0 +1,175 @@
+//! Finds ONVIF devices on the local links by multicast.
+
+use std::net::{IpAddr, SocketAddr};
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::{facts, wire};
+use crate::model::{FindingKind, Method};
+use crate::probe::{Discoverer, DiscoveryContext};
+use crate::protocol::ask::{self, Exchange, Once, Place, Question};
+
+/// WS-Discovery by multicast, over IPv4 and IPv6.
+pub struct WsDiscovery;
+
+impl Discoverer for WsDiscovery {
+    fn method(&self) -> Method {
+        Method::Onvif
+    }
+
+    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let exchange = Probing { context, said: Once::default() };
+            ask::ask(context, &ask::places(context), &exchange)
+                .await
+                .map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
+        }
+        .boxed()
+    }
+}
+
+struct Probing<'a> {
+    context: &'a DiscoveryContext,
+    /// By endpoint and sender: the endpoint alone may belong to two cameras.
+    said: Once<(IpAddr, Option<String>, Vec<String>)>,
+}
+
+impl Exchange for Probing<'_> {
+    fn questions(&self, place: &Place, _round: u32) -> Vec<Question> {
+        let group = if place.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
+        let to = place.group(group, wire::PORT);
+        wire::Wanted::ALL
+            .map(|wanted| (to, wire::probe(wanted, &ask::uuid(fastrand::u128(..))).into_bytes()))
+            .into_iter()
+            .collect()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        async move {
+            let ip = from.ip();
+            for m in facts::of_sender(wire::parse(datagram), ip) {
+                // The same device answers a Probe for any type with other types: what it adds is said too.
+                let types = m.types.iter().map(|t| t.name.clone()).collect();
+                if !self.said.first((ip, m.endpoint.clone(), types)) {
+                    continue;
+                }
+                self.context.say(ip, FindingKind::Seen(Method::Onvif)).await;
+                let facts = facts::of_match(&m, ip);
+                for finding in facts.findings {
+                    self.context.say(ip, finding).await;
+                }
+                for (field, text) in facts.observed {
+                    self.context.observe(ip, field, &text).await;
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Fact, Finding};
+    use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
+    use crate::protocol::ask::testing::discover;
+
+    fn camera(endpoint: &str, ip: &str) -> Vec<u8> {
+        format!(
+            "<E><ProbeMatch><EndpointReference><Address>urn:uuid:{endpoint}</Address></EndpointReference>\
+             <Types>dn:NetworkVideoTransmitter</Types><Scopes>onvif://www.onvif.org/hardware/X1</Scopes>\
+             <XAddrs>http://{ip}:8000/onvif/device_service</XAddrs></ProbeMatch></E>"
+        )
+        .into_bytes()
+    }
+
+    const SHARED: &str = "00000000-0000-4000-8000-000000000003";
+
+    /// Two cameras of one endpoint; the second answers untyped Probes only, and only the last of them.
+    fn two_cameras(sent: &Sent) -> Vec<Answer> {
+        let typed = String::from_utf8_lossy(&sent.data).contains("Types");
+        let mut answers: Vec<Answer> = vec![];
+        if sent.to.is_ipv4() && typed {
+            answers.push((
+                Duration::from_millis(5),
+                "192.0.2.10:3702".parse().unwrap(),
+                Ok(camera(SHARED, "192.0.2.10")),
+            ));
+        }
+        if sent.to.is_ipv4() && !typed && sent.at.elapsed() == Duration::ZERO {
+            answers.push((
+                Duration::from_millis(700),
+                "192.0.2.14:50000".parse().unwrap(),
+                Ok(camera(SHARED, "10.0.0.1")),
+            ));
+        }
+        answers
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cameras_of_one_endpoint_are_two_and_each_is_said_once() {
+        let net = FakeUdp::new(
+            vec![interface("eth0", 2, &["192.0.2.2/24"]), interface("eth1", 3, &["198.51.100.2/24"])],
+            two_cameras,
+        );
+        let (outcome, findings) = discover(&net, &WsDiscovery).await;
+        assert_eq!(outcome, Ok(()));
+        let of =
+            |ip: &str| -> Vec<&Finding> { findings.iter().filter(|f| f.ip == ip.parse::<IpAddr>().unwrap()).collect() };
+        for (ip, url) in [
+            ("192.0.2.10", "http://192.0.2.10:8000/onvif/device_service"),
+            ("192.0.2.14", "http://192.0.2.14:8000/onvif/device_service"),
+        ] {
+            let said = of(ip);
+            assert_eq!(said.iter().filter(|f| f.kind == FindingKind::Seen(Method::Onvif)).count(), 1, "{ip}");
+            assert_eq!(said.iter().filter(|f| f.kind == FindingKind::EndpointId(SHARED.into())).count(), 1);
+            let services: Vec<_> = said
+                .iter()
+                .filter_map(|f| match &f.kind {
+                    FindingKind::Service(s) => s.url.as_deref(),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(services, [url]);
+            assert!(
+                said.iter()
+                    .any(|f| matches!(&f.kind, FindingKind::Evidence(e) if e.fact == Fact::Model && e.value == "X1"))
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_forms_three_times_from_each_interface_with_fresh_ids() {
+        let net = FakeUdp::new(
+            vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"]), interface("eth1", 3, &["198.51.100.2/24"])],
+            |_| vec![],
+        );
+        let _ = discover(&net, &WsDiscovery).await;
+        let sent = net.sent();
+        assert_eq!(sent.len(), 27);
+        assert_eq!(sent.iter().filter(|s| s.to == "239.255.255.250:3702".parse().unwrap()).count(), 18);
+        assert_eq!(sent.iter().filter(|s| s.to.ip() == IpAddr::from(wire::GROUP_V6)).count(), 9);
+        let scoped = sent.iter().find(|s| s.to.is_ipv6()).unwrap().to;
+        assert!(matches!(scoped, SocketAddr::V6(v6) if v6.scope_id() == 2));
+        let mut ids: Vec<_> = sent
+            .iter()
+            .map(|s| crate::protocol::xml::read(&s.data).find_text("MessageID").unwrap().to_owned())
+            .collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 27);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_zone_of_a_link_local_camera_is_noted() {
+        let net = FakeUdp::new(vec![interface("eth0", 7, &["fe80::2/64"])], |_| {
+            vec![(Duration::ZERO, "[fe80::99]:3702".parse().unwrap(), Ok(camera(SHARED, "[fe80::99]")))]
+        });
+        let (_, findings) = discover(&net, &WsDiscovery).await;
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s)
+            if s.url.as_deref() == Some("http://[fe80::99]:8000/onvif/device_service"))));
+        assert_eq!(net.zones.lock().unwrap()[0], ("fe80::99".parse().unwrap(), 7));
+    }
+}
