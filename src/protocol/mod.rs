@@ -19,7 +19,7 @@ use crate::probe::{Detector, Discoverer, HostProbe};
 pub const DISCOVERERS: &[&dyn Discoverer] = &[&wsdd::discover::WsDiscovery];
 
 /// Asked of every open port; those that expect the port come first.
-pub const DETECTORS: &[&dyn Detector] = &[];
+pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
 
 /// Asked of every host besides its ports, while they are looked at.
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];

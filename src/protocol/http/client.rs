@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::redirect;
 use super::wire::{self, BodyDecoder, Start};
+use super::{login, redirect};
 use crate::model::ErrorKind;
 use crate::net::tls::TlsInfo;
 use crate::net::{Connection, NetError, Stage};
@@ -74,25 +74,24 @@ impl Request {
         self
     }
 
-    fn emit(&self, host: &HostContext, authorization: Option<&str>) -> Vec<u8> {
+    fn emit(&self, host: &HostContext, authorization: Option<&[u8]>) -> Vec<u8> {
         let name = match self.port == if self.tls { 443 } else { 80 } {
             // A default port written out makes some cameras refuse the login.
             true => host_name(host),
             false => format!("{}:{}", host_name(host), self.port),
         };
         let length = self.body.len().to_string();
-        let mut headers = vec![("Host", name.as_str()), ("User-Agent", concat!("camscan/", env!("CARGO_PKG_VERSION")))];
+        let mut headers: Vec<(&str, &[u8])> =
+            vec![("Host", name.as_bytes()), ("User-Agent", concat!("camscan/", env!("CARGO_PKG_VERSION")).as_bytes())];
         if !self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("Accept")) {
-            headers.push(("Accept", "*/*"));
+            headers.push(("Accept", b"*/*"));
         }
-        headers.extend(self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())));
-        if let Some(authorization) = authorization {
-            headers.push(("Authorization", authorization));
-        }
+        headers.extend(self.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())));
+        headers.extend(authorization.map(|value| ("Authorization", value)));
         if !self.body.is_empty() || self.method == "POST" {
-            headers.push(("Content-Length", &length));
+            headers.push(("Content-Length", length.as_bytes()));
         }
-        headers.push(("Connection", "close"));
+        headers.push(("Connection", b"close"));
         wire::emit_request(self.method, &self.target, &headers, &self.body)
     }
 }
@@ -106,6 +105,8 @@ pub struct Response {
     pub version: String,
     /// Headers in the order sent, names as sent, values trimmed.
     pub headers: Vec<(String, String)>,
+    /// The values of `WWW-Authenticate` to the byte, for [`crate::protocol::auth::challenges`].
+    pub challenges: Vec<Vec<u8>>,
     /// The body, unchunked and unpacked, cut at the cap.
     pub body: Vec<u8>,
     /// Whether the body was cut or ended early.
@@ -269,6 +270,7 @@ impl Walk {
             }
         }
         response.hops = std::mem::take(&mut self.hops);
+        self.notes.append(&mut response.notes);
         response.notes = std::mem::take(&mut self.notes);
         Some(response)
     }
@@ -276,23 +278,29 @@ impl Walk {
     /// When a redirect leads nowhere, the answer that sent there is the answer.
     fn back(mut self, error: HttpError) -> Result<Response, HttpError> {
         let Some(mut response) = self.hops.pop() else { return Err(error) };
-        self.notes.push(format!("the redirect leads nowhere: {error}"));
+        let location = redirect::location(&response).unwrap_or_default();
+        let shown = text::clean(&text::redact_url(&location));
+        self.notes.push(format!("redirects to {shown}, which leads nowhere: {error}"));
         (response.hops, response.notes) = (self.hops, self.notes);
         Ok(response)
     }
 }
 
-/// One request and the head of its answer.
+/// One request and the head of its answer, logged in where that is asked for and allowed.
 async fn ask(host: &HostContext, request: &Request) -> Result<(Response, Body), HttpError> {
-    exchange(host, request, None).await
+    let (response, body) = exchange(host, request, None).await?;
+    match response.status == 401 && request.login {
+        true => login::answer(host, request, response, body).await,
+        false => Ok((response, body)),
+    }
 }
 
 /// One connection, one request, the head of its answer. A connection closed before any answer is opened once more:
 /// cameras drop what they kept half open.
-async fn exchange(
+pub(super) async fn exchange(
     host: &HostContext,
     request: &Request,
-    authorization: Option<&str>,
+    authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
     match exchange_once(host, request, authorization).await {
         Err(error) if error.kind == ErrorKind::Closed && authorization.is_none() && host.options.retries > 0 => {
@@ -305,7 +313,7 @@ async fn exchange(
 async fn exchange_once(
     host: &HostContext,
     request: &Request,
-    authorization: Option<&str>,
+    authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
     if (9100..=9107).contains(&request.port) {
         // Printers print whatever comes to these ports.
@@ -333,7 +341,7 @@ async fn exchange_once(
             (head, decoder)
         }
         _ if looks_like_content(&rest) => {
-            let head = wire::Head { status: 200, version: "HTTP/0.9".to_owned(), headers: Vec::new() };
+            let head = wire::Head { status: 200, version: "HTTP/0.9".to_owned(), ..wire::Head::default() };
             (head, BodyDecoder::until_close())
         }
         _ => {
@@ -346,6 +354,7 @@ async fn exchange_once(
         status: head.status,
         version: head.version,
         headers: head.headers,
+        challenges: head.challenges,
         port: request.port,
         tls: request.tls,
         target: request.target.clone(),
@@ -354,7 +363,7 @@ async fn exchange_once(
         tls_in: connection.tls.as_ref().map(|(_, took)| *took),
         ..Response::default()
     };
-    Ok((response, Body { connection, decoder, pending: rest }))
+    Ok((response, Body { connection, decoder, pending: rest, decoded: Vec::new() }))
 }
 
 /// Reads until the head is whole; gives it and what came after it. Interim answers (1xx) are passed over.
@@ -405,6 +414,8 @@ pub struct Body {
     decoder: BodyDecoder,
     /// Read already, framing still on.
     pending: Vec<u8>,
+    /// Read already, framing off.
+    decoded: Vec<u8>,
 }
 
 impl Body {
@@ -414,7 +425,7 @@ impl Body {
     /// Nothing came before `deadline`, or the connection broke.
     pub async fn next(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, HttpError> {
         let peer = self.connection.peer;
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.decoded);
         loop {
             let read = std::mem::take(&mut self.pending);
             self.decoder.decode(&read, &mut out);
@@ -434,8 +445,13 @@ impl Body {
         }
     }
 
+    /// Puts back what was read and is wanted once more.
+    pub(super) fn put_back(&mut self, read: Vec<u8>) {
+        self.decoded = read;
+    }
+
     /// Everything up to `limit` bytes, and whether there was or should have been more.
-    async fn read_all(&mut self, limit: usize, deadline: Instant) -> (Vec<u8>, bool) {
+    pub(super) async fn read_all(&mut self, limit: usize, deadline: Instant) -> (Vec<u8>, bool) {
         let mut body = Vec::new();
         loop {
             let pause = match body.is_empty() {
@@ -454,3 +470,7 @@ impl Body {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -1,6 +1,8 @@
 //! HTTP/1.x as cameras speak it: bounded, lenient, one request a connection.
 
 pub mod client;
+pub mod detect;
+mod login;
 pub mod page;
 pub mod redirect;
 pub mod wire;

@@ -21,6 +21,8 @@ pub struct Head {
     pub version: String,
     /// Headers in the order sent, names as sent, values trimmed.
     pub headers: Vec<(String, String)>,
+    /// The values of `WWW-Authenticate` to the byte: what is hashed must not be decoded.
+    pub challenges: Vec<Vec<u8>>,
 }
 
 /// What the first bytes of an answer are.
@@ -71,7 +73,13 @@ pub fn parse_start(bytes: &[u8], ended: bool) -> Start {
         lines.push(line);
     }
     match lines.split_first().and_then(|(first, rest)| Some((parse_status_line(first)?, rest))) {
-        Some(((version, status), rest)) => Start::Head(Head { status, version, headers: parse_headers(rest) }, at),
+        Some(((version, status), rest)) => {
+            let headers = parse_headers(rest);
+            let is_challenge = |name: &[u8]| to_text(name).eq_ignore_ascii_case("WWW-Authenticate");
+            let challenges = headers.iter().filter(|(n, _)| is_challenge(n)).map(|(_, v)| v.clone()).collect();
+            let headers = headers.iter().map(|(name, value)| (to_text(name), to_text(value))).collect();
+            Start::Head(Head { status, version, headers, challenges }, at)
+        }
         None => Start::Bare,
     }
 }
@@ -93,19 +101,19 @@ fn parse_status_line(line: &[u8]) -> Option<(String, u16)> {
 }
 
 /// Header lines into names and values: folded lines joined, lines without a colon left out.
-fn parse_headers(lines: &[&[u8]]) -> Vec<(String, String)> {
-    let mut headers: Vec<(String, String)> = Vec::new();
+fn parse_headers(lines: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     for line in lines {
-        let text = to_text(line);
-        if text.starts_with([' ', '\t']) {
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
             if let Some((_, value)) = headers.last_mut() {
-                value.push(' ');
-                value.push_str(text.trim());
+                value.push(b' ');
+                value.extend_from_slice(line.trim_ascii());
             }
             continue;
         }
-        if let Some((name, value)) = text.split_once(':') {
-            headers.push((name.trim().to_owned(), value.trim().to_owned()));
+        let mut parts = line.splitn(2, |&b| b == b':');
+        if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+            headers.push((name.trim_ascii().to_vec(), value.trim_ascii().to_vec()));
         }
     }
     headers
@@ -275,7 +283,7 @@ fn read_bounded(source: impl Read, max: usize) -> Option<(Vec<u8>, bool)> {
 
 /// A request, ready to send. Control characters and blanks that would break its lines are taken out of headers and
 /// percent-encoded in the target.
-pub fn emit_request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub fn emit_request(method: &str, target: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + body.len());
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
@@ -290,7 +298,7 @@ pub fn emit_request(method: &str, target: &str, headers: &[(&str, &str)], body: 
     for (name, value) in headers {
         out.extend(name.bytes().filter(|b| !b.is_ascii_control()));
         out.extend_from_slice(b": ");
-        out.extend(value.bytes().filter(|b| !b.is_ascii_control()));
+        out.extend(value.iter().filter(|b| !b.is_ascii_control()));
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
@@ -394,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_request_cannot_be_broken_open() {
-        let sent = emit_request("GET", "/a b\r\nX: y", &[("Host", "h\r\nEvil: 1"), ("Accept", "*/*")], b"");
+        let sent = emit_request("GET", "/a b\r\nX: y", &[("Host", b"h\r\nEvil: 1"), ("Accept", b"*/*")], b"");
         assert_eq!(sent, b"GET /a%20b%0D%0AX:%20y HTTP/1.1\r\nHost: hEvil: 1\r\nAccept: */*\r\n\r\n");
     }
 
@@ -424,7 +432,7 @@ mod tests {
                 sent.extend_from_slice(b"\r\n");
             }
             sent.extend_from_slice(b"0\r\n\r\n");
-            let head = Head { status: 200, version: "HTTP/1.1".into(), headers: vec![("transfer-encoding".into(), "Chunked".into())] };
+            let head = Head { status: 200, version: "HTTP/1.1".into(), headers: vec![("transfer-encoding".into(), "Chunked".into())], challenges: vec![] };
             let mut decoder = head.body(false);
             let mut out = Vec::new();
             sent.chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));

@@ -1,0 +1,264 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::model::{Credential, ProbeOptions};
+use crate::net::fake::{FakeNet, Log, Reply};
+use crate::protocol::auth;
+use crate::protocol::http::page;
+
+const IP: &str = "192.0.2.10";
+
+fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> HostContext {
+    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
+    let options = ProbeOptions { credentials, ..ProbeOptions::default() };
+    let (host, mut said) = HostContext::for_test(net.clone(), IP, options);
+    tokio::spawn(async move { while said.recv().await.is_some() {} });
+    host
+}
+
+fn server(net: &Arc<FakeNet>, port: u16, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Log {
+    net.answer(&format!("{IP}:{port}"), move |asked| Reply::Last(answer(asked.target())))
+}
+
+fn page_of(text: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
+}
+
+async fn get(host: &HostContext, target: &str) -> Result<Response, HttpError> {
+    send(host, Request::get(80, false, target)).await
+}
+
+fn expected() -> Vec<(String, Value)> {
+    let all: Value = serde_json::from_str(include_str!("../../../tests/data/expected.json")).unwrap();
+    let files = all["files"].as_object().unwrap();
+    let of_http = files.iter().filter(|(name, v)| name.starts_with("http/") && v.get("playlist").is_none());
+    of_http.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Every reconstructed answer, read through the whole client: what must be found in each stands in `expected.json`.
+#[tokio::test(start_paused = true)]
+async fn every_answer_of_the_collection_is_read() {
+    let mut checked = 0;
+    for (name, expected) in expected() {
+        let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(path).unwrap();
+        let net = FakeNet::new();
+        server(&net, 80, move |_| bytes.clone());
+        let request = Request { follow: false, ..Request::get(80, false, "/") };
+        let answer = send(&host(&net, &[]), request).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let text = page::decode(&answer.body, answer.header("Content-Type"));
+        let title = page::title(&text).map(|t| text::clean(&t));
+        for (key, value) in expected.as_object().unwrap() {
+            checked += 1;
+            match (key.as_str(), value.as_str().unwrap_or_default()) {
+                ("status", _) => assert_eq!(u64::from(answer.status), value.as_u64().unwrap(), "{name}"),
+                ("body", body) => assert_eq!(text, body, "{name}"),
+                ("body_bytes", _) => assert_eq!(answer.body.len() as u64, value.as_u64().unwrap(), "{name}"),
+                ("title", wanted) => assert_eq!(title.as_deref(), Some(wanted), "{name}"),
+                ("title_contains", part) => assert!(title.as_ref().unwrap().contains(part), "{name}: {title:?}"),
+                ("must_not_contain_byte", "1b") => assert!(!title.as_ref().unwrap().contains('\u{1b}'), "{name}"),
+                ("redirect", to) => assert_eq!(redirect::location(&answer).as_deref(), Some(to), "{name}"),
+                ("auth_choice", _) => {
+                    let challenges = auth::challenges(&answer.challenges);
+                    let realm = auth::choose(&challenges).and_then(auth::Challenge::realm);
+                    assert_eq!(realm.as_deref(), value["realm"].as_str(), "{name}");
+                }
+                ("verdict", "body too large") => assert!(answer.truncated && answer.body.len() == 256 * 1024, "{name}"),
+                ("verdict", "auth required, scheme unknown") => {
+                    let schemes = auth::schemes(&auth::challenges(&answer.challenges));
+                    assert_eq!((answer.status, schemes), (401, vec![crate::model::AuthScheme::Unknown]), "{name}");
+                }
+                _ => checked -= 1,
+            }
+        }
+    }
+    assert!(checked > 15, "{checked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_to_an_inner_address_is_asked_at_the_host() {
+    let net = FakeNet::new();
+    let first =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/http/redirect_302_absolute_internal.txt"));
+    let first = first.unwrap();
+    server(&net, 80, move |target| if target == "/" { first.clone() } else { page_of("<title>in</title>") });
+    let answer = get(&host(&net, &[]), "/").await.unwrap();
+    assert_eq!((answer.status, answer.target.as_str(), answer.hops.len()), (200, "/index.asp", 1));
+    assert!(answer.notes[0].contains("192.168.0.64"), "{:?}", answer.notes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn redirects_end() {
+    for (location, status, note) in [
+        ("http://www.vendor.com/", 302, "another host"),
+        ("/", 302, "circle"),
+        ("/x/next", 302, "more than 3"),
+        ("http://192.0.2.10:9100/", 302, "never asked"),
+        ("http://192.0.2.10:81/", 302, "nowhere"),
+    ] {
+        let net = FakeNet::new();
+        let asked = server(&net, 80, move |target| {
+            let to = if location == "/x/next" { format!("{target}x") } else { location.to_owned() };
+            format!("HTTP/1.1 302 Moved\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        });
+        let answer = get(&host(&net, &[]), "/").await.unwrap();
+        assert_eq!(answer.status, status, "{location}");
+        assert!(answer.notes.iter().any(|n| n.contains(note)), "{location}: {:?}", answer.notes);
+        assert!(asked.all().len() <= 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_whole() {
+    let net = FakeNet::new();
+    let asked = server(&net, 8080, |_| page_of("ok"));
+    let request = Request::post(8080, false, "/onvif", "application/soap+xml", b"<x/>".to_vec());
+    send(&host(&net, &[]), request).await.unwrap();
+    let asked = asked.all().remove(0);
+    assert!(
+        asked.text.starts_with("POST /onvif HTTP/1.1\r\nHost: 192.0.2.10:8080\r\nUser-Agent: camscan/"),
+        "{}",
+        asked.text
+    );
+    assert_eq!((asked.header("Content-Length"), asked.header("Connection")), (Some("4"), Some("close")));
+    assert!(asked.text.ends_with("\r\n\r\n<x/>"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_without_end_and_servers_without_haste_are_cut() {
+    let net = FakeNet::new();
+    net.serve(&format!("{IP}:80"), |_, mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
+    });
+    net.serve(&format!("{IP}:81"), |_, mut stream| async move {
+        // One byte a second, for ever.
+        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+        for byte in text.iter().copied().chain(std::iter::repeat(b'x')) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if stream.write_all(&[byte]).await.is_err() {
+                return;
+            }
+        }
+    });
+    net.serve(&format!("{IP}:82"), |_, mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
+        while stream.write_all(b"X: y\r\n").await.is_ok() {}
+    });
+    net.serve(&format!("{IP}:83"), |_, mut stream| async move {
+        let _ = stream.read(&mut [0; 100]).await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    });
+    net.serve(&format!("{IP}:84"), |_, mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 401 Unauth\r\nServer: x\r\nWWW-Auth").await;
+    });
+    net.serve(&format!("{IP}:85"), |_, mut stream| async move {
+        let _ = stream.write_all(b"SSH-2.0-dropbear_2022.83\r\n").await;
+    });
+    net.serve(&format!("{IP}:86"), |_, mut stream| async move {
+        // Announces more than it sends, and keeps the connection open.
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<a/>").await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    });
+    let host = host(&net, &[]);
+    let get = |port| send(&host, Request::get(port, false, "/"));
+    let endless = get(80).await.unwrap();
+    assert!(endless.truncated && endless.body.len() == 256 * 1024);
+    let started = Instant::now();
+    assert!(get(81).await.is_err());
+    assert!(started.elapsed() <= host.options.request_timeout);
+    assert_eq!(get(82).await.unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(get(83).await.unwrap_err().kind, ErrorKind::Timeout);
+    let half = get(84).await.unwrap();
+    assert_eq!((half.status, half.header("Server")), (401, Some("x")));
+    let ssh = get(85).await.unwrap_err();
+    assert_eq!(ssh.kind, ErrorKind::Protocol);
+    assert!(ssh.banner.starts_with(b"SSH-"));
+    let short = get(86).await.unwrap();
+    assert_eq!((short.body.as_slice(), short.truncated), (&b"<a/>"[..], true));
+    assert_eq!(get(87).await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(get(9101).await.unwrap_err().kind, ErrorKind::Local);
+    assert_eq!(net.connections(&format!("{IP}:81")), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_dropped_without_a_word_is_opened_once_more() {
+    let net = FakeNet::new();
+    net.serve(&format!("{IP}:80"), |number, mut stream| async move {
+        let _ = stream.read(&mut [0; 1024]).await;
+        if number > 0 {
+            let _ = stream.write_all(&page_of("second")).await;
+        }
+    });
+    assert_eq!(get(&host(&net, &[]), "/").await.unwrap().body, b"second");
+}
+
+const DIGEST: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"b\"\r\n\
+     WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\", qop=\"auth\"\r\nContent-Length: 0\r\n\r\n";
+
+/// A server that lets `good` in by Digest.
+fn guarded(net: &Arc<FakeNet>, good: &'static str, refusal: &'static str) -> Log {
+    net.answer(&format!("{IP}:80"), move |asked| {
+        let authorization = asked.header("Authorization").unwrap_or_default();
+        Reply::Last(match authorization {
+            "" => DIGEST.into(),
+            given if given.starts_with("Digest ") && given.contains(&format!("username=\"{good}\"")) => page_of("in"),
+            _ => refusal.into(),
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_is_given_when_it_is_demanded_and_only_then() {
+    let net = FakeNet::new();
+    let asked = guarded(&net, "admin", DIGEST);
+    let host = host(&net, &[("viewer", "no"), ("admin", "pw")]);
+    assert_eq!(get(&host, "/").await.unwrap().status, 401);
+    assert_eq!(host.logins.attempts(), None);
+    let answer = send(&host, Request::get(80, false, "/a?b").with_login()).await.unwrap();
+    assert_eq!(answer.body, b"in");
+    assert_eq!(host.logins.attempts().unwrap().refused, 1);
+    assert!(asked.all().iter().all(|a| !a.header("Authorization").unwrap_or_default().starts_with("Basic")));
+    assert!(asked.all().last().unwrap().text.contains("uri=\"/a?b\""));
+    // What worked is given first, and nothing more is refused.
+    send(&host, Request::get(80, false, "/").with_login()).await.unwrap();
+    assert_eq!(host.logins.attempts().unwrap().refused, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_stop_at_the_limit_and_at_the_first_sign_of_a_lock() {
+    let locked = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"n2\"\r\n\r\n\
+        <userCheck><lockStatus>lock</lockStatus><unlockTime>1800</unlockTime></userCheck>";
+    for (refusal, tries, sentence) in [(DIGEST, 2, "refused logins"), (locked, 1, "locked")] {
+        let net = FakeNet::new();
+        let asked = guarded(&net, "nobody", refusal);
+        let host = host(&net, &[("a", "1"), ("b", "2"), ("c", "3")]);
+        for _ in 0..3 {
+            let answer = send(&host, Request::get(80, false, "/").with_login()).await.unwrap();
+            assert_eq!(answer.status, 401);
+        }
+        let given = asked.all().iter().filter(|a| a.header("Authorization").is_some()).count();
+        assert_eq!(given, tries);
+        assert!(host.logins.stopped().unwrap().contains(sentence), "{:?}", host.logins.stopped());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_nonce_is_no_refusal() {
+    let net = FakeNet::new();
+    net.answer(&format!("{IP}:80"), |asked| {
+        let given = asked.header("Authorization").unwrap_or_default();
+        Reply::Last(match given {
+            given if given.contains("nonce=\"n2\"") => page_of("in"),
+            "" => DIGEST.into(),
+            _ => DIGEST.replace("n1", "n2").replace("qop", "stale=TRUE,qop").into(),
+        })
+    });
+    let host = host(&net, &[("admin", "pw")]);
+    assert_eq!(send(&host, Request::get(80, false, "/").with_login()).await.unwrap().body, b"in");
+    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+}

@@ -1,0 +1,103 @@
+//! Answers a login challenge with the user's credentials, never past what the host's logins allow.
+
+use super::client::{Body, HttpError, Request, Response, exchange};
+use crate::model::ErrorKind;
+use crate::probe::{HostContext, LoginTry};
+use crate::protocol::auth::{self, LockSign, Login};
+
+/// What of a refusal is read for signs of a lock-out.
+const MAX_REFUSAL: usize = 16 * 1024;
+
+/// Tries the credentials one after the other. The last answer is returned, whatever it is; a note says when nothing
+/// more may be tried.
+///
+/// # Errors
+/// As [`super::client::send`].
+pub(super) async fn answer(
+    host: &HostContext,
+    request: &Request,
+    response: Response,
+    body: Body,
+) -> Result<(Response, Body), HttpError> {
+    let outcome = walk(host, request, (response, body)).await;
+    host.say_logins().await;
+    outcome
+}
+
+async fn walk(
+    host: &HostContext,
+    request: &Request,
+    mut last: (Response, Body),
+) -> Result<(Response, Body), HttpError> {
+    for credential in host.credentials() {
+        let challenges = auth::challenges(&last.0.challenges);
+        let Some(challenge) = auth::choose(&challenges) else { break };
+        let Some(attempt) = host.logins.begin() else {
+            last.0.notes.extend(host.logins.stopped());
+            break;
+        };
+        let mut login = Login::new(challenge.clone(), credential);
+        let mut outcome = send(host, request, &mut login).await;
+        if let Ok((response, _)) = &outcome
+            && response.status == 401
+        {
+            let challenges = auth::challenges(&response.challenges);
+            // Only an outright "stale" is no refusal here: the nonce answered was given a moment ago.
+            if challenges.iter().any(auth::Challenge::is_stale)
+                && let Some(mut renewed) = login.renewed(&challenges)
+            {
+                outcome = send(host, request, &mut renewed).await;
+            }
+        }
+        last = settle(host, attempt, &login, outcome).await?;
+        if last.0.status != 401 || host.logins.stopped().is_some() {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+async fn send(host: &HostContext, request: &Request, login: &mut Login) -> Result<(Response, Body), HttpError> {
+    let authorization = login.authorization(request.method, &request.target, &request.body);
+    exchange(host, request, Some(&authorization)).await
+}
+
+/// Counts what came of a login.
+async fn settle(
+    host: &HostContext,
+    attempt: LoginTry,
+    login: &Login,
+    outcome: Result<(Response, Body), HttpError>,
+) -> Result<(Response, Body), HttpError> {
+    let (mut response, mut body) = match outcome {
+        Ok(answer) => answer,
+        Err(error) => {
+            // Without a connection nothing was sent; a connection that broke may have carried a refusal.
+            if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Local) {
+                attempt.undecided();
+            }
+            return Err(error);
+        }
+    };
+    match response.status {
+        401 | 403 | 423 | 429 => {
+            let known_good = host.logins.worked().is_some_and(|c| c == *login.credential());
+            if response.status == 403 && known_good {
+                // A login that is good elsewhere and may not see this.
+                attempt.undecided();
+            } else {
+                attempt.refused();
+            }
+            let (text, _) = body.read_all(MAX_REFUSAL, host.request_deadline()).await;
+            let busy = matches!(response.status, 423 | 429);
+            let sign = auth::lock_sign(&text).filter(LockSign::says_stop).map(|s| s.sentence());
+            if let Some(why) = sign.or_else(|| busy.then(|| format!("answered {} to a login", response.status))) {
+                host.logins.lock_out(why.clone());
+                response.notes.push(why);
+            }
+            body.put_back(text);
+        }
+        _ => attempt.accepted(login.credential()),
+    }
+    Ok((response, body))
+}
