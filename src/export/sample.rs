@@ -1,0 +1,297 @@
+//! A report with everything in it that a format can stumble over.
+
+use jiff::Timestamp;
+
+use crate::model::service::AuthScheme;
+use crate::model::{
+    Audio, AudioCodec, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Kind, LadderStep, LoginAttempts,
+    Protocol, Report, ScanInfo, ScanStatus, Service, StageError, Step, Stream, StreamError, StreamSource, StreamStatus,
+    Transport, Video, VideoCodec,
+};
+
+/// Names that do harm where they are not handled: escapes, formulas, markup, other scripts, YAML's traps.
+pub const HOSTILE: [&str; 24] = [
+    "\u{1b}[31mred\u{1b}[0m",
+    "\u{1b}]0;owned\u{7}cam",
+    "=HYPERLINK(\"http://192.0.2.66\",\"click\")",
+    "+1+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(1+1)",
+    "＝1＋1",
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "]]> & </model>",
+    "gnp.\u{202e}exe",
+    "摄像机 大门",
+    "no",
+    "0x1F",
+    "12:30:45",
+    "1e3",
+    "~",
+    "=",
+    "<<",
+    "a: b # c",
+    "line\nbreak\r\ntab\tend",
+    "nul\0\u{fffe}\u{85}\u{2028}",
+    " padded ",
+    "'quoted' \"twice\"",
+];
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_248_000 + second).unwrap()
+}
+
+fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
+    Device {
+        id: format!("ip:{ip}"),
+        ip: ip.parse().unwrap(),
+        addresses: vec![ip.parse().unwrap()],
+        mac: None,
+        hostname: None,
+        name: None,
+        kind,
+        confidence,
+        vendor: None,
+        model: None,
+        firmware: None,
+        serial: None,
+        discovered_by: vec!["arp".into(), "onvif".into()],
+        state: DeviceState::Online,
+        first_seen: at(1),
+        last_seen: at(9),
+        services: vec![],
+        streams: vec![],
+        login_attempts: None,
+        evidence: vec![],
+        errors: vec![],
+    }
+}
+
+fn made(mut device: Device, vendor: &str, model: &str) -> Device {
+    device.vendor = Some(vendor.into());
+    device.model = Some(model.into());
+    device
+}
+
+fn rtsp(auth: Option<Vec<AuthScheme>>) -> Service {
+    Service { auth, ..Service::new(Protocol::Rtsp, Transport::Tcp, 554) }
+}
+
+fn stream(url: &str, status: StreamStatus) -> Stream {
+    Stream { status, ..Stream::new(url, Protocol::Rtsp) }
+}
+
+fn failed(url: &str, status: StreamStatus, kind: ErrorKind, message: &str) -> Stream {
+    Stream { error: Some(StreamError { kind, message: message.into() }), ..stream(url, status) }
+}
+
+fn video(codec: VideoCodec, width: u32, height: u32, fps: f64) -> Option<Video> {
+    Some(Video { codec: Some(codec), width: Some(width), height: Some(height), fps: Some(fps), ..Video::default() })
+}
+
+fn ladder(steps: &[(Step, f64)]) -> Vec<LadderStep> {
+    steps.iter().map(|&(step, ms)| LadderStep { step, ok: true, ms }).collect()
+}
+
+/// A camera of which everything is known, with two streams.
+pub fn camera() -> Device {
+    let mut d = made(device("10.77.0.10", Kind::Camera, 0.98), "Hikvision", "DS-2CD2042WD-I");
+    d.id = "mac:44:19:b6:00:00:01".into();
+    d.mac = Some("44:19:b6:00:00:01".parse().unwrap());
+    d.hostname = Some("cam1.lan".into());
+    d.firmware = Some("V5.4.5 build 170124".into());
+    d.serial = Some("DS-2CD2042WD-I20170301AAWR012345678".into());
+    d.addresses.push("fe80::4619:b6ff:fe00:1".parse().unwrap());
+    d.login_attempts = Some(LoginAttempts { refused: 1, limit: 2 });
+    let mut web = Service::new(Protocol::Http, Transport::Tcp, 80);
+    web.url = Some("http://10.77.0.10/".into());
+    web.server = Some("App-webs/".into());
+    web.title = Some("index".into());
+    web.auth = Some(vec![]);
+    d.services = vec![web, rtsp(Some(vec![AuthScheme::Digest, AuthScheme::Basic]))];
+    let mut main = stream("rtsp://10.77.0.10:554/Streaming/Channels/101", StreamStatus::Streaming);
+    main.channel = Some(1);
+    main.profile_name = Some("MainStream".into());
+    main.profile_token = Some("Profile_1".into());
+    main.open = Some(false);
+    main.video = Some(Video {
+        codec: Some(VideoCodec::H264),
+        profile: Some("High".into()),
+        level: Some("4.0".into()),
+        width: Some(1920),
+        height: Some(1080),
+        sample_aspect_ratio: Some((4, 3)),
+        fps: Some(25.0),
+        fps_source: Some("sps".into()),
+        bitrate_kbps: Some(4096),
+        measured_fps: Some(24.9),
+        measured_kbps: Some(3980),
+        keyframe_interval_s: Some(2.0),
+        size_source: None,
+    });
+    main.audio = Some(Audio {
+        codec: Some(AudioCodec::Pcmu),
+        sample_rate_hz: Some(8000),
+        channels: Some(1),
+        bitrate_kbps: Some(64),
+    });
+    main.back_channel = Some(true);
+    main.sources = vec![StreamSource::Onvif, StreamSource::Sdp, StreamSource::Frames];
+    main.ladder = ladder(&[
+        (Step::Tcp, 0.8),
+        (Step::Rtsp, 2.3),
+        (Step::Described, 14.0),
+        (Step::Setup, 9.1),
+        (Step::Rtp, 41.5),
+        (Step::Keyframe, 180.25),
+    ]);
+    main.warnings = vec!["declared 25 fps, measured 24.9".into()];
+    main.snapshot = Some("snapshots/10.77.0.10-1.jpg".into());
+    let mut sub = stream("rtsp://10.77.0.10:554/Streaming/Channels/102", StreamStatus::Described);
+    sub.channel = Some(1);
+    sub.profile_name = Some("SubStream".into());
+    sub.open = Some(false);
+    sub.video = video(VideoCodec::H265, 640, 360, 12.5);
+    sub.sources = vec![StreamSource::Sdp];
+    d.streams = vec![main, sub];
+    d.evidence = vec![
+        Evidence::new(Fact::Vendor, "Hikvision", EvidenceSource::Onvif, 0.95).with_detail("GetDeviceInformation"),
+        Evidence::new(Fact::Vendor, "Hangzhou Hikvision Digital Technology", EvidenceSource::Oui, 0.4),
+        Evidence::new(Fact::Kind, "camera", EvidenceSource::Stream, 0.9),
+    ];
+    d.errors = vec![StageError {
+        stage: "http".into(),
+        kind: ErrorKind::Timeout,
+        message: "10.77.0.10:8000: read: timed out".into(),
+    }];
+    d
+}
+
+fn needs_login() -> Device {
+    let mut d = made(device("10.77.0.11", Kind::Camera, 0.9), "Dahua", "IPC-HFW1230S");
+    d.services = vec![rtsp(Some(vec![AuthScheme::Digest]))];
+    let url = "rtsp://10.77.0.11:554/cam/realmonitor?channel=1&subtype=0";
+    let mut s = failed(url, StreamStatus::AuthRequired, ErrorKind::AuthRequired, "the camera demands a login");
+    s.open = Some(false);
+    s.channel = Some(1);
+    s.ladder = ladder(&[(Step::Tcp, 1.1), (Step::Rtsp, 3.0)]);
+    s.ladder.push(LadderStep { step: Step::Described, ok: false, ms: 5.5 });
+    d.streams = vec![s];
+    d
+}
+
+fn recorder() -> Device {
+    let mut d = made(device("10.77.0.12", Kind::Recorder, 0.85), "Xiongmai", "NBD8016S-KL");
+    d.name = Some("Warehouse".into());
+    d.services = vec![rtsp(Some(vec![])), Service::new(Protocol::Dvrip, Transport::Tcp, 34567)];
+    let url = |channel: u32| format!("rtsp://10.77.0.12:554/user=***_password=***_channel={channel}_stream=0.sdp");
+    let channel = |n: u32, mut s: Stream| {
+        s.channel = Some(n);
+        s.open = Some(true);
+        s
+    };
+    let mut plays = stream(&url(1), StreamStatus::Streaming);
+    plays.video = video(VideoCodec::H264, 1280, 720, 15.0);
+    d.streams = vec![
+        channel(1, plays),
+        channel(2, failed(&url(2), StreamStatus::NoData, ErrorKind::Timeout, "no frame came within 5 s")),
+        channel(3, stream(&url(3), StreamStatus::NotFound)),
+        channel(4, failed(&url(4), StreamStatus::Error, ErrorKind::Busy, "the device is busy (453)")),
+    ];
+    d
+}
+
+fn refused() -> Device {
+    let mut d = made(device("10.77.0.13", Kind::Intercom, 0.7), "2N", "2N IP Verso");
+    d.services = vec![rtsp(Some(vec![AuthScheme::Basic]))];
+    d.login_attempts = Some(LoginAttempts { refused: 2, limit: 2 });
+    let url = "rtsp://10.77.0.13:554/h264_stream";
+    d.streams =
+        vec![failed(url, StreamStatus::AuthRequired, ErrorKind::Locked, "2 logins were refused; no more are tried")];
+    d
+}
+
+fn media_server() -> Device {
+    let mut d = device("fd00::77:20", Kind::MediaServer, 0.6);
+    d.vendor = Some("MediaMTX".into());
+    d.services = vec![Service { auth: Some(vec![]), ..Service::new(Protocol::Hls, Transport::Tcp, 8888) }];
+    let mut s = Stream::new("http://[fd00::77:20]:8888/garden/index.m3u8", Protocol::Hls);
+    s.status = StreamStatus::Streaming;
+    s.open = Some(true);
+    s.video = video(VideoCodec::Av1, 3840, 2160, 29.97);
+    s.audio = Some(Audio { codec: Some(AudioCodec::Opus), ..Audio::default() });
+    s.sources = vec![StreamSource::Manifest];
+    d.streams = vec![s];
+    d
+}
+
+/// A camera whose every name is `name`.
+pub fn hostile(ip: &str, name: &str) -> Device {
+    let mut d = made(device(ip, Kind::Camera, 0.5), name, name);
+    d.hostname = Some(name.into());
+    d.firmware = Some(name.into());
+    d.serial = Some(name.into());
+    let mut service = rtsp(None);
+    service.server = Some(name.into());
+    service.title = Some(name.into());
+    service.realm = Some(name.into());
+    service.notes = vec![name.into()];
+    d.services = vec![service];
+    let mut s = failed(&format!("rtsp://{ip}/{name}"), StreamStatus::Error, ErrorKind::Protocol, name);
+    s.profile_name = Some(name.into());
+    s.warnings = vec![name.into()];
+    d.streams = vec![s];
+    d.evidence = vec![Evidence::new(Fact::Model, name, EvidenceSource::HttpPage, 0.3).with_detail(name)];
+    d.errors = vec![StageError { stage: "http".into(), kind: ErrorKind::Protocol, message: name.into() }];
+    d
+}
+
+/// A report of `devices`.
+pub fn report_of(devices: Vec<Device>) -> Report {
+    Report {
+        schema: crate::model::report::SCHEMA.into(),
+        scan: ScanInfo {
+            camscan_version: "0.1.0".into(),
+            started_at: at(0),
+            finished_at: at(12),
+            duration_ms: 12_345,
+            status: ScanStatus::Complete,
+            targets: vec!["10.77.0.0/24".into()],
+            addresses: 254,
+            hosts_up: 31,
+            methods: vec!["arp".into(), "onvif".into(), "tcp".into()],
+        },
+        devices,
+        warnings: vec![],
+    }
+}
+
+/// A network as they are: every kind, every outcome.
+pub fn report() -> Report {
+    let mut silent = device("10.77.0.14", Kind::Encoder, 0.55);
+    silent.hostname = Some("enc-attic.lan".into());
+    silent.services = vec![Service::new(Protocol::Onvif, Transport::Tcp, 8899)];
+    silent.errors =
+        vec![StageError { stage: "rtsp".into(), kind: ErrorKind::Refused, message: "connection refused".into() }];
+    let mut gone = made(device("10.77.0.15", Kind::Camera, 0.9), "Axis", "AXIS M3046-V");
+    gone.state = DeviceState::Offline;
+    let printer = made(device("10.77.0.16", Kind::Other, 0.8), "Brother", "HL-L2350DW");
+    let mut cjk = made(device("10.77.0.17", Kind::Camera, 0.75), "宇视科技", "摄像机 大门 IPC-B2A1-I");
+    let mut s = stream("rtsp://10.77.0.17/media/video1", StreamStatus::Streaming);
+    s.video = video(VideoCodec::Mjpeg, 704, 576, 6.0);
+    s.open = Some(true);
+    cjk.streams = vec![s];
+    let mut report = report_of(vec![camera(), needs_login(), recorder(), refused(), silent, gone, printer, cjk]);
+    report.devices.push(media_server());
+    report.warnings = vec!["no permission for raw sockets: addresses were found by TCP connects".into()];
+    report
+}
+
+/// A report with every hostile name in every place.
+pub fn hostile_report() -> Report {
+    let devices = HOSTILE.iter().enumerate().map(|(i, name)| hostile(&format!("10.77.1.{i}"), name));
+    let mut report = report_of(devices.collect());
+    report.warnings = HOSTILE.iter().map(|name| (*name).to_owned()).collect();
+    report.scan.targets = vec!["$(reboot)".into()];
+    report
+}

@@ -1,0 +1,154 @@
+//! What stands under a device's lines: URLs where there is no room for a column, and with `-v` the reasons.
+
+use super::TableOptions;
+use super::columns::{Column, GAP, Layout};
+use super::paint::{Paint, width, wrap};
+use crate::export::name_of;
+use crate::export::row::Row;
+use crate::export::words::Tone;
+use crate::model::{Device, LadderStep, Service, Stream};
+use crate::text;
+
+/// Blanks before a detail.
+const INDENT: usize = 4;
+/// The width of a detail's label.
+const LABEL: usize = 10;
+/// The room a cell that wraps in place must have.
+const LEAST: usize = 20;
+
+/// The URL of a row's stream on lines of its own, below the device's name where it fits there.
+pub fn url(row: Row<'_>, layout: &Layout, options: &TableOptions) -> Vec<String> {
+    let Some(stream) = row.stream else { return Vec::new() };
+    let url = text::strip_userinfo(&text::clean(&stream.url));
+    let address = layout.columns.iter().find(|(c, _)| *c == Column::Address).map_or(0, |(_, w)| w + GAP);
+    let indent = if address + width(&url) <= options.columns() { address } else { INDENT };
+    let paint = options.paint();
+    wrap(&url, options.columns() - indent).iter().map(|l| format!("{:indent$}{}", "", paint.dim(l))).collect()
+}
+
+/// How a stream's proof went, and what is odd about it.
+pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
+    let Some(stream) = row.stream else { return Vec::new() };
+    let mut details = Details::new(options);
+    details.add("proof", Tone::Quiet, &ladder(stream));
+    if let Some(error) = &stream.error {
+        details.add("error", Tone::Bad, &format!("{}: {}", name_of(&error.kind), error.message));
+    }
+    for warning in &stream.warnings {
+        details.add("warning", Tone::Attention, warning);
+    }
+    if let Some(snapshot) = &stream.snapshot {
+        details.add("snapshot", Tone::Plain, snapshot);
+    }
+    details.lines
+}
+
+fn ladder(stream: &Stream) -> String {
+    let step = |s: &LadderStep| format!("{}{} {:.1} ms", if s.ok { "" } else { "✗ " }, name_of(&s.step), s.ms);
+    stream.ladder.iter().map(step).collect::<Vec<_>>().join(" → ")
+}
+
+/// What is known of a device, and by whose word.
+pub fn of_device(device: &Device, options: &TableOptions) -> Vec<String> {
+    let mut details = Details::new(options);
+    details.add("about", Tone::Plain, &about(device));
+    details.table("services", &device.services.iter().map(service).collect::<Vec<_>>());
+    let evidence = device.evidence.iter().map(|e| {
+        let source = format!("{} {:.2}", name_of(&e.source), e.weight);
+        vec![e.fact.as_str().to_owned(), e.value.clone(), source, e.detail.clone().unwrap_or_default()]
+    });
+    details.table("evidence", &evidence.collect::<Vec<_>>());
+    if let Some(logins) = device.login_attempts {
+        details.add("logins", Tone::Plain, &format!("{} of {} refused", logins.refused, logins.limit));
+    }
+    for error in &device.errors {
+        details.add("error", Tone::Bad, &format!("{}: {}: {}", error.stage, name_of(&error.kind), error.message));
+    }
+    details.lines.push(String::new());
+    details.lines
+}
+
+fn about(device: &Device) -> String {
+    let others: Vec<String> = device.addresses.iter().filter(|a| **a != device.ip).map(|a| a.to_string()).collect();
+    [
+        ("firmware", device.firmware.clone()),
+        ("serial", device.serial.clone()),
+        ("MAC", device.mac.map(|m| m.to_string())),
+        ("host name", device.hostname.clone()),
+        ("also at", Some(others.join(", ")).filter(|o| !o.is_empty())),
+        ("seen by", Some(device.discovered_by.join(", ")).filter(|d| !d.is_empty())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.map(|v| format!("{name} {v}")))
+    .collect::<Vec<_>>()
+    .join(" · ")
+}
+
+fn service(service: &Service) -> Vec<String> {
+    let auth = match service.auth.as_deref() {
+        None => String::new(),
+        Some([]) => "open".to_owned(),
+        Some(schemes) => schemes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", "),
+    };
+    let said = [&service.title, &service.server, &service.realm, &service.certificate];
+    let said = said.into_iter().flatten().chain(&service.notes).cloned().collect::<Vec<_>>().join(" · ");
+    let port = format!("{}/{}", service.port, service.transport.as_str());
+    vec![port, service.protocol.to_string(), auth, said]
+}
+
+/// Lines of detail under a label that stands only before the first of its kind.
+struct Details {
+    lines: Vec<String>,
+    label: &'static str,
+    columns: usize,
+    paint: Paint,
+}
+
+impl Details {
+    fn new(options: &TableOptions) -> Self {
+        Details { lines: Vec::new(), label: "", columns: options.columns(), paint: options.paint() }
+    }
+
+    fn add(&mut self, label: &'static str, tone: Tone, text: &str) {
+        let text = text::clean_to(text, 4096);
+        if !text.is_empty() {
+            let lines = wrap(&text, self.columns - INDENT - LABEL);
+            self.push(label, lines.iter().map(|line| self.paint.tone(tone, line)).collect());
+        }
+    }
+
+    /// Rows whose cells stand below each other; the last cell wraps in place.
+    fn table(&mut self, label: &'static str, rows: &[Vec<String>]) {
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|c| text::clean(c)).collect()).collect();
+        let cells = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let column = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|c| width(c)).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..cells).map(column).collect();
+        let room = self.columns - INDENT - LABEL;
+        for row in &rows {
+            let Some((last, before)) = row.split_last() else { continue };
+            let mut line = String::new();
+            for (cell, column) in before.iter().zip(&widths).filter(|(_, w)| **w > 0) {
+                line.push_str(cell);
+                line.push_str(&" ".repeat(column.saturating_sub(width(cell)) + GAP));
+            }
+            let hang = width(&line);
+            let lines = if hang + LEAST <= room {
+                let mut lines = wrap(last, room - hang).into_iter();
+                line.push_str(&lines.next().unwrap_or_default());
+                std::iter::once(line).chain(lines.map(|l| format!("{:hang$}{l}", ""))).collect()
+            } else {
+                wrap(&text::clean_to(&format!("{line}{last}"), 4096), room)
+            };
+            self.push(label, lines);
+        }
+    }
+
+    fn push(&mut self, label: &'static str, lines: Vec<String>) {
+        for line in lines {
+            let shown = if label == self.label { "" } else { label };
+            self.label = label;
+            let before = self.paint.dim(&format!("{shown:LABEL$}"));
+            self.lines.push(format!("{:INDENT$}{before}{}", "", line.trim_end()));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! A report in the operator's words, shared by the views for people: table, HTML, spreadsheet.
+
+use crate::model::{
+    AudioCodec, Device, DeviceState, ErrorKind, Kind, Report, Service, Stream, StreamStatus, Video, VideoCodec,
+};
+
+/// How good the news is; decides colour and sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// It works.
+    Good,
+    /// It probably works.
+    Fair,
+    /// The operator can help: a login.
+    Attention,
+    /// It does not work.
+    Bad,
+    /// Nothing to see.
+    Quiet,
+    /// No news.
+    Plain,
+}
+
+impl Tone {
+    /// A sign of one column, for those who see no colour.
+    pub fn sign(self) -> char {
+        match self {
+            Tone::Good => '✓',
+            Tone::Fair => '○',
+            Tone::Attention => '!',
+            Tone::Bad => '✗',
+            Tone::Quiet | Tone::Plain => '·',
+        }
+    }
+
+    /// Its name, for style sheets.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Fair => "fair",
+            Tone::Attention => "attention",
+            Tone::Bad => "bad",
+            Tone::Quiet => "quiet",
+            Tone::Plain => "plain",
+        }
+    }
+}
+
+/// What became of a stream, in a word or two.
+pub fn status(stream: &Stream) -> (&'static str, Tone) {
+    let kind = stream.error.as_ref().map(|e| e.kind);
+    match stream.status {
+        StreamStatus::Streaming => ("streaming", Tone::Good),
+        StreamStatus::Described => ("described", Tone::Fair),
+        StreamStatus::AuthRequired => match kind {
+            Some(ErrorKind::AuthRefused) => ("login refused", Tone::Attention),
+            Some(ErrorKind::Locked) => ("locked", Tone::Attention),
+            _ => ("login needed", Tone::Attention),
+        },
+        StreamStatus::NotFound => ("not found", Tone::Bad),
+        StreamStatus::NoData => ("no picture", Tone::Bad),
+        StreamStatus::Error => kind.map_or(("error", Tone::Bad), failure),
+    }
+}
+
+fn failure(kind: ErrorKind) -> (&'static str, Tone) {
+    let words = match kind {
+        ErrorKind::Timeout => "timed out",
+        ErrorKind::Refused => "refused",
+        ErrorKind::Unreachable => "unreachable",
+        ErrorKind::Closed => "cut off",
+        ErrorKind::Tls => "TLS failed",
+        ErrorKind::Protocol => "unreadable",
+        ErrorKind::TooLarge => "too large",
+        ErrorKind::AuthRequired => return ("login needed", Tone::Attention),
+        ErrorKind::AuthRefused => return ("login refused", Tone::Attention),
+        ErrorKind::Locked => return ("locked", Tone::Attention),
+        ErrorKind::Busy => "busy",
+        ErrorKind::NotFound => "not found",
+        ErrorKind::Redirect => "redirected",
+        ErrorKind::Device => "device error",
+        ErrorKind::Local => "local error",
+        ErrorKind::Interrupted => "interrupted",
+    };
+    (words, Tone::Bad)
+}
+
+/// How a device stands as a whole: by its best stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// A stream delivers frames.
+    Streaming,
+    /// A stream was described; frames were not asked for.
+    Described,
+    /// A login is demanded that was not given.
+    LoginNeeded,
+    /// The login given was refused, or the device is locked.
+    LoginRefused,
+    /// No stream works.
+    NoPicture,
+    /// It does not answer.
+    Offline,
+    /// It has no video at all.
+    NoVideo,
+}
+
+impl Standing {
+    /// Of one device.
+    pub fn of(device: &Device) -> Standing {
+        if device.state == DeviceState::Offline {
+            return Standing::Offline;
+        }
+        let best = device.streams.iter().map(of_stream).min();
+        best.unwrap_or_else(|| match device.kind {
+            Kind::Other => Standing::NoVideo,
+            _ if device.login_attempts.is_some_and(|l| l.refused > 0) => Standing::LoginRefused,
+            _ if device.services.iter().any(demands_login) => Standing::LoginNeeded,
+            _ => Standing::NoPicture,
+        })
+    }
+
+    /// In the place of a status, for a device without streams.
+    pub fn words(self) -> (&'static str, Tone) {
+        match self {
+            Standing::Streaming => ("streaming", Tone::Good),
+            Standing::Described => ("described", Tone::Fair),
+            Standing::LoginNeeded => ("login needed", Tone::Attention),
+            Standing::LoginRefused => ("login refused", Tone::Attention),
+            Standing::NoPicture => ("no stream", Tone::Bad),
+            Standing::Offline => ("offline", Tone::Bad),
+            Standing::NoVideo => ("no video", Tone::Quiet),
+        }
+    }
+
+    /// So many devices stand like this: `2 need a login`.
+    fn counted(self, n: usize) -> (String, Tone) {
+        let one = n == 1;
+        let words = match self {
+            Standing::Streaming => "streaming",
+            Standing::Described => "described",
+            Standing::LoginNeeded if one => "needs a login",
+            Standing::LoginNeeded => "need a login",
+            Standing::LoginRefused => "refused the login",
+            Standing::NoPicture if one => "has no picture",
+            Standing::NoPicture => "have no picture",
+            Standing::Offline => "offline",
+            Standing::NoVideo => "without video",
+        };
+        (format!("{n} {words}"), self.words().1)
+    }
+}
+
+fn of_stream(stream: &Stream) -> Standing {
+    match status(stream) {
+        (_, Tone::Good) => Standing::Streaming,
+        (_, Tone::Fair) => Standing::Described,
+        ("login needed", _) => Standing::LoginNeeded,
+        (_, Tone::Attention) => Standing::LoginRefused,
+        _ => Standing::NoPicture,
+    }
+}
+
+fn demands_login(service: &Service) -> bool {
+    service.auth.as_ref().is_some_and(|schemes| !schemes.is_empty())
+}
+
+/// How many devices stand how, the best first: `9 streaming`, `2 need a login`.
+pub fn standings(report: &Report) -> Vec<(String, Tone)> {
+    use Standing as S;
+    let all = [S::Streaming, S::Described, S::LoginNeeded, S::LoginRefused, S::NoPicture, S::Offline, S::NoVideo];
+    all.into_iter()
+        .filter_map(|standing| match count(report, standing) {
+            0 => None,
+            n => Some(standing.counted(n)),
+        })
+        .collect()
+}
+
+/// How many devices stand like `standing`.
+pub fn count(report: &Report, standing: Standing) -> usize {
+    report.devices.iter().filter(|d| Standing::of(d) == standing).count()
+}
+
+/// `1 device`, `2 devices`.
+pub fn plural(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// What a device is called: the operator's name, else maker and model, else its host name.
+pub fn device_name(device: &Device) -> Option<String> {
+    let make = match (device.vendor.as_deref(), device.model.as_deref()) {
+        // Some makers put their name into the model.
+        (Some(vendor), Some(model)) if model.to_lowercase().starts_with(&vendor.to_lowercase()) => {
+            Some(model.to_owned())
+        }
+        (Some(vendor), Some(model)) => Some(format!("{vendor} {model}")),
+        (vendor, model) => vendor.or(model).map(str::to_owned),
+    };
+    match (device.name.as_deref(), make) {
+        (Some(name), Some(make)) => Some(format!("{name} ({make})")),
+        (Some(name), None) => Some(name.to_owned()),
+        (None, Some(make)) => Some(make),
+        (None, None) => device.hostname.clone(),
+    }
+}
+
+/// `media server` for `media_server`.
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MediaServer => "media server",
+        other => other.as_str(),
+    }
+}
+
+/// A codec as people write it.
+pub fn video_codec(codec: VideoCodec) -> &'static str {
+    match codec {
+        VideoCodec::H264 => "H.264",
+        VideoCodec::H265 => "H.265",
+        VideoCodec::Mjpeg => "MJPEG",
+        VideoCodec::Mpeg4 => "MPEG-4",
+        VideoCodec::Av1 => "AV1",
+        VideoCodec::Vp8 => "VP8",
+        VideoCodec::Vp9 => "VP9",
+    }
+}
+
+/// A codec as people write it.
+pub fn audio_codec(codec: AudioCodec) -> &'static str {
+    match codec {
+        AudioCodec::Aac => "AAC",
+        AudioCodec::Pcmu => "G.711µ",
+        AudioCodec::Pcma => "G.711A",
+        AudioCodec::Pcm => "PCM",
+        AudioCodec::Opus => "Opus",
+        AudioCodec::G722 => "G.722",
+        AudioCodec::G726 => "G.726",
+        AudioCodec::Mp3 => "MP3",
+    }
+}
+
+/// `1920×1080`.
+pub fn size(video: &Video) -> Option<String> {
+    Some(format!("{}×{}", video.width?, video.height?))
+}
+
+/// Frames per second, measured before declared, with one decimal where it says something: `25`, `12.5`.
+pub fn fps(video: &Video) -> Option<String> {
+    let fps = video.measured_fps.or(video.fps)?;
+    Some(if (fps - fps.round()).abs() < 0.15 { format!("{fps:.0}") } else { format!("{fps:.1}") })
+}
+
+/// Bit rate: `820 kbit/s`, `4.1 Mbit/s`; measured before declared.
+pub fn bit_rate(video: &Video) -> Option<String> {
+    let kbps = video.measured_kbps.or(video.bitrate_kbps)?;
+    Some(if kbps < 1000 { format!("{kbps} kbit/s") } else { format!("{:.1} Mbit/s", f64::from(kbps) / 1000.0) })
+}
+
+/// `0.8 s`, `42 s`, `3 min 5 s`, `2 h 4 min`.
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, ms % 1000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_rates_read_well() {
+        for (ms, said) in
+            [(0, "0.0 s"), (1234, "1.2 s"), (59_999, "59 s"), (185_000, "3 min 5 s"), (7_440_000, "2 h 4 min")]
+        {
+            assert_eq!(duration(ms), said);
+        }
+        let rate = |kbps| bit_rate(&Video { measured_kbps: Some(kbps), ..Video::default() });
+        assert_eq!(rate(820).as_deref(), Some("820 kbit/s"));
+        assert_eq!(rate(4096).as_deref(), Some("4.1 Mbit/s"));
+        let fps = |fps| super::fps(&Video { fps: Some(fps), ..Video::default() });
+        assert_eq!(fps(24.9).as_deref(), Some("25"));
+        assert_eq!(fps(12.5).as_deref(), Some("12.5"));
+    }
+}
