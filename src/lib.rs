@@ -19,6 +19,7 @@ pub mod text;
 pub mod net;
 
 pub mod identify;
+pub mod media;
 pub mod probe;
 pub mod protocol;
 

@@ -1,0 +1,360 @@
+//! H.264 (ITU-T H.264, ISO/IEC 14496-10): sequence parameter sets, NAL types, slice types, `avcC`.
+
+use super::bits::Bits;
+use super::{frame_rate, nal, plausible_size, vui_head};
+
+/// NAL type of a coded slice of an IDR picture.
+pub const IDR: u8 = 5;
+/// NAL type of supplemental enhancement information.
+pub const SEI: u8 = 6;
+/// NAL type of a sequence parameter set.
+pub const SPS: u8 = 7;
+/// NAL type of a picture parameter set.
+pub const PPS: u8 = 8;
+
+/// The NAL type of a unit, 0 to 31.
+pub fn nal_type(nal: &[u8]) -> u8 {
+    nal.first().map_or(0, |header| header & 0x1f)
+}
+
+/// Whether a NAL unit is a slice of a picture that can be decoded without any other: an IDR slice.
+pub fn is_key(nal: &[u8]) -> bool {
+    nal_type(nal) == IDR
+}
+
+/// Whether a slice is intra coded (`slice_type` I or SI, §7.4.3): how encoders without IDR pictures mark recovery points.
+/// `None` when it is no slice or ends early.
+pub fn is_intra_slice(nal: &[u8]) -> Option<bool> {
+    if !matches!(nal_type(nal), 1 | 2 | IDR) {
+        return None;
+    }
+    let head = nal::unescape(nal.get(1..nal.len().min(24))?);
+    let mut bits = Bits::new(&head);
+    bits.ue()?; // first_mb_in_slice
+    Some(matches!(bits.ue()?, 2 | 4 | 7 | 9))
+}
+
+/// What a sequence parameter set says (§7.3.2.1.1, Annex E).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sps {
+    /// `profile_idc`.
+    pub profile_idc: u8,
+    /// The byte with `constraint_set0_flag` as its highest bit.
+    pub constraints: u8,
+    /// `level_idc`, ten times the level.
+    pub level_idc: u8,
+    /// `chroma_format_idc`: 0 4:0:0, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    pub chroma_format: u8,
+    /// Bits per luma sample.
+    pub bit_depth: u8,
+    /// Width before cropping, in pixels.
+    pub coded_width: u32,
+    /// Height before cropping, in pixels.
+    pub coded_height: u32,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Whether fields or field pairs may occur (`frame_mbs_only_flag` is 0).
+    pub interlaced: bool,
+    /// Sample aspect ratio as given; (1, 1) means square.
+    pub sample_aspect_ratio: Option<(u32, u32)>,
+    /// `num_units_in_tick` and `time_scale`.
+    pub timing: Option<(u32, u32)>,
+}
+
+impl Sps {
+    /// Reads a NAL unit; Annex B start codes before it and bytes of further units after it do not matter.
+    /// `None` when it is no SPS, ends before the size or describes no possible picture.
+    pub fn parse(unit: &[u8]) -> Option<Sps> {
+        let unit = nal::annex_b(unit).find(|nal| nal_type(nal) == SPS)?;
+        let payload = nal::unescape(unit.get(1..)?);
+        let bits = &mut Bits::new(&payload);
+        let (profile_idc, constraints, level_idc) = (bits.byte(8)?, bits.byte(8)?, bits.byte(8)?);
+        bits.ue()?; // seq_parameter_set_id
+        let (chroma_format, bit_depth) = if has_chroma_format(profile_idc) { chroma(bits)? } else { (1, 8) };
+        bits.ue().filter(|&log2_max_frame_num| log2_max_frame_num <= 12)?;
+        picture_order(bits)?;
+        bits.ue()?; // max_num_ref_frames
+        bits.skip(1)?; // gaps_in_frame_num_value_allowed_flag
+        let (columns, map_rows) = (bits.ue()?.checked_add(1)?, bits.ue()?.checked_add(1)?);
+        let interlaced = !bits.flag()?;
+        if interlaced {
+            bits.skip(1)?; // mb_adaptive_frame_field_flag
+        }
+        bits.skip(1)?; // direct_8x8_inference_flag
+        let fields = if interlaced { 2 } else { 1 };
+        let (coded_width, coded_height) = (columns.checked_mul(16)?, map_rows.checked_mul(16 * fields)?);
+        if !plausible_size(coded_width, coded_height) {
+            return None;
+        }
+        let (mut width, mut height) = (coded_width, coded_height);
+        if bits.flag()? {
+            let (x, y) = crop_units(chroma_format, fields);
+            width = cropped(width, x, bits)?;
+            height = cropped(height, y, bits)?;
+        }
+        let mut sps = Sps {
+            profile_idc,
+            constraints,
+            level_idc,
+            chroma_format,
+            bit_depth,
+            coded_width,
+            coded_height,
+            width,
+            height,
+            interlaced,
+            sample_aspect_ratio: None,
+            timing: None,
+        };
+        // A VUI that ends early costs what it would have said, not the size.
+        let _ = sps.read_vui(bits);
+        Some(sps)
+    }
+
+    fn read_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        if bits.flag()? {
+            vui_head(bits, &mut self.sample_aspect_ratio)?;
+            if bits.flag()? {
+                self.timing = Some((bits.read(32)?, bits.read(32)?));
+            }
+        }
+        Some(())
+    }
+
+    /// The profile's name; `None` for a number the standard does not know.
+    pub fn profile(&self) -> Option<&'static str> {
+        profile_name(self.profile_idc, self.constraints)
+    }
+
+    /// The level's name: `4.0`, `1b`.
+    pub fn level(&self) -> Option<String> {
+        level_name(self.profile_idc, self.constraints, self.level_idc)
+    }
+
+    /// Frames per second from the VUI: `time_scale / (2 · num_units_in_tick)` (§E.2.1).
+    pub fn fps(&self) -> Option<f64> {
+        let (units, scale) = self.timing?;
+        frame_rate(scale, 2 * u64::from(units))
+    }
+}
+
+/// The profiles whose SPS carries `chroma_format_idc`.
+fn has_chroma_format(profile_idc: u8) -> bool {
+    matches!(profile_idc, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+}
+
+/// `chroma_format_idc` and the luma bit depth; passes over the scaling lists.
+fn chroma(bits: &mut Bits<'_>) -> Option<(u8, u8)> {
+    let format = bits.ue().filter(|&format| format <= 3)?;
+    if format == 3 {
+        bits.skip(1)?; // separate_colour_plane_flag
+    }
+    let luma = bits.ue().filter(|&depth| depth <= 6)?;
+    bits.ue()?; // bit_depth_chroma_minus8
+    bits.skip(1)?; // qpprime_y_zero_transform_bypass_flag
+    if bits.flag()? {
+        for list in 0..if format == 3 { 12 } else { 8 } {
+            if bits.flag()? {
+                scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some((u8::try_from(format).ok()?, u8::try_from(luma + 8).ok()?))
+}
+
+fn scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
+    let (mut last, mut next) = (8i64, 8i64);
+    for _ in 0..size {
+        if next != 0 {
+            next = (last + bits.se()?).rem_euclid(256);
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Some(())
+}
+
+fn picture_order(bits: &mut Bits<'_>) -> Option<()> {
+    match bits.ue()? {
+        0 => {
+            bits.ue()?;
+        }
+        1 => {
+            bits.skip(1)?;
+            bits.se()?;
+            bits.se()?;
+            for _ in 0..bits.ue().filter(|&count| count <= 255)? {
+                bits.se()?;
+            }
+        }
+        2 => {}
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Pixels per cropping unit, across and down (§7.4.2.1.1, table 6-1).
+fn crop_units(chroma_format: u8, fields: u32) -> (u32, u32) {
+    match chroma_format {
+        1 => (2, 2 * fields),
+        2 => (2, fields),
+        _ => (1, fields),
+    }
+}
+
+/// `side` less the two offsets that stand next, of `unit` pixels each; `None` when nothing is left.
+pub(super) fn cropped(side: u32, unit: u32, bits: &mut Bits<'_>) -> Option<u32> {
+    let (near, far) = (bits.ue()?, bits.ue()?);
+    side.checked_sub(near.checked_add(far)?.checked_mul(unit)?).filter(|&left| left > 0)
+}
+
+/// A profile's name by Annex A, told by `profile_idc` and the constraint flags.
+pub fn profile_name(profile_idc: u8, constraints: u8) -> Option<&'static str> {
+    let constraint = |set: u8| constraints & (0x80 >> set) != 0;
+    Some(match profile_idc {
+        66 if constraint(1) => "Constrained Baseline",
+        66 => "Baseline",
+        77 => "Main",
+        88 => "Extended",
+        100 => "High",
+        110 if constraint(3) => "High 10 Intra",
+        110 => "High 10",
+        122 if constraint(3) => "High 4:2:2 Intra",
+        122 => "High 4:2:2",
+        244 if constraint(3) => "High 4:4:4 Intra",
+        244 => "High 4:4:4 Predictive",
+        44 => "CAVLC 4:4:4 Intra",
+        83 => "Scalable Baseline",
+        86 => "Scalable High",
+        118 => "Multiview High",
+        128 => "Stereo High",
+        _ => return None,
+    })
+}
+
+/// A level's name by Annex A: `level_idc` tenths, or `1b`.
+pub fn level_name(profile_idc: u8, constraints: u8, level_idc: u8) -> Option<String> {
+    match level_idc {
+        9 => Some("1b".to_owned()),
+        11 if matches!(profile_idc, 66 | 77 | 88) && constraints & 0x10 != 0 => Some("1b".to_owned()),
+        10..=62 => Some(format!("{}.{}", level_idc / 10, level_idc % 10)),
+        _ => None,
+    }
+}
+
+/// Profile and level out of the six hexadecimal digits of `profile-level-id` (RFC 6184 §8.1); `None` when they name
+/// none, as with cameras that write decimals or letters there.
+pub fn profile_level_id(digits: &str) -> Option<(&'static str, String)> {
+    let digits = digits.trim();
+    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let [_, profile_idc, constraints, level_idc] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+    Some((profile_name(profile_idc, constraints)?, level_name(profile_idc, constraints, level_idc)?))
+}
+
+/// The parameter sets of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3): first SPS, first PPS.
+pub fn avcc(record: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let (head, rest) = record.split_first_chunk::<6>()?;
+    if head.first() != Some(&1) || head.last()? & 0x1f == 0 {
+        return None;
+    }
+    let (mut sps, mut rest) = sized(rest)?;
+    for _ in 1..head.last()? & 0x1f {
+        let (further, after) = sized(rest)?;
+        if nal_type(sps) != SPS {
+            sps = further;
+        }
+        rest = after;
+    }
+    let pps = rest.split_first().filter(|&(&count, _)| count > 0).and_then(|(_, rest)| sized(rest));
+    Some((sps, pps.map(|(pps, _)| pps)))
+}
+
+/// A NAL unit after its two-byte length, and what follows.
+pub(super) fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::prelude::*;
+    use proptest::prelude::*;
+
+    fn sps(base64: &str) -> Sps {
+        Sps::parse(&BASE64_STANDARD.decode(base64).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn parameter_sets_as_encoders_write_them() {
+        // Own encoder output and the reconstructed descriptions; (SPS, profile, level, size, fps).
+        let cases = [
+            ("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=", "Constrained Baseline", "3.1", (1280, 720), Some(30.0)),
+            ("Z0IAH5WoFAFuQA==", "Baseline", "3.1", (1280, 720), None),
+            ("Z2QAKKwsaoHgCJ+WbgICAgQ=", "High", "4.0", (1920, 1080), None),
+        ];
+        for (base64, profile, level, size, fps) in cases {
+            let sps = sps(base64);
+            assert_eq!(sps.profile(), Some(profile), "{base64}");
+            assert_eq!(sps.level().as_deref(), Some(level), "{base64}");
+            assert_eq!((sps.width, sps.height), size, "{base64}");
+            assert_eq!(sps.fps(), fps, "{base64}");
+            assert!(!sps.interlaced);
+        }
+    }
+
+    #[test]
+    fn start_codes_and_trailing_bytes_do_not_matter() {
+        let plain = BASE64_STANDARD.decode("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=").unwrap();
+        let dressed = [&[0, 0, 0, 1][..], &plain, &[0, 0, 0, 0, 1, 0x68, 0xce]].concat();
+        assert_eq!(Sps::parse(&dressed), Sps::parse(&plain));
+    }
+
+    #[test]
+    fn names_of_profiles_and_levels() {
+        assert_eq!(profile_level_id("42C01F"), Some(("Constrained Baseline", "3.1".to_owned())));
+        assert_eq!(profile_level_id("6e0033"), Some(("High 10", "5.1".to_owned())));
+        assert_eq!(profile_level_id("7a1028"), Some(("High 4:2:2 Intra", "4.0".to_owned())));
+        assert_eq!(profile_level_id("42100B"), Some(("Baseline", "1b".to_owned())));
+        assert_eq!(profile_level_id("640009"), Some(("High", "1b".to_owned())));
+        for nonsense in ["5046314", "TeAo", "676400", "00f004", "", "+42C0F"] {
+            assert_eq!(profile_level_id(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn avcc_gives_its_parameter_sets() {
+        let record = [1, 66, 192, 31, 0xff, 0xe1, 0, 4, 0x67, 66, 192, 31, 1, 0, 2, 0x68, 0xce];
+        assert_eq!(avcc(&record), Some((&[0x67, 66, 192, 31][..], Some(&[0x68, 0xce][..]))));
+        assert_eq!(avcc(&record[..8]), None);
+    }
+
+    #[test]
+    fn slices_tell_whether_they_are_intra() {
+        assert_eq!(is_intra_slice(&[0x65, 0x88, 0x84]), Some(true)); // first_mb 0, slice_type 7
+        assert_eq!(is_intra_slice(&[0x41, 0x9a, 0x24]), Some(false)); // first_mb 0, slice_type 5
+        assert_eq!(is_intra_slice(&[0x67, 0x42]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_do(bytes: Vec<u8>) {
+            let _ = (Sps::parse(&bytes), avcc(&bytes), is_intra_slice(&bytes));
+        }
+
+        #[test]
+        fn damaged_parameter_sets_do(at in 1usize..23, with: u8, cut in 1usize..24) {
+            let mut bytes = BASE64_STANDARD.decode("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=").unwrap();
+            bytes[at] = with;
+            bytes.truncate(cut);
+            if let Some(sps) = Sps::parse(&bytes) {
+                prop_assert!(sps.width > 0 && sps.width <= sps.coded_width && sps.height <= sps.coded_height);
+            }
+        }
+    }
+}

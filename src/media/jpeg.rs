@@ -1,0 +1,144 @@
+//! JPEG (ITU-T T.81) as far as cameras need: where an image ends and how large it is; the RTP payload header (RFC 2435).
+
+/// Width and height of the JPEG at the start of `bytes`, from its frame header (SOF). Bytes before the first marker are
+/// refused; those behind the frame header are not looked at.
+pub fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let mut segments = Segments::new(bytes)?;
+    loop {
+        let (marker, body) = segments.next_segment()?;
+        if is_frame_header(marker) {
+            let [_, h1, h0, w1, w0] = *body.first_chunk::<5>()?;
+            let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+            return Some((width.into(), height.into())).filter(|&(w, h)| w > 0 && h > 0);
+        }
+        if matches!(marker, 0xd9 | 0xda) {
+            return None;
+        }
+    }
+}
+
+/// Where the JPEG at the start of `bytes` ends, its `FF D9` included; `None` while it is incomplete or is no JPEG.
+/// A thumbnail inside an APP segment does not end it.
+pub fn end(bytes: &[u8]) -> Option<usize> {
+    let mut segments = Segments::new(bytes)?;
+    loop {
+        match segments.next_segment()? {
+            (0xd9, _) => return Some(segments.at),
+            (0xda, _) => segments.skip_entropy_coded()?,
+            _ => {}
+        }
+    }
+}
+
+/// The first whole JPEG in `bytes`, wherever it begins.
+pub fn find(bytes: &[u8]) -> Option<&[u8]> {
+    let start = bytes.windows(3).position(|w| w == [0xff, 0xd8, 0xff])?;
+    let image = bytes.get(start..)?;
+    image.get(..end(image)?)
+}
+
+/// SOF0 to SOF15 without DHT, JPG and DAC, which stand among them.
+fn is_frame_header(marker: u8) -> bool {
+    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
+}
+
+struct Segments<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Segments<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.starts_with(&[0xff, 0xd8]).then_some(Segments { bytes, at: 2 })
+    }
+
+    /// The next marker and the bytes of its segment.
+    fn next_segment(&mut self) -> Option<(u8, &'a [u8])> {
+        let rest = self.bytes.get(self.at..)?;
+        let fill = rest.iter().take_while(|&&b| b == 0xff).count();
+        let marker = *rest.get(fill)?;
+        if fill == 0 || marker == 0 {
+            return None;
+        }
+        self.at += fill + 1;
+        if matches!(marker, 0x01 | 0xd0..=0xd9) {
+            return Some((marker, &[]));
+        }
+        let (length, rest) = self.bytes.get(self.at..)?.split_first_chunk::<2>()?;
+        let body = rest.get(..usize::from(u16::from_be_bytes(*length)).checked_sub(2)?)?;
+        self.at += 2 + body.len();
+        Some((marker, body))
+    }
+
+    /// Goes to the next marker that is neither stuffing nor a restart.
+    fn skip_entropy_coded(&mut self) -> Option<()> {
+        let rest = self.bytes.get(self.at..)?;
+        let data = rest.windows(2).position(|w| matches!(w, [0xff, m] if !matches!(m, 0 | 0xd0..=0xd7 | 0xff)))?;
+        self.at += data;
+        Some(())
+    }
+}
+
+/// The RTP/JPEG payload header (RFC 2435 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RtpHeader {
+    /// Byte offset of this fragment in the frame; 0 starts a frame.
+    pub offset: u32,
+    /// Width and height in pixels; `None` when either is 0, as for images above 2,040 pixels.
+    pub size: Option<(u32, u32)>,
+}
+
+impl RtpHeader {
+    /// Reads the header at the start of an RTP payload.
+    pub fn parse(payload: &[u8]) -> Option<RtpHeader> {
+        let [_, o2, o1, o0, _, _, width, height] = *payload.first_chunk::<8>()?;
+        let size = (u32::from(width) * 8, u32::from(height) * 8);
+        Some(RtpHeader {
+            offset: u32::from_be_bytes([0, o2, o1, o0]),
+            size: Some(size).filter(|&(w, h)| w > 0 && h > 0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const IMAGE: &[u8] = include_bytes!("../../tests/data/media/camera_640x480_1.jpg");
+
+    #[test]
+    fn size_and_end_of_an_image() {
+        assert_eq!(size(IMAGE), Some((640, 480)));
+        assert_eq!(end(IMAGE), Some(IMAGE.len()));
+        assert_eq!(end(&IMAGE[..IMAGE.len() - 1]), None, "incomplete");
+        assert_eq!(size(b"<html>"), None);
+        let stream = [b"junk".as_slice(), IMAGE, IMAGE].concat();
+        assert_eq!(find(&stream), Some(IMAGE));
+    }
+
+    #[test]
+    fn a_thumbnail_does_not_end_the_image() {
+        let thumbnail = [0xff, 0xe1, 0, 8, 0xff, 0xd8, 1, 2, 0xff, 0xd9];
+        let image = [&IMAGE[..2], &thumbnail, &IMAGE[2..]].concat();
+        assert_eq!(end(&image), Some(image.len()));
+        assert_eq!(size(&image), Some((640, 480)));
+    }
+
+    #[test]
+    fn rtp_header_of_a_large_image_has_no_size() {
+        let header = [0, 0, 1, 2, 1, 60, 80, 60];
+        assert_eq!(RtpHeader::parse(&header), Some(RtpHeader { offset: 258, size: Some((640, 480)) }));
+        assert_eq!(RtpHeader::parse(&[0, 0, 0, 0, 1, 60, 0, 0]).unwrap().size, None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_do(bytes: Vec<u8>, at in 0usize..9000, with: u8) {
+            let _ = (size(&bytes), end(&bytes), find(&bytes), RtpHeader::parse(&bytes));
+            let mut image = IMAGE.to_vec();
+            image[at] = with;
+            let _ = (size(&image), end(&image));
+        }
+    }
+}

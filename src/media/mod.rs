@@ -1,0 +1,76 @@
+//! What encoded video and sound say about themselves: parameter sets, headers, key frames. Pure: bytes in, values out.
+//!
+//! Everything here reads what a stranger sent. Readers answer `None` where the bytes end or make no sense, never panic,
+//! and allocate no more than the input's own length.
+
+pub mod aac;
+pub mod bits;
+pub mod h264;
+pub mod h265;
+pub mod jpeg;
+pub mod mpeg4;
+pub mod nal;
+pub mod payload;
+pub mod rtp;
+pub mod vpx;
+
+/// The largest width or height believed, in pixels; H.265 level 6.2 ends at 8912 × 4320 luma samples in any shape.
+pub const MAX_SIDE: u32 = 32_768;
+
+/// Whether a picture of that size can be: neither side zero or beyond [`MAX_SIDE`].
+pub fn plausible_size(width: u32, height: u32) -> bool {
+    (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height)
+}
+
+/// Frames per second out of a count of units in a time, when the result is one a camera can have (0.01 to 1000).
+pub fn frame_rate(time_scale: u32, units_per_frame: u64) -> Option<f64> {
+    if units_per_frame == 0 {
+        return None;
+    }
+    Some(f64::from(time_scale) / units_per_frame as f64).filter(|fps| (0.01..=1000.0).contains(fps))
+}
+
+/// Sample aspect ratios by `aspect_ratio_idc`, from 1 (ITU-T H.264 table E-1, H.265 table E-1).
+const SAMPLE_ASPECT_RATIOS: [(u32, u32); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+/// The head of the video usability information, which H.264 and H.265 write alike, up to the chroma location.
+/// Answers the sample aspect ratio when it is given and sensible.
+fn vui_head(bits: &mut bits::Bits<'_>, ratio: &mut Option<(u32, u32)>) -> Option<()> {
+    if bits.flag()? {
+        *ratio = match bits.read(8)? {
+            255 => Some((bits.read(16)?, bits.read(16)?)).filter(|&(w, h)| w > 0 && h > 0),
+            index => SAMPLE_ASPECT_RATIOS.get((index as usize).wrapping_sub(1)).copied(),
+        };
+    }
+    if bits.flag()? {
+        bits.skip(1)?; // overscan_appropriate_flag
+    }
+    if bits.flag()? {
+        bits.skip(4)?; // video_format, video_full_range_flag
+        if bits.flag()? {
+            bits.skip(24)?; // colour description
+        }
+    }
+    if bits.flag()? {
+        bits.ue()?; // chroma sample location, both fields
+        bits.ue()?;
+    }
+    Some(())
+}
