@@ -40,3 +40,53 @@ impl Interface {
             .map(IpNetwork::ip)
     }
 }
+
+/// The interfaces of this machine that are up, in the kernel's order.
+pub(super) fn of_this_machine() -> std::io::Result<Vec<Interface>> {
+    let hardware = super::platform::hardware();
+    let mut found: Vec<Interface> = Vec::new();
+    for address in if_addrs::get_if_addrs()? {
+        let Some(network) = network_of(&address.addr) else { continue };
+        let Some(index) = address.index else { continue };
+        if let Some(known) = found.iter_mut().find(|i| i.index == index) {
+            known.addresses.push(network);
+            continue;
+        }
+        let hardware = hardware.iter().find(|h| h.name == address.name);
+        if !hardware.map_or_else(|| address.is_oper_up(), |h| h.up) {
+            continue;
+        }
+        found.push(Interface {
+            loopback: address.is_loopback(),
+            point_to_point: address.is_p2p,
+            name: address.name,
+            index,
+            mac: hardware.and_then(|h| h.mac),
+            addresses: vec![network],
+        });
+    }
+    found.sort_by_key(|i| i.index);
+    Ok(found)
+}
+
+fn network_of(address: &if_addrs::IfAddr) -> Option<IpNetwork> {
+    let (ip, prefix) = match address {
+        if_addrs::IfAddr::V4(v4) => (IpAddr::V4(v4.ip), v4.prefixlen),
+        if_addrs::IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen),
+    };
+    IpNetwork::new(ip, prefix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_is_found_with_its_network() {
+        let found = of_this_machine().unwrap();
+        let lo = found.iter().find(|i| i.loopback).unwrap();
+        assert!(lo.is_on_link("127.4.5.6".parse().unwrap()), "{lo:?}");
+        assert_eq!(lo.mac, None);
+        assert!(lo.index > 0);
+    }
+}

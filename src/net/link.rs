@@ -37,6 +37,7 @@ pub struct Neighbour {
     pub mac: MacAddr,
     /// Index of the interface.
     pub interface: u32,
-    /// Whether the kernel has confirmed it lately (REACHABLE, DELAY, PROBE), not merely remembered it (STALE).
+    /// Whether it has answered within the last half minute or so (REACHABLE). What is merely remembered (STALE), or being
+    /// asked again just now (DELAY, PROBE), may have left long ago.
     pub confirmed: bool,
 }

@@ -10,10 +10,13 @@ pub mod fake_udp;
 pub mod interface;
 pub mod link;
 pub mod pace;
+mod platform;
+pub mod real;
+mod resolve;
 pub mod tls;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +25,7 @@ pub use dial::{Connection, Dialer};
 pub use error::{NetError, Stage};
 pub use interface::Interface;
 pub use link::{Link, Neighbour};
+pub use real::RealNet;
 
 /// A connected byte stream.
 pub trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -49,6 +53,15 @@ pub trait Net: Send + Sync {
 
     /// The kernel's table of neighbours (ARP and NDP).
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>>;
+
+    /// Makes the kernel ask for the MAC addresses of these addresses of a local link, so that they appear in
+    /// [`Net::neighbours`] when they answer. Says how many it took.
+    ///
+    /// # Errors
+    /// `ENOBUFS` or `WouldBlock` when the kernel has as many open questions as it can hold: later again.
+    fn nudge(&self, _to: &[Ipv4Addr]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Opens an ICMP echo socket for IPv4 or IPv6; datagrams are whole ICMP messages, ports are ignored.
     ///

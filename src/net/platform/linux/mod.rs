@@ -1,0 +1,80 @@
+//! Linux: raw frames by AF_PACKET, the neighbour table by netlink. The only unsafe code of the program is here.
+
+mod filter;
+mod neighbours;
+mod packet;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsRawFd;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+pub(in crate::net) use neighbours::neighbours;
+pub(in crate::net) use packet::open_link;
+
+/// The discard service (RFC 863): nobody is meant to answer.
+const DISCARD_PORT: u16 = 9;
+
+/// Sets an option of a socket.
+fn set_option<T: Copy>(socket: &Socket, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "socket2 has no call for these options")]
+    // SAFETY: the pointer and the length describe `value`, which lives through the call and which the kernel only reads.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends multicast by the interface of that index, whatever addresses it has.
+pub(in crate::net) fn set_multicast_interface_v4(socket: &Socket, interface: u32, _local: Ipv4Addr) -> io::Result<()> {
+    let any = libc::in_addr { s_addr: 0 };
+    let request = libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex: interface as libc::c_int };
+    set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &request)
+}
+
+/// Sends an empty datagram to each address's discard port, which makes the kernel ask for its MAC address. Says how
+/// many the kernel took.
+///
+/// # Errors
+/// `ENOBUFS` when the neighbour table is full, `WouldBlock` when too many datagrams wait for an answer, both only when
+/// not even the first was taken.
+pub(in crate::net) fn nudge(to: &[Ipv4Addr]) -> io::Result<usize> {
+    #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // Without it the kernel hides that its neighbour table is full, and the datagram is lost without a word.
+    set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, &1i32)?;
+    for (taken, ip) in to.iter().enumerate() {
+        match nudge_one(&socket, *ip) {
+            Err(error) if taken == 0 => return Err(error),
+            Err(_) => return Ok(taken),
+            Ok(()) => {}
+        }
+    }
+    Ok(to.len())
+}
+
+fn nudge_one(socket: &Socket, ip: Ipv4Addr) -> io::Result<()> {
+    let to = SockAddr::from(SocketAddrV4::new(ip, DISCARD_PORT));
+    // With IP_RECVERR a send also reports what came of earlier ones (refused, unreachable): said once, then the way is
+    // free.
+    for _ in 0..4 {
+        match socket.send_to(&[], &to) {
+            Ok(_) => return Ok(()),
+            Err(error) if is_full(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM))
+}

@@ -1,0 +1,42 @@
+//! What differs from one operating system to the next, behind the same few functions.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::{neighbours, nudge, open_link, set_multicast_interface_v4};
+#[cfg(not(target_os = "linux"))]
+pub(super) use other::{neighbours, nudge, open_link, set_multicast_interface_v4};
+
+use crate::model::MacAddr;
+
+/// What an interface's addresses do not tell.
+pub(super) struct Hardware {
+    /// The interface's name.
+    pub name: String,
+    /// Its MAC address, where it has one.
+    pub mac: Option<MacAddr>,
+    /// Whether it is up and has a carrier.
+    pub up: bool,
+}
+
+/// The hardware side of all interfaces.
+#[cfg(unix)]
+pub(super) fn hardware() -> Vec<Hardware> {
+    pnet::datalink::interfaces()
+        .into_iter()
+        .map(|i| Hardware {
+            mac: i.mac.map(|m| MacAddr(m.octets())).filter(|m| m.is_station()),
+            up: i.is_up() && i.is_running(),
+            name: i.name,
+        })
+        .collect()
+}
+
+/// The hardware side of all interfaces: unknown here.
+#[cfg(not(unix))]
+pub(super) fn hardware() -> Vec<Hardware> {
+    Vec::new()
+}

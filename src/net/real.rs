@@ -1,0 +1,294 @@
+//! The machine's own network.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::link::{Link, LinkKind, Neighbour};
+use super::resolve::Resolver;
+use super::{BoxStream, Datagram, Interface, Net, UdpBind, platform};
+
+/// The network of the machine the program runs on.
+#[derive(Default)]
+pub struct RealNet {
+    zones: Zones,
+    resolver: Resolver,
+}
+
+impl RealNet {
+    /// Opens nothing yet; DNS is set up when the first name is asked for.
+    pub fn new() -> Arc<Self> {
+        Arc::new(RealNet::default())
+    }
+}
+
+impl Net for RealNet {
+    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
+        let to = self.zones.apply(to);
+        async move {
+            #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
+            let stream = TcpStream::connect(to).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as BoxStream)
+        }
+        .boxed()
+    }
+
+    fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>> {
+        let socket = open_socket(Domain::for_address(bind.local), Type::DGRAM, Protocol::UDP)?;
+        // Others may listen on a protocol's fixed port too; an own port must stay ours alone.
+        if bind.local.port() != 0 && !bind.join.is_empty() {
+            socket.set_reuse_address(true)?;
+            #[cfg(all(unix, not(target_os = "linux")))]
+            socket.set_reuse_port(true)?;
+        }
+        if bind.local.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_broadcast(bind.broadcast)?;
+        socket.bind(&SockAddr::from(self.zones.apply(bind.local)))?;
+        if bind.interface != 0 {
+            match bind.local {
+                SocketAddr::V4(local) => platform::set_multicast_interface_v4(&socket, bind.interface, *local.ip())?,
+                SocketAddr::V6(_) => socket.set_multicast_if_v6(bind.interface)?,
+            }
+        }
+        for group in &bind.join {
+            join(&socket, *group, bind)?;
+        }
+        Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing: Framing::Payload }))
+    }
+
+    fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        super::interface::of_this_machine()
+    }
+
+    fn link(&self, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+        platform::open_link(interface, kind)
+    }
+
+    fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
+        platform::neighbours().boxed()
+    }
+
+    fn nudge(&self, to: &[Ipv4Addr]) -> io::Result<usize> {
+        platform::nudge(to)
+    }
+
+    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
+        let (domain, protocol) = if v6 { (Domain::IPV6, Protocol::ICMPV6) } else { (Domain::IPV4, Protocol::ICMPV4) };
+        // The kernel hands out only our own answers on a datagram socket; a raw one sees everybody's.
+        let (socket, framing) = match open_socket(domain, Type::DGRAM, protocol) {
+            Ok(socket) => (socket, Framing::Payload),
+            Err(_) => {
+                let socket = open_socket(domain, Type::RAW, protocol)?;
+                (socket, if v6 { Framing::Payload } else { Framing::Ipv4Header })
+            }
+        };
+        // A burst of answers to a sweep must not overflow it; less than asked for is no failure.
+        let _ = socket.set_recv_buffer_size(4 << 20);
+        Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing }))
+    }
+
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        self.resolver.addresses(name).boxed()
+    }
+
+    fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
+        self.resolver.name(ip).boxed()
+    }
+
+    fn note_zone(&self, ip: IpAddr, interface_index: u32) {
+        self.zones.note(ip, interface_index);
+    }
+}
+
+fn open_socket(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
+    let socket = Socket::new(domain, kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn into_tokio(socket: Socket) -> io::Result<UdpSocket> {
+    UdpSocket::from_std(socket.into())
+}
+
+fn join(socket: &Socket, group: IpAddr, bind: &UdpBind) -> io::Result<()> {
+    match (group, bind.local.ip()) {
+        (IpAddr::V4(group), _) if bind.interface != 0 => {
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(bind.interface))
+        }
+        (IpAddr::V4(group), IpAddr::V4(local)) => socket.join_multicast_v4(&group, &local),
+        (IpAddr::V6(group), _) => socket.join_multicast_v6(&group, bind.interface),
+        (IpAddr::V4(_), IpAddr::V6(_)) => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "an IPv4 group cannot be joined on an IPv6 socket"))
+        }
+    }
+}
+
+/// Which interface an IPv6 link-local address belongs to.
+#[derive(Clone, Default)]
+struct Zones(Arc<Mutex<HashMap<IpAddr, u32>>>);
+
+impl Zones {
+    /// Bounds what answers to multicast can make us remember.
+    const MOST: usize = 1 << 16;
+
+    fn note(&self, ip: IpAddr, interface_index: u32) {
+        let mut zones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if zones.len() < Self::MOST || zones.contains_key(&ip) {
+            zones.insert(ip, interface_index);
+        }
+    }
+
+    /// The address with its zone, where it needs one, has none and it is known.
+    fn apply(&self, address: SocketAddr) -> SocketAddr {
+        match address {
+            SocketAddr::V6(mut v6) if v6.scope_id() == 0 && v6.ip().is_unicast_link_local() => {
+                let zones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(&zone) = zones.get(&IpAddr::V6(*v6.ip())) {
+                    v6.set_scope_id(zone);
+                }
+                SocketAddr::V6(v6)
+            }
+            other => other,
+        }
+    }
+}
+
+/// What the kernel hands over with each datagram.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Payload,
+    /// Raw IPv4 sockets deliver the IP header too.
+    Ipv4Header,
+}
+
+struct RealDatagram {
+    socket: UdpSocket,
+    zones: Zones,
+    framing: Framing,
+}
+
+impl Datagram for RealDatagram {
+    fn send_to<'a>(&'a self, data: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<usize>> {
+        self.socket.send_to(data, self.zones.apply(to)).boxed()
+    }
+
+    fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
+        async move {
+            let (len, from) = self.socket.recv_from(buf).await?;
+            let len = if self.framing == Framing::Ipv4Header { strip_ipv4_header(buf, len) } else { len };
+            Ok((len, from))
+        }
+        .boxed()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// Moves the payload of an IPv4 packet to the front; how long it is, 0 when the header is broken.
+fn strip_ipv4_header(buf: &mut [u8], len: usize) -> usize {
+    let header = buf.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
+    if header < 20 || header > len || len > buf.len() {
+        return 0;
+    }
+    buf.copy_within(header..len, 0);
+    len - header
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn connects_and_is_refused_on_loopback() {
+        let net = RealNet::new();
+        let listener = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let mut stream = net.connect(to).await.unwrap();
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        accepted.write_all(b"hello").await.unwrap();
+        let mut text = [0; 5];
+        stream.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"hello");
+        drop((listener, accepted, stream));
+        let refused = net.connect(to).await.err().map(|e| e.kind());
+        assert_eq!(refused, Some(io::ErrorKind::ConnectionRefused));
+    }
+
+    #[tokio::test]
+    async fn datagrams_go_both_ways() {
+        let net = RealNet::new();
+        let a = net.udp(&UdpBind::any_port(LOCAL)).unwrap();
+        let b = net.udp(&UdpBind::any_port(LOCAL)).unwrap();
+        a.send_to(b"ping", b.local_addr().unwrap()).await.unwrap();
+        let mut buf = [0; 16];
+        let (len, from) = timeout(Duration::from_secs(5), b.recv_from(&mut buf)).await.unwrap().unwrap();
+        assert_eq!((&buf[..len], from), (&b"ping"[..], a.local_addr().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn multicast_stays_on_the_interface_asked_for() {
+        let net = RealNet::new();
+        let lo = net.interfaces().unwrap().into_iter().find(|i| i.loopback).unwrap();
+        let group = Ipv4Addr::new(239, 255, 77, 77);
+        let free = net.udp(&UdpBind::any_port(LOCAL)).unwrap().local_addr().unwrap().port();
+        let listen = UdpBind {
+            local: SocketAddr::from((Ipv4Addr::UNSPECIFIED, free)),
+            interface: lo.index,
+            join: vec![group.into()],
+            broadcast: false,
+        };
+        // Two programs may listen on the port of a protocol.
+        let listeners = [net.udp(&listen).unwrap(), net.udp(&listen).unwrap()];
+        let sender = net.udp(&UdpBind { interface: lo.index, ..UdpBind::any_port(LOCAL) }).unwrap();
+        sender.send_to(b"who", SocketAddr::from((group, free))).await.unwrap();
+        for listener in listeners {
+            let mut buf = [0; 16];
+            let (len, from) = timeout(Duration::from_secs(5), listener.recv_from(&mut buf)).await.unwrap().unwrap();
+            assert_eq!((&buf[..len], from.ip()), (&b"who"[..], LOCAL));
+        }
+    }
+
+    #[test]
+    fn a_zone_is_added_where_it_is_needed_only() {
+        let zones = Zones::default();
+        let local: Ipv6Addr = "fe80::1".parse().unwrap();
+        zones.note(local.into(), 7);
+        let scope = |address: &str| match zones.apply(address.parse().unwrap()) {
+            SocketAddr::V6(v6) => v6.scope_id(),
+            SocketAddr::V4(_) => 0,
+        };
+        assert_eq!(scope("[fe80::1]:554"), 7);
+        assert_eq!(scope("[fe80::1%3]:554"), 3);
+        assert_eq!(scope("[fe80::2]:554"), 0);
+        assert_eq!(scope("127.0.0.1:554"), 0);
+    }
+
+    #[test]
+    fn a_broken_ip_header_leaves_nothing() {
+        let mut packet = [0x45u8; 24];
+        assert_eq!(strip_ipv4_header(&mut packet, 24), 4);
+        assert_eq!(strip_ipv4_header(&mut [0x4f; 24], 24), 0);
+        assert_eq!(strip_ipv4_header(&mut [0x40; 24], 24), 0);
+        assert_eq!(strip_ipv4_header(&mut [], 0), 0);
+    }
+}
