@@ -51,6 +51,8 @@ pub struct DiscoveryContext {
     pub findings: FindingSender,
     /// Counts the addresses that have been asked, for the progress display.
     pub swept: Arc<std::sync::atomic::AtomicU64>,
+    /// Where sentences for the operator go.
+    pub warnings: mpsc::Sender<String>,
 }
 
 impl DiscoveryContext {
@@ -59,6 +61,14 @@ impl DiscoveryContext {
         if self.plan.targets.contains(ip) {
             // The receiver is gone only when the scan is over.
             let _ = self.findings.send(Finding::new(ip, kind)).await;
+        }
+    }
+
+    /// Says one thing the operator should know, in one sentence, with a `hint:` line where something can be done. Never
+    /// waits: with nobody reading, it goes to the log alone.
+    pub fn warn(&self, sentence: impl Into<String>) {
+        if let Err(unread) = self.warnings.try_send(sentence.into()) {
+            tracing::warn!("{}", unread.into_inner());
         }
     }
 

@@ -284,6 +284,7 @@ pub mod testing {
             signatures: Arc::new(Signatures::builtin()),
             findings,
             swept: Arc::default(),
+            warnings: mpsc::channel(1).0,
         };
         let outcome = discoverer.discover(&context).await;
         drop(context);
