@@ -18,10 +18,15 @@ use crate::model::{
 /// The most a single address can make us keep of each list; more is an attack or a mistake.
 const MOST_PER_HOST: usize = 512;
 
+/// A MAC address or endpoint id that more addresses than this share is a router's or a mistake, and identifies nobody.
+const MOST_ADDRESSES: usize = 64;
+
 /// All that has been found so far.
 #[derive(Debug, Default)]
 pub struct Registry {
     hosts: BTreeMap<IpAddr, Host>,
+    by_mac: HashMap<MacAddr, BTreeSet<IpAddr>>,
+    by_endpoint: HashMap<String, BTreeSet<IpAddr>>,
 }
 
 #[derive(Debug)]
@@ -59,9 +64,19 @@ impl Registry {
                 }
                 host.methods.insert(method.as_str());
             }
-            FindingKind::Mac(mac) if mac.is_station() => host.mac = Some(mac),
+            FindingKind::Mac(mac) if mac.is_station() => {
+                if let Some(old) = host.mac.replace(mac).filter(|old| *old != mac) {
+                    forget(&mut self.by_mac, &old, ip);
+                }
+                self.by_mac.entry(mac).or_default().insert(ip);
+            }
             FindingKind::Mac(_) => {}
-            FindingKind::EndpointId(id) => host.endpoint = Some(id),
+            FindingKind::EndpointId(id) => {
+                if let Some(old) = host.endpoint.replace(id.clone()).filter(|old| *old != id) {
+                    forget(&mut self.by_endpoint, &old, ip);
+                }
+                self.by_endpoint.entry(id).or_default().insert(ip);
+            }
             FindingKind::Address(other) => {
                 if host.further.len() < MOST_PER_HOST {
                     host.further.insert(other);
@@ -93,82 +108,59 @@ impl Registry {
 
     /// The devices, by address. Those without any sign of video are left out unless `all`.
     pub fn devices(&self, all: bool) -> Vec<Device> {
-        let shared = self.shared_identities();
-        let mut devices: Vec<Device> =
-            self.groups().into_values().filter_map(|group| self.device(&group, &shared)).collect();
-        devices.retain(|d| all || is_reported(d));
-        devices.sort_by_key(|d| d.ip);
+        let mut told: BTreeSet<IpAddr> = BTreeSet::new();
+        let mut devices = Vec::new();
+        for &ip in self.hosts.keys() {
+            if told.contains(&ip) {
+                continue;
+            }
+            let group = self.group(ip);
+            devices.extend(self.device(&group).filter(|d| all || is_reported(d)));
+            told.extend(group);
+        }
         devices
     }
 
     /// The device of an address that is done, unless another of its addresses was done before or it has no video.
     fn finished_device(&self, ip: IpAddr) -> Option<Device> {
-        let group = self.groups().into_values().find(|group| group.contains(&ip))?;
+        let group = self.group(ip);
         let told = group.iter().any(|other| *other != ip && self.hosts.get(other).is_some_and(|h| h.done));
         if told {
             return None;
         }
-        self.device(&group, &self.shared_identities()).filter(is_reported)
+        self.device(&group).filter(is_reported)
     }
 
-    /// Addresses that are one device, under the first of them.
-    fn groups(&self) -> BTreeMap<IpAddr, Vec<IpAddr>> {
-        let mut leader: HashMap<IpAddr, IpAddr> = HashMap::new();
-        let mut by_mac: HashMap<MacAddr, Vec<IpAddr>> = HashMap::new();
-        let mut by_endpoint: HashMap<&str, Vec<IpAddr>> = HashMap::new();
-        let mut groups: BTreeMap<IpAddr, Vec<IpAddr>> = BTreeMap::new();
-        for (&ip, host) in &self.hosts {
-            let candidates = host
-                .mac
-                .and_then(|m| by_mac.get(&m))
-                .into_iter()
-                .flatten()
-                .chain(host.endpoint.as_deref().and_then(|e| by_endpoint.get(e)).into_iter().flatten());
-            let first = candidates
-                .filter(|other| self.hosts.get(other).is_some_and(|o| same_device((ip, host), (**other, o))))
-                .min()
-                .copied();
-            let lead = first.and_then(|f| leader.get(&f).copied()).unwrap_or(ip);
-            leader.insert(ip, lead);
-            groups.entry(lead).or_default().push(ip);
-            if let Some(mac) = host.mac {
-                by_mac.entry(mac).or_default().push(ip);
-            }
-            if let Some(endpoint) = &host.endpoint {
-                by_endpoint.entry(endpoint).or_default().push(ip);
-            }
-        }
-        groups
-    }
-
-    /// MAC addresses and endpoint ids that more than one device uses, and that therefore identify none.
-    fn shared_identities(&self) -> Shared {
-        let mut shared = Shared::default();
-        let mut macs: HashMap<MacAddr, IpAddr> = HashMap::new();
-        let mut endpoints: HashMap<&str, IpAddr> = HashMap::new();
-        for (lead, group) in self.groups() {
-            for host in group.iter().filter_map(|ip| self.hosts.get(ip)) {
-                if let Some(mac) = host.mac
-                    && *macs.entry(mac).or_insert(lead) != lead
-                {
-                    shared.macs.insert(mac);
-                }
-                if let Some(endpoint) = host.endpoint.as_deref()
-                    && *endpoints.entry(endpoint).or_insert(lead) != lead
-                {
-                    shared.endpoints.insert(endpoint.to_owned());
+    /// The addresses that are one device with `ip`, itself included, sorted.
+    fn group(&self, ip: IpAddr) -> BTreeSet<IpAddr> {
+        let mut group = BTreeSet::from([ip]);
+        let mut open = vec![ip];
+        while let Some(at) = open.pop() {
+            let Some(host) = self.hosts.get(&at) else { continue };
+            for other in self.sharing(host) {
+                let same = self.hosts.get(other).is_some_and(|o| same_device((at, host), (*other, o)));
+                if same && group.insert(*other) {
+                    open.push(*other);
                 }
             }
         }
-        shared
+        group
     }
 
-    fn device(&self, group: &[IpAddr], shared: &Shared) -> Option<Device> {
+    /// The addresses that share a MAC address or an endpoint id with a host.
+    fn sharing<'r>(&'r self, host: &'r Host) -> impl Iterator<Item = &'r IpAddr> {
+        let by_mac = host.mac.and_then(|m| self.by_mac.get(&m));
+        let by_endpoint = host.endpoint.as_ref().and_then(|e| self.by_endpoint.get(e));
+        by_mac.into_iter().chain(by_endpoint).filter(|all| all.len() <= MOST_ADDRESSES).flatten()
+    }
+
+    fn device(&self, group: &BTreeSet<IpAddr>) -> Option<Device> {
         let hosts: Vec<(IpAddr, &Host)> = group.iter().filter_map(|ip| Some((*ip, self.hosts.get(ip)?))).collect();
         // IPv4 sorts first: the address an operator types.
         let (ip, _) = *hosts.first()?;
         let mac = hosts.iter().find_map(|(_, h)| h.mac);
-        let endpoint = hosts.iter().find_map(|(_, h)| h.endpoint.clone());
+        let endpoint = hosts.iter().find_map(|(_, h)| h.endpoint.as_ref());
+        let only_ours = |all: Option<&BTreeSet<IpAddr>>| all.is_some_and(|all| all.is_subset(group));
         let mut evidence: Vec<Evidence> = Vec::new();
         let mut services: Vec<Service> = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
@@ -196,8 +188,8 @@ impl Registry {
         let word = |fact| verdict.winner(fact).map(str::to_owned);
         Some(Device {
             id: match (mac, endpoint) {
-                (Some(mac), _) if !shared.macs.contains(&mac) => format!("mac:{mac}"),
-                (_, Some(endpoint)) if !shared.endpoints.contains(&endpoint) => format!("onvif:{endpoint}"),
+                (Some(mac), _) if only_ours(self.by_mac.get(&mac)) => format!("mac:{mac}"),
+                (_, Some(endpoint)) if only_ours(self.by_endpoint.get(endpoint)) => format!("onvif:{endpoint}"),
                 _ => format!("ip:{ip}"),
             },
             ip,
@@ -224,10 +216,10 @@ impl Registry {
     }
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    macs: BTreeSet<MacAddr>,
-    endpoints: BTreeSet<String>,
+fn forget<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<IpAddr>>, key: &K, ip: IpAddr) {
+    if let Some(all) = index.get_mut(key) {
+        all.remove(&ip);
+    }
 }
 
 impl Host {
