@@ -18,7 +18,7 @@ pub const ROUNDS: u32 = 3;
 /// How long answers are awaited after the discovery time.
 pub const GRACE: Duration = Duration::from_millis(500);
 /// Answers of one sender that are read; the others are dropped unread.
-const ANSWERS_PER_SENDER: u32 = 64;
+const ANSWERS_PER_SENDER: u32 = 256;
 /// Senders whose answers are read.
 const SENDERS: usize = 16_384;
 /// The longest datagram.
@@ -206,24 +206,6 @@ impl Guard {
         let count = answers.entry(from).or_insert(0);
         *count = count.saturating_add(1);
         *count <= ANSWERS_PER_SENDER
-    }
-}
-
-/// What has been said already, so that an answer that comes again is said once. Bounded like the answers themselves.
-#[derive(Debug)]
-pub struct Once<K>(Mutex<std::collections::HashSet<K>>);
-
-impl<K> Default for Once<K> {
-    fn default() -> Self {
-        Once(Mutex::default())
-    }
-}
-
-impl<K: std::hash::Hash + Eq> Once<K> {
-    /// Whether it is new.
-    pub fn first(&self, key: K) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.len() < SENDERS * 4 && seen.insert(key)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod address;
 pub mod arp;
 pub mod ask;
 pub mod auth;
+pub mod facts;
 pub mod http;
 pub mod mdns;
 pub mod onvif;
@@ -16,7 +17,7 @@ pub mod xml;
 use crate::probe::{Detector, Discoverer, HostProbe};
 
 /// Ways of finding hosts; all run at once.
-pub const DISCOVERERS: &[&dyn Discoverer] = &[&wsdd::discover::WsDiscovery];
+pub const DISCOVERERS: &[&dyn Discoverer] = &[&wsdd::discover::WsDiscovery, &ssdp::discover::Ssdp];
 
 /// Asked of every open port; those that expect the port come first.
 pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
@@ -25,4 +26,4 @@ pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
-pub const ANALYSERS: &[&dyn HostProbe] = &[];
+pub const ANALYSERS: &[&dyn HostProbe] = &[&ssdp::describe::Describe];

@@ -1,1 +1,7 @@
-//! SSDP and UPnP device descriptions (UPnP Device Architecture 1.1).
+//! SSDP and UPnP device descriptions (UPnP Device Architecture 1.1 §1 and §2): who is there by multicast, then who it is
+//! from the XML document it points to.
+
+pub mod describe;
+pub mod description;
+pub mod discover;
+pub mod wire;

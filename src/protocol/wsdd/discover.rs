@@ -1,13 +1,14 @@
 //! Finds ONVIF devices on the local links by multicast.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use futures::future::{BoxFuture, FutureExt};
 
 use super::{facts, wire};
-use crate::model::{FindingKind, Method};
+use crate::model::Method;
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::ask::{self, Exchange, Once, Place, Question};
+use crate::protocol::ask::{self, Exchange, Place, Question};
+use crate::protocol::facts::Teller;
 
 /// WS-Discovery by multicast, over IPv4 and IPv6.
 pub struct WsDiscovery;
@@ -19,7 +20,7 @@ impl Discoverer for WsDiscovery {
 
     fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
         async move {
-            let exchange = Probing { context, said: Once::default() };
+            let exchange = Probing(Teller::new(context));
             ask::ask(context, &ask::places(context), &exchange)
                 .await
                 .map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
@@ -28,11 +29,7 @@ impl Discoverer for WsDiscovery {
     }
 }
 
-struct Probing<'a> {
-    context: &'a DiscoveryContext,
-    /// By endpoint and sender: the endpoint alone may belong to two cameras.
-    said: Once<(IpAddr, Option<String>, Vec<String>)>,
-}
+struct Probing<'a>(Teller<'a>);
 
 impl Exchange for Probing<'_> {
     fn questions(&self, place: &Place, _round: u32) -> Vec<Question> {
@@ -46,21 +43,8 @@ impl Exchange for Probing<'_> {
 
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
         async move {
-            let ip = from.ip();
-            for m in facts::of_sender(wire::parse(datagram), ip) {
-                // The same device answers a Probe for any type with other types: what it adds is said too.
-                let types = m.types.iter().map(|t| t.name.clone()).collect();
-                if !self.said.first((ip, m.endpoint.clone(), types)) {
-                    continue;
-                }
-                self.context.say(ip, FindingKind::Seen(Method::Onvif)).await;
-                let facts = facts::of_match(&m, ip);
-                for finding in facts.findings {
-                    self.context.say(ip, finding).await;
-                }
-                for (field, text) in facts.observed {
-                    self.context.observe(ip, field, &text).await;
-                }
+            for m in facts::of_sender(wire::parse(datagram), from.ip()) {
+                self.0.tell(from.ip(), facts::of_match(&m, from.ip())).await;
             }
         }
         .boxed()
@@ -69,10 +53,11 @@ impl Exchange for Probing<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Fact, Finding};
+    use crate::model::{Fact, Finding, FindingKind};
     use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
     use crate::protocol::ask::testing::discover;
 

@@ -4,18 +4,10 @@ use std::net::IpAddr;
 
 use super::wire::{Match, Sort};
 use crate::identify::signature::Field;
-use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport};
+use crate::model::{EvidenceSource, Fact, FindingKind, Kind, Method, Protocol, Service, Transport};
 use crate::protocol::address::Announced;
+use crate::protocol::facts::Facts;
 use crate::text;
-
-/// What is to be said, and what is to be looked up in the signatures.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Facts {
-    /// Findings about the sender.
-    pub findings: Vec<FindingKind>,
-    /// Texts for the signatures.
-    pub observed: Vec<(Field, String)>,
-}
 
 /// The matches of one datagram that speak of its sender. Where one names the sender's address, those that name other
 /// hosts only speak of those: a discovery proxy or recorder answers for the cameras behind it.
@@ -28,33 +20,8 @@ pub fn of_sender(matches: Vec<Match>, sender: IpAddr) -> Vec<Match> {
 /// What a match says of its sender.
 pub fn of_match(m: &Match, sender: IpAddr) -> Facts {
     let mut facts = Facts::default();
+    facts.findings.push(FindingKind::Seen(Method::Onvif));
     let sort = m.sort();
-    facts.findings.push(kind(m, sort));
-    if !sort.is_onvif() {
-        return facts;
-    }
-    facts.findings.extend(m.uuid().map(FindingKind::EndpointId));
-    facts.findings.extend(services(m, sender).into_iter().map(FindingKind::Service));
-    let said = m.said();
-    facts.findings.extend(said.mac.map(FindingKind::Mac));
-    let words = [
-        (Fact::Vendor, said.manufacturer.as_deref(), 0.6, "scope manufacturer/"),
-        (Fact::Model, said.hardware.as_deref(), 0.6, "scope hardware/"),
-        (Fact::Name, said.name.as_deref(), 0.4, "scope name/"),
-    ];
-    for (fact, value, weight, scope) in words {
-        if let Some(value) = value {
-            let evidence = Evidence::new(fact, value, EvidenceSource::Wsdd, weight);
-            facts.findings.push(FindingKind::Evidence(evidence.with_detail(format!("{scope}{value}"))));
-        }
-    }
-    facts.observed.extend(said.manufacturer.map(|m| (Field::OnvifManufacturer, m)));
-    facts.observed.extend(said.hardware.map(|h| (Field::Model, h)));
-    facts.observed.extend(m.scopes().map(|s| (Field::OnvifScope, s.path)));
-    facts
-}
-
-fn kind(m: &Match, sort: Sort) -> FindingKind {
     let (kind, weight) = match sort {
         Sort::Transmitter => (Kind::Camera, 0.6),
         Sort::Storage => (Kind::Recorder, 0.7),
@@ -63,11 +30,23 @@ fn kind(m: &Match, sort: Sort) -> FindingKind {
         Sort::Other => (Kind::Other, 0.5),
     };
     let types: Vec<&str> = m.types.iter().map(|t| t.name.as_str()).collect();
-    let evidence = Evidence::new(Fact::Kind, kind.as_str(), EvidenceSource::Wsdd, weight);
-    FindingKind::Evidence(match text::clean_some(&types.join(" ")) {
-        Some(types) => evidence.with_detail(types),
-        None => evidence,
-    })
+    facts.kind(kind, EvidenceSource::Wsdd, weight, &types.join(" "));
+    if !sort.is_onvif() {
+        return facts;
+    }
+    facts.findings.extend(m.uuid().map(FindingKind::EndpointId));
+    facts.findings.extend(services(m, sender).into_iter().map(FindingKind::Service));
+    let said = m.said();
+    facts.mac(said.mac);
+    facts.word(Fact::Vendor, said.manufacturer.as_deref(), EvidenceSource::Wsdd, 0.6, "scope manufacturer");
+    facts.word(Fact::Model, said.hardware.as_deref(), EvidenceSource::Wsdd, 0.6, "scope hardware");
+    facts.word(Fact::Name, said.name.as_deref(), EvidenceSource::Wsdd, 0.4, "scope name");
+    facts.observe(Field::OnvifManufacturer, said.manufacturer.as_deref());
+    facts.observe(Field::Model, said.hardware.as_deref());
+    for scope in m.scopes() {
+        facts.observe(Field::OnvifScope, Some(&scope.path));
+    }
+    facts
 }
 
 fn addresses(m: &Match) -> Vec<Announced> {
@@ -123,13 +102,6 @@ mod tests {
         std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
     }
 
-    fn value_of(facts: &Facts, fact: Fact) -> Option<&str> {
-        facts.findings.iter().find_map(|f| match f {
-            FindingKind::Evidence(e) if e.fact == fact => Some(e.value.as_str()),
-            _ => None,
-        })
-    }
-
     fn urls(m: &Match, sender: IpAddr) -> Vec<String> {
         services(m, sender).into_iter().filter_map(|s| s.url).collect()
     }
@@ -150,7 +122,7 @@ mod tests {
             let facts = of_match(first, peer);
             for (key, fact) in [("vendor", Fact::Vendor), ("model", Fact::Model), ("name", Fact::Name)] {
                 if let Some(wanted) = wanted.get(key) {
-                    assert_eq!(value_of(&facts, fact), wanted.as_str(), "{name} {key}");
+                    assert_eq!(facts.value(fact), wanted.as_str(), "{name} {key}");
                 }
             }
             if let Some(location) = wanted["location"].as_str() {
@@ -169,8 +141,8 @@ mod tests {
     fn a_printer_is_no_camera_and_has_no_onvif_service() {
         let printer = wire::parse(&data("onvif/probe_printer.xml"));
         let facts = of_match(&printer[0], "192.0.2.50".parse().unwrap());
-        assert_eq!(value_of(&facts, Fact::Kind), Some("other"));
-        assert_eq!(facts.findings.len(), 1);
+        assert_eq!(facts.value(Fact::Kind), Some("other"));
+        assert!(!facts.findings.iter().any(|f| matches!(f, FindingKind::Service(_) | FindingKind::EndpointId(_))));
     }
 
     #[test]

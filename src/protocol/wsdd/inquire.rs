@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::{facts, wire};
-use crate::model::{ErrorKind, FindingKind, Method, Protocol};
+use crate::model::{ErrorKind, Protocol};
 use crate::net::error::kind_of;
 use crate::net::{Datagram, UdpBind};
 use crate::probe::{HostContext, HostProbe};
@@ -34,7 +34,11 @@ impl HostProbe for UnicastProbe {
                 return;
             }
             match ask(host).await {
-                Ok(matches) => say(host, matches).await,
+                Ok(matches) => {
+                    for m in facts::of_sender(matches, host.ip) {
+                        facts::of_match(&m, host.ip).say(host).await;
+                    }
+                }
                 Err(error) => tracing::debug!(ip = %host.ip, %error, "unicast probe not sent"),
             }
         }
@@ -94,22 +98,10 @@ async fn answer(socket: &dyn Datagram, host: IpAddr, until: Instant) -> Heard {
     Heard::Nothing
 }
 
-async fn say(host: &HostContext, matches: Vec<wire::Match>) {
-    for m in facts::of_sender(matches, host.ip) {
-        host.say(FindingKind::Seen(Method::Onvif)).await;
-        let facts = facts::of_match(&m, host.ip);
-        for finding in facts.findings {
-            host.say(finding).await;
-        }
-        for (field, text) in facts.observed {
-            host.observe(field, &text).await;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{FindingKind, Method};
     use crate::net::fake_udp::FakeUdp;
     use crate::protocol::ask::testing::inquire;
 

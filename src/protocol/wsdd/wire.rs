@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use percent_encoding::percent_decode_str;
 
 use crate::model::MacAddr;
+use crate::protocol::facts::tells;
 use crate::protocol::xml;
 use crate::text;
 
@@ -269,33 +270,6 @@ impl Said {
         }
         self.mac = self.mac.or_else(|| mac_in(&scope.path));
     }
-}
-
-/// Words makers leave in place of a name, which say nothing of the device.
-fn tells(value: &str) -> bool {
-    const EMPTY: [&str; 20] = [
-        "",
-        "-",
-        "--",
-        "any",
-        "none",
-        "null",
-        "unknown",
-        "default",
-        "onvif",
-        "nvt",
-        "ipc",
-        "ipcam",
-        "ipcamera",
-        "ip camera",
-        "ipc-model",
-        "ipc-bo",
-        "camera",
-        "nvr",
-        "dvr",
-        "network video transmitter",
-    ];
-    !EMPTY.iter().any(|e| value.eq_ignore_ascii_case(e))
 }
 
 /// The address after a path part `mac` or `macaddress`, wherever it stands.

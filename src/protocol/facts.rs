@@ -1,0 +1,136 @@
+//! What an answer says about its sender, gathered by pure code and then said in one go.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use crate::identify::signature::Field;
+use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, Kind, MacAddr};
+use crate::probe::{DiscoveryContext, HostContext};
+use crate::text;
+
+/// Findings remembered as said; a scan of that many is not repeated, only said twice.
+const REMEMBERED: usize = 262_144;
+
+/// What is to be said, and what is to be looked up in the signatures.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// Findings about the sender.
+    pub findings: Vec<FindingKind>,
+    /// Texts for the signatures, cleaned.
+    pub observed: Vec<(Field, String)>,
+}
+
+impl Facts {
+    /// Adds a source's word on a fact, with the field it was read in; cleaned, and left out when it tells nothing.
+    pub fn word(&mut self, fact: Fact, value: Option<&str>, source: EvidenceSource, weight: f64, read_in: &str) {
+        if let Some(value) = value.map(text::clean).filter(|v| tells(v)) {
+            let detail = format!("{read_in}: {value}");
+            self.findings.push(FindingKind::Evidence(Evidence::new(fact, value, source, weight).with_detail(detail)));
+        }
+    }
+
+    /// Adds a source's word on the kind of device.
+    pub fn kind(&mut self, kind: Kind, source: EvidenceSource, weight: f64, detail: &str) {
+        let evidence = Evidence::new(Fact::Kind, kind.as_str(), source, weight);
+        self.findings.push(FindingKind::Evidence(match text::clean_some(detail) {
+            Some(detail) => evidence.with_detail(detail),
+            None => evidence,
+        }));
+    }
+
+    /// Adds the MAC address the device states, if a station can have it.
+    pub fn mac(&mut self, mac: Option<MacAddr>) {
+        self.findings.extend(mac.filter(|m| m.is_station()).map(FindingKind::Mac));
+    }
+
+    /// Adds a text to be looked up in the signatures; cleaned.
+    pub fn observe(&mut self, field: Field, text: Option<&str>) {
+        self.observed.extend(text.and_then(text::clean_some).map(|t| (field, t)));
+    }
+
+    /// Says everything about the host under inspection.
+    pub async fn say(self, host: &HostContext) {
+        for finding in self.findings {
+            host.say(finding).await;
+        }
+        for (field, text) in self.observed {
+            host.observe(field, &text).await;
+        }
+    }
+
+    /// The value of the first word on a fact.
+    pub fn value(&self, fact: Fact) -> Option<&str> {
+        self.findings.iter().find_map(|f| match f {
+            FindingKind::Evidence(e) if e.fact == fact => Some(e.value.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// Whether a text is more than what makers leave in place of a name.
+pub fn tells(value: &str) -> bool {
+    const EMPTY: [&str; 22] = [
+        "",
+        "-",
+        "--",
+        "any",
+        "none",
+        "null",
+        "n/a",
+        "unknown",
+        "default",
+        "onvif",
+        "nvt",
+        "ipc",
+        "ipcam",
+        "ipcamera",
+        "ip camera",
+        "ipc-model",
+        "ipc-bo",
+        "camera",
+        "nvr",
+        "dvr",
+        "model",
+        "network video transmitter",
+    ];
+    !EMPTY.iter().any(|e| value.eq_ignore_ascii_case(e))
+}
+
+/// Says facts while hosts are being found, each once: questions are repeated, and so are answers.
+pub struct Teller<'a> {
+    context: &'a DiscoveryContext,
+    said: Mutex<HashSet<u64>>,
+}
+
+impl<'a> Teller<'a> {
+    /// Nothing is said yet.
+    pub fn new(context: &'a DiscoveryContext) -> Self {
+        Teller { context, said: Mutex::default() }
+    }
+
+    /// Says what of the facts has not been said of `ip`.
+    pub async fn tell(&self, ip: IpAddr, facts: Facts) {
+        for finding in facts.findings {
+            if self.is_new(&(ip, format!("{finding:?}"))) {
+                self.context.say(ip, finding).await;
+            }
+        }
+        for (field, text) in facts.observed {
+            if self.is_new(&(ip, field, &text)) {
+                self.context.observe(ip, field, &text).await;
+            }
+        }
+    }
+
+    fn is_new(&self, what: &impl Hash) -> bool {
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() >= REMEMBERED {
+            return !said.contains(&hasher.finish());
+        }
+        said.insert(hasher.finish())
+    }
+}

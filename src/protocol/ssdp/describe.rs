@@ -1,0 +1,89 @@
+//! Reads the descriptions a host announced by SSDP.
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::description;
+use crate::model::Protocol;
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::address::Announced;
+use crate::protocol::http::client::{self, Request};
+
+/// Descriptions fetched of one host at most.
+const MOST: usize = 2;
+
+/// Fetches and reads a host's UPnP descriptions.
+pub struct Describe;
+
+impl HostProbe for Describe {
+    fn name(&self) -> &'static str {
+        "upnp"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        async move {
+            let services = host.services();
+            let announced = services.iter().filter(|s| s.protocol == Protocol::Upnp).filter_map(|s| s.url.as_deref());
+            for location in announced.filter_map(Announced::parse).filter(|l| l.ip() == Some(host.ip)).take(MOST) {
+                if host.is_over() {
+                    return;
+                }
+                read(host, &location).await;
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn read(host: &HostContext, location: &Announced) {
+    let request = Request::get(location.port, location.tls, location.target.clone());
+    match client::send(host, request).await {
+        Ok(response) if response.status == 200 => {
+            if let Some(description) = description::parse(&response.body, location) {
+                description.facts(host.ip).say(host).await;
+            }
+        }
+        Ok(response) => tracing::debug!(ip = %host.ip, status = response.status, "no UPnP description"),
+        Err(error) => tracing::debug!(ip = %host.ip, %error, "no UPnP description"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fact, FindingKind, Service, Transport};
+    use crate::net::fake::{FakeNet, Reply};
+    use crate::protocol::ask::testing;
+
+    async fn described(url: &str) -> (usize, Vec<String>) {
+        let net = FakeNet::new();
+        let document = "<root><device><manufacturer>ACME</manufacturer><modelName>X1</modelName></device></root>";
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{document}", document.len());
+        let log = net.answer("192.0.2.30:49152", move |_| Reply::text(answer.clone()));
+        let (findings, mut said) = tokio::sync::mpsc::channel(64);
+        let host = testing::host(net, "192.0.2.30", findings);
+        let mut service = Service::new(Protocol::Upnp, Transport::Udp, 1900);
+        service.url = Some(url.into());
+        host.facts.note(&FindingKind::Service(service));
+        Describe.run(&host).await;
+        drop(host);
+        let mut models = Vec::new();
+        while let Some(finding) = said.recv().await {
+            if let FindingKind::Evidence(e) = finding.kind
+                && e.fact == Fact::Model
+            {
+                models.push(e.value);
+            }
+        }
+        (log.all().len(), models)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_announced_description_is_read() {
+        assert_eq!(described("http://192.0.2.30:49152/d.xml").await, (1, vec!["X1".to_owned()]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_description_on_another_host_is_not() {
+        assert_eq!(described("http://192.0.2.31:49152/d.xml").await, (0, vec![]));
+    }
+}

@@ -1,0 +1,83 @@
+//! Finds UPnP devices on the local links by multicast.
+
+use std::net::SocketAddr;
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::wire;
+use crate::model::Method;
+use crate::probe::{Discoverer, DiscoveryContext};
+use crate::protocol::ask::{self, Exchange, Place, Question};
+use crate::protocol::facts::Teller;
+
+/// SSDP by multicast, over IPv4 and IPv6.
+pub struct Ssdp;
+
+impl Discoverer for Ssdp {
+    fn method(&self) -> Method {
+        Method::Ssdp
+    }
+
+    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let exchange = Searching(Teller::new(context));
+            ask::ask(context, &ask::places(context), &exchange)
+                .await
+                .map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
+        }
+        .boxed()
+    }
+}
+
+struct Searching<'a>(Teller<'a>);
+
+impl Exchange for Searching<'_> {
+    fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
+        let group = if place.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
+        let to = place.group(group, wire::PORT);
+        // Short delays first, so that most descriptions can be read while the host is looked at; longer ones where a
+        // crowd answers; the last answers must come before the end.
+        let mx = if round == 1 { 2 } else { 1 };
+        wire::TARGETS.iter().map(|target| (to, wire::search(to, target, mx).into_bytes())).collect()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        async move {
+            if let Some(answer) = wire::parse(datagram) {
+                self.0.tell(from.ip(), answer.facts(from.ip())).await;
+            }
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{FindingKind, Protocol};
+    use crate::net::fake_udp::{FakeUdp, interface};
+    use crate::protocol::ask::testing::discover;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_target_is_searched_in_every_round_and_an_answer_said_once() {
+        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"])], |sent| {
+            let answer = b"HTTP/1.1 200 OK\nLOCATION: http://192.0.2.30:49152/d.xml\nST: upnp:rootdevice\n";
+            let byebye = b"NOTIFY * HTTP/1.1\nNTS: ssdp:byebye\nLOCATION: http://192.0.2.31/d.xml\n";
+            let after = Duration::from_millis(300);
+            vec![
+                (after, "192.0.2.30:1900".parse().unwrap(), Ok(answer.to_vec())),
+                (after, "192.0.2.31:1900".parse().unwrap(), Ok(byebye.to_vec())),
+                (after, "192.0.2.32:1900".parse().unwrap(), Ok(sent.data.clone())),
+            ]
+        });
+        let (outcome, findings) = discover(&net, &Ssdp).await;
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(net.sent().len(), wire::TARGETS.len() * 3 * 2);
+        assert_eq!(findings.len(), 2);
+        assert!(findings.iter().all(|f| f.ip == "192.0.2.30".parse::<std::net::IpAddr>().unwrap()));
+        assert!(matches!(&findings[1].kind, FindingKind::Service(s)
+            if s.protocol == Protocol::Upnp && s.url.as_deref() == Some("http://192.0.2.30:49152/d.xml")));
+    }
+}

@@ -1,0 +1,257 @@
+//! Searches out, answers in. Pure.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::identify::signature::Field;
+use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
+use crate::protocol::address::Announced;
+use crate::protocol::facts::Facts;
+use crate::text;
+
+/// The UDP port of SSDP.
+pub const PORT: u16 = 1900;
+/// The IPv4 group.
+pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+/// The IPv6 group of the link, `ff02::c`.
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
+
+/// What is searched for. `ssdp:all` alone is not enough: some devices answer it late or not at all.
+pub const TARGETS: [&str; 6] = [
+    "upnp:rootdevice",
+    "ssdp:all",
+    "urn:schemas-upnp-org:device:Basic:1",
+    "urn:schemas-upnp-org:device:DigitalSecurityCamera:1",
+    "urn:schemas-upnp-org:device:EmbeddedNetDevice:1",
+    "urn:axis-com:service:BasicService:1",
+];
+
+/// A search; devices answer after a random part of `mx` seconds (1..=5).
+pub fn search(to: SocketAddr, target: &str, mx: u8) -> String {
+    // The zone of a link-local group means nothing to the device.
+    let host = SocketAddr::new(to.ip(), to.port());
+    format!("M-SEARCH * HTTP/1.1\r\nHOST: {host}\r\nMAN: \"ssdp:discover\"\r\nMX: {mx}\r\nST: {target}\r\n\r\n")
+}
+
+/// An answer to a search, or a notification that a device is there. Values are as sent, trimmed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// Where the description is.
+    pub location: Option<String>,
+    /// System, UPnP version and product.
+    pub server: Option<String>,
+    /// What was found: a device or service type, `upnp:rootdevice` or a UUID.
+    pub target: Option<String>,
+    /// The device's unique name with what was found.
+    pub usn: Option<String>,
+}
+
+/// Reads an answer. Lenient about line ends, blanks, the case of names and a missing empty line. None for what is no answer:
+/// searches of others, notifications that a device leaves, other protocols.
+pub fn parse(datagram: &[u8]) -> Option<Answer> {
+    let all = String::from_utf8_lossy(datagram);
+    let mut lines = all.lines();
+    let start = lines.next()?.trim().to_ascii_uppercase();
+    let answers = start.starts_with("HTTP/") && start.split_ascii_whitespace().nth(1) == Some("200");
+    let notifies = start.starts_with("NOTIFY ");
+    if !answers && !notifies {
+        return None;
+    }
+    let mut answer = Answer::default();
+    let mut alive = answers;
+    for line in lines.take_while(|l| !l.trim().is_empty()).take(64) {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let value = Some(value.trim()).filter(|v| !v.is_empty()).map(str::to_owned);
+        match name.trim().to_ascii_uppercase().as_str() {
+            "LOCATION" => answer.location = value,
+            "SERVER" => answer.server = value,
+            "ST" | "NT" => answer.target = value,
+            "USN" => answer.usn = value,
+            "NTS" => alive = value.as_deref() == Some("ssdp:alive"),
+            _ => {}
+        }
+    }
+    alive.then_some(answer)
+}
+
+impl Answer {
+    /// The unique name without `uuid:` and what follows it.
+    pub fn udn(&self) -> Option<&str> {
+        let name = self.usn.as_deref()?.split("::").next()?;
+        let name =
+            name.get(..5).filter(|p| p.eq_ignore_ascii_case("uuid:")).and_then(|_| name.get(5..)).unwrap_or(name);
+        Some(name.trim()).filter(|n| !n.is_empty())
+    }
+
+    /// The serial number, which Dahua writes after a host name in place of a UUID: `www.dahuatech.com.device_3_0-<serial>`.
+    pub fn serial(&self) -> Option<&str> {
+        let (maker, serial) = self.udn()?.split_once('-')?;
+        let plausible = serial.len() >= 8 && serial.bytes().all(|b| b.is_ascii_alphanumeric());
+        (maker.starts_with("www.") && plausible).then_some(serial)
+    }
+
+    /// The description's address, if it is on the sender: the host that answered is the only one ever asked.
+    /// Where no host, this machine's loopback or none in particular is named, the sender is meant.
+    pub fn location_at(&self, sender: IpAddr) -> Result<Option<Announced>, String> {
+        let Some(announced) = self.location.as_deref().and_then(Announced::parse) else { return Ok(None) };
+        match announced.ip() {
+            Some(ip) if ip == sender || ip.is_unspecified() || ip.is_loopback() => Ok(Some(announced)),
+            None if announced.host.is_empty() => Ok(Some(announced)),
+            _ => Err(text::clean(&announced.host)),
+        }
+    }
+
+    /// What the answer says of its sender.
+    pub fn facts(&self, sender: IpAddr) -> Facts {
+        let mut facts = Facts::default();
+        facts.findings.push(FindingKind::Seen(Method::Ssdp));
+        let mut service = Service::new(Protocol::Upnp, Transport::Udp, PORT);
+        service.server = self.server.as_deref().and_then(text::clean_some);
+        match self.location_at(sender) {
+            Ok(Some(location)) => service.url = Some(location.url_at(sender)),
+            Ok(None) => {}
+            Err(host) => service.notes.push(format!("announces its description on another host, {host}: not fetched")),
+        }
+        // Without an address it would hide the one another answer gave.
+        if service.url.is_some() || !service.notes.is_empty() {
+            facts.findings.push(FindingKind::Service(service));
+        }
+        facts.word(Fact::Serial, self.serial(), EvidenceSource::Upnp, 0.6, "USN");
+        facts.mac(self.udn().and_then(mac_of_udn));
+        facts.observe(Field::SsdpServer, self.server.as_deref());
+        if let Some(device_type) = self.target.as_deref().filter(|t| t.starts_with("urn:")) {
+            facts.observe(Field::UpnpDeviceType, Some(device_type));
+            kind_of_type(device_type, &mut facts);
+        }
+        facts
+    }
+}
+
+/// What a standard device type says of the kind of device.
+pub fn kind_of_type(device_type: &str, facts: &mut Facts) {
+    const OTHERS: [&str; 10] = [
+        "InternetGatewayDevice",
+        "WANDevice",
+        "WANConnectionDevice",
+        "WLANAccessPointDevice",
+        "WFADevice",
+        "MediaServer",
+        "MediaRenderer",
+        "Printer",
+        "Scanner",
+        "ZonePlayer",
+    ];
+    let mut parts = device_type.split(':').skip_while(|p| *p != "device").skip(1);
+    let Some(name) = parts.next() else { return };
+    if name == "DigitalSecurityCamera" {
+        facts.kind(Kind::Camera, EvidenceSource::Upnp, 0.8, device_type);
+    } else if OTHERS.contains(&name) {
+        facts.kind(Kind::Other, EvidenceSource::Upnp, 0.7, device_type);
+    }
+}
+
+/// The MAC address at the end of a unique name that is no UUID (`Upnp-BasicDevice-1_0-ACCC8E000001`).
+pub fn mac_of_udn(udn: &str) -> Option<MacAddr> {
+    let udn = udn.trim().trim_start_matches("uuid:");
+    let (before, last) = udn.rsplit_once('-')?;
+    let is_uuid = udn.len() == 36 && before.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    (!is_uuid && last.len() == 12).then(|| last.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn data(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    fn check(answer: Option<Answer>, wanted: &Value, name: &str) {
+        if wanted["verdict"] == "ignore" || wanted["is_answer"] == false {
+            return assert_eq!(answer, None, "{name}");
+        }
+        let answer = answer.unwrap();
+        let off_host = wanted["verdict"] == "location off host, not fetched";
+        let sender = wanted["location"].as_str().and_then(|l| Announced::parse(l)?.ip());
+        let facts = answer.facts(sender.unwrap_or_else(|| "192.0.2.250".parse().unwrap()));
+        let service = facts.findings.iter().find_map(|f| match f {
+            FindingKind::Service(s) => Some(s),
+            _ => None,
+        });
+        let url = service.and_then(|s| s.url.as_deref()).map(|u| u.replace(":80/", "/"));
+        if wanted.get("location").is_some() || off_host {
+            assert_eq!(url.as_deref(), wanted["location"].as_str(), "{name}");
+            assert_eq!(service.is_some_and(|s| !s.notes.is_empty()), off_host, "{name}");
+        }
+        if let Some(serial) = wanted["serial"].as_str() {
+            assert_eq!(facts.value(Fact::Serial), Some(serial), "{name}");
+        }
+        if let Some(mac) = wanted.get("mac") {
+            let ours = answer.udn().and_then(mac_of_udn).map(|m| m.to_string().to_uppercase());
+            assert_eq!(ours.as_deref(), mac.as_str(), "{name}");
+        }
+    }
+
+    #[test]
+    fn odd_answers_say_what_they_must() {
+        let all: Value = serde_json::from_slice(&data("expected.json")).unwrap();
+        let files = all["files"].as_object().unwrap();
+        let answers = files.iter().filter(|(n, _)| n.starts_with("ssdp/") && n.ends_with(".txt"));
+        assert_eq!(answers.map(|(name, wanted)| check(parse(&data(name)), wanted, name)).count(), 5);
+    }
+
+    #[test]
+    fn captures_say_what_they_must() {
+        let Some(folder) = std::env::var_os("CAMSCAN_CAPTURES").map(std::path::PathBuf::from) else {
+            return println!("skipped: CAMSCAN_CAPTURES is not set");
+        };
+        let all: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+        let files = all["files"].as_object().unwrap();
+        let answers = files.iter().filter(|(n, _)| n.starts_with("ssdp/") && n.ends_with(".txt"));
+        let read = |name: &str| parse(&std::fs::read(folder.join(name)).unwrap());
+        assert_eq!(answers.map(|(name, wanted)| check(read(name), wanted, name)).count(), 3);
+    }
+
+    #[test]
+    fn a_search_names_the_group_without_its_zone() {
+        let to = "[ff02::c%3]:1900".parse().unwrap();
+        let text = search(to, "ssdp:all", 2);
+        assert!(text.contains("\r\nHOST: [ff02::c]:1900\r\n") && text.ends_with("ST: ssdp:all\r\n\r\n"), "{text}");
+        assert_eq!(parse(text.as_bytes()), None);
+    }
+
+    #[test]
+    fn a_location_on_no_host_in_particular_is_the_senders() {
+        let at = |location: &str| {
+            let answer = Answer { location: Some(location.into()), ..Answer::default() };
+            answer.location_at("192.0.2.9".parse().unwrap()).map(|l| l.map(|l| l.url_at("192.0.2.9".parse().unwrap())))
+        };
+        for location in ["http://192.0.2.9:80/d.xml", "http://0.0.0.0/d.xml", "http://127.0.0.1/d.xml", "http:///d.xml"]
+        {
+            assert_eq!(at(location), Ok(Some("http://192.0.2.9:80/d.xml".into())), "{location}");
+        }
+        for location in ["http://192.0.2.10/d.xml", "http://camera.example/d.xml", "http://[::ffff:10.0.0.1]/"] {
+            assert!(at(location).is_err(), "{location}");
+        }
+        assert_eq!(at("ftp://192.0.2.9/d.xml"), Ok(None));
+    }
+
+    #[test]
+    fn a_mac_address_is_read_from_names_that_are_no_uuid() {
+        assert_eq!(mac_of_udn("uuid:Upnp-BasicDevice-1_0-ACCC8E000001"), "ac:cc:8e:00:00:01".parse().ok());
+        assert_eq!(mac_of_udn("DCS-932L-B0C554000001"), "b0:c5:54:00:00:01".parse().ok());
+        assert_eq!(mac_of_udn("4fd6ee2f-0000-1000-8000-c056e3000001"), None);
+        assert_eq!(mac_of_udn("x-12345"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_read_without_panic(text in any::<String>(), sender in any::<IpAddr>()) {
+            if let Some(answer) = parse(format!("HTTP/1.1 200 OK\n{text}").as_bytes()) {
+                let _ = answer.facts(sender);
+            }
+            let _ = parse(text.as_bytes());
+        }
+    }
+}
