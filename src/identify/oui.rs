@@ -41,6 +41,7 @@ pub fn evidence(mac: MacAddr) -> Vec<Evidence> {
         Makes::Cameras => (MAKER, Some(Kind::Camera)),
         Makes::Doors => (MAKER, Some(Kind::Intercom)),
         Makes::Mixed => (MIXED, None),
+        Makes::Other => (MAKER, Some(Kind::Other)),
     };
     let say =
         |fact, value: &str, weight| Evidence::new(fact, value, EvidenceSource::Oui, weight).with_detail(organisation);
@@ -110,7 +111,7 @@ mod tests {
         );
         assert_eq!(said("7c:1e:b3:00:00:01"), [(Fact::Vendor, "2N".into(), 0.5), (Fact::Kind, "intercom".into(), 0.4)]);
         assert_eq!(said("00:00:85:00:00:01"), [(Fact::Vendor, "Canon".into(), 0.2)]);
-        assert_eq!(said("00:00:00:00:00:01"), []);
+        assert_eq!(said("00:00:01:00:00:01"), [(Fact::Vendor, "Xerox".into(), 0.5), (Fact::Kind, "other".into(), 0.4)]);
     }
 
     /// The extract of camera makers' blocks, made by hand from an older registry.

@@ -1,6 +1,17 @@
 //! Signatures: what a text a device sends says about its maker, model and kind. Data, read from YAML.
+//!
+//! `data/signatures/README.md` describes the format. Texts that many makers share have no signature and say nothing.
 
-use crate::model::Evidence;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use serde::Deserialize;
+
+use crate::identify::vendor;
+use crate::model::{Evidence, EvidenceSource, Fact, Kind};
+use crate::text;
 
 /// Where a text was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
@@ -50,18 +61,475 @@ pub enum Field {
     MediaServer,
 }
 
+impl Field {
+    /// Whose word evidence from this field is.
+    pub fn source(self) -> EvidenceSource {
+        match self {
+            Field::RtspServer | Field::RtspPublic => EvidenceSource::RtspServer,
+            Field::Realm => EvidenceSource::Realm,
+            Field::HttpServer => EvidenceSource::HttpServer,
+            Field::HttpTitle | Field::HttpBody => EvidenceSource::HttpPage,
+            Field::FaviconMd5 => EvidenceSource::Favicon,
+            Field::Certificate => EvidenceSource::Certificate,
+            Field::SdpSession | Field::SdpAttribute => EvidenceSource::Sdp,
+            Field::SsdpServer | Field::UpnpManufacturer | Field::UpnpDeviceType => EvidenceSource::Upnp,
+            Field::MdnsService => EvidenceSource::Mdns,
+            Field::OnvifManufacturer => EvidenceSource::Onvif,
+            Field::OnvifScope => EvidenceSource::Wsdd,
+            Field::Model => EvidenceSource::Model,
+            Field::Hostname => EvidenceSource::Dns,
+            Field::Oui => EvidenceSource::Oui,
+            Field::StreamPath => EvidenceSource::StreamPath,
+            Field::MediaServer => EvidenceSource::MediaServer,
+        }
+    }
+}
+
 /// A set of signatures.
-#[derive(Debug, Default)]
-pub struct Signatures {}
+#[derive(Debug, Default, Clone)]
+pub struct Signatures {
+    fields: BTreeMap<Field, OneField>,
+}
+
+/// The signatures of one field: all are tried at once, then those that match are asked.
+#[derive(Debug, Default, Clone)]
+struct OneField {
+    set: RegexSet,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Debug, Clone)]
+struct Signature {
+    regex: Regex,
+    entry: Entry,
+}
+
+/// Why a file of signatures cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {message}\nhint: {hint}", file.display(), line.map(|l| format!(" line {l}")).unwrap_or_default())]
+pub struct SignatureError {
+    /// The file or folder.
+    pub file: PathBuf,
+    /// The line, from 1, where it is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What is expected.
+    pub hint: String,
+}
+
+/// The most of a text that is looked at, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// The longest value a signature may take out of a text, in characters.
+const LONGEST_VALUE: usize = 64;
 
 impl Signatures {
     /// Those that come with the program.
     pub fn builtin() -> Self {
-        Signatures {}
+        static BUILTIN: LazyLock<Signatures> =
+            LazyLock::new(|| Signatures::of(read_builtin().unwrap_or_default()).unwrap_or_default());
+        BUILTIN.clone()
     }
 
-    /// What `text`, read in `field`, says.
-    pub fn evidence(&self, _field: Field, _text: &str) -> Vec<Evidence> {
-        Vec::new()
+    /// These and those of a folder's `*.yaml` and `*.yml` files.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read, is no list of signatures, holds an unknown key or field, a bad regular
+    /// expression or weight, or an example that does not match: with file, line and what was expected.
+    pub fn with_folder(self, folder: &Path) -> Result<Self, SignatureError> {
+        let unreadable = |path: &Path, error: std::io::Error| SignatureError {
+            file: path.to_owned(),
+            line: None,
+            message: format!("cannot be read: {error}"),
+            hint: "a folder of YAML files with signatures is expected".into(),
+        };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| unreadable(folder, e))? {
+            let path = entry.map_err(|e| unreadable(folder, e))?.path();
+            if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        let mut entries: Vec<Entry> =
+            self.fields.into_values().flat_map(|f| f.signatures).map(|signature| signature.entry).collect();
+        for file in files {
+            let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
+            entries.extend(read(&file, &text)?);
+        }
+        Signatures::of(entries).map_err(|message| SignatureError {
+            file: folder.to_owned(),
+            line: None,
+            message,
+            hint: "fewer or simpler regular expressions are expected".into(),
+        })
+    }
+
+    fn of(entries: Vec<Entry>) -> Result<Self, String> {
+        let mut by_field: BTreeMap<Field, Vec<Signature>> = BTreeMap::new();
+        for entry in entries {
+            let regex = compile(&entry.regex).map_err(|e| e.to_string())?;
+            by_field.entry(entry.field).or_default().push(Signature { regex, entry });
+        }
+        let mut fields = BTreeMap::new();
+        for (field, signatures) in by_field {
+            let set = RegexSetBuilder::new(signatures.iter().map(|s| &s.entry.regex))
+                .case_insensitive(true)
+                .size_limit(64 << 20)
+                .build()
+                .map_err(|e| e.to_string())?;
+            fields.insert(field, OneField { set, signatures });
+        }
+        Ok(Signatures { fields })
+    }
+
+    /// What `text`, read in `field`, says. Text from a device may be given as it came.
+    pub fn evidence(&self, field: Field, text: &str) -> Vec<Evidence> {
+        let Some(known) = self.fields.get(&field) else { return Vec::new() };
+        let text = cut(text.trim());
+        let mut said: Vec<Evidence> = Vec::new();
+        for index in known.set.matches(text) {
+            let Some(signature) = known.signatures.get(index) else { continue };
+            for evidence in signature.evidence(text) {
+                match said.iter_mut().find(|e| e.fact == evidence.fact && e.value == evidence.value) {
+                    Some(same) => same.weight = same.weight.max(evidence.weight),
+                    None => said.push(evidence),
+                }
+            }
+        }
+        said
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.fields.values().map(|f| f.signatures.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+impl Signature {
+    fn evidence(&self, text: &str) -> Vec<Evidence> {
+        let entry = &self.entry;
+        let source = entry.field.source();
+        let captures = self.regex.captures(text);
+        let taken = |name: &str| captures.as_ref().and_then(|c| take(c, name));
+        let facts = [
+            (Fact::Vendor, entry.vendor.clone().or_else(|| taken("vendor").map(|v| vendor::unify(&v).to_owned()))),
+            (Fact::Model, entry.model.clone().or_else(|| taken("model"))),
+            (Fact::Firmware, taken("firmware")),
+            (Fact::Serial, taken("serial")),
+            (Fact::Hostname, taken("hostname")),
+        ];
+        let kind = entry.kind.map(|k| Evidence::new(Fact::Kind, k.as_str(), source, entry.kind_weight()));
+        let matched = captures.as_ref().and_then(|c| c.get(0)).map_or("", |m| m.as_str());
+        // Of a page or other long text only what matched is told, of a header all of it.
+        let read = if text.len() > LONGEST_VALUE * 2 { matched } else { text };
+        let detail = format!("{}: {}", entry.field.name(), text::clean_to(read, LONGEST_VALUE * 2));
+        facts
+            .into_iter()
+            .filter_map(|(fact, value)| Some(Evidence::new(fact, value?, source, entry.weight)))
+            .chain(kind)
+            .map(|evidence| evidence.with_detail(detail.clone()))
+            .collect()
+    }
+}
+
+impl Field {
+    /// The name as it stands in a signature.
+    pub fn name(self) -> String {
+        serde_yaml::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+fn take(captures: &Captures<'_>, name: &str) -> Option<String> {
+    let value = text::clean_to(captures.name(name)?.as_str(), LONGEST_VALUE);
+    Some(value).filter(|v| !v.is_empty())
+}
+
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LONGEST)).unwrap_or(text)
+}
+
+fn compile(regex: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(regex).case_insensitive(true).size_limit(4 << 20).build()
+}
+
+/// One signature as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    field: Field,
+    regex: String,
+    vendor: Option<String>,
+    model: Option<String>,
+    kind: Option<Kind>,
+    #[serde(default = "half")]
+    weight: f64,
+    kind_weight: Option<f64>,
+    /// Where the fact comes from; for those who read the file.
+    #[serde(rename = "source")]
+    _source: Option<String>,
+    #[serde(default)]
+    examples: Vec<Example>,
+    #[serde(default)]
+    not: Vec<String>,
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+/// A text that must match, and what must be taken out of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Example {
+    Text(String),
+    /// `text`, and beside it by the group's name what must be taken out of it.
+    Full(BTreeMap<String, String>),
+}
+
+impl Example {
+    fn text(&self) -> &str {
+        match self {
+            Example::Text(text) => text,
+            Example::Full(full) => full.get("text").map_or("", String::as_str),
+        }
+    }
+
+    fn taken(&self) -> impl Iterator<Item = (&String, &String)> {
+        let full = match self {
+            Example::Text(_) => None,
+            Example::Full(full) => Some(full),
+        };
+        full.into_iter().flatten().filter(|(name, _)| *name != "text")
+    }
+}
+
+impl Entry {
+    fn kind_weight(&self) -> f64 {
+        self.kind_weight.unwrap_or(self.weight)
+    }
+
+    /// What is wrong with it, and what is expected.
+    fn check(&self) -> Result<(), (String, &'static str)> {
+        const GROUPS: [&str; 5] = ["vendor", "model", "firmware", "serial", "hostname"];
+        let regex = compile(&self.regex)
+            .map_err(|e| (format!("bad regular expression: {e}"), "the syntax of https://docs.rs/regex is expected"))?;
+        if let Some(group) = regex.capture_names().flatten().find(|name| !GROUPS.contains(name)) {
+            let what = format!("unknown group '{group}'");
+            return Err((what, "a group is named vendor, model, firmware, serial or hostname"));
+        }
+        let takes = regex.capture_names().flatten().next().is_some();
+        if !takes && self.vendor.is_none() && self.model.is_none() && self.kind.is_none() {
+            return Err(("says nothing".into(), "at least one of vendor, model, kind or a named group is expected"));
+        }
+        if ![self.weight, self.kind_weight()].iter().all(|w| (0.0..=1.0).contains(w)) {
+            return Err(("bad weight".into(), "weights lie between 0 and 1"));
+        }
+        for example in &self.examples {
+            let text = example.text();
+            let captures = regex.captures(text).ok_or_else(|| {
+                (format!("the example '{text}' does not match '{}'", self.regex), "an example matches its regex")
+            })?;
+            for (name, expected) in example.taken() {
+                let got = take(&captures, name);
+                let got = got.as_deref().map(|v| if name == "vendor" { vendor::unify(v) } else { v });
+                if got != Some(expected) {
+                    let what = format!("the example '{text}' gives {name} '{}'", got.unwrap_or_default());
+                    return Err((format!("{what}, not '{expected}'"), "an example gives what stands beside it"));
+                }
+            }
+        }
+        match self.not.iter().find(|text| regex.is_match(text)) {
+            Some(text) => Err((format!("'{text}' matches '{}'", self.regex), "a text under 'not' does not match")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads and checks a file's signatures.
+fn read(file: &Path, text: &str) -> Result<Vec<Entry>, SignatureError> {
+    let entries: Vec<Entry> = serde_yaml::from_str(text).map_err(|e| SignatureError {
+        file: file.to_owned(),
+        line: e.location().map(|l| l.line()),
+        message: text::clean(&e.to_string()),
+        hint: "a list of signatures is expected: field, regex, and what it says: vendor, model, kind, weight".into(),
+    })?;
+    for (index, entry) in entries.iter().enumerate() {
+        entry.check().map_err(|(message, hint)| SignatureError {
+            file: file.to_owned(),
+            line: line_of(text, index),
+            message,
+            hint: hint.into(),
+        })?;
+    }
+    Ok(entries)
+}
+
+/// The line, from 1, where the list's entry of that index begins.
+fn line_of(text: &str, index: usize) -> Option<usize> {
+    let indent = text.lines().find_map(|l| l.trim_start().starts_with("- ").then(|| l.len() - l.trim_start().len()))?;
+    let begins = |line: &str| {
+        line.get(indent..).is_some_and(|l| l.starts_with("- ")) && line.trim_start().len() + indent == line.len()
+    };
+    text.lines().enumerate().filter(|(_, line)| begins(line)).nth(index).map(|(at, _)| at + 1)
+}
+
+/// The files that come with the program.
+const BUILTIN: [(&str, &str); 10] = [
+    ("announce.yaml", include_str!("data/signatures/announce.yaml")),
+    ("certificate.yaml", include_str!("data/signatures/certificate.yaml")),
+    ("favicon.yaml", include_str!("data/signatures/favicon.yaml")),
+    ("http.yaml", include_str!("data/signatures/http.yaml")),
+    ("media_server.yaml", include_str!("data/signatures/media_server.yaml")),
+    ("model.yaml", include_str!("data/signatures/model.yaml")),
+    ("not_cameras.yaml", include_str!("data/signatures/not_cameras.yaml")),
+    ("realm.yaml", include_str!("data/signatures/realm.yaml")),
+    ("rtsp.yaml", include_str!("data/signatures/rtsp.yaml")),
+    ("stream_path.yaml", include_str!("data/signatures/stream_path.yaml")),
+];
+
+/// Their signatures, unchecked: a test checks them.
+fn read_builtin() -> Result<Vec<Entry>, serde_yaml::Error> {
+    let mut entries = Vec::new();
+    for (_, text) in BUILTIN {
+        entries.extend(serde_yaml::from_str::<Vec<Entry>>(text)?);
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(field: Field, text: &str) -> Vec<(Fact, String)> {
+        Signatures::builtin().evidence(field, text).into_iter().map(|e| (e.fact, e.value)).collect()
+    }
+
+    #[test]
+    fn every_example_matches_and_every_counter_example_does_not() {
+        let mut examples = 0;
+        let mut wrong = Vec::new();
+        for (name, text) in BUILTIN {
+            match serde_yaml::from_str::<Vec<Entry>>(text) {
+                Err(e) => wrong.push(format!("{name}: {e}")),
+                Ok(entries) => {
+                    for (index, entry) in entries.iter().enumerate() {
+                        examples += entry.examples.len();
+                        let at = line_of(text, index).unwrap_or_default();
+                        if let Err((what, _)) = entry.check() {
+                            wrong.push(format!("{name}:{at}: {what}"));
+                        }
+                        if entry.examples.is_empty() {
+                            wrong.push(format!("{name}:{at}: no example"));
+                        }
+                        if let Some(vendor) = &entry.vendor
+                            && vendor::unify(vendor) != vendor::bare(vendor)
+                        {
+                            wrong.push(format!("{name}:{at}: {vendor} is {}", vendor::unify(vendor)));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(examples > 300, "{examples}");
+        let total: usize = BUILTIN.iter().map(|(_, t)| serde_yaml::from_str::<Vec<Entry>>(t).unwrap().len()).sum();
+        assert_eq!(Signatures::builtin().len(), total);
+    }
+
+    #[test]
+    fn what_many_makers_share_says_nothing_of_the_maker() {
+        for (field, text) in [
+            (Field::RtspServer, "GStreamer RTSP server"),
+            (Field::RtspServer, "Rtsp Server/2.0"),
+            (Field::RtspServer, "LIVE555 Streaming Media v2014.02.10"),
+            (Field::RtspServer, ""),
+            (Field::HttpServer, "nginx"),
+            (Field::HttpServer, "nginx/1.18.0"),
+            (Field::HttpServer, "Boa/0.94.13"),
+            (Field::HttpServer, "GoAhead-Webs"),
+            (Field::HttpServer, "Webs"),
+            (Field::HttpServer, "webserver"),
+            (Field::HttpServer, "lighttpd"),
+            (Field::HttpServer, "Apache"),
+            (Field::Realm, "IP Camera"),
+            (Field::Realm, "LIVE555 Streaming Media"),
+            (Field::Realm, "cam"),
+            (Field::Realm, "Please log in with a valid username"),
+            (Field::SdpSession, "RTSP Session"),
+            (Field::SdpSession, "Media Presentation"),
+            (Field::SdpSession, "LIVE555 Streaming Media v2014.02.10"),
+            (Field::SdpSession, "libavformat 58.25.100"),
+            (Field::OnvifScope, "name/IPC"),
+            (Field::OnvifScope, "location/country/china"),
+            (Field::OnvifScope, "location/"),
+        ] {
+            assert!(said(field, text).iter().all(|(fact, _)| *fact != Fact::Vendor), "{field:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_clean_and_tells_where_it_was_read() {
+        let evidence = Signatures::builtin().evidence(Field::Realm, "DCS-932L\u{1b}[31m");
+        let model = evidence.iter().find(|e| e.fact == Fact::Model).unwrap();
+        assert_eq!((model.value.as_str(), model.source), ("DCS-932L", EvidenceSource::Realm));
+        assert_eq!(model.detail.as_deref(), Some("realm: DCS-932L"));
+        let page = format!("{}<a href='/doc/page/login.asp'>{}", "x".repeat(500), "y".repeat(100_000));
+        let evidence = Signatures::builtin().evidence(Field::HttpBody, &page);
+        assert_eq!(evidence.first().and_then(|e| e.detail.as_deref()), Some("http_body: /doc/page/login.asp"));
+    }
+
+    #[test]
+    fn a_users_folder_adds_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        put(
+            "acme.yaml",
+            "- field: rtsp_server\n  regex: '^ACME/(?<firmware>\\d+)'\n  vendor: ACME\n  kind: camera\n  examples: [ACME/12]\n",
+        );
+        put("notes.txt", "not read");
+        let both = Signatures::builtin().with_folder(folder.path()).unwrap();
+        assert_eq!(both.len(), Signatures::builtin().len() + 1);
+        let said: Vec<_> = both.evidence(Field::RtspServer, "acme/77").into_iter().map(|e| (e.fact, e.value)).collect();
+        assert_eq!(said, [(Fact::Vendor, "ACME".into()), (Fact::Firmware, "77".into()), (Fact::Kind, "camera".into())]);
+
+        for (text, line, message) in [
+            ("- field: rtsp_servr\n  regex: x\n  vendor: A\n", Some(1), "unknown variant `rtsp_servr`"),
+            ("- field: realm\n  regex: x\n  vendr: A\n", Some(3), "unknown field `vendr`"),
+            (
+                "# a\n\n- field: realm\n  regex: a\n  vendor: A\n- field: realm\n  regex: '('\n  vendor: A\n",
+                Some(6),
+                "bad regular",
+            ),
+            ("- {field: realm, regex: x}\n", Some(1), "says nothing"),
+            ("- {field: realm, regex: x, vendor: A, weight: 2}\n", Some(1), "bad weight"),
+            ("- {field: realm, regex: x, vendor: A, examples: [b]}\n", Some(1), "does not match"),
+            ("- {field: realm, regex: x, vendor: A, not: [x]}\n", Some(1), "matches"),
+            ("- {field: realm, regex: '(?<colour>x)', vendor: A}\n", Some(1), "unknown group 'colour'"),
+            ("field: realm\n", Some(1), "invalid type"),
+        ] {
+            put("acme.yaml", text);
+            let error = Signatures::default().with_folder(folder.path()).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+            assert_eq!(error.line, line, "{error}");
+            assert!(error.to_string().contains("acme.yaml line") && error.to_string().contains("\nhint: "), "{error}");
+        }
+        assert!(Signatures::default().with_folder(&folder.path().join("nowhere")).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in proptest::prelude::any::<String>()) {
+            for field in [Field::RtspServer, Field::Realm, Field::HttpBody, Field::Certificate, Field::Model] {
+                for evidence in Signatures::builtin().evidence(field, &text) {
+                    proptest::prop_assert_eq!(&text::clean(&evidence.value), &evidence.value);
+                }
+            }
+        }
     }
 }

@@ -30,6 +30,8 @@ pub enum Makes {
     Doors,
     /// Cameras among much else.
     Mixed,
+    /// No cameras at all.
+    Other,
 }
 
 struct Table {
@@ -64,10 +66,15 @@ impl Table {
     }
 }
 
+/// A name without the words that leave it open whether the maker itself or a brand sells the device.
+pub fn bare(name: &str) -> &str {
+    name.trim().strip_suffix(" or OEM").unwrap_or(name.trim())
+}
+
 /// The vendor a stated name means, whatever its case, punctuation, place and legal form: `HIKVISION` and `Hangzhou
-/// Hikvision Digital Technology Co., Ltd.` are both Hikvision.
+/// Hikvision Digital Technology Co., Ltd.` are both Hikvision, and so is `Hikvision or OEM`.
 pub fn find(name: &str) -> Option<&'static Vendor> {
-    let words = words(name);
+    let words = words(bare(name));
     let mut rest = words.as_slice();
     if rest.first().is_some_and(|w| PLACES.contains(&w.as_str())) && find_words(rest).is_none() {
         rest = rest.get(1..).unwrap_or_default();
@@ -97,7 +104,7 @@ pub fn registered(organisation: &str) -> Option<&'static Vendor> {
 
 /// The report's name for a stated one: the vendor's if it is known, else what was stated.
 pub fn unify(name: &str) -> &str {
-    find(name).map_or(name.trim(), |v| v.name.as_str())
+    find(name).map_or(bare(name), |v| v.name.as_str())
 }
 
 /// The maker behind a brand, when the brand sells another's devices: Annke's is Hikvision.

@@ -126,6 +126,8 @@ pub enum EvidenceSource {
     Stream,
     /// A media server's API or RTMP, WebRTC answer.
     MediaServer,
+    /// The model's name, whoever stated it.
+    Model,
 }
 
 /// One source's word on one fact.
