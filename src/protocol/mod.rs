@@ -17,7 +17,8 @@ pub mod xml;
 use crate::probe::{Detector, Discoverer, HostProbe};
 
 /// Ways of finding hosts; all run at once.
-pub const DISCOVERERS: &[&dyn Discoverer] = &[&wsdd::discover::WsDiscovery, &ssdp::discover::Ssdp];
+pub const DISCOVERERS: &[&dyn Discoverer] =
+    &[&wsdd::discover::WsDiscovery, &ssdp::discover::Ssdp, &mdns::discover::Mdns];
 
 /// Asked of every open port; those that expect the port come first.
 pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];

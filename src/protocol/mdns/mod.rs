@@ -1,1 +1,5 @@
-//! DNS-SD over multicast DNS (RFC 6762, RFC 6763).
+//! DNS-SD over multicast DNS (RFC 6762, RFC 6763): who offers which service, under which name and port.
+
+pub mod discover;
+pub mod facts;
+pub mod wire;
