@@ -15,11 +15,31 @@ pub enum Format {
     Jsonl,
     /// One row per stream, RFC 4180.
     Csv,
+    /// The JSON document's tree in YAML.
+    Yaml,
+    /// The JSON document's tree in XML.
+    Xml,
+    /// One page that needs nothing else.
+    Html,
+    /// A spreadsheet (Office Open XML).
+    Xlsx,
+    /// A playlist of the streams that play.
+    M3u,
 }
 
 impl Format {
     /// All of them, in the order they are listed in help texts.
-    pub const ALL: [Format; 4] = [Format::Table, Format::Json, Format::Jsonl, Format::Csv];
+    pub const ALL: [Format; 9] = [
+        Format::Table,
+        Format::Json,
+        Format::Jsonl,
+        Format::Csv,
+        Format::Yaml,
+        Format::Xml,
+        Format::Html,
+        Format::Xlsx,
+        Format::M3u,
+    ];
 
     /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +48,11 @@ impl Format {
             Format::Json => "json",
             Format::Jsonl => "jsonl",
             Format::Csv => "csv",
+            Format::Yaml => "yaml",
+            Format::Xml => "xml",
+            Format::Html => "html",
+            Format::Xlsx => "xlsx",
+            Format::M3u => "m3u",
         }
     }
 
@@ -38,12 +63,17 @@ impl Format {
             Format::Json => &["json"],
             Format::Jsonl => &["jsonl", "ndjson"],
             Format::Csv => &["csv"],
+            Format::Yaml => &["yaml", "yml"],
+            Format::Xml => &["xml"],
+            Format::Html => &["html", "htm"],
+            Format::Xlsx => &["xlsx"],
+            Format::M3u => &["m3u", "m3u8"],
         }
     }
 
     /// Whether the bytes are no text, and so nothing for a terminal.
     pub fn is_binary(self) -> bool {
-        false
+        self == Format::Xlsx
     }
 
     /// The format that `path`'s extension stands for, in whatever case.

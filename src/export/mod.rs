@@ -2,11 +2,18 @@
 
 pub mod csv;
 pub mod format;
+pub mod html;
 pub mod json;
 pub mod jsonl;
+pub mod m3u;
+pub mod read;
 pub mod row;
+pub mod schema;
 pub mod table;
 pub mod words;
+pub mod xlsx;
+pub mod xml;
+pub mod yaml;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -50,6 +57,11 @@ pub fn exporter<'a>(format: Format, options: &Options<'a>) -> Box<dyn Exporter +
         Format::Json => Box::new(json::Json),
         Format::Jsonl => Box::new(jsonl::Jsonl),
         Format::Csv => Box::new(csv::Csv(options.csv)),
+        Format::Yaml => Box::new(yaml::Yaml),
+        Format::Xml => Box::new(xml::Xml),
+        Format::Html => Box::new(html::Html { assets: options.assets }),
+        Format::Xlsx => Box::new(xlsx::Xlsx),
+        Format::M3u => Box::new(m3u::M3u),
     }
 }
 

@@ -119,34 +119,32 @@ impl Standing {
         })
     }
 
-    /// In the place of a status, for a device without streams.
+    /// In the place of a status.
     pub fn words(self) -> (&'static str, Tone) {
         match self {
             Standing::Streaming => ("streaming", Tone::Good),
             Standing::Described => ("described", Tone::Fair),
             Standing::LoginNeeded => ("login needed", Tone::Attention),
             Standing::LoginRefused => ("login refused", Tone::Attention),
-            Standing::NoPicture => ("no stream", Tone::Bad),
+            Standing::NoPicture => ("no picture", Tone::Bad),
             Standing::Offline => ("offline", Tone::Bad),
             Standing::NoVideo => ("no video", Tone::Quiet),
         }
     }
 
-    /// So many devices stand like this: `2 need a login`.
-    fn counted(self, n: usize) -> (String, Tone) {
-        let one = n == 1;
-        let words = match self {
+    /// What `n` devices that stand like this do: `need a login`.
+    pub fn of_many(self, n: usize) -> &'static str {
+        match self {
             Standing::Streaming => "streaming",
             Standing::Described => "described",
-            Standing::LoginNeeded if one => "needs a login",
+            Standing::LoginNeeded if n == 1 => "needs a login",
             Standing::LoginNeeded => "need a login",
             Standing::LoginRefused => "refused the login",
-            Standing::NoPicture if one => "has no picture",
+            Standing::NoPicture if n == 1 => "has no picture",
             Standing::NoPicture => "have no picture",
             Standing::Offline => "offline",
             Standing::NoVideo => "without video",
-        };
-        (format!("{n} {words}"), self.words().1)
+        }
     }
 }
 
@@ -164,16 +162,11 @@ fn demands_login(service: &Service) -> bool {
     service.auth.as_ref().is_some_and(|schemes| !schemes.is_empty())
 }
 
-/// How many devices stand how, the best first: `9 streaming`, `2 need a login`.
-pub fn standings(report: &Report) -> Vec<(String, Tone)> {
+/// How many devices stand how, the best first; only what there is.
+pub fn standings(report: &Report) -> Vec<(Standing, usize)> {
     use Standing as S;
     let all = [S::Streaming, S::Described, S::LoginNeeded, S::LoginRefused, S::NoPicture, S::Offline, S::NoVideo];
-    all.into_iter()
-        .filter_map(|standing| match count(report, standing) {
-            0 => None,
-            n => Some(standing.counted(n)),
-        })
-        .collect()
+    all.into_iter().map(|standing| (standing, count(report, standing))).filter(|(_, n)| *n > 0).collect()
 }
 
 /// How many devices stand like `standing`.

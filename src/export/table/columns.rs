@@ -84,7 +84,11 @@ impl Column {
                 (None, name) => name.map(str::to_owned),
             })),
             C::Status => {
-                let (words, tone) = stream.map_or_else(|| Standing::of(device).words(), words::status);
+                let (words, tone) = match (stream, Standing::of(device)) {
+                    (Some(stream), _) => words::status(stream),
+                    (None, Standing::NoPicture) => ("no stream", Tone::Bad),
+                    (None, standing) => standing.words(),
+                };
                 (format!("{} {words}", tone.sign()), tone)
             }
             C::Codec => plain(video.and_then(|v| v.codec).map(|c| words::video_codec(c).to_owned())),

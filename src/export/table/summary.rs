@@ -31,16 +31,17 @@ fn found(report: &Report, options: &TableOptions) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (paint.bold(&counted), width(&counted));
     let parts = words::standings(report);
-    for (i, (words, tone)) in parts.iter().enumerate() {
+    for (i, &(standing, n)) in parts.iter().enumerate() {
+        let words = format!("{n} {}", standing.of_many(n));
         let comma = if i + 1 < parts.len() { "," } else { "" };
-        if used + 1 + width(words) + comma.len() > options.columns() {
+        if used + 1 + width(&words) + comma.len() > options.columns() {
             lines.push(std::mem::take(&mut line));
             used = 0;
         }
         line.push(' ');
-        line.push_str(&paint.tone(*tone, words));
+        line.push_str(&paint.tone(standing.words().1, &words));
         line.push_str(comma);
-        used += 1 + width(words) + comma.len();
+        used += 1 + width(&words) + comma.len();
     }
     lines.push(line);
     lines

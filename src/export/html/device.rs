@@ -1,0 +1,242 @@
+//! A device's rows in the page: what it is and how it stands, and below, folded, everything known of it.
+
+use std::net::IpAddr;
+
+use super::markup::Markup;
+use crate::export::words::{self, Standing, Tone};
+use crate::export::{Assets, name_of, row};
+use crate::model::stream::url_host;
+use crate::model::{Device, Protocol, Service, Stream, Video};
+
+/// The largest picture that goes into the page, in bytes; a snapshot is a fraction of it.
+const LARGEST_PICTURE: usize = 4 << 20;
+
+/// The device's row and the row of its details.
+pub fn rows(page: &mut Markup, device: &Device, assets: Option<Assets<'_>>) {
+    let standing = Standing::of(device);
+    page.open("tbody", &[("data-standing", standing.words().0)]);
+    page.raw("\n<tr>");
+    page.raw("<td class=\"picture\">");
+    for stream in &device.streams {
+        picture(page, device, stream, assets);
+    }
+    page.raw("</td>");
+    page.open("th", &[("scope", "row"), ("data-key", &address_key(device.ip))]);
+    page.text(device.ip);
+    small(page, device.hostname.as_deref());
+    page.raw("</th><td>");
+    page.name(words::device_name(device).as_deref().unwrap_or("not recognised"));
+    small(page, device.firmware.as_deref());
+    page.raw("</td>");
+    page.raw("<td>").text(words::kind(device.kind));
+    small(page, Some(&format!("{:.0}% sure", device.confidence * 100.0)));
+    page.raw("</td>");
+    page.open("td", &[("data-key", &format!("{}", standing as u8))]);
+    badge(page, standing.words());
+    page.raw("</td>");
+    let playing = device.streams.iter().filter(|s| words::status(s).1 == Tone::Good).count();
+    page.open("td", &[("class", "number"), ("data-key", &device.streams.len().to_string())]);
+    if !device.streams.is_empty() {
+        page.text(format_args!("{playing} of {}", device.streams.len()));
+    }
+    page.raw("</td>");
+    best_video(page, device);
+    page.raw("<td>").text(device.streams.iter().find_map(|s| row::auth(device, s)).as_deref().map_or("", login));
+    page.raw("</td></tr>\n<tr class=\"more\"><td colspan=\"8\"><details><summary>Details of ").text(device.ip);
+    page.raw("</summary>\n");
+    details(page, device);
+    page.raw("</details></td></tr>\n</tbody>\n");
+}
+
+/// Sorts addresses by number, IPv4 first.
+fn address_key(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(v4) => format!("4 {:08x}", u32::from(v4)),
+        IpAddr::V6(v6) => format!("6 {:032x}", u128::from(v6)),
+    }
+}
+
+fn login(schemes: &str) -> &str {
+    match schemes {
+        "none" => "open",
+        "unknown" => "login",
+        schemes => schemes,
+    }
+}
+
+fn small(page: &mut Markup, text: Option<&str>) {
+    if let Some(text) = text {
+        page.raw("<small>").name(text).raw("</small>");
+    }
+}
+
+fn badge(page: &mut Markup, (words, tone): (&str, Tone)) {
+    page.open("span", &[("class", &format!("badge {}", tone.as_str()))]);
+    page.raw("<i aria-hidden=\"true\">").text(tone.sign()).raw("</i>").text(words).raw("</span>");
+}
+
+/// The largest picture among the device's streams.
+fn best_video(page: &mut Markup, device: &Device) {
+    let pixels = |v: &Video| u64::from(v.width.unwrap_or(0)) * u64::from(v.height.unwrap_or(0));
+    let best = device.streams.iter().filter_map(|s| s.video.as_ref()).max_by_key(|v| pixels(v));
+    page.open("td", &[("data-key", &best.map_or(0, pixels).to_string())]);
+    if let Some(video) = best {
+        page.text(video_words(video));
+    }
+    page.raw("</td>");
+}
+
+/// `H.264 High 1920×1080 25 fps 4.0 Mbit/s`.
+fn video_words(video: &Video) -> String {
+    let parts = [
+        video.codec.map(|c| words::video_codec(c).to_owned()),
+        words::size(video),
+        words::fps(video).map(|fps| format!("{fps} fps")),
+        words::bit_rate(video),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+fn picture(page: &mut Markup, device: &Device, stream: &Stream, assets: Option<Assets<'_>>) {
+    let Some(bytes) = stream.snapshot.as_deref().zip(assets).and_then(|(path, load)| load(path)) else { return };
+    let Some(kind) = picture_kind(&bytes).filter(|_| bytes.len() <= LARGEST_PICTURE) else { return };
+    let of = words::device_name(device).unwrap_or_else(|| device.ip.to_string());
+    let of = match stream.channel {
+        Some(channel) => format!("Picture of {of}, channel {channel}"),
+        None => format!("Picture of {of}"),
+    };
+    page.open("button", &[("type", "button"), ("class", "thumb"), ("aria-label", &format!("{of}, enlarge"))]);
+    page.raw("<img loading=\"lazy\" src=\"data:").raw(kind).raw(";base64,").base64(&bytes).raw("\" alt=\"");
+    page.text(of).raw("\"></button>");
+}
+
+/// The media type of the pictures browsers show, by their first bytes; what a file is called says nothing.
+fn picture_kind(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+fn details(page: &mut Markup, device: &Device) {
+    about(page, device);
+    if !device.streams.is_empty() {
+        page.raw("<h3>Streams</h3>\n<ol class=\"streams\">\n");
+        device.streams.iter().for_each(|s| stream(page, device, s));
+        page.raw("</ol>\n");
+    }
+    if !device.services.is_empty() {
+        header(page, "Services", &["Port", "Protocol", "Login", "Says of itself"]);
+        device.services.iter().for_each(|s| service(page, device.ip, s));
+        page.raw("</tbody></table>\n");
+    }
+    if !device.evidence.is_empty() {
+        header(page, "Evidence", &["Fact", "Value", "Source", "Weight", "Read"]);
+        for e in &device.evidence {
+            page.raw("<tr>").element("td", "", e.fact.as_str()).element("td", "", &e.value);
+            page.element("td", "", name_of(&e.source).replace('_', " "));
+            page.element("td", "number", format_args!("{:.2}", e.weight));
+            page.element("td", "", e.detail.as_deref().unwrap_or_default()).raw("</tr>\n");
+        }
+        page.raw("</tbody></table>\n");
+    }
+    if !device.errors.is_empty() {
+        page.raw("<h3>What went wrong</h3>\n<ul class=\"errors\">\n");
+        for e in &device.errors {
+            let kind = name_of(&e.kind).replace('_', " ");
+            page.element("li", "", format_args!("{}: {kind}: {}", e.stage, e.message));
+        }
+        page.raw("</ul>\n");
+    }
+}
+
+fn header(page: &mut Markup, title: &'static str, columns: &[&'static str]) {
+    page.raw("<h3>").raw(title).raw("</h3>\n<table class=\"facts\"><thead><tr>");
+    for column in columns {
+        page.raw("<th scope=\"col\">").raw(column).raw("</th>");
+    }
+    page.raw("</tr></thead><tbody>\n");
+}
+
+fn about(page: &mut Markup, device: &Device) {
+    let addresses: Vec<String> = device.addresses.iter().map(IpAddr::to_string).collect();
+    let logins = device.login_attempts.map(|l| format!("{} of {} refused", l.refused, l.limit));
+    let facts = [
+        ("Vendor", device.vendor.clone()),
+        ("Model", device.model.clone()),
+        ("Firmware", device.firmware.clone()),
+        ("Serial", device.serial.clone()),
+        ("MAC", device.mac.map(|m| m.to_string())),
+        ("Host name", device.hostname.clone()),
+        ("Addresses", Some(addresses.join(", "))),
+        ("Seen by", Some(device.discovered_by.join(", "))),
+        ("Logins", logins),
+        ("First seen", Some(device.first_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),
+        ("Last seen", Some(device.last_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),
+        ("Identity", Some(device.id.clone())),
+    ];
+    page.raw("<dl>\n");
+    for (name, value) in facts {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
+            page.raw("<div>").element("dt", "", name).element("dd", "", value).raw("</div>\n");
+        }
+    }
+    page.raw("</dl>\n");
+}
+
+fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
+    page.raw("<li>\n<p>");
+    badge(page, words::status(stream));
+    let channel = stream.channel.map(|c| format!("channel {c}"));
+    let audio = stream.audio.as_ref().and_then(|a| a.codec).map(|c| format!("sound {}", words::audio_codec(c)));
+    let talk = (stream.back_channel == Some(true)).then(|| "takes sound".to_owned());
+    let video = stream.video.as_ref();
+    let keys = video.and_then(|v| v.keyframe_interval_s).map(|s| format!("a key frame every {s:.1} s"));
+    let login = row::auth(device, stream).map(|a| login(&a).to_owned());
+    let facts = [channel, stream.profile_name.clone(), video.map(video_words), keys, audio, talk, login];
+    page.raw(" ").name(facts.into_iter().flatten().filter(|f| !f.is_empty()).collect::<Vec<_>>().join(" · "));
+    page.raw("</p>\n<code class=\"url\">").text(crate::text::strip_userinfo(&stream.url)).raw("</code>\n");
+    if !stream.ladder.is_empty() {
+        page.raw("<ol class=\"ladder\" aria-label=\"Steps to a frame\">");
+        for step in &stream.ladder {
+            let (class, said) = if step.ok { ("good", "") } else { ("bad", " failed") };
+            page.open("li", &[("class", class)]);
+            page.text(format_args!("{}{said} {:.1} ms", name_of(&step.step), step.ms)).raw("</li>");
+        }
+        page.raw("</ol>\n");
+    }
+    if let Some(error) = &stream.error {
+        page.element("p", "bad", &error.message);
+    }
+    for warning in &stream.warnings {
+        page.element("p", "attention", warning);
+    }
+    page.raw("</li>\n");
+}
+
+fn service(page: &mut Markup, ip: IpAddr, service: &Service) {
+    let port = format!("{}/{}", service.port, service.transport.as_str());
+    page.raw("<tr><td class=\"number\">");
+    match service.protocol {
+        // Built here and not taken from the device, so that it leads nowhere else.
+        Protocol::Http | Protocol::Https => {
+            let url = format!("{}://{}:{}/", service.protocol, url_host(ip), service.port);
+            page.open("a", &[("href", &url), ("rel", "noreferrer noopener"), ("target", "_blank")]);
+            page.text(port).raw("</a>");
+        }
+        _ => {
+            page.text(port);
+        }
+    }
+    page.raw("</td>").element("td", "", service.protocol);
+    let auth = service.auth.as_ref().map(|schemes| match schemes.as_slice() {
+        [] => "open".to_owned(),
+        schemes => schemes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", "),
+    });
+    page.element("td", "", auth.unwrap_or_default());
+    let said = [&service.title, &service.server, &service.realm, &service.certificate];
+    let said: Vec<&str> = said.into_iter().flatten().chain(&service.notes).map(String::as_str).collect();
+    page.element("td", "", said.join(" · ")).raw("</tr>\n");
+}

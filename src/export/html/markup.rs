@@ -1,0 +1,93 @@
+//! Builds HTML in which nothing but our own source is markup: tags and attribute names are literals, all else is escaped.
+
+use std::fmt::{Display, Write as _};
+
+use crate::text;
+
+/// The longest text shown, in characters.
+const LONGEST: usize = 2048;
+
+/// A page in the making.
+#[derive(Debug, Default)]
+pub struct Markup(String);
+
+impl Markup {
+    /// What was built.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// Markup of our own.
+    pub fn raw(&mut self, markup: &'static str) -> &mut Self {
+        self.0.push_str(markup);
+        self
+    }
+
+    /// Base64, which holds nothing that needs escaping.
+    pub fn base64(&mut self, bytes: &[u8]) -> &mut Self {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode_string(bytes, &mut self.0);
+        self
+    }
+
+    /// `<tag name="value">`.
+    pub fn open(&mut self, tag: &'static str, attributes: &[(&'static str, &str)]) -> &mut Self {
+        let _ = write!(self.0, "<{tag}");
+        for (name, value) in attributes {
+            let _ = write!(self.0, " {name}=\"");
+            self.text(value).raw("\"");
+        }
+        self.raw(">")
+    }
+
+    /// `</tag>`.
+    pub fn close(&mut self, tag: &'static str) -> &mut Self {
+        let _ = write!(self.0, "</{tag}>");
+        self
+    }
+
+    /// Text, cleaned and escaped.
+    pub fn text(&mut self, text: impl Display) -> &mut Self {
+        for c in text::clean_to(&text.to_string(), LONGEST).chars() {
+            match c {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                '\'' => self.0.push_str("&#39;"),
+                c => self.0.push(c),
+            }
+        }
+        self
+    }
+
+    /// Text of its own direction, so that another script does not turn what stands beside it.
+    pub fn name(&mut self, text: impl Display) -> &mut Self {
+        self.raw("<bdi>").text(text).raw("</bdi>")
+    }
+
+    /// `<tag class="class">text</tag>`.
+    pub fn element(&mut self, tag: &'static str, class: &'static str, text: impl Display) -> &mut Self {
+        let attributes = [("class", class)];
+        self.open(tag, if class.is_empty() { &[] } else { &attributes }).name(text).close(tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn text_holds_no_markup(text in any::<String>()) {
+            let mut page = Markup::default();
+            page.text(&text);
+            let page = page.into_string();
+            prop_assert!(!page.contains(['<', '>', '"', '\'']));
+            for part in page.split('&').skip(1) {
+                prop_assert!(["amp;", "lt;", "gt;", "quot;", "#39;"].iter().any(|e| part.starts_with(e)), "{}", page);
+            }
+        }
+    }
+}

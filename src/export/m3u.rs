@@ -1,0 +1,115 @@
+//! An extended M3U playlist of the streams that play, as VLC and IPTV players open it.
+
+use std::io::{self, Write};
+
+use super::{Exporter, words};
+use crate::model::{Device, Protocol, Report, Stream, StreamStatus};
+use crate::text;
+
+/// What stands in a URL for a secret in it ([`text::redact_url`]); such a URL opens nothing.
+const HIDDEN: &str = "=***";
+
+/// Writes a playlist.
+pub struct M3u;
+
+impl Exporter for M3u {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"#EXTM3U\n")?;
+        for device in &report.devices {
+            for stream in device.streams.iter().filter(|s| plays(s)) {
+                let name = name(device, stream);
+                let group = attribute(words::device_name(device).as_deref().unwrap_or(&device.ip.to_string()));
+                if stream.url.contains(HIDDEN) {
+                    writeln!(out, "# {name}: left out, its address holds a password; --show-secrets lists it")?;
+                    continue;
+                }
+                writeln!(out, "#EXTINF:-1 group-title=\"{group}\",{name}")?;
+                writeln!(out, "{}", location(&stream.url))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a player can open it: frames came, or it was described, over a protocol players speak.
+fn plays(stream: &Stream) -> bool {
+    use Protocol as P;
+    matches!(stream.status, StreamStatus::Streaming | StreamStatus::Described)
+        && matches!(
+            stream.protocol,
+            P::Rtsp | P::Rtsps | P::Rtmp | P::Rtmps | P::Http | P::Https | P::Hls | P::Dash | P::Mjpeg
+        )
+}
+
+/// `Hikvision DS-2CD2042WD-I 10.77.0.10 - 1 MainStream (1920×1080)`, on one line.
+fn name(device: &Device, stream: &Stream) -> String {
+    let mut name = match words::device_name(device) {
+        Some(name) => format!("{name} {}", device.ip),
+        None => device.ip.to_string(),
+    };
+    let channel = stream.channel.map(|c| c.to_string());
+    let which: Vec<&str> = [channel.as_deref(), stream.profile_name.as_deref()].into_iter().flatten().collect();
+    if !which.is_empty() {
+        name = format!("{name} - {}", which.join(" "));
+    }
+    if let Some(size) = stream.video.as_ref().and_then(words::size) {
+        name = format!("{name} ({size})");
+    }
+    text::clean_to(&name, 512)
+}
+
+/// Text in the quotes of an attribute, which know no escape.
+fn attribute(text: &str) -> String {
+    text::clean_to(text, 512).replace('"', "'")
+}
+
+/// A URL as a line of its own: what would end the line or begin a comment is percent-encoded.
+fn location(url: &str) -> String {
+    let url = text::strip_userinfo(url);
+    let mut line = String::with_capacity(url.len());
+    for c in url.chars() {
+        if c.is_control() || c.is_whitespace() || (line.is_empty() && c == '#') {
+            let mut bytes = [0; 4];
+            c.encode_utf8(&mut bytes).bytes().for_each(|b| line.push_str(&format!("%{b:02X}")));
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::sample;
+    use proptest::prelude::*;
+
+    fn m3u(report: &Report) -> String {
+        let mut bytes = Vec::new();
+        M3u.write(report, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn only_what_plays_is_listed() {
+        insta::assert_snapshot!(m3u(&sample::report()));
+        assert_eq!(m3u(&sample::report_of(vec![])), "#EXTM3U\n");
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_never_makes_a_line(name in any::<String>()) {
+            let mut device = sample::hostile("192.0.2.1", &name);
+            device.streams[0].status = StreamStatus::Streaming;
+            let list = m3u(&sample::report_of(vec![device]));
+            let lines: Vec<&str> = list.lines().collect();
+            if name.contains(HIDDEN) {
+                return Ok(());
+            }
+            prop_assert_eq!(lines.len(), 3);
+            prop_assert!(lines[1].starts_with("#EXTINF:-1 group-title=\""));
+            prop_assert!(lines[2].starts_with("rtsp://"));
+            prop_assert!(!list.chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The JSON Schema of the report (draft 2020-12), made from the types.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::model::Report;
+use crate::model::report::SCHEMA;
+
+/// The JSON Schema that every report of this version meets.
+pub fn schema() -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Report>().to_value();
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("$id".into(), json!(format!("urn:{}", SCHEMA.replace('/', ":"))));
+        root.insert("title".into(), json!(format!("camscan report, {SCHEMA}")));
+    }
+    if let Some(name) = schema.pointer_mut("/properties/schema").and_then(Value::as_object_mut) {
+        name.insert("const".into(), json!(SCHEMA));
+    }
+    // "Not known" is left out, never null.
+    without_null(&mut schema);
+    schema
+}
+
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|t| t != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    fields.insert("type".into(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = fields.get_mut("anyOf") {
+                choices.retain(|choice| *choice != json!({ "type": "null" }));
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    fields.shift_remove("anyOf");
+                    fields.extend(only);
+                }
+            }
+            fields.values_mut().for_each(without_null);
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::sample;
+
+    fn validate(report: &Value) -> Vec<String> {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        validator.iter_errors(report).map(|e| format!("{e} at {}", e.instance_path)).collect()
+    }
+
+    #[test]
+    fn the_schema_is_one() {
+        jsonschema::draft202012::meta::validate(&schema()).unwrap();
+        assert_eq!(schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        insta::assert_json_snapshot!(schema());
+    }
+
+    #[test]
+    fn every_report_meets_it() {
+        for report in [sample::report(), sample::hostile_report(), sample::report_of(vec![])] {
+            assert_eq!(validate(&serde_json::to_value(&report).unwrap()), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_contract_is_refused() {
+        let good = serde_json::to_value(sample::report()).unwrap();
+        for (pointer, bad) in [
+            ("/schema", json!("camscan/2")),
+            ("/devices/0/kind", json!("toaster")),
+            ("/devices/0/mac", json!("44-19-B6-00-00-01")),
+            ("/devices/0/vendor", json!(null)),
+            ("/devices/0/streams/0/video", json!(null)),
+            ("/devices/0/streams/0/video/width", json!("1920")),
+            ("/devices/0/services/0/port", json!(70000)),
+            ("/scan/duration_ms", json!(-1)),
+        ] {
+            let mut report = good.clone();
+            *report.pointer_mut(pointer).unwrap() = bad;
+            assert_ne!(validate(&report), [""; 0], "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_value_not_known_is_left_out() {
+        fn walk(path: &str, value: &Value) {
+            match value {
+                Value::Null => panic!("{path} is null"),
+                Value::String(text) => assert!(!text.is_empty() && text != "unknown", "{path} is {text:?}"),
+                Value::Object(fields) => fields.iter().for_each(|(name, v)| walk(&format!("{path}/{name}"), v)),
+                Value::Array(entries) => entries.iter().enumerate().for_each(|(i, v)| walk(&format!("{path}/{i}"), v)),
+                _ => {}
+            }
+        }
+        walk("", &serde_json::to_value(sample::report()).unwrap());
+    }
+}
