@@ -4,7 +4,9 @@
 //! `layer` puts flag over environment over file over default, and `settings` is what all of it means.
 
 pub mod exit;
+pub mod log;
 pub mod problem;
+pub mod ui;
 
 pub mod args;
 pub mod config_file;

@@ -105,6 +105,8 @@ pub struct TerminalSettings {
 pub struct LogSettings {
     /// 0: warnings; 1: what is done; 2: every request.
     pub verbosity: u32,
+    /// Errors only.
+    pub quiet: bool,
     /// CAMSCAN_LOG, a filter in tracing's notation; stronger than the verbosity.
     pub filter: Option<String>,
     /// What a line looks like.
@@ -201,6 +203,7 @@ impl Resolver<'_> {
             terminal,
             log: LogSettings {
                 verbosity: layer.one(&keys::VERBOSE)?,
+                quiet: terminal.quiet,
                 filter: self.environment.get("CAMSCAN_LOG").map(str::to_owned),
                 format: layer.one(&keys::LOG)?,
                 color: terminal.color,
