@@ -1,1 +1,5 @@
-//! ONVIF: SOAP calls that ask, never set.
+//! ONVIF: what the device is, and where its streams are. Only asks, never sets.
+
+pub mod address;
+pub mod soap;
+pub mod wire;
