@@ -27,4 +27,4 @@ pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
-pub const ANALYSERS: &[&dyn HostProbe] = &[&ssdp::describe::Describe];
+pub const ANALYSERS: &[&dyn HostProbe] = &[&ssdp::describe::Describe, &onvif::analyze::OnvifAnalysis];

@@ -7,10 +7,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::wire::{self, BodyDecoder, Start};
 use super::{login, redirect};
+use crate::identify::ports::NEVER_TOUCHED;
 use crate::model::ErrorKind;
 use crate::net::tls::TlsInfo;
 use crate::net::{Connection, NetError, Stage};
 use crate::probe::HostContext;
+use crate::protocol::auth::Login;
 use crate::text;
 
 /// Redirects followed at most.
@@ -203,18 +205,28 @@ pub async fn send(host: &HostContext, request: Request) -> Result<Response, Http
             Ok(answer) => answer,
             Err(error) => return walk.back(error),
         };
-        let deadline = host.request_deadline();
-        let truncated;
-        (response.body, truncated) = body.read_all(limit, deadline).await;
-        let cut;
-        let encoding = response.header("Content-Encoding").map(str::to_owned);
-        (response.body, cut) = wire::unpack(response.body, encoding.as_deref(), limit);
-        response.truncated = truncated || cut;
+        body.read_into(&mut response, limit, host.request_deadline()).await;
         match walk.step(host, response) {
             Some(answer) => return Ok(answer),
             None => continue,
         }
     }
+}
+
+/// Sends `request` once, with the answer to a login challenge where one is given, and reads the whole answer. Follows
+/// nothing and counts nothing: for those who keep a login over several requests.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_once(
+    host: &HostContext,
+    request: &Request,
+    login: Option<&mut Login>,
+) -> Result<Response, HttpError> {
+    let authorization = login.map(|login| login.authorization(request.method, &request.target, &request.body));
+    let (mut response, mut body) = exchange(host, request, authorization.as_deref()).await?;
+    body.read_into(&mut response, request.max_body, host.request_deadline()).await;
+    Ok(response)
 }
 
 /// Sends `request` and reads no further than the headers of the answer: for bodies without end. Only redirects by
@@ -315,8 +327,7 @@ async fn exchange_once(
     request: &Request,
     authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
-    if (9100..=9107).contains(&request.port) {
-        // Printers print whatever comes to these ports.
+    if NEVER_TOUCHED.contains(&request.port) {
         return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.port)));
     }
     let mut connection = match request.tls {
@@ -448,6 +459,13 @@ impl Body {
     /// Puts back what was read and is wanted once more.
     pub(super) fn put_back(&mut self, read: Vec<u8>) {
         self.decoded = read;
+    }
+
+    /// The whole body into `response`, unpacked, at most `limit` bytes.
+    async fn read_into(&mut self, response: &mut Response, limit: usize, deadline: Instant) {
+        let (packed, ended_early) = self.read_all(limit, deadline).await;
+        let (body, cut) = wire::unpack(packed, response.header("Content-Encoding"), limit);
+        (response.body, response.truncated) = (body, ended_early || cut);
     }
 
     /// Everything up to `limit` bytes, and whether there was or should have been more.

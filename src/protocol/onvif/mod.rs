@@ -1,5 +1,7 @@
 //! ONVIF: what the device is, and where its streams are. Only asks, never sets.
 
 pub mod address;
+pub mod analyze;
+pub mod client;
 pub mod soap;
 pub mod wire;

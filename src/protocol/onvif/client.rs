@@ -1,0 +1,436 @@
+//! Asks one ONVIF device: finds the dialect it bears, reads its clock, and logs in when it demands it, within what the
+//! host's logins allow.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
+use super::wire::{self, Call};
+use crate::identify;
+use crate::model::{AuthScheme, Credential, ErrorKind, Kind};
+use crate::probe::{HostContext, LoginTry};
+use crate::protocol::auth::{self, Challenge, LockSign, Login};
+use crate::protocol::http::client::{self, HttpError, Request, Response};
+use crate::protocol::xml::Element;
+
+/// The most of an answer that is read.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Where a service is, on the host under inspection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Port.
+    pub port: u16,
+    /// Over TLS.
+    pub tls: bool,
+    /// Path and query.
+    pub target: String,
+}
+
+/// Why a call gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The device answered with a fault that is not about the login.
+    #[error("{0}")]
+    Fault(Fault),
+    /// No answer.
+    #[error("{0}")]
+    Http(#[from] HttpError),
+    /// An answer that is no SOAP.
+    #[error("answered status {0} and nothing of ONVIF")]
+    NotSoap(u16),
+    /// A login is demanded that was not given, was refused, or may not see this.
+    #[error("{message}")]
+    Login {
+        /// `AuthRequired`, `AuthRefused` or `Locked`.
+        kind: ErrorKind,
+        /// In words.
+        message: String,
+    },
+}
+
+impl CallError {
+    /// What kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            CallError::Fault(_) => ErrorKind::Device,
+            CallError::Http(error) => error.kind,
+            CallError::NotSoap(_) => ErrorKind::Protocol,
+            CallError::Login { kind, .. } => *kind,
+        }
+    }
+
+    fn login(kind: ErrorKind, message: impl Into<String>) -> Self {
+        CallError::Login { kind, message: message.into() }
+    }
+}
+
+/// How requests are signed.
+enum Session {
+    /// Not at all: no login was demanded yet.
+    Anonymous,
+    /// By a token in the envelope.
+    Wsse(Credential),
+    /// By HTTP Digest, or Basic where nothing else is offered.
+    Http(Box<Login>),
+    /// Not at all: no login is left to try.
+    Closed(CallError),
+}
+
+/// A device that speaks ONVIF.
+pub struct Client<'a> {
+    host: &'a HostContext,
+    /// The device service.
+    pub device: Endpoint,
+    /// The logins it demanded, in the order met; empty as long as it demanded none.
+    pub demanded: Vec<AuthScheme>,
+    /// Whether it has answered in SOAP: only then ONVIF is really spoken.
+    pub has_spoken: bool,
+    dialect: Dialect,
+    /// How much the device's clock is ahead of ours; none until it has told.
+    clock: Option<SignedDuration>,
+    session: Session,
+}
+
+/// An answer's envelope and the HTTP message that brought it.
+type Exchange = (Response, Answer);
+
+/// How a login went.
+enum Outcome {
+    /// It was taken, and this is the answer.
+    Taken(Element),
+    /// It was refused.
+    Refused,
+    /// It was neither.
+    Undecided(CallError),
+}
+
+impl<'a> Client<'a> {
+    /// Asks for the time without login, which every device must answer, to see whether ONVIF is spoken at `device` and in
+    /// which dialect. `announced` says that the device itself named the address; then an answer that is no clear no will
+    /// do.
+    ///
+    /// # Errors
+    /// What hindered the call.
+    pub async fn open(host: &'a HostContext, device: Endpoint, announced: bool) -> Result<Client<'a>, CallError> {
+        let mut client = Client {
+            host,
+            device,
+            demanded: Vec::new(),
+            has_spoken: false,
+            dialect: Dialect::WithAction,
+            clock: None,
+            session: Session::Anonymous,
+        };
+        let mut refused = CallError::NotSoap(0);
+        for dialect in Dialect::ALL {
+            client.dialect = dialect;
+            let (response, answer) = client.ask_time().await?;
+            match answer {
+                Answer::Body(body) if body.find("SystemDateAndTime").is_some() => return Ok(client),
+                Answer::Fault(fault) if fault.is_about_the_form() => refused = CallError::Fault(fault),
+                Answer::Fault(fault) if announced || !fault.subcodes.is_empty() || fault.is_not_authorized() => {
+                    return Ok(client);
+                }
+                Answer::Empty if response.status == 200 => refused = CallError::NotSoap(200),
+                // A page that demands a login for every path is no sign of ONVIF by itself.
+                _ if matches!(response.status, 401 | 403) && (announced || is_like_a_camera(host)) => {
+                    return Ok(client);
+                }
+                Answer::NotSoap | Answer::Empty if matches!(response.status, 400 | 415 | 500) => {
+                    refused = CallError::NotSoap(response.status);
+                }
+                _ => return Err(CallError::NotSoap(response.status)),
+            }
+        }
+        client.dialect = Dialect::WithAction;
+        if announced { Ok(client) } else { Err(refused) }
+    }
+
+    /// Asks for the time without login and takes note of it; of the HTTP date where the device does not tell.
+    async fn ask_time(&mut self) -> Result<Exchange, CallError> {
+        let mut request = self.request(&self.device, Call::GetSystemDateAndTime, None);
+        request.follow = true;
+        let response = client::send(self.host, request).await?;
+        (self.device.port, self.device.tls) = (response.port, response.tls);
+        self.device.target = response.target.clone();
+        let answer = soap::read(&response.body);
+        self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
+        self.note_time(&response, &answer);
+        Ok((response, answer))
+    }
+
+    fn note_time(&mut self, response: &Response, answer: &Answer) {
+        let told = match answer {
+            Answer::Body(body) => wire::utc(body),
+            _ => None,
+        };
+        let date = || jiff::fmt::rfc2822::parse(response.header("Date")?).ok().map(|z| z.timestamp());
+        if let Some(time) = told.or_else(date) {
+            self.clock = Some(time.duration_since(Timestamp::now()));
+        }
+    }
+
+    /// Whether requests are signed.
+    pub fn is_logged_in(&self) -> bool {
+        matches!(self.session, Session::Wsse(_) | Session::Http(_))
+    }
+
+    /// Makes a call, without login as long as the device demands none.
+    ///
+    /// # Errors
+    /// No answer, a fault, or a login that cannot be given.
+    pub async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Element, CallError> {
+        let mut session = std::mem::replace(&mut self.session, Session::Anonymous);
+        let outcome = self.transmit(endpoint, call, &mut session).await;
+        let is_signed = matches!(session, Session::Wsse(_) | Session::Http(_));
+        let closed = if let Session::Closed(why) = &session { Some(why.clone()) } else { None };
+        self.session = session;
+        let (response, answer) = outcome?;
+        if matches!(answer, Answer::Fault(_)) {
+            self.heed_lock(&response);
+        }
+        match answer {
+            Answer::Body(body) => Ok(body),
+            answer if !demands_login(&response, &answer) => Err(failure(&response, answer)),
+            answer if is_signed => {
+                let what = if let Answer::Fault(fault) = answer { fault.to_string() } else { "no right".to_owned() };
+                Err(CallError::login(ErrorKind::AuthRefused, format!("{}: {what}", call.name())))
+            }
+            answer => {
+                self.note_demand(&response, &answer);
+                match closed {
+                    Some(why) => Err(why),
+                    None => self.login(endpoint, call, &response).await,
+                }
+            }
+        }
+    }
+
+    /// Which login an answer demands.
+    fn note_demand(&mut self, response: &Response, answer: &Answer) {
+        let challenges = auth::challenges(&response.challenges);
+        let mut schemes: Vec<AuthScheme> = Vec::new();
+        if response.status == 401 && !challenges.is_empty() {
+            schemes.extend(auth::schemes(&challenges));
+        }
+        if matches!(answer, Answer::Fault(_)) {
+            schemes.push(AuthScheme::Wsse);
+        }
+        if schemes.is_empty() && self.demanded.is_empty() {
+            schemes.push(AuthScheme::Unknown);
+        }
+        for scheme in schemes {
+            if !self.demanded.contains(&scheme) {
+                self.demanded.push(scheme);
+            }
+        }
+    }
+
+    /// Tries the credentials one after the other on the call that was refused with `refusal`.
+    async fn login(&mut self, endpoint: &Endpoint, call: Call<'_>, refusal: &Response) -> Result<Element, CallError> {
+        let credentials = self.host.credentials();
+        let mut why = match credentials.is_empty() {
+            true => CallError::login(ErrorKind::AuthRequired, "a login is demanded"),
+            false => CallError::login(ErrorKind::AuthRefused, "the login was refused"),
+        };
+        let mut challenge = http_challenge(refusal);
+        for credential in credentials {
+            if let Some(stopped) = self.host.logins.stopped() {
+                why = CallError::login(ErrorKind::Locked, stopped);
+                break;
+            }
+            match self.try_credential(endpoint, call, &credential, &mut challenge).await {
+                Outcome::Taken(body) => {
+                    self.host.say_logins().await;
+                    return Ok(body);
+                }
+                Outcome::Refused => {}
+                Outcome::Undecided(error) => {
+                    self.host.say_logins().await;
+                    return Err(error);
+                }
+            }
+        }
+        self.host.say_logins().await;
+        if let Some(stopped) = self.host.logins.stopped() {
+            why = CallError::login(ErrorKind::Locked, stopped);
+        }
+        self.session = Session::Closed(why.clone());
+        Err(why)
+    }
+
+    /// By HTTP Digest where that was asked for; else by token, and by Digest when the token is answered with a challenge.
+    async fn try_credential(
+        &mut self,
+        endpoint: &Endpoint,
+        call: Call<'_>,
+        credential: &Credential,
+        challenge: &mut Option<Challenge>,
+    ) -> Outcome {
+        if challenge.is_none() {
+            let mut session = Session::Wsse(credential.clone());
+            let (outcome, answered) = self.try_session(endpoint, call, &mut session, credential).await;
+            *challenge = answered;
+            if !matches!(outcome, Outcome::Refused) || challenge.is_none() {
+                return outcome;
+            }
+        }
+        let Some(challenge) = challenge else { return Outcome::Refused };
+        let mut session = Session::Http(Box::new(Login::new(challenge.clone(), credential.clone())));
+        self.try_session(endpoint, call, &mut session, credential).await.0
+    }
+
+    /// One login. Gives the HTTP challenge of a refusal, too.
+    async fn try_session(
+        &mut self,
+        endpoint: &Endpoint,
+        call: Call<'_>,
+        session: &mut Session,
+        credential: &Credential,
+    ) -> (Outcome, Option<Challenge>) {
+        let Some(attempt) = self.host.logins.begin() else { return (Outcome::Refused, None) };
+        let mut outcome = self.transmit(endpoint, call, session).await;
+        if let Ok((response, Answer::Fault(fault))) = &outcome
+            && fault.is_about_the_clock()
+            && self.reread_clock(response).await
+        {
+            outcome = self.transmit(endpoint, call, session).await;
+        }
+        let (response, answer) = match outcome {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                // A connection that never came about carried no login.
+                if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls) {
+                    attempt.undecided();
+                }
+                return (Outcome::Undecided(error), None);
+            }
+        };
+        match answer {
+            Answer::Body(body) => {
+                attempt.accepted(credential);
+                self.session = std::mem::replace(session, Session::Anonymous);
+                (Outcome::Taken(body), None)
+            }
+            answer if demands_login(&response, &answer) => {
+                self.refused(attempt, &response, &answer);
+                self.note_demand(&response, &answer);
+                (Outcome::Refused, http_challenge(&response))
+            }
+            answer => {
+                attempt.undecided();
+                self.heed_lock(&response);
+                match self.host.logins.stopped() {
+                    Some(_) => (Outcome::Refused, None),
+                    None => (Outcome::Undecided(failure(&response, answer)), None),
+                }
+            }
+        }
+    }
+
+    /// Counts a refusal. One that is about the clock, or no word at all, says nothing of the password.
+    fn refused(&self, attempt: LoginTry, response: &Response, answer: &Answer) {
+        match answer {
+            Answer::Fault(fault) if fault.is_about_the_clock() => attempt.undecided(),
+            Answer::Empty if response.status == 200 => attempt.undecided(),
+            _ => attempt.refused(),
+        }
+        self.heed_lock(response);
+    }
+
+    fn heed_lock(&self, response: &Response) {
+        if let Some(sign) = auth::lock_sign(&response.body).filter(LockSign::says_stop) {
+            self.host.logins.lock_out(sign.sentence());
+        }
+    }
+
+    /// After a complaint about the clock: asks for it again. Says whether it is known now.
+    async fn reread_clock(&mut self, complaint: &Response) -> bool {
+        if self.ask_time().await.is_err() || self.clock.is_none() {
+            self.note_time(complaint, &Answer::Empty);
+        }
+        self.clock.is_some()
+    }
+
+    /// Sends a call once, signed as the session says; a Digest login whose nonce ran out is renewed once.
+    async fn transmit(
+        &mut self,
+        endpoint: &Endpoint,
+        call: Call<'_>,
+        session: &mut Session,
+    ) -> Result<Exchange, CallError> {
+        let token = match session {
+            Session::Wsse(credential) => Some(self.token(credential)),
+            _ => None,
+        };
+        let request = self.request(endpoint, call, token.as_ref());
+        let response = match session {
+            Session::Http(login) => {
+                let answer = client::send_once(self.host, &request, Some(login.as_mut())).await?;
+                let newer = auth::challenges(&answer.challenges);
+                let is_known_good = self.host.logins.worked().is_some_and(|c| c == *login.credential());
+                match login.renewed(&newer) {
+                    Some(renewed)
+                        if answer.status == 401 && (is_known_good || newer.iter().any(Challenge::is_stale)) =>
+                    {
+                        **login = renewed;
+                        client::send_once(self.host, &request, Some(login.as_mut())).await?
+                    }
+                    _ => answer,
+                }
+            }
+            _ => client::send_once(self.host, &request, None).await?,
+        };
+        let answer = soap::read(&response.body);
+        self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
+        Ok((response, answer))
+    }
+
+    fn token(&self, credential: &Credential) -> UsernameToken {
+        let now = Timestamp::now();
+        let there = self.clock.and_then(|ahead| now.checked_add(ahead).ok()).unwrap_or(now);
+        let nonce: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
+        let created = there.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        UsernameToken::new(&credential.user, credential.password.expose(), nonce, &created)
+    }
+
+    fn request(&self, endpoint: &Endpoint, call: Call<'_>, token: Option<&UsernameToken>) -> Request {
+        let body = soap::envelope(self.dialect, &call.body(), token).into_bytes();
+        let content_type = self.dialect.content_type(&call.action());
+        let mut request = Request::post(endpoint.port, endpoint.tls, endpoint.target.as_str(), &content_type, body);
+        if self.dialect == Dialect::Old {
+            request.headers.push(("SOAPAction".to_owned(), format!("\"{}\"", call.action())));
+        }
+        Request { max_body: MAX_ANSWER, follow: false, ..request }
+    }
+}
+
+/// Whether what is known so far speaks for a device with a picture.
+fn is_like_a_camera(host: &HostContext) -> bool {
+    let kind = identify::weigh(&host.evidence()).kind;
+    matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
+}
+
+/// Whether an answer means that a login is missing or wrong: by its fault, whatever the status; by the status where there
+/// is no fault; an empty 200 is how some devices answer a token they do not take.
+fn demands_login(response: &Response, answer: &Answer) -> bool {
+    match answer {
+        Answer::Body(_) => false,
+        Answer::Fault(fault) => fault.is_not_authorized() || fault.is_about_the_clock(),
+        Answer::Empty => matches!(response.status, 200 | 401 | 403),
+        Answer::NotSoap => matches!(response.status, 401 | 403),
+    }
+}
+
+fn failure(response: &Response, answer: Answer) -> CallError {
+    match answer {
+        Answer::Fault(fault) => CallError::Fault(fault),
+        _ => CallError::NotSoap(response.status),
+    }
+}
+
+/// The challenge to answer over HTTP, when the status demands it.
+fn http_challenge(response: &Response) -> Option<Challenge> {
+    let challenges = auth::challenges(&response.challenges);
+    auth::choose(&challenges).filter(|_| response.status == 401).cloned()
+}
