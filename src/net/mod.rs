@@ -13,6 +13,7 @@ pub mod pace;
 mod platform;
 pub mod real;
 mod resolve;
+pub mod throttle;
 pub mod tls;
 
 use std::io;

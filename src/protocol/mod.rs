@@ -11,14 +11,22 @@ pub mod mdns;
 pub mod onvif;
 pub mod rtsp;
 pub mod ssdp;
+pub mod sweep;
+pub mod tcp;
 pub mod wsdd;
 pub mod xml;
 
 use crate::probe::{Detector, Discoverer, HostProbe};
 
 /// Ways of finding hosts; all run at once.
-pub const DISCOVERERS: &[&dyn Discoverer] =
-    &[&wsdd::discover::WsDiscovery, &ssdp::discover::Ssdp, &mdns::discover::Mdns];
+pub const DISCOVERERS: &[&dyn Discoverer] = &[
+    // The local links, then what lies behind routers, then whoever announces itself.
+    &arp::discover::ArpSweep,
+    &tcp::discover::TcpSweep,
+    &wsdd::discover::WsDiscovery,
+    &ssdp::discover::Ssdp,
+    &mdns::discover::Mdns,
+];
 
 /// Asked of every open port; those that expect the port come first.
 pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];

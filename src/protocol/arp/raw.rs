@@ -1,0 +1,199 @@
+//! ARP by our own frames: the whole segment is asked within a second or so. Needs CAP_NET_RAW.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use super::claims::Claims;
+use super::wire::{self, Claim, FRAME_LEN};
+use crate::model::MacAddr;
+use crate::net::Link;
+use crate::net::throttle::Throttle;
+use crate::probe::DiscoveryContext;
+use crate::protocol::sweep::{Permutation, Segment};
+
+/// Frames handed to the kernel at once.
+const BATCH: usize = 64;
+/// A round begins no sooner than this after the one before: who sleeps between two beacons of a wireless network hears
+/// the next round.
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(300);
+/// The last answers of a round are on their way for so long.
+const ON_THE_WAY: Duration = Duration::from_millis(20);
+/// Answers are awaited for so long after the last question, and after the last new answer …
+const LAST_ANSWER: Duration = Duration::from_millis(300);
+/// … but for no longer than this, however they trickle in.
+const LAST_ANSWERS_AT_MOST: Duration = Duration::from_secs(2);
+/// Up to so many addresses a third round costs next to nothing.
+const SMALL: u64 = 4096;
+/// Rounds in all, however many hosts the last one found.
+const MOST_ROUNDS: u32 = 5;
+
+/// Asks every address of the segment and says each host the moment it answers; the claims as they stand at the end.
+///
+/// # Errors
+/// When the interface can no longer send or receive.
+pub async fn sweep(context: &DiscoveryContext, segment: &Segment, link: &dyn Link) -> io::Result<Claims> {
+    // Unbounded, since hearing must not wait for saying; it holds one entry an address at most.
+    let (say, mut to_say) = unbounded_channel();
+    let heard = Mutex::new(Heard { claims: Claims::new(segment.addresses.len()), last_new: Instant::now(), say });
+    let asking = async {
+        let sweep = Sweep { context, segment, link, heard };
+        let outcome = tokio::select! {
+            () = context.cancel.cancelled() => Ok(()),
+            outcome = sweep.receive() => outcome,
+            outcome = sweep.ask() => outcome,
+        };
+        outcome.map(|()| sweep.heard.into_inner().unwrap_or_else(PoisonError::into_inner).claims)
+    };
+    let saying = async {
+        while let Some(claim) = to_say.recv().await {
+            super::discover::say(context, claim).await;
+        }
+    };
+    tokio::join!(asking, saying).0
+}
+
+struct Sweep<'a> {
+    context: &'a DiscoveryContext,
+    segment: &'a Segment,
+    link: &'a dyn Link,
+    heard: Mutex<Heard>,
+}
+
+struct Heard {
+    claims: Claims,
+    last_new: Instant,
+    say: UnboundedSender<Claim>,
+}
+
+impl Heard {
+    fn say(&mut self, claim: Claim) {
+        self.last_new = Instant::now();
+        // The receiver outlives the sweep.
+        let _ = self.say.send(claim);
+    }
+}
+
+impl Sweep<'_> {
+    /// Hears until the link fails.
+    async fn receive(&self) -> io::Result<()> {
+        loop {
+            self.link.receive(&mut |frame| self.hear(frame)).await?;
+        }
+    }
+
+    fn hear(&self, frame: &[u8]) {
+        let Some(claim) = wire::parse(frame) else { return };
+        if self.segment.addresses.contains(claim.ip) && Some(claim.mac) != self.segment.interface.mac {
+            let mut heard = self.heard();
+            if let Some(new) = heard.claims.hear(claim) {
+                heard.say(new);
+            }
+        }
+    }
+
+    /// Asks in rounds, and waits for the last answers.
+    async fn ask(&self) -> io::Result<()> {
+        let mut throttle = Throttle::new(self.context.dialer.pace().limit());
+        let order = Permutation::new(self.segment.addresses.len());
+        for round in 1.. {
+            let (before, began) = (self.heard().claims.believed(), Instant::now());
+            self.ask_the_silent(&order, &mut throttle, round == 1).await?;
+            sleep_until((began + BETWEEN_ROUNDS).max(Instant::now() + ON_THE_WAY)).await;
+            let believed = self.settle();
+            let found = believed.saturating_sub(before);
+            // More than one in a hundred had been missed: requests or answers get lost at this pace.
+            let is_lossy = round > 1 && found * 100 > believed;
+            if is_lossy {
+                throttle.halve();
+            }
+            let is_enough = match round {
+                1 => false,
+                2 => !is_lossy && self.segment.addresses.len() > SMALL,
+                _ => !is_lossy || round >= MOST_ROUNDS,
+            };
+            if is_enough {
+                break;
+            }
+        }
+        self.await_last_answers().await;
+        Ok(())
+    }
+
+    async fn await_last_answers(&self) {
+        let latest = Instant::now() + LAST_ANSWERS_AT_MOST;
+        let mut until = Instant::now() + LAST_ANSWER;
+        while Instant::now() < until {
+            sleep_until(until).await;
+            until = (self.heard().last_new + LAST_ANSWER).min(latest);
+        }
+        self.settle();
+    }
+
+    /// Says those who claimed a second address and have not claimed too many since; how many hosts there are now.
+    fn settle(&self) -> usize {
+        let mut heard = self.heard();
+        for claim in heard.claims.settle() {
+            heard.say(claim);
+        }
+        heard.claims.believed()
+    }
+
+    async fn ask_the_silent(&self, order: &Permutation, throttle: &mut Throttle, counts: bool) -> io::Result<()> {
+        let mac = self.segment.interface.mac.unwrap_or(MacAddr([0; 6]));
+        let mut places = order.clone();
+        let mut frames: Vec<[u8; FRAME_LEN]> = Vec::with_capacity(BATCH);
+        loop {
+            let mut taken = 0;
+            while frames.len() < BATCH {
+                let Some(ip) = places.next().and_then(|place| self.segment.addresses.nth(place)) else { break };
+                taken += 1;
+                if !self.is_believed(ip) {
+                    frames.push(wire::request(mac, self.segment.source, ip));
+                }
+            }
+            if counts && !self.segment.again {
+                self.context.swept.fetch_add(taken, Relaxed);
+            }
+            if frames.is_empty() {
+                return Ok(());
+            }
+            self.send_some(&mut frames, throttle).await?;
+        }
+    }
+
+    /// Sends as many of the frames as the pace and the interface allow now.
+    async fn send_some(&self, frames: &mut Vec<[u8; FRAME_LEN]>, throttle: &mut Throttle) -> io::Result<()> {
+        let granted = throttle.take(frames.len()).await;
+        self.context.dialer.pace().turn(granted as u32).await;
+        let batch: Vec<&[u8]> = frames.iter().take(granted).map(|f| f.as_slice()).collect();
+        let sent = match self.link.send(&batch) {
+            Ok(sent) => sent.min(granted),
+            Err(error) if is_full(&error) => 0,
+            Err(error) => return Err(error),
+        };
+        frames.drain(..sent);
+        if sent < granted {
+            throttle.refused(granted - sent);
+        }
+        Ok(())
+    }
+
+    fn is_believed(&self, ip: Ipv4Addr) -> bool {
+        self.heard().claims.is_believed(ip)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the interface's queue is full.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || crate::net::error::is_exhaustion(error)
+}

@@ -1,0 +1,41 @@
+//! TCP connects: whether a host is there, and which of its ports are open. Connections are closed at once, the normal
+//! way.
+
+pub mod discover;
+pub mod ports;
+
+use crate::model::target::RAW_PRINT_PORTS;
+
+/// Ports that tell most: RTSP and the web pages and protocols of the large makers.
+const TELLING: [u16; 8] = [554, 80, 443, 8000, 8554, 37777, 34567, 8080];
+
+/// The ports that tell soonest whether a host is there: its own, then the `most` likeliest of the plan's.
+fn telling_ports(own: &[u16], plan: &[u16], most: usize) -> Vec<u16> {
+    let likely = TELLING.into_iter().filter(|p| plan.contains(p)).chain(plan.iter().copied());
+    let mut ports: Vec<u16> = Vec::new();
+    for (port, limit) in own.iter().map(|p| (*p, usize::MAX)).chain(likely.map(|p| (p, own.len() + most))) {
+        if ports.len() < limit && !ports.contains(&port) && may_be_asked(port) {
+            ports.push(port);
+        }
+    }
+    ports
+}
+
+/// Whether a port may be connected to at all: printers print what comes to some.
+fn may_be_asked(port: u16) -> bool {
+    port != 0 && !RAW_PRINT_PORTS.contains(&port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likeliest_ports_come_first_and_printers_never() {
+        let plan = [80, 9100, 9000, 554, 37777, 8554];
+        assert_eq!(telling_ports(&[], &plan, 3), [554, 80, 8554]);
+        assert_eq!(telling_ports(&[7001, 554, 9107], &plan, 2), [7001, 554, 80, 8554]);
+        assert_eq!(telling_ports(&[], &[5000], 6), [5000]);
+        assert_eq!(telling_ports(&[], &[], 6), [0u16; 0]);
+    }
+}

@@ -1,0 +1,304 @@
+//! Raw frames, neighbour tables and sweeps on real kernels: each test makes network namespaces of its own, joined by
+//! veth pairs, and every packet stays in them. Without root, or without `ip`, the tests say so and pass.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use camscan::identify::signature::Signatures;
+use camscan::model::{FindingKind, HostTarget, Method, ProbeOptions, ScanPlan, TargetSet};
+use camscan::net::link::LinkKind;
+use camscan::net::pace::Pace;
+use camscan::net::{Dialer, Net, RealNet};
+use camscan::probe::{Discoverer, DiscoveryContext};
+use camscan::protocol::DISCOVERERS;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// A network namespace that is gone when the test is.
+struct Namespace(String);
+
+impl Namespace {
+    /// None, with a printed reason, where namespaces cannot be made.
+    fn new() -> Option<Namespace> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("camscan-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        match Command::new("ip").args(["netns", "add", &name]).output() {
+            Ok(made) if made.status.success() => {
+                let namespace = Namespace(name);
+                namespace.run("ip link set lo up");
+                Some(namespace)
+            }
+            Ok(refused) => {
+                println!("skipped: {}", String::from_utf8_lossy(&refused.stderr).trim());
+                None
+            }
+            Err(error) => {
+                println!("skipped: ip: {error}");
+                None
+            }
+        }
+    }
+
+    /// A command that will run inside, and nowhere else: `ip netns exec` fails when the namespace is not there.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.0, program]);
+        command
+    }
+
+    /// Runs a command inside to its end.
+    fn run(&self, line: &str) {
+        let mut words = line.split_whitespace();
+        let done: Output = self.command(words.next().unwrap()).args(words).output().unwrap();
+        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// This test program again, inside, playing a role; optionally as somebody without any privilege.
+    fn play(&self, role: &str, privileged: bool) -> Command {
+        let mut command = self.command("env");
+        command.arg(format!("CAMSCAN_NS_ROLE={role}"));
+        if !privileged {
+            command.args(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]);
+        }
+        command.arg(std::env::current_exe().unwrap());
+        command.args(["--exact", "role", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// Two namespaces on one wire: the scanner's at 10.99.0.1/16, and the other's, whose interface is `wire` too.
+fn wire() -> Option<(Namespace, Namespace)> {
+    let (scanner, others) = (Namespace::new()?, Namespace::new()?);
+    scanner.run(&format!("ip link add wire type veth peer name wire netns {}", others.0));
+    scanner.run("ip addr add 10.99.0.1/16 dev wire");
+    scanner.run("ip link set wire up");
+    others.run("ip link set wire up");
+    // The wire is up when both ends are.
+    std::thread::sleep(Duration::from_millis(100));
+    Some((scanner, others))
+}
+
+/// A role that runs until it is dropped.
+struct Running(Child);
+
+impl Running {
+    /// Starts it and waits until it says that it is ready.
+    fn start(mut command: Command) -> Running {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("ready")));
+        std::thread::spawn(move || lines.for_each(drop));
+        Running(child)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a sweep found.
+#[derive(Debug, Default)]
+struct Found {
+    seen: Vec<(IpAddr, String)>,
+    macs: Vec<(IpAddr, String)>,
+    warnings: Vec<String>,
+    took: Duration,
+}
+
+impl Found {
+    fn hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<IpAddr> = self.seen.iter().map(|(ip, _)| *ip).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts.iter().map(IpAddr::to_string).collect()
+    }
+}
+
+/// Runs a sweep inside the namespace: `targets` as `first-last`, `methods` joined by `+`.
+fn sweep(namespace: &Namespace, targets: &str, methods: &str, privileged: bool) -> Found {
+    let done = namespace.play(&format!("sweep {targets} {methods}"), privileged).output().unwrap();
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    let mut found = Found::default();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["seen", ip, method] => found.seen.push((ip.parse().unwrap(), method.to_owned())),
+            ["mac", ip, mac] => found.macs.push((ip.parse().unwrap(), mac.to_owned())),
+            ["took", ms] => found.took = Duration::from_millis(ms.parse().unwrap()),
+            ["warning", ..] => found.warnings.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    assert!(done.status.success() && text.contains("took "), "{text}");
+    found
+}
+
+#[test]
+fn arp_finds_each_host_of_a_network_and_nobody_else() {
+    let Some((scanner, others)) = wire() else { return };
+    let _responder = Running::start(others.play("answer-arp every 50", true));
+    let found = sweep(&scanner, "10.99.0.1-10.99.0.254", "arp+tcp", true);
+    let expected = ["10.99.0.1", "10.99.0.50", "10.99.0.100", "10.99.0.150", "10.99.0.200", "10.99.0.250"];
+    assert_eq!(found.hosts(), expected, "{found:?}");
+    assert!(found.seen.iter().all(|(_, method)| method == "arp"));
+    assert!(found.macs.contains(&("10.99.0.50".parse().unwrap(), "02:aa:0a:63:00:32".to_owned())), "{found:?}");
+    assert_eq!(found.warnings, [""; 0]);
+}
+
+#[test]
+fn without_privilege_the_kernel_finds_the_same_hosts() {
+    let Some((scanner, others)) = wire() else { return };
+    let _responder = Running::start(others.play("answer-arp every 50", true));
+    let found = sweep(&scanner, "10.99.0.1-10.99.0.254", "arp+tcp", false);
+    let expected = ["10.99.0.1", "10.99.0.50", "10.99.0.100", "10.99.0.150", "10.99.0.200", "10.99.0.250"];
+    assert_eq!(found.hosts(), expected, "{found:?}");
+    assert!(found.macs.contains(&("10.99.0.50".parse().unwrap(), "02:aa:0a:63:00:32".to_owned())), "{found:?}");
+    assert!(found.warnings.iter().any(|w| w.contains("setcap cap_net_raw+ep")), "{found:?}");
+}
+
+#[test]
+fn a_router_that_answers_for_everybody_is_no_network_full_of_hosts() {
+    let Some((scanner, others)) = wire() else { return };
+    let _responder = Running::start(others.play("answer-arp proxy 1", true));
+    let found = sweep(&scanner, "10.99.7.1-10.99.7.254", "arp+tcp", true);
+    assert!(found.hosts().len() <= 1, "{found:?}");
+    assert!(found.warnings.iter().any(|w| w.contains("answers ARP")), "{found:?}");
+}
+
+#[test]
+fn a_large_network_is_swept_without_losing_a_host() {
+    let Some((scanner, others)) = wire() else { return };
+    let _responder = Running::start(others.play("answer-arp every 55", true));
+    let found = sweep(&scanner, "10.99.0.1-10.99.255.254", "arp", true);
+    println!("{} hosts of 65,534 addresses in {:?}", found.hosts().len(), found.took);
+    // Every 55th number from 55 to 65,534, and the scanner itself.
+    assert_eq!(found.hosts().len(), 65_534 / 55 + 1);
+}
+
+/// Started inside a namespace by the tests above.
+#[test]
+#[ignore = "a role in the other tests"]
+fn role() {
+    let Ok(role) = std::env::var("CAMSCAN_NS_ROLE") else { return };
+    // The test harness has begun a line of its own.
+    println!();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let words: Vec<&str> = role.split(' ').collect();
+    match words[..] {
+        ["answer-arp", how, every] => runtime.block_on(answer_arp(how == "proxy", every.parse().unwrap())),
+        ["sweep", targets, methods] => runtime.block_on(run_sweep(targets, methods)),
+        _ => panic!("no such role: {role}"),
+    }
+}
+
+/// Answers ARP for every `every`th address of the network, each with a MAC of its own; as a proxy, with one for all.
+async fn answer_arp(proxy: bool, every: u16) {
+    let net = RealNet::new();
+    // The interface needs no address to answer, but to be listed.
+    let set = Command::new("ip").args(["addr", "add", "10.99.255.255/32", "dev", "wire"]).status().unwrap();
+    assert!(set.success());
+    let wire = net.interfaces().unwrap().into_iter().find(|i| i.name == "wire").unwrap();
+    let link = net.link(&wire, LinkKind::Arp).unwrap();
+    println!("ready");
+    let mut replies: Vec<Vec<u8>> = Vec::new();
+    loop {
+        link.receive(&mut |frame| {
+            let number = u16::from_be_bytes([frame[40], frame[41]]);
+            if frame[21] != 1 || number == 1 || number % every != 0 {
+                return;
+            }
+            let ip = &frame[38..42];
+            let mac = if proxy { [2, 0xbb, 0, 0, 0, 1] } else { [2, 0xaa, ip[0], ip[1], ip[2], ip[3]] };
+            let mut reply = frame[..42].to_vec();
+            reply[..6].copy_from_slice(&frame[6..12]);
+            reply[6..12].copy_from_slice(&mac);
+            reply[21] = 2;
+            reply[22..28].copy_from_slice(&mac);
+            reply[28..32].copy_from_slice(ip);
+            reply[32..42].copy_from_slice(&frame[22..32]);
+            replies.push(reply);
+        })
+        .await
+        .unwrap();
+        let mut sent = 0;
+        while sent < replies.len() {
+            let rest: Vec<&[u8]> = replies[sent..].iter().map(Vec::as_slice).collect();
+            sent += link.send(&rest).unwrap_or(0);
+        }
+        replies.clear();
+    }
+}
+
+async fn run_sweep(targets: &str, methods: &str) {
+    let (first, last) = targets.split_once('-').unwrap();
+    let range = (first.parse().unwrap(), last.parse().unwrap());
+    let net: Arc<dyn Net> = RealNet::new();
+    let (findings, mut heard) = mpsc::channel(64);
+    let (warnings, mut said) = mpsc::channel(64);
+    let plan = ScanPlan {
+        targets: TargetSet::new(vec![], [range], Vec::<HostTarget>::new(), &[]),
+        methods: methods.split('+').map(|m| Method::from_name(m).unwrap()).collect(),
+        interfaces: vec![],
+        concurrency: 64,
+        rate: None,
+        discovery_time: Duration::from_secs(3),
+        max_duration: None,
+        all: true,
+        resolve_names: false,
+        probe: ProbeOptions { ports: vec![554, 80, 8554], ..ProbeOptions::default() },
+        own_addresses: vec![],
+    };
+    let context = DiscoveryContext {
+        interfaces: net.interfaces().unwrap(),
+        dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 512, 4)),
+        net,
+        cancel: CancellationToken::new(),
+        signatures: Arc::new(Signatures::builtin()),
+        findings,
+        swept: Arc::default(),
+        warnings,
+        plan: Arc::new(plan),
+    };
+    let began = Instant::now();
+    let printing = tokio::spawn(async move {
+        while let Some(finding) = heard.recv().await {
+            match finding.kind {
+                FindingKind::Seen(method) => println!("seen {} {}", finding.ip, method.as_str()),
+                FindingKind::Mac(mac) => println!("mac {} {mac}", finding.ip),
+                _ => {}
+            }
+        }
+    });
+    let chosen = DISCOVERERS.iter().filter(|d| context.plan.methods.contains(&d.method()));
+    let outcomes = futures::future::join_all(chosen.map(|d: &&dyn Discoverer| d.discover(&context))).await;
+    let took = began.elapsed();
+    drop(context);
+    printing.await.unwrap();
+    while let Some(warning) = said.recv().await {
+        println!("warning {}", warning.replace('\n', " "));
+    }
+    println!("{outcomes:?}");
+    println!("took {}", took.as_millis());
+}
