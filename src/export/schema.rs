@@ -60,7 +60,54 @@ mod tests {
     fn the_schema_is_one() {
         jsonschema::draft202012::meta::validate(&schema()).unwrap();
         assert_eq!(schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
-        insta::assert_json_snapshot!(schema());
+    }
+
+    /// The fields of "camscan/1" as readers know them: more may come, none may go, and none may become required.
+    #[test]
+    fn no_field_of_the_contract_is_gone() {
+        let schema = schema();
+        for (of, required, optional) in [
+            ("", "schema scan devices warnings", ""),
+            (
+                "ScanInfo",
+                "camscan_version started_at finished_at duration_ms status targets addresses hosts_up methods",
+                "",
+            ),
+            (
+                "Device",
+                "id ip addresses kind confidence discovered_by state first_seen last_seen services streams evidence errors",
+                "mac hostname name vendor model firmware serial login_attempts",
+            ),
+            ("Service", "protocol transport port", "url auth server title realm certificate notes"),
+            (
+                "Stream",
+                "url protocol transport status sources ladder",
+                "channel profile_name profile_token open video audio back_channel warnings snapshot error",
+            ),
+            (
+                "Video",
+                "",
+                "codec profile level width height sample_aspect_ratio fps fps_source bitrate_kbps measured_fps \
+                 measured_kbps keyframe_interval_s size_source",
+            ),
+            ("Audio", "", "codec sample_rate_hz channels bitrate_kbps"),
+            ("LadderStep", "step ok ms", ""),
+            ("StreamError", "kind message", ""),
+            ("LoginAttempts", "refused limit", ""),
+            ("Evidence", "fact value source weight", "detail"),
+            ("StageError", "stage kind message", ""),
+        ] {
+            let object = if of.is_empty() { &schema } else { &schema["$defs"][of] };
+            for field in required.split_whitespace().chain(optional.split_whitespace()) {
+                assert!(object["properties"].get(field).is_some(), "{of}: {field} is gone");
+            }
+            let demanded = object["required"].as_array().cloned().unwrap_or_default();
+            let mut demanded: Vec<&str> = demanded.iter().filter_map(Value::as_str).collect();
+            let mut expected: Vec<&str> = required.split_whitespace().collect();
+            demanded.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(demanded, expected, "{of}");
+        }
     }
 
     #[test]

@@ -12,20 +12,21 @@ use crate::model::{Device, Protocol, Service, Stream, Video};
 const LARGEST_PICTURE: usize = 4 << 20;
 
 /// The device's row and the row of its details.
-pub fn rows(page: &mut Markup, device: &Device, assets: Option<Assets<'_>>) {
+pub fn rows(page: &mut Markup, device: &Device, pictures: Option<Assets<'_>>) {
     let standing = Standing::of(device);
     page.open("tbody", &[("data-standing", standing.words().0)]);
     page.raw("\n<tr>");
-    page.raw("<td class=\"picture\">");
-    for stream in &device.streams {
-        picture(page, device, stream, assets);
+    if pictures.is_some() {
+        page.raw("<td class=\"picture\">");
+        device.streams.iter().for_each(|stream| picture(page, device, stream, pictures));
+        page.raw("</td>");
     }
-    page.raw("</td>");
     page.open("th", &[("scope", "row"), ("data-key", &address_key(device.ip))]);
     page.text(device.ip);
-    small(page, device.hostname.as_deref());
+    let name = words::device_name(device);
+    small(page, device.hostname.as_deref().filter(|host| name.as_deref() != Some(host)));
     page.raw("</th><td>");
-    page.name(words::device_name(device).as_deref().unwrap_or("not recognised"));
+    page.name(name.as_deref().unwrap_or("not recognised"));
     small(page, device.firmware.as_deref());
     page.raw("</td>");
     page.raw("<td>").text(words::kind(device.kind));
@@ -35,15 +36,16 @@ pub fn rows(page: &mut Markup, device: &Device, assets: Option<Assets<'_>>) {
     badge(page, standing.words());
     page.raw("</td>");
     let playing = device.streams.iter().filter(|s| words::status(s).1 == Tone::Good).count();
-    page.open("td", &[("class", "number"), ("data-key", &device.streams.len().to_string())]);
+    page.open("td", &[("class", "number"), ("data-key", &format!("{playing} {}", device.streams.len()))]);
     if !device.streams.is_empty() {
         page.text(format_args!("{playing} of {}", device.streams.len()));
     }
     page.raw("</td>");
     best_video(page, device);
-    page.raw("<td>").text(device.streams.iter().find_map(|s| row::auth(device, s)).as_deref().map_or("", login));
-    page.raw("</td></tr>\n<tr class=\"more\"><td colspan=\"8\"><details><summary>Details of ").text(device.ip);
-    page.raw("</summary>\n");
+    page.raw("<td>").text(device.streams.iter().find_map(|s| row::auth(device, s)).map(login).unwrap_or_default());
+    let columns = if pictures.is_some() { "8" } else { "7" };
+    page.raw("</td></tr>\n<tr class=\"more\">").open("td", &[("colspan", columns)]);
+    page.raw("<details><summary>Details<span class=\"spoken\"> of ").text(device.ip).raw("</span></summary>\n");
     details(page, device);
     page.raw("</details></td></tr>\n</tbody>\n");
 }
@@ -56,11 +58,11 @@ fn address_key(ip: IpAddr) -> String {
     }
 }
 
-fn login(schemes: &str) -> &str {
-    match schemes {
-        "none" => "open",
-        "unknown" => "login",
-        schemes => schemes,
+fn login(schemes: String) -> String {
+    match schemes.as_str() {
+        "none" => "open".to_owned(),
+        "unknown" => "login".to_owned(),
+        schemes => schemes.replace(' ', ", "),
     }
 }
 
@@ -79,7 +81,7 @@ fn badge(page: &mut Markup, (words, tone): (&str, Tone)) {
 fn best_video(page: &mut Markup, device: &Device) {
     let pixels = |v: &Video| u64::from(v.width.unwrap_or(0)) * u64::from(v.height.unwrap_or(0));
     let best = device.streams.iter().filter_map(|s| s.video.as_ref()).max_by_key(|v| pixels(v));
-    page.open("td", &[("data-key", &best.map_or(0, pixels).to_string())]);
+    page.open("td", &[("class", "number"), ("data-key", &best.map_or(String::new(), |v| pixels(v).to_string()))]);
     if let Some(video) = best {
         page.text(video_words(video));
     }
@@ -194,7 +196,7 @@ fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
     let talk = (stream.back_channel == Some(true)).then(|| "takes sound".to_owned());
     let video = stream.video.as_ref();
     let keys = video.and_then(|v| v.keyframe_interval_s).map(|s| format!("a key frame every {s:.1} s"));
-    let login = row::auth(device, stream).map(|a| login(&a).to_owned());
+    let login = row::auth(device, stream).map(login);
     let facts = [channel, stream.profile_name.clone(), video.map(video_words), keys, audio, talk, login];
     page.raw(" ").name(facts.into_iter().flatten().filter(|f| !f.is_empty()).collect::<Vec<_>>().join(" · "));
     page.raw("</p>\n<code class=\"url\">").text(crate::text::strip_userinfo(&stream.url)).raw("</code>\n");

@@ -123,18 +123,23 @@ fn warnings(page: &mut Markup, report: &Report) {
 }
 
 fn table(page: &mut Markup, report: &Report, assets: Option<Assets<'_>>) {
+    // No column for pictures where there are none.
+    let pictures = assets.filter(|_| report.devices.iter().flat_map(|d| &d.streams).any(|s| s.snapshot.is_some()));
     page.raw("<div class=\"tools\" hidden>\n<label>Filter <input id=\"filter\" type=\"search\" ")
         .raw("placeholder=\"address, maker, model, codec …\" autocomplete=\"off\" spellcheck=\"false\"></label>\n")
         .raw("<output id=\"shown\" aria-live=\"polite\"></output>\n")
         .raw("<button id=\"unfold\" type=\"button\">Open all details</button>\n</div>\n")
         .raw("<div class=\"wide\" role=\"region\" aria-label=\"Devices\" tabindex=\"0\">\n<table id=\"devices\">\n")
-        .raw("<caption>Devices, each with its details below it</caption>\n<thead>\n<tr><th scope=\"col\">Picture</th>");
+        .raw("<caption class=\"spoken\">Devices, each with its details below it</caption>\n<thead>\n<tr>");
+    if pictures.is_some() {
+        page.raw("<th scope=\"col\">Picture</th>");
+    }
     for column in ["Address", "Device", "Kind", "Status", "Streams", "Video", "Login"] {
         page.raw("<th scope=\"col\" data-sortable>").text(column).raw("</th>");
     }
     page.raw("</tr>\n</thead>\n");
     for device in &report.devices {
-        device::rows(page, device, assets);
+        device::rows(page, device, pictures);
     }
     page.raw("</table>\n</div>\n");
 }

@@ -32,7 +32,7 @@
       all("thead th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const column = head.cellIndex;
-      const address = column === 1;
+      const address = head.textContent === "Address";
       const compare = (a, b) => {
         const [x, y] = [key(a, column), key(b, column)];
         // Addresses are hexadecimal; empty cells stay at the end.

@@ -85,9 +85,9 @@ impl Column {
             })),
             C::Status => {
                 let (words, tone) = match (stream, Standing::of(device)) {
-                    (Some(stream), _) => words::status(stream),
-                    (None, Standing::NoPicture) => ("no stream", Tone::Bad),
-                    (None, standing) => standing.words(),
+                    (Some(stream), standing) if standing != Standing::Offline => words::status(stream),
+                    (_, Standing::NoPicture) => ("no stream", Tone::Bad),
+                    (_, standing) => standing.words(),
                 };
                 (format!("{} {words}", tone.sign()), tone)
             }
