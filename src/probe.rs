@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::identify::signature::{Field, Signatures};
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Credential, ErrorKind, Evidence, Fact, Finding, FindingKind, LoginAttempts, MacAddr, Method, ProbeOptions,
-    Protocol, ScanPlan, Service, StageError,
+    Credential, ErrorKind, Evidence, Finding, FindingKind, LoginAttempts, MacAddr, Method, ProbeOptions, Protocol,
+    ScanPlan, Service, StageError,
 };
 use crate::net::{Connection, Dialer, Interface, Net, NetError};
 
@@ -286,7 +286,7 @@ impl HostContext {
 
     /// The vendor the evidence so far speaks for.
     pub fn vendor(&self) -> Option<String> {
-        crate::identify::weigh(&self.evidence()).winner(Fact::Vendor).map(str::to_owned)
+        crate::identify::weigh(&self.evidence()).vendor().map(str::to_owned)
     }
 
     /// The logins meant for this device, the one that worked before first.

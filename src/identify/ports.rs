@@ -154,7 +154,7 @@ pub fn evidence(port: u16) -> Vec<Evidence> {
     let say = |fact, value: &str, weight| {
         Evidence::new(fact, value, EvidenceSource::Port, weight).with_detail(detail.clone())
     };
-    vec![say(Fact::Vendor, maker, *weight), say(Fact::Kind, Kind::Camera.as_str(), *weight)]
+    vec![say(Fact::Vendor, &format!("{maker} or OEM"), *weight), say(Fact::Kind, Kind::Camera.as_str(), *weight)]
 }
 
 #[cfg(test)]
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_private_port_is_a_weak_word() {
         let said = evidence(37777);
-        assert_eq!(said.first().map(|e| (e.fact, e.value.as_str())), Some((Fact::Vendor, "Dahua")));
+        assert_eq!(said.first().map(|e| (e.fact, e.value.as_str())), Some((Fact::Vendor, "Dahua or OEM")));
         assert!(said.iter().all(|e| e.weight <= 0.3));
         assert_eq!(evidence(554), []);
         assert_eq!(evidence(4), []);
