@@ -132,6 +132,11 @@ pub fn is_key(bytes: &[u8]) -> Option<bool> {
     })
 }
 
+/// Whether `bytes` begin with a start code, as the first packet of a frame does.
+pub fn begins(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0, 0, 1])
+}
+
 /// The units behind start codes, start code value first.
 fn units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let start = nal::find_start_code(bytes).and_then(|at| bytes.get(at..)).unwrap_or_default();

@@ -7,6 +7,10 @@ use crate::model::VideoCodec;
 /// What one payload tells about the frame it belongs to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Glimpse<'a> {
+    /// Part of a picture is in it, not only parameter sets or supplements.
+    pub picture: bool,
+    /// A picture begins in it.
+    pub begins: bool,
     /// A slice of a key frame (IDR, IRAP, I-VOP, JPEG) is in it.
     pub key: bool,
     /// An intra coded slice begins in it; with a parameter set in the same frame it is a key frame as well.
@@ -24,13 +28,24 @@ pub fn glimpse(codec: VideoCodec, payload: &[u8]) -> Glimpse<'_> {
         VideoCodec::H265 => of_h265(payload),
         VideoCodec::Mjpeg => {
             let header = jpeg::RtpHeader::parse(payload);
-            Glimpse { key: header.is_some(), size: header.and_then(|h| h.size), ..Glimpse::default() }
+            Glimpse {
+                picture: header.is_some(),
+                begins: header.is_some_and(|h| h.offset == 0),
+                key: header.is_some(),
+                size: header.and_then(|h| h.size),
+                ..Glimpse::default()
+            }
         }
-        VideoCodec::Mpeg4 => Glimpse {
-            key: mpeg4::is_key(payload) == Some(true),
-            parameter_sets: mpeg4::Config::parse(payload).map(|_| payload).into_iter().collect(),
-            ..Glimpse::default()
-        },
+        VideoCodec::Mpeg4 => {
+            let (begins, config) = (mpeg4::is_key(payload), mpeg4::Config::parse(payload));
+            Glimpse {
+                picture: begins.is_some() || config.is_none(),
+                begins: begins.is_some(),
+                key: begins == Some(true),
+                parameter_sets: config.map(|_| payload).into_iter().collect(),
+                ..Glimpse::default()
+            }
+        }
         VideoCodec::Vp8 => of_vpx(vpx::vp8(payload)),
         VideoCodec::Vp9 => of_vpx(vpx::vp9(payload)),
         VideoCodec::Av1 => of_vpx(vpx::av1(payload)),
@@ -38,8 +53,8 @@ pub fn glimpse(codec: VideoCodec, payload: &[u8]) -> Glimpse<'_> {
 }
 
 fn of_vpx<'a>(picture: Option<vpx::Picture>) -> Glimpse<'a> {
-    let picture = picture.unwrap_or_default();
-    Glimpse { key: picture.key, size: picture.size, ..Glimpse::default() }
+    let Some(picture) = picture else { return Glimpse::default() };
+    Glimpse { picture: true, begins: picture.begins, key: picture.key, size: picture.size, ..Glimpse::default() }
 }
 
 /// RFC 6184 §5.4: single units, STAP-A and -B, FU-A and -B; beyond it several units with start codes in one payload, as
@@ -50,14 +65,16 @@ fn of_h264(payload: &[u8]) -> Glimpse<'_> {
         (24, [_, units @ ..]) | (25, [_, _, _, units @ ..]) => {
             aggregated(units).for_each(|nal| seen.note_h264(nal));
         }
-        (28 | 29, [indicator, fu, fragment @ ..]) if fu & 0x80 != 0 => {
-            // Enough of the slice header to read its type.
-            let head: Vec<u8> =
-                std::iter::once(indicator & 0xe0 | fu & 0x1f).chain(fragment.iter().copied().take(24)).collect();
-            seen.key = h264::is_key(&head);
-            seen.intra = h264::is_intra_slice(&head) == Some(true);
+        (28 | 29, [indicator, fu, fragment @ ..]) => {
+            seen.picture = matches!(fu & 0x1f, 1..=h264::IDR);
+            if fu & 0x80 != 0 {
+                // Enough of the slice header to read its type.
+                let head: Vec<u8> =
+                    std::iter::once(indicator & 0xe0 | fu & 0x1f).chain(fragment.iter().copied().take(24)).collect();
+                seen.note_slice_h264(&head);
+            }
         }
-        (1 | 2 | h264::IDR, _) => seen.note_h264(payload),
+        (1..=h264::IDR, _) => seen.note_h264(payload),
         (0 | 6..=23, _) => nal::annex_b(payload).for_each(|nal| seen.note_h264(nal)),
         _ => {}
     }
@@ -69,10 +86,14 @@ fn of_h265(payload: &[u8]) -> Glimpse<'_> {
     let mut seen = Glimpse::default();
     match (h265::nal_type(payload), payload) {
         (48, [_, _, units @ ..]) => aggregated(units).for_each(|nal| seen.note_h265(nal)),
-        (49, [_, _, fu, ..]) => seen.key = (16..=23).contains(&(fu & 0x3f)),
-        (32..=40, _) => nal::annex_b(payload).for_each(|nal| seen.note_h265(nal)),
-        (0, [0, 0, ..]) => nal::annex_b(payload).for_each(|nal| seen.note_h265(nal)),
-        _ => seen.note_h265(payload),
+        (49, [_, _, fu, fragment @ ..]) => {
+            seen.picture = fu & 0x3f < 32;
+            seen.key = (16..=23).contains(&(fu & 0x3f));
+            seen.begins = seen.picture && fu & 0x80 != 0 && fragment.first().is_some_and(|first| first & 0x80 != 0);
+        }
+        (32..=40, _) | (0, [0, 0, ..]) => nal::annex_b(payload).for_each(|nal| seen.note_h265(nal)),
+        (0..=31, _) => seen.note_h265(payload),
+        _ => {}
     }
     seen
 }
@@ -89,17 +110,31 @@ impl<'a> Glimpse<'a> {
     fn note_h264(&mut self, nal: &'a [u8]) {
         match h264::nal_type(nal) {
             h264::SPS | h264::PPS => self.parameter_sets.push(nal),
-            _ => {
-                self.key |= h264::is_key(nal);
-                self.intra |= h264::is_intra_slice(nal) == Some(true);
-            }
+            1..=h264::IDR => self.note_slice_h264(nal),
+            _ => {}
         }
+    }
+
+    fn note_slice_h264(&mut self, nal: &[u8]) {
+        if !matches!(h264::nal_type(nal), 1..=h264::IDR) {
+            return;
+        }
+        self.picture = true;
+        self.key |= h264::is_key(nal);
+        self.intra |= h264::is_intra_slice(nal) == Some(true);
+        // first_mb_in_slice is 0: one bit that is set. Partitions B and C never begin a picture.
+        self.begins |= matches!(h264::nal_type(nal), 1 | 2 | h264::IDR) && nal.get(1).is_some_and(|b| b & 0x80 != 0);
     }
 
     fn note_h265(&mut self, nal: &'a [u8]) {
         match h265::nal_type(nal) {
             h265::VPS..=h265::PPS => self.parameter_sets.push(nal),
-            _ => self.key |= h265::is_key(nal),
+            0..=31 => {
+                self.picture = true;
+                self.key |= h265::is_key(nal);
+                self.begins |= nal.get(2).is_some_and(|first| first & 0x80 != 0);
+            }
+            _ => {}
         }
     }
 }

@@ -6,6 +6,8 @@ use super::plausible_size;
 /// What the payload of one packet tells about the picture it belongs to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Picture {
+    /// Whether the packet begins a picture.
+    pub begins: bool,
     /// Whether the packet begins a picture that needs no other.
     pub key: bool,
     /// Width and height in pixels.
@@ -36,14 +38,14 @@ pub fn vp8(payload: &[u8]) -> Option<Picture> {
     }
     let frame = payload.get(payload.len() - bits.remaining() / 8..)?;
     if frame.first()? & 1 == 1 {
-        return Some(Picture::default());
+        return Some(Picture { begins: true, ..Picture::default() });
     }
     let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] = *frame.first_chunk::<10>()? else {
-        return Some(Picture::default());
+        return Some(Picture { begins: true, ..Picture::default() });
     };
     let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
     let size = Some((side(w0, w1), side(h0, h1))).filter(|&(w, h)| plausible_size(w, h));
-    Some(Picture { key: true, size, profile: Some(frame.first()? >> 1 & 7) })
+    Some(Picture { begins: true, key: true, size, profile: Some(frame.first()? >> 1 & 7) })
 }
 
 /// A VP9 payload (RFC 9628 §4.2).
@@ -77,7 +79,7 @@ pub fn vp9(payload: &[u8]) -> Option<Picture> {
             size = Some((bits.read(16)?, bits.read(16)?)).filter(|&(w, h)| plausible_size(w, h));
         }
     }
-    Some(Picture { key: begins && !inter && base_layer, size, profile: None })
+    Some(Picture { begins: begins && base_layer, key: begins && !inter && base_layer, size, profile: None })
 }
 
 /// An AV1 payload (AV1 RTP §4.4): the aggregation header's N bit starts a coded video sequence, whose first OBU is its
@@ -85,8 +87,9 @@ pub fn vp9(payload: &[u8]) -> Option<Picture> {
 pub fn av1(payload: &[u8]) -> Option<Picture> {
     let (&aggregation, rest) = payload.split_first()?;
     let (continues, count, key) = (aggregation & 0x80 != 0, aggregation >> 4 & 3, aggregation & 0x08 != 0);
+    let picture = Picture { begins: !continues, key, ..Picture::default() };
     if continues || !key {
-        return Some(Picture { key, ..Picture::default() });
+        return Some(picture);
     }
     let unit = if count == 1 { rest } else { sized_unit(rest)? };
     let (&header, mut body) = unit.split_first()?;
@@ -97,11 +100,11 @@ pub fn av1(payload: &[u8]) -> Option<Picture> {
         body = sized_unit(body)?;
     }
     if header >> 3 & 0x0f != 1 {
-        return Some(Picture { key, ..Picture::default() });
+        return Some(picture);
     }
     let bits = &mut Bits::new(body);
     let profile = bits.byte(3)?;
-    Some(Picture { key, size: sequence_size(bits), profile: Some(profile) })
+    Some(Picture { size: sequence_size(bits), profile: Some(profile), ..picture })
 }
 
 /// The bytes after their length in LEB128.
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn vp8_key_frames_carry_their_size() {
         let key = [0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0xe0, 0x01, 0];
-        assert_eq!(vp8(&key), Some(Picture { key: true, size: Some((640, 480)), profile: Some(0) }));
+        assert_eq!(vp8(&key), Some(Picture { begins: true, key: true, size: Some((640, 480)), profile: Some(0) }));
         let with_id = [&[0x90, 0x80, 0x81, 0x02][..], &key[1..]].concat();
         assert_eq!(vp8(&with_id).unwrap().size, Some((640, 480)));
         assert!(!vp8(&[0x10, 0x11, 0, 0]).unwrap().key, "an inter frame");
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn vp9_scalability_structure_carries_the_size() {
         let first = [0x8a, 0x01, 0x10, 0x05, 0x00, 0x02, 0xd0];
-        assert_eq!(vp9(&first), Some(Picture { key: true, size: Some((1280, 720)), profile: None }));
+        assert_eq!(vp9(&first), Some(Picture { begins: true, key: true, size: Some((1280, 720)), profile: None }));
         assert!(!vp9(&[0xc8, 0x02]).unwrap().key);
     }
 
@@ -181,7 +184,7 @@ mod tests {
             .map(|c| c.iter().enumerate().fold(0, |b, (i, &d)| b | (d - b'0') << (7 - i)))
             .collect();
         let payload = [&[0x18, 0x08][..], &body].concat();
-        assert_eq!(av1(&payload), Some(Picture { key: true, size: Some((1280, 720)), profile: Some(0) }));
+        assert_eq!(av1(&payload), Some(Picture { begins: true, key: true, size: Some((1280, 720)), profile: Some(0) }));
     }
 
     proptest! {
