@@ -90,6 +90,7 @@ impl Registry {
             FindingKind::Error(error) => push_new(&mut host.errors, error),
             FindingKind::Done => {
                 host.done = true;
+                events.push(ScanEvent::HostDone { ip });
                 events.extend(self.finished_device(ip).map(|d| ScanEvent::DeviceDone(Box::new(d))));
             }
         }

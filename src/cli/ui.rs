@@ -146,10 +146,8 @@ impl Counts {
             ScanEvent::Swept { addresses } => self.swept = *addresses,
             ScanEvent::HostUp { .. } => self.up += 1,
             ScanEvent::HostStarted { .. } => self.started += 1,
-            ScanEvent::DeviceDone(device) => {
-                self.done += 1;
-                self.with_video += u64::from(device.kind != Kind::Other);
-            }
+            ScanEvent::HostDone { .. } => self.done += 1,
+            ScanEvent::DeviceDone(device) => self.with_video += u64::from(device.kind != Kind::Other),
             ScanEvent::Warning(_) => {}
         }
     }

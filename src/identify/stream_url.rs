@@ -93,6 +93,11 @@ pub fn for_channel(candidate: &Candidate, channel: u32) -> Option<Candidate> {
     has_channel.then(|| template.fill(candidate.template, channel, candidate.stream)).flatten()
 }
 
+/// Whether a candidate is one of the common paths rather than a vendor's.
+pub fn is_common(candidate: &Candidate) -> bool {
+    TABLE.templates.get(candidate.template).is_none_or(|t| t.vendor.is_none())
+}
+
 /// HTTP paths of MJPEG streams for a vendor, then common ones.
 pub fn mjpeg(vendor: Option<&str>) -> Vec<Candidate> {
     walk(vendor, Purpose::Mjpeg, 1)

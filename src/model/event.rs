@@ -29,7 +29,12 @@ pub enum ScanEvent {
         /// The address.
         ip: IpAddr,
     },
-    /// All is known about a device.
+    /// The host's inspection ended.
+    HostDone {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// All is known about a device with video.
     DeviceDone(Box<Device>),
     /// Something the operator should know, in one sentence.
     Warning(String),

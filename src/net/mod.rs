@@ -111,3 +111,8 @@ pub trait Datagram: Send + Sync {
     /// The local address.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
+
+/// How many connections a scan may have open at once on this machine. Raises the process's limit of open files first.
+pub fn connection_limit() -> usize {
+    platform::connection_limit()
+}

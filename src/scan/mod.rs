@@ -1,1 +1,328 @@
-//! The pipeline of a scan.
+//! The pipeline of a scan: discovery feeds a bounded pool of inspections, everything they find goes through the registry,
+//! and what changes there is told as it happens.
+
+pub mod inspect;
+pub mod targets;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::identify::signature::Signatures;
+use crate::model::report::SCHEMA;
+use crate::model::{Finding, FindingKind, Method, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus};
+use crate::net::pace::Pace;
+use crate::net::{Dialer, Interface, Net};
+use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins};
+use crate::protocol;
+use crate::registry::Registry;
+
+/// How long inspections have to tear their sessions down once the scan is stopped.
+const STOP_GRACE: Duration = Duration::from_millis(1500);
+
+/// Findings under way between the sockets and the registry; a full channel slows the senders down.
+const FINDINGS_UNDER_WAY: usize = 4096;
+
+/// Sentences for the operator under way.
+const WARNINGS_UNDER_WAY: usize = 64;
+
+/// What a scan needs from outside.
+pub struct Scan {
+    /// What is asked of it.
+    pub plan: Arc<ScanPlan>,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// The signatures.
+    pub signatures: Arc<Signatures>,
+    /// Connections open at once, of the whole scan.
+    pub open_connections: usize,
+    /// What is known before anybody is asked: a host that is to be looked at whether or not it is discovered, a stream
+    /// the user named.
+    pub known: Vec<Finding>,
+    /// The time of day.
+    pub now: fn() -> Timestamp,
+    /// Stops the scan; the report is still made.
+    pub cancel: CancellationToken,
+}
+
+impl Scan {
+    /// Runs the scan to its end and makes the report. `tell` hears of every change as it happens and must not block.
+    pub async fn run(self, mut tell: impl FnMut(ScanEvent)) -> Report {
+        let started_at = (self.now)();
+        let started = Instant::now();
+        let (findings, inbox) = mpsc::channel(FINDINGS_UNDER_WAY);
+        let (warnings, heard) = mpsc::channel(WARNINGS_UNDER_WAY);
+        let mut run = Run::new(self, findings);
+        tell(ScanEvent::SweepStarted { addresses: run.scan.plan.targets.len() });
+        for finding in std::mem::take(&mut run.scan.known) {
+            run.take(finding, &mut tell);
+        }
+        run.start_discovery(warnings, &mut tell);
+        let status = run.work(inbox, heard, &mut tell).await;
+        let Run { scan, registry, mut ran, warnings, .. } = run;
+        ran.sort_unstable();
+        ran.dedup();
+        let finished_at = (scan.now)();
+        Report {
+            schema: SCHEMA.to_owned(),
+            scan: ScanInfo {
+                camscan_version: env!("CARGO_PKG_VERSION").to_owned(),
+                started_at,
+                finished_at,
+                duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                status,
+                targets: scan.plan.targets.written.clone(),
+                addresses: scan.plan.targets.len(),
+                hosts_up: registry.hosts_up(),
+                methods: ran.iter().map(|m| m.as_str().to_owned()).collect(),
+            },
+            devices: registry.devices(scan.plan.all),
+            warnings,
+        }
+    }
+}
+
+struct Run {
+    scan: Scan,
+    registry: Registry,
+    dialer: Arc<Dialer>,
+    places: Arc<Semaphore>,
+    swept: Arc<AtomicU64>,
+    discovery: JoinSet<(Method, Result<(), String>)>,
+    inspections: JoinSet<IpAddr>,
+    /// What discovery says of a host reaches its inspection through here while it is under way.
+    facts: HashMap<IpAddr, Arc<HostFacts>>,
+    findings: Option<mpsc::Sender<Finding>>,
+    ran: Vec<Method>,
+    warnings: Vec<String>,
+}
+
+impl Run {
+    fn new(scan: Scan, findings: mpsc::Sender<Finding>) -> Self {
+        let plan = &scan.plan;
+        let pace = Arc::new(Pace::new(plan.rate));
+        let dialer = Dialer::new(scan.net.clone(), pace, scan.open_connections, plan.probe.per_host);
+        Run {
+            dialer: Arc::new(dialer),
+            places: Arc::new(Semaphore::new(plan.concurrency.max(1))),
+            registry: Registry::new(),
+            swept: Arc::default(),
+            discovery: JoinSet::new(),
+            inspections: JoinSet::new(),
+            facts: HashMap::new(),
+            findings: Some(findings),
+            ran: Vec::new(),
+            warnings: Vec::new(),
+            scan,
+        }
+    }
+
+    fn start_discovery(&mut self, warnings: mpsc::Sender<String>, tell: &mut impl FnMut(ScanEvent)) {
+        let Some(findings) = self.findings.clone() else { return };
+        let wanted = &self.scan.plan.interfaces;
+        let interfaces: Vec<Interface> = match self.scan.net.interfaces() {
+            Ok(all) => all.into_iter().filter(|i| wanted.is_empty() || wanted.contains(&i.name)).collect(),
+            Err(error) => {
+                self.warn(format!("the network interfaces cannot be listed: {error}"), tell);
+                Vec::new()
+            }
+        };
+        note_zones(&self.scan, &interfaces);
+        let context = Arc::new(DiscoveryContext {
+            plan: self.scan.plan.clone(),
+            net: self.scan.net.clone(),
+            dialer: self.dialer.clone(),
+            interfaces,
+            cancel: self.scan.cancel.clone(),
+            signatures: self.scan.signatures.clone(),
+            findings,
+            swept: self.swept.clone(),
+            warnings,
+        });
+        for &discoverer in protocol::DISCOVERERS {
+            let method = Discoverer::method(discoverer);
+            if self.scan.plan.methods.contains(&method) {
+                let context = context.clone();
+                self.discovery.spawn(async move {
+                    let stop = context.cancel.clone();
+                    let outcome = stop.run_until_cancelled(discoverer.discover(&context)).await;
+                    (method, outcome.unwrap_or(Ok(())))
+                });
+            }
+        }
+    }
+
+    /// Takes in findings until discovery and all inspections are over, or the scan is stopped.
+    async fn work(
+        &mut self,
+        mut inbox: mpsc::Receiver<Finding>,
+        mut heard: mpsc::Receiver<String>,
+        tell: &mut impl FnMut(ScanEvent),
+    ) -> ScanStatus {
+        let far = Instant::now() + Duration::from_secs(30 * 24 * 3600);
+        let mut end = self.scan.plan.max_duration.map_or(far, |most| Instant::now() + most);
+        let mut progress = tokio::time::interval(Duration::from_millis(100));
+        let cancel = self.scan.cancel.clone();
+        let mut stopped = false;
+        loop {
+            if self.is_idle() && inbox.is_empty() {
+                self.findings = None;
+            }
+            tokio::select! {
+                biased;
+                () = cancel.cancelled(), if !stopped => {
+                    stopped = true;
+                    end = Instant::now() + STOP_GRACE;
+                }
+                finding = inbox.recv() => match finding {
+                    Some(finding) => self.take(finding, tell),
+                    None => break,
+                },
+                Some(warning) = heard.recv() => self.warn(warning, tell),
+                Some(done) = self.discovery.join_next() => self.discovery_ended(done, tell),
+                Some(done) = self.inspections.join_next() => self.inspection_ended(done, tell),
+                _ = progress.tick() => tell(ScanEvent::Swept { addresses: self.swept.load(Ordering::Relaxed) }),
+                () = sleep_until(end) => {
+                    if stopped {
+                        break;
+                    }
+                    self.warn("the scan was stopped by --max-duration; hosts not yet looked at are missing".into(), tell);
+                    cancel.cancel();
+                }
+            }
+        }
+        self.discovery.shutdown().await;
+        self.inspections.shutdown().await;
+        self.findings = None;
+        while let Ok(finding) = inbox.try_recv() {
+            self.take(finding, tell);
+        }
+        while let Ok(warning) = heard.try_recv() {
+            self.warn(warning, tell);
+        }
+        tell(ScanEvent::Swept { addresses: self.swept.load(Ordering::Relaxed) });
+        if stopped { ScanStatus::Interrupted } else { ScanStatus::Complete }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.discovery.is_empty() && self.inspections.is_empty()
+    }
+
+    fn take(&mut self, finding: Finding, tell: &mut impl FnMut(ScanEvent)) {
+        let ip = finding.ip;
+        let is_new = !self.registry.knows(ip);
+        let facts = self.facts.entry(ip).or_default().clone();
+        let follow_up = follow_up(&finding);
+        for finding in std::iter::once(finding).chain(follow_up) {
+            facts.note(&finding.kind);
+            for event in self.registry.apply((self.scan.now)(), finding) {
+                tell(event);
+            }
+        }
+        if is_new && !self.scan.cancel.is_cancelled() {
+            tell(ScanEvent::HostStarted { ip });
+            self.inspect(ip, facts);
+        }
+    }
+
+    fn inspect(&mut self, ip: IpAddr, facts: Arc<HostFacts>) {
+        let Some(findings) = self.findings.clone() else { return };
+        let scan = &self.scan;
+        let target = scan.plan.targets.host(ip).cloned();
+        let host = HostContext {
+            ip,
+            name: target.as_ref().and_then(|t| t.name.clone()).unwrap_or_else(|| crate::model::stream::url_host(ip)),
+            options: Arc::new(scan.plan.probe.clone()),
+            net: scan.net.clone(),
+            dialer: self.dialer.clone(),
+            logins: Logins::new(scan.plan.probe.max_login_failures),
+            signatures: scan.signatures.clone(),
+            cancel: scan.cancel.clone(),
+            deadline: Instant::now() + scan.plan.probe.host_timeout,
+            facts,
+            findings,
+        };
+        let own_ports = target.map(|t| t.ports).unwrap_or_default();
+        let (places, resolve) = (self.places.clone(), scan.plan.resolve_names);
+        self.inspections.spawn(async move {
+            let cancel = host.cancel.clone();
+            // Closed only when the scan is over.
+            if let Some(Ok(_place)) = cancel.run_until_cancelled(places.acquire()).await {
+                let deadline = Instant::now() + host.options.host_timeout;
+                inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve).await;
+            }
+            ip
+        });
+    }
+
+    fn discovery_ended(
+        &mut self,
+        done: Result<(Method, Result<(), String>), JoinError>,
+        tell: &mut impl FnMut(ScanEvent),
+    ) {
+        match done {
+            Ok((method, Ok(()))) => self.ran.push(method),
+            Ok((_, Err(why))) => self.warn(why, tell),
+            Err(error) if error.is_panic() => {
+                self.warn("a discovery method failed by a mistake of ours; the others went on".into(), tell);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn inspection_ended(&mut self, done: Result<IpAddr, JoinError>, tell: &mut impl FnMut(ScanEvent)) {
+        match done {
+            Ok(ip) => {
+                self.facts.remove(&ip);
+                self.take_done(ip, tell);
+            }
+            Err(error) if error.is_panic() => {
+                self.warn("the inspection of a host failed by a mistake of ours; the others went on".into(), tell);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn take_done(&mut self, ip: IpAddr, tell: &mut impl FnMut(ScanEvent)) {
+        for event in self.registry.apply((self.scan.now)(), Finding::new(ip, FindingKind::Done)) {
+            tell(event);
+        }
+    }
+
+    fn warn(&mut self, text: String, tell: &mut impl FnMut(ScanEvent)) {
+        if !self.warnings.contains(&text) {
+            tell(ScanEvent::Warning(text.clone()));
+            self.warnings.push(text);
+        }
+    }
+}
+
+/// Tells the network through which interface the link-local targets are reached.
+fn note_zones(scan: &Scan, interfaces: &[Interface]) {
+    for host in scan.plan.targets.hosts() {
+        let Some(zone) = &host.zone else { continue };
+        let index = interfaces.iter().find(|i| i.name == *zone).map(|i| i.index).or_else(|| zone.parse().ok());
+        if let Some(index) = index {
+            scan.net.note_zone(host.ip, index);
+        }
+    }
+}
+
+/// What a finding lets us conclude without asking anybody: a MAC address speaks for a maker.
+fn follow_up(finding: &Finding) -> Vec<Finding> {
+    match &finding.kind {
+        FindingKind::Mac(mac) => crate::identify::oui::evidence(*mac)
+            .into_iter()
+            .map(|evidence| Finding::new(finding.ip, FindingKind::Evidence(evidence)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

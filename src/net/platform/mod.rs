@@ -1,5 +1,6 @@
 //! What differs from one operating system to the next, behind the same few functions.
 
+mod descriptors;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
@@ -11,6 +12,12 @@ pub(super) use linux::{neighbours, nudge, open_link, set_multicast_interface_v4}
 pub(super) use other::{neighbours, nudge, open_link, set_multicast_interface_v4};
 
 use crate::model::MacAddr;
+
+/// How many connections a scan may have open at once: what the system allows, less what files, logs and discovery need.
+pub(super) fn connection_limit() -> usize {
+    let descriptors = usize::try_from(descriptors::raise()).unwrap_or(256);
+    descriptors.saturating_sub(48).clamp(4, 4096)
+}
 
 /// What an interface's addresses do not tell.
 pub(super) struct Hardware {

@@ -13,7 +13,8 @@ const TELLING: [u16; 8] = [554, 80, 443, 8000, 8554, 37777, 34567, 8080];
 fn telling_ports(own: &[u16], plan: &[u16], most: usize) -> Vec<u16> {
     let likely = TELLING.into_iter().filter(|p| plan.contains(p)).chain(plan.iter().copied());
     let mut ports: Vec<u16> = Vec::new();
-    for (port, limit) in own.iter().map(|p| (*p, usize::MAX)).chain(likely.map(|p| (p, own.len() + most))) {
+    for (port, limit) in own.iter().map(|p| (*p, usize::MAX)).chain(likely.map(|p| (p, own.len().saturating_add(most))))
+    {
         if ports.len() < limit && !ports.contains(&port) && may_be_asked(port) {
             ports.push(port);
         }

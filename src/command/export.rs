@@ -1,0 +1,43 @@
+//! `camscan export`: an earlier result in another format.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::output::Outputs;
+use crate::cli::exit::Exit;
+use crate::cli::problem::{Problem, io_reason};
+use crate::cli::settings::Settings;
+use crate::export::read;
+use crate::model::Report;
+
+/// The largest report that is read, in bytes: some hundred thousand devices.
+const MAX_REPORT: u64 = 1 << 30;
+
+/// Reads a report and writes it again.
+///
+/// # Errors
+/// When it cannot be read, is no report, or an output cannot be written.
+pub fn run(file: &Path, settings: &Settings) -> anyhow::Result<Exit> {
+    let outputs = Outputs::check(&settings.output)?;
+    let report = read_report(file)?;
+    outputs.write(&report, false)?;
+    Ok(Exit::Success)
+}
+
+/// Reads a report from a file, or from standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read or is no report.
+pub fn read_report(file: &Path) -> Result<Report, Problem> {
+    let mut bytes = Vec::new();
+    let opened: std::io::Result<Box<dyn Read>> = if file.as_os_str() == "-" {
+        Ok(Box::new(std::io::stdin()))
+    } else {
+        std::fs::File::open(file).map(|f| Box::new(f) as Box<dyn Read>)
+    };
+    opened
+        .and_then(|source| source.take(MAX_REPORT).read_to_end(&mut bytes))
+        .map_err(|e| Problem::new(format!("{} cannot be read: {}", file.display(), io_reason(&e))))?;
+    read::read(&String::from_utf8_lossy(&bytes))
+        .map_err(|e| Problem::from_text(format!("{} cannot be used: {e}", file.display())))
+}

@@ -1,0 +1,123 @@
+//! `camscan probe`: one device or stream in depth.
+
+use std::net::IpAddr;
+
+use anyhow::anyhow;
+use tokio_util::sync::CancellationToken;
+
+use super::output::Outputs;
+use super::{interrupt, scan};
+use crate::cli::exit::Exit;
+use crate::cli::problem::Problem;
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::model::finding::StreamHint;
+use crate::model::stream::url_host;
+use crate::model::{
+    Credential, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, ScanStatus, StreamStatus, TargetSet,
+    TargetSpec,
+};
+use crate::net::Net;
+use crate::net::real::RealNet;
+
+/// Looks at each target in depth and writes one report of all.
+///
+/// # Errors
+/// Usage errors before anything is sent; afterwards only what could not be written.
+pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
+    let outputs = Outputs::check(&settings.output)?;
+    let signatures = scan::signatures(settings)?;
+    let net = RealNet::new();
+    let stop = CancellationToken::new();
+    interrupt::listen(stop.clone())?;
+    let (plan, known) = plan(settings, net.as_ref()).await?;
+    let report = scan::scan(plan, known, net, signatures, &stop, &outputs, ui).await;
+    ui.finish();
+    outputs.write(&report, outputs.streams())?;
+    let answered = report
+        .devices
+        .iter()
+        .any(|d| !d.services.is_empty() || d.streams.iter().any(|s| s.status != StreamStatus::Error));
+    if report.scan.status == ScanStatus::Interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    if !answered {
+        return Err(anyhow!(
+            "nothing answered\nhint: is the device on, and reachable from here? -v says what was tried"
+        ));
+    }
+    Ok(Exit::Success)
+}
+
+/// A scan without discovery: the hosts are known, and so are the streams whose URL was given.
+async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Finding>), Problem> {
+    let mut hosts = Vec::new();
+    let mut known = Vec::new();
+    let mut credentials: Vec<Credential> = Vec::new();
+    let mut only_urls = true;
+    for target in &settings.probe_targets {
+        let mut host = resolve(target.host(), net).await?;
+        known.push(Finding::new(host.ip, FindingKind::Seen(Method::Tcp)));
+        match target {
+            ProbeTarget::Host(_) => only_urls = false,
+            ProbeTarget::Url { url, credential, .. } => {
+                let (url, port) = at_address(url, &host);
+                host.ports = vec![port];
+                known.push(Finding::new(host.ip, FindingKind::StreamHint(StreamHint::new(url))));
+                credentials.extend(credential.clone());
+            }
+        }
+        hosts.push(host);
+    }
+    let written = settings.probe_targets.iter().map(ToString::to_string).collect();
+    let mut plan = settings.plan(TargetSet::new(written, [], hosts, &[]), scan::own_addresses(net));
+    plan.methods = Vec::new();
+    plan.all = true;
+    if only_urls {
+        plan.probe.ports = Vec::new();
+    }
+    credentials.append(&mut plan.probe.credentials);
+    plan.probe.credentials = credentials;
+    Ok((plan, known))
+}
+
+/// A URL with the address in place of the name, and its port: the one written in it, or its scheme's own.
+fn at_address(url: &str, host: &HostTarget) -> (String, u16) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("rtsp", url));
+    let target = rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/");
+    let port = host.ports.first().copied().unwrap_or(match scheme.to_ascii_lowercase().as_str() {
+        "rtsps" => 322,
+        "http" => 80,
+        "https" => 443,
+        "rtmp" => 1935,
+        "rtmps" => 1936,
+        _ => 554,
+    });
+    (format!("{scheme}://{}:{port}{target}", url_host(host.ip)), port)
+}
+
+async fn resolve(spec: &TargetSpec, net: &dyn Net) -> Result<HostTarget, Problem> {
+    let host = |ip: IpAddr, name: Option<String>, zone: Option<String>, port: &Option<u16>| HostTarget {
+        ip,
+        name,
+        zone,
+        ports: port.iter().copied().collect(),
+    };
+    match spec {
+        TargetSpec::Address(ip, port) => Ok(host(*ip, None, None, port)),
+        TargetSpec::LinkLocal(ip, zone, port) => Ok(host((*ip).into(), None, Some(zone.clone()), port)),
+        TargetSpec::Name(name, port) => {
+            let found = net.resolve(name).await;
+            let why = found.as_ref().err().map_or("it has no address".to_owned(), ToString::to_string);
+            let addresses = found.unwrap_or_default();
+            let ip = addresses.iter().find(|ip| ip.is_ipv4()).or(addresses.first());
+            ip.map(|ip| host(*ip, Some(name.clone()), None, port)).ok_or_else(|| {
+                Problem::new(format!("the host name '{name}' cannot be resolved: {why}"))
+                    .hint("check the spelling, or give the address instead")
+            })
+        }
+        TargetSpec::Network(_) | TargetSpec::Range(..) => {
+            Err(Problem::new(format!("'{spec}' is more than one device")).hint(format!("camscan scan {spec}")))
+        }
+    }
+}

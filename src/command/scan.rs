@@ -1,0 +1,104 @@
+//! `camscan scan`: the main job.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::export::read_report;
+use super::{interrupt, output::Outputs, verdict};
+use crate::cli::exit::Exit;
+use crate::cli::problem::Problem;
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::export::{jsonl, table};
+use crate::identify::signature::Signatures;
+use crate::model::{Finding, Report, ScanEvent, ScanPlan, ScanStatus};
+use crate::net::Net;
+use crate::net::real::RealNet;
+use crate::scan::{Scan, targets};
+
+/// Scans, writes the report, and says how the program ends.
+///
+/// # Errors
+/// Usage errors before anything is sent; afterwards only what could not be written.
+pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
+    let outputs = Outputs::check(&settings.output)?;
+    let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
+    let signatures = signatures(settings)?;
+    let net = RealNet::new();
+    let stop = CancellationToken::new();
+    interrupt::listen(stop.clone())?;
+    let request = targets::Request {
+        specs: &settings.targets,
+        exclude: &settings.exclude,
+        interfaces: &settings.interfaces,
+        large_subnets: settings.large_subnets,
+    };
+    let resolved = targets::resolve(&request, net.as_ref()).await.map_err(Problem::from_text)?;
+    for warning in &resolved.warnings {
+        ui.warning(warning);
+    }
+    let plan = settings.plan(resolved.targets, own_addresses(net.as_ref()));
+    let report = scan(plan, Vec::new(), net, signatures, &stop, &outputs, ui).await;
+    ui.finish();
+    outputs.write(&report, outputs.streams())?;
+    if report.scan.status == ScanStatus::Interrupted && stop.is_cancelled() && settings.max_duration.is_none() {
+        return Ok(Exit::Interrupted);
+    }
+    let broken = verdict::broken(&settings.fail_on, &report, baseline.as_ref());
+    for why in &broken {
+        ui.warning(format!("--fail-on: {why}"));
+    }
+    Ok(if broken.is_empty() { Exit::Success } else { Exit::Condition })
+}
+
+/// Runs a scan and shows it while it runs.
+pub(super) async fn scan(
+    plan: ScanPlan,
+    known: Vec<Finding>,
+    net: Arc<dyn Net>,
+    signatures: Arc<Signatures>,
+    stop: &CancellationToken,
+    outputs: &Outputs,
+    ui: &Ui,
+) -> Report {
+    let scan = Scan {
+        open_connections: crate::net::connection_limit(),
+        plan: Arc::new(plan),
+        net,
+        signatures,
+        known,
+        now: Timestamp::now,
+        cancel: stop.clone(),
+    };
+    let table = outputs.table();
+    scan.run(|event| {
+        if let ScanEvent::DeviceDone(device) = &event {
+            if outputs.streams() {
+                // Its reader may be gone; the scan goes on for the files' sake.
+                if let Ok(line) = jsonl::device_line(device) {
+                    let _ = ui.aside(|| std::io::stdout().lock().write_all(line.as_bytes()));
+                }
+            } else {
+                ui.device(&table::device_lines(device, &table));
+            }
+        }
+        ui.event(&event);
+    })
+    .await
+}
+
+pub(super) fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem> {
+    let builtin = Signatures::builtin();
+    Ok(Arc::new(match &settings.signatures {
+        Some(folder) => builtin.with_folder(folder).map_err(Problem::from_text)?,
+        None => builtin,
+    }))
+}
+
+pub(super) fn own_addresses(net: &dyn Net) -> Vec<std::net::IpAddr> {
+    let interfaces = net.interfaces().unwrap_or_default();
+    interfaces.iter().flat_map(|i| i.addresses.iter().map(ipnetwork::IpNetwork::ip)).collect()
+}

@@ -1,0 +1,388 @@
+//! Which paths to ask, in which order, and what the answers prove. No I/O of its own: whoever walks brings the asking.
+//!
+//! A status code alone proves little: some servers describe any path, some demand a login for any path, some answer 200
+//! without a description. So an impossible path is asked first, and what it gets is what a wrong path looks like.
+
+use crate::identify::stream_url::{self, Candidate};
+use crate::model::finding::StreamHint;
+
+/// Channels in a row that may be missing before a recorder's end is taken as reached: one empty input is common.
+const GAP: u32 = 2;
+
+/// A channel no recorder has; one that is described all the same shows that the number is ignored.
+const IMPOSSIBLE_CHANNEL: u32 = 997;
+
+/// Paths that demand a login, at most, before the walk stops: more tell nothing new.
+const MOST_LOCKED: usize = 4;
+
+/// What came of asking a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply<D> {
+    /// A description with video; `D` tells two streams apart.
+    Video(D),
+    /// An answer that stands for no video: no description, or one without a picture.
+    NoVideo,
+    /// A login is demanded and none that would do is left.
+    Login,
+    /// No such path.
+    NotFound,
+    /// The device says it is busy; asking on would not be kind.
+    Busy,
+    /// The device cannot be asked any more.
+    Lost,
+}
+
+/// Asks one path at a time.
+pub trait Ask {
+    /// What tells two streams apart.
+    type Description: Clone + PartialEq;
+
+    /// DESCRIBEs a path (with query, leading `/`).
+    fn ask(&mut self, path: &str) -> impl Future<Output = Reply<Self::Description>> + Send;
+}
+
+/// What a server does with paths that do not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// Tells them from those that do.
+    Honest,
+    /// Describes any path.
+    AnyPath,
+    /// Demands a login for any path.
+    LoginForAny,
+    /// Answers 200 to any path, without a description.
+    SaysYes,
+    /// Was not asked, since the device announced its streams.
+    Unasked,
+}
+
+/// A path that is a stream, or that was announced as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<D> {
+    /// Path and query.
+    pub path: String,
+    /// The recorder's channel, from 1; absent where the path says nothing of it.
+    pub channel: Option<u32>,
+    /// What was announced about it.
+    pub hint: Option<StreamHint>,
+    /// What asking it gave.
+    pub reply: Reply<D>,
+    /// Other paths that gave the same description.
+    pub also_at: Vec<String>,
+}
+
+/// What a walk came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Walked<D> {
+    /// The streams.
+    pub found: Vec<Found<D>>,
+    /// What the server does with paths that do not exist.
+    pub nature: Nature,
+    /// How many paths were asked.
+    pub asked: usize,
+    /// The answer that ended the walk early.
+    pub cut_short: Option<Reply<D>>,
+}
+
+/// What is known before the walk.
+pub struct Known<'k> {
+    /// Paths the device announced, with what it said of them.
+    pub announced: &'k [(String, StreamHint)],
+    /// Paths worth a guess, most likely first.
+    pub candidates: &'k [Candidate],
+    /// How many of `candidates` come from the device's own vendor.
+    pub of_vendor: usize,
+    /// Paths asked at most.
+    pub max_asked: usize,
+    /// Channels looked at, at most.
+    pub max_channels: u32,
+}
+
+struct Walk<'a, A: Ask> {
+    ask: &'a mut A,
+    max_asked: usize,
+    walked: Walked<A::Description>,
+}
+
+/// Walks a server's paths.
+pub async fn walk<A: Ask + Send>(ask: &mut A, known: &Known<'_>) -> Walked<A::Description> {
+    let walked = Walked { found: Vec::new(), nature: Nature::Unasked, asked: 0, cut_short: None };
+    let mut walk = Walk { ask, max_asked: known.max_asked, walked };
+    walk.announced(known).await;
+    let announced = walk.walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_) | Reply::Login));
+    if !announced && walk.goes_on() {
+        walk.guess(known).await;
+    }
+    walk.walked
+}
+
+impl<A: Ask + Send> Walk<'_, A> {
+    fn goes_on(&self) -> bool {
+        self.walked.cut_short.is_none() && self.walked.asked < self.max_asked
+    }
+
+    /// Asks one path; a device that is busy or gone ends the walk.
+    async fn reply(&mut self, path: &str) -> Reply<A::Description> {
+        if !self.goes_on() {
+            return Reply::Lost;
+        }
+        self.walked.asked += 1;
+        let reply = self.ask.ask(path).await;
+        if matches!(reply, Reply::Busy | Reply::Lost) {
+            self.walked.cut_short = Some(reply.clone());
+        }
+        reply
+    }
+
+    async fn announced(&mut self, known: &Known<'_>) {
+        for (path, hint) in known.announced {
+            let reply = self.reply(path).await;
+            let found =
+                Found { path: path.clone(), channel: hint.channel, hint: Some(hint.clone()), reply, also_at: vec![] };
+            // Announced twice under one path: two profiles of one stream.
+            if !self.walked.found.iter().any(|f| f.path == *path) {
+                self.walked.found.push(found);
+            }
+        }
+    }
+
+    async fn guess(&mut self, known: &Known<'_>) {
+        let impossible = format!("/{:016x}", fastrand::u64(..));
+        let reply = self.reply(&impossible).await;
+        self.walked.nature = match &reply {
+            Reply::Video(_) => Nature::AnyPath,
+            Reply::Login => Nature::LoginForAny,
+            Reply::NoVideo => Nature::SaysYes,
+            _ => Nature::Honest,
+        };
+        match reply {
+            Reply::Video(description) => self.any_path(known, description).await,
+            // Which path is right cannot be told; that there is a door can.
+            Reply::Login => self.push("/", None, Reply::Login),
+            Reply::Busy | Reply::Lost => {}
+            Reply::NotFound | Reply::NoVideo => self.candidates(known).await,
+        }
+    }
+
+    /// Every path is described: the vendor's own main path, or the root, stands for the stream; another of the vendor's
+    /// paths counts only when its description differs.
+    async fn any_path(&mut self, known: &Known<'_>, description: A::Description) {
+        let own = known.candidates.get(..known.of_vendor).unwrap_or_default();
+        let Some(main) = own.first() else {
+            return self.push("/", None, Reply::Video(description));
+        };
+        let siblings: Vec<&Candidate> = own.iter().filter(|c| c.template == main.template).collect();
+        for candidate in siblings {
+            let reply = self.reply(&candidate.path).await;
+            if matches!(&reply, Reply::Video(d) if !self.has(d)) {
+                self.push(&candidate.path, None, reply);
+            }
+        }
+        if self.walked.found.is_empty() {
+            self.push("/", None, Reply::Video(description));
+        }
+    }
+
+    async fn candidates(&mut self, known: &Known<'_>) {
+        let mut template = None;
+        let mut locked = 0;
+        for (n, candidate) in known.candidates.iter().enumerate() {
+            if !self.goes_on() || locked >= MOST_LOCKED || template.is_some_and(|t| t != candidate.template) {
+                continue;
+            }
+            match self.reply(&candidate.path).await {
+                Reply::Video(description) => {
+                    self.take(candidate, description);
+                    if n < known.of_vendor && template.is_none() {
+                        // The vendor's family is found: its other spellings would only name the same streams again.
+                        template = Some(candidate.template);
+                    }
+                }
+                Reply::Login if self.walked.nature == Nature::Honest => {
+                    locked += 1;
+                    self.push(&candidate.path, None, Reply::Login);
+                }
+                _ => {}
+            }
+        }
+        self.channels(known).await;
+    }
+
+    /// The further channels of every family that was found, until they end.
+    async fn channels(&mut self, known: &Known<'_>) {
+        let families: Vec<&Candidate> = known
+            .candidates
+            .iter()
+            .filter(|c| self.walked.found.iter().any(|f| f.path == c.path && matches!(f.reply, Reply::Video(_))))
+            .collect();
+        let Some(main) = families.first().copied() else { return };
+        let Some(impossible) = stream_url::for_channel(main, IMPOSSIBLE_CHANNEL) else { return };
+        if matches!(self.reply(&impossible.path).await, Reply::Video(_)) {
+            return;
+        }
+        let family: Vec<&Candidate> = families.into_iter().filter(|c| c.template == main.template).collect();
+        let mut missing = 0;
+        for channel in 2..=known.max_channels {
+            if missing >= GAP || !self.goes_on() {
+                break;
+            }
+            let mut there = false;
+            for member in &family {
+                let Some(next) = stream_url::for_channel(member, channel) else { continue };
+                match self.reply(&next.path).await {
+                    reply @ Reply::Video(_) => {
+                        there = true;
+                        self.push(&next.path, Some(channel), reply);
+                    }
+                    // A channel without a main stream has no other.
+                    _ => break,
+                }
+            }
+            missing = if there { 0 } else { missing + 1 };
+        }
+        if self.walked.found.iter().any(|f| f.channel.is_some()) {
+            for first in self.walked.found.iter_mut().filter(|f| family.iter().any(|c| c.path == f.path)) {
+                first.channel = Some(1);
+            }
+        }
+    }
+
+    fn has(&self, description: &A::Description) -> bool {
+        self.walked.found.iter().any(|f| matches!(&f.reply, Reply::Video(d) if d == description))
+    }
+
+    /// A path whose description is known already is another name of that stream.
+    fn take(&mut self, candidate: &Candidate, description: A::Description) {
+        let same = self.walked.found.iter_mut().find(|f| matches!(&f.reply, Reply::Video(d) if *d == description));
+        match same {
+            Some(known) => known.also_at.push(candidate.path.clone()),
+            None => self.push(&candidate.path, None, Reply::Video(description)),
+        }
+    }
+
+    fn push(&mut self, path: &str, channel: Option<u32>, reply: Reply<A::Description>) {
+        self.walked.found.push(Found { path: path.to_owned(), channel, hint: None, reply, also_at: Vec::new() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server as a function of the path.
+    struct Server<F> {
+        answer: F,
+        asked: Vec<String>,
+    }
+
+    impl<F: FnMut(&str) -> Reply<u32> + Send> Ask for Server<F> {
+        type Description = u32;
+
+        async fn ask(&mut self, path: &str) -> Reply<u32> {
+            self.asked.push(path.to_owned());
+            (self.answer)(path)
+        }
+    }
+
+    async fn run(
+        vendor: Option<&str>,
+        announced: &[&str],
+        answer: impl FnMut(&str) -> Reply<u32> + Send,
+    ) -> (Walked<u32>, Vec<String>) {
+        let candidates = stream_url::rtsp(vendor);
+        let generic = stream_url::rtsp(None);
+        let announced: Vec<_> = announced.iter().map(|p| ((*p).to_owned(), StreamHint::new(*p))).collect();
+        let mut server = Server { answer, asked: Vec::new() };
+        let known = Known {
+            announced: &announced,
+            of_vendor: candidates.iter().take_while(|c| !generic.iter().any(|g| g.path == c.path && vendor.is_none())).count()
+                * usize::from(vendor.is_some()),
+            candidates: &candidates,
+            max_asked: 100,
+            max_channels: 16,
+        };
+        let walked = walk(&mut server, &known).await;
+        (walked, server.asked)
+    }
+
+    fn paths(walked: &Walked<u32>) -> Vec<&str> {
+        walked.found.iter().map(|f| f.path.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_is_asked_and_nothing_is_guessed() {
+        let (walked, asked) = run(None, &["/a", "/b"], |p| if p == "/a" { Reply::Video(1) } else { Reply::NotFound }).await;
+        assert_eq!(asked, ["/a", "/b"]);
+        assert_eq!(walked.found[1].reply, Reply::NotFound);
+        assert_eq!(walked.nature, Nature::Unasked);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_describes_any_path_has_one_stream() {
+        let (walked, asked) = run(None, &[], |_| Reply::Video(1)).await;
+        assert_eq!((walked.nature, paths(&walked)), (Nature::AnyPath, vec!["/"]));
+        assert_eq!(asked.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_locks_any_path_is_a_door_and_no_more() {
+        let (walked, asked) = run(None, &[], |_| Reply::Login).await;
+        assert_eq!(walked.nature, Nature::LoginForAny);
+        assert_eq!((paths(&walked), &walked.found[0].reply), (vec!["/"], &Reply::Login));
+        assert_eq!(asked.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_locked_path_counts_where_wrong_ones_are_not_found() {
+        let (walked, _) = run(None, &[], |p| if p == "/stream1" { Reply::Login } else { Reply::NotFound }).await;
+        assert_eq!((walked.nature, paths(&walked)), (Nature::Honest, vec!["/stream1"]));
+    }
+
+    #[tokio::test]
+    async fn a_yes_without_a_description_is_no_stream() {
+        let (walked, _) = run(None, &[], |p| if p == "/live" { Reply::Video(1) } else { Reply::NoVideo }).await;
+        assert_eq!((walked.nature, paths(&walked)), (Nature::SaysYes, vec!["/live"]));
+    }
+
+    #[tokio::test]
+    async fn two_names_of_one_stream_are_one() {
+        let (walked, _) = run(None, &[], |p| match p {
+            "/" | "/live" => Reply::Video(1),
+            "/stream1" => Reply::Video(2),
+            _ => Reply::NotFound,
+        })
+        .await;
+        assert_eq!(paths(&walked), ["/", "/stream1"]);
+        assert_eq!(walked.found[0].also_at, ["/live"]);
+    }
+
+    #[tokio::test]
+    async fn a_recorders_channels_are_counted_past_a_gap_to_their_end() {
+        let (walked, _) = run(Some("Hikvision"), &[], |p| {
+            let channel = p.strip_prefix("/Streaming/Channels/").and_then(|c| c.parse::<u32>().ok());
+            match channel.map(|c| (c / 100, c % 100)) {
+                Some((1 | 2 | 4, s @ (1 | 2))) => Reply::Video(s),
+                _ => Reply::NotFound,
+            }
+        })
+        .await;
+        let channels: Vec<Option<u32>> = walked.found.iter().map(|f| f.channel).collect();
+        assert_eq!(channels, [Some(1), Some(1), Some(2), Some(2), Some(4), Some(4)]);
+    }
+
+    #[tokio::test]
+    async fn a_camera_that_ignores_the_channel_has_one() {
+        let (walked, _) = run(Some("Hikvision"), &[], |p| {
+            if p.starts_with("/Streaming/Channels/") && p.ends_with("01") { Reply::Video(1) } else if p.ends_with("97") { Reply::Video(1) } else { Reply::NotFound }
+        })
+        .await;
+        let other: Vec<&Found<u32>> = walked.found.iter().filter(|f| f.channel.is_some_and(|c| c > 16)).collect();
+        assert!(other.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_busy_device_is_left_alone() {
+        let (walked, asked) = run(None, &[], |_| Reply::Busy).await;
+        assert_eq!((asked.len(), walked.cut_short), (1, Some(Reply::Busy)));
+    }
+}

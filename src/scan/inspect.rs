@@ -1,0 +1,138 @@
+//! One host, from its open ports to its streams. Nothing a device does, and no mistake of ours in one protocol, ends
+//! more than that step.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::identify::{self, signature::Field};
+use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol};
+use crate::probe::{Detector, Heard, HostContext};
+use crate::protocol::tcp::ports::open_ports;
+use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
+
+/// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
+/// itself and are looked at first.
+pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
+    let ports = ports_of(&host, own_ports);
+    tokio::join!(
+        inquire(&host),
+        async {
+            if resolve_name {
+                name_of(&host).await;
+            }
+        },
+        look_at_ports(&host, &ports)
+    );
+    for analyser in ANALYSERS {
+        if host.is_over() {
+            break;
+        }
+        guarded(&host, analyser.name(), analyser.run(&host)).await;
+    }
+    if !host.cancel.is_cancelled() && host.time_left().is_zero() {
+        let seconds = host.options.host_timeout.as_secs_f64();
+        let message =
+            format!("the host's time of {seconds} s was over before all was looked at; raise it with --host-timeout");
+        host.error("host", ErrorKind::Timeout, message).await;
+    }
+    host.say_logins().await;
+}
+
+fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {
+    let mut ports = own.to_vec();
+    ports.extend(host.options.ports.iter().copied().filter(|p| !own.contains(p)));
+    ports
+}
+
+async fn inquire(host: &HostContext) {
+    futures::future::join_all(INQUIRIES.iter().map(|i| guarded(host, i.name(), i.run(host)))).await;
+}
+
+/// Every port that turns out open is handed to the detectors at once, while the others are still asked. Ports where RTSP
+/// is expected stand in one line and the rest in another, so that one silent port cannot hold up everything, and yet a
+/// camera that serves one client sees one client.
+async fn look_at_ports(host: &HostContext, ports: &[u16]) {
+    let (found, mut open) = mpsc::channel(64);
+    let (rtsp_line, rtsp_ports) = mpsc::unbounded_channel();
+    let (other_line, other_ports) = mpsc::unbounded_channel();
+    let sort = async move {
+        while let Some(port) = open.recv().await {
+            host.facts.note_open(port);
+            let expects_rtsp = [Protocol::Rtsp, Protocol::Rtsps].iter().any(|&p| identify::ports::expects(port, p));
+            let line = if expects_rtsp { &rtsp_line } else { &other_line };
+            // The receiver lives as long as this future.
+            let _ = line.send(port);
+        }
+    };
+    let (outcomes, (), (), ()) = tokio::join!(
+        open_ports(host, ports, found),
+        sort,
+        detect_in_turn(host, rtsp_ports),
+        detect_in_turn(host, other_ports)
+    );
+    if outcomes.takes_any_port {
+        let message = format!("takes connections on any port: {} of {} asked", outcomes.open.len(), outcomes.asked());
+        host.error("ports", ErrorKind::Device, message).await;
+        return;
+    }
+    for evidence in host.open_ports().into_iter().flat_map(identify::ports::evidence) {
+        host.say(FindingKind::Evidence(evidence)).await;
+    }
+}
+
+async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u16>) {
+    while let Some(port) = ports.recv().await {
+        if !host.is_over() {
+            detect(host, port).await;
+        }
+    }
+}
+
+/// Asks the detectors of a port, those that expect it first, until one has been understood. Those that expect the port
+/// are asked in any case: Foscam speaks HTTP and RTSP on one.
+async fn detect(host: &HostContext, port: u16) {
+    let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
+    order.sort_by_key(|d| !d.expects(port));
+    let mut understood = false;
+    let mut unanswered = 0;
+    for detector in order {
+        if host.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
+            break;
+        }
+        match guarded(host, detector.name(), detector.detect(host, port)).await {
+            Some(Heard::Spoken | Heard::SpokenOverTls) => understood = true,
+            Some(Heard::Silence) => unanswered += 1,
+            Some(Heard::Other(_) | Heard::Garbage | Heard::Closed) | None => {}
+        }
+    }
+}
+
+/// The name DNS has for the address. Never asked for loopback addresses, which no server knows.
+async fn name_of(host: &HostContext) {
+    if host.ip.is_loopback() {
+        return;
+    }
+    let limit = Duration::from_secs(2).min(host.time_left());
+    if let Ok(Ok(Some(name))) = timeout(limit, host.net.reverse(host.ip)).await
+        && let Some(name) = crate::text::clean_some(name.trim_end_matches('.'))
+    {
+        host.observe(Field::Hostname, &name).await;
+        host.say(FindingKind::Evidence(Evidence::new(Fact::Hostname, name, EvidenceSource::Dns, 0.9))).await;
+    }
+}
+
+/// Runs one step within the host's time; a panic in it becomes that step's error.
+async fn guarded<T>(host: &HostContext, name: &str, step: impl Future<Output = T>) -> Option<T> {
+    match timeout(host.time_left(), AssertUnwindSafe(step).catch_unwind()).await {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(_)) => {
+            host.error(name, ErrorKind::Local, "this step failed by a mistake of ours; the others went on").await;
+            None
+        }
+        Err(_) => None,
+    }
+}
