@@ -11,21 +11,18 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::model::Credential;
 
+use super::config_logins::{LOGIN_KEYS, Logins};
 use super::credentials;
 use super::environment::Environment;
 use super::keys::{self, Setting, Shape};
 use super::layer::{GivenLogins, Layer, Origin, split};
-use super::problem::Problem;
+use super::problem::{Problem, nearest};
 use super::targets::read_capped;
 
 /// The most bytes a configuration file or a file of logins may have.
 const FILE_CAP: u64 = 1 << 20;
-/// The most bytes a file with one password may have.
-const PASSWORD_CAP: u64 = 4096;
 /// The key of the list of logins.
 pub const CREDENTIALS: &str = "credentials";
-/// What an entry of that list can hold.
-const LOGIN_KEYS: [&str; 7] = ["user", "password", "password_env", "password_file", "network", "vendor", "mac"];
 
 /// The configuration file that holds: the one named by flag or variable, else the first of the usual places that is
 /// there. None when there is none.
@@ -96,19 +93,22 @@ pub fn readable_by_others(path: &Path) -> Option<Problem> {
 }
 
 /// What is under way while a file is read. The first problem is kept here whole; serde's error only carries its place.
-struct Reader<'a> {
-    path: &'a Path,
-    environment: &'a Environment,
+pub(super) struct Reader<'a> {
+    pub path: &'a Path,
+    pub environment: &'a Environment,
     layer: RefCell<Layer>,
     problem: RefCell<Option<Problem>>,
     /// What should stand where reading is.
-    expected: Cell<&'static str>,
+    pub expected: Cell<&'static str>,
+    /// The key whose value is being read.
+    key: Cell<Option<&'static str>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(path: &'a Path, environment: &'a Environment) -> Self {
         let expected = Cell::new("lines of `key: value`");
-        Reader { path, environment, layer: RefCell::default(), problem: RefCell::default(), expected }
+        let (layer, problem, key) = (RefCell::default(), RefCell::default(), Cell::default());
+        Reader { path, environment, layer, problem, expected, key }
     }
 
     fn run<'de, S: DeserializeSeed<'de>>(&self, text: &'de str, seed: S) -> Result<S::Value, Problem> {
@@ -120,7 +120,10 @@ impl<'a> Reader<'a> {
         })?;
         seed.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
             let problem = self.problem.take();
-            let problem = problem.unwrap_or_else(|| Problem::new(format!("expected {}", self.expected.get())));
+            let problem = problem.unwrap_or_else(|| {
+                let problem = Problem::new(format!("expected {}", self.expected.get()));
+                self.key.get().map_or(problem.clone(), |key| problem.at(key))
+            });
             self.placed(&error, problem)
         })
     }
@@ -133,7 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps the problem; what is returned only stops serde, which adds the place.
-    fn fail<E: serde::de::Error>(&self, problem: Problem) -> E {
+    pub fn fail<E: serde::de::Error>(&self, problem: Problem) -> E {
         self.problem.borrow_mut().get_or_insert(problem);
         E::custom("")
     }
@@ -175,18 +178,21 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
         {
             match keys::find(&name) {
                 None => {
+                    reader.key.set(Some(CREDENTIALS));
                     reader.expected.set("a list of logins, each with `user:` and `password:`");
                     if let Some(logins) = map.next_value_seed(Optional(Logins(reader)))? {
                         reader.layer.borrow_mut().logins = Some(GivenLogins { logins, origin: origin() });
                     }
                 }
                 Some(key) => {
+                    reader.key.set(Some(key.name()));
                     reader.expected.set(if key.shape() == Shape::One { "one value" } else { "a list or one value" });
                     if let Some(values) = map.next_value_seed(Optional(Values { reader, key }))? {
                         reader.layer.borrow_mut().set(key.name(), values, origin());
                     }
                 }
             }
+            reader.key.set(None);
             reader.expected.set("lines of `key: value`");
         }
         Ok(())
@@ -194,10 +200,10 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
 }
 
 /// A key: known, and not seen before.
-struct Name<'a, 'r> {
-    reader: &'r Reader<'a>,
-    known: &'r [&'static str],
-    seen: &'r mut HashSet<String>,
+pub(super) struct Name<'a, 'r> {
+    pub reader: &'r Reader<'a>,
+    pub known: &'r [&'static str],
+    pub seen: &'r mut HashSet<String>,
 }
 
 impl<'de> DeserializeSeed<'de> for Name<'_, '_> {
@@ -216,19 +222,23 @@ impl Visitor<'_> for Name<'_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<String, E> {
-        let shown = crate::text::clean(name);
+        // Only what looks like a key is shown; in a login it must also be nearly one: it may be the password.
+        let is_login = self.known.len() == LOGIN_KEYS.len();
+        let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let near = nearest(name, self.known.iter().copied()).is_some();
+        let shown = if plain && (near || !is_login) { format!(" `{name}`") } else { String::new() };
         if !self.known.contains(&name) {
-            let problem = Problem::new(format!("unknown key `{shown}`"));
+            let problem = Problem::new(format!("unknown key{shown}"));
             let problem = problem.did_you_mean(name, self.known.iter().copied());
-            let all = if self.known.len() < 10 {
-                format!("keys here are {}", self.known.join(", "))
+            let all = if is_login {
+                format!("keys of a login are {}", self.known.join(", "))
             } else {
                 "all keys are listed in config.example.yaml and by `camscan config show`".to_owned()
             };
             return Err(self.reader.fail(problem.hint(all)));
         }
         if !self.seen.insert(name.to_owned()) {
-            return Err(self.reader.fail(Problem::new(format!("the key `{shown}` is given twice"))));
+            return Err(self.reader.fail(Problem::new(format!("the key{shown} is given twice"))));
         }
         Ok(name.to_owned())
     }
@@ -333,7 +343,7 @@ impl<'de> Visitor<'de> for Values<'_, '_> {
 }
 
 /// A text as it was written, checked where it stands.
-struct Text<'a, 'r>(&'r Reader<'a>, &'r dyn Fn(&str) -> Result<(), Problem>);
+pub(super) struct Text<'a, 'r>(pub &'r Reader<'a>, pub &'r dyn Fn(&str) -> Result<(), Problem>);
 
 impl<'de> DeserializeSeed<'de> for Text<'_, '_> {
     type Value = String;
@@ -353,146 +363,6 @@ impl Visitor<'_> for Text<'_, '_> {
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
         (self.1)(text).map_err(|problem| self.0.fail(problem))?;
         Ok(text.to_owned())
-    }
-}
-
-/// A list of logins.
-struct Logins<'a, 'r>(&'r Reader<'a>);
-
-impl<'de> DeserializeSeed<'de> for Logins<'_, '_> {
-    type Value = Vec<Credential>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Credential>, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Logins<'_, '_> {
-    type Value = Vec<Credential>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.expected.get())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Credential>, A::Error> {
-        let mut logins = Vec::new();
-        self.0.expected.set("a login with `user:` and `password:`");
-        while let Some(login) = list.next_element_seed(Login(self.0))? {
-            logins.push(login);
-        }
-        Ok(logins)
-    }
-}
-
-/// One login with whom it is meant for.
-struct Login<'a, 'r>(&'r Reader<'a>);
-
-impl<'de> DeserializeSeed<'de> for Login<'_, '_> {
-    type Value = Credential;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Credential, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Login<'_, '_> {
-    type Value = Credential;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.expected.get())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Credential, A::Error> {
-        let reader = self.0;
-        let mut fields = Fields::default();
-        let mut seen = HashSet::new();
-        while let Some(name) = map.next_key_seed(Name { reader, known: &LOGIN_KEYS, seen: &mut seen })? {
-            reader.expected.set("one value");
-            let text = map.next_value_seed(Text(reader, &|text| reader.check_field(&name, text)))?;
-            fields.take(&name, text);
-            reader.expected.set("a login with `user:` and `password:`");
-        }
-        reader.login(fields).map_err(|problem| reader.fail(problem.at(CREDENTIALS)))
-    }
-}
-
-/// The fields of a login as written.
-#[derive(Default)]
-struct Fields {
-    user: Option<String>,
-    password: Option<String>,
-    password_env: Option<String>,
-    password_file: Option<String>,
-    network: Option<String>,
-    vendor: Option<String>,
-    mac: Option<String>,
-}
-
-impl Fields {
-    fn take(&mut self, name: &str, text: String) {
-        let field = match name {
-            "user" => &mut self.user,
-            "password" => &mut self.password,
-            "password_env" => &mut self.password_env,
-            "password_file" => &mut self.password_file,
-            "network" => &mut self.network,
-            "vendor" => &mut self.vendor,
-            _ => &mut self.mac,
-        };
-        *field = Some(text);
-    }
-}
-
-impl Reader<'_> {
-    /// Checks a field where it stands.
-    fn check_field(&self, name: &str, text: &str) -> Result<(), Problem> {
-        match name {
-            "user" => credentials::checked(text, "").map(drop),
-            "password" => credentials::checked("", text).map(drop),
-            "password_env" => self.password_of_variable(text).map(drop),
-            "password_file" => self.password_of_file(text).map(drop),
-            "network" => credentials::network(text).map(drop),
-            "mac" => credentials::mac_prefix(text).map(drop),
-            _ => Ok(()),
-        }
-        .map_err(|problem| problem.at(name))
-    }
-
-    fn login(&self, fields: Fields) -> Result<Credential, Problem> {
-        let user = fields.user.filter(|user| !user.is_empty());
-        let user = user.ok_or_else(|| Problem::new("a login lacks its `user:`"))?;
-        let password = match (fields.password, fields.password_env, fields.password_file) {
-            (Some(password), None, None) => password,
-            (None, Some(variable), None) => self.password_of_variable(&variable)?,
-            (None, None, Some(path)) => self.password_of_file(&path)?,
-            (None, None, None) => {
-                return Err(Problem::new("a login lacks its password")
-                    .hint("give one of password, password_env and password_file"));
-            }
-            _ => {
-                return Err(Problem::new("a login has more than one password")
-                    .hint("give one of password, password_env and password_file"));
-            }
-        };
-        let mut login = credentials::checked(&user, &password)?;
-        login.scope.network = fields.network.as_deref().map(credentials::network).transpose()?;
-        login.scope.vendor = fields.vendor;
-        login.scope.mac_prefix = fields.mac.as_deref().map(credentials::mac_prefix).transpose()?;
-        Ok(login)
-    }
-
-    fn password_of_variable(&self, name: &str) -> Result<String, Problem> {
-        self.environment.get(name).map(str::to_owned).ok_or_else(|| {
-            // What stands here may be the password itself, put at the wrong key.
-            Problem::new("there is no such environment variable, or it is empty")
-                .hint("name the variable that holds the password")
-        })
-    }
-
-    fn password_of_file(&self, path: &str) -> Result<String, Problem> {
-        let path = self.path.parent().unwrap_or(Path::new("")).join(path);
-        let text = read_capped(&path, PASSWORD_CAP)?;
-        Ok(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
     }
 }
 

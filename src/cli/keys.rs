@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, Verify};
@@ -11,7 +12,7 @@ use crate::model::{Method, Verify};
 use super::fail_on::FailOn;
 use super::problem::Problem;
 use super::targets::TargetWord;
-use super::values::{count, delimiter, duration, number, one_of, optional, path, ports, switch};
+use super::values::{count, duration, number, one_of, optional, path, ports, switch};
 
 /// How many values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +197,7 @@ keys! {
     /// Byte order mark in CSV.
     CSV_BOM: bool = "csv_bom", One, "false", switch;
     /// What parts CSV's cells.
-    CSV_DELIMITER: u8 = "csv_delimiter", One, ",", delimiter;
+    CSV_DELIMITER: u8 = "csv_delimiter", One, ",", |t| parse_delimiter(t).map_err(Problem::from_text);
     /// Leave passwords in URLs of the report.
     SHOW_SECRETS: bool = "show_secrets", One, "false", switch;
     /// What makes the exit code 3.

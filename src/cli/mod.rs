@@ -10,6 +10,7 @@ pub mod ui;
 
 pub mod args;
 pub mod config_file;
+mod config_logins;
 pub mod credentials;
 pub mod environment;
 pub mod fail_on;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 
+use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
 use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 
@@ -77,10 +78,8 @@ pub struct OutputSettings {
     pub stdout: Option<Format>,
     /// Files with their formats, no file twice.
     pub files: Vec<(PathBuf, Format)>,
-    /// Whether CSV begins with a byte order mark.
-    pub csv_bom: bool,
-    /// What parts CSV's cells.
-    pub csv_delimiter: u8,
+    /// How CSV is written.
+    pub csv: CsvOptions,
     /// Whether passwords stay in URLs.
     pub show_secrets: bool,
     /// Whether standard output is coloured.
@@ -178,7 +177,8 @@ impl Resolver<'_> {
     fn settings(mut self, cli: &Cli, config_file: Option<PathBuf>) -> Result<Settings, Problem> {
         let probe = self.probe_options()?;
         let probe_targets = probe_targets(cli)?;
-        let scans = matches!(cli.command, Command::Scan(_));
+        // `config check` is to find what a scan would.
+        let scans = matches!(cli.command, Command::Scan(_) | Command::Config(_));
         let (targets, exclude) = if scans { self.targets()? } else { Default::default() };
         let fail_on = self.fail_on()?;
         let terminal = self.terminal()?;
@@ -306,8 +306,7 @@ impl Resolver<'_> {
         Ok(OutputSettings {
             stdout,
             files,
-            csv_bom: layer.one(&keys::CSV_BOM)?,
-            csv_delimiter: layer.one(&keys::CSV_DELIMITER)?,
+            csv: CsvOptions { bom: layer.one(&keys::CSV_BOM)?, delimiter: layer.one(&keys::CSV_DELIMITER)? },
             show_secrets: layer.one(&keys::SHOW_SECRETS)?,
             color: self.color(terminal)?,
             verbose: layer.one(&keys::VERBOSE)? > 0,

@@ -110,19 +110,6 @@ pub fn one_of<T: Copy>(text: &str, what: &str, names: &[(&'static str, T)]) -> R
     })
 }
 
-/// One character between the cells of a CSV file: the character itself or `tab`.
-///
-/// # Errors
-/// When it is none that can part cells.
-pub fn delimiter(text: &str) -> Result<u8, Problem> {
-    match text.as_bytes() {
-        b"tab" | b"\\t" | b"\t" => Ok(b'\t'),
-        [c] if c.is_ascii_punctuation() && *c != b'"' => Ok(*c),
-        _ => Err(Problem::new(format!("`{}` cannot part the cells of a row", clean(text)))
-            .hint("write one punctuation mark, such as `,` or `;`, or the word tab")),
-    }
-}
-
 /// Ports as they are written: `554`, `8000-8100`, or a set's name.
 ///
 /// # Errors
@@ -214,13 +201,6 @@ mod tests {
             `maybe` is neither true nor false / write true or false
             `` is neither true nor false / write true or false
         "#);
-        insta::assert_snapshot!(said(delimiter, &["", "ab", "\"", "a", "é"]), @r#"
-            `` cannot part the cells of a row / write one punctuation mark, such as `,` or `;`, or the word tab
-            `ab` cannot part the cells of a row / write one punctuation mark, such as `,` or `;`, or the word tab
-            `"` cannot part the cells of a row / write one punctuation mark, such as `,` or `;`, or the word tab
-            `a` cannot part the cells of a row / write one punctuation mark, such as `,` or `;`, or the word tab
-            `é` cannot part the cells of a row / write one punctuation mark, such as `,` or `;`, or the word tab
-        "#);
         insta::assert_snapshot!(said(
             ports,
             &["", "0", "70000", "wid", "9-8", "9100", "9101-9107", "9000-9200", "1-65535", "+80", "80-"]
@@ -273,7 +253,6 @@ mod tests {
         #[test]
         fn no_text_panics(text in "\\PC{0,24}|[0-9.smh-]{0,12}") {
             let _ = duration(&text);
-            let _ = delimiter(&text);
             if let Ok(read) = ports(&text) {
                 prop_assert!(!read.contains(&0));
                 prop_assert!(read.iter().all(|p| !RAW_PRINT_PORTS.contains(p)));

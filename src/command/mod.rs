@@ -1,13 +1,19 @@
 //! One file per subcommand; the only place that joins the parts.
 
+pub mod completions;
+pub mod config;
 pub mod export;
 pub mod interrupt;
+pub mod man;
 pub mod output;
 pub mod probe;
 pub mod scan;
+pub mod schema;
 pub mod verdict;
 
-use crate::cli::args::{Cli, Command};
+use std::io;
+
+use crate::cli::args::{Cli, Command, ConfigCommand};
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::log;
@@ -16,13 +22,7 @@ use crate::cli::ui::Ui;
 
 /// Does what the command line asks and says how the program ends. Errors have been printed when it returns.
 pub fn run(cli: &Cli, environment: &Environment) -> Exit {
-    let outcome = match &cli.command {
-        Command::Config(_) | Command::Schema | Command::Completions { .. } | Command::Man { .. } => {
-            Err(anyhow::anyhow!("later"))
-        }
-        Command::Scan(_) | Command::Probe(_) | Command::Export(_) => with_settings(cli, environment),
-    };
-    outcome.unwrap_or_else(|error| {
+    dispatch(cli, environment).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if exit != Exit::Success {
             let color = environment.stderr_is_terminal && environment.get("NO_COLOR").is_none_or(str::is_empty);
@@ -32,18 +32,38 @@ pub fn run(cli: &Cli, environment: &Environment) -> Exit {
     })
 }
 
-fn with_settings(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
+fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
+    let out = &mut io::stdout();
+    match &cli.command {
+        Command::Schema => schema::run(out)?,
+        Command::Completions { shell } => completions::run(*shell, out)?,
+        Command::Man { folder } => man::run(folder.as_deref(), out)?,
+        Command::Config(ConfigCommand::Check) => config::check(&settings(cli, environment)?.0, out)?,
+        Command::Config(ConfigCommand::Show { format }) => {
+            config::show(&settings(cli, environment)?.0, *format, out)?;
+        }
+        Command::Scan(_) => {
+            let (settings, ui) = settings(cli, environment)?;
+            return runtime()?.block_on(scan::run(&settings, &ui));
+        }
+        Command::Probe(_) => {
+            let (settings, ui) = settings(cli, environment)?;
+            return runtime()?.block_on(probe::run(&settings, &ui));
+        }
+        Command::Export(arguments) => return export::run(&arguments.file, &settings(cli, environment)?.0),
+    }
+    Ok(Exit::Success)
+}
+
+/// The settings, and the terminal with warnings about them shown and logging begun.
+fn settings(cli: &Cli, environment: &Environment) -> anyhow::Result<(Settings, Ui)> {
     let settings = Settings::resolve(cli, environment)?;
     let ui = Ui::new(settings.terminal);
     log::init(&settings.log, &ui)?;
     for warning in &settings.warnings {
         ui.warning(warning);
     }
-    match &cli.command {
-        Command::Probe(_) => runtime()?.block_on(probe::run(&settings, &ui)),
-        Command::Export(arguments) => export::run(&arguments.file, &settings),
-        _ => runtime()?.block_on(scan::run(&settings, &ui)),
-    }
+    Ok((settings, ui))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -7,7 +7,6 @@ use anyhow::Context;
 
 use crate::cli::problem::Problem;
 use crate::cli::settings::OutputSettings;
-use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;
 use crate::export::{Options, OutputFile, render};
@@ -49,7 +48,7 @@ impl Outputs {
             let size = std::fs::metadata(path).ok()?.len();
             if size > MAX_PICTURE { None } else { std::fs::read(Path::new(path)).ok() }
         };
-        let options = Options { csv: self.csv(), table: self.table(), assets: Some(&picture) };
+        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture) };
         let mut outcome = Ok(());
         let mut note = |result: anyhow::Result<()>| {
             if outcome.is_ok() {
@@ -77,9 +76,5 @@ impl Outputs {
             colour: self.settings.color,
             verbosity: u8::from(self.settings.verbose),
         }
-    }
-
-    fn csv(&self) -> CsvOptions {
-        CsvOptions { bom: self.settings.csv_bom, delimiter: self.settings.csv_delimiter }
     }
 }

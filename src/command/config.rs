@@ -1,0 +1,98 @@
+//! `camscan config`: check the configuration, or show what holds and why.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::ShowFormat;
+use crate::cli::settings::Settings;
+
+/// Says that nothing is wrong: what is, was said while the settings were read.
+///
+/// # Errors
+/// Those of `out`.
+pub fn check(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    match &settings.config_file {
+        Some(path) => writeln!(out, "{} and the environment are fine", path.display()),
+        None => writeln!(out, "there is no configuration file; the environment is fine"),
+    }
+}
+
+/// Prints every setting with where its value comes from. Passwords show as `***`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn show(settings: &Settings, format: ShowFormat, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        ShowFormat::Yaml => show_yaml(settings, out),
+        ShowFormat::Json => {
+            let all: Map<String, Value> = settings
+                .effective
+                .iter()
+                .map(|e| (e.key.to_owned(), json!({ "value": e.value, "origin": e.origin.to_string() })))
+                .collect();
+            serde_json::to_writer_pretty(&mut *out, &all)?;
+            writeln!(out)
+        }
+    }
+}
+
+fn show_yaml(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    for effective in &settings.effective {
+        let entry: Map<String, Value> = [(effective.key.to_owned(), effective.value.clone())].into_iter().collect();
+        let yaml = serde_saphyr::to_string(&entry).map_err(io::Error::other)?;
+        writeln!(out, "# {}\n{}", effective.origin, yaml.trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{args, config_file, environment::Environment, layer::Layer};
+    use std::path::Path;
+
+    fn settings(line: &str, variables: &[(&str, &str)]) -> Settings {
+        let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let cli = args::parse(["camscan"].into_iter().chain(line.split_whitespace())).unwrap_or_else(|e| panic!("{e}"));
+        Settings::resolve(&cli, &Environment::of(variables)).unwrap()
+    }
+
+    fn shown(settings: &Settings, format: ShowFormat) -> String {
+        let mut bytes = Vec::new();
+        show(settings, format, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_is_shown_is_a_configuration_file() {
+        let variables = [("CAMSCAN_TARGETS", "10.0.0.0/24,[2001:db8::1]:554"), ("CAMSCAN_OUTPUT", "no.json,1: x.json")];
+        let settings = settings("config show", &variables);
+        let environment = Environment::of(Default::default());
+        let read =
+            config_file::parse(&shown(&settings, ShowFormat::Yaml), Path::new("shown.yaml"), &environment).unwrap();
+        let layer = Layer::environment(&Environment::of(
+            variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        ))
+        .over(Layer::defaults());
+        for key in crate::cli::keys::ALL {
+            let values = |layer: &Layer| layer.given(key.name()).unwrap().values.clone();
+            assert_eq!(values(&read), values(&layer), "{}", key.name());
+        }
+    }
+
+    #[test]
+    fn origins_are_shown_and_passwords_are_not() {
+        let settings = settings(
+            "config show --color never",
+            &[("CAMSCAN_TIMEOUT", "3s"), ("CAMSCAN_CREDENTIAL", "admin:hunter2")],
+        );
+        let yaml = shown(&settings, ShowFormat::Yaml);
+        assert!(yaml.contains("# CAMSCAN_TIMEOUT\ntimeout: 3s\n"), "{yaml}");
+        assert!(yaml.contains("# --color\ncolor: never\n"), "{yaml}");
+        let json: Value = serde_json::from_str(&shown(&settings, ShowFormat::Json)).unwrap();
+        assert_eq!(json["retries"], json!({ "value": 1, "origin": "default" }));
+        assert_eq!(json["credentials"]["origin"], "CAMSCAN_CREDENTIAL");
+        assert!(!yaml.contains("hunter2") && !json.to_string().contains("hunter2"));
+    }
+}
