@@ -523,6 +523,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
         #[test]
         fn no_text_is_too_strange(text in proptest::prelude::any::<String>()) {
             for field in [Field::RtspServer, Field::Realm, Field::HttpBody, Field::Certificate, Field::Model] {

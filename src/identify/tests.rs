@@ -664,6 +664,91 @@ fn a_word_counts_no_more_than_its_source_is_trusted() {
     assert_eq!(verdict.winner(Fact::Vendor), Some("Dahua"));
 }
 
+fn captures(file: &str) -> Option<serde_json::Value> {
+    let Some(folder) = std::env::var_os("CAMSCAN_CAPTURES") else {
+        println!("CAMSCAN_CAPTURES is not set: skipped");
+        return None;
+    };
+    let text = std::fs::read_to_string(std::path::Path::new(&folder).join(file)).unwrap();
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+/// recog's examples, read with its own words for what they are.
+#[test]
+fn what_others_recognise_is_recognised() {
+    let Some(list) = captures("http/recog_camera_fingerprints.json") else { return };
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for (list, camera) in [(&list["cameras"], true), (&list["look_alikes_that_are_not_cameras"], false)] {
+        for entry in list.as_array().unwrap() {
+            let field = match entry["where"].as_str().unwrap() {
+                "favicon.md5" => FaviconMd5,
+                "html_title" => HttpTitle,
+                "http_header.server" => HttpServer,
+                "http_header.wwwauth" => Realm,
+                "rtsp_header.server" => RtspServer,
+                "x509.subject" | "x509.issuer" => Certificate,
+                _ => continue,
+            };
+            for example in entry["examples"].as_array().unwrap() {
+                let mut text = example.as_str().unwrap();
+                if field == Realm {
+                    text = text.split_once("realm=\"").and_then(|(_, r)| r.split_once('"')).unwrap().0;
+                }
+                checked += 1;
+                let verdict = weigh(&evidence_of_text(field, text));
+                let films = !matches!(verdict.kind, Kind::Other | Kind::MediaServer);
+                let stated = entry["vendor"].as_str().filter(|v| camera && vendor::find(v).is_some());
+                let known = stated.is_none_or(|v| {
+                    let ours = verdict.vendor().unwrap_or_default();
+                    // Its module's firmware is sold by many besides Foscam.
+                    if ours == "Hi3510" {
+                        return true;
+                    }
+                    ours == vendor::unify(v) || vendor::maker_behind(ours) == Some(vendor::unify(v))
+                });
+                let intercom = verdict.kind == Kind::Intercom;
+                if (films != camera && !intercom) || !known {
+                    wrong.push(format!("{field:?} {text:?}: {:?} {}", entry["vendor"], verdict.explain().join("; ")));
+                }
+            }
+        }
+    }
+    assert!(checked > 60, "{checked}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn evidence_of_text(field: Field, text: &str) -> Vec<Evidence> {
+    Signatures::builtin().evidence(field, text)
+}
+
+/// The vendor an answer itself betrays, where the capture's description names one.
+#[test]
+fn captured_answers_name_no_wrong_vendor() {
+    let Some(expected) = captures("expected.json") else { return };
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for (file, wanted) in expected["files"].as_object().unwrap() {
+        let mut seen = Vec::new();
+        if let Some(server) = wanted["server"].as_str() {
+            seen.extend(evidence_of_text(RtspServer, server));
+        }
+        let challenges = wanted["auth_choice"]["realm"].as_str().into_iter();
+        seen.extend(challenges.flat_map(|realm| evidence_of_text(Realm, realm)));
+        let verdict = weigh(&seen);
+        let stated =
+            [&wanted["vendor_from_response"], &wanted["vendor"]].iter().find_map(|v| v.as_str()).map(str::to_owned);
+        let (Some(ours), Some(stated)) = (verdict.vendor(), stated) else { continue };
+        checked += 1;
+        let stated = stated.to_lowercase();
+        if !ours.to_lowercase().split([' ', '-']).any(|word| stated.contains(word)) {
+            wrong.push(format!("{file}: {stated}, not {ours}"));
+        }
+    }
+    assert!(checked > 3, "{checked}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn any_evidence() -> impl Strategy<Value = Evidence> {
     let facts = prop::sample::select(vec![Fact::Vendor, Fact::Kind, Fact::Model, Fact::Firmware]);
     let values = prop::sample::select(vec![
