@@ -113,10 +113,10 @@ fn mistakes_are_told_by_line_and_column() {
     insta::assert_snapshot!(said("nonsense: 1"), @r#"camscan.yaml:1:1: unknown key `nonsense` / all keys are listed in config.example.yaml and by `camscan config show`"#);
     insta::assert_snapshot!(said("dns: true\ntimeout: 5\n"), @r#"camscan.yaml:2:10: timeout: `5` is a duration without a unit / write 5s for seconds, 5ms for milliseconds or 5m for minutes"#);
     insta::assert_snapshot!(said("timeout: 5s\n\ntimeout: 6s\n"), @r#"camscan.yaml:3:1: the key `timeout` is given twice"#);
-    insta::assert_snapshot!(said("timeout: [5s]"), @r#"camscan.yaml:1:10: expected one value"#);
-    insta::assert_snapshot!(said("timeout: {a: 5s}"), @r#"camscan.yaml:1:10: expected one value"#);
+    insta::assert_snapshot!(said("timeout: [5s]"), @r#"camscan.yaml:1:10: timeout: expected one value"#);
+    insta::assert_snapshot!(said("timeout: {a: 5s}"), @r#"camscan.yaml:1:10: timeout: expected one value"#);
     insta::assert_snapshot!(said("ports:\n  - 554\n  - 9100\n"), @r#"camscan.yaml:3:5: ports: `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them"#);
-    insta::assert_snapshot!(said("ports: [554, [80]]"), @r#"camscan.yaml:1:14: expected one value"#);
+    insta::assert_snapshot!(said("ports: [554, [80]]"), @r#"camscan.yaml:1:14: ports: expected one value"#);
     insta::assert_snapshot!(said("ports: 5.5"), @r#"camscan.yaml:1:8: ports: this reads as a number with a fraction / put it in quotes"#);
     insta::assert_snapshot!(said("targets: [10.0.0.0/24, 10.0.0.300]"), @r#"camscan.yaml:1:24: targets: `10.0.0.300` is no IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
     insta::assert_snapshot!(said("methods: [arp, onvfi]"), @r#"camscan.yaml:1:16: methods: `onvfi` is no method of discovery / did you mean `onvif`? / known are arp, onvif, ssdp, mdns, beacon, icmp, tcp"#);
@@ -137,9 +137,9 @@ fn mistakes_in_logins_are_told_without_showing_them() {
         assert!(!said.contains("hunter2"), "{said}");
         said
     };
-    insta::assert_snapshot!(said("credentials: admin:hunter2"), @r#"camscan.yaml:1:14: expected a list of logins, each with `user:` and `password:`"#);
-    insta::assert_snapshot!(said("credentials:\n  - admin:hunter2"), @r#"camscan.yaml:2:5: expected a login with `user:` and `password:`"#);
-    insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password: [hunter2]"), @r#"camscan.yaml:3:15: expected one value"#);
+    insta::assert_snapshot!(said("credentials: admin:hunter2"), @r#"camscan.yaml:1:14: credentials: expected a list of logins, each with `user:` and `password:`"#);
+    insta::assert_snapshot!(said("credentials:\n  - admin:hunter2"), @r#"camscan.yaml:2:5: credentials: expected a login with `user:` and `password:`"#);
+    insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password: [hunter2]"), @r#"camscan.yaml:3:15: credentials: expected one value"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    pasword: hunter2"), @r#"camscan.yaml:3:5: unknown key `pasword` / did you mean `password`? / keys of a login are user, password, password_env, password_file, network, vendor, mac"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password: \"hunter2\\a\""), @r#"camscan.yaml:3:15: password: a user name or password holds a control character"#);
     insta::assert_snapshot!(said("credentials:\n  - password: hunter2"), @r#"camscan.yaml:2:5: credentials: a login lacks its `user:`"#);
@@ -148,8 +148,8 @@ fn mistakes_in_logins_are_told_without_showing_them() {
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password_env: hunter2"), @r#"camscan.yaml:3:19: password_env: there is no such environment variable, or it is empty / name the variable that holds the password"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password_file: hunter2"), @r#"camscan.yaml:3:20: password_file: the password file cannot be read, is larger than 4096 bytes or is no text / name a file that holds the password alone; relative paths count from this file's folder"#);
     insta::assert_snapshot!(said("credentials:\n  - {user: a, password: hunter2, network: 10.0.0.0/64}"), @r#"camscan.yaml:2:43: network: `10.0.0.0/64` is no network / write 192.168.1.0/24 or an address"#);
-    insta::assert_snapshot!(said("credentials:\n  - {user: a, password: hunter2, mac: 44:19}\n  - x"), @r#"camscan.yaml:3:5: expected a login with `user:` and `password:`"#);
-    insta::assert_snapshot!(said("credentials: !!binary hunter2"), @r#"camscan.yaml:1:14: expected a list of logins, each with `user:` and `password:`"#);
+    insta::assert_snapshot!(said("credentials:\n  - {user: a, password: hunter2, mac: 44:19}\n  - x"), @r#"camscan.yaml:3:5: credentials: expected a login with `user:` and `password:`"#);
+    insta::assert_snapshot!(said("credentials: !!binary hunter2"), @r#"camscan.yaml:1:14: credentials: expected a list of logins, each with `user:` and `password:`"#);
     insta::assert_snapshot!(said("credentials: [{user: a, password: 'hunter2"), @r#"camscan.yaml:1:43: this is no YAML: found unexpected end of stream"#);
     insta::assert_snapshot!(said("password: hunter2"), @r#"camscan.yaml:1:1: unknown key `password` / all keys are listed in config.example.yaml and by `camscan config show`"#);
 }
