@@ -32,6 +32,8 @@ pub enum Protocol {
     Bosch,
     Foscam,
     Panasonic,
+    Sony,
+    Vstarcam,
     /// A JPEG that is fetched, not streamed.
     Snapshot,
     /// Open, but nothing that we know was spoken.
@@ -66,6 +68,8 @@ impl Protocol {
             Protocol::Bosch => "bosch",
             Protocol::Foscam => "foscam",
             Protocol::Panasonic => "panasonic",
+            Protocol::Sony => "sony",
+            Protocol::Vstarcam => "vstarcam",
             Protocol::Snapshot => "snapshot",
             Protocol::Unknown => "unknown",
         }

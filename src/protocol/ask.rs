@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::model::MacAddr;
 use crate::net::{Datagram, Interface, UdpBind};
 use crate::probe::DiscoveryContext;
 
@@ -37,6 +38,8 @@ pub struct Place {
     pub source: IpAddr,
     /// The broadcast address of its network, where it has one.
     pub broadcast: Option<Ipv4Addr>,
+    /// The interface's MAC address, where it has one.
+    pub mac: Option<MacAddr>,
 }
 
 impl Place {
@@ -71,8 +74,13 @@ pub fn places(context: &DiscoveryContext) -> Vec<Place> {
 
 fn places_of(interface: &Interface, v6: bool) -> Vec<Place> {
     const MOST: usize = 8;
-    let place =
-        |source, broadcast| Place { name: interface.name.clone(), interface: interface.index, source, broadcast };
+    let place = |source, broadcast| Place {
+        name: interface.name.clone(),
+        interface: interface.index,
+        source,
+        broadcast,
+        mac: interface.mac,
+    };
     let mut places: Vec<Place> = interface
         .addresses
         .iter()

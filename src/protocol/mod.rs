@@ -5,6 +5,7 @@ pub mod address;
 pub mod arp;
 pub mod ask;
 pub mod auth;
+pub mod beacon;
 pub mod facts;
 pub mod http;
 pub mod mdns;
@@ -26,6 +27,7 @@ pub const DISCOVERERS: &[&dyn Discoverer] = &[
     &wsdd::discover::WsDiscovery,
     &ssdp::discover::Ssdp,
     &mdns::discover::Mdns,
+    &beacon::discover::Beacons,
 ];
 
 /// Asked of every open port; those that expect the port come first.

@@ -1,0 +1,210 @@
+//! Asks all makers' devices on the local links.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use futures::future::{BoxFuture, FutureExt, join_all};
+
+use super::{Asker, MAKERS, Maker};
+use crate::model::Method;
+use crate::net::UdpBind;
+use crate::probe::{Discoverer, DiscoveryContext};
+use crate::protocol::ask::{self, Exchange, Place, Question};
+use crate::protocol::facts::Teller;
+
+/// The makers' own discovery, by multicast and broadcast over IPv4.
+pub struct Beacons;
+
+impl Discoverer for Beacons {
+    fn method(&self) -> Method {
+        Method::Beacon
+    }
+
+    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let places: Vec<Place> = ask::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
+            if places.is_empty() {
+                return Ok(());
+            }
+            let teller = Teller::new(context);
+            let own = FromOwnPort { teller: &teller };
+            let fixed: Vec<AtFixedPort<'_>> =
+                MAKERS.iter().filter_map(|maker| AtFixedPort::new(&teller, maker, &places)).collect();
+            let everywhere = [everywhere()];
+            let fixed = join_all(fixed.iter().map(|exchange| ask::ask(context, &everywhere, exchange)));
+            let (asked, _) = tokio::join!(ask::ask(context, &places, &own), fixed);
+            asked.map_err(|error| format!("the makers' discovery cannot open a UDP socket: {error}"))
+        }
+        .boxed()
+    }
+}
+
+/// No interface in particular: where broadcasts of all of them arrive.
+fn everywhere() -> Place {
+    Place { name: "any".into(), interface: 0, source: Ipv4Addr::UNSPECIFIED.into(), broadcast: None, mac: None }
+}
+
+fn asker(place: &Place) -> Option<Asker> {
+    let IpAddr::V4(ip) = place.source else { return None };
+    Some(Asker { ip, mac: place.mac, nonce: fastrand::u128(..) })
+}
+
+async fn tell(teller: &Teller<'_>, from: SocketAddr, datagram: &[u8]) {
+    if let Some((maker, device)) = super::read(datagram) {
+        teller.tell(from.ip(), device.facts(maker, from.ip())).await;
+    }
+}
+
+/// Asks all makers from a port of each interface's own, where most answers come back to.
+struct FromOwnPort<'a> {
+    teller: &'a Teller<'a>,
+}
+
+impl Exchange for FromOwnPort<'_> {
+    fn questions(&self, place: &Place, _round: u32) -> Vec<Question> {
+        let Some(asker) = asker(place) else { return Vec::new() };
+        // Limited broadcasts leave by the interface of the address the socket is bound to.
+        let broadcasts = place.broadcast.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
+        let broadcasts: Vec<Ipv4Addr> = broadcasts.collect();
+        let to = |maker: &Maker| maker.group.into_iter().chain(broadcasts.clone()).collect::<Vec<_>>();
+        MAKERS
+            .iter()
+            .flat_map(|maker| {
+                let question = (maker.ask)(&asker);
+                to(maker).into_iter().map(move |ip| (SocketAddr::new(ip.into(), maker.port), question.clone()))
+            })
+            .collect()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        tell(self.teller, from, datagram).boxed()
+    }
+}
+
+/// Asks one maker whose devices answer to a fixed port, or by broadcast, from a socket that hears that.
+struct AtFixedPort<'a> {
+    teller: &'a Teller<'a>,
+    maker: &'a Maker,
+    port: u16,
+    places: &'a [Place],
+}
+
+impl<'a> AtFixedPort<'a> {
+    fn new(teller: &'a Teller<'a>, maker: &'a Maker, places: &'a [Place]) -> Option<Self> {
+        maker.answers_at.map(|port| AtFixedPort { teller, maker, port, places })
+    }
+}
+
+impl Exchange for AtFixedPort<'_> {
+    fn bind(&self, place: &Place) -> UdpBind {
+        place.bind_port(self.port, &[])
+    }
+
+    fn questions(&self, _everywhere: &Place, _round: u32) -> Vec<Question> {
+        self.places
+            .iter()
+            .filter_map(|place| {
+                let to = SocketAddr::new(place.broadcast?.into(), self.maker.port);
+                Some((to, (self.maker.ask)(&asker(place)?)))
+            })
+            .collect()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        tell(self.teller, from, datagram).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Fact, FindingKind, Protocol};
+    use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
+    use crate::protocol::ask::testing::discover;
+
+    const SADP: &str = "<ProbeMatch><DeviceDescription>DS-1</DeviceDescription><MAC>44-19-b6-00-00-01</MAC>\
+        <IPv4Address>192.0.0.64</IPv4Address><Activated>false</Activated></ProbeMatch>";
+
+    fn hikvision(sent: &Sent) -> Vec<Answer> {
+        let asked = sent.to == "239.255.255.250:37020".parse().unwrap();
+        let answer = (Duration::from_millis(20), "192.0.2.64:37020".parse().unwrap(), Ok(SADP.into()));
+        if asked { vec![answer] } else { vec![] }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_said_once_and_of_its_sender() {
+        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], hikvision);
+        let (outcome, findings) = discover(&net, &Beacons).await;
+        assert_eq!(outcome, Ok(()));
+        assert!(findings.iter().all(|f| f.ip == "192.0.2.64".parse::<IpAddr>().unwrap()));
+        let said = |kind: FindingKind| findings.iter().filter(|f| f.kind == kind).count();
+        assert_eq!(said(FindingKind::Seen(Method::Beacon)), 1);
+        assert_eq!(said(FindingKind::Address("192.0.0.64".parse().unwrap())), 1);
+        assert_eq!(said(FindingKind::Mac("44:19:b6:00:00:01".parse().unwrap())), 1);
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s)
+            if s.protocol == Protocol::Sadp && s.port == 37020 && !s.notes.is_empty())));
+        assert!(
+            findings
+                .iter()
+                .any(|f| matches!(&f.kind, FindingKind::Evidence(e) if e.fact == Fact::Model && e.value == "DS-1"))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_maker_is_asked_from_every_interface_and_where_answers_go() {
+        let net = FakeUdp::new(
+            vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"]), interface("eth1", 3, &["198.51.100.2/25"])],
+            |_| vec![],
+        );
+        net.refused.lock().unwrap().push("0.0.0.0:7711".parse().unwrap());
+        let _ = discover(&net, &Beacons).await;
+        let sent = net.sent();
+        for maker in MAKERS {
+            for (source, directed) in [("192.0.2.2", "192.0.2.255"), ("198.51.100.2", "198.51.100.127")] {
+                let to = |ip: IpAddr| {
+                    let own = sent.iter().filter(|s| s.bind.ip() == source.parse::<IpAddr>().unwrap());
+                    own.filter(|s| s.to == SocketAddr::new(ip, maker.port)).count()
+                };
+                // Two makers share a port, and each is asked in three rounds.
+                let times = 3 * MAKERS.iter().filter(|m| m.port == maker.port).count();
+                assert_eq!(
+                    (to(Ipv4Addr::BROADCAST.into()), to(directed.parse().unwrap())),
+                    (times, times),
+                    "{}",
+                    maker.name
+                );
+                assert!(maker.group.is_none_or(|group| to(group.into()) == 3), "{}", maker.name);
+            }
+            if let Some(port) = maker.answers_at.filter(|p| *p != 7711 && *p != 0) {
+                let at: SocketAddr = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+                let from_there = sent.iter().filter(|s| s.bind == at && s.to.port() == maker.port);
+                assert_eq!(from_there.count(), 3 * 2, "{}", maker.name);
+            }
+        }
+        assert!(sent.iter().all(|s| s.to.is_ipv4() && s.broadcast));
+    }
+
+    #[test]
+    fn no_question_is_taken_for_an_answer() {
+        let asker = Asker { ip: Ipv4Addr::new(192, 0, 2, 2), mac: None, nonce: 0x0b0b };
+        for maker in MAKERS {
+            assert!(super::super::read(&(maker.ask)(&asker)).is_none(), "{}", maker.name);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_datagram_is_read_without_panic(start in 0usize..16, bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
+            // Behind what makers begin their answers with, so that more than the first byte is reached.
+            let starts: [&[u8]; 16] = [
+                b"", b"<ProbeMatch>", b"\x20\0\0\0DHIP", b"\xb3", b"\xff", b"\x01\0\0\x40", b"\x02\x06\0\x40", b"\x01\x4a\x5d\x8f\x1c",
+                b"MO_I\x01\0", b"\x0b", b"\x99\x39\xa4\x27", b"\x02MAC:", b"\0\x01\0\0\0\x0e", b"DH\x01\x08", b"<root><device>", b"{",
+            ];
+            let datagram = [starts[start], &bytes].concat();
+            if let Some((maker, device)) = super::super::read(&datagram) {
+                let _ = device.facts(maker, Ipv4Addr::LOCALHOST.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Hikvision SADP (Search Active Devices Protocol): an XML inquiry, answered by Hikvision devices and those sold under other
+//! names, activated or not. Field names as devices send them.
+
+use std::net::Ipv4Addr;
+
+use super::device::Device;
+use super::{Asker, Maker};
+use crate::model::{Kind, Protocol};
+use crate::protocol::{ask, xml};
+
+/// SADP.
+pub const MAKER: Maker = Maker {
+    name: "SADP",
+    protocol: Protocol::Sadp,
+    port: 37020,
+    group: Some(Ipv4Addr::new(239, 255, 255, 250)),
+    answers_at: None,
+    ask,
+    read,
+};
+
+fn ask(asker: &Asker) -> Vec<u8> {
+    let uuid = ask::uuid(asker.nonce).to_ascii_uppercase();
+    format!(r#"<?xml version="1.0" encoding="utf-8"?><Probe><Uuid>{uuid}</Uuid><Types>inquiry</Types></Probe>"#)
+        .into_bytes()
+}
+
+fn read(answer: &[u8]) -> Option<Device> {
+    if !answer.trim_ascii_start().starts_with(b"<") {
+        return None;
+    }
+    let document = xml::read(answer);
+    let found = document.roots.iter().find(|r| r.name.eq_ignore_ascii_case("ProbeMatch"))?;
+    // ONVIF's ProbeMatch has other elements.
+    found.child("DeviceDescription").or(found.child("DeviceSN")).or(found.child("IPv4Address"))?;
+    let text = |name: &str| found.child_text(name).map(str::to_owned);
+    let port = |name: &str| found.child_text(name).and_then(|p| p.parse().ok());
+    let channels = |name: &str| port(name).unwrap_or(0u16);
+    let (analogue, digital) = (channels("AnalogChannelNum"), channels("DigitalChannelNum"));
+    let mut device = Device {
+        vendor: Some(("Hikvision or OEM".into(), 0.75)),
+        model: text("DeviceDescription"),
+        serial: text("DeviceSN"),
+        firmware: text("SoftwareVersion"),
+        mac: found.child_text("MAC").and_then(|m| m.parse().ok()),
+        ip: found.child_text("IPv4Address").and_then(|i| i.parse().ok()),
+        kind: Some(if analogue > 0 || digital > 1 { (Kind::Recorder, 0.55) } else { (Kind::Camera, 0.5) }),
+        http_port: port("HttpPort"),
+        ..Device::default()
+    };
+    if found.child_text("Activated").is_some_and(|a| a.eq_ignore_ascii_case("false")) {
+        device.notes.push("not activated: it has no password yet".into());
+    }
+    Some(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ProbeMatch><Uuid>11223344-5566-4788-9900-112233445566</Uuid>\n\
+        <Types>inquiry</Types>\n<DeviceType>141945</DeviceType>\n<DeviceDescription>DS-2CD2042WD-I</DeviceDescription>\n\
+        <DeviceSN>DS-2CD2042WD-I20200101AAWR000000001</DeviceSN>\n<CommandPort>8000</CommandPort>\n<HttpPort>81</HttpPort>\n\
+        <MAC>44-19-b6-00-00-01</MAC>\n<IPv4Address>192.0.0.64</IPv4Address>\n<DHCP>false</DHCP>\n\
+        <AnalogChannelNum>0</AnalogChannelNum>\n<DigitalChannelNum>1</DigitalChannelNum>\n\
+        <SoftwareVersion>V5.4.5build 170124</SoftwareVersion>\n<Activated>false</Activated>\n</ProbeMatch>\r\n\0";
+
+    #[test]
+    fn an_answer_names_model_serial_and_state() {
+        let device = read(ANSWER.as_bytes()).unwrap();
+        assert_eq!(device.model.as_deref(), Some("DS-2CD2042WD-I"));
+        assert_eq!(device.serial.as_deref(), Some("DS-2CD2042WD-I20200101AAWR000000001"));
+        assert_eq!(device.firmware.as_deref(), Some("V5.4.5build 170124"));
+        assert_eq!(device.mac, "44:19:b6:00:00:01".parse().ok());
+        assert_eq!(device.ip, Some(Ipv4Addr::new(192, 0, 0, 64)));
+        assert_eq!((device.http_port, device.kind), (Some(81), Some((Kind::Camera, 0.5))));
+        assert_eq!(device.notes, ["not activated: it has no password yet"]);
+        let recorder =
+            ANSWER.replace("<DigitalChannelNum>1<", "<DigitalChannelNum>16<").replace(">false</A", ">true</A");
+        let recorder = read(recorder.as_bytes()).unwrap();
+        assert_eq!((recorder.kind, recorder.notes.len()), (Some((Kind::Recorder, 0.55)), 0));
+    }
+
+    #[test]
+    fn the_question_is_an_inquiry_and_no_answer() {
+        let question = ask(&Asker { ip: Ipv4Addr::LOCALHOST, mac: None, nonce: 7 });
+        let document = xml::read(&question);
+        assert_eq!(document.find_text("Types"), Some("inquiry"));
+        assert_eq!(read(&question), None);
+        assert_eq!(read(b"<ProbeMatch><Types>dn:NetworkVideoTransmitter</Types></ProbeMatch>"), None);
+    }
+}
