@@ -122,6 +122,7 @@ pub trait HostProbe: Send + Sync {
 #[derive(Debug, Default)]
 pub struct HostFacts {
     inner: Mutex<Facts>,
+    rtsp: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -244,6 +245,12 @@ impl HostContext {
         connection.into_tls(&self.name, self.options.request_timeout.min(self.time_left())).await
     }
 
+    /// Waits until nobody else has an RTSP connection to the host: many cameras serve one client at a time. None when it
+    /// takes longer than `limit`.
+    pub async fn rtsp_turn(&self, limit: Duration) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        tokio::time::timeout(limit, self.facts.rtsp.clone().lock_owned()).await.ok()
+    }
+
     /// The time left for this host.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -354,6 +361,7 @@ struct LoginState {
     under_way: u32,
     locked: Option<String>,
     worked: Option<Credential>,
+    refused_by: Vec<(Protocol, Credential)>,
 }
 
 impl Logins {
@@ -380,6 +388,11 @@ impl Logins {
         state.locked.get_or_insert(why.into());
     }
 
+    /// Whether the device says that it is locked.
+    pub fn is_locked(&self) -> bool {
+        self.lock().locked.is_some()
+    }
+
     /// Why nothing more is tried, if so.
     pub fn stopped(&self) -> Option<String> {
         let state = self.lock();
@@ -395,6 +408,19 @@ impl Logins {
     /// The login that worked last.
     pub fn worked(&self) -> Option<Credential> {
         self.lock().worked.clone()
+    }
+
+    /// Notes that a login was refused over a protocol, so that it is not tried there again. Cameras may have other users
+    /// for other protocols.
+    pub fn note_refused(&self, protocol: Protocol, credential: &Credential) {
+        if !self.was_refused(protocol, credential) {
+            self.lock().refused_by.push((protocol, credential.clone()));
+        }
+    }
+
+    /// Whether a login was refused over a protocol.
+    pub fn was_refused(&self, protocol: Protocol, credential: &Credential) -> bool {
+        self.lock().refused_by.iter().any(|(p, c)| *p == protocol && c == credential)
     }
 
     /// What goes into the report; none when no login was tried.

@@ -1,7 +1,13 @@
 //! RTSP 1.0 (RFC 2326) with SDP (RFC 4566).
 
+mod channel;
+pub mod client;
+pub mod error;
 pub mod frames;
 pub mod headers;
+mod login;
+pub mod play;
 pub mod sdp;
+mod udp;
 pub mod url;
 pub mod wire;

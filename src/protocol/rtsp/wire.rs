@@ -129,6 +129,20 @@ pub struct Response {
     pub end: BodyEnd,
 }
 
+impl Response {
+    /// The success of a request whose answer never came, though its effect did.
+    pub(super) fn success() -> Self {
+        Response {
+            spoken: Spoken::Rtsp,
+            status: 200,
+            reason: String::new(),
+            headers: Headers::default(),
+            body: Bytes::new(),
+            end: BodyEnd::Stated,
+        }
+    }
+}
+
 /// Something a device sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
