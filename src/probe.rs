@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::identify::signature::{Field, Signatures};
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Credential, ErrorKind, Evidence, Finding, FindingKind, LoginAttempts, MacAddr, Method, ProbeOptions, Protocol,
-    ScanPlan, Service, StageError,
+    Credential, ErrorKind, Evidence, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, Method, ProbeOptions,
+    Protocol, ScanPlan, Service, StageError,
 };
 use crate::net::{Connection, Dialer, Interface, Net, NetError};
 
@@ -294,6 +294,12 @@ impl HostContext {
     /// The vendor the evidence so far speaks for.
     pub fn vendor(&self) -> Option<String> {
         crate::identify::weigh(&self.evidence()).vendor().map(str::to_owned)
+    }
+
+    /// Whether the evidence so far speaks clearly for a printer, a router or whatever else has no picture.
+    pub fn is_clearly_no_camera(&self) -> bool {
+        let verdict = crate::identify::weigh(&self.evidence());
+        verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.7
     }
 
     /// The logins meant for this device, the one that worked before first.

@@ -9,6 +9,7 @@ pub mod beacon;
 pub mod facts;
 pub mod http;
 pub mod mdns;
+pub mod mjpeg;
 pub mod onvif;
 pub mod rtsp;
 pub mod ssdp;
@@ -37,4 +38,5 @@ pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
-pub const ANALYSERS: &[&dyn HostProbe] = &[&ssdp::describe::Describe, &onvif::analyze::OnvifAnalysis];
+pub const ANALYSERS: &[&dyn HostProbe] =
+    &[&ssdp::describe::Describe, &onvif::analyze::OnvifAnalysis, &mjpeg::analyze::MjpegAnalysis];

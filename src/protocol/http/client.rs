@@ -119,6 +119,8 @@ pub struct Response {
     pub tls: bool,
     /// Path and query.
     pub target: String,
+    /// Whether a login was given and taken.
+    pub logged_in: bool,
     /// What was learnt in the TLS handshake.
     pub tls_info: Option<TlsInfo>,
     /// How long the TCP connect took.
@@ -463,6 +465,9 @@ impl Body {
 
     /// The whole body into `response`, unpacked, at most `limit` bytes.
     async fn read_into(&mut self, response: &mut Response, limit: usize, deadline: Instant) {
+        // Moving pictures have no end; their beginning tells enough.
+        let is_endless = response.content_type() == "multipart/x-mixed-replace";
+        let limit = if is_endless { limit.min(16 * 1024) } else { limit };
         let (packed, ended_early) = self.read_all(limit, deadline).await;
         let (body, cut) = wire::unpack(packed, response.header("Content-Encoding"), limit);
         (response.body, response.truncated) = (body, ended_early || cut);

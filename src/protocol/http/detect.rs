@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 use super::client::{self, HttpError, Request, Response};
 use super::{page, redirect};
 use crate::identify::signature::Field;
+use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::probe::{Detector, Heard, HostContext};
 use crate::protocol::auth;
@@ -185,6 +186,9 @@ async fn say(host: &HostContext, response: &Response) {
     }
     let mut service = describe(host, response).await;
     service.notes.extend(response.notes.iter().cloned());
+    if response.status == 200 && response.content_type() == "multipart/x-mixed-replace" {
+        host.say(FindingKind::StreamHint(StreamHint::new(response.url(host)))).await;
+    }
     say_page(host, response, &mut service).await;
     host.say(FindingKind::Service(service)).await;
     say_icon(host, response).await;

@@ -97,7 +97,10 @@ async fn settle(
             }
             body.put_back(text);
         }
-        _ => attempt.accepted(login.credential()),
+        _ => {
+            attempt.accepted(login.credential());
+            response.logged_in = true;
+        }
     }
     Ok((response, body))
 }

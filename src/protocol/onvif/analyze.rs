@@ -6,7 +6,7 @@ use super::address::Address;
 use super::client::{CallError, Client, Endpoint};
 use super::wire::{self, Call, DeviceInformation, Media, Profile, Services};
 use crate::identify::signature::Field;
-use crate::identify::{self, vendor};
+use crate::identify::vendor;
 use crate::model::finding::StreamHint;
 use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport, Verify,
@@ -48,7 +48,7 @@ async fn find(host: &HostContext) -> Option<Client<'_>> {
             Err(error) => host.error("onvif", error.kind(), error.to_string()).await,
         }
     }
-    if is_clearly_something_else(host) {
+    if host.is_clearly_no_camera() {
         return None;
     }
     for endpoint in guesses(host).into_iter().filter(|e| !announced.contains(e)) {
@@ -89,14 +89,6 @@ fn guesses(host: &HostContext) -> Vec<Endpoint> {
     ports.sort_unstable();
     ports.truncate(MAX_GUESSES);
     ports.into_iter().map(|(tls, _, port)| Endpoint { port, tls, target: PATH.to_owned() }).collect()
-}
-
-/// Whether the evidence speaks so clearly for a printer, router or media server that asking is a waste.
-fn is_clearly_something_else(host: &HostContext) -> bool {
-    let verdict = identify::weigh(&host.evidence());
-    matches!(verdict.kind, Kind::Other | Kind::MediaServer)
-        && verdict.winner(Fact::Kind).is_some()
-        && verdict.confidence >= 0.7
 }
 
 /// The questions to one device.

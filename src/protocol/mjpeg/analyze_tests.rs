@@ -1,0 +1,180 @@
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::model::finding::StreamHint;
+use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions};
+use crate::net::fake::{FakeNet, Reply};
+use crate::protocol::mjpeg::snapshot;
+
+const IP: &str = "192.0.2.10";
+const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/data/http/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> (HostContext, tokio::sync::mpsc::Receiver<Finding>) {
+    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
+    let options = ProbeOptions { credentials, ..ProbeOptions::default() };
+    HostContext::for_test(net.clone(), IP, options)
+}
+
+async fn analyse(net: &Arc<FakeNet>, known: Vec<FindingKind>, logins: &[(&str, &str)]) -> Vec<Stream> {
+    let (host, mut said) = host(net, logins);
+    known.iter().for_each(|kind| host.facts.note(kind));
+    MjpegAnalysis.run(&host).await;
+    let said = std::iter::from_fn(|| said.try_recv().ok());
+    said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
+}
+
+fn web() -> FindingKind {
+    FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80))
+}
+
+fn vendor(name: &str) -> FindingKind {
+    FindingKind::Evidence(Evidence::new(Fact::Vendor, name, EvidenceSource::Onvif, 0.9))
+}
+
+/// Every reconstructed body, behind the link of a start page.
+#[tokio::test(start_paused = true)]
+async fn every_body_of_the_collection_is_measured() {
+    let all: Value = serde_json::from_str(include_str!("../../../tests/data/expected.json")).unwrap();
+    let files = all["files"].as_object().unwrap();
+    let mut checked = 0;
+    for (name, expected) in files.iter().filter(|(name, v)| name.starts_with("http/") && v.get("frames").is_some()) {
+        let bytes = file(name.trim_start_matches("http/"));
+        let net = FakeNet::new();
+        net.answer("192.0.2.10:80", move |asked| {
+            Reply::Last(match asked.target() {
+                "/" => b"HTTP/1.0 200 OK\r\n\r\n<img src='video.cgi?x=1'>".to_vec(),
+                "/video.cgi?x=1" => bytes.clone(),
+                _ => NOT_FOUND.to_vec(),
+            })
+        });
+        let streams = analyse(&net, vec![web()], &[]).await;
+        assert_eq!(streams.len(), 1, "{name}");
+        let video = streams[0].video.as_ref().unwrap();
+        let size: Vec<u64> = [video.width, video.height].into_iter().flatten().map(u64::from).collect();
+        assert_eq!(serde_json::json!(size), expected["jpeg"], "{name}");
+        assert_eq!((streams[0].status, streams[0].open), (StreamStatus::Streaming, Some(true)), "{name}");
+        checked += 1;
+    }
+    assert!(checked >= 9, "{checked}");
+}
+
+/// Ten pictures a second for ever, on the path Axis has, to those who log in.
+fn axis(net: &Arc<FakeNet>) {
+    let good = file("mjpeg_good.bin");
+    let picture = jpeg::find(&good).unwrap().to_vec();
+    net.serve("192.0.2.10:80", move |_, mut stream| {
+        let picture = picture.clone();
+        async move {
+            let mut request = vec![0; 4096];
+            let n = stream.read(&mut request).await.unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..n]).into_owned();
+            if !request.starts_with("GET /axis-cgi/mjpg/video.cgi ") {
+                let _ = stream.write_all(NOT_FOUND).await;
+                return;
+            }
+            if !request.contains("Authorization: Digest ") {
+                let demand = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\n";
+                let _ = stream.write_all(demand.as_bytes()).await;
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n").await;
+            let part = [&b"--b\r\nContent-Type: image/jpeg\r\n\r\n"[..], &picture, b"\r\n"].concat();
+            while stream.write_all(&part).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_makers_path_is_measured_behind_its_login() {
+    let net = FakeNet::new();
+    axis(&net);
+    let streams = analyse(&net, vec![web(), vendor("Axis")], &[("root", "pw")]).await;
+    assert_eq!(streams[0].url, "http://192.0.2.10:80/axis-cgi/mjpg/video.cgi");
+    assert_eq!((streams[0].status, streams[0].open), (StreamStatus::Streaming, Some(false)));
+    let video = streams[0].video.as_ref().unwrap();
+    assert_eq!(video.measured_fps, Some(10.0));
+    // 221 bytes ten times a second.
+    assert_eq!(video.measured_kbps, Some(18));
+    assert!(streams[0].ladder.iter().all(|s| s.ok));
+    assert_eq!(streams[0].ladder.last().map(|s| s.step), Some(Step::Keyframe));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demand_for_a_login_counts_where_other_paths_are_not_found() {
+    let net = FakeNet::new();
+    axis(&net);
+    let streams = analyse(&net, vec![web(), vendor("Axis")], &[]).await;
+    assert_eq!(streams[0].status, StreamStatus::AuthRequired);
+    assert_eq!(streams[0].error.as_ref().unwrap().kind, ErrorKind::AuthRequired);
+    // A server that demands it everywhere has said nothing.
+    let net = FakeNet::new();
+    net.answer("192.0.2.10:80", |_| Reply::Last(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec()));
+    assert_eq!(analyse(&net, vec![web(), vendor("Axis")], &[]).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_and_endless_pictures_are_named() {
+    for (start, kind) in [(&b""[..], ErrorKind::Timeout), (b"\xff\xd8\xff\xe0", ErrorKind::TooLarge)] {
+        let net = FakeNet::new();
+        net.serve("192.0.2.10:81", move |_, mut stream| async move {
+            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n").await;
+            let _ = stream.write_all(start).await;
+            while !start.is_empty() && stream.write_all(&[0; 65536]).await.is_ok() {}
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        });
+        let hint = FindingKind::StreamHint(StreamHint::new("http://192.0.2.10:81/"));
+        let streams = analyse(&net, vec![hint], &[]).await;
+        assert_eq!(streams[0].status, StreamStatus::NoData);
+        assert_eq!(streams[0].error.as_ref().unwrap().kind, kind);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_and_printers_are_no_streams() {
+    let net = FakeNet::new();
+    // The start page for every path, as single-page applications answer.
+    let log = net.answer("192.0.2.10:80", |_| {
+        Reply::Last(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>app</html>".to_vec())
+    });
+    assert_eq!(analyse(&net, vec![web()], &[]).await, []);
+    let asked = log.all().len();
+    assert!(asked <= MAX_PATHS + 2, "{asked}");
+    let printer = Evidence::new(Fact::Kind, "other", EvidenceSource::HttpServer, 0.9);
+    assert_eq!(analyse(&net, vec![web(), FindingKind::Evidence(printer)], &[]).await, []);
+    assert_eq!(log.all().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_are_told_by_their_bytes() {
+    let net = FakeNet::new();
+    net.answer("192.0.2.10:80", |asked| {
+        Reply::Last(match asked.target() {
+            "/good" => file("snapshot_octet_stream.bin"),
+            "/page" => file("snapshot_is_html.txt"),
+            "/lf" => file("lf_only.txt"),
+            _ => NOT_FOUND.to_vec(),
+        })
+    });
+    let (host, _said) = host(&net, &[]);
+    for target in ["good", "lf"] {
+        let picture = snapshot::fetch(&host, &format!("http://192.0.2.10/{target}")).await.unwrap();
+        assert_eq!(jpeg::size(&picture), Some((32, 16)));
+    }
+    for (url, kind) in [
+        ("http://192.0.2.10/page", ErrorKind::Protocol),
+        ("http://192.0.2.10/none", ErrorKind::NotFound),
+        ("http://192.0.2.10:81/good", ErrorKind::Refused),
+        ("rtsp://192.0.2.10/good", ErrorKind::Protocol),
+    ] {
+        assert_eq!(snapshot::fetch(&host, url).await.unwrap_err().kind, kind, "{url}");
+    }
+}

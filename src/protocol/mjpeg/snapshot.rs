@@ -1,0 +1,65 @@
+//! Fetches a still picture.
+
+use crate::identify::stream_url;
+use crate::media::jpeg;
+use crate::model::ErrorKind;
+use crate::probe::HostContext;
+use crate::protocol::http::client::{self, HttpError, Request};
+use crate::protocol::onvif::address::Address;
+
+/// The largest picture taken.
+const MAX_PICTURE: usize = 16 * 1024 * 1024;
+
+/// The picture at an address of the host, logged in where that is demanded. What the answer's type says does not count:
+/// error pages come as `image/jpeg`, pictures as `application/octet-stream`.
+///
+/// # Errors
+/// No answer, another status than 200, or something that is no JPEG.
+pub async fn fetch(host: &HostContext, url: &str) -> Result<Vec<u8>, HttpError> {
+    let address = Address::read(url, "http", host.ip, &host.name).filter(|a| a.scheme.starts_with("http"));
+    let Some(address) = address else {
+        return Err(HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address"));
+    };
+    let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
+    fetch_at(host, address.port_or_default(), address.tls(), target).await
+}
+
+/// The picture of a channel (from 1) at the places where the host's maker puts it, the first that gives one.
+///
+/// # Errors
+/// What the last place answered.
+pub async fn find(host: &HostContext, port: u16, tls: bool, channel: u32) -> Result<Vec<u8>, HttpError> {
+    const MOST: usize = 4;
+    let mut last = HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known");
+    for candidate in stream_url::snapshot(host.vendor().as_deref(), channel).into_iter().take(MOST) {
+        match fetch_at(host, candidate.port.unwrap_or(port), tls, candidate.path).await {
+            Ok(picture) => return Ok(picture),
+            Err(error) => last = error,
+        }
+        if host.is_over() || matches!(last.kind, ErrorKind::Locked | ErrorKind::AuthRefused) {
+            break;
+        }
+    }
+    Err(last)
+}
+
+async fn fetch_at(host: &HostContext, port: u16, tls: bool, target: String) -> Result<Vec<u8>, HttpError> {
+    let request = Request { max_body: MAX_PICTURE, ..Request::get(port, tls, target).with_login() };
+    let response = client::send(host, request).await?;
+    let (kind, why) = match response.status {
+        200 => match jpeg::find(&response.body) {
+            Some(picture) => return Ok(picture.to_vec()),
+            None if response.truncated => (ErrorKind::TooLarge, "the picture is cut off".to_owned()),
+            None => (ErrorKind::Protocol, "the answer is no JPEG".to_owned()),
+        },
+        401 | 403 => match host.logins.stopped() {
+            Some(why) => (ErrorKind::Locked, why),
+            None if host.credentials().is_empty() => (ErrorKind::AuthRequired, "a login is demanded".to_owned()),
+            None => (ErrorKind::AuthRefused, "the login was refused".to_owned()),
+        },
+        404 => (ErrorKind::NotFound, "there is no picture".to_owned()),
+        503 => (ErrorKind::Busy, "the device is busy".to_owned()),
+        status => (ErrorKind::Device, format!("answered status {status}")),
+    };
+    Err(HttpError::new(kind, format!("{}: {why}", client::url(host, tls, port, "/"))))
+}

@@ -1,0 +1,180 @@
+//! JPEG pictures out of `multipart/x-mixed-replace`, however the parts are written.
+//!
+//! Boundaries come with and without their dashes, quoted, or not at all; part lengths are missing or wrong; the first
+//! delimiter is left out. A picture's own markers are none of that: it begins with FF D8 FF and ends with FF D9, so that is
+//! what is looked for, and the parts around it are passed over. Pure.
+
+use crate::media::jpeg;
+
+/// The largest picture taken.
+pub const MAX_PICTURE: usize = 16 * 1024 * 1024;
+
+/// The header of a part is no longer than this.
+const MAX_PART_HEADER: usize = 1024;
+
+const START: [u8; 3] = [0xff, 0xd8, 0xff];
+const END: [u8; 2] = [0xff, 0xd9];
+
+/// Whether a body of that type may be a sequence of pictures.
+pub fn is_multipart(content_type: &str) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    content_type.contains("multipart/") && !content_type.contains("form-data")
+}
+
+/// Takes pictures out of a body as it comes.
+#[derive(Debug, Default)]
+pub struct Pictures {
+    buffer: Vec<u8>,
+    /// Where the search for an end goes on.
+    searched: usize,
+    overlong: bool,
+}
+
+impl Pictures {
+    /// Takes what came.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Whether a picture passed [`MAX_PICTURE`]; none come after it.
+    pub fn is_overlong(&self) -> bool {
+        self.overlong
+    }
+
+    /// The next whole picture, `FF D8` to `FF D9`.
+    pub fn next_picture(&mut self) -> Option<Vec<u8>> {
+        self.drop_until_start();
+        loop {
+            let from = self.searched.max(START.len());
+            let Some(at) = find(self.buffer.get(from..)?, &END) else {
+                // The end may be cut between its two bytes.
+                self.searched = self.buffer.len().saturating_sub(1);
+                if self.buffer.len() > MAX_PICTURE {
+                    self.overlong = true;
+                    self.buffer.clear();
+                }
+                return None;
+            };
+            let end = from + at + END.len();
+            if let Some(whole) = jpeg::end(&self.buffer) {
+                return Some(self.take(whole));
+            }
+            // A picture that does not walk, as some firmware writes them: it ends where the next begins.
+            let after = self.buffer.get(end..)?;
+            let next = after.get(..after.len().min(MAX_PART_HEADER)).unwrap_or_default();
+            if find(next, &START).is_some() && looks_like_part_header(next) {
+                return Some(self.take(end));
+            }
+            self.searched = end;
+            if find(after, &END).is_none() && after.len() < MAX_PART_HEADER {
+                // What follows tells whether this was the end.
+                self.searched = end - END.len();
+                return None;
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        self.searched = 0;
+        let rest = self.buffer.split_off(length.min(self.buffer.len()));
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    fn drop_until_start(&mut self) {
+        if self.buffer.starts_with(&START) {
+            return;
+        }
+        let junk = match find(&self.buffer, &START) {
+            Some(at) => at,
+            // The start may be cut.
+            None => self.buffer.len().saturating_sub(START.len() - 1),
+        };
+        self.buffer.drain(..junk);
+        self.searched = 0;
+    }
+}
+
+/// Whether bytes behind a picture are a line end, dashes or header lines rather than picture data.
+fn looks_like_part_header(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii_start();
+    start.starts_with(b"--") || start.to_ascii_lowercase().starts_with(b"content-") || start.starts_with(&START)
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The picture of the collection: 32 × 16.
+    fn picture() -> Vec<u8> {
+        let good = include_bytes!("../../../tests/data/http/mjpeg_good.bin");
+        jpeg::find(good).unwrap().to_vec()
+    }
+
+    fn pictures(bytes: &[u8], step: usize) -> Vec<Vec<u8>> {
+        let mut pictures = Pictures::default();
+        let mut found = Vec::new();
+        for piece in bytes.chunks(step) {
+            pictures.push(piece);
+            found.extend(std::iter::from_fn(|| pictures.next_picture()));
+        }
+        found
+    }
+
+    #[test]
+    fn parts_of_every_kind() {
+        let picture = picture();
+        for (before, between) in [
+            (
+                "--b\r\nContent-Type: image/jpeg\r\nContent-Length: 221\r\n\r\n",
+                "\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n",
+            ),
+            ("Content-Type: image/jpeg\n\n", "\n--b\nContent-Length: 10\n\n"),
+            ("", ""),
+            ("<html>\u{7f}</html>", "----b\r\n\r\n"),
+        ] {
+            let body = [before.as_bytes(), &picture, between.as_bytes(), &picture, b"\r\n--b--"].concat();
+            for step in [1, 7, 100, body.len()] {
+                assert_eq!(pictures(&body, step), [picture.clone(), picture.clone()], "{before:?} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_does_not_walk_ends_where_the_next_begins() {
+        // Its first segment claims more than there is.
+        let broken = [&START[..], &[0xe0, 0xff, 0xff], &[7; 60], &END].concat();
+        let body =
+            [&broken[..], b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n", &broken, b"\r\n--b\r\n\r\n", &START].concat();
+        for step in [1, 9, body.len()] {
+            assert_eq!(pictures(&body, step), [broken.clone(), broken.clone()], "by {step}");
+        }
+    }
+
+    #[test]
+    fn a_picture_without_end_is_given_up() {
+        let mut pictures = Pictures::default();
+        pictures.push(&START);
+        for _ in 0..(MAX_PICTURE >> 20) + 1 {
+            pictures.push(&vec![0; 1 << 20]);
+            assert_eq!(pictures.next_picture(), None);
+        }
+        assert!(pictures.is_overlong());
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read(parts in prop::collection::vec(prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..20), Just(START.to_vec()), Just(END.to_vec()), Just(picture()),
+            Just(b"\r\n--b\r\n\r\n".to_vec()),
+        ], 0..20), step in 1usize..50) {
+            for found in pictures(&parts.concat(), step) {
+                prop_assert!(found.starts_with(&START) && found.ends_with(&END));
+            }
+        }
+    }
+}
