@@ -309,6 +309,18 @@ mod tests {
     }
 
     #[test]
+    fn depth_cropping_and_fields() {
+        // Written by x264 for 322 × 242 at 10 bits, and for interlaced 720 × 576 with samples of 64:45.
+        let cropped = sps("Z24ADabNlBUIeIiMBEAAAPpAADqYA8UKZYA=");
+        assert_eq!((cropped.profile(), cropped.bit_depth, cropped.interlaced), (Some("High 10"), 10, false));
+        assert_eq!((cropped.coded_width, cropped.coded_height), (336, 256));
+        assert_eq!((cropped.width, cropped.height, cropped.timing), (322, 242, Some((1001, 60_000))));
+        let fields = sps("Z2QAHqzZQLQk3/gCAAFogAAAAwCAAAAZD4oUyw==");
+        assert_eq!((fields.width, fields.height, fields.interlaced), (720, 576, true));
+        assert_eq!((fields.sample_aspect_ratio, fields.fps()), (Some((64, 45)), Some(25.0)));
+    }
+
+    #[test]
     fn start_codes_and_trailing_bytes_do_not_matter() {
         let plain = BASE64_STANDARD.decode("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=").unwrap();
         let dressed = [&[0, 0, 0, 1][..], &plain, &[0, 0, 0, 0, 1, 0x68, 0xce]].concat();

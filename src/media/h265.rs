@@ -363,6 +363,16 @@ mod tests {
     }
 
     #[test]
+    fn range_extensions_and_the_conformance_window() {
+        // Written by x265 for 322 × 242, 4:2:2 at 10 bits, samples of 4:3.
+        let bytes = BASE64_STANDARD.decode("QgEBBAgAAAMAnQgAAAMAADywCkgPnJO2WVmkkyvDmgIAAAfSAADqYBA=").unwrap();
+        let sps = Sps::parse(&bytes).unwrap();
+        assert_eq!((sps.profile_tier_level.profile(), sps.bit_depth), (Some("Main 4:2:2 10"), 10));
+        assert_eq!((sps.coded_width, sps.coded_height, sps.width, sps.height), (328, 248, 322, 242));
+        assert_eq!((sps.sample_aspect_ratio, sps.timing), (Some((4, 3)), Some((1001, 30_000))));
+    }
+
+    #[test]
     fn levels_are_thirtieths() {
         for (idc, name) in [(90, Some("3.0")), (93, Some("3.1")), (153, Some("5.1")), (0, None), (91, None)] {
             assert_eq!(level_name(idc).as_deref(), name, "{idc}");

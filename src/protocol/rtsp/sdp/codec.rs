@@ -212,6 +212,8 @@ pub fn from_parameter_sets<'a>(codec: VideoCodec, sets: impl Iterator<Item = &'a
         }
         _ => {}
     }
+    // 30000/1001 is written 29.97 by everybody who means it.
+    video.fps = video.fps.map(|fps| (fps * 1000.0).round() / 1000.0);
     video.sample_aspect_ratio = ratio.filter(|(w, h)| w != h);
     video.fps_source = video.fps.map(|_| "sps".to_owned());
     video
