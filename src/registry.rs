@@ -183,6 +183,8 @@ impl Registry {
             }
         }
         evidence.extend(streams.iter().filter_map(stream_evidence));
+        let filmed = streams.iter().filter(|s| s.video.is_some()).map(|s| s.channel.unwrap_or(1));
+        evidence.extend(identify::channels(filmed.collect::<BTreeSet<_>>().len()));
         let verdict = identify::weigh(&evidence);
         services.sort_by_key(|s| (s.port, s.protocol, s.transport));
         streams.sort_by_key(|s| s.channel.unwrap_or(1));
@@ -409,6 +411,18 @@ mod tests {
         assert_eq!(devices[0].kind, Kind::Camera);
         assert_eq!(r.devices(true).len(), 2);
         assert_eq!(r.hosts_up(), 2);
+    }
+
+    #[test]
+    fn four_channels_that_film_make_a_recorder() {
+        let streams = (1..=4).map(|channel| {
+            let mut stream = Stream::new(format!("rtsp://192.0.2.1/ch{channel}"), Protocol::Rtsp);
+            stream.status = StreamStatus::Streaming;
+            stream.video = Some(Video::default());
+            stream.channel = Some(channel);
+            (ip(1), FindingKind::Stream(Box::new(stream)))
+        });
+        assert_eq!(registry(streams.collect()).devices(false)[0].kind, Kind::Recorder);
     }
 
     #[test]
