@@ -136,7 +136,7 @@ impl Found {
     }
 }
 
-/// Runs a sweep inside the namespace: `targets` as `first-last`, `methods` joined by `+`.
+/// Runs a sweep inside the namespace: `targets` as `first-last` or `link`, `methods` joined by `+`.
 fn sweep(namespace: &Namespace, targets: &str, methods: &str, privileged: bool) -> Found {
     let done = namespace.play(&format!("sweep {targets} {methods}"), privileged).output().unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
@@ -197,6 +197,55 @@ fn a_large_network_is_swept_without_losing_a_host() {
     assert_eq!(found.hosts().len(), 65_534 / 55 + 1);
 }
 
+/// Networks behind the others: 10.98.0.0/24 with two hosts, which answer to echo and refuse connects.
+fn routed() -> Option<(Namespace, Namespace)> {
+    let (scanner, others) = wire()?;
+    scanner.run("ip route add 10.98.0.0/24 via 10.99.0.2");
+    for address in ["10.99.0.2/16 dev wire", "10.98.0.5/32 dev lo", "10.98.0.77/32 dev lo"] {
+        others.run(&format!("ip addr add {address}"));
+    }
+    Some((scanner, others))
+}
+
+#[test]
+fn hosts_behind_a_router_answer_to_echo() {
+    let Some((scanner, _others)) = routed() else { return };
+    let found = sweep(&scanner, "10.98.0.1-10.98.0.254", "arp+icmp", true);
+    assert_eq!(found.hosts(), ["10.98.0.5", "10.98.0.77"], "{found:?}");
+    assert!(found.seen.iter().all(|(_, method)| method == "icmp"), "{found:?}");
+}
+
+#[test]
+fn hosts_behind_a_router_are_found_by_their_refusals_without_any_privilege() {
+    let Some((scanner, _others)) = routed() else { return };
+    let found = sweep(&scanner, "10.98.0.1-10.98.0.254", "arp+icmp+tcp", false);
+    assert_eq!(found.hosts(), ["10.98.0.5", "10.98.0.77"], "{found:?}");
+    assert!(found.seen.iter().all(|(_, method)| method == "tcp"), "{found:?}");
+}
+
+#[test]
+fn ipv6_hosts_of_the_link_answer_together() {
+    let Some((scanner, others)) = wire() else { return };
+    // Their addresses are theirs when nobody has objected for a second or two (RFC 4862).
+    std::thread::sleep(Duration::from_millis(2500));
+    let theirs = others.command("ip").args(["-6", "-br", "addr", "show", "dev", "wire"]).output().unwrap();
+    let theirs = String::from_utf8_lossy(&theirs.stdout).into_owned();
+    let theirs = theirs.split_whitespace().find_map(|w| w.split_once('/')).unwrap().0.to_owned();
+    let found = sweep(&scanner, "link", "icmp", true);
+    assert_eq!(found.hosts(), [theirs], "{found:?}");
+    assert_eq!(found.macs.len(), 1, "{found:?}");
+}
+
+#[test]
+fn a_neighbour_that_has_left_is_not_found_because_it_is_remembered() {
+    let Some((scanner, others)) = wire() else { return };
+    let _responder = Running::start(others.play("answer-arp every 50", true));
+    // Somebody who was here once: the kernel remembers, and nobody answers.
+    scanner.run("ip neigh add 10.99.0.7 lladdr 02:cc:00:00:00:07 dev wire nud stale");
+    let found = sweep(&scanner, "10.99.0.2-10.99.0.60", "arp+tcp", false);
+    assert_eq!(found.hosts(), ["10.99.0.50"], "{found:?}");
+}
+
 /// Started inside a namespace by the tests above.
 #[test]
 #[ignore = "a role in the other tests"]
@@ -252,13 +301,15 @@ async fn answer_arp(proxy: bool, every: u16) {
 }
 
 async fn run_sweep(targets: &str, methods: &str) {
-    let (first, last) = targets.split_once('-').unwrap();
-    let range = (first.parse().unwrap(), last.parse().unwrap());
+    // Without a range: whoever speaks IPv6 on the link.
+    let range = targets.split_once('-').map(|(first, last)| (first.parse().unwrap(), last.parse().unwrap()));
+    let mut targets = TargetSet::new(vec![], range, Vec::<HostTarget>::new(), &[]);
+    targets.link_local_v6 = range.is_none();
     let net: Arc<dyn Net> = RealNet::new();
     let (findings, mut heard) = mpsc::channel(64);
     let (warnings, mut said) = mpsc::channel(64);
     let plan = ScanPlan {
-        targets: TargetSet::new(vec![], [range], Vec::<HostTarget>::new(), &[]),
+        targets,
         methods: methods.split('+').map(|m| Method::from_name(m).unwrap()).collect(),
         interfaces: vec![],
         concurrency: 64,

@@ -13,7 +13,7 @@ const FLOOR: f64 = 500.0;
 /// The rate is looked at again after so much time without a refusal.
 const QUIET: Duration = Duration::from_millis(15);
 /// Unused turns are kept for so long.
-const KEPT: Duration = Duration::from_millis(4);
+const KEPT: Duration = Duration::from_millis(8);
 
 /// A token bucket whose rate doubles while all goes well, halves when the interface is full, and then grows by a
 /// tenth only.

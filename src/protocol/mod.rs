@@ -8,6 +8,7 @@ pub mod auth;
 pub mod beacon;
 pub mod facts;
 pub mod http;
+pub mod icmp;
 pub mod mdns;
 pub mod mjpeg;
 pub mod onvif;
@@ -24,6 +25,7 @@ use crate::probe::{Detector, Discoverer, HostProbe};
 pub const DISCOVERERS: &[&dyn Discoverer] = &[
     // The local links, then what lies behind routers, then whoever announces itself.
     &arp::discover::ArpSweep,
+    &icmp::discover::IcmpSweep,
     &tcp::discover::TcpSweep,
     &wsdd::discover::WsDiscovery,
     &ssdp::discover::Ssdp,
