@@ -61,9 +61,8 @@ pub async fn ask(captured: &[u8], format: Option<&str>) -> Result<(Option<Video>
         }
         Ok::<_, std::io::Error>(answer)
     };
-    let ((), answer) = tokio::time::timeout(LIMIT, async { tokio::join!(write, read) })
-        .await
-        .map_err(|_| FfprobeError::Timeout)?;
+    let ((), answer) =
+        tokio::time::timeout(LIMIT, async { tokio::join!(write, read) }).await.map_err(|_| FfprobeError::Timeout)?;
     let answer = answer.map_err(|e| FfprobeError::Unusable(e.to_string()))?;
     // Reaps the process; a hanging one is killed when `child` is dropped.
     let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
@@ -157,13 +156,19 @@ mod tests {
             {"codec_type": "audio", "codec_name": "pcm_alaw", "sample_rate": "8000", "channels": 1}]}"#;
         let (video, audio) = parse(answer).unwrap();
         let video = video.unwrap();
-        assert_eq!((video.codec, video.width, video.height, video.fps), (Some(VideoCodec::H265), Some(1920), Some(1080), Some(15.0)));
+        assert_eq!(
+            (video.codec, video.width, video.height, video.fps),
+            (Some(VideoCodec::H265), Some(1920), Some(1080), Some(15.0))
+        );
         assert_eq!(audio.map(|a| (a.codec, a.sample_rate_hz)), Some((Some(AudioCodec::Pcma), Some(8000))));
     }
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let (video, _) = parse(br#"{"streams": [{"codec_type": "video", "codec_name": "cinepak", "width": 0, "avg_frame_rate": "0/0"}]}"#).unwrap();
+        let (video, _) = parse(
+            br#"{"streams": [{"codec_type": "video", "codec_name": "cinepak", "width": 0, "avg_frame_rate": "0/0"}]}"#,
+        )
+        .unwrap();
         assert_eq!(video, Some(Video::default()));
         assert!(parse(b"garbage").is_err());
         assert_eq!(parse(b"{}"), Ok((None, None)));

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod auth;
 pub mod beacon;
 pub mod facts;
+pub mod ffprobe;
 pub mod http;
 pub mod icmp;
 pub mod mdns;
@@ -40,5 +41,9 @@ pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
-pub const ANALYSERS: &[&dyn HostProbe] =
-    &[&ssdp::describe::Describe, &onvif::analyze::OnvifAnalysis, &mjpeg::analyze::MjpegAnalysis];
+pub const ANALYSERS: &[&dyn HostProbe] = &[
+    &ssdp::describe::Describe,
+    &onvif::analyze::OnvifAnalysis,
+    &rtsp::analyze::Analyse,
+    &mjpeg::analyze::MjpegAnalysis,
+];

@@ -1,6 +1,12 @@
 //! A small fleet of simulated cameras on loopback: real RTSP, real frames, real logins. It serves the demo and the
 //! tests, and shares no code with the scanner, so that a mistake in one cannot hide in the other.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a simulator takes its clips as they are; it never meets a network but loopback"
+)]
+
 pub mod clip;
 pub mod onvif;
 pub mod rtp;

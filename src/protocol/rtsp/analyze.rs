@@ -49,11 +49,12 @@ async fn analyse(host: &HostContext) {
 
 /// The ports where RTSP was heard, plain ones first, and those that announced streams name.
 fn endpoints(host: &HostContext) -> Vec<(u16, bool)> {
-    let spoken = host.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
-        Protocol::Rtsp => Some((s.port, false)),
-        Protocol::Rtsps => Some((s.port, true)),
-        _ => None,
-    });
+    let spoken =
+        host.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
+            Protocol::Rtsp => Some((s.port, false)),
+            Protocol::Rtsps => Some((s.port, true)),
+            _ => None,
+        });
     let announced = host.hints().into_iter().filter_map(|h| RtspUrl::parse(&h.url)).map(|u| (u.port(), u.tls()));
     let mut all: Vec<(u16, bool)> = spoken.chain(announced).collect();
     all.sort_by_key(|&(port, tls)| (tls, port));
@@ -103,16 +104,16 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
         let stream = stream(host, (port, tls), &found, answer, walked.nature);
         observe(host, &found, answer).await;
         host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
-        if let (Some(Ok(answer)), StreamStatus::Described) = (answer, stream.status) {
-            described.push((found.path, stream, answer.session.clone()));
+        if stream.status == StreamStatus::Described {
+            described.push((found.path, stream));
         }
     }
     if host.options.verify == Verify::Frames {
-        for (path, stream, session) in described {
+        for (path, stream) in described {
             if host.is_over() {
                 break;
             }
-            let stream = verify::verify(host, (port, tls), &path, stream, &session).await;
+            let (stream, _picture) = verify::verify(host, (port, tls), &path, stream).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         }
     }

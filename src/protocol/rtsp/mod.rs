@@ -1,5 +1,6 @@
 //! RTSP 1.0 (RFC 2326) with SDP (RFC 4566).
 
+pub mod analyze;
 mod channel;
 pub mod client;
 pub mod error;
@@ -10,4 +11,6 @@ pub mod play;
 pub mod sdp;
 mod udp;
 pub mod url;
+pub mod verify;
+pub mod walk;
 pub mod wire;

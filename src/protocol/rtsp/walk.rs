@@ -295,7 +295,10 @@ mod tests {
         let mut server = Server { answer, asked: Vec::new() };
         let known = Known {
             announced: &announced,
-            of_vendor: candidates.iter().take_while(|c| !generic.iter().any(|g| g.path == c.path && vendor.is_none())).count()
+            of_vendor: candidates
+                .iter()
+                .take_while(|c| !generic.iter().any(|g| g.path == c.path && vendor.is_none()))
+                .count()
                 * usize::from(vendor.is_some()),
             candidates: &candidates,
             max_asked: 100,
@@ -311,7 +314,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_announced_is_asked_and_nothing_is_guessed() {
-        let (walked, asked) = run(None, &["/a", "/b"], |p| if p == "/a" { Reply::Video(1) } else { Reply::NotFound }).await;
+        let (walked, asked) =
+            run(None, &["/a", "/b"], |p| if p == "/a" { Reply::Video(1) } else { Reply::NotFound }).await;
         assert_eq!(asked, ["/a", "/b"]);
         assert_eq!(walked.found[1].reply, Reply::NotFound);
         assert_eq!(walked.nature, Nature::Unasked);
@@ -373,7 +377,13 @@ mod tests {
     #[tokio::test]
     async fn a_camera_that_ignores_the_channel_has_one() {
         let (walked, _) = run(Some("Hikvision"), &[], |p| {
-            if p.starts_with("/Streaming/Channels/") && p.ends_with("01") { Reply::Video(1) } else if p.ends_with("97") { Reply::Video(1) } else { Reply::NotFound }
+            if p.starts_with("/Streaming/Channels/") && p.ends_with("01") {
+                Reply::Video(1)
+            } else if p.ends_with("97") {
+                Reply::Video(1)
+            } else {
+                Reply::NotFound
+            }
         })
         .await;
         let other: Vec<&Found<u32>> = walked.found.iter().filter(|f| f.channel.is_some_and(|c| c > 16)).collect();

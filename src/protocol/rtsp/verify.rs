@@ -1,0 +1,184 @@
+//! Plays a stream just long enough to prove that frames arrive and to measure them, and always takes the session down.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::error::RtspError;
+use super::frames::{Meter, Picture};
+use super::play::{Ended, MediaToPlay, PlayOptions, Playing};
+use super::sdp::Session;
+use crate::model::options::Ffprobe;
+use crate::model::{
+    ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
+};
+use crate::probe::HostContext;
+use crate::protocol::ffprobe;
+
+/// Once frames flow, a key frame is waited for this much longer than the measuring takes: some cameras send one every
+/// ten seconds, and that is worth a word but not the wait.
+const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What playing a stream showed.
+struct Proof {
+    meter: Meter,
+    transport: Transport,
+    setup: Vec<LadderStep>,
+    warnings: Vec<String>,
+    ended: Option<Ended>,
+}
+
+/// The stream with what playing it showed, and its last whole picture.
+pub async fn verify(
+    host: &HostContext,
+    (port, tls): (u16, bool),
+    path: &str,
+    mut stream: Stream,
+) -> (Stream, Option<Picture>) {
+    let mut client = Client::new(host, port, tls);
+    match play(host, &mut client, path).await {
+        Ok(proof) => {
+            let picture = proof.meter.picture().cloned();
+            take(&mut stream, proof, host.options.frame_timeout);
+            second_opinion(host, &mut stream, picture.as_ref()).await;
+            (stream, picture)
+        }
+        Err(error) => {
+            stream.status = match error.kind {
+                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => StreamStatus::AuthRequired,
+                ErrorKind::Interrupted => StreamStatus::Described,
+                _ => StreamStatus::Error,
+            };
+            stream.ladder = client.ladder().steps().to_vec();
+            stream.error = Some(StreamError { kind: error.kind, message: error.message });
+            (stream, None)
+        }
+    }
+}
+
+async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Proof, RtspError> {
+    // SETUP without a DESCRIBE on the same connection is refused by some.
+    let described = client.describe(path).await?;
+    let session = Session::parse(&described.sdp).unwrap_or_default();
+    let Some(media) = session.video().cloned() else {
+        let message = "the description has lost its video since it was first asked for".to_owned();
+        return Err(RtspError { kind: ErrorKind::Protocol, step: Step::Described, status: None, message });
+    };
+    let options = PlayOptions { session_control: session.control.clone(), ..PlayOptions::default() };
+    let to_play = [MediaToPlay { control: media.control.clone() }];
+    let mut playing = Playing::start(client, &described, &to_play, options).await?;
+    let mut meter = Meter::new(&media);
+    let began = Instant::now();
+    while let Some(packet) = playing.next(deadline(host, began, &meter)).await {
+        meter.push(&packet.payload, packet.arrived.saturating_duration_since(began));
+        if meter.enough(host.options.measure_time) {
+            break;
+        }
+    }
+    meter.finish();
+    let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
+    playing.stop().await;
+    Ok(Proof { meter, transport, warnings, ended, setup: client.ladder().steps().to_vec() })
+}
+
+/// Until when the next packet is waited for.
+fn deadline(host: &HostContext, began: Instant, meter: &Meter) -> Instant {
+    let until = match meter.seen().first_frame {
+        None => began + host.options.frame_timeout,
+        Some(first) => began + first + host.options.measure_time + KEYFRAME_PATIENCE,
+    };
+    until.min(host.deadline)
+}
+
+fn take(stream: &mut Stream, proof: Proof, frame_timeout: Duration) {
+    let Proof { meter, transport, setup, warnings, ended } = proof;
+    let seen = meter.seen();
+    stream.transport = transport;
+    stream.ladder = setup;
+    stream.ladder.retain(|s| s.step < Step::Rtp);
+    let mut step = |step, at: Option<Duration>| {
+        let ms = at.unwrap_or(frame_timeout).as_secs_f64() * 1000.0;
+        stream.ladder.push(LadderStep { step, ok: at.is_some(), ms });
+    };
+    step(Step::Rtp, seen.first_rtp);
+    if seen.first_rtp.is_some() {
+        step(Step::Keyframe, seen.first_keyframe);
+    }
+    stream.warnings.extend(warnings);
+    if seen.frames == 0 {
+        if ended == Some(Ended::Interrupted) {
+            return;
+        }
+        stream.status = StreamStatus::NoData;
+        let message = match (ended, seen.packets) {
+            (Some(Ended::Closed), _) => "the device closed the connection before a frame came".to_owned(),
+            (_, 0) => format!("no packet came within {} s", frame_timeout.as_secs_f64()),
+            (_, packets) => {
+                format!("{packets} packets came within {} s, but no whole frame", frame_timeout.as_secs_f64())
+            }
+        };
+        stream.error = Some(StreamError { kind: ErrorKind::Timeout, message });
+        return;
+    }
+    stream.status = StreamStatus::Streaming;
+    stream.sources.push(StreamSource::Frames);
+    stream.warnings.extend(meter.warnings());
+    if let Some(came) = meter.video() {
+        stream.video = Some(came_over(stream.video.take(), came));
+    }
+}
+
+/// What the frames show stands; what was declared fills the gaps.
+fn came_over(declared: Option<Video>, mut came: Video) -> Video {
+    let Some(declared) = declared else { return came };
+    if came.width.is_none() {
+        (came.width, came.height, came.size_source) = (declared.width, declared.height, declared.size_source);
+    }
+    if came.fps.is_none() {
+        (came.fps, came.fps_source) = (declared.fps, declared.fps_source);
+    }
+    came.codec = came.codec.or(declared.codec);
+    came.profile = came.profile.or(declared.profile);
+    came.level = came.level.or(declared.level);
+    came.bitrate_kbps = came.bitrate_kbps.or(declared.bitrate_kbps);
+    came
+}
+
+/// Asks ffprobe where our own analysis leaves codec or size unknown, or always when that is wished.
+async fn second_opinion(host: &HostContext, stream: &mut Stream, picture: Option<&Picture>) {
+    let unknown = stream.video.as_ref().is_none_or(|v| v.codec.is_none() || v.width.is_none());
+    let wanted = match host.options.ffprobe {
+        Ffprobe::Never => false,
+        Ffprobe::Auto => unknown,
+        Ffprobe::Always => true,
+    };
+    let Some(picture) = picture.filter(|_| wanted) else { return };
+    match ffprobe::ask(&picture.bytes, format_of(picture.codec)).await {
+        Ok((Some(said), _)) => {
+            // One frame has no rate.
+            let said = Video { fps: None, fps_source: None, ..said };
+            let ours = stream.video.take().unwrap_or_default();
+            if let (Some(a), Some(b)) = (ours.width.zip(ours.height), said.width.zip(said.height))
+                && a != b
+            {
+                stream.warnings.push(format!("ffprobe says {}x{}, our own analysis {}x{}", b.0, b.1, a.0, a.1));
+            }
+            stream.video = Some(came_over(Some(said), ours));
+            stream.sources.push(StreamSource::Ffprobe);
+        }
+        Ok((None, _)) => stream.warnings.push("ffprobe sees no video in what came".to_owned()),
+        Err(ffprobe::FfprobeError::Missing) if host.options.ffprobe == Ffprobe::Auto => {}
+        Err(error) => stream.warnings.push(error.to_string()),
+    }
+}
+
+fn format_of(codec: VideoCodec) -> Option<&'static str> {
+    match codec {
+        VideoCodec::H264 => Some("h264"),
+        VideoCodec::H265 => Some("hevc"),
+        VideoCodec::Mjpeg => Some("mjpeg"),
+        VideoCodec::Mpeg4 => Some("m4v"),
+        VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => None,
+    }
+}
