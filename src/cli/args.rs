@@ -167,6 +167,9 @@ pub struct ScanArgs {
     /// What is done with each host.
     #[command(flatten)]
     pub host: HostArgs,
+    /// How fast it is, and how long.
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Where the result goes.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -194,8 +197,8 @@ pub struct DiscoveryArgs {
     #[arg(short, long, value_name = "NAME,...")]
     pub interface: Vec<String>,
     /// Scan subnets found by itself even if they are large.
-    #[arg(short, long)]
-    pub yes: bool,
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    pub large_subnets: bool,
     /// How hosts are found.
     ///
     /// arp and icmp need privileges or a permitting system and are left out with a warning otherwise.
@@ -210,14 +213,20 @@ pub struct DiscoveryArgs {
     /// Keep hosts without video in the result.
     #[arg(short, long)]
     pub all: bool,
+}
+
+/// How fast a scan is, and how long.
+#[derive(Args)]
+#[command(next_help_heading = "Pace and patience")]
+pub struct PaceArgs {
     /// Hosts inspected at once.
-    #[arg(short = 'j', long, value_name = "N", help_heading = "Pace and patience")]
+    #[arg(short = 'j', long, value_name = "N")]
     pub concurrency: Option<String>,
     /// Packets and connections a second, at most.
-    #[arg(long, value_name = "N", help_heading = "Pace and patience")]
+    #[arg(long, value_name = "N")]
     pub rate: Option<String>,
     /// End the scan after this time, with what it has.
-    #[arg(long, value_name = "TIME", help_heading = "Pace and patience")]
+    #[arg(long, value_name = "TIME")]
     pub max_duration: Option<String>,
 }
 
@@ -298,7 +307,7 @@ pub struct HostArgs {
 pub struct OutputArgs {
     /// Format of standard output.
     ///
-    /// Without it: a table; with -o, and when standard output is no terminal, nothing.
+    /// Without it a table; where -o is given and standard output is no terminal, nothing.
     #[arg(short, long, value_name = "FORMAT", ignore_case = true,
           value_parser = PossibleValuesParser::new(Format::ALL.map(Format::as_str)))]
     pub format: Option<String>,
@@ -368,9 +377,17 @@ fn with_keys(command: clap::Command) -> clap::Command {
 
 fn name_key(arg: Arg, key: &dyn Setting) -> Arg {
     let default = key.defaults().join(",");
-    let default = if default.is_empty() { String::new() } else { format!(", default: {default}") };
-    let said = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-    arg.long_help(format!("{said}\n\n[key: {}, variable: {}{default}]", key.name(), key.variable()))
+    let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let long = arg.get_long_help().map_or_else(|| short.clone(), ToString::to_string);
+    let takes_value = arg.get_action().takes_values();
+    let said = if default.is_empty() { String::new() } else { format!(", default: {default}") };
+    let arg = arg.long_help(format!("{long}\n\n[key: {}, variable: {}{said}]", key.name(), key.variable()));
+    // The long help names every default, the short one those that say something and are short themselves.
+    match default.as_str() {
+        "" | "none" => arg,
+        default if !takes_value || default.len() > 12 => arg,
+        default => arg.help(format!("{short} [default: {default}]")),
+    }
 }
 
 /// Reads a command line.

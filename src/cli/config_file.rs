@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::model::Credential;
-
 use super::config_logins::{LOGIN_KEYS, Logins};
 use super::credentials;
 use super::environment::Environment;
@@ -65,14 +63,17 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Layer
 ///
 /// # Errors
 /// When it cannot be read or holds what is no login.
-pub fn read_logins(path: &Path, environment: &Environment) -> Result<Vec<Credential>, Problem> {
+pub fn read_logins(path: &Path, environment: &Environment) -> Result<GivenLogins, Problem> {
     let text = read_capped(path, FILE_CAP)?;
+    let origin = Origin::File(path.to_owned());
     if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml")) {
-        return credentials::lines(&text, &path.display().to_string());
+        let logins = credentials::lines(&text, &path.display().to_string())?;
+        return Ok(GivenLogins { in_clear: !logins.is_empty(), logins, origin });
     }
     let reader = Reader::new(path, environment);
     reader.expected.set("a list of logins, each with `user:` and `password:`");
-    reader.run(&text, Optional(Logins(&reader))).map(Option::unwrap_or_default)
+    let logins = reader.run(&text, Optional(Logins(&reader)))?.unwrap_or_default();
+    Ok(GivenLogins { logins, in_clear: reader.in_clear.get(), origin })
 }
 
 /// Says so when other users of the machine can read a file that holds passwords.
@@ -102,13 +103,15 @@ pub(super) struct Reader<'a> {
     pub expected: Cell<&'static str>,
     /// The key whose value is being read.
     key: Cell<Option<&'static str>>,
+    /// Whether a password stood in the file itself.
+    pub in_clear: Cell<bool>,
 }
 
 impl<'a> Reader<'a> {
     fn new(path: &'a Path, environment: &'a Environment) -> Self {
         let expected = Cell::new("lines of `key: value`");
-        let (layer, problem, key) = (RefCell::default(), RefCell::default(), Cell::default());
-        Reader { path, environment, layer, problem, expected, key }
+        let (layer, problem, key, in_clear) = Default::default();
+        Reader { path, environment, layer, problem, expected, key, in_clear }
     }
 
     fn run<'de, S: DeserializeSeed<'de>>(&self, text: &'de str, seed: S) -> Result<S::Value, Problem> {
@@ -181,7 +184,8 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                     reader.key.set(Some(CREDENTIALS));
                     reader.expected.set("a list of logins, each with `user:` and `password:`");
                     if let Some(logins) = map.next_value_seed(Optional(Logins(reader)))? {
-                        reader.layer.borrow_mut().logins = Some(GivenLogins { logins, origin: origin() });
+                        reader.layer.borrow_mut().logins =
+                            Some(GivenLogins { logins, in_clear: reader.in_clear.get(), origin: origin() });
                     }
                 }
                 Some(key) => {

@@ -126,7 +126,10 @@ impl Reader<'_> {
         let user = fields.user.filter(|user| !user.is_empty());
         let user = user.ok_or_else(|| Problem::new("a login lacks its `user:`"))?;
         let password = match (fields.password, fields.password_env, fields.password_file) {
-            (Some(password), None, None) => password,
+            (Some(password), None, None) => {
+                self.in_clear.set(true);
+                password
+            }
             (None, Some(variable), None) => self.password_of_variable(&variable)?,
             (None, None, Some(path)) => self.password_of_file(&path)?,
             (None, None, None) => {

@@ -77,6 +77,9 @@ impl Flags {
     fn scan(&mut self, args: &ScanArgs) {
         self.list("targets", "TARGET", &args.targets);
         self.discovery(&args.discovery);
+        self.one("concurrency", args.pace.concurrency.as_ref());
+        self.one("rate", args.pace.rate.as_ref());
+        self.one("max_duration", args.pace.max_duration.as_ref());
         self.list("fail_on", "--fail-on", &args.fail_on);
         self.one("baseline", args.baseline.as_ref());
     }
@@ -84,14 +87,11 @@ impl Flags {
     fn discovery(&mut self, args: &DiscoveryArgs) {
         self.list("exclude", "--exclude", &args.exclude);
         self.list("interface", "--interface", &args.interface);
-        self.on("yes", args.yes);
+        self.on("large_subnets", args.large_subnets);
         self.list("methods", "--methods", &args.methods);
         self.one("discovery_time", args.discovery_time.as_ref());
         self.off("dns", "--no-dns", args.no_dns);
         self.on("all", args.all);
-        self.one("concurrency", args.concurrency.as_ref());
-        self.one("rate", args.rate.as_ref());
-        self.one("max_duration", args.max_duration.as_ref());
     }
 
     fn host(&mut self, args: &HostArgs) -> Result<(), Problem> {
@@ -114,7 +114,8 @@ impl Flags {
         if !args.credentials.is_empty() {
             let logins = args.credentials.iter().map(|text| user_and_password(text.expose()));
             let logins = logins.collect::<Result<_, _>>().map_err(|problem| problem.at("--credential"))?;
-            self.0.logins = Some(GivenLogins { logins, origin: Origin::Flag("--credential".to_owned()) });
+            self.0.logins =
+                Some(GivenLogins { logins, in_clear: true, origin: Origin::Flag("--credential".to_owned()) });
         }
         Ok(())
     }
@@ -144,7 +145,7 @@ pub fn variables(environment: &Environment) -> Result<Layer, Problem> {
             lines(text, name)?
         };
         let origin = Origin::Environment(name.to_owned());
-        layer.logins.get_or_insert(GivenLogins { logins: Vec::new(), origin }).logins.extend(logins);
+        layer.logins.get_or_insert(GivenLogins { logins: Vec::new(), in_clear: true, origin }).logins.extend(logins);
     }
     Ok(layer)
 }

@@ -139,7 +139,7 @@ keys! {
     /// Interfaces used; none: all that are up.
     INTERFACE: String = "interface", List, "", |t| Ok(t.to_owned());
     /// Scan subnets found by itself however large they are.
-    YES: bool = "yes", One, "false", switch;
+    LARGE_SUBNETS: bool = "large_subnets", One, "false", switch;
     /// How hosts are found.
     METHODS: Method = "methods", List, "arp,onvif,ssdp,mdns,beacon,icmp,tcp", method;
     /// How long multicast questions are repeated.

@@ -68,6 +68,8 @@ pub struct Given {
 pub struct GivenLogins {
     /// In the order they are tried.
     pub logins: Vec<Credential>,
+    /// Whether a password stands among them in clear.
+    pub in_clear: bool,
     /// By whom.
     pub origin: Origin,
 }

@@ -138,7 +138,7 @@ impl Settings {
             None => Layer::default(),
         };
         let mut warnings = Vec::new();
-        if file.logins.is_some() {
+        if file.logins.as_ref().is_some_and(|given| given.in_clear) {
             warnings.extend(config_file.as_deref().and_then(config_file::readable_by_others));
         }
         let variables = given::variables(environment)?;
@@ -188,7 +188,7 @@ impl Resolver<'_> {
             probe_targets,
             exclude,
             interfaces: once(layer.list(&keys::INTERFACE)?),
-            large_subnets: layer.one(&keys::YES)?,
+            large_subnets: layer.one(&keys::LARGE_SUBNETS)?,
             methods: once(layer.list(&keys::METHODS)?),
             discovery_time: layer.one(&keys::DISCOVERY_TIME)?,
             resolve_names: layer.one(&keys::DNS)?,
@@ -197,7 +197,7 @@ impl Resolver<'_> {
             rate: layer.one(&keys::RATE)?,
             max_duration: layer.one(&keys::MAX_DURATION)?,
             signatures: layer.one(&keys::SIGNATURES)?,
-            output: self.output()?,
+            output: self.output(scans)?,
             fail_on,
             baseline: self.baseline(scans)?,
             terminal,
@@ -261,10 +261,17 @@ impl Resolver<'_> {
         if list_rank >= file_rank {
             logins.extend(listed.into_iter().flat_map(|given| given.logins.clone()));
         }
-        if let Some(path) = self.layer.one(key)?.filter(|_| file_rank >= list_rank) {
+        if let Some(mut path) = self.layer.one(key)?.filter(|_| file_rank >= list_rank) {
+            let origin = self.layer.origin(key.name);
+            if let Origin::File(config) = &origin {
+                path = config.parent().unwrap_or(Path::new("")).join(path);
+            }
             let read = config_file::read_logins(&path, self.environment);
-            logins.extend(read.map_err(|problem| problem.at(self.layer.origin(key.name).place(key.name)))?);
-            self.warnings.extend(config_file::readable_by_others(&path));
+            let read = read.map_err(|problem| problem.at(origin.place(key.name)))?;
+            if read.in_clear {
+                self.warnings.extend(config_file::readable_by_others(&path));
+            }
+            logins.extend(read.logins);
         }
         Ok(logins)
     }
@@ -283,11 +290,14 @@ impl Resolver<'_> {
         Ok((specs, exclude))
     }
 
-    fn output(&self) -> Result<OutputSettings, Problem> {
+    fn output(&self, scans: bool) -> Result<OutputSettings, Problem> {
         let layer = &self.layer;
-        let place = || layer.origin(keys::OUTPUT.name).place(keys::OUTPUT.name);
+        let origin = layer.origin(keys::OUTPUT.name);
+        let place = || origin.place(keys::OUTPUT.name);
         let mut files: Vec<(PathBuf, Format)> = Vec::new();
-        for path in layer.list(&keys::OUTPUT)? {
+        // Files named by the configuration are for scans: a probe must not replace the inventory.
+        let written = if scans || matches!(origin, Origin::Flag(_)) { layer.list(&keys::OUTPUT)? } else { Vec::new() };
+        for path in written {
             let format = Format::from_extension(&path).map_err(|e| Problem::from_text(e).at(place()))?;
             if files.iter().any(|(other, _)| same_file(other, &path)) {
                 return Err(Problem::new(format!("{} is written twice", path.display())).at(place()));

@@ -72,7 +72,7 @@ const LINES: &[(&str, Check)] = &[
     ("scan --methods tcp,arp,tcp", |s| s.methods == [Method::Tcp, Method::Arp]),
     ("scan -p 554,8000-8002,554", |s| s.probe.ports == [554, 8000, 8001, 8002]),
     ("scan -p core", |s| s.probe.ports.first() == Some(&554)),
-    ("scan --yes --all --no-dns", |s| s.large_subnets && s.all && !s.resolve_names),
+    ("scan -y --all --no-dns", |s| s.large_subnets && s.all && !s.resolve_names),
     ("scan --timeout 800ms", |s| s.probe.connect_timeout == Duration::from_millis(800)),
     ("scan --timeout 800ms --connect-timeout 2s", |s| s.probe.connect_timeout == Duration::from_secs(2)),
     ("scan --frame-timeout 9s --measure-time 1s", |s| s.probe.frame_timeout == Duration::from_secs(9)),
@@ -279,4 +279,35 @@ fn every_key_has_a_flag_with_its_name_in_the_help() {
         assert!(help.contains(&key.variable()), "{help}");
     }
     args::command().debug_assert();
+}
+
+#[test]
+fn a_configured_output_is_for_scans_alone() {
+    let variables = environment(&[("CAMSCAN_OUTPUT", "inventory.json")]);
+    let files = |line: &str| resolve(line, &variables).unwrap().output.files.len();
+    assert_eq!(["scan", "probe cam1", "export a.json", "probe cam1 -o b.json"].map(files), [1, 0, 0, 1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_files_with_passwords_are_to_be_kept_secret() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("camscan.yaml");
+    let write = |path: &Path, text: &str| {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let warnings = |text: &str| {
+        write(&config, text);
+        let mut environment = environment(&[("CAMERA", "hunter2")]);
+        environment.config_places = vec![config.clone()];
+        resolve("scan", &environment).unwrap().warnings.len()
+    };
+    write(&folder.path().join("logins.txt"), "admin:hunter2\n");
+    write(&folder.path().join("logins.yaml"), "- {user: admin, password_env: CAMERA}\n");
+    assert_eq!(warnings("credentials: [{user: admin, password: hunter2}]"), 1);
+    assert_eq!(warnings("credentials: [{user: admin, password_env: CAMERA}]"), 0);
+    assert_eq!(warnings("credentials_file: logins.txt"), 1, "found beside the configuration");
+    assert_eq!(warnings("credentials_file: logins.yaml"), 0);
 }
