@@ -35,7 +35,7 @@ pub const DISCOVERERS: &[&dyn Discoverer] = &[
 ];
 
 /// Asked of every open port; those that expect the port come first.
-pub const DETECTORS: &[&dyn Detector] = &[&http::detect::HttpDetector];
+pub const DETECTORS: &[&dyn Detector] = &[&rtsp::detect::RtspDetector, &http::detect::HttpDetector];
 
 /// Asked of every host besides its ports, while they are looked at.
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];

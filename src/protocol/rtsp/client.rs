@@ -508,4 +508,4 @@ fn oddities(response: &Response, is_sdp: bool) -> Vec<String> {
 
 #[cfg(test)]
 #[path = "client_tests.rs"]
-mod tests;
+pub(super) mod tests;

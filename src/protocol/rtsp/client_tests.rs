@@ -7,12 +7,12 @@ use super::*;
 use crate::model::{Credential, ProbeOptions};
 use crate::net::fake::{Asked, FakeNet, Reply};
 
-pub(crate) const AT: &str = "192.0.2.10:554";
-pub(crate) const SDP: &str =
+pub(in super::super) const AT: &str = "192.0.2.10:554";
+pub(in super::super) const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=control:trackID=1\r\n";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n";
 
-pub(crate) fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> HostContext {
+pub(in super::super) fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> HostContext {
     let credentials = logins.iter().map(|(u, p)| Credential::new(*u, *p)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
     let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
@@ -20,13 +20,13 @@ pub(crate) fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> HostContext {
     host
 }
 
-pub(crate) fn answer(asked: &Asked, status: &str, headers: &str, body: &str) -> Reply {
+pub(in super::super) fn answer(asked: &Asked, status: &str, headers: &str, body: &str) -> Reply {
     let cseq = asked.header("CSeq").unwrap_or_default();
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     Reply::text(format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n{headers}{length}\r\n{body}"))
 }
 
-pub(crate) fn described(asked: &Asked) -> Reply {
+pub(in super::super) fn described(asked: &Asked) -> Reply {
     answer(asked, "200 OK", "Content-Type: application/sdp\r\n", SDP)
 }
 
@@ -38,7 +38,7 @@ fn last(reply: Reply) -> Reply {
 }
 
 /// Whether a request carries the right answer to `CHALLENGE` with this nonce, computed as RFC 2069 says.
-pub(crate) fn is_answered(asked: &Asked, password: &str, nonce: &str) -> bool {
+pub(in super::super) fn is_answered(asked: &Asked, password: &str, nonce: &str) -> bool {
     let hash = |text: String| Md5::digest(text).iter().map(|b| format!("{b:02x}")).collect::<String>();
     let secret = hash(format!("admin:cam:{password}"));
     let request = hash(format!("{}:{}", asked.method(), asked.target()));

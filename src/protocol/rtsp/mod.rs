@@ -3,6 +3,7 @@
 pub mod analyze;
 mod channel;
 pub mod client;
+pub mod detect;
 pub mod error;
 pub mod frames;
 pub mod headers;

@@ -1,1 +1,372 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
+use super::super::client::tests::{AT, answer, described, host, is_answered};
+use super::*;
+use crate::net::fake::{Asked, FakeNet, Log, OWN_IP, Reply};
+use crate::net::{Net, UdpBind};
+use crate::probe::HostContext;
+
+/// A minimal RTP packet with this payload type and sequence number.
+fn rtp(sequence: u8) -> Vec<u8> {
+    let mut packet = vec![0x80, 96, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 1];
+    packet.extend_from_slice(b"data");
+    packet
+}
+
+fn framed(channel: u8, packet: &[u8]) -> Vec<u8> {
+    let mut frame = vec![b'$', channel];
+    frame.extend_from_slice(&(packet.len() as u16).to_be_bytes());
+    frame.extend_from_slice(packet);
+    frame
+}
+
+fn with_frames(reply: Reply, before: &[u8], after: &[u8]) -> Reply {
+    match reply {
+        Reply::Bytes(bytes) => Reply::Bytes([before, &bytes, after].concat()),
+        other => other,
+    }
+}
+
+fn media(count: usize) -> Vec<MediaToPlay> {
+    (1..=count).map(|n| MediaToPlay { control: Some(format!("trackID={n}")) }).collect()
+}
+
+/// A camera that plays `frames` after PLAY; `special` may answer differently.
+fn camera(net: &FakeNet, frames: Vec<u8>, special: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Log {
+    net.answer(AT, move |asked| {
+        special(asked).unwrap_or_else(|| match asked.method() {
+            "DESCRIBE" => described(asked),
+            "SETUP" => {
+                let transport =
+                    format!("Transport: {}\r\nSession: 77;timeout=60\r\n", asked.header("Transport").unwrap());
+                answer(asked, "200 OK", &transport, "")
+            }
+            "PLAY" => with_frames(answer(asked, "200 OK", "Session: 77\r\n", ""), &[], &frames),
+            _ => answer(asked, "200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n", ""),
+        })
+    })
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(2)
+}
+
+async fn described_by(host: &HostContext) -> (Client, Described) {
+    let mut client = Client::new(host, 554, false);
+    let found = client.describe("/1").await.unwrap();
+    (client, found)
+}
+
+async fn sequences(playing: &mut Playing<'_>) -> Vec<(usize, u8)> {
+    let mut found = Vec::new();
+    while let Some(packet) = playing.next(soon()).await {
+        found.push((packet.media, packet.payload[3]));
+    }
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_come_by_media_and_teardown_ends_them() {
+    let net = FakeNet::new();
+    // A report before the reply, an unassigned channel, junk, RTCP on an RTP channel.
+    let frames = [
+        framed(7, b"what"),
+        framed(0, &rtp(1)),
+        b"\r\n\r\n".to_vec(),
+        framed(2, &rtp(2)),
+        framed(0, &[0x80, 200, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        b"OPTIONS rtsp://192.0.2.10/ RTSP/1.0\r\nCSeq: 1\r\n\r\n".to_vec(),
+        framed(0, &rtp(3)),
+    ]
+    .concat();
+    let log = camera(&net, frames.clone(), move |asked| match asked.method() {
+        "PLAY" => {
+            let reply = answer(asked, "200 OK", "RTP-Info: url=;seq=;rtptime=-1;\r\n", "");
+            Some(with_frames(reply, &framed(0, &rtp(0)), &frames))
+        }
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
+    assert_eq!((playing.transport(), playing.media().collect::<Vec<_>>()), (Transport::Tcp, vec![0, 1]));
+    assert_eq!(sequences(&mut playing).await, [(0, 0), (0, 1), (1, 2), (0, 3)]);
+    assert_eq!(playing.ended(), None);
+    playing.stop().await;
+    let asked = log.all();
+    let told = |method: &str| asked.iter().find(|a| a.method() == method).unwrap().clone();
+    assert_eq!(told("SETUP").header("Transport"), Some("RTP/AVP/TCP;unicast;interleaved=0-1"));
+    assert_eq!(told("SETUP").target(), "rtsp://192.0.2.10:554/1/trackID=1");
+    assert_eq!(
+        (told("TEARDOWN").header("Session"), told("TEARDOWN").target()),
+        (Some("77"), "rtsp://192.0.2.10:554/1")
+    );
+    assert!(client.ladder().reached(Step::Setup) && client.ladder().reached(Step::Rtp));
+    // The next path is asked on the same connection.
+    client.describe("/2").await.unwrap();
+    assert_eq!(net.connections(AT), 1);
+}
+
+/// H264DVR gives each SETUP another session; the latest holds (retina commit 7c5a656).
+#[tokio::test(start_paused = true)]
+async fn the_latest_session_and_the_devices_channels_hold() {
+    let net = FakeNet::new();
+    let frames = [framed(4, &rtp(1)), framed(6, &rtp(2))].concat();
+    let log = camera(&net, frames, |asked| {
+        let second = asked.target().ends_with('2');
+        let (session, channels) = if second { (231_980, "6-7") } else { (231_970, "4-5") };
+        let headers = format!("Session:   {session}\r\nTransport: RTP/AVP/TCP;ssrc= 1;interleaved={channels}\r\n");
+        match asked.method() {
+            "SETUP" => Some(answer(asked, "200 OK", &headers, "")),
+            "PLAY" if asked.header("Session") != Some("231980") => Some(answer(asked, "454 Session Not Found", "", "")),
+            "PLAY" => Some(with_frames(
+                answer(asked, "200 OK", "", ""),
+                &[],
+                &[framed(4, &rtp(1)), framed(6, &rtp(2))].concat(),
+            )),
+            _ => None,
+        }
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1), (1, 2)]);
+    playing.stop().await;
+    assert_eq!(log.all().last().unwrap().header("Session"), Some("231980"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_track_follows_the_channel_its_packets_choose() {
+    let net = FakeNet::new();
+    camera(&net, [framed(2, &rtp(1)), framed(2, &rtp(2))].concat(), |_| None);
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1), (0, 2)]);
+    assert_eq!(playing.warnings().len(), 1);
+    playing.stop().await;
+}
+
+/// A server that speaks UDP only answers 461 to interleaved (retina issue 103). Packets of strangers are passed over.
+#[tokio::test(start_paused = true)]
+async fn udp_is_tried_once_where_tcp_is_refused() {
+    let net = FakeNet::new();
+    let at = |ip: &str, port: u16| SocketAddr::new(ip.parse().unwrap(), port);
+    let socket = |ip: &str, port| net.udp(&UdpBind { local: at(ip, port), ..UdpBind::any_port(OWN_IP) }).unwrap();
+    let (device, reports, stranger) =
+        (socket("192.0.2.10", 6000), socket("192.0.2.10", 6001), socket("192.0.2.66", 6000));
+    let ports = Arc::new(Mutex::new(0u16));
+    let client_port = ports.clone();
+    let log = camera(&net, Vec::new(), move |asked| match (asked.method(), asked.header("Transport")) {
+        ("SETUP", Some(t)) if t.contains("/TCP") => {
+            Some(answer(asked, "461 Unsupported Transport", "Session: 5\r\n", ""))
+        }
+        ("SETUP", Some(t)) => {
+            let port: u16 = t.split("client_port=").nth(1).unwrap().split('-').next().unwrap().parse().unwrap();
+            *client_port.lock().unwrap() = port;
+            let headers = format!("Session: 77\r\nTransport: {t};server_port=6000-6001;source=203.0.113.1\r\n");
+            Some(answer(asked, "200 OK", &headers, ""))
+        }
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(playing.transport(), Transport::Udp);
+    let mut buffer = [0u8; 64];
+    let (length, from) = device.recv_from(&mut buffer).await.unwrap();
+    assert_eq!((length, buffer[0] >> 6), (12, 2), "the hole is punched");
+    assert_eq!(reports.recv_from(&mut buffer).await.unwrap().0, 8);
+    let port = *ports.lock().unwrap();
+    assert_eq!((from.port(), port % 2), (port, 0));
+    for (socket, sequence) in [(&stranger, 9), (&device, 1), (&device, 2)] {
+        socket.send_to(&rtp(sequence), SocketAddr::new(OWN_IP, port)).await.unwrap();
+    }
+    assert_eq!(sequences(&mut playing).await, [(0, 1), (0, 2)]);
+    playing.stop().await;
+    let transports: Vec<_> = log.all().iter().filter_map(|a| a.header("Transport").map(str::to_owned)).collect();
+    assert_eq!(transports.len(), 2);
+    assert!(log.methods().last().unwrap().ends_with("TEARDOWN"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tcp_is_tried_once_where_udp_was_asked_for() {
+    let net = FakeNet::new();
+    camera(&net, framed(0, &rtp(1)), |asked| match asked.header("Transport") {
+        Some(t) if !t.contains("/TCP") => Some(answer(asked, "461 Unsupported Transport", "", "")),
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
+    let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+
+    let only = PlayOptions { first: Transport::Udp, or_other: false, ..PlayOptions::default() };
+    let found = client.describe("/1").await.unwrap();
+    let error = Playing::start(&mut client, &found, &media(1), only).await.err().unwrap();
+    assert_eq!((error.status, error.step), (Some(461), Step::Setup));
+}
+
+/// Vivotek refuses controls joined to the base (janus-gateway issue 2906), others those joined to the folder.
+#[tokio::test(start_paused = true)]
+async fn a_control_not_found_is_joined_the_other_way_once() {
+    let net = FakeNet::new();
+    let log = camera(&net, Vec::new(), |asked| match asked.method() {
+        "SETUP" if asked.target() != "rtsp://192.0.2.10:554/trackID=1" => Some(answer(asked, "404 Not Found", "", "")),
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap().stop().await;
+    let tried: Vec<_> = log.all().iter().filter(|a| a.method() == "SETUP").map(|a| a.target().to_owned()).collect();
+    assert_eq!(tried, ["rtsp://192.0.2.10:554/1/trackID=1", "rtsp://192.0.2.10:554/trackID=1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_is_begun_again_once_with_describe_first() {
+    let net = FakeNet::new();
+    let log = camera(&net, framed(0, &rtp(1)), |asked| match asked.method() {
+        "PLAY" if asked.connection == 0 => Some(answer(asked, "454 Session Not Found", "", "")),
+        "SETUP" if asked.number == 0 => Some(answer(asked, "400 Bad Request", "", "")),
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+    let second: Vec<_> = log.methods().into_iter().filter(|m| m.starts_with('1')).collect();
+    assert_eq!(second, ["1 DESCRIBE", "1 SETUP", "1 PLAY", "1 TEARDOWN"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_is_said_and_nothing_is_tried_again() {
+    for status in ["453 Not Enough Bandwidth", "503 Service Unavailable"] {
+        let net = FakeNet::new();
+        let log =
+            camera(&net, Vec::new(), move |asked| (asked.method() == "PLAY").then(|| answer(asked, status, "", "")));
+        let host = host(&net, &[]);
+        let (mut client, found) = described_by(&host).await;
+        let error = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.err().unwrap();
+        assert_eq!((error.kind, error.step), (ErrorKind::Busy, Step::Rtp));
+        assert_eq!(log.methods()[2..], ["0 SETUP", "0 PLAY", "0 TEARDOWN"], "what was set up is torn down");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_media_may_fail() {
+    let net = FakeNet::new();
+    camera(&net, framed(0, &rtp(1)), |asked| {
+        (asked.method() == "SETUP" && asked.target().ends_with('2')).then(|| answer(asked, "500 No", "", ""))
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
+    assert_eq!((playing.media().collect::<Vec<_>>(), playing.warnings().len()), (vec![0], 1));
+    playing.stop().await;
+}
+
+/// Keep-alives go out at half the session's time; that they are never answered changes nothing, and one refused for its
+/// nonce is repeated with the new one (SharpRTSP issue 126).
+#[tokio::test(start_paused = true)]
+async fn signs_of_life_are_sent_and_renewed_but_not_awaited() {
+    let net = FakeNet::new();
+    let log = net.answer(AT, |asked| {
+        let nonce = if asked.method() == "GET_PARAMETER" { "n2" } else { "n1" };
+        let challenge = format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"{nonce}\"\r\n");
+        match asked.method() {
+            "OPTIONS" => answer(asked, "200 OK", "Public: DESCRIBE, GET_PARAMETER\r\n", ""),
+            _ if !is_answered(asked, "pw", nonce) => answer(asked, "401 Unauthorized", &challenge, ""),
+            "DESCRIBE" => described(asked),
+            "SETUP" => answer(asked, "200 OK", "Session: 77;timeout=20\r\n", ""),
+            "GET_PARAMETER" => Reply::Silence,
+            _ => answer(asked, "200 OK", "", ""),
+        }
+    });
+    let host = host(&net, &[("admin", "pw")]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(playing.next(Instant::now() + Duration::from_secs(15)).await, None);
+    assert_eq!(playing.ended(), None);
+    let signs: Vec<Asked> = log.all().into_iter().filter(|a| a.method() == "GET_PARAMETER").collect();
+    assert_eq!(signs.len(), 2, "one refused, one renewed");
+    assert!(is_answered(&signs[1], "pw", "n2") && signs[1].header("Session") == Some("77"));
+    playing.stop().await;
+    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_byte_cap_and_a_closed_connection_end_the_packets() {
+    let net = FakeNet::new();
+    let frames: Vec<u8> = (0..10).flat_map(|n| framed(0, &rtp(n))).collect();
+    camera(&net, frames, |_| None);
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let options = PlayOptions { most_bytes: 40, ..PlayOptions::default() };
+    let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
+    assert_eq!(sequences(&mut playing).await.len(), 3);
+    assert_eq!(playing.ended(), Some(Ended::TooMuch));
+    playing.stop().await;
+
+    let net = FakeNet::new();
+    camera(&net, Vec::new(), |asked| {
+        (asked.method() == "PLAY").then(|| {
+            match with_frames(answer(asked, "200 OK", "", ""), &[], &framed(0, &rtp(1))) {
+                Reply::Bytes(bytes) => Reply::Last(bytes),
+                other => other,
+            }
+        })
+    });
+    let host = self::host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    assert_eq!(playing.ended(), Some(Ended::Closed));
+}
+
+/// Whatever becomes of the owner, the device is told that the session is over.
+#[tokio::test(start_paused = true)]
+async fn teardown_goes_out_when_cancelled_or_dropped() {
+    for how in ["cancelled", "dropped", "start given up"] {
+        let net = FakeNet::new();
+        let log = camera(&net, framed(0, &rtp(1)), move |asked| {
+            (how == "start given up" && asked.method() == "PLAY").then_some(Reply::Silence)
+        });
+        let host = host(&net, &[]);
+        let (mut client, found) = described_by(&host).await;
+        let tracks = media(1);
+        let start = Playing::start(&mut client, &found, &tracks, PlayOptions::default());
+        match tokio::time::timeout(Duration::from_secs(1), start).await {
+            Err(_) => assert_eq!(how, "start given up"),
+            Ok(playing) => {
+                let mut playing = playing.unwrap();
+                if how == "cancelled" {
+                    host.cancel.cancel();
+                    while playing.next(soon()).await.is_some() {}
+                    assert_eq!(playing.ended(), Some(Ended::Interrupted));
+                    playing.stop().await;
+                } else {
+                    drop(playing);
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(log.methods().contains(&"0 TEARDOWN".to_owned()), "{how}: {:?}", log.methods());
+    }
+}
+
+/// PLAY is never answered, but its packets come.
+#[tokio::test(start_paused = true)]
+async fn packets_are_answer_enough_to_play() {
+    let net = FakeNet::new();
+    camera(&net, Vec::new(), |asked| (asked.method() == "PLAY").then(|| Reply::Bytes(framed(0, &rtp(5)))));
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 5)]);
+    assert_eq!(playing.warnings().len(), 1);
+    playing.stop().await;
+}

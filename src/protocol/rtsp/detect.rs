@@ -1,0 +1,325 @@
+//! Asks an open port in RTSP, plain or inside TLS: OPTIONS, and DESCRIBE of `/` where that tells more. Never logs in, never
+//! sets a stream up.
+
+use futures::future::BoxFuture;
+
+use super::client::Client;
+use super::error::RtspError;
+use super::wire::{Response, Spoken};
+use crate::identify::ports;
+use crate::identify::signature::Field;
+use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::net::tls::TlsInfo;
+use crate::probe::{Detector, Heard, HostContext};
+use crate::protocol::auth::Challenge;
+use crate::text;
+
+/// The detector of RTSP and RTSPS.
+pub struct RtspDetector;
+
+impl Detector for RtspDetector {
+    fn name(&self) -> &'static str {
+        "rtsp"
+    }
+
+    fn expects(&self, port: u16) -> bool {
+        is_expected(port)
+    }
+
+    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard> {
+        Box::pin(detect(host, port))
+    }
+}
+
+fn is_expected(port: u16) -> bool {
+    ports::expects(port, Protocol::Rtsp) || ports::expects(port, Protocol::Rtsps)
+}
+
+/// Whether TLS is asked for first.
+fn is_tls_first(port: u16) -> bool {
+    !ports::expects(port, Protocol::Rtsp)
+        && (ports::expects(port, Protocol::Rtsps) || ports::expects(port, Protocol::Https))
+}
+
+async fn detect(host: &HostContext, port: u16) -> Heard {
+    let tls_first = is_tls_first(port);
+    let first = match ask(host, port, tls_first).await {
+        Ok(heard) => return heard,
+        Err(error) => error,
+    };
+    if tls_first && says_old_tls(&first) && ports::expects(port, Protocol::Rtsps) {
+        let mut service = service(host, port, true);
+        service.notes.push("speaks only old TLS or old ciphers, which this build does not".to_owned());
+        host.say(FindingKind::Service(service)).await;
+        host.error("rtsp", first.kind, &first.message).await;
+        return Heard::SpokenOverTls;
+    }
+    let other_may_do = match first.kind {
+        ErrorKind::Tls | ErrorKind::Protocol | ErrorKind::Closed => true,
+        // Silence costs as much again; that is spent only where RTSP is expected.
+        ErrorKind::Timeout => is_expected(port) && first.step > crate::model::Step::Tcp,
+        _ => false,
+    };
+    if other_may_do && !host.is_over() {
+        match ask(host, port, !tls_first).await {
+            Ok(heard) => return heard,
+            // The port is open: what it said in plain text tells more than a failed handshake.
+            Err(error) if tls_first => return heard_of(host, port, &error).await,
+            Err(_) => {}
+        }
+    }
+    heard_of(host, port, &first).await
+}
+
+/// What a failure says about the port; told as an error only where RTSP is expected.
+async fn heard_of(host: &HostContext, port: u16, failed: &RtspError) -> Heard {
+    if is_expected(port) && failed.kind != ErrorKind::Interrupted {
+        host.error("rtsp", failed.kind, &failed.message).await;
+    }
+    match failed.kind {
+        ErrorKind::Timeout => Heard::Silence,
+        ErrorKind::Protocol | ErrorKind::TooLarge => Heard::Garbage,
+        _ => Heard::Closed,
+    }
+}
+
+/// Asks, and says what came.
+async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspError> {
+    let mut client = Client::new(host, port, tls).without_login();
+    let response = match client.options().await {
+        Ok(response) => Some(response),
+        // Some answer DESCRIBE alone; on a port where nothing speaks for RTSP that is not worth another wait.
+        Err(error) if error.kind == ErrorKind::Timeout && is_expected(port) && !host.is_over() => {
+            let answered = client.describe("/").await;
+            if answered.as_ref().is_err_and(|e| e.status.is_none()) {
+                return Err(error);
+            }
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let mut notes = Vec::new();
+    if let Some(response) = &response {
+        if response.spoken == Spoken::Http {
+            if !is_rtsp_in_http(response) {
+                return Ok(Heard::Other(if tls { Protocol::Https } else { Protocol::Http }));
+            }
+            notes.push("answers RTSP in HTTP".to_owned());
+        }
+        if matches!(response.status, 453 | 503) {
+            notes.push(format!("was busy: {} {}", response.status, response.reason));
+        }
+    }
+    let is_open = match &response {
+        Some(response) if is_describe_worthwhile(&client, response) => client.describe("/").await.is_ok_and(|d| d.open),
+        _ => false,
+    };
+    client.disconnect();
+    say(host, port, tls, &client, is_open, notes).await;
+    Ok(if tls { Heard::SpokenOverTls } else { Heard::Spoken })
+}
+
+/// Whether DESCRIBE can tell more: not when the login is known already, nor when it is not offered, as loudspeakers do
+/// not, nor when the device is busy.
+fn is_describe_worthwhile(client: &Client, response: &Response) -> bool {
+    let offered = client.public().is_empty() || client.public().iter().any(|m| m == "DESCRIBE");
+    client.challenges().is_none() && offered && !matches!(response.status, 403 | 423 | 429 | 453 | 503)
+}
+
+/// An HTTP answer that only an RTSP server gives: RTSP's methods, or its tunnel through HTTP.
+fn is_rtsp_in_http(response: &Response) -> bool {
+    response.headers.methods().iter().any(|m| m == "DESCRIBE")
+        || response.headers.content_type().is_some_and(|t| t == "application/x-rtsp-tunnelled")
+}
+
+async fn say(host: &HostContext, port: u16, tls: bool, client: &Client, is_open: bool, notes: Vec<String>) {
+    let mut service = service(host, port, tls);
+    service.auth = client.auth_schemes().or_else(|| is_open.then(Vec::new));
+    service.server = client.server().map(str::to_owned);
+    service.realm = realm_of(client.challenges().unwrap_or_default());
+    service.notes = notes;
+    if let Some(info) = client.tls_info().filter(|_| tls) {
+        note_certificate(&mut service, info);
+    }
+    let heard = [
+        (Field::RtspServer, service.server.clone()),
+        (Field::RtspPublic, Some(client.public().join(", ")).filter(|p| !p.is_empty())),
+        (Field::Realm, service.realm.clone()),
+        (Field::Certificate, service.certificate.clone()),
+    ];
+    host.say(FindingKind::Service(service)).await;
+    for (field, text) in heard {
+        if let Some(text) = text {
+            host.observe(field, &text).await;
+        }
+    }
+}
+
+fn service(host: &HostContext, port: u16, tls: bool) -> Service {
+    let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
+    let mut service = Service::new(protocol, Transport::Tcp, port);
+    service.url = Some(super::url::RtspUrl::new(host.ip, port, tls, "/").to_string());
+    service
+}
+
+fn note_certificate(service: &mut Service, info: &TlsInfo) {
+    service.certificate = info.subject.as_deref().and_then(text::clean_some);
+    if info.subject.is_some() && info.subject == info.issuer {
+        service.notes.push("self-signed certificate".to_owned());
+    }
+}
+
+/// The realm of the login, that of Digest before others: Hikvision's Basic names `/`.
+fn realm_of(challenges: &[Challenge]) -> Option<String> {
+    let digest = challenges.iter().filter(|c| c.scheme == AuthScheme::Digest);
+    digest.chain(challenges).find_map(Challenge::realm)
+}
+
+fn says_old_tls(error: &RtspError) -> bool {
+    let signs =
+        ["ProtocolVersion", "HandshakeFailure", "InsufficientSecurity", "NoCipherSuitesInCommon", "incompatible"];
+    error.kind == ErrorKind::Tls && signs.iter().any(|sign| error.message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::model::{Finding, ProbeOptions};
+    use crate::net::fake::{FakeNet, Reply};
+
+    const AT: &str = "192.0.2.10:554";
+
+    fn services(said: &mut mpsc::Receiver<Finding>) -> Vec<Service> {
+        let findings = std::iter::from_fn(|| said.try_recv().ok());
+        findings.filter_map(|f| if let FindingKind::Service(s) = f.kind { Some(s) } else { None }).collect()
+    }
+
+    async fn heard(net: &Arc<FakeNet>, port: u16) -> (Heard, Vec<Service>) {
+        let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
+        let heard = RtspDetector.detect(&host, port).await;
+        (heard, services(&mut said))
+    }
+
+    fn recorded(path: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/data/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    /// Every recorded answer to OPTIONS, and what becomes of the port.
+    #[tokio::test(start_paused = true)]
+    async fn recorded_answers_become_services() {
+        for (file, want, auth, realm) in [
+            ("rtsp_status/options_405_dahua.txt", Heard::Spoken, None, None),
+            ("rtsp_status/non_camera_shairport.txt", Heard::Spoken, None, None),
+            ("rtsp_status/http_answer_h264dvr_tunnel.txt", Heard::Spoken, None, None),
+            ("rtsp_status/http_501_axis.txt", Heard::Spoken, None, None),
+            ("rtsp_status/453_one_more_client.txt", Heard::Spoken, None, None),
+            ("rtsp_401/avtech_http_status_line_unclosed_quote.txt", Heard::Other(Protocol::Http), None, None),
+            ("rtsp_401/no_challenge.txt", Heard::Spoken, Some(vec![AuthScheme::Unknown]), None),
+            (
+                "rtsp_401/hikvision_old_basic_realm_slash.txt",
+                Heard::Spoken,
+                Some(vec![AuthScheme::Digest, AuthScheme::Basic]),
+                Some("Hikvision"),
+            ),
+        ] {
+            let net = FakeNet::new();
+            let bytes = recorded(file);
+            net.answer(AT, move |_| Reply::Bytes(bytes.clone()));
+            let (heard, services) = heard(&net, 554).await;
+            assert_eq!(heard, want, "{file}");
+            assert_eq!(services.len(), usize::from(want == Heard::Spoken), "{file}");
+            for service in services {
+                assert_eq!((service.auth, service.realm.as_deref()), (auth.clone(), realm), "{file}");
+                assert_eq!(service.notes.is_empty(), !file.contains("http_") && !file.contains("453"), "{file}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn describe_is_asked_only_where_it_tells_more() {
+        let net = FakeNet::new();
+        let log = net.answer(AT, |asked| {
+            let demands = asked.method() == "DESCRIBE";
+            Reply::text(match demands {
+                true => "RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm=\"AXIS_00408C123456\", nonce=\"1\"\r\n\r\n",
+                false => "RTSP/1.0 200 OK\r\nPublic: OPTIONS, DESCRIBE\r\nServer: Cam \x1b[31m1\r\n\r\n",
+            })
+        });
+        let (heard, found) = self::heard(&net, 554).await;
+        assert_eq!((heard, log.methods()), (Heard::Spoken, vec!["0 OPTIONS".to_owned(), "0 DESCRIBE".to_owned()]));
+        assert_eq!(found[0].realm.as_deref(), Some("AXIS_00408C123456"));
+        assert_eq!(found[0].server.as_deref(), Some("Cam 1"));
+        assert_eq!(found[0].url.as_deref(), Some("rtsp://192.0.2.10:554/"));
+
+        let net = FakeNet::new();
+        let log = net.answer(AT, |_| Reply::text("RTSP/1.0 200 OK\r\nPublic: ANNOUNCE, SETUP, RECORD\r\n\r\n"));
+        self::heard(&net, 554).await;
+        assert_eq!(log.methods(), ["0 OPTIONS"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_stream_at_the_root_is_seen() {
+        let net = FakeNet::new();
+        net.answer(AT, |asked| {
+            let body = if asked.method() == "DESCRIBE" { "v=0\r\nm=video 0 RTP/AVP 96\r\n" } else { "" };
+            Reply::text(format!("RTSP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+        });
+        assert_eq!(heard(&net, 554).await.1[0].auth, Some(vec![]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_garbage_and_closed_are_told_apart() {
+        let net = FakeNet::new();
+        net.answer(AT, |_| Reply::Silence);
+        net.serve("192.0.2.10:22", |_, mut stream| async move {
+            let _ = stream.write_all(b"SSH-2.0-dropbear\r\n").await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        net.serve("192.0.2.10:23", |_, _| async {});
+        for (port, want) in [(554, Heard::Silence), (22, Heard::Garbage), (23, Heard::Closed), (24, Heard::Closed)] {
+            let (heard, services) = heard(&net, port).await;
+            assert_eq!((heard, services.len()), (want, 0), "{port}");
+        }
+    }
+
+    /// A camera that answers nothing but DESCRIBE is found where RTSP is expected.
+    #[tokio::test(start_paused = true)]
+    async fn a_device_deaf_to_options_is_found() {
+        let net = FakeNet::new();
+        net.answer(AT, |asked| match asked.method() {
+            "DESCRIBE" => Reply::text("RTSP/1.0 404 Not Found\r\nServer: Deaf\r\n\r\n"),
+            _ => Reply::Silence,
+        });
+        let (heard, services) = heard(&net, 554).await;
+        assert_eq!((heard, services[0].server.as_deref()), (Heard::Spoken, Some("Deaf")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tls_is_asked_where_it_belongs() {
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let net = FakeNet::new();
+        for port in [322, 554] {
+            let seen = seen.clone();
+            net.serve(&format!("192.0.2.10:{port}"), move |_, mut stream| {
+                let seen = seen.clone();
+                async move {
+                    let mut first = [0u8; 1];
+                    let _ = stream.read(&mut first).await;
+                    seen.lock().unwrap().push((port, first[0]));
+                }
+            });
+        }
+        heard(&net, 322).await;
+        heard(&net, 554).await;
+        // 0x16 begins a TLS handshake, "O" an OPTIONS. Closed without an answer, each port is asked the other way.
+        let tls: Vec<(u16, bool)> = seen.lock().unwrap().iter().map(|&(port, byte)| (port, byte == 0x16)).collect();
+        assert_eq!(tls.first(), Some(&(322, true)));
+        assert!(tls.contains(&(322, false)) && tls.contains(&(554, true)));
+        assert_eq!(tls.iter().find(|(port, _)| *port == 554), Some(&(554, false)));
+    }
+}
