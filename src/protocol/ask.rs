@@ -8,11 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::model::MacAddr;
+use crate::model::{ErrorKind, MacAddr};
+use crate::net::error::kind_of;
 use crate::net::{Datagram, Interface, UdpBind};
-use crate::probe::DiscoveryContext;
+use crate::probe::{DiscoveryContext, HostContext};
 
 /// How often a question is asked within the discovery time: devices miss some, and some answer one form only.
 pub const ROUNDS: u32 = 3;
@@ -215,6 +216,61 @@ impl Guard {
         *count = count.saturating_add(1);
         *count <= ANSWERS_PER_SENDER
     }
+}
+
+/// Asks one host by unicast, one try after the other, each with the time an answer to it is awaited. Answers count from
+/// the host's address, whatever their port. Ends at the first that `read` understands, or when an ICMP answer says that
+/// nobody listens.
+pub async fn host<T>(
+    host: &HostContext,
+    port: u16,
+    tries: &[(Vec<u8>, Duration)],
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> Option<T> {
+    let any = if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = host.net.udp(&UdpBind::any_port(any)).ok()?;
+    let to = SocketAddr::new(host.ip, port);
+    for (question, wait) in tries {
+        if host.is_over() {
+            break;
+        }
+        host.dialer.pace().turn(1).await;
+        if let Err(error) = socket.send_to(question, to).await {
+            tracing::debug!(%to, %error, "question not sent");
+            break;
+        }
+        match hear(&*socket, host.ip, host.deadline.min(Instant::now() + *wait), &read).await {
+            Heard::Answer(answer) => return Some(answer),
+            Heard::Nothing => {}
+            Heard::NobodyThere => break,
+        }
+    }
+    None
+}
+
+enum Heard<T> {
+    Answer(T),
+    Nothing,
+    NobodyThere,
+}
+
+async fn hear<T>(socket: &dyn Datagram, host: IpAddr, until: Instant, read: &impl Fn(&[u8]) -> Option<T>) -> Heard<T> {
+    let mut buffer = vec![0; DATAGRAM];
+    for _ in 0..ANSWERS_PER_SENDER {
+        match timeout_at(until, socket.recv_from(&mut buffer)).await {
+            Ok(Ok((length, from))) if from.ip().to_canonical() == host => {
+                if let Some(answer) = read(buffer.get(..length).unwrap_or_default()) {
+                    return Heard::Answer(answer);
+                }
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) if matches!(kind_of(&error), ErrorKind::Refused | ErrorKind::Unreachable) => {
+                return Heard::NobodyThere;
+            }
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    Heard::Nothing
 }
 
 /// A random version 4 UUID (RFC 9562 §5.4) from 128 random bits, lower case.

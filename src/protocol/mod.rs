@@ -38,7 +38,7 @@ pub const DISCOVERERS: &[&dyn Discoverer] = &[
 pub const DETECTORS: &[&dyn Detector] = &[&rtsp::detect::RtspDetector, &http::detect::HttpDetector];
 
 /// Asked of every host besides its ports, while they are looked at.
-pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe];
+pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
 pub const ANALYSERS: &[&dyn HostProbe] = &[

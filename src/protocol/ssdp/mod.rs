@@ -4,4 +4,5 @@
 pub mod describe;
 pub mod description;
 pub mod discover;
+pub mod inquire;
 pub mod wire;

@@ -1,15 +1,11 @@
 //! Asks one host by unicast: multicast does not cross a router, and some networks filter it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
-use tokio::time::{Instant, timeout_at};
 
 use super::{facts, wire};
-use crate::model::{ErrorKind, Protocol};
-use crate::net::error::kind_of;
-use crate::net::{Datagram, UdpBind};
+use crate::model::Protocol;
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::ask;
 
@@ -33,73 +29,25 @@ impl HostProbe for UnicastProbe {
             if host.services().iter().any(|s| s.protocol == Protocol::Onvif) {
                 return;
             }
-            match ask(host).await {
-                Ok(matches) => {
-                    for m in facts::of_sender(matches, host.ip) {
-                        facts::of_match(&m, host.ip).say(host).await;
-                    }
+            let tries = TRIES.map(|(wanted, wait)| {
+                let probe = wire::probe(wanted, &ask::uuid(fastrand::u128(..)));
+                (probe.into_bytes(), wait)
+            });
+            let read = |datagram: &[u8]| Some(wire::parse(datagram)).filter(|matches| !matches.is_empty());
+            if let Some(matches) = ask::host(host, wire::PORT, &tries, read).await {
+                for m in facts::of_sender(matches, host.ip) {
+                    facts::of_match(&m, host.ip).say(host).await;
                 }
-                Err(error) => tracing::debug!(ip = %host.ip, %error, "unicast probe not sent"),
             }
         }
         .boxed()
     }
 }
 
-async fn ask(host: &HostContext) -> std::io::Result<Vec<wire::Match>> {
-    let any: IpAddr = if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = host.net.udp(&UdpBind::any_port(any))?;
-    let to = SocketAddr::new(host.ip, wire::PORT);
-    for (wanted, wait) in TRIES {
-        if host.is_over() {
-            break;
-        }
-        host.dialer.pace().turn(1).await;
-        socket.send_to(wire::probe(wanted, &ask::uuid(fastrand::u128(..))).as_bytes(), to).await?;
-        match answer(&*socket, host.ip, host.deadline.min(Instant::now() + wait)).await {
-            Heard::Matches(matches) => return Ok(matches),
-            Heard::Nothing => {}
-            Heard::NobodyThere => break,
-        }
-    }
-    Ok(Vec::new())
-}
-
-enum Heard {
-    Matches(Vec<wire::Match>),
-    Nothing,
-    NobodyThere,
-}
-
-/// Awaits an answer from the host, whatever its port.
-async fn answer(socket: &dyn Datagram, host: IpAddr, until: Instant) -> Heard {
-    let mut buffer = vec![0; 65_535];
-    let mut others = 0;
-    while let Ok(received) = timeout_at(until, socket.recv_from(&mut buffer)).await {
-        match received {
-            Ok((length, from)) if from.ip().to_canonical() == host => {
-                let matches = wire::parse(buffer.get(..length).unwrap_or_default());
-                if !matches.is_empty() {
-                    return Heard::Matches(matches);
-                }
-            }
-            Ok(_) => {}
-            // An ICMP answer: nobody listens on the port, or the host is not there.
-            Err(error) if matches!(kind_of(&error), ErrorKind::Refused | ErrorKind::Unreachable) => {
-                return Heard::NobodyThere;
-            }
-            Err(_) => return Heard::Nothing,
-        }
-        others += 1;
-        if others > 64 {
-            break;
-        }
-    }
-    Heard::Nothing
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::model::{FindingKind, Method};
     use crate::net::fake_udp::FakeUdp;
