@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::identify::signature::Field;
+use crate::identify::vendor;
 use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, Kind, MacAddr};
 use crate::probe::{DiscoveryContext, HostContext};
 use crate::text;
@@ -25,7 +26,8 @@ pub struct Facts {
 impl Facts {
     /// Adds a source's word on a fact, with the field it was read in; cleaned, and left out when it tells nothing.
     pub fn word(&mut self, fact: Fact, value: Option<&str>, source: EvidenceSource, weight: f64, read_in: &str) {
-        if let Some(value) = value.map(text::clean).filter(|v| tells(v)) {
+        let telling = |v: &String| tells(v) && (fact != Fact::Vendor || !vendor::says_nothing(v));
+        if let Some(value) = value.map(text::clean).filter(telling) {
             let detail = format!("{read_in}: {value}");
             self.findings.push(FindingKind::Evidence(Evidence::new(fact, value, source, weight).with_detail(detail)));
         }

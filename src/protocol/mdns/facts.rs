@@ -145,7 +145,8 @@ fn place(facts: &mut Facts, message: &Message, instance: &Name, (port, target): 
         _ => None,
     });
     let base = format!("{scheme}://{}:{port}/", url_host(sender));
-    let path = path.map(|p| text::redact_url(&p)).filter(|p| !p.is_empty() && !p.contains("://"));
+    // A path with a password in it is neither shown nor, without it, of any use.
+    let path = path.filter(|p| !p.contains("://") && text::redact_url(p) == **p);
     let url = path.as_ref().map(|p| format!("{base}{}", p.trim_start_matches('/')));
     if let (Protocol::Rtsp, Some(url)) = (protocol, &url) {
         facts.findings.push(FindingKind::StreamHint(StreamHint::new(url.clone())));
@@ -237,8 +238,7 @@ mod tests {
 
     #[test]
     fn an_rtsp_service_gives_its_port_and_path() {
-        let facts =
-            of(&announcement(&instance("cam", "_rtsp._tcp"), 8554, &["path=/live?user=admin&password=x"], CAMERA));
+        let facts = of(&announcement(&instance("cam", "_rtsp._tcp"), 8554, &["path=/live?x=1"], CAMERA));
         let hints: Vec<_> = facts
             .findings
             .iter()
@@ -248,7 +248,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(hints, ["rtsp://192.0.2.20:8554/live?user=***&password=***", "rtsp://192.0.2.20:8554/"]);
+        assert_eq!(hints, ["rtsp://192.0.2.20:8554/live?x=1", "rtsp://192.0.2.20:8554/"]);
         let elsewhere =
             of(&announcement(&instance("cam", "_rtsp._tcp"), 8554, &["path=rtsp://198.51.100.1/x"], CAMERA));
         assert!(!elsewhere.findings.iter().any(|f| matches!(f, FindingKind::StreamHint(_))));
