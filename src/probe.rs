@@ -299,7 +299,14 @@ impl HostContext {
     /// Whether the evidence so far speaks clearly for a printer, a router or whatever else has no picture.
     pub fn is_clearly_no_camera(&self) -> bool {
         let verdict = crate::identify::weigh(&self.evidence());
-        verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.7
+        verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.5
+    }
+
+    /// Whether the evidence so far speaks for a device that films. A web server that is none is not shown the user's
+    /// logins.
+    pub fn is_like_a_camera(&self) -> bool {
+        let kind = crate::identify::weigh(&self.evidence()).kind;
+        matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
     }
 
     /// The logins meant for this device, the one that worked before first.

@@ -211,7 +211,6 @@ async fn describe(host: &HostContext, response: &Response) -> Service {
     }
     if let Some(info) = &response.tls_info {
         service.certificate = info.subject.as_deref().and_then(text::clean_some);
-        service.notes.extend(info.version.clone());
     }
     if let Some(certificate) = &service.certificate {
         host.observe(Field::Certificate, certificate).await;

@@ -131,3 +131,39 @@ fn icons_are_told_by_their_bytes() {
     assert!(is_image(b"\x00\x00\x01\x00rest") && is_image(b"<?xml?><svg/>") && is_image(b"\x89PNG"));
     assert!(!is_image(b"<html>login</html>") && !is_image(b""));
 }
+
+/// A camera's own certificate, TLS 1.3 and 1.2.
+async fn serve_tls(mut stream: tokio::io::DuplexStream, answer: &'static [u8]) {
+    let key = rcgen::generate_simple_self_signed(vec!["axis-accc8e000001".to_owned()]).unwrap();
+    let certificate = key.cert.der().clone();
+    let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()).into();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], private)
+        .unwrap();
+    let Ok(mut tls) = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(&mut stream).await else {
+        // As rustls does, an alert goes out before the connection closes.
+        return;
+    };
+    let _ = tokio::io::AsyncReadExt::read(&mut tls, &mut [0; 2048]).await;
+    let _ = tls.write_all(answer).await;
+    let _ = tls.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_inside_tls_is_found_on_any_port_with_its_certificate() {
+    for port in [443, 8099] {
+        let net = FakeNet::new();
+        net.serve(&format!("{IP}:{port}"), |_, stream| {
+            serve_tls(stream, b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 20\r\n\r\n<title>Cam</title>..")
+        });
+        let (heard, said) = detect(&net, port).await;
+        assert_eq!(heard, Heard::SpokenOverTls);
+        let service = services(&said)[0];
+        assert_eq!((service.protocol, service.title.as_deref()), (Protocol::Https, Some("Cam")));
+        assert!(service.certificate.as_deref().unwrap().contains("CN="), "{:?}", service.certificate);
+    }
+}

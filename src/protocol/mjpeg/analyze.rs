@@ -137,7 +137,7 @@ impl Walk<'_> {
         }
         self.asked.push(place.clone());
         let (port, tls, target) = place;
-        let request = Request::get(port, tls, target).with_login();
+        let request = Request { login: self.host.is_like_a_camera(), ..Request::get(port, tls, target) };
         let started = Instant::now();
         let Ok((response, body)) = client::open(self.host, request).await else { return };
         let stream = match response.status {

@@ -34,8 +34,23 @@ fn web() -> FindingKind {
     FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80))
 }
 
-fn vendor(name: &str) -> FindingKind {
-    FindingKind::Evidence(Evidence::new(Fact::Vendor, name, EvidenceSource::Onvif, 0.9))
+/// What ONVIF told of a camera of that maker.
+fn camera(vendor: &str) -> Vec<FindingKind> {
+    let word = |fact, value| FindingKind::Evidence(Evidence::new(fact, value, EvidenceSource::Onvif, 0.9));
+    vec![web(), word(Fact::Vendor, vendor), word(Fact::Kind, "camera")]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_may_be_anything_is_not_shown_the_login() {
+    let net = FakeNet::new();
+    let log = net.answer("192.0.2.10:80", |asked| {
+        Reply::Last(match asked.target() {
+            IMPOSSIBLE => NOT_FOUND.to_vec(),
+            _ => b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\r\n".to_vec(),
+        })
+    });
+    analyse(&net, vec![web()], &[("admin", "pw")]).await;
+    assert!(!log.all().is_empty() && log.all().iter().all(|a| a.header("Authorization").is_none()));
 }
 
 /// Every reconstructed body, behind the link of a start page.
@@ -97,7 +112,7 @@ fn axis(net: &Arc<FakeNet>) {
 async fn a_makers_path_is_measured_behind_its_login() {
     let net = FakeNet::new();
     axis(&net);
-    let streams = analyse(&net, vec![web(), vendor("Axis")], &[("root", "pw")]).await;
+    let streams = analyse(&net, camera("Axis"), &[("root", "pw")]).await;
     assert_eq!(streams[0].url, "http://192.0.2.10:80/axis-cgi/mjpg/video.cgi");
     assert_eq!((streams[0].status, streams[0].open), (StreamStatus::Streaming, Some(false)));
     let video = streams[0].video.as_ref().unwrap();
@@ -112,13 +127,13 @@ async fn a_makers_path_is_measured_behind_its_login() {
 async fn a_demand_for_a_login_counts_where_other_paths_are_not_found() {
     let net = FakeNet::new();
     axis(&net);
-    let streams = analyse(&net, vec![web(), vendor("Axis")], &[]).await;
+    let streams = analyse(&net, camera("Axis"), &[]).await;
     assert_eq!(streams[0].status, StreamStatus::AuthRequired);
     assert_eq!(streams[0].error.as_ref().unwrap().kind, ErrorKind::AuthRequired);
     // A server that demands it everywhere has said nothing.
     let net = FakeNet::new();
     net.answer("192.0.2.10:80", |_| Reply::Last(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_vec()));
-    assert_eq!(analyse(&net, vec![web(), vendor("Axis")], &[]).await, []);
+    assert_eq!(analyse(&net, camera("Axis"), &[]).await, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
-use crate::identify;
-use crate::model::{AuthScheme, Credential, ErrorKind, Kind};
+use crate::model::{AuthScheme, Credential, ErrorKind};
 use crate::probe::{HostContext, LoginTry};
 use crate::protocol::auth::{self, Challenge, LockSign, Login};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
@@ -133,7 +132,7 @@ impl<'a> Client<'a> {
                 }
                 Answer::Empty if response.status == 200 => refused = CallError::NotSoap(200),
                 // A page that demands a login for every path is no sign of ONVIF by itself.
-                _ if matches!(response.status, 401 | 403) && (announced || is_like_a_camera(host)) => {
+                _ if matches!(response.status, 401 | 403) && (announced || host.is_like_a_camera()) => {
                     return Ok(client);
                 }
                 Answer::NotSoap | Answer::Empty if matches!(response.status, 400 | 415 | 500) => {
@@ -403,12 +402,6 @@ impl<'a> Client<'a> {
         }
         Request { max_body: MAX_ANSWER, follow: false, ..request }
     }
-}
-
-/// Whether what is known so far speaks for a device with a picture.
-fn is_like_a_camera(host: &HostContext) -> bool {
-    let kind = identify::weigh(&host.evidence()).kind;
-    matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
 }
 
 /// Whether an answer means that a login is missing or wrong: by its fault, whatever the status; by the status where there
