@@ -2,24 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
-
-use super::wire::{self, BodyDecoder, Start};
-use super::{login, redirect};
-use crate::identify::ports::NEVER_TOUCHED;
+use super::exchange::{Body, exchange};
+use super::{login, redirect, wire};
 use crate::model::ErrorKind;
+use crate::net::NetError;
 use crate::net::tls::TlsInfo;
-use crate::net::{Connection, NetError, Stage};
 use crate::probe::HostContext;
 use crate::protocol::auth::Login;
 use crate::text;
 
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
-
-/// A body that was announced longer than it is, or not announced at all, is taken for whole after this pause.
-const BODY_PAUSE: Duration = Duration::from_secs(2);
 
 /// A request. `Host`, `User-Agent`, `Connection`, `Content-Length` and `Authorization` are added by the client.
 #[derive(Debug, Clone)]
@@ -76,7 +69,7 @@ impl Request {
         self
     }
 
-    fn emit(&self, host: &HostContext, authorization: Option<&[u8]>) -> Vec<u8> {
+    pub(super) fn emit(&self, host: &HostContext, authorization: Option<&[u8]>) -> Vec<u8> {
         let name = match self.port == if self.tls { 443 } else { 80 } {
             // A default port written out makes some cameras refuse the login.
             true => host_name(host),
@@ -306,191 +299,6 @@ async fn ask(host: &HostContext, request: &Request) -> Result<(Response, Body), 
     match response.status == 401 && request.login {
         true => login::answer(host, request, response, body).await,
         false => Ok((response, body)),
-    }
-}
-
-/// One connection, one request, the head of its answer. A connection closed before any answer is opened once more:
-/// cameras drop what they kept half open.
-pub(super) async fn exchange(
-    host: &HostContext,
-    request: &Request,
-    authorization: Option<&[u8]>,
-) -> Result<(Response, Body), HttpError> {
-    match exchange_once(host, request, authorization).await {
-        Err(error) if error.kind == ErrorKind::Closed && authorization.is_none() && host.options.retries > 0 => {
-            exchange_once(host, request, authorization).await
-        }
-        outcome => outcome,
-    }
-}
-
-async fn exchange_once(
-    host: &HostContext,
-    request: &Request,
-    authorization: Option<&[u8]>,
-) -> Result<(Response, Body), HttpError> {
-    if NEVER_TOUCHED.contains(&request.port) {
-        return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.port)));
-    }
-    let mut connection = match request.tls {
-        true => host.connect_tls(request.port).await?,
-        false => host.connect(request.port).await?,
-    };
-    let deadline = host.request_deadline();
-    let sent = timeout_at(deadline, connection.write_all(&request.emit(host, authorization))).await;
-    let (start, rest) = match read_start(&mut connection, deadline).await {
-        // The answer counts, even when the server did not take the whole request.
-        Ok(read) => read,
-        Err(error) => {
-            return Err(match sent {
-                Ok(Err(failed)) => NetError::from_io(connection.peer, Stage::Write, &failed).into(),
-                _ => error,
-            });
-        }
-    };
-    let (head, decoder) = match start {
-        Start::Head(head, _) => {
-            let decoder = head.body(request.method == "HEAD");
-            (head, decoder)
-        }
-        _ if looks_like_content(&rest) => {
-            let head = wire::Head { status: 200, version: "HTTP/0.9".to_owned(), ..wire::Head::default() };
-            (head, BodyDecoder::until_close())
-        }
-        _ => {
-            let banner = rest.get(..rest.len().min(64)).unwrap_or_default().to_vec();
-            let message = format!("{}: answered something that is not HTTP", connection.peer);
-            return Err(HttpError { banner, ..HttpError::new(ErrorKind::Protocol, message) });
-        }
-    };
-    let response = Response {
-        status: head.status,
-        version: head.version,
-        headers: head.headers,
-        challenges: head.challenges,
-        port: request.port,
-        tls: request.tls,
-        target: request.target.clone(),
-        tls_info: connection.tls.as_ref().map(|(info, _)| info.clone()),
-        connected_in: connection.connected_in,
-        tls_in: connection.tls.as_ref().map(|(_, took)| *took),
-        ..Response::default()
-    };
-    Ok((response, Body { connection, decoder, pending: rest, decoded: Vec::new() }))
-}
-
-/// Reads until the head is whole; gives it and what came after it. Interim answers (1xx) are passed over.
-async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(Start, Vec<u8>), HttpError> {
-    let peer = connection.peer;
-    let mut bytes = Vec::with_capacity(4096);
-    let mut ended = false;
-    loop {
-        match wire::parse_start(&bytes, ended) {
-            Start::Head(head, len) if matches!(head.status, 100..=199) && !ended && head.status != 101 => {
-                bytes.drain(..len.min(bytes.len()));
-                continue;
-            }
-            Start::Head(head, len) => {
-                bytes.drain(..len.min(bytes.len()));
-                return Ok((Start::Head(head, len), bytes));
-            }
-            Start::TooLarge => {
-                let message = format!("{peer}: headers of more than {} KiB", wire::MAX_HEAD / 1024);
-                return Err(HttpError::new(ErrorKind::TooLarge, message));
-            }
-            Start::Bare if !bytes.is_empty() => return Ok((Start::Bare, bytes)),
-            _ if ended => {
-                return Err(HttpError::new(ErrorKind::Closed, format!("{peer}: closed without an answer")));
-            }
-            _ => {}
-        }
-        match timeout_at(deadline, connection.read_buf(&mut bytes)).await {
-            Err(_) if bytes.is_empty() => return Err(NetError::timeout(peer, Stage::Read).into()),
-            Err(_) | Ok(Ok(0)) => ended = true,
-            Ok(Ok(_)) => {}
-            // A reset right behind the answer.
-            Ok(Err(_)) if !bytes.is_empty() => ended = true,
-            Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
-        }
-    }
-}
-
-/// Whether bytes without a status line are a page, a picture or data rather than another protocol's greeting.
-fn looks_like_content(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_start();
-    text.starts_with(b"<") || text.starts_with(b"{") || bytes.starts_with(&[0xff, 0xd8])
-}
-
-/// A body as it comes.
-pub struct Body {
-    connection: Connection,
-    decoder: BodyDecoder,
-    /// Read already, framing still on.
-    pending: Vec<u8>,
-    /// Read already, framing off.
-    decoded: Vec<u8>,
-}
-
-impl Body {
-    /// The next bytes, without framing; none at the end. Chunked bodies are joined, packed ones stay packed.
-    ///
-    /// # Errors
-    /// Nothing came before `deadline`, or the connection broke.
-    pub async fn next(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, HttpError> {
-        let peer = self.connection.peer;
-        let mut out = std::mem::take(&mut self.decoded);
-        loop {
-            let read = std::mem::take(&mut self.pending);
-            self.decoder.decode(&read, &mut out);
-            if !out.is_empty() {
-                return Ok(Some(out));
-            }
-            if self.decoder.is_complete() {
-                return Ok(None);
-            }
-            let mut read = Vec::with_capacity(16 * 1024);
-            match timeout_at(deadline, self.connection.read_buf(&mut read)).await {
-                Err(_) => return Err(NetError::timeout(peer, Stage::Read).into()),
-                Ok(Ok(0)) => return Ok(None),
-                Ok(Ok(_)) => self.pending = read,
-                Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
-            }
-        }
-    }
-
-    /// Puts back what was read and is wanted once more.
-    pub(super) fn put_back(&mut self, read: Vec<u8>) {
-        self.decoded = read;
-    }
-
-    /// The whole body into `response`, unpacked, at most `limit` bytes.
-    async fn read_into(&mut self, response: &mut Response, limit: usize, deadline: Instant) {
-        // Moving pictures have no end; their beginning tells enough.
-        let is_endless = response.content_type() == "multipart/x-mixed-replace";
-        let limit = if is_endless { limit.min(16 * 1024) } else { limit };
-        let (packed, ended_early) = self.read_all(limit, deadline).await;
-        let (body, cut) = wire::unpack(packed, response.header("Content-Encoding"), limit);
-        (response.body, response.truncated) = (body, ended_early || cut);
-    }
-
-    /// Everything up to `limit` bytes, and whether there was or should have been more.
-    pub(super) async fn read_all(&mut self, limit: usize, deadline: Instant) -> (Vec<u8>, bool) {
-        let mut body = Vec::new();
-        loop {
-            let pause = match body.is_empty() {
-                true => deadline,
-                false => deadline.min(Instant::now() + BODY_PAUSE),
-            };
-            match self.next(pause).await {
-                Ok(Some(piece)) => body.extend_from_slice(&piece),
-                Ok(None) => return (body, !self.decoder.is_complete() && !self.decoder.ends_with_connection()),
-                Err(_) => return (body, true),
-            }
-            if body.len() > limit {
-                body.truncate(limit);
-                return (body, true);
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Answers a login challenge with the user's credentials, never past what the host's logins allow.
 
-use super::client::{Body, HttpError, Request, Response, exchange};
+use super::client::{HttpError, Request, Response};
+use super::exchange::{Body, exchange};
 use crate::model::ErrorKind;
 use crate::probe::{HostContext, LoginTry};
 use crate::protocol::auth::{self, LockSign, Login};

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod detect;
+pub mod exchange;
 mod login;
 pub mod page;
 pub mod redirect;

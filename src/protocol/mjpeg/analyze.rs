@@ -13,7 +13,8 @@ use crate::model::{
     Transport, Verify, Video, VideoCodec,
 };
 use crate::probe::{HostContext, HostProbe};
-use crate::protocol::http::client::{self, Body, Request, Response};
+use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
 use crate::protocol::onvif::address::Address;
 use crate::text;
