@@ -73,6 +73,7 @@ impl Ui {
         };
         if self.inner.settings.progress {
             if matches!(event, ScanEvent::SweepStarted { .. }) {
+                self.inner.bar.reset_elapsed();
                 self.inner.bar.enable_steady_tick(TICK);
             }
             self.inner.bar.set_message(line);
