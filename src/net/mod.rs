@@ -6,6 +6,8 @@ pub mod error;
 #[cfg(test)]
 pub mod fake;
 #[cfg(test)]
+pub mod fake_lan;
+#[cfg(test)]
 pub mod fake_udp;
 pub mod interface;
 pub mod link;

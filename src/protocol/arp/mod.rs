@@ -5,3 +5,6 @@ pub mod discover;
 pub mod kernel;
 pub mod raw;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -11,13 +11,16 @@ const TELLING: [u16; 8] = [554, 80, 443, 8000, 8554, 37777, 34567, 8080];
 
 /// The ports that tell soonest whether a host is there: its own, then the `most` likeliest of the plan's.
 fn telling_ports(own: &[u16], plan: &[u16], most: usize) -> Vec<u16> {
-    let likely = TELLING.into_iter().filter(|p| plan.contains(p)).chain(plan.iter().copied());
-    let most = own.iter().filter(|p| may_be_asked(**p)).count().saturating_add(most);
     let mut ports: Vec<u16> = Vec::new();
-    for (port, limit) in own.iter().map(|p| (*p, usize::MAX)).chain(likely.map(|p| (p, most))) {
+    let mut add = |port: u16, limit: usize| {
         if ports.len() < limit && !ports.contains(&port) && may_be_asked(port) {
             ports.push(port);
         }
+        ports.len()
+    };
+    let limit = own.iter().map(|port| add(*port, usize::MAX)).last().unwrap_or(0).saturating_add(most);
+    for port in TELLING.iter().filter(|p| plan.contains(p)).chain(plan) {
+        add(*port, limit);
     }
     ports
 }

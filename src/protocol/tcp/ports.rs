@@ -1,6 +1,7 @@
 //! Which ports of one host are open.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,7 +56,9 @@ const DECOYS_OPEN: usize = 3;
 const ROUND_TRIPS: u32 = 12;
 /// … and this at least.
 const SHORTEST_WAIT: Duration = Duration::from_millis(400);
-/// Ports asked again on a host that has said nothing at all.
+/// Ports asked again, the likeliest first: more that time out are dropped by a firewall, not lost on the way.
+const AGAIN: usize = 16;
+/// The same on a host that has said nothing at all.
 const AGAIN_WHEN_SILENT: usize = 4;
 
 /// Connects to each port, and closes at once what opens. `open` is told each open port as it is known; `ports` should
@@ -68,8 +71,15 @@ pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u1
             wanted.push(*port);
         }
     }
-    let scan = PortScan { host, open, outcomes: Mutex::default(), slowest_connect: Mutex::default() };
-    scan.ask_all(&wanted).await;
+    let scan = PortScan {
+        host,
+        ports: &wanted,
+        open,
+        outcomes: Mutex::default(),
+        slowest_connect: Mutex::default(),
+        has_asked_decoys: AtomicBool::new(false),
+    };
+    scan.ask(&wanted, 1).await;
     if host.options.retries > 0 && !host.is_over() {
         scan.ask_again().await;
     }
@@ -78,52 +88,53 @@ pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u1
 
 struct PortScan<'a> {
     host: &'a HostContext,
+    ports: &'a [u16],
     open: mpsc::Sender<u16>,
     outcomes: Mutex<PortOutcomes>,
     slowest_connect: Mutex<Option<Duration>>,
+    has_asked_decoys: AtomicBool,
 }
 
 impl PortScan<'_> {
-    async fn ask_all(&self, ports: &[u16]) {
-        // Up to the suspicious number first, so that a host that takes everything is not asked everything.
-        let (first, rest) = ports.split_at(ports.len().min(SUSPICIOUS + 1));
-        self.ask(first, None).await;
-        if self.with(|o| o.looks_too_open()) && self.takes_decoys(ports).await {
-            self.with(|o| o.takes_any_port = true);
-            return;
-        }
-        self.ask(rest, None).await;
-    }
-
     /// Asks again for what timed out: one lost packet must not hide a camera.
     async fn ask_again(&self) {
         let (mut again, answered) = self.with(|o| (std::mem::take(&mut o.timed_out), o.answered()));
-        let left = if answered { Vec::new() } else { again.split_off(again.len().min(AGAIN_WHEN_SILENT)) };
+        let left = again.split_off(again.len().min(if answered { AGAIN } else { AGAIN_WHEN_SILENT }));
         self.with(|o| o.timed_out = left);
-        let longer = self.host.options.connect_timeout.mul_f64(if answered { 1.0 } else { 1.5 });
-        self.ask(&again, Some(longer)).await;
+        self.ask(&again, 2).await;
     }
 
-    async fn ask(&self, ports: &[u16], wait: Option<Duration>) {
+    /// Asks each port, waiting `patience` times as long as usual.
+    async fn ask(&self, ports: &[u16], patience: u32) {
         stream::iter(ports.iter().copied())
             .for_each_concurrent(self.host.options.per_host.max(1), |port| async move {
-                if self.host.is_over() {
-                    return;
+                if !self.host.is_over() && !self.with(|o| o.takes_any_port) {
+                    let outcome = self.connect(port, self.wait() * patience).await;
+                    self.take(port, outcome).await;
                 }
-                let outcome = self.connect(port, wait.unwrap_or_else(|| self.wait())).await;
-                if outcome.is_ok() {
-                    // The receiver may want no more.
-                    let _ = self.open.send(port).await;
-                }
-                self.with(|o| match outcome.map_err(|e| e.kind) {
-                    Ok(()) => o.open.push(port),
-                    Err(ErrorKind::Refused | ErrorKind::Closed) => o.refused.push(port),
-                    Err(ErrorKind::Timeout) => o.timed_out.push(port),
-                    Err(ErrorKind::Unreachable) => o.unreachable.push(port),
-                    Err(_) => o.failed.push(port),
-                });
             })
             .await;
+    }
+
+    async fn take(&self, port: u16, outcome: Result<(), NetError>) {
+        let is_open = outcome.is_ok();
+        let is_suspicious = self.with(|o| {
+            match outcome.map_err(|e| e.kind) {
+                Ok(()) => o.open.push(port),
+                Err(ErrorKind::Refused | ErrorKind::Closed) => o.refused.push(port),
+                Err(ErrorKind::Timeout) => o.timed_out.push(port),
+                Err(ErrorKind::Unreachable) => o.unreachable.push(port),
+                Err(_) => o.failed.push(port),
+            }
+            is_open && o.looks_too_open()
+        });
+        if is_open {
+            // The receiver may want no more.
+            let _ = self.open.send(port).await;
+        }
+        if is_suspicious && !self.has_asked_decoys.swap(true, Ordering::Relaxed) && self.takes_decoys().await {
+            self.with(|o| o.takes_any_port = true);
+        }
     }
 
     async fn connect(&self, port: u16, wait: Duration) -> Result<(), NetError> {
@@ -142,12 +153,12 @@ impl PortScan<'_> {
     }
 
     /// Whether ports that nobody listens on are open too.
-    async fn takes_decoys(&self, ports: &[u16]) -> bool {
+    async fn takes_decoys(&self) -> bool {
         let mut decoys: Vec<u16> = Vec::with_capacity(DECOYS);
         while decoys.len() < DECOYS {
             // The dynamic ports (RFC 6335 §6).
             let port = fastrand::u16(49152..);
-            if !ports.contains(&port) && !decoys.contains(&port) {
+            if !self.ports.contains(&port) && !decoys.contains(&port) {
                 decoys.push(port);
             }
         }
@@ -158,5 +169,113 @@ impl PortScan<'_> {
 
     fn with<T>(&self, change: impl FnOnce(&mut PortOutcomes) -> T) -> T {
         change(&mut self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net::fake_lan::{FakeLan, Port};
+    use crate::protocol::ask::testing;
+
+    const NEAR: Port = Port::Open(Duration::from_millis(2));
+
+    fn lan(ports: impl Fn(u16, usize) -> Port + Send + Sync + 'static) -> Arc<FakeLan> {
+        Arc::new(FakeLan { ports: Box::new(move |to, before| ports(to.port(), before)), ..FakeLan::default() })
+    }
+
+    /// The outcomes, and the open ports as they were told.
+    async fn scan(lan: &Arc<FakeLan>, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
+        let (findings, _) = mpsc::channel(1);
+        let host = testing::host(Arc::new(lan.clone()), "192.0.2.9", findings);
+        let (open, mut told) = mpsc::channel(1);
+        let telling = async {
+            let mut all = Vec::new();
+            while let Some(port) = told.recv().await {
+                all.push(port);
+            }
+            all
+        };
+        tokio::join!(open_ports(&host, ports, open), telling)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_outcome_is_its_own() {
+        let lan = lan(|port, _| match port {
+            554 | 80 => NEAR,
+            443 => Port::Silent,
+            8000 => Port::Unreachable,
+            _ => Port::Refused,
+        });
+        let (outcomes, told) = scan(&lan, &[554, 80, 443, 8000, 8554, 554]).await;
+        let expected = PortOutcomes {
+            open: vec![554, 80],
+            refused: vec![8554],
+            timed_out: vec![443],
+            unreachable: vec![8000],
+            ..PortOutcomes::default()
+        };
+        assert_eq!((outcomes, told), (expected, vec![554, 80]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_packet_hides_no_camera() {
+        let lan = lan(|port, before| match (port, before) {
+            (80, _) => Port::Refused,
+            (_, 0) => Port::Silent,
+            _ => Port::Open(Duration::from_millis(1600)),
+        });
+        let (outcomes, told) = scan(&lan, &[554, 80]).await;
+        assert_eq!((outcomes.open, outcomes.timed_out, told), (vec![554], vec![], vec![554]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_host_does_not_take_its_whole_time_twice() {
+        let lan = lan(|_, _| Port::Silent);
+        let ports: Vec<u16> = (1..=20).collect();
+        let (outcomes, _) = scan(&lan, &ports).await;
+        assert_eq!(outcomes.timed_out.len(), 20);
+        assert_eq!(lan.connects().len(), 20 + AGAIN_WHEN_SILENT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_drops_what_is_closed_is_quick_once_a_port_has_answered() {
+        let lan = lan(|port, _| if port == 554 { NEAR } else { Port::Silent });
+        let ports: Vec<u16> = std::iter::once(554).chain(8000..8040).collect();
+        let began = tokio::time::Instant::now();
+        let (outcomes, told) = scan(&lan, &ports).await;
+        assert_eq!((outcomes.timed_out.len(), told), (40, vec![554]));
+        // Four at once: 40 ports by round trips, and the likeliest of them once more.
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_takes_any_port_is_not_asked_for_all() {
+        let lan = lan(|_, _| NEAR);
+        let ports: Vec<u16> = (8000..8100).collect();
+        let (outcomes, told) = scan(&lan, &ports).await;
+        assert!(outcomes.takes_any_port);
+        assert!((SUSPICIOUS..SUSPICIOUS + 16).contains(&told.len()), "{}", told.len());
+        assert_eq!(lan.connects().len(), told.len() + DECOYS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_open_ports_alone_make_no_such_host() {
+        let lan = lan(|port, _| if port < 8020 { NEAR } else { Port::Refused });
+        let ports: Vec<u16> = (8000..8030).collect();
+        let (outcomes, told) = scan(&lan, &ports).await;
+        assert!(!outcomes.takes_any_port);
+        assert_eq!((told.len(), outcomes.refused.len()), (20, 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn printers_are_left_alone() {
+        let lan = lan(|_, _| NEAR);
+        let ports: Vec<u16> = (9098..9110).collect();
+        let (outcomes, _) = scan(&lan, &ports).await;
+        assert_eq!(outcomes.open, [9098, 9099, 9108, 9109]);
+        assert!(lan.connects().iter().all(|to| !(9100..=9107).contains(&to.port())));
     }
 }

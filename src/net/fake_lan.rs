@@ -1,0 +1,245 @@
+//! A local network in memory for tests: hosts that answer ARP, ports that do what a script says, and a kernel whose
+//! neighbour table is small.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::link::LinkKind;
+use super::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
+use crate::model::MacAddr;
+
+/// What a port does about a connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Takes it after a round trip.
+    Open(Duration),
+    /// Refuses it at once.
+    Refused,
+    /// Says nothing.
+    Silent,
+    /// A router says that the host cannot be reached.
+    Unreachable,
+}
+
+type Script = Box<dyn Fn(SocketAddr, usize) -> Port + Send + Sync>;
+
+/// The network.
+pub struct FakeLan {
+    /// Who answers ARP with what.
+    pub hosts: HashMap<Ipv4Addr, MacAddr>,
+    /// Answers for every address besides.
+    pub proxy: Option<MacAddr>,
+    /// So many requests to each address get lost before one arrives.
+    pub lost: usize,
+    /// Whether raw frames may be sent; without, there is the kernel's table.
+    pub raw: bool,
+    /// Rows the kernel's table holds; 0 means there is no table.
+    pub room: usize,
+    /// What ports do; the second argument is how often the endpoint has been tried before.
+    pub ports: Script,
+    /// What has happened so far.
+    pub state: Mutex<State>,
+}
+
+/// What has happened on the network.
+#[derive(Default)]
+pub struct State {
+    asked: HashMap<Ipv4Addr, usize>,
+    connects: Vec<SocketAddr>,
+    table: HashMap<Ipv4Addr, Instant>,
+    most_open: usize,
+}
+
+/// The kernel gives an address up after so long …
+const GIVEN_UP: Duration = Duration::from_secs(3);
+/// … and may forget a living neighbour after so long.
+const FORGOTTEN: Duration = Duration::from_secs(30);
+
+impl Default for FakeLan {
+    fn default() -> Self {
+        FakeLan {
+            hosts: HashMap::new(),
+            proxy: None,
+            lost: 0,
+            raw: true,
+            room: 1024,
+            ports: Box::new(|_, _| Port::Silent),
+            state: Mutex::default(),
+        }
+    }
+}
+
+impl FakeLan {
+    /// A MAC address for an IP address.
+    pub fn mac(ip: Ipv4Addr) -> MacAddr {
+        let [a, b, c, d] = ip.octets();
+        MacAddr([2, 0xaa, a, b, c, d])
+    }
+
+    /// A network with these hosts, each with a MAC of its own.
+    pub fn with(hosts: impl IntoIterator<Item = Ipv4Addr>) -> Self {
+        FakeLan { hosts: hosts.into_iter().map(|ip| (ip, FakeLan::mac(ip))).collect(), ..FakeLan::default() }
+    }
+
+    /// How often each address was asked for by a raw frame.
+    pub fn asked(&self) -> HashMap<Ipv4Addr, usize> {
+        self.state.lock().unwrap().asked.clone()
+    }
+
+    /// All connects, in their order.
+    pub fn connects(&self) -> Vec<SocketAddr> {
+        self.state.lock().unwrap().connects.clone()
+    }
+
+    /// The most unanswered questions the kernel had open at once.
+    pub fn most_open(&self) -> usize {
+        self.state.lock().unwrap().most_open
+    }
+
+    fn owner(&self, ip: Ipv4Addr) -> Option<MacAddr> {
+        self.hosts.get(&ip).copied().or(self.proxy)
+    }
+}
+
+impl Net for Arc<FakeLan> {
+    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
+        let before = {
+            let mut state = self.state.lock().unwrap();
+            state.connects.push(to);
+            state.connects.iter().filter(|c| **c == to).count() - 1
+        };
+        let port = (self.ports)(to, before);
+        async move {
+            match port {
+                Port::Open(round_trip) => {
+                    sleep(round_trip).await;
+                    Ok(Box::new(tokio::io::duplex(64).0) as BoxStream)
+                }
+                Port::Refused => Err(io::ErrorKind::ConnectionRefused.into()),
+                Port::Silent => futures::future::pending().await,
+                Port::Unreachable => Err(io::ErrorKind::HostUnreachable.into()),
+            }
+        }
+        .boxed()
+    }
+
+    fn udp(&self, _: &UdpBind) -> io::Result<Box<dyn Datagram>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        Ok(Vec::new())
+    }
+
+    fn link(&self, _: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+        if !self.raw || kind != LinkKind::Arp {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let (reply, replies) = mpsc::unbounded_channel();
+        Ok(Box::new(FakeLink { lan: self.clone(), reply, replies: tokio::sync::Mutex::new(replies) }))
+    }
+
+    fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
+        async move {
+            if self.room == 0 {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            let state = self.state.lock().unwrap();
+            let rows = state.table.keys().filter_map(|ip| {
+                let mac = self.owner(*ip)?;
+                Some(Neighbour { ip: IpAddr::V4(*ip), mac, interface: 2, confirmed: true })
+            });
+            Ok(rows.collect())
+        }
+        .boxed()
+    }
+
+    fn nudge(&self, to: &[Ipv4Addr]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut state = self.state.lock().unwrap();
+        let is_kept = |ip: &Ipv4Addr, since: &mut Instant| {
+            since.elapsed() < if self.owner(*ip).is_some() { FORGOTTEN } else { GIVEN_UP }
+        };
+        state.table.retain(is_kept);
+        let mut taken = 0;
+        for ip in to {
+            if state.table.len() >= self.room && !state.table.contains_key(ip) {
+                break;
+            }
+            state.table.insert(*ip, Instant::now());
+            taken += 1;
+        }
+        let open = state.table.keys().filter(|ip| self.owner(**ip).is_none()).count();
+        state.most_open = state.most_open.max(open);
+        // ENOBUFS
+        if taken == 0 { Err(io::Error::from_raw_os_error(105)) } else { Ok(taken) }
+    }
+
+    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        async { Err(io::ErrorKind::NotFound.into()) }.boxed()
+    }
+
+    fn reverse(&self, _: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn note_zone(&self, _: IpAddr, _: u32) {}
+}
+
+struct FakeLink {
+    lan: Arc<FakeLan>,
+    reply: mpsc::UnboundedSender<Vec<u8>>,
+    replies: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl Link for FakeLink {
+    fn send(&self, frames: &[&[u8]]) -> io::Result<usize> {
+        for frame in frames {
+            let target = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[38..42]).unwrap());
+            let mut state = self.lan.state.lock().unwrap();
+            let asked = state.asked.entry(target).or_default();
+            *asked += 1;
+            if *asked <= self.lan.lost {
+                continue;
+            }
+            for mac in [self.lan.hosts.get(&target).copied(), self.lan.proxy].into_iter().flatten() {
+                let mut reply = frame.to_vec();
+                reply[21] = 2;
+                reply[22..28].copy_from_slice(&mac.0);
+                reply[28..32].copy_from_slice(&target.octets());
+                self.reply.send(reply).unwrap();
+                // Nobody asked for this one.
+                let mut unasked = frame.to_vec();
+                unasked[22..28].copy_from_slice(&mac.0);
+                unasked[28..32].copy_from_slice(&[203, 0, 113, 77]);
+                self.reply.send(unasked).unwrap();
+            }
+        }
+        Ok(frames.len())
+    }
+
+    fn receive<'a>(&'a self, take: &'a mut (dyn FnMut(&[u8]) + Send)) -> BoxFuture<'a, io::Result<usize>> {
+        async move {
+            let Some(frame) = self.replies.lock().await.recv().await else {
+                return futures::future::pending().await;
+            };
+            take(&frame);
+            Ok(1)
+        }
+        .boxed()
+    }
+}
