@@ -1,5 +1,5 @@
 //! Bosch's (before: VCS's) auto-detection: a binary question, answered to a port of its own in XML, by old devices in 32
-//! bytes. Format as devices send it.
+//! bytes. Format: facts from julienblitte/UniversalScanner (written anew).
 
 use super::device::Device;
 use super::fields::{ip, mac};

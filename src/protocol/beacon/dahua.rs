@@ -1,5 +1,6 @@
 //! Dahua's second discovery protocol: JSON behind a 32-byte header of the kind `DHIP`. Answered by Dahua devices and those
-//! sold under other names. Format and field names as devices send them; amplification studies describe it too.
+//! sold under other names. Format: facts from julienblitte/UniversalScanner and answers quoted in public repositories (a
+//! Rapid7 script for Lorex cameras, a study of UDP amplification).
 
 use std::net::Ipv4Addr;
 

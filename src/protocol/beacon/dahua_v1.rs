@@ -1,5 +1,5 @@
 //! Dahua's first discovery protocol, of devices before DHIP: a fixed binary head of 120 bytes, then the MAC address and model
-//! as text, then `key:value` lines. Format as devices send it.
+//! as text, then `key:value` lines. Format: facts from julienblitte/UniversalScanner (written anew).
 
 use super::device::Device;
 use super::fields::{ip, le16, string, text};

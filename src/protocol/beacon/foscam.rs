@@ -1,5 +1,5 @@
-//! The search of old Foscam, Wansview and other MJPEG cameras (magic `MO_I`), after the maker's own description of the
-//! protocol. Operation 0 asks, 1 answers; 2 would set the network and is never sent.
+//! The search of old Foscam, Wansview and other MJPEG cameras (magic `MO_I`), after the maker's "IP camera device search
+//! protocol". Operation 0 asks, 1 answers; 2 would set the network and is never sent.
 
 use super::device::Device;
 use super::fields::{be16, bytes, ip, le16, text};

@@ -1,5 +1,5 @@
 //! Hanwha's (before: Samsung Techwin's) search: a fixed structure of 262 bytes, answered to a port of its own.
-//! Format as devices send it.
+//! Format: facts from julienblitte/UniversalScanner (written anew).
 
 use super::device::Device;
 use super::fields::{le16, text};

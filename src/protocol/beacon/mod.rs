@@ -1,6 +1,6 @@
 //! The makers' own discovery questions. Each asks who is there and changes nothing; a maker joins by a line in [`MAKERS`].
 //!
-//! The formats are facts read from what devices send and from published descriptions; the sources stand in each file.
+//! The formats are facts from published descriptions and from open tools, which each file names; no code is theirs.
 
 pub mod bosch;
 pub mod dahua;

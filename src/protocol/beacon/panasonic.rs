@@ -1,5 +1,5 @@
 //! Panasonic's (i-PRO's) search: a fixed head, then type, length and value. Answers are broadcast to a port of its own.
-//! Format as devices send it.
+//! Format: facts from julienblitte/UniversalScanner (written anew).
 
 use super::device::Device;
 use super::fields::{be16, ip, mac, string};

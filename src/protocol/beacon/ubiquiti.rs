@@ -1,5 +1,5 @@
 //! Ubiquiti's discovery: a four-byte question, an answer of type, length and value. Switches, radios and recorders answer
-//! too. Types as devices send them and as several open tools name them.
+//! too. Types: facts from colincarter/ubiquiti-parser, unifi-cam-proxy's notes and julienblitte/UniversalScanner.
 
 use std::net::Ipv4Addr;
 

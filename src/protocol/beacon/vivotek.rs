@@ -1,4 +1,4 @@
-//! Vivotek's search: a number and a magic word, answered by type, length and value. Format as devices send it.
+//! Vivotek's search: a number and a magic word, answered by type, length and value. Format: facts from julienblitte/UniversalScanner (written anew).
 
 use super::device::Device;
 use super::fields::{ip, le16, mac, string};

@@ -1,4 +1,4 @@
-//! VStarcam's (Eye4's) search: a four-byte question, answered by a fixed structure of texts. Format as devices send it.
+//! VStarcam's (Eye4's) search: a four-byte question, answered by a fixed structure of texts. Format: facts from julienblitte/UniversalScanner (written anew).
 
 use super::device::Device;
 use super::fields::{le16, mac, text};

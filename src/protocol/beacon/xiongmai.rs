@@ -1,5 +1,5 @@
 //! Xiongmai's DVRIP search, of devices under hundreds of names: a 20-byte header, then JSON with the network settings.
-//! Format as devices send it and as go2rtc documents it.
+//! Format: facts from AlexxIT/go2rtc `internal/dvrip`.
 
 use std::net::Ipv4Addr;
 
