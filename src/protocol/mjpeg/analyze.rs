@@ -92,7 +92,8 @@ impl Walk<'_> {
         let (port, tls) = (service.port, service.protocol == Protocol::Https);
         let mut paths = self.links(port, tls).await;
         let common = stream_url::mjpeg(None);
-        let has_rtsp = self.host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps));
+        let has_rtsp = self.host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps))
+            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"));
         let vendor = self.host.vendor();
         for candidate in stream_url::mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
@@ -103,8 +104,10 @@ impl Walk<'_> {
         paths.truncate(MAX_PATHS);
         // A server that demands a login for every path says nothing by it.
         let mut selective = None;
+        let found_before = self.found;
         for place in paths {
-            if self.is_over() {
+            let is_guess = common.iter().any(|c| c.path == place.2);
+            if self.is_over() || (is_guess && self.found > found_before) {
                 return;
             }
             if selective.is_none() {

@@ -193,3 +193,27 @@ async fn snapshots_are_told_by_their_bytes() {
         assert_eq!(snapshot::fetch(&host, url).await.unwrap_err().kind, kind, "{url}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_streams_picture_is_found() {
+    let net = FakeNet::new();
+    net.answer("192.0.2.10:80", |asked| {
+        Reply::Last(match asked.target() {
+            "/announced" | "/axis-cgi/jpg/image.cgi" => file("snapshot_octet_stream.bin"),
+            "/video" => file("mjpeg_no_part_length.bin"),
+            _ => NOT_FOUND.to_vec(),
+        })
+    });
+    let (host, _said) = host(&net, &[]);
+    let mut hint = StreamHint::new("rtsp://192.0.2.10:554/main");
+    hint.snapshot_url = Some("http://192.0.2.10/announced".into());
+    let rtsp = |path: &str| Stream::new(format!("rtsp://192.0.2.10:554/{path}"), Protocol::Rtsp);
+    let mjpeg = Stream::new("http://192.0.2.10:80/video", Protocol::Mjpeg);
+    let picture = async |stream: &Stream| snapshot::of_stream(&host, stream).await.map(|p| jpeg::size(&p));
+    assert_eq!(picture(&mjpeg).await, Ok(Some((32, 16))));
+    assert_eq!(picture(&rtsp("main")).await.unwrap_err().kind, ErrorKind::NotFound);
+    host.facts.note(&FindingKind::StreamHint(hint));
+    assert_eq!(picture(&rtsp("main")).await, Ok(Some((32, 16))));
+    camera("Axis").iter().for_each(|kind| host.facts.note(kind));
+    assert_eq!(picture(&rtsp("other")).await, Ok(Some((32, 16))));
+}

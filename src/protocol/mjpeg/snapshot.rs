@@ -1,8 +1,11 @@
 //! Fetches a still picture.
 
+use tokio::time::Instant;
+
+use super::wire::Pictures;
 use crate::identify::stream_url;
 use crate::media::jpeg;
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
 use crate::probe::HostContext;
 use crate::protocol::http::client::{self, HttpError, Request};
 use crate::protocol::onvif::address::Address;
@@ -10,18 +13,66 @@ use crate::protocol::onvif::address::Address;
 /// The largest picture taken.
 const MAX_PICTURE: usize = 16 * 1024 * 1024;
 
+/// A picture of a stream: from the address the device announced for it, else out of the stream itself when that is MJPEG,
+/// else from where the maker puts it.
+///
+/// # Errors
+/// As [`fetch`], of the last place asked.
+pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, HttpError> {
+    let announced = host.hints().into_iter().find(|hint| {
+        hint.url == stream.url || (hint.profile_token.is_some() && hint.profile_token == stream.profile_token)
+    });
+    if let Some(url) = announced.and_then(|hint| hint.snapshot_url)
+        && let Ok(picture) = fetch(host, &url).await
+    {
+        return Ok(picture);
+    }
+    if stream.protocol == Protocol::Mjpeg {
+        return first_picture(host, &stream.url).await;
+    }
+    let is_web = |s: &Service| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp;
+    let Some(web) = host.services().into_iter().filter(is_web).min_by_key(|s| (s.protocol, s.port)) else {
+        return Err(HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known"));
+    };
+    find(host, web.port, web.protocol == Protocol::Https, stream.channel.unwrap_or(1)).await
+}
+
+/// The first picture of an MJPEG stream.
+async fn first_picture(host: &HostContext, url: &str) -> Result<Vec<u8>, HttpError> {
+    let (port, tls, target) = place(host, url)?;
+    let (response, mut body) = client::open(host, Request::get(port, tls, target).with_login()).await?;
+    let deadline = host.deadline.min(Instant::now() + host.options.frame_timeout);
+    let mut pictures = Pictures::default();
+    while response.status == 200
+        && !pictures.is_overlong()
+        && let Some(bytes) = body.next(deadline).await?
+    {
+        pictures.push(&bytes);
+        if let Some(picture) = pictures.next_picture() {
+            return Ok(picture);
+        }
+    }
+    Err(HttpError::new(ErrorKind::Protocol, "no picture in the stream"))
+}
+
+/// Port, TLS and path of an HTTP address, at the host.
+fn place(host: &HostContext, url: &str) -> Result<(u16, bool, String), HttpError> {
+    let address = Address::read(url, "http", host.ip, &host.name).filter(|a| a.scheme.starts_with("http"));
+    let Some(address) = address else {
+        return Err(HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address"));
+    };
+    let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
+    Ok((address.port_or_default(), address.tls(), target))
+}
+
 /// The picture at an address of the host, logged in where that is demanded. What the answer's type says does not count:
 /// error pages come as `image/jpeg`, pictures as `application/octet-stream`.
 ///
 /// # Errors
 /// No answer, another status than 200, or something that is no JPEG.
 pub async fn fetch(host: &HostContext, url: &str) -> Result<Vec<u8>, HttpError> {
-    let address = Address::read(url, "http", host.ip, &host.name).filter(|a| a.scheme.starts_with("http"));
-    let Some(address) = address else {
-        return Err(HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address"));
-    };
-    let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
-    fetch_at(host, address.port_or_default(), address.tls(), target).await
+    let (port, tls, target) = place(host, url)?;
+    fetch_at(host, port, tls, target).await
 }
 
 /// The picture of a channel (from 1) at the places where the host's maker puts it, the first that gives one.
