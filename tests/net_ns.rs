@@ -246,6 +246,18 @@ fn a_neighbour_that_has_left_is_not_found_because_it_is_remembered() {
     assert_eq!(found.hosts(), ["10.99.0.50"], "{found:?}");
 }
 
+#[test]
+fn a_link_for_tcp_answers_hears_those_to_its_port_alone() {
+    let Some((scanner, others)) = wire() else { return };
+    others.run("ip addr add 10.99.0.2/16 dev wire");
+    let _listener = Running::start(others.play("listen 554", true));
+    let done = scanner.play("ask-by-syn", true).output().unwrap();
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    let answers: Vec<&str> = text.lines().filter(|l| l.starts_with("answer")).collect();
+    // 554 takes the connection (SYN and ACK), 555 refuses it (RST and ACK); what was asked from another port is unheard.
+    assert_eq!(answers, ["answer 554 12", "answer 555 14"], "{text}");
+}
+
 /// Started inside a namespace by the tests above.
 #[test]
 #[ignore = "a role in the other tests"]
@@ -257,6 +269,8 @@ fn role() {
     let words: Vec<&str> = role.split(' ').collect();
     match words[..] {
         ["answer-arp", how, every] => runtime.block_on(answer_arp(how == "proxy", every.parse().unwrap())),
+        ["listen", port] => listen(port.parse().unwrap()),
+        ["ask-by-syn"] => runtime.block_on(ask_by_syn()),
         ["sweep", targets, methods] => runtime.block_on(run_sweep(targets, methods)),
         _ => panic!("no such role: {role}"),
     }
@@ -298,6 +312,68 @@ async fn answer_arp(proxy: bool, every: u16) {
         }
         replies.clear();
     }
+}
+
+fn listen(port: u16) {
+    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
+    println!("ready");
+    listener.incoming().for_each(drop);
+}
+
+/// Sends SYNs from two ports to an open and a closed one, and prints what a link for one of the two ports hears.
+async fn ask_by_syn() {
+    let net = RealNet::new();
+    let wire = net.interfaces().unwrap().into_iter().find(|i| i.name == "wire").unwrap();
+    // A connect makes the kernel ask who 10.99.0.2 is.
+    assert!(net.connect("10.99.0.2:1".parse().unwrap()).await.is_err());
+    let table = net.neighbours().await.unwrap();
+    let mac = table.iter().find(|n| n.ip.to_string() == "10.99.0.2").unwrap().mac;
+    let link = net.link(&wire, LinkKind::TcpAnswers { port: 20_554 }).unwrap();
+    let frames: Vec<Vec<u8>> = [(20_555, 554), (20_555, 555), (20_554, 554), (20_554, 555)]
+        .map(|(from, to)| syn((wire.mac.unwrap().0, from), (mac.0, to)))
+        .to_vec();
+    let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    assert_eq!(link.send(&frames).unwrap(), 4);
+    let mut answers = Vec::new();
+    let mut take = |frame: &[u8]| {
+        let tcp = pnet::packet::tcp::TcpPacket::new(&frame[34..]).unwrap();
+        answers.push(format!("answer {} {:x}", tcp.get_source(), tcp.get_flags()));
+    };
+    let until = tokio::time::Instant::now() + Duration::from_millis(500);
+    while tokio::time::timeout_at(until, link.receive(&mut take)).await.is_ok() {}
+    answers.sort();
+    answers.dedup();
+    answers.iter().for_each(|answer| println!("{answer}"));
+}
+
+/// A SYN from 10.99.0.1 to 10.99.0.2.
+fn syn((own_mac, from): ([u8; 6], u16), (mac, to): ([u8; 6], u16)) -> Vec<u8> {
+    use pnet::packet::{ethernet, ip, ipv4, tcp};
+    let (source, destination) = ([10, 99, 0, 1].into(), [10, 99, 0, 2].into());
+    let mut frame = vec![0; 54];
+    let mut layer = ethernet::MutableEthernetPacket::new(&mut frame).unwrap();
+    layer.set_source(own_mac.into());
+    layer.set_destination(mac.into());
+    layer.set_ethertype(ethernet::EtherTypes::Ipv4);
+    let mut layer = ipv4::MutableIpv4Packet::new(&mut frame[14..]).unwrap();
+    layer.set_version(4);
+    layer.set_header_length(5);
+    layer.set_total_length(40);
+    layer.set_ttl(64);
+    layer.set_next_level_protocol(ip::IpNextHeaderProtocols::Tcp);
+    layer.set_source(source);
+    layer.set_destination(destination);
+    let sum = ipv4::checksum(&layer.to_immutable());
+    layer.set_checksum(sum);
+    let mut layer = tcp::MutableTcpPacket::new(&mut frame[34..]).unwrap();
+    layer.set_source(from);
+    layer.set_destination(to);
+    layer.set_data_offset(5);
+    layer.set_flags(tcp::TcpFlags::SYN);
+    layer.set_window(1024);
+    let sum = tcp::ipv4_checksum(&layer.to_immutable(), &source, &destination);
+    layer.set_checksum(sum);
+    frame
 }
 
 async fn run_sweep(targets: &str, methods: &str) {
