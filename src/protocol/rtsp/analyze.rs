@@ -16,7 +16,7 @@ use crate::identify::signature::Field;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Stream, StreamError,
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Stream, StreamError,
     StreamSource, StreamStatus, Transport, Verify, Video,
 };
 use crate::probe::{HostContext, HostProbe};
@@ -88,8 +88,8 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     };
     let walked = walk::walk(&mut asker, &known).await;
     tracing::debug!(ip = %host.ip, port, asked = walked.asked, found = walked.found.len(), nature = ?walked.nature, "paths walked");
-    let Asker { client, answers, .. } = asker;
-    drop(client);
+    let Asker { mut client, answers, .. } = asker;
+    tell_login(host, port, tls, &client, &answers).await;
     report_cut(host, port, &walked.cut_short, &answers).await;
     let mut described = Vec::new();
     for found in walked.found {
@@ -113,11 +113,34 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
             if host.is_over() {
                 break;
             }
-            let (stream, _picture) = verify::verify(host, (port, tls), &path, stream).await;
+            let (stream, _picture) = verify::verify(host, &mut client, &path, stream).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         }
     }
     host.say_logins().await;
+}
+
+/// What the port demands of those who want a stream, which OPTIONS alone rarely tells.
+async fn tell_login(
+    host: &HostContext,
+    port: u16,
+    tls: bool,
+    client: &Client,
+    answers: &HashMap<String, Result<Answer, RtspError>>,
+) {
+    let mut service = Service::new(if tls { Protocol::Rtsps } else { Protocol::Rtsp }, Transport::Tcp, port);
+    let is_open = answers.values().flatten().any(|a| a.described.open);
+    service.auth = client.auth_schemes().or(is_open.then(Vec::new));
+    service.server = client.server().map(str::to_owned);
+    for challenge in client.challenges().unwrap_or_default() {
+        if let Some(realm) = challenge.realm() {
+            host.observe(Field::Realm, &realm).await;
+            service.realm = Some(realm);
+        }
+    }
+    if service.auth.is_some() {
+        host.say(FindingKind::Service(service)).await;
+    }
 }
 
 /// What tells two streams apart: everything a description says but where it is.
@@ -150,7 +173,7 @@ impl Ask for Asker<'_> {
                 ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
                 ErrorKind::Busy => Reply::Busy,
                 ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
-                ErrorKind::Timeout if error.status.is_none() => Reply::Lost,
+                ErrorKind::Timeout => Reply::Silence,
                 _ => Reply::NotFound,
             },
         };
@@ -299,7 +322,7 @@ async fn report_cut(
     cut: &Option<Reply<Look>>,
     answers: &HashMap<String, Result<Answer, RtspError>>,
 ) {
-    if cut.is_none() || host.cancel.is_cancelled() {
+    if matches!(cut, None | Some(Reply::Silence)) || host.cancel.is_cancelled() {
         return;
     }
     let error = answers.values().filter_map(|a| a.as_ref().err()).find(|e| match cut {

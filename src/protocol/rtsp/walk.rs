@@ -26,6 +26,8 @@ pub enum Reply<D> {
     Login,
     /// No such path.
     NotFound,
+    /// No answer in time, from a device that answered before.
+    Silence,
     /// The device says it is busy; asking on would not be kind.
     Busy,
     /// The device cannot be asked any more.
@@ -128,7 +130,7 @@ impl<A: Ask + Send> Walk<'_, A> {
         }
         self.walked.asked += 1;
         let reply = self.ask.ask(path).await;
-        if matches!(reply, Reply::Busy | Reply::Lost) {
+        if matches!(reply, Reply::Silence | Reply::Busy | Reply::Lost) {
             self.walked.cut_short = Some(reply.clone());
         }
         reply
@@ -159,7 +161,7 @@ impl<A: Ask + Send> Walk<'_, A> {
             Reply::Video(description) => self.any_path(known, description).await,
             // Which path is right cannot be told; that there is a door can.
             Reply::Login => self.push("/", None, Reply::Login),
-            Reply::Busy | Reply::Lost => {}
+            Reply::Silence | Reply::Busy | Reply::Lost => {}
             Reply::NotFound | Reply::NoVideo => self.candidates(known).await,
         }
     }
@@ -202,6 +204,8 @@ impl<A: Ask + Send> Walk<'_, A> {
                     locked += 1;
                     self.push(&candidate.path, None, Reply::Login);
                 }
+                // Wrong paths were answered at once; one that hangs is a stream that cannot start.
+                Reply::Silence => self.push(&candidate.path, None, Reply::Silence),
                 _ => {}
             }
         }
@@ -375,6 +379,12 @@ mod tests {
         let (walked, _) =
             run(Some("Hikvision"), &[], |p| if main(p) { Reply::Video(1) } else { Reply::NotFound }).await;
         assert_eq!((paths(&walked), walked.found[0].channel), (vec!["/Streaming/Channels/101"], None));
+    }
+
+    #[tokio::test]
+    async fn a_path_that_hangs_is_a_stream_that_cannot_start() {
+        let (walked, _) = run(None, &[], |p| if p == "/live.sdp" { Reply::Silence } else { Reply::NotFound }).await;
+        assert_eq!((paths(&walked), walked.cut_short), (vec!["/live.sdp"], Some(Reply::Silence)));
     }
 
     #[tokio::test]

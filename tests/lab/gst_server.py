@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""GStreamer's RTSP server with the mounts and the login a test asks for.
+
+usage: gst_server.py ADDRESS PORT [--basic USER:PASS | --digest USER:PASS] [--tls CERT KEY] [--udp] PATH PIPELINE [PATH PIPELINE]...
+Prints "ready" when it listens. Ends with its standard input, so that no test can leave it behind.
+"""
+import sys
+import threading
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("Gio", "2.0")
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+
+def main() -> None:
+    Gst.init(None)
+    address, port, *rest = sys.argv[1:]
+    server = GstRtspServer.RTSPServer()
+    server.set_address(address)
+    server.set_service(port)
+    auth, permissions, transports = None, None, None
+    while rest and rest[0].startswith("--"):
+        option = rest.pop(0)
+        if option == "--udp":
+            transports = GstRtsp.RTSPLowerTrans.UDP
+            continue
+        auth = auth or GstRtspServer.RTSPAuth()
+        if option == "--tls":
+            certificate, key = rest.pop(0), rest.pop(0)
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(certificate, key))
+            continue
+        user, password = rest.pop(0).split(":", 1)
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", user)
+        permissions = user
+        if option == "--basic":
+            auth.set_supported_methods(1)
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        else:
+            auth.set_supported_methods(2)
+            auth.add_digest(user, password, token)
+    if auth and not permissions:
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", "anonymous")
+        auth.set_default_token(token)
+        permissions = "anonymous"
+    mounts = server.get_mount_points()
+    while rest:
+        path, pipeline = rest.pop(0), rest.pop(0)
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(f"( {pipeline} )")
+        factory.set_shared(True)
+        if transports:
+            factory.set_protocols(transports)
+        if permissions:
+            allowed = GstRtspServer.RTSPPermissions()
+            allowed.add_permission_for_role(permissions, "media.factory.access", True)
+            allowed.add_permission_for_role(permissions, "media.factory.construct", True)
+            factory.set_permissions(allowed)
+        mounts.add_factory(path, factory)
+    if auth:
+        server.set_auth(auth)
+    if not server.attach(None):
+        sys.exit("the port is taken")
+    loop = GLib.MainLoop()
+    threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), daemon=True).start()
+    print("ready", flush=True)
+    loop.run()
+
+
+main()
