@@ -60,10 +60,10 @@ fn code(text: &str) -> String {
     before_tests.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The rooms a file names after `crate::` (or `camscan::` in the program), in `use` lines and in paths.
+/// The rooms a file names after `crate::` (in the program, `use camscan::`), in `use` lines and in paths.
 fn imports(code: &str) -> Vec<String> {
     let mut rooms = Vec::new();
-    for prefix in ["crate::", "camscan::"] {
+    for prefix in ["crate::", "use camscan::"] {
         for (at, _) in code.match_indices(prefix) {
             let rest = &code[at + prefix.len()..];
             if let Some(group) = rest.strip_prefix('{') {

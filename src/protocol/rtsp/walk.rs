@@ -384,7 +384,7 @@ mod tests {
     #[tokio::test]
     async fn a_path_that_hangs_is_a_stream_that_cannot_start() {
         let (walked, _) = run(None, &[], |p| if p == "/live.sdp" { Reply::Silence } else { Reply::NotFound }).await;
-        assert_eq!((paths(&walked), walked.cut_short), (vec!["/live.sdp"], Some(Reply::Silence)));
+        assert_eq!((paths(&walked), &walked.cut_short), (vec!["/live.sdp"], &Some(Reply::Silence)));
     }
 
     #[tokio::test]
