@@ -37,7 +37,7 @@ pub enum Protocol {
     /// A JPEG that is fetched, not streamed.
     Snapshot,
     /// Open, but nothing that we know was spoken.
-    Unknown,
+    Other,
 }
 
 impl Protocol {
@@ -71,7 +71,7 @@ impl Protocol {
             Protocol::Sony => "sony",
             Protocol::Vstarcam => "vstarcam",
             Protocol::Snapshot => "snapshot",
-            Protocol::Unknown => "unknown",
+            Protocol::Other => "other",
         }
     }
 }
@@ -111,8 +111,8 @@ pub enum AuthScheme {
     Basic,
     /// WS-Security UsernameToken (ONVIF Core §5.9).
     Wsse,
-    /// A login was demanded without saying how.
-    Unknown,
+    /// A login was demanded in a way not named here, or without saying how.
+    Other,
 }
 
 impl AuthScheme {
@@ -122,7 +122,7 @@ impl AuthScheme {
             AuthScheme::Digest => "digest",
             AuthScheme::Basic => "basic",
             AuthScheme::Wsse => "wsse",
-            AuthScheme::Unknown => "unknown",
+            AuthScheme::Other => "other",
         }
     }
 }

@@ -68,7 +68,7 @@ impl Challenge {
         match self.scheme {
             AuthScheme::Basic => true,
             AuthScheme::Digest => self.algorithm().is_some() && self.nonce().is_some() && self.qop().is_ok(),
-            AuthScheme::Wsse | AuthScheme::Unknown => false,
+            AuthScheme::Wsse | AuthScheme::Other => false,
         }
     }
 }
@@ -160,7 +160,7 @@ fn scheme_of(word: &[u8]) -> AuthScheme {
     } else if word.eq_ignore_ascii_case(b"wsse") {
         AuthScheme::Wsse
     } else {
-        AuthScheme::Unknown
+        AuthScheme::Other
     }
 }
 
@@ -169,12 +169,12 @@ fn scheme_of(word: &[u8]) -> AuthScheme {
 pub fn schemes(challenges: &[Challenge]) -> Vec<AuthScheme> {
     let mut schemes: Vec<AuthScheme> = Vec::new();
     for challenge in challenges {
-        if challenge.scheme != AuthScheme::Unknown && !schemes.contains(&challenge.scheme) {
+        if challenge.scheme != AuthScheme::Other && !schemes.contains(&challenge.scheme) {
             schemes.push(challenge.scheme);
         }
     }
     if schemes.is_empty() {
-        schemes.push(AuthScheme::Unknown);
+        schemes.push(AuthScheme::Other);
     }
     schemes
 }
@@ -399,7 +399,7 @@ impl<'a> Scanner<'a> {
             let length = length.unwrap_or(ahead.bytes.len());
             let word = ahead.bytes.get(..length).unwrap_or_default();
             let starts_next =
-                end > 0 && (scheme_of(word) != AuthScheme::Unknown || (ahead.word().is_some() && ahead.takes_equals()));
+                end > 0 && (scheme_of(word) != AuthScheme::Other || (ahead.word().is_some() && ahead.takes_equals()));
             if length == 0 || starts_next {
                 break;
             }
@@ -437,7 +437,7 @@ fn reads_on(after: &[u8]) -> bool {
         return false;
     }
     let Some(word) = ahead.word() else { return false };
-    !ahead.takes_equals() && scheme_of(word) == AuthScheme::Unknown && ahead.bytes.contains(&b'"')
+    !ahead.takes_equals() && scheme_of(word) == AuthScheme::Other && ahead.bytes.contains(&b'"')
 }
 
 /// What a refused answer says about locking.

@@ -104,8 +104,8 @@ fn basic_is_never_sent_where_digest_was_offered() {
     let offered = challenges(["Basic realm=\"a\"", "Digest realm=\"a\", nonce=\"1\", algorithm=SHA3-1024"]);
     assert_eq!(choose(&offered), None);
     assert_eq!(schemes(&offered), [AuthScheme::Basic, AuthScheme::Digest]);
-    assert_eq!(schemes(&challenges::<&str>([])), [AuthScheme::Unknown]);
-    assert_eq!(schemes(&challenges(["NTLM TlRMTVNTUAAC=="])), [AuthScheme::Unknown]);
+    assert_eq!(schemes(&challenges::<&str>([])), [AuthScheme::Other]);
+    assert_eq!(schemes(&challenges(["NTLM TlRMTVNTUAAC=="])), [AuthScheme::Other]);
 }
 
 #[test]

@@ -232,7 +232,7 @@ async fn say_page(host: &HostContext, response: &Response, service: &mut Service
     }
     if response.status == 200 {
         service.auth = Some(match page::asks_for_password(&html) {
-            true => vec![AuthScheme::Unknown],
+            true => vec![AuthScheme::Other],
             false => Vec::new(),
         });
     }

@@ -40,7 +40,7 @@ async fn a_page_is_described() {
     assert_eq!((service.protocol, service.port), (Protocol::Http, 80));
     assert_eq!(service.server.as_deref(), Some("Boa/0.94"));
     assert_eq!(service.title.as_deref(), Some("IP CAM"));
-    assert_eq!(service.auth, Some(vec![AuthScheme::Unknown]));
+    assert_eq!(service.auth, Some(vec![AuthScheme::Other]));
     assert_eq!(service.url.as_deref(), Some("http://192.0.2.10:80/"));
 }
 

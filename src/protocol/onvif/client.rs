@@ -216,7 +216,7 @@ impl<'a> Client<'a> {
             schemes.push(AuthScheme::Wsse);
         }
         if schemes.is_empty() && self.demanded.is_empty() {
-            schemes.push(AuthScheme::Unknown);
+            schemes.push(AuthScheme::Other);
         }
         for scheme in schemes {
             if !self.demanded.contains(&scheme) {

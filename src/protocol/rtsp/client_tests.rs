@@ -178,7 +178,7 @@ async fn demands_without_a_login_are_told_apart() {
     net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
     let mut client = Client::new(&host(&net, &[("admin", "pw")]), 554, false);
     let error = client.describe("/").await.unwrap_err();
-    assert_eq!((error.kind, client.auth_schemes()), (ErrorKind::AuthRequired, Some(vec![AuthScheme::Unknown])));
+    assert_eq!((error.kind, client.auth_schemes()), (ErrorKind::AuthRequired, Some(vec![AuthScheme::Other])));
 
     // A loudspeaker is not attacked with the cameras' password.
     let net = FakeNet::new();
