@@ -1,7 +1,9 @@
 //! Where reports go: every place is checked before the work and written after it, and one that fails does not keep the
 //! others from being written.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -19,6 +21,16 @@ const MAX_PICTURE: u64 = 4 << 20;
 pub struct Outputs {
     settings: OutputSettings,
     files: Vec<(OutputFile, Format)>,
+    pictures: Pictures,
+}
+
+/// Which files may go into a report as its pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pictures {
+    /// Those of this run: it saved them itself.
+    Own,
+    /// Those of a report that was read: somebody else may have written it, so only what lies in this folder or below.
+    In(PathBuf),
 }
 
 impl Outputs {
@@ -31,7 +43,13 @@ impl Outputs {
             Ok((OutputFile::check(path).map_err(Problem::from_text)?, *format))
         };
         let files = settings.files.iter().map(check).collect::<Result<_, Problem>>()?;
-        Ok(Outputs { settings: settings.clone(), files })
+        Ok(Outputs { settings: settings.clone(), files, pictures: Pictures::Own })
+    }
+
+    /// The same for a report read from a file in `folder`: the pictures it names are looked for there and nowhere else.
+    #[must_use]
+    pub fn of_report_in(self, folder: &Path) -> Outputs {
+        Outputs { pictures: Pictures::In(folder.to_owned()), ..self }
     }
 
     /// Whether devices go to standard output as they are done.
@@ -44,10 +62,7 @@ impl Outputs {
     /// # Errors
     /// The first failure, after every other place has been written.
     pub fn write(&self, report: &Report, streamed: bool) -> anyhow::Result<()> {
-        let picture = |path: &str| {
-            let size = std::fs::metadata(path).ok()?.len();
-            if size > MAX_PICTURE { None } else { std::fs::read(Path::new(path)).ok() }
-        };
+        let picture = |path: &str| self.pictures.read(path);
         let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture) };
         let mut outcome = Ok(());
         let mut note = |result: anyhow::Result<()>| {
@@ -76,5 +91,54 @@ impl Outputs {
             colour: self.settings.color,
             verbosity: u8::from(self.settings.verbose),
         }
+    }
+}
+
+impl Pictures {
+    /// The bytes of a picture; none when it is no plain file, too large, or lies where it may not.
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let path = match self {
+            Pictures::Own => PathBuf::from(path),
+            Pictures::In(folder) => {
+                let real = folder.join(path).canonicalize().ok()?;
+                real.starts_with(folder.canonicalize().ok()?).then_some(real)?
+            }
+        };
+        // Before it is opened: opening a pipe would wait for its writer.
+        if !path.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(MAX_PICTURE + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= MAX_PICTURE).then_some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_report_names_pictures_of_its_own_folder_only() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = outside.path().join("reports");
+        fs::create_dir_all(folder.join("snapshots")).unwrap();
+        fs::write(folder.join("snapshots/1.jpg"), b"picture").unwrap();
+        fs::write(folder.join("large.jpg"), vec![0; MAX_PICTURE as usize + 1]).unwrap();
+        fs::write(outside.path().join("secret"), b"secret").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), folder.join("link.jpg")).unwrap();
+        let pictures = Pictures::In(folder.clone());
+        assert_eq!(pictures.read("snapshots/1.jpg").as_deref(), Some(&b"picture"[..]));
+        let inside = folder.join("snapshots/1.jpg");
+        assert_eq!(pictures.read(inside.to_str().unwrap()).as_deref(), Some(&b"picture"[..]));
+        let secret = outside.path().join("secret");
+        for path in
+            ["../secret", secret.to_str().unwrap(), "link.jpg", "large.jpg", "snapshots", "none.jpg", "/dev/zero"]
+        {
+            assert_eq!(pictures.read(path), None, "{path}");
+        }
+        assert_eq!(Pictures::Own.read("/dev/zero"), None, "no plain file");
+        assert_eq!(Pictures::Own.read(secret.to_str().unwrap()).as_deref(), Some(&b"secret"[..]));
     }
 }
