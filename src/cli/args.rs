@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
+use clap::error::ContextValue;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::export::format::Format;
@@ -395,6 +396,21 @@ fn name_key(arg: Arg, key: &dyn Setting) -> Arg {
 /// # Errors
 /// What clap has to say, `--help` and `--version` included; see `exit::of_clap`.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
-    Cli::from_arg_matches(&matches)
+    let matches = command().try_get_matches_from(arguments).map_err(without_passwords)?;
+    Cli::from_arg_matches(&matches).map_err(without_passwords)
+}
+
+/// The same error; a URL in it, put where none belongs, has lost its password.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    let redacted: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) if text.contains("://") => Some((kind, crate::text::redact_url(text))),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in redacted {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
 }

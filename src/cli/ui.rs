@@ -99,7 +99,7 @@ impl Ui {
     /// Shows an error: a sentence and, after line breaks, `hint:` lines. What led to it follows on the same line.
     pub fn error(&self, error: &anyhow::Error) {
         let (mut sentences, mut hints) = (Vec::<String>::new(), String::new());
-        for cause in error.chain().map(ToString::to_string) {
+        for cause in error.chain().map(|cause| without_number(&cause.to_string())) {
             let (sentence, more) = cause.split_once('\n').unwrap_or((cause.as_str(), ""));
             // Many errors repeat their cause's words; once is enough.
             if !sentences.iter().any(|known| known.contains(sentence)) {
@@ -186,6 +186,15 @@ impl Write for LogLine {
     }
 }
 
+/// A text without the numbers the system gives its errors, ` (os error 13)`; its words say the same.
+fn without_number(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |so_far, part| {
+        so_far + part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(')')
+    })
+}
+
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -267,11 +276,11 @@ mod tests {
         let (ui, screen) = ui(false, true, false);
         let problem = Problem::new("`5` is no time").hint("write 5s");
         ui.error(&Err::<(), _>(problem).context("bad settings").unwrap_err());
-        let io = io::Error::from(io::ErrorKind::NotFound);
-        ui.error(&anyhow::Error::new(io).context("a.json cannot be read: entity not found"));
+        let io = io::Error::from_raw_os_error(2);
+        ui.error(&anyhow::Error::new(io).context("a.json cannot be read"));
         assert_eq!(
             screen.text(),
-            "error: bad settings: `5` is no time\nhint: write 5s\nerror: a.json cannot be read: entity not found\n"
+            "error: bad settings: `5` is no time\nhint: write 5s\nerror: a.json cannot be read: No such file or directory\n"
         );
     }
 

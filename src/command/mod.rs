@@ -25,11 +25,20 @@ pub fn run(cli: &Cli, environment: &Environment) -> Exit {
     dispatch(cli, environment).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if exit != Exit::Success {
-            let color = environment.stderr_is_terminal && environment.get("NO_COLOR").is_none_or(str::is_empty);
+            let color = is_coloured(cli, environment);
             Ui::new(TerminalSettings { progress: false, quiet: false, color }).error(&error);
         }
         exit
     })
+}
+
+/// Whether an error is coloured: it may be one that kept the settings from being read.
+fn is_coloured(cli: &Cli, environment: &Environment) -> bool {
+    match cli.global.color.as_deref() {
+        Some(when) if when.eq_ignore_ascii_case("always") => true,
+        Some(when) if when.eq_ignore_ascii_case("never") => false,
+        _ => environment.stderr_is_terminal && !environment.is_colourless(),
+    }
 }
 
 fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {

@@ -38,7 +38,7 @@ pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
         .devices
         .iter()
         .any(|d| !d.services.is_empty() || d.streams.iter().any(|s| s.status != StreamStatus::Error));
-    if report.scan.status == ScanStatus::Interrupted {
+    if report.scan.status == ScanStatus::Interrupted && stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }
     if !answered {

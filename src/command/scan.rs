@@ -44,7 +44,7 @@ pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     let report = scan(plan, Vec::new(), net, signatures, &stop, &outputs, ui).await;
     ui.finish();
     outputs.write(&report, outputs.streams())?;
-    if report.scan.status == ScanStatus::Interrupted && stop.is_cancelled() && settings.max_duration.is_none() {
+    if report.scan.status == ScanStatus::Interrupted && stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }
     let broken = verdict::broken(&settings.fail_on, &report, baseline.as_ref());
@@ -71,7 +71,8 @@ pub(super) async fn scan(
         signatures,
         known,
         now: Timestamp::now,
-        cancel: stop.clone(),
+        // --max-duration stops the scan alone, so that `stop` tells whether somebody interrupted it.
+        cancel: stop.child_token(),
     };
     let table = outputs.table();
     scan.run(|event| {
@@ -85,9 +86,25 @@ pub(super) async fn scan(
                 ui.device(&table::device_lines(device, &table));
             }
         }
+        log(&event);
         ui.event(&event);
     })
     .await
+}
+
+/// What -v tells besides warnings, which are shown in any case.
+fn log(event: &ScanEvent) {
+    match event {
+        ScanEvent::SweepStarted { addresses } => tracing::info!(addresses, "scan started"),
+        ScanEvent::HostUp { ip, method } => tracing::info!(%ip, method = method.as_str(), "answers"),
+        ScanEvent::HostStarted { ip } => tracing::info!(%ip, "inspection started"),
+        ScanEvent::HostDone { ip } => tracing::info!(%ip, "inspection ended"),
+        ScanEvent::DeviceDone(device) => {
+            let (vendor, model) = (device.vendor.as_deref(), device.model.as_deref());
+            tracing::info!(ip = %device.ip, vendor, model, streams = device.streams.len(), "device found");
+        }
+        ScanEvent::Swept { .. } | ScanEvent::Warning(_) => {}
+    }
 }
 
 pub(super) fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem> {

@@ -31,7 +31,8 @@ pub enum ReadError {
 
 impl ReadError {
     fn malformed(format: &'static str, error: impl std::fmt::Display) -> Self {
-        let message = error.to_string().lines().next().unwrap_or_default().to_owned();
+        // The readers quote what they found, however long it is.
+        let message = crate::text::clean_to(error.to_string().lines().next().unwrap_or_default(), 160);
         ReadError::Malformed { format, message }
     }
 }

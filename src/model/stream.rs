@@ -251,8 +251,14 @@ pub struct LadderStep {
     pub step: Step,
     /// Whether it succeeded.
     pub ok: bool,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds; written to the microsecond.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub ms: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn to_the_microsecond<S: serde::Serializer>(ms: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64((ms * 1000.0).round() / 1000.0)
 }
 
 /// The steps, in order.
