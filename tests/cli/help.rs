@@ -1,0 +1,156 @@
+//! What the program says of itself: help, version, completions, manual, schema.
+
+use std::fs;
+
+use crate::env::TestEnv;
+
+const COMMANDS: [&str; 10] =
+    ["", "scan", "probe", "export", "config", "config check", "config show", "schema", "completions", "man"];
+
+#[test]
+fn every_command_has_short_and_long_help() {
+    let env = TestEnv::new();
+    for command in COMMANDS {
+        let short = env.run(&format!("{command} -h")).success();
+        let long = env.run(&format!("{command} --help")).success();
+        for run in [&short, &long] {
+            let usage = format!("Usage: camscan {command}");
+            assert!(run.out.contains(usage.trim_end()), "{command}: {}", run.out);
+            assert_eq!(run.err, "", "{command}");
+            let widest = run.out.lines().map(|l| l.chars().count()).max().unwrap();
+            assert!(widest <= 100, "{command}: a line of {widest} columns");
+        }
+        assert!(short.out.lines().count() <= 72, "{command} -h is to be short");
+        assert!(long.out.len() >= short.out.len(), "{command}");
+    }
+    insta::assert_snapshot!(env.run("-h").out, @r#"
+    Find every IP camera, recorder and video stream on a network
+
+    Usage: camscan [OPTIONS] <COMMAND>
+
+    Commands:
+      scan         Find the cameras of a network and what they stream
+      probe        Look at one device or stream in depth
+      export       Render an earlier report in another format
+      config       Check the configuration, or show what holds and why
+      schema       Print the JSON Schema of the report
+      completions  Print completions for a shell
+      man          Print the manual page, or write one for every command into a folder
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    General options:
+          --config <FILE>      Read this configuration file
+      -v, --verbose...         Tell more: what is done (-v), every request (-vv)
+      -q, --quiet              Tell errors only: no progress, no warnings
+          --color <WHEN>       Use colours [default: auto] [possible values: auto, always, never]
+          --no-progress        Show no progress
+          --log-format <FORM>  Form of the log lines on standard error [default: text] [possible values:
+                               text, json]
+
+    Examples:
+      camscan scan                                  the subnets of this machine
+      camscan scan 192.168.1.0/24 10.0.5.10-99      these addresses
+      camscan scan @sites.txt -o cameras.csv        targets from a file, a spreadsheet out
+      camscan probe rtsp://192.168.1.20/stream1     one stream in depth
+      camscan export report.json -f csv             an earlier result in another format
+    "#);
+    insta::assert_snapshot!(env.run("export -h").out, @r#"
+    Render an earlier report in another format
+
+    Usage: camscan export [OPTIONS] <FILE>
+
+    Arguments:
+      <FILE>  The earlier report (JSON), or - for standard input
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Result:
+      -f, --format <FORMAT>       Format of standard output [default: auto] [possible values: table,
+                                  json, jsonl, csv, yaml, xml, html, xlsx, m3u]
+      -o, --output <FILE>         Write the result to this file, its format by its extension; repeat for
+                                  more
+          --csv-bom               Begin CSV with a byte order mark, as Excel wants it
+          --csv-delimiter <CHAR>  Part the cells of CSV by this character, or `tab` [default: ,]
+          --show-secrets          Leave passwords in the URLs of the result
+
+    General options:
+          --config <FILE>      Read this configuration file
+      -v, --verbose...         Tell more: what is done (-v), every request (-vv)
+      -q, --quiet              Tell errors only: no progress, no warnings
+          --color <WHEN>       Use colours [default: auto] [possible values: auto, always, never]
+          --no-progress        Show no progress
+          --log-format <FORM>  Form of the log lines on standard error [default: text] [possible values:
+                               text, json]
+    "#);
+}
+
+#[test]
+fn the_long_help_of_a_flag_names_key_variable_and_default() {
+    let help = TestEnv::new().run("scan --help").out;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "[key: timeout, variable: CAMSCAN_TIMEOUT, default: 5s]",
+        "[key: baseline, variable: CAMSCAN_BASELINE, default: none]",
+        "130 interrupted",
+        "Passwords are never guessed",
+    ] {
+        assert!(help.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let env = TestEnv::new();
+    let expected = format!("camscan {}\n", env!("CARGO_PKG_VERSION"));
+    for flag in ["-V", "--version"] {
+        assert_eq!(env.run(flag).success().out, expected);
+    }
+}
+
+#[test]
+fn completions_are_there_for_every_shell() {
+    let env = TestEnv::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = env.run(&format!("completions {shell}")).success();
+        for word in ["camscan", "probe", "max-login-failures"] {
+            assert!(run.out.contains(word), "{shell}: {word}");
+        }
+        assert_eq!(run.err, "");
+    }
+    assert_eq!(env.run("completions tcsh").code, Some(2));
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let env = TestEnv::new();
+    let main = env.run("man").success();
+    assert!(main.out.contains(".TH camscan 1") && main.out.contains("EXIT STATUS"), "{}", main.out);
+    fs::create_dir(env.path("man1")).unwrap();
+    env.run("man man1").success();
+    let mut expected: Vec<String> =
+        COMMANDS.iter().map(|c| format!("camscan {c}").trim_end().replace(' ', "-") + ".1").collect();
+    expected.sort();
+    let mut written: Vec<String> = fs::read_dir(env.path("man1"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    written.sort();
+    assert_eq!(written, expected);
+    let missing = env.run("man none");
+    assert_eq!(missing.code, Some(1));
+    insta::assert_snapshot!(missing.err, @"error: none/camscan.1 cannot be written: No such file or directory");
+}
+
+#[test]
+fn the_schema_is_a_schema() {
+    let env = TestEnv::new();
+    let schema = env.run("schema").success().json();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    assert_eq!(schema["properties"]["schema"]["const"], "camscan/1");
+}
