@@ -1,6 +1,7 @@
 //! A small fleet of simulated cameras on loopback: real RTSP, real frames, real logins. It serves the demo and the
 //! tests, and shares no code with the scanner, so that a mistake in one cannot hide in the other.
 
+#![expect(clippy::disallowed_methods, reason = "the cameras' sockets are not the scanner's")]
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,

@@ -219,7 +219,7 @@ mod tests {
             ("rtsp_status/http_501_axis.txt", Heard::Spoken, None, None),
             ("rtsp_status/453_one_more_client.txt", Heard::Spoken, None, None),
             ("rtsp_401/avtech_http_status_line_unclosed_quote.txt", Heard::Other(Protocol::Http), None, None),
-            ("rtsp_401/no_challenge.txt", Heard::Spoken, Some(vec![AuthScheme::Unknown]), None),
+            ("rtsp_401/no_challenge.txt", Heard::Spoken, Some(vec![AuthScheme::Other]), None),
             (
                 "rtsp_401/hikvision_old_basic_realm_slash.txt",
                 Heard::Spoken,
