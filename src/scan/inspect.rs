@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol};
@@ -18,6 +18,7 @@ use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
 /// itself and are looked at first.
 pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
     let ports = ports_of(&host, own_ports);
+    let began = Instant::now();
     tokio::join!(
         inquire(&host),
         async {
@@ -40,6 +41,7 @@ pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
         host.error("host", ErrorKind::Timeout, message).await;
     }
     host.say_logins().await;
+    tracing::info!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "host inspected");
 }
 
 fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {
@@ -103,7 +105,9 @@ async fn detect(host: &HostContext, port: u16) {
         if host.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
             break;
         }
-        match guarded(host, detector.name(), detector.detect(host, port)).await {
+        let heard = guarded(host, detector.name(), detector.detect(host, port)).await;
+        tracing::debug!(ip = %host.ip, port, detector = detector.name(), ?heard, "port asked");
+        match heard {
             Some(Heard::Spoken | Heard::SpokenOverTls) => understood = true,
             Some(Heard::Silence) => unanswered += 1,
             Some(Heard::Other(_) | Heard::Garbage | Heard::Closed) | None => {}

@@ -151,6 +151,7 @@ impl Run {
             let method = Discoverer::method(discoverer);
             if self.scan.plan.methods.contains(&method) {
                 let context = context.clone();
+                tracing::info!(method = method.as_str(), "discovery began");
                 self.discovery.spawn(async move {
                     let stop = context.cancel.clone();
                     let outcome = stop.run_until_cancelled(discoverer.discover(&context)).await;
@@ -223,6 +224,9 @@ impl Run {
         let follow_up = follow_up(&finding);
         for finding in std::iter::once(finding).chain(follow_up) {
             facts.note(&finding.kind);
+            if let FindingKind::Seen(method) = finding.kind {
+                tracing::debug!(%ip, method = method.as_str(), "host seen");
+            }
             for event in self.registry.apply((self.scan.now)(), finding) {
                 tell(event);
             }
@@ -269,7 +273,10 @@ impl Run {
         tell: &mut impl FnMut(ScanEvent),
     ) {
         match done {
-            Ok((method, Ok(()))) => self.ran.push(method),
+            Ok((method, Ok(()))) => {
+                tracing::info!(method = method.as_str(), "discovery ended");
+                self.ran.push(method);
+            }
             Ok((_, Err(why))) => self.warn(why, tell),
             Err(error) if error.is_panic() => {
                 self.warn("a discovery method failed by a mistake of ours; the others went on".into(), tell);

@@ -12,7 +12,9 @@ pub fn lines(report: &Report, options: &TableOptions) -> Vec<String> {
     let mut lines = found(report, options);
     lines.extend(wrap(&scanned(report), options.columns()).iter().map(|line| paint.dim(line)));
     for warning in &report.warnings {
-        let warning = format!("warning: {}", text::clean_to(warning, 1024));
+        // The hint that may follow was for whoever started the scan.
+        let sentence = warning.lines().next().unwrap_or_default();
+        let warning = format!("warning: {}", text::clean_to(sentence, 1024));
         lines.extend(wrap(&warning, options.columns()).iter().map(|line| paint.tone(Tone::Attention, line)));
     }
     if let Some(hint) = hint(report) {

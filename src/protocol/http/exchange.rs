@@ -22,7 +22,15 @@ pub(super) async fn exchange(
     request: &Request,
     authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
-    match exchange_once(host, request, authorization).await {
+    let outcome = exchange_once(host, request, authorization).await;
+    let target = crate::text::redact_url(&request.target);
+    match &outcome {
+        Ok((response, _)) => {
+            tracing::debug!(ip = %host.ip, port = request.port, status = response.status, "{} {target}", request.method);
+        }
+        Err(error) => tracing::debug!(ip = %host.ip, port = request.port, %error, "{} {target}", request.method),
+    }
+    match outcome {
         Err(error) if error.kind == ErrorKind::Closed && authorization.is_none() && host.options.retries > 0 => {
             exchange_once(host, request, authorization).await
         }

@@ -345,6 +345,8 @@ impl Client {
             self.spent += started.elapsed();
             match outcome {
                 Ok(response) => {
+                    let url = crate::text::redact_url(&request.url);
+                    tracing::debug!(status = response.status, "{} {url}", request.method);
                     channel.described |= describes && response.status != 401;
                     if !self.ladder.reached(Step::Rtsp) {
                         self.ladder.mark(Step::Rtsp, response.spoken == Spoken::Rtsp, started.elapsed());
@@ -356,6 +358,8 @@ impl Client {
                     self.channel = None;
                 }
                 Err(failure) => {
+                    let url = crate::text::redact_url(&request.url);
+                    tracing::debug!(error = in_words(failure), "{} {url}", request.method);
                     let keep = failure.kind == ErrorKind::Timeout && channel.has_frames();
                     if !keep {
                         self.channel = None;
