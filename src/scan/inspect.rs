@@ -41,7 +41,7 @@ pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
         host.error("host", ErrorKind::Timeout, message).await;
     }
     host.say_logins().await;
-    tracing::info!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "host inspected");
+    tracing::debug!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
 }
 
 fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {

@@ -312,8 +312,6 @@ impl Client {
                     return Err(error);
                 }
             };
-            let url = crate::text::redact_url(&request.url);
-            tracing::debug!(ip = %self.host.ip, status = response.status, "{} {url}", request.method);
             self.learn(&response);
             if !self.logging.answered(&response, self.server.as_deref(), deadline).await {
                 return Ok(response);
