@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +124,7 @@ pub trait HostProbe: Send + Sync {
 pub struct HostFacts {
     inner: Mutex<Facts>,
     rtsp: Arc<tokio::sync::Mutex<()>>,
+    pictures: AtomicU32,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -161,6 +163,11 @@ impl HostFacts {
     /// Notes an open TCP port.
     pub fn note_open(&self, port: u16) {
         self.lock().open_ports.insert(port);
+    }
+
+    /// The number of the next stream of which a picture is taken, from 1.
+    pub fn number_picture(&self) -> u32 {
+        self.pictures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Facts> {

@@ -26,6 +26,7 @@ use crate::net::real::RealNet;
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     let outputs = Outputs::check(&settings.output)?;
+    scan::check_snapshots(settings)?;
     let signatures = scan::signatures(settings)?;
     let net = RealNet::new();
     let stop = CancellationToken::new();

@@ -17,6 +17,7 @@ use crate::identify::signature::Signatures;
 use crate::model::{Finding, Report, ScanEvent, ScanPlan, ScanStatus};
 use crate::net::Net;
 use crate::net::real::RealNet;
+use crate::protocol::snapshot;
 use crate::scan::{Scan, targets};
 
 /// Scans, writes the report, and says how the program ends.
@@ -25,6 +26,7 @@ use crate::scan::{Scan, targets};
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     let outputs = Outputs::check(&settings.output)?;
+    check_snapshots(settings)?;
     let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
     let signatures = signatures(settings)?;
     let net = RealNet::new();
@@ -113,6 +115,11 @@ pub(super) fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem
         Some(folder) => builtin.with_folder(folder).map_err(Problem::from_text)?,
         None => builtin,
     }))
+}
+
+/// Makes sure that snapshots can be saved, where any are wished.
+pub(super) fn check_snapshots(settings: &Settings) -> Result<(), Problem> {
+    settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from_text)
 }
 
 pub(super) fn own_addresses(net: &dyn Net) -> Vec<std::net::IpAddr> {

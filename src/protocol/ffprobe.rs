@@ -1,13 +1,11 @@
 //! `ffprobe` as a second opinion where our own analysis leaves codec or size unknown. It reads what we captured from its
 //! standard input: the camera sees no second client, and no address or password stands on a command line.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
 
+use super::pipe::{self, PipeError};
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
 /// How long it may take; a healthy one needs a fraction of it.
@@ -36,36 +34,14 @@ pub enum FfprobeError {
 /// # Errors
 /// See [`FfprobeError`].
 pub async fn ask(captured: &[u8], format: Option<&str>) -> Result<(Option<Video>, Option<Audio>), FfprobeError> {
-    let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-print_format", "json", "-show_streams"]);
-    if let Some(format) = format {
-        command.args(["-f", format]);
-    }
-    command.args(["-i", "pipe:0"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => FfprobeError::Missing,
-        _ => FfprobeError::Unusable(e.to_string()),
+    let mut args = vec!["-v", "error", "-print_format", "json", "-show_streams"];
+    args.extend(format.into_iter().flat_map(|format| ["-f", format]));
+    args.extend(["-i", "pipe:0"]);
+    let answer = pipe::through("ffprobe", &args, captured, MAX_ANSWER, LIMIT).await.map_err(|e| match e {
+        PipeError::Missing => FfprobeError::Missing,
+        PipeError::Timeout => FfprobeError::Timeout,
+        PipeError::Io(e) => FfprobeError::Unusable(e.to_string()),
     })?;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let write = async {
-        if let Some(mut stdin) = stdin {
-            // It may close its end as soon as it knows enough.
-            let _ = stdin.write_all(captured).await;
-        }
-    };
-    let read = async {
-        let mut answer = Vec::new();
-        if let Some(stdout) = stdout {
-            stdout.take(MAX_ANSWER).read_to_end(&mut answer).await?;
-        }
-        Ok::<_, std::io::Error>(answer)
-    };
-    let ((), answer) =
-        tokio::time::timeout(LIMIT, async { tokio::join!(write, read) }).await.map_err(|_| FfprobeError::Timeout)?;
-    let answer = answer.map_err(|e| FfprobeError::Unusable(e.to_string()))?;
-    // Reaps the process; a hanging one is killed when `child` is dropped.
-    let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
     parse(&answer)
 }
 

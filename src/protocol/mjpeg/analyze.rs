@@ -17,6 +17,8 @@ use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
 use crate::protocol::onvif::address::Address;
+use crate::protocol::rtsp::frames::Picture;
+use crate::protocol::snapshot;
 use crate::text;
 
 /// Streams reported of one host at most.
@@ -146,10 +148,12 @@ impl Walk<'_> {
         let Ok((response, body)) = client::open(self.host, request).await else { return };
         let stream = match response.status {
             200 if wire::is_multipart(&response.content_type()) => prove(self.host, &response, body, started).await,
-            401 if selective => refused(self.host, &response),
+            401 if selective => (refused(self.host, &response), None),
             _ => return,
         };
         self.found += 1;
+        let (mut stream, picture) = stream;
+        snapshot::save(self.host, &mut stream, picture.as_ref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
 }
@@ -194,8 +198,8 @@ fn refused(host: &HostContext, response: &Response) -> Stream {
     stream
 }
 
-/// Reads pictures until the measuring time is over.
-async fn prove(host: &HostContext, response: &Response, body: Body, started: Instant) -> Stream {
+/// Reads pictures until the measuring time is over. Gives the first, too.
+async fn prove(host: &HostContext, response: &Response, body: Body, started: Instant) -> (Stream, Option<Picture>) {
     let mut stream = stream_at(host, response);
     let spoken = started.elapsed().saturating_sub(response.connected_in + response.tls_in.unwrap_or_default());
     stream.ladder.push(step(Step::Spoken, spoken));
@@ -203,11 +207,11 @@ async fn prove(host: &HostContext, response: &Response, body: Body, started: Ins
     stream.status = StreamStatus::Described;
     stream.video = Some(Video { codec: Some(VideoCodec::Mjpeg), ..Video::default() });
     if host.options.verify < Verify::Frames {
-        return stream;
+        return (stream, None);
     }
     let asked = Instant::now();
     let measured = measure(host, body).await;
-    match (&measured.first, measured.first_at) {
+    match (&measured.first_size, measured.first_at) {
         (Some((width, height)), Some(first_at)) => {
             stream.status = StreamStatus::Streaming;
             stream.sources.push(StreamSource::Frames);
@@ -229,14 +233,15 @@ async fn prove(host: &HostContext, response: &Response, body: Body, started: Ins
             stream.error = Some(measured.why());
         }
     }
-    stream
+    (stream, measured.first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes }))
 }
 
 /// What came in the measuring time.
 #[derive(Default)]
 struct Measured {
     /// Size of the first picture, as far as its header tells.
-    first: Option<(Option<u32>, Option<u32>)>,
+    first_size: Option<(Option<u32>, Option<u32>)>,
+    first: Option<Vec<u8>>,
     first_at: Option<Instant>,
     last_at: Option<Instant>,
     /// Pictures after the first, and their bytes.
@@ -285,7 +290,8 @@ async fn measure(host: &HostContext, mut body: Body) -> Measured {
         while let Some(picture) = pictures.next_picture() {
             let now = Instant::now();
             if measured.first.is_none() {
-                measured.first = Some(jpeg::size(&picture).unzip());
+                measured.first_size = Some(jpeg::size(&picture).unzip());
+                measured.first = Some(picture);
                 measured.first_at = Some(now);
                 until = host.deadline.min(now + host.options.measure_time);
             } else {

@@ -19,14 +19,26 @@ const MAX_PICTURE: usize = 16 * 1024 * 1024;
 /// # Errors
 /// As [`fetch`], of the last place asked.
 pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, HttpError> {
-    let announced = host.hints().into_iter().find(|hint| {
-        hint.url == stream.url || (hint.profile_token.is_some() && hint.profile_token == stream.profile_token)
-    });
-    if let Some(url) = announced.and_then(|hint| hint.snapshot_url)
-        && let Ok(picture) = fetch(host, &url).await
-    {
+    if let Some(picture) = announced(host, stream).await {
         return Ok(picture);
     }
+    elsewhere(host, stream).await
+}
+
+/// A picture from the address the device announced for a stream; none where it announced none, or nothing came.
+pub async fn announced(host: &HostContext, stream: &Stream) -> Option<Vec<u8>> {
+    let hint = host.hints().into_iter().find(|hint| {
+        hint.url == stream.url || (hint.profile_token.is_some() && hint.profile_token == stream.profile_token)
+    })?;
+    fetch(host, &hint.snapshot_url?).await.ok()
+}
+
+/// A picture of a stream from where none was announced: out of the stream itself when that is MJPEG, else from where the
+/// maker puts it.
+///
+/// # Errors
+/// As [`fetch`], of the last place asked.
+pub async fn elsewhere(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, HttpError> {
     if stream.protocol == Protocol::Mjpeg {
         return first_picture(host, &stream.url).await;
     }

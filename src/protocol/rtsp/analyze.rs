@@ -20,6 +20,7 @@ use crate::model::{
     StreamSource, StreamStatus, Transport, Verify, Video,
 };
 use crate::probe::{HostContext, HostProbe};
+use crate::protocol::snapshot;
 
 /// The analysis of all RTSP ports of a host.
 pub struct Analyse;
@@ -108,12 +109,18 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
             described.push((found.path, stream));
         }
     }
-    if host.options.verify == Verify::Frames {
-        for (path, stream) in described {
-            if host.is_over() {
-                break;
-            }
-            let (stream, _picture) = verify::verify(host, &mut client, &path, stream).await;
+    for (path, mut stream) in described {
+        if host.is_over() {
+            break;
+        }
+        let mut picture = None;
+        if host.options.verify == Verify::Frames {
+            (stream, picture) = verify::verify(host, &mut client, &path, stream).await;
+            // A snapshot may take its time; what is proved stands before it.
+            host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+        }
+        if host.options.snapshots.is_some() {
+            snapshot::save(host, &mut stream, picture.as_ref()).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         }
     }

@@ -10,9 +10,7 @@ use super::frames::{Meter, Picture};
 use super::play::{Ended, MediaToPlay, PlayOptions, Playing};
 use super::sdp::Session;
 use crate::model::options::Ffprobe;
-use crate::model::{
-    ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
-};
+use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video};
 use crate::probe::HostContext;
 use crate::protocol::ffprobe;
 
@@ -164,7 +162,7 @@ async fn second_opinion(host: &HostContext, stream: &mut Stream, picture: Option
         Ffprobe::Always => true,
     };
     let Some(picture) = picture.filter(|_| wanted) else { return };
-    match ffprobe::ask(&picture.bytes, format_of(picture.codec)).await {
+    match ffprobe::ask(&picture.bytes, picture.ffmpeg_format()).await {
         Ok((Some(said), _)) => {
             // One frame has no rate.
             let said = Video { fps: None, fps_source: None, ..said };
@@ -180,15 +178,5 @@ async fn second_opinion(host: &HostContext, stream: &mut Stream, picture: Option
         Ok((None, _)) => stream.warnings.push("ffprobe sees no video in what came".to_owned()),
         Err(ffprobe::FfprobeError::Missing) if host.options.ffprobe == Ffprobe::Auto => {}
         Err(error) => stream.warnings.push(error.to_string()),
-    }
-}
-
-fn format_of(codec: VideoCodec) -> Option<&'static str> {
-    match codec {
-        VideoCodec::H264 => Some("h264"),
-        VideoCodec::H265 => Some("hevc"),
-        VideoCodec::Mjpeg => Some("mjpeg"),
-        VideoCodec::Mpeg4 => Some("m4v"),
-        VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => None,
     }
 }

@@ -25,6 +25,19 @@ pub struct Picture {
     pub bytes: Vec<u8>,
 }
 
+impl Picture {
+    /// What ffmpeg calls the form of the bytes; none where the codec has no form that stands alone.
+    pub fn ffmpeg_format(&self) -> Option<&'static str> {
+        match self.codec {
+            VideoCodec::H264 => Some("h264"),
+            VideoCodec::H265 => Some("hevc"),
+            VideoCodec::Mjpeg => Some("mjpeg"),
+            VideoCodec::Mpeg4 => Some("m4v"),
+            VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => None,
+        }
+    }
+}
+
 /// Keeps the last whole picture that needs no other.
 pub(super) struct Pictures {
     codec: VideoCodec,

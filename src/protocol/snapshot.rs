@@ -1,0 +1,236 @@
+//! Saves one JPEG per stream. The only place that knows where a stream's picture may come from, and where it goes.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::mjpeg::snapshot as web;
+use super::pipe;
+use super::rtsp::frames::Picture;
+use crate::media::jpeg;
+use crate::model::{Stream, StreamStatus, VideoCodec};
+use crate::probe::HostContext;
+
+/// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
+const DECODE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The largest picture saved, in bytes.
+const MAX_PICTURE: u64 = 16 << 20;
+
+/// Pictures decoded at once, of the whole program: each keeps a core busy.
+static DECODERS: Semaphore = Semaphore::const_new(2);
+
+/// A folder in which no snapshot can be saved.
+#[derive(Debug, thiserror::Error)]
+#[error("snapshots cannot be saved in '{}': {why}\nhint: --snapshots takes a folder that may be written to; it is made when it is missing", .folder.display())]
+pub struct FolderError {
+    folder: PathBuf,
+    why: io::Error,
+}
+
+/// Makes the folder where it is missing, and sure that a file can be written there.
+///
+/// # Errors
+/// When the system refuses.
+pub fn check_folder(folder: &Path) -> Result<(), FolderError> {
+    let check = || {
+        fs::create_dir_all(folder)?;
+        TempFile::make(folder).map(drop)
+    };
+    check().map_err(|why| FolderError { folder: folder.to_owned(), why })
+}
+
+/// Saves a picture of a stream that was found, where that is wished, and notes its path in the stream. `frame` is a whole
+/// picture that already came over the stream. A picture that could not be had is a warning of the stream.
+pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Picture>) {
+    let Some(folder) = host.options.snapshots.clone() else { return };
+    if !matches!(stream.status, StreamStatus::Streaming | StreamStatus::Described | StreamStatus::NoData) {
+        return;
+    }
+    // The number is the stream's, whether or not there is a picture of it.
+    let path = folder.join(file_name(host.ip, host.facts.number_picture()));
+    let picture = match take(host, stream, frame).await {
+        Ok(picture) => picture,
+        Err(why) => return stream.warnings.push(format!("no snapshot: {why}")),
+    };
+    let shown = path.display().to_string();
+    let written = tokio::task::spawn_blocking(move || write(&path, &picture)).await.unwrap_or_else(|e| Err(e.into()));
+    match written {
+        Ok(()) => stream.snapshot = Some(shown),
+        Err(why) => stream.warnings.push(format!("the snapshot could not be saved as '{shown}': {why}")),
+    }
+}
+
+/// A JPEG that came over the stream; then what the device offers as its still picture, since that costs no decoding; then
+/// a key frame that came; then what the maker offers.
+async fn take(host: &HostContext, stream: &Stream, frame: Option<&Picture>) -> Result<Vec<u8>, String> {
+    if let Some(frame) = frame.filter(|f| f.codec == VideoCodec::Mjpeg) {
+        return Ok(frame.bytes.clone());
+    }
+    if let Some(picture) = web::announced(host, stream).await {
+        return Ok(picture);
+    }
+    let undecoded = match frame {
+        Some(frame) => match decode(frame).await {
+            Ok(picture) => return Ok(picture),
+            Err(why) => Some(why),
+        },
+        None => None,
+    };
+    web::elsewhere(host, stream).await.map_err(|error| undecoded.unwrap_or_else(|| error.to_string()))
+}
+
+/// The JPEG of a key frame, by ffmpeg.
+async fn decode(frame: &Picture) -> Result<Vec<u8>, String> {
+    let Some(format) = frame.ffmpeg_format() else {
+        return Err(format!("a picture of {} is not decoded", frame.codec.as_str()));
+    };
+    let args = ["-v", "error", "-protocol_whitelist", "pipe", "-threads", "1", "-f", format, "-i", "pipe:0"];
+    let picture =
+        ["-frames:v", "1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "image2pipe", "pipe:1"];
+    let args = [&args[..], &picture[..]].concat();
+    let _turn = DECODERS.acquire().await.map_err(|e| e.to_string())?;
+    let decoded = pipe::through("ffmpeg", &args, &frame.bytes, MAX_PICTURE, DECODE_LIMIT).await;
+    let decoded = decoded.map_err(|error| format!("ffmpeg {error}"))?;
+    jpeg::find(&decoded).map(<[u8]>::to_vec).ok_or_else(|| "ffmpeg makes no picture of what came".to_owned())
+}
+
+/// A file's name is made of numbers alone: nothing a device says is in it. Colons are no part of names on every system.
+fn file_name(ip: IpAddr, number: u32) -> String {
+    format!("{}-{number}.jpg", ip.to_string().replace(':', "_"))
+}
+
+/// Whoever looks into the folder sees the old picture or the new, never half of one.
+fn write(path: &Path, picture: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temp = TempFile::make(folder)?;
+    temp.file.write_all(picture)?;
+    fs::rename(&temp.path, path)
+}
+
+/// A file that is gone when it is dropped, unless it was renamed.
+struct TempFile {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl TempFile {
+    fn make(folder: &Path) -> io::Result<TempFile> {
+        let path = folder.join(format!(".camscan-{:016x}.tmp", fastrand::u64(..)));
+        let file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+        Ok(TempFile { path, file })
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        // Gone already when it was renamed.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::finding::StreamHint;
+    use crate::model::{FindingKind, ProbeOptions, Protocol};
+    use crate::net::fake::{FakeNet, Reply};
+
+    const JPEG: &[u8] = include_bytes!("../../tests/data/media/camera_640x480_1.jpg");
+    const H264: &[u8] = include_bytes!("../../tests/data/media/camera_h264_1280x720_25fps.h264");
+
+    fn stream(path: &str) -> Stream {
+        let mut stream = Stream::new(format!("rtsp://192.0.2.10:554/{path}"), Protocol::Rtsp);
+        stream.status = StreamStatus::Streaming;
+        stream
+    }
+
+    fn host(net: Arc<FakeNet>, folder: &Path) -> HostContext {
+        HostContext::for_test(net, "192.0.2.10", ProbeOptions { snapshots: Some(folder.into()), ..Default::default() })
+            .0
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn names_hold_numbers_alone() {
+        assert_eq!(file_name("10.77.0.10".parse().unwrap(), 1), "10.77.0.10-1.jpg");
+        assert_eq!(file_name("fe80::1".parse().unwrap(), 2), "fe80__1-2.jpg");
+    }
+
+    #[test]
+    fn a_folder_is_made_and_one_that_cannot_be_is_said() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("a/b");
+        check_folder(&folder).unwrap();
+        assert_eq!(names(&folder), [""; 0]);
+        fs::write(temp.path().join("file"), "").unwrap();
+        let error = check_folder(&temp.path().join("file")).unwrap_err().to_string();
+        assert!(error.contains("file'") && error.contains("\nhint: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_jpeg_that_came_is_saved_as_it_is_and_replaces_an_older_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let host = host(FakeNet::new(), temp.path());
+        fs::write(temp.path().join("192.0.2.10-1.jpg"), "old").unwrap();
+        let (mut first, mut denied, mut second) = (stream("1"), stream("2"), stream("3"));
+        denied.status = StreamStatus::AuthRequired;
+        let frame = Picture { codec: VideoCodec::Mjpeg, bytes: JPEG.to_vec() };
+        for stream in [&mut first, &mut denied, &mut second] {
+            save(&host, stream, Some(&frame)).await;
+        }
+        assert_eq!(first.snapshot, Some(temp.path().join("192.0.2.10-1.jpg").display().to_string()));
+        assert_eq!(denied.snapshot, None);
+        assert_eq!(names(temp.path()), ["192.0.2.10-1.jpg", "192.0.2.10-2.jpg"]);
+        assert_eq!(fs::read(temp.path().join("192.0.2.10-1.jpg")).unwrap(), JPEG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_still_picture_a_device_announces_comes_before_decoding() {
+        let temp = tempfile::tempdir().unwrap();
+        let net = FakeNet::new();
+        net.answer("192.0.2.10:80", |asked| {
+            Reply::Last(match asked.target() {
+                "/still" => [b"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\n\r\n", JPEG].concat(),
+                _ => b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            })
+        });
+        let host = host(net, temp.path());
+        let mut announced = stream("main");
+        let mut hint = StreamHint::new(&announced.url);
+        hint.snapshot_url = Some("http://192.0.2.10/still".into());
+        host.facts.note(&FindingKind::StreamHint(hint));
+        // No decoder would take these.
+        let frame = Picture { codec: VideoCodec::H264, bytes: vec![0; 10] };
+        save(&host, &mut announced, Some(&frame)).await;
+        assert_eq!((&announced.warnings[..], names(temp.path())), (&[][..], vec!["192.0.2.10-1.jpg".to_owned()]));
+        // Where there is nothing, that is said, and its number stays free.
+        let mut silent = stream("sub");
+        save(&host, &mut silent, None).await;
+        assert_eq!((silent.snapshot, silent.warnings.len()), (None, 1));
+    }
+
+    #[tokio::test]
+    async fn a_key_frame_is_decoded() {
+        let picture = decode(&Picture { codec: VideoCodec::H264, bytes: H264.to_vec() }).await;
+        if picture.as_ref().is_err_and(|why| why.contains("not installed")) {
+            println!("skipped: ffmpeg is not installed");
+            return;
+        }
+        assert_eq!(jpeg::size(&picture.unwrap()), Some((1280, 720)));
+        let garbage = decode(&Picture { codec: VideoCodec::H265, bytes: vec![9; 4000] }).await;
+        assert_eq!(garbage.unwrap_err(), "ffmpeg makes no picture of what came");
+    }
+}
