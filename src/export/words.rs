@@ -190,6 +190,8 @@ pub fn device_name(device: &Device) -> Option<String> {
         (vendor, model) => vendor.or(model).map(str::to_owned),
     };
     match (device.name.as_deref(), make) {
+        // Fresh from the factory many are named after their maker or model.
+        (Some(name), Some(make)) if make.to_lowercase().contains(&name.to_lowercase()) => Some(make),
         (Some(name), Some(make)) => Some(format!("{name} ({make})")),
         (Some(name), None) => Some(name.to_owned()),
         (None, Some(make)) => Some(make),
@@ -277,5 +279,20 @@ mod tests {
         let fps = |fps| super::fps(&Video { fps: Some(fps), ..Video::default() });
         assert_eq!(fps(24.9).as_deref(), Some("25"));
         assert_eq!(fps(12.5).as_deref(), Some("12.5"));
+    }
+    #[test]
+    fn a_name_is_shown_when_it_says_more_than_maker_and_model() {
+        let called = |name: &str, vendor: &str, model: &str| {
+            let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            let mut device = crate::export::sample::report().devices.remove(0);
+            (device.name, device.vendor, device.model, device.hostname) =
+                (known(name), known(vendor), known(model), None);
+            device_name(&device).unwrap_or_default()
+        };
+        assert_eq!(called("Back door", "Axis", "P1375"), "Back door (Axis P1375)");
+        assert_eq!(called("AXIS P1375", "Axis", "P1375"), "Axis P1375");
+        assert_eq!(called("hikvision", "Hikvision", ""), "Hikvision");
+        assert_eq!(called("Back door", "", ""), "Back door");
+        assert_eq!(called("", "Axis", "AXIS P1375"), "AXIS P1375");
     }
 }

@@ -73,7 +73,8 @@ async fn answer_probes(socket: UdpSocket, identity: Identity, http: SocketAddr) 
 }
 
 fn probe_match(identity: &Identity, http: SocketAddr, relates_to: &str) -> String {
-    let Identity { endpoint, manufacturer, model, .. } = identity;
+    let Identity { endpoint, .. } = identity;
+    let [manufacturer, model] = [&identity.manufacturer, &identity.model].map(|text| text.replace(' ', "%20"));
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><s:Header><a:MessageID>urn:uuid:{endpoint}-answer</a:MessageID><a:RelatesTo>{relates_to}</a:RelatesTo><a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To><a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action></s:Header><s:Body><d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:{endpoint}</a:Address></a:EndpointReference><d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes>onvif://www.onvif.org/Profile/Streaming onvif://www.onvif.org/type/video_encoder onvif://www.onvif.org/name/{manufacturer} onvif://www.onvif.org/hardware/{model}</d:Scopes><d:XAddrs>http://{http}/onvif/device_service</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"#
     )

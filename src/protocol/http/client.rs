@@ -296,8 +296,6 @@ impl Walk {
 /// One request and the head of its answer, logged in where that is asked for and allowed.
 async fn ask(host: &HostContext, request: &Request) -> Result<(Response, Body), HttpError> {
     let (response, body) = exchange(host, request, None).await?;
-    let (port, target) = (request.port, crate::text::redact_url(&request.target));
-    tracing::debug!(ip = %host.ip, port, status = response.status, "{} {target}", request.method);
     match response.status == 401 && request.login {
         true => login::answer(host, request, response, body).await,
         false => Ok((response, body)),
