@@ -9,7 +9,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a demonstration of what is known: devices and clips are its own"
