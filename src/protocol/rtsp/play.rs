@@ -300,7 +300,8 @@ impl<'c> Playing<'c> {
                 }
                 Carrier::Interleaved(agreed.interleaved.map_or(first_channel, |c| c.0))
             }
-            Some(pair) => {
+            Some(mut pair) => {
+                pair.ssrc = agreed.ssrc;
                 if let Some(ports) = agreed.server_port {
                     pair.punch(host.ip, ports).await;
                 }

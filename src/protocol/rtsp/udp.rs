@@ -24,6 +24,9 @@ pub(super) struct UdpPair {
     rtcp: Box<dyn Datagram>,
     /// The port for RTP.
     pub port: u16,
+    /// The source the device said its packets will carry (RFC 2326 §12.39): a device with several addresses may send
+    /// from another than it answers from.
+    pub ssrc: Option<u32>,
     buffer: Vec<u8>,
 }
 
@@ -42,7 +45,9 @@ impl UdpPair {
         for _ in 0..TRIES {
             let port = fastrand::u16(PORTS) & !1;
             match bind(port).and_then(|rtp| Ok((rtp, bind(port + 1)?))) {
-                Ok((rtp, rtcp)) => return Ok(UdpPair { rtp, rtcp, port, buffer: vec![0; MAX_DATAGRAM] }),
+                Ok((rtp, rtcp)) => {
+                    return Ok(UdpPair { rtp, rtcp, port, ssrc: None, buffer: vec![0; MAX_DATAGRAM] });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(error),
             }
@@ -62,14 +67,18 @@ impl UdpPair {
         }
     }
 
-    /// The next packet from `peer`; what others send is passed over.
+    /// The next packet from `peer`, or with the source it announced; what others send is passed over.
     pub async fn receive(&mut self, peer: IpAddr) -> Bytes {
         loop {
             match self.rtp.recv_from(&mut self.buffer).await {
-                Ok((length, from)) if from.ip().to_canonical() == peer.to_canonical() => {
-                    return Bytes::copy_from_slice(self.buffer.get(..length).unwrap_or_default());
+                Ok((length, from)) => {
+                    let packet = self.buffer.get(..length).unwrap_or_default();
+                    let announced = self.ssrc.filter(|&n| n != 0).map(u32::to_be_bytes);
+                    let is_announced = announced.is_some_and(|ssrc| packet.get(8..12) == Some(ssrc.as_slice()));
+                    if from.ip().to_canonical() == peer.to_canonical() || is_announced {
+                        return Bytes::copy_from_slice(packet);
+                    }
                 }
-                Ok(_) => {}
                 // Such as a port-unreachable in answer to the punch; not again and again without a pause.
                 Err(_) => tokio::time::sleep(AFTER_ERROR).await,
             }
