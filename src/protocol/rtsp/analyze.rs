@@ -128,15 +128,9 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
 }
 
 /// What the port demands of those who want a stream, which OPTIONS alone rarely tells.
-async fn tell_login(
-    host: &HostContext,
-    port: u16,
-    tls: bool,
-    client: &Client,
-    answers: &HashMap<String, Result<Answer, RtspError>>,
-) {
+async fn tell_login(host: &HostContext, port: u16, tls: bool, client: &Client, answers: &HashMap<String, Answer>) {
     let mut service = Service::new(if tls { Protocol::Rtsps } else { Protocol::Rtsp }, Transport::Tcp, port);
-    let is_open = answers.values().flatten().any(|a| a.described.open);
+    let is_open = answers.values().flat_map(|a| &a.outcome).any(|(described, _)| described.open);
     service.auth = client.auth_schemes().or(is_open.then(Vec::new));
     service.server = client.server().map(str::to_owned);
     for challenge in client.challenges().unwrap_or_default() {
@@ -153,16 +147,16 @@ async fn tell_login(
 /// What tells two streams apart: everything a description says but where it is.
 type Look = (Option<String>, Vec<Media>);
 
+/// What asking a path gave, and the steps on the way.
 struct Answer {
-    described: Described,
-    session: Session,
+    outcome: Result<(Described, Session), RtspError>,
     ladder: Vec<LadderStep>,
 }
 
 struct Asker<'h> {
     host: &'h HostContext,
     client: Client,
-    answers: HashMap<String, Result<Answer, RtspError>>,
+    answers: HashMap<String, Answer>,
 }
 
 impl Ask for Asker<'_> {
@@ -184,11 +178,11 @@ impl Ask for Asker<'_> {
                 _ => Reply::NotFound,
             },
         };
-        let answer = outcome.map(|described| {
+        let outcome = outcome.map(|described| {
             let session = Session::parse(&described.sdp).unwrap_or_default();
-            Answer { described, session, ladder }
+            (described, session)
         });
-        self.answers.insert(path.to_owned(), answer);
+        self.answers.insert(path.to_owned(), Answer { outcome, ladder });
         reply
     }
 }
@@ -206,7 +200,7 @@ fn stream(
     host: &HostContext,
     (port, tls): (u16, bool),
     found: &Found<Look>,
-    answer: Option<&Result<Answer, RtspError>>,
+    answer: Option<&Answer>,
     nature: Nature,
 ) -> Stream {
     let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
@@ -222,8 +216,9 @@ fn stream(
             stream.sources.push(StreamSource::Onvif);
         }
     }
-    match answer {
-        Some(Ok(answer)) => described(&mut stream, answer, &found.reply),
+    stream.ladder = answer.map(|a| a.ladder.clone()).unwrap_or_default();
+    match answer.map(|a| &a.outcome) {
+        Some(Ok((answer, session))) => described(&mut stream, answer, session),
         Some(Err(error)) => failed(host, &mut stream, error),
         None => {}
     }
@@ -239,14 +234,12 @@ fn stream(
     stream
 }
 
-fn described(stream: &mut Stream, answer: &Answer, reply: &Reply<Look>) {
-    let Answer { described, session, ladder } = answer;
+fn described(stream: &mut Stream, described: &Described, session: &Session) {
     stream.url = described.url.shown();
     stream.open = Some(described.open);
-    stream.ladder.clone_from(ladder);
     stream.warnings.extend(described.warnings.iter().chain(&session.warnings).cloned());
     let Some(media) = session.video() else {
-        stream.status = if matches!(reply, Reply::NoVideo) { StreamStatus::NotFound } else { StreamStatus::Error };
+        stream.status = StreamStatus::NotFound;
         stream.error = Some(StreamError {
             kind: ErrorKind::Protocol,
             message: "the device's answer describes no video".to_owned(),
@@ -297,14 +290,16 @@ fn failed(host: &HostContext, stream: &mut Stream, error: &RtspError) {
         Some(why) if stream.status == StreamStatus::AuthRequired => format!("{} ({why})", error.message),
         _ => error.message.clone(),
     };
-    stream.ladder.push(LadderStep { step: error.step, ok: false, ms: 0.0 });
+    if stream.ladder.last().is_none_or(|last| last.ok) {
+        stream.ladder.push(LadderStep { step: error.step, ok: false, ms: 0.0 });
+    }
     stream.error = Some(StreamError { kind: error.kind, message });
 }
 
 /// What a description says of its maker, and that there is a camera behind a door that is locked.
-async fn observe(host: &HostContext, found: &Found<Look>, answer: Option<&Result<Answer, RtspError>>) {
-    match answer {
-        Some(Ok(Answer { described, session, .. })) => {
+async fn observe(host: &HostContext, found: &Found<Look>, answer: Option<&Answer>) {
+    match answer.map(|a| &a.outcome) {
+        Some(Ok((described, session))) => {
             for text in [&session.name, &session.information, &session.tool, &session.origin].into_iter().flatten() {
                 host.observe(Field::SdpSession, text).await;
             }
@@ -323,16 +318,11 @@ async fn observe(host: &HostContext, found: &Found<Look>, answer: Option<&Result
 }
 
 /// Why a walk ended before its time is the device's own error.
-async fn report_cut(
-    host: &HostContext,
-    port: u16,
-    cut: &Option<Reply<Look>>,
-    answers: &HashMap<String, Result<Answer, RtspError>>,
-) {
+async fn report_cut(host: &HostContext, port: u16, cut: &Option<Reply<Look>>, answers: &HashMap<String, Answer>) {
     if matches!(cut, None | Some(Reply::Silence)) || host.cancel.is_cancelled() {
         return;
     }
-    let error = answers.values().filter_map(|a| a.as_ref().err()).find(|e| match cut {
+    let error = answers.values().filter_map(|a| a.outcome.as_ref().err()).find(|e| match cut {
         Some(Reply::Busy) => e.kind == ErrorKind::Busy,
         _ => !matches!(e.kind, ErrorKind::NotFound | ErrorKind::AuthRequired | ErrorKind::AuthRefused),
     });

@@ -158,9 +158,9 @@ impl<A: Ask + Send> Walk<'_, A> {
             _ => Nature::Honest,
         };
         match reply {
-            Reply::Video(description) => self.any_path(known, description).await,
+            Reply::Video(_) => self.any_path(known).await,
             // Which path is right cannot be told; that there is a door can.
-            Reply::Login => self.push("/", None, Reply::Login),
+            Reply::Login => self.root().await,
             Reply::Silence | Reply::Busy | Reply::Lost => {}
             Reply::NotFound | Reply::NoVideo => self.candidates(known).await,
         }
@@ -168,20 +168,25 @@ impl<A: Ask + Send> Walk<'_, A> {
 
     /// Every path is described: the vendor's own main path, or the root, stands for the stream; another of the vendor's
     /// paths counts only when its description differs.
-    async fn any_path(&mut self, known: &Known<'_>, description: A::Description) {
+    async fn any_path(&mut self, known: &Known<'_>) {
         let own = known.candidates.get(..known.of_vendor).unwrap_or_default();
-        let Some(main) = own.first() else {
-            return self.push("/", None, Reply::Video(description));
-        };
-        let siblings: Vec<&Candidate> = own.iter().filter(|c| c.template == main.template).collect();
-        for candidate in siblings {
+        let first = own.first().map(|c| c.template);
+        for candidate in own.iter().filter(|c| Some(c.template) == first) {
             let reply = self.reply(&candidate.path).await;
             if matches!(&reply, Reply::Video(d) if !self.has(d)) {
                 self.push(&candidate.path, None, reply);
             }
         }
         if self.walked.found.is_empty() {
-            self.push("/", None, Reply::Video(description));
+            self.root().await;
+        }
+    }
+
+    /// Where no path can be told from another, the root stands for whatever is there.
+    async fn root(&mut self) {
+        let reply = self.reply("/").await;
+        if matches!(reply, Reply::Video(_) | Reply::Login) {
+            self.push("/", None, reply);
         }
     }
 
@@ -324,7 +329,7 @@ mod tests {
     async fn a_server_that_describes_any_path_has_one_stream() {
         let (walked, asked) = run(None, &[], |_| Reply::Video(1)).await;
         assert_eq!((walked.nature, paths(&walked)), (Nature::AnyPath, vec!["/"]));
-        assert_eq!(asked.len(), 1);
+        assert_eq!(asked.len(), 2);
     }
 
     #[tokio::test]
@@ -332,7 +337,7 @@ mod tests {
         let (walked, asked) = run(None, &[], |_| Reply::Login).await;
         assert_eq!(walked.nature, Nature::LoginForAny);
         assert_eq!((paths(&walked), &walked.found[0].reply), (vec!["/"], &Reply::Login));
-        assert_eq!(asked.len(), 1);
+        assert_eq!(asked.len(), 2);
     }
 
     #[tokio::test]
