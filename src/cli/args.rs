@@ -34,15 +34,15 @@ Targets:
   Without targets the subnets of this machine's interfaces are scanned.
 
 Logins:
-  Passwords are never guessed. A password on the command line shows in `ps` and in the shell's history; a file
-  (--credentials-file, or credentials: in camscan.yaml) or CAMSCAN_CREDENTIAL does not.
+  Passwords are never guessed. On the command line they show in `ps` and in the shell's history;
+  in a file (--credentials-file, or credentials: in camscan.yaml) or in CAMSCAN_CREDENTIAL not.
 
 Examples:
   camscan scan
   camscan scan 192.168.1.0/24 --exclude 192.168.1.1 --credentials-file logins.txt
   camscan scan 10.0.0.0/24 -o inventory.json -o inventory.csv
   camscan scan 10.0.0.0/24 --baseline inventory.json --fail-on new,offline -q
-  camscan scan 10.0.0.0/24 -f jsonl | jq -r .ip
+  camscan scan 10.0.0.0/24 -f jsonl | jq -r '.ip // empty'
   CAMSCAN_CREDENTIAL=admin:secret camscan scan 192.168.1.20
 
 Exit codes:

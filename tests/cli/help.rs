@@ -154,3 +154,21 @@ fn the_schema_is_a_schema() {
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     assert_eq!(schema["properties"]["schema"]["const"], "camscan/1");
 }
+
+#[test]
+fn the_readme_leaves_out_nothing_that_can_be_asked_for() {
+    let readme = include_str!("../../README.md");
+    for command in COMMANDS.iter().filter(|command| !matches!(**command, "" | "config")) {
+        assert!(readme.contains(&format!("`camscan {command}")), "{command}");
+    }
+    let help = TestEnv::new().run("scan -h").out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for flag in ["--format <FORMAT>", "--fail-on <CONDITION,...>"] {
+        let values = help.split(flag).nth(1).unwrap().split("[possible values: ").nth(1).unwrap();
+        for value in values.split(']').next().unwrap().split(", ") {
+            assert!(readme.contains(&format!("`{value}`")), "{flag} {value}");
+        }
+    }
+    for code in [0, 1, 2, 3, 130] {
+        assert!(readme.contains(&format!("| {code} | ")), "{code}");
+    }
+}
