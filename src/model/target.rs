@@ -132,6 +132,13 @@ impl TargetSet {
         self.ranges.iter().map(|&(a, b)| (a.into(), b.into()))
     }
 
+    /// Whether all of them are this machine's own loopback, where there is no link to ask others on.
+    pub fn is_loopback_only(&self) -> bool {
+        !self.link_local_v6
+            && self.ranges().all(|(first, last)| first.is_loopback() && last.is_loopback())
+            && self.ipv6_hosts().all(|ip| ip.is_loopback())
+    }
+
     /// The IPv6 hosts.
     pub fn ipv6_hosts(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.hosts.iter().map(|h| h.ip).filter(IpAddr::is_ipv6)
@@ -236,6 +243,16 @@ mod tests {
         let targets = TargetSet::new(vec![], [], [host(8554), host(554)], &[]);
         assert_eq!(targets.len(), 1);
         assert_eq!(targets.host("192.0.2.9".parse().unwrap()).map(|h| h.ports.clone()), Some(vec![554, 8554]));
+    }
+
+    #[test]
+    fn loopback_is_no_link() {
+        let of = |first: &str, last: &str| {
+            TargetSet::new(vec![], [(first.parse().unwrap(), last.parse().unwrap())], [], &[])
+        };
+        assert!(of("127.0.0.1", "127.9.9.9").is_loopback_only());
+        assert!(!of("126.255.255.255", "127.0.0.1").is_loopback_only());
+        assert!(!of("192.0.2.1", "192.0.2.2").is_loopback_only());
     }
 
     proptest! {

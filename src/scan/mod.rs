@@ -149,7 +149,9 @@ impl Run {
         });
         for &discoverer in protocol::DISCOVERERS {
             let method = Discoverer::method(discoverer);
-            if self.scan.plan.methods.contains(&method) {
+            // Of a scan of loopback no datagram goes out to a link.
+            let runs = method == Method::Tcp || !self.scan.plan.targets.is_loopback_only();
+            if runs && self.scan.plan.methods.contains(&method) {
                 let context = context.clone();
                 tracing::info!(method = method.as_str(), "discovery began");
                 self.discovery.spawn(async move {
