@@ -334,6 +334,9 @@ pub struct ProbeArgs {
     /// A stream's URL, or a host's address or name, with or without a port.
     #[arg(value_name = "URL|HOST", required = true, value_parser = secret, value_hint = ValueHint::Url)]
     pub targets: Vec<Secret>,
+    /// Say in the table which evidence decided vendor, model and kind, and against what.
+    #[arg(long, help_heading = "Result")]
+    pub explain: bool,
     /// What is done with each host.
     #[command(flatten)]
     pub host: HostArgs,

@@ -20,6 +20,7 @@ pub fn layer(cli: &Cli) -> Result<Layer, Problem> {
             layer.output(&args.output);
         }
         Command::Probe(args) => {
+            layer.on("explain", args.explain);
             layer.host(&args.host)?;
             layer.output(&args.output);
         }

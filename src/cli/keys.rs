@@ -200,6 +200,8 @@ keys! {
     CSV_DELIMITER: u8 = "csv_delimiter", One, ",", |t| parse_delimiter(t).map_err(Problem::from_text);
     /// Leave passwords in URLs of the report.
     SHOW_SECRETS: bool = "show_secrets", One, "false", switch;
+    /// Whether the table of a probe says why.
+    EXPLAIN: bool = "explain", One, "false", switch;
     /// What makes the exit code 3.
     FAIL_ON: FailOn = "fail_on", List, "", FailOn::from_name;
     /// The earlier report compared with.

@@ -86,6 +86,8 @@ pub struct OutputSettings {
     pub color: bool,
     /// Whether the table tells more.
     pub verbose: bool,
+    /// Whether the table of a probe says which evidence decided.
+    pub explain: bool,
 }
 
 /// What standard error shows.
@@ -320,6 +322,7 @@ impl Resolver<'_> {
             show_secrets: layer.one(&keys::SHOW_SECRETS)?,
             color: self.color(terminal)?,
             verbose: layer.one(&keys::VERBOSE)? > 0,
+            explain: layer.one(&keys::EXPLAIN)?,
         })
     }
 

@@ -105,6 +105,7 @@ const LINES: &[(&str, Check)] = &[
     ("scan --color always", |s| s.terminal.color && s.output.color),
     ("scan --log-format json", |s| s.log.format == LogFormat::Json),
     ("probe cam1 rtsp://u:p@cam2/x", |s| s.probe_targets.len() == 2 && s.targets.is_empty()),
+    ("probe cam1 --explain", |s| s.output.explain),
     ("probe cam1 -p 8554 -f json", |s| s.probe.ports == [8554]),
     ("export a.json -f csv", |s| s.output.stdout == Some(Format::Csv)),
 ];
@@ -271,9 +272,10 @@ fn a_misspelt_variable_is_pointed_out() {
 #[test]
 fn every_key_has_a_flag_with_its_name_in_the_help() {
     let command = args::command();
-    let scan = command.find_subcommand("scan").unwrap();
+    let commands = ["scan", "probe"].map(|name| command.find_subcommand(name).unwrap());
     for key in keys::ALL {
-        let arg = scan.get_arguments().chain(command.get_arguments()).find(|arg| arg.get_id() == key.name());
+        let mut all = commands.iter().flat_map(|c| c.get_arguments()).chain(command.get_arguments());
+        let arg = all.find(|arg| arg.get_id() == key.name());
         let arg = arg.unwrap_or_else(|| panic!("{} has no flag", key.name()));
         let help = arg.get_long_help().unwrap().to_string();
         assert!(help.contains(&key.variable()), "{help}");

@@ -12,10 +12,15 @@ use crate::cli::settings::OutputSettings;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;
 use crate::export::{Options, OutputFile, render};
-use crate::model::Report;
+use crate::model::{Device, Report};
 
 /// The largest snapshot that goes into a report itself.
 const MAX_PICTURE: u64 = 4 << 20;
+
+/// What decided about a device, from the evidence its report holds.
+fn explain(device: &Device) -> Vec<String> {
+    crate::identify::weigh(&device.evidence).explain()
+}
 
 /// The places a report goes to.
 pub struct Outputs {
@@ -90,6 +95,7 @@ impl Outputs {
             width: terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0)),
             colour: self.settings.color,
             verbosity: u8::from(self.settings.verbose),
+            explain: self.settings.explain.then_some(explain),
         }
     }
 }

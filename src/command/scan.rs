@@ -12,7 +12,8 @@ use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::export::{jsonl, table};
+use crate::export::jsonl;
+use crate::export::table::{self, TableOptions};
 use crate::identify::signature::Signatures;
 use crate::model::{Finding, Report, ScanEvent, ScanPlan, ScanStatus};
 use crate::net::Net;
@@ -76,7 +77,8 @@ pub(super) async fn scan(
         // --max-duration stops the scan alone, so that `stop` tells whether somebody interrupted it.
         cancel: stop.child_token(),
     };
-    let table = outputs.table();
+    // What decided is said once all is known.
+    let table = TableOptions { explain: None, ..outputs.table() };
     scan.run(|event| {
         if let ScanEvent::DeviceDone(device) = &event {
             if outputs.streams() {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::identify::{self, signature::Field};
-use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol};
+use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
 use crate::probe::{Detector, Heard, HostContext};
 use crate::protocol::tcp::ports::open_ports;
 use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
@@ -18,6 +18,14 @@ use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
 /// itself and are looked at first.
 pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
     let ports = ports_of(&host, own_ports);
+    let announced_later = async {
+        look_at_ports(&host, &ports).await;
+        // What announced itself while the others were looked at.
+        let late: Vec<u16> = announced(&host).into_iter().filter(|p| !ports.contains(p)).collect();
+        if !late.is_empty() {
+            look_at_ports(&host, &late).await;
+        }
+    };
     let began = Instant::now();
     tokio::join!(
         inquire(&host),
@@ -26,7 +34,7 @@ pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
                 name_of(&host).await;
             }
         },
-        look_at_ports(&host, &ports)
+        announced_later
     );
     for analyser in ANALYSERS {
         if host.is_over() {
@@ -46,7 +54,30 @@ pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
 
 fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {
     let mut ports = own.to_vec();
-    ports.extend(host.options.ports.iter().copied().filter(|p| !own.contains(p)));
+    for port in announced(host).into_iter().chain(host.options.ports.iter().copied()) {
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    ports
+}
+
+/// The ports discovery says that streams or pages are at, on the plan's list or not. None where the plan wants no ports
+/// looked at but the target's own.
+fn announced(host: &HostContext) -> Vec<u16> {
+    /// A host that announces more is not believed.
+    const MOST: usize = 16;
+    if host.options.ports.is_empty() {
+        return Vec::new();
+    }
+    let is_read = |s: &Service| {
+        let spoken = [Protocol::Rtsp, Protocol::Rtsps, Protocol::Http, Protocol::Https, Protocol::Onvif];
+        s.transport == Transport::Tcp && spoken.contains(&s.protocol)
+    };
+    let mut ports: Vec<u16> = host.services().iter().filter(|s| is_read(s)).map(|s| s.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.truncate(MOST);
     ports
 }
 
@@ -138,5 +169,62 @@ async fn guarded<T>(host: &HostContext, name: &str, step: impl Future<Output = T
             None
         }
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ProbeOptions, Stream, StreamStatus};
+    use crate::net::fake::{FakeNet, Reply};
+
+    const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n";
+
+    fn service(protocol: Protocol, port: u16) -> FindingKind {
+        FindingKind::Service(Service::new(protocol, Transport::Tcp, port))
+    }
+
+    #[test]
+    fn announced_ports_come_before_the_plans() {
+        let options = ProbeOptions { ports: vec![80, 554], ..ProbeOptions::default() };
+        let (host, _said) = HostContext::for_test(FakeNet::new(), "192.0.2.10", options);
+        for kind in [service(Protocol::Rtsp, 49_554), service(Protocol::Http, 80), service(Protocol::Sadp, 37_020)] {
+            host.facts.note(&kind);
+        }
+        assert_eq!(ports_of(&host, &[8554]), [8554, 80, 49_554, 554]);
+        let only_own = ProbeOptions { ports: Vec::new(), ..ProbeOptions::default() };
+        assert_eq!(ports_of(&HostContext { options: only_own.into(), ..host }, &[8554]), [8554]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_announced_while_the_others_are_looked_at_is_looked_at_too() {
+        let net = FakeNet::new();
+        net.answer("192.0.2.10:49554", |asked| {
+            let cseq = asked.header("CSeq").unwrap_or_default();
+            let body = if asked.method() == "DESCRIBE" { SDP } else { "" };
+            Reply::text(format!(
+                "RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nPublic: DESCRIBE\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ))
+        });
+        let options =
+            ProbeOptions { ports: vec![81], verify: crate::model::Verify::Describe, ..ProbeOptions::default() };
+        let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
+        let facts = host.facts.clone();
+        net.serve("192.0.2.10:81", move |_, _| {
+            facts.note(&service(Protocol::Rtsp, 49_554));
+            async {}
+        });
+        inspect(host, &[], false).await;
+        let mut streams: Vec<Stream> = Vec::new();
+        while let Ok(finding) = said.try_recv() {
+            if let FindingKind::Stream(stream) = finding.kind {
+                streams.push(*stream);
+            }
+        }
+        assert!(
+            streams.iter().any(|s| s.status == StreamStatus::Described && s.url.contains(":49554/")),
+            "{streams:?}"
+        );
     }
 }

@@ -48,9 +48,23 @@ fn ladder(stream: &Stream) -> String {
     stream.ladder.iter().map(step).collect::<Vec<_>>().join(" → ")
 }
 
-/// What is known of a device, and by whose word.
-pub fn of_device(device: &Device, options: &TableOptions) -> Vec<String> {
+/// What stands under a device's last line: with `-v` what is known of it, with `--explain` what decided.
+pub fn under_device(device: &Device, options: &TableOptions) -> Vec<String> {
     let mut details = Details::new(options);
+    if options.verbosity > 0 {
+        of_device(device, &mut details);
+    }
+    for line in options.explain.map(|explain| explain(device)).unwrap_or_default() {
+        details.add("because", Tone::Plain, &line);
+    }
+    if options.has_details() {
+        details.lines.push(String::new());
+    }
+    details.lines
+}
+
+/// What is known of a device, and by whose word.
+fn of_device(device: &Device, details: &mut Details) {
     details.add("about", Tone::Plain, &about(device));
     details.table("services", &device.services.iter().map(service).collect::<Vec<_>>());
     let evidence = device.evidence.iter().map(|e| {
@@ -64,8 +78,6 @@ pub fn of_device(device: &Device, options: &TableOptions) -> Vec<String> {
     for error in &device.errors {
         details.add("error", Tone::Bad, &format!("{}: {}: {}", error.stage, name_of(&error.kind), error.message));
     }
-    details.lines.push(String::new());
-    details.lines
 }
 
 fn about(device: &Device) -> String {

@@ -15,8 +15,11 @@ use crate::model::{Device, Report};
 use columns::{Column, GAP, Layout};
 use paint::Paint;
 
+/// Says in lines why a device is what it is taken for.
+pub type Explain = fn(&Device) -> Vec<String>;
+
 /// How the table is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct TableOptions {
     /// The terminal's width in columns; below 40 it is taken as 40.
     pub width: usize,
@@ -24,17 +27,24 @@ pub struct TableOptions {
     pub colour: bool,
     /// 0: the table; 1 and more: services, evidence, errors and the steps of the proof under each device.
     pub verbosity: u8,
+    /// Whose words stand under each device about what decided; none: nobody's.
+    pub explain: Option<Explain>,
 }
 
 impl Default for TableOptions {
     fn default() -> Self {
-        TableOptions { width: 120, colour: false, verbosity: 0 }
+        TableOptions { width: 120, colour: false, verbosity: 0, explain: None }
     }
 }
 
 impl TableOptions {
     fn columns(&self) -> usize {
         self.width.max(40)
+    }
+
+    /// Whether lines stand under each device; an empty one parts it from the next.
+    fn has_details(&self) -> bool {
+        self.verbosity > 0 || self.explain.is_some()
     }
 
     fn paint(&self) -> Paint {
@@ -55,7 +65,7 @@ impl Exporter for Table {
             for line in &lines.lines {
                 writeln!(out, "{line}")?;
             }
-            if options.verbosity == 0 {
+            if !options.has_details() {
                 writeln!(out)?;
             }
         }
@@ -110,9 +120,9 @@ fn lines(devices: &[&Device], natural: &[(Column, usize)], options: &TableOption
             }
             if options.verbosity > 0 {
                 under.extend(details::of_stream(row, options));
-                if i + 1 == rows.len() {
-                    under.extend(details::of_device(device, options));
-                }
+            }
+            if i + 1 == rows.len() {
+                under.extend(details::under_device(device, options));
             }
             below.push(under);
         }
@@ -191,7 +201,7 @@ mod tests {
     use crate::model::ScanStatus;
 
     fn table(report: &Report, width: usize, verbosity: u8) -> String {
-        coloured(report, TableOptions { width, colour: false, verbosity })
+        coloured(report, TableOptions { width, colour: false, verbosity, explain: None })
     }
 
     fn coloured(report: &Report, options: TableOptions) -> String {
@@ -206,6 +216,14 @@ mod tests {
             insta::assert_snapshot!(format!("width_{width}"), table(&sample::report(), width, 0));
         }
         insta::assert_snapshot!("verbose", table(&sample::report(), 120, 1));
+    }
+
+    #[test]
+    fn what_decided_stands_under_each_device() {
+        let explain: Explain = |device| vec![format!("vendor: {} 0.98 (onvif 0.95)", device.ip)];
+        let report = sample::report();
+        let shown = coloured(&report, TableOptions { explain: Some(explain), ..TableOptions::default() });
+        assert_eq!(shown.lines().filter(|l| l.starts_with("    because   vendor: ")).count(), report.devices.len());
     }
 
     #[test]
@@ -235,7 +253,7 @@ mod tests {
     fn colour_adds_colour_and_nothing_else() {
         let report = sample::report();
         for width in [60, 80, 120, 200] {
-            let painted = coloured(&report, TableOptions { width, colour: true, verbosity: 1 });
+            let painted = coloured(&report, TableOptions { width, colour: true, verbosity: 1, explain: None });
             assert!(painted.contains("\u{1b}["));
             let stripped: String =
                 painted.split('\n').map(|l| strip(l).trim_end().to_owned()).collect::<Vec<_>>().join("\n");

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 
 use super::client::{Client, Described};
 use super::error::RtspError;
+use super::in_path;
 use super::sdp::{Media, Session};
 use super::url::RtspUrl;
 use super::verify;
@@ -74,7 +75,7 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
         .collect();
     let vendor = host.vendor();
     let candidates = stream_url::rtsp(vendor.as_deref());
-    let mut asker = Asker { host, client: Client::new(host, port, tls), answers: HashMap::new() };
+    let mut asker = Asker::new(host, Client::new(host, port, tls));
     let options = asker.client.options().await;
     if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {
         tracing::debug!(ip = %host.ip, port, "offers no DESCRIBE: takes streams, gives none");
@@ -93,7 +94,19 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     tell_login(host, port, tls, &client, &answers).await;
     report_cut(host, port, &walked.cut_short, &answers).await;
     let mut described = Vec::new();
+    let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
+    if !has_video && walked.cut_short.is_none() {
+        described = in_path::look(host, port, tls).await;
+        for (_, stream) in &described {
+            host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+        }
+    }
+    let has_login_in_path = !described.is_empty();
     for found in walked.found {
+        // Guesses that demanded a login are no streams where the login belongs into the path.
+        if has_login_in_path && found.hint.is_none() {
+            continue;
+        }
         // The same stream on a second port of the device is no further stream.
         if let Reply::Video(look) = &found.reply {
             if found.hint.is_none() && looks.contains(look) {
@@ -145,18 +158,25 @@ async fn tell_login(host: &HostContext, port: u16, tls: bool, client: &Client, a
 }
 
 /// What tells two streams apart: everything a description says but where it is.
-type Look = (Option<String>, Vec<Media>);
+pub(super) type Look = (Option<String>, Vec<Media>);
 
 /// What asking a path gave, and the steps on the way.
-struct Answer {
+pub(super) struct Answer {
     outcome: Result<(Described, Session), RtspError>,
     ladder: Vec<LadderStep>,
 }
 
-struct Asker<'h> {
-    host: &'h HostContext,
+pub(super) struct Asker<'h> {
+    pub(super) host: &'h HostContext,
     client: Client,
-    answers: HashMap<String, Answer>,
+    /// By path.
+    pub(super) answers: HashMap<String, Answer>,
+}
+
+impl<'h> Asker<'h> {
+    pub(super) fn new(host: &'h HostContext, client: Client) -> Self {
+        Asker { host, client, answers: HashMap::new() }
+    }
 }
 
 impl Ask for Asker<'_> {
@@ -196,7 +216,7 @@ fn look(session: &Session) -> Reply<Look> {
 }
 
 /// The stream a found path stands for, as far as asking told.
-fn stream(
+pub(super) fn stream(
     host: &HostContext,
     (port, tls): (u16, bool),
     found: &Found<Look>,

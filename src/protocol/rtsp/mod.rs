@@ -7,6 +7,7 @@ pub mod detect;
 pub mod error;
 pub mod frames;
 pub mod headers;
+mod in_path;
 mod login;
 pub mod play;
 pub mod sdp;

@@ -1,0 +1,194 @@
+//! Streams whose login stands in the path, as Xiongmai and its many brands want it. Asked only where no path without one
+//! gave a stream, with logins the user gave, each counted as a try: a wrong one is a failed login to the device.
+
+use super::analyze::{Asker, stream};
+use super::client::Client;
+use super::url::RtspUrl;
+use super::walk::{Ask, Found, Nature, Reply};
+use crate::identify::stream_url::{self, WithLogin};
+use crate::model::{Credential, Stream};
+use crate::probe::HostContext;
+
+/// A channel no recorder has; one that is described all the same shows that the number is ignored.
+const IMPOSSIBLE_CHANNEL: u32 = 997;
+
+/// The streams of a port at paths that hold a login: the path as it goes on the wire, and the stream, in whose address
+/// `***` stands for user and password.
+pub(super) async fn look(host: &HostContext, port: u16, tls: bool) -> Vec<(String, Stream)> {
+    let Some(vendor) = host.vendor() else { return Vec::new() };
+    for credential in host.credentials() {
+        let mut walk = Walk {
+            asker: Asker::new(host, Client::new(host, port, tls).without_login()),
+            at: (port, tls),
+            found: Vec::new(),
+        };
+        match walk.first(&vendor, &credential).await {
+            First::Found(template) => {
+                walk.others(&vendor, &credential, template).await;
+                return walk.found;
+            }
+            First::Refused => {}
+            First::Stop => break,
+        }
+    }
+    Vec::new()
+}
+
+enum First {
+    /// By this template.
+    Found(usize),
+    /// Every form was tried.
+    Refused,
+    /// Nothing more is to be tried.
+    Stop,
+}
+
+struct Walk<'h> {
+    asker: Asker<'h>,
+    at: (u16, bool),
+    found: Vec<(String, Stream)>,
+}
+
+impl Walk<'_> {
+    /// Tries each form of path once, with the first channel's main stream.
+    async fn first(&mut self, vendor: &str, credential: &Credential) -> First {
+        for path in stream_url::rtsp_with_login(vendor, 1, credential).into_iter().filter(|p| p.shown.stream == 0) {
+            if self.asker.host.is_over() {
+                return First::Stop;
+            }
+            let Some(attempt) = self.asker.host.logins.begin() else { return First::Stop };
+            match self.ask(&path).await {
+                Reply::Video(_) => {
+                    attempt.accepted(credential);
+                    return First::Found(path.shown.template);
+                }
+                Reply::Lost | Reply::Busy => {
+                    // Whether it was read is not known: it counts.
+                    attempt.refused();
+                    return First::Stop;
+                }
+                // These devices have no one answer to a wrong login: any but a stream may be one.
+                Reply::Login | Reply::NotFound | Reply::NoVideo | Reply::Silence => attempt.refused(),
+            }
+        }
+        First::Refused
+    }
+
+    /// The sub streams and channels there are besides, by the form that worked.
+    async fn others(&mut self, vendor: &str, credential: &Credential, template: usize) {
+        let of = |channel| {
+            let all = stream_url::rtsp_with_login(vendor, channel, credential);
+            all.into_iter().filter(move |p| p.shown.template == template)
+        };
+        for path in of(1).filter(|p| p.shown.stream > 0) {
+            self.ask(&path).await;
+        }
+        let before = self.found.len();
+        let Some(impossible) = of(IMPOSSIBLE_CHANNEL).next() else { return };
+        let ignores_channel = matches!(self.ask(&impossible).await, Reply::Video(_));
+        self.found.truncate(before);
+        for channel in 2..=self.asker.host.options.max_channels {
+            if ignores_channel || self.asker.host.is_over() {
+                return;
+            }
+            for (nth, path) in of(channel).enumerate() {
+                if !matches!(self.ask(&path).await, Reply::Video(_)) && nth == 0 {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self, path: &WithLogin) -> Reply<super::analyze::Look> {
+        let request = path.request.expose();
+        let reply = self.asker.ask(request).await;
+        if matches!(reply, Reply::Video(_)) {
+            let found = Found {
+                path: path.shown.path.clone(),
+                channel: Some(path.shown.channel),
+                hint: None,
+                reply: reply.clone(),
+                also_at: Vec::new(),
+            };
+            let answer = self.asker.answers.get(request);
+            let mut stream = stream(self.asker.host, self.at, &found, answer, Nature::Honest);
+            stream.url = RtspUrl::new(self.asker.host.ip, self.at.0, self.at.1, &path.shown.path).shown();
+            stream.open = Some(false);
+            self.found.push((request.to_owned(), stream));
+        }
+        reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::tests::{AT, answer, described};
+    use super::*;
+    use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, LoginAttempts, ProbeOptions};
+    use crate::net::fake::FakeNet;
+
+    const PASSWORD: &str = "tiefer-brunnen-7";
+
+    fn host(net: std::sync::Arc<FakeNet>, passwords: &[&str]) -> HostContext {
+        let credentials = passwords.iter().map(|p| Credential::new("admin", *p)).collect();
+        let (host, mut said) =
+            HostContext::for_test(net, "192.0.2.10", ProbeOptions { credentials, ..ProbeOptions::default() });
+        tokio::spawn(async move { while said.recv().await.is_some() {} });
+        let vendor = Evidence::new(Fact::Vendor, "Xiongmai", EvidenceSource::Onvif, 0.9);
+        host.facts.note(&FindingKind::Evidence(vendor));
+        host
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recorders_channels_are_found_and_the_password_is_shown_nowhere() {
+        let net = FakeNet::new();
+        let log = net.answer(AT, |asked| {
+            let of = |channel| asked.target().contains(&format!("user=admin&password={PASSWORD}&channel={channel}&"));
+            if asked.method() == "OPTIONS" {
+                return answer(asked, "200 OK", "", "");
+            }
+            if of(1) || of(2) { described(asked) } else { answer(asked, "404 Not Found", "", "") }
+        });
+        let host = host(net, &["wrong", PASSWORD]);
+        // Both forms with a wrong login would use both tries up.
+        let host = HostContext { logins: crate::probe::Logins::new(3), ..host };
+        let found = look(&host, 554, false).await;
+        let shown: Vec<(Option<u32>, &str)> = found.iter().map(|(_, s)| (s.channel, s.url.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                (Some(1), "rtsp://192.0.2.10:554/user=***&password=***&channel=1&stream=0.sdp?"),
+                (Some(1), "rtsp://192.0.2.10:554/user=***&password=***&channel=1&stream=1.sdp?"),
+                (Some(2), "rtsp://192.0.2.10:554/user=***&password=***&channel=2&stream=0.sdp?"),
+                (Some(2), "rtsp://192.0.2.10:554/user=***&password=***&channel=2&stream=1.sdp?"),
+            ]
+        );
+        assert!(found.iter().all(|(path, stream)| path.contains(PASSWORD) && stream.open == Some(false)));
+        assert!(found.iter().all(|(_, stream)| !format!("{stream:?}").contains(PASSWORD)));
+        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 2, limit: 3 }));
+        assert!(log.all().iter().all(|a| a.header("Authorization").is_none()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_stop_at_the_limit() {
+        let net = FakeNet::new();
+        let log = net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
+        let host = host(net, &["one", "two", "three"]);
+        assert!(look(&host, 554, false).await.is_empty());
+        assert_eq!(log.all().iter().filter(|a| a.method() == "DESCRIBE").count(), 2);
+        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 2, limit: 2 }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_makers_are_not_asked_that_way() {
+        let net = FakeNet::new();
+        let log = net.answer(AT, described);
+        let host = host(net, &[PASSWORD]);
+        for _ in 0..2 {
+            let vendor = Evidence::new(Fact::Vendor, "Axis", EvidenceSource::Beacon, 0.9);
+            host.facts.note(&FindingKind::Evidence(vendor.clone()));
+            host.facts.note(&FindingKind::Evidence(Evidence { source: EvidenceSource::Stream, ..vendor }));
+        }
+        assert!(look(&host, 554, false).await.is_empty() && log.all().is_empty());
+    }
+}
