@@ -88,7 +88,7 @@ async fn scan() -> Report {
         cancel: CancellationToken::new(),
     };
     let width = terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0));
-    let table = TableOptions { width, colour: settings.output.color, verbosity: 0 };
+    let table = TableOptions { width, colour: settings.output.color, ..TableOptions::default() };
     let report = scan
         .run(|event| {
             if let ScanEvent::DeviceDone(device) = &event {

@@ -96,6 +96,8 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     let mut described = Vec::new();
     let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
     if !has_video && walked.cut_short.is_none() {
+        // Many serve one client at a time.
+        client.disconnect();
         described = in_path::look(host, port, tls).await;
         for (_, stream) in &described {
             host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
