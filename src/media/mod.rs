@@ -5,13 +5,16 @@
 
 pub mod aac;
 pub mod bits;
+pub mod describe;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
+pub mod mp4;
 pub mod mpeg4;
 pub mod nal;
 pub mod payload;
 pub mod rtp;
+pub mod ts;
 pub mod vpx;
 
 /// The largest width or height believed, in pixels; H.265 level 6.2 ends at 8912 × 4320 luma samples in any shape.
