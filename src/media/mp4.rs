@@ -229,7 +229,8 @@ impl Run {
                 u32_at(trun, place - 4)
             };
             let (duration, size) = (field(0x100, duration)?, field(0x200, size)?);
-            (field(0x400, 0)?, field(0x800, 0)?);
+            field(0x400, 0)?; // flags
+            field(0x800, 0)?; // composition time
             if self.samples == 0 {
                 self.first_bytes = size;
             }

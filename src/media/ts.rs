@@ -106,9 +106,10 @@ fn section(payload: &[u8], id: u8) -> Option<&[u8]> {
 
 /// The PID of the first programme's map.
 fn programme(pat: &[u8]) -> Option<u16> {
-    pat.as_chunks::<4>().0.iter().find_map(|&[n1, n0, high, low]| {
-        (n1 != 0 || n0 != 0).then_some(u16::from_be_bytes([high & 0x1f, low]))
-    })
+    pat.as_chunks::<4>()
+        .0
+        .iter()
+        .find_map(|&[n1, n0, high, low]| (n1 != 0 || n0 != 0).then_some(u16::from_be_bytes([high & 0x1f, low])))
 }
 
 fn elementary_streams(pmt: &[u8]) -> Option<Vec<Elementary>> {

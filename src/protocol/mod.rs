@@ -6,10 +6,13 @@ pub mod arp;
 pub mod ask;
 pub mod auth;
 pub mod beacon;
+pub mod dash;
 pub mod facts;
 pub mod ffprobe;
+pub mod hls;
 pub mod http;
 pub mod icmp;
+pub mod manifest;
 pub mod mdns;
 pub mod mjpeg;
 pub mod onvif;
@@ -48,4 +51,6 @@ pub const ANALYSERS: &[&dyn HostProbe] = &[
     &onvif::analyze::OnvifAnalysis,
     &rtsp::analyze::Analyse,
     &mjpeg::analyze::MjpegAnalysis,
+    &hls::analyze::HlsAnalysis,
+    &dash::analyze::DashAnalysis,
 ];

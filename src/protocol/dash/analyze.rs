@@ -1,0 +1,181 @@
+//! Looks for DASH manifests on a host's HTTP ports and proves each representation of the picture by a segment.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use url::Url;
+
+use super::wire::{self, Mpd, Representation};
+use crate::identify::stream_url;
+use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::http::client::Response;
+use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::text;
+
+/// The analysis of DASH streams.
+pub struct DashAnalysis;
+
+impl HostProbe for DashAnalysis {
+    fn name(&self) -> &'static str {
+        "dash"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+                return;
+            }
+            let (mut found, mut dead) = (0, Vec::new());
+            for place in manifest::places(host, Protocol::Dash, ".mpd", &stream_url::dash()) {
+                if host.is_over() || found >= MAX_STREAMS {
+                    return;
+                }
+                if !dead.contains(&place.port) {
+                    match manifest::ask(host, &place).await {
+                        Ok((answer, took)) => found += answered(host, &place, &answer, took).await,
+                        Err(_) => dead.push(place.port),
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// Says what a manifest's answer tells; how many streams that were.
+async fn answered(host: &HostContext, place: &Place, answer: &Response, took: Duration) -> usize {
+    let now_s = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+    // The name stands for this host and is understood so where addresses are resolved.
+    let scheme = if answer.tls { "https" } else { "http" };
+    let base = Url::parse(&format!("{scheme}://host.invalid:{}{}", answer.port, answer.target));
+    let mpd = base.ok().filter(|_| answer.status == 200).and_then(|base| wire::parse(&answer.body, &base, now_s));
+    match mpd {
+        Some(mpd) => representations(host, answer, took, &mpd).await,
+        None if !place.guessed && answer.status != 200 => {
+            let mut stream = manifest::stream(host, Protocol::Dash, answer, took);
+            let (status, kind, message) = manifest::refusal(host, answer.status);
+            stream.open = (status == StreamStatus::AuthRequired).then_some(false);
+            manifest::stop(&mut stream, Step::Described, status, kind, message);
+            host.say(FindingKind::Stream(Box::new(stream))).await;
+            1
+        }
+        None => 0,
+    }
+}
+
+/// One stream for every picture there is to choose; where there is only sound, for every sound. The sound that goes with
+/// a picture is told with it.
+async fn representations(host: &HostContext, answer: &Response, took: Duration, mpd: &Mpd) -> usize {
+    let has_picture = mpd.representations.iter().any(|r| r.video.is_some());
+    let sound = mpd.representations.iter().filter(|r| r.video.is_none()).find_map(|r| r.audio.clone());
+    let chosen = mpd.representations.iter().filter(|r| r.video.is_some() == has_picture).take(MAX_STREAMS);
+    let mut said = 0;
+    for (number, representation) in chosen.enumerate() {
+        if host.is_over() {
+            break;
+        }
+        let mut stream = manifest::stream(host, Protocol::Dash, answer, took);
+        // Streams are told apart by their address, and a manifest has only one.
+        if mpd.representations.len() > 1 || number > 0 {
+            stream.url = format!("{}#{}", stream.url, fragment(representation, number));
+        }
+        stream.profile_name = text::clean_some(&representation.id);
+        stream.status = StreamStatus::Described;
+        stream.sources.push(StreamSource::Manifest);
+        stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
+        (stream.video, stream.audio) = (representation.video.clone(), representation.audio.clone().or(sound.clone()));
+        if !mpd.live {
+            stream.warnings.push("the manifest is static: a recording, not a live stream".to_owned());
+        }
+        if host.options.verify >= Verify::Frames {
+            prove(host, &mut stream, answer, representation).await;
+        }
+        host.say(FindingKind::Stream(Box::new(stream))).await;
+        said += 1;
+    }
+    said
+}
+
+/// The representation's id as it can stand behind `#`.
+fn fragment(representation: &Representation, number: usize) -> String {
+    let id: String = representation.id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    if id.is_empty() { number.to_string() } else { id }
+}
+
+async fn prove(host: &HostContext, stream: &mut Stream, from: &Response, representation: &Representation) {
+    if representation.encrypted {
+        stream.warnings.push("the content is protected; no segment was fetched".to_owned());
+        return;
+    }
+    let resolve = |address: &String| manifest::resolve(host, from, address);
+    let Some(media) = &representation.media else {
+        let message = "the manifest names no segment";
+        return manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+    };
+    match (representation.init.as_ref().map(resolve).transpose(), resolve(media)) {
+        (Ok(init), Ok(segment)) => manifest::prove(host, stream, &manifest::Media { init, segment }).await,
+        (Err(note), _) | (_, Err(note)) => {
+            manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::*;
+
+    use super::*;
+    use crate::media::mp4;
+    use crate::model::{ProbeOptions, Service, Transport};
+    use crate::net::fake::{FakeNet, Reply};
+
+    const MPD: &str = r#"<MPD type="static"><Period><AdaptationSet mimeType="video/mp4">
+        <SegmentTemplate media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/init.mp4"/>
+        <Representation id="hi" codecs="avc1.640028" width="1280" height="720" frameRate="25"/>
+        <Representation id="lo" codecs="avc1.640028" width="640" height="360"/></AdaptationSet>
+        <AdaptationSet mimeType="audio/mp4"><Representation id="a" codecs="mp4a.40.2"/></AdaptationSet></Period></MPD>"#;
+
+    fn ok(body: Vec<u8>) -> Reply {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        Reply::Last([head.into_bytes(), body].concat())
+    }
+
+    async fn analyse(verify: Verify) -> Vec<Stream> {
+        let net = FakeNet::new();
+        let sps = BASE64_STANDARD.decode("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=").unwrap();
+        net.answer("192.0.2.10:80", move |asked| match asked.target() {
+            "/dash/manifest.mpd" => ok(MPD.into()),
+            "/dash/hi/init.mp4" => ok(mp4::testing::init(&sps)),
+            "/dash/hi/1.m4s" => ok(mp4::testing::segment(50)),
+            "/live.mpd" => ok(b"<html>no MPD here".to_vec()),
+            _ => Reply::Last(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        });
+        let options = ProbeOptions { verify, ..ProbeOptions::default() };
+        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
+        host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80)));
+        DashAnalysis.run(&host).await;
+        let said = std::iter::from_fn(|| said.try_recv().ok());
+        said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_picture_is_a_stream_of_its_own() {
+        let streams = analyse(Verify::Frames).await;
+        let [hi, lo] = &streams[..] else { panic!("{streams:#?}") };
+        assert_eq!(
+            (hi.url.as_str(), hi.status),
+            ("http://192.0.2.10:80/dash/manifest.mpd#hi", StreamStatus::Streaming)
+        );
+        let video = hi.video.clone().unwrap();
+        assert_eq!((video.width, video.measured_fps, video.size_source), (Some(1280), Some(25.0), None));
+        assert!(hi.audio.is_some());
+        assert_eq!(
+            lo.ladder.last().map(|s| (s.step, s.ok)),
+            Some((Step::Setup, false)),
+            "its initialisation is missing"
+        );
+        let described = analyse(Verify::Describe).await;
+        assert!(described.iter().all(|s| s.status == StreamStatus::Described));
+        assert_eq!(analyse(Verify::None).await, []);
+    }
+}

@@ -1,0 +1,291 @@
+//! Media presentation descriptions (ISO/IEC 23009-1 §5). Pure: the time of day is handed in.
+
+use url::Url;
+
+use crate::media::{describe, frame_rate, plausible_size};
+use crate::model::{Audio, Video};
+use crate::protocol::xml::{self, Element};
+
+/// Representations taken of one manifest at most.
+const MAX_REPRESENTATIONS: usize = 64;
+
+/// A manifest: its newest period.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Mpd {
+    /// Whether it is live (`type="dynamic"`).
+    pub live: bool,
+    /// What can be played, in the manifest's order; texts and pictures for seeking are left out.
+    pub representations: Vec<Representation>,
+}
+
+/// One version of picture or sound.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Representation {
+    /// Its id, as written.
+    pub id: String,
+    /// What is declared about the picture.
+    pub video: Option<Video>,
+    /// What is declared about the sound.
+    pub audio: Option<Audio>,
+    /// Where the initialisation segment is, where it is apart.
+    pub init: Option<String>,
+    /// Where a media segment is that should be there now.
+    pub media: Option<String>,
+    /// Whether its content is protected.
+    pub encrypted: bool,
+}
+
+/// Whether bytes can be a manifest.
+pub fn is_mpd(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+    head.windows(4).any(|w| w == b"<MPD")
+}
+
+/// Reads a manifest. Its addresses come out joined to `base`, the address it was read at; `now_s` is the time of day in
+/// seconds since 1970, from which the number of a live segment follows.
+pub fn parse(bytes: &[u8], base: &Url, now_s: f64) -> Option<Mpd> {
+    if !is_mpd(bytes) {
+        return None;
+    }
+    let document = xml::read(bytes);
+    let mpd = document.find("MPD")?;
+    let live = mpd.attribute("type") == Some("dynamic");
+    let period = mpd.children_named("Period").last()?;
+    let origin = mpd.attribute("availabilityStartTime").and_then(instant).unwrap_or(0.0);
+    let start = period.attribute("start").and_then(duration).unwrap_or(0.0);
+    let elapsed = live.then_some(now_s - origin - start);
+    let base = based(&based(base, mpd), period);
+    let mut representations = Vec::new();
+    for set in period.children_named("AdaptationSet") {
+        let base = based(&base, set);
+        for own in set.children_named("Representation").take(MAX_REPRESENTATIONS) {
+            let scopes = [own, set, period];
+            if representations.len() < MAX_REPRESENTATIONS && !is_text(&scopes) {
+                representations.push(representation(&scopes, &based(&base, own), elapsed));
+            }
+        }
+    }
+    Some(Mpd { live, representations })
+}
+
+/// An attribute of the innermost element that has it.
+fn inherited<'a>(scopes: &[&'a Element], name: &str) -> Option<&'a str> {
+    scopes.iter().find_map(|e| e.attribute(name))
+}
+
+fn content(scopes: &[&Element]) -> String {
+    let kind = inherited(scopes, "mimeType").or(inherited(scopes, "contentType"));
+    kind.unwrap_or_default().to_ascii_lowercase()
+}
+
+fn is_text(scopes: &[&Element]) -> bool {
+    let content = content(scopes);
+    content.starts_with("text") || content.starts_with("image") || content.starts_with("application")
+}
+
+fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> Representation {
+    let [own, ..] = scopes;
+    let id = own.attribute("id").unwrap_or_default().to_owned();
+    let bandwidth = own.attribute("bandwidth").and_then(|b| b.parse::<u64>().ok());
+    let kbps = bandwidth.and_then(|b| u32::try_from(b / 1000).ok()).filter(|&k| k > 0);
+    let (video, audio) = inherited(scopes, "codecs").map(describe::codecs).unwrap_or_default();
+    let content = content(scopes);
+    let is_audio = content.starts_with("audio") || (video.is_none() && audio.is_some());
+    let number = |name| inherited(scopes, name).and_then(|v| v.parse::<u32>().ok());
+    let (width, height) = number("width").zip(number("height")).filter(|&(w, h)| plausible_size(w, h)).unzip();
+    let fps = inherited(scopes, "frameRate").and_then(fraction);
+    let (init, media) = addresses(scopes, &id, bandwidth.unwrap_or(0), elapsed);
+    let join = |relative: String| base.join(&relative).ok().map(String::from);
+    Representation {
+        id,
+        video: (!is_audio).then(|| Video {
+            width,
+            height,
+            size_source: width.map(|_| "manifest".to_owned()),
+            fps,
+            fps_source: fps.map(|_| "manifest".to_owned()),
+            bitrate_kbps: kbps,
+            ..video.unwrap_or_default()
+        }),
+        audio: match is_audio {
+            true => Some(Audio {
+                bitrate_kbps: kbps,
+                sample_rate_hz: number("audioSamplingRate").filter(|r| (4000..=192_000).contains(r)),
+                ..audio.unwrap_or_default()
+            }),
+            false => audio,
+        },
+        init: init.and_then(join),
+        media: media.and_then(join),
+        encrypted: scopes.iter().any(|e| e.child("ContentProtection").is_some()),
+    }
+}
+
+/// Where initialisation and media are, relative to the base: by template, by list, or the base itself.
+fn addresses(scopes: &[&Element], id: &str, bandwidth: u64, elapsed: Option<f64>) -> (Option<String>, Option<String>) {
+    let templates: Vec<&Element> = scopes.iter().filter_map(|e| e.child("SegmentTemplate")).collect();
+    if !templates.is_empty() {
+        let (number, time) = newest(&templates, elapsed);
+        let fill = |text: &str| fill(text, id, bandwidth, number, time);
+        return (inherited(&templates, "initialization").map(fill), inherited(&templates, "media").map(fill));
+    }
+    if let Some(list) = scopes.iter().find_map(|e| e.child("SegmentList")) {
+        let init = list.child("Initialization").and_then(|i| i.attribute("sourceURL"));
+        let mut segments = list.children_named("SegmentURL").filter_map(|s| s.attribute("media"));
+        let segment = if elapsed.is_some() { segments.last() } else { segments.next() };
+        return (init.map(str::to_owned), segment.map(str::to_owned));
+    }
+    // One file, whose beginning tells all.
+    let has_own = scopes.first().is_some_and(|own| own.child("BaseURL").is_some());
+    (None, has_own.then(String::new))
+}
+
+/// Number and time of the newest segment that is surely there; of the first, when the manifest is not live.
+fn newest(templates: &[&Element], elapsed: Option<f64>) -> (u64, u64) {
+    let number = |name| inherited(templates, name).and_then(|v| v.parse::<u64>().ok());
+    let (first, scale) = (number("startNumber").unwrap_or(1), number("timescale").unwrap_or(1).max(1));
+    if let Some(timeline) = templates.iter().find_map(|t| t.child("SegmentTimeline")) {
+        let (mut time, mut count, mut last) = (0u64, 0u64, (0u64, 0u64));
+        for s in timeline.children_named("S") {
+            let value = |name| s.attribute(name).and_then(|v| v.parse::<u64>().ok());
+            time = value("t").unwrap_or(time);
+            let (length, repeats) = (value("d").unwrap_or(0), value("r").unwrap_or(0));
+            if count == 0 {
+                last = (0, time);
+            }
+            if elapsed.is_some() {
+                last = (count.saturating_add(repeats), time.saturating_add(length.saturating_mul(repeats)));
+            }
+            count = count.saturating_add(repeats).saturating_add(1);
+            time = time.saturating_add(length.saturating_mul(repeats.saturating_add(1)));
+        }
+        return (first.saturating_add(last.0), last.1);
+    }
+    let length = number("duration").unwrap_or(0);
+    let past = match elapsed {
+        // The last segment that was complete a whole segment ago.
+        Some(elapsed) if length > 0 => ((elapsed * scale as f64 / length as f64) as u64).saturating_sub(2),
+        _ => 0,
+    };
+    (first.saturating_add(past), past.saturating_mul(length))
+}
+
+/// Fills a template in (§5.3.9.4.4): `$Number%05d$` and its like.
+fn fill(template: &str, id: &str, bandwidth: u64, number: u64, time: u64) -> String {
+    let mut out = String::new();
+    for (i, part) in template.split('$').enumerate() {
+        if i % 2 == 0 {
+            out.push_str(part);
+            continue;
+        }
+        let (name, format) = part.split_once('%').unwrap_or((part, ""));
+        let width = format.trim_end_matches('d').trim_start_matches('0').parse::<usize>().unwrap_or(1).min(20);
+        match name {
+            "" => out.push('$'),
+            "RepresentationID" => out.push_str(id),
+            "Bandwidth" => out.push_str(&format!("{bandwidth:0width$}")),
+            "Number" => out.push_str(&format!("{number:0width$}")),
+            "Time" => out.push_str(&format!("{time:0width$}")),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn based(base: &Url, element: &Element) -> Url {
+    element.child_text("BaseURL").and_then(|b| base.join(b).ok()).unwrap_or_else(|| base.clone())
+}
+
+/// `25` or `30000/1001`.
+fn fraction(text: &str) -> Option<f64> {
+    match text.split_once('/') {
+        Some((over, under)) => frame_rate(over.trim().parse().ok()?, under.trim().parse().ok()?),
+        None => text.trim().parse().ok().filter(|fps| (0.01..=1000.0).contains(fps)),
+    }
+}
+
+/// A moment in seconds since 1970; without a zone it is UTC.
+fn instant(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let stamp = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}Z").parse()).ok()?;
+    Some(stamp.as_millisecond() as f64 / 1000.0)
+}
+
+/// A duration in seconds (`PT1M2.5S`), days at most.
+fn duration(text: &str) -> Option<f64> {
+    let span = text.trim().parse::<jiff::SignedDuration>().ok()?;
+    Some(span.as_secs_f64()).filter(|s| *s >= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::VideoCodec;
+    use proptest::prelude::*;
+
+    const LIVE: &str = r#"<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic"
+      availabilityStartTime="2026-11-21T08:00:00Z"><Period start="PT0.0S">
+      <AdaptationSet contentType="video" frameRate="30000/1001" maxWidth="1920">
+        <SegmentTemplate timescale="1000" duration="2000" startNumber="5" initialization="i-$RepresentationID$.m4s"
+          media="c-$RepresentationID$-$Number%05d$.m4s?b=$Bandwidth$"/>
+        <Representation id="0" mimeType="video/mp4" codecs="avc1.64001f" bandwidth="2000000" width="1280" height="720"/>
+        <Representation id="1" mimeType="video/mp4" codecs="hvc1.1.6.L93.B0" bandwidth="400000"/>
+      </AdaptationSet>
+      <AdaptationSet mimeType="audio/mp4"><Representation id="2" codecs="mp4a.40.2" audioSamplingRate="48000"/></AdaptationSet>
+      <AdaptationSet contentType="text"><Representation id="3"/></AdaptationSet></Period></MPD>"#;
+
+    fn read(text: &str, now: &str) -> Mpd {
+        let base = Url::parse("http://host.invalid:8080/live/a.mpd").unwrap();
+        parse(text.as_bytes(), &base, instant(now).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_live_manifest_by_numbers() {
+        let mpd = read(LIVE, "2026-11-21T08:01:00.5Z");
+        assert!(mpd.live);
+        let [main, sub, sound] = &mpd.representations[..] else { panic!("{mpd:#?}") };
+        let video = main.video.clone().unwrap();
+        assert_eq!((video.codec, video.width, video.bitrate_kbps), (Some(VideoCodec::H264), Some(1280), Some(2000)));
+        assert!((video.fps.unwrap() - 29.97).abs() < 0.01);
+        assert_eq!(main.init.as_deref(), Some("http://host.invalid:8080/live/i-0.m4s"));
+        // 30 are complete; 28 past the fifth, one spare.
+        assert_eq!(main.media.as_deref(), Some("http://host.invalid:8080/live/c-0-00033.m4s?b=2000000"));
+        assert_eq!(sub.video.as_ref().unwrap().codec, Some(VideoCodec::H265));
+        assert_eq!((sound.video.is_none(), sound.audio.as_ref().unwrap().sample_rate_hz), (true, Some(48_000)));
+    }
+
+    #[test]
+    fn timelines_lists_and_bases() {
+        let timeline = |kind: &str| {
+            format!(
+                r#"<MPD type="{kind}"><BaseURL>/v/</BaseURL><Period><AdaptationSet mimeType="video/mp4">
+                <SegmentTemplate media="$Number$-$Time$$$.m4s" initialization="i"><SegmentTimeline><S t="100" d="20" r="3"/><S d="30"/>
+                </SegmentTimeline></SegmentTemplate><Representation id="a"/></AdaptationSet></Period></MPD>"#
+            )
+        };
+        let media = |text: &str| read(text, "2026-11-21T08:00:00Z").representations[0].media.clone().unwrap();
+        assert_eq!(media(&timeline("dynamic")), "http://host.invalid:8080/v/5-180$.m4s");
+        assert_eq!(media(&timeline("static")), "http://host.invalid:8080/v/1-100$.m4s");
+        let list = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><Representation id="a"><BaseURL>x/</BaseURL>
+            <SegmentList><Initialization sourceURL="i.mp4"/><SegmentURL media="1.m4s"/><SegmentURL media="2.m4s"/>
+            </SegmentList></Representation></AdaptationSet></Period></MPD>"#;
+        assert_eq!(media(list), "http://host.invalid:8080/live/x/1.m4s");
+        let file = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><ContentProtection/><Representation>
+            <BaseURL>whole.mp4</BaseURL><SegmentBase indexRange="0-9"/></Representation></AdaptationSet></Period></MPD>"#;
+        assert_eq!(media(file), "http://host.invalid:8080/live/whole.mp4");
+        assert!(read(file, "2026-11-21T08:00:00Z").representations[0].encrypted);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_do(bytes: Vec<u8>, at in 0..1200usize, value in "[0-9\"<>$%/]{0,4}") {
+            let base = Url::parse("http://host.invalid/").unwrap();
+            parse(&bytes, &base, 0.0);
+            let mut text = LIVE.to_owned();
+            text.insert_str(at.min(text.len()), &value);
+            if let Some(mpd) = parse(text.as_bytes(), &base, 1.0e12) {
+                prop_assert!(mpd.representations.len() <= MAX_REPRESENTATIONS);
+            }
+        }
+    }
+}

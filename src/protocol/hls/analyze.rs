@@ -1,0 +1,172 @@
+//! Looks for playlists on a host's HTTP ports and proves each variant by a segment.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::wire::{self, Playlist, Variant};
+use crate::identify::stream_url;
+use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::http::client::Response;
+use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+
+/// The analysis of HLS streams.
+pub struct HlsAnalysis;
+
+impl HostProbe for HlsAnalysis {
+    fn name(&self) -> &'static str {
+        "hls"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+                return;
+            }
+            let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
+            for place in manifest::places(host, Protocol::Hls, ".m3u8", &stream_url::hls()) {
+                walk.ask(place).await;
+            }
+        })
+    }
+}
+
+struct Walk<'a> {
+    host: &'a HostContext,
+    found: usize,
+    /// Places whose playlist has been read, by one way or another.
+    asked: Vec<Place>,
+    /// Ports that did not answer: nothing more is asked there.
+    dead: Vec<u16>,
+}
+
+impl Walk<'_> {
+    async fn ask(&mut self, place: Place) {
+        let is_done = self.asked.iter().any(|p| (p.port, &p.target) == (place.port, &place.target));
+        if self.host.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
+            return;
+        }
+        match manifest::ask(self.host, &place).await {
+            Err(_) => self.dead.push(place.port),
+            Ok((answer, took)) if answer.status == 200 => match wire::parse(&answer.body) {
+                Some(Playlist::Master { variants, mixed }) => self.variants(&answer, variants, mixed).await,
+                Some(Playlist::Media(media)) => {
+                    let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                    self.asked.push(place);
+                    described(&mut stream, &answer, &Variant::default());
+                    self.media(&mut stream, &answer, &media).await;
+                    self.say(stream).await;
+                }
+                None => {}
+            },
+            // Only what the device named itself is worth a word when it is refused.
+            Ok((answer, took)) if !place.guessed => {
+                let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                let (status, kind, message) = manifest::refusal(self.host, answer.status);
+                stream.open = (status == StreamStatus::AuthRequired).then_some(false);
+                manifest::stop(&mut stream, Step::Described, status, kind, message);
+                self.say(stream).await;
+            }
+            Ok(_) => {}
+        }
+    }
+
+    async fn variants(&mut self, master: &Response, variants: Vec<Variant>, mixed: bool) {
+        for variant in variants {
+            if self.host.is_over() || self.found >= MAX_STREAMS {
+                return;
+            }
+            let mut stream = self.variant(master, &variant).await;
+            if mixed {
+                stream.warnings.push("the playlist mixes tags of both kinds, which RFC 8216 forbids".to_owned());
+            }
+            self.say(stream).await;
+        }
+    }
+
+    async fn variant(&mut self, master: &Response, variant: &Variant) -> Stream {
+        let mut stream = manifest::stream(self.host, Protocol::Hls, master, Duration::ZERO);
+        let place = match manifest::resolve(self.host, master, &variant.uri) {
+            Ok(place) => place,
+            Err(note) => {
+                described(&mut stream, master, variant);
+                manifest::stop(&mut stream, Step::Described, StreamStatus::Error, ErrorKind::Redirect, note);
+                return stream;
+            }
+        };
+        self.asked.push(place.clone());
+        match manifest::ask(self.host, &place).await {
+            Ok((answer, took)) => {
+                stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                match wire::parse(&answer.body) {
+                    Some(Playlist::Media(media)) if answer.status == 200 => {
+                        described(&mut stream, &answer, variant);
+                        self.media(&mut stream, &answer, &media).await;
+                    }
+                    _ if answer.status == 200 => {
+                        let message = "the variant is no media playlist";
+                        let kind = ErrorKind::Protocol;
+                        manifest::stop(&mut stream, Step::Described, StreamStatus::Error, kind, message);
+                    }
+                    _ => {
+                        let (status, kind, message) = manifest::refusal(self.host, answer.status);
+                        manifest::stop(&mut stream, Step::Described, status, kind, message);
+                    }
+                }
+            }
+            Err(error) => {
+                manifest::stop(&mut stream, Step::Described, StreamStatus::Error, error.kind, error.message);
+            }
+        }
+        (stream.video, stream.audio) = (stream.video.or(variant.video.clone()), stream.audio.or(variant.audio.clone()));
+        stream
+    }
+
+    /// Proves a stream by one of its segments: the last but one, since the last may still be written.
+    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) {
+        if media.ended {
+            stream.warnings.push("the playlist has ended: a recording, not a live stream".to_owned());
+        }
+        if self.host.options.verify < Verify::Frames {
+            return;
+        }
+        let Some(segment) = media.segments.iter().rev().take(2).next_back() else {
+            let message = "the playlist names no segment";
+            return manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+        };
+        if segment.encrypted {
+            // What cannot be read proves nothing.
+            stream.warnings.push("the segments are encrypted; none was fetched".to_owned());
+            return;
+        }
+        let place = manifest::resolve(self.host, from, &segment.uri);
+        let init = segment.init.as_deref().map(|uri| manifest::resolve(self.host, from, uri)).transpose();
+        match (place, init) {
+            (Ok(segment), Ok(init)) => manifest::prove(self.host, stream, &manifest::Media { init, segment }).await,
+            (Err(note), _) | (_, Err(note)) => {
+                manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+            }
+        }
+    }
+
+    async fn say(&mut self, stream: Stream) {
+        self.found += 1;
+        self.host.say(FindingKind::Stream(Box::new(stream))).await;
+    }
+}
+
+/// Notes what the playlists say.
+fn described(stream: &mut Stream, answer: &Response, variant: &Variant) {
+    stream.status = StreamStatus::Described;
+    stream.sources.push(StreamSource::Manifest);
+    stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
+    if answer.truncated {
+        stream.warnings.push("the playlist was not read to its end".to_owned());
+    }
+    (stream.video, stream.audio) = (variant.video.clone(), variant.audio.clone());
+}
+
+#[cfg(test)]
+#[path = "analyze_tests.rs"]
+mod tests;
