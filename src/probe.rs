@@ -1,7 +1,8 @@
 //! What a discoverer, a detector and an analyser are, and what each is handed. None of them opens a socket by itself.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct DiscoveryContext {
     pub swept: Arc<std::sync::atomic::AtomicU64>,
     /// Where sentences for the operator go.
     pub warnings: mpsc::Sender<String>,
+    /// Asks ports without connecting, where that can be done; wants to know who is on the links.
+    pub ports: Option<Arc<dyn PortProber>>,
 }
 
 impl DiscoveryContext {
@@ -79,6 +82,37 @@ impl DiscoveryContext {
             self.say(ip, FindingKind::Evidence(evidence)).await;
         }
     }
+}
+
+/// Asks ports of hosts on the local links without connecting to them.
+pub trait PortProber: Send + Sync {
+    /// Takes note of the MAC address that answers for an address on its link.
+    fn note_station(&self, ip: Ipv4Addr, mac: MacAddr);
+
+    /// Asks the ports of a host, `at_once` of them in a burst, those that say nothing repeatedly if `again`. Says each
+    /// answer as it comes, one a port at most; returns when all have answered or no answer is to be expected any more.
+    ///
+    /// # Errors
+    /// When the host cannot be asked this way, or no longer: what has been said until then holds.
+    fn ask<'a>(
+        &'a self,
+        ip: IpAddr,
+        ports: &'a [u16],
+        at_once: usize,
+        again: bool,
+        say: mpsc::UnboundedSender<PortAnswer>,
+    ) -> BoxFuture<'a, io::Result<()>>;
+}
+
+/// What a port said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortAnswer {
+    /// The port.
+    pub port: u16,
+    /// Whether it takes connections; else it refuses them.
+    pub open: bool,
+    /// How long after it was first asked.
+    pub after: Duration,
 }
 
 /// Speaks one protocol to an open port and says what it heard.
@@ -200,6 +234,8 @@ pub struct HostContext {
     pub facts: Arc<HostFacts>,
     /// Where findings go.
     pub findings: FindingSender,
+    /// Asks ports without connecting, where that can be done.
+    pub ports: Option<Arc<dyn PortProber>>,
 }
 
 impl HostContext {
@@ -361,6 +397,7 @@ impl HostContext {
             deadline: Instant::now() + Duration::from_secs(600),
             facts: Arc::default(),
             findings,
+            ports: None,
         };
         (host, said)
     }

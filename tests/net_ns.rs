@@ -406,6 +406,7 @@ async fn run_sweep(targets: &str, methods: &str) {
         findings,
         swept: Arc::default(),
         warnings,
+        ports: None,
         plan: Arc::new(plan),
     };
     let began = Instant::now();

@@ -1,5 +1,5 @@
-//! A local network in memory for tests: hosts that answer ARP, ports that do what a script says, and a kernel whose
-//! neighbour table is small.
+//! A local network in memory for tests: hosts that answer ARP, ports that do what a script says to connects and to SYN
+//! frames, and a kernel whose neighbour table is small.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::link::LinkKind;
+use super::link::{LinkKind, OwnPort};
 use super::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
 use crate::model::MacAddr;
 
@@ -43,7 +43,7 @@ pub struct FakeLan {
     pub raw: bool,
     /// Rows the kernel's table holds; 0 means there is no table.
     pub room: usize,
-    /// What ports do; the second argument is how often the endpoint has been tried before.
+    /// What ports do; the second argument is how often the endpoint has been tried before, one way or the other.
     pub ports: Script,
     /// What has happened so far.
     pub state: Mutex<State>,
@@ -54,6 +54,7 @@ pub struct FakeLan {
 pub struct State {
     asked: HashMap<Ipv4Addr, usize>,
     connects: Vec<SocketAddr>,
+    syns: Vec<SocketAddr>,
     table: HashMap<Ipv4Addr, Instant>,
     most_open: usize,
 }
@@ -99,6 +100,20 @@ impl FakeLan {
         self.state.lock().unwrap().connects.clone()
     }
 
+    /// All endpoints asked by a SYN frame, in their order.
+    pub fn syns(&self) -> Vec<SocketAddr> {
+        self.state.lock().unwrap().syns.clone()
+    }
+
+    /// What a port does about being tried; `note` says which list to put the try in.
+    fn attempt(&self, to: SocketAddr, note: fn(&mut State) -> &mut Vec<SocketAddr>) -> Port {
+        let mut state = self.state.lock().unwrap();
+        let before = state.connects.iter().chain(&state.syns).filter(|tried| **tried == to).count();
+        note(&mut state).push(to);
+        drop(state);
+        (self.ports)(to, before)
+    }
+
     /// The most unanswered questions the kernel had open at once.
     pub fn most_open(&self) -> usize {
         self.state.lock().unwrap().most_open
@@ -111,12 +126,7 @@ impl FakeLan {
 
 impl Net for Arc<FakeLan> {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
-        let before = {
-            let mut state = self.state.lock().unwrap();
-            state.connects.push(to);
-            state.connects.iter().filter(|c| **c == to).count() - 1
-        };
-        let port = (self.ports)(to, before);
+        let port = self.attempt(to, |state| &mut state.connects);
         async move {
             match port {
                 Port::Open(round_trip) => {
@@ -140,11 +150,15 @@ impl Net for Arc<FakeLan> {
     }
 
     fn link(&self, _: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
-        if !self.raw || kind != LinkKind::Arp {
+        if !self.raw {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let (reply, replies) = mpsc::unbounded_channel();
-        Ok(Box::new(FakeLink { lan: self.clone(), reply, replies: tokio::sync::Mutex::new(replies) }))
+        Ok(Box::new(FakeLink { lan: self.clone(), kind, reply, replies: tokio::sync::Mutex::new(replies) }))
+    }
+
+    fn own_port(&self) -> io::Result<OwnPort> {
+        Ok(OwnPort { number: 40_000, _socket: None })
     }
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
@@ -202,31 +216,73 @@ impl Net for Arc<FakeLan> {
 
 struct FakeLink {
     lan: Arc<FakeLan>,
+    kind: LinkKind,
     reply: mpsc::UnboundedSender<Vec<u8>>,
     replies: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl FakeLink {
+    fn answer_arp(&self, frame: &[u8]) {
+        let target = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[38..42]).unwrap());
+        let mut state = self.lan.state.lock().unwrap();
+        let asked = state.asked.entry(target).or_default();
+        *asked += 1;
+        if *asked <= self.lan.lost {
+            return;
+        }
+        for mac in [self.lan.hosts.get(&target).copied(), self.lan.proxy].into_iter().flatten() {
+            let mut reply = frame.to_vec();
+            reply[21] = 2;
+            reply[22..28].copy_from_slice(&mac.0);
+            reply[28..32].copy_from_slice(&target.octets());
+            self.reply.send(reply).unwrap();
+            // Nobody asked for this one.
+            let mut unasked = frame.to_vec();
+            unasked[22..28].copy_from_slice(&mac.0);
+            unasked[28..32].copy_from_slice(&[203, 0, 113, 77]);
+            self.reply.send(unasked).unwrap();
+        }
+    }
+
+    fn answer_syn(&self, frame: &[u8]) {
+        let ip = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[30..34]).unwrap());
+        if self.lan.owner(ip).is_none_or(|mac| mac.0 != frame[..6]) {
+            return;
+        }
+        let to = SocketAddr::from((ip, u16::from_be_bytes([frame[36], frame[37]])));
+        let (delay, flags) = match self.lan.attempt(to, |state| &mut state.syns) {
+            Port::Open(round_trip) => (round_trip, 0x12),
+            Port::Refused => (Duration::ZERO, 0x14),
+            Port::Silent | Port::Unreachable => return,
+        };
+        let mut answer = frame.to_vec();
+        for (a, b, len) in [(0, 6, 6), (26, 30, 4), (34, 36, 2)] {
+            answer[a..a + len].copy_from_slice(&frame[b..b + len]);
+            answer[b..b + len].copy_from_slice(&frame[a..a + len]);
+        }
+        let sequence = u32::from_be_bytes(<[u8; 4]>::try_from(&frame[38..42]).unwrap());
+        // Somebody who has not seen the question guesses at an open port.
+        let mut forged = answer.clone();
+        forged[42..46].copy_from_slice(&sequence.wrapping_add(2).to_be_bytes());
+        forged[47] = 0x12;
+        self.reply.send(forged).unwrap();
+        answer[42..46].copy_from_slice(&sequence.wrapping_add(1).to_be_bytes());
+        answer[47] = flags;
+        let reply = self.reply.clone();
+        tokio::spawn(async move {
+            sleep(delay).await;
+            // Nobody may listen any more.
+            let _ = reply.send(answer);
+        });
+    }
 }
 
 impl Link for FakeLink {
     fn send(&self, frames: &[&[u8]]) -> io::Result<usize> {
         for frame in frames {
-            let target = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[38..42]).unwrap());
-            let mut state = self.lan.state.lock().unwrap();
-            let asked = state.asked.entry(target).or_default();
-            *asked += 1;
-            if *asked <= self.lan.lost {
-                continue;
-            }
-            for mac in [self.lan.hosts.get(&target).copied(), self.lan.proxy].into_iter().flatten() {
-                let mut reply = frame.to_vec();
-                reply[21] = 2;
-                reply[22..28].copy_from_slice(&mac.0);
-                reply[28..32].copy_from_slice(&target.octets());
-                self.reply.send(reply).unwrap();
-                // Nobody asked for this one.
-                let mut unasked = frame.to_vec();
-                unasked[22..28].copy_from_slice(&mac.0);
-                unasked[28..32].copy_from_slice(&[203, 0, 113, 77]);
-                self.reply.send(unasked).unwrap();
+            match self.kind {
+                LinkKind::Arp => self.answer_arp(frame),
+                LinkKind::TcpAnswers { .. } => self.answer_syn(frame),
             }
         }
         Ok(frames.len())

@@ -28,6 +28,16 @@ pub trait Link: Send + Sync {
     fn receive<'a>(&'a self, take: &'a mut (dyn FnMut(&[u8]) + Send)) -> BoxFuture<'a, io::Result<usize>>;
 }
 
+/// A TCP port of this machine that nobody else gets while this lives. Nobody listens on it, so that the kernel resets
+/// every connection somebody believes to have to it.
+#[derive(Debug)]
+pub struct OwnPort {
+    /// The port.
+    pub number: u16,
+    /// What holds it.
+    pub(super) _socket: Option<socket2::Socket>,
+}
+
 /// One row of the kernel's neighbour table that has a usable MAC address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Neighbour {

@@ -54,6 +54,11 @@ pub trait Net: Send + Sync {
     /// `PermissionDenied` without CAP_NET_RAW; `Unsupported` where the platform has no implementation.
     fn link(&self, interface: &Interface, kind: link::LinkKind) -> io::Result<Box<dyn Link>>;
 
+    /// Keeps a TCP port of this machine for connections that are asked for by raw frames.
+    fn own_port(&self) -> io::Result<link::OwnPort> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// The kernel's table of neighbours (ARP and NDP).
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>>;
 

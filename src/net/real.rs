@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::link::{Link, LinkKind, Neighbour};
+use super::link::{Link, LinkKind, Neighbour, OwnPort};
 use super::resolve::Resolver;
 use super::{BoxStream, Datagram, Interface, Net, UdpBind, platform};
 
@@ -71,6 +71,14 @@ impl Net for RealNet {
 
     fn link(&self, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
         platform::open_link(interface, kind)
+    }
+
+    fn own_port(&self) -> io::Result<OwnPort> {
+        // Bound, and never listening.
+        let socket = open_socket(Domain::IPV4, Type::STREAM, Protocol::TCP)?;
+        socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))?;
+        let number = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
+        Ok(OwnPort { number, _socket: Some(socket) })
     }
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {

@@ -1,8 +1,13 @@
 //! The pace of raw frames: as fast as the interface takes them, felt out from a gentle start.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
+
+use super::Link;
+use super::error::is_exhaustion;
+use super::pace::Pace;
 
 /// Frames a second at the start: a home network is asked within a blink, and no small switch is flooded.
 const START: f64 = 10_000.0;
@@ -49,6 +54,31 @@ impl Throttle {
             let missing = ((1.0 - self.tokens) / self.rate).max(0.001);
             sleep_until(now + Duration::from_secs_f64(missing)).await;
         }
+    }
+
+    /// Sends as many of the frames as the pace and the interface allow now, and removes them from the list.
+    ///
+    /// # Errors
+    /// When the interface can no longer send; that its queue is full is none.
+    pub async fn send<const LEN: usize>(
+        &mut self,
+        link: &dyn Link,
+        pace: &Pace,
+        frames: &mut Vec<[u8; LEN]>,
+    ) -> io::Result<()> {
+        let granted = self.take(frames.len()).await;
+        pace.turn(granted as u32).await;
+        let batch: Vec<&[u8]> = frames.iter().take(granted).map(|f| f.as_slice()).collect();
+        let sent = match link.send(&batch) {
+            Ok(sent) => sent.min(granted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_exhaustion(&error) => 0,
+            Err(error) => return Err(error),
+        };
+        frames.drain(..sent);
+        if sent < granted {
+            self.refused(granted - sent);
+        }
+        Ok(())
     }
 
     /// The interface did not take `frames` of what was granted.

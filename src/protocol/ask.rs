@@ -331,6 +331,7 @@ pub mod testing {
             findings,
             swept: Arc::default(),
             warnings: mpsc::channel(1).0,
+            ports: None,
         };
         let outcome = discoverer.discover(&context).await;
         drop(context);
@@ -355,6 +356,7 @@ pub mod testing {
             deadline: Instant::now() + Duration::from_secs(30),
             facts: Arc::new(HostFacts::default()),
             findings,
+            ports: None,
         }
     }
 

@@ -21,8 +21,9 @@ use crate::model::report::SCHEMA;
 use crate::model::{Finding, FindingKind, Method, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus};
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Interface, Net};
-use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins};
+use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins, PortProber};
 use crate::protocol;
+use crate::protocol::tcp::syn::SynScanner;
 use crate::registry::Registry;
 
 /// How long inspections have to tear their sessions down once the scan is stopped.
@@ -101,6 +102,7 @@ struct Run {
     /// What discovery says of a host reaches its inspection through here while it is under way.
     facts: HashMap<IpAddr, Arc<HostFacts>>,
     findings: Option<mpsc::Sender<Finding>>,
+    ports: Option<Arc<dyn PortProber>>,
     ran: Vec<Method>,
     warnings: Vec<String>,
 }
@@ -119,6 +121,7 @@ impl Run {
             inspections: JoinSet::new(),
             facts: HashMap::new(),
             findings: Some(findings),
+            ports: None,
             ran: Vec::new(),
             warnings: Vec::new(),
             scan,
@@ -136,6 +139,7 @@ impl Run {
             }
         };
         note_zones(&self.scan, &interfaces);
+        self.start_port_prober(&interfaces);
         let context = Arc::new(DiscoveryContext {
             plan: self.scan.plan.clone(),
             net: self.scan.net.clone(),
@@ -146,6 +150,7 @@ impl Run {
             findings,
             swept: self.swept.clone(),
             warnings,
+            ports: self.ports.clone(),
         });
         for &discoverer in protocol::DISCOVERERS {
             let method = Discoverer::method(discoverer);
@@ -160,6 +165,17 @@ impl Run {
                     (method, outcome.unwrap_or(Ok(())))
                 });
             }
+        }
+    }
+
+    /// Without the right to send raw frames, ports are asked by connects.
+    fn start_port_prober(&mut self, interfaces: &[Interface]) {
+        if !self.scan.plan.methods.contains(&Method::Arp) {
+            return;
+        }
+        match SynScanner::start(&self.scan.net, interfaces, self.dialer.pace()) {
+            Ok(scanner) => self.ports = Some(scanner),
+            Err(error) => tracing::debug!("ports are asked by connects: {error}"),
         }
     }
 
@@ -255,6 +271,7 @@ impl Run {
             deadline: Instant::now() + scan.plan.probe.host_timeout,
             facts,
             findings,
+            ports: self.ports.clone(),
         };
         let own_ports = target.map(|t| t.ports).unwrap_or_default();
         let (places, resolve) = (self.places.clone(), scan.plan.resolve_names);

@@ -97,6 +97,10 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
 /// Says that a host answered to ARP.
 pub(super) async fn say(context: &DiscoveryContext, claim: Claim) {
     let ip = IpAddr::V4(claim.ip);
+    // The host is looked at as soon as anything is said of it.
+    if let Some(ports) = &context.ports {
+        ports.note_station(claim.ip, claim.mac);
+    }
     context.say(ip, FindingKind::Seen(Method::Arp)).await;
     context.say(ip, FindingKind::Mac(claim.mac)).await;
 }

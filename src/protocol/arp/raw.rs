@@ -163,25 +163,8 @@ impl Sweep<'_> {
             if frames.is_empty() {
                 return Ok(());
             }
-            self.send_some(&mut frames, throttle).await?;
+            throttle.send(self.link, self.context.dialer.pace(), &mut frames).await?;
         }
-    }
-
-    /// Sends as many of the frames as the pace and the interface allow now.
-    async fn send_some(&self, frames: &mut Vec<[u8; FRAME_LEN]>, throttle: &mut Throttle) -> io::Result<()> {
-        let granted = throttle.take(frames.len()).await;
-        self.context.dialer.pace().turn(granted as u32).await;
-        let batch: Vec<&[u8]> = frames.iter().take(granted).map(|f| f.as_slice()).collect();
-        let sent = match self.link.send(&batch) {
-            Ok(sent) => sent.min(granted),
-            Err(error) if is_full(&error) => 0,
-            Err(error) => return Err(error),
-        };
-        frames.drain(..sent);
-        if sent < granted {
-            throttle.refused(granted - sent);
-        }
-        Ok(())
     }
 
     fn is_believed(&self, ip: Ipv4Addr) -> bool {
@@ -191,9 +174,4 @@ impl Sweep<'_> {
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether the interface's queue is full.
-fn is_full(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || crate::net::error::is_exhaustion(error)
 }

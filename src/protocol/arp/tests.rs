@@ -63,6 +63,7 @@ async fn sweep(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Met
         findings,
         swept: Arc::default(),
         warnings,
+        ports: None,
     };
     let began = Instant::now();
     let said = tokio::join!(arp::discover::ArpSweep.discover(&context), tcp::discover::TcpSweep.discover(&context)).0;

@@ -1,8 +1,9 @@
-//! TCP connects: whether a host is there, and which of its ports are open. Connections are closed at once, the normal
-//! way.
+//! TCP: whether a host is there, and which of its ports are open, by SYN frames on the local links and by connects
+//! everywhere. Connections are closed at once, the normal way.
 
 pub mod discover;
 pub mod ports;
+pub mod syn;
 
 use crate::model::target::RAW_PRINT_PORTS;
 

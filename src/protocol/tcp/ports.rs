@@ -1,5 +1,6 @@
 //! Which ports of one host are open.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use super::may_be_asked;
 use crate::model::ErrorKind;
 use crate::net::NetError;
-use crate::probe::HostContext;
+use crate::probe::{HostContext, PortAnswer, PortProber};
 
 /// What the ports of a host said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,8 +62,9 @@ const AGAIN: usize = 16;
 /// The same on a host that has said nothing at all.
 const AGAIN_WHEN_SILENT: usize = 4;
 
-/// Connects to each port, and closes at once what opens. `open` is told each open port as it is known; `ports` should
-/// come in order of likelihood. What times out is asked once more with a longer wait, if the options allow repeats.
+/// Asks each port: on a local link by frames that make no connection, where that can be done, else by connects that are
+/// closed at once. `open` is told each open port as it is known; `ports` should come in order of likelihood. What says
+/// nothing is asked again, if the options allow repeats.
 /// Ports of printers are not touched. Ends early when the host's time is over.
 pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u16>) -> PortOutcomes {
     let mut wanted: Vec<u16> = Vec::with_capacity(ports.len());
@@ -79,8 +81,12 @@ pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u1
         slowest_connect: Mutex::default(),
         has_asked_decoys: AtomicBool::new(false),
     };
-    scan.ask(&wanted, 1).await;
-    if host.options.retries > 0 && !host.is_over() {
+    let left = match &host.ports {
+        Some(prober) => scan.ask_by(&**prober).await,
+        None => wanted.clone(),
+    };
+    scan.ask(&left, 1).await;
+    if host.options.retries > 0 && !left.is_empty() && !host.is_over() {
         scan.ask_again().await;
     }
     scan.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -96,6 +102,60 @@ struct PortScan<'a> {
 }
 
 impl PortScan<'_> {
+    /// Asks all ports without connecting; says those that are left to connects.
+    async fn ask_by(&self, prober: &dyn PortProber) -> Vec<u16> {
+        let options = &self.host.options;
+        let (say, mut answers) = mpsc::unbounded_channel();
+        let asking = prober.ask(self.host.ip, self.ports, options.per_host, options.retries > 0, say);
+        let taking = async {
+            while let Some(answer) = answers.recv().await {
+                self.take_answer(answer).await;
+                if self.with(|o| o.takes_any_port) {
+                    answers.close();
+                }
+            }
+        };
+        let both = async { tokio::join!(asking, taking).0 };
+        let limited = tokio::time::timeout(self.host.time_left(), both);
+        let outcome = self.host.cancel.run_until_cancelled(limited).await;
+        let silent = self.silent();
+        match outcome {
+            Some(Ok(Ok(()))) => self.doubt(&silent).await,
+            Some(Ok(Err(error))) => {
+                tracing::debug!("{}: ports asked by connects: {error}", self.host.ip);
+                silent
+            }
+            Some(Err(_)) | None => Vec::new(),
+        }
+    }
+
+    /// The ports that have not answered.
+    fn silent(&self) -> Vec<u16> {
+        self.with(|o| {
+            let answered: HashSet<&u16> = o.open.iter().chain(&o.refused).collect();
+            self.ports.iter().filter(|port| !answered.contains(port)).copied().collect()
+        })
+    }
+
+    /// Silence of some ports is theirs; that of all can be due to the way we asked, as a few connects tell. Says the
+    /// ports that are left to connects.
+    async fn doubt(&self, silent: &[u16]) -> Vec<u16> {
+        if self.with(|o| o.takes_any_port) {
+            return Vec::new();
+        }
+        let mut dropped = silent;
+        if !self.with(|o| o.answered()) {
+            let (few, rest) = silent.split_at(silent.len().min(AGAIN_WHEN_SILENT));
+            self.ask(few, 1).await;
+            if self.with(|o| o.answered()) {
+                return rest.to_vec();
+            }
+            dropped = rest;
+        }
+        self.with(|o| o.timed_out.extend(dropped));
+        Vec::new()
+    }
+
     /// Asks again for what timed out: one lost packet must not hide a camera.
     async fn ask_again(&self) {
         let (mut again, answered) = self.with(|o| (std::mem::take(&mut o.timed_out), o.answered()));
@@ -110,16 +170,21 @@ impl PortScan<'_> {
             .for_each_concurrent(self.host.options.per_host.max(1), |port| async move {
                 if !self.host.is_over() && !self.with(|o| o.takes_any_port) {
                     let outcome = self.connect(port, self.wait() * patience).await;
-                    self.take(port, outcome).await;
+                    self.take(port, outcome.map_err(|e| e.kind)).await;
                 }
             })
             .await;
     }
 
-    async fn take(&self, port: u16, outcome: Result<(), NetError>) {
+    async fn take_answer(&self, answer: PortAnswer) {
+        self.note_wait(answer.after);
+        self.take(answer.port, if answer.open { Ok(()) } else { Err(ErrorKind::Refused) }).await;
+    }
+
+    async fn take(&self, port: u16, outcome: Result<(), ErrorKind>) {
         let is_open = outcome.is_ok();
         let is_suspicious = self.with(|o| {
-            match outcome.map_err(|e| e.kind) {
+            match outcome {
                 Ok(()) => o.open.push(port),
                 Err(ErrorKind::Refused | ErrorKind::Closed) => o.refused.push(port),
                 Err(ErrorKind::Timeout) => o.timed_out.push(port),
@@ -140,9 +205,13 @@ impl PortScan<'_> {
     async fn connect(&self, port: u16, wait: Duration) -> Result<(), NetError> {
         let to = SocketAddr::new(self.host.ip, port);
         let connection = self.host.dialer.tcp(to, wait.min(self.host.time_left())).await?;
-        let mut slowest = self.slowest_connect.lock().unwrap_or_else(PoisonError::into_inner);
-        *slowest = (*slowest).max(Some(connection.connected_in));
+        self.note_wait(connection.connected_in);
         Ok(())
+    }
+
+    fn note_wait(&self, took: Duration) {
+        let mut slowest = self.slowest_connect.lock().unwrap_or_else(PoisonError::into_inner);
+        *slowest = (*slowest).max(Some(took));
     }
 
     /// How long to wait: by the connects so far, for a host that drops what is closed would else take minutes.
