@@ -107,6 +107,11 @@ impl Registry {
         self.hosts.contains_key(&ip)
     }
 
+    /// The addresses about which more was to be said.
+    pub fn unfinished(&self) -> Vec<IpAddr> {
+        self.hosts.iter().filter(|(_, host)| !host.done).map(|(ip, _)| *ip).collect()
+    }
+
     /// The devices, by address. Those without any sign of video are left out unless `all`.
     pub fn devices(&self, all: bool) -> Vec<Device> {
         let mut told: BTreeSet<IpAddr> = BTreeSet::new();

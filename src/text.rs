@@ -123,6 +123,16 @@ fn port_is_not_a_number(authority: &str) -> bool {
     port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// A URL with user name and password in it, percent-encoded. For those who asked to see them.
+pub fn with_login(url: &str, user: &str, password: &str) -> String {
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}:{}@{rest}", encode(user), encode(password)),
+        None => url.to_owned(),
+    }
+}
+
 const SECRET_KEYS: [&str; 12] = [
     "user", "username", "usr", "password", "passwd", "pass", "pwd", "token", "auth", "loginuse", "loginpas", "session",
 ];
@@ -200,6 +210,14 @@ mod tests {
         ] {
             assert_eq!(redact_url(sent), shown);
         }
+    }
+
+    #[test]
+    fn a_login_that_is_shown_can_be_taken_out_again() {
+        let url = "rtsp://192.0.2.1:554/a?b=1";
+        let shown = with_login(url, "admin", "p@ss:w/rd");
+        assert_eq!(shown, "rtsp://admin:p%40ss%3Aw%2Frd@192.0.2.1:554/a?b=1");
+        assert_eq!(strip_userinfo(&shown), url);
     }
 
     proptest! {

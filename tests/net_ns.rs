@@ -393,6 +393,7 @@ async fn run_sweep(targets: &str, methods: &str) {
         discovery_time: Duration::from_secs(3),
         max_duration: None,
         all: true,
+        show_secrets: false,
         resolve_names: false,
         probe: ProbeOptions { ports: vec![554, 80, 8554], ..ProbeOptions::default() },
         own_addresses: vec![],

@@ -163,6 +163,7 @@ impl Settings {
             max_duration: self.max_duration,
             all: self.all,
             resolve_names: self.resolve_names,
+            show_secrets: self.output.show_secrets,
             probe: self.probe.clone(),
             own_addresses,
         }

@@ -130,6 +130,8 @@ pub struct ScanPlan {
     pub max_duration: Option<Duration>,
     /// Keep hosts without video in the report.
     pub all: bool,
+    /// Put the logins that worked into the streams' URLs.
+    pub show_secrets: bool,
     /// Ask DNS for the hosts' names.
     pub resolve_names: bool,
     /// What is done with one host.

@@ -311,6 +311,7 @@ pub mod testing {
             discovery_time: Duration::from_secs(3),
             max_duration: None,
             all: false,
+            show_secrets: false,
             resolve_names: false,
             probe: Default::default(),
             own_addresses: vec![],

@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identify::signature::Signatures;
 use crate::model::report::SCHEMA;
-use crate::model::{Finding, FindingKind, Method, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus};
+use crate::model::{
+    Credential, Device, Finding, FindingKind, Method, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus, StreamStatus,
+};
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Interface, Net};
 use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins, PortProber};
@@ -68,7 +70,9 @@ impl Scan {
         }
         run.start_discovery(warnings, &mut tell);
         let status = run.work(inbox, heard, &mut tell).await;
-        let Run { scan, registry, mut ran, warnings, .. } = run;
+        let Run { scan, registry, mut ran, warnings, worked, .. } = run;
+        let mut devices = registry.devices(scan.plan.all);
+        devices.iter_mut().for_each(|device| reveal(&worked, device));
         ran.sort_unstable();
         ran.dedup();
         let finished_at = (scan.now)();
@@ -85,7 +89,7 @@ impl Scan {
                 hosts_up: registry.hosts_up(),
                 methods: ran.iter().map(|m| m.as_str().to_owned()).collect(),
             },
-            devices: registry.devices(scan.plan.all),
+            devices,
             warnings,
         }
     }
@@ -98,7 +102,9 @@ struct Run {
     places: Arc<Semaphore>,
     swept: Arc<AtomicU64>,
     discovery: JoinSet<(Method, Result<(), String>)>,
-    inspections: JoinSet<IpAddr>,
+    inspections: JoinSet<(IpAddr, Option<Credential>)>,
+    /// The logins that worked, kept only when they are to be shown.
+    worked: HashMap<IpAddr, Credential>,
     /// What discovery says of a host reaches its inspection through here while it is under way.
     facts: HashMap<IpAddr, Arc<HostFacts>>,
     findings: Option<mpsc::Sender<Finding>>,
@@ -119,6 +125,7 @@ impl Run {
             swept: Arc::default(),
             discovery: JoinSet::new(),
             inspections: JoinSet::new(),
+            worked: HashMap::new(),
             facts: HashMap::new(),
             findings: Some(findings),
             ports: None,
@@ -227,6 +234,10 @@ impl Run {
         while let Ok(warning) = heard.try_recv() {
             self.warn(warning, tell);
         }
+        // What is known of hosts that were cut short is told too.
+        for ip in self.registry.unfinished() {
+            self.take_done(ip, tell);
+        }
         tell(ScanEvent::Swept { addresses: self.swept.load(Ordering::Relaxed) });
         if stopped { ScanStatus::Interrupted } else { ScanStatus::Complete }
     }
@@ -275,6 +286,7 @@ impl Run {
         };
         let own_ports = target.map(|t| t.ports).unwrap_or_default();
         let (places, resolve) = (self.places.clone(), scan.plan.resolve_names);
+        let (logins, show_secrets) = (host.logins.clone(), scan.plan.show_secrets);
         self.inspections.spawn(async move {
             let cancel = host.cancel.clone();
             // Closed only when the scan is over.
@@ -282,7 +294,7 @@ impl Run {
                 let deadline = Instant::now() + host.options.host_timeout;
                 inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve).await;
             }
-            ip
+            (ip, logins.worked().filter(|_| show_secrets))
         });
     }
 
@@ -304,10 +316,15 @@ impl Run {
         }
     }
 
-    fn inspection_ended(&mut self, done: Result<IpAddr, JoinError>, tell: &mut impl FnMut(ScanEvent)) {
+    fn inspection_ended(
+        &mut self,
+        done: Result<(IpAddr, Option<Credential>), JoinError>,
+        tell: &mut impl FnMut(ScanEvent),
+    ) {
         match done {
-            Ok(ip) => {
+            Ok((ip, worked)) => {
                 self.facts.remove(&ip);
+                self.worked.extend(worked.map(|login| (ip, login)));
                 self.take_done(ip, tell);
             }
             Err(error) if error.is_panic() => {
@@ -318,7 +335,10 @@ impl Run {
     }
 
     fn take_done(&mut self, ip: IpAddr, tell: &mut impl FnMut(ScanEvent)) {
-        for event in self.registry.apply((self.scan.now)(), Finding::new(ip, FindingKind::Done)) {
+        for mut event in self.registry.apply((self.scan.now)(), Finding::new(ip, FindingKind::Done)) {
+            if let ScanEvent::DeviceDone(device) = &mut event {
+                reveal(&self.worked, device);
+            }
             tell(event);
         }
     }
@@ -339,6 +359,15 @@ fn note_zones(scan: &Scan, interfaces: &[Interface]) {
         if let Some(index) = index {
             scan.net.note_zone(host.ip, index);
         }
+    }
+}
+
+/// Puts the login that worked into the URLs of the streams that need it, when the user asked for that.
+fn reveal(worked: &HashMap<IpAddr, Credential>, device: &mut Device) {
+    let Some(login) = worked.get(&device.ip) else { return };
+    for stream in device.streams.iter_mut().filter(|s| s.open == Some(false) && s.status != StreamStatus::AuthRequired)
+    {
+        stream.url = crate::text::with_login(&stream.url, &login.user, login.password.expose());
     }
 }
 

@@ -41,6 +41,7 @@ async fn sweep(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Met
         discovery_time: Duration::from_secs(3),
         max_duration: None,
         all: true,
+        show_secrets: false,
         resolve_names: false,
         probe: ProbeOptions { ports: vec![80, 554], ..ProbeOptions::default() },
         own_addresses: vec![],
