@@ -34,7 +34,7 @@ pub struct Port {
     pub maker: Option<(&'static str, f64)>,
 }
 
-use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, Webrtc};
+use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, Stun, Turn, Webrtc};
 use Set::{Core, Known, Wide};
 
 const fn port(port: u16, set: Set, expects: &'static [Protocol], about: &'static str) -> Port {
@@ -118,6 +118,8 @@ pub const TABLE: &[Port] = &[
     port(9996, Known, &[Http], "playback of MediaMTX"),
     port(9997, Known, &[Http], "API of MediaMTX"),
     port(9998, Known, &[Http], "metrics of MediaMTX"),
+    port(3478, Known, &[Stun, Turn], "STUN and TURN"),
+    port(5349, Known, &[Stun, Turn], "STUN and TURN over TLS"),
     port(8971, Known, &[Https], "Frigate's page"),
     port(8765, Known, &[Http], "motionEye's page"),
 ];

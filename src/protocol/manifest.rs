@@ -253,7 +253,8 @@ fn note(stream: &mut Stream, seen: Seen, took: Duration) {
     });
 }
 
-fn contradictions(declared: &Video, told: &Video, fps: Option<f64>) -> Vec<String> {
+/// Where what was declared and what came speak against each other, in words.
+pub fn contradictions(declared: &Video, told: &Video, fps: Option<f64>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let (Some(named), Some(is)) = (declared.codec, told.codec.filter(|c| Some(*c) != declared.codec)) {
         warnings.push(format!("declared {}, sends {}", named.as_str(), is.as_str()));

@@ -17,9 +17,11 @@ pub mod mdns;
 pub mod mjpeg;
 pub mod onvif;
 pub mod pipe;
+pub mod rtmp;
 pub mod rtsp;
 pub mod snapshot;
 pub mod ssdp;
+pub mod stun;
 pub mod sweep;
 pub mod tcp;
 pub mod wsdd;
@@ -40,10 +42,16 @@ pub const DISCOVERERS: &[&dyn Discoverer] = &[
 ];
 
 /// Asked of every open port; those that expect the port come first.
-pub const DETECTORS: &[&dyn Detector] = &[&rtsp::detect::RtspDetector, &http::detect::HttpDetector];
+pub const DETECTORS: &[&dyn Detector] = &[
+    &rtsp::detect::RtspDetector,
+    &rtmp::detect::RtmpDetector,
+    &stun::detect::StunDetector,
+    &http::detect::HttpDetector,
+];
 
 /// Asked of every host besides its ports, while they are looked at.
-pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch];
+pub const INQUIRIES: &[&dyn HostProbe] =
+    &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch, &stun::detect::StunInquiry];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
 pub const ANALYSERS: &[&dyn HostProbe] = &[
@@ -51,6 +59,7 @@ pub const ANALYSERS: &[&dyn HostProbe] = &[
     &onvif::analyze::OnvifAnalysis,
     &rtsp::analyze::Analyse,
     &mjpeg::analyze::MjpegAnalysis,
+    &rtmp::analyze::RtmpAnalysis,
     &hls::analyze::HlsAnalysis,
     &dash::analyze::DashAnalysis,
 ];

@@ -1,0 +1,9 @@
+//! RTMP and RTMPS (Adobe's "Real-Time Messaging Protocol" 1.0, and enhanced RTMP v1): handshake, chunks, commands, and the
+//! proof of a stream by its tags.
+
+pub mod amf;
+pub mod analyze;
+pub mod client;
+pub mod detect;
+pub mod flv;
+pub mod wire;
