@@ -235,8 +235,9 @@ pub struct PaceArgs {
 #[derive(Args)]
 #[command(next_help_heading = "What to look for")]
 pub struct HostArgs {
-    /// TCP ports looked at: 554, 8000-8100, core, wide or all.
+    /// TCP ports looked at: 554, 8000-8100, core, wide, all or none.
     ///
+    /// none looks at no host, it only says which are up: with --all they are listed.
     /// 9100-9107 are never contacted: printers print whatever is sent to them.
     #[arg(short, long, value_name = "PORT,...")]
     pub ports: Vec<String>,

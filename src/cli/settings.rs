@@ -227,13 +227,14 @@ impl Resolver<'_> {
             // Who asks for short answers does not want to wait longer for the connection.
             connect_timeout = connect_timeout.min(request_timeout);
         }
-        let ports = once(layer.list(&keys::PORTS)?.concat());
-        if ports.is_empty() {
+        let written = layer.list(&keys::PORTS)?;
+        if written.is_empty() {
             let place = layer.origin(keys::PORTS.name).place(keys::PORTS.name);
             return Err(Problem::new("no port is given")
                 .at(place)
-                .hint("write a port (554) or a set: core, wide, all"));
+                .hint("write a port (554) or a set: core, wide, all, none"));
         }
+        let ports = once(written.concat());
         Ok(ProbeOptions {
             ports,
             verify: layer.one(&keys::VERIFY_STREAMS)?,

@@ -78,6 +78,7 @@ const LINES: &[(&str, Check)] = &[
     ("scan --frame-timeout 9s --measure-time 1s", |s| s.probe.frame_timeout == Duration::from_secs(9)),
     ("scan --host-timeout 1m30s --per-host 2", |s| s.probe.host_timeout == Duration::from_secs(90)),
     ("scan --max-duration 10m", |s| s.max_duration == Some(Duration::from_secs(600))),
+    ("scan -p none", |s| s.probe.ports.is_empty()),
     ("scan -j 8 --rate 500 --retries 0", |s| (s.concurrency, s.rate, s.probe.retries) == (8, Some(500), 0)),
     ("scan --discovery-time 1s", |s| s.discovery_time == Duration::from_secs(1)),
     ("scan --verify describe --ffprobe NEVER", |s| {
@@ -194,7 +195,7 @@ fn nonsense_is_caught_before_a_packet_is_sent() {
     insta::assert_snapshot!(said("scan --concurrency 0", &[]), @r#"--concurrency: `0` is no whole number from 1 to 4096 / 0 would mean that nothing is ever done"#);
     insta::assert_snapshot!(said("scan --rate fast", &[]), @r#"--rate: `fast` is no whole number from 1 to 10000000"#);
     insta::assert_snapshot!(said("scan -p 9100", &[]), @r#"--ports: `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them"#);
-    insta::assert_snapshot!(said("scan -p ,", &[]), @r#"--ports: no port is given / write a port (554) or a set: core, wide, all"#);
+    insta::assert_snapshot!(said("scan -p ,", &[]), @r#"--ports: no port is given / write a port (554) or a set: core, wide, all, none"#);
     insta::assert_snapshot!(said("scan rtsp://u:hunter2@cam1/live", &[]), @r#"TARGET: `rtsp://cam1/live` is a URL, not a target of a scan / one device or stream is looked at with `camscan probe URL`"#);
     insta::assert_snapshot!(said("scan 10.0.0.0/8", &[]), @r#"the targets hold 16777214 addresses, more than the 1048576 of one scan / scan smaller networks, one after the other, or leave some out with --exclude"#);
     insta::assert_snapshot!(said("scan 10.0.0.0/24 -x 10.0.0.0/16", &[]), @r#"the excludes leave no address of the targets / remove an --exclude"#);

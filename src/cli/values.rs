@@ -121,7 +121,7 @@ pub fn ports(text: &str) -> Result<Vec<u16>, Problem> {
     let wrong = || {
         Problem::new(format!("`{}` is no port, range of ports or set of ports", clean(text)))
             .did_you_mean(text, PORT_SETS)
-            .hint("write a port (554), a range (8000-8100) or a set: core, wide, all")
+            .hint("write a port (554), a range (8000-8100) or a set: core, wide, all, none")
     };
     let port = |text: &str| {
         let text = text.trim();
@@ -158,12 +158,13 @@ fn raw_print(text: &str, first: u16, last: u16) -> Problem {
     }
 }
 
-const PORT_SETS: [&str; 3] = ["core", "wide", "all"];
+const PORT_SETS: [&str; 4] = ["core", "wide", "all", "none"];
 
 fn port_set(name: &str) -> Option<Vec<u16>> {
     match name {
         "core" => Some(crate::identify::ports::core()),
         "wide" => Some(crate::identify::ports::defaults()),
+        "none" => Some(Vec::new()),
         "all" => Some((1..=u16::MAX).filter(|p| !RAW_PRINT_PORTS.contains(p)).collect()),
         _ => None,
     }
@@ -205,17 +206,17 @@ mod tests {
             ports,
             &["", "0", "70000", "wid", "9-8", "9100", "9101-9107", "9000-9200", "1-65535", "+80", "80-"]
         ), @r#"
-            `` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all
-            `0` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all
-            `70000` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all
-            `wid` is no port, range of ports or set of ports / did you mean `wide`? / write a port (554), a range (8000-8100) or a set: core, wide, all
+            `` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `0` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `70000` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `wid` is no port, range of ports or set of ports / did you mean `wide`? / write a port (554), a range (8000-8100) or a set: core, wide, all, none
             `9-8` ends before it begins / write 8-9
             `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them
             `9101-9107` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them
             `9000-9200` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them / write 9000-9099,9108-9200
             `1-65535` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them / write 1-9099,9108-65535
-            `+80` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all
-            `80-` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all
+            `+80` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `80-` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
         "#);
         insta::assert_snapshot!(said(|t| one_of(t, "level", &[("none", 0), ("frames", 1)]), &["frame", "x"]), @r#"
             `frame` is no level / did you mean `frames`? / known are none, frames

@@ -15,8 +15,17 @@ use crate::protocol::tcp::ports::open_ports;
 use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
 
 /// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
-/// itself and are looked at first.
+/// itself and are looked at first. Without any port only the host's name is asked for: that it is up was the question.
 pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
+    let name = async {
+        if resolve_name {
+            name_of(&host).await;
+        }
+    };
+    if host.options.ports.is_empty() && own_ports.is_empty() {
+        name.await;
+        return;
+    }
     let ports = ports_of(&host, own_ports);
     let announced_later = async {
         look_at_ports(&host, &ports).await;
@@ -27,15 +36,7 @@ pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
         }
     };
     let began = Instant::now();
-    tokio::join!(
-        inquire(&host),
-        async {
-            if resolve_name {
-                name_of(&host).await;
-            }
-        },
-        announced_later
-    );
+    tokio::join!(inquire(&host), name, announced_later);
     for analyser in ANALYSERS {
         if host.is_over() {
             break;

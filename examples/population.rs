@@ -1,0 +1,180 @@
+//! A network full of simulated cameras, for measuring: every `step`th address from `first` answers ARP with a MAC address
+//! of its own maker, RTSP on port 554 and a web page on port 80. It is meant for a network namespace of its own; see
+//! `benches/network/run.py`, which routes the addresses to it.
+//!
+//! `population INTERFACE FIRST COUNT STEP [FIRST COUNT STEP]…` prints `ready` and serves until it is stopped.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a simulator of our own network, started by a script"
+)]
+
+#[path = "demo/fleet/mod.rs"]
+#[allow(dead_code, reason = "this population has no faults")]
+mod fleet;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use camscan::net::link::LinkKind;
+use camscan::net::{Net, RealNet};
+use fleet::clip::Clip;
+use fleet::{Camera, Seen};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Clients that may wait to be taken.
+const BACKLOG: u32 = 4096;
+
+/// What cameras of one maker look like.
+struct Maker {
+    oui: [u8; 3],
+    paths: &'static [&'static str],
+    title: &'static str,
+    server: &'static str,
+}
+
+const MAKERS: [Maker; 4] = [
+    Maker {
+        oui: [0x44, 0x19, 0xb6],
+        paths: &["/Streaming/Channels/101", "/Streaming/Channels/102"],
+        title: "index",
+        server: "App-webs/",
+    },
+    Maker {
+        oui: [0x3c, 0xef, 0x8c],
+        paths: &["/cam/realmonitor?channel=1&subtype=0", "/cam/realmonitor?channel=1&subtype=1"],
+        title: "WEB SERVICE",
+        server: "Dahua HTTP",
+    },
+    Maker { oui: [0x00, 0x40, 0x8c], paths: &["/axis-media/media.amp"], title: "AXIS", server: "Apache" },
+    Maker {
+        oui: [0xec, 0x71, 0xdb],
+        paths: &["/h264Preview_01_main", "/h264Preview_01_sub"],
+        title: "Reolink",
+        server: "nginx",
+    },
+];
+
+/// The cameras' addresses, each with the number of its maker.
+type Population = HashMap<Ipv4Addr, usize>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (interface, ranges) = arguments.split_first().unwrap();
+    let population: Arc<Population> = Arc::new(ranges.chunks(3).flat_map(addresses).collect());
+    // A key frame a second.
+    let clip = Arc::new(Clip::h264(include_bytes!("../tests/data/media/camera_h264_1280x720_25fps.h264"), 25.0));
+    let cameras: Arc<Vec<Camera>> = Arc::new(MAKERS.iter().map(|maker| camera(maker, &clip)).collect());
+    let (rtsp, http) = (listen(554), listen(80));
+    let (there, here) = (population.clone(), population.clone());
+    println!("ready: {} cameras", population.len());
+    tokio::join!(
+        answer_arp(interface, &population),
+        accept(rtsp, move |stream| {
+            let (cameras, maker) = (cameras.clone(), maker_of(&there, &stream));
+            tokio::spawn(async move {
+                // A client that goes away ends its session and nothing else.
+                let _ = fleet::rtsp::serve(stream, &cameras[maker], &Seen::default()).await;
+            });
+        }),
+        accept(http, move |stream| {
+            let maker = &MAKERS[maker_of(&here, &stream)];
+            tokio::spawn(async move {
+                let _ = serve_page(stream, maker).await;
+            });
+        }),
+    );
+}
+
+fn addresses(range: &[String]) -> Vec<(Ipv4Addr, usize)> {
+    let first = u32::from(range[0].parse::<Ipv4Addr>().unwrap());
+    let (count, step): (u32, u32) = (range[1].parse().unwrap(), range[2].parse().unwrap());
+    (0..count).map(|n| (Ipv4Addr::from(first + n * step), n as usize % MAKERS.len())).collect()
+}
+
+fn camera(maker: &Maker, clip: &Arc<Clip>) -> Camera {
+    let any = Camera::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 554);
+    maker.paths.iter().fold(any, |camera, path| camera.stream(path, clip, None))
+}
+
+fn maker_of(population: &Population, stream: &TcpStream) -> usize {
+    match stream.local_addr() {
+        Ok(SocketAddr::V4(here)) => population.get(here.ip()).copied().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn listen(port: u16) -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::UNSPECIFIED, port).into()).unwrap();
+    socket.listen(BACKLOG).unwrap()
+}
+
+async fn accept(listener: TcpListener, serve: impl Fn(TcpStream)) {
+    loop {
+        // A client may be gone before it is taken.
+        if let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            serve(stream);
+        }
+    }
+}
+
+async fn serve_page(mut stream: TcpStream, maker: &Maker) -> std::io::Result<()> {
+    let mut asked = Vec::new();
+    while !asked.windows(4).any(|w| w == b"\r\n\r\n") {
+        if asked.len() > 16 * 1024 || stream.read_buf(&mut asked).await? == 0 {
+            return Ok(());
+        }
+    }
+    let is_root = asked.starts_with(b"GET / ");
+    let status = if is_root { "200 OK" } else { "404 Not Found" };
+    let page = format!("<html><head><title>{}</title></head><body></body></html>", maker.title);
+    let body = if is_root { page.as_str() } else { "" };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nServer: {}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        maker.server,
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Answers ARP for the cameras, each with its own MAC address.
+async fn answer_arp(interface: &str, population: &Population) {
+    let net = RealNet::new();
+    let interface = net.interfaces().unwrap().into_iter().find(|i| i.name == interface).unwrap();
+    let link = net.link(&interface, LinkKind::Arp).unwrap();
+    let mut replies: Vec<[u8; 42]> = Vec::new();
+    loop {
+        link.receive(&mut |frame| replies.extend(reply_to(frame, population))).await.unwrap();
+        while !replies.is_empty() {
+            let frames: Vec<&[u8]> = replies.iter().map(<[u8; 42]>::as_slice).collect();
+            let sent = link.send(&frames).unwrap_or(0);
+            replies.drain(..sent);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The answer to an ARP request (RFC 826) for one of the cameras.
+fn reply_to(frame: &[u8], population: &Population) -> Option<[u8; 42]> {
+    let mut reply: [u8; 42] = frame.get(..42)?.try_into().unwrap();
+    let ip: [u8; 4] = frame[38..42].try_into().unwrap();
+    let maker = *population.get(&Ipv4Addr::from(ip)).filter(|_| frame[20..22] == [0, 1])?;
+    let oui = MAKERS[maker].oui;
+    let mac = [oui[0], oui[1], oui[2], ip[1], ip[2], ip[3]];
+    reply[..6].copy_from_slice(&frame[6..12]);
+    reply[6..12].copy_from_slice(&mac);
+    reply[21] = 2;
+    reply[22..28].copy_from_slice(&mac);
+    reply[28..32].copy_from_slice(&ip);
+    reply[32..42].copy_from_slice(&frame[22..32]);
+    Some(reply)
+}
