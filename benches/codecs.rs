@@ -50,7 +50,8 @@ fn discovery(criterion: &mut Criterion) {
         let document = xml::read(bytes);
         document.find("Body").is_some_and(|body| onvif::wire::device_information(body).model.is_some())
     });
-    let location = b"HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\nEXT:\r\nLOCATION: http://192.0.2.5:49152/d.xml\r\n\
+    let location =
+        b"HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\nEXT:\r\nLOCATION: http://192.0.2.5:49152/d.xml\r\n\
         SERVER: Linux/4.9 UPnP/1.0 camera/1.0\r\nST: upnp:rootdevice\r\nUSN: uuid:2f402f80::upnp:rootdevice\r\n\r\n";
     on(criterion, "an SSDP answer", location, |bytes| ssdp::wire::parse(bytes).is_some());
     let announced = mdns::emit(&announcement());

@@ -9,8 +9,8 @@ use camscan::export::{Options, render};
 use camscan::identify::signature::{Field, Signatures};
 use camscan::model::report::SCHEMA;
 use camscan::model::{
-    Evidence, EvidenceSource, Fact, Finding, FindingKind, MacAddr, Method, Protocol, Report, ScanInfo, ScanStatus, Service,
-    Stream, StreamStatus, Transport, Video, VideoCodec,
+    Evidence, EvidenceSource, Fact, Finding, FindingKind, MacAddr, Method, Protocol, Report, ScanInfo, ScanStatus,
+    Service, Stream, StreamStatus, Transport, Video, VideoCodec,
 };
 use camscan::registry::Registry;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
