@@ -6,7 +6,7 @@ Everything happens in two network namespaces that are made here and removed at t
     cargo build --release --example population && cargo build --release
     sudo benches/network/run.py [--rounds N] [CASE…]
 
-Wants Linux, root, iproute2 (ip, tc), setpriv, GNU time, and what it compares with: arp-scan, nmap, masscan.
+Wants Linux, root, iproute2, nftables, setpriv, GNU time, and what it compares with: arp-scan, nmap, masscan.
 """
 
 import argparse
@@ -79,15 +79,22 @@ class Network:
         do(CAMERAS, "ip addr add 10.99.255.254/16 dev wire")
         do(CAMERAS, "ip link set wire up")
         # Frames to those MAC addresses are taken as if they were the interface's own.
-        do(CAMERAS, "tc qdisc add dev wire ingress")
-        do(CAMERAS, "tc filter add dev wire parent ffff: matchall action skbedit ptype host")
+        # The wire carries when both ends have been up for a moment.
+        time.sleep(1)
+        rules = """table netdev cameras {
+            chain ingress { type filter hook ingress device "wire" priority 0; meta pkttype set host; }
+        }"""
+        subprocess.run(within(CAMERAS, ["nft", "-f", "-"]), input=rules, text=True, check=True)
         do(CAMERAS, "sysctl -qw net.core.somaxconn=4096 net.ipv4.tcp_max_syn_backlog=8192")
         # Each camera would limit its ICMP answers on its own; here they share one kernel.
         do(CAMERAS, "sysctl -qw net.ipv4.icmp_ratelimit=0")
+        # The cameras answer; they never ask, which would give them all the kernel's own MAC address.
+        mac = subprocess.run(within(SCANNER, ["cat", "/sys/class/net/wire/address"]), capture_output=True, text=True)
+        do(CAMERAS, f"ip neigh add 10.99.0.1 lladdr {mac.stdout.strip()} dev wire nud permanent")
         routes = "".join(f"route add local {ip}/32 dev lo\n" for ip in sorted(CAMERAS_16))
         subprocess.run(within(CAMERAS, ["ip", "-batch", "-"]), input=routes, text=True, check=True)
         ranges = [str(word) for each in (SMALL, LARGE) for word in each]
-        command = within(CAMERAS, [str(ROOT / "target/release/examples/population"), "wire", *ranges])
+        command = within(CAMERAS, [os.environ.get("POPULATION", str(ROOT / "target/release/examples/population")), "wire", *ranges])
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if "ready" not in self.server.stdout.readline():
             raise SystemExit("the cameras do not start")

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde::Deserialize;
@@ -91,16 +91,17 @@ pub struct Signatures {
     fields: BTreeMap<Field, OneField>,
 }
 
-/// The signatures of one field: all are tried at once, then those that match are asked.
+/// The signatures of one field: all are tried at once, then those that match are asked. Compiled when first asked, for
+/// most fields of most scans never are.
 #[derive(Debug, Default, Clone)]
 struct OneField {
-    set: RegexSet,
+    set: OnceLock<RegexSet>,
     signatures: Vec<Signature>,
 }
 
 #[derive(Debug, Clone)]
 struct Signature {
-    regex: Regex,
+    regex: OnceLock<Option<Regex>>,
     entry: Entry,
 }
 
@@ -127,7 +128,7 @@ impl Signatures {
     /// Those that come with the program.
     pub fn builtin() -> Self {
         static BUILTIN: LazyLock<Signatures> =
-            LazyLock::new(|| Signatures::of(read_builtin().unwrap_or_default()).unwrap_or_default());
+            LazyLock::new(|| Signatures::of(read_builtin().unwrap_or_default()));
         BUILTIN.clone()
     }
 
@@ -157,30 +158,25 @@ impl Signatures {
             let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
             entries.extend(read(&file, &text)?);
         }
-        Signatures::of(entries).map_err(|message| SignatureError {
-            file: folder.to_owned(),
-            line: None,
-            message,
-            hint: "fewer or simpler regular expressions are expected".into(),
-        })
+        let signatures = Signatures::of(entries);
+        for field in signatures.fields.values() {
+            let set = field.compile().map_err(|error| SignatureError {
+                file: folder.to_owned(),
+                line: None,
+                message: error.to_string(),
+                hint: "fewer or simpler regular expressions are expected".into(),
+            })?;
+            let _ = field.set.set(set);
+        }
+        Ok(signatures)
     }
 
-    fn of(entries: Vec<Entry>) -> Result<Self, String> {
-        let mut by_field: BTreeMap<Field, Vec<Signature>> = BTreeMap::new();
+    fn of(entries: Vec<Entry>) -> Self {
+        let mut fields: BTreeMap<Field, OneField> = BTreeMap::new();
         for entry in entries {
-            let regex = compile(&entry.regex).map_err(|e| e.to_string())?;
-            by_field.entry(entry.field).or_default().push(Signature { regex, entry });
+            fields.entry(entry.field).or_default().signatures.push(Signature { regex: OnceLock::new(), entry });
         }
-        let mut fields = BTreeMap::new();
-        for (field, signatures) in by_field {
-            let set = RegexSetBuilder::new(signatures.iter().map(|s| &s.entry.regex))
-                .case_insensitive(true)
-                .size_limit(64 << 20)
-                .build()
-                .map_err(|e| e.to_string())?;
-            fields.insert(field, OneField { set, signatures });
-        }
-        Ok(Signatures { fields })
+        Signatures { fields }
     }
 
     /// What `text`, read in `field`, says. Text from a device may be given as it came.
@@ -188,7 +184,7 @@ impl Signatures {
         let Some(known) = self.fields.get(&field) else { return Vec::new() };
         let text = cut(text.trim());
         let mut said: Vec<Evidence> = Vec::new();
-        for index in known.set.matches(text) {
+        for index in known.set().matches(text) {
             let Some(signature) = known.signatures.get(index) else { continue };
             for evidence in signature.evidence(text) {
                 match said.iter_mut().find(|e| e.fact == evidence.fact && e.value == evidence.value) {
@@ -211,11 +207,29 @@ impl Signatures {
     }
 }
 
+impl OneField {
+    /// Tells which match; none when they are too large together, which is seen to when they are read.
+    fn set(&self) -> &RegexSet {
+        self.set.get_or_init(|| self.compile().unwrap_or_default())
+    }
+
+    fn compile(&self) -> Result<RegexSet, regex::Error> {
+        RegexSetBuilder::new(self.signatures.iter().map(|s| &s.entry.regex))
+            .case_insensitive(true)
+            .size_limit(64 << 20)
+            .build()
+    }
+}
+
 impl Signature {
+    fn regex(&self) -> Option<&Regex> {
+        self.regex.get_or_init(|| compile(&self.entry.regex).ok()).as_ref()
+    }
+
     fn evidence(&self, text: &str) -> Vec<Evidence> {
         let entry = &self.entry;
         let source = entry.field.source();
-        let captures = self.regex.captures(text);
+        let captures = self.regex().and_then(|regex| regex.captures(text));
         let taken = |name: &str| captures.as_ref().and_then(|c| take(c, name));
         let facts = [
             (Fact::Vendor, entry.vendor.clone().or_else(|| taken("vendor").map(|v| vendor::unify(&v).to_owned()))),

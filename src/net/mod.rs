@@ -98,12 +98,14 @@ pub struct UdpBind {
     pub join: Vec<IpAddr>,
     /// Whether broadcasts may be sent.
     pub broadcast: bool,
+    /// Whether receiving fails when a host answers by ICMP that nobody listens. Only for a socket that asks one host.
+    pub hears_refusals: bool,
 }
 
 impl UdpBind {
     /// Any port of `ip`.
     pub fn any_port(ip: IpAddr) -> Self {
-        UdpBind { local: SocketAddr::new(ip, 0), interface: 0, join: Vec::new(), broadcast: false }
+        UdpBind { local: SocketAddr::new(ip, 0), interface: 0, join: Vec::new(), broadcast: false, hears_refusals: false }
     }
 }
 

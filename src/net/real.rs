@@ -52,6 +52,10 @@ impl Net for RealNet {
             socket.set_only_v6(true)?;
         }
         socket.set_broadcast(bind.broadcast)?;
+        if bind.hears_refusals {
+            // Without it a silent host is waited for, and no more.
+            let _ = platform::hear_refusals(&socket, bind.local.is_ipv6());
+        }
         socket.bind(&SockAddr::from(self.zones.apply(bind.local)))?;
         if bind.interface != 0 {
             match bind.local {
@@ -253,6 +257,21 @@ mod tests {
         assert_eq!((&buf[..len], from), (&b"ping"[..], a.local_addr().unwrap()));
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_closed_port_is_heard_of_where_that_is_wished() {
+        let net = RealNet::new();
+        let gone = net.udp(&UdpBind::any_port(LOCAL)).unwrap().local_addr().unwrap();
+        for hears_refusals in [true, false] {
+            let socket = net.udp(&UdpBind { hears_refusals, ..UdpBind::any_port(LOCAL) }).unwrap();
+            socket.send_to(b"who", gone).await.unwrap();
+            let mut buf = [0; 16];
+            let heard = timeout(Duration::from_millis(100), socket.recv_from(&mut buf)).await;
+            let refused = heard.is_ok_and(|r| r.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused));
+            assert_eq!(refused, hears_refusals);
+        }
+    }
+
     #[tokio::test]
     async fn multicast_stays_on_the_interface_asked_for() {
         let net = RealNet::new();
@@ -264,6 +283,7 @@ mod tests {
             interface: lo.index,
             join: vec![group.into()],
             broadcast: false,
+            hears_refusals: false,
         };
         // Two programs may listen on the port of a protocol.
         let listeners = [net.udp(&listen).unwrap(), net.udp(&listen).unwrap()];

@@ -228,7 +228,7 @@ pub async fn host<T>(
     read: impl Fn(&[u8]) -> Option<T>,
 ) -> Option<T> {
     let any = if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = host.net.udp(&UdpBind::any_port(any)).ok()?;
+    let socket = host.net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
     let to = SocketAddr::new(host.ip, port);
     for (question, wait) in tries {
         if host.is_over() {

@@ -7,9 +7,9 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{neighbours, nudge, open_link, set_multicast_interface_v4};
+pub(super) use linux::{hear_refusals, neighbours, nudge, open_link, set_multicast_interface_v4};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{neighbours, nudge, open_link, set_multicast_interface_v4};
+pub(super) use other::{hear_refusals, neighbours, nudge, open_link, set_multicast_interface_v4};
 
 use crate::model::MacAddr;
 

@@ -24,6 +24,11 @@ pub(in crate::net) fn nudge(_: &[Ipv4Addr]) -> io::Result<usize> {
     unsupported("neighbour tables")
 }
 
+/// Not here: who is silent is waited for.
+pub(in crate::net) fn hear_refusals(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
+    unsupported("refused datagrams")
+}
+
 /// Sends multicast by the interface that has the local address.
 pub(in crate::net) fn set_multicast_interface_v4(
     socket: &socket2::Socket,

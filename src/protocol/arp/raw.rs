@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use super::claims::Claims;
 use super::wire::{self, Claim, FRAME_LEN};
@@ -42,7 +43,7 @@ pub async fn sweep(context: &DiscoveryContext, segment: &Segment, link: &dyn Lin
     let (say, mut to_say) = unbounded_channel();
     let heard = Mutex::new(Heard { claims: Claims::new(segment.addresses.len()), last_new: Instant::now(), say });
     let asking = async {
-        let sweep = Sweep { context, segment, link, heard };
+        let sweep = Sweep { context, segment, link, heard, all_there: Notify::new() };
         let outcome = tokio::select! {
             () = context.cancel.cancelled() => Ok(()),
             outcome = sweep.receive() => outcome,
@@ -63,6 +64,8 @@ struct Sweep<'a> {
     segment: &'a Segment,
     link: &'a dyn Link,
     heard: Mutex<Heard>,
+    /// Tells when every address is a host: nothing more can be found.
+    all_there: Notify,
 }
 
 struct Heard {
@@ -93,19 +96,36 @@ impl Sweep<'_> {
             let mut heard = self.heard();
             if let Some(new) = heard.claims.hear(claim) {
                 heard.say(new);
+                if self.has_all(heard.claims.believed()) {
+                    self.all_there.notify_one();
+                }
             }
         }
     }
 
-    /// Asks in rounds, and waits for the last answers.
+    fn has_all(&self, believed: usize) -> bool {
+        believed as u64 >= self.segment.addresses.len()
+    }
+
+    /// Lets answers come in until then; true, and at once, when every address has answered.
+    async fn rest(&self, until: Instant) -> bool {
+        timeout_at(until, self.all_there.notified()).await.is_ok()
+    }
+
+    /// Asks in rounds, and waits for the last answers. Ends when there is nobody left to hear of.
     async fn ask(&self) -> io::Result<()> {
         let mut throttle = Throttle::new(self.context.dialer.pace().limit());
         let order = Permutation::new(self.segment.addresses.len());
         for round in 1.. {
             let (before, began) = (self.heard().claims.believed(), Instant::now());
             self.ask_the_silent(&order, &mut throttle, round == 1).await?;
-            sleep_until((began + BETWEEN_ROUNDS).max(Instant::now() + ON_THE_WAY)).await;
+            if self.rest((began + BETWEEN_ROUNDS).max(Instant::now() + ON_THE_WAY)).await {
+                return Ok(());
+            }
             let believed = self.settle();
+            if self.has_all(believed) {
+                return Ok(());
+            }
             let found = believed.saturating_sub(before);
             // More than one in a hundred had been missed: requests or answers get lost at this pace.
             let is_lossy = round > 1 && found * 100 > believed;
@@ -129,7 +149,9 @@ impl Sweep<'_> {
         let latest = Instant::now() + LAST_ANSWERS_AT_MOST;
         let mut until = Instant::now() + LAST_ANSWER;
         while Instant::now() < until {
-            sleep_until(until).await;
+            if self.rest(until).await {
+                return;
+            }
             until = (self.heard().last_new + LAST_ANSWER).min(latest);
         }
         self.settle();

@@ -111,6 +111,15 @@ async fn a_small_network_takes_about_a_second_and_three_questions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_all_have_answered_nobody_is_waited_for() {
+    let hosts = every(1, 100);
+    let lan = Arc::new(FakeLan::with(hosts.clone()));
+    let found = sweep(&lan, [10, 0, 1, 1], [10, 0, 1, 100], BOTH).await;
+    assert_eq!(found.hosts, ips(&hosts));
+    assert!(found.took < Duration::from_millis(100), "{:?}", found.took);
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_that_get_lost_are_repeated_as_long_as_it_helps() {
     let hosts = every(60, 1000);
     for lost in [1, 2] {

@@ -39,6 +39,15 @@ pub(in crate::net) fn set_multicast_interface_v4(socket: &Socket, interface: u32
     set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &request)
 }
 
+/// Makes receiving on an unconnected datagram socket fail when an ICMP answer says that a datagram was refused (ip(7),
+/// ipv6(7)).
+pub(in crate::net) fn hear_refusals(socket: &Socket, v6: bool) -> io::Result<()> {
+    match v6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &1i32),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, &1i32),
+    }
+}
+
 /// Sends an empty datagram to each address's discard port, which makes the kernel ask for its MAC address. Says how
 /// many the kernel took.
 ///
