@@ -127,8 +127,7 @@ const LONGEST_VALUE: usize = 64;
 impl Signatures {
     /// Those that come with the program.
     pub fn builtin() -> Self {
-        static BUILTIN: LazyLock<Signatures> =
-            LazyLock::new(|| Signatures::of(read_builtin().unwrap_or_default()));
+        static BUILTIN: LazyLock<Signatures> = LazyLock::new(|| Signatures::of(read_builtin().unwrap_or_default()));
         BUILTIN.clone()
     }
 

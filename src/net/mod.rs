@@ -105,7 +105,13 @@ pub struct UdpBind {
 impl UdpBind {
     /// Any port of `ip`.
     pub fn any_port(ip: IpAddr) -> Self {
-        UdpBind { local: SocketAddr::new(ip, 0), interface: 0, join: Vec::new(), broadcast: false, hears_refusals: false }
+        UdpBind {
+            local: SocketAddr::new(ip, 0),
+            interface: 0,
+            join: Vec::new(),
+            broadcast: false,
+            hears_refusals: false,
+        }
     }
 }
 
