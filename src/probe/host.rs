@@ -1,0 +1,270 @@
+//! What is known of one host while it is looked at, and how it is asked.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+#[cfg(test)]
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{FindingSender, Logins, PortProber};
+use crate::identify::signature::{Field, Signatures};
+use crate::model::finding::StreamHint;
+use crate::model::{
+    Credential, ErrorKind, Evidence, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Service, StageError,
+};
+use crate::net::{Connection, Dialer, Net, NetError};
+
+/// Everything that has been said about one host so far; discovery adds to it while the host is inspected.
+#[derive(Debug, Default)]
+pub struct HostFacts {
+    inner: Mutex<Facts>,
+    rtsp: Arc<tokio::sync::Mutex<()>>,
+    pictures: AtomicU32,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Facts {
+    mac: Option<MacAddr>,
+    evidence: Vec<Evidence>,
+    services: Vec<Service>,
+    hints: Vec<StreamHint>,
+    open_ports: BTreeSet<u16>,
+}
+
+impl HostFacts {
+    /// Takes note of a finding. What one host can say is bounded.
+    pub fn note(&self, kind: &FindingKind) {
+        const MOST: usize = 512;
+        let mut facts = self.lock();
+        match kind {
+            FindingKind::Mac(mac) => facts.mac = Some(*mac),
+            FindingKind::Evidence(e) if facts.evidence.len() < MOST && !facts.evidence.contains(e) => {
+                facts.evidence.push(e.clone());
+            }
+            FindingKind::Service(s) => {
+                let same = |k: &Service| (k.protocol, k.transport, k.port) == (s.protocol, s.transport, s.port);
+                facts.services.retain(|known| !same(known));
+                if facts.services.len() < MOST {
+                    facts.services.push(s.clone());
+                }
+            }
+            FindingKind::StreamHint(h) if facts.hints.len() < MOST && !facts.hints.iter().any(|k| k.url == h.url) => {
+                facts.hints.push(h.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes an open TCP port.
+    pub fn note_open(&self, port: u16) {
+        self.lock().open_ports.insert(port);
+    }
+
+    /// The number of the next stream of which a picture is taken, from 1.
+    pub fn number_picture(&self) -> u32 {
+        self.pictures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Facts> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a detector or analyser of one host is handed.
+#[derive(Clone)]
+pub struct HostContext {
+    /// The address.
+    pub ip: IpAddr,
+    /// The name it was given by, or the address as text: what goes into `Host` headers and URLs.
+    pub name: String,
+    /// What is asked of the inspection.
+    pub options: Arc<ProbeOptions>,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// Dials within the scan's bounds.
+    pub dialer: Arc<Dialer>,
+    /// Logins still allowed, shared by all protocols.
+    pub logins: Arc<Logins>,
+    /// The signatures to look headers up in.
+    pub signatures: Arc<Signatures>,
+    /// Says that the scan is to stop.
+    pub cancel: CancellationToken,
+    /// Everything for this host ends here.
+    pub deadline: Instant,
+    /// What was said so far.
+    pub facts: Arc<HostFacts>,
+    /// Where findings go.
+    pub findings: FindingSender,
+    /// Asks ports without connecting, where that can be done.
+    pub ports: Option<Arc<dyn PortProber>>,
+}
+
+impl HostContext {
+    /// Says one thing about the host.
+    pub async fn say(&self, kind: FindingKind) {
+        self.facts.note(&kind);
+        // The receiver is gone only when the scan is over.
+        let _ = self.findings.send(Finding::new(self.ip, kind)).await;
+    }
+
+    /// Says all evidence the signatures give for a text the host sent.
+    pub async fn observe(&self, field: Field, text: &str) {
+        for evidence in self.signatures.evidence(field, text) {
+            self.say(FindingKind::Evidence(evidence)).await;
+        }
+    }
+
+    /// Says that something went wrong. `message` must hold no secret.
+    pub async fn error(&self, stage: &str, kind: ErrorKind, message: impl AsRef<str>) {
+        let message = crate::text::clean(message.as_ref());
+        self.say(FindingKind::Error(StageError { stage: stage.to_owned(), kind, message })).await;
+    }
+
+    /// Opens a TCP connection to a port, repeating what can pass as the options allow, never past the host's deadline.
+    ///
+    /// # Errors
+    /// As [`Dialer::tcp`].
+    pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
+        let to = SocketAddr::new(self.ip, port);
+        let mut attempt = 0;
+        loop {
+            match self.dialer.tcp(to, self.options.connect_timeout.min(self.time_left())).await {
+                Err(error) if error.is_transient() && attempt < self.options.retries && !self.is_over() => {
+                    attempt += 1;
+                    // Exponential with full jitter, from 100 ms.
+                    let most = Duration::from_millis(100) * 2u32.saturating_pow(attempt.min(6));
+                    tokio::time::sleep(most.mul_f64(fastrand::f64()).min(self.time_left())).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Opens a TCP connection and shakes hands for TLS on it.
+    ///
+    /// # Errors
+    /// As [`Dialer::tls`].
+    pub async fn connect_tls(&self, port: u16) -> Result<Connection, NetError> {
+        let connection = self.connect(port).await?;
+        connection.into_tls(&self.name, self.options.request_timeout.min(self.time_left())).await
+    }
+
+    /// Waits until nobody else has an RTSP connection to the host: many cameras serve one client at a time. None when it
+    /// takes longer than `limit`.
+    pub async fn rtsp_turn(&self, limit: Duration) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        tokio::time::timeout(limit, self.facts.rtsp.clone().lock_owned()).await.ok()
+    }
+
+    /// The time left for this host.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether to stop: the deadline has passed or the scan is cancelled.
+    pub fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || self.time_left().is_zero()
+    }
+
+    /// The deadline of one request that begins now.
+    pub fn request_deadline(&self) -> Instant {
+        self.deadline.min(Instant::now() + self.options.request_timeout)
+    }
+
+    /// The evidence so far.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        self.facts.lock().evidence.clone()
+    }
+
+    /// The services so far.
+    pub fn services(&self) -> Vec<Service> {
+        self.facts.lock().services.clone()
+    }
+
+    /// The stream addresses announced so far.
+    pub fn hints(&self) -> Vec<StreamHint> {
+        self.facts.lock().hints.clone()
+    }
+
+    /// The MAC address, where it is known.
+    pub fn mac(&self) -> Option<MacAddr> {
+        self.facts.lock().mac
+    }
+
+    /// The open TCP ports so far.
+    pub fn open_ports(&self) -> Vec<u16> {
+        self.facts.lock().open_ports.iter().copied().collect()
+    }
+
+    /// The vendor the evidence so far speaks for.
+    pub fn vendor(&self) -> Option<String> {
+        crate::identify::weigh(&self.evidence()).vendor().map(str::to_owned)
+    }
+
+    /// Whether the evidence so far speaks clearly for a printer, a router or whatever else has no picture.
+    pub fn is_clearly_no_camera(&self) -> bool {
+        let verdict = crate::identify::weigh(&self.evidence());
+        verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.5
+    }
+
+    /// Whether the evidence so far speaks for a device that films. A web server that is none is not shown the user's
+    /// logins.
+    pub fn is_like_a_camera(&self) -> bool {
+        let kind = crate::identify::weigh(&self.evidence()).kind;
+        matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
+    }
+
+    /// The logins meant for this device, the one that worked before first.
+    pub fn credentials(&self) -> Vec<Credential> {
+        let vendor = self.vendor();
+        let mac = self.mac();
+        let mut fitting: Vec<Credential> = self
+            .options
+            .credentials
+            .iter()
+            .filter(|c| c.scope.covers(self.ip, vendor.as_deref(), mac))
+            .cloned()
+            .collect();
+        if let Some(worked) = self.logins.worked()
+            && let Some(at) = fitting.iter().position(|c| *c == worked)
+        {
+            fitting.rotate_left(at);
+        }
+        fitting
+    }
+
+    /// Says how many logins have been used.
+    pub async fn say_logins(&self) {
+        if let Some(attempts) = self.logins.attempts() {
+            self.say(FindingKind::LoginAttempts(attempts)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+impl HostContext {
+    /// A host of a test's network, and where its findings arrive. An inspection may take ten minutes of the test's clock.
+    pub fn for_test(net: Arc<dyn Net>, ip: &str, options: ProbeOptions) -> (Self, mpsc::Receiver<Finding>) {
+        let (findings, said) = mpsc::channel(1024);
+        let pace = Arc::new(crate::net::pace::Pace::new(None));
+        let host = HostContext {
+            ip: ip.parse().unwrap(),
+            name: ip.to_owned(),
+            dialer: Arc::new(Dialer::new(net.clone(), pace, 64, options.per_host)),
+            net,
+            logins: Logins::new(options.max_login_failures),
+            options: Arc::new(options),
+            signatures: Arc::new(Signatures::default()),
+            cancel: CancellationToken::new(),
+            deadline: Instant::now() + Duration::from_secs(600),
+            facts: Arc::default(),
+            findings,
+            ports: None,
+        };
+        (host, said)
+    }
+}
