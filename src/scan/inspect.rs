@@ -19,7 +19,7 @@ use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
 pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
     let name = async {
         if resolve_name {
-            name_of(&host).await;
+            guarded(&host, "dns", name_of(&host)).await;
         }
     };
     if host.options.ports.is_empty() && own_ports.is_empty() {

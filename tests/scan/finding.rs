@@ -1,0 +1,140 @@
+//! What is found, and that it is one report whatever the order.
+
+use std::time::Duration;
+
+use camscan::export::format::Format;
+use camscan::export::{self, Options};
+use camscan::model::{Kind, Method, ScanPlan, ScanStatus, StreamStatus};
+
+use super::net::{FakeNet, Sent};
+use super::servers::{Camera, http, pages};
+use super::{Outcome, plan, scan};
+
+/// Answers WS-Discovery and SSDP as the camera at `ip`.
+fn announce(net: &FakeNet, ip: &str) {
+    let ip = ip.to_owned();
+    net.on_datagram(move |sent: &Sent| {
+        let matches = format!(
+            "<E><ProbeMatch><EndpointReference><Address>urn:uuid:00000000-0000-4000-8000-000000000001</Address>\
+             </EndpointReference><Types>dn:NetworkVideoTransmitter</Types>\
+             <XAddrs>http://{ip}/onvif/device_service</XAddrs></ProbeMatch></E>"
+        );
+        let ssdp = format!("HTTP/1.1 200 OK\r\nLOCATION: http://{ip}/d.xml\r\nST: upnp:rootdevice\r\n\r\n");
+        let after = Duration::from_millis(30);
+        match sent.to.port() {
+            3702 => vec![(after, format!("{ip}:3702").parse().unwrap(), matches.into_bytes())],
+            1900 => vec![(after, format!("{ip}:1900").parse().unwrap(), ssdp.into_bytes())],
+            _ => Vec::new(),
+        }
+    });
+}
+
+fn every_method() -> ScanPlan {
+    ScanPlan { methods: Method::ALL.to_vec(), ..plan() }
+}
+
+fn streams(outcome: &Outcome, ip: &str) -> Vec<(String, StreamStatus)> {
+    outcome.device(ip).streams.iter().map(|s| (s.url.clone(), s.status)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_is_found_and_its_stream_proved() {
+    let net = FakeNet::new();
+    Camera::new("192.0.2.10").on(&net);
+    let outcome = scan(&net, plan()).await;
+    assert_eq!((outcome.report.scan.status, outcome.report.scan.hosts_up), (ScanStatus::Complete, 1));
+    let camera = outcome.device("192.0.2.10");
+    assert_eq!((camera.kind, camera.id.as_str()), (Kind::Camera, "mac:02:00:5e:00:02:0a"));
+    assert_eq!(streams(&outcome, "192.0.2.10"), [("rtsp://192.0.2.10:554/live".to_owned(), StreamStatus::Streaming)]);
+    let video = camera.streams[0].video.as_ref().unwrap();
+    assert_eq!((video.width, video.height), (Some(1280), Some(720)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_streams_at_any_path_has_one_stream_and_it_plays() {
+    for (server, path) in [("Rtsp Server/3.0", "/cam/realmonitor?channel=1&subtype=0"), ("Streamer/1", "/")] {
+        let net = FakeNet::new();
+        Camera { server: server.to_owned(), any_path: true, ..Camera::new("192.0.2.10") }.on(&net);
+        let outcome = scan(&net, plan()).await;
+        let url = format!("rtsp://192.0.2.10:554{path}");
+        assert_eq!(streams(&outcome, "192.0.2.10"), [(url, StreamStatus::Streaming)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_found_by_several_methods_is_one_device() {
+    let net = FakeNet::new();
+    Camera::new("192.0.2.10").on(&net);
+    announce(&net, "192.0.2.10");
+    let outcome = scan(&net, every_method()).await;
+    assert_eq!(outcome.report.devices.len(), 1);
+    assert_eq!(outcome.device("192.0.2.10").discovered_by, ["arp", "onvif", "ssdp"]);
+    assert_eq!(net.asked_of("192.0.2.10").iter().filter(|a| a.method() == "PLAY").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_camera_is_complete_while_others_are_still_looked_for() {
+    let net = FakeNet::new();
+    Camera::new("192.0.2.10").on(&net);
+    let plan = ScanPlan { discovery_time: Duration::from_secs(60), ..every_method() };
+    let outcome = scan(&net, plan).await;
+    assert!(outcome.done("192.0.2.10") < Duration::from_secs(15), "{:?}", outcome.done("192.0.2.10"));
+    assert!(outcome.took >= Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_host_delays_nobody() {
+    let net = FakeNet::new();
+    Camera::new("192.0.2.10").on(&net);
+    let alone = scan(&net, plan()).await.done("192.0.2.10");
+    // It answers to ARP, and to nothing else.
+    let net = FakeNet::new();
+    Camera::new("192.0.2.10").on(&net);
+    for n in 100..130 {
+        net.serve(&format!("192.0.2.{n}:554"), |stream| async move {
+            let _open = stream;
+            futures::future::pending::<()>().await;
+        });
+    }
+    let among = scan(&net, plan()).await;
+    assert!(among.done("192.0.2.10") <= alone + Duration::from_millis(50), "{:?}", among.done("192.0.2.10"));
+    assert_eq!(among.report.scan.hosts_up, 31);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_is_the_same_to_the_byte_however_often_it_is_made() {
+    let mut reports = Vec::new();
+    for seed in 1..=3 {
+        fastrand::seed(seed);
+        let net = FakeNet::new();
+        for n in 10..16 {
+            Camera { session_name: format!("camera {n}"), ..Camera::new(&format!("192.0.2.{n}")) }.on(&net);
+            let at = format!("192.0.2.{n}:80");
+            pages(&net, &at, |_| http("200 OK", "Server: App-webs/\r\n", "<title>IP Camera</title>"));
+        }
+        announce(&net, "192.0.2.12");
+        let report = scan(&net, every_method()).await.report;
+        reports.push(String::from_utf8(export::render(Format::Json, &Options::default(), &report).unwrap()).unwrap());
+    }
+    assert!(reports[0].contains("camera 15") || reports[0].contains("192.0.2.15"));
+    assert_eq!(reports[0], reports[1]);
+    assert_eq!(reports[0], reports[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_panics_is_that_steps_error_alone() {
+    let net = FakeNet::new();
+    Camera::new("192.0.2.10").on(&net);
+    pages(&net, "192.0.2.10:8080", |_| http("200 OK", "", ""));
+    // The first connect asks whether the port is open; the second is the detector's.
+    net.panic_on("192.0.2.10:8080", 2);
+    net.panic_on_name("192.0.2.10");
+    let outcome = scan(&net, plan()).await;
+    let errors = &outcome.device("192.0.2.10").errors;
+    let stages: Vec<&str> =
+        errors.iter().filter(|e| e.message.contains("mistake of ours")).map(|e| &*e.stage).collect();
+    assert_eq!(stages.len(), 2, "{errors:?}");
+    assert!(stages.contains(&"dns"), "{errors:?}");
+    assert_eq!(streams(&outcome, "192.0.2.10").len(), 1);
+    assert_eq!(outcome.report.warnings, [""; 0]);
+}

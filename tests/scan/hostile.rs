@@ -1,0 +1,446 @@
+//! Hosts that mean harm, each among ordinary cameras: the scan ends in time, and what it says of the cameras is what it
+//! says without them, at the moment it says it without them.
+
+use std::time::Duration;
+
+use camscan::export::format::Format;
+use camscan::export::{self, Options};
+use camscan::model::{Device, MacAddr, Method, ProbeOptions, Report, ScanEvent, ScanPlan, StreamStatus};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::net::FakeNet;
+use super::servers::{Camera, http, pages};
+use super::{Outcome, plan, scan};
+
+/// Where the hostile host is.
+const EVIL: &str = "192.0.2.66";
+
+const CAMERAS: [&str; 3] = ["192.0.2.10", "192.0.2.65", "192.0.2.200"];
+
+fn neighbourhood() -> FakeNet {
+    let net = FakeNet::new();
+    for ip in CAMERAS {
+        Camera::new(ip).on(&net);
+        pages(&net, &format!("{ip}:80"), |_| http("200 OK", "Server: App-webs/\r\n", "<title>Camera</title>"));
+    }
+    net
+}
+
+fn all_methods() -> ScanPlan {
+    ScanPlan { methods: Method::ALL.to_vec(), ..plan() }
+}
+
+/// Scans with the hostile host and without it, and compares.
+async fn among_cameras(plan: ScanPlan, evil: impl FnOnce(&FakeNet)) -> Outcome {
+    fastrand::seed(1);
+    let without = scan(&neighbourhood(), plan.clone()).await;
+    fastrand::seed(1);
+    let net = neighbourhood();
+    evil(&net);
+    let most = plan.discovery_time + plan.probe.host_timeout + Duration::from_secs(3);
+    let with = scan(&net, plan).await;
+    for ip in CAMERAS {
+        assert_eq!(with.device(ip), without.device(ip), "{ip} is told differently");
+        assert_eq!(with.device(ip).streams[0].status, StreamStatus::Streaming);
+        let later = with.done(ip).saturating_sub(without.done(ip));
+        assert!(later <= Duration::from_millis(200), "{ip} is done {later:?} later");
+    }
+    assert!(with.took <= most, "{:?}", with.took);
+    with
+}
+
+/// All three ports of the plan are served by the same server.
+async fn server<F, Fut>(server: F) -> Outcome
+where
+    F: Fn(DuplexStream) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    among_cameras(plan(), |net| {
+        for port in [554, 80, 8080] {
+            net.serve(&format!("{EVIL}:{port}"), server.clone());
+        }
+    })
+    .await
+}
+
+async fn page(answer: impl Fn(&super::net::Asked) -> Vec<u8> + Clone + Send + Sync + 'static) -> Outcome {
+    among_cameras(plan(), |net| {
+        for port in [554, 80, 8080] {
+            pages(net, &format!("{EVIL}:{port}"), answer.clone());
+        }
+    })
+    .await
+}
+
+/// Writes for ever.
+async fn flood(mut stream: DuplexStream, head: &[u8], again: &[u8]) {
+    let mut question = [0; 4096];
+    let _ = stream.read(&mut question).await;
+    if stream.write_all(head).await.is_ok() {
+        while stream.write_all(again).await.is_ok() {
+            // The clock moves only while everybody waits.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepts_and_never_speaks() {
+    server(|stream| async move {
+        let _open = stream;
+        futures::future::pending::<()>().await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_byte_a_second() {
+    server(|mut stream| async move {
+        for byte in b"HTTP/1.1 200 OK\r\nServer: slow\r\n\r\n".iter().cycle() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_bytes() {
+    server(|stream| async move {
+        let noise: Vec<u8> = (0..20_000).map(|_| fastrand::u8(..)).collect();
+        flood(stream, &noise, &[]).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_without_end() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>x",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    ] {
+        server(move |stream| async move {
+            flood(stream, head.as_bytes(), &b"1000\r\n".iter().copied().cycle().take(8192).collect::<Vec<u8>>()).await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_without_end() {
+    for head in ["RTSP/1.0 200 OK\r\nCSeq: 1\r\n", "HTTP/1.1 200 OK\r\n", "RTSP/1.0 200 OK\r\nX: "] {
+        let again = if head.ends_with(' ') { "a".repeat(4096) } else { "X-Header: value of a header\r\n".repeat(100) };
+        server(move |stream| {
+            let again = again.clone();
+            async move { flood(stream, head.as_bytes(), again.as_bytes()).await }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_without_end() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n--b\r\n";
+    let many = "Content-Type: image/jpeg\r\nContent-Length: 0\r\n\r\n\r\n--b\r\n".repeat(50);
+    for again in [many, "x".repeat(8192), "A: b\r\n".repeat(1000)] {
+        server(move |stream| {
+            let again = again.clone();
+            async move { flood(stream, head.as_bytes(), again.as_bytes()).await }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bomb_in_gzip() {
+    page(|_| include_bytes!("../data/http/gzip_bomb_30mb.bin").to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bombs_in_xml() {
+    let laughs: String =
+        (1..20).map(|n| format!("<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10))).collect();
+    let bomb = format!("<!DOCTYPE x [<!ENTITY a0 \"ha\">{laughs}]><Envelope><Body>&a19;</Body></Envelope>");
+    let outside = "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/hostname\"><!ENTITY % p SYSTEM \
+                   \"http://192.0.2.99/p.dtd\">%p;]><Envelope><Body><GetDeviceInformationResponse>\
+                   <Manufacturer>&e;</Manufacturer></GetDeviceInformationResponse></Body></Envelope>";
+    let deep = format!("<Envelope><Body>{}", "<a>".repeat(200_000));
+    let wide = format!("<Envelope><Body>{}</Body></Envelope>", "<a b='c'/>".repeat(200_000));
+    let attributes = format!("<Envelope {}/>", (0..50_000).map(|n| format!("a{n}='x' ")).collect::<String>());
+    for xml in [bomb, outside.to_owned(), deep, wide, attributes] {
+        let outcome = page(move |asked| match asked.method() {
+            "POST" => http("200 OK", "Content-Type: application/soap+xml\r\n", &xml),
+            _ => http("200 OK", "", "<title>ONVIF</title>"),
+        })
+        .await;
+        let told = serde_json::to_string(outcome.device(EVIL)).unwrap();
+        assert!(!told.contains("haha") && told.len() < 200_000, "{}", told.len());
+        let machine = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        assert!(machine.trim().is_empty() || !told.contains(machine.trim()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn descriptions_without_measure() {
+    let start = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n";
+    let media = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:1\r\n";
+    let huge = format!("{start}{media}a=fmtp:96 sprop-parameter-sets={}\r\n", "A".repeat(10 << 20));
+    let many = format!("{start}{}", media.repeat(100_000));
+    for sdp in [huge, many] {
+        let outcome = page(move |asked| {
+            let cseq = asked.header("CSeq").unwrap_or("1");
+            match asked.method() {
+                "DESCRIBE" => format!(
+                    "RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+                    sdp.len()
+                ),
+                _ => format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"),
+            }
+            .into_bytes()
+        })
+        .await;
+        assert!(outcome.device(EVIL).streams.len() <= 64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn redirects_in_circles_and_astray() {
+    let places = [
+        "/a",
+        "//192.0.2.10/",
+        "http://192.0.2.10:554/",
+        "rtsp://192.0.2.10/live",
+        "http://[::1]/",
+        "file:///etc/passwd",
+        "http://192.0.2.66:9100/",
+        "http://user:pass@192.0.2.66/",
+        "http://192.0.2.66:0/",
+        "javascript:alert(1)",
+        "",
+    ];
+    for place in places {
+        page(move |asked| {
+            let to = if place == "/a" { format!("{}a", asked.target()) } else { place.to_owned() };
+            let cseq = asked.header("CSeq").unwrap_or("1");
+            let version = if asked.text.contains("RTSP/1.0") { "RTSP/1.0" } else { "HTTP/1.1" };
+            format!("{version} 302 Found\r\nCSeq: {cseq}\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_forged_answers() {
+    let outcome = among_cameras(all_methods(), |net| {
+        net.host_up(EVIL.parse().unwrap());
+        net.on_datagram(|sent| {
+            if !matches!(sent.to.port(), 3702 | 1900 | 5353) {
+                return Vec::new();
+            }
+            let port = sent.to.port();
+            let forge = |n: u32| match port {
+                3702 => format!(
+                    "<E><ProbeMatch><EndpointReference><Address>urn:uuid:{n}</Address></EndpointReference>\
+                     <Types>dn:NetworkVideoTransmitter</Types>\
+                     <Scopes>onvif://www.onvif.org/name/forged{n}</Scopes>\
+                     <XAddrs>http://192.0.2.{}/onvif/device_service http://203.0.113.7/</XAddrs></ProbeMatch></E>",
+                    n % 250 + 2
+                ),
+                _ => format!(
+                    "HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.{}:{}/d.xml\r\nUSN: uuid:{n}\r\nSERVER: x/{n}\r\n\
+                     ST: upnp:rootdevice\r\n\r\n",
+                    n % 250 + 2,
+                    n % 60_000
+                ),
+            };
+            let from = format!("{EVIL}:{port}").parse().unwrap();
+            (0..1000).map(|n| (Duration::from_millis(u64::from(n % 100)), from, forge(n).into_bytes())).collect()
+        });
+    })
+    .await;
+    // Whoever is named has not answered, and what one host says is bounded.
+    assert_eq!(outcome.report.devices.len(), CAMERAS.len() + 1);
+    assert!(outcome.device(EVIL).services.len() <= 64, "{}", outcome.device(EVIL).services.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_claims_every_address() {
+    let router = MacAddr([0x02, 0x66, 0, 0, 0, 1]);
+    fastrand::seed(1);
+    let net = neighbourhood();
+    net.proxy_arp(router);
+    let outcome = scan(&net, ScanPlan { methods: vec![Method::Arp, Method::Tcp], ..plan() }).await;
+    for ip in CAMERAS {
+        assert_eq!(outcome.device(ip).streams[0].status, StreamStatus::Streaming, "{ip}");
+    }
+    assert!(outcome.report.devices.len() <= CAMERAS.len() + 1, "{}", outcome.report.devices.len());
+    assert!(outcome.report.warnings.iter().any(|w| w.contains(&router.to_string())), "{:?}", outcome.report.warnings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tarpit_with_all_ports_open() {
+    let ports = [554, 80].into_iter().chain(8000..8400).collect();
+    let plan = ScanPlan { probe: ProbeOptions { ports, ..plan().probe }, ..plan() };
+    let outcome = among_cameras(plan, |net| {
+        net.serve_all_ports(EVIL, |stream| async move {
+            let _open = stream;
+            futures::future::pending::<()>().await;
+        });
+    })
+    .await;
+    let evil = outcome.device(EVIL);
+    assert!(evil.errors.iter().any(|e| e.message.contains("any port")), "{:?}", evil.errors);
+    assert!(evil.services.len() <= 16, "{}", evil.services.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_in_the_middle_of_an_answer() {
+    for text in ["HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<title>", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nConte", ""] {
+        among_cameras(plan(), |net| {
+            for port in [554, 80, 8080] {
+                net.serve_and_reset(&format!("{EVIL}:{port}"), move |mut stream| async move {
+                    let mut question = [0; 1024];
+                    let _ = stream.read(&mut question).await;
+                    let _ = stream.write_all(text.as_bytes()).await;
+                });
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_never_ends() {
+    // A TLS record that announces a ServerHello of 16 MB, and handshake records that never complete it.
+    let record = [&[22, 3, 3, 0x10, 0, 2, 0xff, 0xff, 0xff][..], &[0; 4091]].concat();
+    let plan = ScanPlan { probe: ProbeOptions { ports: vec![443, 322, 554, 80], ..plan().probe }, ..plan() };
+    for again in [record, Vec::new()] {
+        among_cameras(plan.clone(), |net| {
+            for port in [443, 322] {
+                let again = again.clone();
+                net.serve(&format!("{EVIL}:{port}"), move |mut stream| {
+                    let again = again.clone();
+                    async move {
+                        if again.is_empty() {
+                            let mut hello = vec![0; 4096];
+                            while matches!(stream.read(&mut hello).await, Ok(1..)) {}
+                        } else {
+                            flood(stream, &[], &again).await;
+                        }
+                    }
+                });
+            }
+        })
+        .await;
+    }
+}
+
+/// What every name of a device is made of: what terminals, pages, spreadsheets, playlists and readers obey.
+const MISCHIEF: &str =
+    "=1+1|\u{1b}[31m\u{1b}]0;gone\u{7}\u{202e}drow\u{200f}<script>alert(1)</script>]]>&amp;\"'\u{0}\u{9b}31m#";
+
+fn mischievous(net: &FakeNet) {
+    let camera = Camera { server: MISCHIEF.to_owned(), session_name: MISCHIEF.to_owned(), ..Camera::new(EVIL) };
+    camera.on(net);
+    for port in [80, 8080] {
+        pages(net, &format!("{EVIL}:{port}"), |asked| match asked.method() {
+            "POST" => {
+                let name = "=cmd|&#27;[31m&#x202e;&lt;script>alert(1)&lt;/script>";
+                let body = format!(
+                    "<Envelope><Body><GetDeviceInformationResponse><Manufacturer>{name}</Manufacturer>\
+                     <Model>{name}</Model><FirmwareVersion>@{name}</FirmwareVersion><SerialNumber>+{name}</SerialNumber>\
+                     </GetDeviceInformationResponse></Body></Envelope>"
+                );
+                http("200 OK", "Content-Type: application/soap+xml\r\n", &body)
+            }
+            _ => http(
+                "401 Unauthorized",
+                &format!("Server: {MISCHIEF}\r\nWWW-Authenticate: Basic realm=\"-{MISCHIEF}\"\r\n"),
+                &format!("<title>@{MISCHIEF}</title>"),
+            ),
+        });
+    }
+    net.name(EVIL, &format!("\r\n+{MISCHIEF}.example.{}", "a".repeat(5000)));
+}
+
+fn strings(report: &Report) -> Vec<String> {
+    fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::String(text) => found.push(text.clone()),
+            serde_json::Value::Array(all) => all.iter().for_each(|v| walk(v, found)),
+            serde_json::Value::Object(all) => all.values().for_each(|v| walk(v, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(&serde_json::to_value(report).unwrap(), &mut found);
+    found
+}
+
+fn is_harmful(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_bite_bite_in_no_format() {
+    let outcome = among_cameras(plan(), mischievous).await;
+    let evil: &Device = outcome.device(EVIL);
+    assert!(evil.services.iter().any(|s| s.title.is_some() || s.server.is_some()), "{evil:?}");
+    for text in strings(&outcome.report) {
+        assert!(!text.chars().any(|c| is_harmful(c) || c == '\n'), "{text:?}");
+        assert!(text.chars().count() <= 2048, "{text:?}");
+    }
+    for format in Format::ALL {
+        let bytes = export::render(format, &Options::default(), &outcome.report).unwrap();
+        if format.is_binary() {
+            continue;
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.chars().any(is_harmful), "{format:?}");
+        match format {
+            Format::Html => assert!(!text.contains("<script>alert")),
+            Format::Xml => assert!(!text.contains("<script")),
+            Format::Csv => {
+                let mut reader = csv::Reader::from_reader(text.as_bytes());
+                for cell in reader.records().flat_map(|r| r.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()) {
+                    assert!(!cell.starts_with(['=', '@', '|', '\t']), "{cell}");
+                    assert!(!cell.starts_with(['+', '-']) || cell.parse::<f64>().is_ok(), "{cell}");
+                }
+            }
+            _ => {}
+        }
+    }
+    for (_, event) in &outcome.events {
+        if let ScanEvent::Warning(text) = event {
+            assert!(!text.chars().any(is_harmful));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_of_another_age() {
+    for (date, year, month) in [
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "1970", "1"),
+        ("Mon, 31 Dec 2106 23:59:59 GMT", "2106", "12"),
+        ("Fri, 32 Foo 99999999999 99:99:99 GMT", "99999999999", "-7"),
+    ] {
+        page(move |asked| {
+            let cseq = asked.header("CSeq").unwrap_or("1");
+            let time = format!(
+                "<Envelope><Body><GetSystemDateAndTimeResponse><SystemDateAndTime><UTCDateTime><Time><Hour>23</Hour>\
+                 <Minute>59</Minute><Second>59</Second></Time><Date><Year>{year}</Year><Month>{month}</Month>\
+                 <Day>31</Day></Date></UTCDateTime></SystemDateAndTime></GetSystemDateAndTimeResponse></Body></Envelope>"
+            );
+            match asked.method() {
+                "POST" => http("200 OK", &format!("Date: {date}\r\nContent-Type: application/soap+xml\r\n"), &time),
+                "GET" => http("200 OK", &format!("Date: {date}\r\nLast-Modified: {date}\r\n"), "<title>x</title>"),
+                _ => format!("RTSP/1.0 404 Not Found\r\nCSeq: {cseq}\r\nDate: {date}\r\n\r\n").into_bytes(),
+            }
+        })
+        .await;
+    }
+}

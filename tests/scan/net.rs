@@ -1,0 +1,453 @@
+//! A network in memory: scripted servers, datagrams and ARP at made-up addresses, on a clock that stands still while
+//! anybody has something to do. It counts what is opened and keeps what was asked.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use camscan::model::MacAddr;
+use camscan::net::link::LinkKind;
+use camscan::net::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// How long every connect takes.
+pub const CONNECT: Duration = Duration::from_millis(2);
+
+type Server = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// An answer to a datagram: after a while, from somewhere, these bytes.
+pub type Answer = (Duration, SocketAddr, Vec<u8>);
+type Script = Arc<dyn Fn(&Sent) -> Vec<Answer> + Send + Sync>;
+
+/// A datagram that was sent.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub to: SocketAddr,
+}
+
+/// A request a server was asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub at: Instant,
+    pub of: SocketAddr,
+    pub text: String,
+}
+
+impl Asked {
+    pub fn method(&self) -> &str {
+        self.text.split(' ').next().unwrap_or_default()
+    }
+
+    pub fn target(&self) -> &str {
+        self.text.split(' ').nth(1).unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.text.lines().skip(1).take_while(|l| !l.is_empty());
+        lines.filter_map(|l| l.split_once(':')).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+    }
+
+    /// Whether it carries a login in any of the ways there are.
+    pub fn has_login(&self) -> bool {
+        self.header("Authorization").is_some() || self.text.contains("UsernameToken")
+    }
+}
+
+#[derive(Default)]
+struct State {
+    servers: HashMap<SocketAddr, (Server, bool)>,
+    any_port: HashMap<IpAddr, Server>,
+    /// Refuse what nobody serves; all others are silent.
+    up: HashSet<IpAddr>,
+    /// What the next connects to an address fail with, by number.
+    failing: HashMap<IpAddr, VecDeque<i32>>,
+    macs: HashMap<Ipv4Addr, MacAddr>,
+    proxy: Option<MacAddr>,
+    scripts: Vec<Script>,
+    names: HashMap<IpAddr, String>,
+    /// The connect to an address that panics, counted down to 1.
+    panics: HashMap<SocketAddr, usize>,
+    panics_on_name: HashSet<IpAddr>,
+    connects: Vec<(Instant, SocketAddr)>,
+    open: HashMap<SocketAddr, usize>,
+    most_open: HashMap<SocketAddr, usize>,
+    most_of_host: HashMap<IpAddr, usize>,
+    most_hosts: usize,
+    sent: Vec<Sent>,
+    arp_asked: Vec<Ipv4Addr>,
+    asked: Vec<Asked>,
+}
+
+/// The network. This machine is 192.0.2.1/24 on `eth0`.
+#[derive(Clone, Default)]
+pub struct FakeNet {
+    state: Arc<Mutex<State>>,
+}
+
+impl FakeNet {
+    pub fn new() -> FakeNet {
+        FakeNet::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves one port. The host refuses its other ports from now on.
+    pub fn serve<F, Fut>(&self, at: &str, server: F)
+    where
+        F: Fn(DuplexStream) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let at: SocketAddr = at.parse().unwrap();
+        self.host_up(at.ip());
+        self.lock().servers.insert(at, (Arc::new(move |stream| server(stream).boxed()), false));
+    }
+
+    /// As [`FakeNet::serve`], and when the server ends, its connection is reset instead of closed.
+    pub fn serve_and_reset<F, Fut>(&self, at: &str, server: F)
+    where
+        F: Fn(DuplexStream) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.serve(at, server);
+        if let Some((_, resets)) = self.lock().servers.get_mut(&at.parse().unwrap()) {
+            *resets = true;
+        }
+    }
+
+    /// Serves every port of a host.
+    pub fn serve_all_ports<F, Fut>(&self, ip: &str, server: F)
+    where
+        F: Fn(DuplexStream) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let ip = ip.parse().unwrap();
+        self.host_up(ip);
+        self.lock().any_port.insert(ip, Arc::new(move |stream| server(stream).boxed()));
+    }
+
+    /// A host that refuses its ports and answers to ARP.
+    pub fn host_up(&self, ip: IpAddr) {
+        let mut state = self.lock();
+        state.up.insert(ip);
+        if let IpAddr::V4(v4) = ip {
+            let [.., a, b] = v4.octets();
+            state.macs.insert(v4, MacAddr([0x02, 0, 0x5e, 0, a, b]));
+        }
+    }
+
+    /// The next connects to `ip` fail with these errors of Linux.
+    pub fn fail_connects(&self, ip: &str, errors: &[i32]) {
+        self.lock().failing.insert(ip.parse().unwrap(), errors.iter().copied().collect());
+    }
+
+    /// Somebody answers ARP for every address.
+    pub fn proxy_arp(&self, mac: MacAddr) {
+        self.lock().proxy = Some(mac);
+    }
+
+    /// The name DNS has for an address.
+    pub fn name(&self, ip: &str, name: &str) {
+        self.lock().names.insert(ip.parse().unwrap(), name.to_owned());
+    }
+
+    /// The connect of this number, from 1, panics: a mistake of ours.
+    pub fn panic_on(&self, to: &str, number: usize) {
+        self.lock().panics.insert(to.parse().unwrap(), number);
+    }
+
+    /// Asking DNS for the name panics.
+    pub fn panic_on_name(&self, ip: &str) {
+        self.lock().panics_on_name.insert(ip.parse().unwrap());
+    }
+
+    /// Answers datagrams.
+    pub fn on_datagram(&self, script: impl Fn(&Sent) -> Vec<Answer> + Send + Sync + 'static) {
+        self.lock().scripts.push(Arc::new(script));
+    }
+
+    /// Keeps a request.
+    pub fn note(&self, of: SocketAddr, text: String) -> Asked {
+        let asked = Asked { at: Instant::now(), of, text };
+        self.lock().asked.push(asked.clone());
+        asked
+    }
+
+    /// What the servers were asked, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
+    /// What one host was asked, in order.
+    pub fn asked_of(&self, ip: &str) -> Vec<Asked> {
+        let ip: IpAddr = ip.parse().unwrap();
+        self.asked().into_iter().filter(|a| a.of.ip() == ip).collect()
+    }
+
+    pub fn connects(&self) -> Vec<(Instant, SocketAddr)> {
+        self.lock().connects.clone()
+    }
+
+    pub fn sent(&self) -> Vec<Sent> {
+        self.lock().sent.clone()
+    }
+
+    pub fn arp_asked(&self) -> Vec<Ipv4Addr> {
+        self.lock().arp_asked.clone()
+    }
+
+    /// Connections open at once to one port, at most.
+    pub fn most_open(&self, to: &str) -> usize {
+        self.lock().most_open.get(&to.parse().unwrap()).copied().unwrap_or(0)
+    }
+
+    /// Connections open at once to one host, at most.
+    pub fn most_of_host(&self, ip: &str) -> usize {
+        self.lock().most_of_host.get(&ip.parse().unwrap()).copied().unwrap_or(0)
+    }
+
+    /// Hosts with open connections at once, at most.
+    pub fn most_hosts(&self) -> usize {
+        self.lock().most_hosts
+    }
+
+    /// Connections that are open now.
+    pub fn open_now(&self) -> usize {
+        self.lock().open.values().sum()
+    }
+
+    fn open(&self, to: SocketAddr) -> Place {
+        let mut state = self.lock();
+        state.connects.push((Instant::now(), to));
+        *state.open.entry(to).or_insert(0) += 1;
+        let now = state.open[&to];
+        let of_host = state.open.iter().filter(|(a, _)| a.ip() == to.ip()).map(|(_, n)| n).sum();
+        let hosts = state.open.iter().filter(|(_, n)| **n > 0).map(|(a, _)| a.ip()).collect::<HashSet<_>>().len();
+        let most = state.most_open.entry(to).or_insert(0);
+        *most = now.max(*most);
+        let most = state.most_of_host.entry(to.ip()).or_insert(0);
+        *most = (*most).max(of_host);
+        state.most_hosts = state.most_hosts.max(hosts);
+        Place { net: self.clone(), to }
+    }
+}
+
+/// A connection's place among those that are open.
+struct Place {
+    net: FakeNet,
+    to: SocketAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(open) = self.net.lock().open.get_mut(&self.to) {
+            *open -= 1;
+        }
+    }
+}
+
+struct Stream {
+    inner: DuplexStream,
+    resets: bool,
+    _place: Place,
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        match read {
+            Poll::Ready(Ok(())) if self.resets && buf.filled().len() == before => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+            }
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl Net for FakeNet {
+    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
+        let place = self.open(to);
+        let panics = self.lock().panics.get_mut(&to).is_some_and(|left| {
+            *left = left.wrapping_sub(1);
+            *left == 0
+        });
+        assert!(!panics, "a mistake of ours");
+        async move {
+            tokio::time::sleep(CONNECT).await;
+            let (failing, server, up) = {
+                let mut state = self.lock();
+                let failing = state.failing.get_mut(&to.ip()).and_then(VecDeque::pop_front);
+                let any = || state.any_port.get(&to.ip()).map(|server| (server.clone(), false));
+                (failing, state.servers.get(&to).cloned().or_else(any), state.up.contains(&to.ip()))
+            };
+            if let Some(number) = failing {
+                return Err(io::Error::from_raw_os_error(number));
+            }
+            let Some((server, resets)) = server else {
+                if up {
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                return futures::future::pending().await;
+            };
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            tokio::spawn(server(theirs));
+            Ok(Box::new(Stream { inner: ours, resets, _place: place }) as BoxStream)
+        }
+        .boxed()
+    }
+
+    fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>> {
+        let mut local = bind.local;
+        if local.port() == 0 {
+            local.set_port(40_000);
+        }
+        let (inbox, arrived) = mpsc::unbounded_channel();
+        Ok(Box::new(Socket { local, net: self.clone(), inbox, arrived: tokio::sync::Mutex::new(arrived) }))
+    }
+
+    fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        Ok(vec![Interface {
+            name: "eth0".to_owned(),
+            index: 2,
+            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            addresses: vec!["192.0.2.1/24".parse().unwrap()],
+            loopback: false,
+            point_to_point: false,
+        }])
+    }
+
+    /// ARP only: ports are asked by connects.
+    fn link(&self, _: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+        if kind != LinkKind::Arp {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let (inbox, arrived) = mpsc::unbounded_channel();
+        Ok(Box::new(Wire { net: self.clone(), inbox, arrived: tokio::sync::Mutex::new(arrived) }))
+    }
+
+    fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        async move { name.parse().map(|ip| vec![ip]).map_err(|_| io::ErrorKind::NotFound.into()) }.boxed()
+    }
+
+    fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
+        let panics = self.lock().panics_on_name.contains(&ip);
+        assert!(!panics, "a mistake of ours");
+        let name = self.lock().names.get(&ip).cloned();
+        async move { Ok(name) }.boxed()
+    }
+
+    fn note_zone(&self, _: IpAddr, _: u32) {}
+}
+
+struct Socket {
+    local: SocketAddr,
+    net: FakeNet,
+    inbox: mpsc::UnboundedSender<(Vec<u8>, SocketAddr)>,
+    arrived: tokio::sync::Mutex<mpsc::UnboundedReceiver<(Vec<u8>, SocketAddr)>>,
+}
+
+impl Datagram for Socket {
+    fn send_to<'a>(&'a self, data: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<usize>> {
+        let sent = Sent { to };
+        let scripts = self.net.lock().scripts.clone();
+        let mut answers: Vec<Answer> = scripts.iter().flat_map(|script| script(&sent)).collect();
+        answers.sort_by_key(|(after, ..)| *after);
+        self.net.lock().sent.push(sent);
+        let inbox = self.inbox.clone();
+        tokio::spawn(async move {
+            let start = Instant::now();
+            for (after, from, data) in answers {
+                tokio::time::sleep_until(start + after).await;
+                let _ = inbox.send((data, from));
+            }
+        });
+        futures::future::ready(Ok(data.len())).boxed()
+    }
+
+    fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
+        async move {
+            let (data, from) = self.arrived.lock().await.recv().await.unwrap();
+            let length = data.len().min(buf.len());
+            buf[..length].copy_from_slice(&data[..length]);
+            Ok((length, from))
+        }
+        .boxed()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+}
+
+struct Wire {
+    net: FakeNet,
+    inbox: mpsc::UnboundedSender<Vec<u8>>,
+    arrived: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl Link for Wire {
+    fn send(&self, frames: &[&[u8]]) -> io::Result<usize> {
+        for frame in frames {
+            let wanted: [u8; 4] = frame[38..42].try_into().unwrap();
+            let mut state = self.net.lock();
+            state.arp_asked.push(wanted.into());
+            let own = state.macs.get(&Ipv4Addr::from(wanted)).copied();
+            // The router's answer and the host's own both arrive.
+            for mac in own.into_iter().chain(state.proxy) {
+                let asker: [u8; 10] = frame[22..32].try_into().unwrap();
+                let reply = [
+                    &frame[6..12],
+                    &mac.0[..],
+                    &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2][..],
+                    &mac.0[..],
+                    &wanted[..],
+                    &asker[..],
+                ];
+                let _ = self.inbox.send(reply.concat());
+            }
+        }
+        Ok(frames.len())
+    }
+
+    fn receive<'a>(&'a self, take: &'a mut (dyn FnMut(&[u8]) + Send)) -> BoxFuture<'a, io::Result<usize>> {
+        async move {
+            let frame = self.arrived.lock().await.recv().await.unwrap();
+            take(&frame);
+            Ok(1)
+        }
+        .boxed()
+    }
+}

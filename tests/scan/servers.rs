@@ -1,0 +1,196 @@
+//! What stands on the network: cameras, and pages of text.
+
+use std::time::Duration;
+
+use base64::Engine;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::net::{Asked, FakeNet};
+
+/// A camera of one stream, `/live` on port 554.
+#[derive(Debug, Clone)]
+pub struct Camera {
+    pub ip: String,
+    pub server: String,
+    pub session_name: String,
+    /// The login it demands, as `user:password`.
+    pub login: Option<String>,
+    /// Every path is answered by 453.
+    pub busy: bool,
+    /// Every path is its stream.
+    pub any_path: bool,
+}
+
+impl Camera {
+    pub fn new(ip: &str) -> Camera {
+        Camera {
+            ip: ip.to_owned(),
+            server: "Rtsp Server/3.0".to_owned(),
+            session_name: "Media Presentation".to_owned(),
+            login: None,
+            busy: false,
+            any_path: false,
+        }
+    }
+
+    /// Puts it on the network.
+    pub fn on(self, net: &FakeNet) {
+        let (net_of_camera, at) = (net.clone(), format!("{}:554", self.ip));
+        net.serve(&at.clone(), move |stream| {
+            let (camera, net, at) = (self.clone(), net_of_camera.clone(), at.clone());
+            async move { camera.talk(stream, net, &at).await }
+        });
+    }
+
+    async fn talk(self, mut stream: DuplexStream, net: FakeNet, at: &str) {
+        let mut buffer = Vec::new();
+        let packets = packets();
+        let mut next = packets.len();
+        loop {
+            while let Some(text) = whole_request(&mut buffer) {
+                let asked = net.note(at.parse().unwrap(), text);
+                if stream.write_all(self.answer(&asked).as_bytes()).await.is_err() {
+                    return;
+                }
+                match asked.method() {
+                    "PLAY" => next = 0,
+                    "TEARDOWN" => next = packets.len(),
+                    _ => {}
+                }
+            }
+            tokio::select! {
+                read = stream.read_buf(&mut buffer) => if !matches!(read, Ok(1..)) { return },
+                () = tokio::time::sleep(Duration::from_millis(40)), if next < packets.len() => {
+                    if stream.write_all(&packets[next]).await.is_err() { return }
+                    next += 1;
+                }
+            }
+        }
+    }
+
+    fn answer(&self, asked: &Asked) -> String {
+        let head = |status: &str, more: &str| {
+            let cseq = asked.header("CSeq").unwrap_or("0");
+            format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\nServer: {}\r\n{more}", self.server)
+        };
+        let path = asked.target().splitn(4, '/').nth(3).unwrap_or_default();
+        match asked.method() {
+            "OPTIONS" => head("200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n"),
+            _ if self.busy => head("453 Not Enough Bandwidth", "\r\n"),
+            _ if !self.lets_in(asked) => {
+                head("401 Unauthorized", "WWW-Authenticate: Basic realm=\"IP Camera\"\r\n\r\n")
+            }
+            "DESCRIBE" if path == "live" || self.any_path => {
+                let sdp = self.sdp();
+                let more = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
+                head("200 OK", &more)
+            }
+            "SETUP" => {
+                let transport = asked.header("Transport").unwrap_or_default();
+                head("200 OK", &format!("Transport: {transport}\r\nSession: 77;timeout=60\r\n\r\n"))
+            }
+            "PLAY" | "TEARDOWN" | "GET_PARAMETER" => head("200 OK", "Session: 77\r\n\r\n"),
+            _ => head("404 Stream Not Found", "\r\n"),
+        }
+    }
+
+    fn lets_in(&self, asked: &Asked) -> bool {
+        let Some(login) = &self.login else { return true };
+        let expected = base64::engine::general_purpose::STANDARD.encode(login);
+        asked.header("Authorization").is_some_and(|a| a.strip_prefix("Basic ") == Some(&expected))
+    }
+
+    fn sdp(&self) -> String {
+        let (ip, name) = (&self.ip, &self.session_name);
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns={name}\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n\
+             a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:trackID=1\r\n"
+        )
+    }
+}
+
+/// The first request when it is all there, taken out of `buffer`; interleaved frames before it are passed over.
+pub fn whole_request(buffer: &mut Vec<u8>) -> Option<String> {
+    while buffer.first() == Some(&b'$') {
+        let length = 4 + usize::from(u16::from_be_bytes([*buffer.get(2)?, *buffer.get(3)?]));
+        if buffer.len() < length {
+            return None;
+        }
+        buffer.drain(..length);
+    }
+    let head = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+    let body = text.split("content-length:").nth(1).and_then(|v| v.lines().next()?.trim().parse().ok()).unwrap_or(0);
+    if buffer.len() < head + body {
+        return None;
+    }
+    Some(String::from_utf8_lossy(&buffer.drain(..head + body).collect::<Vec<u8>>()).into_owned())
+}
+
+/// The pictures of a real camera, each as the interleaved frames of its RTP packets (RFC 6184, RFC 2326 §10.12).
+fn packets() -> Vec<Vec<u8>> {
+    let file = include_bytes!("../data/media/camera_h264_1280x720_25fps.h264");
+    let starts: Vec<usize> = (0..file.len() - 3).filter(|&i| file[i..].starts_with(&[0, 0, 1])).collect();
+    let ends = starts.iter().skip(1).copied().chain([file.len()]);
+    let mut pictures: Vec<Vec<u8>> = vec![Vec::new()];
+    let mut sequence = 0u16;
+    for (start, end) in starts.iter().zip(ends) {
+        let nal = &file[start + 3..end];
+        let nal = &nal[..nal.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1)];
+        let ends_picture = matches!(nal[0] & 0x1f, 1 | 5);
+        let timestamp = pictures.len() as u32 * 3600;
+        let chunks: Vec<Vec<u8>> = if nal.len() <= 1400 {
+            vec![nal.to_vec()]
+        } else {
+            let parts: Vec<&[u8]> = nal[1..].chunks(1400).collect();
+            let last = parts.len() - 1;
+            let fu = |(n, part): (usize, &&[u8])| {
+                let edge = if n == 0 { 0x80 } else { 0 } | if n == last { 0x40 } else { 0 };
+                [&[nal[0] & 0xe0 | 28, edge | nal[0] & 0x1f], *part].concat()
+            };
+            parts.iter().enumerate().map(fu).collect()
+        };
+        let count = chunks.len();
+        for (n, chunk) in chunks.into_iter().enumerate() {
+            let marker = if ends_picture && n + 1 == count { 0x80 } else { 0 };
+            let rtp =
+                [&[0x80, 96 | marker][..], &sequence.to_be_bytes(), &timestamp.to_be_bytes(), &[0, 0, 0, 7], &chunk];
+            let rtp = rtp.concat();
+            let frame = [&[b'$', 0][..], &(rtp.len() as u16).to_be_bytes(), &rtp].concat();
+            sequence = sequence.wrapping_add(1);
+            pictures.last_mut().unwrap().extend(frame);
+        }
+        if ends_picture {
+            pictures.push(Vec::new());
+        }
+    }
+    pictures.retain(|p| !p.is_empty());
+    pictures
+}
+
+/// Serves a text protocol of the HTTP family: `answer` gives the bytes for each request and the connection is closed.
+pub fn pages(net: &FakeNet, at: &str, answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) {
+    let (answer, of, net_of_server) = (std::sync::Arc::new(answer), at.to_owned(), net.clone());
+    net.serve(at, move |mut stream| {
+        let (answer, of, net) = (answer.clone(), of.clone(), net_of_server.clone());
+        async move {
+            let mut buffer = Vec::new();
+            loop {
+                if let Some(text) = whole_request(&mut buffer) {
+                    let asked = net.note(of.parse().unwrap(), text);
+                    let _ = stream.write_all(&answer(&asked)).await;
+                    return;
+                }
+                if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// An HTTP answer of this status, with headers and a body.
+pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
