@@ -21,8 +21,10 @@ use camscan::model::{FindingKind, HostTarget, Method, ProbeOptions, ScanPlan, Ta
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
 use camscan::net::{Dialer, Net, RealNet};
-use camscan::probe::{Discoverer, DiscoveryContext};
+use camscan::probe::{Discoverer, DiscoveryContext, HostContext, Logins, PortProber};
 use camscan::protocol::DISCOVERERS;
+use camscan::protocol::tcp::ports::open_ports;
+use camscan::protocol::tcp::syn::SynScanner;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -258,6 +260,66 @@ fn a_link_for_tcp_answers_hears_those_to_its_port_alone() {
     assert_eq!(answers, ["answer 554 12", "answer 555 14"], "{text}");
 }
 
+/// What a scan of ports said: of how many hosts, and how many of their ports were what; how the hosts were asked.
+fn scan_ports(namespace: &Namespace, hosts: u8, ports: &str, privileged: bool) -> Vec<String> {
+    let done = namespace.play(&format!("scan-ports {hosts} {ports}"), privileged).output().unwrap();
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success() && text.contains("took "), "{text}");
+    text.lines().filter(|l| l.starts_with("took")).for_each(|l| println!("{l}, privileged: {privileged}"));
+    text.lines().filter(|l| l.starts_with("ports")).map(str::to_owned).collect()
+}
+
+/// A wire with 10.99.1.1 and so on at its other end; they listen on 554, and drop what comes to 443.
+fn served(hosts: u8) -> Option<(Namespace, Namespace, Running)> {
+    let (scanner, others) = wire()?;
+    for host in 1..=hosts {
+        others.run(&format!("ip addr add 10.99.1.{host}/16 dev wire"));
+    }
+    // Neither SYN and ACK nor RST find the way back.
+    others.run("ip rule add sport 443 blackhole");
+    let listener = Running::start(others.play("listen 554", true));
+    Some((scanner, others, listener))
+}
+
+#[test]
+fn both_rungs_say_the_same_of_ports() {
+    let Some((scanner, others, _listener)) = served(1) else { return };
+    let same = "open [554] refused [80, 8554] silent [443] any false";
+    let ports = "554,80,443,8554,9100";
+    assert_eq!(scan_ports(&scanner, 1, ports, true), [format!("ports of 10.99.1.1 by frames: {same}")]);
+    // The scanner's kernel has reset what was offered: no connection is left half open (03, SYN_RECV).
+    let table = others.command("cat").arg("/proc/net/tcp").output().unwrap();
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    let states: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3)).collect();
+    assert!(states.contains(&"0A") && !states.contains(&"03"), "{table}");
+    assert_eq!(scan_ports(&scanner, 1, ports, false), [format!("ports of 10.99.1.1 by connects: {same}")]);
+}
+
+#[test]
+fn both_rungs_see_through_a_host_that_takes_any_port() {
+    let Some((scanner, others, _listener)) = served(1) else { return };
+    let redirect = "add table ip any; add chain ip any in { type nat hook prerouting priority -100; }; \
+                    add rule ip any in tcp dport 1-65535 redirect to :554";
+    if !others.command("nft").arg(redirect).status().is_ok_and(|s| s.success()) {
+        println!("skipped: no nft that redirects");
+        return;
+    }
+    let ports = (8000..8060).map(|p| p.to_string()).collect::<Vec<_>>().join(",");
+    for privileged in [true, false] {
+        let said = scan_ports(&scanner, 1, &ports, privileged);
+        assert!(said.len() == 1 && said[0].ends_with("any true"), "{said:?}");
+    }
+}
+
+#[test]
+fn two_hundred_hosts_are_asked_side_by_side() {
+    let Some((scanner, _others, _listener)) = served(200) else { return };
+    let said = scan_ports(&scanner, 200, "554,80,443,8000,8554,37777,34567,8080,81,88,8899,10554", true);
+    assert_eq!(said.len(), 200);
+    let same = "open [554] refused [80, 81, 88, 8000, 8080, 8554, 8899, 10554, 34567, 37777] silent [443] any false";
+    assert!(said.iter().all(|line| line.ends_with(&format!("by frames: {same}"))), "{said:?}");
+}
+
 /// Started inside a namespace by the tests above.
 #[test]
 #[ignore = "a role in the other tests"]
@@ -270,6 +332,10 @@ fn role() {
     match words[..] {
         ["answer-arp", how, every] => runtime.block_on(answer_arp(how == "proxy", every.parse().unwrap())),
         ["listen", port] => listen(port.parse().unwrap()),
+        ["scan-ports", hosts, ports] => {
+            let ports = ports.split(',').map(|p| p.parse().unwrap()).collect();
+            runtime.block_on(run_port_scan(hosts.parse().unwrap(), ports));
+        }
         ["ask-by-syn"] => runtime.block_on(ask_by_syn()),
         ["sweep", targets, methods] => runtime.block_on(run_sweep(targets, methods)),
         _ => panic!("no such role: {role}"),
@@ -374,6 +440,57 @@ fn syn((own_mac, from): ([u8; 6], u16), (mac, to): ([u8; 6], u16)) -> Vec<u8> {
     let sum = tcp::ipv4_checksum(&layer.to_immutable(), &source, &destination);
     layer.set_checksum(sum);
     frame
+}
+
+/// Asks the ports of 10.99.1.1 and so on, all hosts at once; by frames where the right is had.
+async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
+    let net: Arc<dyn Net> = RealNet::new();
+    let interfaces = net.interfaces().unwrap();
+    let pace = Arc::new(Pace::new(None));
+    let dialer = Arc::new(Dialer::new(net.clone(), pace.clone(), 4096, 4));
+    let scanner = SynScanner::start(&net, &interfaces, &pace).ok();
+    if let Some(scanner) = &scanner {
+        // As many hosts share one wire, so do they one MAC address.
+        let _ = net.connect("10.99.1.1:1".parse().unwrap()).await;
+        let table = net.neighbours().await.unwrap();
+        let mac = table.iter().find(|n| n.ip.to_string() == "10.99.1.1").unwrap().mac;
+        (1..=hosts).for_each(|host| scanner.note_station([10, 99, 1, host].into(), mac));
+    }
+    let how = if scanner.is_some() { "frames" } else { "connects" };
+    let scanner = scanner.map(|s| -> Arc<dyn PortProber> { s });
+    let began = Instant::now();
+    let asked = (1..=hosts).map(|number| {
+        let host = HostContext {
+            ip: [10, 99, 1, number].into(),
+            name: format!("10.99.1.{number}"),
+            options: Arc::new(ProbeOptions::default()),
+            net: net.clone(),
+            dialer: dialer.clone(),
+            logins: Logins::new(2),
+            signatures: Arc::new(Signatures::default()),
+            cancel: CancellationToken::new(),
+            deadline: tokio::time::Instant::now() + Duration::from_secs(30),
+            facts: Arc::default(),
+            findings: mpsc::channel(1).0,
+            ports: scanner.clone(),
+        };
+        let ports = ports.clone();
+        async move {
+            let (open, mut told) = mpsc::channel(64);
+            let telling = async { while told.recv().await.is_some() {} };
+            (host.ip, tokio::join!(open_ports(&host, &ports, open), telling).0)
+        }
+    });
+    let said = futures::future::join_all(asked).await;
+    let took = began.elapsed();
+    for (ip, mut o) in said {
+        for ports in [&mut o.open, &mut o.refused, &mut o.timed_out] {
+            ports.sort_unstable();
+        }
+        let ports = format!("open {:?} refused {:?} silent {:?}", o.open, o.refused, o.timed_out);
+        println!("ports of {ip} by {how}: {ports} any {}", o.takes_any_port);
+    }
+    println!("took {} ms for {hosts} hosts", took.as_millis());
 }
 
 async fn run_sweep(targets: &str, methods: &str) {
