@@ -57,6 +57,12 @@ impl Outputs {
         Outputs { pictures: Pictures::In(folder.to_owned()), ..self }
     }
 
+    /// The same, with a table that tells everything.
+    pub fn in_depth(mut self) -> Outputs {
+        self.settings.verbose = true;
+        self
+    }
+
     /// Whether devices go to standard output as they are done.
     pub fn streams(&self) -> bool {
         self.settings.stdout == Some(Format::Jsonl)

@@ -25,7 +25,7 @@ use crate::net::real::RealNet;
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
-    let outputs = Outputs::check(&settings.output)?;
+    let outputs = Outputs::check(&settings.output)?.in_depth();
     scan::check_snapshots(settings)?;
     let signatures = scan::signatures(settings)?;
     let net = RealNet::new();
