@@ -118,6 +118,7 @@ pub const TABLE: &[Port] = &[
     port(9996, Known, &[Http], "playback of MediaMTX"),
     port(9997, Known, &[Http], "API of MediaMTX"),
     port(9998, Known, &[Http], "metrics of MediaMTX"),
+    port(8088, Known, &[Http, Webrtc], "Janus"),
     port(3478, Known, &[Stun, Turn], "STUN and TURN"),
     port(5349, Known, &[Stun, Turn], "STUN and TURN over TLS"),
     port(8971, Known, &[Https], "Frigate's page"),

@@ -52,9 +52,9 @@ pub fn web_ports(host: &HostContext) -> Vec<Service> {
     services
 }
 
-/// The HTTP addresses among the hints that hold `word`, then the candidates on every HTTP port. Where the host is known
-/// to have RTSP, they are guessed only on ports where `protocol` is expected.
-pub fn places(host: &HostContext, protocol: Protocol, word: &str, candidates: &[Candidate]) -> Vec<Place> {
+/// The HTTP addresses among the hints that hold one of the `words` (lower case), then the candidates on every HTTP port.
+/// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected.
+pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates: &[Candidate]) -> Vec<Place> {
     let mut places = Vec::new();
     let mut add = |place: Place| {
         let same = |p: &Place| (p.port, p.tls, &p.target) == (place.port, place.tls, &place.target);
@@ -64,9 +64,8 @@ pub fn places(host: &HostContext, protocol: Protocol, word: &str, candidates: &[
     };
     for hint in host.hints() {
         let address = Address::read(&hint.url, "http", host.ip, &host.name);
-        if let Some(a) =
-            address.filter(|a| a.scheme.starts_with("http") && a.target.to_ascii_lowercase().contains(word))
-        {
+        let fits = |target: &str| words.iter().any(|word| target.to_ascii_lowercase().contains(word));
+        if let Some(a) = address.filter(|a| a.scheme.starts_with("http") && fits(&a.target)) {
             let (port, tls) = (a.port_or_default(), a.tls());
             add(Place { port, tls, target: a.target, guessed: false });
         }

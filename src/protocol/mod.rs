@@ -24,6 +24,7 @@ pub mod ssdp;
 pub mod stun;
 pub mod sweep;
 pub mod tcp;
+pub mod webrtc;
 pub mod wsdd;
 pub mod xml;
 
@@ -57,9 +58,11 @@ pub const INQUIRIES: &[&dyn HostProbe] =
 pub const ANALYSERS: &[&dyn HostProbe] = &[
     &ssdp::describe::Describe,
     &onvif::analyze::OnvifAnalysis,
+    &webrtc::gateway::Gateways,
     &rtsp::analyze::Analyse,
     &mjpeg::analyze::MjpegAnalysis,
     &rtmp::analyze::RtmpAnalysis,
     &hls::analyze::HlsAnalysis,
     &dash::analyze::DashAnalysis,
+    &webrtc::analyze::WhepAnalysis,
 ];

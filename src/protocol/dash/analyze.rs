@@ -27,7 +27,7 @@ impl HostProbe for DashAnalysis {
                 return;
             }
             let (mut found, mut dead) = (0, Vec::new());
-            for place in manifest::places(host, Protocol::Dash, ".mpd", &stream_url::dash()) {
+            for place in manifest::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
                 if host.is_over() || found >= MAX_STREAMS {
                     return;
                 }

@@ -25,7 +25,7 @@ impl HostProbe for HlsAnalysis {
                 return;
             }
             let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
-            for place in manifest::places(host, Protocol::Hls, ".m3u8", &stream_url::hls()) {
+            for place in manifest::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
                 walk.ask(place).await;
             }
         })

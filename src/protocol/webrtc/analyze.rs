@@ -1,0 +1,224 @@
+//! Looks for WHEP endpoints: OPTIONS tells whether there is one, the answer to an offer what it would send. Every session
+//! that is opened is closed.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::wire::{self, Seed};
+use crate::identify::stream_url;
+use crate::model::{
+    ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
+};
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::text;
+
+/// The analysis of WHEP endpoints.
+pub struct WhepAnalysis;
+
+impl HostProbe for WhepAnalysis {
+    fn name(&self) -> &'static str {
+        "webrtc"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+                return;
+            }
+            let mut found = 0;
+            for place in manifest::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
+                if host.is_over() || found >= MAX_STREAMS {
+                    return;
+                }
+                if place.guessed && !takes_offers(host, &place).await {
+                    continue;
+                }
+                if let Some(stream) = ask(host, &place).await {
+                    found += 1;
+                    host.say(FindingKind::Stream(Box::new(stream))).await;
+                }
+            }
+        })
+    }
+}
+
+/// Whether OPTIONS names offers as what is taken, so that nothing is posted to a page that only looks so.
+async fn takes_offers(host: &HostContext, place: &Place) -> bool {
+    let request = Request {
+        method: "OPTIONS",
+        follow: false,
+        max_body: 1024,
+        ..Request::get(place.port, place.tls, place.target.clone())
+    };
+    let Ok(answer) = client::send(host, request).await else { return false };
+    if !matches!(answer.status, 200 | 204) {
+        return false;
+    }
+    let has = |header: &str, word: &str| answer.headers_named(header).any(|v| v.to_ascii_lowercase().contains(word));
+    // The draft's own mark; or a POST that goes with the DELETE and PATCH of a session.
+    has("Accept-Post", "application/sdp")
+        || (has("Access-Control-Allow-Methods", "post")
+            && has("Access-Control-Allow-Methods", "delete")
+            && (has("Access-Control-Allow-Methods", "patch") || has("Link", "ice-server")))
+}
+
+/// Posts an offer, reads the answer and closes the session. None when a guess led nowhere.
+async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
+    let seed = Seed {
+        session: fastrand::u32(1..),
+        ice: fastrand::u128(..),
+        fingerprint: std::array::from_fn(|_| fastrand::u8(..)),
+    };
+    let offer = wire::offer(&seed).into_bytes();
+    let target = place.target.clone();
+    let login = !place.guessed || host.logins.worked().is_some();
+    let request =
+        Request { follow: false, login, ..Request::post(place.port, place.tls, target, "application/sdp", offer) };
+    let started = Instant::now();
+    let answer = match client::send(host, request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let mut stream = Stream::new(client::url(host, place.tls, place.port, &place.target), Protocol::Webrtc);
+            stream.url = text::redact_url(&stream.url);
+            manifest::stop(&mut stream, Step::Spoken, StreamStatus::Error, error.kind, error.message);
+            return (!place.guessed).then_some(stream);
+        }
+    };
+    let took = started.elapsed();
+    let mut stream = manifest::stream(host, Protocol::Webrtc, &answer, took);
+    if let Some(note) = close(host, &answer).await {
+        stream.warnings.push(note);
+    }
+    let sdp = wire::answer(&answer.body).filter(|_| matches!(answer.status, 200 | 201));
+    let Some((video, audio)) = sdp else {
+        let (status, kind, message) = match answer.status {
+            200..=299 => (StreamStatus::Error, ErrorKind::Protocol, "no session description came back".to_owned()),
+            status => manifest::refusal(host, status),
+        };
+        stream.open = (status == StreamStatus::AuthRequired).then_some(false);
+        manifest::stop(&mut stream, Step::Described, status, kind, message);
+        return (!place.guessed || status == StreamStatus::AuthRequired).then_some(stream);
+    };
+    say_service(host, &answer).await;
+    stream.transport = Transport::Udp;
+    stream.sources.push(StreamSource::Sdp);
+    (stream.video, stream.audio) = (video, audio);
+    match stream.video.is_some() || stream.audio.is_some() {
+        true => {
+            stream.status = StreamStatus::Described;
+            stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
+        }
+        false => {
+            let message = "the answer offers neither picture nor sound";
+            manifest::stop(&mut stream, Step::Described, StreamStatus::NoData, ErrorKind::Device, message);
+        }
+    }
+    Some(stream)
+}
+
+/// Closes the session an answer opened, at the address it names; a note when that cannot be done.
+async fn close(host: &HostContext, answer: &Response) -> Option<String> {
+    if answer.status != 201 {
+        return None;
+    }
+    let Some(location) = answer.header("Location") else {
+        return Some("names no address to close the session at".to_owned());
+    };
+    let place = match manifest::resolve(host, answer, location) {
+        Ok(place) => place,
+        Err(note) => return Some(note),
+    };
+    let login = answer.logged_in;
+    let request = Request {
+        method: "DELETE",
+        follow: false,
+        login,
+        max_body: 1024,
+        ..Request::get(place.port, place.tls, place.target)
+    };
+    match client::send(host, request).await {
+        Ok(closed) if matches!(closed.status, 200..=299 | 404 | 410) => None,
+        Ok(closed) => Some(format!("the session could not be closed: answered {}", closed.status)),
+        Err(error) => Some(format!("the session could not be closed: {error}")),
+    }
+}
+
+async fn say_service(host: &HostContext, answer: &Response) {
+    let mut service = Service::new(Protocol::Webrtc, Transport::Tcp, answer.port);
+    service.url = Some(text::redact_url(&answer.url(host)));
+    service.server = answer.header("Server").and_then(text::clean_some);
+    host.say(FindingKind::Service(service)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::StreamHint;
+    use crate::model::{ProbeOptions, VideoCodec};
+    use crate::net::fake::{FakeNet, Reply};
+
+    const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+        a=rtpmap:96 H264/90000\r\na=sendonly\r\n";
+
+    fn reply(status: &str, headers: &str, body: &str) -> Reply {
+        Reply::Last(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    }
+
+    async fn analyse(
+        hint: Option<&str>,
+        answer: impl Fn(&str, &str) -> Reply + Send + Sync + 'static,
+    ) -> (Vec<Stream>, Vec<String>) {
+        let net = FakeNet::new();
+        let log = net.answer("192.0.2.10:8889", move |asked| answer(asked.method(), asked.target()));
+        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
+        host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8889)));
+        if let Some(hint) = hint {
+            host.facts.note(&FindingKind::StreamHint(StreamHint::new(hint)));
+        }
+        WhepAnalysis.run(&host).await;
+        let said = std::iter::from_fn(|| said.try_recv().ok());
+        let streams = said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None });
+        (streams.collect(), log.all().iter().map(|a| format!("{} {}", a.method(), a.target())).collect())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_was_opened_is_closed() {
+        let (streams, asked) =
+            analyse(Some("http://192.0.2.10:8889/cam/whep"), |method, target| match (method, target) {
+                ("POST", "/cam/whep") => reply("201 Created", "Location: /cam/whep/5f3\r\n", ANSWER),
+                ("DELETE", "/cam/whep/5f3") => reply("200 OK", "", ""),
+                _ => reply("404 Not Found", "", ""),
+            })
+            .await;
+        let [stream] = &streams[..] else { panic!("{streams:#?}") };
+        assert_eq!((stream.url.as_str(), stream.status), ("http://192.0.2.10:8889/cam/whep", StreamStatus::Described));
+        assert_eq!(stream.video.as_ref().unwrap().codec, Some(VideoCodec::H264));
+        assert_eq!(stream.warnings, [""; 0]);
+        assert_eq!(asked[..2], ["POST /cam/whep", "DELETE /cam/whep/5f3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_posted_to_a_page_that_answers_everything() {
+        let (streams, asked) = analyse(None, |_, _| reply("200 OK", "Allow: GET, POST\r\n", "<html>")).await;
+        assert_eq!(streams, []);
+        assert!(!asked.is_empty() && asked.iter().all(|a| a.starts_with("OPTIONS")), "{asked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guess_counts_when_it_takes_offers() {
+        let (streams, _) = analyse(None, |method, target| match (method, target) {
+            ("OPTIONS", "/whep") => reply("204 No Content", "Accept-Post: application/sdp\r\n", ""),
+            ("POST", "/whep") => reply("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+            _ => reply("404 Not Found", "", ""),
+        })
+        .await;
+        assert_eq!(
+            streams.iter().map(|s| (s.status, s.open)).collect::<Vec<_>>(),
+            [(StreamStatus::AuthRequired, Some(false))]
+        );
+    }
+}
