@@ -23,6 +23,8 @@ use crate::text;
 const MAX_NAMED: usize = 16;
 /// Names guessed at most: some servers take every name and then send nothing.
 const MAX_GUESSES: usize = 4;
+/// Guesses that are taken and stay silent before no further one is made.
+const MAX_SILENT: usize = 2;
 /// How long frames of a guess are awaited at most.
 const GUESS_TIME: Duration = Duration::from_secs(3);
 /// Bytes counted of one stream at most.
@@ -94,14 +96,17 @@ fn places(host: &HostContext, service: &Service) -> Vec<Place> {
         }
     }
     let guesses = stream_url::rtmp().into_iter().filter(|c| c.port.is_none_or(|p| p == service.port));
-    let guesses = guesses.map(|c| Place::of_path(&c.path, true)).take(MAX_GUESSES);
+    let mut guesses: Vec<Place> = guesses.map(|c| Place::of_path(&c.path, true)).collect();
+    // An application without a name is a stream with few servers; the others take it and are silent.
+    guesses.sort_by_key(|place| place.name.is_empty());
     if places.is_empty() {
-        places.extend(guesses);
+        places.extend(guesses.into_iter().take(MAX_GUESSES));
     }
     places
 }
 
 async fn analyse(host: &HostContext, mut service: Service) {
+    let mut silent = 0;
     for place in places(host, &service) {
         if host.is_over() {
             return;
@@ -127,6 +132,9 @@ async fn analyse(host: &HostContext, mut service: Service) {
         if is_proved || !place.guessed {
             host.say(FindingKind::Stream(Box::new(stream))).await;
         } else if takes_any {
+            silent += 1;
+        }
+        if silent >= MAX_SILENT {
             return;
         }
     }
