@@ -170,6 +170,14 @@ impl Signatures {
         Ok(signatures)
     }
 
+    /// How many signatures the text of a file holds.
+    ///
+    /// # Errors
+    /// As [`Signatures::with_folder`].
+    pub fn count(file: &Path, text: &str) -> Result<usize, SignatureError> {
+        read(file, text).map(|entries| entries.len())
+    }
+
     fn of(entries: Vec<Entry>) -> Self {
         let mut fields: BTreeMap<Field, OneField> = BTreeMap::new();
         for entry in entries {

@@ -1,0 +1,316 @@
+//! Every pure parser of camscan as a function of bytes: for the fuzz targets, and for the smoke test, which includes this
+//! file. A parser joins by a function and a line in [`TARGETS`]; `fuzz_targets/` has one file of two lines for each.
+
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use camscan::cli::{config_file, environment::Environment};
+use camscan::export;
+use camscan::identify::signature::{Field, Signatures};
+use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtp, ts, vpx};
+use camscan::model::{ProbeTarget, TargetSpec};
+use camscan::protocol::address::Announced;
+use camscan::protocol::onvif::{soap, wire as onvif};
+use camscan::protocol::rtsp::frames::Meter;
+use camscan::protocol::rtsp::sdp::Session;
+use camscan::protocol::rtsp::url::RtspUrl;
+use camscan::protocol::{arp, beacon, dash, hls, icmp, mdns, mjpeg, rtmp, rtsp, ssdp, stun, wsdd};
+use camscan::protocol::{auth, http, xml};
+use camscan::text;
+
+/// A parser.
+pub type Target = fn(&[u8]);
+
+/// All of them by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("arp", arp_frame),
+    ("auth", auth_challenge),
+    ("beacon", beacon_answer),
+    ("config", config),
+    ("dash", dash_manifest),
+    ("frames", frames),
+    ("hls", hls_playlist),
+    ("http", http_answer),
+    ("icmp", icmp_message),
+    ("mdns", mdns_message),
+    ("media", media),
+    ("mjpeg", mjpeg_parts),
+    ("onvif", onvif_answer),
+    ("page", page),
+    ("report", report),
+    ("rtmp", rtmp_chunks),
+    ("rtsp", rtsp_stream),
+    ("sdp", sdp),
+    ("signatures", signatures),
+    ("ssdp", ssdp_answer),
+    ("stun", stun_answer),
+    ("targets", targets),
+    ("text", cleaned),
+    ("wsdd", wsdd_answer),
+    ("xml", xml_document),
+];
+
+const SENDER: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
+
+/// The input cut in parts of 1 to 255 bytes, each as long as the byte before it says: as a network delivers.
+fn parts(mut data: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = data.split_first() {
+        let (part, left) = rest.split_at(usize::from(*length).clamp(1, rest.len().max(1)).min(rest.len()));
+        parts.push(part);
+        data = left;
+    }
+    parts
+}
+
+/// What stands in a report is free of what terminals obey.
+fn is_clean(text: &str) {
+    assert!(!text.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)), "{text:?}");
+}
+
+pub fn arp_frame(data: &[u8]) {
+    if let Some(claim) = arp::wire::parse(data) {
+        assert!(!claim.ip.is_unspecified() && !claim.ip.is_multicast());
+    }
+}
+
+pub fn auth_challenge(data: &[u8]) {
+    let challenges = auth::challenges(data.split(|b| *b == b'\n'));
+    let _ = auth::schemes(&challenges);
+    challenges.iter().filter_map(auth::Challenge::realm).for_each(|realm| is_clean(&realm));
+    if let Some(challenge) = auth::choose(&challenges) {
+        let credential = camscan::model::Credential::new("user", "password");
+        let mut login = auth::Login::new(challenge.clone(), credential);
+        let header = login.authorization("DESCRIBE", "rtsp://192.0.2.9/", b"");
+        assert!(!header.contains(&b'\r') && !header.contains(&b'\n'), "a header that ends itself");
+        let _ = login.renewed(&challenges);
+    }
+    if let Some(sign) = auth::lock_sign(data) {
+        is_clean(&sign.sentence());
+    }
+}
+
+pub fn beacon_answer(data: &[u8]) {
+    if let Some((maker, device)) = beacon::read(data) {
+        let _ = device.facts(maker, SENDER);
+    }
+    for maker in beacon::MAKERS {
+        if let Some(device) = (maker.read)(data) {
+            let _ = device.facts(maker, SENDER);
+        }
+    }
+}
+
+pub fn config(data: &[u8]) {
+    let environment = Environment::of(Default::default());
+    let _ = config_file::parse(&String::from_utf8_lossy(data), Path::new("camscan.yaml"), &environment);
+}
+
+pub fn dash_manifest(data: &[u8]) {
+    if let Ok(base) = "http://192.0.2.9/a/manifest.mpd".parse() {
+        let _ = dash::wire::parse(data, &base, 1_800_000_000.0);
+    }
+}
+
+/// The first byte chooses the codec; then packets, each after its length.
+pub fn frames(data: &[u8]) {
+    let Some((codec, rest)) = data.split_first() else { return };
+    let codecs = ["H264", "H265", "JPEG", "MP4V-ES", "VP8", "VP9", "AV1", "MPEG4-GENERIC"];
+    let codec = codecs[usize::from(*codec) % codecs.len()];
+    let sdp = format!("v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 {codec}/90000\r\n");
+    let Some(media) = Session::parse(sdp.as_bytes()).and_then(|s| s.video().cloned()) else { return };
+    let mut meter = Meter::new(&media);
+    for (n, part) in (0u16..).zip(parts(rest)) {
+        // Half of what is tried begins as a sound packet, so that payloads are reached.
+        let mut packet = Vec::new();
+        if n % 2 == 0 {
+            packet.extend([0x80, 96 | part[..].first().map_or(0, |b| b & 0x80)]);
+            packet.extend(n.to_be_bytes());
+            packet.extend((u32::from(n) * 1800).to_be_bytes());
+            packet.extend([0, 0, 0, 1]);
+        }
+        packet.extend_from_slice(part);
+        meter.push(&packet, Duration::from_millis(u64::from(n) * 20));
+    }
+    meter.finish();
+    let _ = (meter.enough(Duration::from_secs(1)), meter.video(), meter.audio(), meter.picture(), meter.warnings());
+}
+
+pub fn hls_playlist(data: &[u8]) {
+    let _ = hls::wire::parse(data);
+}
+
+pub fn http_answer(data: &[u8]) {
+    use http::wire::Start;
+    for ended in [false, true] {
+        let Start::Head(head, length) = http::wire::parse_start(data, ended) else { continue };
+        assert!(length <= data.len());
+        let mut decoder = head.body(false);
+        let mut body = Vec::new();
+        for chunk in data[length..].chunks(97) {
+            decoder.decode(chunk, &mut body);
+        }
+        assert!(body.len() <= data.len());
+        for encoding in ["gzip", "deflate", "identity"] {
+            assert!(http::wire::unpack(body.clone(), Some(encoding), 4096).0.len() <= 4096);
+        }
+    }
+}
+
+pub fn icmp_message(data: &[u8]) {
+    for v6 in [false, true] {
+        let _ = icmp::wire::is_answer(data, v6, &Default::default());
+    }
+}
+
+pub fn mdns_message(data: &[u8]) {
+    if let Some(message) = mdns::wire::parse(data) {
+        let _ = mdns::wire::emit(&message);
+    }
+}
+
+pub fn media(data: &[u8]) {
+    let _ = (h264::Sps::parse(data), h264::avcc(data), h264::is_intra_slice(data));
+    let _ = (h265::Sps::parse(data), h265::Vps::parse(data), h265::hvcc(data));
+    let _ = (mpeg4::Config::parse(data), mpeg4::is_key(data), mpeg4::begins(data));
+    let _ = (aac::AudioConfig::parse(data), aac::AudioConfig::parse_latm(data), aac::Adts::parse(data));
+    let _ = (jpeg::size(data), jpeg::end(data), jpeg::find(data), jpeg::RtpHeader::parse(data));
+    let _ = (vpx::vp8(data), vpx::vp9(data), vpx::av1(data));
+    let _ = (ts::look(data), mp4::look(data), rtp::Packet::parse(data).is_some());
+    let units = nal::annex_b(data).count() + nal::length_prefixed(data).count();
+    assert!(units <= data.len() + 1 && nal::unescape(data).len() <= data.len());
+}
+
+pub fn mjpeg_parts(data: &[u8]) {
+    let mut pictures = mjpeg::wire::Pictures::default();
+    for part in data.chunks(61) {
+        pictures.push(part);
+        while let Some(picture) = pictures.next_picture() {
+            assert!(picture.starts_with(&[0xff, 0xd8]));
+        }
+    }
+}
+
+pub fn onvif_answer(data: &[u8]) {
+    let answer = soap::read(data);
+    drop(answer);
+    for body in xml::read(data).roots.iter().flat_map(xml::Element::walk) {
+        let _ = (onvif::utc(body), onvif::device_information(body), onvif::services(body), onvif::capabilities(body));
+        let _ = (onvif::network_interfaces(body), onvif::hostname(body), onvif::profiles(body), onvif::uri(body));
+    }
+}
+
+pub fn page(data: &[u8]) {
+    let html = http::page::decode(data, None);
+    let _ = (http::page::title(&html), http::page::refresh(&html), http::page::script_jump(&html));
+    let _ = (http::page::icon(&html), http::page::asks_for_password(&html));
+    assert!(http::page::links(&html, 8).len() <= 8);
+}
+
+pub fn report(data: &[u8]) {
+    let _ = export::read::read(&String::from_utf8_lossy(data));
+}
+
+pub fn rtmp_chunks(data: &[u8]) {
+    let mut reader = rtmp::wire::Reader::default();
+    for part in parts(data) {
+        reader.push(part);
+        while let Ok(Some(message)) = reader.next_message() {
+            let values = message.values();
+            let _ = (rtmp::flv::metadata(&values), rtmp::flv::audio(&message.body));
+            rtmp::flv::video(&message.body);
+        }
+    }
+    rtmp::flv::video(data);
+    let _ = (rtmp::flv::audio(data), rtmp::amf::parse(data));
+}
+
+pub fn rtsp_stream(data: &[u8]) {
+    use rtsp::wire::{Decoder, Next};
+    let mut decoder = Decoder::default();
+    for part in parts(data) {
+        decoder.buffer.extend_from_slice(part);
+        for _ in 0..data.len() + 2 {
+            if !matches!(decoder.next(true), Next::Item(_)) {
+                break;
+            }
+        }
+    }
+    let mut items = 0;
+    while let Next::Item(_) = decoder.finish(true) {
+        items += 1;
+        assert!(items <= data.len() + 1, "items without end");
+    }
+}
+
+pub fn sdp(data: &[u8]) {
+    let Some(session) = Session::parse(data) else { return };
+    session.warnings.iter().for_each(|warning| is_clean(warning));
+    let _ = (session.video().map(Meter::new).is_some(), session.audio().is_some(), session.has_back_channel());
+}
+
+pub fn signatures(data: &[u8]) {
+    // Compiled once.
+    static BUILTIN: LazyLock<Signatures> = LazyLock::new(Signatures::builtin);
+    let _ = Signatures::count(Path::new("signatures.yaml"), &String::from_utf8_lossy(data));
+    for field in [Field::HttpBody, Field::Realm, Field::SdpSession, Field::HttpServer] {
+        for evidence in BUILTIN.evidence(field, &String::from_utf8_lossy(data)) {
+            is_clean(&evidence.value);
+        }
+    }
+}
+
+pub fn ssdp_answer(data: &[u8]) {
+    if let Some(answer) = ssdp::wire::parse(data) {
+        let _ = (answer.facts(SENDER), answer.udn().map(ssdp::wire::mac_of_udn), answer.serial().is_some());
+    }
+    if let Some(location) = Announced::parse("http://192.0.2.9/d.xml")
+        && let Some(description) = ssdp::description::parse(data, &location)
+    {
+        let _ = (description.facts(SENDER), description.mac());
+    }
+}
+
+pub fn stun_answer(data: &[u8]) {
+    let transaction = data.get(8..20).and_then(|t| t.try_into().ok()).unwrap_or_default();
+    for method in [stun::wire::Method::Binding, stun::wire::Method::Allocate, stun::wire::Method::Release] {
+        let _ = stun::wire::parse(data, method, &transaction);
+    }
+}
+
+pub fn targets(data: &[u8]) {
+    let written = String::from_utf8_lossy(data);
+    if let Ok(target) = written.parse::<TargetSpec>() {
+        assert_eq!(target.to_string().parse::<TargetSpec>().ok(), Some(target), "{written:?}");
+    }
+    let _ = (written.parse::<ProbeTarget>().is_ok(), Announced::parse(&written));
+    if let Some(url) = RtspUrl::parse(&written) {
+        is_clean(&url.shown());
+    }
+}
+
+pub fn cleaned(data: &[u8]) {
+    let cleaned = text::clean_bytes(data);
+    is_clean(&cleaned);
+    assert!(cleaned.chars().count() <= text::MAX_CHARS + 1);
+    assert_eq!(text::clean(&cleaned), cleaned);
+    let raw = String::from_utf8_lossy(data);
+    let _ = (text::redact_url(&raw), text::strip_userinfo(&raw));
+}
+
+pub fn wsdd_answer(data: &[u8]) {
+    for found in wsdd::facts::of_sender(wsdd::wire::parse(data), SENDER) {
+        let _ = (wsdd::facts::of_match(&found, SENDER), found.uuid(), found.sort(), found.scopes().count());
+    }
+}
+
+pub fn xml_document(data: &[u8]) {
+    fn depth(element: &xml::Element) -> usize {
+        1 + element.children.iter().map(depth).max().unwrap_or(0)
+    }
+    let document = xml::read(data);
+    let deepest = document.roots.iter().map(depth).max().unwrap_or(0);
+    assert!(deepest <= xml::MAX_DEPTH + 1, "{deepest}");
+    let _ = xml::escape(&String::from_utf8_lossy(data));
+}
