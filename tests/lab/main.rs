@@ -12,6 +12,8 @@
 )]
 
 mod ns;
+mod onvif;
+mod servers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
