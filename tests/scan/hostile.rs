@@ -1,11 +1,14 @@
 //! Hosts that mean harm, each among ordinary cameras: the scan ends in time, and what it says of the cameras is what it
 //! says without them, at the moment it says it without them.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camscan::export::format::Format;
 use camscan::export::{self, Options};
 use camscan::model::{Device, MacAddr, Method, ProbeOptions, Report, ScanEvent, ScanPlan, StreamStatus};
+use camscan::protocol::mdns::wire::{self as mdns, Data, Message, Name, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::net::FakeNet;
@@ -232,6 +235,22 @@ async fn redirects_in_circles_and_astray() {
     }
 }
 
+/// An answer over mDNS that names another host's address, a service of it and a name made of mischief.
+fn mdns_of(n: u32) -> Vec<u8> {
+    let name = |first: &str| Name(vec![first.to_owned(), "_rtsp".into(), "_tcp".into(), "local".into()]);
+    let host = Name(vec![format!("{n}{MISCHIEF}"), "local".into()]);
+    let instance = name(&format!("{MISCHIEF}{n}"));
+    let address = Ipv4Addr::new(192, 0, 2, (n % 250 + 2) as u8);
+    let record = |name: Name, data: Data| Record { name, data };
+    let records = vec![
+        record(Name(vec!["_rtsp".into(), "_tcp".into(), "local".into()]), Data::Ptr(instance.clone())),
+        record(instance.clone(), Data::Srv { port: 9100, target: host.clone() }),
+        record(instance, Data::Txt(vec![format!("md={MISCHIEF}").into_bytes(), b"path=/../../etc".to_vec()])),
+        record(host, Data::A(address)),
+    ];
+    mdns::emit(&Message { response: true, questions: Vec::new(), records })
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_forged_answers() {
     let outcome = among_cameras(all_methods(), |net| {
@@ -241,29 +260,36 @@ async fn a_flood_of_forged_answers() {
                 return Vec::new();
             }
             let port = sent.to.port();
-            let forge = |n: u32| match port {
-                3702 => format!(
-                    "<E><ProbeMatch><EndpointReference><Address>urn:uuid:{n}</Address></EndpointReference>\
+            let forge = |n: u32| -> Vec<u8> {
+                let text = match port {
+                    3702 => format!(
+                        "<E><ProbeMatch><EndpointReference><Address>urn:uuid:{n}</Address></EndpointReference>\
                      <Types>dn:NetworkVideoTransmitter</Types>\
                      <Scopes>onvif://www.onvif.org/name/forged{n}</Scopes>\
                      <XAddrs>http://192.0.2.{}/onvif/device_service http://203.0.113.7/</XAddrs></ProbeMatch></E>",
-                    n % 250 + 2
-                ),
-                _ => format!(
-                    "HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.{}:{}/d.xml\r\nUSN: uuid:{n}\r\nSERVER: x/{n}\r\n\
+                        n % 250 + 2
+                    ),
+                    5353 => return mdns_of(n),
+                    _ => format!(
+                        "HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.{}:{}/d.xml\r\nUSN: uuid:{n}\r\nSERVER: x/{n}\r\n\
                      ST: upnp:rootdevice\r\n\r\n",
-                    n % 250 + 2,
-                    n % 60_000
-                ),
+                        n % 250 + 2,
+                        n % 60_000
+                    ),
+                };
+                text.into_bytes()
             };
             let from = format!("{EVIL}:{port}").parse().unwrap();
-            (0..1000).map(|n| (Duration::from_millis(u64::from(n % 100)), from, forge(n).into_bytes())).collect()
+            (0..1000).map(|n| (Duration::from_millis(u64::from(n % 100)), from, forge(n))).collect()
         });
     })
     .await;
     // Whoever is named has not answered, and what one host says is bounded.
     assert_eq!(outcome.report.devices.len(), CAMERAS.len() + 1);
-    assert!(outcome.device(EVIL).services.len() <= 64, "{}", outcome.device(EVIL).services.len());
+    assert!(outcome.device(EVIL).services.len() <= 512, "{}", outcome.device(EVIL).services.len());
+    for text in strings(&outcome.report) {
+        assert!(!text.chars().any(|c| is_harmful(c) || c == '\n'), "{text:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,6 +361,48 @@ async fn a_handshake_that_never_ends() {
             }
         })
         .await;
+    }
+}
+
+/// A web server inside TLS, with a certificate of this name and of so many bytes.
+fn tls_server(net: &FakeNet, at: &str, name: &str, bytes: usize) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let padding = rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![4; bytes]);
+    parameters.custom_extensions.push(padding);
+    let certificate = parameters.self_signed(&key).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let signer = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    // Nobody checks it on the way.
+    let certified = rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], signer);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    net.serve(at, move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&http("200 OK", "", "<title>hello</title>")).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_without_measure() {
+    let plan = ScanPlan { probe: ProbeOptions { ports: vec![443, 554, 80], ..plan().probe }, ..plan() };
+    for (bytes, is_read) in [(0, true), (1 << 20, false)] {
+        let outcome = among_cameras(plan.clone(), |net| tls_server(net, &format!("{EVIL}:443"), MISCHIEF, bytes)).await;
+        let certificates: Vec<&String> =
+            outcome.device(EVIL).services.iter().filter_map(|s| s.certificate.as_ref()).collect();
+        assert_eq!(!certificates.is_empty(), is_read, "{certificates:?}");
+        assert!(!certificates.iter().any(|c| c.chars().any(is_harmful)), "{certificates:?}");
     }
 }
 
