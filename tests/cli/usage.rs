@@ -118,7 +118,7 @@ fn wrong_values() {
     hint: 0 would mean that nothing is ever done
     $ camscan scan 127.88.0.1 -p 70000
     error: --ports: `70000` is no port, range of ports or set of ports
-    hint: write a port (554), a range (8000-8100) or a set: core, wide, all
+    hint: write a port (554), a range (8000-8100) or a set: core, wide, all, none
     $ camscan scan 127.88.0.1 -p 9000-9200
     error: --ports: `9000-9200` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them
     hint: write 9000-9099,9108-9200
@@ -269,7 +269,7 @@ fn wrong_keys_and_values_in_the_configuration_file() {
     hint: write 5s for seconds, 5ms for milliseconds or 5m for minutes
     --- ports: [554, rtsp]
     error: camscan.yaml:1:14: ports: `rtsp` is no port, range of ports or set of ports
-    hint: write a port (554), a range (8000-8100) or a set: core, wide, all
+    hint: write a port (554), a range (8000-8100) or a set: core, wide, all, none
     --- methods: tpc
     error: camscan.yaml:1:10: methods: `tpc` is no method of discovery
     hint: did you mean `tcp`?
