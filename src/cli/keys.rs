@@ -184,7 +184,7 @@ keys! {
     /// Repetitions of what failed in passing.
     RETRIES: u32 = "retries", One, "1", number::<0, 10>;
     /// Hosts inspected at once.
-    CONCURRENCY: usize = "concurrency", One, "256", count::<1, 4096>;
+    CONCURRENCY: usize = "concurrency", One, "64", count::<1, 4096>;
     /// Connections to one host at once.
     PER_HOST: usize = "per_host", One, "4", count::<1, 64>;
     /// Packets and connections a second.

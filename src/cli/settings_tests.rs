@@ -54,7 +54,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!((max_candidates, max_channels, snapshots), (default.max_candidates, default.max_channels, None));
     assert!(settings.targets.is_empty() && settings.exclude.is_empty() && settings.interfaces.is_empty());
     assert_eq!(settings.methods, Method::ALL);
-    assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (256, None, None));
+    assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (64, None, None));
     assert!(settings.resolve_names && !settings.all && !settings.large_subnets);
     assert_eq!(settings.output.stdout, Some(Format::Table));
     assert!(settings.warnings.is_empty() && settings.config_file.is_none());
