@@ -1,4 +1,4 @@
-//! The list of bounds in `docs/budgets.md` says what the sources say, and leaves none out.
+//! The list of bounds in `src/budgets.md` says what the sources say, and leaves none out.
 
 #![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
 
@@ -14,7 +14,7 @@ fn root() -> PathBuf {
 
 /// The rows of the tables, cell by cell, without the marks around code.
 fn rows() -> Vec<Vec<String>> {
-    let text = fs::read_to_string(root().join("docs/budgets.md")).unwrap();
+    let text = fs::read_to_string(root().join("src/budgets.md")).unwrap();
     let rows = text.lines().filter(|l| l.starts_with("| `"));
     rows.map(|l| l.trim_matches('|').split(" | ").map(|cell| cell.trim().replace('`', "")).collect()).collect()
 }
@@ -77,7 +77,7 @@ fn every_bound_of_the_sources_is_listed() {
             }
         }
     }
-    assert!(missing.is_empty(), "bounds that docs/budgets.md does not list:\n{}", missing.join("\n"));
+    assert!(missing.is_empty(), "bounds that src/budgets.md does not list:\n{}", missing.join("\n"));
 }
 
 #[test]
