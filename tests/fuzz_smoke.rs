@@ -78,3 +78,27 @@ fn every_parser_has_its_fuzz_target() {
         assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "fuzz_targets/{name}.rs is missing");
     }
 }
+
+/// A folder's `wire.rs` is where bytes of the network become values: none may be without a target.
+#[test]
+fn every_wire_is_among_the_parsers() {
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if entry.is_dir() {
+                walk(&entry, found);
+            } else if entry.file_name().is_some_and(|name| name == "wire.rs") {
+                found.push(folder.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let parsers = fs::read_to_string(root.join("fuzz/src/lib.rs")).unwrap();
+    let mut rooms = Vec::new();
+    walk(&root.join("src/protocol"), &mut rooms);
+    assert!(rooms.len() > 10, "{rooms:?}");
+    for room in rooms {
+        let ways =
+            [format!("{room}::wire::"), format!("{room}::{{"), format!("wire as {room};"), format!("wire as {room}}}")];
+        assert!(ways.iter().any(|way| parsers.contains(way)), "no parser of fuzz/src/lib.rs calls {room}/wire.rs");
+    }
+}

@@ -15,8 +15,9 @@ use camscan::protocol::onvif::{soap, wire as onvif};
 use camscan::protocol::rtsp::frames::Meter;
 use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::url::RtspUrl;
-use camscan::protocol::{arp, beacon, dash, hls, icmp, mdns, mjpeg, rtmp, rtsp, ssdp, stun, wsdd};
-use camscan::protocol::{auth, http, xml};
+use camscan::protocol::tcp::syn::wire as syn;
+use camscan::protocol::{arp, beacon, dash, hls, icmp, mdns, mjpeg, rtmp, rtsp, ssdp, stun, webrtc, wsdd};
+use camscan::protocol::{auth, ffprobe, http, xml};
 use camscan::text;
 
 /// A parser.
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("beacon", beacon_answer),
     ("config", config),
     ("dash", dash_manifest),
+    ("ffprobe", ffprobe_answer),
     ("frames", frames),
     ("hls", hls_playlist),
     ("http", http_answer),
@@ -45,8 +47,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("signatures", signatures),
     ("ssdp", ssdp_answer),
     ("stun", stun_answer),
+    ("syn", syn_frame),
     ("targets", targets),
     ("text", cleaned),
+    ("webrtc", webrtc_answer),
     ("wsdd", wsdd_answer),
     ("xml", xml_document),
 ];
@@ -111,6 +115,10 @@ pub fn dash_manifest(data: &[u8]) {
     if let Ok(base) = "http://192.0.2.9/a/manifest.mpd".parse() {
         let _ = dash::wire::parse(data, &base, 1_800_000_000.0);
     }
+}
+
+pub fn ffprobe_answer(data: &[u8]) {
+    let _ = ffprobe::parse(data);
 }
 
 /// The first byte chooses the codec; then packets, each after its length.
@@ -279,6 +287,12 @@ pub fn stun_answer(data: &[u8]) {
     }
 }
 
+pub fn syn_frame(data: &[u8]) {
+    if let Some(answer) = syn::parse(data) {
+        assert!(data.len() >= 54, "shorter than its headers: {answer:?}");
+    }
+}
+
 pub fn targets(data: &[u8]) {
     let written = String::from_utf8_lossy(data);
     if let Ok(target) = written.parse::<TargetSpec>() {
@@ -297,6 +311,13 @@ pub fn cleaned(data: &[u8]) {
     assert_eq!(text::clean(&cleaned), cleaned);
     let raw = String::from_utf8_lossy(data);
     let _ = (text::redact_url(&raw), text::strip_userinfo(&raw));
+}
+
+pub fn webrtc_answer(data: &[u8]) {
+    let _ = webrtc::wire::answer(data);
+    let lists = [webrtc::wire::go2rtc_names(data), webrtc::wire::mediamtx_names(data)];
+    lists.iter().flatten().flatten().for_each(|name| is_clean(name));
+    let _ = webrtc::wire::janus_info(data);
 }
 
 pub fn wsdd_answer(data: &[u8]) {
