@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use rstest::rstest;
 
 use super::*;
 use crate::cli::args;
-use crate::model::Verify;
+use crate::cli::environment::Environment;
+use crate::cli::keys;
 use crate::model::options::Ffprobe;
+use crate::model::{Credential, Verify};
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     let variables: BTreeMap<String, String> =
