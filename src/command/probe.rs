@@ -65,7 +65,7 @@ async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Findi
                 let (url, port) = at_address(url, &host);
                 host.ports = vec![port];
                 known.push(Finding::new(host.ip, FindingKind::StreamHint(StreamHint::new(url))));
-                credentials.extend(credential.clone());
+                credentials.extend(credential.clone().map(|login| meant_for(host.ip, login)));
             }
         }
         hosts.push(host);
@@ -80,6 +80,12 @@ async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Findi
     credentials.append(&mut plan.probe.credentials);
     plan.probe.credentials = credentials;
     Ok((plan, known))
+}
+
+/// The login of a URL is for the device of that URL and for no other of the command line.
+fn meant_for(ip: IpAddr, mut login: Credential) -> Credential {
+    login.scope.network = Some(ip.into());
+    login
 }
 
 /// A URL with the address in place of the name, and its port: the one written in it, or its scheme's own.
@@ -120,5 +126,17 @@ async fn resolve(spec: &TargetSpec, net: &dyn Net) -> Result<HostTarget, Problem
         TargetSpec::Network(_) | TargetSpec::Range(..) => {
             Err(Problem::new(format!("'{spec}' is more than one device")).hint(format!("camscan scan {spec}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_in_a_url_is_given_to_its_device_alone() {
+        let login = meant_for([192, 0, 2, 7].into(), Credential::new("viewer", "secret"));
+        assert!(login.scope.covers([192, 0, 2, 7].into(), None, None));
+        assert!(!login.scope.covers([192, 0, 2, 8].into(), None, None));
     }
 }
