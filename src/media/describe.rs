@@ -1,6 +1,7 @@
 //! What is said about a stream's codecs: by its parameter sets, or by the `codecs` attribute of a manifest (RFC 6381).
 
 use super::aac::AudioConfig;
+use super::picture::Picture;
 use super::{h264, h265};
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
@@ -142,6 +143,8 @@ pub struct Seen {
     pub key: bool,
     /// Seconds between the first two key frames.
     pub keyframe_interval_s: Option<f64>,
+    /// The first key frame that came whole with its parameter sets.
+    pub picture: Option<Picture>,
 }
 
 impl Seen {

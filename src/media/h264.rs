@@ -256,22 +256,27 @@ pub fn profile_level_id(digits: &str) -> Option<(&'static str, String)> {
     Some((profile_name(profile_idc, constraints)?, level_name(profile_idc, constraints, level_idc)?))
 }
 
-/// The parameter sets of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3): first SPS, first PPS.
-pub fn avcc(record: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let (head, rest) = record.split_first_chunk::<6>()?;
-    if head.first() != Some(&1) || head.last()? & 0x1f == 0 {
+/// The parameter sets of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3), in their order. A record that is
+/// cut off behind its first SPS still has that.
+pub fn avcc(record: &[u8]) -> Option<Vec<&[u8]>> {
+    let (head, mut rest) = record.split_first_chunk::<6>()?;
+    if head.first() != Some(&1) {
         return None;
     }
-    let (mut sps, mut rest) = sized(rest)?;
-    for _ in 1..head.last()? & 0x1f {
-        let (further, after) = sized(rest)?;
-        if nal_type(sps) != SPS {
-            sps = further;
+    let mut sets = Vec::new();
+    let mut take = |count: u8, mut rest| {
+        for _ in 0..count {
+            let (set, after) = sized(rest)?;
+            sets.push(set);
+            rest = after;
         }
-        rest = after;
+        Some(rest)
+    };
+    rest = take(head.last()? & 0x1f, rest).unwrap_or_default();
+    if let Some((&count, rest)) = rest.split_first() {
+        take(count, rest);
     }
-    let pps = rest.split_first().filter(|&(&count, _)| count > 0).and_then(|(_, rest)| sized(rest));
-    Some((sps, pps.map(|(pps, _)| pps)))
+    sets.iter().any(|set| nal_type(set) == SPS).then_some(sets)
 }
 
 /// A NAL unit after its two-byte length, and what follows.
@@ -342,7 +347,7 @@ mod tests {
     #[test]
     fn avcc_gives_its_parameter_sets() {
         let record = [1, 66, 192, 31, 0xff, 0xe1, 0, 4, 0x67, 66, 192, 31, 1, 0, 2, 0x68, 0xce];
-        assert_eq!(avcc(&record), Some((&[0x67, 66, 192, 31][..], Some(&[0x68, 0xce][..]))));
+        assert_eq!(avcc(&record), Some(vec![&[0x67, 66, 192, 31][..], &[0x68, 0xce]]));
         assert_eq!(avcc(&record[..8]), None);
     }
 

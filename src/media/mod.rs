@@ -13,6 +13,7 @@ pub mod mp4;
 pub mod mpeg4;
 pub mod nal;
 pub mod payload;
+pub mod picture;
 pub mod rtp;
 pub mod ts;
 pub mod vpx;

@@ -2,6 +2,7 @@
 
 use super::aac::AudioConfig;
 use super::describe::{self, Seen};
+use super::picture::Picture;
 use super::{h264, h265, nal, plausible_size};
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
@@ -59,6 +60,8 @@ struct Track {
     timescale: u32,
     video: Option<Video>,
     audio: Option<Audio>,
+    /// The parameter sets of the picture.
+    sets: Vec<Vec<u8>>,
     default_duration: u32,
     default_size: u32,
 }
@@ -112,25 +115,31 @@ fn track(trak: &[u8]) -> Option<Track> {
     let (kind, entry, _) = boxes(stsd.get(8..)?).next()?;
     let name = std::str::from_utf8(kind).ok()?;
     match describe::codecs(name) {
-        (Some(named), _) => track.video = Some(picture(entry, named)),
+        (Some(named), _) => {
+            let sets = parameter_sets(entry, named.codec);
+            track.sets = sets.iter().map(|set| set.to_vec()).collect();
+            track.video = Some(picture(entry, named, sets));
+        }
         (_, Some(named)) => track.audio = Some(sound(entry, named)),
         _ => {}
     }
     Some(track)
 }
 
-/// A visual sample entry (§12.1.3): the parameter sets where they are there, else the size it names.
-fn picture(entry: &[u8], named: Video) -> Video {
+/// The parameter sets of a visual sample entry (§12.1.3), where they are there.
+fn parameter_sets(entry: &[u8], codec: Option<VideoCodec>) -> Vec<&[u8]> {
     let extra = entry.get(78..).unwrap_or_default();
-    let told = match named.codec {
-        Some(VideoCodec::H264) => {
-            child(extra, b"avcC").and_then(h264::avcc).and_then(|(sps, _)| describe::nals(VideoCodec::H264, [sps]))
-        }
-        Some(VideoCodec::H265) => {
-            child(extra, b"hvcC").and_then(h265::hvcc).and_then(|sets| describe::nals(VideoCodec::H265, sets))
-        }
+    let sets = match codec {
+        Some(VideoCodec::H264) => child(extra, b"avcC").and_then(h264::avcc),
+        Some(VideoCodec::H265) => child(extra, b"hvcC").and_then(h265::hvcc),
         _ => None,
     };
+    sets.unwrap_or_default()
+}
+
+/// A visual sample entry: what its parameter sets say, else the size it names.
+fn picture(entry: &[u8], named: Video, sets: Vec<&[u8]>) -> Video {
+    let told = named.codec.and_then(|codec| describe::nals(codec, sets));
     told.unwrap_or_else(|| {
         let size = u16_at(entry, 24).zip(u16_at(entry, 26)).map(|(w, h)| (u32::from(w), u32::from(h)));
         let (width, height) = size.filter(|&(w, h)| plausible_size(w, h)).unzip();
@@ -246,6 +255,9 @@ impl Run {
         let codec = track.video.as_ref()?.codec?;
         let sample = bytes.get(moof.checked_add(self.offset?)?..)?;
         let sample = sample.get(..sample.len().min(usize::try_from(self.first_bytes).ok()?))?;
+        if seen.picture.is_none() && u32::try_from(sample.len()).is_ok_and(|came| came == self.first_bytes) {
+            seen.picture = Picture::of_sample(codec, &track.sets, sample);
+        }
         // A NAL unit that is cut off still has its head.
         let mut rest = sample;
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -326,6 +338,8 @@ mod tests {
         assert_eq!((video.width, video.height, video.size_source), (Some(1280), Some(720), None));
         assert_eq!((seen.frames, seen.fps(), seen.key), (51, Some(25.0), true));
         assert_eq!(seen.bytes, 50 * 9);
+        let picture = nal::to_annex_b([&sps()[..], &[0x68, 1, 2], &[0x65, 1, 2, 3, 4]]);
+        assert_eq!(seen.picture.map(|p| p.bytes), Some(picture));
         // Cut off within the media, the beginning still tells.
         assert!(look(&bytes[..bytes.len() - 400]).key);
         let init = look(&testing::init(&sps()));

@@ -4,6 +4,7 @@
 use super::aac::Adts;
 use super::describe::{self, Seen};
 use super::nal;
+use super::picture::Picture;
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
 const PACKET: usize = 188;
@@ -168,7 +169,10 @@ impl Elementary {
             let span = since().fold(0.0, f64::max) - since().fold(0.0, f64::min);
             seen.span_s = Some(span).filter(|&s| s > 0.0 && s < 3600.0);
         }
-        seen.bytes = self.pes.iter().rev().skip(1).map(|p| p.data.len() as u64).sum();
+        // The last one may be cut off.
+        let mut whole = self.pes.iter().rev().skip(1).rev();
+        seen.bytes = whole.clone().map(|p| p.data.len() as u64).sum();
+        seen.picture = codec.and_then(|codec| whole.find_map(|p| Picture::of_annex_b(codec, &p.data)));
         seen
     }
 
@@ -272,6 +276,7 @@ mod tests {
         assert_eq!(video.profile.as_deref(), Some("Constrained Baseline"));
         assert_eq!((seen.frames, seen.fps(), seen.key), (30, Some(15.0), true));
         assert_eq!(seen.keyframe_interval_s, Some(1.0));
+        assert_eq!(seen.picture.unwrap().bytes, pictures()[0].1);
         assert_eq!(seen.audio.as_ref().and_then(|a| a.codec), Some(AudioCodec::Aac));
         // A piece that begins in the middle of a packet and is cut off loses what it loses, not the rest.
         let cut = look(&[&[1, 2, 3], &ts[..ts.len() / 2 + 7]].concat());

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::identify::ports;
 use crate::identify::stream_url::Candidate;
 use crate::media::describe::Seen;
+use crate::media::picture::Picture;
 use crate::media::{mp4, ts};
 use crate::model::{
     ErrorKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
@@ -21,6 +22,8 @@ use crate::text;
 pub const MAX_STREAMS: usize = 16;
 /// Bytes taken of one segment at most.
 const MAX_SEGMENT: usize = 512 * 1024;
+/// Bytes taken of one segment at most where a picture of it is wished: a key frame of a large picture.
+const MAX_PICTURED: usize = 4 * 1024 * 1024;
 /// Bytes taken of an initialisation segment at most.
 const MAX_INIT: usize = 64 * 1024;
 /// Bytes taken of one manifest at most.
@@ -152,40 +155,49 @@ pub struct Media {
     pub segment: Place,
 }
 
-/// Fetches the beginning of a segment, looks into it and notes in the stream what it proves.
-pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) {
+/// Fetches the beginning of a segment, looks into it and notes in the stream what it proves. Gives a key frame of it.
+pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Option<Picture> {
     let mut bytes = Vec::new();
     if let Some(init) = &media.init {
         match fetch(host, init, MAX_INIT).await {
             Ok((init, _)) => bytes = init,
             Err((status, kind, message)) => {
-                return stop(stream, Step::Setup, status, kind, format!("the initialisation segment: {message}"));
+                stop(stream, Step::Setup, status, kind, format!("the initialisation segment: {message}"));
+                return None;
             }
         }
     }
     let head = bytes.len();
-    let took = match fetch(host, &media.segment, MAX_SEGMENT).await {
+    let most = if host.options.snapshots.is_some() { MAX_PICTURED } else { MAX_SEGMENT };
+    let took = match fetch(host, &media.segment, most).await {
         Ok((segment, took)) if !segment.is_empty() => {
             bytes.extend_from_slice(&segment);
             took
         }
-        Ok(_) => return stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, "the segment is empty"),
+        Ok(_) => {
+            stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, "the segment is empty");
+            return None;
+        }
         Err((status, kind, message)) => {
             let status = if status == StreamStatus::NotFound { StreamStatus::NoData } else { status };
-            return stop(stream, Step::Rtp, status, kind, format!("the segment: {message}"));
+            stop(stream, Step::Rtp, status, kind, format!("the segment: {message}"));
+            return None;
         }
     };
     let segment = bytes.get(head..).unwrap_or_default();
-    let seen = match () {
+    let mut seen = match () {
         () if ts::is_ts(segment) => ts::look(segment),
         () if mp4::is_mp4(&bytes) => mp4::look(&bytes),
         () => {
             let message = "the segment is neither a transport stream nor MP4";
-            return stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Protocol, message);
+            stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Protocol, message);
+            return None;
         }
     };
+    let picture = seen.picture.take();
     stream.ladder.push(step(Step::Rtp, took));
     note(stream, seen, took);
+    picture
 }
 
 /// Fetches the beginning of something; an empty answer is an answer.

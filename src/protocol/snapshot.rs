@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 
 use super::mjpeg::snapshot as web;
 use super::pipe;
-use super::rtsp::frames::Picture;
 use crate::media::jpeg;
-use crate::model::{Stream, StreamStatus, VideoCodec};
+use crate::media::picture::Picture;
+use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::probe::HostContext;
 
 /// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
@@ -48,7 +48,9 @@ pub fn check_folder(folder: &Path) -> Result<(), FolderError> {
 /// picture that already came over the stream. A picture that could not be had is a warning of the stream.
 pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Picture>) {
     let Some(folder) = host.options.snapshots.clone() else { return };
-    if !matches!(stream.status, StreamStatus::Streaming | StreamStatus::Described | StreamStatus::NoData) {
+    let is_there = matches!(stream.status, StreamStatus::Streaming | StreamStatus::Described | StreamStatus::NoData);
+    let is_sound_alone = stream.video.is_none() && stream.audio.is_some();
+    if !is_there || is_sound_alone {
         return;
     }
     // The number is the stream's, whether or not there is a picture of it.
@@ -66,7 +68,7 @@ pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Pictur
 }
 
 /// A JPEG that came over the stream; then what the device offers as its still picture, since that costs no decoding; then
-/// a key frame that came; then what the maker offers.
+/// a key frame that came; then, of a camera's own streams, what the maker offers.
 async fn take(host: &HostContext, stream: &Stream, frame: Option<&Picture>) -> Result<Vec<u8>, String> {
     if let Some(frame) = frame.filter(|f| f.codec == VideoCodec::Mjpeg) {
         return Ok(frame.bytes.clone());
@@ -81,6 +83,10 @@ async fn take(host: &HostContext, stream: &Stream, frame: Option<&Picture>) -> R
         },
         None => None,
     };
+    // What a media server shows elsewhere may be any of its streams.
+    if !matches!(stream.protocol, Protocol::Rtsp | Protocol::Rtsps | Protocol::Mjpeg) {
+        return Err(undecoded.unwrap_or_else(|| "no whole key frame came".to_owned()));
+    }
     web::elsewhere(host, stream).await.map_err(|error| undecoded.unwrap_or_else(|| error.to_string()))
 }
 
@@ -139,7 +145,7 @@ mod tests {
 
     use super::*;
     use crate::model::finding::StreamHint;
-    use crate::model::{FindingKind, ProbeOptions, Protocol};
+    use crate::model::{Audio, FindingKind, ProbeOptions};
     use crate::net::fake::{FakeNet, Reply};
 
     const JPEG: &[u8] = include_bytes!("../../tests/data/media/camera_640x480_1.jpg");
@@ -220,6 +226,16 @@ mod tests {
         let mut silent = stream("sub");
         save(&host, &mut silent, None).await;
         assert_eq!((silent.snapshot, silent.warnings.len()), (None, 1));
+        // A media server's other pages are no picture of this stream, and sound has none.
+        let mut described = Stream { protocol: Protocol::Hls, ..stream("live.m3u8") };
+        save(&host, &mut described, None).await;
+        assert_eq!(
+            (described.snapshot, &described.warnings[..]),
+            (None, &["no snapshot: no whole key frame came".into()][..])
+        );
+        let mut sound = Stream { audio: Some(Audio::default()), ..stream("sound") };
+        save(&host, &mut sound, None).await;
+        assert_eq!((sound.snapshot, sound.warnings.len(), names(temp.path()).len()), (None, 0, 1));
     }
 
     #[tokio::test]

@@ -7,10 +7,12 @@ use url::Url;
 
 use super::wire::{self, Mpd, Representation};
 use crate::identify::stream_url;
+use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::Response;
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::protocol::snapshot;
 use crate::text;
 
 /// The analysis of DASH streams.
@@ -87,9 +89,11 @@ async fn representations(host: &HostContext, answer: &Response, took: Duration, 
         if !mpd.live {
             stream.warnings.push("the manifest is static: a recording, not a live stream".to_owned());
         }
-        if host.options.verify >= Verify::Frames {
-            prove(host, &mut stream, answer, representation).await;
-        }
+        let picture = match host.options.verify >= Verify::Frames {
+            true => prove(host, &mut stream, answer, representation).await,
+            false => None,
+        };
+        snapshot::save(host, &mut stream, picture.as_ref()).await;
         host.say(FindingKind::Stream(Box::new(stream))).await;
         said += 1;
     }
@@ -102,20 +106,28 @@ fn fragment(representation: &Representation, number: usize) -> String {
     if id.is_empty() { number.to_string() } else { id }
 }
 
-async fn prove(host: &HostContext, stream: &mut Stream, from: &Response, representation: &Representation) {
+/// Proves a representation by a segment. Gives a key frame of it.
+async fn prove(
+    host: &HostContext,
+    stream: &mut Stream,
+    from: &Response,
+    representation: &Representation,
+) -> Option<Picture> {
     if representation.encrypted {
         stream.warnings.push("the content is protected; no segment was fetched".to_owned());
-        return;
+        return None;
     }
     let resolve = |address: &String| manifest::resolve(host, from, address);
     let Some(media) = &representation.media else {
         let message = "the manifest names no segment";
-        return manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+        manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+        return None;
     };
     match (representation.init.as_ref().map(resolve).transpose(), resolve(media)) {
         (Ok(init), Ok(segment)) => manifest::prove(host, stream, &manifest::Media { init, segment }).await,
         (Err(note), _) | (_, Err(note)) => {
             manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+            None
         }
     }
 }

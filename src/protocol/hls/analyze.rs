@@ -6,10 +6,12 @@ use futures::future::BoxFuture;
 
 use super::wire::{self, Playlist, Variant};
 use crate::identify::stream_url;
+use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::Response;
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::protocol::snapshot;
 
 /// The analysis of HLS streams.
 pub struct HlsAnalysis;
@@ -55,8 +57,8 @@ impl Walk<'_> {
                     let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
                     self.asked.push(place);
                     described(&mut stream, &answer, &Variant::default());
-                    self.media(&mut stream, &answer, &media).await;
-                    self.say(stream).await;
+                    let picture = self.media(&mut stream, &answer, &media).await;
+                    self.say(stream, picture).await;
                 }
                 None => {}
             },
@@ -66,7 +68,7 @@ impl Walk<'_> {
                 let (status, kind, message) = manifest::refusal(self.host, answer.status);
                 stream.open = (status == StreamStatus::AuthRequired).then_some(false);
                 manifest::stop(&mut stream, Step::Described, status, kind, message);
-                self.say(stream).await;
+                self.say(stream, None).await;
             }
             Ok(_) => {}
         }
@@ -77,22 +79,23 @@ impl Walk<'_> {
             if self.host.is_over() || self.found >= MAX_STREAMS {
                 return;
             }
-            let mut stream = self.variant(master, &variant).await;
+            let (mut stream, picture) = self.variant(master, &variant).await;
             if mixed {
                 stream.warnings.push("the playlist mixes tags of both kinds, which RFC 8216 forbids".to_owned());
             }
-            self.say(stream).await;
+            self.say(stream, picture).await;
         }
     }
 
-    async fn variant(&mut self, master: &Response, variant: &Variant) -> Stream {
+    async fn variant(&mut self, master: &Response, variant: &Variant) -> (Stream, Option<Picture>) {
+        let mut picture = None;
         let mut stream = manifest::stream(self.host, Protocol::Hls, master, Duration::ZERO);
         let place = match manifest::resolve(self.host, master, &variant.uri) {
             Ok(place) => place,
             Err(note) => {
                 described(&mut stream, master, variant);
                 manifest::stop(&mut stream, Step::Described, StreamStatus::Error, ErrorKind::Redirect, note);
-                return stream;
+                return (stream, None);
             }
         };
         self.asked.push(place.clone());
@@ -102,7 +105,7 @@ impl Walk<'_> {
                 match wire::parse(&answer.body) {
                     Some(Playlist::Media(media)) if answer.status == 200 => {
                         described(&mut stream, &answer, variant);
-                        self.media(&mut stream, &answer, &media).await;
+                        picture = self.media(&mut stream, &answer, &media).await;
                     }
                     _ if answer.status == 200 => {
                         let message = "the variant is no media playlist";
@@ -120,25 +123,26 @@ impl Walk<'_> {
             }
         }
         (stream.video, stream.audio) = (stream.video.or(variant.video.clone()), stream.audio.or(variant.audio.clone()));
-        stream
+        (stream, picture)
     }
 
-    /// Proves a stream by one of its segments: the last but one, since the last may still be written.
-    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) {
+    /// Proves a stream by one of its segments: the last but one, since the last may still be written. Gives a key frame.
+    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) -> Option<Picture> {
         if media.ended {
             stream.warnings.push("the playlist has ended: a recording, not a live stream".to_owned());
         }
         if self.host.options.verify < Verify::Frames {
-            return;
+            return None;
         }
         let Some(segment) = media.segments.iter().rev().take(2).next_back() else {
             let message = "the playlist names no segment";
-            return manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+            manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+            return None;
         };
         if segment.encrypted {
             // What cannot be read proves nothing.
             stream.warnings.push("the segments are encrypted; none was fetched".to_owned());
-            return;
+            return None;
         }
         let place = manifest::resolve(self.host, from, &segment.uri);
         let init = segment.init.as_deref().map(|uri| manifest::resolve(self.host, from, uri)).transpose();
@@ -146,12 +150,14 @@ impl Walk<'_> {
             (Ok(segment), Ok(init)) => manifest::prove(self.host, stream, &manifest::Media { init, segment }).await,
             (Err(note), _) | (_, Err(note)) => {
                 manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+                None
             }
         }
     }
 
-    async fn say(&mut self, stream: Stream) {
+    async fn say(&mut self, mut stream: Stream, picture: Option<Picture>) {
         self.found += 1;
+        snapshot::save(self.host, &mut stream, picture.as_ref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
 }

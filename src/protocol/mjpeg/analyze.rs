@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::wire::{self, Pictures};
 use crate::identify::stream_url;
 use crate::media::jpeg;
+use crate::media::picture::Picture;
 use crate::model::{
     ErrorKind, FindingKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus,
     Transport, Verify, Video, VideoCodec,
@@ -17,7 +18,6 @@ use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
 use crate::protocol::onvif::address::Address;
-use crate::protocol::rtsp::frames::Picture;
 use crate::protocol::snapshot;
 use crate::text;
 

@@ -11,12 +11,14 @@ use super::wire::{Message, kind};
 use crate::identify::signature::Field;
 use crate::identify::stream_url;
 use crate::media::describe::Seen;
+use crate::media::picture::Picture;
 use crate::model::{
     Audio, ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Verify, Video,
 };
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::host_name;
 use crate::protocol::manifest::{contradictions, step, stop};
+use crate::protocol::snapshot;
 use crate::text;
 
 /// Streams that the device or its API named, played at most.
@@ -27,6 +29,8 @@ const MAX_GUESSES: usize = 4;
 const MAX_SILENT: usize = 2;
 /// How long frames of a guess are awaited at most.
 const GUESS_TIME: Duration = Duration::from_secs(3);
+/// Once frames flow, a key frame is waited for this much longer than the measuring takes.
+const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes counted of one stream at most.
 const MAX_MEDIA: u64 = 32 * 1024 * 1024;
 
@@ -130,6 +134,8 @@ async fn analyse(host: &HostContext, mut service: Service) {
         };
         // A guess that leads nowhere is no stream.
         if is_proved || !place.guessed {
+            let picture = outcome.ok().and_then(|outcome| outcome.picture);
+            snapshot::save(host, &mut stream, picture.as_ref()).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         } else if takes_any {
             silent += 1;
@@ -148,6 +154,8 @@ struct Outcome {
     proved: bool,
     /// The server took the name and sent nothing, as it would for any.
     takes_any: bool,
+    /// A key frame.
+    picture: Option<Picture>,
 }
 
 async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
@@ -218,6 +226,8 @@ fn refused(stream: &mut Stream, at: Step, answer: &Answer) -> bool {
 struct Measured {
     declared: Option<(Video, Audio)>,
     config: Option<Video>,
+    sets: Vec<Vec<u8>>,
+    picture: Option<Picture>,
     audio: Option<Audio>,
     codec: Option<crate::model::VideoCodec>,
     frames: u32,
@@ -238,8 +248,11 @@ impl Measured {
     fn take(&mut self, message: &Message, now: Instant) {
         match message.kind {
             kind::VIDEO => match flv::video(&message.body) {
-                VideoTag::Config(video) => self.config = Some(video),
-                VideoTag::Frame { key, codec } => {
+                VideoTag::Config { video, sets } => {
+                    self.config = Some(video);
+                    self.sets = sets.iter().map(|set| set.to_vec()).collect();
+                }
+                VideoTag::Frame { key, codec, sample } => {
                     self.codec = self.codec.or(codec);
                     self.first.get_or_insert(message.timestamp_ms);
                     self.first_at.get_or_insert(now);
@@ -247,6 +260,9 @@ impl Measured {
                     self.frames = self.frames.saturating_add(1);
                     self.last_bytes = message.body.len() as u64;
                     self.bytes = self.bytes.saturating_add(self.last_bytes);
+                    if key && self.picture.is_none() {
+                        self.picture = codec.and_then(|codec| Picture::of_sample(codec, &self.sets, sample));
+                    }
                     if key && self.keys.len() < 64 {
                         self.keys.push(message.timestamp_ms);
                         self.key_at.get_or_insert(now);
@@ -301,6 +317,7 @@ impl Measured {
             bytes: self.bytes.saturating_sub(self.last_bytes),
             key: !self.keys.is_empty(),
             keyframe_interval_s: interval.filter(|s| (0.01..3600.0).contains(s)),
+            picture: None,
         }
     }
 }
@@ -318,7 +335,8 @@ async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream:
             Err(error) => measured.ended = Some((error.kind, error.message)),
         }
         if let Some(first_at) = measured.first_at {
-            until = host.deadline.min(first_at + host.options.measure_time);
+            let patience = if measured.key_at.is_none() { KEYFRAME_PATIENCE } else { Duration::ZERO };
+            until = host.deadline.min(first_at + host.options.measure_time + patience);
         }
     }
     if let Some(refusal) = measured.refusal.take().filter(|_| measured.frames == 0) {
@@ -332,6 +350,7 @@ async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream:
         let (kind, message) = measured.ended.unwrap_or((ErrorKind::Timeout, "no frame in time".to_owned()));
         return stop(stream, Step::Rtp, StreamStatus::NoData, kind, message);
     };
+    outcome.picture = measured.picture;
     stream.status = StreamStatus::Streaming;
     stream.sources.push(StreamSource::Frames);
     let took = first_at.saturating_duration_since(asked);

@@ -8,34 +8,45 @@ use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
 /// What a video message holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum VideoTag {
+pub enum VideoTag<'b> {
     /// What describes the frames that follow.
-    Config(Video),
+    Config {
+        /// What the parameter sets say.
+        video: Video,
+        /// The parameter sets.
+        sets: Vec<&'b [u8]>,
+    },
     /// A frame.
     Frame {
         /// Whether it is a key frame.
         key: bool,
         /// Its codec, where it is one we know.
         codec: Option<VideoCodec>,
+        /// What the decoder gets: of H.264 and H.265 NAL units with their lengths before them.
+        sample: &'b [u8],
     },
     /// Neither: an end mark, a command, something unknown.
     Other,
 }
 
 /// Reads a video message.
-pub fn video(body: &[u8]) -> VideoTag {
+pub fn video(body: &[u8]) -> VideoTag<'_> {
     tag(body).unwrap_or(VideoTag::Other)
 }
 
-fn tag(body: &[u8]) -> Option<VideoTag> {
+fn tag(body: &[u8]) -> Option<VideoTag<'_>> {
     let (&first, rest) = body.split_first()?;
     let key = first >> 4 & 7 == 1;
     if first & 0x80 != 0 {
         let (four, rest) = rest.split_first_chunk::<4>()?;
         let codec = describe::codecs(std::str::from_utf8(four).ok()?).0.and_then(|v| v.codec);
         return Some(match first & 0x0f {
-            0 => VideoTag::Config(config(codec, rest)),
-            1 | 3 => VideoTag::Frame { key, codec },
+            0 => config(codec, rest),
+            // The composition time stands before the frames of these two codecs, where it is not zero.
+            1 if matches!(codec, Some(VideoCodec::H264 | VideoCodec::H265)) => {
+                VideoTag::Frame { key, codec, sample: rest.get(3..)? }
+            }
+            1 | 3 => VideoTag::Frame { key, codec, sample: rest },
             _ => VideoTag::Other,
         });
     }
@@ -49,22 +60,24 @@ fn tag(body: &[u8]) -> Option<VideoTag> {
         _ => return None,
     };
     if codec.is_none() {
-        return (first >> 4 != 5).then_some(VideoTag::Frame { key, codec });
+        return (first >> 4 != 5).then_some(VideoTag::Frame { key, codec, sample: rest });
     }
     Some(match rest.first()? {
-        0 => VideoTag::Config(config(codec, rest.get(4..)?)),
-        1 if first >> 4 != 5 => VideoTag::Frame { key, codec },
+        0 => config(codec, rest.get(4..)?),
+        1 if first >> 4 != 5 => VideoTag::Frame { key, codec, sample: rest.get(4..)? },
         _ => VideoTag::Other,
     })
 }
 
-fn config(codec: Option<VideoCodec>, record: &[u8]) -> Video {
-    let told = match codec {
-        Some(VideoCodec::H264) => h264::avcc(record).and_then(|(sps, _)| describe::nals(VideoCodec::H264, [sps])),
-        Some(VideoCodec::H265) => h265::hvcc(record).and_then(|sets| describe::nals(VideoCodec::H265, sets)),
+fn config(codec: Option<VideoCodec>, record: &[u8]) -> VideoTag<'_> {
+    let sets = match codec {
+        Some(VideoCodec::H264) => h264::avcc(record),
+        Some(VideoCodec::H265) => h265::hvcc(record),
         _ => None,
     };
-    told.unwrap_or(Video { codec, ..Video::default() })
+    let sets = sets.unwrap_or_default();
+    let told = codec.and_then(|codec| describe::nals(codec, sets.iter().copied()));
+    VideoTag::Config { video: told.unwrap_or(Video { codec, ..Video::default() }), sets }
 }
 
 /// Reads an audio message.
@@ -166,17 +179,20 @@ mod tests {
     fn tags_old_and_enhanced() {
         let sps = BASE64_STANDARD.decode("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=").unwrap();
         let old = testing::avc_config(&sps);
-        let VideoTag::Config(video) = super::video(&old) else { panic!() };
+        let VideoTag::Config { video, sets } = super::video(&old) else { panic!() };
+        assert_eq!(sets, [&sps[..], &[0x68, 1, 2]]);
         assert_eq!((video.width, video.height, video.fps), (Some(1280), Some(720), Some(30.0)));
         let enhanced = [b"\x90avc1", &old[5..]].concat();
-        assert_eq!(super::video(&enhanced), VideoTag::Config(video));
+        assert_eq!(super::video(&enhanced), VideoTag::Config { video, sets });
+        let frame = |key, codec| VideoTag::Frame { key, codec, sample: b"x" };
         for (tag, is) in [
-            (&b"\x17\x01\0\0\0x"[..], VideoTag::Frame { key: true, codec: Some(VideoCodec::H264) }),
-            (b"\x27\x01\0\0\0x", VideoTag::Frame { key: false, codec: Some(VideoCodec::H264) }),
+            (&b"\x17\x01\0\0\0x"[..], frame(true, Some(VideoCodec::H264))),
+            (b"\x27\x01\0\0\0x", frame(false, Some(VideoCodec::H264))),
             (b"\x17\x02\0\0\0", VideoTag::Other),
-            (b"\x93hvc1x", VideoTag::Frame { key: true, codec: Some(VideoCodec::H265) }),
-            (b"\xa1hvc1\0\0\0x", VideoTag::Frame { key: false, codec: Some(VideoCodec::H265) }),
-            (b"\x22x", VideoTag::Frame { key: false, codec: None }),
+            (b"\x93hvc1x", frame(true, Some(VideoCodec::H265))),
+            (b"\xa1hvc1\0\0\0x", frame(false, Some(VideoCodec::H265))),
+            (b"\x91av01x", frame(true, Some(VideoCodec::Av1))),
+            (b"\x22x", frame(false, None)),
             (b"", VideoTag::Other),
         ] {
             assert_eq!(super::video(tag), is, "{tag:?}");

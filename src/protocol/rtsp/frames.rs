@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::sdp::codec::from_parameter_sets;
 use super::sdp::{Media, rounded};
 use crate::media::payload::{Glimpse, glimpse};
+use crate::media::picture::Picture;
 use crate::media::rtp::{Packet, Reorder};
 use crate::media::{h264, h265};
 use crate::model::{Audio, Video, VideoCodec};
@@ -18,7 +19,6 @@ mod picture;
 
 use measured::Marks;
 pub use measured::Measured;
-pub use picture::Picture;
 use picture::Pictures;
 
 /// Frames kept for measuring; at 60 a second 11 minutes.

@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::error::RtspError;
-use super::frames::{Meter, Picture};
+use super::frames::Meter;
 use super::play::{Ended, MediaToPlay, PlayOptions, Playing};
 use super::sdp::Session;
+use crate::media::picture::Picture;
 use crate::model::options::Ffprobe;
 use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video};
 use crate::probe::HostContext;

@@ -14,6 +14,7 @@ use crate::model::{
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::protocol::snapshot;
 use crate::text;
 
 /// The analysis of WHEP endpoints.
@@ -37,8 +38,9 @@ impl HostProbe for WhepAnalysis {
                 if place.guessed && !takes_offers(host, &place).await {
                     continue;
                 }
-                if let Some(stream) = ask(host, &place).await {
+                if let Some(mut stream) = ask(host, &place).await {
                     found += 1;
+                    snapshot::save(host, &mut stream, None).await;
                     host.say(FindingKind::Stream(Box::new(stream))).await;
                 }
             }

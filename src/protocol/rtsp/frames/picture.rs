@@ -7,6 +7,7 @@ use retina::codec::{CodecItem, Depacketizer, FrameFormat};
 use retina::rtp::PacketMeta;
 use retina::testutil::DepacketizeBuf;
 
+use crate::media::picture::Picture;
 use crate::media::rtp::Packet;
 use crate::media::{h264, h265, jpeg, mpeg4, nal};
 use crate::model::VideoCodec;
@@ -15,28 +16,6 @@ use crate::model::VideoCodec;
 const MAX_FRAME: usize = 4 << 20;
 /// Times a depacketizer that gave up is begun anew.
 const MAX_RESTARTS: u32 = 64;
-
-/// One whole picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Its codec.
-    pub codec: VideoCodec,
-    /// A JPEG; or a key frame with its parameter sets, as an Annex B byte stream or an MPEG-4 elementary stream.
-    pub bytes: Vec<u8>,
-}
-
-impl Picture {
-    /// What ffmpeg calls the form of the bytes; none where the codec has no form that stands alone.
-    pub fn ffmpeg_format(&self) -> Option<&'static str> {
-        match self.codec {
-            VideoCodec::H264 => Some("h264"),
-            VideoCodec::H265 => Some("hevc"),
-            VideoCodec::Mjpeg => Some("mjpeg"),
-            VideoCodec::Mpeg4 => Some("m4v"),
-            VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => None,
-        }
-    }
-}
 
 /// Keeps the last whole picture that needs no other.
 pub(super) struct Pictures {
