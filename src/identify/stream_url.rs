@@ -93,6 +93,29 @@ pub fn for_channel(candidate: &Candidate, channel: u32) -> Option<Candidate> {
     has_channel.then(|| template.fill(candidate.template, channel, candidate.stream)).flatten()
 }
 
+/// The families of streams that a path may be the first of: for each maker's template that makes it, the path itself and
+/// the further streams of that template, or of the maker's next templates where each stream has a path of its own.
+pub fn families(first: &Candidate) -> Vec<Vec<Candidate>> {
+    let mut seen = HashSet::from([normalised(&first.path)]);
+    let mut families = Vec::new();
+    for (index, template) in TABLE.templates.iter().enumerate() {
+        let is_kin = template.vendor.is_some() && template.purpose == Purpose::Rtsp && !template.with_login;
+        let Some(own) = template.fill(index, first.channel, 0).filter(|c| is_kin && c.path == first.path) else {
+            continue;
+        };
+        let further = (1..template.streams.len() as u32).filter_map(|s| template.fill(index, first.channel, s));
+        let next = TABLE.templates.iter().enumerate().skip(index + 1);
+        let beside = next
+            .take_while(|(_, t)| t.vendor == template.vendor && t.purpose == template.purpose && t.stream > 0)
+            .filter_map(|(index, t)| t.fill(index, first.channel, t.stream));
+        let fresh: Vec<Candidate> = further.chain(beside).filter(|c| seen.insert(normalised(&c.path))).collect();
+        if !fresh.is_empty() {
+            families.push(std::iter::once(own).chain(fresh).collect());
+        }
+    }
+    families
+}
+
 /// Whether a candidate is one of the common paths rather than a vendor's.
 pub fn is_common(candidate: &Candidate) -> bool {
     TABLE.templates.get(candidate.template).is_none_or(|t| t.vendor.is_none())
@@ -466,7 +489,7 @@ mod tests {
     fn the_common_walk_follows_without_repeats() {
         let common = rtsp(None);
         assert!(paths(&common).starts_with(&["/", "/Streaming/Channels/101", "/cam/realmonitor?channel=1&subtype=0"]));
-        assert_eq!(common.len(), 36);
+        assert_eq!(common.len(), 49);
         assert_eq!(rtsp(Some("a maker nobody knows")), common);
         for vendor in TABLE.templates.iter().filter_map(|t| t.vendor.as_deref()) {
             let walk = rtsp(Some(vendor));
@@ -492,6 +515,24 @@ mod tests {
         let plain = rtsp(Some("Axis")).remove(0);
         assert_eq!(for_channel(&plain, 2), None);
         assert_eq!(for_channel(&Candidate { template: usize::MAX, ..plain }, 2), None);
+    }
+
+    #[test]
+    fn a_path_knows_the_families_it_may_begin() {
+        let families = |path: &str| {
+            let first = rtsp(None).into_iter().find(|c| c.path == path).unwrap();
+            super::families(&first).iter().map(|f| paths(f).join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            families("/Streaming/Channels/101")[0],
+            "/Streaming/Channels/101 /Streaming/Channels/102 /Streaming/Channels/103"
+        );
+        assert_eq!(families("/live.sdp"), ["/live.sdp /live2.sdp /live3.sdp"]);
+        assert_eq!(families("/tcp/av0_0"), ["/tcp/av0_0 /tcp/av0_1"]);
+        assert_eq!(families("/"), [""; 0]);
+        // What is asked beyond the common paths stays little, whatever is found.
+        let most = rtsp(None).iter().map(|c| super::families(c).iter().map(|f| f.len() - 1).sum::<usize>()).max();
+        assert!(most <= Some(6), "{most:?}");
     }
 
     #[test]

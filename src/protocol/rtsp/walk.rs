@@ -15,6 +15,9 @@ const IMPOSSIBLE_CHANNEL: u32 = 997;
 /// Paths that demand a login, at most, before the walk stops: more tell nothing new.
 const MOST_LOCKED: usize = 4;
 
+/// Paths that cannot be served just now, at most, before the device is taken to be busy as a whole.
+const MOST_BUSY: usize = 2;
+
 /// What came of asking a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply<D> {
@@ -103,13 +106,15 @@ pub struct Known<'k> {
 struct Walk<'a, A: Ask> {
     ask: &'a mut A,
     max_asked: usize,
+    /// The candidates that turned out to be streams, by the templates they belong to.
+    hits: Vec<Candidate>,
     walked: Walked<A::Description>,
 }
 
 /// Walks a server's paths.
 pub async fn walk<A: Ask + Send>(ask: &mut A, known: &Known<'_>) -> Walked<A::Description> {
     let walked = Walked { found: Vec::new(), nature: Nature::Unasked, asked: 0, cut_short: None };
-    let mut walk = Walk { ask, max_asked: known.max_asked, walked };
+    let mut walk = Walk { ask, max_asked: known.max_asked, hits: Vec::new(), walked };
     walk.announced(known).await;
     let announced = walk.walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_) | Reply::Login));
     if !announced && walk.goes_on() {
@@ -192,17 +197,27 @@ impl<A: Ask + Send> Walk<'_, A> {
 
     async fn candidates(&mut self, known: &Known<'_>) {
         let mut template = None;
-        let mut locked = 0;
+        let (mut locked, mut busy) = (0, 0);
         for (n, candidate) in known.candidates.iter().enumerate() {
             if !self.goes_on() || locked >= MOST_LOCKED || template.is_some_and(|t| t != candidate.template) {
                 continue;
             }
             match self.reply(&candidate.path).await {
                 Reply::Video(description) => {
-                    self.take(candidate, description);
+                    let is_new = self.take(candidate, description);
                     if n < known.of_vendor && template.is_none() {
                         // The vendor's family is found: its other spellings would only name the same streams again.
                         template = Some(candidate.template);
+                    } else if n >= known.of_vendor && is_new {
+                        self.family(candidate).await;
+                    }
+                }
+                // Wrong paths are refused otherwise: this one is right, and others may still be served.
+                Reply::Busy if self.walked.nature == Nature::Honest => {
+                    busy += 1;
+                    self.push(&candidate.path, None, Reply::Busy);
+                    if busy < MOST_BUSY {
+                        self.walked.cut_short = None;
                     }
                 }
                 Reply::Login if self.walked.nature == Nature::Honest => {
@@ -217,19 +232,38 @@ impl<A: Ask + Send> Walk<'_, A> {
         self.channels(known).await;
     }
 
-    /// The further channels of every family that was found, until they end.
+    /// A common path that is a stream may be the first of a family: the further streams of the makers who use it.
+    async fn family(&mut self, first: &Candidate) {
+        for family in stream_url::families(first) {
+            let mut own = None;
+            for member in &family {
+                if self.walked.found.iter().any(|f| f.path == member.path) {
+                    continue;
+                }
+                match self.reply(&member.path).await {
+                    Reply::Video(description) => {
+                        own = family.first();
+                        self.take(member, description);
+                    }
+                    // Without a second stream there is no third.
+                    _ => break,
+                }
+            }
+            if let (Some(own), Some(hit)) = (own, self.hits.iter_mut().find(|hit| hit.path == first.path)) {
+                hit.clone_from(own);
+            }
+        }
+    }
+
+    /// The further channels of the family that was found first, until they end.
     async fn channels(&mut self, known: &Known<'_>) {
-        let families: Vec<&Candidate> = known
-            .candidates
-            .iter()
-            .filter(|c| self.walked.found.iter().any(|f| f.path == c.path && matches!(f.reply, Reply::Video(_))))
-            .collect();
-        let Some(main) = families.first().copied() else { return };
+        let families = std::mem::take(&mut self.hits);
+        let Some(main) = families.first() else { return };
         let Some(impossible) = stream_url::for_channel(main, IMPOSSIBLE_CHANNEL) else { return };
         if matches!(self.reply(&impossible.path).await, Reply::Video(_)) {
             return;
         }
-        let family: Vec<&Candidate> = families.into_iter().filter(|c| c.template == main.template).collect();
+        let family: Vec<&Candidate> = families.iter().filter(|c| c.template == main.template).collect();
         let mut missing = 0;
         for channel in 2..=known.max_channels {
             if missing >= GAP || !self.goes_on() {
@@ -260,13 +294,16 @@ impl<A: Ask + Send> Walk<'_, A> {
         self.walked.found.iter().any(|f| matches!(&f.reply, Reply::Video(d) if d == description))
     }
 
-    /// A path whose description is known already is another name of that stream.
-    fn take(&mut self, candidate: &Candidate, description: A::Description) {
+    /// A path whose description is known already is another name of that stream. Answers whether it is a new stream.
+    fn take(&mut self, candidate: &Candidate, description: A::Description) -> bool {
         let same = self.walked.found.iter_mut().find(|f| matches!(&f.reply, Reply::Video(d) if *d == description));
-        match same {
-            Some(known) => known.also_at.push(candidate.path.clone()),
-            None => self.push(&candidate.path, None, Reply::Video(description)),
+        if let Some(known) = same {
+            known.also_at.push(candidate.path.clone());
+            return false;
         }
+        self.hits.push(candidate.clone());
+        self.push(&candidate.path, None, Reply::Video(description));
+        true
     }
 
     fn push(&mut self, path: &str, channel: Option<u32>, reply: Reply<A::Description>) {
@@ -390,6 +427,53 @@ mod tests {
     async fn a_path_that_hangs_is_a_stream_that_cannot_start() {
         let (walked, _) = run(None, &[], |p| if p == "/live.sdp" { Reply::Silence } else { Reply::NotFound }).await;
         assert_eq!((paths(&walked), &walked.cut_short), (vec!["/live.sdp"], &Some(Reply::Silence)));
+    }
+
+    /// A server with its own names for the streams of one camera, each described in its own way.
+    #[tokio::test]
+    async fn a_common_path_leads_to_its_familys_other_streams() {
+        for (paths_there, channels) in [
+            (&["/main", "/sub", "/third"][..], None),
+            (&["/stream1", "/stream2"], None),
+            (&["/11", "/12"], None),
+            (&["/live.sdp", "/live2.sdp"], None),
+            (&["/Streaming/Channels/101", "/Streaming/Channels/102"], None),
+            (
+                &[
+                    "/Streaming/Channels/101",
+                    "/Streaming/Channels/102",
+                    "/Streaming/Channels/201",
+                    "/Streaming/Channels/202",
+                ],
+                Some(2),
+            ),
+        ] {
+            let (walked, _) = run(None, &[], |p| {
+                paths_there.iter().position(|there| *there == p).map_or(Reply::NotFound, |n| Reply::Video(n as u32))
+            })
+            .await;
+            assert_eq!(paths(&walked), paths_there);
+            assert_eq!(walked.found.last().unwrap().channel, channels, "{paths_there:?}");
+        }
+    }
+
+    /// GStreamer's server answers 503 for a path whose pipeline cannot start, and serves the others.
+    #[tokio::test]
+    async fn a_path_that_cannot_be_served_keeps_no_other_from_being_found() {
+        let (walked, _) = run(None, &[], |p| match p {
+            "/live" => Reply::Busy,
+            "/h264" => Reply::Video(1),
+            _ => Reply::NotFound,
+        })
+        .await;
+        assert_eq!((paths(&walked), &walked.cut_short), (vec!["/live", "/h264"], &None));
+        let (walked, asked) = run(None, &[], |p| if asked_first(p) { Reply::NotFound } else { Reply::Busy }).await;
+        assert_eq!((asked.len(), &walked.cut_short), (3, &Some(Reply::Busy)));
+    }
+
+    /// The impossible path: sixteen hexadecimal digits.
+    fn asked_first(path: &str) -> bool {
+        path.len() == 17
     }
 
     #[tokio::test]
