@@ -20,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use camscan::net::link::LinkKind;
-use camscan::net::{Net, RealNet};
+use camscan::net::{Link, Net, RealNet};
 use fleet::clip::Clip;
 use fleet::{Camera, Seen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,15 +66,21 @@ type Population = HashMap<Ipv4Addr, usize>;
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (interface, ranges) = arguments.split_first().unwrap();
+    serve(interface, ranges).await;
+}
+
+/// Answers for the cameras of the ranges, each of which is a first address, how many, and the step from one to the next.
+pub async fn serve(interface: &str, ranges: &[String]) {
     let population: Arc<Population> = Arc::new(ranges.chunks(3).flat_map(addresses).collect());
     // A key frame a second.
     let clip = Arc::new(Clip::h264(include_bytes!("../tests/data/media/camera_h264_1280x720_25fps.h264"), 25.0));
     let cameras: Arc<Vec<Camera>> = Arc::new(MAKERS.iter().map(|maker| camera(maker, &clip)).collect());
+    let link = open(interface);
     let (rtsp, http) = (listen(554), listen(80));
     let (there, here) = (population.clone(), population.clone());
     println!("ready: {} cameras", population.len());
     tokio::join!(
-        answer_arp(interface, &population),
+        answer_arp(&*link, &population),
         accept(rtsp, move |stream| {
             let (cameras, maker) = (cameras.clone(), maker_of(&there, &stream));
             tokio::spawn(async move {
@@ -146,11 +152,14 @@ async fn serve_page(mut stream: TcpStream, maker: &Maker) -> std::io::Result<()>
     stream.shutdown().await
 }
 
-/// Answers ARP for the cameras, each with its own MAC address.
-async fn answer_arp(interface: &str, population: &Population) {
+fn open(interface: &str) -> Box<dyn Link> {
     let net = RealNet::new();
     let interface = net.interfaces().unwrap().into_iter().find(|i| i.name == interface).unwrap();
-    let link = net.link(&interface, LinkKind::Arp).unwrap();
+    net.link(&interface, LinkKind::Arp).unwrap()
+}
+
+/// Answers ARP for the cameras, each with its own MAC address.
+async fn answer_arp(link: &dyn Link, population: &Population) {
     let mut replies: Vec<[u8; 42]> = Vec::new();
     loop {
         link.receive(&mut |frame| replies.extend(reply_to(frame, population))).await.unwrap();

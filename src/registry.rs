@@ -27,6 +27,8 @@ pub struct Registry {
     hosts: BTreeMap<IpAddr, Host>,
     by_mac: HashMap<MacAddr, BTreeSet<IpAddr>>,
     by_endpoint: HashMap<String, BTreeSet<IpAddr>>,
+    /// Whether devices without any sign of video are told too.
+    tells_all: bool,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,12 @@ impl Registry {
     /// A registry that knows nothing.
     pub fn new() -> Self {
         Registry::default()
+    }
+
+    /// The same, telling also of devices without any sign of video when they are done.
+    pub fn telling_all(mut self, all: bool) -> Self {
+        self.tells_all = all;
+        self
     }
 
     /// Takes in one finding made at `now` and says what changed.
@@ -127,14 +135,15 @@ impl Registry {
         devices
     }
 
-    /// The device of an address that is done, unless another of its addresses was done before or it has no video.
+    /// The device of an address that is done, unless another of its addresses was done before, or it has no video and not
+    /// all are told.
     fn finished_device(&self, ip: IpAddr) -> Option<Device> {
         let group = self.group(ip);
         let told = group.iter().any(|other| *other != ip && self.hosts.get(other).is_some_and(|h| h.done));
         if told {
             return None;
         }
-        self.device(&group).filter(is_reported)
+        self.device(&group).filter(|device| self.tells_all || is_reported(device))
     }
 
     /// The addresses that are one device with `ip`, itself included, sorted.

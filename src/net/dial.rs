@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::crowd::Crowd;
 use super::error::is_exhaustion;
 use super::pace::Pace;
 use super::tls::{self, TlsInfo};
@@ -25,12 +26,14 @@ pub struct Dialer {
     all: Arc<Semaphore>,
     per_host: usize,
     hosts: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    crowd: Crowd,
 }
 
 impl Dialer {
     /// A dialer of at most `open` connections at once, `per_host` of them to one address.
     pub fn new(net: Arc<dyn Net>, pace: Arc<Pace>, open: usize, per_host: usize) -> Self {
         Dialer {
+            crowd: Crowd::new(net.clone()),
             net,
             pace,
             all: Arc::new(Semaphore::new(open.max(1))),
@@ -42,6 +45,11 @@ impl Dialer {
     /// The network it dials on.
     pub fn net(&self) -> &Arc<dyn Net> {
         &self.net
+    }
+
+    /// The neighbours, each of whom needs a place in the kernel's table.
+    pub fn crowd(&self) -> &Crowd {
+        &self.crowd
     }
 
     /// The pace of the scan.

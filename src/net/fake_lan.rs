@@ -176,7 +176,7 @@ impl Net for Arc<FakeLan> {
         .boxed()
     }
 
-    fn nudge(&self, to: &[Ipv4Addr]) -> io::Result<usize> {
+    fn nudge(&self, to: &[IpAddr]) -> io::Result<usize> {
         if self.room == 0 {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -186,7 +186,7 @@ impl Net for Arc<FakeLan> {
         };
         state.table.retain(is_kept);
         let mut taken = 0;
-        for ip in to {
+        for ip in to.iter().filter_map(|ip| if let IpAddr::V4(v4) = ip { Some(v4) } else { None }) {
             if state.table.len() >= self.room && !state.table.contains_key(ip) {
                 break;
             }

@@ -1,6 +1,7 @@
 //! The only sockets of the program. Everything above is handed a [`Net`] and never dials itself, so that a test can hand
 //! it a network of its own.
 
+pub mod crowd;
 pub mod dial;
 pub mod error;
 #[cfg(test)]
@@ -19,11 +20,12 @@ pub mod throttle;
 pub mod tls;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use crowd::Crowd;
 pub use dial::{Connection, Dialer};
 pub use error::{NetError, Stage};
 pub use interface::Interface;
@@ -63,11 +65,11 @@ pub trait Net: Send + Sync {
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>>;
 
     /// Makes the kernel ask for the MAC addresses of these addresses of a local link, so that they appear in
-    /// [`Net::neighbours`] when they answer. Says how many it took.
+    /// [`Net::neighbours`] when they answer. Says how many it took, which is fewer where IPv4 and IPv6 are mixed.
     ///
     /// # Errors
     /// `ENOBUFS` or `WouldBlock` when the kernel has as many open questions as it can hold: later again.
-    fn nudge(&self, _to: &[Ipv4Addr]) -> io::Result<usize> {
+    fn nudge(&self, _to: &[IpAddr]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

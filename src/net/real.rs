@@ -14,6 +14,9 @@ use super::link::{Link, LinkKind, Neighbour, OwnPort};
 use super::resolve::Resolver;
 use super::{BoxStream, Datagram, Interface, Net, UdpBind, platform};
 
+/// The discard service (RFC 863): nobody is meant to answer.
+const DISCARD_PORT: u16 = 9;
+
 /// The network of the machine the program runs on.
 #[derive(Default)]
 pub struct RealNet {
@@ -89,8 +92,9 @@ impl Net for RealNet {
         platform::neighbours().boxed()
     }
 
-    fn nudge(&self, to: &[Ipv4Addr]) -> io::Result<usize> {
-        platform::nudge(to)
+    fn nudge(&self, to: &[IpAddr]) -> io::Result<usize> {
+        let to: Vec<SocketAddr> = to.iter().map(|ip| self.zones.apply(SocketAddr::new(*ip, DISCARD_PORT))).collect();
+        platform::nudge(&to)
     }
 
     fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {

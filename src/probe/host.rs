@@ -126,14 +126,20 @@ impl HostContext {
     }
 
     /// Opens a TCP connection to a port, repeating what can pass as the options allow, never past the host's deadline.
+    /// What timed out for want of a row in the kernel's neighbour table is repeated in any case.
     ///
     /// # Errors
     /// As [`Dialer::tcp`].
     pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
         let to = SocketAddr::new(self.ip, port);
-        let mut attempt = 0;
+        let (mut attempt, mut had_row) = (0, true);
         loop {
             match self.dialer.tcp(to, self.options.connect_timeout.min(self.time_left())).await {
+                Err(error) if error.kind == ErrorKind::Timeout && had_row && !self.dialer.crowd().has_room(self.ip) => {
+                    had_row = false;
+                    let room = self.dialer.crowd().meet(self.ip);
+                    let _ = tokio::time::timeout(self.time_left(), room).await;
+                }
                 Err(error) if error.is_transient() && attempt < self.options.retries && !self.is_over() => {
                     attempt += 1;
                     // Exponential with full jitter, from 100 ms.

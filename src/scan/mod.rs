@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 use crate::identify::signature::Signatures;
 use crate::model::report::SCHEMA;
 use crate::model::{
-    Credential, Device, Finding, FindingKind, Method, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus, StreamStatus,
+    Credential, Device, Finding, FindingKind, Method, ProbeOptions, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus,
+    StreamStatus,
 };
 use crate::net::pace::Pace;
-use crate::net::{Dialer, Interface, Net};
+use crate::net::{Crowd, Dialer, Interface, Net};
 use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins, PortProber};
 use crate::protocol;
 use crate::protocol::tcp::syn::SynScanner;
@@ -36,6 +37,9 @@ const FINDINGS_UNDER_WAY: usize = 4096;
 
 /// Sentences for the operator under way.
 const WARNINGS_UNDER_WAY: usize = 64;
+
+const STUCK: &str = "the kernel's neighbour table stayed full of others' rows: hosts of the local links may be missing\nhint: \
+                     raise net.ipv4.neigh.default.gc_thresh3";
 
 /// What a scan needs from outside.
 pub struct Scan {
@@ -100,6 +104,8 @@ struct Run {
     registry: Registry,
     dialer: Arc<Dialer>,
     places: Arc<Semaphore>,
+    /// What is done with each host; one copy, since lists of ports are long.
+    options: Arc<ProbeOptions>,
     swept: Arc<AtomicU64>,
     discovery: JoinSet<(Method, Result<(), String>)>,
     inspections: JoinSet<(IpAddr, Option<Credential>)>,
@@ -120,8 +126,9 @@ impl Run {
         let dialer = Dialer::new(scan.net.clone(), pace, scan.open_connections, plan.probe.per_host);
         Run {
             dialer: Arc::new(dialer),
+            options: Arc::new(plan.probe.clone()),
             places: Arc::new(Semaphore::new(plan.concurrency.max(1))),
-            registry: Registry::new(),
+            registry: Registry::new().telling_all(plan.all),
             swept: Arc::default(),
             discovery: JoinSet::new(),
             inspections: JoinSet::new(),
@@ -146,6 +153,7 @@ impl Run {
             }
         };
         note_zones(&self.scan, &interfaces);
+        self.dialer.crowd().know_links(&interfaces);
         self.start_port_prober(&interfaces);
         let context = Arc::new(DiscoveryContext {
             plan: self.scan.plan.clone(),
@@ -214,7 +222,13 @@ impl Run {
                 },
                 Some(warning) = heard.recv() => self.warn(warning, tell),
                 Some(done) = self.discovery.join_next() => self.discovery_ended(done, tell),
-                Some(done) = self.inspections.join_next() => self.inspection_ended(done, tell),
+                Some(done) = self.inspections.join_next() => {
+                    // It may have spoken its last words after the inbox was looked at, and ended since.
+                    while let Ok(finding) = inbox.try_recv() {
+                        self.take(finding, tell);
+                    }
+                    self.inspection_ended(done, tell);
+                }
                 _ = progress.tick() => tell(ScanEvent::Swept { addresses: self.swept.load(Ordering::Relaxed) }),
                 () = sleep_until(end) => {
                     if stopped {
@@ -234,7 +248,10 @@ impl Run {
         while let Ok(warning) = heard.try_recv() {
             self.warn(warning, tell);
         }
-        // What is known of hosts that were cut short is told too.
+        if self.dialer.crowd().is_stuck() {
+            self.warn(STUCK.to_owned(), tell);
+        }
+        // What is known of hosts that were cut short, or that were not looked at, is told too.
         for ip in self.registry.unfinished() {
             self.take_done(ip, tell);
         }
@@ -260,10 +277,17 @@ impl Run {
                 tell(event);
             }
         }
-        if is_new && !self.scan.cancel.is_cancelled() {
+        let is_wanted = self.is_looked_at(ip) || self.scan.plan.resolve_names;
+        if is_new && is_wanted && !self.scan.cancel.is_cancelled() {
             tell(ScanEvent::HostStarted { ip });
             self.inspect(ip, facts);
         }
+    }
+
+    /// Whether more is asked of a host than to be up. One that is not looked at is told at the end, when all that
+    /// discovery says of it is known.
+    fn is_looked_at(&self, ip: IpAddr) -> bool {
+        !self.options.ports.is_empty() || self.scan.plan.targets.host(ip).is_some_and(|h| !h.ports.is_empty())
     }
 
     fn inspect(&mut self, ip: IpAddr, facts: Arc<HostFacts>) {
@@ -273,7 +297,7 @@ impl Run {
         let host = HostContext {
             ip,
             name: target.as_ref().and_then(|t| t.name.clone()).unwrap_or_else(|| crate::model::stream::url_host(ip)),
-            options: Arc::new(scan.plan.probe.clone()),
+            options: self.options.clone(),
             net: scan.net.clone(),
             dialer: self.dialer.clone(),
             logins: Logins::new(scan.plan.probe.max_login_failures),
@@ -285,12 +309,12 @@ impl Run {
             ports: self.ports.clone(),
         };
         let own_ports = target.map(|t| t.ports).unwrap_or_default();
-        let (places, resolve) = (self.places.clone(), scan.plan.resolve_names);
+        let (places, resolve, asks) = (self.places.clone(), scan.plan.resolve_names, self.is_looked_at(ip));
         let (logins, show_secrets) = (host.logins.clone(), scan.plan.show_secrets);
         self.inspections.spawn(async move {
             let cancel = host.cancel.clone();
-            // Closed only when the scan is over.
-            if let Some(Ok(_place)) = cancel.run_until_cancelled(places.acquire()).await {
+            let neighbours = asks.then(|| host.dialer.crowd());
+            if let Some(Some(_place)) = cancel.run_until_cancelled(take_place(ip, &places, neighbours)).await {
                 let deadline = Instant::now() + host.options.host_timeout;
                 inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve).await;
             }
@@ -325,7 +349,9 @@ impl Run {
             Ok((ip, worked)) => {
                 self.facts.remove(&ip);
                 self.worked.extend(worked.map(|login| (ip, login)));
-                self.take_done(ip, tell);
+                if self.is_looked_at(ip) {
+                    self.take_done(ip, tell);
+                }
             }
             Err(error) if error.is_panic() => {
                 self.warn("the inspection of a host failed by a mistake of ours; the others went on".into(), tell);
@@ -347,6 +373,22 @@ impl Run {
         if !self.warnings.contains(&text) {
             tell(ScanEvent::Warning(text.clone()));
             self.warnings.push(text);
+        }
+    }
+}
+
+/// A place among the hosts under inspection, once the kernel can send to the host. No place is kept while that is waited
+/// for: hosts behind routers need no row.
+async fn take_place<'a>(ip: IpAddr, places: &'a Semaphore, neighbours: Option<&Crowd>) -> Option<SemaphorePermit<'a>> {
+    loop {
+        // Closed only when the scan is over.
+        let place = places.acquire().await.ok()?;
+        match neighbours {
+            Some(crowd) if !crowd.has_room(ip) => {
+                drop(place);
+                crowd.meet(ip).await;
+            }
+            _ => return Some(place),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Systems without raw links and neighbour tables of our own: hosts are found by TCP and multicast alone.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::net::{Interface, Link, Neighbour, link::LinkKind};
 
@@ -20,7 +20,7 @@ pub(in crate::net) async fn neighbours() -> io::Result<Vec<Neighbour>> {
 }
 
 /// Not here: without the table nothing would come of it.
-pub(in crate::net) fn nudge(_: &[Ipv4Addr]) -> io::Result<usize> {
+pub(in crate::net) fn nudge(_: &[SocketAddr]) -> io::Result<usize> {
     unsupported("neighbour tables")
 }
 

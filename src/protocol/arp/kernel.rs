@@ -119,7 +119,7 @@ impl Sweep<'_> {
         let mut taken = 0;
         while taken < room && !waiting.is_empty() {
             // Small portions: what waits for an answer counts against the socket it was sent from.
-            let portion: Vec<Ipv4Addr> = waiting.iter().copied().take((room - taken).min(32)).collect();
+            let portion: Vec<IpAddr> = waiting.iter().map(|ip| IpAddr::V4(*ip)).take((room - taken).min(32)).collect();
             self.context.dialer.pace().turn(portion.len() as u32).await;
             match self.context.net.nudge(&portion) {
                 Ok(count) => {

@@ -125,6 +125,7 @@ impl<'a> Sweep<'a> {
     }
 
     async fn answers(&self, ip: IpAddr, port: u16, wait: Duration) -> Answer {
+        self.context.dialer.crowd().meet(ip).await;
         match self.context.dialer.tcp(SocketAddr::new(ip, port), wait).await {
             Ok(_closed_at_once) => Answer::Open,
             Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Closed) => Answer::Refused,

@@ -5,16 +5,13 @@ mod neighbours;
 mod packet;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 pub(in crate::net) use neighbours::neighbours;
 pub(in crate::net) use packet::open_link;
-
-/// The discard service (RFC 863): nobody is meant to answer.
-const DISCARD_PORT: u16 = 9;
 
 /// Sets an option of a socket.
 fn set_option<T: Copy>(socket: &Socket, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
@@ -48,20 +45,24 @@ pub(in crate::net) fn hear_refusals(socket: &Socket, v6: bool) -> io::Result<()>
     }
 }
 
-/// Sends an empty datagram to each address's discard port, which makes the kernel ask for its MAC address. Says how
-/// many the kernel took.
+/// Sends an empty datagram to each endpoint, which makes the kernel ask for its MAC address. Says how many of them, up to
+/// the first of another IP version, the kernel took.
 ///
 /// # Errors
 /// `ENOBUFS` when the neighbour table is full, `WouldBlock` when too many datagrams wait for an answer, both only when
 /// not even the first was taken.
-pub(in crate::net) fn nudge(to: &[Ipv4Addr]) -> io::Result<usize> {
+pub(in crate::net) fn nudge(to: &[SocketAddr]) -> io::Result<usize> {
+    let Some(first) = to.first() else { return Ok(0) };
     #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(Domain::for_address(*first), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // Without it the kernel hides that its neighbour table is full, and the datagram is lost without a word.
-    set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, &1i32)?;
-    for (taken, ip) in to.iter().enumerate() {
-        match nudge_one(&socket, *ip) {
+    hear_refusals(&socket, first.is_ipv6())?;
+    for (taken, endpoint) in to.iter().enumerate() {
+        if endpoint.is_ipv6() != first.is_ipv6() {
+            return Ok(taken);
+        }
+        match nudge_one(&socket, *endpoint) {
             Err(error) if taken == 0 => return Err(error),
             Err(_) => return Ok(taken),
             Ok(()) => {}
@@ -70,18 +71,28 @@ pub(in crate::net) fn nudge(to: &[Ipv4Addr]) -> io::Result<usize> {
     Ok(to.len())
 }
 
-fn nudge_one(socket: &Socket, ip: Ipv4Addr) -> io::Result<()> {
-    let to = SockAddr::from(SocketAddrV4::new(ip, DISCARD_PORT));
-    // With IP_RECVERR a send also reports what came of earlier ones (refused, unreachable): said once, then the way is
-    // free.
+fn nudge_one(socket: &Socket, to: SocketAddr) -> io::Result<()> {
+    let address = SockAddr::from(to);
+    // An error of an earlier datagram (refused, unreachable) is said once, by a later send; then the way is free.
     for _ in 0..4 {
-        match socket.send_to(&[], &to) {
+        match socket.send_to(&[], &address) {
             Ok(_) => return Ok(()),
             Err(error) if is_full(&error) => return Err(error),
+            // IPv6 says so when its table is full (ip6_finish_output2() in Linux), and for an address without its zone.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && has_zone(to) => {
+                return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+            }
             Err(_) => {}
         }
     }
     Ok(())
+}
+
+fn has_zone(to: SocketAddr) -> bool {
+    match to {
+        SocketAddr::V4(_) => false,
+        SocketAddr::V6(v6) => v6.scope_id() != 0 || !v6.ip().is_unicast_link_local(),
+    }
 }
 
 fn is_full(error: &io::Error) -> bool {
