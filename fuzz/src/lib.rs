@@ -85,12 +85,12 @@ pub fn auth_challenge(data: &[u8]) {
     challenges.iter().filter_map(auth::Challenge::realm).for_each(|realm| is_clean(&realm));
     if let Some(challenge) = auth::choose(&challenges) {
         let credential = camscan::model::Credential::new("user", "password");
-        let mut login = auth::Login::new(challenge.clone(), credential);
+        let mut login = auth::login::Login::new(challenge.clone(), credential);
         let header = login.authorization("DESCRIBE", "rtsp://192.0.2.9/", b"");
         assert!(!header.contains(&b'\r') && !header.contains(&b'\n'), "a header that ends itself");
         let _ = login.renewed(&challenges);
     }
-    if let Some(sign) = auth::lock_sign(data) {
+    if let Some(sign) = auth::lock::lock_sign(data) {
         is_clean(&sign.sentence());
     }
 }

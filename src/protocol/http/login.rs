@@ -4,7 +4,9 @@ use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
 use crate::model::ErrorKind;
 use crate::probe::{HostContext, LoginTry};
-use crate::protocol::auth::{self, LockSign, Login};
+use crate::protocol::auth;
+use crate::protocol::auth::lock::{LockSign, lock_sign};
+use crate::protocol::auth::login::Login;
 
 /// What of a refusal is read for signs of a lock-out.
 const MAX_REFUSAL: usize = 16 * 1024;
@@ -91,7 +93,7 @@ async fn settle(
             }
             let (text, _) = body.read_all(MAX_REFUSAL, host.request_deadline()).await;
             let busy = matches!(response.status, 423 | 429);
-            let sign = auth::lock_sign(&text).filter(LockSign::says_stop).map(|s| s.sentence());
+            let sign = lock_sign(&text).filter(LockSign::says_stop).map(|s| s.sentence());
             if let Some(why) = sign.or_else(|| busy.then(|| format!("answered {} to a login", response.status))) {
                 host.logins.lock_out(why.clone());
                 response.notes.push(why);

@@ -7,7 +7,9 @@ use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{AuthScheme, Credential, ErrorKind};
 use crate::probe::{HostContext, LoginTry};
-use crate::protocol::auth::{self, Challenge, LockSign, Login};
+use crate::protocol::auth::lock::{LockSign, lock_sign};
+use crate::protocol::auth::login::Login;
+use crate::protocol::auth::{self, Challenge};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
 use crate::protocol::xml::Element;
 
@@ -338,7 +340,7 @@ impl<'a> Client<'a> {
     }
 
     fn heed_lock(&self, response: &Response) {
-        if let Some(sign) = auth::lock_sign(&response.body).filter(LockSign::says_stop) {
+        if let Some(sign) = lock_sign(&response.body).filter(LockSign::says_stop) {
             self.host.logins.lock_out(sign.sentence());
         }
     }

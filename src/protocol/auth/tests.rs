@@ -1,10 +1,13 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::lock::{LockSign, lock_sign};
+use super::login::{Algorithm, Login};
 use super::*;
+use crate::model::Credential;
 
 fn expected() -> Value {
-    serde_json::from_str(include_str!("../../tests/data/expected.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/data/expected.json")).unwrap()
 }
 
 /// The values of a captured answer's `WWW-Authenticate` lines, folded ones joined.
@@ -171,6 +174,29 @@ fn recorded_values_are_all_read() {
         assert!(found.iter().any(Challenge::is_answerable), "{value}: {found:?}");
         assert!(found[0].realm().is_some(), "{value}");
     }
+}
+
+/// RFC 7616 §3.5: the device says which nonce it wants to see next.
+#[test]
+fn the_next_nonce_is_taken() {
+    let login = |challenge: &str| {
+        let chosen = choose(&challenges([challenge])).unwrap().clone();
+        Login::new(chosen, Credential::new("admin", "pw"))
+    };
+    let mut digest = login("Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"");
+    assert!(String::from_utf8(digest.authorization("DESCRIBE", "/", b"")).unwrap().contains("nc=00000001"));
+    digest.take_next_nonce(b"nextnonce=\"n2\", qop=auth, rspauth=\"x\"");
+    let next = digest.authorization("SETUP", "/", b"");
+    assert_eq!(field(&next, "nonce").as_deref(), Some("n2"));
+    assert!(String::from_utf8(next).unwrap().contains("nc=00000001"), "its uses are counted anew");
+    for nothing in ["", "qop=auth", "nextnonce=\"\"", "nextnonce"] {
+        digest.take_next_nonce(nothing.as_bytes());
+        assert_eq!(field(&digest.authorization("PLAY", "/", b""), "nonce").as_deref(), Some("n2"), "{nothing}");
+    }
+    // The secret of a session is made with the first nonce.
+    let mut session = login("Digest realm=\"r\", nonce=\"n1\", algorithm=MD5-sess, qop=\"auth\"");
+    session.take_next_nonce(b"nextnonce=\"n2\"");
+    assert_eq!(field(&session.authorization("PLAY", "/", b""), "nonce").as_deref(), Some("n1"));
 }
 
 proptest! {
