@@ -276,6 +276,9 @@ impl Host {
         for note in new.notes {
             push_new(&mut known.notes, note);
         }
+        for answer in new.answers {
+            push_new(&mut known.answers, answer);
+        }
     }
 
     /// The same URL is the same stream; the later analysis replaces the earlier one.

@@ -96,6 +96,16 @@ pub fn redact_url(url: &str) -> String {
     redact_parameters(&strip_userinfo(url))
 }
 
+/// A text with any number of addresses in it, each as [`redact_url`] leaves it.
+pub fn redact_urls(text: &str) -> String {
+    let mut pieces = text.split("://");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        out.push_str(&strip_userinfo(&format!("://{piece}")));
+    }
+    redact_parameters(&out)
+}
+
 /// A URL without user name and password.
 pub fn strip_userinfo(url: &str) -> String {
     let Some(start) = url.find("://").map(|i| i + 3) else { return url.to_owned() };
@@ -143,7 +153,8 @@ fn redact_parameters(url: &str) -> String {
     while let Some(eq) = rest.find('=') {
         let (head, tail) = rest.split_at(eq + 1);
         out.push_str(head);
-        let key = head.trim_end_matches('=').rsplit(['&', '?', '/', ';', '_']).next().unwrap_or_default();
+        let key =
+            head.trim_end_matches('=').rsplit(['&', '?', '/', ';', '_', ',', ' ', '"']).next().unwrap_or_default();
         let secret = SECRET_KEYS.iter().any(|k| key.eq_ignore_ascii_case(k));
         if !secret {
             rest = tail;
@@ -209,6 +220,19 @@ mod tests {
             ("rtsp://h/cam/realmonitor?channel=1&subtype=0", "rtsp://h/cam/realmonitor?channel=1&subtype=0"),
         ] {
             assert_eq!(redact_url(sent), shown);
+        }
+    }
+
+    #[test]
+    fn every_address_of_a_text_is_without_its_password() {
+        for (sent, shown) in [
+            ("url=rtsp://a:b@h/1;seq=1,url=rtsp://c:d@h/2", "url=rtsp://h/1;seq=1,url=rtsp://h/2"),
+            ("rtsp://rtsp://a:p@ss@192.0.2.1/x", "rtsp://rtsp://192.0.2.1/x"),
+            ("Wed, 21 Nov 2026 08:00:00 GMT", "Wed, 21 Nov 2026 08:00:00 GMT"),
+            ("a=b; token=77, x", "a=b; token=***"),
+            ("me@example.org", "me@example.org"),
+        ] {
+            assert_eq!(redact_urls(sent), shown);
         }
     }
 

@@ -55,16 +55,17 @@ async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Findi
     let mut hosts = Vec::new();
     let mut known = Vec::new();
     let mut credentials: Vec<Credential> = Vec::new();
-    let mut only_urls = true;
+    let mut wholes = Vec::new();
     for target in &settings.probe_targets {
         let mut host = resolve(target.host(), net).await?;
         known.push(Finding::new(host.ip, FindingKind::Seen(Method::Tcp)));
         match target {
-            ProbeTarget::Host(_) => only_urls = false,
+            ProbeTarget::Host(_) => wholes.push(host.ip),
             ProbeTarget::Url { url, credential, .. } => {
                 let (url, port) = at_address(url, &host);
                 host.ports = vec![port];
-                known.push(Finding::new(host.ip, FindingKind::StreamHint(StreamHint::new(url))));
+                let hint = StreamHint { is_asked_for: true, ..StreamHint::new(url) };
+                known.push(Finding::new(host.ip, FindingKind::StreamHint(hint)));
                 credentials.extend(credential.clone().map(|login| meant_for(host.ip, login)));
             }
         }
@@ -74,8 +75,15 @@ async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Findi
     let mut plan = settings.plan(TargetSet::new(written, [], hosts, &[]), scan::own_addresses(net));
     plan.methods = Vec::new();
     plan.all = true;
-    if only_urls {
+    plan.probe.in_depth = true;
+    if wholes.is_empty() {
         plan.probe.ports = Vec::new();
+    }
+    // Who names a device as a whole besides wants its other streams, too.
+    for finding in &mut known {
+        if let FindingKind::StreamHint(hint) = &mut finding.kind {
+            hint.is_asked_for &= !wholes.contains(&finding.ip);
+        }
     }
     credentials.append(&mut plan.probe.credentials);
     plan.probe.credentials = credentials;

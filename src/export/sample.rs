@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::model::service::AuthScheme;
 use crate::model::{
-    Audio, AudioCodec, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Kind, LadderStep, LoginAttempts,
-    Protocol, Report, ScanInfo, ScanStatus, Service, StageError, Step, Stream, StreamError, StreamSource, StreamStatus,
-    Transport, Video, VideoCodec,
+    Answer, Audio, AudioCodec, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Header, Kind,
+    LadderStep, LoginAttempts, Protocol, Report, ScanInfo, ScanStatus, Service, StageError, Step, Stream, StreamError,
+    StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// Names that do harm where they are not handled: escapes, formulas, markup, other scripts, YAML's traps.
@@ -89,6 +89,16 @@ fn video(codec: VideoCodec, width: u32, height: u32, fps: f64) -> Option<Video> 
     Some(Video { codec: Some(codec), width: Some(width), height: Some(height), fps: Some(fps), ..Video::default() })
 }
 
+/// An answer with these headers; those without a value are withheld.
+fn answer(request: &str, status: &str, headers: &[(&str, Option<&str>)]) -> Answer {
+    let header = |&(name, value): &(&str, Option<&str>)| Header {
+        name: name.into(),
+        value: value.map(str::to_owned),
+        withheld: value.is_none(),
+    };
+    Answer { request: request.into(), status: status.into(), headers: headers.iter().map(header).collect() }
+}
+
 fn ladder(steps: &[(Step, f64)]) -> Vec<LadderStep> {
     steps.iter().map(|&(step, ms)| LadderStep { step, ok: true, ms }).collect()
 }
@@ -108,6 +118,7 @@ pub fn camera() -> Device {
     web.server = Some("App-webs/".into());
     web.title = Some("index".into());
     web.auth = Some(vec![]);
+    web.answers = vec![answer("GET http://10.77.0.10:80/", "HTTP/1.1 200", &[("Server", Some("App-webs/"))])];
     d.services = vec![web, rtsp(Some(vec![AuthScheme::Digest, AuthScheme::Basic]))];
     let mut main = stream("rtsp://10.77.0.10:554/Streaming/Channels/101", StreamStatus::Streaming);
     main.channel = Some(1);
@@ -136,6 +147,16 @@ pub fn camera() -> Device {
         bitrate_kbps: Some(64),
     });
     main.back_channel = Some(true);
+    main.answers = vec![answer(
+        "DESCRIBE rtsp://10.77.0.10:554/Streaming/Channels/101",
+        "RTSP/1.0 200 OK",
+        &[
+            ("CSeq", Some("2")),
+            ("Content-Base", Some("rtsp://10.77.0.10/Streaming/Channels/101/")),
+            ("Set-Cookie", None),
+        ],
+    )];
+    main.sdp = Some("v=0\ns=Media Presentation\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000".into());
     main.sources = vec![StreamSource::Onvif, StreamSource::Sdp, StreamSource::Frames];
     main.ladder = ladder(&[
         (Step::Tcp, 0.8),

@@ -78,11 +78,11 @@ mod tests {
                 "id ip addresses kind confidence discovered_by state first_seen last_seen services streams evidence errors",
                 "mac hostname name vendor model firmware serial login_attempts",
             ),
-            ("Service", "protocol transport port", "url auth server title realm certificate notes"),
+            ("Service", "protocol transport port", "url auth server title realm certificate notes answers"),
             (
                 "Stream",
                 "url protocol transport status sources ladder",
-                "channel profile_name profile_token open video audio back_channel warnings snapshot error",
+                "channel profile_name profile_token open video audio back_channel warnings snapshot error answers sdp",
             ),
             (
                 "Video",
@@ -90,6 +90,8 @@ mod tests {
                 "codec profile level width height sample_aspect_ratio fps fps_source bitrate_kbps measured_fps \
                  measured_kbps keyframe_interval_s size_source",
             ),
+            ("Answer", "request status headers", ""),
+            ("Header", "name", "value withheld"),
             ("Audio", "", "codec sample_rate_hz channels bitrate_kbps"),
             ("LadderStep", "step ok ms", ""),
             ("StreamError", "kind message", ""),

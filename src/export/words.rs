@@ -1,7 +1,7 @@
 //! A report in the operator's words, shared by the views for people: table, HTML, spreadsheet.
 
 use crate::model::{
-    AudioCodec, Device, DeviceState, ErrorKind, Kind, Report, Service, Stream, StreamStatus, Video, VideoCodec,
+    Audio, AudioCodec, Device, DeviceState, ErrorKind, Kind, Report, Service, Stream, StreamStatus, Video, VideoCodec,
 };
 
 /// How good the news is; decides colour and sign.
@@ -249,6 +249,48 @@ pub fn fps(video: &Video) -> Option<String> {
 pub fn bit_rate(video: &Video) -> Option<String> {
     let kbps = video.measured_kbps.or(video.bitrate_kbps)?;
     Some(if kbps < 1000 { format!("{kbps} kbit/s") } else { format!("{:.1} Mbit/s", f64::from(kbps) / 1000.0) })
+}
+
+/// All that is known of a picture: `H.264 High 4.0 · 1920×1080 · 25 fps (sps), 24.9 measured · …`.
+pub fn video_in_full(video: &Video) -> String {
+    let codec = [video.codec.map(video_codec), video.profile.as_deref(), video.level.as_deref()];
+    let of = |value: String, source: &Option<String>| match source {
+        Some(source) => format!("{value} ({source})"),
+        None => value,
+    };
+    let both = |declared: Option<String>, measured: Option<String>, unit: &str| match (declared, measured) {
+        (Some(declared), Some(measured)) => Some(format!("{declared}, {measured} measured")),
+        (declared, None) => declared,
+        (None, Some(measured)) => Some(format!("{measured} {unit} measured")),
+    };
+    let facts = [
+        Some(codec.into_iter().flatten().collect::<Vec<_>>().join(" ")),
+        size(video).map(|size| of(size, &video.size_source)),
+        video.sample_aspect_ratio.map(|(w, h)| format!("samples {w}:{h}")),
+        both(
+            video.fps.map(|fps| of(format!("{fps} fps"), &video.fps_source)),
+            video.measured_fps.map(|f| f.to_string()),
+            "fps",
+        ),
+        both(
+            video.bitrate_kbps.map(|kbps| format!("{kbps} kbit/s")),
+            video.measured_kbps.map(|kbps| kbps.to_string()),
+            "kbit/s",
+        ),
+        video.keyframe_interval_s.map(|s| format!("a key frame every {s} s")),
+    ];
+    facts.into_iter().flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// All that is known of a sound: `AAC · 16000 Hz · 2 channels · 64 kbit/s`.
+pub fn audio_in_full(audio: &Audio) -> String {
+    let facts = [
+        audio.codec.map(|codec| audio_codec(codec).to_owned()),
+        audio.sample_rate_hz.map(|hz| format!("{hz} Hz")),
+        audio.channels.map(|n| plural(n.into(), "channel", "channels")),
+        audio.bitrate_kbps.map(|kbps| format!("{kbps} kbit/s")),
+    ];
+    facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// `0.8 s`, `42 s`, `3 min 5 s`, `2 h 4 min`.

@@ -64,6 +64,8 @@ pub struct StreamHint {
     pub video: Option<super::Video>,
     /// What the device declares about the sound.
     pub audio: Option<super::Audio>,
+    /// Whether the user named it: then it is what is looked at, and no other stream of the device.
+    pub is_asked_for: bool,
 }
 
 impl StreamHint {
@@ -77,6 +79,23 @@ impl StreamHint {
             snapshot_url: None,
             video: None,
             audio: None,
+            is_asked_for: false,
         }
+    }
+
+    /// Adds what another word on the same address says.
+    pub fn learn(&mut self, other: &StreamHint) {
+        fn fill<T: Clone>(gap: &mut Option<T>, with: &Option<T>) {
+            if gap.is_none() {
+                gap.clone_from(with);
+            }
+        }
+        fill(&mut self.channel, &other.channel);
+        fill(&mut self.profile_name, &other.profile_name);
+        fill(&mut self.profile_token, &other.profile_token);
+        fill(&mut self.snapshot_url, &other.snapshot_url);
+        fill(&mut self.video, &other.video);
+        fill(&mut self.audio, &other.audio);
+        self.is_asked_for |= other.is_asked_for;
     }
 }

@@ -1,5 +1,6 @@
 //! Plain data, shared by every room: no I/O, no clock, no behaviour beyond what the data itself means.
 
+pub mod answer;
 pub mod device;
 pub mod event;
 pub mod finding;
@@ -11,6 +12,7 @@ pub mod service;
 pub mod stream;
 pub mod target;
 
+pub use answer::{Answer, Header};
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
 pub use event::ScanEvent;
 pub use finding::{Finding, FindingKind};

@@ -109,6 +109,8 @@ pub struct ProbeOptions {
     pub max_channels: u32,
     /// Where snapshots are saved; none means none are taken.
     pub snapshots: Option<std::path::PathBuf>,
+    /// Keep what devices answer: every header and the descriptions.
+    pub in_depth: bool,
 }
 
 /// A whole scan, resolved.
@@ -158,6 +160,7 @@ impl Default for ProbeOptions {
             max_candidates: 64,
             max_channels: 64,
             snapshots: None,
+            in_depth: false,
         }
     }
 }

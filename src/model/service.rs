@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Answer;
+
 /// A protocol a device speaks. The order is the order of services on one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -157,6 +159,9 @@ pub struct Service {
     /// What was odd about it, in words for the operator.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
+    /// What it answered, where it was looked at in depth.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub answers: Vec<Answer>,
 }
 
 impl Service {
@@ -173,6 +178,7 @@ impl Service {
             realm: None,
             certificate: None,
             notes: Vec::new(),
+            answers: Vec::new(),
         }
     }
 }

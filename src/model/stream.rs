@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, Transport};
+use super::{Answer, Protocol, Transport};
 
 /// One stream of a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,13 @@ pub struct Stream {
     /// Why the proof stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StreamError>,
+    /// What the device answered on the way, in order, where it was looked at in depth.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub answers: Vec<Answer>,
+    /// The session description (RFC 4566) line by line, cleaned, where the device was looked at in depth; `***` stands for
+    /// a secret in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdp: Option<String>,
 }
 
 impl Stream {
@@ -74,6 +81,8 @@ impl Stream {
             warnings: Vec::new(),
             snapshot: None,
             error: None,
+            answers: Vec::new(),
+            sdp: None,
         }
     }
 }

@@ -24,7 +24,15 @@ use crate::net::{Connection, Dialer, Net, NetError};
 pub struct HostFacts {
     inner: Mutex<Facts>,
     rtsp: Arc<tokio::sync::Mutex<()>>,
+    rtsp_pace: Mutex<RtspPace>,
     pictures: AtomicU32,
+}
+
+/// How soon after another the device takes RTSP connections.
+#[derive(Debug, Default, Clone, Copy)]
+struct RtspPace {
+    opened: Option<Instant>,
+    pause: Duration,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -34,6 +42,8 @@ struct Facts {
     services: Vec<Service>,
     hints: Vec<StreamHint>,
     open_ports: BTreeSet<u16>,
+    /// What went wrong on ports of which it is not known yet what they speak.
+    doubts: Vec<(u16, StageError)>,
 }
 
 impl HostFacts {
@@ -53,8 +63,12 @@ impl HostFacts {
                     facts.services.push(s.clone());
                 }
             }
-            FindingKind::StreamHint(h) if facts.hints.len() < MOST && !facts.hints.iter().any(|k| k.url == h.url) => {
-                facts.hints.push(h.clone());
+            FindingKind::StreamHint(h) => {
+                if let Some(known) = facts.hints.iter_mut().find(|k| k.url == h.url) {
+                    known.learn(h);
+                } else if facts.hints.len() < MOST {
+                    facts.hints.push(h.clone());
+                }
             }
             _ => {}
         }
@@ -68,6 +82,20 @@ impl HostFacts {
     /// The number of the next stream of which a picture is taken, from 1.
     pub fn number_picture(&self) -> u32 {
         self.pictures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// From now on, so much time is left between two RTSP connections to the device.
+    pub fn space_rtsp(&self, pause: Duration) {
+        self.rtsp_pace().pause = pause;
+    }
+
+    /// Notes that an RTSP connection is opened now.
+    pub fn note_rtsp_opened(&self) {
+        self.rtsp_pace().opened = Some(Instant::now());
+    }
+
+    fn rtsp_pace(&self) -> std::sync::MutexGuard<'_, RtspPace> {
+        self.rtsp_pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Facts> {
@@ -125,6 +153,29 @@ impl HostContext {
         self.say(FindingKind::Error(StageError { stage: stage.to_owned(), kind, message })).await;
     }
 
+    /// Notes that a port was asked in vain for what is expected there. Said as an error when nothing else turns out to be
+    /// spoken there either ([`HostContext::settle_port`]). `message` must hold no secret.
+    pub fn doubt(&self, port: u16, stage: &str, kind: ErrorKind, message: &str) {
+        /// Detectors are few, and so are the ports where two of them expect their own.
+        const MOST: usize = 64;
+        let mut facts = self.facts.lock();
+        if facts.doubts.len() < MOST {
+            let message = crate::text::clean(message);
+            facts.doubts.push((port, StageError { stage: stage.to_owned(), kind, message }));
+        }
+    }
+
+    /// Says what went wrong on a port, unless what it speaks was understood.
+    pub async fn settle_port(&self, port: u16, understood: bool) {
+        let doubts: Vec<StageError> = {
+            let mut facts = self.facts.lock();
+            facts.doubts.extract_if(.., |(of, _)| *of == port).map(|(_, error)| error).collect()
+        };
+        for error in doubts.into_iter().filter(|_| !understood) {
+            self.say(FindingKind::Error(error)).await;
+        }
+    }
+
     /// Opens a TCP connection to a port, repeating what can pass as the options allow, never past the host's deadline.
     /// What timed out for want of a row in the kernel's neighbour table is repeated in any case.
     ///
@@ -166,6 +217,17 @@ impl HostContext {
         tokio::time::timeout(limit, self.facts.rtsp.clone().lock_owned()).await.ok()
     }
 
+    /// Waits until the device takes another RTSP connection, where it is known to want a pause; never past the host's
+    /// deadline.
+    pub async fn rtsp_pause(&self) {
+        let RtspPace { opened, pause } = *self.facts.rtsp_pace();
+        let Some(opened) = opened.filter(|_| !pause.is_zero()) else { return };
+        tokio::select! {
+            () = self.cancel.cancelled() => {}
+            () = tokio::time::sleep_until((opened + pause).min(self.deadline)) => {}
+        }
+    }
+
     /// The time left for this host.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -191,9 +253,18 @@ impl HostContext {
         self.facts.lock().services.clone()
     }
 
-    /// The stream addresses announced so far.
+    /// The stream addresses announced so far; those that the user asked for alone, where there are any.
     pub fn hints(&self) -> Vec<StreamHint> {
-        self.facts.lock().hints.clone()
+        let mut hints = self.facts.lock().hints.clone();
+        if hints.iter().any(|h| h.is_asked_for) {
+            hints.retain(|h| h.is_asked_for);
+        }
+        hints
+    }
+
+    /// Whether streams are looked for that nobody announced: not where the user asked for certain ones.
+    pub fn may_guess(&self) -> bool {
+        !self.facts.lock().hints.iter().any(|h| h.is_asked_for)
     }
 
     /// The MAC address, where it is known.

@@ -16,6 +16,7 @@ use crate::probe::HostContext;
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::redirect;
 use crate::protocol::onvif::address::Address;
+use crate::protocol::transcript;
 use crate::text;
 
 /// Streams of one kind reported of one host at most.
@@ -74,6 +75,9 @@ pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates
         }
     }
     let has_rtsp = host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps));
+    if !host.may_guess() {
+        return places;
+    }
     for service in web_ports(host).into_iter().filter(|s| !has_rtsp || ports::expects(s.port, protocol)) {
         for candidate in candidates.iter().filter(|c| c.port.is_none_or(|p| p == service.port)) {
             let tls = service.protocol == Protocol::Https;
@@ -110,6 +114,7 @@ pub fn resolve(host: &HostContext, from: &Response, named: &str) -> Result<Place
 /// A stream at the place an answer came from, as far as the answer tells.
 pub fn stream(host: &HostContext, protocol: Protocol, response: &Response, took: Duration) -> Stream {
     let mut stream = Stream::new(text::redact_url(&response.url(host)), protocol);
+    stream.answers = transcript::of_http(host, response);
     stream.warnings.extend(response.notes.iter().cloned());
     stream.ladder.push(step(Step::Tcp, response.connected_in));
     stream.ladder.extend(response.tls_in.map(|took| step(Step::Tls, took)));

@@ -24,6 +24,7 @@ pub mod ssdp;
 pub mod stun;
 pub mod sweep;
 pub mod tcp;
+pub mod transcript;
 pub mod webrtc;
 pub mod wsdd;
 pub mod xml;

@@ -127,6 +127,7 @@ impl Resolver<'_> {
             max_candidates: layer.one(&keys::MAX_CANDIDATES)?,
             max_channels: layer.one(&keys::MAX_CHANNELS)?,
             snapshots: layer.one(&keys::SNAPSHOTS)?,
+            in_depth: false,
         })
     }
 

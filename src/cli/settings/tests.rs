@@ -46,6 +46,7 @@ fn without_anything_the_defaults_hold() {
         max_candidates,
         max_channels,
         snapshots,
+        in_depth,
     } = settings.probe;
     let default = ProbeOptions::default();
     assert_eq!(ports, crate::identify::ports::defaults());
@@ -55,6 +56,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!((retries, host_timeout, per_host), (default.retries, default.host_timeout, default.per_host));
     assert_eq!((credentials, max_login_failures), (vec![], default.max_login_failures));
     assert_eq!((max_candidates, max_channels, snapshots), (default.max_candidates, default.max_channels, None));
+    assert!(!in_depth, "that is for `probe` alone");
     assert!(settings.targets.is_empty() && settings.exclude.is_empty() && settings.interfaces.is_empty());
     assert_eq!(settings.methods, Method::ALL);
     assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (64, None, None));

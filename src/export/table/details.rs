@@ -5,8 +5,8 @@ use super::columns::{Column, GAP, Layout};
 use super::paint::{Paint, width, wrap};
 use crate::export::name_of;
 use crate::export::row::Row;
-use crate::export::words::Tone;
-use crate::model::{Device, LadderStep, Service, Stream};
+use crate::export::words::{self, Tone};
+use crate::model::{Answer, Device, Header, LadderStep, Service, Stream};
 use crate::text;
 
 /// Blanks before a detail.
@@ -30,6 +30,8 @@ pub fn url(row: Row<'_>, layout: &Layout, options: &TableOptions) -> Vec<String>
 pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
     let Some(stream) = row.stream else { return Vec::new() };
     let mut details = Details::new(options);
+    details.add("video", Tone::Plain, &stream.video.as_ref().map(words::video_in_full).unwrap_or_default());
+    details.add("audio", Tone::Plain, &stream.audio.as_ref().map(words::audio_in_full).unwrap_or_default());
     details.add("proof", Tone::Quiet, &ladder(stream));
     if let Some(error) = &stream.error {
         details.add("error", Tone::Bad, &format!("{}: {}", name_of(&error.kind), error.message));
@@ -39,6 +41,10 @@ pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
     }
     if let Some(snapshot) = &stream.snapshot {
         details.add("snapshot", Tone::Plain, snapshot);
+    }
+    details.answers(&stream.answers);
+    for line in stream.sdp.iter().flat_map(|sdp| sdp.lines()) {
+        details.add("SDP", Tone::Plain, line);
     }
     details.lines
 }
@@ -67,6 +73,9 @@ pub fn under_device(device: &Device, options: &TableOptions) -> Vec<String> {
 fn of_device(device: &Device, details: &mut Details) {
     details.add("about", Tone::Plain, &about(device));
     details.table("services", &device.services.iter().map(service).collect::<Vec<_>>());
+    for service in &device.services {
+        details.answers(&service.answers);
+    }
     let evidence = device.evidence.iter().map(|e| {
         let source = format!("{} {:.2}", name_of(&e.source), e.weight);
         vec![e.fact.as_str().to_owned(), e.value.clone(), source, e.detail.clone().unwrap_or_default()]
@@ -129,9 +138,25 @@ impl Details {
         }
     }
 
+    /// What was asked, and every header of the answer below it.
+    fn answers(&mut self, answers: &[Answer]) {
+        for answer in answers {
+            // Each says that it is one.
+            self.label = "";
+            self.add("answer", Tone::Quiet, &format!("{} → {}", answer.request, answer.status));
+            let value = |header: &Header| match header.withheld {
+                true => "(withheld)".to_owned(),
+                false => header.value.clone().unwrap_or_default(),
+            };
+            let rows: Vec<_> = answer.headers.iter().map(|h| vec![h.name.clone(), value(h)]).collect();
+            self.table("answer", &rows);
+        }
+    }
+
     /// Rows whose cells stand below each other; the last cell wraps in place.
     fn table(&mut self, label: &'static str, rows: &[Vec<String>]) {
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|c| text::clean(c)).collect()).collect();
+        let cleaned = |cell: &String| text::clean_to(cell, 4096);
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cleaned).collect()).collect();
         let cells = rows.iter().map(Vec::len).max().unwrap_or(0);
         let column = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|c| width(c)).max().unwrap_or(0);
         let widths: Vec<usize> = (0..cells).map(column).collect();

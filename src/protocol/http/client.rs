@@ -8,7 +8,7 @@ use crate::model::ErrorKind;
 use crate::net::NetError;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
-use crate::protocol::auth::Login;
+use crate::protocol::auth::login::Login;
 use crate::text;
 
 /// Redirects followed at most.
@@ -112,6 +112,8 @@ pub struct Response {
     pub tls: bool,
     /// Path and query.
     pub target: String,
+    /// The method that was asked with.
+    pub method: &'static str,
     /// Whether a login was given and taken.
     pub logged_in: bool,
     /// What was learnt in the TLS handshake.

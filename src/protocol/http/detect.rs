@@ -10,7 +10,7 @@ use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::probe::{Detector, Heard, HostContext};
-use crate::protocol::auth;
+use crate::protocol::{auth, transcript};
 use crate::text;
 
 /// The most of a page's text that signatures are shown.
@@ -64,7 +64,7 @@ async fn tls_first(host: &HostContext, port: u16) -> Heard {
     match ask(host, port, false).await {
         Ok(heard) => heard,
         Err(error) => {
-            host.error("http", failed.kind, &failed.message).await;
+            host.doubt(port, "http", failed.kind, &failed.message);
             heard_of(host, port, false, &error).await
         }
     }
@@ -197,6 +197,7 @@ async fn say(host: &HostContext, response: &Response) {
 /// What headers and handshake give away.
 async fn describe(host: &HostContext, response: &Response) -> Service {
     let mut service = service(host, response.tls, response.port);
+    service.answers = transcript::of_http(host, response);
     service.server = response.header("Server").and_then(text::clean_some);
     if let Some(server) = &service.server {
         host.observe(Field::HttpServer, server).await;

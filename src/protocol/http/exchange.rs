@@ -85,6 +85,7 @@ async fn exchange_once(
         port: request.port,
         tls: request.tls,
         target: request.target.clone(),
+        method: request.method,
         tls_info: connection.tls.as_ref().map(|(info, _)| info.clone()),
         connected_in: connection.connected_in,
         tls_in: connection.tls.as_ref().map(|(_, took)| *took),

@@ -18,7 +18,12 @@ use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
 use crate::protocol::onvif::address::Address;
+<<<<<<< HEAD
 use crate::protocol::snapshot;
+=======
+use crate::protocol::rtsp::frames::Picture;
+use crate::protocol::{snapshot, transcript};
+>>>>>>> 477ca14 (Show every header and the description of what is probed, and look at the stream asked for alone)
 use crate::text;
 
 /// Streams reported of one host at most.
@@ -45,8 +50,10 @@ impl HostProbe for MjpegAnalysis {
             }
             let mut walk = Walk { host, found: 0, asked: Vec::new() };
             walk.announced().await;
-            for service in ports(host) {
-                walk.port(&service).await;
+            if host.may_guess() {
+                for service in ports(host) {
+                    walk.port(&service).await;
+                }
             }
         })
     }
@@ -170,6 +177,7 @@ fn is_like_a_stream(link: &str) -> bool {
 /// A stream as far as its headers tell.
 fn stream_at(host: &HostContext, response: &Response) -> Stream {
     let mut stream = Stream::new(text::redact_url(&response.url(host)), Protocol::Mjpeg);
+    stream.answers = transcript::of_http(host, response);
     stream.warnings.extend(response.notes.iter().cloned());
     stream.ladder.push(step(Step::Tcp, response.connected_in));
     stream.ladder.extend(response.tls_in.map(|took| step(Step::Tls, took)));

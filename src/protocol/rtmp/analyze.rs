@@ -103,7 +103,7 @@ fn places(host: &HostContext, service: &Service) -> Vec<Place> {
     let mut guesses: Vec<Place> = guesses.map(|c| Place::of_path(&c.path, true)).collect();
     // An application without a name is a stream with few servers; the others take it and are silent.
     guesses.sort_by_key(|place| place.name.is_empty());
-    if places.is_empty() {
+    if places.is_empty() && host.may_guess() {
         places.extend(guesses.into_iter().take(MAX_GUESSES));
     }
     places

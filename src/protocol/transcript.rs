@@ -1,0 +1,275 @@
+//! What a device answered, for whoever looks at it in depth: every header and the description, bounded, cleaned and
+//! without secrets. Pure.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::auth;
+use super::http::client::{Response, url};
+use crate::model::{Answer, Header};
+use crate::probe::HostContext;
+use crate::text;
+
+/// Answers kept at once.
+const MOST_ANSWERS: usize = 32;
+/// Headers kept of one answer.
+const MOST_HEADERS: usize = 64;
+/// The longest value kept, in characters.
+const MAX_VALUE: usize = 1024;
+/// Lines kept of one description.
+const MOST_LINES: usize = 1000;
+
+/// What stands for a secret within a text.
+const SECRET: &str = "***";
+
+/// Words in the names of headers whose values are secrets, or may hold some.
+const SECRET_NAMES: [&str; 16] = [
+    "auth",
+    "challenge",
+    "cookie",
+    "credential",
+    "csrf",
+    "key",
+    "login",
+    "nonce",
+    "passw",
+    "pwd",
+    "secret",
+    "security-policy",
+    "session",
+    "signature",
+    "ticket",
+    "token",
+];
+
+/// Attributes of a description that hold keys and passwords (RFC 4567, RFC 4568, RFC 8839).
+const SECRET_ATTRIBUTES: [&str; 4] = ["crypto", "key-mgmt", "ice-pwd", "ice-ufrag"];
+
+/// The answers of a conversation, where they are wished at all.
+#[derive(Debug)]
+pub struct Transcript {
+    is_wished: bool,
+    hidden: Hidden,
+    answers: Vec<Answer>,
+}
+
+impl Transcript {
+    /// An empty one; it stays so unless the host is looked at in depth.
+    pub fn new(host: &HostContext) -> Self {
+        Transcript { is_wished: host.options.in_depth, hidden: Hidden::new(host), answers: Vec::new() }
+    }
+
+    /// Notes an answer: what was asked (method and URL), the status line and the headers as sent.
+    pub fn note<'a>(&mut self, request: &str, status: &str, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
+        if !self.is_wished || self.answers.len() >= MOST_ANSWERS {
+            return;
+        }
+        let headers = headers.into_iter().take(MOST_HEADERS).map(|(name, value)| self.hidden.header(name, value));
+        let answer =
+            Answer { request: self.hidden.text(request), status: self.hidden.text(status), headers: headers.collect() };
+        self.answers.push(answer);
+    }
+
+    /// What was noted since it was last taken.
+    pub fn take(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// A description line by line; none where it is not wished or there is none.
+    pub fn description<S: AsRef<str>>(&self, lines: impl IntoIterator<Item = S>) -> Option<String> {
+        if !self.is_wished {
+            return None;
+        }
+        let lines = lines.into_iter().take(MOST_LINES).map(|line| self.hidden.description_line(line.as_ref()));
+        let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+        Some(lines.join("\n")).filter(|text| !text.is_empty())
+    }
+}
+
+/// The answers to a request over HTTP, those that redirected to it before it.
+pub fn of_http(host: &HostContext, response: &Response) -> Vec<Answer> {
+    let mut transcript = Transcript::new(host);
+    for answer in response.hops.iter().chain([response]) {
+        let request = format!("{} {}", answer.method, url(host, answer.tls, answer.port, &answer.target));
+        let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        transcript.note(&request, &format!("{} {}", answer.version, answer.status), headers);
+    }
+    transcript.take()
+}
+
+/// The logins given, in every form in which a device may echo them.
+struct Hidden(Vec<String>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(***)")
+    }
+}
+
+impl Hidden {
+    fn new(host: &HostContext) -> Self {
+        /// A shorter one would stand in half the words there are.
+        const SHORTEST: usize = 3;
+        let logins = if host.options.in_depth { host.options.credentials.as_slice() } else { &[] };
+        let forms = logins.iter().flat_map(|login| {
+            let password = login.password.expose();
+            let basic = STANDARD.encode(format!("{}:{password}", login.user));
+            [password.to_owned(), utf8_percent_encode(password, NON_ALPHANUMERIC).to_string(), basic]
+        });
+        Hidden(forms.filter(|form| form.len() >= SHORTEST).collect())
+    }
+
+    /// A text cleaned, without passwords in its addresses and without the logins given.
+    fn text(&self, sent: &str) -> String {
+        let mut shown = text::redact_urls(&text::clean_to(sent, MAX_VALUE));
+        for form in &self.0 {
+            if shown.contains(form) {
+                shown = shown.replace(form, SECRET);
+            }
+        }
+        shown
+    }
+
+    fn header(&self, name: &str, value: &[u8]) -> Header {
+        let shown_name = self.text(name);
+        let name = name.trim().to_ascii_lowercase();
+        let sent = String::from_utf8_lossy(value);
+        let value = match name.as_str() {
+            "www-authenticate" | "proxy-authenticate" => {
+                let challenges: Vec<String> = auth::challenges([value]).iter().map(auth::Challenge::shown).collect();
+                Some(self.text(&challenges.join(", ")))
+            }
+            // After how long a session ends is no secret.
+            "session" => sent.split_once(';').map(|(_, rest)| format!("{SECRET};{}", self.text(rest))),
+            _ if is_secret(&name) || sent.to_ascii_lowercase().contains("nonce") => None,
+            _ => Some(self.text(&sent)),
+        };
+        let withheld = value.is_none() && !sent.trim().is_empty();
+        Header { name: shown_name, value: value.filter(|v| !v.is_empty()), withheld }
+    }
+
+    fn description_line(&self, line: &str) -> String {
+        let line = line.trim();
+        let name = line.strip_prefix("a=").and_then(|a| a.split(':').next()).unwrap_or_default().trim();
+        let is_key = line.starts_with("k=") || SECRET_ATTRIBUTES.iter().any(|a| name.eq_ignore_ascii_case(a));
+        match line.split_once([':', '=']) {
+            Some(_) if name.is_empty() && is_key => format!("k={SECRET}"),
+            Some(_) if is_key => format!("a={name}:{SECRET}"),
+            _ => self.text(line),
+        }
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Credential, ProbeOptions};
+    use crate::net::fake::FakeNet;
+    use proptest::prelude::*;
+
+    const PASSWORD: &str = "tiefer brunnen/7";
+
+    fn transcript(in_depth: bool) -> Transcript {
+        let credentials = vec![Credential::new("admin", PASSWORD)];
+        let options = ProbeOptions { in_depth, credentials, ..ProbeOptions::default() };
+        Transcript::new(&HostContext::for_test(FakeNet::new(), "192.0.2.10", options).0)
+    }
+
+    /// What is shown of a header: its value, or `(withheld)`.
+    fn shown(name: &str, value: &str) -> String {
+        let mut transcript = transcript(true);
+        transcript.note("OPTIONS rtsp://192.0.2.10/", "RTSP/1.0 200 OK", [(name, value.as_bytes())]);
+        let [Answer { headers, .. }] = &*transcript.take() else { panic!("{name}") };
+        assert_eq!(headers[0].name, name);
+        if headers[0].withheld { "(withheld)".to_owned() } else { headers[0].value.clone().unwrap_or_default() }
+    }
+
+    #[test]
+    fn headers_are_shown_and_secrets_are_not() {
+        for (name, sent, said) in [
+            ("Server", "Cam \u{1b}[31m1", "Cam 1"),
+            ("Unsupported", "", ""),
+            ("Content-Base", "rtsp://admin:secret@192.0.2.10/a/", "rtsp://192.0.2.10/a/"),
+            (
+                "RTP-Info",
+                "url=rtsp://a:b@h/1;seq=7,url=rtsp://c:d@h/2;seq=9",
+                "url=rtsp://h/1;seq=7,url=rtsp://h/2;seq=9",
+            ),
+            ("Location", "/x?user=admin&password=secret&channel=1", "/x?user=***&password=***&channel=1"),
+            ("Session", "ABCDEF;timeout=60", "***;timeout=60"),
+            ("Session", "ABCDEF", "(withheld)"),
+            ("Set-Cookie", "id=1; path=/", "(withheld)"),
+            ("Authentication-Info", "nextnonce=\"77\"", "(withheld)"),
+            ("X-Odd", "nonce=77", "(withheld)"),
+            ("X-Access-Token", "77", "(withheld)"),
+            ("KeyMgmt", "prot=mikey;data=\"77\"", "(withheld)"),
+            ("X-Echo", "tiefer brunnen/7", "***"),
+            ("X-Echo", "p=tiefer%20brunnen%2F7;q", "p=***;q"),
+            ("X-Echo", &format!("is {}", STANDARD.encode(format!("admin:{PASSWORD}"))), "is ***"),
+        ] {
+            assert_eq!(shown(name, sent), said, "{name}: {sent}");
+        }
+    }
+
+    #[test]
+    fn challenges_are_shown_without_nonces() {
+        let sent =
+            "Digest realm=\"cam 1\", nonce=\"77aa\", opaque=\"88bb\", qop=\"auth\", algorithm=SHA-256, Negotiate 99cc";
+        assert_eq!(
+            shown("WWW-Authenticate", sent),
+            "Digest realm=\"cam 1\", nonce=***, opaque=***, qop=\"auth\", algorithm=\"SHA-256\", ***, ***"
+        );
+        assert_eq!(shown("WWW-Authenticate", "Basic realm=\"/\""), "Basic realm=\"/\"");
+    }
+
+    #[test]
+    fn descriptions_are_shown_without_keys() {
+        let lines = [
+            "v=0",
+            "k=clear:77aa",
+            "a=control:rtsp://admin:secret@192.0.2.10/1",
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:88bb",
+            "",
+            "a=rtpmap:96 H264/90000 ",
+        ];
+        assert_eq!(
+            transcript(true).description(lines).unwrap(),
+            "v=0\nk=***\na=control:rtsp://192.0.2.10/1\na=crypto:***\na=rtpmap:96 H264/90000"
+        );
+        assert_eq!(transcript(false).description(lines), None);
+        assert_eq!(transcript(true).description([""]), None);
+    }
+
+    #[test]
+    fn nothing_is_kept_unasked_and_little_of_much() {
+        let mut unasked = transcript(false);
+        unasked.note("x", "y", [("Server", b"1".as_slice())]);
+        assert_eq!(unasked.take(), []);
+
+        let mut much = transcript(true);
+        let long = [b'x'; 2 * MAX_VALUE];
+        for _ in 0..2 * MOST_ANSWERS {
+            much.note("x", "y", (0..2 * MOST_HEADERS).map(|_| ("Server", long.as_slice())));
+        }
+        let kept = much.take();
+        assert_eq!((kept.len(), kept[0].headers.len()), (MOST_ANSWERS, MOST_HEADERS));
+        assert_eq!(kept[0].headers[0].value.as_ref().map(|v| v.chars().count()), Some(MAX_VALUE + 1));
+        assert_eq!(much.description(["a=x"; 2 * MOST_LINES]).map(|t| t.lines().count()), Some(MOST_LINES));
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_noted(name in any::<String>(), value: Vec<u8>, line in any::<String>()) {
+            let mut transcript = transcript(true);
+            transcript.note(&line, &name, [(name.as_str(), value.as_slice())]);
+            let kept = transcript.take();
+            let said = format!("{:?} {:?}", kept, transcript.description([&line]));
+            prop_assert!(!said.contains(PASSWORD));
+        }
+    }
+}
