@@ -145,6 +145,7 @@ async fn detect(host: &HostContext, port: u16) {
             Some(Heard::Other(_) | Heard::Garbage | Heard::Closed) | None => {}
         }
     }
+    host.settle_port(port, understood).await;
 }
 
 /// The name DNS has for the address. Never asked for loopback addresses, which no server knows.
@@ -195,6 +196,28 @@ mod tests {
         assert_eq!(ports_of(&host, &[8554]), [8554, 80, 49_554, 554]);
         let only_own = ProbeOptions { ports: Vec::new(), ..ProbeOptions::default() };
         assert_eq!(ports_of(&HostContext { options: only_own.into(), ..host }, &[8554]), [8554]);
+    }
+
+    /// RTSP is expected on 8080, and a web server is there; on 554 nothing is.
+    #[tokio::test(start_paused = true)]
+    async fn a_port_that_speaks_something_else_leaves_no_error() {
+        let net = FakeNet::new();
+        net.answer("192.0.2.10:8080", |asked| match asked.text.lines().next() {
+            Some(line) if line.contains("HTTP/") => Reply::Last(b"HTTP/1.0 200 OK\r\n\r\n<title>x</title>".to_vec()),
+            _ => Reply::Last(Vec::new()),
+        });
+        net.serve("192.0.2.10:554", |_, _| async {});
+        let options = ProbeOptions { ports: vec![554, 8080], ..ProbeOptions::default() };
+        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
+        inspect(host, &[], false).await;
+        let mut errors = Vec::new();
+        while let Ok(finding) = said.try_recv() {
+            if let FindingKind::Error(error) = finding.kind {
+                errors.push(error.message);
+            }
+        }
+        assert!(errors.iter().any(|e| e.contains(":554/")), "{errors:?}");
+        assert!(!errors.iter().any(|e| e.contains("8080")), "{errors:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,12 +18,7 @@ use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
 use crate::protocol::onvif::address::Address;
-<<<<<<< HEAD
-use crate::protocol::snapshot;
-=======
-use crate::protocol::rtsp::frames::Picture;
 use crate::protocol::{snapshot, transcript};
->>>>>>> 477ca14 (Show every header and the description of what is probed, and look at the stream asked for alone)
 use crate::text;
 
 /// Streams reported of one host at most.

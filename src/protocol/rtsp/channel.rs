@@ -159,6 +159,8 @@ impl Channel {
         loop {
             let limit = if doubtful.is_some() { deadline.min(Instant::now() + QUIET) } else { deadline };
             let response = match self.item(body_awaited, limit, &mut heard).await {
+                // An interim answer (RFC 2326 §11.3.1): the one that counts is yet to come.
+                Ok(Item::Response(response)) if (100..200).contains(&response.status) => continue,
                 Ok(Item::Response(response)) => response,
                 Ok(Item::Data { channel, payload }) => {
                     self.put_aside(Frame { arrived: Instant::now(), channel, payload });

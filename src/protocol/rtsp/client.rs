@@ -1,31 +1,28 @@
-//! Asks a device for its streams: OPTIONS and DESCRIBE with logins, redirects, second tries and the patience that
-//! cameras need, over one connection at a time.
+//! Asks a device over one connection at a time, with logins, second tries and the patience that cameras need. What is
+//! asked says [`describe`].
+
+pub mod describe;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::channel::{Channel, Failure};
 use super::error::{Ladder, RtspError, kind_of_status};
 use super::headers::Headers;
 use super::login::Logging;
-use super::url::{Redirect, RtspUrl};
-use super::wire::{BodyEnd, Request, Response, Spoken, looks_like_sdp};
+use super::url::RtspUrl;
+use super::wire::{Request, Response, Spoken};
 use crate::model::{AuthScheme, ErrorKind, Step};
 use crate::net::Stage;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
 use crate::protocol::auth::{self, Challenge};
+use crate::protocol::transcript::Transcript;
+use describe::Walk;
 
 /// Without it some cameras answer 401 to the best of logins.
 const USER_AGENT: &str = concat!("camscan/", env!("CARGO_PKG_VERSION"));
-
-/// Redirects followed at most.
-const MOST_HOPS: u32 = 3;
-
-/// OPTIONS before the first DESCRIBE is a courtesy; nobody waits long for its answer.
-const COURTESY: Duration = Duration::from_secs(2);
 
 /// A second connection within this time is reset by cameras of the Hipcam family.
 const HIPCAM_PAUSE: Duration = Duration::from_secs(5);
@@ -41,45 +38,12 @@ pub struct Client {
     cseq: u32,
     asked_options: bool,
     walk: Walk,
-    last_opened: Option<Instant>,
     spent: Duration,
     server: Option<String>,
     public: Vec<String>,
     challenges: Option<Vec<Challenge>>,
     tls: Option<TlsInfo>,
-}
-
-/// Whether several DESCRIBEs on one connection work; with some servers the second fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Walk {
-    Unknown,
-    Fine,
-    OneEach,
-}
-
-/// A stream's description, and what was learnt on the way to it.
-#[derive(Debug, Clone)]
-pub struct Described {
-    /// The status, 200..=299.
-    pub status: u16,
-    /// Where it was found, after redirects; this goes on the wire, [`RtspUrl::shown`] to people.
-    pub url: RtspUrl,
-    /// What controls are relative to.
-    pub base: RtspUrl,
-    /// The session description as sent; empty when the answer held none.
-    pub sdp: Bytes,
-    /// The type the answer claims, lower case, without parameters.
-    pub content_type: Option<String>,
-    /// The device's `Server` header, cleaned.
-    pub server: Option<String>,
-    /// The methods it offers.
-    pub public: Vec<String>,
-    /// The challenges it made for this stream; empty when it made none.
-    pub challenges: Vec<Challenge>,
-    /// Whether it was given without a login.
-    pub open: bool,
-    /// Oddities, in words for the operator.
-    pub warnings: Vec<String>,
+    pub(super) transcript: Transcript,
 }
 
 impl Client {
@@ -95,12 +59,12 @@ impl Client {
             cseq: 0,
             asked_options: false,
             walk: Walk::Unknown,
-            last_opened: None,
             spent: Duration::ZERO,
             server: None,
             public: Vec::new(),
             challenges: None,
             tls: None,
+            transcript: Transcript::new(host),
         }
     }
 
@@ -145,73 +109,6 @@ impl Client {
         RtspUrl::new(self.host.ip, self.origin.0, self.origin.1, target)
     }
 
-    /// Asks what the device offers, without logging in. Any answer is one, an HTTP status line too.
-    ///
-    /// # Errors
-    /// Connection failures, silence (`Timeout`), what is neither RTSP nor HTTP (`Protocol`).
-    pub async fn options(&mut self) -> Result<Response, RtspError> {
-        self.asked_options = true;
-        self.ladder.forget_from(Step::Rtsp);
-        let request = Request::new("OPTIONS", &self.url("/").to_string());
-        let deadline = self.host.request_deadline();
-        let response = self.exchange(&request, deadline, true).await?;
-        self.learn(&response);
-        Ok(response)
-    }
-
-    /// Asks for the description of a path (path and query, with leading `/`), logging in when the device demands it and
-    /// following redirects on this host.
-    ///
-    /// # Errors
-    /// Every status but success, every redirect that leads off the host, connection failures, and answers that broke off
-    /// before anything of use.
-    pub async fn describe(&mut self, target: &str) -> Result<Described, RtspError> {
-        self.go_to(self.origin);
-        self.courtesy().await;
-        self.ladder.forget_from(Step::Described);
-        self.spent = Duration::ZERO;
-        let mut url = self.url(target);
-        for _ in 0..=MOST_HOPS {
-            let described = self.describe_url(&url).await;
-            let ok = described.as_ref().is_ok_and(|r| (200..300).contains(&r.status));
-            if self.ladder.reached(Step::Rtsp) {
-                self.ladder.mark(Step::Described, ok, self.spent);
-            }
-            let response = described?;
-            if !(300..400).contains(&response.status) {
-                return self.described(url, response);
-            }
-            let location = response.headers.text("Location").unwrap_or_default();
-            url = match url.redirect(&location, &self.host.name) {
-                Redirect::Here(next) if next == url => {
-                    return Err(self.failed(
-                        &url,
-                        Step::Described,
-                        Some(response.status),
-                        ErrorKind::Redirect,
-                        "redirected to itself",
-                    ));
-                }
-                Redirect::Here(next) => next,
-                Redirect::Elsewhere(shown) => {
-                    let what = format!("redirected off the host, to {shown}");
-                    return Err(self.failed(&url, Step::Described, Some(response.status), ErrorKind::Redirect, &what));
-                }
-                Redirect::Nowhere => {
-                    return Err(self.failed(
-                        &url,
-                        Step::Described,
-                        Some(response.status),
-                        ErrorKind::Redirect,
-                        "redirected without saying where",
-                    ));
-                }
-            };
-            self.go_to((url.port(), url.tls()));
-        }
-        Err(self.failed(&url, Step::Described, None, ErrorKind::Redirect, "redirected too often"))
-    }
-
     /// Whether there is a connection, and the device has not closed it.
     pub(super) fn is_connected(&mut self) -> bool {
         self.channel.as_mut().is_some_and(|c| c.keep_frames || c.settle())
@@ -222,89 +119,12 @@ impl Client {
         self.channel = None;
     }
 
-    /// Before the first DESCRIBE, OPTIONS: no camera is known to need it, every other client sends it.
-    async fn courtesy(&mut self) {
-        if self.asked_options {
-            return;
-        }
-        self.asked_options = true;
-        let request = Request::new("OPTIONS", &self.url("/").to_string());
-        let deadline = self.host.request_deadline().min(Instant::now() + self.host.options.connect_timeout + COURTESY);
-        if let Ok(response) = self.exchange(&request, deadline, true).await {
-            self.learn(&response);
-        }
-    }
-
-    /// One DESCRIBE, repeated on a connection of its own where a connection's second one fails.
-    pub(super) async fn describe_url(&mut self, url: &RtspUrl) -> Result<Response, RtspError> {
-        let request = Request::new("DESCRIBE", &url.to_string()).with("Accept", "application/sdp");
-        if self.walk == Walk::OneEach && self.channel.as_ref().is_some_and(|c| c.described) {
-            self.disconnect();
-        }
-        let second = self.channel.as_ref().is_some_and(|c| c.described) && self.walk == Walk::Unknown;
-        let outcome = self.request(&request, true).await;
-        let failed = match &outcome {
-            Ok(response) => matches!(response.status, 400 | 454 | 455 | 500..=502),
-            Err(error) => matches!(error.kind, ErrorKind::Timeout | ErrorKind::Closed),
-        };
-        if !second || !failed || self.host.is_over() {
-            if second {
-                self.walk = Walk::Fine;
-            }
-            return outcome;
-        }
-        self.disconnect();
-        let again = self.request(&request, true).await;
-        let same = match (&outcome, &again) {
-            (Ok(a), Ok(b)) => a.status == b.status,
-            (Err(_), Err(_)) => true,
-            _ => false,
-        };
-        self.walk = if same { Walk::Fine } else { Walk::OneEach };
-        again
-    }
-
-    fn described(&mut self, url: RtspUrl, response: Response) -> Result<Described, RtspError> {
-        if response.spoken == Spoken::Http {
-            return Err(self.failed(&url, Step::Rtsp, Some(response.status), ErrorKind::Protocol, "answered in HTTP"));
-        }
-        if !(200..300).contains(&response.status) {
-            return Err(self.refused(&url, Step::Described, &response));
-        }
-        let headers = &response.headers;
-        let is_sdp = looks_like_sdp(&response.body);
-        if response.body.is_empty() && response.end == BodyEnd::Short {
-            return Err(self.failed(
-                &url,
-                Step::Described,
-                Some(response.status),
-                ErrorKind::Closed,
-                "the answer broke off",
-            ));
-        }
-        let header = |name| headers.text(name);
-        let base = url.base(header("Content-Base").as_deref(), header("Content-Location").as_deref());
-        Ok(Described {
-            status: response.status,
-            base,
-            content_type: headers.content_type(),
-            server: self.server.clone(),
-            public: self.public.clone(),
-            challenges: self.logging.offered().to_vec(),
-            open: self.logging.offered().is_empty(),
-            warnings: oddities(&response, is_sdp),
-            sdp: if is_sdp { response.body } else { Bytes::new() },
-            url,
-        })
-    }
-
     /// Sends a request and reads its answer, logging in when that is demanded. The answer is a 401 only when no login
     /// helped.
     pub(super) async fn request(&mut self, request: &Request, may_reconnect: bool) -> Result<Response, RtspError> {
         self.logging.begin_request();
         loop {
-            let deadline = self.host.request_deadline();
-            let response = match self.exchange(request, deadline, may_reconnect).await {
+            let response = match self.exchange(request, self.host.options.request_timeout, may_reconnect).await {
                 Ok(response) => response,
                 Err(error) => {
                     // Nothing was sent when the connection did not come about.
@@ -313,6 +133,7 @@ impl Client {
                 }
             };
             self.learn(&response);
+            let deadline = self.host.request_deadline();
             if !self.logging.answered(&response, self.server.as_deref(), deadline).await {
                 return Ok(response);
             }
@@ -320,56 +141,75 @@ impl Client {
     }
 
     /// Sends a request, with the login of the moment, and reads the whole answer. A kept connection that turns out to be
-    /// closed is replaced once.
+    /// closed is replaced once. `limit` begins when there is a connection: a device may want a pause before it.
     async fn exchange(
         &mut self,
         request: &Request,
-        deadline: Instant,
+        limit: Duration,
         may_reconnect: bool,
     ) -> Result<Response, RtspError> {
         let mut may_reconnect = may_reconnect;
         loop {
             let reused = self.connect().await?;
-            let (cseq, bytes) = self.compose(request);
             let started = Instant::now();
-            let Some(channel) = self.channel.as_mut() else {
-                return Err(self.fail(request, Step::Tcp, ErrorKind::Closed, "not connected"));
-            };
-            let describes = request.method == "DESCRIBE";
-            let outcome = match channel.send(&bytes, deadline).await {
-                Ok(()) => channel.answer(cseq, describes, deadline).await,
-                Err(failure) => Err(failure),
-            };
-            self.spent += started.elapsed();
+            let deadline = (started + limit).min(self.host.deadline);
+            let outcome = self.send_and_hear(request, deadline).await;
+            let took = started.elapsed();
+            self.spent += took;
             match outcome {
                 Ok(response) => {
-                    let url = crate::text::redact_url(&request.url);
-                    tracing::debug!(status = response.status, "{} {url}", request.method);
-                    channel.described |= describes && response.status != 401;
-                    if !self.ladder.reached(Step::Rtsp) {
-                        self.ladder.mark(Step::Rtsp, response.spoken == Spoken::Rtsp, started.elapsed());
-                    }
+                    self.heard(request, &response, took);
                     return Ok(response);
                 }
                 Err(Failure { kind: ErrorKind::Closed, heard: false }) if reused && may_reconnect => {
                     may_reconnect = false;
                     self.channel = None;
                 }
-                Err(failure) => {
-                    let url = crate::text::redact_url(&request.url);
-                    tracing::debug!(error = in_words(failure), "{} {url}", request.method);
-                    let keep = failure.kind == ErrorKind::Timeout && channel.has_frames();
-                    if !keep {
-                        self.channel = None;
-                    }
-                    if !self.ladder.reached(Step::Rtsp) {
-                        self.ladder.mark(Step::Rtsp, false, started.elapsed());
-                    }
-                    let step = if self.ladder.reached(Step::Rtsp) { Step::Described } else { Step::Rtsp };
-                    return Err(self.fail(request, step, failure.kind, in_words(failure)));
-                }
+                Err(failure) => return Err(self.not_heard(request, failure, took)),
             }
         }
+    }
+
+    async fn send_and_hear(&mut self, request: &Request, deadline: Instant) -> Result<Response, Failure> {
+        let (cseq, bytes) = self.compose(request);
+        let Some(channel) = self.channel.as_mut() else {
+            return Err(Failure { kind: ErrorKind::Closed, heard: false });
+        };
+        channel.send(&bytes, deadline).await?;
+        channel.answer(cseq, request.method == "DESCRIBE", deadline).await
+    }
+
+    /// Keeps books of an answer.
+    fn heard(&mut self, request: &Request, response: &Response, took: Duration) {
+        self.note_answer(request, response);
+        if let Some(channel) = &mut self.channel {
+            channel.described |= request.method == "DESCRIBE" && response.status != 401;
+        }
+        if !self.ladder.reached(Step::Rtsp) {
+            self.ladder.mark(Step::Rtsp, response.spoken == Spoken::Rtsp, took);
+        }
+    }
+
+    pub(super) fn note_answer(&mut self, request: &Request, response: &Response) {
+        tracing::debug!(status = response.status, "{} {}", request.method, crate::text::redact_url(&request.url));
+        let asked = format!("{} {}", request.method, request.url);
+        let status = format!("{} {} {}", response.version, response.status, response.reason);
+        self.transcript.note(&asked, &status, response.headers.iter());
+    }
+
+    /// The error a missing answer stands for. The connection is kept when frames come over it.
+    fn not_heard(&mut self, request: &Request, failure: Failure, took: Duration) -> RtspError {
+        let why = in_words(failure);
+        tracing::debug!(error = why, "{} {}", request.method, crate::text::redact_url(&request.url));
+        let has_frames = self.channel.as_ref().is_some_and(Channel::has_frames);
+        if failure.kind != ErrorKind::Timeout || !has_frames {
+            self.channel = None;
+        }
+        if !self.ladder.reached(Step::Rtsp) {
+            self.ladder.mark(Step::Rtsp, false, took);
+        }
+        let step = if self.ladder.reached(Step::Rtsp) { Step::Described } else { Step::Rtsp };
+        self.fail(request, step, failure.kind, why)
     }
 
     /// A request as it is sent now, with its number.
@@ -391,12 +231,12 @@ impl Client {
             return Ok(true);
         }
         self.channel = None;
-        self.wait_for_hipcam().await;
         let (port, tls) = self.at;
         let turn = self.host.rtsp_turn(self.host.options.request_timeout.min(self.host.time_left())).await;
+        self.host.rtsp_pause().await;
         let started = Instant::now();
         let connected = if tls { self.host.connect_tls(port).await } else { self.host.connect(port).await };
-        self.last_opened = Some(Instant::now());
+        self.host.facts.note_rtsp_opened();
         let connection = connected.map_err(|error| {
             let step = if error.stage == Stage::Tls { Step::Tls } else { Step::Tcp };
             self.ladder.mark(step, false, started.elapsed());
@@ -412,17 +252,6 @@ impl Client {
         Ok(false)
     }
 
-    async fn wait_for_hipcam(&self) {
-        let is_hipcam = self.server.as_deref().is_some_and(|s| s.to_ascii_lowercase().contains("hipcam"));
-        if let Some(opened) = self.last_opened.filter(|_| is_hipcam) {
-            let until = (opened + HIPCAM_PAUSE).min(self.host.deadline);
-            tokio::select! {
-                () = self.host.cancel.cancelled() => {}
-                () = tokio::time::sleep_until(until) => {}
-            }
-        }
-    }
-
     fn go_to(&mut self, endpoint: (u16, bool)) {
         if self.at != endpoint {
             self.at = endpoint;
@@ -432,6 +261,9 @@ impl Client {
 
     fn learn(&mut self, response: &Response) {
         if let Some(server) = response.headers.clean("Server") {
+            if server.to_ascii_lowercase().contains("hipcam") {
+                self.host.facts.space_rtsp(HIPCAM_PAUSE);
+            }
             self.server = Some(server);
         }
         let methods = response.headers.methods();
@@ -494,22 +326,5 @@ fn in_words(failure: Failure) -> &'static str {
     }
 }
 
-fn oddities(response: &Response, is_sdp: bool) -> Vec<String> {
-    let mut odd = Vec::new();
-    match response.end {
-        BodyEnd::Stated | BodyEnd::Found => {}
-        BodyEnd::Extended => odd.push("Content-Length is smaller than the description".to_owned()),
-        BodyEnd::Short => odd.push("the description is shorter than Content-Length says".to_owned()),
-        BodyEnd::TooLarge => odd.push("Content-Length is beyond the limit; what came was read".to_owned()),
-    }
-    if response.body.is_empty() {
-        odd.push("success without a description".to_owned());
-    } else if !is_sdp {
-        odd.push("the description is no SDP".to_owned());
-    }
-    odd
-}
-
 #[cfg(test)]
-#[path = "client_tests.rs"]
 pub(super) mod tests;

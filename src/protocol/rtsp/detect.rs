@@ -64,17 +64,17 @@ async fn detect(host: &HostContext, port: u16) -> Heard {
         match ask(host, port, !tls_first).await {
             Ok(heard) => return heard,
             // The port is open: what it said in plain text tells more than a failed handshake.
-            Err(error) if tls_first => return heard_of(host, port, &error).await,
+            Err(error) if tls_first => return heard_of(host, port, &error),
             Err(_) => {}
         }
     }
-    heard_of(host, port, &first).await
+    heard_of(host, port, &first)
 }
 
-/// What a failure says about the port; told as an error only where RTSP is expected.
-async fn heard_of(host: &HostContext, port: u16, failed: &RtspError) -> Heard {
+/// What a failure says about the port; an error only where RTSP is expected and nothing else is spoken.
+fn heard_of(host: &HostContext, port: u16, failed: &RtspError) -> Heard {
     if is_expected(port) && failed.kind != ErrorKind::Interrupted {
-        host.error("rtsp", failed.kind, &failed.message).await;
+        host.doubt(port, "rtsp", failed.kind, &failed.message);
     }
     match failed.kind {
         ErrorKind::Timeout => Heard::Silence,
@@ -115,7 +115,7 @@ async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspErro
         _ => false,
     };
     client.disconnect();
-    say(host, port, tls, &client, is_open, notes).await;
+    say(host, port, tls, &mut client, is_open, notes).await;
     Ok(if tls { Heard::SpokenOverTls } else { Heard::Spoken })
 }
 
@@ -132,12 +132,13 @@ fn is_rtsp_in_http(response: &Response) -> bool {
         || response.headers.content_type().is_some_and(|t| t == "application/x-rtsp-tunnelled")
 }
 
-async fn say(host: &HostContext, port: u16, tls: bool, client: &Client, is_open: bool, notes: Vec<String>) {
+async fn say(host: &HostContext, port: u16, tls: bool, client: &mut Client, is_open: bool, notes: Vec<String>) {
     let mut service = service(host, port, tls);
     service.auth = client.auth_schemes().or_else(|| is_open.then(Vec::new));
     service.server = client.server().map(str::to_owned);
     service.realm = realm_of(client.challenges().unwrap_or_default());
     service.notes = notes;
+    service.answers = client.transcript.take();
     if let Some(info) = client.tls_info().filter(|_| tls) {
         note_certificate(&mut service, info);
     }

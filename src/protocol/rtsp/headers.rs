@@ -134,7 +134,7 @@ pub struct Transport {
     pub client_port: Option<(u16, u16)>,
     /// The source identifier its packets will carry.
     pub ssrc: Option<u32>,
-    /// Where it says its packets come from; not believed.
+    /// Where it says its packets come from; nothing is sent there.
     pub source: Option<String>,
 }
 
@@ -159,6 +159,11 @@ impl Transport {
         }
         transport.tcp |= transport.interleaved.is_some();
         transport
+    }
+
+    /// Whether it can only mean UDP.
+    pub fn is_udp(&self) -> bool {
+        !self.tcp && (self.server_port.is_some() || self.client_port.is_some())
     }
 }
 

@@ -110,8 +110,8 @@ impl Walk<'_> {
                 reply: reply.clone(),
                 also_at: Vec::new(),
             };
-            let answer = self.asker.answers.get(request);
-            let mut stream = stream(self.asker.host, self.at, &found, answer, Nature::Honest);
+            let answer = self.asker.asked.get(request);
+            let mut stream = stream::of_found(self.asker.host, self.at, &found, answer, Nature::Honest);
             stream.url = RtspUrl::new(self.asker.host.ip, self.at.0, self.at.1, &path.shown.path).shown();
             stream.open = Some(false);
             self.found.push((request.to_owned(), stream));

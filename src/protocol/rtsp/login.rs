@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::wire::Response;
 use crate::model::{AuthScheme, ErrorKind, Protocol};
 use crate::probe::{HostContext, LoginTry};
-use crate::protocol::auth::{self, Challenge, Login};
+use crate::protocol::auth::lock::{LockSign, lock_sign};
+use crate::protocol::auth::login::Login;
+use crate::protocol::auth::{self, Challenge};
 
 /// How often to ask whether other protocols' logins under way have been decided.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -91,6 +93,9 @@ impl Logging {
             self.host.logins.lock_out(format!("the device says {} {}", response.status, response.reason));
         }
         if response.status != 401 {
+            if let (Some(login), Some(info)) = (&mut self.login, response.headers.all("Authentication-Info").next()) {
+                login.take_next_nonce(info);
+            }
             self.decide(response).await;
             return false;
         }
@@ -145,8 +150,8 @@ impl Logging {
     }
 
     async fn refuse(&mut self, response: &Response) {
-        let sign = auth::lock_sign(&response.body).or_else(|| auth::lock_sign(response.reason.as_bytes()));
-        if let Some(sign) = sign.filter(auth::LockSign::says_stop) {
+        let sign = lock_sign(&response.body).or_else(|| lock_sign(response.reason.as_bytes()));
+        if let Some(sign) = sign.filter(LockSign::says_stop) {
             self.host.logins.lock_out(sign.sentence());
         }
         let Some(login) = &self.login else { return };

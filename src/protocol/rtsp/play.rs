@@ -1,28 +1,24 @@
 //! Plays a described stream: SETUP, PLAY, packets as they come, and a TEARDOWN whatever happens. Interleaved in the RTSP
 //! connection or over UDP, whichever the device takes.
 
+mod life;
+mod setup;
+
 use std::net::IpAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::select_all;
 use tokio::time::Instant;
 
 use super::channel::{Channel, Failure, Frame};
-use super::client::{Client, Described};
+use super::client::Client;
+use super::client::describe::Described;
 use super::error::RtspError;
-use super::headers::{SESSION_TIMEOUT, Session};
+use super::headers::Session;
 use super::udp::UdpPair;
 use super::url::RtspUrl;
-use super::wire::{Item, Request, Response};
+use super::wire::Item;
 use crate::model::{ErrorKind, Step, Transport};
-
-/// How long the answer to TEARDOWN is awaited.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// The longest and shortest pause between signs of life, whatever the session's timeout.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A media of the description that is to be played.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,10 +94,14 @@ pub struct Playing<'c> {
     options: PlayOptions,
     transport: Transport,
     session: Option<Session>,
+    /// What the session as a whole is called.
     aggregate: RtspUrl,
+    /// What PLAY was about: the whole, or each media.
+    controls: Vec<RtspUrl>,
     tracks: Vec<Track>,
     warnings: Vec<String>,
     bytes: u64,
+    reports: u64,
     played: Instant,
     spoke: Instant,
     renewed: bool,
@@ -138,10 +138,12 @@ impl<'c> Playing<'c> {
             transport: options.first,
             options,
             client,
+            controls: Vec::new(),
             session: None,
             tracks: Vec::new(),
             warnings: Vec::new(),
             bytes: 0,
+            reports: 0,
             played: now,
             spoke: now,
             renewed: false,
@@ -194,6 +196,11 @@ impl<'c> Playing<'c> {
         &self.warnings
     }
 
+    /// How many RTCP reports came.
+    pub fn reports(&self) -> u64 {
+        self.reports
+    }
+
     /// Why no more packets come, when that is so; none while it only takes long.
     pub fn ended(&self) -> Option<Ended> {
         self.ended
@@ -214,6 +221,7 @@ impl<'c> Playing<'c> {
             if self.bytes > self.options.most_bytes {
                 self.ended = Some(Ended::TooMuch);
             }
+            self.reports += u64::from(is_rtcp(&payload));
             if let Some(track) = index.and_then(|i| self.tracks.get_mut(i)).filter(|_| is_rtp(&payload)) {
                 track.packets += 1;
                 if !self.client.ladder.reached(Step::Rtp) {
@@ -228,191 +236,6 @@ impl<'c> Playing<'c> {
     /// Ends the session with a TEARDOWN, also when the scan is cancelled. Whatever the device answers is fine.
     pub async fn stop(mut self) {
         self.farewell().await;
-    }
-
-    async fn attempt(&mut self, media: &[MediaToPlay]) -> Result<(), Refusal> {
-        (self.tracks, self.bytes) = (Vec::new(), 0);
-        let started = Instant::now();
-        self.client.ladder.forget_from(Step::Setup);
-        for (index, wanted) in media.iter().enumerate() {
-            match self.set_up(index, wanted).await {
-                Ok(track) => self.tracks.push(track),
-                Err(refusal) if index == 0 => {
-                    self.client.ladder.mark(Step::Setup, false, started.elapsed());
-                    return Err(refusal);
-                }
-                Err(Refusal::Transport(e) | Refusal::Lost(e) | Refusal::Other(e)) => {
-                    self.warnings.push(format!("media {index} is left out: {e}"));
-                    // A connection that is gone takes the session along.
-                    if self.client.channel.is_none() {
-                        return Err(Refusal::Lost(e));
-                    }
-                }
-            }
-        }
-        let played = self.play().await;
-        self.client.ladder.mark(Step::Setup, played.is_ok(), started.elapsed());
-        played
-    }
-
-    async fn set_up(&mut self, index: usize, wanted: &MediaToPlay) -> Result<Track, Refusal> {
-        let control = wanted.control.as_deref();
-        let url = self.described.base.control(control);
-        match self.set_up_at(index, &url).await {
-            Err(Refusal::Other(error) | Refusal::Lost(error)) if matches!(error.status, Some(404 | 454)) => {
-                match self.described.base.control_rfc3986(control) {
-                    Some(other) => self.set_up_at(index, &other).await,
-                    None => Err(Refusal::Other(error)),
-                }
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn set_up_at(&mut self, index: usize, url: &RtspUrl) -> Result<Track, Refusal> {
-        let first_channel = (index as u8).saturating_mul(2);
-        let host = self.client.host.clone();
-        let (transport, pair) = match self.transport {
-            Transport::Tcp => {
-                let last_channel = first_channel.saturating_add(1);
-                (format!("RTP/AVP/TCP;unicast;interleaved={first_channel}-{last_channel}"), None)
-            }
-            Transport::Udp => {
-                let pair = UdpPair::open(&host.net, host.ip).map_err(|e| {
-                    let what = format!("no UDP ports: {e}");
-                    Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Local, &what))
-                })?;
-                (format!("RTP/AVP;unicast;client_port={}-{}", pair.port, pair.port + 1), Some(pair))
-            }
-        };
-        // No `mode=`: some devices stumble over it, and playing is what it means anyway.
-        let request = self.about(Request::new("SETUP", &url.to_string()).with("Transport", &transport));
-        let response = self.ask(&request, Step::Setup).await?;
-        if !(200..300).contains(&response.status) {
-            return Err(self.refusal(url, Step::Setup, &response));
-        }
-        self.note_session(&response);
-        let agreed = response.headers.transport().unwrap_or_default();
-        let carrier = match pair {
-            None => {
-                if let Some(channel) = self.client.channel.as_mut() {
-                    channel.keep_frames = true;
-                }
-                Carrier::Interleaved(agreed.interleaved.map_or(first_channel, |c| c.0))
-            }
-            Some(mut pair) => {
-                pair.ssrc = agreed.ssrc;
-                if let Some(ports) = agreed.server_port {
-                    pair.punch(host.ip, ports).await;
-                }
-                Carrier::Udp(Box::new(pair))
-            }
-        };
-        Ok(Track { media: index, url: url.clone(), carrier, packets: 0 })
-    }
-
-    async fn play(&mut self) -> Result<(), Refusal> {
-        self.played = Instant::now();
-        let aggregate = self.aggregate.clone();
-        let mut response = self.play_url(&aggregate).await?;
-        // The base is not always what the session is known by (404), nor can every session be played as a whole (460).
-        if matches!(response.status, 400 | 404 | 455) && aggregate != self.described.url {
-            self.aggregate = self.described.url.clone();
-            response = self.play_url(&self.aggregate.clone()).await?;
-        } else if response.status == 460 {
-            for url in self.tracks.iter().map(|t| t.url.clone()).collect::<Vec<_>>() {
-                response = self.play_url(&url).await?;
-            }
-        }
-        if !(200..300).contains(&response.status) {
-            return Err(self.refusal(&aggregate, Step::Rtp, &response));
-        }
-        Ok(())
-    }
-
-    async fn play_url(&mut self, url: &RtspUrl) -> Result<Response, Refusal> {
-        let request = self.about(Request::new("PLAY", &url.to_string()).with("Range", "npt=0.000-"));
-        let response = match self.ask(&request, Step::Rtp).await {
-            Ok(response) => response,
-            Err(Refusal::Other(error)) if self.client.channel.as_ref().is_some_and(Channel::has_frames) => {
-                self.warnings.push("PLAY was not answered, but packets came".to_owned());
-                drop(error);
-                Response::success()
-            }
-            Err(refusal) => return Err(refusal),
-        };
-        if (200..300).contains(&response.status) {
-            self.note_session(&response);
-        }
-        Ok(response)
-    }
-
-    /// Sends a request on the session's own connection.
-    async fn ask(&mut self, request: &Request, step: Step) -> Result<Response, Refusal> {
-        let may_open = self.may_open && self.session.is_none();
-        if !may_open && !self.client.is_connected() {
-            let what = "the connection was closed";
-            return Err(Refusal::Lost(self.client.failed(&self.aggregate, step, None, ErrorKind::Closed, what)));
-        }
-        self.spoke = Instant::now();
-        self.client.request(request, false).await.map_err(|error| {
-            let error = RtspError { step, ..error };
-            if error.kind == ErrorKind::Closed { Refusal::Lost(error) } else { Refusal::Other(error) }
-        })
-    }
-
-    fn refusal(&self, url: &RtspUrl, step: Step, response: &Response) -> Refusal {
-        let error = self.client.refused(url, step, response);
-        match response.status {
-            400 | 406 | 461 | 501 | 551 if step == Step::Setup => Refusal::Transport(error),
-            454 => Refusal::Lost(error),
-            _ => Refusal::Other(error),
-        }
-    }
-
-    /// Adds the session to a request.
-    fn about(&self, request: Request) -> Request {
-        match &self.session {
-            Some(session) => request.with("Session", &session.id),
-            None => request,
-        }
-    }
-
-    /// The id of the latest answer holds; a timeout once told holds until another is told.
-    fn note_session(&mut self, response: &Response) {
-        if let Some(Session { id, timeout }) = response.headers.session() {
-            let known = self.session.as_ref().and_then(|s| s.timeout);
-            self.session = Some(Session { id, timeout: timeout.or(known) });
-        }
-    }
-
-    /// The pause between signs of life.
-    fn pause(&self) -> Duration {
-        let timeout = self.session.as_ref().and_then(|s| s.timeout).unwrap_or(SESSION_TIMEOUT);
-        (timeout / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
-    }
-
-    /// Sends a sign of life when one is due. Its answer is not awaited: some devices never give one.
-    async fn keep_alive(&mut self) {
-        if self.spoke.elapsed() < self.pause() {
-            return;
-        }
-        self.spoke = Instant::now();
-        self.renewed = false;
-        self.send_sign().await;
-    }
-
-    async fn send_sign(&mut self) {
-        let by_parameter = self.client.public().iter().any(|m| m == "GET_PARAMETER");
-        let method = if by_parameter { "GET_PARAMETER" } else { "OPTIONS" };
-        let request = self.about(Request::new(method, &self.aggregate.to_string()));
-        let (_, bytes) = self.client.compose(&request);
-        let deadline = Instant::now() + FAREWELL;
-        if let Some(channel) = self.client.channel.as_mut()
-            && channel.send(&bytes, deadline).await.is_err()
-        {
-            self.ended = Some(Ended::Closed);
-        }
     }
 
     /// The next packet, with the index of its track where it has one.
@@ -451,16 +274,6 @@ impl<'c> Playing<'c> {
         };
     }
 
-    /// The answer to a sign of life. One that only asks for a newer nonce is repeated once; media flow all the same.
-    async fn sign_answered(&mut self, response: &Response) {
-        if response.status == 401 && !self.renewed {
-            self.renewed = true;
-            if self.client.logging.renew(response) {
-                self.send_sign().await;
-            }
-        }
-    }
-
     /// Which track a channel's packets belong to. When a lone track's packets come on a channel of the device's own
     /// choice, that becomes its channel.
     fn track_of(&mut self, number: u8, payload: &[u8]) -> Option<usize> {
@@ -475,59 +288,6 @@ impl<'c> Playing<'c> {
                 Some(0)
             }
             _ => None,
-        }
-    }
-
-    /// TEARDOWN, its answer awaited briefly, with a newer nonce if need be. The connection is kept when it was answered.
-    async fn farewell(&mut self) {
-        let Some(request) = self.teardown() else { return };
-        let deadline = Instant::now() + FAREWELL;
-        let mut answered = false;
-        for _ in 0..2 {
-            let (cseq, bytes) = self.client.compose(&request);
-            let Some(channel) = self.client.channel.as_mut() else { break };
-            channel.ignore_cancel();
-            channel.keep_frames = false;
-            if channel.send(&bytes, deadline).await.is_err() {
-                break;
-            }
-            match channel.answer(cseq, false, deadline).await {
-                Ok(response) if response.status == 401 && self.client.logging.renew(&response) => {}
-                outcome => {
-                    answered = outcome.is_ok();
-                    break;
-                }
-            }
-        }
-        // Forgotten only now: a farewell that is itself cancelled is repeated by `drop`.
-        self.session = None;
-        self.tracks.clear();
-        match self.client.channel.as_mut().filter(|_| answered && self.ended.is_none()) {
-            Some(channel) => channel.drop_frames(),
-            None => self.client.disconnect(),
-        }
-    }
-
-    fn teardown(&self) -> Option<Request> {
-        self.session.as_ref()?;
-        Some(self.about(Request::new("TEARDOWN", &self.aggregate.to_string())))
-    }
-}
-
-impl Drop for Playing<'_> {
-    /// A session must not outlive its owner: cameras have few, and keep them for a minute.
-    fn drop(&mut self) {
-        let Some(request) = self.teardown() else { return };
-        let (cseq, bytes) = self.client.compose(&request);
-        if let (Some(mut channel), Ok(runtime)) = (self.client.channel.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                let deadline = Instant::now() + FAREWELL;
-                channel.ignore_cancel();
-                channel.keep_frames = false;
-                if channel.send(&bytes, deadline).await.is_ok() {
-                    let _ = channel.answer(cseq, false, deadline).await;
-                }
-            });
         }
     }
 }
@@ -561,11 +321,15 @@ async fn arrival(channel: &mut Channel, tracks: &mut [Track], peer: IpAddr, limi
     }
 }
 
-/// Whether bytes are an RTP packet, and not the RTCP that some devices mix in (RFC 5761 §4).
+/// Whether bytes are an RTP packet, and not the RTCP that some devices mix in.
 fn is_rtp(bytes: &[u8]) -> bool {
-    matches!(bytes, [first, kind, ..] if first >> 6 == 2 && !(192..=223).contains(kind)) && bytes.len() >= 12
+    matches!(bytes, [first, ..] if first >> 6 == 2) && bytes.len() >= 12 && !is_rtcp(bytes)
+}
+
+/// Whether bytes are RTCP (RFC 5761 §4).
+fn is_rtcp(bytes: &[u8]) -> bool {
+    matches!(bytes, [first, 192..=223, ..] if first >> 6 == 2)
 }
 
 #[cfg(test)]
-#[path = "play_tests.rs"]
 mod tests;

@@ -157,8 +157,16 @@ impl Session {
         }
     }
 
-    /// The picture: the first video whose codec is known, else the first.
+    /// Whether it is a tuner's: its transport streams are television (SAT>IP §3.5.7), which no camera films.
+    fn is_tuner(&self) -> bool {
+        self.name.as_deref().is_some_and(|name| name.starts_with("SatIPServer:"))
+    }
+
+    /// The picture: the first video whose codec is known, else the first. None of a tuner's.
     pub fn video(&self) -> Option<&Media> {
+        if self.is_tuner() {
+            return None;
+        }
         let mut videos = self.medias.iter().filter(|m| m.kind == MediaKind::Video);
         let first = videos.clone().next();
         videos.find(|m| m.video.as_ref().is_some_and(|v| v.codec.is_some())).or(first)

@@ -27,6 +27,8 @@ pub(super) struct UdpPair {
     /// The source the device said its packets will carry (RFC 2326 §12.39): a device with several addresses may send
     /// from another than it answers from.
     pub ssrc: Option<u32>,
+    /// The address it said its packets will come from.
+    pub source: Option<IpAddr>,
     buffer: Vec<u8>,
 }
 
@@ -46,7 +48,7 @@ impl UdpPair {
             let port = fastrand::u16(PORTS) & !1;
             match bind(port).and_then(|rtp| Ok((rtp, bind(port + 1)?))) {
                 Ok((rtp, rtcp)) => {
-                    return Ok(UdpPair { rtp, rtcp, port, ssrc: None, buffer: vec![0; MAX_DATAGRAM] });
+                    return Ok(UdpPair { rtp, rtcp, port, ssrc: None, source: None, buffer: vec![0; MAX_DATAGRAM] });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(error),
@@ -67,7 +69,7 @@ impl UdpPair {
         }
     }
 
-    /// The next packet from `peer`, or with the source it announced; what others send is passed over.
+    /// The next packet from `peer`, or from a source it announced; what others send is passed over.
     pub async fn receive(&mut self, peer: IpAddr) -> Bytes {
         loop {
             match self.rtp.recv_from(&mut self.buffer).await {
@@ -75,7 +77,8 @@ impl UdpPair {
                     let packet = self.buffer.get(..length).unwrap_or_default();
                     let announced = self.ssrc.filter(|&n| n != 0).map(u32::to_be_bytes);
                     let is_announced = announced.is_some_and(|ssrc| packet.get(8..12) == Some(ssrc.as_slice()));
-                    if from.ip().to_canonical() == peer.to_canonical() || is_announced {
+                    let from = from.ip().to_canonical();
+                    if from == peer.to_canonical() || Some(from) == self.source || is_announced {
                         return Bytes::copy_from_slice(packet);
                     }
                 }

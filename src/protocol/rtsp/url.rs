@@ -125,8 +125,10 @@ impl RtspUrl {
         if location.is_empty() {
             return Redirect::Nowhere;
         }
-        if location.starts_with('/') {
-            return Redirect::Here(self.with_target(location));
+        if !location.contains("://") {
+            return Redirect::Here(
+                self.control_rfc3986(Some(location)).unwrap_or_else(|| self.control(Some(location))),
+            );
         }
         let Some(url) = RtspUrl::parse(location) else {
             return Redirect::Elsewhere(text::clean(&text::redact_url(location)));
@@ -344,6 +346,7 @@ mod tests {
         assert_eq!(to("rtsps://cam.lan/live"), "rtsps://192.0.2.10/live");
         assert_eq!(to("rtsp://127.0.0.1:554/x"), "rtsp://192.0.2.10:554/x");
         assert_eq!(to("/other"), "rtsp://192.0.2.10:554/other");
+        assert_eq!(to("stream2"), "rtsp://192.0.2.10:554/stream2");
         assert_eq!(to("rtsp://u:p@198.51.100.1/x"), "else rtsp://198.51.100.1/x");
         assert_eq!(to("http://192.0.2.10/"), "else http://192.0.2.10/");
         assert_eq!(to("  "), "nowhere");

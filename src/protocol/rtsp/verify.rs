@@ -26,6 +26,10 @@ struct Proof {
     setup: Vec<LadderStep>,
     warnings: Vec<String>,
     ended: Option<Ended>,
+    /// RTCP reports that came.
+    reports: u64,
+    /// How long packets were awaited and taken.
+    lasted: Duration,
 }
 
 /// A server may need this long to take down what it served us before; until then it says that it is busy.
@@ -39,6 +43,7 @@ pub async fn verify(
     path: &str,
     mut stream: Stream,
 ) -> (Stream, Option<Picture>) {
+    client.transcript.take();
     let mut outcome = play(host, client, path).await;
     if matches!(&outcome, Err(error) if error.kind == ErrorKind::Busy) && host.time_left() > BUSY_PAUSE {
         tokio::select! {
@@ -46,10 +51,11 @@ pub async fn verify(
             () = host.cancel.cancelled() => {}
         }
     }
+    stream.answers.extend(client.transcript.take());
     match outcome {
         Ok(proof) => {
             let picture = proof.meter.picture().cloned();
-            take(&mut stream, proof, host.options.frame_timeout);
+            take(&mut stream, proof);
             second_opinion(host, &mut stream, picture.as_ref()).await;
             (stream, picture)
         }
@@ -86,9 +92,11 @@ async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Pro
         }
     }
     meter.finish();
+    let lasted = began.elapsed();
     let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
+    let reports = playing.reports();
     playing.stop().await;
-    Ok(Proof { meter, transport, warnings, ended, setup: client.ladder().steps().to_vec() })
+    Ok(Proof { meter, transport, warnings, ended, reports, lasted, setup: client.ladder().steps().to_vec() })
 }
 
 /// Until when the next packet is waited for.
@@ -100,14 +108,14 @@ fn deadline(host: &HostContext, began: Instant, meter: &Meter) -> Instant {
     until.min(host.deadline)
 }
 
-fn take(stream: &mut Stream, proof: Proof, frame_timeout: Duration) {
-    let Proof { meter, transport, setup, warnings, ended } = proof;
+fn take(stream: &mut Stream, proof: Proof) {
+    let Proof { meter, transport, setup, warnings, ended, reports, lasted } = proof;
     let seen = meter.seen();
     stream.transport = transport;
     stream.ladder = setup;
     stream.ladder.retain(|s| s.step < Step::Rtp);
     let mut step = |step, at: Option<Duration>| {
-        let ms = at.unwrap_or(frame_timeout).as_secs_f64() * 1000.0;
+        let ms = at.unwrap_or(lasted).as_secs_f64() * 1000.0;
         stream.ladder.push(LadderStep { step, ok: at.is_some(), ms });
     };
     step(Step::Rtp, seen.first_rtp);
@@ -120,14 +128,7 @@ fn take(stream: &mut Stream, proof: Proof, frame_timeout: Duration) {
             return;
         }
         stream.status = StreamStatus::NoData;
-        let message = match (ended, seen.packets) {
-            (Some(Ended::Closed), _) => "the device closed the connection before a frame came".to_owned(),
-            (_, 0) => format!("no packet came within {} s", frame_timeout.as_secs_f64()),
-            (_, packets) => {
-                format!("{packets} packets came within {} s, but no whole frame", frame_timeout.as_secs_f64())
-            }
-        };
-        stream.error = Some(StreamError { kind: ErrorKind::Timeout, message });
+        stream.error = Some(no_frame(seen.packets, reports, ended, lasted));
         return;
     }
     stream.status = StreamStatus::Streaming;
@@ -136,6 +137,23 @@ fn take(stream: &mut Stream, proof: Proof, frame_timeout: Duration) {
     if let Some(came) = meter.video() {
         stream.video = Some(came_over(stream.video.take(), came));
     }
+}
+
+/// Why a stream that was accepted is without a frame.
+fn no_frame(packets: u64, reports: u64, ended: Option<Ended>, lasted: Duration) -> StreamError {
+    let seconds = (lasted.as_secs_f64() * 10.0).round() / 10.0;
+    let (kind, message) = match (ended, packets) {
+        (Some(Ended::Closed), _) => {
+            (ErrorKind::Closed, format!("the device closed the connection after {seconds} s, before a frame came"))
+        }
+        (Some(Ended::Garbage), _) => {
+            (ErrorKind::Protocol, format!("what came after {seconds} s is no RTSP, and no frame came before it"))
+        }
+        (_, 0) if reports > 0 => (ErrorKind::Timeout, format!("only RTCP reports came within {seconds} s")),
+        (_, 0) => (ErrorKind::Timeout, format!("no packet came within {seconds} s")),
+        (_, packets) => (ErrorKind::Timeout, format!("{packets} packets came within {seconds} s, but no whole frame")),
+    };
+    StreamError { kind, message }
 }
 
 /// What the frames show stands; what was declared fills the gaps.

@@ -12,6 +12,9 @@ const GAP: u32 = 2;
 /// A channel no recorder has; one that is described all the same shows that the number is ignored.
 const IMPOSSIBLE_CHANNEL: u32 = 997;
 
+/// A path no device has. Always the same, so that a device that describes any path is reported alike by every scan.
+const IMPOSSIBLE_PATH: &str = "/camscan-no-such-path";
+
 /// Paths that demand a login, at most, before the walk stops: more tell nothing new.
 const MOST_LOCKED: usize = 4;
 
@@ -91,6 +94,8 @@ pub struct Walked<D> {
 
 /// What is known before the walk.
 pub struct Known<'k> {
+    /// Whether paths nobody announced may be asked.
+    pub may_guess: bool,
     /// Paths the device announced, with what it said of them.
     pub announced: &'k [(String, StreamHint)],
     /// Paths worth a guess, most likely first.
@@ -117,7 +122,7 @@ pub async fn walk<A: Ask + Send>(ask: &mut A, known: &Known<'_>) -> Walked<A::De
     let mut walk = Walk { ask, max_asked: known.max_asked, hits: Vec::new(), walked };
     walk.announced(known).await;
     let announced = walk.walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_) | Reply::Login));
-    if !announced && walk.goes_on() {
+    if !announced && known.may_guess && walk.goes_on() {
         walk.guess(known).await;
     }
     walk.walked
@@ -154,8 +159,7 @@ impl<A: Ask + Send> Walk<'_, A> {
     }
 
     async fn guess(&mut self, known: &Known<'_>) {
-        let impossible = format!("/{:016x}", fastrand::u64(..));
-        let reply = self.reply(&impossible).await;
+        let reply = self.reply(IMPOSSIBLE_PATH).await;
         self.walked.nature = match &reply {
             Reply::Video(_) => Nature::AnyPath,
             Reply::Login => Nature::LoginForAny,
@@ -163,7 +167,7 @@ impl<A: Ask + Send> Walk<'_, A> {
             _ => Nature::Honest,
         };
         match reply {
-            Reply::Video(_) => self.any_path(known).await,
+            Reply::Video(description) => self.any_path(known, description).await,
             // Which path is right cannot be told; that there is a door can.
             Reply::Login => self.root().await,
             Reply::Silence | Reply::Busy | Reply::Lost => {}
@@ -172,8 +176,9 @@ impl<A: Ask + Send> Walk<'_, A> {
     }
 
     /// Every path is described: the vendor's own main path, or the root, stands for the stream; another of the vendor's
-    /// paths counts only when its description differs.
-    async fn any_path(&mut self, known: &Known<'_>) {
+    /// paths counts only when its description differs. Where neither is a stream, what the impossible path gave stands
+    /// for it.
+    async fn any_path(&mut self, known: &Known<'_>, impossible: A::Description) {
         let own = known.candidates.get(..known.of_vendor).unwrap_or_default();
         let first = own.first().map(|c| c.template);
         for candidate in own.iter().filter(|c| Some(c.template) == first) {
@@ -184,6 +189,9 @@ impl<A: Ask + Send> Walk<'_, A> {
         }
         if self.walked.found.is_empty() {
             self.root().await;
+        }
+        if self.walked.found.is_empty() {
+            self.push(IMPOSSIBLE_PATH, None, Reply::Video(impossible));
         }
     }
 
@@ -339,6 +347,7 @@ mod tests {
         let announced: Vec<_> = announced.iter().map(|p| ((*p).to_owned(), StreamHint::new(*p))).collect();
         let mut server = Server { answer, asked: Vec::new() };
         let known = Known {
+            may_guess: true,
             announced: &announced,
             of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
             candidates: &candidates,
@@ -367,6 +376,16 @@ mod tests {
         let (walked, asked) = run(None, &[], |_| Reply::Video(1)).await;
         assert_eq!((walked.nature, paths(&walked)), (Nature::AnyPath, vec!["/"]));
         assert_eq!(asked.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn where_the_root_alone_is_nothing_the_impossible_path_is_the_stream() {
+        for root in [Reply::NotFound, Reply::NoVideo, Reply::Silence, Reply::Lost] {
+            let (walked, asked) = run(None, &[], |p| if p == "/" { root.clone() } else { Reply::Video(1) }).await;
+            assert_eq!(walked.nature, Nature::AnyPath, "{root:?}");
+            assert_eq!((paths(&walked), &walked.found[0].reply), (vec![IMPOSSIBLE_PATH], &Reply::Video(1)), "{root:?}");
+            assert_eq!(asked, [IMPOSSIBLE_PATH, "/"], "{root:?}");
+        }
     }
 
     #[tokio::test]

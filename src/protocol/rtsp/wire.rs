@@ -1,35 +1,21 @@
 //! RTSP on the wire (RFC 2326): requests to bytes; bytes to answers, requests of the device and interleaved data, as
 //! loosely as devices write them. Pure: fed with bytes as they come, it says what it still waits for.
 
+pub mod body;
+mod start;
+
 use bytes::{Bytes, BytesMut};
 
 use super::headers::Headers;
 use crate::text;
+use body::{Body, find_body};
+use start::{Start, start};
 
 /// The longest head of a message taken, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
 
 /// The longest body of a message taken, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
-
-/// The longest first line of a device's own request, in bytes.
-const MAX_REQUEST_LINE: usize = 2048;
-
-/// The methods of RTSP 1.0 and 2.0: what a line must begin with to be a request.
-const METHODS: [&str; 12] = [
-    "OPTIONS",
-    "DESCRIBE",
-    "ANNOUNCE",
-    "SETUP",
-    "PLAY",
-    "PAUSE",
-    "TEARDOWN",
-    "GET_PARAMETER",
-    "SET_PARAMETER",
-    "REDIRECT",
-    "RECORD",
-    "PLAY_NOTIFY",
-];
 
 /// A request: ours to a device, or a device's to us (RFC 2326 §10.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,6 +103,8 @@ pub enum BodyEnd {
 pub struct Response {
     /// What the status line names.
     pub spoken: Spoken,
+    /// What stands before the status code, cleaned: `RTSP/1.0`.
+    pub version: String,
     /// The status code, 0..=999.
     pub status: u16,
     /// The reason, cleaned; empty when there is none.
@@ -134,6 +122,7 @@ impl Response {
     pub(super) fn success() -> Self {
         Response {
             spoken: Spoken::Rtsp,
+            version: String::new(),
             status: 200,
             reason: String::new(),
             headers: Headers::default(),
@@ -259,7 +248,7 @@ impl Decoder {
         let Some(spoken) = spoken else {
             return self.request(&first, headers, head_length, ended);
         };
-        let (status, reason) = read_status(&first);
+        let (version, status, reason) = read_status(&first);
         let awaited = body_awaited && (200..300).contains(&status);
         let (length, end) = match find_body(&headers, rest, awaited, ended) {
             Body::Ends(length, end) => (length, end),
@@ -268,7 +257,7 @@ impl Decoder {
         };
         let end = if is_whole { end } else { BodyEnd::Short };
         let body = self.take(head_length + length).split_off(head_length);
-        Next::Item(Item::Response(Response { spoken, status, reason, headers, body, end }))
+        Next::Item(Item::Response(Response { spoken, version, status, reason, headers, body, end }))
     }
 
     fn request(&mut self, first: &[u8], headers: Headers, head_length: usize, ended: bool) -> Next {
@@ -315,81 +304,6 @@ fn trim_line_end(mut line: &[u8]) -> &[u8] {
     line
 }
 
-/// What bytes begin with.
-#[derive(Debug, PartialEq, Eq)]
-enum Start {
-    Nothing,
-    Data,
-    Status(Spoken),
-    Request,
-    /// Too few bytes to tell.
-    Unsure,
-    Junk,
-}
-
-fn start(bytes: &[u8]) -> Start {
-    match bytes.first() {
-        None => Start::Nothing,
-        Some(b'$') => Start::Data,
-        Some(b'R' | b'r' | b'H' | b'h') if is_prefix(bytes, b"RTSP").or(is_prefix(bytes, b"HTTP")).is_some() => {
-            status_line(bytes)
-        }
-        Some(b'A'..=b'Z') => request_line(bytes),
-        Some(_) => Start::Junk,
-    }
-}
-
-/// Whether bytes begin with a word, without regard to case: none when they do not, else whether the word is whole.
-fn is_prefix(bytes: &[u8], word: &[u8]) -> Option<bool> {
-    let common = bytes.len().min(word.len());
-    let same = bytes.get(..common)?.eq_ignore_ascii_case(word.get(..common)?);
-    same.then_some(common == word.len())
-}
-
-/// `RTSP/1.0 200`, with any version and any blanks: a name alone, as at the end of a request line, is none.
-fn status_line(bytes: &[u8]) -> Start {
-    if bytes.len() < 4 {
-        return Start::Unsure;
-    }
-    let spoken = if is_prefix(bytes, b"RTSP").is_some() { Spoken::Rtsp } else { Spoken::Http };
-    let rest = bytes.get(4..).unwrap_or_default();
-    let version = rest.iter().take_while(|b| matches!(b, b'/' | b'.' | b'0'..=b'9')).count();
-    let after = rest.get(version..).unwrap_or_default();
-    let blanks = after.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-    let code = after.get(blanks..).unwrap_or_default();
-    let digits = code.iter().take(3).take_while(|b| b.is_ascii_digit()).count();
-    if version > 16 || blanks > 16 {
-        Start::Junk
-    } else if digits == 3 && blanks > 0 {
-        Start::Status(spoken)
-    } else if digits == code.len() {
-        Start::Unsure
-    } else {
-        Start::Junk
-    }
-}
-
-fn request_line(bytes: &[u8]) -> Start {
-    let word = bytes.iter().take(16).position(|&b| b == b' ');
-    let Some(length) = word else {
-        let could = METHODS.iter().any(|m| is_prefix(bytes, m.as_bytes()).is_some());
-        return if could && bytes.len() < 16 { Start::Unsure } else { Start::Junk };
-    };
-    let method = bytes.get(..length).unwrap_or_default();
-    if !METHODS.iter().any(|m| m.as_bytes() == method) {
-        return Start::Junk;
-    }
-    match bytes.iter().take(MAX_REQUEST_LINE).position(|&b| b == b'\n') {
-        Some(end) => {
-            let line = bytes.get(..end).unwrap_or_default();
-            let names_rtsp = line.windows(5).any(|w| w.eq_ignore_ascii_case(b"RTSP/"));
-            if names_rtsp { Start::Request } else { Start::Junk }
-        }
-        None if bytes.len() < MAX_REQUEST_LINE => Start::Unsure,
-        None => Start::Junk,
-    }
-}
-
 /// The first line and the headers. Lines without a colon are skipped, lines that begin with a blank belong to the one
 /// before.
 fn read_head(head: &[u8]) -> (Vec<u8>, Headers) {
@@ -407,91 +321,15 @@ fn read_head(head: &[u8]) -> (Vec<u8>, Headers) {
     (first, headers)
 }
 
-/// Status code and reason. What stands after the reason (`200 OK 200`) is taken as part of it.
-fn read_status(line: &[u8]) -> (u16, String) {
+/// Version, status code and reason. What stands after the reason (`200 OK 200`) is taken as part of it.
+fn read_status(line: &[u8]) -> (String, u16, String) {
     let mut words = line.splitn(2, |b| matches!(b, b' ' | b'\t'));
-    let rest = words.nth(1).unwrap_or_default().trim_ascii();
+    let version = text::clean_to(&String::from_utf8_lossy(words.next().unwrap_or_default()), 16);
+    let rest = words.next().unwrap_or_default().trim_ascii();
     let digits = rest.get(..3).unwrap_or_default();
     let status = std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(0);
-    (status, text::clean_bytes(rest.get(3..).unwrap_or_default()))
-}
-
-enum Body {
-    Ends(usize, BodyEnd),
-    Perhaps,
-    More,
-}
-
-/// Where the body ends that begins with `rest`.
-fn find_body(headers: &Headers, rest: &[u8], awaited: bool, ended: bool) -> Body {
-    let is_description = looks_like_sdp(rest);
-    match headers.content_length() {
-        Some(0) | None if is_description => match next_message(rest) {
-            _ if rest.len() > MAX_BODY => Body::Ends(MAX_BODY, BodyEnd::TooLarge),
-            Some(length) => Body::Ends(length, BodyEnd::Found),
-            None if ended => Body::Ends(rest.len(), BodyEnd::Found),
-            None => Body::Perhaps,
-        },
-        None if awaited && !ended && matches!(rest.trim_ascii_start(), b"" | b"v" | b"m") => Body::Perhaps,
-        Some(0) | None => Body::Ends(0, BodyEnd::Stated),
-        Some(declared) if declared > MAX_BODY as u64 => match rest.len() {
-            length if length >= MAX_BODY || ended => Body::Ends(length.min(MAX_BODY), BodyEnd::TooLarge),
-            _ if is_description => Body::Perhaps,
-            _ => Body::More,
-        },
-        Some(declared) => {
-            let declared = declared as usize;
-            match rest.get(..declared) {
-                Some(_) if is_description => extend(rest, declared, ended),
-                Some(_) => Body::Ends(declared, BodyEnd::Stated),
-                None if ended => Body::Ends(next_message(rest).unwrap_or(rest.len()), BodyEnd::Short),
-                None if is_description && rest.ends_with(b"\n") => Body::Perhaps,
-                None => Body::More,
-            }
-        }
-    }
-}
-
-/// Whether bytes begin like a session description; some devices leave out all that comes before the first media.
-pub fn looks_like_sdp(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    bytes.starts_with(b"v=") || bytes.starts_with(b"m=")
-}
-
-/// Where another message begins behind a line's end.
-fn next_message(rest: &[u8]) -> Option<usize> {
-    let ends = rest.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
-    ends.into_iter().find(|&at| matches!(start(rest.get(at..).unwrap_or_default()), Start::Data | Start::Status(_)))
-}
-
-/// A description whose stated length cuts its last line, or lines, off: what follows belongs to it.
-fn extend(rest: &[u8], declared: usize, ended: bool) -> Body {
-    let mut end = declared;
-    loop {
-        let (body, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        let in_line = !matches!(body.last(), Some(b'\n' | 0));
-        if after.is_empty() && in_line && body.last() != Some(&b'\r') && !ended {
-            return Body::Perhaps;
-        }
-        let is_more = match start(after) {
-            Start::Nothing | Start::Data | Start::Status(_) => false,
-            _ => in_line || matches!(after, [b'a'..=b'z', b'=', ..]),
-        };
-        if !is_more {
-            break;
-        }
-        match after.iter().position(|&b| b == b'\n') {
-            Some(line) => end += line + 1,
-            None if ended => end = rest.len(),
-            None => return Body::Perhaps,
-        }
-        if end > MAX_BODY {
-            return Body::Ends(MAX_BODY, BodyEnd::TooLarge);
-        }
-    }
-    Body::Ends(end, if end == declared { BodyEnd::Stated } else { BodyEnd::Extended })
+    (version, status, text::clean_bytes(rest.get(3..).unwrap_or_default()))
 }
 
 #[cfg(test)]
-#[path = "wire_tests.rs"]
 mod tests;

@@ -21,6 +21,15 @@ pub struct Clean {
     pub warnings: Vec<String>,
 }
 
+/// The lines as text, at most [`MAX_LINES`], nothing else about them changed.
+pub fn decoded(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.get(..MAX_BYTES).unwrap_or(bytes);
+    let charset = declared_charset(bytes);
+    let lines = bytes.split(|b| matches!(b, b'\r' | b'\n')).filter(|line| !line.is_empty());
+    lines.take(MAX_LINES).map(move |line| decode(line, charset))
+}
+
 /// Cleans a description: any line end, any charset, NUL and BOM, missing, repeated and broken lines.
 pub fn clean(bytes: &[u8]) -> Clean {
     let mut writer = Writer::default();

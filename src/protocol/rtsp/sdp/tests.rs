@@ -91,6 +91,17 @@ fn every_description_is_read_as_expected() {
     assert_eq!(files, std::fs::read_dir(data.join("rtsp_describe")).unwrap().count());
 }
 
+/// As SAT>IP §3.5.7 writes it: two streams of a tuner, one of them without a signal.
+#[test]
+fn television_is_no_camera() {
+    let tuner = "v=0\r\no=- 5678901234 7890123456 IN IP4 192.0.2.20\r\ns=SatIPServer:1 4\r\nt=0 0\r\n\
+                 m=video 0 RTP/AVP 33\r\nc=IN IP4 0.0.0.0\r\na=control:stream=1\r\n\
+                 a=fmtp:33 ver=1.0;src=1;tuner=1,240,1,7,12402,v,dvbs,,,,27500,34;pids=0,100,200\r\na=sendonly\r\n";
+    assert!(Session::parse(tuner.as_bytes()).unwrap().video().is_none());
+    let camera = tuner.replace("SatIPServer:1 4", "Encoder");
+    assert!(Session::parse(camera.as_bytes()).unwrap().video().is_some());
+}
+
 /// Real descriptions, which are not ours to copy: read where `CAMSCAN_CAPTURES` says they lie.
 #[test]
 fn captures_are_read_as_expected() {

@@ -1,11 +1,12 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::super::client::tests::{AT, answer, described, host, is_answered};
 use super::*;
 use crate::net::fake::{Asked, FakeNet, Log, OWN_IP, Reply};
 use crate::net::{Net, UdpBind};
 use crate::probe::HostContext;
+use crate::protocol::rtsp::client::tests::{AT, answer, described, host, is_answered};
 
 /// A minimal RTP packet with this payload type and sequence number.
 fn rtp(sequence: u8) -> Vec<u8> {
@@ -368,5 +369,177 @@ async fn packets_are_answer_enough_to_play() {
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 5)]);
     assert_eq!(playing.warnings().len(), 1);
+    playing.stop().await;
+}
+
+/// RFC 2326 §11.3.10: 459 where only each media may be played, 460 where only the whole may.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_played_as_a_whole_is_played_media_by_media() {
+    let net = FakeNet::new();
+    let log = camera(&net, [framed(0, &rtp(1)), framed(2, &rtp(2))].concat(), |asked| {
+        let is_whole = !asked.target().contains("trackID");
+        let refused = matches!(asked.method(), "PLAY" | "TEARDOWN") && is_whole;
+        refused.then(|| answer(asked, "459 Aggregate Operation Not Allowed", "", ""))
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
+    assert!(!sequences(&mut playing).await.is_empty());
+    playing.stop().await;
+    let about = |method: &str| {
+        let all = log.all();
+        let told = all.iter().filter(|a| a.method() == method).map(|a| a.target().to_owned()).collect::<Vec<_>>();
+        told.iter().map(|url| url.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(about("PLAY"), ["1", "trackID=1", "trackID=2"]);
+    assert_eq!(about("TEARDOWN"), ["trackID=1", "trackID=2"], "each is taken down as it was played");
+}
+
+/// The base is not what the session is known by; the address it was described at is.
+#[tokio::test(start_paused = true)]
+async fn the_whole_is_played_by_either_of_its_names() {
+    for status in ["404 Not Found", "460 Only Aggregate Operation Allowed", "455 Method Not Valid In This State"] {
+        let net = FakeNet::new();
+        let log = camera(&net, framed(0, &rtp(1)), move |asked| match asked.method() {
+            "DESCRIBE" => Some(answer(
+                asked,
+                "200 OK",
+                "Content-Base: rtsp://192.0.2.10:554/base/\r\n",
+                crate::protocol::rtsp::client::tests::SDP,
+            )),
+            "PLAY" if asked.target().contains("base") => Some(answer(asked, status, "", "")),
+            _ => None,
+        });
+        let host = host(&net, &[]);
+        let (mut client, found) = described_by(&host).await;
+        let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+        assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+        playing.stop().await;
+        let last = log.all().last().cloned().unwrap();
+        assert_eq!((last.method(), last.target()), ("TEARDOWN", "rtsp://192.0.2.10:554/1"), "{status}");
+    }
+}
+
+/// As ffmpeg does it: the session's own control is the base where nothing else is found.
+#[tokio::test(start_paused = true)]
+async fn a_control_may_be_relative_to_the_sessions_own() {
+    let net = FakeNet::new();
+    let log = camera(&net, framed(0, &rtp(1)), |asked| {
+        let wrong = asked.method() == "SETUP" && asked.target() != "rtsp://192.0.2.10:554/session/trackID=1";
+        wrong.then(|| answer(asked, "454 Session Not Found", "", ""))
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let session_control = Some("rtsp://192.0.2.10:554/session/".to_owned());
+    let options = PlayOptions { session_control, ..PlayOptions::default() };
+    let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+    assert_eq!(log.all().iter().filter(|a| a.method() == "SETUP").count(), 3);
+}
+
+/// Servers that agree to another transport than was asked for.
+#[tokio::test(start_paused = true)]
+async fn a_transport_of_the_devices_own_choice_is_followed() {
+    // UDP in answer to TCP: asked for outright, it is given.
+    let net = FakeNet::new();
+    let log = camera(&net, Vec::new(), |asked| match asked.header("Transport") {
+        Some(t) if t.contains("/TCP") => {
+            let udp = "Session: 5\r\nTransport: RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001\r\n";
+            Some(answer(asked, "200 OK", udp, ""))
+        }
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(playing.transport(), Transport::Udp);
+    playing.stop().await;
+    assert_eq!(log.methods()[2..], ["0 SETUP", "0 TEARDOWN", "0 SETUP", "0 PLAY", "0 TEARDOWN"]);
+
+    // TCP in answer to UDP.
+    let net = FakeNet::new();
+    camera(&net, framed(4, &rtp(1)), |asked| {
+        let tcp = "Session: 5\r\nTransport: RTP/AVP/TCP;interleaved=4-5\r\n";
+        (asked.method() == "SETUP").then(|| answer(asked, "200 OK", tcp, ""))
+    });
+    let host = self::host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
+    let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
+    assert_eq!(playing.transport(), Transport::Tcp);
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+}
+
+/// 462: the device cannot send to our ports; over its own connection it can.
+#[tokio::test(start_paused = true)]
+async fn where_udp_does_not_reach_us_tcp_is_tried() {
+    let net = FakeNet::new();
+    camera(&net, framed(0, &rtp(1)), |asked| match asked.header("Transport") {
+        Some(t) if !t.contains("/TCP") => Some(answer(asked, "462 Destination Unreachable", "", "")),
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
+    let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+}
+
+/// A device with two addresses sends from the other one, and says so.
+#[tokio::test(start_paused = true)]
+async fn packets_from_the_announced_source_count() {
+    let net = FakeNet::new();
+    let at = |ip: &str| UdpBind { local: SocketAddr::new(ip.parse().unwrap(), 6000), ..UdpBind::any_port(OWN_IP) };
+    let (other, stranger) = (net.udp(&at("192.0.2.11")).unwrap(), net.udp(&at("192.0.2.66")).unwrap());
+    let port = Arc::new(Mutex::new(0u16));
+    let client_port = port.clone();
+    camera(&net, Vec::new(), move |asked| {
+        let t = asked.header("Transport")?;
+        *client_port.lock().unwrap() = t.split("client_port=").nth(1)?.split('-').next()?.parse().ok()?;
+        let headers = format!("Session: 77\r\nTransport: {t};source=192.0.2.11\r\n");
+        Some(answer(asked, "200 OK", &headers, ""))
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
+    let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
+    let to = SocketAddr::new(OWN_IP, *port.lock().unwrap());
+    for (socket, sequence) in [(&stranger, 9), (&other, 1)] {
+        socket.send_to(&rtp(sequence), to).await.unwrap();
+    }
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+}
+
+/// Some cameras end a session after five seconds without a sign of life, and say nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_timeout_is_kept_alive_early() {
+    let net = FakeNet::new();
+    let log = camera(&net, Vec::new(), |asked| {
+        (asked.method() == "SETUP").then(|| answer(asked, "200 OK", "Session: 77\r\n", ""))
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    let before = log.all().len();
+    assert_eq!(playing.next(Instant::now() + Duration::from_secs(5)).await, None);
+    assert_eq!(log.methods()[before..], ["0 OPTIONS"]);
+    playing.stop().await;
+}
+
+/// Reports are no picture.
+#[tokio::test(start_paused = true)]
+async fn reports_alone_are_counted_and_are_no_packets() {
+    let net = FakeNet::new();
+    let report = [0x80, 200, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0];
+    camera(&net, [framed(1, &report), framed(0, &report)].concat(), |_| None);
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, []);
+    assert_eq!((playing.reports(), playing.ended()), (2, None));
     playing.stop().await;
 }

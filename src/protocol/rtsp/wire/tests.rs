@@ -1,10 +1,13 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::body::looks_like_sdp;
+use super::start::METHODS;
 use super::*;
+use crate::protocol::rtsp::headers::SESSION_TIMEOUT;
 
 fn expected(folder: &str) -> Vec<(String, Value)> {
-    let all: Value = serde_json::from_str(include_str!("../../../tests/data/expected.json")).unwrap();
+    let all: Value = serde_json::from_str(include_str!("../../../../tests/data/expected.json")).unwrap();
     let files = all["files"].as_object().unwrap();
     files.iter().filter(|(path, _)| path.starts_with(folder)).map(|(p, v)| (p.clone(), v.clone())).collect()
 }
@@ -106,7 +109,7 @@ fn every_recorded_interleaving_is_taken_apart() {
         if let Some(id) = want["session_id"].as_str() {
             let session = answers[0].headers.session().unwrap();
             assert_eq!(session.id, id, "{path}");
-            let timeout = session.timeout.unwrap_or(super::super::headers::SESSION_TIMEOUT).as_secs();
+            let timeout = session.timeout.unwrap_or(SESSION_TIMEOUT).as_secs();
             assert_eq!(Some(timeout), want["session_timeout"].as_u64(), "{path}");
             let channels = answers[0].headers.transport().unwrap().interleaved;
             let wanted =

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use md5::{Digest as _, Md5};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::describe::COURTESY;
 use super::*;
 use crate::model::{Credential, ProbeOptions};
 use crate::net::fake::{Asked, FakeNet, Reply};
@@ -255,21 +256,34 @@ async fn redirects_are_followed_on_the_host_only() {
             Some("loop") => "Location: rtsp://192.0.2.10:554/loop\r\n",
             Some("away") => "Location: rtsp://198.51.100.1/x\r\n",
             Some("web") => "Location: http://192.0.2.10/\r\n",
+            Some("beside") => "Location: live/ch0\r\n",
+            Some("proxy") => "Location: rtsp://192.0.2.10:8554/live/ch0\r\n",
             Some("round") => "Location: /round2\r\n",
             Some("round2") => "Location: /round\r\n",
             _ => "",
         };
-        let status = if asked.method() == "OPTIONS" { "200 OK" } else { "302 Found" };
-        answer(asked, status, location, "")
+        match asked.target().rsplit('/').next() {
+            _ if asked.method() == "OPTIONS" => answer(asked, "200 OK", "", ""),
+            Some("ch0") => described(asked),
+            Some("proxy") => answer(asked, "305 Use Proxy", location, ""),
+            _ => answer(asked, "302 Found", location, ""),
+        }
     });
     let log = net.answer("192.0.2.10:8554", described);
     let mut client = Client::new(&host(&net, &[("admin", "pw")]), 554, false);
     let found = client.describe("/moved").await.unwrap();
     assert_eq!(found.url.to_string(), "rtsp://192.0.2.10:8554/live/ch0");
     assert_eq!(log.all().len(), 1);
-    for (path, says) in
-        [("/loop", "itself"), ("/away", "198.51.100.1"), ("/web", "http"), ("/round", "too often"), ("/", "where")]
-    {
+    let beside = client.describe("/beside").await.unwrap();
+    assert_eq!(beside.url.to_string(), "rtsp://192.0.2.10:554/live/ch0");
+    for (path, says) in [
+        ("/proxy", "proxy"),
+        ("/loop", "itself"),
+        ("/away", "198.51.100.1"),
+        ("/web", "http"),
+        ("/round", "too often"),
+        ("/", "where"),
+    ] {
         let error = client.describe(path).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Redirect, "{path}");
         assert!(error.message.contains(says), "{}", error.message);
@@ -376,4 +390,98 @@ async fn an_interrupted_scan_stops_waiting() {
     let started = Instant::now();
     let error = Client::new(&host, 554, false).describe("/1").await.unwrap_err();
     assert_eq!((error.kind, started.elapsed()), (ErrorKind::Interrupted, Duration::ZERO));
+}
+
+/// RFC 2326 §11.3.1: `100 Continue` is no answer yet.
+#[tokio::test(start_paused = true)]
+async fn an_interim_answer_is_passed_over() {
+    let net = FakeNet::new();
+    net.answer(AT, |asked| match described(asked) {
+        Reply::Bytes(bytes) => {
+            let cseq = asked.header("CSeq").unwrap_or_default();
+            Reply::Bytes([format!("RTSP/1.0 100 Continue\r\nCSeq: {cseq}\r\n\r\n").into_bytes(), bytes].concat())
+        }
+        other => other,
+    });
+    let found = Client::new(&host(&net, &[]), 554, false).describe("/1").await.unwrap();
+    assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
+}
+
+/// Microseven: a second connection within five seconds is reset, whoever opens it.
+#[tokio::test(start_paused = true)]
+async fn a_hipcam_gets_its_pause_between_any_two_connections() {
+    let net = FakeNet::new();
+    net.answer(AT, |asked| answer(asked, "200 OK", "Server: HiIpcam/V100R003 Hipcam RealServer/V1.0\r\n", ""));
+    let host = host(&net, &[]);
+    let started = Instant::now();
+    Client::new(&host, 554, false).options().await.unwrap();
+    assert!(started.elapsed() < HIPCAM_PAUSE);
+    Client::new(&host, 554, false).options().await.unwrap();
+    assert!(started.elapsed() >= HIPCAM_PAUSE, "another client of the same device");
+
+    let other = self::host(&net, &[]);
+    let started = Instant::now();
+    Client::new(&other, 554, false).options().await.unwrap();
+    assert!(started.elapsed() < HIPCAM_PAUSE, "another device");
+}
+
+/// A nonce for one request each: the device says the next one, or refuses the last.
+#[tokio::test(start_paused = true)]
+async fn nonces_for_one_request_each_are_followed() {
+    for announced in [true, false] {
+        let net = FakeNet::new();
+        let uses = std::sync::atomic::AtomicUsize::new(1);
+        let log = net.answer(AT, move |asked| {
+            let at = uses.load(std::sync::atomic::Ordering::Relaxed);
+            match asked.method() {
+                "OPTIONS" => answer(asked, "200 OK", "", ""),
+                _ if is_answered(asked, "pw", &format!("n{at}")) => {
+                    uses.store(at + 1, std::sync::atomic::Ordering::Relaxed);
+                    let next = format!("Authentication-Info: nextnonce=\"n{}\"\r\n", at + 1);
+                    answer(asked, "200 OK", if announced { &next } else { "" }, SDP)
+                }
+                _ => answer(asked, "401 Unauthorized", &CHALLENGE.replace("n1", &format!("n{at}")), ""),
+            }
+        });
+        let host = host(&net, &[("admin", "pw")]);
+        let mut client = Client::new(&host, 554, false);
+        for path in ["/1", "/2", "/3"] {
+            client.describe(path).await.unwrap();
+        }
+        assert_eq!(host.logins.attempts().unwrap().refused, 0);
+        let asked = log.all().iter().filter(|a| a.method() == "DESCRIBE").count();
+        assert_eq!(asked, if announced { 4 } else { 6 }, "announced: {announced}");
+    }
+}
+
+/// What `probe` shows: every header of every answer, and no secret.
+#[tokio::test(start_paused = true)]
+async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
+    let net = FakeNet::new();
+    net.answer(AT, guarded("pw-of-mine", described));
+    for in_depth in [true, false] {
+        let credentials = vec![Credential::new("admin", "pw-of-mine")];
+        let options = ProbeOptions { credentials, in_depth, ..ProbeOptions::default() };
+        let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
+        tokio::spawn(async move { while said.recv().await.is_some() {} });
+        let mut client = Client::new(&host, 554, false);
+        client.describe("/1?user=a&password=b").await.unwrap();
+        let kept = client.transcript.take();
+        let told: Vec<_> = kept.iter().map(|a| format!("{} {}", a.request, a.status)).collect();
+        if !in_depth {
+            assert!(told.is_empty());
+            continue;
+        }
+        assert_eq!(
+            told,
+            [
+                "OPTIONS rtsp://192.0.2.10:554/ RTSP/1.0 200 OK",
+                "DESCRIBE rtsp://192.0.2.10:554/1?user=***&password=*** RTSP/1.0 401 Unauthorized",
+                "DESCRIBE rtsp://192.0.2.10:554/1?user=***&password=*** RTSP/1.0 200 OK",
+            ]
+        );
+        let names: Vec<_> = kept[1].headers.iter().map(|h| h.name.as_str()).collect();
+        assert_eq!(names, ["CSeq", "WWW-Authenticate"]);
+        assert_eq!(kept[1].headers[1].value.as_deref(), Some("Digest realm=\"cam\", nonce=***"));
+    }
 }

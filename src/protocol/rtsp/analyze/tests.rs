@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::model::{Finding, ProbeOptions};
+use crate::net::fake::{Asked as Request, FakeNet, Log, Reply as Answered};
+use crate::protocol::rtsp::client::tests::{AT, SDP, answer, described};
+
+/// A camera that describes these paths and sends nothing; `special` may answer differently.
+fn camera(
+    net: &FakeNet,
+    paths: &'static [&'static str],
+    special: impl Fn(&Request) -> Option<Answered> + Send + Sync + 'static,
+) -> Log {
+    net.answer(AT, move |asked| {
+        special(asked).unwrap_or_else(|| match asked.method() {
+            "OPTIONS" => answer(asked, "200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY\r\nX-Of: it\r\n", ""),
+            "DESCRIBE" if paths.iter().any(|p| asked.target().ends_with(p)) => described(asked),
+            "DESCRIBE" => answer(asked, "404 Not Found", "", ""),
+            "SETUP" => answer(asked, "200 OK", "Session: 77;timeout=60\r\n", ""),
+            _ => answer(asked, "200 OK", "", ""),
+        })
+    })
+}
+
+fn hint(path: &str, is_asked_for: bool) -> FindingKind {
+    let hint = StreamHint { is_asked_for, ..StreamHint::new(format!("rtsp://{AT}{path}")) };
+    FindingKind::StreamHint(hint)
+}
+
+/// The streams and services as they stand after the analysis.
+async fn analysed(net: &Arc<FakeNet>, hints: &[FindingKind], in_depth: bool) -> (Vec<Stream>, Vec<Service>) {
+    let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
+    let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
+    let rtsp = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
+    hints.iter().chain([&FindingKind::Service(rtsp)]).for_each(|finding| host.facts.note(finding));
+    Analyse.run(&host).await;
+    let (mut streams, mut services): (Vec<Stream>, Vec<Service>) = (Vec::new(), Vec::new());
+    for finding in drain(&mut said) {
+        match finding.kind {
+            FindingKind::Stream(stream) => {
+                streams.retain(|s| s.url != stream.url);
+                streams.push(*stream);
+            }
+            FindingKind::Service(service) => services.push(service),
+            _ => {}
+        }
+    }
+    (streams, services)
+}
+
+fn drain(said: &mut mpsc::Receiver<Finding>) -> Vec<Finding> {
+    std::iter::from_fn(|| said.try_recv().ok()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_asked_for_is_looked_at_alone() {
+    let all = [hint("/main", false), hint("/sub", false), hint("/sub", true)];
+    for (hints, looked_at) in [(&all[..2], vec!["/main", "/sub"]), (&all, vec!["/sub"])] {
+        let net = FakeNet::new();
+        let log = camera(&net, &["/main", "/sub"], |_| None);
+        let (streams, _) = analysed(&net, hints, false).await;
+        let urls: Vec<_> = streams.iter().map(|s| s.url.rsplit(":554").next().unwrap()).collect();
+        assert_eq!(urls, looked_at);
+        let played = log.all().iter().filter(|a| a.method() == "PLAY").count();
+        assert_eq!(played, looked_at.len());
+    }
+    // One that is not there leads to no guesses.
+    let net = FakeNet::new();
+    let log = camera(&net, &[], |_| None);
+    let (streams, _) = analysed(&net, &[hint("/gone", true)], false).await;
+    assert_eq!((streams.len(), streams[0].status), (1, StreamStatus::NotFound));
+    assert_eq!(log.methods(), ["0 OPTIONS", "0 DESCRIBE"]);
+}
+
+/// A failed step shows how long it took, not how long it might have taken.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_closes_early_fails_early() {
+    for (closes, kind, took_ms) in [(true, ErrorKind::Closed, 700.0), (false, ErrorKind::Timeout, 5000.0)] {
+        let net = FakeNet::new();
+        net.serve(AT, move |_, mut stream| async move {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            let mut asked = [0u8; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut asked).await {
+                let text = String::from_utf8_lossy(&asked[..length]).into_owned();
+                let body = if text.starts_with("DESCRIBE") { SDP } else { "" };
+                let reply = format!("RTSP/1.0 200 OK\r\nSession: 7\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                let _ = stream.write_all(reply.as_bytes()).await;
+                if closes && text.starts_with("PLAY") {
+                    tokio::time::sleep(Duration::from_millis(700)).await;
+                    return;
+                }
+            }
+        });
+        let (streams, _) = analysed(&net, &[hint("/1", false)], false).await;
+        let [stream] = &*streams else { panic!("{streams:?}") };
+        assert_eq!(stream.status, StreamStatus::NoData);
+        let error = stream.error.as_ref().unwrap();
+        assert_eq!(error.kind, kind, "{}", error.message);
+        let last = stream.ladder.last().unwrap();
+        assert_eq!((last.step, last.ok), (crate::model::Step::Rtp, false));
+        assert!((last.ms - took_ms).abs() < 50.0, "{last:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_depth_every_answer_and_the_description_are_told() {
+    let net = FakeNet::new();
+    camera(&net, &["/1"], |_| None);
+    let (streams, services) = analysed(&net, &[hint("/1", true)], true).await;
+    let asked = |answers: &[Answer]| -> Vec<String> {
+        answers.iter().map(|a| a.request.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let [stream] = &*streams else { panic!("{streams:?}") };
+    assert_eq!(asked(&stream.answers), ["DESCRIBE", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN"]);
+    assert_eq!(stream.sdp.as_deref(), Some(SDP.trim_end().replace("\r\n", "\n").as_str()));
+    let session = stream.answers.iter().flat_map(|a| &a.headers).find(|h| h.name == "Session").unwrap();
+    assert_eq!(session.value.as_deref(), Some("***;timeout=60"));
+    let offered = services.iter().flat_map(|s| &s.answers).next().unwrap();
+    assert!(offered.headers.iter().any(|h| h.name == "X-Of" && h.value.as_deref() == Some("it")), "{offered:?}");
+
+    let (streams, services) = analysed(&net, &[hint("/1", true)], false).await;
+    assert!(streams.iter().all(|s| s.answers.is_empty() && s.sdp.is_none()));
+    assert!(services.iter().all(|s| s.answers.is_empty()));
+}

@@ -1,0 +1,210 @@
+//! SETUP and PLAY, with the second tries that devices need.
+
+use tokio::time::Instant;
+
+use super::{Carrier, MediaToPlay, Playing, Refusal, Track};
+use crate::model::{ErrorKind, Step, Transport};
+use crate::protocol::rtsp::channel::Channel;
+use crate::protocol::rtsp::error::RtspError;
+use crate::protocol::rtsp::headers::{self, Session};
+use crate::protocol::rtsp::udp::UdpPair;
+use crate::protocol::rtsp::url::RtspUrl;
+use crate::protocol::rtsp::wire::{Request, Response};
+
+impl Playing<'_> {
+    pub(super) async fn attempt(&mut self, media: &[MediaToPlay]) -> Result<(), Refusal> {
+        (self.tracks, self.controls, self.bytes) = (Vec::new(), Vec::new(), 0);
+        let started = Instant::now();
+        self.client.ladder.forget_from(Step::Setup);
+        for (index, wanted) in media.iter().enumerate() {
+            match self.set_up(index, wanted).await {
+                Ok(track) => self.tracks.push(track),
+                Err(refusal) if index == 0 => {
+                    self.client.ladder.mark(Step::Setup, false, started.elapsed());
+                    return Err(refusal);
+                }
+                Err(Refusal::Transport(e) | Refusal::Lost(e) | Refusal::Other(e)) => {
+                    self.warnings.push(format!("media {index} is left out: {e}"));
+                    // A connection that is gone takes the session along.
+                    if self.client.channel.is_none() {
+                        return Err(Refusal::Lost(e));
+                    }
+                }
+            }
+        }
+        let played = self.play().await;
+        self.client.ladder.mark(Step::Setup, played.is_ok(), started.elapsed());
+        played
+    }
+
+    /// Sets a media up by its control's address: joined to the base, else by the rules of RFC 3986, else joined to what the
+    /// description calls the whole.
+    async fn set_up(&mut self, index: usize, wanted: &MediaToPlay) -> Result<Track, Refusal> {
+        let control = wanted.control.as_deref();
+        let base = &self.described.base;
+        let mut places = vec![base.control(control)];
+        for other in base.control_rfc3986(control).into_iter().chain([self.aggregate.control(control)]) {
+            if !places.contains(&other) {
+                places.push(other);
+            }
+        }
+        let mut refused = None;
+        for url in places {
+            match self.set_up_at(index, &url).await {
+                Err(Refusal::Other(error) | Refusal::Lost(error)) if matches!(error.status, Some(404 | 451 | 454)) => {
+                    refused.get_or_insert(error);
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(Refusal::Other(refused.unwrap_or_else(|| self.closed(Step::Setup))))
+    }
+
+    async fn set_up_at(&mut self, index: usize, url: &RtspUrl) -> Result<Track, Refusal> {
+        let first_channel = (index as u8).saturating_mul(2);
+        let pair = match self.transport {
+            Transport::Tcp => None,
+            Transport::Udp => Some(self.udp_pair(url)?),
+        };
+        let transport = match &pair {
+            Some(pair) => format!("RTP/AVP;unicast;client_port={}-{}", pair.port, pair.port + 1),
+            None => format!("RTP/AVP/TCP;unicast;interleaved={first_channel}-{}", first_channel.saturating_add(1)),
+        };
+        // No `mode=`: some devices stumble over it, and playing is what it means anyway.
+        let request = self.about(Request::new("SETUP", &url.to_string()).with("Transport", &transport));
+        let response = self.ask(&request, Step::Setup).await?;
+        if !(200..300).contains(&response.status) {
+            return Err(self.refusal(url, Step::Setup, &response));
+        }
+        self.note_session(&response);
+        let agreed = response.headers.transport().unwrap_or_default();
+        let carrier = match pair {
+            Some(pair) if !agreed.tcp => self.over_udp(pair, &agreed).await,
+            None if agreed.is_udp() => {
+                let what = "answered with UDP where TCP was asked for";
+                return Err(Refusal::Transport(self.client.failed(url, Step::Setup, None, ErrorKind::Device, what)));
+            }
+            _ => {
+                self.transport = Transport::Tcp;
+                if let Some(channel) = self.client.channel.as_mut() {
+                    channel.keep_frames = true;
+                }
+                Carrier::Interleaved(agreed.interleaved.map_or(first_channel, |c| c.0))
+            }
+        };
+        Ok(Track { media: index, url: url.clone(), carrier, packets: 0 })
+    }
+
+    fn udp_pair(&self, url: &RtspUrl) -> Result<UdpPair, Refusal> {
+        let host = &self.client.host;
+        UdpPair::open(&host.net, host.ip).map_err(|e| {
+            let what = format!("no UDP ports: {e}");
+            Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Local, &what))
+        })
+    }
+
+    async fn over_udp(&self, mut pair: UdpPair, agreed: &headers::Transport) -> Carrier {
+        pair.ssrc = agreed.ssrc;
+        pair.source = agreed.source.as_deref().and_then(|source| source.parse().ok());
+        if let Some(ports) = agreed.server_port {
+            pair.punch(self.client.host.ip, ports).await;
+        }
+        Carrier::Udp(Box::new(pair))
+    }
+
+    /// Plays what was set up: the whole by its name, else by the address it was described at, else media by media. The base
+    /// is not always what the session is known by (404), and not every device plays a whole (459) or its parts (460).
+    async fn play(&mut self) -> Result<(), Refusal> {
+        self.played = Instant::now();
+        let media = self.tracks.iter().map(|t| t.url.clone()).collect();
+        let mut ways = vec![vec![self.aggregate.clone()], vec![self.described.url.clone()], media];
+        ways.dedup();
+        let mut ways = ways.into_iter();
+        let mut next = ways.next();
+        let mut refused = None;
+        while let Some(way) = next {
+            let (url, response) = self.play_each(&way).await?;
+            if (200..300).contains(&response.status) {
+                self.controls = way;
+                return Ok(());
+            }
+            next = match response.status {
+                400 | 404 | 455 | 460 => ways.next(),
+                459 => ways.next_back(),
+                _ => None,
+            };
+            refused.get_or_insert(self.refusal(&url, Step::Rtp, &response));
+        }
+        Err(refused.unwrap_or_else(|| Refusal::Other(self.closed(Step::Rtp))))
+    }
+
+    /// The answer to the last PLAY, or to the first that was refused, with what it was about.
+    async fn play_each(&mut self, urls: &[RtspUrl]) -> Result<(RtspUrl, Response), Refusal> {
+        let mut last = (self.aggregate.clone(), Response::success());
+        for url in urls {
+            last = (url.clone(), self.play_url(url).await?);
+            if !(200..300).contains(&last.1.status) {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    async fn play_url(&mut self, url: &RtspUrl) -> Result<Response, Refusal> {
+        let request = self.about(Request::new("PLAY", &url.to_string()).with("Range", "npt=0.000-"));
+        let response = match self.ask(&request, Step::Rtp).await {
+            Ok(response) => response,
+            Err(Refusal::Other(_)) if self.client.channel.as_ref().is_some_and(Channel::has_frames) => {
+                self.warnings.push("PLAY was not answered, but packets came".to_owned());
+                Response::success()
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        if (200..300).contains(&response.status) {
+            self.note_session(&response);
+        }
+        Ok(response)
+    }
+
+    /// Sends a request on the session's own connection.
+    async fn ask(&mut self, request: &Request, step: Step) -> Result<Response, Refusal> {
+        let may_open = self.may_open && self.session.is_none();
+        if !may_open && !self.client.is_connected() {
+            return Err(Refusal::Lost(self.closed(step)));
+        }
+        self.spoke = Instant::now();
+        self.client.request(request, false).await.map_err(|error| {
+            let error = RtspError { step, ..error };
+            if error.kind == ErrorKind::Closed { Refusal::Lost(error) } else { Refusal::Other(error) }
+        })
+    }
+
+    fn closed(&self, step: Step) -> RtspError {
+        self.client.failed(&self.aggregate, step, None, ErrorKind::Closed, "the connection was closed")
+    }
+
+    fn refusal(&self, url: &RtspUrl, step: Step, response: &Response) -> Refusal {
+        let error = self.client.refused(url, step, response);
+        match response.status {
+            400 | 406 | 461 | 462 | 501 | 551 if step == Step::Setup => Refusal::Transport(error),
+            454 => Refusal::Lost(error),
+            _ => Refusal::Other(error),
+        }
+    }
+
+    /// Adds the session to a request.
+    pub(super) fn about(&self, request: Request) -> Request {
+        match &self.session {
+            Some(session) => request.with("Session", &session.id),
+            None => request,
+        }
+    }
+
+    /// The id of the latest answer holds; a timeout once told holds until another is told.
+    fn note_session(&mut self, response: &Response) {
+        if let Some(Session { id, timeout }) = response.headers.session() {
+            let known = self.session.as_ref().and_then(|s| s.timeout);
+            self.session = Some(Session { id, timeout: timeout.or(known) });
+        }
+    }
+}
