@@ -146,6 +146,11 @@ impl Registry {
         self.device(&group).filter(|device| self.tells_all || is_reported(device))
     }
 
+    /// Whether `ip` is one device with another address.
+    pub fn has_other_addresses(&self, ip: IpAddr) -> bool {
+        self.group(ip).len() > 1
+    }
+
     /// The addresses that are one device with `ip`, itself included, sorted.
     fn group(&self, ip: IpAddr) -> BTreeSet<IpAddr> {
         let mut group = BTreeSet::from([ip]);

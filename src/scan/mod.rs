@@ -69,10 +69,10 @@ impl Scan {
         let (warnings, heard) = mpsc::channel(WARNINGS_UNDER_WAY);
         let mut run = Run::new(self, findings);
         tell(ScanEvent::SweepStarted { addresses: run.scan.plan.targets.len() });
+        run.start_discovery(warnings, &mut tell);
         for finding in std::mem::take(&mut run.scan.known) {
             run.take(finding, &mut tell);
         }
-        run.start_discovery(warnings, &mut tell);
         let status = run.work(inbox, heard, &mut tell).await;
         let Run { scan, registry, mut ran, warnings, worked, .. } = run;
         let mut devices = registry.devices(scan.plan.all);
@@ -111,6 +111,9 @@ struct Run {
     inspections: JoinSet<(IpAddr, Option<Credential>)>,
     /// The logins that worked, kept only when they are to be shown.
     worked: HashMap<IpAddr, Credential>,
+    /// Found by IPv6 alone so far: most are further addresses of hosts under inspection, which the MAC addresses tell by
+    /// the end of discovery.
+    deferred: Vec<IpAddr>,
     /// What discovery says of a host reaches its inspection through here while it is under way.
     facts: HashMap<IpAddr, Arc<HostFacts>>,
     findings: Option<mpsc::Sender<Finding>>,
@@ -133,6 +136,7 @@ impl Run {
             discovery: JoinSet::new(),
             inspections: JoinSet::new(),
             worked: HashMap::new(),
+            deferred: Vec::new(),
             facts: HashMap::new(),
             findings: Some(findings),
             ports: None,
@@ -278,9 +282,27 @@ impl Run {
             }
         }
         let is_wanted = self.is_looked_at(ip) || self.scan.plan.resolve_names;
-        if is_new && is_wanted && !self.scan.cancel.is_cancelled() {
+        if !is_new || !is_wanted || self.scan.cancel.is_cancelled() {
+            return;
+        }
+        let is_asked_for = self.scan.plan.targets.host(ip).is_some();
+        if ip.is_ipv6() && !is_asked_for && !self.discovery.is_empty() {
+            self.deferred.push(ip);
+        } else {
             tell(ScanEvent::HostStarted { ip });
             self.inspect(ip, facts);
+        }
+    }
+
+    /// Looks at the deferred hosts that are devices of their own. A camera is not asked twice over, least of all for its
+    /// login.
+    fn inspect_deferred(&mut self, tell: &mut impl FnMut(ScanEvent)) {
+        for ip in std::mem::take(&mut self.deferred) {
+            if !self.registry.has_other_addresses(ip) && !self.scan.cancel.is_cancelled() {
+                let facts = self.facts.entry(ip).or_default().clone();
+                tell(ScanEvent::HostStarted { ip });
+                self.inspect(ip, facts);
+            }
         }
     }
 
@@ -337,6 +359,9 @@ impl Run {
                 self.warn("a discovery method failed by a mistake of ours; the others went on".into(), tell);
             }
             Err(_) => {}
+        }
+        if self.discovery.is_empty() {
+            self.inspect_deferred(tell);
         }
     }
 

@@ -1,14 +1,16 @@
 //! What is found, and that it is one report whatever the order.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use camscan::export::format::Format;
 use camscan::export::{self, Options};
-use camscan::model::{Kind, Method, ScanPlan, ScanStatus, StreamStatus};
+use camscan::model::{Finding, FindingKind, Kind, Method, ScanPlan, ScanStatus, StreamStatus};
+use tokio_util::sync::CancellationToken;
 
 use super::net::{FakeNet, Sent};
 use super::servers::{Camera, http, pages};
-use super::{Outcome, plan, scan};
+use super::{Outcome, plan, run, scan, scan_of};
 
 /// Answers WS-Discovery and SSDP as the camera at `ip`.
 fn announce(net: &FakeNet, ip: &str) {
@@ -137,4 +139,24 @@ async fn a_step_that_panics_is_that_steps_error_alone() {
     assert!(stages.contains(&"dns"), "{errors:?}");
     assert_eq!(streams(&outcome, "192.0.2.10").len(), 1);
     assert_eq!(outcome.report.warnings, [""; 0]);
+}
+
+/// A camera has an IPv4 and an IPv6 address more often than not; asked at both, it would count refused logins twice.
+#[tokio::test(start_paused = true)]
+async fn a_second_address_of_a_camera_is_not_asked_again_and_a_camera_of_ipv6_alone_is() {
+    let net = FakeNet::new();
+    let (second, alone): (IpAddr, IpAddr) = ("fe80::10".parse().unwrap(), "fe80::20".parse().unwrap());
+    for ip in ["192.0.2.10", "[fe80::10]", "[fe80::20]"] {
+        Camera::new(ip).on(&net);
+    }
+    let mut asked = scan_of(&net, plan(), CancellationToken::new());
+    for (ip, mac) in [(second, "02:00:5e:00:02:0a"), (alone, "02:00:5e:00:02:0b")] {
+        asked.known.push(Finding::new(ip, FindingKind::Seen(Method::Icmp)));
+        asked.known.push(Finding::new(ip, FindingKind::Mac(mac.parse().unwrap())));
+    }
+    let outcome = run(asked).await;
+    assert_eq!(outcome.device("192.0.2.10").addresses, ["192.0.2.10".parse().unwrap(), second]);
+    assert!(net.connects().iter().all(|(_, to)| to.ip() != second), "the same camera was asked twice");
+    assert_eq!(streams(&outcome, "192.0.2.10").len(), 1);
+    assert_eq!(outcome.device("fe80::20").streams[0].status, StreamStatus::Streaming);
 }
