@@ -1,14 +1,27 @@
 //! TLS as a scanner needs it: certificates are read and reported, not trusted. rustls with ring.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use x509_parser::prelude::{GeneralName, X509Certificate};
 
 use super::BoxStream;
+
+/// Names of one certificate read at most.
+const MOST_NAMES: usize = 16;
+
+/// Bytes of a peer's first record that tell what it speaks: as far as the version in a ServerHello.
+const FIRST_BYTES: usize = 11;
+
+/// How the sentence on a peer that speaks too old a TLS ends.
+const NOT_READ: &str = "which this build does not read";
 
 /// What was learnt in a handshake.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,32 +32,120 @@ pub struct TlsInfo {
     pub subject: Option<String>,
     /// The certificate's issuer, as sent.
     pub issuer: Option<String>,
+    /// The names the certificate is for (its alternative names), as sent.
+    pub names: Vec<String>,
     /// Seconds since 1970 when the certificate ends.
     pub not_after: Option<i64>,
+}
+
+impl TlsInfo {
+    /// What a certificate says; a malformed one says nothing.
+    fn of(certificate: Option<&[u8]>) -> TlsInfo {
+        let Some(Ok((_, certificate))) = certificate.map(x509_parser::parse_x509_certificate) else {
+            return TlsInfo::default();
+        };
+        let said = |name: String| Some(name).filter(|n| !n.is_empty());
+        TlsInfo {
+            version: None,
+            subject: said(certificate.subject().to_string()),
+            issuer: said(certificate.issuer().to_string()),
+            names: names(&certificate),
+            not_after: Some(certificate.validity().not_after.timestamp()),
+        }
+    }
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(alternative)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let names = alternative.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    names.take(MOST_NAMES).collect()
 }
 
 /// Shakes hands over `stream`. The caller bounds the time.
 ///
 /// # Errors
-/// What rustls says: the peer speaks no TLS, or only TLS 1.0 and 1.1, or none of the cipher suites.
-pub async fn handshake(stream: BoxStream, host: &str) -> std::io::Result<(BoxStream, TlsInfo)> {
+/// That the peer speaks only TLS or ciphers that are too old ([`too_old`]); else what rustls says.
+pub async fn handshake(stream: BoxStream, host: &str) -> io::Result<(BoxStream, TlsInfo)> {
     let name = ServerName::try_from(host.to_owned())
         .or_else(|_| ServerName::try_from("camera.invalid"))
-        .map_err(std::io::Error::other)?;
-    let tls = tokio_rustls::TlsConnector::from(config()).connect(name, stream).await?;
-    let (_, session) = tls.get_ref();
-    let mut info = TlsInfo {
-        version: session.protocol_version().and_then(|v| v.as_str().map(|s| s.replace("TLSv1_", "TLS 1."))),
-        ..TlsInfo::default()
-    };
-    if let Some(first) = session.peer_certificates().and_then(<[_]>::first)
-        && let Ok((_, certificate)) = x509_parser::parse_x509_certificate(first)
-    {
-        info.subject = Some(certificate.subject().to_string());
-        info.issuer = Some(certificate.issuer().to_string());
-        info.not_after = Some(certificate.validity().not_after.timestamp());
+        .map_err(io::Error::other)?;
+    let overheard = Overheard { stream, first: Vec::new() };
+    match tokio_rustls::TlsConnector::from(config()).connect(name, overheard).into_fallible().await {
+        Ok(tls) => {
+            let (_, session) = tls.get_ref();
+            let mut info = TlsInfo::of(session.peer_certificates().and_then(<[_]>::first).map(CertificateDer::as_ref));
+            info.version = session.protocol_version().and_then(|v| v.as_str().map(|s| s.replace("TLSv1_", "TLS 1.")));
+            Ok((Box::new(tls), info))
+        }
+        Err((error, overheard)) => Err(match speaks_too_old(&overheard.first) {
+            Some(what) => io::Error::other(format!("speaks only {what}, {NOT_READ}")),
+            None => error,
+        }),
     }
-    Ok((Box::new(tls), info))
+}
+
+/// The sentence in an error's message that says that the peer speaks TLS, and nothing newer than what is not read here.
+pub fn too_old(message: &str) -> Option<&str> {
+    let sentence = message.get(message.find("speaks only ")?..)?;
+    sentence.ends_with(NOT_READ).then_some(sentence)
+}
+
+/// What a peer speaks that is too old, by the first bytes it sent: a ServerHello of such a version (RFC 5246 §7.4.1.3), or
+/// an alert (§7.2) that says why it will not go on.
+fn speaks_too_old(first: &[u8]) -> Option<String> {
+    let version = |minor: u8| match minor {
+        0 => Some("SSL 3.0"),
+        1 => Some("TLS 1.0"),
+        2 => Some("TLS 1.1"),
+        _ => None,
+    };
+    match *first {
+        [0x16, 3, _, _, _, 2, _, _, _, 3, minor, ..] => version(minor).map(str::to_owned),
+        // protocol_version; newer libraries made to speak old versions do not say which.
+        [0x15, 3, minor, 0, 2, _, 70, ..] => Some(version(minor).unwrap_or("TLS 1.1 or older").to_owned()),
+        // handshake_failure, insufficient_security
+        [0x15, 3, minor, 0, 2, _, 40 | 71, ..] => Some(match version(minor) {
+            Some(version) => format!("{version} or ciphers of its time"),
+            None => "old ciphers, such as static RSA or RC4".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+/// A stream of which the first bytes read are remembered.
+struct Overheard {
+    stream: BoxStream,
+    first: Vec<u8>,
+}
+
+impl AsyncRead for Overheard {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let wanted = FIRST_BYTES.saturating_sub(self.first.len());
+        if wanted > 0 {
+            let read = buf.filled().get(before..).unwrap_or_default();
+            self.first.extend(read.iter().take(wanted));
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Overheard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 fn config() -> Arc<rustls::ClientConfig> {
@@ -115,5 +216,172 @@ impl ServerCertVerifier for TakeAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A device's end of TLS, for tests.
+#[cfg(test)]
+pub mod testing {
+    use tokio::io::{AsyncRead, AsyncWrite};
+    use tokio_rustls::server::TlsStream;
+
+    /// A certificate the device signed itself, of these names and that common name, good until that year.
+    pub fn certificate(common: &str, names: &[&str], until: i32) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let mut wanted = rcgen::CertificateParams::new(names).unwrap();
+        wanted.distinguished_name = rcgen::DistinguishedName::new();
+        if !common.is_empty() {
+            wanted.distinguished_name.push(rcgen::DnType::CommonName, common);
+        }
+        (wanted.not_before, wanted.not_after) = (rcgen::date_time_ymd(2012, 1, 1), rcgen::date_time_ymd(until, 6, 1));
+        (wanted.self_signed(&key).unwrap(), key)
+    }
+
+    /// Shakes hands as the device `axis-accc8e000001`, in TLS 1.3 or 1.2; none when the other side gives up.
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Option<TlsStream<S>> {
+        accept_as(stream, certificate("axis-accc8e000001", &[], 2099), rustls::ALL_VERSIONS).await
+    }
+
+    /// The same with a certificate and versions of choice.
+    pub async fn accept_as<S: AsyncRead + AsyncWrite + Unpin>(
+        stream: S,
+        (certificate, key): (rcgen::Certificate, rcgen::KeyPair),
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Option<TlsStream<S>> {
+        let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)
+            .unwrap();
+        tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(stream).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{accept_as, certificate};
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test]
+    async fn both_versions_carry_bytes_and_the_certificate_is_read_not_judged() {
+        for (version, name) in [(&rustls::version::TLS12, "TLS 1.2"), (&rustls::version::TLS13, "TLS 1.3")] {
+            let (ours, theirs) = duplex(64 * 1024);
+            // It ended years ago, and is for other names than the one asked for.
+            let shown = certificate("Old Camera", &["camera.lan", "cam2"], 2014);
+            let device = tokio::spawn(async move {
+                let mut tls = accept_as(theirs, shown, &[version]).await.unwrap();
+                let mut asked = [0; 4];
+                tls.read_exact(&mut asked).await.unwrap();
+                tls.write_all(&asked).await.unwrap();
+                tls.shutdown().await.unwrap();
+            });
+            let (mut stream, info) = handshake(Box::new(ours), "192.0.2.10").await.unwrap();
+            assert_eq!(info.version.as_deref(), Some(name));
+            assert_eq!(
+                (info.subject.as_deref(), info.issuer.as_deref()),
+                (Some("CN=Old Camera"), Some("CN=Old Camera"))
+            );
+            assert_eq!(info.names, ["camera.lan", "cam2"]);
+            assert_eq!(info.not_after, Some(1_401_580_800));
+            stream.write_all(b"ping").await.unwrap();
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"ping");
+            device.await.unwrap();
+        }
+    }
+
+    /// The error of a handshake with a peer that answers the first record with these bytes.
+    async fn refusal(answer: &'static [u8]) -> String {
+        let (ours, mut theirs) = duplex(64 * 1024);
+        tokio::spawn(async move {
+            let _ = theirs.read(&mut [0; 4096]).await;
+            let _ = theirs.write_all(answer).await;
+            if !answer.is_empty() {
+                let _ = theirs.read(&mut [0; 4096]).await;
+            }
+        });
+        match handshake(Box::new(ours), "192.0.2.10").await {
+            Ok(_) => "taken".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Version 3.1, a random of zeros, no session, TLS_RSA_WITH_AES_128_CBC_SHA.
+    const HELLO_OF_TLS_1_0: &[u8] = b"\x16\x03\x01\0\x2a\x02\0\0\x26\x03\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x2f\0";
+
+    #[tokio::test]
+    async fn what_is_too_old_is_named() {
+        for (answer, what) in [
+            (HELLO_OF_TLS_1_0, Some("TLS 1.0")),
+            (b"\x15\x03\x01\0\x02\x02\x46", Some("TLS 1.0")),
+            (b"\x15\x03\x00\0\x02\x02\x46", Some("SSL 3.0")),
+            (b"\x15\x03\x03\0\x02\x02\x46", Some("TLS 1.1 or older")),
+            (b"\x15\x03\x03\0\x02\x02\x28", Some("old ciphers, such as static RSA or RC4")),
+            (b"\x15\x03\x01\0\x02\x02\x28", Some("TLS 1.0 or ciphers of its time")),
+            // internal_error says nothing of versions; nor does plain HTTP or silence.
+            (b"\x15\x03\x03\0\x02\x02\x50", None),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", None),
+            (b"", None),
+        ] {
+            let message = refusal(answer).await;
+            let wanted = what.map(|w| format!("speaks only {w}, which this build does not read"));
+            assert_eq!(too_old(&message), wanted.as_deref(), "{message}");
+        }
+    }
+
+    /// OpenSSL made to speak nothing newer than TLS 1.0 and 1.1, on loopback; skipped where it is not installed.
+    #[tokio::test]
+    async fn openssl_of_old_versions_is_named() {
+        for (version, also) in [("-tls1", "TLS 1.0"), ("-tls1_1", "TLS 1.1")] {
+            let Some((server, port)) = openssl(version) else {
+                return println!("skipped: openssl is not installed, or does not speak {version}");
+            };
+            let net = crate::net::RealNet::new();
+            let stream = crate::net::Net::connect(&*net, ([127, 0, 0, 1], port).into()).await.unwrap();
+            let message = handshake(stream, "127.0.0.1").await.map(|_| ()).unwrap_err().to_string();
+            drop(server);
+            let said = too_old(&message).unwrap_or_else(|| panic!("{message}"));
+            assert!(said.contains("TLS 1.1 or older") || said.contains(also), "{said}");
+        }
+    }
+
+    /// A server that is ended with the test.
+    struct Server(std::process::Child, #[expect(dead_code, reason = "removed when dropped")] tempfile::TempDir);
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn openssl(version: &str) -> Option<(Server, u16)> {
+        use std::io::BufRead as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (shown, key) = certificate("old", &[], 2099);
+        let (cert_file, key_file) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        std::fs::write(&cert_file, shown.pem()).unwrap();
+        std::fs::write(&key_file, key.serialize_pem()).unwrap();
+        let mut child = std::process::Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", version, "-cipher", "ALL:@SECLEVEL=0", "-www"])
+            .arg("-cert")
+            .arg(&cert_file)
+            .arg("-key")
+            .arg(&key_file)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .ok()?;
+        let output = child.stdout.take()?;
+        let server = Server(child, folder);
+        let lines = std::io::BufReader::new(output).lines().map_while(Result::ok);
+        let port = lines.take(20).find_map(|l| l.strip_prefix("ACCEPT ")?.rsplit(':').next()?.trim().parse().ok())?;
+        Some((server, port))
     }
 }

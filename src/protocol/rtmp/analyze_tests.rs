@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use base64::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::super::detect::RtmpDetector;
 use super::super::wire::{BLOCK, Reader};
@@ -9,6 +9,7 @@ use super::*;
 use crate::model::finding::StreamHint;
 use crate::model::{ProbeOptions, Transport};
 use crate::net::fake::FakeNet;
+use crate::net::tls;
 use crate::probe::{Detector, Heard};
 
 const AT: &str = "192.0.2.10:1935";
@@ -17,7 +18,11 @@ const AT: &str = "192.0.2.10:1935";
 type Asked = Arc<Mutex<Vec<String>>>;
 
 /// A server that has `live/cam` and answers other names with `missing`, or silence.
-async fn server(mut stream: DuplexStream, asked: Asked, missing: Option<&'static str>) -> Option<()> {
+async fn server<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    asked: Asked,
+    missing: Option<&'static str>,
+) -> Option<()> {
     let mut hello = vec![0; 1 + BLOCK];
     stream.read_exact(&mut hello).await.ok()?;
     stream.write_all(&[&[3u8][..], &[7; BLOCK]].concat()).await.ok()?;
@@ -209,4 +214,29 @@ fn paths_part_into_application_and_name() {
     ] {
         assert_eq!(Place::of_path(path, true), Place { app: app.into(), name: name.into(), guessed: true }, "{path}");
     }
+}
+
+/// The same server inside TLS: found on its port, and its stream played.
+#[tokio::test(start_paused = true)]
+async fn a_stream_inside_tls_is_found_and_played() {
+    let net = FakeNet::new();
+    net.serve("192.0.2.10:1936", |_, stream| async move {
+        if let Some(stream) = tls::testing::accept(stream).await {
+            let _ = server(stream, Arc::default(), None).await;
+        }
+    });
+    let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
+    assert_eq!(RtmpDetector.detect(&host, 1936).await, Heard::SpokenOverTls);
+    host.facts.note(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/cam")));
+    RtmpAnalysis.run(&host).await;
+    let said: Vec<FindingKind> = std::iter::from_fn(|| said.try_recv().ok()).map(|f| f.kind).collect();
+    let urls: Vec<_> =
+        said.iter().filter_map(|k| if let FindingKind::Service(s) = k { s.url.as_deref() } else { None }).collect();
+    assert_eq!(urls[0], "rtmps://192.0.2.10:1936/");
+    let streams: Vec<&Stream> =
+        said.iter().filter_map(|k| if let FindingKind::Stream(s) = k { Some(&**s) } else { None }).collect();
+    let [stream] = streams[..] else { panic!("{streams:#?}") };
+    assert_eq!((stream.url.as_str(), stream.protocol), ("rtmps://192.0.2.10:1936/live/cam", Protocol::Rtmps));
+    assert_eq!((stream.status, stream.video.as_ref().unwrap().width), (StreamStatus::Streaming, Some(1280)));
+    assert!(stream.ladder.iter().any(|s| s.step == Step::Tls && s.ok));
 }

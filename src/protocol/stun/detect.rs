@@ -234,6 +234,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_relay_inside_tls_demands_a_login() {
+        let net = FakeNet::new();
+        net.serve("192.0.2.10:5349", |_, stream| async move {
+            let Some(mut stream) = crate::net::tls::testing::accept(stream).await else { return };
+            let mut request = Vec::new();
+            while matches!(stream.read_buf(&mut request).await, Ok(1..)) {
+                while let Some(whole) = wire::length(&request).filter(|&l| request.len() >= l) {
+                    let one: Vec<u8> = request.drain(..whole).collect();
+                    let _ = stream.write_all(&coturn(&one)).await;
+                    let _ = stream.flush().await;
+                }
+            }
+        });
+        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
+        assert_eq!(StunDetector.detect(&host, 5349).await, Heard::SpokenOverTls);
+        let said = services(std::iter::from_fn(|| said.try_recv().ok()));
+        let [stun, turn] = &said[..] else { panic!("{said:#?}") };
+        assert_eq!(stun.url.as_deref(), Some("stuns:192.0.2.10:5349?transport=tcp"));
+        assert_eq!(turn.url.as_deref(), Some("turns:192.0.2.10:5349?transport=tcp"));
+        assert_eq!(
+            (turn.realm.as_deref(), turn.auth.as_deref()),
+            (Some("example.org"), Some(&[AuthScheme::Other][..]))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_open_relay_over_tcp_is_given_back() {
         let net = FakeNet::new();
         let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));

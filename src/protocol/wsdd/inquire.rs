@@ -73,6 +73,20 @@ mod tests {
             if s.url.as_deref() == Some("http://192.0.2.5:2020/onvif/device_service"))));
     }
 
+    /// Some answer a typed Probe by unicast with a fault (MatchingRuleNotSupported), and an untyped one as they should.
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_is_no_answer_and_the_next_form_is_asked() {
+        const FAULT: &[u8] = b"<s:Envelope><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode>\
+            <s:Value>d:MatchingRuleNotSupported</s:Value></s:Subcode></s:Code></s:Fault></s:Body></s:Envelope>";
+        let net = FakeUdp::new(vec![], |sent| {
+            let typed = String::from_utf8_lossy(&sent.data).contains("Types");
+            vec![(Duration::from_millis(5), sent.to, Ok(if typed { FAULT.to_vec() } else { MATCH.to_vec() }))]
+        });
+        let findings = inquire(&net, "192.0.2.5", &UnicastProbe).await;
+        assert_eq!(net.sent().len(), 2);
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s) if s.port == 2020)));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_costs_little_and_a_closed_port_less() {
         let silent = FakeUdp::new(vec![], |_| vec![]);
