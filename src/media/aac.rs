@@ -1,6 +1,7 @@
 //! AAC (ISO/IEC 14496-3): `AudioSpecificConfig`, the LATM `StreamMuxConfig` around it, ADTS headers.
 
 use super::bits::Bits;
+use crate::model::{Audio, AudioCodec};
 
 /// Sampling frequencies by index (table 1.18).
 const RATES: [u32; 13] = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
@@ -131,6 +132,30 @@ impl Adts {
     }
 }
 
+/// The sound of a packed segment (RFC 8216 §3.4): ADTS frames, behind an ID3 tag where there is one. Two frames that follow
+/// each other, so that nothing is taken for them by accident.
+pub fn packed(bytes: &[u8]) -> Option<Audio> {
+    let frames = match bytes.strip_prefix(b"ID3") {
+        // Seven bits of each byte count (ID3v2.4 §6.2).
+        Some(tag) => {
+            let size = tag.get(3..7)?.iter().fold(0usize, |size, &b| size << 7 | usize::from(b & 0x7f));
+            bytes.get(10usize.checked_add(size)?..)?
+        }
+        None => bytes,
+    };
+    let first = Adts::parse(frames)?;
+    let next = frames.get(first.frame_len..)?;
+    if !next.is_empty() && Adts::parse(next).is_none_or(|n| n.sample_rate_hz != first.sample_rate_hz) {
+        return None;
+    }
+    Some(Audio {
+        codec: Some(AudioCodec::Aac),
+        sample_rate_hz: Some(first.sample_rate_hz),
+        channels: first.channels,
+        ..Audio::default()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +180,24 @@ mod tests {
         }
         assert_eq!(AudioConfig::parse(&[0x14]), None);
         assert_eq!(AudioConfig::parse_latm(&[0x40, 0x00, 0x24, 0x10, 0x3f, 0xc0]).unwrap().sample_rate_hz, 44100);
+    }
+
+    #[test]
+    fn packed_sound_is_told_from_anything_else() {
+        let stream = include_bytes!("../../tests/data/media/camera_aac_16k.adts");
+        let tagged = [&b"ID3\x04\0\0\0\0\x01\x02"[..], &[0; 130], stream].concat();
+        for bytes in [&stream[..], &tagged] {
+            assert_eq!(packed(bytes).and_then(|a| a.sample_rate_hz), Some(16_000));
+        }
+        for bytes in [
+            &b""[..],
+            b"ID3",
+            b"ID3\x04\0\0\x7f\x7f\x7f\x7f",
+            b"\xff\xf1\x50\x80\x02\x1f\xfcand then text",
+            &stream[1..],
+        ] {
+            assert_eq!(packed(bytes), None);
+        }
     }
 
     #[test]

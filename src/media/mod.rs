@@ -34,6 +34,24 @@ pub fn frame_rate(time_scale: u32, units_per_frame: u64) -> Option<f64> {
     Some(f64::from(time_scale) / units_per_frame as f64).filter(|fps| (0.01..=1000.0).contains(fps))
 }
 
+/// A part of what lies at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+impl ByteRange {
+    /// `first-last`, both counted, as in HTTP and in DASH manifests.
+    pub fn parse(text: &str) -> Option<ByteRange> {
+        let (first, last) = text.trim().split_once('-')?;
+        let (offset, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
+        Some(ByteRange { offset, length: last.checked_sub(offset)?.checked_add(1)? })
+    }
+}
+
 /// Sample aspect ratios by `aspect_ratio_idc`, from 1 (ITU-T H.264 table E-1, H.265 table E-1).
 const SAMPLE_ASPECT_RATIOS: [(u32, u32); 16] = [
     (1, 1),

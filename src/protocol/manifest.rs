@@ -8,7 +8,7 @@ use crate::identify::ports;
 use crate::identify::stream_url::Candidate;
 use crate::media::describe::Seen;
 use crate::media::picture::Picture;
-use crate::media::{mp4, ts};
+use crate::media::{ByteRange, aac, mp4, ts};
 use crate::model::{
     ErrorKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
 };
@@ -152,12 +152,20 @@ pub fn refusal(host: &HostContext, status: u16) -> (StreamStatus, ErrorKind, Str
     }
 }
 
+/// Something to fetch: all that is at a place, or a part of it.
+pub struct Piece {
+    /// Where.
+    pub place: Place,
+    /// Which bytes, where it is not all of them.
+    pub range: Option<ByteRange>,
+}
+
 /// The places of one piece of media: what describes it, where that is apart, and the media.
 pub struct Media {
     /// The initialisation segment.
-    pub init: Option<Place>,
+    pub init: Option<Piece>,
     /// The media segment.
-    pub segment: Place,
+    pub segment: Piece,
 }
 
 /// Fetches the beginning of a segment, looks into it and notes in the stream what it proves. Gives a key frame of it.
@@ -193,11 +201,14 @@ pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Op
     let mut seen = match () {
         () if ts::is_ts(segment) => ts::look(segment),
         () if mp4::is_mp4(&bytes) => mp4::look(&bytes),
-        () => {
-            let message = "the segment is neither a transport stream nor MP4";
-            stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Protocol, message);
-            return None;
-        }
+        () => match aac::packed(segment) {
+            Some(sound) => Seen { audio: Some(sound), ..Seen::default() },
+            None => {
+                let message = "the segment is neither a transport stream nor MP4";
+                stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Protocol, message);
+                return None;
+            }
+        },
     };
     let picture = seen.picture.take();
     stream.ladder.push(step(Step::Rtp, took));
@@ -205,16 +216,36 @@ pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Op
     picture
 }
 
+/// Whether the proof stopped because the segment is no longer, or not yet, there.
+pub fn is_gone(stream: &Stream) -> bool {
+    stream.status == StreamStatus::NoData && stream.error.as_ref().is_some_and(|e| e.kind == ErrorKind::NotFound)
+}
+
 /// Fetches the beginning of something; an empty answer is an answer.
 async fn fetch(
     host: &HostContext,
-    place: &Place,
+    piece: &Piece,
     most: usize,
 ) -> Result<(Vec<u8>, Duration), (StreamStatus, ErrorKind, String)> {
-    let request = Request { max_body: most, ..Request::get(place.port, place.tls, place.target.clone()) }.with_login();
+    let Piece { place, range } = piece;
+    let mut request =
+        Request { max_body: most, ..Request::get(place.port, place.tls, place.target.clone()) }.with_login();
+    if let Some(range) = range {
+        let last = range.offset.saturating_add(range.length.min(most as u64).max(1)) - 1;
+        request.headers.push(("Range".to_owned(), format!("bytes={}-{last}", range.offset)));
+    }
     let started = Instant::now();
     match client::send(host, request).await {
-        Ok(answer) if matches!(answer.status, 200 | 206) => Ok((answer.body, started.elapsed())),
+        Ok(answer) if answer.status == 206 => Ok((answer.body, started.elapsed())),
+        // Not every server knows of ranges: then all came, from its beginning.
+        Ok(mut answer) if answer.status == 200 => {
+            let skip = range.map_or(0, |r| usize::try_from(r.offset).unwrap_or(usize::MAX));
+            if skip >= answer.body.len() && skip > 0 {
+                let message = "the server gives no part of a file, and the part asked for lies far in".to_owned();
+                return Err((StreamStatus::Error, ErrorKind::Device, message));
+            }
+            Ok((answer.body.split_off(skip), started.elapsed()))
+        }
         Ok(answer) => Err(refusal(host, answer.status)),
         Err(error) => Err((StreamStatus::Error, error.kind, error.message)),
     }

@@ -117,7 +117,9 @@ async fn prove(
         stream.warnings.push("the content is protected; no segment was fetched".to_owned());
         return None;
     }
-    let resolve = |address: &String| manifest::resolve(host, from, address);
+    let resolve = |(address, range): &wire::Piece| {
+        Ok::<_, String>(manifest::Piece { place: manifest::resolve(host, from, address)?, range: *range })
+    };
     let Some(media) = &representation.media else {
         let message = "the manifest names no segment";
         manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::media::{describe, frame_rate, plausible_size};
+use crate::media::{ByteRange, describe, frame_rate, plausible_size};
 use crate::model::{Audio, Video};
 use crate::protocol::xml::{self, Element};
 
@@ -28,12 +28,15 @@ pub struct Representation {
     /// What is declared about the sound.
     pub audio: Option<Audio>,
     /// Where the initialisation segment is, where it is apart.
-    pub init: Option<String>,
+    pub init: Option<Piece>,
     /// Where a media segment is that should be there now.
-    pub media: Option<String>,
+    pub media: Option<Piece>,
     /// Whether its content is protected.
     pub encrypted: bool,
 }
+
+/// Where something is, and which bytes there, where it is not all of them.
+pub type Piece = (String, Option<ByteRange>);
 
 /// Whether bytes can be a manifest.
 pub fn is_mpd(bytes: &[u8]) -> bool {
@@ -95,7 +98,7 @@ fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> R
     let (width, height) = number("width").zip(number("height")).filter(|&(w, h)| plausible_size(w, h)).unzip();
     let fps = inherited(scopes, "frameRate").and_then(fraction);
     let (init, media) = addresses(scopes, &id, bandwidth.unwrap_or(0), elapsed);
-    let join = |relative: String| base.join(&relative).ok().map(String::from);
+    let join = |(relative, range): Piece| Some((String::from(base.join(&relative).ok()?), range));
     Representation {
         id,
         video: (!is_audio).then(|| Video {
@@ -122,22 +125,27 @@ fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> R
 }
 
 /// Where initialisation and media are, relative to the base: by template, by list, or the base itself.
-fn addresses(scopes: &[&Element], id: &str, bandwidth: u64, elapsed: Option<f64>) -> (Option<String>, Option<String>) {
+fn addresses(scopes: &[&Element], id: &str, bandwidth: u64, elapsed: Option<f64>) -> (Option<Piece>, Option<Piece>) {
     let templates: Vec<&Element> = scopes.iter().filter_map(|e| e.child("SegmentTemplate")).collect();
     if !templates.is_empty() {
         let (number, time) = newest(&templates, elapsed);
-        let fill = |text: &str| fill(text, id, bandwidth, number, time);
+        let fill = |text: &str| (fill(text, id, bandwidth, number, time), None);
         return (inherited(&templates, "initialization").map(fill), inherited(&templates, "media").map(fill));
     }
+    let piece = |e: &Element, address: &str, range: &str| {
+        let range = e.attribute(range).and_then(ByteRange::parse);
+        // Only a range: of the one file that the base names.
+        let address = e.attribute(address).or(range.map(|_| ""))?;
+        Some((address.to_owned(), range))
+    };
     if let Some(list) = scopes.iter().find_map(|e| e.child("SegmentList")) {
-        let init = list.child("Initialization").and_then(|i| i.attribute("sourceURL"));
-        let mut segments = list.children_named("SegmentURL").filter_map(|s| s.attribute("media"));
-        let segment = if elapsed.is_some() { segments.last() } else { segments.next() };
-        return (init.map(str::to_owned), segment.map(str::to_owned));
+        let init = list.child("Initialization").and_then(|i| piece(i, "sourceURL", "range"));
+        let mut segments = list.children_named("SegmentURL").filter_map(|s| piece(s, "media", "mediaRange"));
+        return (init, if elapsed.is_some() { segments.last() } else { segments.next() });
     }
     // One file, whose beginning tells all.
     let has_own = scopes.first().is_some_and(|own| own.child("BaseURL").is_some());
-    (None, has_own.then(String::new))
+    (None, has_own.then(|| (String::new(), None)))
 }
 
 /// Number and time of the newest segment that is surely there; of the first, when the manifest is not live.
@@ -247,9 +255,9 @@ mod tests {
         let video = main.video.clone().unwrap();
         assert_eq!((video.codec, video.width, video.bitrate_kbps), (Some(VideoCodec::H264), Some(1280), Some(2000)));
         assert!((video.fps.unwrap() - 29.97).abs() < 0.01);
-        assert_eq!(main.init.as_deref(), Some("http://host.invalid:8080/live/i-0.m4s"));
+        assert_eq!(main.init.as_ref().unwrap().0, "http://host.invalid:8080/live/i-0.m4s");
         // 30 are complete; 28 past the fifth, one spare.
-        assert_eq!(main.media.as_deref(), Some("http://host.invalid:8080/live/c-0-00033.m4s?b=2000000"));
+        assert_eq!(main.media.as_ref().unwrap().0, "http://host.invalid:8080/live/c-0-00033.m4s?b=2000000");
         assert_eq!(sub.video.as_ref().unwrap().codec, Some(VideoCodec::H265));
         assert_eq!((sound.video.is_none(), sound.audio.as_ref().unwrap().sample_rate_hz), (true, Some(48_000)));
     }
@@ -263,13 +271,21 @@ mod tests {
                 </SegmentTimeline></SegmentTemplate><Representation id="a"/></AdaptationSet></Period></MPD>"#
             )
         };
-        let media = |text: &str| read(text, "2026-11-21T08:00:00Z").representations[0].media.clone().unwrap();
+        let media = |text: &str| read(text, "2026-11-21T08:00:00Z").representations[0].media.clone().unwrap().0;
         assert_eq!(media(&timeline("dynamic")), "http://host.invalid:8080/v/5-180$.m4s");
         assert_eq!(media(&timeline("static")), "http://host.invalid:8080/v/1-100$.m4s");
         let list = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><Representation id="a"><BaseURL>x/</BaseURL>
             <SegmentList><Initialization sourceURL="i.mp4"/><SegmentURL media="1.m4s"/><SegmentURL media="2.m4s"/>
             </SegmentList></Representation></AdaptationSet></Period></MPD>"#;
         assert_eq!(media(list), "http://host.invalid:8080/live/x/1.m4s");
+        let parts = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><Representation id="a"><BaseURL>x.mp4</BaseURL>
+            <SegmentList><Initialization range="0-699"/><SegmentURL mediaRange="700-799"/></SegmentList></Representation>
+            </AdaptationSet></Period></MPD>"#;
+        let parts = read(parts, "2026-11-21T08:00:00Z").representations.remove(0);
+        let file = |offset, length| {
+            Some(("http://host.invalid:8080/live/x.mp4".to_owned(), Some(ByteRange { offset, length })))
+        };
+        assert_eq!((parts.init, parts.media), (file(0, 700), file(700, 100)));
         let file = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><ContentProtection/><Representation>
             <BaseURL>whole.mp4</BaseURL><SegmentBase indexRange="0-9"/></Representation></AdaptationSet></Period></MPD>"#;
         assert_eq!(media(file), "http://host.invalid:8080/live/whole.mp4");

@@ -10,8 +10,11 @@ use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::Response;
-use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::protocol::manifest::{self, MAX_STREAMS, Piece, Place};
 use crate::protocol::snapshot;
+
+/// The longest a first segment is waited for, in seconds.
+const LONGEST_PAUSE_S: u64 = 4;
 
 /// The analysis of HLS streams.
 pub struct HlsAnalysis;
@@ -126,7 +129,9 @@ impl Walk<'_> {
         (stream, picture)
     }
 
-    /// Proves a stream by one of its segments: the last but one, since the last may still be written. Gives a key frame.
+    /// Proves a stream by one of its segments: the last but one, since the last may still be written. A live playlist goes
+    /// on while it is read: where its segment is gone, or where it names none yet, it is asked for once more. Gives a key
+    /// frame.
     async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) -> Option<Picture> {
         if media.ended {
             stream.warnings.push("the playlist has ended: a recording, not a live stream".to_owned());
@@ -134,7 +139,43 @@ impl Walk<'_> {
         if self.host.options.verify < Verify::Frames {
             return None;
         }
-        let Some(segment) = media.segments.iter().rev().take(2).next_back() else {
+        let described = stream.clone();
+        let segment = media.segments.iter().rev().take(2).next_back();
+        let picture = self.prove(stream, from, segment).await;
+        let too_early = segment.is_none() && !media.ended;
+        let gone = manifest::is_gone(stream) && !media.ended;
+        if (gone || too_early) && !self.host.is_over() {
+            if too_early {
+                let pause = Duration::from_secs(media.target_duration_s.clamp(1, LONGEST_PAUSE_S));
+                tokio::time::sleep(pause.min(self.host.time_left())).await;
+            }
+            if let Some((from, media)) = self.again(from).await
+                && let Some(newest) = media.segments.last().filter(|s| Some(*s) != segment)
+            {
+                *stream = described;
+                return self.prove(stream, &from, Some(newest)).await;
+            }
+        }
+        picture
+    }
+
+    /// The playlist as it is now.
+    async fn again(&self, from: &Response) -> Option<(Response, wire::Media)> {
+        let place = Place { port: from.port, tls: from.tls, target: from.target.clone(), guessed: false };
+        let (answer, _) = manifest::ask(self.host, &place).await.ok()?;
+        match wire::parse(&answer.body) {
+            Some(Playlist::Media(media)) if answer.status == 200 => Some((answer, media)),
+            _ => None,
+        }
+    }
+
+    async fn prove(
+        &self,
+        stream: &mut Stream,
+        from: &Response,
+        segment: Option<&wire::Segment>,
+    ) -> Option<Picture> {
+        let Some(segment) = segment else {
             let message = "the playlist names no segment";
             manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
             return None;
@@ -144,9 +185,10 @@ impl Walk<'_> {
             stream.warnings.push("the segments are encrypted; none was fetched".to_owned());
             return None;
         }
-        let place = manifest::resolve(self.host, from, &segment.uri);
-        let init = segment.init.as_deref().map(|uri| manifest::resolve(self.host, from, uri)).transpose();
-        match (place, init) {
+        let piece =
+            |uri: &str, range| Ok::<_, String>(Piece { place: manifest::resolve(self.host, from, uri)?, range });
+        let init = segment.init.as_ref().map(|(uri, range)| piece(uri, *range)).transpose();
+        match (piece(&segment.uri, segment.range), init) {
             (Ok(segment), Ok(init)) => manifest::prove(self.host, stream, &manifest::Media { init, segment }).await,
             (Err(note), _) | (_, Err(note)) => {
                 manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);

@@ -119,3 +119,100 @@ async fn a_playlist_whose_segments_are_gone_is_no_stream() {
     assert_eq!(streams.iter().map(|s| s.status).collect::<Vec<_>>(), [StreamStatus::NoData, StreamStatus::Described]);
     assert!(log.all().iter().all(|a| a.target() != "/secret.ts"));
 }
+
+/// The list is a moment old when it arrives: its segments are deleted, and the next list names others.
+#[tokio::test(start_paused = true)]
+async fn a_live_playlist_is_read_again_when_its_segment_is_gone() {
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let server = move |target: &str| match target {
+        "/index.m3u8" => {
+            let n = asked.fetch_add(3, std::sync::atomic::Ordering::Relaxed);
+            ok(format!("#EXTM3U\n#EXTINF:2,\n{n}.ts?k=a/b\n#EXTINF:2,\n{}.ts?k=a/b\n", n + 1))
+        }
+        "/4.ts?k=a/b" => ok(segment()),
+        _ => missing(),
+    };
+    let (streams, log) = analyse(server, Verify::Frames, Some("http://192.0.2.10:8888/index.m3u8")).await;
+    assert_eq!((streams[0].status, &streams[0].error), (StreamStatus::Streaming, &None), "{streams:#?}");
+    let fetched: Vec<_> = log.all().iter().map(|a| a.target().to_owned()).filter(|t| t.contains(".ts")).collect();
+    assert_eq!(fetched, ["/0.ts?k=a/b", "/4.ts?k=a/b"]);
+}
+
+/// A stream that is made on demand names nothing at first.
+#[tokio::test(start_paused = true)]
+async fn a_first_segment_is_waited_for_once() {
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let server = move |target: &str| match target {
+        "/index.m3u8" if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => {
+            ok("#EXTM3U\n#EXT-X-TARGETDURATION:3600\n")
+        }
+        "/index.m3u8" => ok("#EXTM3U\n#EXT-X-PART:DURATION=0.5,URI=\"part\",INDEPENDENT=YES\n"),
+        "/part" => ok(segment()),
+        _ => missing(),
+    };
+    let (streams, _) = analyse(server, Verify::Frames, Some("http://192.0.2.10:8888/index.m3u8")).await;
+    assert_eq!(streams[0].status, StreamStatus::Streaming, "{streams:#?}");
+}
+
+/// Everything in one file, from a server that knows of ranges and from one that does not.
+#[tokio::test(start_paused = true)]
+async fn parts_of_a_file_are_asked_for() {
+    let (init, media) = (mp4::testing::init(&sps()), mp4::testing::segment(50));
+    let (cut, whole) = (init.len(), [init, media].concat());
+    for knows_ranges in [true, false] {
+        let whole = whole.clone();
+        let net = FakeNet::new();
+        let log = net.answer(AT, move |asked| {
+            let range = asked.header("Range").and_then(|r| r.strip_prefix("bytes=")?.split_once('-'));
+            match (asked.target(), range) {
+                ("/live.m3u8", _) => ok(format!(
+                    "#EXTM3U\n#EXT-X-MAP:URI=\"a.mp4\",BYTERANGE=\"{cut}@0\"\n#EXTINF:2,\n#EXT-X-BYTERANGE:{}@{cut}\na.mp4\n",
+                    whole.len() - cut
+                )),
+                ("/a.mp4", Some((first, last))) if knows_ranges => {
+                    let part = &whole[first.parse().unwrap()..=last.parse().unwrap()];
+                    let head = format!("HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\n\r\n", part.len());
+                    Reply::Last([head.as_bytes(), part].concat())
+                }
+                ("/a.mp4", Some(_)) => ok(whole.clone()),
+                _ => missing(),
+            }
+        });
+        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
+        host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
+        HlsAnalysis.run(&host).await;
+        let said = std::iter::from_fn(|| said.try_recv().ok());
+        let streams: Vec<Stream> =
+            said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect();
+        let [stream] = &streams[..] else { panic!("{streams:#?}") };
+        assert_eq!(stream.status, StreamStatus::Streaming, "{stream:#?}");
+        assert_eq!(stream.video.as_ref().and_then(|v| v.measured_fps), Some(25.0));
+        assert_eq!(log.all().iter().filter(|a| a.header("Range").is_some()).count(), 2);
+    }
+}
+
+/// A microphone: packed AAC, and no picture anywhere.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_sound_alone_is_proved_by_its_sound() {
+    let server = |target: &str| match target {
+        "/index.m3u8" => ok("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.2\"\na.m3u8\n"),
+        "/a.m3u8" => ok("#EXTM3U\n#EXTINF:2,\n1.aac\n"),
+        "/1.aac" => ok(&include_bytes!("../../../tests/data/media/camera_aac_16k.adts")[..]),
+        _ => missing(),
+    };
+    let (streams, _) = analyse(server, Verify::Frames, None).await;
+    assert_eq!((streams[0].status, &streams[0].video), (StreamStatus::Streaming, &None), "{streams:#?}");
+    assert_eq!(streams[0].audio.as_ref().unwrap().sample_rate_hz, Some(16_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn encrypted_segments_are_named_and_not_fetched() {
+    let server = |target: &str| match target {
+        "/index.m3u8" => ok("#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:2,\n1.ts\n#EXTINF:2,\n2.ts\n"),
+        _ => missing(),
+    };
+    let (streams, log) = analyse(server, Verify::Frames, Some("http://192.0.2.10:8888/index.m3u8")).await;
+    assert_eq!((streams[0].status, &streams[0].error), (StreamStatus::Described, &None));
+    assert_eq!(streams[0].warnings, ["the segments are encrypted; none was fetched"]);
+    assert!(log.all().iter().all(|a| !a.target().ends_with(".ts")));
+}

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use m3u8_rs::KeyMethod;
 
-use crate::media::{describe, plausible_size};
+use crate::media::{ByteRange, describe, plausible_size};
 use crate::model::{Audio, Video};
 
 /// Bytes read of one playlist at most.
@@ -58,10 +58,12 @@ pub struct Media {
 pub struct Segment {
     /// Where it is, as written.
     pub uri: String,
+    /// Which bytes there, where it is not all of them.
+    pub range: Option<ByteRange>,
     /// Seconds, as declared.
     pub duration_s: f32,
-    /// Where its initialisation segment is, as written.
-    pub init: Option<String>,
+    /// Where its initialisation segment is, as written, and which bytes there.
+    pub init: Option<(String, Option<ByteRange>)>,
     /// Whether it is encrypted.
     pub encrypted: bool,
 }
@@ -137,8 +139,32 @@ fn variant(attributes: &str, uri: &str) -> Variant {
 }
 
 fn media(lines: &[&str]) -> Option<Media> {
+    let mended = mended(lines);
+    let read = m3u8_rs::parse_media_playlist_res(mended.as_bytes()).ok()?;
+    let (mut init, mut encrypted) = (None, false);
+    let mut before: Option<(String, u64)> = None;
+    let segments = read.segments.into_iter().map(|s| {
+        // Both hold until the next of their kind.
+        init = s.map.map(|m| (m.uri, range(m.byte_range, None))).or(init.take());
+        encrypted = s.key.map_or(encrypted, |k| k.method != KeyMethod::None);
+        // Without an offset a range follows the one before, of the same address.
+        let follows = before.take().filter(|(uri, _)| *uri == s.uri).map(|(_, end)| end);
+        let range = range(s.byte_range, follows);
+        before = range.map(|r| (s.uri.clone(), r.offset.saturating_add(r.length)));
+        Segment { uri: s.uri, range, duration_s: s.duration, init: init.clone(), encrypted }
+    });
+    let mut segments: Vec<Segment> = segments.collect();
+    if segments.is_empty() {
+        segments.extend(part(lines).map(|(uri, range)| Segment { uri, range, init, encrypted, ..Segment::default() }));
+    }
+    Some(Media { segments, target_duration_s: read.target_duration, ended: read.end_list })
+}
+
+/// The lines of a media playlist that are used, as the parser takes them.
+fn mended(lines: &[&str]) -> String {
     let mut mended = String::from("#EXTM3U\n");
     let mut has_target = false;
+    let mut is_gap = false;
     for line in lines {
         let (tag, value) = line.split_once(':').unwrap_or((line, ""));
         match tag {
@@ -154,23 +180,47 @@ fn media(lines: &[&str]) -> Option<Media> {
             }
             // The parser takes an end of encryption only with an IV, which RFC 8216 §4.3.2.4 forbids there.
             "#EXT-X-KEY" if value.contains("METHOD=NONE") => _ = writeln!(mended, "{tag}:METHOD=NONE,IV=0x0"),
-            "#EXT-X-KEY" | "#EXT-X-MAP" | "#EXT-X-ENDLIST" => _ = writeln!(mended, "{line}"),
-            _ if !line.starts_with('#') => _ = writeln!(mended, "{line}"),
+            // One that cannot be read must not take the whole playlist with it.
+            "#EXT-X-BYTERANGE" if byte_range(value).is_none() => {}
+            "#EXT-X-BYTERANGE" | "#EXT-X-KEY" | "#EXT-X-MAP" | "#EXT-X-ENDLIST" => _ = writeln!(mended, "{line}"),
+            // The segment it stands before is not there.
+            "#EXT-X-GAP" => is_gap = true,
+            _ if !line.starts_with('#') => {
+                if !std::mem::take(&mut is_gap) {
+                    let _ = writeln!(mended, "{line}");
+                }
+            }
             _ => {}
         }
     }
     if !has_target {
         mended.insert_str("#EXTM3U\n".len(), "#EXT-X-TARGETDURATION:0\n");
     }
-    let read = m3u8_rs::parse_media_playlist_res(mended.as_bytes()).ok()?;
-    let (mut init, mut encrypted) = (None, false);
-    let segments = read.segments.into_iter().map(|s| {
-        // Both hold until the next of their kind.
-        init = s.map.map(|m| m.uri).or(init.take());
-        encrypted = s.key.map_or(encrypted, |k| k.method != KeyMethod::None);
-        Segment { uri: s.uri, duration_s: s.duration, init: init.clone(), encrypted }
-    });
-    Some(Media { segments: segments.collect(), target_duration_s: read.target_duration, ended: read.end_list })
+    mended
+}
+
+/// Where the last part of a segment that is still being made is (`EXT-X-PART`), one that begins with a key frame rather
+/// than not: all that a low-latency stream names in its first seconds.
+fn part(lines: &[&str]) -> Option<(String, Option<ByteRange>)> {
+    let parts = || lines.iter().rev().filter_map(|l| l.strip_prefix("#EXT-X-PART:"));
+    let part = parts().find(|p| p.contains("INDEPENDENT=YES")).or_else(|| parts().next())?;
+    let quoted = |name: &str| part.split_once(name)?.1.strip_prefix('"')?.split('"').next();
+    let range = quoted("BYTERANGE=").and_then(byte_range);
+    Some((quoted("URI=")?.to_owned(), range.and_then(|(length, offset)| Some(ByteRange { offset: offset?, length }))))
+}
+
+/// `length[@offset]`.
+fn byte_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (length, offset) = match text.trim().split_once('@') {
+        Some((length, offset)) => (length, Some(offset.parse().ok()?)),
+        None => (text.trim(), None),
+    };
+    Some((length.parse().ok()?, offset))
+}
+
+/// A range as the parser read it; without its own offset it begins at `follows`, else at the beginning.
+fn range(read: Option<m3u8_rs::ByteRange>, follows: Option<u64>) -> Option<ByteRange> {
+    read.map(|r| ByteRange { offset: r.offset.or(follows).unwrap_or(0), length: r.length })
 }
 
 #[cfg(test)]
@@ -224,25 +274,48 @@ mod tests {
         );
         assert!(fragments.ended && fragments.target_duration_s == 2);
         assert_eq!(fragments.segments.iter().map(|s| s.encrypted).collect::<Vec<_>>(), [false, true, false]);
-        assert!(fragments.segments.iter().all(|s| s.init.as_deref() == Some("init.mp4")));
+        assert!(fragments.segments.iter().all(|s| s.init == Some(("init.mp4".to_owned(), None))));
         assert_eq!(media("#EXTM3U\n").segments, []);
         let bad =
             "#EXTM3U\n#EXT-X-STREAM-INF:RESOLUTION=big,BANDWIDTH=lots\na\n#EXT-X-STREAM-INF:RESOLUTION=640x360\nb";
         let Some(Playlist::Master { variants, .. }) = parse(bad.as_bytes()) else { panic!() };
         assert_eq!(variants[0].uri, "a");
         assert_eq!((variants[1].uri.as_str(), variants[1].video.as_ref().unwrap().width), ("b", Some(640)));
+        // What fails to be made leaves a gap, and is not asked for.
+        let gap = media("#EXTM3U\n#EXTINF:1,\na.ts\n#EXT-X-GAP\n#EXTINF:1,\nb.ts\n#EXTINF:1,\nc.ts\n");
+        assert_eq!(gap.segments.iter().map(|s| s.uri.as_str()).collect::<Vec<_>>(), ["a.ts", "c.ts"]);
         for other in [&b"<html>"[..], b"", b"\n#EXTINF:1,\na.ts", b"#EXTM3"] {
             assert_eq!(parse(other), None);
         }
     }
 
+    #[test]
+    fn ranges_follow_each_other_and_parts_stand_in_for_segments() {
+        let media = |text: &str| match parse(text.as_bytes()) {
+            Some(Playlist::Media(media)) => media,
+            other => panic!("{other:?}"),
+        };
+        let ranges = media(
+            "#EXTM3U\n#EXT-X-MAP:URI=\"a.mp4\",BYTERANGE=\"700@0\"\n#EXTINF:1,\n#EXT-X-BYTERANGE:100@700\na.mp4\n#EXTINF:1,\n\
+             #EXT-X-BYTERANGE:50\na.mp4\n#EXTINF:1,\n#EXT-X-BYTERANGE:much\na.mp4\n",
+        );
+        let at = |offset, length| Some(ByteRange { offset, length });
+        assert_eq!(ranges.segments.iter().map(|s| s.range).collect::<Vec<_>>(), [at(700, 100), at(800, 50), None]);
+        assert_eq!(ranges.segments[1].init, Some(("a.mp4".to_owned(), at(0, 700))));
+        let parts = media(
+            "#EXTM3U\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-MAP:URI=\"i.mp4\"\n\
+             #EXT-X-PART:DURATION=0.5,URI=\"p1.mp4?x=1,2\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=0.5,URI=\"p2.mp4\"\n",
+        );
+        assert_eq!(parts.segments[0].uri, "p1.mp4?x=1,2");
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_do(bytes: Vec<u8>, lines in prop::collection::vec("(#EXT(INF|-X-(STREAM-INF|KEY|MAP|TARGETDURATION)):)?[A-Z=\",0-9x.-]{0,20}", 0..12)) {
+        fn any_bytes_do(bytes: Vec<u8>, lines in prop::collection::vec("(#EXT(INF|-X-(STREAM-INF|KEY|MAP|TARGETDURATION|BYTERANGE|GAP|PART)):)?[A-Z=\",0-9x.-]{0,20}", 0..12)) {
             parse(&bytes);
             let text = format!("#EXTM3U\n{}", lines.join("\n"));
             match parse(text.as_bytes()) {
-                Some(Playlist::Media(media)) => prop_assert!(media.segments.len() <= lines.len()),
+                Some(Playlist::Media(media)) => prop_assert!(media.segments.len() <= lines.len().max(1)),
                 Some(Playlist::Master { variants, .. }) => prop_assert!(variants.len() <= lines.len()),
                 None => {}
             }
