@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::wire::{self, Pictures};
+use super::measure::{Measured, measure};
+use super::wire;
 use crate::identify::stream_url;
-use crate::media::jpeg;
 use crate::media::picture::Picture;
 use crate::model::{
     ErrorKind, FindingKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus,
@@ -27,6 +27,10 @@ const MAX_STREAMS: usize = 8;
 const MAX_PATHS: usize = 16;
 /// Ports asked at most.
 const MAX_PORTS: usize = 6;
+/// Places asked for a still picture on one port at most.
+const MAX_STILLS: usize = 4;
+/// Bytes that tell at the latest what a body is.
+const ENOUGH: usize = 512;
 /// A path no server has.
 const IMPOSSIBLE: &str = "/camscan-no-such-path";
 
@@ -43,12 +47,17 @@ impl HostProbe for MjpegAnalysis {
             if host.options.verify == Verify::None || host.is_clearly_no_camera() {
                 return;
             }
-            let mut walk = Walk { host, found: 0, asked: Vec::new() };
+            let mut walk = Walk { host, found: 0, asked: Vec::new(), still: None };
             walk.announced().await;
-            if host.may_guess() {
-                for service in ports(host) {
-                    walk.port(&service).await;
-                }
+            if !host.may_guess() {
+                return;
+            }
+            let ports = ports(host);
+            for service in &ports {
+                walk.port(service).await;
+            }
+            if walk.found == 0 && !walk.has_rtsp() {
+                walk.still(&ports).await;
             }
         })
     }
@@ -68,10 +77,15 @@ fn ports(host: &HostContext) -> Vec<Service> {
 /// A place on the host: port, TLS, path.
 type Place = (u16, bool, String);
 
+/// A stream, and a picture that came over it.
+type Found = (Stream, Option<Picture>);
+
 struct Walk<'a> {
     host: &'a HostContext,
     found: usize,
     asked: Vec<Place>,
+    /// The first still picture met on the way; said where nothing moves.
+    still: Option<Found>,
 }
 
 impl Walk<'_> {
@@ -79,11 +93,16 @@ impl Walk<'_> {
         self.host.is_over() || self.found >= MAX_STREAMS
     }
 
-    /// The HTTP addresses that the device itself or its start page named as streams.
+    fn has_rtsp(&self) -> bool {
+        self.host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps))
+            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"))
+    }
+
+    /// The HTTP addresses that the device itself or its start page named as streams, but for those of other kinds.
     async fn announced(&mut self) {
         for hint in self.host.hints() {
             let address = Address::read(&hint.url, "http", self.host.ip, &self.host.name);
-            if let Some(address) = address.filter(|a| a.scheme.starts_with("http")) {
+            if let Some(address) = address.filter(|a| a.scheme.starts_with("http") && !is_of_another_kind(&a.target)) {
                 let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
                 self.ask((address.port_or_default(), address.tls(), target), false).await;
             }
@@ -96,8 +115,7 @@ impl Walk<'_> {
         let (port, tls) = (service.port, service.protocol == Protocol::Https);
         let mut paths = self.links(port, tls).await;
         let common = stream_url::mjpeg(None);
-        let has_rtsp = self.host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps))
-            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"));
+        let has_rtsp = self.has_rtsp();
         let vendor = self.host.vendor();
         for candidate in stream_url::mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
@@ -148,25 +166,63 @@ impl Walk<'_> {
         let request = Request { login: self.host.is_like_a_camera(), ..Request::get(port, tls, target) };
         let started = Instant::now();
         let Ok((response, body)) = client::open(self.host, request).await else { return };
-        let stream = match response.status {
-            200 if wire::is_multipart(&response.content_type()) => prove(self.host, &response, body, started).await,
+        let found = match response.status {
+            200 if wire::is_multipart(&response.content_type()) => {
+                prove(self.host, &response, started, &[], body).await
+            }
+            200 if wire::may_be_pictures(&response.content_type()) => {
+                let Some(found) = look(self.host, &response, started, body).await else { return };
+                if found.0.protocol == Protocol::Snapshot {
+                    self.still.get_or_insert(found);
+                    return;
+                }
+                found
+            }
             401 if selective => (refused(self.host, &response), None),
             _ => return,
         };
+        self.say(found).await;
+    }
+
+    /// The still picture met on the way; of a device that films, else the one where its maker or many put it.
+    async fn still(&mut self, ports: &[Service]) {
+        let vendor = self.host.vendor();
+        if self.host.is_like_a_camera() {
+            for service in ports {
+                for candidate in stream_url::snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS) {
+                    if self.still.is_none() && candidate.port.is_none_or(|p| p == service.port) {
+                        let tls = service.protocol == Protocol::Https;
+                        self.ask((service.port, tls, candidate.path), false).await;
+                    }
+                }
+            }
+        }
+        if let Some(still) = self.still.take().filter(|_| self.found == 0) {
+            self.say(still).await;
+        }
+    }
+
+    async fn say(&mut self, (mut stream, picture): Found) {
         self.found += 1;
-        let (mut stream, picture) = stream;
         snapshot::save(self.host, &mut stream, picture.as_ref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
 }
 
-/// Whether a link may lead to moving pictures.
+/// Whether an address is a playlist's, a manifest's or one that takes offers: asked by those who read them.
+fn is_of_another_kind(target: &str) -> bool {
+    let target = target.to_ascii_lowercase();
+    [".m3u8", ".mpd", "whep", "/api/webrtc"].iter().any(|word| target.contains(word))
+}
+
+/// Whether a link may lead to pictures that move, or to one of what the camera sees.
 fn is_like_a_stream(link: &str) -> bool {
     let link = link.to_ascii_lowercase();
-    ["mjpg", "mjpeg", "video.cgi", "videostream", "faststream", "motionjpeg", "action=stream", "/stream", "/video"]
-        .iter()
-        .any(|word| link.contains(word))
-        && ![".js", ".css", ".html", ".htm", ".m3u8", ".mp4"].iter().any(|end| link.ends_with(end))
+    const MOVING: [&str; 9] =
+        ["mjpg", "mjpeg", "video.cgi", "videostream", "faststream", "motionjpeg", "action=stream", "/stream", "/video"];
+    const STILL: [&str; 6] = ["snapshot", "/snap.", "/shot.jpg", "image.jpg", "image.cgi", "cam_pic"];
+    MOVING.iter().chain(&STILL).any(|word| link.contains(word))
+        && ![".js", ".css", ".html", ".htm", ".m3u8", ".mpd", ".mp4", ".png", ".svg"].iter().any(|e| link.ends_with(e))
 }
 
 /// A stream as far as its headers tell.
@@ -201,8 +257,26 @@ fn refused(host: &HostContext, response: &Response) -> Stream {
     stream
 }
 
-/// Reads pictures until the measuring time is over. Gives the first, too.
-async fn prove(host: &HostContext, response: &Response, body: Body, started: Instant) -> (Stream, Option<Picture>) {
+/// Looks at the beginning of a body that does not say what it is; none when it is no picture. One that ends behind its
+/// first picture is a still one.
+async fn look(host: &HostContext, response: &Response, started: Instant, mut body: Body) -> Option<Found> {
+    let until = host.deadline.min(Instant::now() + host.options.request_timeout);
+    let mut begun = Vec::new();
+    while begun.len() < ENOUGH && !wire::begins_with_picture(&begun) {
+        match body.next(until).await {
+            Ok(Some(bytes)) => begun.extend_from_slice(&bytes),
+            _ => break,
+        }
+    }
+    if !wire::begins_with_picture(&begun) {
+        return None;
+    }
+    Some(prove(host, response, started, &begun, body).await)
+}
+
+/// Reads pictures until the measuring time is over; where media are not to be asked for, the first bytes have to do.
+/// Gives the first picture, too.
+async fn prove(host: &HostContext, response: &Response, started: Instant, begun: &[u8], body: Body) -> Found {
     let mut stream = stream_at(host, response);
     let spoken = started.elapsed().saturating_sub(response.connected_in + response.tls_in.unwrap_or_default());
     stream.ladder.push(step(Step::Spoken, spoken));
@@ -210,105 +284,45 @@ async fn prove(host: &HostContext, response: &Response, body: Body, started: Ins
     stream.status = StreamStatus::Described;
     stream.video = Some(Video { codec: Some(VideoCodec::Mjpeg), ..Video::default() });
     if host.options.verify < Verify::Frames {
+        if response.content_type().starts_with("image/") {
+            stream.protocol = Protocol::Snapshot;
+        }
         return (stream, None);
     }
     let asked = Instant::now();
-    let measured = measure(host, body).await;
-    match (&measured.first_size, measured.first_at) {
-        (Some((width, height)), Some(first_at)) => {
+    let measured = measure(host, begun, body).await;
+    if let Some(first_at) = measured.first_at {
+        let took = first_at.saturating_duration_since(asked);
+        if measured.is_still() {
+            // A picture is there, and nothing of it streams.
+            stream.protocol = Protocol::Snapshot;
+            stream.ladder.push(step(Step::Frame, took));
+            stream.warnings.push("single pictures: nothing streams".to_owned());
+        } else {
             stream.status = StreamStatus::Streaming;
-            stream.sources.push(StreamSource::Frames);
-            let took = first_at.saturating_duration_since(asked);
             // Every picture of MJPEG is a key frame.
             stream.ladder.extend([step(Step::Frame, took), step(Step::Keyframe, took)]);
-            stream.video = Some(Video {
-                codec: Some(VideoCodec::Mjpeg),
-                width: *width,
-                height: *height,
-                measured_fps: measured.fps(),
-                measured_kbps: measured.kbps(),
-                ..Video::default()
-            });
         }
-        _ => {
-            stream.status = StreamStatus::NoData;
-            stream.ladder.push(failed(Step::Frame));
-            stream.error = Some(measured.why());
-        }
+        stream.sources.push(StreamSource::Frames);
+        stream.video = Some(video(&measured));
+    } else {
+        stream.status = StreamStatus::NoData;
+        stream.ladder.push(failed(Step::Frame));
+        stream.error = Some(measured.why());
     }
     (stream, measured.first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes }))
 }
 
-/// What came in the measuring time.
-#[derive(Default)]
-struct Measured {
-    /// Size of the first picture, as far as its header tells.
-    first_size: Option<(Option<u32>, Option<u32>)>,
-    first: Option<Vec<u8>>,
-    first_at: Option<Instant>,
-    last_at: Option<Instant>,
-    /// Pictures after the first, and their bytes.
-    pictures: u32,
-    bytes: u64,
-    overlong: bool,
-    ended: bool,
-}
-
-impl Measured {
-    fn span(&self) -> Option<f64> {
-        let span = self.last_at?.saturating_duration_since(self.first_at?).as_secs_f64();
-        // A burst out of a buffer says nothing about the rate.
-        (span >= 0.2).then_some(span)
+fn video(measured: &Measured) -> Video {
+    let (width, height) = measured.first_size.unwrap_or_default();
+    Video {
+        codec: Some(VideoCodec::Mjpeg),
+        width,
+        height,
+        measured_fps: measured.fps(),
+        measured_kbps: measured.kbps(),
+        ..Video::default()
     }
-
-    fn fps(&self) -> Option<f64> {
-        let fps = f64::from(self.pictures) / self.span()?;
-        Some((fps * 10.0).round() / 10.0)
-    }
-
-    fn kbps(&self) -> Option<u32> {
-        Some((self.bytes as f64 * 8.0 / 1000.0 / self.span()?).round() as u32)
-    }
-
-    fn why(&self) -> StreamError {
-        let (kind, message) = match (self.overlong, self.ended) {
-            (true, _) => (ErrorKind::TooLarge, "a picture without end"),
-            (false, true) => (ErrorKind::Closed, "ended before the first picture"),
-            (false, false) => (ErrorKind::Timeout, "no picture in time"),
-        };
-        StreamError { kind, message: message.to_owned() }
-    }
-}
-
-async fn measure(host: &HostContext, mut body: Body) -> Measured {
-    let mut measured = Measured::default();
-    let mut pictures = Pictures::default();
-    let mut until = host.deadline.min(Instant::now() + host.options.frame_timeout);
-    while Instant::now() < until {
-        match body.next(until).await {
-            Ok(Some(bytes)) => pictures.push(&bytes),
-            Ok(None) => measured.ended = true,
-            Err(error) => measured.ended = error.kind != ErrorKind::Timeout,
-        }
-        while let Some(picture) = pictures.next_picture() {
-            let now = Instant::now();
-            if measured.first.is_none() {
-                measured.first_size = Some(jpeg::size(&picture).unzip());
-                measured.first = Some(picture);
-                measured.first_at = Some(now);
-                until = host.deadline.min(now + host.options.measure_time);
-            } else {
-                measured.pictures += 1;
-                measured.bytes += picture.len() as u64;
-                measured.last_at = Some(now);
-            }
-        }
-        measured.overlong = pictures.is_overlong();
-        if measured.ended || measured.overlong {
-            break;
-        }
-    }
-    measured
 }
 
 #[cfg(test)]

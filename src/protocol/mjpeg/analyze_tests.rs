@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::media::jpeg;
 use crate::model::finding::StreamHint;
 use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions};
 use crate::net::fake::{FakeNet, Reply};
@@ -75,6 +76,7 @@ async fn every_body_of_the_collection_is_measured() {
         let size: Vec<u64> = [video.width, video.height].into_iter().flatten().map(u64::from).collect();
         assert_eq!(serde_json::json!(size), expected["jpeg"], "{name}");
         assert_eq!((streams[0].status, streams[0].open), (StreamStatus::Streaming, Some(true)), "{name}");
+        assert_eq!(streams[0].protocol, Protocol::Mjpeg, "{name}");
         checked += 1;
     }
     assert!(checked >= 9, "{checked}");
@@ -216,4 +218,73 @@ async fn a_streams_picture_is_found() {
     assert_eq!(picture(&rtsp("main")).await, Ok(Some((32, 16))));
     camera("Axis").iter().for_each(|kind| host.facts.note(kind));
     assert_eq!(picture(&rtsp("other")).await, Ok(Some((32, 16))));
+}
+
+/// Moving pictures that say they are a picture, data, or nothing at all.
+#[tokio::test(start_paused = true)]
+async fn pictures_that_say_they_are_something_else_are_measured() {
+    for kind in ["Content-Type: image/jpeg\r\n", "Content-Type: application/octet-stream\r\n", ""] {
+        let good = file("mjpeg_good.bin");
+        let picture = jpeg::find(&good).unwrap().to_vec();
+        let net = FakeNet::new();
+        net.serve("192.0.2.10:80", move |_, mut stream| {
+            let part = [&b"--x\r\nContent-Type: image/jpeg\r\n\r\n"[..], &picture, b"\r\n"].concat();
+            async move {
+                let mut request = vec![0; 4096];
+                let n = stream.read(&mut request).await.unwrap_or(0);
+                if !request[..n].starts_with(b"GET /video ") {
+                    let _ = stream.write_all(NOT_FOUND).await;
+                    return;
+                }
+                let _ = stream.write_all(format!("HTTP/1.0 200 OK\r\n{kind}\r\n").as_bytes()).await;
+                while stream.write_all(&part).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        });
+        let streams = analyse(&net, vec![web()], &[]).await;
+        assert_eq!(streams.len(), 1, "{kind}");
+        let video = streams[0].video.clone().unwrap();
+        assert_eq!((streams[0].protocol, streams[0].status), (Protocol::Mjpeg, StreamStatus::Streaming), "{kind}");
+        assert_eq!((video.width, video.measured_fps), (Some(32), Some(5.0)), "{kind}");
+    }
+}
+
+/// An old camera that has single pictures only: found by its maker's path, or by the picture on its page.
+#[tokio::test(start_paused = true)]
+async fn single_pictures_are_found_where_nothing_moves() {
+    let serve = |page: &'static str, path: &'static str| {
+        let net = FakeNet::new();
+        net.answer("192.0.2.10:80", move |asked| {
+            Reply::Last(match asked.target() {
+                "/" => format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{page}").into_bytes(),
+                target if target == path => file("snapshot_octet_stream.bin"),
+                _ => NOT_FOUND.to_vec(),
+            })
+        });
+        net
+    };
+    let linked = serve("<img src='/cam/snapshot.cgi?user=guest&t=1'>", "/cam/snapshot.cgi?user=guest&t=1");
+    let usual = serve("<p>", "/axis-cgi/jpg/image.cgi");
+    for (net, known) in [(&linked, vec![web()]), (&usual, camera("Axis"))] {
+        let streams = analyse(net, known, &[]).await;
+        let [still] = &streams[..] else { panic!("{streams:#?}") };
+        assert_eq!((still.protocol, still.status), (Protocol::Snapshot, StreamStatus::Described));
+        assert_eq!(still.video.as_ref().map(|v| (v.width, v.measured_fps)), Some((Some(32), None)));
+    }
+    // What may be anything is not asked for pictures nobody named, and who has RTSP needs none.
+    assert_eq!(analyse(&usual, vec![web()], &[]).await, []);
+    let rtsp = FindingKind::Service(Service::new(Protocol::Rtsp, Transport::Tcp, 554));
+    assert_eq!(analyse(&usual, [camera("Axis"), vec![rtsp]].concat(), &[]).await, []);
+}
+
+/// What a gateway announces for others is theirs to ask.
+#[tokio::test(start_paused = true)]
+async fn playlists_and_offers_are_left_to_those_who_read_them() {
+    let net = FakeNet::new();
+    let log = net.answer("192.0.2.10:81", |_| Reply::Last(NOT_FOUND.to_vec()));
+    let hint = |path: &str| FindingKind::StreamHint(StreamHint::new(format!("http://192.0.2.10:81{path}")));
+    let named = ["/cam/index.m3u8", "/cam/whep", "/api/stream.m3u8?src=x", "/a.mpd", "/api/webrtc?src=x", "/cam.mjpg"];
+    analyse(&net, named.iter().map(|p| hint(p)).collect(), &[]).await;
+    assert_eq!(log.all().iter().map(|a| a.target().to_owned()).collect::<Vec<_>>(), ["/cam.mjpg"]);
 }

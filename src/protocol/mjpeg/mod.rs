@@ -1,5 +1,6 @@
 //! MJPEG over HTTP, and still pictures.
 
 pub mod analyze;
+mod measure;
 pub mod snapshot;
 pub mod wire;

@@ -21,6 +21,25 @@ pub fn is_multipart(content_type: &str) -> bool {
     content_type.contains("multipart/") && !content_type.contains("form-data")
 }
 
+/// Whether a body of that type may be pictures although it does not say so: some send pictures as data, as video, as text,
+/// or without a word. Its first bytes tell.
+pub fn may_be_pictures(content_type: &str) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    content_type.is_empty()
+        || ["image/jp", "image/pjpeg", "video/x-m", "video/mj", "application/octet-stream", "text/plain"]
+            .iter()
+            .any(|t| content_type.starts_with(t))
+}
+
+/// Whether a body begins with a picture, or with the header of a part that is one.
+pub fn begins_with_picture(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    bytes.starts_with(&START) || {
+        let head = bytes.get(..bytes.len().min(MAX_PART_HEADER)).unwrap_or_default().to_ascii_lowercase();
+        looks_like_part_header(&head) && find(&head, b"image/jp").is_some()
+    }
+}
+
 /// Takes pictures out of a body as it comes.
 #[derive(Debug, Default)]
 pub struct Pictures {
@@ -142,6 +161,19 @@ mod tests {
                 assert_eq!(pictures(&body, step), [picture.clone(), picture.clone()], "{before:?} by {step}");
             }
         }
+    }
+
+    #[test]
+    fn pictures_are_told_by_their_first_bytes() {
+        for begins in
+            [&b"\xff\xd8\xff\xe0"[..], b"\r\n--x\r\nContent-Type: image/jpeg\r\n\r\n", b"Content-type: image/jpg\n\n"]
+        {
+            assert!(begins_with_picture(begins), "{begins:?}");
+        }
+        for other in [&b""[..], b"<html>image/jpeg", b"--b\r\nContent-Type: text/html\r\n", b"GIF89a", b"\xff\xd8"] {
+            assert!(!begins_with_picture(other), "{other:?}");
+        }
+        assert!(may_be_pictures("image/jpeg; x") && may_be_pictures("") && !may_be_pictures("text/html"));
     }
 
     #[test]
