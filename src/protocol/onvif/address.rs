@@ -58,6 +58,15 @@ impl Address {
         matches!(self.scheme.as_str(), "https" | "rtsps")
     }
 
+    /// The address of a stream that was announced inside HTTP, as it is without: at the usual port of RTSP.
+    pub fn outside_tunnel(self) -> Address {
+        match self.scheme.as_str() {
+            "http" => Address { scheme: "rtsp".to_owned(), port: None, ..self },
+            "https" => Address { scheme: "rtsps".to_owned(), port: None, ..self },
+            _ => self,
+        }
+    }
+
     /// The port named, else the scheme's own.
     pub fn port_or_default(&self) -> u16 {
         self.port.unwrap_or(match self.scheme.as_str() {

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 
 use super::address::Address;
 use super::client::{CallError, Client, Endpoint};
-use super::wire::{self, Call, DeviceInformation, Media, Profile, Services};
+use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
 use crate::identify::signature::Field;
 use crate::identify::vendor;
 use crate::model::finding::StreamHint;
@@ -17,6 +17,10 @@ use crate::text;
 
 /// Where the device service is by the standard (ONVIF Core Specification §5.1.1).
 const PATH: &str = "/onvif/device_service";
+/// Profiles in a row without a still picture after which no further one is asked for its own.
+const MAX_WITHOUT_PICTURE: u32 = 2;
+/// Profiles without an address after which none is asked for by another carrier.
+const MAX_FRUITLESS: u32 = 2;
 /// Ports asked unannounced, at most.
 const MAX_GUESSES: usize = 6;
 /// A word of the device itself.
@@ -78,7 +82,7 @@ fn announced(host: &HostContext) -> Vec<Endpoint> {
 
 /// The HTTP services found, plain before TLS, the likeliest port first.
 fn guesses(host: &HostContext) -> Vec<Endpoint> {
-    const LIKELY: [u16; 9] = [80, 8000, 8899, 2020, 8080, 5000, 85, 8081, 443];
+    const LIKELY: [u16; 11] = [80, 8000, 8899, 2020, 8080, 5000, 85, 8081, 6688, 10080, 443];
     let rank = |port: u16| LIKELY.iter().position(|&p| p == port).unwrap_or(LIKELY.len());
     let mut ports: Vec<(bool, usize, u16)> = host
         .services()
@@ -99,16 +103,20 @@ struct Inquiry<'a> {
     named: Vec<String>,
     /// The first login that could not be given.
     refusal: Option<CallError>,
+    /// The carrier each version of the media service gave an address for.
+    carriers: Vec<(Media, Carrier)>,
+    /// Profiles for which none was given, whatever the carrier.
+    fruitless: u32,
 }
 
 impl<'a> Inquiry<'a> {
     fn new(host: &'a HostContext, client: Client<'a>) -> Self {
-        Inquiry { host, client, named: Vec::new(), refusal: None }
+        Inquiry { host, client, named: Vec::new(), refusal: None, carriers: Vec::new(), fruitless: 0 }
     }
 
     async fn run(mut self) {
         self.say_service(false).await;
-        let services = self.services().await;
+        let mut services = self.services().await;
         let information = match self.device(Call::GetDeviceInformation).await {
             Some(body) => wire::device_information(&body),
             None => DeviceInformation::default(),
@@ -121,7 +129,7 @@ impl<'a> Inquiry<'a> {
         self.say_network().await;
         let mut profiles = Vec::new();
         if self.host.options.verify != Verify::None {
-            profiles = self.profiles(&services).await;
+            profiles = self.profiles(&mut services).await;
             self.say_kind(&scopes, &services, &profiles).await;
             self.say_streams(&services, profiles).await;
         } else {
@@ -290,31 +298,39 @@ impl<'a> Inquiry<'a> {
         Some(outcome)
     }
 
-    /// The profiles of both versions, those of Media2 first, one for each token.
-    async fn profiles(&mut self, services: &Services) -> Vec<Profile> {
-        let mut profiles = match self.media(services, Media::Two, Call::GetProfiles(Media::Two)).await {
-            Some(Ok(body)) => wire::profiles(&body),
-            _ => Vec::new(),
-        };
-        // Some Media2 services give tokens and names only.
-        if profiles.is_empty() || profiles.iter().any(|p| p.video.is_none()) {
-            let first = self.media(services, Media::One, Call::GetProfiles(Media::One)).await;
-            if let Some(Ok(body)) = first {
-                for profile in wire::profiles(&body) {
-                    match profiles.iter_mut().find(|p| p.token == profile.token) {
-                        Some(known) => known.merge(profile),
-                        None => profiles.push(profile),
-                    }
-                }
+    /// The profiles of both versions, those of Media2 first, one for each token: some Media2 services give tokens and names
+    /// only, and some profiles are known to one of the two.
+    async fn profiles(&mut self, services: &mut Services) -> Vec<Profile> {
+        let mut profiles = self.profiles_of(services, Media::Two).await;
+        if profiles.is_empty()
+            && services.media.is_none()
+            && let Some(body) = self.device(Call::GetCapabilities).await
+        {
+            services.merge(wire::capabilities(&body));
+        }
+        for profile in self.profiles_of(services, Media::One).await {
+            match profiles.iter_mut().find(|p| p.token == profile.token) {
+                Some(known) => known.merge(profile),
+                None => profiles.push(profile),
             }
         }
         profiles
     }
 
+    async fn profiles_of(&mut self, services: &Services, media: Media) -> Vec<Profile> {
+        match self.media(services, media, Call::GetProfiles(media)).await {
+            Some(Ok(body)) => {
+                let listed = wire::profiles(&body).into_iter();
+                listed.map(|profile| Profile { listed_by: vec![media], ..profile }).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     async fn say_streams(&mut self, services: &Services, profiles: Vec<Profile>) {
         let sources = sources(&profiles);
         let has_encoders = profiles.iter().any(|p| p.video.is_some());
-        let mut snapshots = true;
+        let mut without_picture = 0;
         let streaming = profiles.into_iter().filter(|p| p.video.is_some() || !has_encoders);
         for profile in streaming.take(self.host.options.max_candidates) {
             let channel = profile.source.as_ref().and_then(|s| sources.iter().position(|known| known == s));
@@ -323,14 +339,12 @@ impl<'a> Inquiry<'a> {
                 continue;
             }
             // A profile without a stream does not stop the others.
-            let Some(address) = self.uri(services, |media| Call::GetStreamUri(media, &profile.token)).await else {
-                continue;
-            };
+            let Some(address) = self.stream(services, &profile).await else { continue };
             let host = host_name(self.host);
             let mut hint = StreamHint::new(address.url(&host));
-            if snapshots {
-                let picture = self.uri(services, |media| Call::GetSnapshotUri(media, &profile.token)).await;
-                snapshots = picture.is_some();
+            if without_picture < MAX_WITHOUT_PICTURE {
+                let picture = self.picture(services, &profile).await;
+                without_picture = if picture.is_some() { 0 } else { without_picture + 1 };
                 hint.snapshot_url = picture.map(|p| p.url(&host));
             }
             hint.channel = channel;
@@ -342,18 +356,59 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// The address a call gives, of Media2 or, where that has none, of Media.
-    async fn uri<'c>(&mut self, services: &Services, call: impl Fn(Media) -> Call<'c>) -> Option<Address> {
-        for media in [Media::Two, Media::One] {
-            if let Some(Ok(body)) = self.media(services, media, call(media)).await
-                && let Some(uri) = wire::uri(&body)
-                && let Some(address) = Address::read(uri, "http", self.host.ip, &self.host.name)
-            {
-                self.note_named(&address);
+    /// Where a profile streams. As long as no address has come, a version that refuses one carrier is asked for the others:
+    /// not every device knows them all.
+    async fn stream(&mut self, services: &Services, profile: &Profile) -> Option<Address> {
+        for &media in &profile.listed_by {
+            let carriers = match self.carrier(media) {
+                Some(known) => vec![known],
+                None if self.fruitless < MAX_FRUITLESS => Carrier::ALL.to_vec(),
+                None => vec![Carrier::Rtsp],
+            };
+            for carrier in carriers {
+                let call = Call::GetStreamUri(media, &profile.token, carrier);
+                match self.uri(services, media, call).await {
+                    Ok(Some(address)) => {
+                        self.carriers.retain(|(known, _)| *known != media);
+                        self.carriers.push((media, carrier));
+                        return Some(match carrier {
+                            // The tunnel's own address; what is tunnelled is mostly served outside of it, too.
+                            Carrier::Http => address.outside_tunnel(),
+                            _ => address,
+                        });
+                    }
+                    // A profile that is not complete, or not there, is so for every carrier.
+                    Err(CallError::Fault(fault)) if fault.is_about_arguments() => {}
+                    _ => break,
+                }
+            }
+        }
+        self.fruitless += 1;
+        None
+    }
+
+    fn carrier(&self, media: Media) -> Option<Carrier> {
+        self.carriers.iter().find(|(known, _)| *known == media).map(|(_, carrier)| *carrier)
+    }
+
+    async fn picture(&mut self, services: &Services, profile: &Profile) -> Option<Address> {
+        for &media in &profile.listed_by {
+            if let Ok(Some(address)) = self.uri(services, media, Call::GetSnapshotUri(media, &profile.token)).await {
                 return Some(address);
             }
         }
         None
+    }
+
+    /// The address a call gives; none where there is none in the answer, or no such service.
+    async fn uri(&mut self, services: &Services, media: Media, call: Call<'_>) -> Result<Option<Address>, CallError> {
+        let Some(outcome) = self.media(services, media, call).await else { return Ok(None) };
+        let body = outcome?;
+        let address = wire::uri(&body).and_then(|uri| Address::read(uri, "http", self.host.ip, &self.host.name));
+        if let Some(address) = &address {
+            self.note_named(address);
+        }
+        Ok(address)
     }
 }
 

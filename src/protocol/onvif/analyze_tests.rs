@@ -315,3 +315,79 @@ async fn a_media_port_that_is_not_there_is_replaced() {
     assert_eq!(hints(&said).len(), 2);
     assert_eq!(hints(&said)[0].snapshot_url, None);
 }
+
+/// A device of which each version of the media service knows a profile of its own.
+#[tokio::test(start_paused = true)]
+async fn profiles_known_to_one_version_only_are_asked_there() {
+    let net = FakeNet::new();
+    let profile = |token: &str, two: bool| {
+        let encoder = "<Encoding>H264</Encoding>";
+        let encoder = match two {
+            true => format!("<Configurations><VideoEncoder>{encoder}</VideoEncoder></Configurations>"),
+            false => format!("<VideoEncoderConfiguration>{encoder}</VideoEncoderConfiguration>"),
+        };
+        format!("<Profiles token='{token}'>{encoder}</Profiles>")
+    };
+    let log = camera(&net, "192.0.2.10:80", move |_, seen| {
+        let two = seen.namespace.contains("ver20");
+        match (seen.call.as_str(), seen.token.as_deref()) {
+            ("GetProfiles", _) if two => soap(&format!("<R>{}{}</R>", profile("both", true), profile("new", true))),
+            ("GetProfiles", _) => soap(&format!("<R>{}{}</R>", profile("both", false), profile("old", false))),
+            ("GetStreamUri", Some("new")) if !two => fault("NoProfile", ""),
+            ("GetStreamUri", Some("old")) if two => fault("NoProfile", ""),
+            ("GetStreamUri", Some(token)) => soap(&format!("<R><Uri>rtsp://192.0.2.10/{token}</Uri></R>")),
+            ("GetSnapshotUri", _) => fault("ActionNotSupported", ""),
+            _ => answer(seen),
+        }
+    });
+    let (_, said) = analyse(&net, &[announced(80)], &[]).await;
+    let urls: Vec<&str> = hints(&said).iter().map(|h| h.url.as_str()).collect();
+    assert_eq!(urls, ["rtsp://192.0.2.10/both", "rtsp://192.0.2.10/new", "rtsp://192.0.2.10/old"]);
+    let asked = |call: &str| log.all().iter().filter(|a| seen(a).call == call).count();
+    assert_eq!(asked("GetStreamUri"), 3, "each where it is listed, and nowhere else");
+    // Two profiles have no picture of their own; the third is not asked.
+    assert_eq!(asked("GetSnapshotUri"), 3);
+}
+
+/// Devices that know one name of a transport only; what they have inside HTTP is asked outside of it.
+#[tokio::test(start_paused = true)]
+async fn other_transports_are_asked_for_until_one_is_known() {
+    for (known, uri, url) in [
+        ("<Protocol>RtspUnicast</Protocol>", "rtsp://192.0.2.10:554/{}", "rtsp://192.0.2.10:554/"),
+        ("<Protocol>RtspOverHttp</Protocol>", "http://192.0.2.10:80/{}", "rtsp://192.0.2.10/"),
+    ] {
+        let net = FakeNet::new();
+        let log = camera(&net, "192.0.2.10:80", move |asked, seen| match (seen.call.as_str(), &seen.token) {
+            ("GetServices", _) => soap(
+                "<R><Service><Namespace>http://www.onvif.org/ver20/media/wsdl</Namespace><XAddr>/media2</XAddr></Service></R>",
+            ),
+            ("GetCapabilities", _) => fault("ActionNotSupported", ""),
+            ("GetStreamUri", Some(token)) if asked.text.contains(known) => {
+                soap(&format!("<R><Uri>{}</Uri></R>", uri.replace("{}", token)))
+            }
+            ("GetStreamUri", _) => fault("InvalidArgVal", "unknown protocol"),
+            _ => answer(seen),
+        });
+        let (_, said) = analyse(&net, &[announced(80)], &[]).await;
+        let urls: Vec<String> = hints(&said).iter().map(|h| h.url.clone()).collect();
+        assert_eq!(urls, ["p1", "p2", "p3"].map(|token| format!("{url}{token}")));
+        // The second and third profile are asked for by what the first was given for.
+        let asked = log.all().iter().filter(|a| seen(a).call == "GetStreamUri").count();
+        assert_eq!(asked, if known.contains("Unicast") { 4 } else { 5 });
+    }
+}
+
+/// Tells its local time, two hours ahead, for UTC, and goes by the right time all the same.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_tells_local_time_for_utc_is_seen_through() {
+    let net = FakeNet::new();
+    camera(&net, "192.0.2.10:80", |_, seen| match (seen.call.as_str(), seen.created) {
+        ("GetSystemDateAndTime", _) => time(Timestamp::now() + SignedDuration::from_hours(2)),
+        (_, None) => fault("NotAuthorized", "Sender not authorized"),
+        (_, Some(created)) if Timestamp::now().duration_since(created).abs().as_secs() < 300 => answer(seen),
+        _ => fault("NotAuthorized", "Wsse authorized time check failed."),
+    });
+    let (host, said) = analyse(&net, &[announced(80)], &[("admin", "pw")]).await;
+    assert_eq!(fact(&said, Fact::Model), Some("DS-2CD2042WD-I"));
+    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+}

@@ -6,8 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{AuthScheme, Credential, ErrorKind};
-use crate::probe::{HostContext, LoginTry};
-use crate::protocol::auth::lock::{LockSign, lock_sign};
+use crate::probe::HostContext;
 use crate::protocol::auth::login::Login;
 use crate::protocol::auth::{self, Challenge};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
@@ -15,6 +14,9 @@ use crate::protocol::xml::Element;
 
 /// The most of an answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Two readings of a clock that differ by less are of one clock that goes right.
+const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(3);
 
 /// Where a service is, on the host under inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +62,13 @@ impl CallError {
         }
     }
 
-    fn login(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(super) fn login(kind: ErrorKind, message: impl Into<String>) -> Self {
         CallError::Login { kind, message: message.into() }
     }
 }
 
 /// How requests are signed.
-enum Session {
+pub(super) enum Session {
     /// Not at all: no login was demanded yet.
     Anonymous,
     /// By a token in the envelope.
@@ -79,7 +81,7 @@ enum Session {
 
 /// A device that speaks ONVIF.
 pub struct Client<'a> {
-    host: &'a HostContext,
+    pub(super) host: &'a HostContext,
     /// The device service.
     pub device: Endpoint,
     /// The logins it demanded, in the order met; empty as long as it demanded none.
@@ -89,21 +91,11 @@ pub struct Client<'a> {
     dialect: Dialect,
     /// How much the device's clock is ahead of ours; none until it has told.
     clock: Option<SignedDuration>,
-    session: Session,
+    pub(super) session: Session,
 }
 
 /// An answer's envelope and the HTTP message that brought it.
-type Exchange = (Response, Answer);
-
-/// How a login went.
-enum Outcome {
-    /// It was taken, and this is the answer.
-    Taken(Element),
-    /// It was refused.
-    Refused,
-    /// It was neither.
-    Undecided(CallError),
-}
+pub(super) type Exchange = (Response, Answer);
 
 impl<'a> Client<'a> {
     /// Asks for the time without login, which every device must answer, to see whether ONVIF is spoken at `device` and in
@@ -208,7 +200,7 @@ impl<'a> Client<'a> {
     }
 
     /// Which login an answer demands.
-    fn note_demand(&mut self, response: &Response, answer: &Answer) {
+    pub(super) fn note_demand(&mut self, response: &Response, answer: &Answer) {
         let challenges = auth::challenges(&response.challenges);
         let mut schemes: Vec<AuthScheme> = Vec::new();
         if response.status == 401 && !challenges.is_empty() {
@@ -227,134 +219,21 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Tries the credentials one after the other on the call that was refused with `refusal`.
-    async fn login(&mut self, endpoint: &Endpoint, call: Call<'_>, refusal: &Response) -> Result<Element, CallError> {
-        let credentials = self.host.credentials();
-        let mut why = match credentials.is_empty() {
-            true => CallError::login(ErrorKind::AuthRequired, "a login is demanded"),
-            false => CallError::login(ErrorKind::AuthRefused, "the login was refused"),
-        };
-        let mut challenge = http_challenge(refusal);
-        for credential in credentials {
-            if let Some(stopped) = self.host.logins.stopped() {
-                why = CallError::login(ErrorKind::Locked, stopped);
-                break;
-            }
-            match self.try_credential(endpoint, call, &credential, &mut challenge).await {
-                Outcome::Taken(body) => {
-                    self.host.say_logins().await;
-                    return Ok(body);
-                }
-                Outcome::Refused => {}
-                Outcome::Undecided(error) => {
-                    self.host.say_logins().await;
-                    return Err(error);
-                }
-            }
-        }
-        self.host.say_logins().await;
-        if let Some(stopped) = self.host.logins.stopped() {
-            why = CallError::login(ErrorKind::Locked, stopped);
-        }
-        self.session = Session::Closed(why.clone());
-        Err(why)
-    }
-
-    /// By HTTP Digest where that was asked for; else by token, and by Digest when the token is answered with a challenge.
-    async fn try_credential(
-        &mut self,
-        endpoint: &Endpoint,
-        call: Call<'_>,
-        credential: &Credential,
-        challenge: &mut Option<Challenge>,
-    ) -> Outcome {
-        if challenge.is_none() {
-            let mut session = Session::Wsse(credential.clone());
-            let (outcome, answered) = self.try_session(endpoint, call, &mut session, credential).await;
-            *challenge = answered;
-            if !matches!(outcome, Outcome::Refused) || challenge.is_none() {
-                return outcome;
-            }
-        }
-        let Some(challenge) = challenge else { return Outcome::Refused };
-        let mut session = Session::Http(Box::new(Login::new(challenge.clone(), credential.clone())));
-        self.try_session(endpoint, call, &mut session, credential).await.0
-    }
-
-    /// One login. Gives the HTTP challenge of a refusal, too.
-    async fn try_session(
-        &mut self,
-        endpoint: &Endpoint,
-        call: Call<'_>,
-        session: &mut Session,
-        credential: &Credential,
-    ) -> (Outcome, Option<Challenge>) {
-        let Some(attempt) = self.host.logins.begin() else { return (Outcome::Refused, None) };
-        let mut outcome = self.transmit(endpoint, call, session).await;
-        if let Ok((response, Answer::Fault(fault))) = &outcome
-            && fault.is_about_the_clock()
-            && self.reread_clock(response).await
-        {
-            outcome = self.transmit(endpoint, call, session).await;
-        }
-        let (response, answer) = match outcome {
-            Ok(exchange) => exchange,
-            Err(error) => {
-                // A connection that never came about carried no login.
-                if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls) {
-                    attempt.undecided();
-                }
-                return (Outcome::Undecided(error), None);
-            }
-        };
-        match answer {
-            Answer::Body(body) => {
-                attempt.accepted(credential);
-                self.session = std::mem::replace(session, Session::Anonymous);
-                (Outcome::Taken(body), None)
-            }
-            answer if demands_login(&response, &answer) => {
-                self.refused(attempt, &response, &answer);
-                self.note_demand(&response, &answer);
-                (Outcome::Refused, http_challenge(&response))
-            }
-            answer => {
-                attempt.undecided();
-                self.heed_lock(&response);
-                match self.host.logins.stopped() {
-                    Some(_) => (Outcome::Refused, None),
-                    None => (Outcome::Undecided(failure(&response, answer)), None),
-                }
-            }
-        }
-    }
-
-    /// Counts a refusal. One that is about the clock, or no word at all, says nothing of the password.
-    fn refused(&self, attempt: LoginTry, response: &Response, answer: &Answer) {
-        match answer {
-            Answer::Fault(fault) if fault.is_about_the_clock() => attempt.undecided(),
-            Answer::Empty if response.status == 200 => attempt.undecided(),
-            _ => attempt.refused(),
-        }
-        self.heed_lock(response);
-    }
-
-    fn heed_lock(&self, response: &Response) {
-        if let Some(sign) = lock_sign(&response.body).filter(LockSign::says_stop) {
-            self.host.logins.lock_out(sign.sentence());
-        }
-    }
-
-    /// After a complaint about the clock: asks for it again. Says whether it is known now.
-    async fn reread_clock(&mut self, complaint: &Response) -> bool {
-        if self.ask_time().await.is_err() || self.clock.is_none() {
+    /// After a complaint about the clock: asks for it again. One that told the same before does not go by what it tells (it
+    /// tells local time for UTC): then the date of its answers counts, and without one ours. Says whether it is known now.
+    pub(super) async fn reread_clock(&mut self, complaint: &Response) -> bool {
+        let before = self.clock.take();
+        let told = self.ask_time().await.is_ok() && self.clock.is_some();
+        let is_same = self.clock.zip(before).is_some_and(|(now, before)| (now - before).abs() < SAME_CLOCK);
+        if !told || is_same {
+            self.clock = is_same.then_some(SignedDuration::ZERO);
             self.note_time(complaint, &Answer::Empty);
         }
         self.clock.is_some()
     }
 
     /// Sends a call once, signed as the session says; a Digest login whose nonce ran out is renewed once.
-    async fn transmit(
+    pub(super) async fn transmit(
         &mut self,
         endpoint: &Endpoint,
         call: Call<'_>,
@@ -408,7 +287,7 @@ impl<'a> Client<'a> {
 
 /// Whether an answer means that a login is missing or wrong: by its fault, whatever the status; by the status where there
 /// is no fault; an empty 200 is how some devices answer a token they do not take.
-fn demands_login(response: &Response, answer: &Answer) -> bool {
+pub(super) fn demands_login(response: &Response, answer: &Answer) -> bool {
     match answer {
         Answer::Body(_) => false,
         Answer::Fault(fault) => fault.is_not_authorized() || fault.is_about_the_clock(),
@@ -417,15 +296,9 @@ fn demands_login(response: &Response, answer: &Answer) -> bool {
     }
 }
 
-fn failure(response: &Response, answer: Answer) -> CallError {
+pub(super) fn failure(response: &Response, answer: Answer) -> CallError {
     match answer {
         Answer::Fault(fault) => CallError::Fault(fault),
         _ => CallError::NotSoap(response.status),
     }
-}
-
-/// The challenge to answer over HTTP, when the status demands it.
-fn http_challenge(response: &Response) -> Option<Challenge> {
-    let challenges = auth::challenges(&response.challenges);
-    auth::choose(&challenges).filter(|_| response.status == 401).cloned()
 }

@@ -3,5 +3,6 @@
 pub mod address;
 pub mod analyze;
 pub mod client;
+mod login;
 pub mod soap;
 pub mod wire;

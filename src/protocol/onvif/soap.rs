@@ -197,6 +197,13 @@ impl Fault {
             || self.says(&["soapaction", "soap action", "no action", "missing action", "content-type", "content type"])
     }
 
+    /// Whether the same call with other arguments for the same profile may do: it is not about who asks, nor about a profile
+    /// that is not there or lacks what it takes.
+    pub fn is_about_arguments(&self) -> bool {
+        let is = |name: &str| self.subcodes.iter().any(|s| s.eq_ignore_ascii_case(name));
+        !self.is_not_authorized() && !is("NoProfile") && !is("IncompleteConfiguration")
+    }
+
     fn says(&self, words: &[&str]) -> bool {
         let reason = self.reason.to_ascii_lowercase();
         words.iter().any(|w| reason.contains(w))
@@ -253,6 +260,8 @@ mod tests {
         assert!(fault("Wsse authorized time check failed.", "NotAuthorized").is_about_the_clock());
         assert!(!fault("Invalid username or password!", "NotAuthorized").is_about_the_clock());
         assert!(fault("No SOAPAction", "x").is_about_the_form());
+        assert!(fault("", "InvalidStreamSetup").is_about_arguments());
+        assert!(!fault("", "NoProfile").is_about_arguments() && !fault("", "NotAuthorized").is_about_arguments());
     }
 
     proptest! {

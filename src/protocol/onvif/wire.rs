@@ -31,8 +31,8 @@ pub enum Call<'a> {
     GetHostname,
     /// Of the service of that version.
     GetProfiles(Media),
-    /// RTP over the RTSP connection, for the profile of that token.
-    GetStreamUri(Media, &'a str),
+    /// For the profile of that token, carried that way.
+    GetStreamUri(Media, &'a str, Carrier),
     /// For the profile of that token.
     GetSnapshotUri(Media, &'a str),
 }
@@ -44,6 +44,34 @@ pub enum Media {
     One,
     /// Media2.
     Two,
+}
+
+/// How a stream is to be carried, as it stands in a question for its address. The address is mostly the same; some devices
+/// know one of the names only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// RTP inside the RTSP connection.
+    Rtsp,
+    /// RTP over UDP.
+    Udp,
+    /// RTSP and RTP inside HTTP.
+    Http,
+}
+
+impl Carrier {
+    /// All of them, the one to ask for first at the head.
+    pub const ALL: [Carrier; 3] = [Carrier::Rtsp, Carrier::Udp, Carrier::Http];
+
+    /// The name in each version of the service (Media §5.13.1 TransportProtocol, Media2 §5.5.1).
+    fn name(self, media: Media) -> &'static str {
+        match (self, media) {
+            (Carrier::Rtsp, _) => "RTSP",
+            (Carrier::Udp, Media::One) => "UDP",
+            (Carrier::Http, Media::One) => "HTTP",
+            (Carrier::Udp, Media::Two) => "RtspUnicast",
+            (Carrier::Http, Media::Two) => "RtspOverHttp",
+        }
+    }
 }
 
 impl Call<'_> {
@@ -65,7 +93,7 @@ impl Call<'_> {
 
     fn namespace(self) -> &'static str {
         match self {
-            Call::GetProfiles(media) | Call::GetStreamUri(media, _) | Call::GetSnapshotUri(media, _) => match media {
+            Call::GetProfiles(media) | Call::GetStreamUri(media, ..) | Call::GetSnapshotUri(media, _) => match media {
                 Media::One => MEDIA,
                 Media::Two => MEDIA2,
             },
@@ -85,13 +113,15 @@ impl Call<'_> {
             Call::GetServices => "<IncludeCapability>false</IncludeCapability>".to_owned(),
             Call::GetCapabilities => "<Category>All</Category>".to_owned(),
             Call::GetProfiles(Media::Two) => "<Type>All</Type>".to_owned(),
-            Call::GetStreamUri(Media::One, token) => format!(
+            Call::GetStreamUri(Media::One, token, carrier) => format!(
                 "<StreamSetup><Stream xmlns=\"{SCHEMA}\">RTP-Unicast</Stream><Transport xmlns=\"{SCHEMA}\">\
-                 <Protocol>RTSP</Protocol></Transport></StreamSetup><ProfileToken>{}</ProfileToken>",
+                 <Protocol>{}</Protocol></Transport></StreamSetup><ProfileToken>{}</ProfileToken>",
+                carrier.name(Media::One),
                 escape(token)
             ),
-            Call::GetStreamUri(Media::Two, token) => {
-                format!("<Protocol>RTSP</Protocol><ProfileToken>{}</ProfileToken>", escape(token))
+            Call::GetStreamUri(Media::Two, token, carrier) => {
+                let protocol = carrier.name(Media::Two);
+                format!("<Protocol>{protocol}</Protocol><ProfileToken>{}</ProfileToken>", escape(token))
             }
             Call::GetSnapshotUri(_, token) => format!("<ProfileToken>{}</ProfileToken>", escape(token)),
             _ => String::new(),
@@ -233,6 +263,8 @@ pub struct Profile {
     pub video: Option<Video>,
     /// What is declared of its sound.
     pub audio: Option<Audio>,
+    /// The versions of the service that list it.
+    pub listed_by: Vec<Media>,
 }
 
 impl Profile {
@@ -242,10 +274,12 @@ impl Profile {
         self.source = self.source.take().or(other.source);
         self.video = self.video.take().or(other.video);
         self.audio = self.audio.take().or(other.audio);
+        self.listed_by.extend(other.listed_by);
     }
 }
 
-/// Reads a GetProfilesResponse of either version; profiles without token are left out.
+/// Reads a GetProfilesResponse of either version; profiles without token are left out. Which version it was is noted by who
+/// asked.
 pub fn profiles(body: &Element) -> Vec<Profile> {
     let profiles = body.find_all("Profiles").filter_map(|profile| {
         let token = profile.attribute("token").filter(|t| !t.is_empty())?.to_owned();
@@ -260,6 +294,7 @@ pub fn profiles(body: &Element) -> Vec<Profile> {
                 .map(str::to_owned),
             video: either("VideoEncoderConfiguration", "VideoEncoder").map(video),
             audio: either("AudioEncoderConfiguration", "AudioEncoder").map(audio),
+            listed_by: Vec::new(),
         })
     });
     profiles.take(MAX_PROFILES).collect()

@@ -179,8 +179,8 @@ fn calls_are_well_formed() {
         Call::GetServices,
         Call::GetCapabilities,
         Call::GetProfiles(Media::Two),
-        Call::GetStreamUri(Media::One, token),
-        Call::GetStreamUri(Media::Two, token),
+        Call::GetStreamUri(Media::One, token, Carrier::Udp),
+        Call::GetStreamUri(Media::Two, token, Carrier::Http),
         Call::GetSnapshotUri(Media::Two, token),
     ] {
         let document = xml::read(call.body().as_bytes());
@@ -190,7 +190,9 @@ fn calls_are_well_formed() {
             assert_eq!(sent, token);
         }
     }
-    assert_eq!(Call::GetStreamUri(Media::Two, "x").action(), "http://www.onvif.org/ver20/media/wsdl/GetStreamUri");
+    let asked = Call::GetStreamUri(Media::Two, "x", Carrier::Udp);
+    assert_eq!(asked.action(), "http://www.onvif.org/ver20/media/wsdl/GetStreamUri");
+    assert!(asked.body().contains("<Protocol>RtspUnicast</Protocol>"));
 }
 
 #[test]
