@@ -297,10 +297,16 @@ impl Walk {
 
 /// One request and the head of its answer, logged in where that is asked for and allowed.
 async fn ask(host: &HostContext, request: &Request) -> Result<(Response, Body), HttpError> {
-    let (response, body) = exchange(host, request, None).await?;
-    match response.status == 401 && request.login {
-        true => login::answer(host, request, response, body).await,
-        false => Ok((response, body)),
+    let (mut response, mut body) = exchange(host, request, None).await?;
+    match response.status {
+        401 | 403 | 423 | 429 if request.login => {
+            login::heed(host, &mut response, &mut body).await;
+            if response.status != 401 || host.logins.is_locked() {
+                return Ok((response, body));
+            }
+            login::answer(host, request, response, body).await
+        }
+        _ => Ok((response, body)),
     }
 }
 

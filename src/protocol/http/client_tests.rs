@@ -248,6 +248,44 @@ async fn refusals_stop_at_the_limit_and_at_the_first_sign_of_a_lock() {
     }
 }
 
+/// Who is locked out already says so before anything is tried.
+#[tokio::test(start_paused = true)]
+async fn a_lock_told_beforehand_is_heeded() {
+    let demand = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n\"\r\n";
+    let lock = "<userCheck><lockStatus>lock</lockStatus><unlockTime>600</unlockTime></userCheck>";
+    let page = "<html><script>if (n > 5) alert('Your account is locked')</script></html>";
+    for (status, body, tries) in [
+        ("401 Unauthorized", lock, 0),
+        ("403 Forbidden", "the account is locked", 0),
+        ("429 Too Many Requests", "", 0),
+        ("401 Unauthorized", page, 1),
+        ("401 Unauthorized", "", 1),
+    ] {
+        let net = FakeNet::new();
+        let asked = server(&net, 80, move |_| {
+            format!("HTTP/1.1 {status}\r\n{demand}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        });
+        let host = host(&net, &[("admin", "1")]);
+        let answer = send(&host, Request::get(80, false, "/").with_login()).await.unwrap();
+        let given = asked.all().iter().filter(|a| a.header("Authorization").is_some()).count();
+        assert_eq!(given, tries, "{status} {body}");
+        assert!(tries > 0 || host.logins.is_locked());
+        assert_eq!(String::from_utf8_lossy(&answer.body), body);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_refused_at_one_path_is_not_tried_at_the_next() {
+    let net = FakeNet::new();
+    let asked = guarded(&net, "nobody", DIGEST);
+    let host = host(&net, &[("a", "1")]);
+    for target in ["/a", "/b", "/c"] {
+        assert_eq!(send(&host, Request::get(80, false, target).with_login()).await.unwrap().status, 401);
+    }
+    assert_eq!(asked.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
+    assert_eq!(host.logins.attempts().unwrap().refused, 1, "the other try is left to RTSP");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stale_nonce_is_no_refusal() {
     let net = FakeNet::new();

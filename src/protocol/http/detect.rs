@@ -9,12 +9,15 @@ use super::{page, redirect};
 use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::net::tls::{self, TlsInfo};
 use crate::probe::{Detector, Heard, HostContext};
 use crate::protocol::{auth, transcript};
 use crate::text;
 
 /// The most of a page's text that signatures are shown.
 const MAX_TEXT: usize = 64 * 1024;
+/// Playlists and manifests taken of one page at most.
+const MAX_MANIFESTS: usize = 8;
 /// The most an icon may weigh.
 const MAX_ICON: usize = 64 * 1024;
 
@@ -125,19 +128,8 @@ fn wants_tls(response: &Response) -> bool {
 
 /// A server that answers the handshake, but speaks nothing newer than TLS 1.1 or only ciphers that are given up.
 async fn old_tls(host: &HostContext, port: u16, failed: &HttpError) -> Option<Heard> {
-    let says = |what: &[&str]| what.iter().any(|w| failed.message.contains(w));
-    if failed.kind != ErrorKind::Tls {
-        return None;
-    }
-    let note = if says(&["ProtocolVersion", "ServerDoesNotSupportTls12Or13", "ServerTlsVersionIsDisabled"]) {
-        "speaks only TLS 1.0 or 1.1, which this build does not"
-    } else if says(&["HandshakeFailure", "InsufficientSecurity", "NoCipherSuitesInCommon", "peer is incompatible"]) {
-        "speaks only old TLS or old ciphers, which this build does not"
-    } else {
-        return None;
-    };
-    let mut service = Service::new(Protocol::Https, Transport::Tcp, port);
-    service.url = Some(client::url(host, true, port, "/"));
+    let note = tls::too_old(&failed.message).filter(|_| failed.kind == ErrorKind::Tls)?;
+    let mut service = service(host, true, port);
     service.notes.push(note.to_owned());
     host.say(FindingKind::Service(service)).await;
     host.error("http", ErrorKind::Tls, &failed.message).await;
@@ -211,12 +203,27 @@ async fn describe(host: &HostContext, response: &Response) -> Service {
         service.auth = Some(auth::schemes(&challenges));
     }
     if let Some(info) = &response.tls_info {
-        service.certificate = info.subject.as_deref().and_then(text::clean_some);
-    }
-    if let Some(certificate) = &service.certificate {
-        host.observe(Field::Certificate, certificate).await;
+        say_certificate(host, info, &mut service).await;
     }
     service
+}
+
+/// What the certificate gives away: its subject, the names it is for, and that its time is over.
+async fn say_certificate(host: &HostContext, info: &TlsInfo, service: &mut Service) {
+    let subject = info.subject.as_deref().and_then(text::clean_some);
+    let names: Vec<String> = info.names.iter().filter_map(|name| text::clean_some(name)).collect();
+    // Newer certificates have no subject, only names.
+    service.certificate = subject.or_else(|| names.first().map(|name| format!("CN={name}")));
+    let shown = service.certificate.clone().unwrap_or_default();
+    let others = names.iter().filter(|name| !shown.contains(name.as_str())).map(|name| format!("CN={name}"));
+    for text in std::iter::once(shown.clone()).filter(|s| !s.is_empty()).chain(others) {
+        host.observe(Field::Certificate, &text).await;
+    }
+    if let Some(ended) = info.not_after.and_then(|end| jiff::Timestamp::from_second(end).ok())
+        && ended < jiff::Timestamp::now()
+    {
+        service.notes.push(format!("its certificate ended on {}", ended.strftime("%Y-%m-%d")));
+    }
 }
 
 /// What the page gives away.
@@ -238,6 +245,12 @@ async fn say_page(host: &HostContext, response: &Response, service: &mut Service
         });
     }
     host.observe(Field::HttpBody, up_to(&html, MAX_TEXT)).await;
+    for link in page::manifests(up_to(&html, MAX_TEXT), MAX_MANIFESTS) {
+        if let Ok(hop) = redirect::resolve(&link, response, host.ip, &host.name) {
+            let url = text::clean(&client::url(host, hop.tls, hop.port, &hop.target));
+            host.say(FindingKind::StreamHint(StreamHint::new(url))).await;
+        }
+    }
 }
 
 fn up_to(text: &str, most: usize) -> &str {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{Finding, ProbeOptions};
 use crate::net::fake::{FakeNet, Reply};
+use crate::net::tls::testing::certificate;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Receiver;
 
@@ -103,7 +104,11 @@ async fn a_redirect_to_a_port_asked_by_itself_is_only_noted() {
 /// Answers a ClientHello the way servers do that know nothing newer than TLS 1.1: alert 70, protocol_version.
 #[tokio::test(start_paused = true)]
 async fn old_tls_is_named() {
-    for (port, alert, words) in [(443, 70, "TLS 1.0 or 1.1"), (8443, 40, "old ciphers")] {
+    for (port, alert, words) in [
+        (443, 70, "speaks only TLS 1.0, which this build does not read"),
+        (8443, 40, "speaks only TLS 1.0 or ciphers of its time, which this build does not read"),
+        (8080, 70, "speaks only TLS 1.0, which this build does not read"),
+    ] {
         let net = FakeNet::new();
         net.serve(&format!("{IP}:{port}"), move |_, mut stream| async move {
             let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 2048]).await;
@@ -112,7 +117,7 @@ async fn old_tls_is_named() {
         });
         let (heard, said) = detect(&net, port).await;
         assert_eq!(heard, Heard::SpokenOverTls);
-        assert!(services(&said)[0].notes[0].contains(words));
+        assert_eq!(services(&said)[0].notes, [words]);
         assert!(said.iter().any(|k| matches!(k, FindingKind::Error(e) if e.kind == ErrorKind::Tls)));
     }
 }
@@ -132,25 +137,16 @@ fn icons_are_told_by_their_bytes() {
     assert!(!is_image(b"<html>login</html>") && !is_image(b""));
 }
 
-/// A camera's own certificate, TLS 1.3 and 1.2.
-async fn serve_tls(mut stream: tokio::io::DuplexStream, answer: &'static [u8]) {
-    let key = rcgen::generate_simple_self_signed(vec!["axis-accc8e000001".to_owned()]).unwrap();
-    let certificate = key.cert.der().clone();
-    let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()).into();
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], private)
-        .unwrap();
-    let Ok(mut tls) = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(&mut stream).await else {
-        // As rustls does, an alert goes out before the connection closes.
-        return;
-    };
-    let _ = tokio::io::AsyncReadExt::read(&mut tls, &mut [0; 2048]).await;
-    let _ = tls.write_all(answer).await;
-    let _ = tls.shutdown().await;
+/// A page inside TLS, of a camera that shows this certificate.
+async fn serve_tls(
+    stream: tokio::io::DuplexStream,
+    shown: (rcgen::Certificate, rcgen::KeyPair),
+    answer: &'static [u8],
+) -> Option<()> {
+    let mut tls = crate::net::tls::testing::accept_as(stream, shown, rustls::ALL_VERSIONS).await?;
+    tokio::io::AsyncReadExt::read(&mut tls, &mut [0; 2048]).await.ok()?;
+    tls.write_all(answer).await.ok()?;
+    tls.shutdown().await.ok()
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,12 +154,51 @@ async fn a_page_inside_tls_is_found_on_any_port_with_its_certificate() {
     for port in [443, 8099] {
         let net = FakeNet::new();
         net.serve(&format!("{IP}:{port}"), |_, stream| {
-            serve_tls(stream, b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 20\r\n\r\n<title>Cam</title>..")
+            let shown = certificate("axis-accc8e000001", &[], 2099);
+            let page = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 20\r\n\r\n<title>Cam</title>..";
+            async { _ = serve_tls(stream, shown, page).await }
         });
         let (heard, said) = detect(&net, port).await;
         assert_eq!(heard, Heard::SpokenOverTls);
         let service = services(&said)[0];
         assert_eq!((service.protocol, service.title.as_deref()), (Protocol::Https, Some("Cam")));
-        assert!(service.certificate.as_deref().unwrap().contains("CN="), "{:?}", service.certificate);
+        assert_eq!((service.certificate.as_deref(), &service.notes[..]), (Some("CN=axis-accc8e000001"), &[][..]));
     }
+}
+
+/// A certificate without a subject that ended long ago and is for other names: who is meant is told all the same.
+#[tokio::test(start_paused = true)]
+async fn a_certificate_is_evidence_by_its_names_and_noted_when_it_has_ended() {
+    let net = FakeNet::new();
+    net.serve(&format!("{IP}:443"), |_, stream| {
+        let shown = certificate("", &["axis-accc8e000001", "AVIGILON-CAMERA-5.0-H3-DP1-1242900"], 2015);
+        async { _ = serve_tls(stream, shown, b"HTTP/1.0 200 OK\r\n\r\n").await }
+    });
+    let (host, said) = HostContext::for_test(net, IP, ProbeOptions::default());
+    let host = HostContext { signatures: crate::identify::signature::Signatures::builtin(), ..host };
+    HttpDetector.detect(&host, 443).await;
+    let said = drain(said);
+    let service = services(&said)[0];
+    assert_eq!(service.certificate.as_deref(), Some("CN=axis-accc8e000001"));
+    assert_eq!(service.notes, ["its certificate ended on 2015-06-01"]);
+    for vendor in ["Axis", "Avigilon"] {
+        assert!(said.iter().any(|k| matches!(k, FindingKind::Evidence(e) if e.value == vendor)), "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn playlists_and_manifests_of_a_page_are_hinted_at_the_host() {
+    let net = FakeNet::new();
+    serve(
+        &net,
+        80,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<video src='http://10.0.0.5:8888/a/index.m3u8'></video>\
+         <script>dash('live/b.mpd?x=1')</script><a href='https://video.example.org/c.m3u8'>",
+    );
+    let (_, said) = detect(&net, 80).await;
+    let hints: Vec<_> = said
+        .iter()
+        .filter_map(|k| if let FindingKind::StreamHint(h) = k { Some(h.url.as_str()) } else { None })
+        .collect();
+    assert_eq!(hints, ["http://192.0.2.10:8888/a/index.m3u8", "http://192.0.2.10:80/live/b.mpd?x=1"]);
 }

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::client::{HttpError, Request, Response};
 use super::wire::{self, BodyDecoder, Start};
-use crate::identify::ports::NEVER_TOUCHED;
 use crate::model::ErrorKind;
+use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, NetError, Stage};
 use crate::probe::HostContext;
 
@@ -43,7 +43,7 @@ async fn exchange_once(
     request: &Request,
     authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
-    if NEVER_TOUCHED.contains(&request.port) {
+    if RAW_PRINT_PORTS.contains(&request.port) {
         return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.port)));
     }
     let mut connection = match request.tls {

@@ -1,8 +1,12 @@
 //! Answers a login challenge with the user's credentials, never past what the host's logins allow.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, Protocol};
 use crate::probe::{HostContext, LoginTry};
 use crate::protocol::auth;
 use crate::protocol::auth::lock::{LockSign, lock_sign};
@@ -10,8 +14,34 @@ use crate::protocol::auth::login::Login;
 
 /// What of a refusal is read for signs of a lock-out.
 const MAX_REFUSAL: usize = 16 * 1024;
+/// How long the text of a refusal is awaited before the login is answered all the same.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(2);
 
-/// Tries the credentials one after the other. The last answer is returned, whatever it is; a note says when nothing
+/// Looks for signs of a lock-out in a refusal of a request without login: who is locked out already is told so before
+/// anything is tried, and a try would prolong it.
+pub(super) async fn heed(host: &HostContext, response: &mut Response, body: &mut Body) {
+    if host.credentials().is_empty() {
+        return;
+    }
+    let until = host.request_deadline().min(Instant::now() + REFUSAL_PAUSE);
+    let (text, _) = body.read_all(MAX_REFUSAL, until).await;
+    let busy = matches!(response.status, 423 | 429).then(|| format!("answered {}", response.status));
+    // A page for people may speak of locks whatever the state; a demand for a login that is a page tells nothing.
+    let is_page = || text.windows(5).any(|w| w.eq_ignore_ascii_case(b"<html") || w.eq_ignore_ascii_case(b"<scri"));
+    let sign = lock(&text).filter(|_| response.status != 401 || !is_page());
+    if let Some(why) = sign.or(busy) {
+        host.logins.lock_out(why.clone());
+        response.notes.push(why);
+    }
+    body.put_back(text);
+}
+
+/// What a refusal says of a lock-out, in words.
+fn lock(text: &[u8]) -> Option<String> {
+    lock_sign(text).filter(LockSign::says_stop).map(|sign| sign.sentence())
+}
+
+/// Tries the credentials one after the other, none again that was refused over HTTP. The last answer is returned, whatever it is; a note says when nothing
 /// more may be tried.
 ///
 /// # Errors
@@ -33,6 +63,9 @@ async fn walk(
     mut last: (Response, Body),
 ) -> Result<(Response, Body), HttpError> {
     for credential in host.credentials() {
+        if host.logins.was_refused(Protocol::Http, &credential) {
+            continue;
+        }
         let challenges = auth::challenges(&last.0.challenges);
         let Some(challenge) = auth::choose(&challenges) else { break };
         let Some(attempt) = host.logins.begin() else {
@@ -90,11 +123,12 @@ async fn settle(
                 attempt.undecided();
             } else {
                 attempt.refused();
+                host.logins.note_refused(Protocol::Http, login.credential());
             }
             let (text, _) = body.read_all(MAX_REFUSAL, host.request_deadline()).await;
             let busy = matches!(response.status, 423 | 429);
-            let sign = lock_sign(&text).filter(LockSign::says_stop).map(|s| s.sentence());
-            if let Some(why) = sign.or_else(|| busy.then(|| format!("answered {} to a login", response.status))) {
+            if let Some(why) = lock(&text).or_else(|| busy.then(|| format!("answered {} to a login", response.status)))
+            {
                 host.logins.lock_out(why.clone());
                 response.notes.push(why);
             }

@@ -131,6 +131,35 @@ pub fn links(html: &str, most: usize) -> Vec<String> {
     links
 }
 
+/// The playlists (`.m3u8`) and manifests (`.mpd`) a page names, wherever: in links and in the scripts of players. In
+/// order, each once, at most `most`. What a script puts together out of pieces is left out.
+pub fn manifests(html: &str, most: usize) -> Vec<String> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')');
+    let mut found: Vec<String> = Vec::new();
+    let lower = html.to_ascii_lowercase();
+    let mut places: Vec<usize> =
+        [".m3u8", ".mpd"].iter().flat_map(|e| lower.match_indices(e).map(|(at, _)| at)).collect();
+    places.sort_unstable();
+    for at in places {
+        let (Some(before), Some(after)) = (html.get(..at), html.get(at..)) else { continue };
+        let start = before
+            .rfind(ends)
+            .map_or(0, |i| i + before.get(i..).and_then(|c| c.chars().next()).map_or(1, char::len_utf8));
+        let end = at + after.find(ends).unwrap_or(after.len());
+        // `src=live.m3u8` without quotes.
+        let name = html.get(start..end).unwrap_or_default();
+        let name = name.strip_prefix("src=").or(name.strip_prefix("href=")).unwrap_or(name);
+        // Scripts and JSON write `\/`.
+        let link = entities(name).replace("\\/", "/");
+        let is_piece = link.starts_with('.') || link.contains(['$', '{', '}', ',', ';', '+', '\\']);
+        let is_whole = !is_piece && link.len() <= 1024;
+        if is_whole && !found.contains(&link) && found.len() < most {
+            found.push(link);
+        }
+    }
+    found
+}
+
 /// A tag; the name of a closing one begins with `/`.
 struct Tag<'a> {
     name: &'a str,
@@ -333,6 +362,17 @@ mod tests {
     }
 
     #[test]
+    fn playlists_and_manifests_in_links_and_scripts() {
+        let html = r#"<video src="/hls/cam.m3u8?t=1&amp;x=2"></video><source src=b.MPD><a href='http://h/c.m3u8'>c</a>
+            <script>hls.loadSource('live/d.m3u8'); player.attachSource("e.mpd"); x = '/hls/' + n + '.m3u8';
+            y = `/${name}.m3u8`; play("http:\/\/h\/f.m3u8")</script><a href="/hls/cam.m3u8?t=1&x=2">again</a>"#;
+        let wanted = ["/hls/cam.m3u8?t=1&x=2", "b.MPD", "http://h/c.m3u8", "live/d.m3u8", "e.mpd", "http://h/f.m3u8"];
+        assert_eq!(manifests(html, 9), wanted);
+        assert_eq!(manifests(html, 1).len(), 1);
+        assert_eq!(manifests("é.m3u8", 9), ["é.m3u8"]);
+    }
+
+    #[test]
     fn character_sets() {
         assert_eq!(decode(b"\xc9\xe3\xcf\xf1", Some("text/html; charset=gb2312")), "摄像");
         assert_eq!(decode(b"<meta charset=\"Shift_JIS\">\x83J", None), "<meta charset=\"Shift_JIS\">カ");
@@ -352,6 +392,7 @@ mod tests {
                 refresh(&html);
                 script_jump(&html);
                 icon(&html);
+                manifests(&html, 4);
                 links(&html, 20);
                 asks_for_password(&html);
                 for tag in ["meta", "link", "img", "title"] {
