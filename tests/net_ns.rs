@@ -520,7 +520,7 @@ async fn run_sweep(targets: &str, methods: &str) {
         dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 512, 4)),
         net,
         cancel: CancellationToken::new(),
-        signatures: Arc::new(Signatures::builtin()),
+        signatures: Signatures::builtin(),
         findings,
         swept: Arc::default(),
         warnings,

@@ -81,7 +81,7 @@ async fn scan() -> Report {
     let scan = Scan {
         plan: Arc::new(settings.plan(resolved.targets, Vec::new())),
         net,
-        signatures: Arc::new(Signatures::builtin()),
+        signatures: Signatures::builtin(),
         open_connections: camscan::net::connection_limit(),
         known: Vec::new(),
         now: Timestamp::now,

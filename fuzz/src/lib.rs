@@ -2,7 +2,6 @@
 //! file. A parser joins by a function and a line in [`TARGETS`]; `fuzz_targets/` has one file of two lines for each.
 
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use camscan::cli::{config_file, environment::Environment};
@@ -259,11 +258,9 @@ pub fn sdp(data: &[u8]) {
 }
 
 pub fn signatures(data: &[u8]) {
-    // Compiled once.
-    static BUILTIN: LazyLock<Signatures> = LazyLock::new(Signatures::builtin);
     let _ = Signatures::count(Path::new("signatures.yaml"), &String::from_utf8_lossy(data));
     for field in [Field::HttpBody, Field::Realm, Field::SdpSession, Field::HttpServer] {
-        for evidence in BUILTIN.evidence(field, &String::from_utf8_lossy(data)) {
+        for evidence in Signatures::builtin().evidence(field, &String::from_utf8_lossy(data)) {
             is_clean(&evidence.value);
         }
     }

@@ -113,10 +113,10 @@ fn log(event: &ScanEvent) {
 
 pub(super) fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem> {
     let builtin = Signatures::builtin();
-    Ok(Arc::new(match &settings.signatures {
-        Some(folder) => builtin.with_folder(folder).map_err(Problem::from_text)?,
-        None => builtin,
-    }))
+    match &settings.signatures {
+        Some(folder) => builtin.with_folder(folder).map(Arc::new).map_err(Problem::from_text),
+        None => Ok(builtin),
+    }
 }
 
 /// Makes sure that snapshots can be saved, where any are wished.

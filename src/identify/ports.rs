@@ -1,12 +1,7 @@
 //! TCP ports where cameras, recorders and media servers listen: what each means, who is asked there first, and what an open
 //! one says by itself.
 
-use std::ops::RangeInclusive;
-
 use crate::model::{Evidence, EvidenceSource, Fact, Kind, Protocol};
-
-/// Raw printing: printers put every byte on paper. Nothing is ever sent to these ports, whoever asks for it.
-pub const NEVER_TOUCHED: RangeInclusive<u16> = 9100..=9107;
 
 /// How early a port is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,11 +140,6 @@ pub fn expects(port: u16, protocol: Protocol) -> bool {
     describe(port).is_some_and(|p| p.expects.contains(&protocol))
 }
 
-/// Whether bytes may be sent to the port.
-pub fn may_be_touched(port: u16) -> bool {
-    port != 0 && !NEVER_TOUCHED.contains(&port)
-}
-
 /// What an open port says by itself: weak words for the maker whose private port it is, and that it has to do with video.
 pub fn evidence(port: u16) -> Vec<Evidence> {
     let Some(known @ Port { maker: Some((maker, weight)), .. }) = describe(port) else { return Vec::new() };
@@ -163,15 +153,14 @@ pub fn evidence(port: u16) -> Vec<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::target::RAW_PRINT_PORTS;
     use std::collections::BTreeSet;
 
     #[test]
     fn no_port_stands_twice_and_none_prints() {
         let distinct: BTreeSet<u16> = TABLE.iter().map(|p| p.port).collect();
         assert_eq!(distinct.len(), TABLE.len());
-        assert!(TABLE.iter().all(|p| may_be_touched(p.port)));
-        assert!(!may_be_touched(9100) && !may_be_touched(9107) && !may_be_touched(0));
-        assert!(may_be_touched(9099) && may_be_touched(9108));
+        assert!(TABLE.iter().all(|p| p.port != 0 && !RAW_PRINT_PORTS.contains(&p.port)));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 //!
 //! `data/signatures/README.md` describes the format. Texts that many makers share have no signature and say nothing.
 
+mod entry;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
-use serde::Deserialize;
+use regex::{Regex, RegexSet, RegexSetBuilder};
 
+use self::entry::{Entry, compile, read, read_builtin, take};
 use crate::identify::vendor;
-use crate::model::{Evidence, EvidenceSource, Fact, Kind};
+use crate::model::{Evidence, EvidenceSource, Fact};
 use crate::text;
 
 /// Where a text was read.
@@ -125,9 +127,10 @@ const LONGEST: usize = 64 * 1024;
 const LONGEST_VALUE: usize = 64;
 
 impl Signatures {
-    /// Those that come with the program.
-    pub fn builtin() -> Self {
-        static BUILTIN: LazyLock<Signatures> = LazyLock::new(|| Signatures::of(read_builtin().unwrap_or_default()));
+    /// Those that come with the program: one set for all who ask, so that each is compiled once.
+    pub fn builtin() -> Arc<Self> {
+        static BUILTIN: LazyLock<Arc<Signatures>> =
+            LazyLock::new(|| Arc::new(Signatures::of(read_builtin().unwrap_or_default())));
         BUILTIN.clone()
     }
 
@@ -136,7 +139,7 @@ impl Signatures {
     /// # Errors
     /// A folder or file that cannot be read, is no list of signatures, holds an unknown key or field, a bad regular
     /// expression or weight, or an example that does not match: with file, line and what was expected.
-    pub fn with_folder(self, folder: &Path) -> Result<Self, SignatureError> {
+    pub fn with_folder(&self, folder: &Path) -> Result<Self, SignatureError> {
         let unreadable = |path: &Path, error: std::io::Error| SignatureError {
             file: path.to_owned(),
             line: None,
@@ -152,7 +155,7 @@ impl Signatures {
         }
         files.sort();
         let mut entries: Vec<Entry> =
-            self.fields.into_values().flat_map(|f| f.signatures).map(|signature| signature.entry).collect();
+            self.fields.values().flat_map(|f| &f.signatures).map(|signature| signature.entry.clone()).collect();
         for file in files {
             let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
             entries.extend(read(&file, &text)?);
@@ -266,165 +269,13 @@ impl Field {
     }
 }
 
-fn take(captures: &Captures<'_>, name: &str) -> Option<String> {
-    let value = text::clean_to(captures.name(name)?.as_str(), LONGEST_VALUE);
-    Some(value).filter(|v| !v.is_empty())
-}
-
 fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(LONGEST)).unwrap_or(text)
 }
 
-fn compile(regex: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(regex).case_insensitive(true).size_limit(4 << 20).build()
-}
-
-/// One signature as written.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    field: Field,
-    regex: String,
-    vendor: Option<String>,
-    model: Option<String>,
-    kind: Option<Kind>,
-    #[serde(default = "half")]
-    weight: f64,
-    kind_weight: Option<f64>,
-    /// Where the fact comes from; for those who read the file.
-    #[serde(rename = "source")]
-    _source: Option<String>,
-    #[serde(default)]
-    examples: Vec<Example>,
-    #[serde(default)]
-    not: Vec<String>,
-}
-
-fn half() -> f64 {
-    0.5
-}
-
-/// A text that must match, and what must be taken out of it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum Example {
-    Text(String),
-    /// `text`, and beside it by the group's name what must be taken out of it.
-    Full(BTreeMap<String, String>),
-}
-
-impl Example {
-    fn text(&self) -> &str {
-        match self {
-            Example::Text(text) => text,
-            Example::Full(full) => full.get("text").map_or("", String::as_str),
-        }
-    }
-
-    fn taken(&self) -> impl Iterator<Item = (&String, &String)> {
-        let full = match self {
-            Example::Text(_) => None,
-            Example::Full(full) => Some(full),
-        };
-        full.into_iter().flatten().filter(|(name, _)| *name != "text")
-    }
-}
-
-impl Entry {
-    fn kind_weight(&self) -> f64 {
-        self.kind_weight.unwrap_or(self.weight)
-    }
-
-    /// What is wrong with it, and what is expected.
-    fn check(&self) -> Result<(), (String, &'static str)> {
-        const GROUPS: [&str; 5] = ["vendor", "model", "firmware", "serial", "hostname"];
-        let regex = compile(&self.regex)
-            .map_err(|e| (format!("bad regular expression: {e}"), "the syntax of https://docs.rs/regex is expected"))?;
-        if let Some(group) = regex.capture_names().flatten().find(|name| !GROUPS.contains(name)) {
-            let what = format!("unknown group '{group}'");
-            return Err((what, "a group is named vendor, model, firmware, serial or hostname"));
-        }
-        let takes = regex.capture_names().flatten().next().is_some();
-        if !takes && self.vendor.is_none() && self.model.is_none() && self.kind.is_none() {
-            return Err(("says nothing".into(), "at least one of vendor, model, kind or a named group is expected"));
-        }
-        if ![self.weight, self.kind_weight()].iter().all(|w| (0.0..=1.0).contains(w)) {
-            return Err(("bad weight".into(), "weights lie between 0 and 1"));
-        }
-        for example in &self.examples {
-            let text = example.text();
-            let captures = regex.captures(text).ok_or_else(|| {
-                (format!("the example '{text}' does not match '{}'", self.regex), "an example matches its regex")
-            })?;
-            for (name, expected) in example.taken() {
-                let got = take(&captures, name);
-                let got = got.as_deref().map(|v| if name == "vendor" { vendor::unify(v) } else { v });
-                if got != Some(expected) {
-                    let what = format!("the example '{text}' gives {name} '{}'", got.unwrap_or_default());
-                    return Err((format!("{what}, not '{expected}'"), "an example gives what stands beside it"));
-                }
-            }
-        }
-        match self.not.iter().find(|text| regex.is_match(text)) {
-            Some(text) => Err((format!("'{text}' matches '{}'", self.regex), "a text under 'not' does not match")),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Reads and checks a file's signatures.
-fn read(file: &Path, text: &str) -> Result<Vec<Entry>, SignatureError> {
-    let entries: Vec<Entry> = serde_yaml::from_str(text).map_err(|e| SignatureError {
-        file: file.to_owned(),
-        line: e.location().map(|l| l.line()),
-        message: text::clean(&e.to_string()),
-        hint: "a list of signatures is expected: field, regex, and what it says: vendor, model, kind, weight".into(),
-    })?;
-    for (index, entry) in entries.iter().enumerate() {
-        entry.check().map_err(|(message, hint)| SignatureError {
-            file: file.to_owned(),
-            line: line_of(text, index),
-            message,
-            hint: hint.into(),
-        })?;
-    }
-    Ok(entries)
-}
-
-/// The line, from 1, where the list's entry of that index begins.
-fn line_of(text: &str, index: usize) -> Option<usize> {
-    let indent = text.lines().find_map(|l| l.trim_start().starts_with("- ").then(|| l.len() - l.trim_start().len()))?;
-    let begins = |line: &str| {
-        line.get(indent..).is_some_and(|l| l.starts_with("- ")) && line.trim_start().len() + indent == line.len()
-    };
-    text.lines().enumerate().filter(|(_, line)| begins(line)).nth(index).map(|(at, _)| at + 1)
-}
-
-/// The files that come with the program.
-const BUILTIN: [(&str, &str); 10] = [
-    ("announce.yaml", include_str!("data/signatures/announce.yaml")),
-    ("certificate.yaml", include_str!("data/signatures/certificate.yaml")),
-    ("favicon.yaml", include_str!("data/signatures/favicon.yaml")),
-    ("http.yaml", include_str!("data/signatures/http.yaml")),
-    ("media_server.yaml", include_str!("data/signatures/media_server.yaml")),
-    ("model.yaml", include_str!("data/signatures/model.yaml")),
-    ("not_cameras.yaml", include_str!("data/signatures/not_cameras.yaml")),
-    ("realm.yaml", include_str!("data/signatures/realm.yaml")),
-    ("rtsp.yaml", include_str!("data/signatures/rtsp.yaml")),
-    ("stream_path.yaml", include_str!("data/signatures/stream_path.yaml")),
-];
-
-/// Their signatures, unchecked: a test checks them.
-fn read_builtin() -> Result<Vec<Entry>, serde_yaml::Error> {
-    let mut entries = Vec::new();
-    for (_, text) in BUILTIN {
-        entries.extend(serde_yaml::from_str::<Vec<Entry>>(text)?);
-    }
-    Ok(entries)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::entry::{BUILTIN, line_of};
     use super::*;
 
     fn said(field: Field, text: &str) -> Vec<(Fact, String)> {

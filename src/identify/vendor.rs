@@ -112,9 +112,9 @@ pub fn maker_behind(name: &str) -> Option<&'static str> {
     find(name).and_then(|v| v.like.as_deref())
 }
 
-/// Whether a stated manufacturer is a place-holder: empty, `NONE`, `--`, `ONVIF`, `H264`, `IPC`, `Camera`, …
+/// Whether a stated name is what makers leave in place of one: empty, `NONE`, `--`, `ONVIF`, `H264`, `IPC`, `Camera`, …
 pub fn says_nothing(name: &str) -> bool {
-    const EMPTY: [&str; 36] = [
+    const EMPTY: [&str; 39] = [
         "",
         "none",
         "null",
@@ -130,6 +130,9 @@ pub fn says_nothing(name: &str) -> bool {
         "h264",
         "h265",
         "hevc",
+        "any",
+        "ipcmodel",
+        "ipcbo",
         "nvt",
         "networkvideotransmitter",
         "ipc",

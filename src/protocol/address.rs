@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::model::stream::url_host;
 use crate::text;
 
 /// The longest announced address that is read, in bytes.
@@ -53,14 +54,6 @@ impl Announced {
     pub fn url_at(&self, host: IpAddr) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}:{}{}", url_host(host), self.port, self.target)
-    }
-}
-
-/// An address as it stands in a URL: IPv6 in brackets.
-pub fn url_host(ip: IpAddr) -> String {
-    match ip {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("[{v6}]"),
     }
 }
 

@@ -26,8 +26,7 @@ pub struct Facts {
 impl Facts {
     /// Adds a source's word on a fact, with the field it was read in; cleaned, and left out when it tells nothing.
     pub fn word(&mut self, fact: Fact, value: Option<&str>, source: EvidenceSource, weight: f64, read_in: &str) {
-        let telling = |v: &String| tells(v) && (fact != Fact::Vendor || !vendor::says_nothing(v));
-        if let Some(value) = value.map(text::clean).filter(telling) {
+        if let Some(value) = value.map(text::clean).filter(|v| !vendor::says_nothing(v)) {
             let detail = format!("{read_in}: {value}");
             self.findings.push(FindingKind::Evidence(Evidence::new(fact, value, source, weight).with_detail(detail)));
         }
@@ -69,35 +68,6 @@ impl Facts {
             _ => None,
         })
     }
-}
-
-/// Whether a text is more than what makers leave in place of a name.
-pub fn tells(value: &str) -> bool {
-    const EMPTY: [&str; 22] = [
-        "",
-        "-",
-        "--",
-        "any",
-        "none",
-        "null",
-        "n/a",
-        "unknown",
-        "default",
-        "onvif",
-        "nvt",
-        "ipc",
-        "ipcam",
-        "ipcamera",
-        "ip camera",
-        "ipc-model",
-        "ipc-bo",
-        "camera",
-        "nvr",
-        "dvr",
-        "model",
-        "network video transmitter",
-    ];
-    !EMPTY.iter().any(|e| value.eq_ignore_ascii_case(e))
 }
 
 /// Says facts while hosts are being found, each once: questions are repeated, and so are answers.

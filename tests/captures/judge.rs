@@ -4,7 +4,6 @@ use camscan::identify::{Decision, vendor};
 use camscan::media::jpeg;
 use camscan::model::{AuthScheme, Fact, Kind, VideoCodec};
 use camscan::protocol::auth;
-use camscan::protocol::facts::tells;
 use camscan::protocol::hls::wire::Playlist;
 use camscan::protocol::http::page;
 use camscan::protocol::onvif::soap::{Answer, Fault};
@@ -520,7 +519,7 @@ impl Judge<'_> {
                     let xaddrs: Vec<&str> =
                         wanted["xaddrs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
                     self.same("XAddrs", m.xaddrs.iter().map(String::as_str).collect(), xaddrs);
-                    let hardware = wanted["hardware"][0].as_str().filter(|h| tells(h));
+                    let hardware = wanted["hardware"][0].as_str().filter(|h| !vendor::says_nothing(h));
                     self.same("hardware", m.said().hardware.as_deref(), hardware);
                     self.same("name", m.said().name.as_deref(), wanted["name"][0].as_str());
                 }

@@ -80,7 +80,7 @@ fn scan_of(net: &FakeNet, plan: ScanPlan, cancel: CancellationToken) -> Scan {
     Scan {
         plan: Arc::new(plan),
         net: Arc::new(net.clone()),
-        signatures: SIGNATURES.get_or_init(|| Arc::new(Signatures::builtin())).clone(),
+        signatures: SIGNATURES.get_or_init(|| Signatures::builtin()).clone(),
         open_connections: 512,
         known: Vec::new(),
         now: clock,

@@ -60,7 +60,7 @@ async fn sweep(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Met
         net,
         interfaces: vec![eth0],
         cancel: CancellationToken::new(),
-        signatures: Arc::new(Signatures::builtin()),
+        signatures: Signatures::builtin(),
         findings,
         swept: Arc::default(),
         warnings,

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Maker;
 use crate::identify::signature::Field;
+use crate::model::stream::url_host;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
-use crate::protocol::address::url_host;
 use crate::protocol::facts::Facts;
 
 /// A device's word on itself. Texts are as sent.

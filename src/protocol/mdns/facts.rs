@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::wire::{Data, Message, Name, PORT};
 use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
+use crate::model::stream::url_host;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
-use crate::protocol::address::url_host;
 use crate::protocol::facts::Facts;
 use crate::text;
 

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use super::wire::{kind_of_type, mac_of_udn};
 use crate::identify::signature::Field;
+use crate::identify::vendor::says_nothing;
 use crate::model::{EvidenceSource, Fact, FindingKind, MacAddr, Protocol, Service, Transport};
 use crate::protocol::address::Announced;
-use crate::protocol::facts::{Facts, tells};
+use crate::protocol::facts::Facts;
 use crate::protocol::xml::{self, Element};
 
 /// A device's description. Texts are as sent, trimmed; what is empty is absent.
@@ -80,7 +81,7 @@ impl Description {
     pub fn facts(&self, host: IpAddr) -> Facts {
         let mut facts = Facts::default();
         let upnp = EvidenceSource::Upnp;
-        let model = self.model_name.as_deref().filter(|m| tells(m)).or(self.model_number.as_deref());
+        let model = self.model_name.as_deref().filter(|m| !says_nothing(m)).or(self.model_number.as_deref());
         facts.word(Fact::Vendor, self.manufacturer.as_deref(), upnp, 0.6, "manufacturer");
         facts.word(Fact::Model, model, upnp, 0.7, "modelName");
         facts.word(Fact::Serial, self.serial.as_deref(), upnp, 0.7, "serialNumber");

@@ -96,7 +96,7 @@ fn implausibility(announced: &Announced, sender: IpAddr) -> u8 {
 mod tests {
     use super::super::wire;
     use super::*;
-    use crate::protocol::facts::tells;
+    use crate::identify::vendor::says_nothing;
     use serde_json::Value;
 
     fn data(name: &str) -> Vec<u8> {
@@ -183,7 +183,7 @@ mod tests {
                 assert_eq!(m.endpoint.as_deref(), wanted["endpoint"].as_str(), "{name}");
                 assert_eq!(m.xaddrs, strings("xaddrs"), "{name}");
                 // A placeholder out of a guide, such as `MODEL`, tells nothing.
-                let telling = |key: &str| strings(key).first().filter(|word| tells(word)).cloned();
+                let telling = |key: &str| strings(key).first().filter(|word| !says_nothing(word)).cloned();
                 assert_eq!(m.said().hardware, telling("hardware"), "{name}");
                 assert_eq!(m.said().name, telling("name"), "{name}");
                 assert_eq!(m.said().profiles, strings("profiles"), "{name}");

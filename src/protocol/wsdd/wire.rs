@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
+use crate::identify::vendor::says_nothing;
 use crate::model::MacAddr;
-use crate::protocol::facts::tells;
 use crate::protocol::xml;
 use crate::text;
 
@@ -251,7 +251,7 @@ impl Said {
     fn add(&mut self, scope: &Scope) {
         let (category, value) = scope.path.split_once('/').unwrap_or((&scope.path, ""));
         let value = value.trim().trim_end_matches('/');
-        let telling = || Some(value).filter(|v| tells(v)).map(str::to_owned);
+        let telling = || Some(value).filter(|v| !says_nothing(v)).map(str::to_owned);
         match category.to_ascii_lowercase().as_str() {
             "name" => self.name = self.name.take().or_else(telling),
             "hardware" => self.hardware = telling().or(self.hardware.take()),
@@ -259,7 +259,7 @@ impl Said {
             "manufacturer" | "mfr" | "vendor" => self.manufacturer = self.manufacturer.take().or_else(telling),
             "location" => {
                 let (level, place) = value.split_once('/').unwrap_or(("", value));
-                let place = Some(place).filter(|p| tells(p)).map(str::to_owned);
+                let place = Some(place).filter(|p| !says_nothing(p)).map(str::to_owned);
                 match level.eq_ignore_ascii_case("country") {
                     true => self.location = self.location.take().or(place),
                     false => self.location = place.or(self.location.take()),
