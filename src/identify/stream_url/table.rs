@@ -25,11 +25,11 @@ pub(super) enum Purpose {
 pub(super) struct Template {
     /// None: common to all.
     pub vendor: Option<String>,
-    purpose: Purpose,
+    pub purpose: Purpose,
     pub with_login: bool,
     pub path: String,
     pub streams: Vec<String>,
-    stream: u32,
+    pub stream: u32,
     port: Option<u16>,
     confidence: Confidence,
 }

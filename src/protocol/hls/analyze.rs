@@ -169,12 +169,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn prove(
-        &self,
-        stream: &mut Stream,
-        from: &Response,
-        segment: Option<&wire::Segment>,
-    ) -> Option<Picture> {
+    async fn prove(&self, stream: &mut Stream, from: &Response, segment: Option<&wire::Segment>) -> Option<Picture> {
         let Some(segment) = segment else {
             let message = "the playlist names no segment";
             manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
