@@ -12,7 +12,7 @@ mod servers;
 mod stopping;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use camscan::identify::signature::Signatures;
@@ -76,11 +76,10 @@ fn clock() -> Timestamp {
 }
 
 fn scan_of(net: &FakeNet, plan: ScanPlan, cancel: CancellationToken) -> Scan {
-    static SIGNATURES: OnceLock<Arc<Signatures>> = OnceLock::new();
     Scan {
         plan: Arc::new(plan),
         net: Arc::new(net.clone()),
-        signatures: SIGNATURES.get_or_init(|| Signatures::builtin()).clone(),
+        signatures: Signatures::builtin(),
         open_connections: 512,
         known: Vec::new(),
         now: clock,

@@ -185,12 +185,9 @@ fn mended(lines: &[&str]) -> String {
             "#EXT-X-BYTERANGE" | "#EXT-X-KEY" | "#EXT-X-MAP" | "#EXT-X-ENDLIST" => _ = writeln!(mended, "{line}"),
             // The segment it stands before is not there.
             "#EXT-X-GAP" => is_gap = true,
-            _ if !line.starts_with('#') => {
-                if !std::mem::take(&mut is_gap) {
-                    let _ = writeln!(mended, "{line}");
-                }
-            }
-            _ => {}
+            _ if line.starts_with('#') => {}
+            _ if std::mem::take(&mut is_gap) => {}
+            _ => _ = writeln!(mended, "{line}"),
         }
     }
     if !has_target {

@@ -63,7 +63,7 @@ impl Detector for StunDetector {
             let connection = if tls { host.connect_tls(port).await } else { host.connect(port).await };
             match connection {
                 Ok(connection) => {
-                    let heard = ask(host, &mut Way::Tcp(connection), Transport::Tcp, port, tls).await;
+                    let heard = ask(host, &mut Way::Tcp(Box::new(connection)), Transport::Tcp, port, tls).await;
                     let spoken = if tls { Heard::SpokenOverTls } else { Heard::Spoken };
                     heard.map_or(Heard::Silence, |()| spoken)
                 }
@@ -77,7 +77,7 @@ impl Detector for StunDetector {
 /// How messages travel.
 enum Way<'a> {
     Udp(&'a dyn Datagram),
-    Tcp(Connection),
+    Tcp(Box<Connection>),
 }
 
 /// Asks for the binding, then for a relay; says what speaks.
