@@ -1,31 +1,54 @@
 //! Ctrl-C and its kin: the first stops the work, the second ends the program.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
+use crate::cli::ui::Ui;
+use crate::protocol::pipe;
+
+/// Said when there is nothing to report yet.
+pub const BEFORE: &str = "interrupted before anything was asked; there is nothing to report";
 
 /// Listens for SIGINT, SIGTERM and SIGHUP from now on. The first cancels `stop`, so that sessions are torn down and the
-/// report is written; the second ends the process at once.
+/// report is written; the second ends the process at once. A signal that was ignored when the program was started stays
+/// ignored: whoever used nohup(1), or `&` in a script, meant it.
 ///
 /// # Errors
 /// When the system gives no signal handler.
-pub fn listen(stop: CancellationToken) -> std::io::Result<()> {
-    let mut signals =
-        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+pub fn listen(stop: CancellationToken, ui: &Ui) -> std::io::Result<()> {
+    let ignored = ignored();
+    let mut signals = Vec::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        if ignored >> kind.as_raw_value().saturating_sub(1) & 1 == 0 {
+            signals.push(signal(kind)?);
+        }
+    }
+    let ui = ui.clone();
     tokio::spawn(async move {
         next(&mut signals).await;
         stop.cancel();
+        // Beside us: who writes to a terminal that stands still waits, and the second signal must be heard.
+        std::thread::spawn(move || ui.warning("interrupted: ending what is under way; once more ends it at once"));
         next(&mut signals).await;
+        pipe::kill_all();
         std::process::exit(i32::from(Exit::Interrupted.code()));
     });
     Ok(())
 }
 
-async fn next([interrupt, terminate, hangup]: &mut [tokio::signal::unix::Signal; 3]) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+/// Waits for any of them; for ever when there are none.
+async fn next(signals: &mut [Signal]) {
+    let mut any: Vec<_> = signals.iter_mut().map(|signal| Box::pin(signal.recv())).collect();
+    if any.is_empty() {
+        std::future::pending::<()>().await;
     }
+    futures::future::select_all(any.drain(..)).await;
+}
+
+/// The signals this process ignores, the first in the lowest bit (proc_pid_status(5)); none where that cannot be told.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -7,11 +7,15 @@ pub mod interrupt;
 pub mod man;
 pub mod output;
 pub mod probe;
+pub mod ready;
 pub mod scan;
 pub mod schema;
 pub mod verdict;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+
+use anyhow::anyhow;
 
 use crate::cli::args::{Cli, Command, ConfigCommand};
 use crate::cli::environment::Environment;
@@ -19,10 +23,13 @@ use crate::cli::exit::Exit;
 use crate::cli::log;
 use crate::cli::settings::{Settings, TerminalSettings};
 use crate::cli::ui::Ui;
+use ready::Ready;
 
 /// Does what the command line asks and says how the program ends. Errors have been printed when it returns.
 pub fn run(cli: &Cli, environment: &Environment) -> Exit {
-    dispatch(cli, environment).unwrap_or_else(|error| {
+    tell_panics();
+    let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(cli, environment)));
+    outcome.unwrap_or_else(|_| Err(anyhow!(MISTAKE))).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if exit != Exit::Success {
             let color = is_coloured(cli, environment);
@@ -30,6 +37,27 @@ pub fn run(cli: &Cli, environment: &Environment) -> Exit {
         }
         exit
     })
+}
+
+/// What no guard further down has caught.
+const MISTAKE: &str = "camscan failed by a mistake of its own\nhint: the line before says where; please report it";
+
+/// Panics go where the log goes, once there is one, and leave the progress line whole.
+fn tell_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!("a mistake of ours: {}", told(panic));
+        } else {
+            default(panic);
+        }
+    }));
+}
+
+/// Where a panic happened and what it says, which may hold what a device sent.
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    format!("{place}: {}", crate::text::clean(panic.payload_as_str().unwrap_or_default()))
 }
 
 /// Whether an error is coloured: it may be one that kept the settings from being read.
@@ -53,11 +81,13 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         }
         Command::Scan(_) => {
             let (settings, ui) = settings(cli, environment)?;
-            return runtime()?.block_on(scan::run(&settings, &ui));
+            let ready = Ready::new(&settings, &ui)?;
+            return runtime()?.block_on(scan::run(&settings, ready, &ui));
         }
         Command::Probe(_) => {
             let (settings, ui) = settings(cli, environment)?;
-            return runtime()?.block_on(probe::run(&settings, &ui));
+            let ready = Ready::new(&settings, &ui)?;
+            return runtime()?.block_on(probe::run(&settings, ready, &ui));
         }
         Command::Export(arguments) => return export::run(&arguments.file, &settings(cli, environment)?.0),
     }

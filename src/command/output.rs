@@ -73,6 +73,10 @@ impl Outputs {
     /// # Errors
     /// The first failure, after every other place has been written.
     pub fn write(&self, report: &Report, streamed: bool) -> anyhow::Result<()> {
+        crate::net::with_file_rights(|| self.write_each(report, streamed))
+    }
+
+    fn write_each(&self, report: &Report, streamed: bool) -> anyhow::Result<()> {
         let picture = |path: &str| self.pictures.read(path);
         let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture) };
         let mut outcome = Ok(());

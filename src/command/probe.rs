@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::output::Outputs;
+use super::ready::Ready;
 use super::{interrupt, scan};
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
@@ -14,24 +14,24 @@ use crate::cli::ui::Ui;
 use crate::model::finding::StreamHint;
 use crate::model::stream::url_host;
 use crate::model::{
-    Credential, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, ScanStatus, StreamStatus, TargetSet,
-    TargetSpec,
+    Credential, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet, TargetSpec,
 };
 use crate::net::Net;
-use crate::net::real::RealNet;
 
 /// Looks at each target in depth and writes one report of all.
 ///
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
-pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
-    let outputs = Outputs::check(&settings.output)?.in_depth();
-    scan::check_snapshots(settings)?;
-    let signatures = scan::signatures(settings)?;
-    let net = RealNet::new();
+pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<Exit> {
+    let Ready { outputs, signatures, net, .. } = ready;
+    let outputs = outputs.in_depth();
     let stop = CancellationToken::new();
-    interrupt::listen(stop.clone())?;
-    let (plan, known) = plan(settings, net.as_ref()).await?;
+    interrupt::listen(stop.clone(), ui)?;
+    let Some(planned) = stop.run_until_cancelled(plan(settings, net.as_ref())).await else {
+        ui.warning(interrupt::BEFORE);
+        return Ok(Exit::Interrupted);
+    };
+    let (plan, known) = planned?;
     let report = scan::scan(plan, known, net, signatures, &stop, &outputs, ui).await;
     ui.finish();
     outputs.write(&report, outputs.streams())?;
@@ -39,7 +39,7 @@ pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
         .devices
         .iter()
         .any(|d| !d.services.is_empty() || d.streams.iter().any(|s| s.status != StreamStatus::Error));
-    if report.scan.status == ScanStatus::Interrupted && stop.is_cancelled() {
+    if stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }
     if !answered {

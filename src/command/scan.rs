@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::export::read_report;
+use super::ready::Ready;
 use super::{interrupt, output::Outputs, verdict};
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
@@ -15,31 +15,29 @@ use crate::cli::ui::Ui;
 use crate::export::jsonl;
 use crate::export::table::{self, TableOptions};
 use crate::identify::signature::Signatures;
-use crate::model::{Finding, Report, ScanEvent, ScanPlan, ScanStatus};
+use crate::model::{Finding, Report, ScanEvent, ScanPlan};
 use crate::net::Net;
-use crate::net::real::RealNet;
-use crate::protocol::snapshot;
 use crate::scan::{Scan, targets};
 
 /// Scans, writes the report, and says how the program ends.
 ///
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
-pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
-    let outputs = Outputs::check(&settings.output)?;
-    check_snapshots(settings)?;
-    let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
-    let signatures = signatures(settings)?;
-    let net = RealNet::new();
+pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<Exit> {
+    let Ready { outputs, baseline, signatures, net } = ready;
     let stop = CancellationToken::new();
-    interrupt::listen(stop.clone())?;
+    interrupt::listen(stop.clone(), ui)?;
     let request = targets::Request {
         specs: &settings.targets,
         exclude: &settings.exclude,
         interfaces: &settings.interfaces,
         large_subnets: settings.large_subnets,
     };
-    let resolved = targets::resolve(&request, net.as_ref()).await.map_err(Problem::from_text)?;
+    let Some(resolved) = stop.run_until_cancelled(targets::resolve(&request, net.as_ref())).await else {
+        ui.warning(interrupt::BEFORE);
+        return Ok(Exit::Interrupted);
+    };
+    let resolved = resolved.map_err(Problem::from_text)?;
     for warning in &resolved.warnings {
         ui.warning(warning);
     }
@@ -47,7 +45,8 @@ pub async fn run(settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     let report = scan(plan, Vec::new(), net, signatures, &stop, &outputs, ui).await;
     ui.finish();
     outputs.write(&report, outputs.streams())?;
-    if report.scan.status == ScanStatus::Interrupted && stop.is_cancelled() {
+    // Also when it came while the report was written, whole: whoever sent it wants to know that it was heard.
+    if stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }
     let broken = verdict::broken(&settings.fail_on, &report, baseline.as_ref());
@@ -109,19 +108,6 @@ fn log(event: &ScanEvent) {
         }
         ScanEvent::Swept { .. } | ScanEvent::Warning(_) => {}
     }
-}
-
-pub(super) fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem> {
-    let builtin = Signatures::builtin();
-    match &settings.signatures {
-        Some(folder) => builtin.with_folder(folder).map(Arc::new).map_err(Problem::from_text),
-        None => Ok(builtin),
-    }
-}
-
-/// Makes sure that snapshots can be saved, where any are wished.
-pub(super) fn check_snapshots(settings: &Settings) -> Result<(), Problem> {
-    settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from_text)
 }
 
 pub(super) fn own_addresses(net: &dyn Net) -> Vec<std::net::IpAddr> {

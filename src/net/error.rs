@@ -56,6 +56,7 @@ impl NetError {
         let message = match kind {
             ErrorKind::Refused => "connection refused".to_owned(),
             ErrorKind::Timeout => "timed out".to_owned(),
+            ErrorKind::Unreachable if is_routeless(error) => NO_ROUTE.to_owned(),
             ErrorKind::Unreachable => "host unreachable".to_owned(),
             ErrorKind::Closed => "connection closed by the device".to_owned(),
             _ => error.to_string(),
@@ -68,10 +69,21 @@ impl NetError {
         NetError::new(to, stage, ErrorKind::Timeout, "timed out")
     }
 
+    /// Whether no network leads to the endpoint: neither it nor its neighbours can be asked.
+    pub fn is_without_route(&self) -> bool {
+        self.message == NO_ROUTE
+    }
+
     /// Whether the same step can succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, ErrorKind::Timeout | ErrorKind::Closed | ErrorKind::Busy | ErrorKind::Local)
     }
+}
+
+const NO_ROUTE: &str = "no route to its network";
+
+fn is_routeless(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown)
 }
 
 /// The kind of failure an operating system's error stands for.

@@ -133,3 +133,18 @@ pub trait Datagram: Send + Sync {
 pub fn connection_limit() -> usize {
     platform::connection_limit()
 }
+
+/// Gives up for good every right the program was started with (root's, or those of its file), for this thread and all it
+/// starts from now on: to be called before the first other thread is started. What takes a right to open is opened
+/// before, by [`RealNet::in_reserve`]. With `keep_files`, the right to write where root may stays in reserve.
+///
+/// # Errors
+/// When the system refuses; the rights are as they were, or fewer.
+pub fn give_up_rights(keep_files: bool) -> io::Result<()> {
+    platform::give_up(keep_files)
+}
+
+/// Writes files with the right to write where root may, if it was kept. It holds for this thread, while `work` lasts.
+pub fn with_file_rights<T>(work: impl FnOnce() -> T) -> T {
+    platform::with_file_rights(work)
+}

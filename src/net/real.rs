@@ -22,12 +22,24 @@ const DISCARD_PORT: u16 = 9;
 pub struct RealNet {
     zones: Zones,
     resolver: Resolver,
+    reserve: platform::Reserve,
 }
 
 impl RealNet {
     /// Opens nothing yet; DNS is set up when the first name is asked for.
     pub fn new() -> Arc<Self> {
         Arc::new(RealNet::default())
+    }
+
+    /// Opens at once what takes a right to open: ICMP, and a link of every kind for each of `interfaces`, if raw frames are
+    /// wanted. So that the rights can be given up ([`super::give_up_rights`]) before anything is read. What the system
+    /// refuses is asked for again, and refused again, when it is needed.
+    pub fn in_reserve(raw_frames: bool, interfaces: &[Interface]) -> Arc<Self> {
+        let has_links = |i: &&Interface| raw_frames && i.mac.is_some() && !i.loopback && !i.point_to_point;
+        // One for the answers to SYNs, and one to ask each of its networks by ARP.
+        let links = interfaces.iter().filter(has_links).map(|i| 1 + i.addresses.iter().filter(|a| a.is_ipv4()).count());
+        let reserve = platform::Reserve::open(links.sum(), open_icmp);
+        Arc::new(RealNet { reserve, ..RealNet::default() })
     }
 }
 
@@ -77,7 +89,7 @@ impl Net for RealNet {
     }
 
     fn link(&self, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
-        platform::open_link(interface, kind)
+        platform::open_link(self.reserve.link()?, interface, kind)
     }
 
     fn own_port(&self) -> io::Result<OwnPort> {
@@ -98,17 +110,8 @@ impl Net for RealNet {
     }
 
     fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
-        let (domain, protocol) = if v6 { (Domain::IPV6, Protocol::ICMPV6) } else { (Domain::IPV4, Protocol::ICMPV4) };
-        // The kernel hands out only our own answers on a datagram socket; a raw one sees everybody's.
-        let (socket, framing) = match open_socket(domain, Type::DGRAM, protocol) {
-            Ok(socket) => (socket, Framing::Payload),
-            Err(_) => {
-                let socket = open_socket(domain, Type::RAW, protocol)?;
-                (socket, if v6 { Framing::Payload } else { Framing::Ipv4Header })
-            }
-        };
-        // A burst of answers to a sweep must not overflow it; less than asked for is no failure.
-        let _ = socket.set_recv_buffer_size(4 << 20);
+        let socket = self.reserve.icmp(v6).map_or_else(|| open_icmp(v6), Ok)?;
+        let framing = if !v6 && socket.r#type()? == Type::RAW { Framing::Ipv4Header } else { Framing::Payload };
         Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing }))
     }
 
@@ -129,6 +132,15 @@ fn open_socket(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<Soc
     #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
     let socket = Socket::new(domain, kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The kernel hands out only our own answers on a datagram socket; a raw one sees everybody's.
+fn open_icmp(v6: bool) -> io::Result<Socket> {
+    let (domain, protocol) = if v6 { (Domain::IPV6, Protocol::ICMPV6) } else { (Domain::IPV4, Protocol::ICMPV4) };
+    let socket = open_socket(domain, Type::DGRAM, protocol).or_else(|_| open_socket(domain, Type::RAW, protocol))?;
+    // A burst of answers to a sweep must not overflow it; less than asked for is no failure.
+    let _ = socket.set_recv_buffer_size(4 << 20);
     Ok(socket)
 }
 

@@ -13,6 +13,7 @@ use super::pipe;
 use crate::media::jpeg;
 use crate::media::picture::Picture;
 use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
+use crate::net::with_file_rights;
 use crate::probe::HostContext;
 
 /// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
@@ -60,7 +61,8 @@ pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Pictur
         Err(why) => return stream.warnings.push(format!("no snapshot: {why}")),
     };
     let shown = path.display().to_string();
-    let written = tokio::task::spawn_blocking(move || write(&path, &picture)).await.unwrap_or_else(|e| Err(e.into()));
+    let written = tokio::task::spawn_blocking(move || with_file_rights(|| write(&path, &picture))).await;
+    let written = written.unwrap_or_else(|e| Err(e.into()));
     match written {
         Ok(()) => stream.snapshot = Some(shown),
         Err(why) => stream.warnings.push(format!("the snapshot could not be saved as '{shown}': {why}")),

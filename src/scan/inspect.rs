@@ -17,31 +17,38 @@ use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
 /// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
 /// itself and are looked at first. Without any port only the host's name is asked for: that it is up was the question.
 pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
+    // Every step is guarded by itself; this is for what lies between them.
+    caught(&host, "host", look_at(&host, own_ports, resolve_name)).await;
+    host.say_logins().await;
+}
+
+async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool) {
     let name = async {
         if resolve_name {
-            guarded(&host, "dns", name_of(&host)).await;
+            guarded(host, "dns", name_of(host)).await;
         }
     };
     if host.options.ports.is_empty() && own_ports.is_empty() {
         name.await;
         return;
     }
-    let ports = ports_of(&host, own_ports);
+    let ports = ports_of(host, own_ports);
     let announced_later = async {
-        look_at_ports(&host, &ports).await;
+        // Its parts keep to the host's time by themselves, and what they found by then is said.
+        caught(host, "ports", look_at_ports(host, &ports)).await;
         // What announced itself while the others were looked at.
-        let late: Vec<u16> = announced(&host).into_iter().filter(|p| !ports.contains(p)).collect();
+        let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
         if !late.is_empty() {
-            look_at_ports(&host, &late).await;
+            caught(host, "ports", look_at_ports(host, &late)).await;
         }
     };
     let began = Instant::now();
-    tokio::join!(inquire(&host), name, announced_later);
+    tokio::join!(inquire(host), name, announced_later);
     for analyser in ANALYSERS {
         if host.is_over() {
             break;
         }
-        guarded(&host, analyser.name(), analyser.run(&host)).await;
+        guarded(host, analyser.name(), analyser.run(host)).await;
     }
     if !host.cancel.is_cancelled() && host.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
@@ -49,7 +56,6 @@ pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
             format!("the host's time of {seconds} s was over before all was looked at; raise it with --host-timeout");
         host.error("host", ErrorKind::Timeout, message).await;
     }
-    host.say_logins().await;
     tracing::debug!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
 }
 
@@ -164,14 +170,16 @@ async fn name_of(host: &HostContext) {
 
 /// Runs one step within the host's time; a panic in it becomes that step's error.
 async fn guarded<T>(host: &HostContext, name: &str, step: impl Future<Output = T>) -> Option<T> {
-    match timeout(host.time_left(), AssertUnwindSafe(step).catch_unwind()).await {
-        Ok(Ok(value)) => Some(value),
-        Ok(Err(_)) => {
-            host.error(name, ErrorKind::Local, "this step failed by a mistake of ours; the others went on").await;
-            None
-        }
-        Err(_) => None,
+    caught(host, name, timeout(host.time_left(), step)).await?.ok()
+}
+
+/// Runs one step; a panic in it becomes that step's error.
+async fn caught<T>(host: &HostContext, name: &str, step: impl Future<Output = T>) -> Option<T> {
+    let outcome = AssertUnwindSafe(step).catch_unwind().await;
+    if outcome.is_err() {
+        host.error(name, ErrorKind::Local, "this step failed by a mistake of ours; the others went on").await;
     }
+    outcome.ok()
 }
 
 #[cfg(test)]

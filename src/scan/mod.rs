@@ -6,10 +6,12 @@ pub mod targets;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -26,6 +28,7 @@ use crate::net::pace::Pace;
 use crate::net::{Crowd, Dialer, Interface, Net};
 use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins, PortProber};
 use crate::protocol;
+use crate::protocol::sweep::{AddressList, segments};
 use crate::protocol::tcp::syn::SynScanner;
 use crate::registry::Registry;
 
@@ -118,6 +121,8 @@ struct Run {
     facts: HashMap<IpAddr, Arc<HostFacts>>,
     findings: Option<mpsc::Sender<Finding>>,
     ports: Option<Arc<dyn PortProber>>,
+    /// The interfaces that targets are behind.
+    links: Vec<String>,
     ran: Vec<Method>,
     warnings: Vec<String>,
 }
@@ -140,6 +145,7 @@ impl Run {
             facts: HashMap::new(),
             findings: Some(findings),
             ports: None,
+            links: Vec::new(),
             ran: Vec::new(),
             warnings: Vec::new(),
             scan,
@@ -158,6 +164,8 @@ impl Run {
         };
         note_zones(&self.scan, &interfaces);
         self.dialer.crowd().know_links(&interfaces);
+        let targets = AddressList::of_targets(&self.scan.plan.targets);
+        self.links = segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect();
         self.start_port_prober(&interfaces);
         let context = Arc::new(DiscoveryContext {
             plan: self.scan.plan.clone(),
@@ -180,8 +188,9 @@ impl Run {
                 tracing::info!(method = method.as_str(), "discovery began");
                 self.discovery.spawn(async move {
                     let stop = context.cancel.clone();
-                    let outcome = stop.run_until_cancelled(discoverer.discover(&context)).await;
-                    (method, outcome.unwrap_or(Ok(())))
+                    let discovery = AssertUnwindSafe(discoverer.discover(&context)).catch_unwind();
+                    let outcome = stop.run_until_cancelled(discovery).await.unwrap_or(Ok(Ok(())));
+                    (method, outcome.unwrap_or_else(|_| Err(mistake_in(method))))
                 });
             }
         }
@@ -255,12 +264,26 @@ impl Run {
         if self.dialer.crowd().is_stuck() {
             self.warn(STUCK.to_owned(), tell);
         }
+        self.say_links_lost(tell);
         // What is known of hosts that were cut short, or that were not looked at, is told too.
         for ip in self.registry.unfinished() {
             self.take_done(ip, tell);
         }
         tell(ScanEvent::Swept { addresses: self.swept.load(Ordering::Relaxed) });
         if stopped { ScanStatus::Interrupted } else { ScanStatus::Complete }
+    }
+
+    /// Who is behind an interface that went away was not there to be asked.
+    fn say_links_lost(&mut self, tell: &mut impl FnMut(ScanEvent)) {
+        let Ok(up) = self.scan.net.interfaces() else { return };
+        for name in std::mem::take(&mut self.links) {
+            if !up.iter().any(|i| i.name == name) {
+                self.warn(
+                    format!("the interface {name} went down during the scan: hosts behind it may be missing"),
+                    tell,
+                );
+            }
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -355,9 +378,7 @@ impl Run {
                 self.ran.push(method);
             }
             Ok((_, Err(why))) => self.warn(why, tell),
-            Err(error) if error.is_panic() => {
-                self.warn("a discovery method failed by a mistake of ours; the others went on".into(), tell);
-            }
+            // It catches its panics, and is aborted only when all is over.
             Err(_) => {}
         }
         if self.discovery.is_empty() {
@@ -370,18 +391,12 @@ impl Run {
         done: Result<(IpAddr, Option<Credential>), JoinError>,
         tell: &mut impl FnMut(ScanEvent),
     ) {
-        match done {
-            Ok((ip, worked)) => {
-                self.facts.remove(&ip);
-                self.worked.extend(worked.map(|login| (ip, login)));
-                if self.is_looked_at(ip) {
-                    self.take_done(ip, tell);
-                }
-            }
-            Err(error) if error.is_panic() => {
-                self.warn("the inspection of a host failed by a mistake of ours; the others went on".into(), tell);
-            }
-            Err(_) => {}
+        // It catches its panics, and is aborted only when all is over.
+        let Ok((ip, worked)) = done else { return };
+        self.facts.remove(&ip);
+        self.worked.extend(worked.map(|login| (ip, login)));
+        if self.is_looked_at(ip) {
+            self.take_done(ip, tell);
         }
     }
 
@@ -416,6 +431,10 @@ async fn take_place<'a>(ip: IpAddr, places: &'a Semaphore, neighbours: Option<&C
             _ => return Some(place),
         }
     }
+}
+
+fn mistake_in(method: Method) -> String {
+    format!("discovery by {} failed by a mistake of ours; the other methods went on", method.as_str())
 }
 
 /// Tells the network through which interface the link-local targets are reached.

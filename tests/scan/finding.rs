@@ -123,24 +123,6 @@ async fn the_report_is_the_same_to_the_byte_however_often_it_is_made() {
     assert_eq!(reports[0], reports[2]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_step_that_panics_is_that_steps_error_alone() {
-    let net = FakeNet::new();
-    Camera::new("192.0.2.10").on(&net);
-    pages(&net, "192.0.2.10:8080", |_| http("200 OK", "", ""));
-    // The first connect asks whether the port is open; the second is the detector's.
-    net.panic_on("192.0.2.10:8080", 2);
-    net.panic_on_name("192.0.2.10");
-    let outcome = scan(&net, plan()).await;
-    let errors = &outcome.device("192.0.2.10").errors;
-    let stages: Vec<&str> =
-        errors.iter().filter(|e| e.message.contains("mistake of ours")).map(|e| &*e.stage).collect();
-    assert_eq!(stages.len(), 2, "{errors:?}");
-    assert!(stages.contains(&"dns"), "{errors:?}");
-    assert_eq!(streams(&outcome, "192.0.2.10").len(), 1);
-    assert_eq!(outcome.report.warnings, [""; 0]);
-}
-
 /// A camera has an IPv4 and an IPv6 address more often than not; asked at both, it would count refused logins twice.
 #[tokio::test(start_paused = true)]
 async fn a_second_address_of_a_camera_is_not_asked_again_and_a_camera_of_ipv6_alone_is() {

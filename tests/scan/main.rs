@@ -7,8 +7,10 @@ mod bounds;
 mod finding;
 mod hostile;
 mod logins;
+mod mistakes;
 mod net;
 mod servers;
+mod sessions;
 mod stopping;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use camscan::model::MacAddr;
+use camscan::model::{MacAddr, Method};
 use camscan::net::link::LinkKind;
 use camscan::net::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
 use futures::FutureExt;
@@ -77,6 +77,8 @@ struct State {
     /// The connect to an address that panics, counted down to 1.
     panics: HashMap<SocketAddr, usize>,
     panics_on_name: HashSet<IpAddr>,
+    /// What the method needs of the network panics.
+    panics_in: Option<Method>,
     connects: Vec<(Instant, SocketAddr)>,
     open: HashMap<SocketAddr, usize>,
     most_open: HashMap<SocketAddr, usize>,
@@ -169,6 +171,15 @@ impl FakeNet {
     /// Asking DNS for the name panics.
     pub fn panic_on_name(&self, ip: &str) {
         self.lock().panics_on_name.insert(ip.parse().unwrap());
+    }
+
+    /// What only this method of discovery does panics: a mistake of ours.
+    pub fn panic_in(&self, method: Method) {
+        self.lock().panics_in = Some(method);
+    }
+
+    fn is_wrong_in(&self, method: Method) -> bool {
+        self.lock().panics_in == Some(method)
     }
 
     /// Answers datagrams.
@@ -355,6 +366,7 @@ impl Net for FakeNet {
     }
 
     fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+        assert!(!self.is_wrong_in(Method::Icmp), "a mistake of ours");
         Err(io::ErrorKind::PermissionDenied.into())
     }
 
@@ -382,6 +394,15 @@ struct Socket {
 impl Datagram for Socket {
     fn send_to<'a>(&'a self, data: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<usize>> {
         let sent = Sent { to };
+        let method = match to.port() {
+            3702 => Method::Onvif,
+            1900 => Method::Ssdp,
+            5353 => Method::Mdns,
+            _ => Method::Beacon,
+        };
+        let is_to_all =
+            to.ip().is_multicast() || to.ip() == IpAddr::from([255; 4]) || to.ip() == IpAddr::from([192, 0, 2, 255]);
+        assert!(!(is_to_all && self.net.is_wrong_in(method)), "a mistake of ours");
         let scripts = self.net.lock().scripts.clone();
         let mut answers: Vec<Answer> = scripts.iter().flat_map(|script| script(&sent)).collect();
         answers.sort_by_key(|(after, ..)| *after);
@@ -420,6 +441,7 @@ struct Wire {
 
 impl Link for Wire {
     fn send(&self, frames: &[&[u8]]) -> io::Result<usize> {
+        assert!(!self.net.is_wrong_in(Method::Arp), "a mistake of ours");
         for frame in frames {
             let wanted: [u8; 4] = frame[38..42].try_into().unwrap();
             let mut state = self.net.lock();

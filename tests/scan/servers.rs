@@ -100,7 +100,7 @@ impl Camera {
         asked.header("Authorization").is_some_and(|a| a.strip_prefix("Basic ") == Some(&expected))
     }
 
-    fn sdp(&self) -> String {
+    pub fn sdp(&self) -> String {
         let (ip, name) = (&self.ip, &self.session_name);
         format!(
             "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns={name}\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n\
@@ -128,7 +128,7 @@ pub fn whole_request(buffer: &mut Vec<u8>) -> Option<String> {
 }
 
 /// The pictures of a real camera, each as the interleaved frames of its RTP packets (RFC 6184, RFC 2326 §10.12).
-fn packets() -> Vec<Vec<u8>> {
+pub fn packets() -> Vec<Vec<u8>> {
     let file = include_bytes!("../data/media/camera_h264_1280x720_25fps.h264");
     let starts: Vec<usize> = (0..file.len() - 3).filter(|&i| file[i..].starts_with(&[0, 0, 1])).collect();
     let ends = starts.iter().skip(1).copied().chain([file.len()]);

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use socket2::Socket;
+
 use crate::net::{Interface, Link, Neighbour, link::LinkKind};
 
 fn unsupported<T>(what: &str) -> io::Result<T> {
@@ -10,7 +12,7 @@ fn unsupported<T>(what: &str) -> io::Result<T> {
 }
 
 /// None here.
-pub(in crate::net) fn open_link(_: &Interface, _: LinkKind) -> io::Result<Box<dyn Link>> {
+pub(in crate::net) fn open_link(_: Socket, _: &Interface, _: LinkKind) -> io::Result<Box<dyn Link>> {
     unsupported("raw Ethernet frames")
 }
 
@@ -36,4 +38,35 @@ pub(in crate::net) fn set_multicast_interface_v4(
     local: Ipv4Addr,
 ) -> io::Result<()> {
     socket.set_multicast_if_v4(&local)
+}
+
+/// Nothing is given up here: only Linux parts root's rights.
+pub(in crate::net) fn give_up(_keep_files: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// Does it, with the rights there are.
+pub(in crate::net) fn with_file_rights<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Nothing is opened ahead.
+#[derive(Default)]
+pub(in crate::net) struct Reserve;
+
+impl Reserve {
+    /// Nothing.
+    pub(in crate::net) fn open(_links: usize, _icmp: impl Fn(bool) -> io::Result<Socket>) -> Reserve {
+        Reserve
+    }
+
+    /// None here.
+    pub(in crate::net) fn link(&self) -> io::Result<Socket> {
+        unsupported("raw Ethernet frames")
+    }
+
+    /// None.
+    pub(in crate::net) fn icmp(&self, _v6: bool) -> Option<Socket> {
+        None
+    }
 }

@@ -41,7 +41,9 @@ impl Discoverer for TcpSweep {
             let list = if by_arp { off_link(&targets, &context.interfaces) } else { targets };
             crate::protocol::sweep::note_zones(context);
             let v6: Vec<IpAddr> = context.plan.targets.ipv6_hosts().collect();
-            Sweep::new(context, &list, v6, true).run().await;
+            let sweep = Sweep::new(context, &list, v6, true);
+            sweep.run().await;
+            sweep.say_routeless();
             Ok(())
         }
         .boxed()
@@ -61,6 +63,8 @@ struct Sweep<'a> {
     v6: Vec<IpAddr>,
     counts: bool,
     up: Mutex<HashSet<IpAddr>>,
+    /// The first address to whose network no route leads.
+    routeless: Mutex<Option<IpAddr>>,
 }
 
 /// One question: which address, which of its ports by rank, how long to wait.
@@ -68,7 +72,7 @@ type Question = (IpAddr, usize, Duration, bool);
 
 impl<'a> Sweep<'a> {
     fn new(context: &'a DiscoveryContext, v4: &'a AddressList, v6: Vec<IpAddr>, counts: bool) -> Self {
-        Sweep { context, v4, v6, counts, up: Mutex::default() }
+        Sweep { context, v4, v6, counts, up: Mutex::default(), routeless: Mutex::default() }
     }
 
     /// Port by port over all addresses, then the first ports once more; who has answered is asked no further.
@@ -129,6 +133,11 @@ impl<'a> Sweep<'a> {
         match self.context.dialer.tcp(SocketAddr::new(ip, port), wait).await {
             Ok(_closed_at_once) => Answer::Open,
             Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Closed) => Answer::Refused,
+            Err(error) if error.is_without_route() => {
+                let mut routeless = self.routeless.lock().unwrap_or_else(PoisonError::into_inner);
+                *routeless = Some(routeless.map_or(ip, |known| known.min(ip)));
+                Answer::Silence
+            }
             Err(_) => Answer::Silence,
         }
     }
@@ -141,6 +150,16 @@ impl<'a> Sweep<'a> {
 
     fn is_up(&self, ip: IpAddr) -> bool {
         self.up.lock().unwrap_or_else(PoisonError::into_inner).contains(&ip)
+    }
+
+    /// Says so when no network leads to targets.
+    fn say_routeless(&self) {
+        if let Some(ip) = *self.routeless.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.context.warn(format!(
+                "no route leads to {ip}, so it and others there could not be asked\nhint: is this machine in that network, \
+                 and its interface up? `ip route get {ip}` says which way the system would take"
+            ));
+        }
     }
 
     /// Says so when the answers are too many to be true.

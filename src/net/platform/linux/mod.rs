@@ -3,6 +3,7 @@
 mod filter;
 mod neighbours;
 mod packet;
+mod rights;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 pub(in crate::net) use neighbours::neighbours;
 pub(in crate::net) use packet::open_link;
+pub(in crate::net) use rights::{Reserve, give_up, with_file_rights};
 
 /// Sets an option of a socket.
 fn set_option<T: Copy>(socket: &Socket, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {

@@ -20,18 +20,23 @@ const BATCH: usize = 64;
 /// Holds the answers of a burst while the receiver is busy; bytes.
 const RECEIVE_BUFFER: usize = 32 << 20;
 
-/// Opens an interface for frames of one kind.
-pub(in crate::net) fn open_link(interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
-    // Protocol 0 receives nothing: not one frame is delivered before the filter is in place.
+/// A socket that receives nothing yet: what needs a right is done, and what comes after needs none.
+pub(super) fn raw_socket() -> io::Result<Socket> {
+    // Protocol 0: not one frame is delivered before the filter is in place.
     #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
     let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
-    socket.attach_filter(&filter::program(kind))?;
-    // Our own requests are of no interest; kernels before 4.20 deliver them, and the readers ignore them.
-    let _ = set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
     // More than the system's limit needs CAP_NET_ADMIN; without it the limit is what we get.
     if set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &(RECEIVE_BUFFER as libc::c_int)).is_err() {
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     }
+    Ok(socket)
+}
+
+/// Opens an interface for frames of one kind, on a socket of [`raw_socket`].
+pub(in crate::net) fn open_link(socket: Socket, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+    socket.attach_filter(&filter::program(kind))?;
+    // Our own requests are of no interest; kernels before 4.20 deliver them, and the readers ignore them.
+    let _ = set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
     let protocol = match kind {
         LinkKind::Arp => libc::ETH_P_ARP,
         LinkKind::TcpAnswers { .. } => libc::ETH_P_IP,

@@ -1,0 +1,61 @@
+//! What a scan takes from the machine before it begins: files are checked and read, and what needs a privilege is opened.
+//! Then the privileges are given up, before the first thread is started and the first byte of the network is read.
+
+use std::sync::Arc;
+
+use super::export::read_report;
+use super::output::Outputs;
+use crate::cli::problem::Problem;
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::identify::signature::Signatures;
+use crate::model::{Method, Report};
+use crate::net::real::RealNet;
+use crate::net::{self, Net};
+use crate::protocol::snapshot;
+
+/// What has been taken.
+pub struct Ready {
+    /// The places the report goes to.
+    pub outputs: Outputs,
+    /// The earlier report to compare with.
+    pub baseline: Option<Report>,
+    /// The signatures.
+    pub signatures: Arc<Signatures>,
+    /// The network.
+    pub net: Arc<RealNet>,
+}
+
+impl Ready {
+    /// Makes everything ready. To be called while the process has one thread; those it starts later have no more rights
+    /// than this one.
+    ///
+    /// # Errors
+    /// What cannot be read or written; nothing has been sent.
+    pub fn new(settings: &Settings, ui: &Ui) -> anyhow::Result<Ready> {
+        let outputs = Outputs::check(&settings.output)?;
+        settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from_text)?;
+        let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
+        let signatures = signatures(settings)?;
+        let net = network(settings);
+        let writes_files = !settings.output.files.is_empty() || settings.probe.snapshots.is_some();
+        if let Err(error) = net::give_up_rights(writes_files) {
+            ui.warning(format!("the system does not let the privileges be given up, so they are kept: {error}"));
+        }
+        Ok(Ready { outputs, baseline, signatures, net })
+    }
+}
+
+fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem> {
+    let builtin = Signatures::builtin();
+    match &settings.signatures {
+        Some(folder) => builtin.with_folder(folder).map(Arc::new).map_err(Problem::from_text),
+        None => Ok(builtin),
+    }
+}
+
+fn network(settings: &Settings) -> Arc<RealNet> {
+    let mut interfaces = RealNet::new().interfaces().unwrap_or_default();
+    interfaces.retain(|i| settings.interfaces.is_empty() || settings.interfaces.contains(&i.name));
+    RealNet::in_reserve(settings.methods.contains(&Method::Arp), &interfaces)
+}
