@@ -255,7 +255,7 @@ fn after_size_line(line: &[u8], first: bool, out: &mut Vec<u8>) -> State {
 
 /// A body unpacked to at most `max` bytes, and whether it was cut there. What the header claims counts less than the
 /// first bytes: some say gzip and send plain text, some the other way round.
-pub fn unpack(body: Vec<u8>, encoding: Option<&str>, max: usize) -> (Vec<u8>, bool) {
+pub fn unpack(mut body: Vec<u8>, encoding: Option<&str>, max: usize) -> (Vec<u8>, bool) {
     let deflate = encoding.is_some_and(|e| e.to_ascii_lowercase().contains("deflate"));
     let unpacked = if body.starts_with(&[0x1f, 0x8b]) {
         read_bounded(MultiGzDecoder::new(body.as_slice()), max)
@@ -266,7 +266,11 @@ pub fn unpack(body: Vec<u8>, encoding: Option<&str>, max: usize) -> (Vec<u8>, bo
     } else {
         None
     };
-    unpacked.unwrap_or((body, false))
+    unpacked.unwrap_or_else(|| {
+        let cut = body.len() > max;
+        body.truncate(max);
+        (body, cut)
+    })
 }
 
 /// Reads to the end or to `max`; what came before an error in the data is kept, nothing at all is none.
@@ -392,6 +396,7 @@ mod tests {
         let cut = unpack(packed[..packed.len() / 2].to_vec(), Some("gzip"), 1 << 20);
         assert!(cut.1 && !cut.0.is_empty());
         assert_eq!(unpack(b"plain".to_vec(), Some("gzip"), 100), (b"plain".to_vec(), false));
+        assert_eq!(unpack(b"plain".to_vec(), Some("gzip"), 3), (b"pla".to_vec(), true));
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
         zlib.write_all(b"abc").unwrap();
         assert_eq!(unpack(zlib.finish().unwrap(), Some("deflate"), 100), (b"abc".to_vec(), false));
