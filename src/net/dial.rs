@@ -18,6 +18,7 @@ use super::pace::Pace;
 use super::tls::{self, TlsInfo};
 use super::{BoxStream, Net, NetError, Stage};
 use crate::model::ErrorKind;
+use crate::model::target::RAW_PRINT_PORTS;
 
 /// Dials for everybody: one pace, one bound of open connections for the scan, one for each host.
 pub struct Dialer {
@@ -61,8 +62,13 @@ impl Dialer {
     /// descriptors, ports or neighbour entries, it waits and tries again: the host is not to blame.
     ///
     /// # Errors
-    /// Refused, timed out, unreachable, or a failure of this machine that did not pass.
+    /// Refused, timed out, unreachable, or a failure of this machine that did not pass. Where printers print whatever is
+    /// sent to them nothing is, whoever says that something else is there.
     pub async fn tcp(&self, to: SocketAddr, limit: Duration) -> Result<Connection, NetError> {
+        if RAW_PRINT_PORTS.contains(&to.port()) {
+            let message = "never contacted: printers print whatever is sent to this port";
+            return Err(NetError::new(to, Stage::Connect, ErrorKind::Refused, message));
+        }
         let host = self.host_permits(to.ip());
         let permits = (acquire(host).await, acquire(self.all.clone()).await);
         let mut pause = Duration::from_millis(20);
@@ -164,5 +170,25 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::fake::FakeNet;
+
+    #[tokio::test]
+    async fn nothing_is_sent_to_where_printers_print() {
+        let net = FakeNet::new();
+        for port in 9099..=9108 {
+            net.serve(&format!("192.0.2.10:{port}"), |_, _| async {});
+        }
+        let dialer = Dialer::new(net, Arc::new(Pace::new(None)), 8, 4);
+        for port in 9099..=9108 {
+            let to = SocketAddr::new([192, 0, 2, 10].into(), port);
+            let outcome = dialer.tcp(to, Duration::from_secs(1)).await.map(|c| c.peer.port()).map_err(|e| e.kind);
+            assert_eq!(outcome, if RAW_PRINT_PORTS.contains(&port) { Err(ErrorKind::Refused) } else { Ok(port) });
+        }
     }
 }

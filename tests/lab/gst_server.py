@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """GStreamer's RTSP server with the mounts and the login a test asks for.
 
-usage: gst_server.py ADDRESS PORT [--basic USER:PASS | --digest USER:PASS] [--tls CERT KEY] [--udp] PATH PIPELINE [PATH PIPELINE]...
-Prints "ready" when it listens. Ends with its standard input, so that no test can leave it behind.
+usage: gst_server.py ADDRESS PORT [--basic USER:PASS | --digest USER:PASS] [--tls CERT KEY] [--udp] [--log FILE] PATH PIPELINE [PATH PIPELINE]...
+FILE gets a line for every PLAY and every TEARDOWN, with the session's path. Ends with its standard input.
 """
 import sys
 import threading
@@ -22,11 +22,14 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service(port)
-    auth, permissions, transports = None, None, None
+    auth, permissions, transports, log = None, None, None, None
     while rest and rest[0].startswith("--"):
         option = rest.pop(0)
         if option == "--udp":
             transports = GstRtsp.RTSPLowerTrans.UDP
+            continue
+        if option == "--log":
+            log = open(rest.pop(0), "w", encoding="utf-8")
             continue
         auth = auth or GstRtspServer.RTSPAuth()
         if option == "--tls":
@@ -64,11 +67,20 @@ def main() -> None:
         mounts.add_factory(path, factory)
     if auth:
         server.set_auth(auth)
+    if log:
+        def note(_client, context, what: str) -> None:
+            log.write(f"{what} {context.uri.abspath}\n")
+            log.flush()
+
+        def connected(_server, client) -> None:
+            client.connect("play-request", note, "play")
+            client.connect("teardown-request", note, "teardown")
+
+        server.connect("client-connected", connected)
     if not server.attach(None):
         sys.exit("the port is taken")
     loop = GLib.MainLoop()
     threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), daemon=True).start()
-    print("ready", flush=True)
     loop.run()
 
 

@@ -1,5 +1,9 @@
-//! A network of its own: one namespace per host, joined by a bridge. Nothing of it touches the machine's networks.
+//! A network of its own: one namespace per host, joined by a bridge. Nothing of it touches the machine's networks, and
+//! nothing of it stays, however the test ends.
 
+use std::cell::RefCell;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,11 +11,17 @@ use std::time::{Duration, Instant};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// A bridge and the hosts on it. Everything is removed when it is dropped.
+/// How long the servers may take until they listen, all together.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A bridge and the hosts on it. Everything is removed when it is dropped, or when this process is no more.
 pub struct Lan {
     id: String,
-    hosts: Vec<String>,
-    servers: Vec<Server>,
+    /// By address.
+    hosts: Vec<(String, Host)>,
+    servers: RefCell<Vec<Server>>,
+    keeper: Child,
+    folder: tempfile::TempDir,
 }
 
 /// A host of the network: the name of its namespace.
@@ -20,81 +30,112 @@ pub struct Host(String);
 
 struct Server {
     name: String,
+    log: std::path::PathBuf,
     child: Child,
+    host: Host,
+    ready: Box<dyn Fn(&Host) -> bool>,
 }
+
+/// Waits for the end of its standard input, then ends what runs in the namespaces and removes them and the folder. It is
+/// in a session of its own: what is typed to end the tests does not reach it.
+const KEEPER: &str = r#"
+cat > /dev/null
+for name in $(ip netns list | cut -d ' ' -f 1 | grep "^$1-"); do
+    for pid in $(ip netns pids "$name"); do kill -9 "$pid" 2> /dev/null; done
+    ip netns del "$name"
+done
+rm -rf "$2"
+"#;
 
 impl Lan {
     /// An empty network.
     pub fn new() -> Lan {
         let id = format!("cam{:x}n{}", std::process::id() & 0xfffff, NEXT.fetch_add(1, Ordering::Relaxed));
-        let lan = Lan { id: id.clone(), hosts: vec![format!("{id}-br")], servers: Vec::new() };
-        must(ip(&["netns", "add", &format!("{id}-br")]));
-        let bridge = Host(format!("{id}-br"));
-        must(bridge.run("ip", &["link", "add", "br0", "type", "bridge"]));
-        must(bridge.run("ip", &["link", "set", "br0", "up"]));
+        let folder = tempfile::Builder::new().prefix("camscan-lab").tempdir().unwrap();
+        // Whoever scans without root must be able to read it.
+        must(Command::new("chmod").arg("755").arg(folder.path()).output().unwrap());
+        let keeper = Command::new("setsid")
+            .args(["sh", "-c", KEEPER, "keeper", &id])
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lan = Lan { id, hosts: Vec::new(), servers: RefCell::default(), keeper, folder };
+        must(ip(&["netns", "add", &lan.bridge().0]));
+        batch(&lan.bridge(), "link add br0 type bridge\nlink set br0 up\n");
         lan
     }
 
-    /// Adds a host with an address (`10.77.0.10/24`) and a MAC address, and joins it to the bridge.
+    /// A folder for the servers' files, removed with the network.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn bridge(&self) -> Host {
+        Host(format!("{}-br", self.id))
+    }
+
+    /// Adds a host with an address (`10.77.0.10`, of a /24) and a MAC address, and joins it to the bridge.
     pub fn host(&mut self, address: &str, mac: &str) -> Host {
         let number = self.hosts.len();
-        let name = format!("{}-{number}", self.id);
         let port = format!("p{number}");
-        must(ip(&["netns", "add", &name]));
-        self.hosts.push(name.clone());
-        let bridge = Host(format!("{}-br", self.id));
-        let host = Host(name);
-        must(bridge.run(
-            "ip",
-            &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "address", mac, "netns", &host.0],
-        ));
-        must(bridge.run("ip", &["link", "set", &port, "master", "br0", "up"]));
-        must(host.run("ip", &["link", "set", "lo", "up"]));
-        must(host.run("ip", &["addr", "add", address, "dev", "eth0"]));
-        must(host.run("ip", &["link", "set", "eth0", "up"]));
+        let host = Host(format!("{}-{number}", self.id));
+        self.hosts.push((address.to_owned(), host.clone()));
+        must(ip(&["netns", "add", &host.0]));
+        let wire = format!("link add {port} type veth peer name eth0 address {mac} netns {}\n", host.0);
+        batch(&self.bridge(), &format!("{wire}link set {port} master br0 up\n"));
         // Multicast needs a route in a namespace without a default one.
-        must(host.run("ip", &["route", "add", "224.0.0.0/4", "dev", "eth0"]));
+        let own = format!("link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\n");
+        batch(&host, &format!("{own}route add 224.0.0.0/4 dev eth0\n"));
         host
     }
 
-    /// Starts a server on a host and waits until `ready` holds, at most 20 s. It is ended with the network.
-    pub fn serve(&mut self, host: &Host, program: &str, arguments: &[&str], ready: impl Fn(&Host) -> bool) {
+    /// The host with an address.
+    pub fn host_at(&self, address: &str) -> &Host {
+        &self.hosts.iter().find(|(of, _)| of == address).unwrap().1
+    }
+
+    /// Starts a server on a host; [`Lan::wait`] waits until `ready` holds. It is ended with the network.
+    pub fn serve(&self, host: &Host, program: &str, arguments: &[&str], ready: impl Fn(&Host) -> bool + 'static) {
+        let number = self.servers.borrow().len();
+        let log = self.folder().join(format!("server-{number}.log"));
+        let file = std::fs::File::create(&log).unwrap();
         let child = host
             .command(program, arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
             .spawn()
             .unwrap_or_else(|e| panic!("{program} cannot be started: {e}"));
-        self.servers.push(Server { name: program.to_owned(), child });
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !ready(host) {
-            let server = self.servers.last_mut().expect("it was pushed just now");
-            if let Ok(Some(status)) = server.child.try_wait() {
-                assert!(status.success(), "{} ended with {status} before it was ready", server.name);
+        let server = Server { name: program.to_owned(), log, child, host: host.clone(), ready: Box::new(ready) };
+        self.servers.borrow_mut().push(server);
+    }
+
+    /// Waits until all servers are ready.
+    pub fn wait(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        for server in self.servers.borrow_mut().iter_mut() {
+            while !(server.ready)(&server.host) {
+                let said = || std::fs::read_to_string(&server.log).unwrap_or_default();
+                if let Ok(Some(status)) = server.child.try_wait() {
+                    panic!("{} ended with {status} before it was ready:\n{}", server.name, said());
+                }
+                assert!(Instant::now() < deadline, "{} was not ready in time:\n{}", server.name, said());
+                std::thread::sleep(Duration::from_millis(50));
             }
-            assert!(Instant::now() < deadline, "{program} was not ready in time");
-            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
 
 impl Drop for Lan {
     fn drop(&mut self) {
-        for server in &mut self.servers {
+        for server in self.servers.get_mut() {
             // Our own child, by its id; it may have ended by itself.
             let _ = server.child.kill();
             let _ = server.child.wait();
         }
-        for name in self.hosts.iter().rev() {
-            // What a server left running in the namespace ends with it.
-            if let Ok(pids) = Command::new("ip").args(["netns", "pids", name]).output() {
-                for pid in String::from_utf8_lossy(&pids.stdout).split_whitespace() {
-                    let _ = Command::new("kill").args(["-9", pid]).output();
-                }
-            }
-            let _ = ip(&["netns", "del", name]);
-        }
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 
@@ -104,6 +145,8 @@ impl Host {
         assert!(!self.0.is_empty() && Path::new("/run/netns").join(&self.0).exists(), "no namespace '{}'", self.0);
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0, program]).args(arguments);
+        // What is typed to end the tests ends them first; what they started ends with them.
+        command.process_group(0);
         command
     }
 
@@ -135,6 +178,18 @@ fn ip(arguments: &[&str]) -> Output {
     Command::new("ip").args(arguments).output().unwrap_or_else(|e| panic!("ip: {e}"))
 }
 
+/// Commands of `ip` in a namespace, one a line.
+fn batch(host: &Host, commands: &str) {
+    let mut child = Command::new("ip")
+        .args(["-n", &host.0, "-batch", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("ip: {e}"));
+    child.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
+    must(child.wait_with_output().unwrap());
+}
+
 fn must(output: Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -144,7 +199,11 @@ pub fn possible(programs: &[&str]) -> bool {
     let why = if !is_root() {
         Some("it needs root to make network namespaces".to_owned())
     } else {
-        programs.iter().chain(&["ip", "ss"]).find(|p| !is_installed(p)).map(|p| format!("{p} is not installed"))
+        programs
+            .iter()
+            .chain(&["ip", "ss", "setsid"])
+            .find(|p| !is_installed(p))
+            .map(|p| format!("{p} is not installed"))
     };
     let Some(why) = why else { return true };
     assert!(std::env::var("CAMSCAN_LAB").as_deref() != Ok("required"), "the lab is obligatory here, but {why}");

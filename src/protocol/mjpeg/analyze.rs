@@ -80,6 +80,17 @@ type Place = (u16, bool, String);
 /// A stream, and a picture that came over it.
 type Found = (Stream, Option<Picture>);
 
+/// What a server does with a path it does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    /// Says so. Then a demand for a login means that there is something.
+    Honest,
+    /// Gives pictures at any path.
+    AnyPath,
+    /// Something that says nothing of other paths.
+    Unknown,
+}
+
 struct Walk<'a> {
     host: &'a HostContext,
     found: usize,
@@ -124,18 +135,22 @@ impl Walk<'_> {
             }
         }
         paths.truncate(MAX_PATHS);
-        // A server that demands a login for every path says nothing by it.
-        let mut selective = None;
+        let mut nature = None;
         let found_before = self.found;
         for place in paths {
             let is_guess = common.iter().any(|c| c.path == place.2);
             if self.is_over() || (is_guess && self.found > found_before) {
                 return;
             }
-            if selective.is_none() {
-                selective = Some(self.is_selective(port, tls).await);
+            let nature = match nature {
+                Some(known) => known,
+                None => *nature.insert(self.nature(port, tls).await),
+            };
+            if nature == Nature::AnyPath {
+                // One picture, by whatever name.
+                return self.ask((port, tls, "/".to_owned()), false).await;
             }
-            self.ask(place, selective.unwrap_or(false)).await;
+            self.ask(place, nature == Nature::Honest).await;
         }
     }
 
@@ -150,10 +165,13 @@ impl Walk<'_> {
             .collect()
     }
 
-    /// Whether the server tells paths it has from those it has not.
-    async fn is_selective(&self, port: u16, tls: bool) -> bool {
-        let request = Request { max_body: 1024, follow: false, ..Request::get(port, tls, IMPOSSIBLE) };
-        client::send(self.host, request).await.is_ok_and(|answer| matches!(answer.status, 400 | 404 | 410))
+    async fn nature(&self, port: u16, tls: bool) -> Nature {
+        let request = Request { follow: false, ..Request::get(port, tls, IMPOSSIBLE) };
+        match client::open(self.host, request).await {
+            Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
+            Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
+            _ => Nature::Unknown,
+        }
     }
 
     /// Asks one place. `selective` says that a demand for a login means that there is something.

@@ -79,6 +79,10 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     let Asker { mut client, asked, .. } = asker;
     tell_login(host, port, tls, &client, &asked, offered).await;
     report_cut(host, port, &walked.cut_short, &asked).await;
+    if is_sound_alone(&asked) {
+        let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
+        host.say(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
+    }
     let mut described = Vec::new();
     let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
     if !has_video && walked.cut_short.is_none() && host.may_guess() {
@@ -155,10 +159,26 @@ async fn prove(host: &HostContext, client: &mut Client, described: Vec<(String, 
             host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
         }
         if host.options.snapshots.is_some() {
+            if host.options.per_host == 1 {
+                // A picture may be fetched over HTTP, and this connection would stand in its way.
+                client.disconnect();
+            }
             snapshot::save(host, &mut stream, picture.as_ref()).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         }
     }
+}
+
+/// Whether all that is described is sound: such a server speaks RTSP as cameras do, and is none.
+fn is_sound_alone(asked: &HashMap<String, Asked>) -> bool {
+    let mut sessions = 0;
+    for (_, session) in asked.values().flat_map(|asked| &asked.outcome) {
+        if session.video().is_some() || session.audio().is_none() {
+            return false;
+        }
+        sessions += 1;
+    }
+    sessions > 0
 }
 
 /// What the port demands of those who want a stream, which OPTIONS alone rarely tells.

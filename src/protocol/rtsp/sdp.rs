@@ -162,12 +162,14 @@ impl Session {
         self.name.as_deref().is_some_and(|name| name.starts_with("SatIPServer:"))
     }
 
-    /// The picture: the first video whose codec is known, else the first. None of a tuner's.
+    /// The picture: the first video whose codec is known, else the first. None of a tuner's, and none that is inactive
+    /// (RFC 8866 §6.7.4).
     pub fn video(&self) -> Option<&Media> {
         if self.is_tuner() {
             return None;
         }
-        let mut videos = self.medias.iter().filter(|m| m.kind == MediaKind::Video);
+        let is_sent = |m: &&Media| m.kind == MediaKind::Video && m.direction != Some(Direction::Inactive);
+        let mut videos = self.medias.iter().filter(is_sent);
         let first = videos.clone().next();
         videos.find(|m| m.video.as_ref().is_some_and(|v| v.codec.is_some())).or(first)
     }

@@ -41,11 +41,30 @@ impl Marks {
     }
 }
 
+/// The pictures without the first where that was made long before the rest: servers keep a key frame for whoever comes
+/// next, and what passed since tells nothing of the rate.
+fn without_stored<'a, 'f>(pictures: &'a [&'f Frame]) -> &'a [&'f Frame] {
+    /// How many of the others' intervals are long.
+    const LONG: u64 = 4;
+    let interval = |w: &[&Frame]| match w {
+        [a, b] => b.timestamp.abs_diff(a.timestamp),
+        _ => 0,
+    };
+    let mut intervals = pictures.windows(2).map(interval);
+    let first = intervals.next().unwrap_or(0);
+    let mut rest: Vec<u64> = intervals.collect();
+    rest.sort_unstable();
+    let usual = rest.get(rest.len() / 2).copied().unwrap_or(0);
+    let is_stored = rest.len() >= 6 && usual > 0 && first > usual.saturating_mul(LONG);
+    pictures.get(usize::from(is_stored)..).unwrap_or_default()
+}
+
 impl Meter {
     /// What the frames measure.
     pub fn measured(&self) -> Measured {
         let run = self.longest_run();
         let pictures: Vec<&Frame> = self.frames.iter().filter(|f| f.run == run && f.picture).collect();
+        let pictures = without_stored(&pictures);
         if pictures.len() <= 2 && self.marks.count >= MIN_COMPARED.1 {
             return self.measured_by_marks();
         }

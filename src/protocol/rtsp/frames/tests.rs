@@ -309,6 +309,19 @@ fn what_a_strict_depacketizer_refuses_is_counted_all_the_same() {
     assert_eq!(meter.video().unwrap().width, Some(1280));
 }
 
+/// A server that keeps a key frame for whoever comes next sends that first, however old it is.
+#[test]
+fn a_stored_first_frame_says_nothing_of_the_rate() {
+    let mut sender = Sender::new();
+    for (number, payloads) in h264_frames().iter().take(30).enumerate() {
+        let age = if number == 0 { 1.9 } else { 0.0 };
+        let at = 2.0 + number as f64 / 25.0;
+        sender.frame(payloads, ((at - age) * 90_000.0) as u32, at);
+    }
+    let meter = measure(&media("H264", ""), &sender.packets);
+    assert_eq!((meter.measured().fps, meter.measured().by_arrival), (Some(25.0), false));
+}
+
 #[test]
 fn sound_is_measured() {
     let sdp = "v=0\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/16000/1\na=fmtp:97 mode=AAC-hbr;config=1408";

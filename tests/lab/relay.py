@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""Stands before servers that speak RTSP or HTTP and writes down what their clients do.
+
+usage: relay.py LOG ADDRESS PORT=TARGET...
+What comes to ADDRESS:PORT goes to 127.0.0.1:TARGET. LOG gets a JSON object a line: a connection that opens or closes, with
+how many are open then, and every request with the answer to it. Ends with its standard input.
+
+One thread does all: a client that closes one connection before it opens the next is never seen with both.
+"""
+import collections
+import json
+import re
+import selectors
+import socket
+import sys
+
+
+class Framer:
+    """Messages of RTSP or HTTP out of bytes, with the interleaved data between them left out (RFC 2326 §10.12)."""
+
+    def __init__(self) -> None:
+        self.bytes = b""
+
+    def push(self, more: bytes) -> list:
+        self.bytes += more
+        messages = []
+        while self.bytes:
+            if self.bytes[0] == 0x24:
+                end = 4 + int.from_bytes(self.bytes[2:4], "big") if len(self.bytes) >= 4 else 4
+            else:
+                head = self.bytes.find(b"\r\n\r\n")
+                length = re.search(rb"(?im)^content-length:\s*(\d+)", self.bytes[: max(head, 0)])
+                end = head + 4 + int(length.group(1) if length else 0) if head >= 0 else sys.maxsize
+            if len(self.bytes) < end:
+                break
+            if self.bytes[0] != 0x24:
+                messages.append(self.bytes[:end])
+            self.bytes = self.bytes[end:]
+        return messages
+
+
+class Pair:
+    """A client's connection and that to the server behind it."""
+
+    def __init__(self, number: int, port: int, client: socket.socket, server: socket.socket) -> None:
+        self.number, self.port, self.client, self.server = number, port, client, server
+        self.asked, self.answers = Framer(), Framer()
+        self.waiting = collections.deque()
+
+
+def asked(message: bytes) -> dict:
+    first = message.split(b"\r\n", 1)[0].split(b" ")
+    login = re.search(rb"(?im)^authorization:\s*(\w+)", message)
+    wsse = b"UsernameToken" in message
+    action = re.search(rb"<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)", message)
+    return {
+        "method": first[0].decode("latin-1"),
+        "target": first[1].decode("latin-1") if len(first) > 1 else "",
+        "login": login.group(1).decode().lower() if login else "wsse" if wsse else None,
+        "action": action.group(1).decode() if action else None,
+    }
+
+
+def main() -> None:
+    log = open(sys.argv[1], "a", encoding="utf-8")
+    address, ports = sys.argv[2], [argument.split("=") for argument in sys.argv[3:]]
+    selector, pairs, count = selectors.DefaultSelector(), set(), 0
+
+    def note(what: str, pair: Pair, **more: object) -> None:
+        log.write(json.dumps({"what": what, "connection": pair.number, "port": pair.port, **more}) + "\n")
+        log.flush()
+
+    def close(pair: Pair) -> None:
+        if pair in pairs:
+            pairs.remove(pair)
+            for end in (pair.client, pair.server):
+                selector.unregister(end)
+                end.close()
+            note("closed", pair, open=len(pairs))
+
+    def carry(pair: Pair, source: socket.socket, drain: socket.socket) -> None:
+        try:
+            while data := source.recv(65536, socket.MSG_DONTWAIT):
+                if source is pair.client:
+                    pair.waiting.extend(asked(m) for m in pair.asked.push(data))
+                else:
+                    answered(pair, data)
+                drain.sendall(data)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        close(pair)
+
+    def answered(pair: Pair, data: bytes) -> None:
+        for message in pair.answers.push(data):
+            status = re.match(rb"(?:RTSP|HTTP)/\S+ (\d+)", message)
+            if status and pair.waiting and status.group(1) != b"100":
+                note("request", pair, **pair.waiting.popleft(), status=int(status.group(1)))
+
+    def accept(listener: socket.socket, port: int, target: int) -> None:
+        nonlocal count
+        # Whatever was closed before this one was opened has arrived before it.
+        for pair in list(pairs):
+            carry(pair, pair.client, pair.server)
+        client = listener.accept()[0]
+        count += 1
+        pair = Pair(count, port, client, socket.create_connection(("127.0.0.1", target)))
+        pairs.add(pair)
+        note("opened", pair, open=len(pairs))
+        selector.register(client, selectors.EVENT_READ, lambda: carry(pair, client, pair.server))
+        selector.register(pair.server, selectors.EVENT_READ, lambda: carry(pair, pair.server, client))
+
+    for port, target in ports:
+        listener = socket.create_server((address, int(port)))
+        do = lambda listener=listener, port=int(port), target=int(target): accept(listener, port, target)  # noqa: E731
+        selector.register(listener, selectors.EVENT_READ, do)
+    selector.register(sys.stdin, selectors.EVENT_READ, sys.exit)
+    while True:
+        for key, _ in selector.select():
+            # An earlier one may have closed it.
+            if selector.get_map().get(key.fd) is key:
+                key.data()
+
+
+main()
