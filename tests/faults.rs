@@ -2,13 +2,7 @@
 //! machine it runs on. In network namespaces the tests make and remove themselves; without root they say so and pass.
 
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test code outside of test functions")]
 
 #[expect(dead_code, reason = "the demo needs more of it than the tests")]
 #[path = "../examples/demo/fleet/mod.rs"]

@@ -95,8 +95,8 @@ fn packager(lab: &mut Lab) -> Place {
     );
     let manifests = ["manifest.mpd", "index.m3u8", "media_1.m3u8"].map(|name| format!("{folder}/{name}"));
     let is_there = move |_: &Host| {
-        let texts = manifests.iter().map(|m| std::fs::read_to_string(m).unwrap_or_default());
-        texts.clone().all(|text| !text.is_empty()) && texts.last().is_some_and(|text| has_segments(&text))
+        let mut texts = manifests.iter().map(|m| std::fs::read_to_string(m).unwrap_or_default());
+        texts.clone().all(|text| !text.is_empty()) && texts.next_back().is_some_and(|text| has_segments(&text))
     };
     lab.lan.serve(&host, "ffmpeg", &arguments.split_whitespace().collect::<Vec<_>>(), is_there);
     let stream = |protocol: &str, url: &str, (width, height): (u32, u32)| {
