@@ -94,7 +94,11 @@ impl Dialer {
     /// # Errors
     /// As [`Dialer::tcp`]; kind `Tls` when the handshake fails.
     pub async fn tls(&self, to: SocketAddr, name: &str, limit: Duration) -> Result<Connection, NetError> {
-        self.tcp(to, limit).await?.into_tls(name, limit).await
+        match self.tcp(to, limit).await?.into_tls(name, limit).await {
+            #[cfg(feature = "legacy-tls")]
+            Err(error) if error.is_too_old_tls() => self.tcp(to, limit).await?.into_old_tls(limit).await,
+            outcome => outcome,
+        }
     }
 
     fn host_permits(&self, ip: IpAddr) -> Arc<Semaphore> {
@@ -136,9 +140,26 @@ impl Connection {
     /// # Errors
     /// Kind `Tls` when the peer speaks no TLS that we do, `Timeout` when it does not answer.
     pub async fn into_tls(self, name: &str, limit: Duration) -> Result<Connection, NetError> {
+        self.shake(limit, |stream| tls::handshake(stream, name)).await
+    }
+
+    /// The same with a device that was heard to speak nothing newer than what the program reads by itself
+    /// ([`NetError::is_too_old_tls`]).
+    ///
+    /// # Errors
+    /// As [`Connection::into_tls`].
+    #[cfg(feature = "legacy-tls")]
+    pub async fn into_old_tls(self, limit: Duration) -> Result<Connection, NetError> {
+        self.shake(limit, super::old_tls::handshake).await
+    }
+
+    async fn shake<F>(self, limit: Duration, hands: impl FnOnce(BoxStream) -> F) -> Result<Connection, NetError>
+    where
+        F: Future<Output = io::Result<(BoxStream, TlsInfo)>>,
+    {
         let Connection { stream, peer, connected_in, permits, .. } = self;
         let started = Instant::now();
-        match timeout_at(started + limit, tls::handshake(stream, name)).await {
+        match timeout_at(started + limit, hands(stream)).await {
             Err(_) => Err(NetError::timeout(peer, Stage::Tls)),
             Ok(Err(error)) => Err(NetError::new(peer, Stage::Tls, ErrorKind::Tls, error.to_string())),
             Ok(Ok((stream, info))) => {

@@ -74,6 +74,11 @@ impl NetError {
         self.message == NO_ROUTE
     }
 
+    /// Whether the peer speaks TLS, and nothing newer than what is not read here.
+    pub fn is_too_old_tls(&self) -> bool {
+        self.kind == ErrorKind::Tls && super::tls::too_old(&self.message).is_some()
+    }
+
     /// Whether the same step can succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, ErrorKind::Timeout | ErrorKind::Closed | ErrorKind::Busy | ErrorKind::Local)

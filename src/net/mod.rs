@@ -12,6 +12,8 @@ pub mod fake_lan;
 pub mod fake_udp;
 pub mod interface;
 pub mod link;
+#[cfg(feature = "legacy-tls")]
+mod old_tls;
 pub mod pace;
 mod platform;
 pub mod real;

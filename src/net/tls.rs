@@ -40,7 +40,7 @@ pub struct TlsInfo {
 
 impl TlsInfo {
     /// What a certificate says; a malformed one says nothing.
-    fn of(certificate: Option<&[u8]>) -> TlsInfo {
+    pub(super) fn of(certificate: Option<&[u8]>) -> TlsInfo {
         let Some(Ok((_, certificate))) = certificate.map(x509_parser::parse_x509_certificate) else {
             return TlsInfo::default();
         };
@@ -259,11 +259,49 @@ pub mod testing {
             .unwrap();
         tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(stream).await.ok()
     }
+
+    /// A server that is ended with the test.
+    pub struct Server(
+        std::process::Child,
+        #[expect(dead_code, reason = "the files go when it is dropped")] tempfile::TempDir,
+    );
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// OpenSSL made to speak that version alone (`-tls1`), on a port of loopback; none where it is not installed.
+    pub fn openssl(version: &str) -> Option<(Server, u16)> {
+        use std::io::BufRead as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (shown, key) = certificate("old", &[], 2099);
+        let (cert_file, key_file) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        std::fs::write(&cert_file, shown.pem()).unwrap();
+        std::fs::write(&key_file, key.serialize_pem()).unwrap();
+        let mut child = std::process::Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", version, "-cipher", "ALL:@SECLEVEL=0", "-www"])
+            .arg("-cert")
+            .arg(&cert_file)
+            .arg("-key")
+            .arg(&key_file)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .ok()?;
+        let output = child.stdout.take()?;
+        let server = Server(child, folder);
+        let lines = std::io::BufReader::new(output).lines().map_while(Result::ok);
+        let port = lines.take(20).find_map(|l| l.strip_prefix("ACCEPT ")?.rsplit(':').next()?.trim().parse().ok())?;
+        Some((server, port))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{accept_as, certificate};
+    use super::testing::{accept_as, certificate, openssl};
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -349,39 +387,5 @@ mod tests {
             let said = too_old(&message).unwrap_or_else(|| panic!("{message}"));
             assert!(said.contains("TLS 1.1 or older") || said.contains(also), "{said}");
         }
-    }
-
-    /// A server that is ended with the test.
-    struct Server(std::process::Child, #[expect(dead_code, reason = "removed when dropped")] tempfile::TempDir);
-
-    impl Drop for Server {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    fn openssl(version: &str) -> Option<(Server, u16)> {
-        use std::io::BufRead as _;
-        let folder = tempfile::tempdir().unwrap();
-        let (shown, key) = certificate("old", &[], 2099);
-        let (cert_file, key_file) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
-        std::fs::write(&cert_file, shown.pem()).unwrap();
-        std::fs::write(&key_file, key.serialize_pem()).unwrap();
-        let mut child = std::process::Command::new("openssl")
-            .args(["s_server", "-accept", "127.0.0.1:0", version, "-cipher", "ALL:@SECLEVEL=0", "-www"])
-            .arg("-cert")
-            .arg(&cert_file)
-            .arg("-key")
-            .arg(&key_file)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .ok()?;
-        let output = child.stdout.take()?;
-        let server = Server(child, folder);
-        let lines = std::io::BufReader::new(output).lines().map_while(Result::ok);
-        let port = lines.take(20).find_map(|l| l.strip_prefix("ACCEPT ")?.rsplit(':').next()?.trim().parse().ok())?;
-        Some((server, port))
     }
 }

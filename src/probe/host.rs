@@ -207,8 +207,12 @@ impl HostContext {
     /// # Errors
     /// As [`Dialer::tls`].
     pub async fn connect_tls(&self, port: u16) -> Result<Connection, NetError> {
-        let connection = self.connect(port).await?;
-        connection.into_tls(&self.name, self.options.request_timeout.min(self.time_left())).await
+        let limit = || self.options.request_timeout.min(self.time_left());
+        match self.connect(port).await?.into_tls(&self.name, limit()).await {
+            #[cfg(feature = "legacy-tls")]
+            Err(error) if error.is_too_old_tls() => self.connect(port).await?.into_old_tls(limit()).await,
+            outcome => outcome,
+        }
     }
 
     /// Waits until nobody else has an RTSP connection to the host: many cameras serve one client at a time. None when it

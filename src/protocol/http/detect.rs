@@ -208,7 +208,7 @@ async fn describe(host: &HostContext, response: &Response) -> Service {
     service
 }
 
-/// What the certificate gives away: its subject, the names it is for, and that its time is over.
+/// What the certificate gives away: its subject, the names it is for, and that its time is over; and that TLS itself is old.
 async fn say_certificate(host: &HostContext, info: &TlsInfo, service: &mut Service) {
     let subject = info.subject.as_deref().and_then(text::clean_some);
     let names: Vec<String> = info.names.iter().filter_map(|name| text::clean_some(name)).collect();
@@ -218,6 +218,9 @@ async fn say_certificate(host: &HostContext, info: &TlsInfo, service: &mut Servi
     let others = names.iter().filter(|name| !shown.contains(name.as_str())).map(|name| format!("CN={name}"));
     for text in std::iter::once(shown.clone()).filter(|s| !s.is_empty()).chain(others) {
         host.observe(Field::Certificate, &text).await;
+    }
+    if let Some(old) = info.version.as_deref().filter(|v| matches!(*v, "SSL 3.0" | "TLS 1.0" | "TLS 1.1")) {
+        service.notes.push(format!("speaks only {old}"));
     }
     if let Some(ended) = info.not_after.and_then(|end| jiff::Timestamp::from_second(end).ok())
         && ended < jiff::Timestamp::now()
