@@ -391,3 +391,33 @@ async fn a_clock_that_tells_local_time_for_utc_is_seen_through() {
     assert_eq!(fact(&said, Fact::Model), Some("DS-2CD2042WD-I"));
     assert_eq!(host.logins.attempts().unwrap().refused, 0);
 }
+
+/// Does not tell the time at all, or not without a login: then the date of its answers is its clock.
+#[tokio::test(start_paused = true)]
+async fn without_its_word_the_date_of_its_answers_is_the_clock() {
+    let behind = SignedDuration::from_hours(6);
+    let date = move || {
+        let there = (Timestamp::now() - behind).to_zoned(jiff::tz::TimeZone::UTC);
+        format!("Date: {}\r\n", jiff::fmt::rfc2822::to_string(&there).unwrap())
+    };
+    for (subcode, reason) in [("ActionNotSupported", "no such call"), ("NotAuthorized", "Sender not authorized")] {
+        let net = FakeNet::new();
+        camera(&net, "192.0.2.10:80", move |_, seen| {
+            let answered = match (seen.call.as_str(), seen.created) {
+                ("GetSystemDateAndTime", _) => fault(subcode, reason),
+                (_, None) => fault("NotAuthorized", "Sender not authorized"),
+                (_, Some(at)) if (Timestamp::now() - behind).duration_since(at).abs().as_secs() < 5 => answer(seen),
+                _ => fault("NotAuthorized", "Sender not authorized"),
+            };
+            let dated = String::from_utf8(answered).unwrap().replacen(
+                "Content-Length",
+                &format!("{}Content-Length", date()),
+                1,
+            );
+            dated.into_bytes()
+        });
+        let (host, said) = analyse(&net, &[announced(80)], &[("admin", "pw")]).await;
+        assert_eq!(fact(&said, Fact::Model), Some("DS-2CD2042WD-I"), "{subcode}");
+        assert_eq!(host.logins.attempts().unwrap().refused, 0, "{subcode}");
+    }
+}

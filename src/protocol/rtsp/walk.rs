@@ -486,13 +486,9 @@ mod tests {
         })
         .await;
         assert_eq!((paths(&walked), &walked.cut_short), (vec!["/live", "/h264"], &None));
-        let (walked, asked) = run(None, &[], |p| if asked_first(p) { Reply::NotFound } else { Reply::Busy }).await;
+        let (walked, asked) =
+            run(None, &[], |p| if p == IMPOSSIBLE_PATH { Reply::NotFound } else { Reply::Busy }).await;
         assert_eq!((asked.len(), &walked.cut_short), (3, &Some(Reply::Busy)));
-    }
-
-    /// The impossible path: sixteen hexadecimal digits.
-    fn asked_first(path: &str) -> bool {
-        path.len() == 17
     }
 
     #[tokio::test]

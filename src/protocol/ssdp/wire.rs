@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_or_changes_is_no_answer() {
+        let notify = |nts: &str| parse(format!("NOTIFY * HTTP/1.1\r\nNT: upnp:rootdevice\r\nNTS:{nts}\r\n").as_bytes());
+        assert_eq!(notify("ssdp:alive").and_then(|a| a.target).as_deref(), Some("upnp:rootdevice"));
+        for other in ["ssdp:byebye", "ssdp:update", ""] {
+            assert_eq!(notify(other), None, "{other}");
+        }
+        assert_eq!(parse(b"HTTP/1.1 503 Busy\r\nST: upnp:rootdevice\r\n\r\n"), None);
+    }
+
+    #[test]
     fn a_search_names_the_group_without_its_zone() {
         let to = "[ff02::c%3]:1900".parse().unwrap();
         let text = search(to, "ssdp:all", 2);
