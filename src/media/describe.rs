@@ -2,39 +2,38 @@
 
 use super::aac::AudioConfig;
 use super::picture::Picture;
+use super::sps::Shape;
 use super::{h264, h265};
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
 /// The picture that an H.264 parameter set describes.
 pub fn h264(sps: &h264::Sps) -> Video {
-    let fps = sps.fps();
+    picture(VideoCodec::H264, sps.profile(), sps.level(), &sps.shape, sps.fps())
+}
+
+/// The picture that an H.265 parameter set describes.
+pub fn h265(sps: &h265::Sps) -> Video {
+    let ptl = &sps.profile_tier_level;
+    picture(VideoCodec::H265, ptl.profile(), ptl.level(), &sps.shape, sps.fps())
+}
+
+fn picture(codec: VideoCodec, profile: Option<&str>, level: Option<String>, of: &Shape, fps: Option<f64>) -> Video {
     Video {
-        codec: Some(VideoCodec::H264),
-        profile: sps.profile().map(str::to_owned),
-        level: sps.level(),
-        width: Some(sps.width),
-        height: Some(sps.height),
-        sample_aspect_ratio: sps.sample_aspect_ratio.filter(|&(w, h)| w != h),
-        fps,
+        codec: Some(codec),
+        profile: profile.map(str::to_owned),
+        level,
+        width: Some(of.width),
+        height: Some(of.height),
+        sample_aspect_ratio: of.sample_aspect_ratio.filter(|&(w, h)| w != h),
+        fps: fps.map(rounded),
         fps_source: fps.map(|_| "sps".to_owned()),
         ..Video::default()
     }
 }
 
-/// The picture that an H.265 parameter set describes.
-pub fn h265(sps: &h265::Sps) -> Video {
-    let fps = sps.fps();
-    Video {
-        codec: Some(VideoCodec::H265),
-        profile: sps.profile_tier_level.profile().map(str::to_owned),
-        level: sps.profile_tier_level.level(),
-        width: Some(sps.width),
-        height: Some(sps.height),
-        sample_aspect_ratio: sps.sample_aspect_ratio.filter(|&(w, h)| w != h),
-        fps,
-        fps_source: fps.map(|_| "sps".to_owned()),
-        ..Video::default()
-    }
+/// 30000/1001 is written 29.97 by everybody who means it.
+pub fn rounded(fps: f64) -> f64 {
+    (fps * 1000.0).round() / 1000.0
 }
 
 /// The picture that the first readable sequence parameter set among NAL units describes.

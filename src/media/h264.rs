@@ -1,7 +1,8 @@
 //! H.264 (ITU-T H.264, ISO/IEC 14496-10): sequence parameter sets, NAL types, slice types, `avcC`.
 
 use super::bits::Bits;
-use super::{frame_rate, nal, plausible_size, vui_head};
+use super::nal::{self, sized};
+use super::sps::{Shape, chroma_format, timing};
 
 /// NAL type of a coded slice of an IDR picture.
 pub const IDR: u8 = 5;
@@ -43,24 +44,10 @@ pub struct Sps {
     pub constraints: u8,
     /// `level_idc`, ten times the level.
     pub level_idc: u8,
-    /// `chroma_format_idc`: 0 4:0:0, 1 4:2:0, 2 4:2:2, 3 4:4:4.
-    pub chroma_format: u8,
-    /// Bits per luma sample.
-    pub bit_depth: u8,
-    /// Width before cropping, in pixels.
-    pub coded_width: u32,
-    /// Height before cropping, in pixels.
-    pub coded_height: u32,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
+    /// Size and pace of the picture.
+    pub shape: Shape,
     /// Whether fields or field pairs may occur (`frame_mbs_only_flag` is 0).
     pub interlaced: bool,
-    /// Sample aspect ratio as given; (1, 1) means square.
-    pub sample_aspect_ratio: Option<(u32, u32)>,
-    /// `num_units_in_tick` and `time_scale`.
-    pub timing: Option<(u32, u32)>,
 }
 
 impl Sps {
@@ -84,43 +71,14 @@ impl Sps {
         }
         bits.skip(1)?; // direct_8x8_inference_flag
         let fields = if interlaced { 2 } else { 1 };
-        let (coded_width, coded_height) = (columns.checked_mul(16)?, map_rows.checked_mul(16 * fields)?);
-        if !plausible_size(coded_width, coded_height) {
-            return None;
-        }
-        let (mut width, mut height) = (coded_width, coded_height);
+        let mut shape = Shape::coded(chroma_format, columns.checked_mul(16)?, map_rows.checked_mul(16 * fields)?)?;
+        shape.bit_depth = bit_depth;
         if bits.flag()? {
-            let (x, y) = crop_units(chroma_format, fields);
-            width = cropped(width, x, bits)?;
-            height = cropped(height, y, bits)?;
+            shape.crop(fields, bits)?;
         }
-        let mut sps = Sps {
-            profile_idc,
-            constraints,
-            level_idc,
-            chroma_format,
-            bit_depth,
-            coded_width,
-            coded_height,
-            width,
-            height,
-            interlaced,
-            sample_aspect_ratio: None,
-            timing: None,
-        };
         // A VUI that ends early costs what it would have said, not the size.
-        let _ = sps.read_vui(bits);
-        Some(sps)
-    }
-
-    fn read_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        if bits.flag()? {
-            vui_head(bits, &mut self.sample_aspect_ratio)?;
-            if bits.flag()? {
-                self.timing = Some((bits.read(32)?, bits.read(32)?));
-            }
-        }
-        Some(())
+        let _ = read_vui(&mut shape, bits);
+        Some(Sps { profile_idc, constraints, level_idc, shape, interlaced })
     }
 
     /// The profile's name; `None` for a number the standard does not know.
@@ -135,9 +93,16 @@ impl Sps {
 
     /// Frames per second from the VUI: `time_scale / (2 · num_units_in_tick)` (§E.2.1).
     pub fn fps(&self) -> Option<f64> {
-        let (units, scale) = self.timing?;
-        frame_rate(scale, 2 * u64::from(units))
+        self.shape.fps(2)
     }
+}
+
+fn read_vui(shape: &mut Shape, bits: &mut Bits<'_>) -> Option<()> {
+    if bits.flag()? {
+        shape.read_vui_head(bits)?;
+        shape.timing = timing(bits);
+    }
+    Some(())
 }
 
 /// The profiles whose SPS carries `chroma_format_idc`.
@@ -147,10 +112,7 @@ fn has_chroma_format(profile_idc: u8) -> bool {
 
 /// `chroma_format_idc` and the luma bit depth; passes over the scaling lists.
 fn chroma(bits: &mut Bits<'_>) -> Option<(u8, u8)> {
-    let format = bits.ue().filter(|&format| format <= 3)?;
-    if format == 3 {
-        bits.skip(1)?; // separate_colour_plane_flag
-    }
+    let format = chroma_format(bits)?;
     let luma = bits.ue().filter(|&depth| depth <= 6)?;
     bits.ue()?; // bit_depth_chroma_minus8
     bits.skip(1)?; // qpprime_y_zero_transform_bypass_flag
@@ -161,7 +123,7 @@ fn chroma(bits: &mut Bits<'_>) -> Option<(u8, u8)> {
             }
         }
     }
-    Some((u8::try_from(format).ok()?, u8::try_from(luma + 8).ok()?))
+    Some((format, u8::try_from(luma + 8).ok()?))
 }
 
 fn scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
@@ -194,21 +156,6 @@ fn picture_order(bits: &mut Bits<'_>) -> Option<()> {
         _ => return None,
     }
     Some(())
-}
-
-/// Pixels per cropping unit, across and down (§7.4.2.1.1, table 6-1).
-fn crop_units(chroma_format: u8, fields: u32) -> (u32, u32) {
-    match chroma_format {
-        1 => (2, 2 * fields),
-        2 => (2, fields),
-        _ => (1, fields),
-    }
-}
-
-/// `side` less the two offsets that stand next, of `unit` pixels each; `None` when nothing is left.
-pub(super) fn cropped(side: u32, unit: u32, bits: &mut Bits<'_>) -> Option<u32> {
-    let (near, far) = (bits.ue()?, bits.ue()?);
-    side.checked_sub(near.checked_add(far)?.checked_mul(unit)?).filter(|&left| left > 0)
 }
 
 /// A profile's name by Annex A, told by `profile_idc` and the constraint flags.
@@ -279,12 +226,6 @@ pub fn avcc(record: &[u8]) -> Option<Vec<&[u8]>> {
     sets.iter().any(|set| nal_type(set) == SPS).then_some(sets)
 }
 
-/// A NAL unit after its two-byte length, and what follows.
-pub(super) fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,7 +248,7 @@ mod tests {
             let sps = sps(base64);
             assert_eq!(sps.profile(), Some(profile), "{base64}");
             assert_eq!(sps.level().as_deref(), Some(level), "{base64}");
-            assert_eq!((sps.width, sps.height), size, "{base64}");
+            assert_eq!((sps.shape.width, sps.shape.height), size, "{base64}");
             assert_eq!(sps.fps(), fps, "{base64}");
             assert!(!sps.interlaced);
         }
@@ -317,12 +258,12 @@ mod tests {
     fn depth_cropping_and_fields() {
         // Written by x264 for 322 × 242 at 10 bits, and for interlaced 720 × 576 with samples of 64:45.
         let cropped = sps("Z24ADabNlBUIeIiMBEAAAPpAADqYA8UKZYA=");
-        assert_eq!((cropped.profile(), cropped.bit_depth, cropped.interlaced), (Some("High 10"), 10, false));
-        assert_eq!((cropped.coded_width, cropped.coded_height), (336, 256));
-        assert_eq!((cropped.width, cropped.height, cropped.timing), (322, 242, Some((1001, 60_000))));
+        assert_eq!((cropped.profile(), cropped.shape.bit_depth, cropped.interlaced), (Some("High 10"), 10, false));
+        assert_eq!((cropped.shape.coded_width, cropped.shape.coded_height), (336, 256));
+        assert_eq!((cropped.shape.width, cropped.shape.height, cropped.shape.timing), (322, 242, Some((1001, 60_000))));
         let fields = sps("Z2QAHqzZQLQk3/gCAAFogAAAAwCAAAAZD4oUyw==");
-        assert_eq!((fields.width, fields.height, fields.interlaced), (720, 576, true));
-        assert_eq!((fields.sample_aspect_ratio, fields.fps()), (Some((64, 45)), Some(25.0)));
+        assert_eq!((fields.shape.width, fields.shape.height, fields.interlaced), (720, 576, true));
+        assert_eq!((fields.shape.sample_aspect_ratio, fields.fps()), (Some((64, 45)), Some(25.0)));
     }
 
     #[test]
@@ -370,7 +311,9 @@ mod tests {
             bytes[at] = with;
             bytes.truncate(cut);
             if let Some(sps) = Sps::parse(&bytes) {
-                prop_assert!(sps.width > 0 && sps.width <= sps.coded_width && sps.height <= sps.coded_height);
+                let shape = sps.shape;
+                prop_assert!(shape.width > 0 && shape.width <= shape.coded_width);
+                prop_assert!(shape.height <= shape.coded_height);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! H.265 (ITU-T H.265, ISO/IEC 23008-2): video and sequence parameter sets, NAL types, `hvcC`.
 
 use super::bits::Bits;
-use super::h264::{cropped, sized};
-use super::{frame_rate, nal, plausible_size, vui_head};
+use super::nal::{self, sized};
+use super::sps::{Shape, chroma_format, fps, timing};
 
 /// NAL type of a video parameter set.
 pub const VPS: u8 = 32;
@@ -99,7 +99,7 @@ pub fn profile_name(profile_idc: u8) -> Option<&'static str> {
     Some(match profile_idc {
         1 => "Main",
         2 => "Main 10",
-        3 => "Main Still Picture",
+        3 => "Main Still Shape",
         5 => "High Throughput",
         6 => "Multiview Main",
         7 => "Scalable Main",
@@ -141,8 +141,7 @@ impl Vps {
 
     /// Frames per second: `time_scale / num_units_in_tick`.
     pub fn fps(&self) -> Option<f64> {
-        let (units, scale) = self.timing?;
-        frame_rate(scale, u64::from(units))
+        fps(self.timing, 1)
     }
 }
 
@@ -152,8 +151,7 @@ fn vps_timing(bits: &mut Bits<'_>, sub_layers: u32) -> Option<(u32, u32)> {
     for _ in 0..bits.ue().filter(|&sets| sets < 1024)? {
         bits.skip(max_layer_id as usize + 1)?;
     }
-    bits.flag()?.then_some(())?;
-    Some((bits.read(32)?, bits.read(32)?))
+    timing(bits)
 }
 
 fn sub_layer_ordering(bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
@@ -169,22 +167,8 @@ fn sub_layer_ordering(bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
 pub struct Sps {
     /// Profile, tier and level.
     pub profile_tier_level: ProfileTierLevel,
-    /// `chroma_format_idc`: 0 4:0:0, 1 4:2:0, 2 4:2:2, 3 4:4:4.
-    pub chroma_format: u8,
-    /// Bits per luma sample.
-    pub bit_depth: u8,
-    /// Width before the conformance window, in pixels.
-    pub coded_width: u32,
-    /// Height before the conformance window, in pixels.
-    pub coded_height: u32,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Sample aspect ratio as given; (1, 1) means square.
-    pub sample_aspect_ratio: Option<(u32, u32)>,
-    /// `vui_num_units_in_tick` and `vui_time_scale`.
-    pub timing: Option<(u32, u32)>,
+    /// Size and pace of the picture.
+    pub shape: Shape,
 }
 
 impl Sps {
@@ -199,80 +183,54 @@ impl Sps {
         bits.skip(1)?; // temporal_id_nesting
         let profile_tier_level = ProfileTierLevel::read(bits, sub_layers)?;
         bits.ue()?; // sps_seq_parameter_set_id
-        let chroma_format = bits.ue().filter(|&format| format <= 3)?;
-        if chroma_format == 3 {
-            bits.skip(1)?; // separate_colour_plane_flag
-        }
-        let (coded_width, coded_height) = (bits.ue()?, bits.ue()?);
-        if !plausible_size(coded_width, coded_height) {
-            return None;
-        }
-        let (mut width, mut height) = (coded_width, coded_height);
+        let chroma_format = chroma_format(bits)?;
+        let mut shape = Shape::coded(chroma_format, bits.ue()?, bits.ue()?)?;
         if bits.flag()? {
-            width = cropped(width, if matches!(chroma_format, 1 | 2) { 2 } else { 1 }, bits)?;
-            height = cropped(height, if chroma_format == 1 { 2 } else { 1 }, bits)?;
+            shape.crop(1, bits)?;
         }
-        let bit_depth = u8::try_from(bits.ue().filter(|&depth| depth <= 8)? + 8).ok()?;
-        let mut sps = Sps {
-            profile_tier_level,
-            chroma_format: u8::try_from(chroma_format).ok()?,
-            bit_depth,
-            coded_width,
-            coded_height,
-            width,
-            height,
-            sample_aspect_ratio: None,
-            timing: None,
-        };
+        shape.bit_depth = u8::try_from(bits.ue().filter(|&depth| depth <= 8)? + 8).ok()?;
         // What ends early costs what it would have said, not the size.
-        let _ = sps.read_tail(bits, sub_layers);
-        Some(sps)
-    }
-
-    fn read_tail(&mut self, bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
-        bits.ue()?; // bit_depth_chroma_minus8
-        let order_bits = bits.ue().filter(|&log2| log2 <= 12)? as usize + 4;
-        sub_layer_ordering(bits, sub_layers)?;
-        bits.skip_ue(6)?; // block sizes and transform depths
-        if bits.flag()? && bits.flag()? {
-            scaling_lists(bits)?;
-        }
-        bits.skip(2)?; // amp, sample adaptive offset
-        if bits.flag()? {
-            bits.skip(8)?; // pcm bit depths
-            bits.skip_ue(2)?;
-            bits.skip(1)?;
-        }
-        short_term_sets(bits)?;
-        if bits.flag()? {
-            for _ in 0..bits.ue().filter(|&pictures| pictures <= 32)? {
-                bits.skip(order_bits + 1)?;
-            }
-        }
-        bits.skip(2)?; // temporal mvp, strong intra smoothing
-        if bits.flag()? {
-            self.read_vui(bits)?;
-        }
-        Some(())
-    }
-
-    fn read_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        vui_head(bits, &mut self.sample_aspect_ratio)?;
-        bits.skip(3)?; // neutral chroma, field_seq, frame_field_info
-        if bits.flag()? {
-            bits.skip_ue(4)?; // default display window
-        }
-        if bits.flag()? {
-            self.timing = Some((bits.read(32)?, bits.read(32)?));
-        }
-        Some(())
+        let _ = read_tail(&mut shape, bits, sub_layers);
+        Some(Sps { profile_tier_level, shape })
     }
 
     /// Frames per second from the VUI: `time_scale / num_units_in_tick`.
     pub fn fps(&self) -> Option<f64> {
-        let (units, scale) = self.timing?;
-        frame_rate(scale, u64::from(units))
+        self.shape.fps(1)
     }
+}
+
+/// What follows the bit depth of luma, up to the timing.
+fn read_tail(shape: &mut Shape, bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
+    bits.ue()?; // bit_depth_chroma_minus8
+    let order_bits = bits.ue().filter(|&log2| log2 <= 12)? as usize + 4;
+    sub_layer_ordering(bits, sub_layers)?;
+    bits.skip_ue(6)?; // block sizes and transform depths
+    if bits.flag()? && bits.flag()? {
+        scaling_lists(bits)?;
+    }
+    bits.skip(2)?; // amp, sample adaptive offset
+    if bits.flag()? {
+        bits.skip(8)?; // pcm bit depths
+        bits.skip_ue(2)?;
+        bits.skip(1)?;
+    }
+    short_term_sets(bits)?;
+    if bits.flag()? {
+        for _ in 0..bits.ue().filter(|&pictures| pictures <= 32)? {
+            bits.skip(order_bits + 1)?;
+        }
+    }
+    bits.skip(2)?; // temporal mvp, strong intra smoothing
+    if bits.flag()? {
+        shape.read_vui_head(bits)?;
+        bits.skip(3)?; // neutral chroma, field_seq, frame_field_info
+        if bits.flag()? {
+            bits.skip_ue(4)?; // default display window
+        }
+        shape.timing = timing(bits);
+    }
+    Some(())
 }
 
 fn scaling_lists(bits: &mut Bits<'_>) -> Option<()> {
@@ -353,10 +311,10 @@ mod tests {
         let stream = include_bytes!("../../tests/data/media/camera_h265_1920x1080_15fps.h265");
         let sps = Sps::parse(stream).unwrap();
         assert_eq!(sps, Sps::parse(&BASE64_STANDARD.decode(MAIN_1080P).unwrap()).unwrap());
-        assert_eq!((sps.width, sps.height, sps.bit_depth, sps.fps()), (1920, 1080, 8, Some(15.0)));
+        assert_eq!((sps.shape.width, sps.shape.height, sps.shape.bit_depth, sps.fps()), (1920, 1080, 8, Some(15.0)));
         assert_eq!((sps.profile_tier_level.profile(), sps.profile_tier_level.tier()), (Some("Main"), "Main"));
         assert_eq!(sps.profile_tier_level.level().as_deref(), Some("4.0"));
-        assert_eq!(sps.sample_aspect_ratio, Some((1, 1)));
+        assert_eq!(sps.shape.sample_aspect_ratio, Some((1, 1)));
         assert_eq!(Vps::parse(stream).unwrap().profile_tier_level, sps.profile_tier_level);
         let keys = nal::annex_b(stream).filter(|nal| is_key(nal)).count();
         assert_eq!(keys, 2);
@@ -367,9 +325,10 @@ mod tests {
         // Written by x265 for 322 × 242, 4:2:2 at 10 bits, samples of 4:3.
         let bytes = BASE64_STANDARD.decode("QgEBBAgAAAMAnQgAAAMAADywCkgPnJO2WVmkkyvDmgIAAAfSAADqYBA=").unwrap();
         let sps = Sps::parse(&bytes).unwrap();
-        assert_eq!((sps.profile_tier_level.profile(), sps.bit_depth), (Some("Main 4:2:2 10"), 10));
-        assert_eq!((sps.coded_width, sps.coded_height, sps.width, sps.height), (328, 248, 322, 242));
-        assert_eq!((sps.sample_aspect_ratio, sps.timing), (Some((4, 3)), Some((1001, 30_000))));
+        assert_eq!((sps.profile_tier_level.profile(), sps.shape.bit_depth), (Some("Main 4:2:2 10"), 10));
+        let shape = sps.shape;
+        assert_eq!((shape.coded_width, shape.coded_height, shape.width, shape.height), (328, 248, 322, 242));
+        assert_eq!((shape.sample_aspect_ratio, shape.timing), (Some((4, 3)), Some((1001, 30_000))));
     }
 
     #[test]
@@ -414,7 +373,9 @@ mod tests {
             bytes[at] = with;
             bytes.truncate(cut);
             if let Some(sps) = Sps::parse(&bytes) {
-                prop_assert!(sps.width > 0 && sps.width <= sps.coded_width && sps.height <= sps.coded_height);
+                let shape = sps.shape;
+                prop_assert!(shape.width > 0 && shape.width <= shape.coded_width);
+                prop_assert!(shape.height <= shape.coded_height);
             }
         }
     }

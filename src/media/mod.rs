@@ -15,6 +15,7 @@ pub mod nal;
 pub mod payload;
 pub mod picture;
 pub mod rtp;
+pub mod sps;
 pub mod ts;
 pub mod vpx;
 
@@ -50,49 +51,4 @@ impl ByteRange {
         let (offset, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
         Some(ByteRange { offset, length: last.checked_sub(offset)?.checked_add(1)? })
     }
-}
-
-/// Sample aspect ratios by `aspect_ratio_idc`, from 1 (ITU-T H.264 table E-1, H.265 table E-1).
-const SAMPLE_ASPECT_RATIOS: [(u32, u32); 16] = [
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];
-
-/// The head of the video usability information, which H.264 and H.265 write alike, up to the chroma location.
-/// Answers the sample aspect ratio when it is given and sensible.
-fn vui_head(bits: &mut bits::Bits<'_>, ratio: &mut Option<(u32, u32)>) -> Option<()> {
-    if bits.flag()? {
-        *ratio = match bits.read(8)? {
-            255 => Some((bits.read(16)?, bits.read(16)?)).filter(|&(w, h)| w > 0 && h > 0),
-            index => SAMPLE_ASPECT_RATIOS.get((index as usize).wrapping_sub(1)).copied(),
-        };
-    }
-    if bits.flag()? {
-        bits.skip(1)?; // overscan_appropriate_flag
-    }
-    if bits.flag()? {
-        bits.skip(4)?; // video_format, video_full_range_flag
-        if bits.flag()? {
-            bits.skip(24)?; // colour description
-        }
-    }
-    if bits.flag()? {
-        bits.ue()?; // chroma sample location, both fields
-        bits.ue()?;
-    }
-    Some(())
 }

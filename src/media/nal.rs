@@ -57,6 +57,12 @@ pub fn length_prefixed(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A NAL unit after its two-byte length, and what follows.
+pub fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
 /// An Annex B byte stream of these NAL units.
 pub fn to_annex_b<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();

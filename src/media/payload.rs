@@ -100,7 +100,7 @@ fn of_h265(payload: &[u8]) -> Glimpse<'_> {
 
 fn aggregated(mut units: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let (nal, rest) = h264::sized(units)?;
+        let (nal, rest) = nal::sized(units)?;
         units = rest;
         Some(nal)
     })

@@ -233,9 +233,9 @@ fn frames(name: &str, bytes: &[u8]) -> Option<Video> {
     if name.ends_with(".h264") {
         let sps = units.find(|n| h264::nal_type(n) == h264::SPS)?;
         let sps = h264::Sps::parse(sps)?;
-        return Some(video(VideoCodec::H264, (sps.width, sps.height)));
+        return Some(video(VideoCodec::H264, (sps.shape.width, sps.shape.height)));
     }
     let sps = units.find(|n| h265::nal_type(n) == h265::SPS)?;
     let sps = h265::Sps::parse(sps)?;
-    Some(video(VideoCodec::H265, (sps.width, sps.height)))
+    Some(video(VideoCodec::H265, (sps.shape.width, sps.shape.height)))
 }

@@ -197,30 +197,48 @@ impl Meter {
             None => Glimpse { picture: true, begins: true, ..Glimpse::default() },
         };
         self.size = seen.size.or(self.size);
-        let sets = !seen.parameter_sets.is_empty();
         for set in &seen.parameter_sets {
             self.learn(set);
         }
         if let Some(pictures) = &mut self.pictures {
             pictures.push(packet, timestamp, lost);
         }
+        if !self.open_frame(timestamp, arrived, lost) {
+            return;
+        }
+        self.sets_before |= !seen.parameter_sets.is_empty();
+        self.fill_frame(packet.payload.len(), &seen, lost);
+        if packet.marker && seen.picture {
+            self.marks.note(arrived);
+        }
+        if packet.marker && self.frames.last().is_some_and(|frame| frame.picture) {
+            self.complete_last(arrived);
+        }
+    }
+
+    /// Makes the frame of that time stamp the last one; false when there is no room for another.
+    fn open_frame(&mut self, timestamp: i64, arrived: Duration, lost: u64) -> bool {
         if lost > 0
             && let Some(frame) = self.frames.last_mut()
         {
             // Its end may be among what was lost.
             frame.damaged |= !frame.complete;
         }
-        let same = self.frames.last().is_some_and(|f| f.timestamp == timestamp && f.run == self.timeline.run);
-        if !same {
-            self.complete_last(arrived);
-            if self.frames.len() >= MAX_FRAMES {
-                return;
-            }
+        if self.frames.last().is_some_and(|f| f.timestamp == timestamp && f.run == self.timeline.run) {
+            return true;
+        }
+        self.complete_last(arrived);
+        let has_room = self.frames.len() < MAX_FRAMES;
+        if has_room {
             self.frames.push(Frame::new(timestamp, self.timeline.run, arrived));
         }
-        self.sets_before |= sets;
+        has_room
+    }
+
+    /// Adds a packet to the last frame.
+    fn fill_frame(&mut self, bytes: usize, seen: &Glimpse<'_>, lost: u64) {
         let Some(frame) = self.frames.last_mut() else { return };
-        frame.bytes += packet.payload.len();
+        frame.bytes += bytes;
         frame.damaged |= lost > 0;
         frame.begun |= seen.begins;
         if seen.picture && !std::mem::replace(&mut frame.picture, true) {
@@ -232,12 +250,6 @@ impl Meter {
         }
         if seen.picture {
             self.sets_before = false;
-        }
-        if packet.marker && seen.picture {
-            self.marks.note(arrived);
-        }
-        if packet.marker && frame.picture {
-            self.complete_last(arrived);
         }
     }
 

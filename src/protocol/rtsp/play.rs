@@ -131,25 +131,7 @@ impl<'c> Playing<'c> {
         media: &[MediaToPlay],
         options: PlayOptions,
     ) -> Result<Playing<'c>, RtspError> {
-        let now = Instant::now();
-        let mut playing = Playing {
-            aggregate: described.base.control(options.session_control.as_deref()),
-            described: described.clone(),
-            transport: options.first,
-            options,
-            client,
-            controls: Vec::new(),
-            session: None,
-            tracks: Vec::new(),
-            warnings: Vec::new(),
-            bytes: 0,
-            reports: 0,
-            played: now,
-            spoke: now,
-            renewed: false,
-            may_open: false,
-            ended: None,
-        };
+        let mut playing = Playing::new(client, described, options);
         let (mut switched, mut restarted) = (false, false);
         loop {
             let refusal = match playing.attempt(media).await {
@@ -167,17 +149,32 @@ impl<'c> Playing<'c> {
                 }
                 Refusal::Lost(_) if !restarted && !playing.client.host.is_over() => {
                     restarted = true;
-                    playing.may_open = true;
-                    playing.client.disconnect();
-                    let url = playing.described.url.clone();
-                    // SETUP without DESCRIBE before it is refused by some, also on a new connection.
-                    let again = playing.client.describe_url(&url).await?;
-                    if !(200..300).contains(&again.status) {
-                        return Err(playing.client.refused(&url, Step::Setup, &again));
-                    }
+                    playing.describe_anew().await?;
                 }
                 Refusal::Transport(error) | Refusal::Lost(error) | Refusal::Other(error) => return Err(error),
             }
+        }
+    }
+
+    fn new(client: &'c mut Client, described: &Described, options: PlayOptions) -> Self {
+        let now = Instant::now();
+        Playing {
+            aggregate: described.base.control(options.session_control.as_deref()),
+            described: described.clone(),
+            transport: options.first,
+            options,
+            client,
+            controls: Vec::new(),
+            session: None,
+            tracks: Vec::new(),
+            warnings: Vec::new(),
+            bytes: 0,
+            reports: 0,
+            played: now,
+            spoke: now,
+            renewed: false,
+            may_open: false,
+            ended: None,
         }
     }
 

@@ -3,12 +3,16 @@
 //! A description is never refused for one line: [`lines`] mends it, `sdp-types` parses it, and what is said here is read
 //! from it. Parameter sets are the truth for size, profile and frame rate; attributes are hints and are labelled so.
 
+mod attributes;
 pub mod codec;
+mod format;
 pub mod lines;
 
 use crate::model::{Audio, Video, VideoCodec};
 use crate::text::{clean_some, clean_to};
+use attributes::{direction, fmtp, framerate, multicast, sizes, value};
 use codec::Fmtp;
+use format::Format;
 
 /// A session: who describes it and the media it has.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -281,81 +285,6 @@ impl Hints {
     }
 }
 
-/// The format of a media that is looked at, as `rtpmap` or the static table name it.
-#[derive(Default)]
-struct Format {
-    payload_type: Option<u8>,
-    encoding: Option<String>,
-    clock_rate: Option<u32>,
-    channels: Option<u16>,
-}
-
-impl Format {
-    /// The first format whose codec is known, else the first. A dynamic payload type nobody maps takes the only map there
-    /// is: some cameras write another number.
-    fn choose(described: &sdp_types::Media, kind: &MediaKind) -> Format {
-        let numbers = described.fmt.split_whitespace().filter_map(|f| f.parse::<u8>().ok()).filter(|&pt| pt < 128);
-        let maps: Vec<Format> = values(&described.attributes, "rtpmap").filter_map(Format::parse).take(256).collect();
-        let known = |format: &Format| {
-            let encoding = format.encoding.as_deref().unwrap_or_default();
-            match kind {
-                MediaKind::Video => codec::video_codec(encoding).is_some(),
-                MediaKind::Audio => codec::audio_codec(encoding).is_some(),
-                _ => true,
-            }
-        };
-        let mut first = None;
-        for payload_type in numbers.take(128) {
-            let format = Format::of(payload_type, &maps);
-            if known(&format) {
-                return format;
-            }
-            first = first.or(Some(format));
-        }
-        let only = <[Format; 1]>::try_from(maps).ok().map(|[only]| only).filter(|only| known(only));
-        match (first, only) {
-            (Some(first), Some(only)) if first.encoding.is_none() => {
-                Format { payload_type: first.payload_type, ..only }
-            }
-            (Some(first), _) => first,
-            (None, Some(only)) if matches!(kind, MediaKind::Video | MediaKind::Audio) => only,
-            (None, _) => Format::default(),
-        }
-    }
-
-    /// The first map of a payload type, else its static meaning.
-    fn of(payload_type: u8, maps: &[Format]) -> Format {
-        let fixed = codec::static_payload_type(payload_type);
-        match maps.iter().find(|map| map.payload_type == Some(payload_type)) {
-            Some(map) => Format {
-                payload_type: Some(payload_type),
-                encoding: map.encoding.clone(),
-                clock_rate: map.clock_rate.or(fixed.map(|(_, rate, _)| rate)),
-                channels: map.channels,
-            },
-            None => Format {
-                payload_type: Some(payload_type),
-                encoding: fixed.map(|(name, ..)| name.to_owned()),
-                clock_rate: fixed.map(|(_, rate, _)| rate),
-                channels: fixed.and_then(|(.., channels)| channels),
-            },
-        }
-    }
-
-    /// `96 H264/90000`, `97 MPEG4-GENERIC/16000/1`.
-    fn parse(map: &str) -> Option<Format> {
-        let (number, rest) = map.trim().split_once(char::is_whitespace)?;
-        let mut fields = rest.trim().split('/').map(str::trim);
-        let encoding = fields.next().and_then(clean_some);
-        Some(Format {
-            payload_type: Some(number.parse().ok().filter(|&pt: &u8| pt < 128)?),
-            encoding,
-            clock_rate: fields.next().and_then(|rate| rate.parse().ok()).filter(|&rate| rate > 0),
-            channels: fields.next().and_then(|count| count.parse().ok()).filter(|count| (1..=64).contains(count)),
-        })
-    }
-}
-
 fn kind(media: &str) -> MediaKind {
     match media.split('/').next().unwrap_or_default().to_ascii_lowercase().as_str() {
         "video" | "image" => MediaKind::Video,
@@ -363,82 +292,6 @@ fn kind(media: &str) -> MediaKind {
         "application" => MediaKind::Application,
         _ => MediaKind::Other(clean_to(media, 32)),
     }
-}
-
-fn values<'a>(attributes: &'a [sdp_types::Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
-    attributes
-        .iter()
-        .filter(move |a| a.attribute.trim().eq_ignore_ascii_case(name))
-        .filter_map(|a| a.value.as_deref().map(str::trim))
-}
-
-fn value<'a>(attributes: &'a [sdp_types::Attribute], name: &'a str) -> Option<&'a str> {
-    values(attributes, name).next()
-}
-
-fn direction(attributes: &[sdp_types::Attribute]) -> Option<Direction> {
-    attributes.iter().find_map(|a| match a.attribute.trim().to_ascii_lowercase().as_str() {
-        "sendonly" => Some(Direction::Sendonly),
-        "recvonly" => Some(Direction::Recvonly),
-        "sendrecv" => Some(Direction::Sendrecv),
-        "inactive" => Some(Direction::Inactive),
-        _ => None,
-    })
-}
-
-fn multicast(connection: &sdp_types::Connection) -> Option<std::net::IpAddr> {
-    connection.connection_address.split('/').next()?.parse().ok().filter(std::net::IpAddr::is_multicast)
-}
-
-/// The parameters of a payload type: the media's own, else those that strayed into a media of another payload type.
-fn fmtp(payload_type: u8, own: &sdp_types::Media, all: &[sdp_types::Media]) -> Fmtp {
-    let claims =
-        |media: &sdp_types::Media| media.fmt.split_whitespace().any(|format| format.parse() == Ok(payload_type));
-    std::iter::once(own)
-        .chain(all.iter().filter(|media| !claims(media)))
-        .flat_map(|media| values(&media.attributes, "fmtp"))
-        .find_map(|line| {
-            let digits = line.find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len());
-            let (number, parameters) = line.split_at(digits);
-            (number.parse() == Ok(payload_type)).then(|| Fmtp::parse(parameters))
-        })
-        .unwrap_or_default()
-}
-
-/// The first frame rate that is one: `25`, `12.500000`, `30000/1001`; not `0S`.
-fn framerate(attributes: &[sdp_types::Attribute]) -> Option<f64> {
-    values(attributes, "framerate").chain(values(attributes, "x-framerate")).find_map(|value| {
-        let value = value.split_whitespace().next()?;
-        let (number, divisor) = value.split_once('/').unwrap_or((value, "1"));
-        let rate = number.parse::<f64>().ok()? / divisor.parse::<f64>().ok()?;
-        Some(rate).filter(|rate| (0.01..=1000.0).contains(rate))
-    })
-}
-
-/// The sizes attributes give: `x-dimensions:1280,720`, `framesize:96 1280-720`, `cliprect:top,left,bottom,right`,
-/// `Width:integer;1280` with `Height`.
-fn sizes(attributes: &[sdp_types::Attribute]) -> Vec<(&'static str, u32, u32)> {
-    let first = |name| value(attributes, name).map(numbers).unwrap_or_default();
-    let mut found = Vec::new();
-    if let [width, height, ..] = *first("x-dimensions") {
-        found.push(("x-dimensions", width, height));
-    }
-    if let [_, width, height] = *first("framesize") {
-        found.push(("framesize", width, height));
-    }
-    if let [top, left, bottom, right] = *first("cliprect") {
-        found.push(("cliprect", right.saturating_sub(left), bottom.saturating_sub(top)));
-    }
-    if let ([width], [height]) = (first("width").as_slice(), first("height").as_slice()) {
-        found.push(("width", *width, *height));
-    }
-    found.retain(|&(_, w, h)| crate::media::plausible_size(w, h));
-    found
-}
-
-/// The whole numbers in a text.
-fn numbers(text: &str) -> Vec<u32> {
-    text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).take(8).collect()
 }
 
 /// A rate as people write it: `25`, `12.5`, `29.97`.

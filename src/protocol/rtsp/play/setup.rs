@@ -179,6 +179,18 @@ impl Playing<'_> {
         })
     }
 
+    /// Describes the stream on a new connection: SETUP without DESCRIBE before it is refused by some.
+    pub(super) async fn describe_anew(&mut self) -> Result<(), RtspError> {
+        self.may_open = true;
+        self.client.disconnect();
+        let url = self.described.url.clone();
+        let again = self.client.describe_url(&url).await?;
+        match again.status {
+            200..300 => Ok(()),
+            _ => Err(self.client.refused(&url, Step::Setup, &again)),
+        }
+    }
+
     fn closed(&self, step: Step) -> RtspError {
         self.client.failed(&self.aggregate, step, None, ErrorKind::Closed, "the connection was closed")
     }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::media::{aac, h264, h265, mpeg4, nal};
+use crate::media::{aac, describe, h264, h265, mpeg4, nal};
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
 /// The longest parameter decoded, in characters; parameter sets take a few hundred.
@@ -181,42 +181,49 @@ pub fn video(codec: VideoCodec, fmtp: &Fmtp, sets: &[Vec<u8>]) -> Video {
 
 /// A video as its parameter sets describe it; what they do not say is left out.
 pub fn from_parameter_sets<'a>(codec: VideoCodec, sets: impl Iterator<Item = &'a [u8]> + Clone) -> Video {
-    let mut video = Video { codec: Some(codec), ..Video::default() };
-    let mut ratio = None;
-    match codec {
-        VideoCodec::H264 => {
-            if let Some(sps) = sets.clone().find_map(h264::Sps::parse) {
-                (video.profile, video.level) = (sps.profile().map(str::to_owned), sps.level());
-                (video.width, video.height, video.fps) = (Some(sps.width), Some(sps.height), sps.fps());
-                ratio = sps.sample_aspect_ratio;
-            }
-        }
+    let described = match codec {
+        VideoCodec::H264 => sets.clone().find_map(h264::Sps::parse).map(|sps| describe::h264(&sps)),
         VideoCodec::H265 => {
-            let (vps, sps) = (sets.clone().find_map(h265::Vps::parse), sets.clone().find_map(h265::Sps::parse));
-            let profile = sps.as_ref().map(|sps| sps.profile_tier_level).or(vps.map(|vps| vps.profile_tier_level));
-            video.profile = profile.and_then(|ptl| ptl.profile()).map(str::to_owned);
-            video.level = profile.and_then(|ptl| ptl.level());
-            video.fps = sps.as_ref().and_then(h265::Sps::fps).or(vps.and_then(|vps| vps.fps()));
-            if let Some(sps) = sps {
-                (video.width, video.height) = (Some(sps.width), Some(sps.height));
-                ratio = sps.sample_aspect_ratio;
-            }
+            let sps = sets.clone().find_map(h265::Sps::parse).map(|sps| describe::h265(&sps));
+            let vps = sets.clone().find_map(h265::Vps::parse);
+            sps.into_iter().chain(vps.map(|vps| of_vps(&vps))).reduce(with_gaps_filled)
         }
-        VideoCodec::Mpeg4 => {
-            if let Some(config) = sets.clone().find_map(mpeg4::Config::parse) {
-                video.profile = config.profile().map(str::to_owned);
-                video.level = config.level().map(str::to_owned);
-                (video.width, video.height) = config.size.unzip();
-                (video.fps, ratio) = (config.fps, config.sample_aspect_ratio);
-            }
-        }
-        _ => {}
+        VideoCodec::Mpeg4 => sets.clone().find_map(mpeg4::Config::parse).map(|config| of_mpeg4(&config)),
+        _ => None,
+    };
+    Video { codec: Some(codec), ..described.unwrap_or_default() }
+}
+
+/// The video parameter set stands in for what the sequence's leaves out.
+fn of_vps(vps: &h265::Vps) -> Video {
+    let fps = vps.fps().map(describe::rounded);
+    Video {
+        profile: vps.profile_tier_level.profile().map(str::to_owned),
+        level: vps.profile_tier_level.level(),
+        fps,
+        fps_source: fps.map(|_| "sps".to_owned()),
+        ..Video::default()
     }
-    // 30000/1001 is written 29.97 by everybody who means it.
-    video.fps = video.fps.map(|fps| (fps * 1000.0).round() / 1000.0);
-    video.sample_aspect_ratio = ratio.filter(|(w, h)| w != h);
-    video.fps_source = video.fps.map(|_| "sps".to_owned());
-    video
+}
+
+fn with_gaps_filled(sps: Video, vps: Video) -> Video {
+    let (fps, fps_source) = if sps.fps.is_some() { (sps.fps, sps.fps_source) } else { (vps.fps, vps.fps_source) };
+    Video { fps, fps_source, ..sps }
+}
+
+fn of_mpeg4(config: &mpeg4::Config) -> Video {
+    let (width, height) = config.size.unzip();
+    let fps = config.fps.map(describe::rounded);
+    Video {
+        profile: config.profile().map(str::to_owned),
+        level: config.level().map(str::to_owned),
+        width,
+        height,
+        sample_aspect_ratio: config.sample_aspect_ratio.filter(|(w, h)| w != h),
+        fps,
+        fps_source: fps.map(|_| "sps".to_owned()),
+        ..Video::default()
+    }
 }
 
 /// Profile and level as `fmtp` declares them.
@@ -255,16 +262,12 @@ pub fn audio(encoding: &str, clock_rate: Option<u32>, channels: Option<u16>, fmt
     let mut audio = Audio { codec, sample_rate_hz: clock_rate, channels: channels.or(Some(1)), bitrate_kbps: None };
     let bits_per_sample = match codec {
         Some(AudioCodec::Aac) => {
-            let config = fmtp.get("config").and_then(hexadecimal);
-            let config = match plain(encoding).as_str() {
-                "mp4alatm" => config.and_then(|bytes| aac::AudioConfig::parse_latm(&bytes)),
-                _ => config.and_then(|bytes| aac::AudioConfig::parse(&bytes)),
-            };
-            if let Some(config) = config {
-                audio.sample_rate_hz = Some(config.sample_rate_hz);
-                audio.channels = config.channels.or(channels);
-            } else if channels.is_none() {
-                audio.channels = None;
+            match aac_config(encoding, fmtp) {
+                Some(config) => {
+                    audio.sample_rate_hz = Some(config.sample_rate_hz);
+                    audio.channels = config.channels.or(channels);
+                }
+                None => audio.channels = channels,
             }
             None
         }
@@ -295,6 +298,15 @@ pub fn audio(encoding: &str, clock_rate: Option<u32>, channels: Option<u16>, fmt
         audio.bitrate_kbps = u32::try_from(u64::from(rate) * bits * u64::from(channels) / 1000).ok();
     }
     audio
+}
+
+/// The configuration of AAC, as RFC 3640 or RFC 6416 write it.
+fn aac_config(encoding: &str, fmtp: &Fmtp) -> Option<aac::AudioConfig> {
+    let config = fmtp.get("config").and_then(hexadecimal)?;
+    match plain(encoding).as_str() {
+        "mp4alatm" => aac::AudioConfig::parse_latm(&config),
+        _ => aac::AudioConfig::parse(&config),
+    }
 }
 
 #[cfg(test)]
