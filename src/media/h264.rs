@@ -271,6 +271,9 @@ mod tests {
         let plain = BASE64_STANDARD.decode("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=").unwrap();
         let dressed = [&[0, 0, 0, 1][..], &plain, &[0, 0, 0, 0, 1, 0x68, 0xce]].concat();
         assert_eq!(Sps::parse(&dressed), Sps::parse(&plain));
+        // nal_ref_idc 1 instead of 3, as some encoders mark their parameter sets.
+        let marked = [&[0x27][..], &plain[1..]].concat();
+        assert_eq!(Sps::parse(&marked), Sps::parse(&plain));
     }
 
     #[test]

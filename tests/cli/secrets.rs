@@ -69,6 +69,16 @@ fn the_password_of_a_probed_url_is_used_and_shows_nowhere() {
     says_nothing(&run, "probe");
     assert_eq!(run.json()["devices"][0]["streams"][0]["status"], "streaming", "{}", run.out);
     assert_eq!(run.json()["scan"]["targets"][0], format!("rtsp://{camera}/stream1"));
+    // Every header and the description, and no nonce among them.
+    let report = run.json();
+    let stream = &report["devices"][0]["streams"][0];
+    assert!(stream["sdp"].as_str().unwrap().starts_with("v=0\n"), "{stream}");
+    let asked = stream["answers"].as_array().unwrap().iter().map(|a| a["request"].as_str().unwrap());
+    assert!(asked.clone().any(|r| r.starts_with("DESCRIBE ")) && asked.clone().any(|r| r.starts_with("PLAY ")));
+    assert!(run.out.contains("WWW-Authenticate") && run.out.contains("realm="), "{}", run.out);
+    let table = env.end(&mut env.command(&["probe", &url, "--measure-time", "300ms"])).success();
+    says_nothing(&table, "probe");
+    assert!(table.out.contains("SDP       v=0") && table.out.contains("WWW-Authenticate"), "{}", table.out);
 }
 
 #[test]

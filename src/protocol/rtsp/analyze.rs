@@ -98,7 +98,11 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
         described.extend(tell_found(host, (port, tls), found, &asked, walked.nature, looks).await);
     }
+    let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;
+    if client.auth_schemes() != demanded {
+        tell_login(host, port, tls, &client, &asked, Vec::new()).await;
+    }
     host.say_logins().await;
 }
 

@@ -136,6 +136,12 @@ impl Meter {
         }
     }
 
+    /// The same for packets whose payload cannot be read: they are counted and timed.
+    pub fn of_encrypted(mut self) -> Meter {
+        (self.codec, self.pictures) = (None, None);
+        self
+    }
+
     /// Takes one RTP packet, header included. What is no RTP, or RTCP, is passed over.
     pub fn push(&mut self, packet: &[u8], arrived: Duration) {
         let Some(read) = Packet::parse(packet) else { return };

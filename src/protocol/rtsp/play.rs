@@ -25,6 +25,8 @@ use crate::model::{ErrorKind, Step, Transport};
 pub struct MediaToPlay {
     /// Its `a=control`, as it stands in the description.
     pub control: Option<String>,
+    /// Whether its packets are encrypted (SRTP).
+    pub is_encrypted: bool,
 }
 
 /// How to play.

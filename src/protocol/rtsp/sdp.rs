@@ -248,6 +248,11 @@ impl Media {
         }
     }
 
+    /// Whether its packets are encrypted (SRTP, RFC 3711).
+    pub fn is_encrypted(&self) -> bool {
+        self.protocol.to_ascii_uppercase().contains("RTP/SAVP")
+    }
+
     /// The video codec, when it is known.
     pub fn video_codec(&self) -> Option<VideoCodec> {
         self.video.as_ref().and_then(|video| video.codec)

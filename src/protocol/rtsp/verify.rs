@@ -26,6 +26,7 @@ struct Proof {
     setup: Vec<LadderStep>,
     warnings: Vec<String>,
     ended: Option<Ended>,
+    is_encrypted: bool,
     /// RTCP reports that came.
     reports: u64,
     /// How long packets were awaited and taken.
@@ -52,6 +53,10 @@ pub async fn verify(
         }
     }
     stream.answers.extend(client.transcript.take());
+    // Some give the description away and want the login at SETUP.
+    if client.logging.is_logged_in() {
+        stream.open = Some(false);
+    }
     match outcome {
         Ok(proof) => {
             let picture = proof.meter.picture().cloned();
@@ -65,6 +70,9 @@ pub async fn verify(
                 ErrorKind::Interrupted => StreamStatus::Described,
                 _ => StreamStatus::Error,
             };
+            if stream.status == StreamStatus::AuthRequired {
+                stream.open = Some(false);
+            }
             stream.ladder = client.ladder().steps().to_vec();
             stream.error = Some(StreamError { kind: error.kind, message: error.message });
             (stream, None)
@@ -81,9 +89,13 @@ async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Pro
         return Err(RtspError { kind: ErrorKind::Protocol, step: Step::Described, status: None, message });
     };
     let options = PlayOptions { session_control: session.control.clone(), ..PlayOptions::default() };
-    let to_play = [MediaToPlay { control: media.control.clone() }];
+    let is_encrypted = media.is_encrypted();
+    let to_play = [MediaToPlay { control: media.control.clone(), is_encrypted }];
     let mut playing = Playing::start(client, &described, &to_play, options).await?;
     let mut meter = Meter::new(&media);
+    if is_encrypted {
+        meter = meter.of_encrypted();
+    }
     let began = Instant::now();
     while let Some(packet) = playing.next(deadline(host, began, &meter)).await {
         meter.push(&packet.payload, packet.arrived.saturating_duration_since(began));
@@ -96,7 +108,16 @@ async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Pro
     let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
     let reports = playing.reports();
     playing.stop().await;
-    Ok(Proof { meter, transport, warnings, ended, reports, lasted, setup: client.ladder().steps().to_vec() })
+    Ok(Proof {
+        meter,
+        transport,
+        warnings,
+        ended,
+        is_encrypted,
+        reports,
+        lasted,
+        setup: client.ladder().steps().to_vec(),
+    })
 }
 
 /// Until when the next packet is waited for.
@@ -109,7 +130,7 @@ fn deadline(host: &HostContext, began: Instant, meter: &Meter) -> Instant {
 }
 
 fn take(stream: &mut Stream, proof: Proof) {
-    let Proof { meter, transport, setup, warnings, ended, reports, lasted } = proof;
+    let Proof { meter, transport, setup, warnings, ended, is_encrypted, reports, lasted } = proof;
     let seen = meter.seen();
     stream.transport = transport;
     stream.ladder = setup;
@@ -119,10 +140,14 @@ fn take(stream: &mut Stream, proof: Proof) {
         stream.ladder.push(LadderStep { step, ok: at.is_some(), ms });
     };
     step(Step::Rtp, seen.first_rtp);
-    if seen.first_rtp.is_some() {
+    // Of encrypted packets only number and times can be told.
+    if seen.first_rtp.is_some() && !is_encrypted {
         step(Step::Keyframe, seen.first_keyframe);
     }
     stream.warnings.extend(warnings);
+    if is_encrypted {
+        stream.warnings.push("the packets are encrypted (SRTP): what they show is by the description alone".to_owned());
+    }
     if seen.frames == 0 {
         if ended == Some(Ended::Interrupted) {
             return;

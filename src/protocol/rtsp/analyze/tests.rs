@@ -125,3 +125,79 @@ async fn in_depth_every_answer_and_the_description_are_told() {
     assert!(streams.iter().all(|s| s.answers.is_empty() && s.sdp.is_none()));
     assert!(services.iter().all(|s| s.answers.is_empty()));
 }
+
+/// Dahua, D-Link and NUUO refuse OPTIONS and describe all the same.
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_refuses_options_is_described() {
+    for refusal in ["405 Method Not Allowed", "400 Bad Request", "401 Unauthorized", "404 Not Found"] {
+        let net = FakeNet::new();
+        camera(&net, &["/1"], move |asked| (asked.method() == "OPTIONS").then(|| answer(asked, refusal, "", "")));
+        let (streams, _) = analysed(&net, &[hint("/1", false)], false).await;
+        assert!(streams[0].sources.contains(&crate::model::StreamSource::Sdp), "{refusal}: {streams:?}");
+    }
+}
+
+/// Loudspeakers, and servers that only take streams, offer no DESCRIBE: they are not asked for paths.
+#[tokio::test(start_paused = true)]
+async fn what_describes_nothing_is_asked_nothing() {
+    let net = FakeNet::new();
+    let log = camera(&net, &[], |asked| {
+        let public =
+            "Public: ANNOUNCE, SETUP, RECORD, PAUSE, FLUSH, TEARDOWN, OPTIONS, GET_PARAMETER, SET_PARAMETER\r\n";
+        Some(answer(asked, "200 OK", public, ""))
+    });
+    let (streams, _) = analysed(&net, &[], false).await;
+    assert_eq!((streams.len(), log.methods()), (0, vec!["0 OPTIONS".to_owned()]));
+}
+
+/// The description is given to everybody, the stream is not.
+#[tokio::test(start_paused = true)]
+async fn a_login_demanded_at_setup_makes_a_stream_not_open() {
+    let net = FakeNet::new();
+    camera(&net, &["/1"], |asked| {
+        let challenge = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n";
+        (asked.method() == "SETUP").then(|| answer(asked, "401 Unauthorized", challenge, ""))
+    });
+    let (streams, services) = analysed(&net, &[hint("/1", false)], false).await;
+    assert_eq!((streams[0].status, streams[0].open), (StreamStatus::AuthRequired, Some(false)));
+    let auth = services.last().and_then(|s| s.auth.clone());
+    assert_eq!(auth, Some(vec![crate::model::AuthScheme::Digest]));
+}
+
+/// A tuner's RTSP server describes television while somebody watches, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_tuner_has_no_stream() {
+    let net = FakeNet::new();
+    camera(&net, &[], |asked| {
+        let tuner = "v=0\r\ns=SatIPServer:1 4\r\nm=video 0 RTP/AVP 33\r\na=control:stream=1\r\n";
+        (asked.method() == "DESCRIBE").then(|| answer(asked, "200 OK", "", tuner))
+    });
+    assert_eq!(analysed(&net, &[], false).await.0, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn encrypted_packets_are_counted() {
+    const SECURE: &str = "v=0\r\ns=x\r\nm=video 0 RTP/SAVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n";
+    let net = FakeNet::new();
+    camera(&net, &["/1"], |asked| match asked.method() {
+        "DESCRIBE" => Some(answer(asked, "200 OK", "", SECURE)),
+        "PLAY" => {
+            let Answered::Bytes(mut bytes) = answer(asked, "200 OK", "", "") else { return None };
+            for n in 0..40u8 {
+                let stamp = (u32::from(n) * 9000).to_be_bytes();
+                let packet = [&[0x80, 0xe0, 0, n][..], &stamp, &[0, 0, 0, 1], &[n.wrapping_mul(77); 20]].concat();
+                bytes.extend([b'$', 0, 0, packet.len() as u8]);
+                bytes.extend(packet);
+            }
+            Some(Answered::Bytes(bytes))
+        }
+        _ => None,
+    });
+    let (streams, _) = analysed(&net, &[hint("/1", false)], false).await;
+    let [stream] = &*streams else { panic!("{streams:?}") };
+    assert_eq!(stream.status, StreamStatus::Streaming, "{stream:?}");
+    let video = stream.video.clone().unwrap();
+    assert_eq!((video.codec, video.measured_fps), (Some(crate::model::VideoCodec::H264), Some(10.0)));
+    assert!(stream.warnings.iter().any(|w| w.contains("SRTP")), "{:?}", stream.warnings);
+    assert_eq!(stream.ladder.last().map(|s| (s.step, s.ok)), Some((crate::model::Step::Rtp, true)));
+}

@@ -40,8 +40,12 @@ fn last(reply: Reply) -> Reply {
 
 /// Whether a request carries the right answer to `CHALLENGE` with this nonce, computed as RFC 2069 says.
 pub(in super::super) fn is_answered(asked: &Asked, password: &str, nonce: &str) -> bool {
+    is_answered_in("cam", asked, password, nonce)
+}
+
+fn is_answered_in(realm: &str, asked: &Asked, password: &str, nonce: &str) -> bool {
     let hash = |text: String| Md5::digest(text).iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let secret = hash(format!("admin:cam:{password}"));
+    let secret = hash(format!("admin:{realm}:{password}"));
     let request = hash(format!("{}:{}", asked.method(), asked.target()));
     let wanted = hash(format!("{secret}:{nonce}:{request}"));
     let sent = asked.header("Authorization").unwrap_or_default();
@@ -484,4 +488,42 @@ async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
         assert_eq!(names, ["CSeq", "WWW-Authenticate"]);
         assert_eq!(kept[1].headers[1].value.as_deref(), Some("Digest realm=\"cam\", nonce=***"));
     }
+}
+
+/// Servers that keep a realm for each path: the login of one is made anew for the next, and counts as none refused.
+#[tokio::test(start_paused = true)]
+async fn each_realm_of_a_device_is_answered() {
+    let net = FakeNet::new();
+    net.answer(AT, |asked| {
+        let realm = asked.target().rsplit('/').next().unwrap().to_owned();
+        match asked.method() {
+            "OPTIONS" => answer(asked, "200 OK", "", ""),
+            _ if is_answered_in(&realm, asked, "pw", &format!("of {realm}")) => described(asked),
+            _ => {
+                let challenge = format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"of {realm}\"\r\n");
+                answer(asked, "401 Unauthorized", &challenge, "")
+            }
+        }
+    });
+    let host = host(&net, &[("admin", "pw")]);
+    let mut client = Client::new(&host, 554, false);
+    for path in ["/1", "/2", "/1"] {
+        client.describe(path).await.unwrap();
+    }
+    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+}
+
+/// Neither a length nor the end of the connection tells where the description ends: silence does.
+#[tokio::test(start_paused = true)]
+async fn a_description_without_a_length_is_not_waited_for() {
+    let net = FakeNet::new();
+    net.answer(AT, |asked| match asked.method() {
+        "DESCRIBE" => Reply::text(format!("RTSP/1.0 200 OK\r\n\r\n{SDP}")),
+        _ => answer(asked, "200 OK", "", ""),
+    });
+    let host = host(&net, &[]);
+    let started = Instant::now();
+    let found = Client::new(&host, 554, false).describe("/1").await.unwrap();
+    assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

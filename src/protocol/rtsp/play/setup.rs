@@ -50,7 +50,7 @@ impl Playing<'_> {
         }
         let mut refused = None;
         for url in places {
-            match self.set_up_at(index, &url).await {
+            match self.set_up_at(index, wanted, &url).await {
                 Err(Refusal::Other(error) | Refusal::Lost(error)) if matches!(error.status, Some(404 | 451 | 454)) => {
                     refused.get_or_insert(error);
                 }
@@ -60,15 +60,16 @@ impl Playing<'_> {
         Err(Refusal::Other(refused.unwrap_or_else(|| self.closed(Step::Setup))))
     }
 
-    async fn set_up_at(&mut self, index: usize, url: &RtspUrl) -> Result<Track, Refusal> {
+    async fn set_up_at(&mut self, index: usize, wanted: &MediaToPlay, url: &RtspUrl) -> Result<Track, Refusal> {
+        let profile = if wanted.is_encrypted { "RTP/SAVP" } else { "RTP/AVP" };
         let first_channel = (index as u8).saturating_mul(2);
         let pair = match self.transport {
             Transport::Tcp => None,
             Transport::Udp => Some(self.udp_pair(url)?),
         };
         let transport = match &pair {
-            Some(pair) => format!("RTP/AVP;unicast;client_port={}-{}", pair.port, pair.port + 1),
-            None => format!("RTP/AVP/TCP;unicast;interleaved={first_channel}-{}", first_channel.saturating_add(1)),
+            Some(pair) => format!("{profile};unicast;client_port={}-{}", pair.port, pair.port + 1),
+            None => format!("{profile}/TCP;unicast;interleaved={first_channel}-{}", first_channel.saturating_add(1)),
         };
         // No `mode=`: some devices stumble over it, and playing is what it means anyway.
         let request = self.about(Request::new("SETUP", &url.to_string()).with("Transport", &transport));
@@ -151,8 +152,11 @@ impl Playing<'_> {
     }
 
     async fn play_url(&mut self, url: &RtspUrl) -> Result<Response, Refusal> {
-        let request = self.about(Request::new("PLAY", &url.to_string()).with("Range", "npt=0.000-"));
+        let plain = self.about(Request::new("PLAY", &url.to_string()));
+        let request = plain.clone().with("Range", "npt=0.000-");
         let response = match self.ask(&request, Step::Rtp).await {
+            // A live stream has no beginning to be played from.
+            Ok(response) if matches!(response.status, 456 | 457) => self.ask(&plain, Step::Rtp).await?,
             Ok(response) => response,
             Err(Refusal::Other(_)) if self.client.channel.as_ref().is_some_and(Channel::has_frames) => {
                 self.warnings.push("PLAY was not answered, but packets came".to_owned());

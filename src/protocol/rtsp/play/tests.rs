@@ -30,7 +30,7 @@ fn with_frames(reply: Reply, before: &[u8], after: &[u8]) -> Reply {
 }
 
 fn media(count: usize) -> Vec<MediaToPlay> {
-    (1..=count).map(|n| MediaToPlay { control: Some(format!("trackID={n}")) }).collect()
+    (1..=count).map(|n| MediaToPlay { control: Some(format!("trackID={n}")), ..MediaToPlay::default() }).collect()
 }
 
 /// A camera that plays `frames` after PLAY; `special` may answer differently.
@@ -542,4 +542,49 @@ async fn reports_alone_are_counted_and_are_no_packets() {
     assert_eq!(sequences(&mut playing).await, []);
     assert_eq!((playing.reports(), playing.ended()), (2, None));
     playing.stop().await;
+}
+
+/// 457 Invalid Range: a live stream has no beginning.
+#[tokio::test(start_paused = true)]
+async fn play_goes_without_a_range_where_that_is_refused() {
+    let net = FakeNet::new();
+    let log = camera(&net, framed(0, &rtp(1)), |asked| {
+        let refused = asked.method() == "PLAY" && asked.header("Range").is_some();
+        refused.then(|| answer(asked, "457 Invalid Range", "", ""))
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+    assert_eq!(log.all().iter().filter(|a| a.method() == "PLAY").count(), 2);
+}
+
+/// A camera that hangs up after every description: SETUP goes out on a connection of its own.
+#[tokio::test(start_paused = true)]
+async fn a_connection_closed_after_the_description_is_opened_once_more() {
+    let net = FakeNet::new();
+    let log = camera(&net, framed(0, &rtp(1)), |asked| match described(asked) {
+        Reply::Bytes(bytes) if asked.method() == "DESCRIBE" => Some(Reply::Last(bytes)),
+        _ => None,
+    });
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
+    assert_eq!(sequences(&mut playing).await, [(0, 1)]);
+    playing.stop().await;
+    assert_eq!(log.methods()[1..], ["0 DESCRIBE", "1 DESCRIBE", "2 SETUP", "2 PLAY", "2 TEARDOWN"]);
+}
+
+/// SRTP is asked for where the description has it, as UniFi and MediaMTX over TLS do.
+#[tokio::test(start_paused = true)]
+async fn encrypted_media_are_asked_for_as_such() {
+    let net = FakeNet::new();
+    let log = camera(&net, framed(0, &rtp(1)), |_| None);
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let media = [MediaToPlay { is_encrypted: true, ..MediaToPlay::default() }];
+    Playing::start(&mut client, &found, &media, PlayOptions::default()).await.unwrap().stop().await;
+    let setup = log.all().into_iter().find(|a| a.method() == "SETUP").unwrap();
+    assert_eq!(setup.header("Transport"), Some("RTP/SAVP/TCP;unicast;interleaved=0-1"));
 }

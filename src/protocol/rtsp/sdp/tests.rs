@@ -179,6 +179,65 @@ fn contradictions_are_told() {
 }
 
 #[test]
+fn hints_are_read_however_written_and_a_ceiling_is_no_bit_rate() {
+    let video = |attributes: &str| {
+        let session = described(&format!("m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\n{attributes}"));
+        session.video().unwrap().clone()
+    };
+    for (attribute, size, source) in [
+        ("a=x-dimensions:1280, 720", Some((1280, 720)), Some("x-dimensions")),
+        ("a=framesize:96 1080-1920", Some((1080, 1920)), Some("framesize")),
+        ("a=cliprect:0,0,480,704", Some((704, 480)), Some("cliprect")),
+        ("a=Width:integer;1280\na=Height:integer;720", Some((1280, 720)), Some("width")),
+        ("a=x-dimensions:1920,1080\na=framesize:96 800-448", None, None),
+        ("a=x-dimensions:0,0", None, None),
+    ] {
+        let read = video(attribute).video.unwrap();
+        assert_eq!((read.width.zip(read.height), read.size_source.as_deref()), (size, source), "{attribute}");
+    }
+    for (attribute, fps) in [
+        ("a=framerate:0S\na=framerate:25", Some(25.0)),
+        ("a=framerate:12.500000", Some(12.5)),
+        ("a=x-framerate: 30000/1001", Some(30_000.0 / 1001.0)),
+        ("a=framerate:", None),
+        ("a=framerate:0", None),
+    ] {
+        assert_eq!(video(attribute).video.unwrap().fps, fps, "{attribute}");
+    }
+    let media = video("b=AS:50000");
+    assert_eq!((media.hints.bandwidth_kbps, media.video.unwrap().bitrate_kbps), (Some(50_000), None));
+}
+
+#[test]
+fn sound_is_named_by_what_maps_it() {
+    for (media, codec, rate) in [
+        ("0", Some("pcmu"), Some(8000)),
+        ("8\na=rtpmap:8 pcma/8000 ", Some("pcma"), Some(8000)),
+        ("0\na=rtpmap:0 MPEG4-GENERIC/16000/1", Some("aac"), Some(16_000)),
+        ("11\na=rtpmap:11 PCM/48000", Some("pcm"), Some(48_000)),
+        ("97\na=rtpmap:97 META /0", None, None),
+    ] {
+        let session = described(&format!("m=audio 0 RTP/AVP {media}"));
+        let audio = session.audio().unwrap().audio.clone().unwrap();
+        assert_eq!((audio.codec.map(|c| c.as_str()), audio.sample_rate_hz), (codec, rate), "{media}");
+    }
+}
+
+/// One camera sends 579 kB (v4l2rtspserver issue 32).
+#[test]
+fn a_huge_description_is_read_all_the_same() {
+    let sprop = format!("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=,aM4G4g=={}", ",AAAA".repeat(120_000));
+    let session = described(&format!(
+        "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets={sprop}\na=control:track1"
+    ));
+    let media = session.video().unwrap();
+    assert_eq!(media.video.as_ref().and_then(|v| v.width), Some(1280));
+    assert_eq!(media.control.as_deref(), Some("track1"));
+    let stray = described(&format!("a=x:{}\nm=video 0 RTP/AVP 26", "y".repeat(579_000)));
+    assert_eq!(stray.video().unwrap().video_codec(), Some(VideoCodec::Mjpeg));
+}
+
+#[test]
 fn parameters_in_another_media_are_found() {
     let session = described(
         "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\nm=audio 0 RTP/AVP 8\na=framerate:25\n\
