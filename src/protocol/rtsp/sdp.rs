@@ -196,11 +196,12 @@ impl Media {
         let format = Format::choose(described, &kind);
         let fmtp = format.payload_type.map(|pt| fmtp(pt, described, all)).unwrap_or_default();
         let encoding = format.encoding.or_else(|| codec::encoding_of(&fmtp).map(str::to_owned));
-        if let (Some((stated, ..)), Some(named)) = (format.payload_type.and_then(codec::static_payload_type), &encoding)
-            && matches!(format.payload_type, Some(0 | 8))
+        if let (Some(number @ (0 | 8)), Some(named)) = (format.payload_type, &encoding)
+            && let Some((stated, ..)) = codec::static_payload_type(number)
             && codec::audio_codec(stated) != codec::audio_codec(named)
         {
-            warnings.push(format!("payload type {} is {stated} by its number and {named} by its name", described.fmt));
+            let named = clean_to(named, 32);
+            warnings.push(format!("payload type {number} is {stated} by its number and {named} by its name"));
         }
         Media {
             kind,

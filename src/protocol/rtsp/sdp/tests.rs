@@ -178,6 +178,13 @@ fn contradictions_are_told() {
     assert_eq!(parse("audio_before_video.txt").warnings, ["payload type 8 is PCMA by its number and PCMU by its name"]);
 }
 
+/// Found by fuzzing: the number stood in the warning as it was sent.
+#[test]
+fn warnings_carry_no_control_characters() {
+    let session = described("m=audio 0 RTP/AVP 8\u{3}\na=rtpmap:8 PCMU\u{1b}/8000");
+    assert!(session.warnings.iter().all(|w| !w.contains(char::is_control)), "{:?}", session.warnings);
+}
+
 #[test]
 fn hints_are_read_however_written_and_a_ceiling_is_no_bit_rate() {
     let video = |attributes: &str| {
