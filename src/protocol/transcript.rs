@@ -43,6 +43,9 @@ const SECRET_NAMES: [&str; 16] = [
     "token",
 ];
 
+/// Words in values that are secrets whatever the header is called: nonces in policies, a relay's login in a `Link`.
+const SECRET_VALUES: [&str; 3] = ["credential", "nonce", "secret"];
+
 /// Attributes of a description that hold keys and passwords (RFC 4567, RFC 4568, RFC 8839).
 const SECRET_ATTRIBUTES: [&str; 4] = ["crypto", "key-mgmt", "ice-pwd", "ice-ufrag"];
 
@@ -92,7 +95,11 @@ pub fn of_http(host: &HostContext, response: &Response) -> Vec<Answer> {
     let mut transcript = Transcript::new(host);
     for answer in response.hops.iter().chain([response]) {
         let request = format!("{} {}", answer.method, url(host, answer.tls, answer.port, &answer.target));
-        let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        // What a POST has created (WHEP's session) is his who knows its address.
+        let headers = answer.headers.iter().map(|(name, value)| match answer.status {
+            201 if name.eq_ignore_ascii_case("Location") => (name.as_str(), b"***".as_slice()),
+            _ => (name.as_str(), value.as_bytes()),
+        });
         transcript.note(&request, &format!("{} {}", answer.version, answer.status), headers);
     }
     transcript.take()
@@ -142,8 +149,8 @@ impl Hidden {
             }
             // After how long a session ends is no secret.
             "session" => sent.split_once(';').map(|(_, rest)| format!("{SECRET};{}", self.text(rest))),
-            _ if is_secret(&name) || sent.to_ascii_lowercase().contains("nonce") => None,
-            _ => Some(self.text(&sent)),
+            _ if is_secret(&name) => None,
+            _ => Some(self.text(&sent)).filter(|shown| !holds_secret(shown)),
         };
         let withheld = value.is_none() && !sent.trim().is_empty();
         Header { name: shown_name, value: value.filter(|v| !v.is_empty()), withheld }
@@ -163,6 +170,11 @@ impl Hidden {
 
 fn is_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|word| name.contains(word))
+}
+
+fn holds_secret(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    SECRET_VALUES.iter().any(|word| value.contains(word))
 }
 
 #[cfg(test)]
@@ -206,6 +218,7 @@ mod tests {
             ("Set-Cookie", "id=1; path=/", "(withheld)"),
             ("Authentication-Info", "nextnonce=\"77\"", "(withheld)"),
             ("X-Odd", "nonce=77", "(withheld)"),
+            ("Link", "<turn:192.0.2.9>; rel=\"ice-server\"; username=\"u\"; credential=\"77\"", "(withheld)"),
             ("X-Access-Token", "77", "(withheld)"),
             ("KeyMgmt", "prot=mikey;data=\"77\"", "(withheld)"),
             ("X-Echo", "tiefer brunnen/7", "***"),
@@ -225,6 +238,30 @@ mod tests {
             "Digest realm=\"cam 1\", nonce=***, opaque=***, qop=\"auth\", algorithm=\"SHA-256\", ***, ***"
         );
         assert_eq!(shown("WWW-Authenticate", "Basic realm=\"/\""), "Basic realm=\"/\"");
+    }
+
+    #[test]
+    fn answers_over_http_are_shown_with_those_that_led_there() {
+        let options = ProbeOptions { in_depth: true, ..ProbeOptions::default() };
+        let (host, _said) = HostContext::for_test(FakeNet::new(), "192.0.2.10", options);
+        let answer = |status, location: &str| Response {
+            status,
+            version: "HTTP/1.1".to_owned(),
+            method: "POST",
+            port: 80,
+            target: "/whep".to_owned(),
+            headers: vec![("Location".to_owned(), location.to_owned())],
+            ..Response::default()
+        };
+        let response = Response { hops: vec![answer(302, "/x?token=77")], ..answer(201, "/whep/88") };
+        let told: Vec<_> = of_http(&host, &response)
+            .into_iter()
+            .map(|a| (a.request, a.status, a.headers[0].value.clone().unwrap_or_default()))
+            .collect();
+        let line = |status: &str, location: &str| {
+            ("POST http://192.0.2.10:80/whep".to_owned(), format!("HTTP/1.1 {status}"), location.to_owned())
+        };
+        assert_eq!(told, [line("302", "/x?token=***"), line("201", "***")]);
     }
 
     #[test]

@@ -155,6 +155,7 @@ impl<'a> Inquiry<'a> {
             let named = self.named.join(", ");
             service.notes.push(format!("announces addresses at {named}; they were taken at {}", self.host.ip));
         }
+        service.answers.clone_from(&self.client.answers);
         self.host.say(FindingKind::Service(service)).await;
     }
 

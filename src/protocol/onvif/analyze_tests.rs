@@ -421,3 +421,25 @@ async fn without_its_word_the_date_of_its_answers_is_the_clock() {
         assert_eq!(host.logins.attempts().unwrap().refused, 0, "{subcode}");
     }
 }
+
+/// What `probe` shows of the service: one answer of each address and status, and none of what a scan sees.
+#[tokio::test(start_paused = true)]
+async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
+    let net = FakeNet::new();
+    camera(&net, "192.0.2.10:80", |_, seen| answer(seen));
+    for in_depth in [true, false] {
+        let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
+        let (host, mut said) = HostContext::for_test(net.clone(), IP, options);
+        host.facts.note(&FindingKind::Service(web(80)));
+        OnvifAnalysis.run(&host).await;
+        let mut kept = Vec::new();
+        while let Ok(finding) = said.try_recv() {
+            if let FindingKind::Service(service) = finding.kind {
+                kept = service.answers;
+            }
+        }
+        let device = kept.iter().filter(|a| a.request.starts_with("POST ") && a.status == "HTTP/1.1 200").count();
+        assert_eq!(device > 0, in_depth);
+        assert!(kept.len() < 6, "{kept:?}");
+    }
+}

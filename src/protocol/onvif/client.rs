@@ -5,15 +5,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
-use crate::model::{AuthScheme, Credential, ErrorKind};
+use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind};
 use crate::probe::HostContext;
 use crate::protocol::auth::login::Login;
 use crate::protocol::auth::{self, Challenge};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
+use crate::protocol::transcript;
 use crate::protocol::xml::Element;
 
 /// The most of an answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Answers kept of one device.
+const MOST_ANSWERS: usize = 16;
 
 /// Two readings of a clock that differ by less are of one clock that goes right.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(3);
@@ -88,6 +92,8 @@ pub struct Client<'a> {
     pub demanded: Vec<AuthScheme>,
     /// Whether it has answered in SOAP: only then ONVIF is really spoken.
     pub has_spoken: bool,
+    /// What it answered, one answer of each address and status, where the host is looked at in depth.
+    pub answers: Vec<HttpAnswer>,
     dialect: Dialect,
     /// How much the device's clock is ahead of ours; none until it has told.
     clock: Option<SignedDuration>,
@@ -110,6 +116,7 @@ impl<'a> Client<'a> {
             device,
             demanded: Vec::new(),
             has_spoken: false,
+            answers: Vec::new(),
             dialect: Dialect::WithAction,
             clock: None,
             session: Session::Anonymous,
@@ -146,6 +153,7 @@ impl<'a> Client<'a> {
         let response = client::send(self.host, request).await?;
         (self.device.port, self.device.tls) = (response.port, response.tls);
         self.device.target = response.target.clone();
+        self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
         self.note_time(&response, &answer);
@@ -261,9 +269,20 @@ impl<'a> Client<'a> {
             }
             _ => client::send_once(self.host, &request, None).await?,
         };
+        self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
         Ok((response, answer))
+    }
+
+    /// The headers of many calls to one address differ in nothing.
+    fn note_answers(&mut self, response: &Response) {
+        for answer in transcript::of_http(self.host, response) {
+            let same = |known: &HttpAnswer| (&known.request, &known.status) == (&answer.request, &answer.status);
+            if self.answers.len() < MOST_ANSWERS && !self.answers.iter().any(same) {
+                self.answers.push(answer);
+            }
+        }
     }
 
     fn token(&self, credential: &Credential) -> UsernameToken {

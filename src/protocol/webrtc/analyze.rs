@@ -15,6 +15,7 @@ use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
+use crate::protocol::transcript::Transcript;
 use crate::text;
 
 /// The analysis of WHEP endpoints.
@@ -106,6 +107,7 @@ async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
         return (!place.guessed || status == StreamStatus::AuthRequired).then_some(stream);
     };
     say_service(host, &answer).await;
+    stream.sdp = Transcript::new(host).description(String::from_utf8_lossy(&answer.body).lines());
     stream.transport = Transport::Udp;
     stream.sources.push(StreamSource::Sdp);
     (stream.video, stream.audio) = (video, audio);
