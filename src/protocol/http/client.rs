@@ -13,6 +13,9 @@ use crate::text;
 
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
+/// Cookies carried from redirect to redirect at most, and the longest, in bytes.
+const MAX_COOKIES: usize = 8;
+const MAX_COOKIE: usize = 1024;
 
 /// A request. `Host`, `User-Agent`, `Connection`, `Content-Length` and `Authorization` are added by the client.
 #[derive(Debug, Clone)]
@@ -244,13 +247,15 @@ pub async fn open(host: &HostContext, request: Request) -> Result<(Response, Bod
 /// A request on its way from redirect to redirect.
 struct Walk {
     request: Request,
+    /// What the device asked to be reminded of on the way, `name=value`.
+    cookies: Vec<String>,
     hops: Vec<Response>,
     notes: Vec<String>,
 }
 
 impl Walk {
     fn new(request: Request) -> Self {
-        Walk { request, hops: Vec::new(), notes: Vec::new() }
+        Walk { request, cookies: Vec::new(), hops: Vec::new(), notes: Vec::new() }
     }
 
     /// Goes one redirect further, or gives the answer back.
@@ -258,9 +263,11 @@ impl Walk {
         if self.request.follow
             && let Some(location) = redirect::location(&response)
         {
+            // Some send back to the same page, to see whether their cookie comes along.
+            let reminded = self.take_cookies(&response);
             let visited = |hop: &redirect::Hop| {
                 let same = |r: &Response| (r.port, r.tls, &r.target) == (hop.port, hop.tls, &hop.target);
-                same(&response) || self.hops.iter().any(same)
+                !reminded && (same(&response) || self.hops.iter().any(same))
             };
             match redirect::resolve(&location, &response, host.ip, &host.name) {
                 // A page that reloads itself.
@@ -282,6 +289,28 @@ impl Walk {
         self.notes.append(&mut response.notes);
         response.notes = std::mem::take(&mut self.notes);
         Some(response)
+    }
+
+    /// Takes note of the cookies of an answer that sends on, for the requests that follow on this host. Says whether any is
+    /// new.
+    fn take_cookies(&mut self, response: &Response) -> bool {
+        let mut is_new = false;
+        for cookie in response.headers_named("Set-Cookie").filter_map(|c| c.split(';').next()).map(str::trim) {
+            let Some((name, _)) = cookie.split_once('=').filter(|(n, _)| !n.is_empty()) else { continue };
+            if self.cookies.iter().any(|known| known == cookie) || cookie.len() > MAX_COOKIE {
+                continue;
+            }
+            self.cookies.retain(|known| known.split('=').next() != Some(name));
+            if self.cookies.len() < MAX_COOKIES {
+                self.cookies.push(cookie.to_owned());
+                is_new = true;
+            }
+        }
+        if is_new {
+            self.request.headers.retain(|(name, _)| name != "Cookie");
+            self.request.headers.push(("Cookie".to_owned(), self.cookies.join("; ")));
+        }
+        is_new
     }
 
     /// When a redirect leads nowhere, the answer that sent there is the answer.

@@ -248,6 +248,45 @@ async fn refusals_stop_at_the_limit_and_at_the_first_sign_of_a_lock() {
     }
 }
 
+/// A server that sends back to the same page until its cookie comes along; one that never is content ends.
+#[tokio::test(start_paused = true)]
+async fn cookies_are_carried_from_redirect_to_redirect() {
+    for content in [true, false] {
+        let net = FakeNet::new();
+        let asked = net.answer(&format!("{IP}:80"), move |asked| {
+            let cookie = asked.header("Cookie").unwrap_or_default().to_owned();
+            Reply::Last(match (cookie.as_str(), content) {
+                ("lang=en; s=2", true) => page_of("in"),
+                ("", _) => {
+                    b"HTTP/1.1 302 Found\r\nSet-Cookie: s=1; Path=/\r\nSet-Cookie: lang=en\r\nLocation: /\r\n\r\n"
+                        .to_vec()
+                }
+                ("s=1; lang=en", _) => b"HTTP/1.1 302 Found\r\nset-cookie: s=2\r\nLocation: /b\r\n\r\n".to_vec(),
+                _ => b"HTTP/1.1 302 Found\r\nSet-Cookie: lang=en\r\nLocation: /b\r\n\r\n".to_vec(),
+            })
+        });
+        let answer = get(&host(&net, &[]), "/").await.unwrap();
+        let cookies: Vec<_> = asked.all().iter().map(|a| a.header("Cookie").unwrap_or_default().to_owned()).collect();
+        assert_eq!(cookies, ["", "s=1; lang=en", "lang=en; s=2"]);
+        // The same cookie once more is no news.
+        let wanted = if content { (200, vec![]) } else { (302, vec!["redirects in a circle".to_owned()]) };
+        assert_eq!((answer.status, answer.notes), wanted);
+    }
+}
+
+/// A body without a status line that begins with the header of a part.
+#[tokio::test(start_paused = true)]
+async fn pictures_without_any_head_are_content() {
+    let net = FakeNet::new();
+    server(&net, 80, |target| match target {
+        "/video" => b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8".to_vec(),
+        _ => b"--help is no page\r\n".to_vec(),
+    });
+    let host = host(&net, &[]);
+    assert_eq!(get(&host, "/video").await.unwrap().version, "HTTP/0.9");
+    assert_eq!(get(&host, "/").await.unwrap_err().kind, ErrorKind::Protocol);
+}
+
 /// Who is locked out already says so before anything is tried.
 #[tokio::test(start_paused = true)]
 async fn a_lock_told_beforehand_is_heeded() {

@@ -133,7 +133,11 @@ async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(S
 /// Whether bytes without a status line are a page, a picture or data rather than another protocol's greeting.
 fn looks_like_content(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
-    text.starts_with(b"<") || text.starts_with(b"{") || bytes.starts_with(&[0xff, 0xd8])
+    let is_part = || {
+        let head = text.get(..text.len().min(256)).unwrap_or_default().to_ascii_lowercase();
+        text.starts_with(b"--") && head.windows(13).any(|w| w == b"content-type:")
+    };
+    text.starts_with(b"<") || text.starts_with(b"{") || bytes.starts_with(&[0xff, 0xd8]) || is_part()
 }
 
 /// A body as it comes.
