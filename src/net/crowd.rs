@@ -95,8 +95,8 @@ mod tests {
 
     /// A crowd on 192.0.2.0/24 of which all are there, and a table of so many rows.
     fn crowd(room: usize) -> Crowd {
-        let lan = Arc::new(FakeLan { proxy: Some(MacAddr([2, 0, 0, 0, 0, 9])), room, ..FakeLan::default() });
-        let crowd = Crowd::new(Arc::new(lan));
+        let lan = FakeLan { proxy: Some(MacAddr([2, 0, 0, 0, 0, 9])), room, ..FakeLan::default() };
+        let crowd = Crowd::new(Arc::new(Arc::new(lan)));
         crowd.know_links(&[Interface {
             name: "eth0".to_owned(),
             index: 2,

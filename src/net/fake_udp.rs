@@ -119,7 +119,15 @@ impl Datagram for Socket {
 
     fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
         async move {
-            let (from, what) = self.arrived.lock().await.recv().await.unwrap();
+            let mut arrived = self.arrived.lock().await;
+            let (from, what) = loop {
+                let (from, what) = arrived.recv().await.unwrap();
+                let is_refused = what.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+                // A socket that asks many is not told who of them refused.
+                if !is_refused || self.bind.hears_refusals {
+                    break (from, what);
+                }
+            };
             let what = what?;
             let length = what.len().min(buf.len());
             buf[..length].copy_from_slice(&what[..length]);

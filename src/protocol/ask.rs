@@ -459,9 +459,9 @@ mod tests {
     async fn failing_receives_do_not_end_the_asking() {
         let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
             let camera = "192.0.2.7:9".parse().unwrap();
-            let refused = || Err(io::ErrorKind::ConnectionRefused.into());
+            let failure = || Err(io::ErrorKind::ConnectionReset.into());
             let at = Duration::from_millis;
-            if sent.data == [0] { vec![(at(0), camera, refused()), (at(5), camera, Ok(vec![]))] } else { vec![] }
+            if sent.data == [0] { vec![(at(0), camera, failure()), (at(5), camera, Ok(vec![]))] } else { vec![] }
         });
         let (_, findings) = discover(&net, &Shout).await;
         assert_eq!(findings.len(), 1);

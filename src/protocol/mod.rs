@@ -51,9 +51,11 @@ pub const DETECTORS: &[&dyn Detector] = &[
     &http::detect::HttpDetector,
 ];
 
-/// Asked of every host besides its ports, while they are looked at.
-pub const INQUIRIES: &[&dyn HostProbe] =
-    &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch, &stun::detect::StunInquiry];
+/// Asked of every host besides its ports, while they are looked at; what they say leads the analysers.
+pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch];
+
+/// Asked of every host meanwhile; nothing waits for what they say.
+pub const ASIDES: &[&dyn HostProbe] = &[&stun::detect::StunInquiry];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
 pub const ANALYSERS: &[&dyn HostProbe] = &[

@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
-use crate::probe::{Detector, Heard, HostContext};
+use crate::probe::{Detector, Heard, HostContext, HostProbe};
 use crate::protocol::tcp::ports::open_ports;
-use crate::protocol::{ANALYSERS, DETECTORS, INQUIRIES};
+use crate::protocol::{ANALYSERS, ASIDES, DETECTORS, INQUIRIES};
 
 /// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
 /// itself and are looked at first. Without any port only the host's name is asked for: that it is up was the question.
@@ -33,23 +33,13 @@ async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool) {
         return;
     }
     let ports = ports_of(host, own_ports);
-    let announced_later = async {
-        // Its parts keep to the host's time by themselves, and what they found by then is said.
-        caught(host, "ports", look_at_ports(host, &ports)).await;
-        // What announced itself while the others were looked at.
-        let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
-        if !late.is_empty() {
-            caught(host, "ports", look_at_ports(host, &late)).await;
-        }
-    };
     let began = Instant::now();
-    tokio::join!(inquire(host), name, announced_later);
-    for analyser in ANALYSERS {
-        if host.is_over() {
-            break;
-        }
-        guarded(host, analyser.name(), analyser.run(host)).await;
-    }
+    let main = async {
+        tokio::join!(ask_all(host, INQUIRIES), look_at_all_ports(host, &ports));
+        analyse(host).await;
+    };
+    // DNS may be slow to say that it knows nothing, and no step needs the name.
+    tokio::join!(name, ask_all(host, ASIDES), main);
     if !host.cancel.is_cancelled() && host.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
         let message =
@@ -57,6 +47,25 @@ async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool) {
         host.error("host", ErrorKind::Timeout, message).await;
     }
     tracing::debug!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
+}
+
+/// The ports, and then those that announced themselves while the others were looked at.
+async fn look_at_all_ports(host: &HostContext, ports: &[u16]) {
+    // Its parts keep to the host's time by themselves, and what they found by then is said.
+    caught(host, "ports", look_at_ports(host, ports)).await;
+    let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
+    if !late.is_empty() {
+        caught(host, "ports", look_at_ports(host, &late)).await;
+    }
+}
+
+async fn analyse(host: &HostContext) {
+    for analyser in ANALYSERS {
+        if host.is_over() {
+            break;
+        }
+        guarded(host, analyser.name(), analyser.run(host)).await;
+    }
 }
 
 fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {
@@ -88,8 +97,8 @@ fn announced(host: &HostContext) -> Vec<u16> {
     ports
 }
 
-async fn inquire(host: &HostContext) {
-    futures::future::join_all(INQUIRIES.iter().map(|i| guarded(host, i.name(), i.run(host)))).await;
+async fn ask_all(host: &HostContext, inquiries: &[&dyn HostProbe]) {
+    futures::future::join_all(inquiries.iter().map(|i| guarded(host, i.name(), i.run(host)))).await;
 }
 
 /// Every port that turns out open is handed to the detectors at once, while the others are still asked. Ports where RTSP

@@ -31,7 +31,7 @@ impl HostProbe for StunInquiry {
         Box::pin(async move {
             let any: IpAddr =
                 if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            match host.net.udp(&UdpBind::any_port(any)) {
+            match host.net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
                 Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, PORT, false).await,
                 Err(error) => {
                     tracing::debug!(ip = %host.ip, %error, "stun not asked");
@@ -223,12 +223,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_costs_two_datagrams_and_little_time() {
+    async fn silence_costs_two_datagrams_and_little_time_and_a_closed_port_less() {
         let net = FakeUdp::new(vec![], |_| vec![]);
         let start = Instant::now();
         assert_eq!(inquire(&net, "192.0.2.5", &StunInquiry).await, []);
         assert_eq!(net.sent().len(), 2);
         assert!(start.elapsed() <= Duration::from_millis(600));
+        let closed = FakeUdp::new(vec![], |sent| {
+            vec![(Duration::from_millis(1), sent.to, Err(std::io::ErrorKind::ConnectionRefused.into()))]
+        });
+        assert_eq!(inquire(&closed, "192.0.2.5", &StunInquiry).await, []);
+        assert_eq!(closed.sent().len(), 1);
         let junk = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(1), sent.to, Ok(b"HTTP/1.1 400".to_vec()))]);
         assert_eq!(inquire(&junk, "192.0.2.5", &StunInquiry).await, []);
     }
