@@ -139,6 +139,17 @@ impl Verdict {
         self.winner(Fact::Vendor).map(vendor::bare)
     }
 
+    /// The vendor as it is reported. Port numbers are used by everybody: they alone name the maker only of what films, and
+    /// only where the number is hardly used by others.
+    pub fn told_vendor(&self) -> Option<&str> {
+        /// What a number says that others use as well.
+        const SHARED: f64 = 0.2;
+        let decision = self.decision(Fact::Vendor)?;
+        let by_port_alone = decision.sources.iter().all(|(source, _)| *source == EvidenceSource::Port);
+        let films = !matches!(self.kind, Kind::Other | Kind::MediaServer);
+        (!by_port_alone || (films && decision.confidence >= SHARED)).then_some(decision.value.as_str())
+    }
+
     /// For each fact, in one line: the winner, who speaks for it, and what lost.
     pub fn explain(&self) -> Vec<String> {
         self.decisions.iter().map(Decision::to_string).collect()

@@ -808,3 +808,18 @@ proptest! {
         }
     }
 }
+
+/// A web server on port 8000 is no camera of the maker whose SDK is there on cameras.
+#[test]
+fn a_port_number_alone_names_no_maker() {
+    let port = |number| ports::evidence(number);
+    let films = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::Stream, 0.9);
+    let told = |evidence: Vec<Evidence>| weigh(&evidence).told_vendor().map(str::to_owned);
+    assert_eq!(told(port(8000)), None);
+    assert_eq!(told(port(37_777)), None);
+    assert_eq!(told([port(8000), vec![films.clone()]].concat()), None);
+    assert_eq!(told([port(37_777), vec![films.clone()]].concat()).as_deref(), Some("Dahua or OEM"));
+    let realm = Evidence::new(Fact::Vendor, "Hikvision", EvidenceSource::Realm, 0.7);
+    assert_eq!(told([port(8000), vec![realm]].concat()).as_deref(), Some("Hikvision"));
+    assert_eq!(weigh(&port(8000)).vendor(), Some("Hikvision"), "what to try first may follow the number");
+}

@@ -15,9 +15,10 @@ use super::{FindingSender, Logins, PortProber};
 use crate::identify::signature::{Field, Signatures};
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Credential, ErrorKind, Evidence, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Service, StageError,
+    Credential, ErrorKind, Evidence, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Protocol, Service,
+    StageError, StreamStatus,
 };
-use crate::net::{Connection, Dialer, Net, NetError};
+use crate::net::{Connection, Dialer, Net, NetError, Stage};
 
 /// Everything that has been said about one host so far; discovery adds to it while the host is inspected.
 #[derive(Debug, Default)]
@@ -44,6 +45,10 @@ struct Facts {
     open_ports: BTreeSet<u16>,
     /// What went wrong on ports of which it is not known yet what they speak.
     doubts: Vec<(u16, StageError)>,
+    /// Ports that left a TLS handshake without an answer.
+    silent_tls: BTreeSet<u16>,
+    /// By which protocols streams were found.
+    streams: BTreeSet<Protocol>,
 }
 
 impl HostFacts {
@@ -69,6 +74,9 @@ impl HostFacts {
                 } else if facts.hints.len() < MOST {
                     facts.hints.push(h.clone());
                 }
+            }
+            FindingKind::Stream(s) if !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error) => {
+                facts.streams.insert(s.protocol);
             }
             _ => {}
         }
@@ -202,17 +210,26 @@ impl HostContext {
         }
     }
 
-    /// Opens a TCP connection and shakes hands for TLS on it.
+    /// Opens a TCP connection and shakes hands for TLS on it. A port that once left a handshake without an answer speaks
+    /// no TLS, and is not waited for again.
     ///
     /// # Errors
     /// As [`Dialer::tls`].
     pub async fn connect_tls(&self, port: u16) -> Result<Connection, NetError> {
+        if self.facts.lock().silent_tls.contains(&port) {
+            return Err(NetError::timeout(SocketAddr::new(self.ip, port), Stage::Tls));
+        }
         let limit = || self.options.request_timeout.min(self.time_left());
-        match self.connect(port).await?.into_tls(&self.name, limit()).await {
+        let connection = self.connect(port).await?;
+        let outcome = match connection.into_tls(&self.name, limit()).await {
             #[cfg(feature = "legacy-tls")]
             Err(error) if error.is_too_old_tls() => self.connect(port).await?.into_old_tls(limit()).await,
             outcome => outcome,
+        };
+        if matches!(&outcome, Err(error) if error.kind == ErrorKind::Timeout) {
+            self.facts.lock().silent_tls.insert(port);
         }
+        outcome
     }
 
     /// Waits until nobody else has an RTSP connection to the host: many cameras serve one client at a time. None when it
@@ -269,6 +286,12 @@ impl HostContext {
     /// Whether streams are looked for that nobody announced: not where the user asked for certain ones.
     pub fn may_guess(&self) -> bool {
         !self.facts.lock().hints.iter().any(|h| h.is_asked_for)
+    }
+
+    /// Whether a stream was found that comes by one of these protocols.
+    pub fn has_stream(&self, protocols: &[Protocol]) -> bool {
+        let facts = self.facts.lock();
+        protocols.iter().any(|protocol| facts.streams.contains(protocol))
     }
 
     /// The MAC address, where it is known.

@@ -15,6 +15,11 @@ use crate::probe::HostContext;
 /// A body that was announced longer than it is, or not announced at all, is taken for whole after this pause.
 const BODY_PAUSE: Duration = Duration::from_secs(2);
 
+/// Of a body without end, this much of its beginning is read at most: bytes, and time.
+const ENDLESS_BYTES: usize = 16 * 1024;
+/// See [`ENDLESS_BYTES`].
+const ENDLESS_TIME: Duration = Duration::from_millis(250);
+
 /// One connection, one request, the head of its answer. A connection closed before any answer is opened once more:
 /// cameras drop what they kept half open.
 pub(super) async fn exchange(
@@ -184,9 +189,14 @@ impl Body {
 
     /// The whole body into `response`, unpacked, at most `limit` bytes.
     pub(super) async fn read_into(&mut self, response: &mut Response, limit: usize, deadline: Instant) {
-        // Moving pictures have no end; their beginning tells enough.
-        let is_endless = response.content_type() == "multipart/x-mixed-replace";
-        let limit = if is_endless { limit.min(16 * 1024) } else { limit };
+        // Moving pictures and radio have no end; their headers tell enough.
+        let content_type = response.content_type();
+        let is_endless = content_type == "multipart/x-mixed-replace"
+            || (content_type.starts_with("audio/") && response.header("Content-Length").is_none());
+        let (limit, deadline) = match is_endless {
+            true => (limit.min(ENDLESS_BYTES), deadline.min(Instant::now() + ENDLESS_TIME)),
+            false => (limit, deadline),
+        };
         let (packed, ended_early) = self.read_all(limit, deadline).await;
         let (body, cut) = wire::unpack(packed, response.header("Content-Encoding"), limit);
         (response.body, response.truncated) = (body, ended_early || cut);

@@ -10,8 +10,8 @@ use super::wire;
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{
-    ErrorKind, FindingKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus,
-    Transport, Verify, Video, VideoCodec,
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Step, Stream,
+    StreamError, StreamSource, StreamStatus, Transport, Verify, Video, VideoCodec,
 };
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Request, Response};
@@ -31,6 +31,8 @@ const MAX_PORTS: usize = 6;
 const MAX_STILLS: usize = 4;
 /// Bytes that tell at the latest what a body is.
 const ENOUGH: usize = 512;
+/// Places of moving pictures that a server says it has not, before the one it locks is taken for such a place.
+const TELLING: usize = 2;
 /// A path no server has.
 const IMPOSSIBLE: &str = "/camscan-no-such-path";
 
@@ -47,7 +49,7 @@ impl HostProbe for MjpegAnalysis {
             if host.options.verify == Verify::None || host.is_clearly_no_camera() {
                 return;
             }
-            let mut walk = Walk { host, found: 0, asked: Vec::new(), still: None };
+            let mut walk = Walk { host, found: Vec::new(), asked: Vec::new(), natures: Vec::new(), still: None };
             walk.announced().await;
             if !host.may_guess() {
                 return;
@@ -56,7 +58,7 @@ impl HostProbe for MjpegAnalysis {
             for service in &ports {
                 walk.port(service).await;
             }
-            if walk.found == 0 && !walk.has_rtsp() {
+            if walk.found.is_empty() && !walk.has_rtsp() {
                 walk.still(&ports).await;
             }
         })
@@ -80,28 +82,29 @@ type Place = (u16, bool, String);
 /// A stream, and a picture that came over it.
 type Found = (Stream, Option<Picture>);
 
-/// What a server does with a path it does not have.
+/// What a server does with a path that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nature {
-    /// Says so. Then a demand for a login means that there is something.
+    /// Says so.
     Honest,
-    /// Gives pictures at any path.
+    /// Sends its stream.
     AnyPath,
-    /// Something that says nothing of other paths.
-    Unknown,
+    /// Anything else: what it says of other paths proves nothing.
+    Unclear,
 }
 
 struct Walk<'a> {
     host: &'a HostContext,
-    found: usize,
+    found: Vec<Place>,
     asked: Vec<Place>,
+    natures: Vec<((u16, bool), Nature)>,
     /// The first still picture met on the way; said where nothing moves.
     still: Option<Found>,
 }
 
 impl Walk<'_> {
     fn is_over(&self) -> bool {
-        self.host.is_over() || self.found >= MAX_STREAMS
+        self.host.is_over() || self.found.len() >= MAX_STREAMS
     }
 
     fn has_rtsp(&self) -> bool {
@@ -111,12 +114,18 @@ impl Walk<'_> {
 
     /// The HTTP addresses that the device itself or its start page named as streams, but for those of other kinds.
     async fn announced(&mut self) {
+        let mut places = Vec::new();
         for hint in self.host.hints() {
             let address = Address::read(&hint.url, "http", self.host.ip, &self.host.name);
             if let Some(address) = address.filter(|a| a.scheme.starts_with("http") && !is_of_another_kind(&a.target)) {
                 let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
-                self.ask((address.port_or_default(), address.tls(), target), false).await;
+                places.push((address.port_or_default(), address.tls(), target));
             }
+        }
+        // Where every path gives the stream, the root is the name it has when it has no other.
+        places.sort_by_key(|(.., target)| target == "/");
+        for place in places {
+            self.ask(place, false, 0).await;
         }
     }
 
@@ -126,31 +135,34 @@ impl Walk<'_> {
         let (port, tls) = (service.port, service.protocol == Protocol::Https);
         let mut paths = self.links(port, tls).await;
         let common = stream_url::mjpeg(None);
-        let has_rtsp = self.has_rtsp();
+        // A server may speak RTSP and have its stream elsewhere.
+        let has_better = self.host.has_stream(&[Protocol::Rtsp, Protocol::Rtsps])
+            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"));
         let vendor = self.host.vendor();
         for candidate in stream_url::mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
-            if candidate.port.is_none_or(|p| p == port) && !(is_common && has_rtsp) {
+            if candidate.port.is_none_or(|p| p == port) && !(is_common && has_better) {
                 paths.push((port, tls, candidate.path));
             }
         }
         paths.truncate(MAX_PATHS);
-        let mut nature = None;
-        let found_before = self.found;
+        let found_before = self.found.len();
+        let mut missing = 0;
         for place in paths {
             let is_guess = common.iter().any(|c| c.path == place.2);
-            if self.is_over() || (is_guess && self.found > found_before) {
+            if self.is_over() || (is_guess && self.found.len() > found_before) {
                 return;
             }
-            let nature = match nature {
-                Some(known) => known,
-                None => *nature.insert(self.nature(port, tls).await),
-            };
+            let nature = self.nature(port, tls).await;
             if nature == Nature::AnyPath {
                 // One picture, by whatever name.
-                return self.ask((port, tls, "/".to_owned()), false).await;
+                self.ask((port, tls, "/".to_owned()), false, 0).await;
+                return;
             }
-            self.ask(place, nature == Nature::Honest).await;
+            // A server that demands a login for every path says nothing by it.
+            let selective = nature == Nature::Honest;
+            let known_by = if selective { missing } else { 0 };
+            missing += usize::from(self.ask(place, selective, known_by).await == Some(404));
         }
     }
 
@@ -165,41 +177,75 @@ impl Walk<'_> {
             .collect()
     }
 
-    async fn nature(&self, port: u16, tls: bool) -> Nature {
-        let request = Request { follow: false, ..Request::get(port, tls, IMPOSSIBLE) };
-        match client::open(self.host, request).await {
-            Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
-            Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
-            _ => Nature::Unknown,
-        }
+    fn has_one(&self, port: u16, tls: bool) -> bool {
+        self.found.iter().any(|f| (f.0, f.1) == (port, tls))
     }
 
-    /// Asks one place. `selective` says that a demand for a login means that there is something.
-    async fn ask(&mut self, place: Place, selective: bool) {
-        if self.is_over() || self.asked.contains(&place) {
-            return;
+    /// What the server does with a path that it has not, asked once.
+    async fn nature(&mut self, port: u16, tls: bool) -> Nature {
+        if let Some((_, nature)) = self.natures.iter().find(|(at, _)| *at == (port, tls)) {
+            return *nature;
+        }
+        let request = Request { follow: false, ..Request::get(port, tls, IMPOSSIBLE) };
+        let nature = match client::open(self.host, request).await {
+            Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
+            Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
+            _ => Nature::Unclear,
+        };
+        self.natures.push(((port, tls), nature));
+        nature
+    }
+
+    /// Asks one place and gives the status. `selective` says that a demand for a login means that there is something,
+    /// `missing` how many other places of moving pictures the server said it has not.
+    async fn ask(&mut self, place: Place, selective: bool, missing: usize) -> Option<u16> {
+        let same = |known: &Place| {
+            (known.0, known.1) == (place.0, place.1) && known.2.trim_end_matches('/') == place.2.trim_end_matches('/')
+        };
+        if self.is_over() || self.asked.iter().any(same) {
+            return None;
         }
         self.asked.push(place.clone());
-        let (port, tls, target) = place;
-        let request = Request { login: self.host.is_like_a_camera(), ..Request::get(port, tls, target) };
+        let (port, tls, target) = place.clone();
+        if target == "/" && self.has_one(port, tls) && self.nature(port, tls).await == Nature::AnyPath {
+            return None;
+        }
+        // Of all places where moving pictures may be it has this one, and locks it: that is no chance. The root with a
+        // question is locked as the root is, and says nothing.
+        let telling = missing >= TELLING && !target.starts_with("/?");
+        let is_camera = self.host.is_like_a_camera();
         let started = Instant::now();
-        let Ok((response, body)) = client::open(self.host, request).await else { return };
-        let found = match response.status {
+        let request = Request { login: is_camera, ..Request::get(port, tls, &target) };
+        let (mut response, mut body) = client::open(self.host, request.clone()).await.ok()?;
+        if response.status == 401 && telling && !is_camera {
+            (response, body) = client::open(self.host, request.with_login()).await.ok()?;
+        }
+        let status = response.status;
+        let found = match status {
             200 if wire::is_multipart(&response.content_type()) => {
                 prove(self.host, &response, started, &[], body).await
             }
             200 if wire::may_be_pictures(&response.content_type()) => {
-                let Some(found) = look(self.host, &response, started, body).await else { return };
+                let Some(found) = look(self.host, &response, started, body).await else { return Some(status) };
                 if found.0.protocol == Protocol::Snapshot {
                     self.still.get_or_insert(found);
-                    return;
+                    return Some(status);
                 }
                 found
             }
-            401 if selective => (refused(self.host, &response), None),
-            _ => return,
+            401 if selective && (is_camera || !target.starts_with("/?")) => {
+                (refused(self.host, &response, is_camera || telling), None)
+            }
+            _ => return Some(status),
         };
+        self.found.push(place);
+        if status == 401 && telling {
+            let kind = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::HttpPage, 0.4);
+            let kind = kind.with_detail("moving pictures behind a login");
+            self.host.say(FindingKind::Evidence(kind)).await;
+        }
         self.say(found).await;
+        Some(status)
     }
 
     /// The still picture met on the way; of a device that films, else the one where its maker or many put it.
@@ -210,18 +256,17 @@ impl Walk<'_> {
                 for candidate in stream_url::snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS) {
                     if self.still.is_none() && candidate.port.is_none_or(|p| p == service.port) {
                         let tls = service.protocol == Protocol::Https;
-                        self.ask((service.port, tls, candidate.path), false).await;
+                        self.ask((service.port, tls, candidate.path), false, 0).await;
                     }
                 }
             }
         }
-        if let Some(still) = self.still.take().filter(|_| self.found == 0) {
+        if let Some(still) = self.still.take().filter(|_| self.found.is_empty()) {
             self.say(still).await;
         }
     }
 
     async fn say(&mut self, (mut stream, picture): Found) {
-        self.found += 1;
         snapshot::save(self.host, &mut stream, picture.as_ref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
@@ -261,7 +306,8 @@ fn failed(step: Step) -> LadderStep {
     LadderStep { step, ok: false, ms: 0.0 }
 }
 
-fn refused(host: &HostContext, response: &Response) -> Stream {
+/// `given`: a login was allowed to be given.
+fn refused(host: &HostContext, response: &Response, given: bool) -> Stream {
     let mut stream = stream_at(host, response);
     stream.ladder.push(failed(Step::Spoken));
     stream.open = Some(false);
@@ -269,6 +315,10 @@ fn refused(host: &HostContext, response: &Response) -> Stream {
     let (kind, message) = match host.logins.stopped() {
         Some(why) => (ErrorKind::Locked, why),
         None if host.credentials().is_empty() => (ErrorKind::AuthRequired, "a login is demanded".to_owned()),
+        None if !given => {
+            let why = "a login is demanded; none was given, since nothing else says that this is a camera";
+            (ErrorKind::AuthRequired, why.to_owned())
+        }
         None => (ErrorKind::AuthRefused, "the login was refused".to_owned()),
     };
     stream.error = Some(StreamError { kind, message });

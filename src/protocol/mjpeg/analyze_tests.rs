@@ -54,6 +54,62 @@ async fn a_server_that_may_be_anything_is_not_shown_the_login() {
     assert!(!log.all().is_empty() && log.all().iter().all(|a| a.header("Authorization").is_none()));
 }
 
+/// ustreamer behind a login: it has one of the places where moving pictures may be, and locks that and its root.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_locks_one_place_of_pictures_and_has_no_other_is_a_camera() {
+    for (logins, status, kind) in [
+        (&[][..], StreamStatus::AuthRequired, Some(ErrorKind::AuthRequired)),
+        (&[("admin", "wrong")], StreamStatus::AuthRequired, Some(ErrorKind::AuthRefused)),
+        (&[("admin", "pw")], StreamStatus::Streaming, None),
+    ] {
+        let net = FakeNet::new();
+        let good = file("mjpeg_good.bin");
+        let log = net.answer("192.0.2.10:80", move |asked| {
+            let locked = ["/", "/stream"].contains(&asked.target().split('?').next().unwrap_or_default());
+            Reply::Last(match (locked, asked.header("Authorization")) {
+                (false, _) => NOT_FOUND.to_vec(),
+                (true, Some("Basic YWRtaW46cHc=")) => good.clone(),
+                (true, _) => b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"Restricted\"\r\n\r\n".to_vec(),
+            })
+        });
+        let streams = analyse(&net, vec![web()], logins).await;
+        let found: Vec<_> =
+            streams.iter().map(|s| (s.url.as_str(), s.status, s.error.as_ref().map(|e| e.kind))).collect();
+        assert_eq!(found, [("http://192.0.2.10:80/stream", status, kind)]);
+        let shown = log.all().iter().filter(|a| a.header("Authorization").is_some()).count();
+        assert_eq!(shown, logins.len());
+    }
+}
+
+/// Motion sends its stream whatever the path is.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_streams_on_any_path_has_one_stream() {
+    let net = FakeNet::new();
+    let good = file("mjpeg_good.bin");
+    net.answer("192.0.2.10:80", move |_| Reply::Last(good.clone()));
+    let hint = |path: &str| FindingKind::StreamHint(StreamHint::new(format!("http://192.0.2.10{path}")));
+    let streams = analyse(&net, vec![web(), hint("/"), hint("/0/stream"), hint("/0/stream/")], &[]).await;
+    let urls: Vec<_> = streams.iter().map(|s| s.url.as_str()).collect();
+    assert_eq!(urls, ["http://192.0.2.10:80/0/stream"]);
+}
+
+/// VLC's server answers RTSP and HTTP on one port, and may have a stream for one of them only.
+#[tokio::test(start_paused = true)]
+async fn an_rtsp_server_without_streams_may_have_moving_pictures() {
+    let net = FakeNet::new();
+    let good = file("mjpeg_good.bin");
+    net.answer("192.0.2.10:80", move |asked| {
+        Reply::Last(if asked.target() == "/video.mjpg" { good.clone() } else { NOT_FOUND.to_vec() })
+    });
+    let rtsp = FindingKind::Service(Service::new(Protocol::Rtsp, Transport::Tcp, 80));
+    let streams = analyse(&net, vec![web(), rtsp.clone()], &[]).await;
+    assert_eq!(streams.len(), 1);
+    let mut better = Stream::new("rtsp://192.0.2.10/", Protocol::Rtsp);
+    better.status = StreamStatus::Streaming;
+    let streams = analyse(&net, vec![web(), rtsp, FindingKind::Stream(Box::new(better))], &[]).await;
+    assert_eq!(streams.len(), 0);
+}
+
 /// Every reconstructed body, behind the link of a start page.
 #[tokio::test(start_paused = true)]
 async fn every_body_of_the_collection_is_measured() {

@@ -89,7 +89,12 @@ async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspErro
     let response = match client.options().await {
         Ok(response) => Some(response),
         // Some answer DESCRIBE alone; on a port where nothing speaks for RTSP that is not worth another wait.
-        Err(error) if error.kind == ErrorKind::Timeout && is_expected(port) && !host.is_over() => {
+        Err(error)
+            if error.kind == ErrorKind::Timeout
+                && error.step > crate::model::Step::Tls
+                && is_expected(port)
+                && !host.is_over() =>
+        {
             let answered = client.describe("/").await;
             if answered.as_ref().is_err_and(|e| e.status.is_none()) {
                 return Err(error);
@@ -298,6 +303,24 @@ mod tests {
         });
         let (heard, services) = heard(&net, 554).await;
         assert_eq!((heard, services[0].server.as_deref()), (Heard::Spoken, Some("Deaf")));
+    }
+
+    /// A SIP server closes what is not SIP, and leaves a TLS handshake without an answer: that is waited for once.
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_nobody_answers_is_waited_for_once() {
+        let net = FakeNet::new();
+        net.serve(AT, |_, mut stream| async move {
+            let mut first = [0u8; 1];
+            let _ = stream.read(&mut first).await;
+            if first[0] == 0x16 {
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            }
+        });
+        let (host, _said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
+        let began = tokio::time::Instant::now();
+        assert_eq!(RtspDetector.detect(&host, 554).await, Heard::Closed);
+        assert!(host.connect_tls(554).await.is_err());
+        assert!(began.elapsed() <= host.options.request_timeout + std::time::Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
