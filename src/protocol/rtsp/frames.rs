@@ -14,9 +14,11 @@ use crate::media::rtp::{Packet, Reorder};
 use crate::media::{h264, h265};
 use crate::model::{Audio, Video, VideoCodec};
 
+mod inner;
 mod measured;
 mod picture;
 
+use inner::Inner;
 use measured::Marks;
 pub use measured::Measured;
 use picture::Pictures;
@@ -45,6 +47,7 @@ pub struct Meter {
     sets: Vec<Vec<u8>>,
     size: Option<(u32, u32)>,
     pictures: Option<Pictures>,
+    inner: Option<Inner>,
     seen: Seen,
     marks: Marks,
 }
@@ -131,6 +134,7 @@ impl Meter {
             sets: Vec::new(),
             size: None,
             pictures: codec.map(|codec| Pictures::new(codec, media.parameter_sets.clone())),
+            inner: media.encoding.as_deref().filter(|e| Inner::is_carried_by(e)).map(|_| Inner::default()),
             seen: Seen::default(),
             marks: Marks::default(),
         }
@@ -166,6 +170,20 @@ impl Meter {
         self.drain(true);
         let at = self.seen.last_rtp.unwrap_or_default();
         self.complete_last(at);
+        if let Some(inner) = &mut self.inner {
+            inner.look(at);
+        }
+        self.see_inner();
+    }
+
+    fn see_inner(&mut self) {
+        self.seen.first_keyframe = self.seen.first_keyframe.or(self.inner.as_ref().and_then(Inner::key_at));
+    }
+
+    /// Whether a key frame can be told from others: not of a codec that is not known.
+    pub fn tells_key_frames(&self) -> bool {
+        self.codec.is_some()
+            || self.inner.as_ref().is_some_and(|i| i.seen().video.as_ref().is_some_and(|v| v.codec.is_some()))
     }
 
     /// The declared payload type, or whatever came instead until it does.
@@ -208,6 +226,10 @@ impl Meter {
         }
         if let Some(pictures) = &mut self.pictures {
             pictures.push(packet, timestamp, lost);
+        }
+        if let Some(inner) = &mut self.inner {
+            inner.push(packet.payload, arrived);
+            self.see_inner();
         }
         if !self.open_frame(timestamp, arrived, lost) {
             return;
@@ -301,7 +323,9 @@ impl Meter {
         let (Some(first), Some(last)) = (self.seen.first_frame, self.seen.last_rtp) else { return false };
         let lasted = last.saturating_sub(first);
         if self.codec.is_none() {
-            return lasted >= measure_time;
+            // The picture inside a transport stream is known by its key frame.
+            let is_known = self.inner.as_ref().is_none_or(|inner| inner.key_at().is_some());
+            return is_known && lasted >= measure_time;
         }
         let short = measure_time.min(Duration::from_secs(1));
         let two = self.seen.keyframes >= 2 && self.span() >= short && lasted >= short / 2;
@@ -332,6 +356,9 @@ impl Meter {
                 (video.fps, video.fps_source) = (came.fps, came.fps_source);
             }
         }
+        if let Some(came) = self.inner.as_ref().and_then(|inner| inner.seen().video.clone()) {
+            video = Video { bitrate_kbps: video.bitrate_kbps, ..came };
+        }
         let measured = self.measured();
         video.measured_fps = measured.fps;
         video.measured_kbps = measured.kbps;
@@ -341,14 +368,17 @@ impl Meter {
 
     /// The sound with its measured bit rate, where the codec does not fix it. None for a media that is no sound.
     pub fn audio(&self) -> Option<Audio> {
-        let mut audio = self.sound.clone()?;
+        let mut audio = self.sound.clone().or(self.inner.as_ref().and_then(|inner| inner.seen().audio.clone()))?;
         audio.bitrate_kbps = audio.bitrate_kbps.or(self.measured().kbps);
         Some(audio)
     }
 
     /// The last whole picture that needs no other, for a snapshot.
     pub fn picture(&self) -> Option<&Picture> {
-        self.pictures.as_ref()?.last()
+        match &self.inner {
+            Some(inner) => inner.seen().picture.as_ref(),
+            None => self.pictures.as_ref()?.last(),
+        }
     }
 
     /// Where what came contradicts what was declared, in words for the operator.

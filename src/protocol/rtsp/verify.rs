@@ -140,8 +140,9 @@ fn take(stream: &mut Stream, proof: Proof) {
         stream.ladder.push(LadderStep { step, ok: at.is_some(), ms });
     };
     step(Step::Rtp, seen.first_rtp);
-    // Of encrypted packets only number and times can be told.
-    if seen.first_rtp.is_some() && !is_encrypted {
+    // Of encrypted packets only number and times can be told, and of codecs that are not known.
+    let tells = seen.frames == 0 || meter.tells_key_frames();
+    if seen.first_rtp.is_some() && !is_encrypted && tells {
         step(Step::Keyframe, seen.first_keyframe);
     }
     stream.warnings.extend(warnings);
@@ -159,6 +160,10 @@ fn take(stream: &mut Stream, proof: Proof) {
     stream.status = StreamStatus::Streaming;
     stream.sources.push(StreamSource::Frames);
     stream.warnings.extend(meter.warnings());
+    // Sound within the picture's own stream.
+    if stream.audio.is_none() {
+        stream.audio = meter.audio();
+    }
     if let Some(came) = meter.video() {
         stream.video = Some(came_over(stream.video.take(), came));
     }

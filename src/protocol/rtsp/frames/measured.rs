@@ -62,6 +62,17 @@ fn without_stored<'a, 'f>(pictures: &'a [&'f Frame]) -> &'a [&'f Frame] {
 impl Meter {
     /// What the frames measure.
     pub fn measured(&self) -> Measured {
+        if let Some(inner) = &self.inner {
+            let seen = inner.seen();
+            return Measured {
+                fps: seen.fps().map(rounded),
+                kbps: inner.kbps(),
+                keyframe_interval_s: seen.keyframe_interval_s.map(rounded),
+                by_arrival: false,
+                span: seen.span_s.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default(),
+                frames: seen.frames as usize,
+            };
+        }
         let run = self.longest_run();
         let pictures: Vec<&Frame> = self.frames.iter().filter(|f| f.run == run && f.picture).collect();
         let pictures = without_stored(&pictures);

@@ -403,3 +403,44 @@ proptest! {
         let _ = (meter.video(), meter.warnings(), meter.picture());
     }
 }
+
+/// VLC, encoders and tuners put a transport stream into RTP; a packet of RTP is no picture of it.
+#[test]
+fn a_transport_stream_in_rtp_is_known_by_what_is_in_it() {
+    let session = Session::parse(b"v=0\r\nm=video 0 RTP/AVP 33\r\n").unwrap();
+    let sps = nal::annex_b(H264).find(|unit| unit[0] & 0x1f == 7).unwrap();
+    let key = nal::to_annex_b([sps, &[0x68, 1, 2], &[0x65, 0x88, 0x84]]);
+    let other = nal::to_annex_b([&[0x41u8, 0x9a, 1][..]; 90]);
+    let pictures: Vec<_> = (0..60).map(|i| (i * 3600, if i % 25 == 0 { key.clone() } else { other.clone() })).collect();
+    let ts = crate::media::ts::testing::stream(&pictures);
+    let mut meter = Meter::new(session.video().unwrap());
+    let payloads: Vec<&[u8]> = ts.chunks(7 * 188).collect();
+    for (at, payload) in payloads.iter().enumerate() {
+        let seconds = 2.4 * at as f64 / payloads.len() as f64;
+        let mut packet = vec![0x80, 33];
+        packet.extend((at as u16).to_be_bytes());
+        packet.extend(((seconds * 90_000.0) as u32).to_be_bytes());
+        packet.extend([1, 2, 3, 4]);
+        packet.extend(*payload);
+        meter.push(&packet, Duration::from_secs_f64(seconds));
+    }
+    meter.finish();
+    let video = meter.video().unwrap();
+    assert_eq!((video.codec, video.width, video.height), (Some(VideoCodec::H264), Some(1280), Some(720)));
+    assert_eq!((video.measured_fps, video.keyframe_interval_s), (Some(25.0), Some(1.0)));
+    assert_eq!(meter.audio().and_then(|a| a.codec), Some(crate::model::AudioCodec::Aac));
+    assert!(meter.tells_key_frames() && meter.seen().first_keyframe.is_some() && meter.picture().is_some());
+    assert_eq!(meter.warnings(), [""; 0]);
+}
+
+/// Of a codec that is not known no key frame can be told, and none is waited for.
+#[test]
+fn frames_of_an_unknown_codec_are_counted() {
+    let session = Session::parse(b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 JPEG2000/90000\r\n").unwrap();
+    let mut meter = Meter::new(session.video().unwrap());
+    for (packet, arrived) in Sender::send(&vec![vec![vec![1; 100]]; 30], 10.0) {
+        meter.push(&packet, arrived);
+    }
+    assert!(meter.enough(Duration::from_secs(2)) && !meter.tells_key_frames());
+    assert_eq!(meter.video().unwrap().measured_fps, Some(10.0));
+}
