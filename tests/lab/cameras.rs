@@ -17,6 +17,9 @@ const H265: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=
     ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 bitrate=400 ! video/x-h265,profile=main \
     ! rtph265pay name=pay0 pt=96 config-interval=1 \
     audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1";
+/// One that costs little.
+pub const SMALL: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=10/1 \
+    ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 bitrate=200 ! rtph264pay name=pay0 pt=96 config-interval=1";
 const MJPEG: &str = "videotestsrc is-live=true ! video/x-raw,format=I420,width=640,height=480,framerate=10/1 ! jpegenc \
     ! rtpjpegpay name=pay0 pt=26";
 const SOUND: &str =

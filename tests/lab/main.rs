@@ -13,6 +13,7 @@
 
 mod cameras;
 mod compare;
+mod gentle;
 mod network;
 mod ns;
 mod onvif;

@@ -82,7 +82,8 @@ def main() -> None:
 def is_signed(body: bytes, login: str) -> bool:
     """WS-Security UsernameToken Profile 1.0 §3.1."""
     user, password = login.encode().split(b":", 1)
-    values = {n: re.search(rb"<(?:\w+:)?" + n + rb"[^>]*>([^<]*)<", body) for n in (b"Username", b"Password", b"Nonce", b"Created")}
+    names = (b"Username", b"Password", b"Nonce", b"Created")
+    values = {n: re.search(rb"<(?:\w+:)?" + n + rb"(?:\s[^>]*)?>([^<]*)<", body) for n in names}
     if not all(values.values()):
         return False
     name, digest, nonce, created = (value.group(1) for value in values.values())

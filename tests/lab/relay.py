@@ -96,7 +96,9 @@ def main() -> None:
         for message in pair.answers.push(data):
             status = re.match(rb"(?:RTSP|HTTP)/\S+ (\d+)", message)
             if status and pair.waiting and status.group(1) != b"100":
-                note("request", pair, **pair.waiting.popleft(), status=int(status.group(1)))
+                request, code = pair.waiting.popleft(), int(status.group(1))
+                refused = bool(request["login"]) and (code == 401 or b"NotAuthorized" in message)
+                note("request", pair, **request, status=code, refused=refused)
 
     def accept(listener: socket.socket, port: int, target: int) -> None:
         nonlocal count
@@ -105,6 +107,15 @@ def main() -> None:
             carry(pair, pair.client, pair.server)
         client = listener.accept()[0]
         count += 1
+        try:
+            is_gone = client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            is_gone = False
+        except OSError:
+            is_gone = True
+        if is_gone:
+            # Of two ports the later connection may be taken first: this one was closed before that was opened.
+            return client.close()
         pair = Pair(count, port, client, socket.create_connection(("127.0.0.1", target)))
         pairs.add(pair)
         note("opened", pair, open=len(pairs))

@@ -60,18 +60,20 @@ pub(super) async fn answer(
 async fn walk(
     host: &HostContext,
     request: &Request,
-    mut last: (Response, Body),
+    (mut response, mut body): (Response, Body),
 ) -> Result<(Response, Body), HttpError> {
     for credential in host.credentials() {
         if host.logins.was_refused(Protocol::Http, &credential) {
             continue;
         }
-        let challenges = auth::challenges(&last.0.challenges);
+        let challenges = auth::challenges(&response.challenges);
         let Some(challenge) = auth::choose(&challenges) else { break };
         let Some(attempt) = host.logins.begin() else {
-            last.0.notes.extend(host.logins.stopped());
+            response.notes.extend(host.logins.stopped());
             break;
         };
+        // Its place among the host's connections is needed for the next.
+        drop(body);
         let mut login = Login::new(challenge.clone(), credential);
         let mut outcome = send(host, request, &mut login).await;
         if let Ok((response, _)) = &outcome
@@ -82,15 +84,16 @@ async fn walk(
             if challenges.iter().any(auth::Challenge::is_stale)
                 && let Some(mut renewed) = login.renewed(&challenges)
             {
+                drop(outcome);
                 outcome = send(host, request, &mut renewed).await;
             }
         }
-        last = settle(host, attempt, &login, outcome).await?;
-        if last.0.status != 401 || host.logins.stopped().is_some() {
+        (response, body) = settle(host, attempt, &login, outcome).await?;
+        if response.status != 401 || host.logins.stopped().is_some() {
             break;
         }
     }
-    Ok(last)
+    Ok((response, body))
 }
 
 async fn send(host: &HostContext, request: &Request, login: &mut Login) -> Result<(Response, Body), HttpError> {

@@ -3,7 +3,7 @@
 use super::client::{CallError, Client, Endpoint, Session, demands_login, failure};
 use super::soap::Answer;
 use super::wire::Call;
-use crate::model::{Credential, ErrorKind};
+use crate::model::{Credential, ErrorKind, Protocol};
 use crate::probe::LoginTry;
 use crate::protocol::auth::lock::{LockSign, lock_sign};
 use crate::protocol::auth::login::Login;
@@ -36,6 +36,9 @@ impl Client<'_> {
         };
         let mut challenge = http_challenge(refusal);
         for credential in credentials {
+            if self.host.logins.was_refused(Protocol::Onvif, &credential) {
+                continue;
+            }
             if let Some(stopped) = self.host.logins.stopped() {
                 why = CallError::login(ErrorKind::Locked, stopped);
                 break;
@@ -114,13 +117,19 @@ impl Client<'_> {
                 (Outcome::Taken(body), None)
             }
             answer if demands_login(&response, &answer) => {
-                self.refused(attempt, &response, &answer);
+                self.refused(attempt, credential, &response, &answer);
                 self.note_demand(&response, &answer);
                 (Outcome::Refused, http_challenge(&response))
             }
             answer => {
-                attempt.undecided();
                 self.heed_lock(&response);
+                match &answer {
+                    Answer::Fault(fault) if fault.is_about_the_action() => {
+                        attempt.accepted(credential);
+                        self.session = std::mem::replace(session, Session::Anonymous);
+                    }
+                    _ => attempt.undecided(),
+                }
                 match self.host.logins.stopped() {
                     Some(_) => (Outcome::Refused, None),
                     None => (Outcome::Undecided(failure(&response, answer)), None),
@@ -130,11 +139,14 @@ impl Client<'_> {
     }
 
     /// Counts a refusal. One that is about the clock, or no word at all, says nothing of the password.
-    fn refused(&self, attempt: LoginTry, response: &Response, answer: &Answer) {
+    fn refused(&self, attempt: LoginTry, credential: &Credential, response: &Response, answer: &Answer) {
         match answer {
             Answer::Fault(fault) if fault.is_about_the_clock() => attempt.undecided(),
             Answer::Empty if response.status == 200 => attempt.undecided(),
-            _ => attempt.refused(),
+            _ => {
+                attempt.refused();
+                self.host.logins.note_refused(Protocol::Onvif, credential);
+            }
         }
         self.heed_lock(response);
     }

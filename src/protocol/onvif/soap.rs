@@ -184,6 +184,12 @@ impl Fault {
             ])
     }
 
+    /// Whether the device has no such action. Where the same call was not authorized before, the login has been taken.
+    pub fn is_about_the_action(&self) -> bool {
+        const NAMES: [&str; 3] = ["ActionNotSupported", "OptionalActionNotImplemented", "ActionNotImplemented"];
+        self.subcodes.iter().any(|s| NAMES.iter().any(|n| s.eq_ignore_ascii_case(n)))
+    }
+
     /// Whether the token was too old or too new by the device's clock; no word on the password.
     pub fn is_about_the_clock(&self) -> bool {
         self.subcodes.iter().any(|s| s.eq_ignore_ascii_case("MessageExpired"))
