@@ -282,7 +282,11 @@ impl Host {
             push_new(&mut known.notes, note);
         }
         for answer in new.answers {
-            push_new(&mut known.answers, answer);
+            // Asked the same once more, it says another time of day.
+            let is_known = known.answers.iter().any(|a| (&a.request, &a.status) == (&answer.request, &answer.status));
+            if !is_known {
+                push_new(&mut known.answers, answer);
+            }
         }
     }
 
@@ -339,7 +343,7 @@ fn is_reported(device: &Device) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Method, Protocol, Transport, Video};
+    use crate::model::{Answer, Header, Method, Protocol, Transport, Video};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -386,6 +390,19 @@ mod tests {
         assert_eq!(devices.len(), 1);
         assert_eq!((devices[0].ip, devices[0].id.as_str()), (ip(1), "mac:44:19:b6:00:00:01"));
         assert_eq!(devices[0].addresses, [ip(1), v6]);
+    }
+
+    #[test]
+    fn the_same_answer_at_another_time_is_no_further_one() {
+        let answer = |status: &str, date: &str| Answer {
+            request: "OPTIONS rtsp://192.0.2.1/".into(),
+            status: status.into(),
+            headers: vec![Header { name: "Date".into(), value: Some(date.into()), withheld: false }],
+        };
+        let service = |answers| Service { answers, ..Service::new(Protocol::Rtsp, Transport::Tcp, 554) };
+        let said = [vec![answer("200", "1")], vec![answer("200", "2"), answer("401", "2")]];
+        let devices = registry(said.map(|a| (ip(1), FindingKind::Service(service(a)))).to_vec()).devices(true);
+        assert_eq!(devices[0].services[0].answers, [answer("200", "1"), answer("401", "2")]);
     }
 
     #[test]
