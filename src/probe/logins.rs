@@ -40,6 +40,19 @@ impl Logins {
         Some(LoginTry { logins: self.clone(), open: true })
     }
 
+    /// Whether a login that the device has taken may be sent once more: a device that refuses it now counts that, too.
+    pub fn may_repeat(&self) -> bool {
+        let state = self.lock();
+        state.locked.is_none() && state.refused + state.under_way < self.limit
+    }
+
+    /// Counts the refusal of a login that the device had taken before.
+    pub fn refused_after_all(&self) {
+        let mut state = self.lock();
+        state.tried = true;
+        state.refused = state.refused.saturating_add(1);
+    }
+
     /// Notes that the device says it is locked; `why` is cleaned text. Nothing more is tried.
     pub fn lock_out(&self, why: impl Into<String>) {
         let mut state = self.lock();
@@ -146,12 +159,13 @@ mod tests {
     proptest! {
         /// Whatever order answers come in, over however many protocols at once, refusals never pass the limit.
         #[test]
-        fn refusals_never_pass_the_limit(limit in 0u32..4, steps in prop::collection::vec(0u8..4, 0..64)) {
+        fn refusals_never_pass_the_limit(limit in 0u32..4, steps in prop::collection::vec(0u8..5, 0..64)) {
             let logins = Logins::new(limit);
             let mut open = Vec::new();
             let mut refused = 0;
             for step in steps {
                 match step {
+                    4 if logins.may_repeat() => { logins.refused_after_all(); refused += 1 },
                     0 => open.extend(logins.begin()),
                     1 => if let Some(t) = open.pop() { t.refused(); refused += 1 },
                     2 => if let Some(t) = open.pop() { t.accepted(&Credential::new("u", "p")) },

@@ -1,10 +1,15 @@
 //! Refused logins, counted as the camera counts them: over RTSP, HTTP and ONVIF together.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
 use camscan::model::{Credential, ProbeOptions, ScanPlan, StreamStatus};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::net::FakeNet;
-use super::servers::{Camera, http, pages};
-use super::{Outcome, plan, scan};
+use super::servers::{Camera, http, pages, whole_request};
+use super::{Outcome, look_at, plan, scan};
 
 const FAULT: &str = "<Envelope><Body><Fault><Code><Subcode><Value>ter:NotAuthorized</Value></Subcode></Code>\
                      <Reason><Text>Sender not authorized</Text></Reason></Fault></Body></Envelope>";
@@ -52,4 +57,196 @@ async fn without_logins_none_is_tried() {
     assert!(!net.asked().iter().any(super::net::Asked::has_login));
     let statuses: Vec<StreamStatus> = outcome.device("192.0.2.10").streams.iter().map(|s| s.status).collect();
     assert_eq!(statuses, [StreamStatus::AuthRequired], "{:#?}", outcome.device("192.0.2.10").streams);
+}
+
+/// What a device makes of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    Refused,
+    /// Nothing came: it may have been refused, and the device may have counted it.
+    Silence,
+    Closed,
+    /// An answer that says nothing about it.
+    Status(u16),
+}
+
+/// What a device says to whoever brings none.
+#[derive(Debug, Clone, Copy)]
+enum Greeting {
+    Open,
+    Basic,
+    Digest,
+    Both,
+}
+
+#[derive(Debug, Default)]
+struct Tried {
+    logins: usize,
+    /// Which logins have been accepted over RTSP, and over HTTP: silence after that refuses nothing.
+    accepted: HashSet<(bool, String)>,
+    counted: u32,
+    talk: Vec<String>,
+}
+
+/// Serves RTSP, HTTP and ONVIF alike; each login meets the next verdict, and all after them are refused.
+struct Moody {
+    verdicts: Vec<Verdict>,
+    greetings: Vec<Greeting>,
+    tried: Mutex<Tried>,
+}
+
+impl Moody {
+    async fn talk(&self, mut stream: DuplexStream) {
+        let mut buffer = Vec::new();
+        loop {
+            while let Some(text) = whole_request(&mut buffer) {
+                let Some(answer) = self.answer(&text) else { return };
+                if stream.write_all(&answer).await.is_err() {
+                    return;
+                }
+            }
+            if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// The bytes of the answer; none when the connection is closed instead.
+    fn answer(&self, text: &str) -> Option<Vec<u8>> {
+        let mut tried = self.tried.lock().unwrap();
+        let has_login = text.to_ascii_lowercase().contains("\nauthorization:") || text.contains("UsernameToken");
+        let line = text.lines().next().unwrap_or_default();
+        // A sign of life is answered when nobody may be listening any more, so its refusal cannot be known of.
+        if matches!(text.split(' ').next(), Some("OPTIONS" | "GET_PARAMETER")) && text.contains("\nSession:") {
+            return Some(welcome(text));
+        }
+        if !has_login {
+            let greeting = self.greetings[tried.talk.len() % self.greetings.len()];
+            tried.talk.push(format!("{line}: {greeting:?}"));
+            return Some(greet(text, greeting));
+        }
+        let verdict = self.verdicts.get(tried.logins).copied().unwrap_or(Verdict::Refused);
+        tried.logins += 1;
+        let login = (text.contains("RTSP/1.0"), user(text));
+        let is_count = match verdict {
+            Verdict::Refused => true,
+            Verdict::Silence | Verdict::Closed => !tried.accepted.contains(&login),
+            Verdict::Accepted | Verdict::Status(_) => false,
+        };
+        tried.counted += u32::from(is_count);
+        if verdict == Verdict::Accepted {
+            tried.accepted.insert(login);
+        }
+        tried.talk.push(format!("{line} with a login: {verdict:?}"));
+        match verdict {
+            Verdict::Accepted => Some(greet(text, Greeting::Open)),
+            Verdict::Refused => Some(greet(text, Greeting::Both)),
+            Verdict::Silence => Some(Vec::new()),
+            Verdict::Closed => None,
+            Verdict::Status(status) => Some(say(text, &format!("{status} No"), "", "")),
+        }
+    }
+}
+
+/// Whose login a request carries, however it is written.
+fn user(text: &str) -> String {
+    let basic = text.lines().find_map(|line| line.split_once(": Basic ")).map(|(_, rest)| rest.trim().to_owned());
+    basic.unwrap_or_else(|| {
+        let at = text.find("user").unwrap_or_default();
+        text[at..].chars().skip_while(|c| !c.is_ascii_digit()).take(1).collect()
+    })
+}
+
+fn greet(text: &str, greeting: Greeting) -> Vec<u8> {
+    const BASIC: &str = "WWW-Authenticate: Basic realm=\"IP Camera\"\r\n";
+    const DIGEST: &str = "WWW-Authenticate: Digest realm=\"IP Camera\", nonce=\"8a7b\", qop=\"auth\"\r\n";
+    let challenge = match greeting {
+        Greeting::Open => return welcome(text),
+        Greeting::Basic => BASIC.to_owned(),
+        Greeting::Digest => DIGEST.to_owned(),
+        Greeting::Both => format!("{DIGEST}{BASIC}"),
+    };
+    match text.split(' ').next() {
+        Some("OPTIONS") => welcome(text),
+        Some("POST") => http("400 Bad Request", "Content-Type: application/soap+xml\r\n", FAULT),
+        _ => say(text, "401 Unauthorized", &challenge, ""),
+    }
+}
+
+fn welcome(text: &str) -> Vec<u8> {
+    let session = "Session: 7\r\n";
+    match text.split(' ').next().unwrap_or_default() {
+        "OPTIONS" => say(text, "200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n", ""),
+        "DESCRIBE" => say(text, "200 OK", "Content-Type: application/sdp\r\n", &Camera::new("192.0.2.10").sdp()),
+        "SETUP" => {
+            let transport = text.lines().find(|line| line.starts_with("Transport:")).unwrap_or_default();
+            say(text, "200 OK", &format!("{transport}\r\n{session}"), "")
+        }
+        "PLAY" | "TEARDOWN" | "GET_PARAMETER" => say(text, "200 OK", session, ""),
+        "POST" => {
+            let body = "<Envelope><Body><GetDeviceInformationResponse><Manufacturer>Acme</Manufacturer>\
+                        </GetDeviceInformationResponse></Body></Envelope>";
+            http("200 OK", "Content-Type: application/soap+xml\r\n", body)
+        }
+        _ => say(text, "200 OK", "Content-Type: text/html\r\n", "<title>Network Camera</title>"),
+    }
+}
+
+fn say(text: &str, status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let cseq = text.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or("1");
+    let length = body.len();
+    let head = match text.contains("RTSP/1.0") {
+        true => format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n{headers}Content-Length: {length}\r\n\r\n"),
+        false => format!("HTTP/1.1 {status}\r\nServer: App-webs/\r\n{headers}Content-Length: {length}\r\n\r\n"),
+    };
+    (head + body).into_bytes()
+}
+
+fn verdicts() -> impl Strategy<Value = Vec<Verdict>> {
+    let verdict = prop_oneof![
+        3 => Just(Verdict::Accepted),
+        3 => Just(Verdict::Refused),
+        1 => Just(Verdict::Silence),
+        1 => Just(Verdict::Closed),
+        1 => prop::sample::select(vec![404u16, 500, 503]).prop_map(Verdict::Status),
+    ];
+    prop::collection::vec(verdict, 0..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Whatever a device says, in whatever order, over RTSP, HTTP and ONVIF together: it has no more than so many refused
+    /// logins to count.
+    #[test]
+    fn a_device_never_counts_more_refusals_than_allowed(
+        limit in 0u32..4,
+        logins in 0usize..4,
+        verdicts in verdicts(),
+        greetings in prop::collection::vec(
+            prop::sample::select(vec![Greeting::Open, Greeting::Basic, Greeting::Digest, Greeting::Both]), 1..4),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let device = Arc::new(Moody { verdicts, greetings, tried: Mutex::default() });
+        let credentials: Vec<Credential> = (0..logins).map(|n| Credential::new(format!("user{n}"), "secret")).collect();
+        let probe = ProbeOptions { credentials, max_login_failures: limit, ..plan().probe };
+        let outcome = runtime.block_on(async {
+            let net = FakeNet::new();
+            for port in [554, 80, 8080] {
+                let device = device.clone();
+                net.serve(&format!("192.0.2.10:{port}"), move |stream| {
+                    let device = device.clone();
+                    async move { device.talk(stream).await }
+                });
+            }
+            look_at(&net, ScanPlan { probe, ..plan() }, &["192.0.2.10".to_owned()]).await
+        });
+        let tried = device.tried.lock().unwrap();
+        prop_assert!(tried.counted <= limit, "{} of {limit}:\n{}", tried.counted, tried.talk.join("\n"));
+        prop_assert!(logins > 0 || tried.logins == 0);
+        // What the report says of it is no less.
+        let said = outcome.device("192.0.2.10").login_attempts.map_or(0, |attempts| attempts.refused);
+        prop_assert!(said >= tried.counted && said <= limit, "{said} of {}:\n{}", tried.counted, tried.talk.join("\n"));
+    }
 }

@@ -85,11 +85,12 @@ impl Login {
     }
 
     /// The same credential for a newer challenge, when that asks for nothing but a newer nonce: it says `stale`, or its
-    /// nonce differs from the one answered.
+    /// nonce differs from the one answered. A Basic login has no nonce, so its refusal asks for nothing newer.
     pub fn renewed(&self, challenges: &[Challenge]) -> Option<Login> {
         let newer = choose(challenges).filter(|c| c.scheme == AuthScheme::Digest)?;
         let is_newer = newer.is_stale() || newer.nonce() != self.challenge.nonce();
-        is_newer.then(|| Login::new(newer.clone(), self.credential.clone()))
+        (is_newer && self.challenge.scheme == AuthScheme::Digest)
+            .then(|| Login::new(newer.clone(), self.credential.clone()))
     }
 
     /// Takes the nonce the device wants to see next, from its `Authentication-Info` (RFC 7616 §3.5). Not for the `session`

@@ -38,6 +38,8 @@ pub struct Request {
     pub follow: bool,
     /// Answer a login challenge with the user's credentials.
     pub login: bool,
+    /// The body holds a login. Such a request is never sent again by itself: the device may have counted it.
+    pub signed: bool,
 }
 
 impl Request {
@@ -53,6 +55,7 @@ impl Request {
             max_body: 256 * 1024,
             follow: true,
             login: false,
+            signed: false,
         }
     }
 

@@ -35,8 +35,9 @@ pub(super) async fn exchange(
         }
         Err(error) => tracing::debug!(ip = %host.ip, port = request.port, %error, "{} {target}", request.method),
     }
+    let has_login = authorization.is_some() || request.signed;
     match outcome {
-        Err(error) if error.kind == ErrorKind::Closed && authorization.is_none() && host.options.retries > 0 => {
+        Err(error) if error.kind == ErrorKind::Closed && !has_login && host.options.retries > 0 => {
             exchange_once(host, request, authorization).await
         }
         outcome => outcome,

@@ -181,6 +181,11 @@ impl<'a> Client<'a> {
     /// # Errors
     /// No answer, a fault, or a login that cannot be given.
     pub async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Element, CallError> {
+        if self.is_logged_in()
+            && let Some(stopped) = self.host.logins.stopped()
+        {
+            self.session = Session::Closed(CallError::login(ErrorKind::Locked, stopped));
+        }
         let mut session = std::mem::replace(&mut self.session, Session::Anonymous);
         let outcome = self.transmit(endpoint, call, &mut session).await;
         let is_signed = matches!(session, Session::Wsse(_) | Session::Http(_));
@@ -194,6 +199,9 @@ impl<'a> Client<'a> {
             Answer::Body(body) => Ok(body),
             answer if !demands_login(&response, &answer) => Err(failure(&response, answer)),
             answer if is_signed => {
+                // It was taken before; for what the device now calls a lack of rights it may count it all the same.
+                self.note_refusal(None, &response, &answer);
+                self.host.say_logins().await;
                 let what = if let Answer::Fault(fault) = answer { fault.to_string() } else { "no right".to_owned() };
                 Err(CallError::login(ErrorKind::AuthRefused, format!("{}: {what}", call.name())))
             }
@@ -300,7 +308,7 @@ impl<'a> Client<'a> {
         if self.dialect == Dialect::Old {
             request.headers.push(("SOAPAction".to_owned(), format!("\"{}\"", call.action())));
         }
-        Request { max_body: MAX_ANSWER, follow: false, ..request }
+        Request { max_body: MAX_ANSWER, follow: false, signed: token.is_some(), ..request }
     }
 }
 

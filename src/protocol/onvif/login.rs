@@ -117,7 +117,7 @@ impl Client<'_> {
                 (Outcome::Taken(body), None)
             }
             answer if demands_login(&response, &answer) => {
-                self.refused(attempt, credential, &response, &answer);
+                self.note_refusal(Some((attempt, credential)), &response, &answer);
                 self.note_demand(&response, &answer);
                 (Outcome::Refused, http_challenge(&response))
             }
@@ -139,14 +139,21 @@ impl Client<'_> {
     }
 
     /// Counts a refusal. One that is about the clock, or no word at all, says nothing of the password.
-    fn refused(&self, attempt: LoginTry, credential: &Credential, response: &Response, answer: &Answer) {
-        match answer {
-            Answer::Fault(fault) if fault.is_about_the_clock() => attempt.undecided(),
-            Answer::Empty if response.status == 200 => attempt.undecided(),
-            _ => {
+    /// Without an attempt it is the refusal of a login that had been taken before.
+    pub(super) fn note_refusal(&self, attempt: Option<(LoginTry, &Credential)>, response: &Response, answer: &Answer) {
+        let says_nothing = match answer {
+            Answer::Fault(fault) => fault.is_about_the_clock(),
+            Answer::Empty => response.status == 200,
+            _ => false,
+        };
+        match attempt {
+            Some((attempt, _)) if says_nothing => attempt.undecided(),
+            Some((attempt, credential)) => {
                 attempt.refused();
                 self.host.logins.note_refused(Protocol::Onvif, credential);
             }
+            None if says_nothing => {}
+            None => self.host.logins.refused_after_all(),
         }
         self.heed_lock(response);
     }

@@ -161,7 +161,9 @@ impl Client {
                     self.heard(request, &response, took);
                     return Ok(response);
                 }
-                Err(Failure { kind: ErrorKind::Closed, heard: false }) if reused && may_reconnect => {
+                Err(Failure { kind: ErrorKind::Closed, heard: false })
+                    if reused && may_reconnect && self.logging.may_resend() =>
+                {
                     may_reconnect = false;
                     self.channel = None;
                 }

@@ -81,22 +81,35 @@ impl Walk<'_> {
             all.into_iter().filter(move |p| p.shown.template == template)
         };
         for path in of(1).filter(|p| p.shown.stream > 0) {
-            self.ask(&path).await;
+            self.ask_again(&path).await;
         }
         let before = self.found.len();
         let Some(impossible) = of(IMPOSSIBLE_CHANNEL).next() else { return };
-        let ignores_channel = matches!(self.ask(&impossible).await, Reply::Video(_));
+        let ignores_channel = matches!(self.ask_again(&impossible).await, Reply::Video(_));
         self.found.truncate(before);
         for channel in 2..=self.asker.host.options.max_channels {
             if ignores_channel || self.asker.host.is_over() {
                 return;
             }
             for (nth, path) in of(channel).enumerate() {
-                if !matches!(self.ask(&path).await, Reply::Video(_)) && nth == 0 {
+                if !matches!(self.ask_again(&path).await, Reply::Video(_)) && nth == 0 {
                     return;
                 }
             }
         }
+    }
+
+    /// Asks with a login that has worked, unless one more refusal would be too many.
+    async fn ask_again(&mut self, path: &WithLogin) -> Reply<super::analyze::Look> {
+        let logins = self.asker.host.logins.clone();
+        if !logins.may_repeat() {
+            return Reply::Lost;
+        }
+        let reply = self.ask(path).await;
+        if matches!(reply, Reply::Login) {
+            logins.refused_after_all();
+        }
+        reply
     }
 
     async fn ask(&mut self, path: &WithLogin) -> Reply<super::analyze::Look> {

@@ -66,12 +66,24 @@ impl Logging {
 
     /// The `Authorization` for a request, when there is a login to send.
     pub fn authorization(&mut self, method: &str, url: &str, body: &[u8]) -> Option<Vec<u8>> {
-        // One that the device has taken goes on being sent, even when other protocols have used the last attempts up.
-        let may_go_on = self.proved && !self.host.logins.is_locked();
-        if self.attempt.is_none() && !may_go_on {
+        // One that the device has taken goes on being sent, for as long as its refusal would not be one too many.
+        if self.attempt.is_none() && !(self.proved && self.host.logins.may_repeat()) {
+            (self.login, self.proved) = (None, false);
             return None;
         }
         self.login.as_mut().map(|login| login.authorization(method, url, body))
+    }
+
+    /// Whether a request may be sent again, when the connection was closed in place of an answer: that may have been how
+    /// a login not taken before was refused, so it counts, and the next time is another attempt.
+    pub fn may_resend(&mut self) -> bool {
+        let Some(attempt) = self.attempt.take() else { return true };
+        attempt.refused();
+        self.attempt = self.host.logins.begin();
+        if self.attempt.is_none() {
+            self.login = None;
+        }
+        self.attempt.is_some()
     }
 
     /// The request got no answer; `sent` says whether it went out.
@@ -118,11 +130,14 @@ impl Logging {
         (self.proved || chosen.is_stale()).then(|| login.renewed(&self.offered)).flatten()
     }
 
-    /// Renews the login for a keep-alive that was refused.
+    /// Renews the login for a sign of life or a TEARDOWN that was refused; counts a refusal that asks for nothing newer.
     pub fn renew(&mut self, response: &Response) -> bool {
         self.offered = auth::challenges(response.headers.all("WWW-Authenticate"));
         let renewal = self.renewal();
         let is_new = renewal.is_some();
+        if !is_new && self.login.is_some() {
+            self.host.logins.refused_after_all();
+        }
         self.login = renewal.or_else(|| self.login.take());
         is_new
     }
@@ -159,7 +174,7 @@ impl Logging {
         match self.attempt.take() {
             Some(attempt) => attempt.refused(),
             // One that worked before: the device counts its refusal like any other.
-            None => drop(self.host.logins.begin()),
+            None => self.host.logins.refused_after_all(),
         }
         if self.proved && self.host.logins.stopped().is_none() {
             // It may still be good for other paths.
