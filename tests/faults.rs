@@ -42,13 +42,13 @@ impl Place {
         must(Command::new("chmod").arg("755").arg(folder.path()));
         std::fs::copy(env!("CARGO_BIN_EXE_camscan"), folder.path().join("camscan")).unwrap();
         let mut lan = Lan::new();
-        let scanner = lan.host("10.78.0.1/24", "02:00:00:00:78:01");
+        let scanner = lan.host("10.78.0.1", "02:00:00:00:78:01");
         Some(Place { lan, scanner, folder })
     }
 
     fn host(&mut self, ip: &str) -> Host {
         let last: u8 = ip.rsplit('.').next().unwrap().parse().unwrap();
-        self.lan.host(&format!("{ip}/24"), &format!("44:19:b6:00:78:{last:02x}"))
+        self.lan.host(ip, &format!("44:19:b6:00:78:{last:02x}"))
     }
 
     /// A host that plays a role of this test program.

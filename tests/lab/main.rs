@@ -14,6 +14,7 @@
 mod cameras;
 mod compare;
 mod gentle;
+mod hostile;
 mod network;
 mod ns;
 mod onvif;
