@@ -26,7 +26,7 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(300);
 /// The last answers of a round are on their way for so long.
 const ON_THE_WAY: Duration = Duration::from_millis(20);
 /// Answers are awaited for so long after the last question, and after the last new answer …
-const LAST_ANSWER: Duration = Duration::from_millis(250);
+const LAST_ANSWER: Duration = Duration::from_millis(150);
 /// … but for no longer than this, however they trickle in.
 const LAST_ANSWERS_AT_MOST: Duration = Duration::from_secs(2);
 /// Up to so many addresses a third round costs next to nothing.
