@@ -18,8 +18,8 @@ const IMPOSSIBLE_PATH: &str = "/camscan-no-such-path";
 /// Paths that demand a login, at most, before the walk stops: more tell nothing new.
 const MOST_LOCKED: usize = 4;
 
-/// Paths that cannot be served just now, at most, before the device is taken to be busy as a whole.
-const MOST_BUSY: usize = 2;
+/// Paths that are busy or hang, at most, before the device is taken to be so as a whole.
+const MOST_STUCK: usize = 2;
 
 /// What came of asking a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,8 @@ pub struct Known<'k> {
 struct Walk<'a, A: Ask> {
     ask: &'a mut A,
     max_asked: usize,
+    /// Paths that were busy or did not answer.
+    stuck: usize,
     /// The candidates that turned out to be streams, by the templates they belong to.
     hits: Vec<Candidate>,
     walked: Walked<A::Description>,
@@ -119,7 +121,7 @@ struct Walk<'a, A: Ask> {
 /// Walks a server's paths.
 pub async fn walk<A: Ask + Send>(ask: &mut A, known: &Known<'_>) -> Walked<A::Description> {
     let walked = Walked { found: Vec::new(), nature: Nature::Unasked, asked: 0, cut_short: None };
-    let mut walk = Walk { ask, max_asked: known.max_asked, hits: Vec::new(), walked };
+    let mut walk = Walk { ask, max_asked: known.max_asked, stuck: 0, hits: Vec::new(), walked };
     walk.announced(known).await;
     let announced = walk.walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_) | Reply::Login));
     if !announced && known.may_guess && walk.goes_on() {
@@ -146,9 +148,20 @@ impl<A: Ask + Send> Walk<'_, A> {
         reply
     }
 
+    /// A path that is there and cannot be served just now does not keep the next from being asked.
+    fn pass_over_stuck(&mut self, reply: &Reply<A::Description>) {
+        if matches!(reply, Reply::Busy | Reply::Silence) {
+            self.stuck += 1;
+            if self.stuck < MOST_STUCK {
+                self.walked.cut_short = None;
+            }
+        }
+    }
+
     async fn announced(&mut self, known: &Known<'_>) {
         for (path, hint) in known.announced {
             let reply = self.reply(path).await;
+            self.pass_over_stuck(&reply);
             let found =
                 Found { path: path.clone(), channel: hint.channel, hint: Some(hint.clone()), reply, also_at: vec![] };
             // Announced twice under one path: two profiles of one stream.
@@ -205,7 +218,7 @@ impl<A: Ask + Send> Walk<'_, A> {
 
     async fn candidates(&mut self, known: &Known<'_>) {
         let mut template = None;
-        let (mut locked, mut busy) = (0, 0);
+        let mut locked = 0;
         for (n, candidate) in known.candidates.iter().enumerate() {
             if !self.goes_on() || locked >= MOST_LOCKED || template.is_some_and(|t| t != candidate.template) {
                 continue;
@@ -220,19 +233,15 @@ impl<A: Ask + Send> Walk<'_, A> {
                         self.family(candidate).await;
                     }
                 }
-                // Wrong paths are refused otherwise: this one is right, and others may still be served.
-                Reply::Busy if self.walked.nature == Nature::Honest => {
-                    busy += 1;
-                    self.push(&candidate.path, None, Reply::Busy);
-                    if busy < MOST_BUSY {
-                        self.walked.cut_short = None;
-                    }
+                // Wrong paths were answered otherwise, and at once: this one is right.
+                reply @ (Reply::Busy | Reply::Silence) if self.walked.nature == Nature::Honest => {
+                    self.pass_over_stuck(&reply);
+                    self.push(&candidate.path, None, reply);
                 }
                 Reply::Login if self.walked.nature == Nature::Honest => {
                     locked += 1;
                     self.push(&candidate.path, None, Reply::Login);
                 }
-                // Wrong paths were answered at once; one that hangs is a stream that cannot start.
                 Reply::Silence => self.push(&candidate.path, None, Reply::Silence),
                 _ => {}
             }
@@ -443,9 +452,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_path_that_hangs_is_a_stream_that_cannot_start() {
-        let (walked, _) = run(None, &[], |p| if p == "/live.sdp" { Reply::Silence } else { Reply::NotFound }).await;
-        assert_eq!((paths(&walked), &walked.cut_short), (vec!["/live.sdp"], &Some(Reply::Silence)));
+    async fn a_path_that_hangs_is_a_stream_that_cannot_start_and_the_next_may() {
+        let (walked, _) = run(None, &[], |p| match p {
+            "/live" => Reply::Silence,
+            "/h264" => Reply::Video(1),
+            _ => Reply::NotFound,
+        })
+        .await;
+        assert_eq!((paths(&walked), &walked.cut_short), (vec!["/live", "/h264"], &None));
+        let (walked, asked) =
+            run(None, &[], |p| if p == IMPOSSIBLE_PATH { Reply::NotFound } else { Reply::Silence }).await;
+        assert_eq!((asked.len(), &walked.cut_short), (3, &Some(Reply::Silence)));
     }
 
     /// A server with its own names for the streams of one camera, each described in its own way.
