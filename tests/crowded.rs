@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ns::{Host, Lan};
 use serde_json::Value;
@@ -58,7 +58,7 @@ fn no_camera_is_lost_when_the_neighbour_table_is_full() {
         return;
     }
     let mut lan = Lan::new();
-    let scanner = lan.host("10.99.0.1/16", SCANNER_MAC);
+    let scanner = lan.host_in("10.99.0.1", 16, SCANNER_MAC);
     start_cameras(&mut lan);
     // A row is kept for half a minute or so; here for a few seconds, so that the test is soon over.
     set(&scanner, "net.ipv4.neigh.eth0.delay_first_probe_time=1");
@@ -101,7 +101,7 @@ fn fill_table(lan: &mut Lan) -> bool {
         println!("too many to fill: only whether all are found is tested");
         return false;
     }
-    let other = lan.host("10.98.0.1/16", "02:00:00:00:00:03");
+    let other = lan.host_in("10.98.0.1", 16, "02:00:00:00:00:03");
     set(&other, "net.ipv4.neigh.eth0.base_reachable_time_ms=3600000");
     let neighbour =
         |n| format!("neigh add {} lladdr 02:00:00:00:00:04 dev eth0 nud reachable\n", Ipv4Addr::from(0x0a62_0100 + n));
@@ -111,7 +111,7 @@ fn fill_table(lan: &mut Lan) -> bool {
 }
 
 fn start_cameras(lan: &mut Lan) {
-    let cameras = lan.host("10.99.255.254/16", "02:00:00:00:00:02");
+    let cameras = lan.host_in("10.99.255.254", 16, "02:00:00:00:00:02");
     // The kernel answers ARP for no address; the simulator does, with a MAC address for each.
     set(&cameras, "net.ipv4.conf.eth0.arp_ignore=8");
     // Each camera would limit its ICMP answers on its own; here they share one kernel.
@@ -124,9 +124,14 @@ fn start_cameras(lan: &mut Lan) {
     // Frames to those MAC addresses are taken as if they were the interface's own.
     let rules = "table netdev cameras { chain ingress { type filter hook ingress device \"eth0\" priority 0; meta pkttype set host; }; }";
     feed(&cameras, "nft", &["-f", "-"], rules);
+    let is_up = || cameras.run("cat", &["/sys/class/net/eth0/operstate"]).stdout.starts_with(b"up");
+    while !is_up() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let program = std::env::current_exe().unwrap();
     let role = ["--exact", "cameras", "--ignored", "--nocapture"];
     lan.serve(&cameras, program.to_str().unwrap(), &role, |host| host.listens_tcp(80));
+    lan.wait();
 }
 
 /// Who was found with a stream that was described, and the log.

@@ -77,6 +77,11 @@ impl Lan {
 
     /// Adds a host with an address (`10.77.0.10`, of a /24) and a MAC address, and joins it to the bridge.
     pub fn host(&mut self, address: &str, mac: &str) -> Host {
+        self.host_in(address, 24, mac)
+    }
+
+    /// The same in a network of another size.
+    pub fn host_in(&mut self, address: &str, prefix: u8, mac: &str) -> Host {
         let number = self.hosts.len();
         let port = format!("p{number}");
         let host = Host(format!("{}-{number}", self.id));
@@ -85,7 +90,7 @@ impl Lan {
         let wire = format!("link add {port} type veth peer name eth0 address {mac} netns {}\n", host.0);
         batch(&self.bridge(), &format!("{wire}link set {port} master br0 up\n"));
         // Multicast needs a route in a namespace without a default one.
-        let own = format!("link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\n");
+        let own = format!("link set lo up\naddr add {address}/{prefix} dev eth0\nlink set eth0 up\n");
         batch(&host, &format!("{own}route add 224.0.0.0/4 dev eth0\n"));
         host
     }
