@@ -14,7 +14,8 @@ use crate::cli::ui::Ui;
 use crate::model::finding::StreamHint;
 use crate::model::stream::url_host;
 use crate::model::{
-    Credential, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet, TargetSpec,
+    Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
+    TargetSpec,
 };
 use crate::net::Net;
 
@@ -32,22 +33,24 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         return Ok(Exit::Interrupted);
     };
     let (plan, known) = planned?;
-    let report = scan::scan(plan, known, net, signatures, &stop, &outputs, ui).await;
+    let mut report = scan::scan(plan, known, net, signatures, &stop, &outputs, ui).await;
     ui.finish();
+    // Nobody discovered them: up is who answered.
+    report.scan.hosts_up = report.devices.iter().filter(|device| has_answered(device)).count() as u64;
     outputs.write(&report, outputs.streams())?;
-    let answered = report
-        .devices
-        .iter()
-        .any(|d| !d.services.is_empty() || d.streams.iter().any(|s| s.status != StreamStatus::Error));
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }
-    if !answered {
+    if report.scan.hosts_up == 0 {
         return Err(anyhow!(
             "nothing answered\nhint: is the device on, and reachable from here? -v says what was tried"
         ));
     }
     Ok(Exit::Success)
+}
+
+fn has_answered(device: &Device) -> bool {
+    !device.services.is_empty() || device.streams.iter().any(|s| s.status != StreamStatus::Error)
 }
 
 /// A scan without discovery: the hosts are known, and so are the streams whose URL was given.
