@@ -1,17 +1,16 @@
 //! The pipeline of a scan: discovery feeds a bounded pool of inspections, everything they find goes through the registry,
 //! and what changes there is told as it happens.
 
+mod discovery;
 pub mod inspect;
 pub mod targets;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -25,11 +24,8 @@ use crate::model::{
     StreamStatus,
 };
 use crate::net::pace::Pace;
-use crate::net::{Crowd, Dialer, Interface, Net};
-use crate::probe::{Discoverer, DiscoveryContext, HostContext, HostFacts, Logins, PortProber};
-use crate::protocol;
-use crate::protocol::sweep::{AddressList, segments};
-use crate::protocol::tcp::syn::SynScanner;
+use crate::net::{Crowd, Dialer, Net};
+use crate::probe::{HostContext, HostFacts, Logins, PortProber};
 use crate::registry::Registry;
 
 /// How long inspections have to tear their sessions down once the scan is stopped.
@@ -152,61 +148,6 @@ impl Run {
         }
     }
 
-    fn start_discovery(&mut self, warnings: mpsc::Sender<String>, tell: &mut impl FnMut(ScanEvent)) {
-        let Some(findings) = self.findings.clone() else { return };
-        let wanted = &self.scan.plan.interfaces;
-        let interfaces: Vec<Interface> = match self.scan.net.interfaces() {
-            Ok(all) => all.into_iter().filter(|i| wanted.is_empty() || wanted.contains(&i.name)).collect(),
-            Err(error) => {
-                self.warn(format!("the network interfaces cannot be listed: {error}"), tell);
-                Vec::new()
-            }
-        };
-        note_zones(&self.scan, &interfaces);
-        self.dialer.crowd().know_links(&interfaces);
-        let targets = AddressList::of_targets(&self.scan.plan.targets);
-        self.links = segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect();
-        self.start_port_prober(&interfaces);
-        let context = Arc::new(DiscoveryContext {
-            plan: self.scan.plan.clone(),
-            net: self.scan.net.clone(),
-            dialer: self.dialer.clone(),
-            interfaces,
-            cancel: self.scan.cancel.clone(),
-            signatures: self.scan.signatures.clone(),
-            findings,
-            swept: self.swept.clone(),
-            warnings,
-            ports: self.ports.clone(),
-        });
-        for &discoverer in protocol::DISCOVERERS {
-            let method = Discoverer::method(discoverer);
-            // Of a scan of loopback no datagram goes out to a link.
-            let runs = method == Method::Tcp || !self.scan.plan.targets.is_loopback_only();
-            if runs && self.scan.plan.methods.contains(&method) {
-                let context = context.clone();
-                tracing::info!(method = method.as_str(), "discovery began");
-                self.discovery.spawn(async move {
-                    let stop = context.cancel.clone();
-                    let discovery = AssertUnwindSafe(discoverer.discover(&context)).catch_unwind();
-                    let outcome = stop.run_until_cancelled(discovery).await.unwrap_or(Ok(Ok(())));
-                    (method, outcome.unwrap_or_else(|_| Err(mistake_in(method))))
-                });
-            }
-        }
-    }
-
-    /// Without the right to send raw frames, ports are asked by connects.
-    fn start_port_prober(&mut self, interfaces: &[Interface]) {
-        if !self.scan.plan.methods.contains(&Method::Arp) {
-            return;
-        }
-        match SynScanner::start(&self.scan.net, interfaces, self.dialer.pace()) {
-            Ok(scanner) => self.ports = Some(scanner),
-            Err(error) => tracing::debug!("ports are asked by connects: {error}"),
-        }
-    }
-
     /// Takes in findings until discovery and all inspections are over, or the scan is stopped.
     async fn work(
         &mut self,
@@ -271,19 +212,6 @@ impl Run {
         }
         tell(ScanEvent::Swept { addresses: self.swept.load(Ordering::Relaxed) });
         if stopped { ScanStatus::Interrupted } else { ScanStatus::Complete }
-    }
-
-    /// Who is behind an interface that went away was not there to be asked.
-    fn say_links_lost(&mut self, tell: &mut impl FnMut(ScanEvent)) {
-        let Ok(up) = self.scan.net.interfaces() else { return };
-        for name in std::mem::take(&mut self.links) {
-            if !up.iter().any(|i| i.name == name) {
-                self.warn(
-                    format!("the interface {name} went down during the scan: hosts behind it may be missing"),
-                    tell,
-                );
-            }
-        }
     }
 
     fn is_idle(&self) -> bool {
@@ -367,25 +295,6 @@ impl Run {
         });
     }
 
-    fn discovery_ended(
-        &mut self,
-        done: Result<(Method, Result<(), String>), JoinError>,
-        tell: &mut impl FnMut(ScanEvent),
-    ) {
-        match done {
-            Ok((method, Ok(()))) => {
-                tracing::info!(method = method.as_str(), "discovery ended");
-                self.ran.push(method);
-            }
-            Ok((_, Err(why))) => self.warn(why, tell),
-            // It catches its panics, and is aborted only when all is over.
-            Err(_) => {}
-        }
-        if self.discovery.is_empty() {
-            self.inspect_deferred(tell);
-        }
-    }
-
     fn inspection_ended(
         &mut self,
         done: Result<(IpAddr, Option<Credential>), JoinError>,
@@ -429,21 +338,6 @@ async fn take_place<'a>(ip: IpAddr, places: &'a Semaphore, neighbours: Option<&C
                 crowd.meet(ip).await;
             }
             _ => return Some(place),
-        }
-    }
-}
-
-fn mistake_in(method: Method) -> String {
-    format!("discovery by {} failed by a mistake of ours; the other methods went on", method.as_str())
-}
-
-/// Tells the network through which interface the link-local targets are reached.
-fn note_zones(scan: &Scan, interfaces: &[Interface]) {
-    for host in scan.plan.targets.hosts() {
-        let Some(zone) = &host.zone else { continue };
-        let index = interfaces.iter().find(|i| i.name == *zone).map(|i| i.index).or_else(|| zone.parse().ok());
-        if let Some(index) = index {
-            scan.net.note_zone(host.ip, index);
         }
     }
 }
