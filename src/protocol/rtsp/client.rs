@@ -199,12 +199,14 @@ impl Client {
         self.transcript.note(&asked, &status, response.headers.iter());
     }
 
-    /// The error a missing answer stands for. The connection is kept when frames come over it.
+    /// The error a missing answer stands for. The connection is kept when frames come over it, and when a session is yet
+    /// to be torn down in it.
     fn not_heard(&mut self, request: &Request, failure: Failure, took: Duration) -> RtspError {
         let why = in_words(failure);
         tracing::debug!(error = why, "{} {}", request.method, crate::text::redact_url(&request.url));
         let has_frames = self.channel.as_ref().is_some_and(Channel::has_frames);
-        if failure.kind != ErrorKind::Timeout || !has_frames {
+        let in_session = request.headers.text("Session").is_some();
+        if failure.kind != ErrorKind::Timeout || !(has_frames || in_session) {
             self.channel = None;
         }
         if !self.ladder.reached(Step::Rtsp) {

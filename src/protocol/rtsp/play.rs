@@ -121,6 +121,13 @@ enum Refusal {
     Other(RtspError),
 }
 
+impl Refusal {
+    fn is_silence(&self) -> bool {
+        let (Refusal::Transport(error) | Refusal::Lost(error) | Refusal::Other(error)) = self;
+        error.kind == ErrorKind::Timeout
+    }
+}
+
 impl<'c> Playing<'c> {
     /// Sets up `media`, of which the first must succeed, and plays them. When the device refuses the transport, the other
     /// is tried once; when it loses the session or the connection, everything is begun again once.
@@ -141,6 +148,10 @@ impl<'c> Playing<'c> {
                 Err(refusal) => refusal,
             };
             playing.farewell().await;
+            if refusal.is_silence() {
+                // Its answer may still come, in place of another's.
+                playing.client.disconnect();
+            }
             match refusal {
                 Refusal::Transport(_) if playing.options.or_other && !switched => {
                     switched = true;

@@ -360,6 +360,20 @@ async fn teardown_goes_out_when_cancelled_or_dropped() {
 }
 
 /// PLAY is never answered, but its packets come.
+/// The session is there, whatever became of PLAY: cameras keep it for a minute, and have few.
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_play_is_not_answered_is_torn_down() {
+    let net = FakeNet::new();
+    let log = camera(&net, Vec::new(), |asked| (asked.method() == "PLAY").then_some(Reply::Silence));
+    let host = host(&net, &[]);
+    let (mut client, found) = described_by(&host).await;
+    let refused = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.err();
+    assert_eq!(refused.map(|error| error.kind), Some(ErrorKind::Timeout));
+    assert_eq!(log.methods().last().map(String::as_str), Some("0 TEARDOWN"), "{:?}", log.methods());
+    client.describe("/2").await.unwrap();
+    assert_eq!(log.methods().last().map(String::as_str), Some("1 DESCRIBE"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn packets_are_answer_enough_to_play() {
     let net = FakeNet::new();
