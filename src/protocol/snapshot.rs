@@ -17,7 +17,7 @@ use crate::net::with_file_rights;
 use crate::probe::HostContext;
 
 /// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
-const DECODE_LIMIT: Duration = Duration::from_secs(5);
+const DECODE_LIMIT: Duration = Duration::from_secs(15);
 
 /// The largest picture saved, in bytes.
 const MAX_PICTURE: u64 = 16 << 20;

@@ -151,8 +151,14 @@ fn interrupted(lab: &Lab, cameras: [&Watched; 3]) {
     let mut arguments =
         vec!["scan", "10.77.0.20-22", "-o", &report, "-q", "--measure-time", "30s", "--snapshots", &shots];
     arguments.extend(SLOW);
-    let mut scan = lab.command(true, &arguments);
-    scan.env("CAMSCAN_CREDENTIAL", format!("admin:{PASSWORD}")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let command = lab.command(true, &arguments);
+    // Whoever starts the tests in the background has them ignore Ctrl-C, and all that they start.
+    let mut scan = std::process::Command::new("env");
+    scan.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    scan.env("HOME", "/nonexistent")
+        .env("CAMSCAN_CREDENTIAL", format!("admin:{PASSWORD}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut scan = scan.spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while cameras[..2].iter().any(|camera| count(&camera.events(), "PLAY", 200) == 0) {
