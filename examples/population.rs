@@ -133,8 +133,12 @@ async fn accept(listener: TcpListener, serve: impl Fn(TcpStream)) {
 }
 
 async fn serve_page(mut stream: TcpStream, maker: &Maker) -> std::io::Result<()> {
-    let mut asked = Vec::new();
+    let mut asked: Vec<u8> = Vec::new();
     while !asked.windows(4).any(|w| w == b"\r\n\r\n") {
+        // What is no request is refused at once, as web servers do: who tries TLS here is not kept waiting.
+        if asked.first().is_some_and(|first| !first.is_ascii_uppercase()) {
+            return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
+        }
         if asked.len() > 16 * 1024 || stream.read_buf(&mut asked).await? == 0 {
             return Ok(());
         }

@@ -21,6 +21,8 @@ const OPEN_AT_MOST: usize = 256;
 const OPEN_AT_LEAST: usize = 16;
 /// The kernel asks three times, a second apart, before it gives an address up (neigh/default/mcast_solicit).
 const GIVEN_UP: Duration = Duration::from_millis(3200);
+/// At the sweep's end who has been asked twice is not waited for any longer.
+const ASKED_TWICE: Duration = Duration::from_millis(1200);
 /// How often the table is read.
 const READ_EVERY: Duration = Duration::from_millis(100);
 /// A remembered neighbour is asked again five seconds after it was sent something (delay_first_probe_time), three times.
@@ -99,7 +101,7 @@ impl Sweep<'_> {
             self.read_table().await?;
             self.close_old_questions();
             let all_asked = waiting.is_empty() && to_ask.peek().is_none();
-            if all_asked && self.open.is_empty() {
+            if all_asked && !self.open.iter().any(|(ip, asked)| asked.elapsed() < self.patience(*ip, ASKED_TWICE)) {
                 return Ok(Vec::new());
             }
             if moved.elapsed() > STUCK {
@@ -161,10 +163,13 @@ impl Sweep<'_> {
     }
 
     fn close_old_questions(&mut self) {
-        let (claims, remembered) = (&self.claims, &self.remembered);
-        self.open.retain(|(ip, asked)| {
-            let patience = if remembered.contains(ip) { REMEMBERED } else { GIVEN_UP };
-            !claims.is_answered(*ip) && asked.elapsed() < patience
-        });
+        let mut open = std::mem::take(&mut self.open);
+        open.retain(|(ip, asked)| !self.claims.is_answered(*ip) && asked.elapsed() < self.patience(*ip, GIVEN_UP));
+        self.open = open;
+    }
+
+    /// How long an answer is waited for: by the kernel's habits, `usual` where it does not know the neighbour.
+    fn patience(&self, ip: Ipv4Addr, usual: Duration) -> Duration {
+        if self.remembered.contains(&ip) { REMEMBERED } else { usual }
     }
 }

@@ -20,18 +20,20 @@ use crate::protocol::sweep::{Permutation, Segment};
 
 /// Frames handed to the kernel at once.
 const BATCH: usize = 64;
-/// A round begins no sooner than this after the one before: who sleeps between two beacons of a wireless network hears
-/// the next round.
-const BETWEEN_ROUNDS: Duration = Duration::from_millis(300);
+/// A round begins no sooner than this after the one before. Who sleeps between two beacons of a wireless network wakes
+/// every 100 to 300 ms, and so has answered a small network's first question by the end of the last round.
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(200);
 /// The last answers of a round are on their way for so long.
 const ON_THE_WAY: Duration = Duration::from_millis(20);
 /// Answers are awaited for so long after the last question, and after the last new answer …
 const LAST_ANSWER: Duration = Duration::from_millis(150);
 /// … but for no longer than this, however they trickle in.
 const LAST_ANSWERS_AT_MOST: Duration = Duration::from_secs(2);
-/// Up to so many addresses a third round costs next to nothing.
-const SMALL: u64 = 4096;
-/// Rounds in all, however many hosts the last one found.
+/// How often the silent are asked; a large network, whose rounds take longer, once less.
+const ROUNDS: u32 = 3;
+/// So many addresses make a network large.
+const LARGE: u64 = 4096;
+/// Rounds in all, where each finds hosts that the ones before had missed.
 const MOST_ROUNDS: u32 = 5;
 
 /// Asks every address of the segment and says each host the moment it answers; the claims as they stand at the end.
@@ -116,45 +118,37 @@ impl Sweep<'_> {
     async fn ask(&self) -> io::Result<()> {
         let mut throttle = Throttle::new(self.context.dialer.pace().limit());
         let order = Permutation::new(self.segment.addresses.len());
-        for round in 1.. {
+        let rounds = if self.segment.addresses.len() > LARGE { ROUNDS - 1 } else { ROUNDS };
+        for round in 1..=MOST_ROUNDS {
             let (before, began) = (self.heard().claims.believed(), Instant::now());
             self.ask_the_silent(&order, &mut throttle, round == 1).await?;
-            if self.rest((began + BETWEEN_ROUNDS).max(Instant::now() + ON_THE_WAY)).await {
-                return Ok(());
+            if round < rounds {
+                self.rest((began + BETWEEN_ROUNDS).max(Instant::now() + ON_THE_WAY)).await;
+            } else {
+                self.await_last_answers().await;
             }
             let believed = self.settle();
             if self.has_all(believed) {
-                return Ok(());
+                break;
             }
             let found = believed.saturating_sub(before);
             // More than one in a hundred had been missed: requests or answers get lost at this pace.
             let is_lossy = round > 1 && found * 100 > believed;
             if is_lossy {
                 throttle.halve();
-            }
-            let is_enough = match round {
-                1 => false,
-                2 => !is_lossy && self.segment.addresses.len() > SMALL,
-                _ => !is_lossy || round >= MOST_ROUNDS,
-            };
-            if is_enough {
+            } else if round >= rounds {
                 break;
             }
         }
-        self.await_last_answers().await;
         Ok(())
     }
 
     async fn await_last_answers(&self) {
         let latest = Instant::now() + LAST_ANSWERS_AT_MOST;
         let mut until = Instant::now() + LAST_ANSWER;
-        while Instant::now() < until {
-            if self.rest(until).await {
-                return;
-            }
+        while Instant::now() < until && !self.rest(until).await {
             until = (self.heard().last_new + LAST_ANSWER).min(latest);
         }
-        self.settle();
     }
 
     /// Says those who claimed a second address and have not claimed too many since; how many hosts there are now.

@@ -1,16 +1,18 @@
 //! Finds hosts by TCP connects: an open port or a refusal says that somebody is there, silence that nobody is. For all
 //! that is on no local link, and for what ARP could not ask or believe.
 
-use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, stream};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::telling_ports;
+use super::{patience, telling_ports};
 use crate::model::{ErrorKind, FindingKind, Method};
 use crate::probe::{Discoverer, DiscoveryContext};
 use crate::protocol::sweep::{AddressList, Permutation, off_link};
@@ -19,9 +21,11 @@ use crate::protocol::sweep::{AddressList, Permutation, off_link};
 const IN_FLIGHT: usize = 512;
 /// Ports asked on a silent address, besides those the target was written with.
 const PORTS: usize = 6;
+/// A silent address is asked the next no sooner than this after the one before.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(100);
 /// The first round waits for so long at most: a round trip around the earth, and then some.
 const FIRST_WAIT: Duration = Duration::from_millis(800);
-/// Ports asked once more, with the full wait.
+/// Ports asked once more, with the full wait where nobody of the network has answered yet.
 const PORTS_AGAIN: usize = 2;
 /// When nearly all of at least so many addresses answer, something on the way answers for them.
 const TOO_GOOD: usize = 200;
@@ -63,51 +67,72 @@ struct Sweep<'a> {
     v6: Vec<IpAddr>,
     counts: bool,
     up: Mutex<HashSet<IpAddr>>,
+    /// How long the slowest answer took from each network.
+    slowest: Mutex<HashMap<IpAddr, Duration>>,
     /// The first address to whose network no route leads.
     routeless: Mutex<Option<IpAddr>>,
 }
 
-/// One question: which address, which of its ports by rank, how long to wait.
-type Question = (IpAddr, usize, Duration, bool);
+/// One question to one address.
+struct Question {
+    ip: IpAddr,
+    /// Which of its ports, by rank.
+    port: usize,
+    /// How long the answer is waited for at most.
+    most: Duration,
+    /// Whether it is the address's first.
+    is_first: bool,
+}
 
 impl<'a> Sweep<'a> {
     fn new(context: &'a DiscoveryContext, v4: &'a AddressList, v6: Vec<IpAddr>, counts: bool) -> Self {
-        Sweep { context, v4, v6, counts, up: Mutex::default(), routeless: Mutex::default() }
+        Sweep { context, v4, v6, counts, up: Mutex::default(), slowest: Mutex::default(), routeless: Mutex::default() }
     }
 
     /// Port by port over all addresses, then the first ports once more; who has answered is asked no further.
     async fn run(&self) {
-        let full = self.context.plan.probe.connect_timeout;
-        let most_own = self.context.plan.targets.hosts().iter().map(|h| h.ports.len()).max().unwrap_or(0);
-        let first = (0..PORTS + most_own).map(|rank| (rank, full.min(FIRST_WAIT), rank == 0));
-        let again = (0..PORTS_AGAIN).map(|rank| (rank, full, false));
-        let order = Permutation::new(self.v4.len());
-        let questions = first.chain(again).flat_map(|(rank, wait, first)| {
-            let v4 = self.v4.in_order(order.clone()).map(IpAddr::V4);
-            v4.chain(self.v6.iter().copied()).map(move |ip| (ip, rank, wait, first))
-        });
-        let all = stream::iter(questions).for_each_concurrent(IN_FLIGHT, |question| self.ask(question));
         tokio::select! {
             () = self.context.cancel.cancelled() => {}
-            () = all => self.doubt(),
+            () = self.ask_all() => self.doubt(),
         }
     }
 
-    async fn ask(&self, (ip, rank, wait, first): Question) {
-        if first && self.counts {
+    async fn ask_all(&self) {
+        let full = self.context.plan.probe.connect_timeout;
+        let most_own = self.context.plan.targets.hosts().iter().map(|h| h.ports.len()).max().unwrap_or(0);
+        let first = (0..PORTS + most_own).map(|port| (port, full.min(FIRST_WAIT)));
+        let again = (0..PORTS_AGAIN).map(|port| (port, full));
+        let order = Permutation::new(self.v4.len());
+        let began = Instant::now();
+        let mut under_way = FuturesUnordered::new();
+        for (turn, (port, most)) in (0..).zip(first.chain(again)) {
+            for ip in self.addresses(&order) {
+                if under_way.len() >= IN_FLIGHT {
+                    under_way.next().await;
+                }
+                under_way.push(self.ask(Question { ip, port, most, is_first: turn == 0 }));
+            }
+            let next = began + BETWEEN_QUESTIONS * (turn + 1);
+            let answers = async { while under_way.next().await.is_some() {} };
+            let all_have_said = timeout_at(next, answers).await.is_ok();
+            if all_have_said && !self.addresses(&order).any(|ip| self.is_left(ip)) {
+                return;
+            }
+            sleep_until(next).await;
+        }
+        while under_way.next().await.is_some() {}
+    }
+
+    async fn ask(&self, Question { ip, port, most, is_first }: Question) {
+        if is_first && self.counts {
             self.context.swept.fetch_add(1, Relaxed);
         }
-        if self.is_up(ip) {
-            return;
+        if ip.is_loopback() && is_first {
+            self.ask_loopback(ip, most).await;
         }
-        if ip.is_loopback() {
-            if first {
-                self.ask_loopback(ip, wait).await;
-            }
-            return;
-        }
-        if let Some(port) = self.ports(ip, PORTS).get(rank)
-            && self.answers(ip, *port, wait).await != Answer::Silence
+        if self.is_left(ip)
+            && let Some(port) = self.ports(ip, PORTS).get(port)
+            && self.answers(ip, *port, self.wait(ip, most)).await != Answer::Silence
         {
             self.say(ip).await;
         }
@@ -130,9 +155,16 @@ impl<'a> Sweep<'a> {
 
     async fn answers(&self, ip: IpAddr, port: u16, wait: Duration) -> Answer {
         self.context.dialer.crowd().meet(ip).await;
+        let began = Instant::now();
         match self.context.dialer.tcp(SocketAddr::new(ip, port), wait).await {
-            Ok(_closed_at_once) => Answer::Open,
-            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Closed) => Answer::Refused,
+            Ok(closed_at_once) => {
+                self.note_wait(ip, closed_at_once.connected_in);
+                Answer::Open
+            }
+            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Closed) => {
+                self.note_wait(ip, began.elapsed());
+                Answer::Refused
+            }
             Err(error) if error.is_without_route() => {
                 let mut routeless = self.routeless.lock().unwrap_or_else(PoisonError::into_inner);
                 *routeless = Some(routeless.map_or(ip, |known| known.min(ip)));
@@ -140,6 +172,17 @@ impl<'a> Sweep<'a> {
             }
             Err(_) => Answer::Silence,
         }
+    }
+
+    fn note_wait(&self, ip: IpAddr, took: Duration) {
+        let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = slowest.entry(network_of(ip)).or_default();
+        *known = took.max(*known);
+    }
+
+    fn wait(&self, ip: IpAddr, most: Duration) -> Duration {
+        let slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
+        patience(slowest.get(&network_of(ip)).copied(), most)
     }
 
     async fn say(&self, ip: IpAddr) {
@@ -150,6 +193,15 @@ impl<'a> Sweep<'a> {
 
     fn is_up(&self, ip: IpAddr) -> bool {
         self.up.lock().unwrap_or_else(PoisonError::into_inner).contains(&ip)
+    }
+
+    /// Whether there is more to ask an address than has been asked in the first turn.
+    fn is_left(&self, ip: IpAddr) -> bool {
+        !ip.is_loopback() && !self.is_up(ip)
+    }
+
+    fn addresses(&self, order: &Permutation) -> impl Iterator<Item = IpAddr> {
+        self.v4.in_order(order.clone()).map(IpAddr::V4).chain(self.v6.iter().copied())
     }
 
     /// Says so when no network leads to targets.
@@ -177,6 +229,14 @@ impl<'a> Sweep<'a> {
                 name(last),
             ));
         }
+    }
+}
+
+/// The address of the network whose hosts are about as far away as this one: of a /24 or, by IPv6, of a /64.
+fn network_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4) & !0xff).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -5,7 +5,14 @@ pub mod discover;
 pub mod ports;
 pub mod syn;
 
+use std::time::Duration;
+
 use crate::model::target::RAW_PRINT_PORTS;
+
+/// An answer is waited for so many times as long as the slowest took that came …
+const ROUND_TRIPS: u32 = 5;
+/// … and this long at least.
+const SHORTEST_WAIT: Duration = Duration::from_millis(400);
 
 /// Ports that tell most: RTSP and the web pages and protocols of the large makers.
 const TELLING: [u16; 8] = [554, 80, 443, 8000, 8554, 37777, 34567, 8080];
@@ -29,6 +36,12 @@ fn telling_ports(own: &[u16], plan: &[u16], most: usize) -> Vec<u16> {
 /// Whether a port may be connected to at all: printers print what comes to some.
 fn may_be_asked(port: u16) -> bool {
     port != 0 && !RAW_PRINT_PORTS.contains(&port)
+}
+
+/// How long to wait for an answer, by the slowest of those that came from there: what drops what is closed would else
+/// take minutes. `most` where none has come.
+fn patience(slowest: Option<Duration>, most: Duration) -> Duration {
+    slowest.map_or(most, |slowest| slowest.saturating_mul(ROUND_TRIPS).max(SHORTEST_WAIT).min(most))
 }
 
 #[cfg(test)]

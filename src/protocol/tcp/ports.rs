@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::may_be_asked;
+use super::{may_be_asked, patience};
 use crate::model::ErrorKind;
 use crate::net::NetError;
 use crate::probe::{HostContext, PortAnswer, PortProber};
@@ -53,10 +53,6 @@ const SUSPICIOUS: usize = 8;
 /// How many such ports, and how many of them must be open too.
 const DECOYS: usize = 4;
 const DECOYS_OPEN: usize = 3;
-/// A port is given so many round trips of those that have answered …
-const ROUND_TRIPS: u32 = 12;
-/// … and this at least.
-const SHORTEST_WAIT: Duration = Duration::from_millis(400);
 /// Ports asked again, the likeliest first: more that time out are dropped by a firewall, not lost on the way.
 const AGAIN: usize = 16;
 /// The same on a host that has said nothing at all.
@@ -214,11 +210,9 @@ impl PortScan<'_> {
         *slowest = (*slowest).max(Some(took));
     }
 
-    /// How long to wait: by the connects so far, for a host that drops what is closed would else take minutes.
     fn wait(&self) -> Duration {
-        let most = self.host.options.connect_timeout;
         let slowest = *self.slowest_connect.lock().unwrap_or_else(PoisonError::into_inner);
-        slowest.map_or(most, |s| (s * ROUND_TRIPS).max(SHORTEST_WAIT).min(most))
+        patience(slowest, self.host.options.connect_timeout)
     }
 
     /// Whether ports that nobody listens on are open too.
