@@ -200,3 +200,26 @@ async fn without_link_and_table_it_is_left_to_tcp_or_said() {
     let found = sweep(&lan(), [10, 0, 1, 1], [10, 0, 1, 254], &[Method::Arp]).await;
     assert!(found.said.is_err_and(|e| e.contains("hint: add tcp to the methods")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn by_connects_the_silent_are_waited_for_as_long_as_their_network_takes() {
+    let camera = Ipv4Addr::new(10, 0, 1, 77);
+    let mut times = Vec::new();
+    for (round_trip, asked) in [(3, 1), (150, 2), (1000, 4)] {
+        let lan = Arc::new(FakeLan {
+            ports: Box::new(move |to, _| match to.ip() == IpAddr::V4(camera) {
+                true => Port::Open(Duration::from_millis(round_trip)),
+                false => Port::Silent,
+            }),
+            ..FakeLan::default()
+        });
+        let found = sweep(&lan, [10, 0, 1, 1], [10, 0, 1, 254], &[Method::Tcp]).await;
+        assert_eq!(found.hosts, ips(&[camera]), "{round_trip} ms");
+        // Two ports, each twice, but not once an answer has come.
+        assert_eq!(lan.connects().len(), 253 * 4 + asked, "{round_trip} ms");
+        times.push(found.took);
+    }
+    let [near, far, farthest] = times[..] else { panic!() };
+    let least = Duration::from_millis(300);
+    assert!(near < Duration::from_millis(1300) && far > near + least && farthest > far + least, "{times:?}");
+}
