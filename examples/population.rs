@@ -35,6 +35,9 @@ struct Maker {
     paths: &'static [&'static str],
     title: &'static str,
     server: &'static str,
+    /// Whether the web server refuses what is no request at its first byte (lighttpd 1.4.69, busybox 1.35, nginx) or
+    /// waits for the blank line that ends one (mini_httpd 1.30): who tries TLS there first is kept waiting.
+    refuses_at_once: bool,
 }
 
 const MAKERS: [Maker; 4] = [
@@ -43,19 +46,28 @@ const MAKERS: [Maker; 4] = [
         paths: &["/Streaming/Channels/101", "/Streaming/Channels/102"],
         title: "index",
         server: "App-webs/",
+        refuses_at_once: true,
     },
     Maker {
         oui: [0x3c, 0xef, 0x8c],
         paths: &["/cam/realmonitor?channel=1&subtype=0", "/cam/realmonitor?channel=1&subtype=1"],
         title: "WEB SERVICE",
         server: "Dahua HTTP",
+        refuses_at_once: false,
     },
-    Maker { oui: [0x00, 0x40, 0x8c], paths: &["/axis-media/media.amp"], title: "AXIS", server: "Apache" },
+    Maker {
+        oui: [0x00, 0x40, 0x8c],
+        paths: &["/axis-media/media.amp"],
+        title: "AXIS",
+        server: "Apache",
+        refuses_at_once: true,
+    },
     Maker {
         oui: [0xec, 0x71, 0xdb],
         paths: &["/h264Preview_01_main", "/h264Preview_01_sub"],
         title: "Reolink",
-        server: "nginx",
+        server: "mini_httpd",
+        refuses_at_once: false,
     },
 ];
 
@@ -135,8 +147,7 @@ async fn accept(listener: TcpListener, serve: impl Fn(TcpStream)) {
 async fn serve_page(mut stream: TcpStream, maker: &Maker) -> std::io::Result<()> {
     let mut asked: Vec<u8> = Vec::new();
     while !asked.windows(4).any(|w| w == b"\r\n\r\n") {
-        // What is no request is refused at once, as web servers do: who tries TLS here is not kept waiting.
-        if asked.first().is_some_and(|first| !first.is_ascii_uppercase()) {
+        if maker.refuses_at_once && asked.first().is_some_and(|first| !first.is_ascii_uppercase()) {
             return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
         }
         if asked.len() > 16 * 1024 || stream.read_buf(&mut asked).await? == 0 {

@@ -143,7 +143,7 @@ keys! {
     /// How hosts are found.
     METHODS: Method = "methods", List, "arp,onvif,ssdp,mdns,beacon,icmp,tcp", method;
     /// How long multicast questions are repeated.
-    DISCOVERY_TIME: Duration = "discovery_time", One, "4s", duration;
+    DISCOVERY_TIME: Duration = "discovery_time", One, "3s", duration;
     /// Ask DNS for names.
     DNS: bool = "dns", One, "true", switch;
     /// Keep hosts without video.

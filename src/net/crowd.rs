@@ -1,10 +1,12 @@
 //! Room in the kernel's table of neighbours. It holds 1,024 rows on most systems, for all that runs there together, and a
 //! row is kept for up to 45 s after it was last confirmed. For a neighbour without a row nothing is sent: a connect times
-//! out without a word. So every neighbour is given its row before it is asked anything, and who finds the table full waits.
+//! out without a word. So every neighbour is given its row before it is asked anything. Where the table is full, those are
+//! forgotten that the scan is done with; where that takes a right it does not have, it waits.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -16,6 +18,8 @@ use super::{Interface, Net};
 
 /// How often a full table is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// … and so soon when neighbours were forgotten.
+const FORGOTTEN_IN: Duration = Duration::from_millis(5);
 /// A table that has had no room for so long is full of others' rows, and will be.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -25,6 +29,8 @@ pub struct Crowd {
     links: OnceLock<Vec<IpNetwork>>,
     /// Who waits for room waits in line: each look at a full table makes the kernel search it.
     line: Mutex<()>,
+    /// Whom the scan is done with.
+    left: std::sync::Mutex<HashSet<IpAddr>>,
     was_full: AtomicBool,
     is_stuck: AtomicBool,
 }
@@ -36,6 +42,7 @@ impl Crowd {
             net,
             links: OnceLock::new(),
             line: Mutex::default(),
+            left: std::sync::Mutex::default(),
             was_full: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
         }
@@ -50,6 +57,7 @@ impl Crowd {
     /// Waits until the kernel has a row for the host, if it is a neighbour. The row is kept for 15 s at least, and for
     /// longer while the host is spoken to.
     pub async fn meet(&self, ip: IpAddr) {
+        self.left().remove(&ip);
         if self.has_room(ip) {
             return;
         }
@@ -59,8 +67,28 @@ impl Crowd {
             if began.elapsed() > STUCK {
                 self.is_stuck.store(true, Ordering::Relaxed);
             }
-            sleep(LOOK_EVERY).await;
+            sleep(if self.forget_some().await { FORGOTTEN_IN } else { LOOK_EVERY }).await;
         }
+    }
+
+    /// The scan has nothing more to say to the host: its row may go.
+    pub fn leave(&self, ip: IpAddr) {
+        if self.is_neighbour(ip) {
+            self.left().insert(ip);
+        }
+    }
+
+    /// Has the kernel forget those the scan is done with and that it would keep for long; whether there were any. What
+    /// is merely remembered makes room by itself, and what the operator has set stays.
+    async fn forget_some(&self) -> bool {
+        let rows = self.net.neighbours().await.unwrap_or_default();
+        let left = self.left().clone();
+        let rows = rows.iter().filter(|row| row.confirmed && left.contains(&row.ip));
+        rows.filter(|row| self.net.forget(row).is_ok()).count() > 0
+    }
+
+    fn left(&self) -> std::sync::MutexGuard<'_, HashSet<IpAddr>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same without waiting: false when there is no room now.
@@ -125,6 +153,24 @@ mod tests {
         assert!(!crowd.has_room(host(HOSTS)));
         futures::future::join_all((HOSTS / 2..HOSTS).map(|n| crowd.meet(host(n)))).await;
         assert!(start.elapsed() > Duration::from_secs(1) && !crowd.is_stuck(), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_left_makes_room_at_once() {
+        let crowd = crowd(usize::from(HOSTS) / 2);
+        let start = Instant::now();
+        for n in 0..HOSTS {
+            crowd.meet(host(n)).await;
+            crowd.leave(host(n));
+        }
+        assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+        // Who is met again has not been left.
+        for n in HOSTS..2 * HOSTS {
+            crowd.meet(host(n)).await;
+            crowd.leave(host(n));
+            crowd.meet(host(n)).await;
+        }
+        assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

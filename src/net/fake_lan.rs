@@ -199,6 +199,13 @@ impl Net for Arc<FakeLan> {
         if taken == 0 { Err(io::Error::from_raw_os_error(105)) } else { Ok(taken) }
     }
 
+    fn forget(&self, neighbour: &Neighbour) -> io::Result<()> {
+        if let IpAddr::V4(ip) = neighbour.ip {
+            self.state.lock().unwrap().table.remove(&ip);
+        }
+        Ok(())
+    }
+
     fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
         Err(io::ErrorKind::PermissionDenied.into())
     }

@@ -75,6 +75,14 @@ pub trait Net: Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Has the kernel forget a neighbour, so that its row is free for another. Done soon, if at all.
+    ///
+    /// # Errors
+    /// `Unsupported` where nobody has the right to.
+    fn forget(&self, _neighbour: &Neighbour) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Opens an ICMP echo socket for IPv4 or IPv6; datagrams are whole ICMP messages, ports are ignored.
     ///
     /// # Errors
@@ -138,7 +146,7 @@ pub fn connection_limit() -> usize {
 
 /// Gives up for good every right the program was started with (root's, or those of its file), for this thread and all it
 /// starts from now on: to be called before the first other thread is started. What takes a right to open is opened
-/// before, by [`RealNet::in_reserve`]. With `keep_files`, the right to write where root may stays in reserve.
+/// before, by [`RealNet::in_reserve`], and what takes one later is left to a process of its own. With `keep_files`, the right to write where root may stays in reserve.
 ///
 /// # Errors
 /// When the system refuses; the rights are as they were, or fewer.

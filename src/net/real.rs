@@ -23,6 +23,7 @@ pub struct RealNet {
     zones: Zones,
     resolver: Resolver,
     reserve: platform::Reserve,
+    forgetter: Option<platform::Forgetter>,
 }
 
 impl RealNet {
@@ -32,14 +33,18 @@ impl RealNet {
     }
 
     /// Opens at once what takes a right to open: ICMP, and a link of every kind for each of `interfaces`, if raw frames are
-    /// wanted. So that the rights can be given up ([`super::give_up_rights`]) before anything is read. What the system
+    /// wanted; where more neighbours can be than the kernel's table has room for, also a process that has it forget some. So
+    /// that the rights can be given up ([`super::give_up_rights`]) before anything is read. What the system
     /// refuses is asked for again, and refused again, when it is needed.
     pub fn in_reserve(raw_frames: bool, interfaces: &[Interface]) -> Arc<Self> {
         let has_links = |i: &&Interface| raw_frames && i.mac.is_some() && !i.loopback && !i.point_to_point;
         // One for the answers to SYNs, and one to ask each of its networks by ARP.
         let links = interfaces.iter().filter(has_links).map(|i| 1 + i.addresses.iter().filter(|a| a.is_ipv4()).count());
-        let reserve = platform::Reserve::open(links.sum(), open_icmp);
-        Arc::new(RealNet { reserve, ..RealNet::default() })
+        let links = links.sum();
+        // First, so that the process it is shares no socket with this one.
+        let forgetter = (raw_frames && may_be_crowded(interfaces)).then(platform::Forgetter::start);
+        let reserve = platform::Reserve::open(links, open_icmp);
+        Arc::new(RealNet { reserve, forgetter: forgetter.and_then(Result::ok), ..RealNet::default() })
     }
 }
 
@@ -109,6 +114,11 @@ impl Net for RealNet {
         platform::nudge(&to)
     }
 
+    fn forget(&self, neighbour: &Neighbour) -> io::Result<()> {
+        let forgetter = self.forgetter.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        forgetter.forget(neighbour.ip, neighbour.interface)
+    }
+
     fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
         let socket = self.reserve.icmp(v6).map_or_else(|| open_icmp(v6), Ok)?;
         let framing = if !v6 && socket.r#type()? == Type::RAW { Framing::Ipv4Header } else { Framing::Payload };
@@ -126,6 +136,14 @@ impl Net for RealNet {
     fn note_zone(&self, ip: IpAddr, interface_index: u32) {
         self.zones.note(ip, interface_index);
     }
+}
+
+/// Whether the networks have more addresses than the kernel keeps neighbours of without looking for some to forget
+/// (neigh/default/gc_thresh2, 512 on most systems).
+fn may_be_crowded(interfaces: &[Interface]) -> bool {
+    let with_neighbours = interfaces.iter().filter(|i| !i.loopback && !i.point_to_point);
+    let networks = with_neighbours.flat_map(|i| &i.addresses).filter(|net| net.is_ipv4());
+    networks.map(|net| 1u64 << (32 - u32::from(net.prefix().min(32)))).sum::<u64>() > 512
 }
 
 fn open_socket(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<Socket> {

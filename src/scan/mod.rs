@@ -288,8 +288,9 @@ impl Run {
             let cancel = host.cancel.clone();
             let neighbours = asks.then(|| host.dialer.crowd());
             if let Some(Some(_place)) = cancel.run_until_cancelled(take_place(ip, &places, neighbours)).await {
-                let deadline = Instant::now() + host.options.host_timeout;
+                let (deadline, dialer) = (Instant::now() + host.options.host_timeout, host.dialer.clone());
                 inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve).await;
+                dialer.crowd().leave(ip);
             }
             (ip, logins.worked().filter(|_| show_secrets))
         });

@@ -7,11 +7,11 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Reserve, give_up, with_file_rights};
+pub(super) use linux::{Forgetter, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]
 pub(super) use linux::{hear_refusals, neighbours, nudge, open_link, set_multicast_interface_v4};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{Reserve, give_up, with_file_rights};
+pub(super) use other::{Forgetter, Reserve, give_up, with_file_rights};
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{hear_refusals, neighbours, nudge, open_link, set_multicast_interface_v4};
 

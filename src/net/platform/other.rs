@@ -1,7 +1,7 @@
 //! Systems without raw links and neighbour tables of our own: hosts are found by TCP and multicast alone.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use socket2::Socket;
 
@@ -68,5 +68,20 @@ impl Reserve {
     /// None.
     pub(in crate::net) fn icmp(&self, _v6: bool) -> Option<Socket> {
         None
+    }
+}
+
+/// Nobody is made to forget here.
+pub(in crate::net) struct Forgetter;
+
+impl Forgetter {
+    /// None here.
+    pub(in crate::net) fn start() -> io::Result<Forgetter> {
+        unsupported("neighbour tables")
+    }
+
+    /// Not here.
+    pub(in crate::net) fn forget(&self, _ip: IpAddr, _interface: u32) -> io::Result<()> {
+        unsupported("neighbour tables")
     }
 }

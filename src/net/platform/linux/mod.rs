@@ -1,6 +1,7 @@
 //! Linux: raw frames by AF_PACKET, the neighbour table by netlink. The only unsafe code of the program is here.
 
 mod filter;
+mod forget;
 mod neighbours;
 mod packet;
 mod rights;
@@ -11,6 +12,7 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+pub(in crate::net) use forget::Forgetter;
 pub(in crate::net) use neighbours::neighbours;
 pub(in crate::net) use packet::open_link;
 pub(in crate::net) use rights::{Reserve, give_up, with_file_rights};

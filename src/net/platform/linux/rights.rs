@@ -19,6 +19,25 @@ const FILES: CapabilitySet = CapabilitySet::CHOWN.union(CapabilitySet::DAC_OVERR
 /// # Errors
 /// When the system refuses.
 pub(in crate::net) fn give_up(keep_files: bool) -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    keep(if keep_files { FILES } else { none }, none)
+}
+
+/// Gives up for good every right but one, which stays in force.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn give_up_all_but(right: CapabilitySet) -> io::Result<()> {
+    keep(right, right)
+}
+
+/// Whether a right is in force.
+pub(super) fn has(right: CapabilitySet) -> bool {
+    thread::capabilities(None).is_ok_and(|had| had.effective.contains(right))
+}
+
+/// Keeps of the rights there are those in `reserve`, and has those in force that are in `force` too.
+fn keep(reserve: CapabilitySet, force: CapabilitySet) -> io::Result<()> {
     let had = thread::capabilities(None)?;
     if geteuid().is_root() {
         // Else root's own programs would have it all back.
@@ -33,9 +52,9 @@ pub(in crate::net) fn give_up(keep_files: bool) -> io::Result<()> {
     }
     // Kernels before 4.3 have none.
     let _ = thread::clear_ambient_capability_set();
-    let permitted = if keep_files { had.permitted & FILES } else { CapabilitySet::empty() };
-    let none = CapabilitySet::empty();
-    thread::set_capabilities(None, CapabilitySets { effective: none, permitted, inheritable: none })?;
+    let permitted = had.permitted & reserve;
+    let kept = CapabilitySets { effective: permitted & force, permitted, inheritable: CapabilitySet::empty() };
+    thread::set_capabilities(None, kept)?;
     Ok(())
 }
 
