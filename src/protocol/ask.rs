@@ -17,8 +17,9 @@ use crate::probe::{DiscoveryContext, HostContext};
 
 /// How often a question is asked within the discovery time: devices miss some, and some answer one form only.
 pub const ROUNDS: u32 = 3;
-/// How long answers are awaited after the discovery time.
-pub const GRACE: Duration = Duration::from_millis(500);
+/// How long answers are awaited after the discovery time, by which the last of them are on their way: as long as a station
+/// sleeps between two beacons of a wireless network.
+pub const GRACE: Duration = Duration::from_millis(300);
 /// Answers of one sender that are read; the others are dropped unread.
 const ANSWERS_PER_SENDER: u32 = 256;
 /// Senders whose answers are read.

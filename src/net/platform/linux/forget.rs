@@ -27,17 +27,20 @@ pub(in crate::net) struct Forgetter {
 }
 
 impl Forgetter {
-    /// Parts off the process that keeps the right. To be called while this one has a single thread and the right.
+    /// Parts off the process that keeps the right.
     ///
     /// # Errors
-    /// When the right is not there, or the system refuses.
+    /// When the right is not there, this process has started another thread already, or the system refuses.
     pub(in crate::net) fn start() -> io::Result<Forgetter> {
         if !rights::has(CapabilitySet::NET_ADMIN) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
+        if std::fs::read_dir("/proc/self/task")?.count() > 1 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let (orders, heard) = UnixStream::pair()?;
         #[expect(unsafe_code, reason = "a copy of the process has no safe call")]
-        // SAFETY: there is one thread, so that no lock is held in the copy by a thread that it does not have.
+        // SAFETY: there is one thread, as was just seen, so that no lock is held in the copy by one that it does not have.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {

@@ -37,6 +37,9 @@ pub(in crate::net) fn open_link(socket: Socket, interface: &Interface, kind: Lin
     socket.attach_filter(&filter::program(kind))?;
     // Our own requests are of no interest; kernels before 4.20 deliver them, and the readers ignore them.
     let _ = set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
+    // Frames go to the driver at once: the throttle is queue enough, and hears sooner when the interface is full. Kernels
+    // before 3.14 queue them.
+    let _ = set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32);
     let protocol = match kind {
         LinkKind::Arp => libc::ETH_P_ARP,
         LinkKind::TcpAnswers { .. } => libc::ETH_P_IP,
