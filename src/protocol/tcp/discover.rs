@@ -98,10 +98,12 @@ impl<'a> Sweep<'a> {
     }
 
     async fn ask_all(&self) {
-        let full = self.context.plan.probe.connect_timeout;
-        let most_own = self.context.plan.targets.hosts().iter().map(|h| h.ports.len()).max().unwrap_or(0);
-        let first = (0..PORTS + most_own).map(|port| (port, full.min(FIRST_WAIT)));
-        let again = (0..PORTS_AGAIN).map(|port| (port, full));
+        let plan = &self.context.plan;
+        let full = plan.probe.connect_timeout;
+        let most_own = plan.targets.hosts().iter().map(|h| h.ports.len()).max().unwrap_or(0);
+        let ports = most_own + telling_ports(&[], &plan.probe.ports, PORTS).len();
+        let first = (0..ports).map(|port| (port, full.min(FIRST_WAIT)));
+        let again = (0..ports.min(PORTS_AGAIN)).map(|port| (port, full));
         let order = Permutation::new(self.v4.len());
         let began = Instant::now();
         let mut under_way = FuturesUnordered::new();
