@@ -2,10 +2,9 @@
 //! has given that up, so a process of its own keeps it: a copy of this one from before its first thread, which hears of
 //! nothing but addresses, does nothing but this, and ends when the other end is closed.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage};
@@ -13,7 +12,7 @@ use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, N
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::CapabilitySet;
-use socket2::{Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::rights;
 
@@ -22,7 +21,7 @@ const ORDER: usize = 4 + 1 + 16;
 
 /// The end that those who may not forget by themselves hold.
 pub(in crate::net) struct Forgetter {
-    orders: UnixStream,
+    orders: Socket,
     process: Option<Pid>,
 }
 
@@ -38,7 +37,9 @@ impl Forgetter {
         if std::fs::read_dir("/proc/self/task")?.count() > 1 {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let (orders, heard) = UnixStream::pair()?;
+        // Each order arrives whole or not at all, and the scan waits for nobody to take one.
+        let (orders, heard) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+        orders.set_nonblocking(true)?;
         #[expect(unsafe_code, reason = "a copy of the process has no safe call")]
         // SAFETY: there is one thread, as was just seen, so that no lock is held in the copy by one that it does not have.
         match unsafe { libc::fork() } {
@@ -56,9 +57,9 @@ impl Forgetter {
     /// Has the kernel forget a neighbour of an interface soon.
     ///
     /// # Errors
-    /// When the process is gone.
+    /// When the process is gone, or has more orders than it can take: later again.
     pub(in crate::net) fn forget(&self, ip: IpAddr, interface: u32) -> io::Result<()> {
-        (&self.orders).write_all(&order(ip, interface))
+        self.orders.send(&order(ip, interface)).map(drop)
     }
 }
 
@@ -79,24 +80,25 @@ fn end() -> ! {
     }
 }
 
-fn serve(mut orders: UnixStream) -> io::Result<()> {
+fn serve(mut orders: Socket) -> io::Result<()> {
     leave_alone(&orders);
     rights::give_up_all_but(CapabilitySet::NET_ADMIN)?;
     #[expect(clippy::disallowed_methods, reason = "this is the place where sockets are opened")]
     let kernel = Socket::new(libc::AF_NETLINK.into(), Type::RAW, Some(Protocol::from(libc::NETLINK_ROUTE)))?;
     let mut order = [0; ORDER];
-    loop {
-        orders.read_exact(&mut order)?;
-        kernel.send(&request(&order))?;
+    while orders.read(&mut order)? == ORDER {
+        // Whom the kernel has forgotten already it cannot forget, and whom it does not stays: either way the scan sees.
+        let _ = kernel.send(&request(&order));
     }
+    Ok(())
 }
 
 /// Ctrl-C is for the other process, and so are its input, its output and its files.
-fn leave_alone(orders: &UnixStream) {
+fn leave_alone(orders: &Socket) {
     let kept = orders.as_raw_fd().unsigned_abs();
     #[expect(unsafe_code, reason = "the standard library has neither call")]
     // SAFETY: the first call sets no handler that could run; the others close what this copy never touches again, all but
-    // the stream it owns. Kernels before 5.9 do not know them: then the files stay open until the end, which does no harm.
+    // the socket it owns. Kernels before 5.9 do not know them: then the files stay open until the end, which does no harm.
     unsafe {
         for number in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
             libc::signal(number, libc::SIG_IGN);

@@ -363,7 +363,6 @@ async fn teardown_goes_out_when_cancelled_or_dropped() {
     }
 }
 
-/// PLAY is never answered, but its packets come.
 /// The session is there, whatever became of PLAY: cameras keep it for a minute, and have few.
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_play_is_not_answered_is_torn_down() {
@@ -378,6 +377,7 @@ async fn a_session_whose_play_is_not_answered_is_torn_down() {
     assert_eq!(log.methods().last().map(String::as_str), Some("1 DESCRIBE"));
 }
 
+/// PLAY is never answered, but its packets come.
 #[tokio::test(start_paused = true)]
 async fn packets_are_answer_enough_to_play() {
     let net = FakeNet::new();
