@@ -15,6 +15,7 @@
 
 pub mod model;
 pub mod text;
+pub mod wire;
 
 pub mod net;
 

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("model", &["text"]),
+    ("wire", &["model", "text"]),
     ("media", &["model", "text"]),
     ("identify", &["model", "text"]),
     ("net", &["model", "text"]),
-    ("probe", &["identify", "net", "model", "text"]),
-    ("protocol", &["probe", "identify", "net", "media", "model", "text"]),
+    ("probe", &["wire", "identify", "net", "model", "text"]),
+    ("protocol", &["probe", "wire", "identify", "net", "media", "model", "text"]),
     ("registry", &["identify", "model", "text"]),
     ("scan", &["registry", "protocol", "probe", "identify", "net", "media", "model", "text"]),
     ("export", &["model", "text"]),
@@ -28,9 +29,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms and file names that hold no I/O, no runtime and no clock.
-const PURE_ROOMS: &[&str] = &["text", "model", "media", "identify", "registry"];
+const PURE_ROOMS: &[&str] = &["text", "model", "wire", "media", "identify", "registry"];
 const PURE_FILES: &[&str] = &["wire.rs", "sdp.rs", "xml.rs"];
-const IMPURE: &[&str] = &["tokio::", "std::net::Tcp", "std::net::Udp", "Instant::now", "SystemTime", "Timestamp::now"];
+const IMPURE: &[&str] =
+    &["tokio::", "std::net::Tcp", "std::net::Udp", "Instant::now", "SystemTime", "Timestamp::now", "fastrand::"];
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -16,8 +16,9 @@ use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::tcp::syn::wire as syn;
 use camscan::protocol::{arp, beacon, dash, hls, icmp, mdns, mjpeg, rtmp, rtsp, ssdp, stun, webrtc, wsdd};
-use camscan::protocol::{auth, ffprobe, http, xml};
+use camscan::protocol::{ffprobe, http, xml};
 use camscan::text;
+use camscan::wire::auth;
 
 /// A parser.
 pub type Target = fn(&[u8]);
@@ -84,10 +85,10 @@ pub fn auth_challenge(data: &[u8]) {
     challenges.iter().filter_map(auth::Challenge::realm).for_each(|realm| is_clean(&realm));
     if let Some(challenge) = auth::choose(&challenges) {
         let credential = camscan::model::Credential::new("user", "password");
-        let mut login = auth::login::Login::new(challenge.clone(), credential);
+        let mut login = auth::login::Login::new(challenge.clone(), credential, 7);
         let header = login.authorization("DESCRIBE", "rtsp://192.0.2.9/", b"");
         assert!(!header.contains(&b'\r') && !header.contains(&b'\n'), "a header that ends itself");
-        let _ = login.renewed(&challenges);
+        let _ = login.renewed(&challenges, 8);
     }
     if let Some(sign) = auth::lock::lock_sign(data) {
         is_clean(&sign.sentence());

@@ -4,7 +4,6 @@
 pub mod address;
 pub mod arp;
 pub mod ask;
-pub mod auth;
 pub mod beacon;
 pub mod dash;
 pub mod facts;

@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::auth;
 use super::http::client::{Response, url};
 use crate::model::{Answer, Header};
 use crate::probe::HostContext;
 use crate::text;
+use crate::wire::auth;
 
 /// Answers kept at once.
 const MOST_ANSWERS: usize = 32;

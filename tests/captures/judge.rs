@@ -3,7 +3,6 @@
 use camscan::identify::{Decision, vendor};
 use camscan::media::jpeg;
 use camscan::model::{AuthScheme, Fact, Kind, VideoCodec};
-use camscan::protocol::auth;
 use camscan::protocol::hls::wire::Playlist;
 use camscan::protocol::http::page;
 use camscan::protocol::onvif::soap::{Answer, Fault};
@@ -12,6 +11,7 @@ use camscan::protocol::rtsp::sdp::{Media, MediaKind};
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::rtsp::wire::Item;
 use camscan::protocol::xml::Element;
+use camscan::wire::auth;
 use serde_json::Value;
 
 use crate::read::Seen;
@@ -43,11 +43,11 @@ const FOR_PEOPLE: &[&str] = &[
 
 /// What no single message decides, and where it is held instead.
 const NOT_DECIDED: &[(&str, &str)] = &[
-    ("offers", "protocol::auth: what is chosen is held here, the order offered there"),
-    ("acceptable", "protocol::auth: the answer to a challenge needs a login"),
-    ("cnonce_used", "protocol::auth: as above"),
-    ("nc", "protocol::auth: as above"),
-    ("alternative_response_hashing_the_raw_realm", "protocol::auth: as above"),
+    ("offers", "wire::auth: what is chosen is held here, the order offered there"),
+    ("acceptable", "wire::auth: the answer to a challenge needs a login"),
+    ("cnonce_used", "wire::auth: as above"),
+    ("nc", "wire::auth: as above"),
+    ("alternative_response_hashing_the_raw_realm", "wire::auth: as above"),
     ("replies", "protocol::rtsp::wire: how messages are parted"),
     ("frames_before_reply", "protocol::rtsp::wire: as above"),
     ("is_rtsp_server", "protocol::rtsp::detect: a verdict over a conversation"),

@@ -7,7 +7,6 @@ use camscan::identify::{Verdict, weigh};
 use camscan::media::{aac, h264, h265, jpeg, mpeg4, nal};
 use camscan::model::{Evidence, FindingKind, Video, VideoCodec};
 use camscan::protocol::address::Announced;
-use camscan::protocol::auth::{self, Challenge};
 use camscan::protocol::facts::Facts;
 use camscan::protocol::hls::wire::{self as hls, Playlist};
 use camscan::protocol::http::{page, wire as http};
@@ -17,6 +16,7 @@ use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::rtsp::wire::{Decoder, Item, Next, Response};
 use camscan::protocol::{ssdp, wsdd};
+use camscan::wire::auth::{self, Challenge};
 use serde_json::{Value, json};
 
 /// What was seen in a file.

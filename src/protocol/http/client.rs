@@ -8,8 +8,8 @@ use crate::model::ErrorKind;
 use crate::net::NetError;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
-use crate::protocol::auth::login::Login;
 use crate::text;
+use crate::wire::auth::login::Login;
 
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
@@ -106,7 +106,7 @@ pub struct Response {
     pub version: String,
     /// Headers in the order sent, names as sent, values trimmed.
     pub headers: Vec<(String, String)>,
-    /// The values of `WWW-Authenticate` to the byte, for [`crate::protocol::auth::challenges`].
+    /// The values of `WWW-Authenticate` to the byte, for [`crate::wire::auth::challenges`].
     pub challenges: Vec<Vec<u8>>,
     /// The body, unchunked and unpacked, cut at the cap.
     pub body: Vec<u8>,

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::model::{Credential, ProbeOptions};
 use crate::net::fake::{FakeNet, Log, Reply};
-use crate::protocol::auth;
 use crate::protocol::http::page;
+use crate::wire::auth;
 
 const IP: &str = "192.0.2.10";
 

@@ -11,8 +11,9 @@ use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::tls::{self, TlsInfo};
 use crate::probe::{Detector, Heard, HostContext};
-use crate::protocol::{auth, transcript};
+use crate::protocol::transcript;
 use crate::text;
+use crate::wire::auth;
 
 /// The most of a page's text that signatures are shown.
 const MAX_TEXT: usize = 64 * 1024;

@@ -8,9 +8,9 @@ use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
 use crate::model::{ErrorKind, Protocol};
 use crate::probe::{HostContext, LoginTry};
-use crate::protocol::auth;
-use crate::protocol::auth::lock::{LockSign, lock_sign};
-use crate::protocol::auth::login::Login;
+use crate::wire::auth;
+use crate::wire::auth::lock::{LockSign, lock_sign};
+use crate::wire::auth::login::Login;
 
 /// What of a refusal is read for signs of a lock-out.
 const MAX_REFUSAL: usize = 16 * 1024;
@@ -74,7 +74,7 @@ async fn walk(
         };
         // Its place among the host's connections is needed for the next.
         drop(body);
-        let mut login = Login::new(challenge.clone(), credential);
+        let mut login = Login::new(challenge.clone(), credential, fastrand::u64(..));
         let mut outcome = send(host, request, &mut login).await;
         if let Ok((response, _)) = &outcome
             && response.status == 401
@@ -82,7 +82,7 @@ async fn walk(
             let challenges = auth::challenges(&response.challenges);
             // Only an outright "stale" is no refusal here: the nonce answered was given a moment ago.
             if challenges.iter().any(auth::Challenge::is_stale)
-                && let Some(mut renewed) = login.renewed(&challenges)
+                && let Some(mut renewed) = login.renewed(&challenges, fastrand::u64(..))
             {
                 drop(outcome);
                 outcome = send(host, request, &mut renewed).await;

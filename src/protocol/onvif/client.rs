@@ -7,11 +7,11 @@ use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind};
 use crate::probe::HostContext;
-use crate::protocol::auth::login::Login;
-use crate::protocol::auth::{self, Challenge};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
 use crate::protocol::transcript;
 use crate::protocol::xml::Element;
+use crate::wire::auth::login::Login;
+use crate::wire::auth::{self, Challenge};
 
 /// The most of an answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -265,7 +265,7 @@ impl<'a> Client<'a> {
                 let answer = client::send_once(self.host, &request, Some(login.as_mut())).await?;
                 let newer = auth::challenges(&answer.challenges);
                 let is_known_good = self.host.logins.worked().is_some_and(|c| c == *login.credential());
-                match login.renewed(&newer) {
+                match login.renewed(&newer, fastrand::u64(..)) {
                     Some(renewed)
                         if answer.status == 401 && (is_known_good || newer.iter().any(Challenge::is_stale)) =>
                     {

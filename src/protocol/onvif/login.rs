@@ -5,11 +5,11 @@ use super::soap::Answer;
 use super::wire::Call;
 use crate::model::{Credential, ErrorKind, Protocol};
 use crate::probe::LoginTry;
-use crate::protocol::auth::lock::{LockSign, lock_sign};
-use crate::protocol::auth::login::Login;
-use crate::protocol::auth::{self, Challenge};
 use crate::protocol::http::client::Response;
 use crate::protocol::xml::Element;
+use crate::wire::auth::lock::{LockSign, lock_sign};
+use crate::wire::auth::login::Login;
+use crate::wire::auth::{self, Challenge};
 
 /// How a login went.
 enum Outcome {
@@ -80,7 +80,7 @@ impl Client<'_> {
             }
         }
         let Some(challenge) = challenge else { return Outcome::Refused };
-        let mut session = Session::Http(Box::new(Login::new(challenge.clone(), credential.clone())));
+        let mut session = Session::Http(Box::new(Login::new(challenge.clone(), credential.clone(), fastrand::u64(..))));
         self.try_session(endpoint, call, &mut session, credential).await.0
     }
 

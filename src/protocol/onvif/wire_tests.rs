@@ -75,12 +75,12 @@ fn check(name: &str, bytes: &[u8], expected: &Value) -> usize {
                 );
             }
             "attempts_left" => {
-                let sign = crate::protocol::auth::lock::lock_sign(bytes).unwrap();
-                assert_eq!(sign, crate::protocol::auth::lock::LockSign::AttemptsLeft(value.as_u64().unwrap() as u32));
+                let sign = crate::wire::auth::lock::lock_sign(bytes).unwrap();
+                assert_eq!(sign, crate::wire::auth::lock::LockSign::AttemptsLeft(value.as_u64().unwrap() as u32));
             }
             "verdict" => match value.as_str().unwrap() {
                 "clock skew" => assert!(fault(&answer, name).is_about_the_clock(), "{name}"),
-                "locked" => assert!(crate::protocol::auth::lock::lock_sign(bytes).unwrap().says_stop(), "{name}"),
+                "locked" => assert!(crate::wire::auth::lock::lock_sign(bytes).unwrap().says_stop(), "{name}"),
                 "no answer" => assert_eq!(answer, Answer::Empty, "{name}"),
                 "DTD refused" => assert_eq!(answer, Answer::NotSoap, "{name}"),
                 _ => checked -= 1,

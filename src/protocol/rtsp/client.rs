@@ -17,8 +17,8 @@ use crate::model::{AuthScheme, ErrorKind, Step};
 use crate::net::Stage;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
-use crate::protocol::auth::{self, Challenge};
 use crate::protocol::transcript::Transcript;
+use crate::wire::auth::{self, Challenge};
 use describe::Walk;
 
 /// Without it some cameras answer 401 to the best of logins.

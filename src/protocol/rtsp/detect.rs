@@ -11,8 +11,8 @@ use crate::identify::signature::Field;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::tls::TlsInfo;
 use crate::probe::{Detector, Heard, HostContext};
-use crate::protocol::auth::Challenge;
 use crate::text;
+use crate::wire::auth::Challenge;
 
 /// The detector of RTSP and RTSPS.
 pub struct RtspDetector;

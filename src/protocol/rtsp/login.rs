@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::wire::Response;
 use crate::model::{AuthScheme, ErrorKind, Protocol};
 use crate::probe::{HostContext, LoginTry};
-use crate::protocol::auth::lock::{LockSign, lock_sign};
-use crate::protocol::auth::login::Login;
-use crate::protocol::auth::{self, Challenge};
+use crate::wire::auth::lock::{LockSign, lock_sign};
+use crate::wire::auth::login::Login;
+use crate::wire::auth::{self, Challenge};
 
 /// How often to ask whether other protocols' logins under way have been decided.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -127,7 +127,7 @@ impl Logging {
     pub fn renewal(&self) -> Option<Login> {
         let login = self.login.as_ref().filter(|_| !self.renewed)?;
         let chosen = auth::choose(&self.offered)?;
-        (self.proved || chosen.is_stale()).then(|| login.renewed(&self.offered)).flatten()
+        (self.proved || chosen.is_stale()).then(|| login.renewed(&self.offered, fastrand::u64(..))).flatten()
     }
 
     /// Renews the login for a sign of life or a TEARDOWN that was refused; counts a refusal that asks for nothing newer.
@@ -200,7 +200,7 @@ impl Logging {
         loop {
             if let Some(attempt) = logins.begin() {
                 self.attempt = Some(attempt);
-                self.login = Some(Login::new(challenge, credential));
+                self.login = Some(Login::new(challenge, credential, fastrand::u64(..)));
                 return true;
             }
             // Other protocols' logins are under way: they may yet be accepted.

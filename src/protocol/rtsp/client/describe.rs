@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::Client;
 use crate::model::{ErrorKind, Step};
-use crate::protocol::auth::Challenge;
 use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::url::{Redirect, RtspUrl};
 use crate::protocol::rtsp::wire::body::looks_like_sdp;
 use crate::protocol::rtsp::wire::{BodyEnd, Request, Response, Spoken};
+use crate::wire::auth::Challenge;
 
 /// Redirects followed at most.
 const MOST_HOPS: u32 = 3;

@@ -234,7 +234,7 @@ fn captures_are_read() {
             assert!(length.abs_diff(answer.body.len() as u64) <= 2, "{path}: {}", answer.body.len());
         }
         if let Some(challenges) = want["challenges"].as_array() {
-            let found = crate::protocol::auth::challenges(headers.all("WWW-Authenticate"));
+            let found = crate::wire::auth::challenges(headers.all("WWW-Authenticate"));
             assert_eq!(found.len(), challenges.len(), "{path}");
             assert_eq!(found[0].realm().as_deref(), challenges[0]["realm"].as_str(), "{path}");
             assert_eq!(found[0].nonce(), challenges[0]["nonce"].as_str().map(str::as_bytes), "{path}");

@@ -53,7 +53,7 @@ fn every_recorded_challenge_is_answered_as_expected() {
             continue;
         }
         let chosen = choose(&found).unwrap_or_else(|| panic!("{path}: nothing to answer in {found:?}"));
-        let mut answer = Login::new(chosen.clone(), Credential::new(text(&login["user"]), text(&login["password"])));
+        let mut answer = Login::new(chosen.clone(), Credential::new(text(&login["user"]), text(&login["password"])), 7);
         answer.client_nonce = text(&login["cnonce"]);
         let sent = answer.authorization(&text(&login["method"]), &text(&login["uri"]), b"");
         let choice = wanted
@@ -98,7 +98,7 @@ fn odd_spellings_are_read() {
         assert_eq!(realm(line).as_deref(), Some(want), "{line}");
     }
     let latin = challenges([b"Digest realm=\"cam\xe9ra\", nonce=\"1\"".as_slice()]);
-    let sent = Login::new(latin[0].clone(), Credential::new("u", "p")).authorization("OPTIONS", "rtsp://h/", b"");
+    let sent = Login::new(latin[0].clone(), Credential::new("u", "p"), 7).authorization("OPTIONS", "rtsp://h/", b"");
     assert!(sent.windows(6).any(|w| w == b"cam\xe9ra"), "the realm goes back byte for byte");
 }
 
@@ -114,13 +114,13 @@ fn basic_is_never_sent_where_digest_was_offered() {
 #[test]
 fn the_counter_rises_and_a_new_nonce_starts_over() {
     let first = challenges(["Digest realm=\"a\", nonce=\"1\", qop=\"auth\""]);
-    let mut login = Login::new(first[0].clone(), Credential::new("u", "p"));
+    let mut login = Login::new(first[0].clone(), Credential::new("u", "p"), 7);
     login.authorization("OPTIONS", "rtsp://h/", b"");
     let second = String::from_utf8(login.authorization("DESCRIBE", "rtsp://h/", b"")).unwrap();
     assert!(second.contains("nc=00000002"), "{second}");
-    assert!(login.renewed(&first).is_none(), "the same nonce without stale is a refusal");
+    assert!(login.renewed(&first, 8).is_none(), "the same nonce without stale is a refusal");
     let newer = challenges(["Digest realm=\"a\", nonce=\"2\", qop=\"auth\", stale=\"FALSE\""]);
-    let mut renewed = login.renewed(&newer).unwrap();
+    let mut renewed = login.renewed(&newer, 8).unwrap();
     let third = String::from_utf8(renewed.authorization("PLAY", "rtsp://h/", b"")).unwrap();
     assert!(third.contains("nc=00000001") && third.contains("nonce=\"2\""), "{third}");
 }
@@ -181,7 +181,7 @@ fn recorded_values_are_all_read() {
 fn the_next_nonce_is_taken() {
     let login = |challenge: &str| {
         let chosen = choose(&challenges([challenge])).unwrap().clone();
-        Login::new(chosen, Credential::new("admin", "pw"))
+        Login::new(chosen, Credential::new("admin", "pw"), 7)
     };
     let mut digest = login("Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"");
     assert!(String::from_utf8(digest.authorization("DESCRIBE", "/", b"")).unwrap().contains("nc=00000001"));
@@ -206,7 +206,7 @@ proptest! {
         prop_assert!(found.len() <= MOST_CHALLENGES);
         let _ = lock_sign(&bytes);
         if let Some(chosen) = choose(&found) {
-            let sent = Login::new(chosen.clone(), Credential::new("u", "p")).authorization(&method, "rtsp://h/", b"");
+            let sent = Login::new(chosen.clone(), Credential::new("u", "p"), 7).authorization(&method, "rtsp://h/", b"");
             prop_assert!(!sent.iter().any(|b| matches!(b, b'\r' | b'\n')));
         }
     }

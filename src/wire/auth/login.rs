@@ -68,10 +68,9 @@ pub struct Login {
 }
 
 impl Login {
-    /// Answers `challenge`, one that [`choose`] chose, as `credential`.
-    pub fn new(challenge: Challenge, credential: Credential) -> Self {
-        let client_nonce = format!("{:08x}{:08x}", fastrand::u32(..), fastrand::u32(..));
-        Login { challenge, credential, client_nonce, count: 0 }
+    /// Answers `challenge`, one that [`choose`] chose, as `credential`. `client_nonce` is 64 random bits (RFC 7616 §3.4).
+    pub fn new(challenge: Challenge, credential: Credential, client_nonce: u64) -> Self {
+        Login { challenge, credential, client_nonce: format!("{client_nonce:016x}"), count: 0 }
     }
 
     /// The credential used.
@@ -86,11 +85,11 @@ impl Login {
 
     /// The same credential for a newer challenge, when that asks for nothing but a newer nonce: it says `stale`, or its
     /// nonce differs from the one answered. A Basic login has no nonce, so its refusal asks for nothing newer.
-    pub fn renewed(&self, challenges: &[Challenge]) -> Option<Login> {
+    pub fn renewed(&self, challenges: &[Challenge], client_nonce: u64) -> Option<Login> {
         let newer = choose(challenges).filter(|c| c.scheme == AuthScheme::Digest)?;
         let is_newer = newer.is_stale() || newer.nonce() != self.challenge.nonce();
         (is_newer && self.challenge.scheme == AuthScheme::Digest)
-            .then(|| Login::new(newer.clone(), self.credential.clone()))
+            .then(|| Login::new(newer.clone(), self.credential.clone(), client_nonce))
     }
 
     /// Takes the nonce the device wants to see next, from its `Authentication-Info` (RFC 7616 §3.5). Not for the `session`

@@ -1,0 +1,3 @@
+//! Pure grammar that several protocols share. No socket, no clock, no randomness.
+
+pub mod auth;
