@@ -1,5 +1,6 @@
 //! What a discoverer, a detector and an analyser are, and what each is handed. None of them opens a socket by itself.
 
+mod farewells;
 mod host;
 mod logins;
 
@@ -16,7 +17,8 @@ use crate::identify::signature::{Field, Signatures};
 use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 
-pub use host::{HostContext, HostFacts};
+pub use farewells::Farewells;
+pub use host::{HostContext, HostFacts, StreamTurn};
 pub use logins::{LoginTry, Logins};
 
 /// Where findings go.

@@ -472,6 +472,7 @@ async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
             deadline: tokio::time::Instant::now() + Duration::from_secs(30),
             facts: Arc::default(),
             findings: mpsc::channel(1).0,
+            farewells: Default::default(),
             ports: scanner.clone(),
         };
         let ports = ports.clone();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{FindingSender, Logins, PortProber};
+use super::{Farewells, FindingSender, Logins, PortProber};
 use crate::identify::signature::{Field, Signatures};
 use crate::model::finding::StreamHint;
 use crate::model::{
@@ -24,10 +24,13 @@ use crate::net::{Connection, Dialer, Net, NetError, Stage};
 #[derive(Debug, Default)]
 pub struct HostFacts {
     inner: Mutex<Facts>,
-    rtsp: Arc<tokio::sync::Mutex<()>>,
+    stream: Arc<tokio::sync::Mutex<()>>,
     rtsp_pace: Mutex<RtspPace>,
     pictures: AtomicU32,
 }
+
+/// The right to be the one client that plays a stream of a host ([`HostContext::stream_turn`]).
+pub type StreamTurn = tokio::sync::OwnedMutexGuard<()>;
 
 /// How soon after another the device takes RTSP connections.
 #[derive(Debug, Default, Clone, Copy)]
@@ -136,6 +139,8 @@ pub struct HostContext {
     pub facts: Arc<HostFacts>,
     /// Where findings go.
     pub findings: FindingSender,
+    /// Takes care that sessions of this host are ended though their owner was cut short.
+    pub farewells: Farewells,
     /// Asks ports without connecting, where that can be done.
     pub ports: Option<Arc<dyn PortProber>>,
 }
@@ -232,10 +237,13 @@ impl HostContext {
         outcome
     }
 
-    /// Waits until nobody else has an RTSP connection to the host: many cameras serve one client at a time. None when it
-    /// takes longer than `limit`.
-    pub async fn rtsp_turn(&self, limit: Duration) -> Option<tokio::sync::OwnedMutexGuard<()>> {
-        tokio::time::timeout(limit, self.facts.rtsp.clone().lock_owned()).await.ok()
+    /// Waits until nobody else plays a stream of the host, by whatever protocol, or has an RTSP connection to it: many
+    /// cameras serve one client at a time, and a stream asked for in several ways at once hampers itself. The turn lasts
+    /// until it is dropped. None when it takes longer than `limit`; whoever then goes on goes without.
+    ///
+    /// Nobody takes a second turn while holding one: it would wait for itself.
+    pub async fn stream_turn(&self, limit: Duration) -> Option<StreamTurn> {
+        tokio::time::timeout(limit, self.facts.stream.clone().lock_owned()).await.ok()
     }
 
     /// Waits until the device takes another RTSP connection, where it is known to want a pause; never past the host's
@@ -367,6 +375,7 @@ impl HostContext {
             deadline: Instant::now() + Duration::from_secs(600),
             facts: Arc::default(),
             findings,
+            farewells: Farewells::default(),
             ports: None,
         };
         (host, said)

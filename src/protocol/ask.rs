@@ -358,6 +358,7 @@ pub mod testing {
             deadline: Instant::now() + Duration::from_secs(30),
             facts: Arc::new(HostFacts::default()),
             findings,
+            farewells: crate::probe::Farewells::default(),
             ports: None,
         }
     }

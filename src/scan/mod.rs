@@ -25,11 +25,14 @@ use crate::model::{
 };
 use crate::net::pace::Pace;
 use crate::net::{Crowd, Dialer, Net};
-use crate::probe::{HostContext, HostFacts, Logins, PortProber};
+use crate::probe::{Farewells, HostContext, HostFacts, Logins, PortProber};
 use crate::registry::Registry;
 
 /// How long inspections have to tear their sessions down once the scan is stopped.
 const STOP_GRACE: Duration = Duration::from_millis(1500);
+
+/// How long sessions that were left to be torn down are waited for when all else is over.
+const FAREWELLS: Duration = Duration::from_secs(1);
 
 /// Findings under way between the sockets and the registry; a full channel slows the senders down.
 const FINDINGS_UNDER_WAY: usize = 4096;
@@ -116,6 +119,7 @@ struct Run {
     /// What discovery says of a host reaches its inspection through here while it is under way.
     facts: HashMap<IpAddr, Arc<HostFacts>>,
     findings: Option<mpsc::Sender<Finding>>,
+    farewells: Farewells,
     ports: Option<Arc<dyn PortProber>>,
     /// The interfaces that targets are behind.
     links: Vec<String>,
@@ -140,6 +144,7 @@ impl Run {
             deferred: Vec::new(),
             facts: HashMap::new(),
             findings: Some(findings),
+            farewells: Farewells::default(),
             ports: None,
             links: Vec::new(),
             ran: Vec::new(),
@@ -195,6 +200,8 @@ impl Run {
         }
         self.discovery.shutdown().await;
         self.inspections.shutdown().await;
+        // What was cut short says its farewell meanwhile; without the runtime it could not.
+        self.farewells.all_said(FAREWELLS).await;
         self.findings = None;
         while let Ok(finding) = inbox.try_recv() {
             self.take(finding, tell);
@@ -279,6 +286,7 @@ impl Run {
             deadline: Instant::now() + scan.plan.probe.host_timeout,
             facts,
             findings,
+            farewells: self.farewells.clone(),
             ports: self.ports.clone(),
         };
         let own_ports = target.map(|t| t.ports).unwrap_or_default();

@@ -181,6 +181,31 @@ fn a_stream_that_plays_is_torn_down_and_stands_in_the_report() {
 }
 
 #[test]
+fn a_session_whose_play_is_unanswered_is_torn_down() {
+    for (b, fault) in [(15, Fault::HoldsPlay), (16, Fault::HoldsPlayOverUdp)] {
+        for way in ["INT", "TERM", "--max-duration 3s", "--host-timeout 3s"] {
+            let env = TestEnv::new();
+            let mut camera = camera(1, b);
+            camera.fault = fault;
+            let cameras = Cameras::one(camera);
+            let limits = if way.starts_with("--") { way } else { "" };
+            let line = cameras.scan(&format!("--timeout 60s {limits} -f json"));
+            let child = listening(&env, &line).spawn().unwrap();
+            let seen = &cameras.fleet.cameras[0].seen;
+            reaches(&seen.played, 1);
+            if limits.is_empty() {
+                signal(&child, way);
+            }
+            let run = end(child);
+            assert_eq!(run.code, Some(if limits.is_empty() { 130 } else { 0 }), "{way}: {}", run.err);
+            // The camera reads what was sent before the connection was closed.
+            reaches(&seen.torn_down, 1);
+            assert_eq!(seen.played.load(Ordering::SeqCst), seen.torn_down.load(Ordering::SeqCst), "{way}");
+        }
+    }
+}
+
+#[test]
 fn a_report_that_is_being_written_is_written_whole() {
     let (env, cameras) = (TestEnv::new(), Cameras::one(camera(1, 9)));
     assert!(Command::new("mkfifo").arg(env.path("report.json")).status().unwrap().success());

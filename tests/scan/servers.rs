@@ -19,6 +19,10 @@ pub struct Camera {
     pub busy: bool,
     /// Every path is its stream.
     pub any_path: bool,
+    /// It answers PLAY so late, and the requests after it wait; or never, and reads on.
+    pub play_takes: Option<Duration>,
+    /// It refuses to interleave.
+    pub udp_only: bool,
 }
 
 impl Camera {
@@ -30,6 +34,8 @@ impl Camera {
             login: None,
             busy: false,
             any_path: false,
+            play_takes: Some(Duration::ZERO),
+            udp_only: false,
         }
     }
 
@@ -49,6 +55,10 @@ impl Camera {
         loop {
             while let Some(text) = whole_request(&mut buffer) {
                 let asked = net.note(at.parse().unwrap(), text);
+                if asked.method() == "PLAY" {
+                    let Some(takes) = self.play_takes else { continue };
+                    tokio::time::sleep(takes).await;
+                }
                 if stream.write_all(self.answer(&asked).as_bytes()).await.is_err() {
                     return;
                 }
@@ -84,6 +94,9 @@ impl Camera {
                 let sdp = self.sdp();
                 let more = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
                 head("200 OK", &more)
+            }
+            "SETUP" if self.udp_only && asked.header("Transport").is_some_and(|t| t.contains("/TCP")) => {
+                head("461 Unsupported Transport", "\r\n")
             }
             "SETUP" => {
                 let transport = asked.header("Transport").unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use camscan::model::{ScanPlan, ScanStatus};
+use camscan::model::{Finding, FindingKind, Method, ScanPlan, ScanStatus};
+use camscan::scan::Scan;
 use tokio_util::sync::CancellationToken;
 
 use super::net::FakeNet;
@@ -13,17 +14,18 @@ use super::{plan, run, scan, scan_of};
 const GRACE: Duration = Duration::from_millis(1600);
 
 /// The first moment the camera plays, measured from the scan's beginning.
-async fn moment_of_play() -> Duration {
+async fn moment_of_play(plan: ScanPlan, udp_only: bool) -> Duration {
     let net = FakeNet::new();
-    Camera::new("192.0.2.10").on(&net);
+    Camera { udp_only, ..Camera::new("192.0.2.10") }.on(&net);
     let began = tokio::time::Instant::now();
-    scan(&net, plan()).await;
+    let seen = Finding::new("192.0.2.10".parse().unwrap(), FindingKind::Seen(Method::Tcp));
+    run(Scan { known: vec![seen], ..scan_of(&net, plan, CancellationToken::new()) }).await;
     net.asked().iter().find(|a| a.method() == "PLAY").unwrap().at - began
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_plays_is_torn_down() {
-    let play = moment_of_play().await;
+    let play = moment_of_play(plan(), false).await;
     let net = FakeNet::new();
     Camera::new("192.0.2.10").on(&net);
     let stop = CancellationToken::new();
@@ -78,4 +80,41 @@ async fn the_longest_duration_is_kept_and_said() {
     assert!(outcome.took >= most && outcome.took <= most + GRACE, "{:?}", outcome.took);
     assert!(outcome.report.warnings.iter().any(|w| w.contains("--max-duration")));
     assert_eq!(outcome.report.scan.hosts_up, 30);
+}
+
+/// While PLAY is unanswered, and whether or not its answer still comes: by the end of the scan, or of the host's time, the
+/// camera has read a TEARDOWN for each session.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_waits_for_play_is_torn_down() {
+    let seen = || Finding::new("192.0.2.10".parse().unwrap(), FindingKind::Seen(Method::Tcp));
+    let plan = || ScanPlan { methods: Vec::new(), ..plan() };
+    for (udp_only, play_takes) in [(false, Some(900)), (false, None), (true, Some(900)), (true, None)] {
+        for way in ["cancelled", "--max-duration", "--host-timeout"] {
+            let net = FakeNet::new();
+            let play_takes = play_takes.map(Duration::from_millis);
+            Camera { udp_only, play_takes, ..Camera::new("192.0.2.10") }.on(&net);
+            let case = format!("udp {udp_only}, PLAY answered after {play_takes:?}, {way}");
+            let mut plan = plan();
+            let end = moment_of_play(plan.clone(), udp_only).await + Duration::from_millis(300);
+            let stop = CancellationToken::new();
+            match way {
+                "--max-duration" => plan.max_duration = Some(end),
+                "--host-timeout" => plan.probe.host_timeout = end,
+                _ => {}
+            }
+            let scan = Scan { known: vec![seen()], ..scan_of(&net, plan, stop.clone()) };
+            let (outcome, ()) = tokio::join!(run(scan), async {
+                tokio::time::sleep(end).await;
+                if way == "cancelled" {
+                    stop.cancel();
+                }
+            });
+            assert!(outcome.took <= end + GRACE, "{case}: {:?}", outcome.took);
+            let count = |method: &str| net.asked().iter().filter(|a| a.method() == method).count();
+            assert!(count("PLAY") > 0, "{case}: it never came so far");
+            assert_eq!(count("PLAY"), count("TEARDOWN"), "{case}");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(net.open_now(), 0, "{case}");
+        }
+    }
 }

@@ -50,6 +50,10 @@ pub enum Fault {
     LoginForAnyPath,
     /// Refuses interleaved transport with 461.
     UdpOnly,
+    /// Leaves PLAY unanswered.
+    HoldsPlay,
+    /// Refuses interleaved transport, and leaves PLAY unanswered.
+    HoldsPlayOverUdp,
     /// Closes the connection after a 401.
     HangsUpAfter401,
 }

@@ -101,6 +101,9 @@ pub async fn serve(stream: TcpStream, camera: &Camera, seen: &Seen) -> io::Resul
             }
             "PLAY" => {
                 seen.played.fetch_add(1, Ordering::SeqCst);
+                if matches!(camera.fault, Fault::HoldsPlay | Fault::HoldsPlayOverUdp) {
+                    continue;
+                }
                 answer.header("Session", "4D61726B");
                 answer.header("Range", "npt=now-");
                 answer.send(&writer).await?;
@@ -129,7 +132,7 @@ fn find<'c>(camera: &'c Camera, path: &str) -> Option<&'c Mount> {
 async fn set_up(camera: &Camera, asked: &str, track: usize, peer: std::net::IpAddr) -> Option<(Way, String)> {
     let value = |key: &str| asked.split(';').find_map(|part| part.trim().strip_prefix(key)?.strip_prefix('='));
     if asked.contains("/TCP") {
-        if camera.fault == Fault::UdpOnly {
+        if matches!(camera.fault, Fault::UdpOnly | Fault::HoldsPlayOverUdp) {
             return None;
         }
         let first = value("interleaved").and_then(|v| v.split('-').next()?.parse().ok()).unwrap_or(track as u8 * 2);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +13,7 @@ use super::wire::{Decoder, Item, Next, Response};
 use crate::model::ErrorKind;
 use crate::net::error::kind_of;
 use crate::net::{Connection, tls::TlsInfo};
+use crate::probe::StreamTurn;
 
 /// What may be whole is taken as whole after the device has been silent for so long.
 const QUIET: Duration = Duration::from_millis(500);
@@ -59,11 +59,11 @@ pub(super) struct Channel {
     /// Whether a DESCRIBE was answered here.
     pub described: bool,
     /// One RTSP connection to a host at a time: many devices serve a single client.
-    _turn: Option<OwnedMutexGuard<()>>,
+    _turn: Option<StreamTurn>,
 }
 
 impl Channel {
-    pub fn new(io: Connection, turn: Option<OwnedMutexGuard<()>>, cancel: CancellationToken) -> Self {
+    pub fn new(io: Connection, turn: Option<StreamTurn>, cancel: CancellationToken) -> Self {
         Channel {
             io,
             decoder: Decoder::default(),

@@ -36,6 +36,8 @@ pub struct Client {
     pub(super) logging: Logging,
     pub(super) ladder: Ladder,
     cseq: u32,
+    /// The number of the last request, while its answer has not come.
+    pub(super) unanswered: Option<u32>,
     asked_options: bool,
     walk: Walk,
     spent: Duration,
@@ -57,6 +59,7 @@ impl Client {
             logging: Logging::new(host.clone()),
             ladder: Ladder::default(),
             cseq: 0,
+            unanswered: None,
             asked_options: false,
             walk: Walk::Unknown,
             spent: Duration::ZERO,
@@ -177,8 +180,11 @@ impl Client {
         let Some(channel) = self.channel.as_mut() else {
             return Err(Failure { kind: ErrorKind::Closed, heard: false });
         };
+        self.unanswered = Some(cseq);
         channel.send(&bytes, deadline).await?;
-        channel.answer(cseq, request.method == "DESCRIBE", deadline).await
+        let response = channel.answer(cseq, request.method == "DESCRIBE", deadline).await?;
+        self.unanswered = None;
+        Ok(response)
     }
 
     /// Keeps books of an answer.
@@ -199,14 +205,15 @@ impl Client {
         self.transcript.note(&asked, &status, response.headers.iter());
     }
 
-    /// The error a missing answer stands for. The connection is kept when frames come over it, and when a session is yet
-    /// to be torn down in it.
+    /// The error a missing answer stands for. The connection is kept where the answer may still come, because it takes
+    /// long or the scan ends meanwhile, and frames come over it or a session is to be torn down in it.
     fn not_heard(&mut self, request: &Request, failure: Failure, took: Duration) -> RtspError {
         let why = in_words(failure);
         tracing::debug!(error = why, "{} {}", request.method, crate::text::redact_url(&request.url));
         let has_frames = self.channel.as_ref().is_some_and(Channel::has_frames);
-        let in_session = request.headers.text("Session").is_some();
-        if failure.kind != ErrorKind::Timeout || !(has_frames || in_session) {
+        let in_session = request.method == "SETUP" || request.headers.text("Session").is_some();
+        let may_come = matches!(failure.kind, ErrorKind::Timeout | ErrorKind::Interrupted);
+        if !may_come || !(has_frames || in_session) {
             self.channel = None;
         }
         if !self.ladder.reached(Step::Rtsp) {
@@ -236,7 +243,7 @@ impl Client {
         }
         self.channel = None;
         let (port, tls) = self.at;
-        let turn = self.host.rtsp_turn(self.host.options.request_timeout.min(self.host.time_left())).await;
+        let turn = self.host.stream_turn(self.host.options.request_timeout.min(self.host.time_left())).await;
         self.host.rtsp_pause().await;
         let started = Instant::now();
         let connected = if tls { self.host.connect_tls(port).await } else { self.host.connect(port).await };

@@ -96,6 +96,10 @@ pub struct Playing<'c> {
     options: PlayOptions,
     transport: Transport,
     session: Option<Session>,
+    /// Whether a SETUP is out that has not been answered.
+    sets_up: bool,
+    /// How many of its TEARDOWNs have been sent.
+    parted: usize,
     /// What the session as a whole is called.
     aggregate: RtspUrl,
     /// What PLAY was about: the whole, or each media.
@@ -179,6 +183,8 @@ impl<'c> Playing<'c> {
             client,
             controls: Vec::new(),
             session: None,
+            sets_up: false,
+            parted: 0,
             tracks: Vec::new(),
             warnings: Vec::new(),
             bytes: 0,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Ended, Playing};
+use crate::protocol::rtsp::channel::{Channel, Failure};
 use crate::protocol::rtsp::wire::{Request, Response};
 
 /// How long the answer to TEARDOWN is awaited.
@@ -62,6 +63,7 @@ impl Playing<'_> {
     pub(super) async fn farewell(&mut self) {
         let deadline = Instant::now() + FAREWELL;
         let mut answered = true;
+        self.hear_late_session(deadline).await;
         let requests = self.teardowns();
         if requests.is_empty() {
             return;
@@ -70,7 +72,7 @@ impl Playing<'_> {
             answered = answered && self.tear_down(request, deadline).await;
         }
         // Forgotten only now: a farewell that is itself cancelled is repeated by `drop`.
-        self.session = None;
+        (self.session, self.parted) = (None, 0);
         self.tracks.clear();
         match self.client.channel.as_mut().filter(|_| answered && self.ended.is_none()) {
             Some(channel) => channel.drop_frames(),
@@ -78,9 +80,23 @@ impl Playing<'_> {
         }
     }
 
+    /// Waits for the answer to a SETUP that was given up on: without the session's id it cannot be taken down.
+    async fn hear_late_session(&mut self, deadline: Instant) {
+        if !self.sets_up || self.session.is_some() {
+            return;
+        }
+        if let (Some(channel), Some(number)) = (self.client.channel.as_mut(), self.client.unanswered) {
+            channel.ignore_cancel();
+            if let Ok(response) = channel.answer(number, false, deadline).await {
+                self.client.unanswered = None;
+                self.note_session(&response);
+            }
+        }
+    }
+
     /// One TEARDOWN, with a newer nonce if need be; whether it was answered.
     async fn tear_down(&mut self, request: &Request, deadline: Instant) -> bool {
-        for _ in 0..2 {
+        for attempt in 0..2 {
             let (cseq, bytes) = self.client.compose(request);
             let Some(channel) = self.client.channel.as_mut() else { return false };
             channel.ignore_cancel();
@@ -88,7 +104,10 @@ impl Playing<'_> {
             if channel.send(&bytes, deadline).await.is_err() {
                 return false;
             }
-            let Ok(response) = channel.answer(cseq, false, deadline).await else { return false };
+            self.parted += usize::from(attempt == 0);
+            let before = self.client.unanswered.replace(cseq);
+            let Ok(response) = answer_to(channel, cseq, before, deadline).await else { return false };
+            self.client.unanswered = None;
             self.client.note_answer(request, &response);
             if response.status != 401 || !self.client.logging.renew(&response) {
                 break;
@@ -108,21 +127,44 @@ impl Playing<'_> {
     }
 }
 
+/// The answer to the farewell numbered `cseq`, also where that to the request before, numbered `before`, comes first. Who
+/// closes the connection earlier may take the farewell itself away from a device that reads it later.
+async fn answer_to(
+    channel: &mut Channel,
+    cseq: u32,
+    before: Option<u32>,
+    deadline: Instant,
+) -> Result<Response, Failure> {
+    let response = channel.answer(cseq, false, deadline).await?;
+    match before {
+        Some(number) if response.headers.cseq() == Some(i64::from(number)) => {
+            channel.answer(cseq, false, deadline).await
+        }
+        _ => Ok(response),
+    }
+}
+
 impl Drop for Playing<'_> {
     /// A session must not outlive its owner: cameras have few, and keep them for a minute.
     fn drop(&mut self) {
-        let requests: Vec<_> = self.teardowns().iter().map(|request| self.client.compose(request)).collect();
-        if requests.is_empty() {
+        let unsaid = self.teardowns().into_iter().skip(self.parted);
+        let requests: Vec<_> = unsaid.map(|request| self.client.compose(&request)).collect();
+        if self.session.is_none() {
             return;
         }
-        if let (Some(mut channel), Ok(runtime)) = (self.client.channel.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
+        let mut before = self.client.unanswered.take();
+        if let Some(mut channel) = self.client.channel.take() {
+            self.client.host.farewells.spawn(async move {
                 let deadline = Instant::now() + FAREWELL;
                 channel.ignore_cancel();
                 channel.keep_frames = false;
+                if let Some(number) = before.filter(|_| requests.is_empty()) {
+                    // All is said; it is only to be read before the connection closes, and whatever the answer is fine.
+                    let _ = channel.answer(number, false, deadline).await;
+                }
                 for (cseq, bytes) in requests {
                     if channel.send(&bytes, deadline).await.is_err()
-                        || channel.answer(cseq, false, deadline).await.is_err()
+                        || answer_to(&mut channel, cseq, before.take(), deadline).await.is_err()
                     {
                         return;
                     }

@@ -73,7 +73,9 @@ impl Playing<'_> {
         };
         // No `mode=`: some devices stumble over it, and playing is what it means anyway.
         let request = self.about(Request::new("SETUP", &url.to_string()).with("Transport", &transport));
+        self.sets_up = true;
         let response = self.ask(&request, Step::Setup).await?;
+        self.sets_up = false;
         if !(200..300).contains(&response.status) {
             return Err(self.refusal(url, Step::Setup, &response));
         }
@@ -217,7 +219,7 @@ impl Playing<'_> {
     }
 
     /// The id of the latest answer holds; a timeout once told holds until another is told.
-    fn note_session(&mut self, response: &Response) {
+    pub(super) fn note_session(&mut self, response: &Response) {
         if let Some(Session { id, timeout }) = response.headers.session() {
             let known = self.session.as_ref().and_then(|s| s.timeout);
             self.session = Some(Session { id, timeout: timeout.or(known) });
