@@ -34,7 +34,7 @@ pub enum FfprobeError {
 /// # Errors
 /// See [`FfprobeError`].
 pub async fn ask(captured: &[u8], format: Option<&str>) -> Result<(Option<Video>, Option<Audio>), FfprobeError> {
-    let mut args = vec!["-v", "error", "-print_format", "json", "-show_streams"];
+    let mut args = vec!["-v", "error", "-protocol_whitelist", "pipe", "-print_format", "json", "-show_streams"];
     args.extend(format.into_iter().flat_map(|format| ["-f", format]));
     args.extend(["-i", "pipe:0"]);
     let answer = pipe::through("ffprobe", &args, captured, MAX_ANSWER, LIMIT).await.map_err(|e| match e {

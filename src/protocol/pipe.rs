@@ -23,6 +23,10 @@ pub enum PipeError {
     Io(#[from] std::io::Error),
 }
 
+/// The variables handed on: where programs, and the libraries they are built with, lie. Everything else stays here: the user's
+/// logins may be among it, and what runs decodes bytes a stranger sent.
+const HANDED_ON: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "SystemRoot"];
+
 /// What `program` writes when `input` is written to it, at most `most` bytes. Within `limit`, or it is killed.
 ///
 /// # Errors
@@ -35,6 +39,8 @@ pub async fn through(
     limit: Duration,
 ) -> Result<Vec<u8>, PipeError> {
     let mut command = Command::new(program);
+    let kept = HANDED_ON.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.env_clear().envs(kept);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     // Whoever interrupts us from the terminal does not hit it; we end it, and whatever it has started.
     #[cfg(unix)]
@@ -137,6 +143,16 @@ mod tests {
         assert!(matches!(hung, Err(PipeError::Timeout)), "{hung:?}");
         let missing = through("camscan-no-such-program", &[], b"", 10, LONG).await;
         assert!(matches!(missing, Err(PipeError::Missing)), "{missing:?}");
+    }
+
+    /// `cargo test` sets many variables.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn next_to_nothing_of_our_environment_is_handed_on() {
+        assert!(std::env::vars_os().any(|(name, _)| name == "CARGO_MANIFEST_DIR"));
+        let seen = String::from_utf8(through("env", &[], b"", 1 << 20, LONG).await.unwrap()).unwrap();
+        let names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        assert!(names.contains(&"PATH") && names.iter().all(|name| HANDED_ON.contains(name)), "{seen}");
     }
 
     /// A wrapper that starts the program proper: both are gone.
