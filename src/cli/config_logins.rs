@@ -149,7 +149,7 @@ impl Reader<'_> {
     }
 
     fn password_of_variable(&self, name: &str) -> Result<String, Problem> {
-        self.environment.get(name).map(str::to_owned).ok_or_else(|| {
+        self.environment.text(name)?.map(str::to_owned).ok_or_else(|| {
             // What stands here may be the password itself, put at the wrong key.
             Problem::new("there is no such environment variable, or it is empty")
                 .hint("name the variable that holds the password")

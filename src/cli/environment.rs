@@ -1,12 +1,13 @@
 //! What surrounds the program: variables, terminals, places. Read once; everything else is handed it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::keys;
-use super::problem::nearest;
+use super::problem::{Problem, nearest};
 
 /// Variables that are no keys.
 const FURTHER: [&str; 4] = ["CAMSCAN_CONFIG", "CAMSCAN_LOG", "CAMSCAN_CREDENTIAL", "CAMSCAN_CREDENTIALS"];
@@ -14,6 +15,8 @@ const FURTHER: [&str; 4] = ["CAMSCAN_CONFIG", "CAMSCAN_LOG", "CAMSCAN_CREDENTIAL
 /// What surrounds the program.
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Names of variables whose values are no text.
+    unreadable: BTreeSet<String>,
     /// Whether standard output is a terminal.
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
@@ -26,13 +29,26 @@ pub struct Environment {
 impl Environment {
     /// The real one.
     pub fn read() -> Environment {
-        let variables: BTreeMap<String, String> = std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .collect();
-        let mut environment = Environment::of(variables);
+        let mut environment = Environment::of_system(std::env::vars_os());
         environment.stdout_is_terminal = io::stdout().is_terminal();
         environment.stderr_is_terminal = io::stderr().is_terminal();
         environment.config_places = environment.usual_places();
+        environment
+    }
+
+    /// One with variables as the system holds them: any bytes.
+    fn of_system(variables: impl Iterator<Item = (OsString, OsString)>) -> Environment {
+        let mut environment = Environment::of(BTreeMap::new());
+        for (name, value) in variables {
+            let name = name.to_string_lossy().into_owned();
+            match value.into_string() {
+                Ok(value) => drop(environment.variables.insert(name, value)),
+                Err(value) => {
+                    environment.variables.insert(name.clone(), value.to_string_lossy().into_owned());
+                    environment.unreadable.insert(name);
+                }
+            }
+        }
         environment
     }
 
@@ -40,6 +56,7 @@ impl Environment {
     pub fn of(variables: BTreeMap<String, String>) -> Environment {
         Environment {
             variables,
+            unreadable: BTreeSet::new(),
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             config_places: Vec::new(),
@@ -69,6 +86,28 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// As [`Environment::get`], for a variable whose bytes matter: with others in their place, a password is another one, and
+    /// trying it may lock the device.
+    ///
+    /// # Errors
+    /// When it is no text (UTF-8). The value is not shown.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        match self.unreadable.contains(name) {
+            true => Err(Problem::new(format!("the variable {name} holds what is no text (UTF-8)"))
+                .hint("write it in UTF-8, as terminals and editors do, or put it into a file")),
+            false => Ok(self.get(name)),
+        }
+    }
+
+    /// Refuses variables of camscan's own whose values are no text.
+    ///
+    /// # Errors
+    /// Names the first one; its value is not shown.
+    pub fn check(&self) -> Result<(), Problem> {
+        let first = self.unreadable.iter().find(|name| name.starts_with("CAMSCAN_"));
+        first.map_or(Ok(()), |name| self.text(name).map(drop))
+    }
+
     /// At most `cap` bytes of standard input.
     ///
     /// # Errors
@@ -96,5 +135,28 @@ impl Environment {
     /// Whether colours are unwanted on any stream: NO_COLOR (no-color.org) or a terminal that knows none.
     pub fn is_colourless(&self) -> bool {
         self.get("NO_COLOR").is_some() || self.get("TERM") == Some("dumb")
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_without_being_shown() {
+        let variable = |name: &str, value: &[u8]| (OsString::from(name), OsString::from_vec(value.to_vec()));
+        let said = |name: &str| {
+            let variables = [variable(name, b"viewer:p\xe4ss"), variable("CAMSCAN_RATE", b"100")];
+            Environment::of_system(variables.into_iter())
+        };
+        for name in ["CAMSCAN_CREDENTIAL", "CAMSCAN_CREDENTIALS", "CAMSCAN_TARGETS", "CAMSCAN_LOG", "CAMSCAN_CONFIG"] {
+            let problem = said(name).check().unwrap_err().to_string();
+            assert!(problem.contains(name) && !problem.contains("viewer") && !problem.contains("ss)"), "{problem}");
+        }
+        // Those of others are none of our business until a configuration names them.
+        let other = said("CAMERA_PASSWORD");
+        assert_eq!((other.check(), other.text("CAMSCAN_RATE")), (Ok(()), Ok(Some("100"))));
+        assert!(other.text("CAMERA_PASSWORD").is_err());
     }
 }

@@ -15,7 +15,7 @@ pub fn layer(cli: &Cli) -> Result<Layer, Problem> {
     layer.global(&cli.global);
     match &cli.command {
         Command::Scan(args) => {
-            layer.scan(args);
+            layer.scan(args)?;
             layer.host(&args.host)?;
             layer.output(&args.output);
         }
@@ -75,7 +75,10 @@ impl Flags {
         self.one("log_format", args.log_format.as_ref());
     }
 
-    fn scan(&mut self, args: &ScanArgs) {
+    fn scan(&mut self, args: &ScanArgs) -> Result<(), Problem> {
+        filled("TARGET", &args.targets, "leave the targets out to scan the subnets of this machine")?;
+        filled("--exclude", &args.discovery.exclude, "leave it out to exclude nothing")?;
+        filled("--interface", &args.discovery.interface, "leave it out to use all interfaces")?;
         self.list("targets", "TARGET", &args.targets);
         self.discovery(&args.discovery);
         self.one("concurrency", args.pace.concurrency.as_ref());
@@ -83,6 +86,7 @@ impl Flags {
         self.one("max_duration", args.pace.max_duration.as_ref());
         self.list("fail_on", "--fail-on", &args.fail_on);
         self.one("baseline", args.baseline.as_ref());
+        Ok(())
     }
 
     fn discovery(&mut self, args: &DiscoveryArgs) {
@@ -130,6 +134,23 @@ impl Flags {
         self.one("csv_delimiter", args.csv_delimiter.as_ref());
         self.on("show_secrets", args.show_secrets);
     }
+}
+
+/// Refuses values with nothing in them: `camscan scan "$NET"` in a script where NET is not set means no network at all, and
+/// must not scan all there are.
+fn filled(flag: &str, values: &[String], instead: &str) -> Result<(), Problem> {
+    match values.iter().any(|value| split(value, |c| c == ',').is_empty()) {
+        true => Err(empty(flag, instead)),
+        false => Ok(()),
+    }
+}
+
+/// The problem of a value with nothing in it.
+pub fn empty(flag: &str, instead: &str) -> Problem {
+    Problem::new("the value is empty")
+        .at(flag)
+        .hint("in a script, check that the variable it comes from is set")
+        .hint(instead)
 }
 
 /// What the environment gives.

@@ -90,6 +90,77 @@ fn nothing_at_all_shows_the_help() {
     assert!(run.err.contains("Usage: camscan"));
 }
 
+/// `camscan scan "$NET"` in a script where NET is not set.
+#[test]
+fn nothing_in_place_of_a_target_is_refused() {
+    let env = TestEnv::new();
+    let mut said = String::new();
+    for (arguments, variable) in [
+        (&["scan", ""][..], ""),
+        (&["scan", " "], ""),
+        (&["scan", ","], ""),
+        (&["scan", "127.88.0.1", ""], ""),
+        (&["scan", "127.88.0.1", "--exclude", ""], ""),
+        (&["scan", "127.88.0.1", "-i", " , "], ""),
+        (&["scan"], " "),
+        (&["scan"], ","),
+        (&["probe", ""], ""),
+        (&["probe", "127.88.0.1", " "], ""),
+    ] {
+        let mut command = env.command(arguments);
+        let run = env.end(command.env("CAMSCAN_TARGETS", variable));
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{arguments:?}: {}", run.err);
+        if !said.contains(&run.err) {
+            said += &run.err;
+        }
+    }
+    insta::assert_snapshot!(said, @r#"
+    error: TARGET: the value is empty
+    hint: in a script, check that the variable it comes from is set
+    hint: leave the targets out to scan the subnets of this machine
+    error: --exclude: the value is empty
+    hint: in a script, check that the variable it comes from is set
+    hint: leave it out to exclude nothing
+    error: --interface: the value is empty
+    hint: in a script, check that the variable it comes from is set
+    hint: leave it out to use all interfaces
+    error: the list of targets is empty
+    hint: leave the targets out to scan the subnets of this machine
+    error: URL|HOST: the value is empty
+    hint: in a script, check that the variable it comes from is set
+    hint: name a device (192.168.1.20) or a stream (rtsp://192.168.1.20/stream1)
+    "#);
+}
+
+/// A changed password is another one, and trying it may lock the device.
+#[test]
+fn a_variable_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let env = TestEnv::new();
+    env.write("logins.yaml", "- user: viewer\n  password_env: CAMERA_PASSWORD\n");
+    let mut said = String::new();
+    for name in ["CAMSCAN_CREDENTIAL", "CAMSCAN_CREDENTIALS", "CAMSCAN_PORTS", "CAMSCAN_LOG", "CAMERA_PASSWORD"] {
+        let mut command = env.command(&["scan", "127.88.0.1", "--credentials-file", "logins.yaml"]);
+        let value = std::ffi::OsStr::from_bytes(b"viewer:p\xe4ss");
+        let run = env.end(command.env(name, value));
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{name}: {}", run.err);
+        assert!(!run.err.contains("viewer:"), "{}", run.err);
+        said += &run.err;
+    }
+    insta::assert_snapshot!(said, @r#"
+    error: the variable CAMSCAN_CREDENTIAL holds what is no text (UTF-8)
+    hint: write it in UTF-8, as terminals and editors do, or put it into a file
+    error: the variable CAMSCAN_CREDENTIALS holds what is no text (UTF-8)
+    hint: write it in UTF-8, as terminals and editors do, or put it into a file
+    error: the variable CAMSCAN_PORTS holds what is no text (UTF-8)
+    hint: write it in UTF-8, as terminals and editors do, or put it into a file
+    error: the variable CAMSCAN_LOG holds what is no text (UTF-8)
+    hint: write it in UTF-8, as terminals and editors do, or put it into a file
+    error: --credentials-file: logins.yaml:2:17: password_env: the variable CAMERA_PASSWORD holds what is no text (UTF-8)
+    hint: write it in UTF-8, as terminals and editors do, or put it into a file
+    "#);
+}
+
 #[test]
 fn wrong_values() {
     let said = refused(

@@ -28,6 +28,7 @@ impl Settings {
     /// # Errors
     /// One sentence and hints for whatever is wrong or makes no sense.
     pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Settings, Problem> {
+        environment.check()?;
         let config_file = config_file::find(cli.global.config.as_deref(), environment)?;
         let file = match &config_file {
             Some(path) => config_file::read(path, environment)?,
@@ -159,7 +160,11 @@ impl Resolver<'_> {
 
     fn targets(&self) -> Result<(Vec<TargetSpec>, Vec<IpNetwork>), Problem> {
         let specs = |key| targets::expand(self.layer.list(key)?, self.environment);
-        let named = self.layer.given(keys::TARGETS.name).is_some_and(|given| !given.values.is_empty());
+        // A configuration may say that none are given; a variable that is set to blanks does not.
+        let named = self
+            .layer
+            .given(keys::TARGETS.name)
+            .is_some_and(|given| !given.values.is_empty() || matches!(given.origin, Origin::Environment(_)));
         let exclude = targets::excluded(&specs(&keys::EXCLUDE)?)
             .map_err(|problem| problem.at(self.layer.origin(keys::EXCLUDE.name).place(keys::EXCLUDE.name)))?;
         let specs = specs(&keys::TARGETS)?;
@@ -272,6 +277,12 @@ impl Resolver<'_> {
 fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {
     match &cli.command {
         Command::Probe(args) => {
+            if args.targets.iter().any(|text| text.expose().trim().is_empty()) {
+                return Err(given::empty(
+                    "URL|HOST",
+                    "name a device (192.168.1.20) or a stream (rtsp://192.168.1.20/stream1)",
+                ));
+            }
             let read = args.targets.iter().map(|text| text.expose().parse());
             read.collect::<Result<_, _>>().map_err(Problem::from_text)
         }
