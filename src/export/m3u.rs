@@ -6,8 +6,11 @@ use super::{Exporter, words};
 use crate::model::{Device, Protocol, Report, Stream, StreamStatus};
 use crate::text;
 
-/// What stands in a URL for a secret in it ([`text::redact_url`]); such a URL opens nothing.
-const HIDDEN: &str = "=***";
+/// What stands in a URL for a secret in it; such a URL opens nothing.
+const HIDDEN: &str = "***";
+
+/// The schemes a player is given. A report may come from anybody, and players open files and more, too.
+const SCHEMES: [&str; 6] = ["rtsp", "rtsps", "rtmp", "rtmps", "http", "https"];
 
 /// Writes a playlist.
 pub struct M3u;
@@ -21,6 +24,10 @@ impl Exporter for M3u {
                 let group = attribute(words::device_name(device).as_deref().unwrap_or(&device.ip.to_string()));
                 if stream.url.contains(HIDDEN) {
                     writeln!(out, "# {name}: left out, its address holds a password; --show-secrets lists it")?;
+                    continue;
+                }
+                if !has_known_scheme(&stream.url) {
+                    writeln!(out, "# {name}: left out, its address is none of {}", SCHEMES.join(", "))?;
                     continue;
                 }
                 writeln!(out, "#EXTINF:-1 group-title=\"{group}\",{name}")?;
@@ -39,6 +46,10 @@ fn plays(stream: &Stream) -> bool {
             stream.protocol,
             P::Rtsp | P::Rtsps | P::Rtmp | P::Rtmps | P::Http | P::Https | P::Hls | P::Dash | P::Mjpeg
         )
+}
+
+fn has_known_scheme(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
 /// `Hikvision DS-2CD2042WD-I 10.77.0.10 - 1 MainStream (1920×1080)`, on one line.
@@ -94,6 +105,21 @@ mod tests {
     fn only_what_plays_is_listed() {
         insta::assert_snapshot!(m3u(&sample::report()));
         assert_eq!(m3u(&sample::report_of(vec![])), "#EXTM3U\n");
+    }
+
+    #[test]
+    fn players_are_given_the_addresses_of_streams_alone() {
+        for url in
+            ["file:///etc/passwd", "smb://192.0.2.9/x", "concat:a|b", "/etc/passwd", "javascript://x", "ftp://h/x", ""]
+        {
+            let mut device = sample::hostile("192.0.2.1", "cam");
+            device.streams[0].status = StreamStatus::Streaming;
+            device.streams[0].url = url.to_owned();
+            let list = m3u(&sample::report_of(vec![device]));
+            let lines: Vec<&str> = list.lines().collect();
+            assert!(lines.len() == 2 && lines[1].starts_with("# ") && lines[1].contains("left out"), "{list}");
+            assert!(url.is_empty() || !list.contains(url), "{list}");
+        }
     }
 
     proptest! {

@@ -3,7 +3,12 @@
 use serde::Deserialize;
 
 use crate::model::report::SCHEMA;
+use crate::model::texts::TextKind;
 use crate::model::{Device, Report, ScanInfo};
+use crate::text;
+
+/// The longest line kept of a text, in characters: more than any line of a report of ours has.
+const MAX_LINE: usize = 8192;
 
 /// Why a text is no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,11 +42,24 @@ impl ReadError {
     }
 }
 
-/// Reads a report from the text of a file, telling the format by its content.
+/// Reads a report from the text of a file, telling the format by its content. Anybody may have written it: its texts are
+/// cleaned as those of devices are, so that no format passes on an escape or a direction mark.
 ///
 /// # Errors
 /// When it is not one of the formats, or not a report of schema `camscan/1`.
 pub fn read(text: &str) -> Result<Report, ReadError> {
+    let mut report = any_format(text)?;
+    report.texts(&mut |kind, text| {
+        *text = match kind {
+            TextKind::Lines => text::clean_lines(text, MAX_LINE),
+            TextKind::Path => text::clean_path(text),
+            TextKind::Line | TextKind::ValueOf(_) | TextKind::Own => text::clean_to(text, MAX_LINE),
+        };
+    });
+    Ok(report)
+}
+
+fn any_format(text: &str) -> Result<Report, ReadError> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Err(ReadError::Empty);
@@ -121,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        for report in [sample::report(), sample::hostile_report(), sample::report_of(vec![])] {
+        for report in [sample::report(), sample::report_of(vec![])] {
             assert_eq!(read(&text(Format::Json, &report)).as_ref(), Ok(&report));
             assert_eq!(read(&serde_json::to_string(&report).unwrap()).as_ref(), Ok(&report));
             assert_eq!(read(&("\u{feff}".to_owned() + &text(Format::Yaml, &report))).as_ref(), Ok(&report));
@@ -129,6 +147,55 @@ mod tests {
             lines.warnings.clear();
             assert_eq!(read(&text(Format::Jsonl, &report)), Ok(lines));
         }
+    }
+
+    /// Each in every text of a report: what changes a terminal, turns a text round, ends a line or shows nothing.
+    const DIRTY: [&str; 12] = [
+        "\u{1b}]0;owned\u{7}",
+        "\u{1b}[31m",
+        "\u{9b}31m",
+        "\u{85}",
+        "\u{0}",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{200b}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{e0100}",
+        "\u{feff}",
+    ];
+
+    #[test]
+    fn a_report_of_somebody_else_is_clean_in_every_format() {
+        for dirt in DIRTY {
+            let mut report = sample::report();
+            report.texts(&mut |kind, text| match kind {
+                TextKind::Lines => *text = format!("{text}{dirt}\nb{dirt}"),
+                _ => text.push_str(dirt),
+            });
+            report.warnings = vec![format!("w{dirt}"), sample::hostile_report().warnings.concat()];
+            let read = read(&serde_json::to_string(&report).unwrap()).unwrap();
+            for format in
+                [Format::Json, Format::Jsonl, Format::Csv, Format::Xml, Format::Yaml, Format::Html, Format::M3u]
+            {
+                let written = text(format, &read);
+                let is_dirt = |c: char| {
+                    (c.is_control() && c != '\n' && c != '\r') || (DIRTY.concat().contains(c) && !c.is_ascii())
+                };
+                // CSV may begin with a mark of its own encoding.
+                let odd = written.trim_start_matches('\u{feff}').chars().find(|&c| is_dirt(c));
+                assert_eq!(odd, None, "{dirt:?} in {format}");
+                assert!(!written.contains("\\u001b") && !written.contains("\\u202e"), "{dirt:?} in {format}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_keeps_its_blanks_and_a_hint_its_line() {
+        let mut report = sample::report();
+        report.devices[0].streams[0].snapshot = Some("my  shots/1.jpg".into());
+        report.warnings = vec!["a sentence\nhint: what to do".into()];
+        assert_eq!(read(&text(Format::Json, &report)), Ok(report));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod secret;
 pub mod service;
 pub mod stream;
 pub mod target;
+pub mod texts;
 
 pub use answer::{Answer, Header};
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};

@@ -268,3 +268,23 @@ fn a_reader_that_goes_away_is_no_failure() {
         assert_eq!((code, err.as_str()), (Some(0), ""), "{line}");
     }
 }
+
+/// Anybody may have written it.
+#[test]
+fn a_report_of_somebody_else_does_nothing_to_a_terminal_or_a_player() {
+    let env = TestEnv::new();
+    reported(&env, 60);
+    let mut report = report(&env.path("report.json"));
+    report["devices"][0]["name"] = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gate\u{2028}".into();
+    report["devices"][0]["streams"][0]["url"] = "file:///etc/passwd".into();
+    report["devices"][0]["evidence"][0]["detail"] = "\u{1b}[2J\u{200b}x".into();
+    report["warnings"] = serde_json::json!(["\u{1b}[31mred\nhint: \u{202e}do"]);
+    env.write("foreign.json", report.to_string());
+    for format in ["json", "jsonl", "csv", "yaml", "xml", "html", "m3u", "table"] {
+        let run = env.run(&format!("export foreign.json -f {format}")).success();
+        let odd = |c: &char| (c.is_control() && !"\r\n".contains(*c)) || "\u{202e}\u{2028}\u{200b}".contains(*c);
+        assert_eq!(run.out.chars().find(odd), None, "{format}: {}", run.out);
+        assert!(!run.out.contains("u001b") && !run.out.contains("u202e"), "{format}: {}", run.out);
+        assert_eq!(run.out.contains("file:"), format != "m3u", "{format}: {}", run.out);
+    }
+}

@@ -1,10 +1,16 @@
 //! Cleans every string a device sent before it meets a terminal, a file or a log.
 
+use unicode_width::UnicodeWidthChar;
+
 /// The longest text taken from a device, in characters. Names are shorter; what is longer is an attack or a mistake.
 pub const MAX_CHARS: usize = 256;
 
-/// `text` on one line, without control characters, terminal escapes or bidi marks, trimmed, at most [`MAX_CHARS`]
-/// characters.
+/// Marks without a width of their own kept on one letter. Vietnamese, Hebrew, Thai and Indic scripts need up to four; heaps
+/// of them cover the lines above and below.
+const MOST_MARKS: usize = 4;
+
+/// `text` on one line, without control characters, terminal escapes, direction marks, invisible characters or heaps of
+/// combining marks, trimmed, at most [`MAX_CHARS`] characters.
 pub fn clean(text: &str) -> String {
     clean_to(text, MAX_CHARS)
 }
@@ -14,6 +20,7 @@ pub fn clean_to(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max * 4));
     let mut count = 0usize;
     let mut blank = false;
+    let mut marks = 0usize;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         if c == '\u{1b}' {
@@ -25,6 +32,12 @@ pub fn clean_to(text: &str, max: usize) -> String {
             continue;
         }
         if is_hidden(c) {
+            continue;
+        }
+        let is_mark = c.width() == Some(0);
+        marks = if is_mark { marks + 1 } else { 0 };
+        // A mark without a letter would sit on whatever is printed before the text.
+        if marks > MOST_MARKS || (is_mark && (blank || out.is_empty())) {
             continue;
         }
         if count + usize::from(blank) >= max {
@@ -39,6 +52,17 @@ pub fn clean_to(text: &str, max: usize) -> String {
         count += 1;
     }
     out
+}
+
+/// Several lines, each as [`clean_to`] leaves it; lines with nothing in them are left out.
+pub fn clean_lines(text: &str, max: usize) -> String {
+    let lines: Vec<String> = text.lines().map(|line| clean_to(line, max)).filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
+}
+
+/// A path without control characters, direction marks and invisible characters. Unlike in a name, every blank counts.
+pub fn clean_path(path: &str) -> String {
+    path.chars().filter(|&c| !is_hidden(c) && !matches!(c, '\u{2028}' | '\u{2029}')).collect()
 }
 
 /// Cleaned, or none when nothing is left.
@@ -82,12 +106,19 @@ fn skip_escape(chars: &mut std::str::Chars<'_>) {
     }
 }
 
-/// Controls, bidi marks, zero-width and other characters that change a text without showing.
+/// Controls, direction marks, and characters that take part in no text: without a width, blank, private or no characters
+/// at all (Unicode 16, `Default_Ignorable_Code_Point`, noncharacters and private use).
 fn is_hidden(c: char) -> bool {
+    let is_no_character = u32::from(c) & 0xfffe == 0xfffe;
     c.is_control()
+        || is_no_character
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{e000}'..='\u{f8ff}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        // Blank though they count as letters or signs: fillers of Hangul, the empty pattern of Braille.
+        || matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+        || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10fffd}' | '\u{fdd0}'..='\u{fdef}')
 }
 
 /// A URL without user name and password, and without the values of query or path parts that hold them
@@ -143,18 +174,41 @@ pub fn with_login(url: &str, user: &str, password: &str) -> String {
     }
 }
 
-const SECRET_KEYS: [&str; 12] = [
-    "user", "username", "usr", "password", "passwd", "pass", "pwd", "token", "auth", "loginuse", "loginpas", "session",
+const SECRET_KEYS: [&str; 24] = [
+    "user",
+    "username",
+    "usr",
+    "login",
+    "password",
+    "passwd",
+    "passcode",
+    "passphrase",
+    "pass",
+    "pwd",
+    "psw",
+    "pswd",
+    "userpassword",
+    "userpasswd",
+    "userpass",
+    "userpwd",
+    "credential",
+    "credentials",
+    "secret",
+    "token",
+    "auth",
+    "loginuse",
+    "loginpas",
+    "session",
 ];
 
 fn redact_parameters(url: &str) -> String {
     let mut out = String::with_capacity(url.len());
     let mut rest = url;
-    while let Some(eq) = rest.find('=') {
-        let (head, tail) = rest.split_at(eq + 1);
+    while let Some((key, value)) = equals(rest) {
+        let (head, tail) = rest.split_at(value);
         out.push_str(head);
-        let key =
-            head.trim_end_matches('=').rsplit(['&', '?', '/', ';', '_', ',', ' ', '"']).next().unwrap_or_default();
+        let key = head.get(..key).unwrap_or_default();
+        let key = key.rsplit(['&', '?', '/', ';', '_', ',', ' ', '"', '#']).next().unwrap_or_default();
         let secret = SECRET_KEYS.iter().any(|k| key.eq_ignore_ascii_case(k));
         if !secret {
             rest = tail;
@@ -181,6 +235,14 @@ fn redact_parameters(url: &str) -> String {
     out
 }
 
+/// Where the next key ends and where its value begins: at `=`, also percent-encoded.
+fn equals(text: &str) -> Option<(usize, usize)> {
+    let plain = text.find('=').map(|at| (at, at + 1));
+    let encoded = text.match_indices("%3").map(|(at, _)| at);
+    let encoded = encoded.filter(|at| text.get(at + 2..at + 3).is_some_and(|c| c.eq_ignore_ascii_case("d"))).min();
+    plain.into_iter().chain(encoded.map(|at| (at, at + 3))).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +259,10 @@ mod tests {
             ("abc\u{202e}gnp.exe", "abcgnp.exe"),
             ("nul\0byte", "nulbyte"),
             ("Ströbele 摄像机", "Ströbele 摄像机"),
+            ("Cafe\u{301} Tiế\u{323}ng กี่ दुनिया 하\u{11ab}", "Cafe\u{301} Tiế\u{323}ng กี่ दुनिया 하\u{11ab}"),
+            ("\u{301}\u{302}Cam \u{301}1", "Cam 1"),
+            ("\u{3164}\u{115f}\u{1160}\u{2800}\u{ffa0}", ""),
+            ("a\u{e0100}b\u{e01ef}c\u{fffe}d\u{ffff}e\u{1fffe}f\u{fdd0}g\u{f0000}h", "abcdefgh"),
         ] {
             assert_eq!(clean(sent), shown, "{sent:?}");
         }
@@ -217,6 +283,9 @@ mod tests {
                 "http://h/cgi?cmd=Snap&user=admin&password=x&channel=0",
                 "http://h/cgi?cmd=Snap&user=***&password=***&channel=0",
             ),
+            ("http://h/a?psw=x&login=viewer:x&passcode=x&c=1", "http://h/a?psw=***&login=***&passcode=***&c=1"),
+            ("http://h/a?userpassword=x#password=x", "http://h/a?userpassword=***#password=***"),
+            ("http://h/a?PASSWORD%3Dx%3D%C3", "http://h/a?PASSWORD%3D***"),
             ("rtsp://h/cam/realmonitor?channel=1&subtype=0", "rtsp://h/cam/realmonitor?channel=1&subtype=0"),
         ] {
             assert_eq!(redact_url(sent), shown);
@@ -244,7 +313,54 @@ mod tests {
         assert_eq!(strip_userinfo(&shown), url);
     }
 
+    #[test]
+    fn a_heap_of_marks_is_a_few() {
+        let heap = format!("Z{}a{}", "\u{301}".repeat(256), "\u{489}".repeat(9));
+        assert_eq!(clean(&heap), format!("Z{}a{}", "\u{301}".repeat(MOST_MARKS), "\u{489}".repeat(MOST_MARKS)));
+        // What is left out between the marks does not let more of them through.
+        assert_eq!(
+            clean(&"Z\u{301}\u{200b}".replace('Z', &"Z\u{301}\u{301}\u{301}\u{301}")),
+            "Z\u{301}\u{301}\u{301}\u{301}"
+        );
+    }
+
+    /// Letters with marks, blanks, hidden characters and what is no character, in any order.
+    fn odd_text() -> impl Strategy<Value = String> {
+        let odd = prop::sample::select(vec![
+            'a',
+            ' ',
+            '\u{301}',
+            '\u{489}',
+            '\u{e31}',
+            '\u{1161}',
+            '\u{3164}',
+            '\u{2800}',
+            '\u{e0100}',
+            '\u{ffff}',
+            '\u{202e}',
+            '\u{1b}',
+            '[',
+            '\u{2028}',
+            'ß',
+            '摄',
+        ]);
+        prop::collection::vec(prop_oneof![4 => odd, 1 => any::<char>()], 0..400).prop_map(String::from_iter)
+    }
+
     proptest! {
+        #[test]
+        fn no_letter_carries_more_than_a_few_marks_and_no_name_looks_empty(text in odd_text()) {
+            let shown = clean(&text);
+            let mut marks = 0;
+            for c in shown.chars() {
+                marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+                prop_assert!(marks <= MOST_MARKS);
+            }
+            prop_assert!(!shown.chars().any(is_hidden));
+            prop_assert!(shown.is_empty() || shown.chars().any(|c| !c.is_whitespace() && c.width() != Some(0)));
+            prop_assert_eq!(clean(&shown), shown);
+        }
+
         #[test]
         fn cleaned_text_is_one_visible_line(text in any::<String>()) {
             let once = clean(&text);
