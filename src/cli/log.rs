@@ -1,34 +1,180 @@
 //! Log lines on standard error: for people or as JSON. Other crates are heard only when asked for.
+//!
+//! Every value of every line passes through here, whoever wrote it: cleaned as names are, and without the user's
+//! passwords. What a line says by itself (level, module, names of fields) is ours.
 
-use tracing::Subscriber;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::uptime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::keys::LogFormat;
 use super::problem::Problem;
 use super::settings::LogSettings;
 use super::ui::Ui;
+use crate::text::{self, Redactor};
 
-/// Logs from now on, through `ui` so that the progress line stays whole.
+/// The longest value of a line, in characters.
+const MAX_VALUE: usize = 4096;
+
+/// Logs from now on, through `ui` so that the progress line stays whole. What `redactor` knows is in no line.
 ///
 /// # Errors
 /// When CAMSCAN_LOG is no filter.
-pub fn init(settings: &LogSettings, ui: &Ui) -> Result<(), Problem> {
+pub fn init(settings: &LogSettings, redactor: Redactor, ui: &Ui) -> Result<(), Problem> {
     // Only a second call in the same process fails, and then the first holds.
-    let _ = tracing::subscriber::set_global_default(subscriber(settings, ui.clone())?);
+    let _ = tracing::subscriber::set_global_default(subscriber(settings, redactor, ui.clone())?);
     Ok(())
 }
 
-fn subscriber<W>(settings: &LogSettings, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, Problem>
+fn subscriber<W>(
+    settings: &LogSettings,
+    redactor: Redactor,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, Problem>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(settings)?).with_writer(writer);
+    let values = Values(redactor);
     Ok(match settings.format {
-        LogFormat::Text => Box::new(builder.with_ansi(settings.color).with_timer(uptime()).finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+        LogFormat::Text => Box::new(builder.with_ansi(settings.color).with_timer(uptime()).fmt_fields(values).finish()),
+        LogFormat::Json => {
+            Box::new(builder.with_ansi(false).fmt_fields(values.clone()).event_format(Json(values)).finish())
+        }
     })
+}
+
+/// How values are shown.
+#[derive(Clone)]
+struct Values(Redactor);
+
+impl Values {
+    fn shown(&self, value: &str) -> String {
+        self.0.redact(&text::clean_to(value, MAX_VALUE)).into_owned()
+    }
+}
+
+/// The fields of a line of text: the message, then `name=value`.
+impl<'w> FormatFields<'w> for Values {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut line = TextLine { values: self, writer, is_first: true, result: Ok(()) };
+        fields.record(&mut line);
+        line.result
+    }
+}
+
+struct TextLine<'v, 'w> {
+    values: &'v Values,
+    writer: Writer<'w>,
+    is_first: bool,
+    result: fmt::Result,
+}
+
+impl TextLine<'_, '_> {
+    fn put(&mut self, field: &Field, value: &str) {
+        let gap = if std::mem::take(&mut self.is_first) { "" } else { " " };
+        let put = match field.name() {
+            "message" => write!(self.writer, "{gap}{value}"),
+            name if self.writer.has_ansi_escapes() => {
+                write!(self.writer, "{gap}\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}")
+            }
+            name => write!(self.writer, "{gap}{name}={value}"),
+        };
+        self.result = self.result.and(put);
+    }
+}
+
+impl Visit for TextLine<'_, '_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let shown = self.values.shown(value);
+        if field.name() == "message" { self.put(field, &shown) } else { self.put(field, &format!("{shown:?}")) }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let shown = self.values.shown(&format!("{value:?}"));
+        self.put(field, &shown);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, &value.to_string());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, &value.to_string());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, &format!("{value:?}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, &value.to_string());
+    }
+}
+
+/// A line as a JSON object: `timestamp`, `level`, the fields, `target`.
+struct Json(Values);
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let meta = event.metadata();
+        let mut line = JsonLine { values: &self.0, fields: Map::new() };
+        line.fields.insert("timestamp".to_owned(), Timestamp::now().to_string().into());
+        line.fields.insert("level".to_owned(), meta.level().as_str().into());
+        event.record(&mut line);
+        line.fields.insert("target".to_owned(), meta.target().into());
+        writeln!(writer, "{}", Value::Object(line.fields))
+    }
+}
+
+struct JsonLine<'v> {
+    values: &'v Values,
+    fields: Map<String, Value>,
+}
+
+impl JsonLine<'_> {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.fields.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for JsonLine<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, self.values.shown(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, self.values.shown(&format!("{value:?}")));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
 }
 
 fn filter(settings: &LogSettings) -> Result<EnvFilter, Problem> {
@@ -74,12 +220,52 @@ mod tests {
 
     fn logged(settings: &LogSettings) -> String {
         let lines = Lines::default();
-        tracing::subscriber::with_default(subscriber(settings, lines.clone()).unwrap(), || {
+        tracing::subscriber::with_default(subscriber(settings, redactor(), lines.clone()).unwrap(), || {
             tracing::info!(target: "camscan::net", port = 554, "connected");
             tracing::debug!(target: "camscan::net", "asked");
             tracing::warn!(target: "retina", "odd packet");
+            if settings.verbosity == 2 {
+                let sent = format!("/a\u{202e}gpj\u{2028}\u{200b}?pw={PASSWORD}\u{1b}[31m\n\"");
+                tracing::debug!(target: "camscan::net", sent, debugged = ?sent, shown = %sent, list = ?[sent.as_str()], "GET {sent}");
+                tracing::debug!(target: "camscan::net", status = 200u16, seconds = 0.5, tls = false, below = -1, "numbers");
+            }
         });
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    const PASSWORD: &str = "tief/er\"Brunnen";
+
+    fn redactor() -> Redactor {
+        use crate::text::redactor::{CommonWords, Login};
+        Redactor::new([Login { user: "viewer", password: PASSWORD, digests: Vec::new() }], CommonWords::default())
+    }
+
+    #[test]
+    fn no_line_holds_a_password_or_what_a_terminal_would_follow() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let text = logged(&settings(2, format, None));
+            let odd = text.chars().find(|&c| (c.is_control() && c != '\n') || ('\u{2000}'..='\u{206f}').contains(&c));
+            assert_eq!(odd, None, "{text}");
+            assert!(!text.contains("Brunnen"), "{text}");
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 5, "{text}");
+            match format {
+                LogFormat::Text => {
+                    let start = r#"GET /agpj ?pw=*** " sent="/agpj ?pw=*** \"" debugged="/a\u{202e}gpj"#;
+                    assert!(lines[3].contains(start) && lines[3].contains(r#"shown=/agpj ?pw=*** " "#), "{}", lines[3]);
+                    assert!(lines[4].ends_with("numbers status=200 seconds=0.5 tls=false below=-1"), "{}", lines[4]);
+                }
+                LogFormat::Json => {
+                    let line: Value = serde_json::from_str(lines[3]).unwrap();
+                    assert_eq!((&line["message"], &line["level"]), (&"GET /agpj ?pw=*** \"".into(), &"DEBUG".into()));
+                    let line: Value = serde_json::from_str(lines[4]).unwrap();
+                    assert_eq!(
+                        (&line["status"], &line["seconds"], &line["tls"], &line["below"]),
+                        (&200.into(), &0.5.into(), &false.into(), &(-1).into())
+                    );
+                }
+            }
+        }
     }
 
     fn settings(verbosity: u32, format: LogFormat, filter: Option<&str>) -> LogSettings {

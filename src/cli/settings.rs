@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
-use crate::model::{Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
+use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 
 use super::fail_on::FailOn;
 use super::keys::LogFormat;
@@ -123,6 +123,15 @@ pub struct Effective {
 }
 
 impl Settings {
+    /// Every login that was given.
+    pub fn logins(&self) -> impl Iterator<Item = &Credential> {
+        let of_urls = self.probe_targets.iter().filter_map(|target| match target {
+            ProbeTarget::Url { credential, .. } => credential.as_ref(),
+            ProbeTarget::Host(_) => None,
+        });
+        self.probe.credentials.iter().chain(of_urls)
+    }
+
     /// The plan of a scan of `targets`.
     pub fn plan(&self, targets: TargetSet, own_addresses: Vec<std::net::IpAddr>) -> ScanPlan {
         ScanPlan {

@@ -98,7 +98,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
 fn settings(cli: &Cli, environment: &Environment) -> anyhow::Result<(Settings, Ui)> {
     let settings = Settings::resolve(cli, environment)?;
     let ui = Ui::new(settings.terminal);
-    log::init(&settings.log, &ui)?;
+    log::init(&settings.log, crate::identify::redactor(settings.logins()), &ui)?;
     for warning in &settings.warnings {
         ui.warning(warning);
     }

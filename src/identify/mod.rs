@@ -7,6 +7,7 @@
 mod kind;
 pub mod oui;
 pub mod ports;
+mod redaction;
 pub mod signature;
 pub mod stream_url;
 pub mod vendor;
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::{Evidence, EvidenceSource, Fact, Kind};
+
+pub use redaction::redactor;
 
 /// Nothing is ever quite certain.
 const CERTAIN: f64 = 0.99;

@@ -202,8 +202,24 @@ fn with_login(vendor: &str, purpose: Purpose, channel: u32, login: &Credential) 
         .collect()
 }
 
+/// The words of the paths, and the names of the values in them.
+pub(super) fn words() -> (Vec<&'static str>, Vec<&'static str>) {
+    let places = |server: &'static Named| {
+        let further = [&server.rtsp, &server.rtmp, &server.hls, &server.whep, &server.mjpeg, &server.snapshot];
+        std::iter::once(&server.list).chain(further.into_iter().flatten())
+    };
+    let named = TABLE.servers.iter().flat_map(places).map(|place| place.path.as_str());
+    let streams = TABLE.templates.iter().flat_map(|t| t.streams.iter().map(String::as_str));
+    // A path with a login names what must be hidden.
+    let paths: Vec<&str> =
+        TABLE.templates.iter().filter(|t| !t.with_login).map(|t| t.path.as_str()).chain(named).chain(streams).collect();
+    let keys = paths.iter().flat_map(|path| path.split(['?', '&'])).filter_map(|piece| Some(piece.split_once('=')?.0));
+    let words = paths.iter().flat_map(|path| path.split(|c: char| !c.is_alphanumeric()));
+    (words.collect(), keys.collect())
+}
+
 /// Xiongmai's digest of a password: the MD5's bytes in pairs, each sum modulo 62 as a digit or letter.
-fn sofia_hash(password: &str) -> String {
+pub(super) fn sofia_hash(password: &str) -> String {
     Md5::digest(password.as_bytes())
         .chunks(2)
         .map(|pair| match pair.iter().map(|&b| u16::from(b)).sum::<u16>() % 62 {

@@ -95,6 +95,11 @@ fn find_words(words: &[String]) -> Option<&'static Vendor> {
     TABLE.names.get(&compact(words)).and_then(|&i| TABLE.vendors.get(i))
 }
 
+/// Every name of every maker and brand.
+pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
+    TABLE.vendors.iter().flat_map(|vendor| std::iter::once(&vendor.name).chain(&vendor.also)).map(String::as_str)
+}
+
 /// The vendor whose MAC blocks are registered under a name.
 pub fn registered(organisation: &str) -> Option<&'static Vendor> {
     let name = words(organisation).join(" ");

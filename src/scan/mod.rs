@@ -5,6 +5,7 @@ mod discovery;
 pub mod inspect;
 pub mod targets;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identify::signature::Signatures;
 use crate::model::report::SCHEMA;
+use crate::model::texts::TextKind;
 use crate::model::{
     Credential, Device, Finding, FindingKind, Method, ProbeOptions, Report, ScanEvent, ScanInfo, ScanPlan, ScanStatus,
     StreamStatus,
@@ -27,6 +29,7 @@ use crate::net::pace::Pace;
 use crate::net::{Crowd, Dialer, Net};
 use crate::probe::{Farewells, HostContext, HostFacts, Logins, PortProber};
 use crate::registry::Registry;
+use crate::text::Redactor;
 
 /// How long inspections have to tear their sessions down once the scan is stopped.
 const STOP_GRACE: Duration = Duration::from_millis(1500);
@@ -76,7 +79,7 @@ impl Scan {
             run.take(finding, &mut tell);
         }
         let status = run.work(inbox, heard, &mut tell).await;
-        let Run { scan, registry, mut ran, warnings, worked, .. } = run;
+        let Run { scan, registry, mut ran, warnings, worked, redactor, .. } = run;
         let mut devices = registry.devices(scan.plan.all);
         devices.iter_mut().for_each(|device| reveal(&worked, device));
         ran.sort_unstable();
@@ -90,7 +93,7 @@ impl Scan {
                 finished_at,
                 duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
                 status,
-                targets: scan.plan.targets.written.clone(),
+                targets: scan.plan.targets.written.iter().map(|t| redactor.redact(t).into_owned()).collect(),
                 addresses: scan.plan.targets.len(),
                 hosts_up: registry.hosts_up(),
                 methods: ran.iter().map(|m| m.as_str().to_owned()).collect(),
@@ -125,6 +128,8 @@ struct Run {
     links: Vec<String>,
     ran: Vec<Method>,
     warnings: Vec<String>,
+    /// Takes the user's passwords out of all that is told.
+    redactor: Redactor,
 }
 
 impl Run {
@@ -149,6 +154,7 @@ impl Run {
             links: Vec::new(),
             ran: Vec::new(),
             warnings: Vec::new(),
+            redactor: crate::identify::redactor(&plan.probe.credentials),
             scan,
         }
     }
@@ -230,8 +236,10 @@ impl Run {
         let is_new = !self.registry.knows(ip);
         let facts = self.facts.entry(ip).or_default().clone();
         let follow_up = follow_up(&finding);
-        for finding in std::iter::once(finding).chain(follow_up) {
+        for mut finding in std::iter::once(finding).chain(follow_up) {
+            // What is asked on goes on the wire as it is; from here on it is shown.
             facts.note(&finding.kind);
+            finding.kind.texts(&mut |kind, text| redact(&self.redactor, kind, text));
             if let FindingKind::Seen(method) = finding.kind {
                 tracing::debug!(%ip, method = method.as_str(), "host seen");
             }
@@ -327,7 +335,8 @@ impl Run {
         }
     }
 
-    fn warn(&mut self, text: String, tell: &mut impl FnMut(ScanEvent)) {
+    fn warn(&mut self, mut text: String, tell: &mut impl FnMut(ScanEvent)) {
+        redact(&self.redactor, TextKind::Lines, &mut text);
         if !self.warnings.contains(&text) {
             tell(ScanEvent::Warning(text.clone()));
             self.warnings.push(text);
@@ -357,6 +366,18 @@ fn reveal(worked: &HashMap<IpAddr, Credential>, device: &mut Device) {
     for stream in device.streams.iter_mut().filter(|s| s.open == Some(false) && s.status != StreamStatus::AuthRequired)
     {
         stream.url = crate::text::with_login(&stream.url, &login.user, login.password.expose());
+    }
+}
+
+/// Takes the user's passwords out of a text: whatever a device sent and wherever it put it, this is the way into the report.
+fn redact(redactor: &Redactor, kind: TextKind<'_>, text: &mut String) {
+    let shown = match kind {
+        TextKind::Line | TextKind::Lines => redactor.redact(text),
+        TextKind::ValueOf(name) => redactor.redact_value(name, text),
+        TextKind::Own | TextKind::Path => return,
+    };
+    if let Cow::Owned(shown) = shown {
+        *text = shown;
     }
 }
 

@@ -1,6 +1,10 @@
 //! Cleans every string a device sent before it meets a terminal, a file or a log.
 
+pub mod redactor;
+
 use unicode_width::UnicodeWidthChar;
+
+pub use redactor::Redactor;
 
 /// The longest text taken from a device, in characters. Names are shorter; what is longer is an attack or a mistake.
 pub const MAX_CHARS: usize = 256;

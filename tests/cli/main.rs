@@ -14,6 +14,7 @@ mod env;
 #[path = "../../examples/demo/fleet/mod.rs"]
 mod fleet;
 
+mod echo;
 mod files;
 mod help;
 mod interrupt;

@@ -174,3 +174,29 @@ fn no_login_is_tried_where_none_is_demanded_nor_more_often_than_allowed() {
     assert_eq!((refused(0), refused(1), refused(2)), (0, 2, 2));
     assert!(run.json()["devices"][0].get("login_attempts").is_none());
 }
+
+/// They decode what a stranger sent: all they are given is where programs lie, and they may open nothing but the pipe.
+#[test]
+fn programs_that_are_run_are_given_nothing_of_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = TestEnv::new();
+    for name in ["ffmpeg", "ffprobe"] {
+        let note = env.path(name).with_extension("note");
+        let script = format!("#!/bin/sh\ncat > /dev/null\nenv >> '{0}'\necho \"$@\" >> '{0}'\n", note.display());
+        let program = env.write(&format!("bin/{name}"), script);
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let cameras = Cameras::one(Camera { login: Login::Basic, user: ("admin".into(), SECRET.into()), ..camera(3, 30) });
+    let line = cameras.scan("--ffprobe always --snapshots shots -f json");
+    let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
+    let path = format!("{}:{}", env.path("bin").display(), std::env::var("PATH").unwrap());
+    command.env("CAMSCAN_CREDENTIAL", format!("admin:{SECRET}")).env("OTHER_TOKEN", SECRET).env("PATH", path);
+    let run = env.end(&mut command).success();
+    assert_eq!(run.json()["devices"][0]["streams"][0]["status"], "streaming", "{}", run.out);
+    for name in ["ffmpeg.note", "ffprobe.note"] {
+        let note = env.read(name);
+        assert!(!note.contains("hunter2") && !note.contains("CAMSCAN") && !note.contains("TOKEN"), "{note}");
+        assert!(!note.contains("HOME="), "{note}");
+        assert!(note.contains("-protocol_whitelist pipe") && note.contains("pipe:0"), "{note}");
+    }
+}

@@ -1,0 +1,466 @@
+//! Takes the user's own passwords out of whatever a device sent. A device that was given a login knows it, and may put it
+//! into a name, a reason, an address: whoever passes the report on would pass the password on.
+//!
+//! A password is found as it was typed, in whatever case; with any of its characters percent-encoded, escaped by a
+//! backslash or written as an entity of XML; in Base64, alone and together with the user name; in the further forms that
+//! the caller names; and as the beginning of itself where a text was cut.
+//!
+//! How much is taken for it depends on how telling it is:
+//! - eight characters and more that are not digits alone: wherever they stand,
+//! - four and more: as a word, nothing alphanumeric before or after it,
+//! - fewer, and words that stand in every other report anyway (`camera`, `Hikvision`, `main`, the user's own name): only
+//!   where a login stands: `key=value`, `key: value`, `user:password@`, after the user's name. Taken out of everywhere
+//!   they would hide the report, and the gaps would tell what they are.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// What stands for a secret.
+pub const HIDDEN: &str = "***";
+
+/// From so many characters on, a password is taken out as a word wherever it stands.
+const WORD_FROM: usize = 4;
+
+/// From so many characters on, also within a word.
+const PART_FROM: usize = 8;
+
+/// How often a text is gone through again: what was taken out may leave a word that stood against it.
+const MOST_ROUNDS: usize = 4;
+
+/// Ways of writing a text that may be laid over each other: an address in a JSON text is two.
+const MOST_DECODINGS: usize = 2;
+
+/// Names of values that are never a login, though a short password may equal them.
+const PLAIN_KEYS: [&str; 12] = [
+    "content-length",
+    "cseq",
+    "framerate",
+    "length",
+    "level",
+    "packetization-mode",
+    "port",
+    "rtpmap",
+    "seq",
+    "status",
+    "timeout",
+    "version",
+];
+
+/// One login that must not be seen.
+#[derive(Clone)]
+pub struct Login<'l> {
+    /// The user name, which may be seen.
+    pub user: &'l str,
+    /// The password.
+    pub password: &'l str,
+    /// What else goes on the wire in its place: digests that are as good as the password.
+    pub digests: Vec<String>,
+}
+
+/// Words that are no secret even when somebody has chosen one for a password.
+#[derive(Debug, Clone, Default)]
+pub struct CommonWords {
+    /// Words that stand in reports of whatever device, in lower case.
+    pub words: HashSet<String>,
+    /// Names of values that are never a login, in lower case.
+    pub keys: HashSet<String>,
+}
+
+/// Takes passwords out of texts. Clones share what they know.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    secrets: Vec<Secret>,
+    users: Vec<Vec<char>>,
+    keys: HashSet<String>,
+}
+
+struct Secret {
+    chars: Vec<char>,
+    telling: Telling,
+}
+
+/// Where a secret is taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Telling {
+    /// Where a login stands.
+    InPlace,
+    /// As a word.
+    Word,
+    /// Wherever it stands.
+    Anywhere,
+}
+
+/// It holds passwords.
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redactor({} logins)", self.0.users.len())
+    }
+}
+
+impl Redactor {
+    /// One that knows these logins.
+    pub fn new<'l>(logins: impl IntoIterator<Item = Login<'l>>, common: CommonWords) -> Self {
+        let logins: Vec<Login<'_>> = logins.into_iter().collect();
+        let CommonWords { mut words, mut keys } = common;
+        words.extend(logins.iter().map(|login| login.user.to_lowercase()));
+        keys.extend(PLAIN_KEYS.map(str::to_owned));
+        let mut known = Known { keys, ..Known::default() };
+        let mut seen = BTreeSet::new();
+        for login in &logins {
+            for (form, telling) in forms(login, &words) {
+                let chars = plain(&units(&form));
+                // A password of asterisks is hidden by what stands for it.
+                let shows = chars.iter().any(|c| *c != '*');
+                if shows && seen.insert((chars.clone(), telling)) {
+                    known.secrets.push(Secret { chars, telling });
+                }
+            }
+            known.users.push(plain(&units(login.user)));
+        }
+        known.users.retain(|user| !user.is_empty());
+        known.users.sort();
+        known.users.dedup();
+        Redactor(Arc::new(known))
+    }
+
+    /// The text with `***` in place of every password.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut shown = Cow::Borrowed(text);
+        for _ in 0..MOST_ROUNDS {
+            let found = self.find(&shown);
+            if found.is_empty() {
+                break;
+            }
+            shown = Cow::Owned(without(&shown, &found));
+        }
+        shown
+    }
+
+    /// The value of what is called `name`, as [`Redactor::redact`] leaves it where both stand together.
+    pub fn redact_value<'t>(&self, name: &str, value: &'t str) -> Cow<'t, str> {
+        if self.0.secrets.is_empty() {
+            return Cow::Borrowed(value);
+        }
+        // The name may be anything; here it only says that a value follows.
+        let key = if self.0.keys.contains(&name.to_lowercase()) { "timeout: " } else { "value: " };
+        let both = format!("{key}{value}");
+        match self.redact(&both) {
+            Cow::Borrowed(_) => Cow::Borrowed(value),
+            Cow::Owned(shown) => Cow::Owned(shown.strip_prefix(key).unwrap_or(HIDDEN).to_owned()),
+        }
+    }
+
+    /// Where passwords stand in a text, in bytes: in order, none touching another.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        if self.0.secrets.is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for view in views(text) {
+            for secret in &self.0.secrets {
+                self.find_in(text, &view, secret, &mut found);
+            }
+        }
+        found.sort_by_key(|range| range.start);
+        let mut apart: Vec<Range<usize>> = Vec::new();
+        for range in found {
+            match apart.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => apart.push(range),
+            }
+        }
+        apart
+    }
+
+    fn find_in(&self, text: &str, view: &[Unit], secret: &Secret, found: &mut Vec<Range<usize>>) {
+        let Some(&first) = secret.chars.first() else { return };
+        for (at, _) in view.iter().enumerate().filter(|(_, unit)| unit.c == first) {
+            let rest = view.get(at..).unwrap_or_default();
+            let same = rest.iter().zip(&secret.chars).take_while(|(unit, c)| unit.c == **c).count();
+            let is_whole = same == secret.chars.len();
+            if !is_whole && !is_cut(rest, same, secret.telling) {
+                continue;
+            }
+            let end = at + same;
+            let is_meant = match secret.telling {
+                Telling::Anywhere => true,
+                Telling::Word => is_bounded(view, at, end, !is_whole),
+                Telling::InPlace => is_bounded(view, at, end, false) && self.is_in_place(view, at, end),
+            };
+            let span = view.get(at..end).and_then(|found| Some(found.first()?.from..found.last()?.to));
+            let Some(span) = span.filter(|span| is_meant && !is_in_address(text, span)) else { continue };
+            found.push(span);
+        }
+    }
+
+    /// Whether what stands there would be a login, whatever it is.
+    fn is_in_place(&self, view: &[Unit], at: usize, end: usize) -> bool {
+        let before = view.get(..at).unwrap_or_default();
+        let after = view.get(end).map(|unit| unit.c);
+        let ends_value = after.is_none_or(|c| c.is_whitespace() || "&;,\"'/#@)]>}?|_%\\*…".contains(c));
+        let last = before.last().map(|unit| unit.c);
+        (last == Some(':') && after == Some('@'))
+            || (ends_value && self.is_value(before))
+            || self.0.users.iter().any(|user| follows_user(before, user))
+    }
+
+    /// Whether a value begins after this: a name and `=` or `:`.
+    fn is_value(&self, before: &[Unit]) -> bool {
+        let text: String = before.iter().rev().take(80).map(|unit| unit.c).collect();
+        let sign = text.trim_start_matches([' ', '"', '\'']);
+        let Some(name) = sign.strip_prefix(['=', ':']) else { return false };
+        let name = name.trim_start_matches([' ', '"', '\'']);
+        let name: String = name.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+        let name: String = name.chars().rev().collect();
+        // The last field of `user=a_password=b`, and `key` of `a.key`.
+        let last = name.rsplit(['_', '.']).next().unwrap_or_default();
+        let is_name = last.chars().next().is_some_and(char::is_alphabetic);
+        is_name && ![last, name.as_str()].iter().any(|name| self.0.keys.contains(*name))
+    }
+}
+
+/// How a login may be written, and where each form is taken for it.
+fn forms(login: &Login<'_>, common: &HashSet<String>) -> Vec<(String, Telling)> {
+    let password = login.password.trim();
+    let telling = |text: &str| {
+        let long = text.chars().count();
+        match common.contains(&text.to_lowercase()) || long < WORD_FROM {
+            true => Telling::InPlace,
+            false if long < PART_FROM || text.bytes().all(|b| b.is_ascii_digit()) => Telling::Word,
+            false => Telling::Anywhere,
+        }
+    };
+    let mut forms = Vec::new();
+    if !password.is_empty() {
+        forms.push((password.to_owned(), telling(password)));
+        forms.push((password.replace(' ', "+"), telling(password)));
+    }
+    if !password.is_ascii() {
+        // Sent back in Latin-1, or read as such.
+        let latin: String = password.chars().map(|c| if c.is_ascii() { c } else { '\u{fffd}' }).collect();
+        forms.push((latin, telling(password)));
+        forms.push((password.bytes().map(char::from).collect(), telling(password)));
+    }
+    if !password.is_empty() {
+        let both = format!("{}:{}", login.user, login.password);
+        for (bytes, telling) in [(both.as_str(), Telling::Word), (login.password, telling(password))] {
+            for form in [STANDARD_NO_PAD.encode(bytes), URL_SAFE_NO_PAD.encode(bytes)] {
+                let is_long = telling != Telling::InPlace && form.len() >= PART_FROM;
+                forms.push((form, if is_long { Telling::Anywhere } else { telling }));
+            }
+        }
+        forms.extend(login.digests.iter().map(|digest| (digest.clone(), Telling::Word)));
+    }
+    forms
+}
+
+/// One character of a text as it may be meant, and the bytes it is written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unit {
+    c: char,
+    from: usize,
+    to: usize,
+}
+
+/// The characters of a text as it stands, case, blanks and hidden characters aside.
+fn units(text: &str) -> Vec<Unit> {
+    fold(text.char_indices().map(|(at, c)| Unit { c, from: at, to: at + c.len_utf8() }))
+}
+
+fn fold(units: impl Iterator<Item = Unit>) -> Vec<Unit> {
+    let mut folded: Vec<Unit> = Vec::new();
+    for unit in units {
+        if unit.c.is_whitespace() || matches!(unit.c, '\u{85}' | '\u{2028}' | '\u{2029}') {
+            if folded.last().is_none_or(|last| last.c != ' ') {
+                folded.push(Unit { c: ' ', ..unit });
+            }
+        } else if !super::is_hidden(unit.c) {
+            folded.push(Unit { c: unit.c.to_lowercase().next().unwrap_or(unit.c), ..unit });
+        }
+    }
+    folded
+}
+
+fn plain(units: &[Unit]) -> Vec<char> {
+    units.iter().map(|unit| unit.c).collect()
+}
+
+/// The text as it stands and as it is when its escapes are resolved, in every order.
+fn views(text: &str) -> Vec<Vec<Unit>> {
+    let mut views = vec![units(text)];
+    let mut from = 0;
+    for _ in 0..MOST_DECODINGS {
+        let until = views.len();
+        for at in from..until {
+            for decode in [percent, backslash, entity] {
+                let Some(decoded) = views.get(at).and_then(|view| decoded(view, decode)) else { continue };
+                if !views.contains(&decoded) {
+                    views.push(decoded);
+                }
+            }
+        }
+        from = until;
+    }
+    views
+}
+
+/// What the escape at the beginning of `units` stands for: how many of them, and the bytes or the character.
+type Decode = fn(&[Unit]) -> Option<(usize, Meant)>;
+
+enum Meant {
+    Byte(u8),
+    Char(char),
+}
+
+/// The view with one kind of escape resolved; none where there is none.
+fn decoded(view: &[Unit], decode: Decode) -> Option<Vec<Unit>> {
+    let mut out: Vec<Unit> = Vec::with_capacity(view.len());
+    let mut bytes: Vec<(u8, Unit)> = Vec::new();
+    let mut at = 0;
+    let mut any = false;
+    while let Some(unit) = view.get(at) {
+        let escape = view.get(at..).and_then(decode);
+        any |= escape.is_some();
+        let (long, meant) = escape.unwrap_or((1, Meant::Char(unit.c)));
+        let to = view.get(at + long - 1).map_or(unit.to, |last| last.to);
+        let whole = Unit { to, ..*unit };
+        match meant {
+            Meant::Byte(byte) => bytes.push((byte, whole)),
+            Meant::Char(c) => {
+                flush(&mut bytes, &mut out);
+                out.push(Unit { c, ..whole });
+            }
+        }
+        at += long;
+    }
+    flush(&mut bytes, &mut out);
+    any.then(|| fold(out.into_iter()))
+}
+
+/// The characters that bytes stand for: UTF-8, else Latin-1.
+fn flush(bytes: &mut Vec<(u8, Unit)>, out: &mut Vec<Unit>) {
+    let plain: Vec<u8> = bytes.iter().map(|(byte, _)| *byte).collect();
+    let mut written = bytes.drain(..).map(|(_, unit)| unit);
+    let mut push = |c: char, long: usize| {
+        let first = written.next();
+        let last = (1..long).filter_map(|_| written.next()).last();
+        if let Some(first) = first {
+            out.push(Unit { c, from: first.from, to: last.unwrap_or(first).to });
+        }
+    };
+    for chunk in plain.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| push(c, c.len_utf8()));
+        chunk.invalid().iter().for_each(|&byte| push(char::from(byte), 1));
+    }
+}
+
+fn hex(units: &[Unit], range: Range<usize>) -> Option<u32> {
+    units.get(range)?.iter().try_fold(0u32, |sum, unit| Some(sum.checked_mul(16)? + unit.c.to_digit(16)?))
+}
+
+/// `%41` (RFC 3986, section 2.1).
+fn percent(units: &[Unit]) -> Option<(usize, Meant)> {
+    (units.first()?.c == '%').then(|| hex(units, 1..3)).flatten().map(|byte| (3, Meant::Byte(byte as u8)))
+}
+
+/// `\"`, `\u0041`, `\u{41}`, `\x41`: JSON (RFC 8259, section 7), JavaScript and Rust.
+fn backslash(units: &[Unit]) -> Option<(usize, Meant)> {
+    if units.first()?.c != '\\' {
+        return None;
+    }
+    let of = |code: u32, long: usize| Some((long, Meant::Char(char::from_u32(code)?)));
+    match units.get(1)?.c {
+        c @ ('"' | '\'' | '\\' | '/') => Some((2, Meant::Char(c))),
+        'n' | 'r' | 't' => Some((2, Meant::Char(' '))),
+        'x' => of(hex(units, 2..4)?, 4),
+        'u' if units.get(2)?.c == '{' => {
+            let long = units.iter().skip(3).take(7).position(|unit| unit.c == '}')?;
+            of(hex(units, 3..3 + long)?, long + 4)
+        }
+        'u' => of(hex(units, 2..6)?, 6),
+        _ => None,
+    }
+}
+
+/// `&amp;`, `&#65;`, `&#x41;` (XML 1.0, sections 4.1 and 4.6).
+fn entity(units: &[Unit]) -> Option<(usize, Meant)> {
+    if units.first()?.c != '&' {
+        return None;
+    }
+    let long = units.iter().take(12).position(|unit| unit.c == ';')?;
+    let name: String = units.get(1..long)?.iter().map(|unit| unit.c).collect();
+    let c = match (name.as_str(), name.strip_prefix("#x"), name.strip_prefix('#')) {
+        ("amp", ..) => '&',
+        ("lt", ..) => '<',
+        ("gt", ..) => '>',
+        ("quot", ..) => '"',
+        ("apos", ..) => '\'',
+        (_, Some(code), _) => char::from_u32(u32::from_str_radix(code, 16).ok()?)?,
+        (_, _, Some(code)) => char::from_u32(code.parse().ok()?)?,
+        _ => return None,
+    };
+    Some((long + 1, Meant::Char(c)))
+}
+
+/// Whether a text was cut within a secret, of which it still holds `same` characters.
+fn is_cut(rest: &[Unit], same: usize, telling: Telling) -> bool {
+    telling != Telling::InPlace
+        && same >= WORD_FROM
+        && rest.len() == same + 1
+        && rest.last().is_some_and(|unit| unit.c == '…')
+}
+
+/// Whether nothing alphanumeric goes on before or after it where it is alphanumeric itself.
+fn is_bounded(view: &[Unit], at: usize, end: usize, is_cut: bool) -> bool {
+    let is_letter = |at: Option<usize>| at.and_then(|at| view.get(at)).is_some_and(|unit| unit.c.is_alphanumeric());
+    let goes_on = |inner: usize, outer: Option<usize>| is_letter(Some(inner)) && is_letter(outer);
+    !goes_on(at, at.checked_sub(1)) && (is_cut || !goes_on(end - 1, Some(end)))
+}
+
+/// Whether the user's name and one sign between stand before: `/viewer/1`, `viewer:1`.
+fn follows_user(before: &[Unit], user: &[char]) -> bool {
+    let Some((sign, before)) = before.split_last() else { return false };
+    let from = before.len().checked_sub(user.len());
+    let Some((rest, name)) = from.map(|from| before.split_at(from)) else { return false };
+    ":/=&;,|-_".contains(sign.c)
+        && name.iter().map(|unit| unit.c).eq(user.iter().copied())
+        && !rest.last().is_some_and(|unit| unit.c.is_alphanumeric())
+}
+
+/// Whether this is only a part of a network address or its port. These are no word of a device: the address is the one that
+/// was asked.
+fn is_in_address(text: &str, span: &Range<usize>) -> bool {
+    let is_part = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
+    let before = text.get(..span.start).unwrap_or_default();
+    let from = before.trim_end_matches(is_part).len();
+    let after = text.get(span.end..).unwrap_or_default();
+    let to = text.len() - after.trim_start_matches(is_part).len();
+    let whole = text.get(from..to).unwrap_or_default().trim_matches('.').trim_end_matches(':');
+    whole.len() > span.len()
+        && (whole.parse::<SocketAddr>().is_ok()
+            || whole.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok())
+}
+
+fn without(text: &str, found: &[Range<usize>]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in found {
+        out.push_str(text.get(at..range.start).unwrap_or_default());
+        out.push_str(HIDDEN);
+        at = range.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests;
