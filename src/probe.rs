@@ -3,6 +3,7 @@
 mod farewells;
 mod host;
 mod logins;
+pub mod negotiation;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +20,7 @@ use crate::net::{Dialer, Interface, Net};
 
 pub use farewells::Farewells;
 pub use host::{HostContext, HostFacts, StreamTurn};
-pub use logins::{LoginTry, Logins};
+pub use logins::{Grant, LoginTry, Logins, Verdict};
 
 /// Where findings go.
 pub type FindingSender = mpsc::Sender<Finding>;

@@ -34,6 +34,7 @@ pub struct Registry {
 #[derive(Debug)]
 struct Host {
     mac: Option<MacAddr>,
+    mac_is_of_link: bool,
     endpoint: Option<String>,
     further: BTreeSet<IpAddr>,
     methods: BTreeSet<&'static str>,
@@ -65,6 +66,7 @@ impl Registry {
         let ip = finding.ip;
         let host = self.hosts.entry(ip).or_insert_with(|| Host::new(now));
         host.last_seen = host.last_seen.max(now);
+        let by_link = matches!(finding.kind, FindingKind::Mac(_));
         match finding.kind {
             FindingKind::Seen(method) => {
                 if host.methods.is_empty() {
@@ -72,13 +74,16 @@ impl Registry {
                 }
                 host.methods.insert(method.as_str());
             }
-            FindingKind::Mac(mac) if mac.is_station() => {
+            // What the link shows is not replaced by what a device states.
+            FindingKind::StatedMac(_) if host.mac_is_of_link => {}
+            FindingKind::Mac(mac) | FindingKind::StatedMac(mac) if mac.is_station() => {
+                host.mac_is_of_link = by_link;
                 if let Some(old) = host.mac.replace(mac).filter(|old| *old != mac) {
                     forget(&mut self.by_mac, &old, ip);
                 }
                 self.by_mac.entry(mac).or_default().insert(ip);
             }
-            FindingKind::Mac(_) => {}
+            FindingKind::Mac(_) | FindingKind::StatedMac(_) => {}
             FindingKind::EndpointId(id) => {
                 if let Some(old) = host.endpoint.replace(id.clone()).filter(|old| *old != id) {
                     forget(&mut self.by_endpoint, &old, ip);
@@ -231,7 +236,7 @@ impl Registry {
             last_seen: hosts.iter().map(|(_, h)| h.last_seen).max()?,
             services,
             streams,
-            login_attempts: hosts.iter().filter_map(|(_, h)| h.logins).max_by_key(|l| l.refused),
+            login_attempts: hosts.iter().filter_map(|(_, h)| h.logins).max_by_key(|l| l.counted()),
             evidence: verdict.ranked,
             errors,
         })
@@ -248,6 +253,7 @@ impl Host {
     fn new(now: Timestamp) -> Self {
         Host {
             mac: None,
+            mac_is_of_link: false,
             endpoint: None,
             further: BTreeSet::new(),
             methods: BTreeSet::new(),

@@ -227,7 +227,7 @@ impl Visitor<'_> for Name<'_, '_> {
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<String, E> {
         // Only what looks like a key is shown; in a login it must also be nearly one: it may be the password.
-        let is_login = self.known.len() == LOGIN_KEYS.len();
+        let is_login = self.known == LOGIN_KEYS;
         let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         let near = nearest(name, self.known.iter().copied()).is_some();
         let shown = if plain && (near || !is_login) { format!(" `{name}`") } else { String::new() };

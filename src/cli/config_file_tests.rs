@@ -141,7 +141,7 @@ fn mistakes_in_logins_are_told_without_showing_them() {
     insta::assert_snapshot!(said("credentials: admin:hunter2"), @r#"camscan.yaml:1:14: credentials: expected a list of logins, each with `user:` and `password:`"#);
     insta::assert_snapshot!(said("credentials:\n  - admin:hunter2"), @r#"camscan.yaml:2:5: credentials: expected a login with `user:` and `password:`"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password: [hunter2]"), @r#"camscan.yaml:3:15: credentials: expected one value"#);
-    insta::assert_snapshot!(said("credentials:\n  - user: admin\n    pasword: hunter2"), @r#"camscan.yaml:3:5: unknown key `pasword` / did you mean `password`? / keys of a login are user, password, password_env, password_file, network, vendor, mac"#);
+    insta::assert_snapshot!(said("credentials:\n  - user: admin\n    pasword: hunter2"), @r#"camscan.yaml:3:5: unknown key `pasword` / did you mean `password`? / keys of a login are user, password, password_env, password_file, network, vendor, mac, trust, basic, login_in_path"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password: \"hunter2\\a\""), @r#"camscan.yaml:3:15: password: a user name or password holds a control character"#);
     insta::assert_snapshot!(said("credentials:\n  - password: hunter2"), @r#"camscan.yaml:2:5: credentials: a login lacks its `user:`"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin"), @r#"camscan.yaml:2:5: credentials: a login lacks its password / give one of password, password_env and password_file"#);
@@ -184,4 +184,16 @@ proptest! {
             prop_assert!(!problem.to_string().contains("HUNTER2"), "{}", problem);
         }
     }
+}
+
+#[test]
+fn what_a_login_may_do_is_read_and_checked() {
+    let login = |more: &str| format!("credentials:\n  - user: admin\n    password: x\n{more}");
+    let all = "    vendor: Axis\n    trust: announced\n    basic: allow\n    login_in_path: allow\n";
+    let read = logins(&login(all)).remove(0);
+    assert!(read.scope.trust_announced && read.allow_basic && read.allow_in_path);
+    let usual = "    trust: link\n    basic: no-digest\n    login_in_path: demanded\n";
+    assert_eq!(logins(&login(usual)), [Credential::new("admin", "x")]);
+    let wrong = read_text(&login("    basic: sometimes\n")).unwrap_err().to_string();
+    assert!(wrong.contains("camscan.yaml:4:") && wrong.contains("allow or no-digest"), "{wrong}");
 }

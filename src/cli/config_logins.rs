@@ -17,8 +17,22 @@ use super::targets::read_capped;
 /// The most bytes a file with one password may have.
 const PASSWORD_CAP: u64 = 4096;
 /// What an entry of the list can hold.
-pub(super) const LOGIN_KEYS: [&str; 7] =
-    ["user", "password", "password_env", "password_file", "network", "vendor", "mac"];
+pub(super) const LOGIN_KEYS: [&str; 10] = [
+    "user",
+    "password",
+    "password_env",
+    "password_file",
+    "network",
+    "vendor",
+    "mac",
+    "trust",
+    "basic",
+    "login_in_path",
+];
+/// What a key of permission can hold, the default last.
+const TRUST: [&str; 2] = ["announced", "link"];
+const BASIC: [&str; 2] = ["allow", "no-digest"];
+const LOGIN_IN_PATH: [&str; 2] = ["allow", "demanded"];
 
 /// A list of logins.
 pub(super) struct Logins<'a, 'r>(pub &'r Reader<'a>);
@@ -90,6 +104,9 @@ struct Fields {
     network: Option<String>,
     vendor: Option<String>,
     mac: Option<String>,
+    trust: Option<String>,
+    basic: Option<String>,
+    login_in_path: Option<String>,
 }
 
 impl Fields {
@@ -101,6 +118,9 @@ impl Fields {
             "password_file" => &mut self.password_file,
             "network" => &mut self.network,
             "vendor" => &mut self.vendor,
+            "trust" => &mut self.trust,
+            "basic" => &mut self.basic,
+            "login_in_path" => &mut self.login_in_path,
             _ => &mut self.mac,
         };
         *field = Some(text);
@@ -117,6 +137,9 @@ impl Reader<'_> {
             "password_file" => self.password_of_file(text).map(drop),
             "network" => credentials::network(text).map(drop),
             "mac" => credentials::mac_prefix(text).map(drop),
+            "trust" => permission(text, TRUST).map(drop),
+            "basic" => permission(text, BASIC).map(drop),
+            "login_in_path" => permission(text, LOGIN_IN_PATH).map(drop),
             _ => Ok(()),
         }
         .map_err(|problem| problem.at(name))
@@ -145,6 +168,10 @@ impl Reader<'_> {
         login.scope.network = fields.network.as_deref().map(credentials::network).transpose()?;
         login.scope.vendor = fields.vendor;
         login.scope.mac_prefix = fields.mac.as_deref().map(credentials::mac_prefix).transpose()?;
+        let permitted = |text: Option<String>, words| text.map_or(Ok(false), |text| permission(&text, words));
+        login.scope.trust_announced = permitted(fields.trust, TRUST)?;
+        login.allow_basic = permitted(fields.basic, BASIC)?;
+        login.allow_in_path = permitted(fields.login_in_path, LOGIN_IN_PATH)?;
         Ok(login)
     }
 
@@ -164,5 +191,15 @@ impl Reader<'_> {
                 .hint("name a file that holds the password alone; relative paths count from this file's folder")
         })?;
         Ok(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+    }
+}
+
+/// Whether the first of two words is given, rather than the second.
+fn permission(text: &str, [permitted, usual]: [&str; 2]) -> Result<bool, Problem> {
+    match text {
+        _ if text == permitted => Ok(true),
+        _ if text == usual => Ok(false),
+        _ => Err(Problem::new(format!("`{}` is not possible here", crate::text::clean(text)))
+            .hint(format!("write {permitted} or {usual}"))),
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::ShowFormat;
 use crate::cli::settings::Settings;
+use crate::model::Credential;
 
 /// Says that nothing is wrong: what is, was said while the settings were read.
 ///
@@ -13,9 +14,39 @@ use crate::cli::settings::Settings;
 /// Those of `out`.
 pub fn check(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     match &settings.config_file {
-        Some(path) => writeln!(out, "{} and the environment are fine", path.display()),
-        None => writeln!(out, "there is no configuration file; the environment is fine"),
+        Some(path) => writeln!(out, "{} and the environment are fine", path.display())?,
+        None => writeln!(out, "there is no configuration file; the environment is fine")?,
     }
+    for login in &settings.probe.credentials {
+        if let Some(note) = reach(login) {
+            writeln!(out, "note: {note}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Which devices get a login that is bound to a vendor or a MAC address, and what may go in plain text.
+fn reach(login: &Credential) -> Option<String> {
+    let scope = &login.scope;
+    let bound = match (&scope.vendor, &scope.mac_prefix) {
+        (None, None) => None,
+        _ if scope.trust_announced => {
+            Some("goes to any device that claims its vendor or MAC address (trust: announced)")
+        }
+        (Some(_), _) => Some(
+            "goes only to devices on the local link whose MAC address is registered to the vendor; \
+             `trust: announced` takes a device's own word",
+        ),
+        (None, Some(_)) => Some(
+            "goes only to devices whose MAC address the local link shows; `trust: announced` takes a device's own word",
+        ),
+    };
+    let basic = login.allow_basic.then_some("may go in plain text although a device offers Digest (basic: allow)");
+    let in_path = login
+        .allow_in_path
+        .then_some("may go in plain text in a stream's address where none is demanded (login_in_path: allow)");
+    let all: Vec<&str> = [bound, basic, in_path].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| format!("the login of `{}` {}", crate::text::clean(&login.user), all.join("; ")))
 }
 
 /// Prints every setting with where its value comes from. Passwords show as `***`.
@@ -79,6 +110,17 @@ mod tests {
             let values = |layer: &Layer| layer.given(key.name()).unwrap().values.clone();
             assert_eq!(values(&read), values(&layer), "{}", key.name());
         }
+    }
+
+    #[test]
+    fn a_check_says_how_far_a_login_goes() {
+        let mut login = Credential::new("viewer", "hunter2");
+        assert_eq!(reach(&login), None);
+        login.scope.vendor = Some("Axis".to_owned());
+        assert!(reach(&login).unwrap().contains("local link"));
+        (login.scope.trust_announced, login.allow_basic) = (true, true);
+        let said = reach(&login).unwrap();
+        assert!(said.contains("claims") && said.contains("basic: allow") && !said.contains("hunter2"), "{said}");
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn holds(condition: FailOn, report: &Report, baseline: Option<&Report>) -> Optio
         }
         FailOn::NoneFound => devices.is_empty().then(|| "no camera was found".to_owned()),
         FailOn::AuthRequired => any("a login is needed or was refused", &|d| {
-            with_status(StreamStatus::AuthRequired)(d) || d.login_attempts.is_some_and(|l| l.refused > 0)
+            with_status(StreamStatus::AuthRequired)(d) || d.login_attempts.is_some_and(|l| l.counted() > 0)
         }),
         FailOn::NotStreaming => any("no stream delivers frames", &|d| {
             !d.streams.is_empty() && d.streams.iter().all(|s| s.status != StreamStatus::Streaming)

@@ -112,7 +112,7 @@ pub fn camera() -> Device {
     d.firmware = Some("V5.4.5 build 170124".into());
     d.serial = Some("DS-2CD2042WD-I20170301AAWR012345678".into());
     d.addresses.push("fe80::4619:b6ff:fe00:1".parse().unwrap());
-    d.login_attempts = Some(LoginAttempts { refused: 1, limit: 2 });
+    d.login_attempts = Some(LoginAttempts { refused: 1, unclear: 0, limit: 2 });
     let mut web = Service::new(Protocol::Http, Transport::Tcp, 80);
     web.url = Some("http://10.77.0.10/".into());
     web.server = Some("App-webs/".into());
@@ -225,7 +225,7 @@ fn recorder() -> Device {
 fn refused() -> Device {
     let mut d = made(device("10.77.0.13", Kind::Intercom, 0.7), "2N", "2N IP Verso");
     d.services = vec![rtsp(Some(vec![AuthScheme::Basic]))];
-    d.login_attempts = Some(LoginAttempts { refused: 2, limit: 2 });
+    d.login_attempts = Some(LoginAttempts { refused: 2, unclear: 0, limit: 2 });
     let url = "rtsp://10.77.0.13:554/h264_stream";
     d.streams =
         vec![failed(url, StreamStatus::AuthRequired, ErrorKind::Locked, "2 logins were refused; no more are tried")];

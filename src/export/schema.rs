@@ -95,7 +95,7 @@ mod tests {
             ("Audio", "", "codec sample_rate_hz channels bitrate_kbps"),
             ("LadderStep", "step ok ms", ""),
             ("StreamError", "kind message", ""),
-            ("LoginAttempts", "refused limit", ""),
+            ("LoginAttempts", "refused limit", "unclear"),
             ("Evidence", "fact value source weight", "detail"),
             ("StageError", "stage kind message", ""),
         ] {

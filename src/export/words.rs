@@ -113,7 +113,7 @@ impl Standing {
         let best = device.streams.iter().map(of_stream).min();
         best.unwrap_or_else(|| match device.kind {
             Kind::Other => Standing::NoVideo,
-            _ if device.login_attempts.is_some_and(|l| l.refused > 0) => Standing::LoginRefused,
+            _ if device.login_attempts.is_some_and(|l| l.counted() > 0) => Standing::LoginRefused,
             _ if device.services.iter().any(demands_login) => Standing::LoginNeeded,
             _ => Standing::NoPicture,
         })

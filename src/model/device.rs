@@ -164,8 +164,34 @@ impl Evidence {
 pub struct LoginAttempts {
     /// Refused.
     pub refused: u32,
+    /// Answered neither by success nor by a refusal, or not at all; they count towards the limit like refusals.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unclear: u32,
     /// Allowed.
     pub limit: u32,
+}
+
+impl LoginAttempts {
+    /// Those that count towards the limit.
+    pub fn counted(self) -> u32 {
+        self.refused.saturating_add(self.unclear)
+    }
+}
+
+/// In words: `1 of 2 refused`, and how many of them were answered unclearly.
+impl std::fmt::Display for LoginAttempts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} refused", self.counted(), self.limit)?;
+        match self.unclear {
+            0 => Ok(()),
+            unclear => write!(f, " ({unclear} answered unclearly)"),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks this way")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Something that went wrong while a device was looked at.

@@ -25,8 +25,10 @@ impl Finding {
 pub enum FindingKind {
     /// The address answered to a discovery method.
     Seen(Method),
-    /// The link-layer address it answers from.
+    /// The link-layer address it answers from, as the link itself shows it (ARP, the neighbour table).
     Mac(MacAddr),
+    /// A link-layer address the device states as its own, in an answer of any protocol; it can state what it likes.
+    StatedMac(MacAddr),
     /// An identity the device states itself: an ONVIF endpoint's or UPnP device's UUID, lower case, without `urn:uuid:`.
     EndpointId(String),
     /// A further address of the same device, by its own word.

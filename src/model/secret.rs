@@ -49,12 +49,23 @@ pub struct Credential {
     pub password: Secret,
     /// The devices it is meant for; empty means any.
     pub scope: CredentialScope,
+    /// The password may go in plain text (Basic) also to a device that offers Digest elsewhere.
+    pub allow_basic: bool,
+    /// The password may go in the address of a request (in plain text) also where the device demanded no login or offers
+    /// Digest.
+    pub allow_in_path: bool,
 }
 
 impl Credential {
     /// A login for any device.
     pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
-        Credential { user: user.into(), password: Secret::new(password), scope: CredentialScope::default() }
+        Credential {
+            user: user.into(),
+            password: Secret::new(password),
+            scope: CredentialScope::default(),
+            allow_basic: false,
+            allow_in_path: false,
+        }
     }
 }
 
@@ -67,6 +78,8 @@ pub struct CredentialScope {
     pub vendor: Option<String>,
     /// A MAC address or prefix as lower-case hex digits without separators.
     pub mac_prefix: Option<String>,
+    /// Vendor and MAC address may be the device's own word, rather than what the link shows.
+    pub trust_announced: bool,
 }
 
 impl CredentialScope {
@@ -97,6 +110,7 @@ mod tests {
             network: "192.0.2.0/24".parse().ok(),
             vendor: Some("axis".into()),
             mac_prefix: Some("accc8e".into()),
+            trust_announced: false,
         };
         let mac = "ac:cc:8e:00:00:01".parse().ok();
         assert!(scope.covers(ip, Some("Axis"), mac));

@@ -35,6 +35,7 @@ impl FindingKind {
             FindingKind::Error(error) => error.texts(of),
             FindingKind::Seen(_)
             | FindingKind::Mac(_)
+            | FindingKind::StatedMac(_)
             | FindingKind::Address(_)
             | FindingKind::StreamHint(_)
             | FindingKind::LoginAttempts(_)

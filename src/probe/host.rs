@@ -15,8 +15,8 @@ use super::{Farewells, FindingSender, Logins, PortProber};
 use crate::identify::signature::{Field, Signatures};
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Credential, ErrorKind, Evidence, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Protocol, Service,
-    StageError, StreamStatus,
+    Credential, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Protocol,
+    Service, StageError, StreamStatus,
 };
 use crate::net::{Connection, Dialer, Net, NetError, Stage};
 
@@ -41,7 +41,10 @@ struct RtspPace {
 
 #[derive(Debug, Default, Clone)]
 struct Facts {
+    /// As the link shows it.
     mac: Option<MacAddr>,
+    /// As the device states it.
+    stated_mac: Option<MacAddr>,
     evidence: Vec<Evidence>,
     services: Vec<Service>,
     hints: Vec<StreamHint>,
@@ -61,6 +64,7 @@ impl HostFacts {
         let mut facts = self.lock();
         match kind {
             FindingKind::Mac(mac) => facts.mac = Some(*mac),
+            FindingKind::StatedMac(mac) => facts.stated_mac = Some(*mac),
             FindingKind::Evidence(e) if facts.evidence.len() < MOST && !facts.evidence.contains(e) => {
                 facts.evidence.push(e.clone());
             }
@@ -302,8 +306,9 @@ impl HostContext {
         protocols.iter().any(|protocol| facts.streams.contains(protocol))
     }
 
-    /// The MAC address, where it is known.
-    pub fn mac(&self) -> Option<MacAddr> {
+    /// The MAC address as the link shows it (ARP, the neighbour table), which a device cannot choose as freely as what it
+    /// says of itself; none for hosts behind a router.
+    fn mac_of_link(&self) -> Option<MacAddr> {
         self.facts.lock().mac
     }
 
@@ -330,17 +335,26 @@ impl HostContext {
         matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
     }
 
-    /// The logins meant for this device, the one that worked before first.
+    /// The vendor, where more than the device's own word speaks for it: the maker of its network card as the link shows it,
+    /// and a second fact that says the same.
+    fn vendor_of_link(&self) -> Option<String> {
+        let vendor = self.vendor()?;
+        let names = |e: &Evidence| e.fact == Fact::Vendor && e.value.eq_ignore_ascii_case(&vendor);
+        let by_link = self.mac_of_link().is_some_and(|mac| crate::identify::oui::evidence(mac).iter().any(names));
+        let by_second = || self.evidence().iter().any(|e| names(e) && e.source != EvidenceSource::Oui);
+        (by_link && by_second()).then_some(vendor)
+    }
+
+    /// The logins meant for this device, the one that worked before first. A login bound to a MAC address or a vendor goes by
+    /// what the link shows, unless the user trusts the device's own word for it.
     pub fn credentials(&self) -> Vec<Credential> {
-        let vendor = self.vendor();
-        let mac = self.mac();
-        let mut fitting: Vec<Credential> = self
-            .options
-            .credentials
-            .iter()
-            .filter(|c| c.scope.covers(self.ip, vendor.as_deref(), mac))
-            .cloned()
-            .collect();
+        let (mac, vendor) = (self.mac_of_link(), self.vendor_of_link());
+        let stated = self.facts.lock().stated_mac;
+        let covers = |credential: &&Credential| match credential.scope.trust_announced {
+            true => credential.scope.covers(self.ip, self.vendor().as_deref(), mac.or(stated)),
+            false => credential.scope.covers(self.ip, vendor.as_deref(), mac),
+        };
+        let mut fitting: Vec<Credential> = self.options.credentials.iter().filter(covers).cloned().collect();
         if let Some(worked) = self.logins.worked()
             && let Some(at) = fitting.iter().position(|c| *c == worked)
         {

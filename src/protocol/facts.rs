@@ -43,7 +43,7 @@ impl Facts {
 
     /// Adds the MAC address the device states, if a station can have it.
     pub fn mac(&mut self, mac: Option<MacAddr>) {
-        self.findings.extend(mac.filter(|m| m.is_station()).map(FindingKind::Mac));
+        self.findings.extend(mac.filter(|m| m.is_station()).map(FindingKind::StatedMac));
     }
 
     /// Adds a text to be looked up in the signatures; cleaned.

@@ -384,7 +384,7 @@ fn redact(redactor: &Redactor, kind: TextKind<'_>, text: &mut String) {
 /// What a finding lets us conclude without asking anybody: a MAC address speaks for a maker.
 fn follow_up(finding: &Finding) -> Vec<Finding> {
     match &finding.kind {
-        FindingKind::Mac(mac) => crate::identify::oui::evidence(*mac)
+        FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => crate::identify::oui::evidence(*mac)
             .into_iter()
             .map(|evidence| Finding::new(finding.ip, FindingKind::Evidence(evidence)))
             .collect(),

@@ -123,7 +123,7 @@ fn mistakes_with_a_login_are_told_without_it() {
     error: bad.yaml:3:15: credentials: expected one value
     error: key.yaml:3:5: unknown key `pasword`
     hint: did you mean `password`?
-    hint: keys of a login are user, password, password_env, password_file, network, vendor, mac
+    hint: keys of a login are user, password, password_env, password_file, network, vendor, mac, trust, basic, login_in_path
     error: TARGET: `rtsp://127.88.3.1/` is a URL, not a target of a scan
     hint: one device or stream is looked at with `camscan probe URL`
     error: unrecognized subcommand 'rtsp://127.88.3.1/'

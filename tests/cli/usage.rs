@@ -350,7 +350,7 @@ fn wrong_keys_and_values_in_the_configuration_file() {
     --- credentials: |   - user: admin |     pasword: x
     error: camscan.yaml:3:5: unknown key `pasword`
     hint: did you mean `password`?
-    hint: keys of a login are user, password, password_env, password_file, network, vendor, mac
+    hint: keys of a login are user, password, password_env, password_file, network, vendor, mac, trust, basic, login_in_path
     --- targets: [10.0.0.0/8]
     error: the targets hold 16777214 addresses, more than the 1048576 of one scan
     hint: scan smaller networks, one after the other, or leave some out with --exclude

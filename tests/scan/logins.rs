@@ -37,7 +37,7 @@ async fn refusals_never_pass_the_limit_over_all_protocols_together() {
         let given = net.asked_of("192.0.2.10").iter().filter(|a| a.has_login()).count();
         assert_eq!(given, limit as usize);
         let attempts = outcome.device("192.0.2.10").login_attempts;
-        assert_eq!(attempts.map_or(0, |a| a.refused), limit);
+        assert_eq!(attempts.map_or(0, |a| a.counted()), limit);
     }
 }
 
@@ -67,8 +67,12 @@ enum Verdict {
     /// Nothing came: it may have been refused, and the device may have counted it.
     Silence,
     Closed,
-    /// An answer that says nothing about it.
+    /// An answer that is neither success nor refusal.
     Status(u16),
+    /// Success without anything in it.
+    Empty,
+    /// Refused, and called a nonce too old.
+    Stale,
 }
 
 /// What a device says to whoever brings none.
@@ -83,8 +87,10 @@ enum Greeting {
 #[derive(Debug, Default)]
 struct Tried {
     logins: usize,
-    /// Which logins have been accepted over RTSP, and over HTTP: silence after that refuses nothing.
-    accepted: HashSet<(bool, String)>,
+    /// Which logins have been accepted over which protocol: what is unclear after that refuses nothing.
+    accepted: HashSet<(&'static str, String)>,
+    /// Which have found nothing where nothing else was said of them.
+    looked_at: HashSet<String>,
     counted: u32,
     talk: Vec<String>,
 }
@@ -117,10 +123,6 @@ impl Moody {
         let mut tried = self.tried.lock().unwrap();
         let has_login = text.to_ascii_lowercase().contains("\nauthorization:") || text.contains("UsernameToken");
         let line = text.lines().next().unwrap_or_default();
-        // A sign of life is answered when nobody may be listening any more, so its refusal cannot be known of.
-        if matches!(text.split(' ').next(), Some("OPTIONS" | "GET_PARAMETER")) && text.contains("\nSession:") {
-            return Some(welcome(text));
-        }
         if !has_login {
             let greeting = self.greetings[tried.talk.len() % self.greetings.len()];
             tried.talk.push(format!("{line}: {greeting:?}"));
@@ -128,15 +130,21 @@ impl Moody {
         }
         let verdict = self.verdicts.get(tried.logins).copied().unwrap_or(Verdict::Refused);
         tried.logins += 1;
-        let login = (text.contains("RTSP/1.0"), user(text));
-        let is_count = match verdict {
-            Verdict::Refused => true,
-            Verdict::Silence | Verdict::Closed => !tried.accepted.contains(&login),
-            Verdict::Accepted | Verdict::Status(_) => false,
+        let protocol = match text.split(' ').next() {
+            _ if text.contains("RTSP/1.0") => "rtsp",
+            Some("POST") => "onvif",
+            _ => "http",
         };
-        tried.counted += u32::from(is_count);
+        let login = (protocol, user(text));
+        let is_known = tried.accepted.contains(&login);
+        let is_looked_at = matches!(verdict, Verdict::Status(404))
+            || matches!(verdict, Verdict::Status(454..=461)) && protocol == "rtsp";
+        tried.counted += u32::from(!is_known && !is_looked_at && verdict != Verdict::Accepted);
         if verdict == Verdict::Accepted {
+            tried.looked_at.remove(&login.1);
             tried.accepted.insert(login);
+        } else if is_looked_at && !is_known {
+            tried.looked_at.insert(login.1);
         }
         tried.talk.push(format!("{line} with a login: {verdict:?}"));
         match verdict {
@@ -145,6 +153,11 @@ impl Moody {
             Verdict::Silence => Some(Vec::new()),
             Verdict::Closed => None,
             Verdict::Status(status) => Some(say(text, &format!("{status} No"), "", "")),
+            Verdict::Empty => Some(say(text, "200 OK", "", "")),
+            Verdict::Stale => {
+                let challenge = "WWW-Authenticate: Digest realm=\"IP Camera\", nonce=\"9a\", stale=true\r\n";
+                Some(say(text, "401 Unauthorized", challenge, ""))
+            }
         }
     }
 }
@@ -209,7 +222,9 @@ fn verdicts() -> impl Strategy<Value = Vec<Verdict>> {
         3 => Just(Verdict::Refused),
         1 => Just(Verdict::Silence),
         1 => Just(Verdict::Closed),
-        1 => prop::sample::select(vec![404u16, 500, 503]).prop_map(Verdict::Status),
+        1 => Just(Verdict::Empty),
+        1 => Just(Verdict::Stale),
+        3 => prop::sample::select(vec![302u16, 400, 403, 404, 405, 406, 454, 455, 461, 500, 503]).prop_map(Verdict::Status),
     ];
     prop::collection::vec(verdict, 0..12)
 }
@@ -244,9 +259,10 @@ proptest! {
         });
         let tried = device.tried.lock().unwrap();
         prop_assert!(tried.counted <= limit, "{} of {limit}:\n{}", tried.counted, tried.talk.join("\n"));
+        prop_assert!(tried.looked_at.len() <= 1, "{:?}:\n{}", tried.looked_at, tried.talk.join("\n"));
         prop_assert!(logins > 0 || tried.logins == 0);
         // What the report says of it is no less.
-        let said = outcome.device("192.0.2.10").login_attempts.map_or(0, |attempts| attempts.refused);
+        let said = outcome.device("192.0.2.10").login_attempts.map_or(0, |attempts| attempts.counted());
         prop_assert!(said >= tried.counted && said <= limit, "{said} of {}:\n{}", tried.counted, tried.talk.join("\n"));
     }
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod logins;
 mod mistakes;
 mod net;
+mod promises;
 mod servers;
 mod sessions;
 mod stopping;

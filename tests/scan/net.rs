@@ -148,6 +148,11 @@ impl FakeNet {
         }
     }
 
+    /// The MAC address a host answers ARP with.
+    pub fn mac(&self, ip: &str, mac: MacAddr) {
+        self.lock().macs.insert(ip.parse().unwrap(), mac);
+    }
+
     /// The next connects to `ip` fail with these errors of Linux.
     pub fn fail_connects(&self, ip: &str, errors: &[i32]) {
         self.lock().failing.insert(ip.parse().unwrap(), errors.iter().copied().collect());

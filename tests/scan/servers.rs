@@ -207,3 +207,33 @@ pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
         .into_bytes()
 }
+
+/// Serves a text protocol of the RTSP family: `answer` gives the bytes for each request, and none closes the connection.
+pub fn talking(net: &FakeNet, at: &str, answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) {
+    let (answer, of, net_of_server) = (std::sync::Arc::new(answer), at.to_owned(), net.clone());
+    net.serve(at, move |mut stream| {
+        let (answer, of, net) = (answer.clone(), of.clone(), net_of_server.clone());
+        async move {
+            let mut buffer = Vec::new();
+            loop {
+                while let Some(text) = whole_request(&mut buffer) {
+                    let asked = net.note(of.parse().unwrap(), text);
+                    let Some(bytes) = answer(&asked) else { return };
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+                if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// An RTSP answer to a request, with headers and a body.
+pub fn rtsp(asked: &Asked, status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
+    let cseq = asked.header("CSeq").unwrap_or("0");
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    Some(format!("RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n{headers}{length}\r\n{body}").into_bytes())
+}

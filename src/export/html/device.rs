@@ -164,7 +164,7 @@ fn header(page: &mut Markup, title: &'static str, columns: &[&'static str]) {
 
 fn about(page: &mut Markup, device: &Device) {
     let addresses: Vec<String> = device.addresses.iter().map(IpAddr::to_string).collect();
-    let logins = device.login_attempts.map(|l| format!("{} of {} refused", l.refused, l.limit));
+    let logins = device.login_attempts.map(|l| l.to_string());
     let facts = [
         ("Vendor", device.vendor.clone()),
         ("Model", device.model.clone()),

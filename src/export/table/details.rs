@@ -82,7 +82,7 @@ fn of_device(device: &Device, details: &mut Details) {
     });
     details.table("evidence", &evidence.collect::<Vec<_>>());
     if let Some(logins) = device.login_attempts {
-        details.add("logins", Tone::Plain, &format!("{} of {} refused", logins.refused, logins.limit));
+        details.add("logins", Tone::Plain, &logins.to_string());
     }
     for error in &device.errors {
         details.add("error", Tone::Bad, &format!("{}: {}: {}", error.stage, name_of(&error.kind), error.message));

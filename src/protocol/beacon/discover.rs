@@ -141,7 +141,7 @@ mod tests {
         let said = |kind: FindingKind| findings.iter().filter(|f| f.kind == kind).count();
         assert_eq!(said(FindingKind::Seen(Method::Beacon)), 1);
         assert_eq!(said(FindingKind::Address("192.0.0.64".parse().unwrap())), 1);
-        assert_eq!(said(FindingKind::Mac("44:19:b6:00:00:01".parse().unwrap())), 1);
+        assert_eq!(said(FindingKind::StatedMac("44:19:b6:00:00:01".parse().unwrap())), 1);
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s)
             if s.protocol == Protocol::Sadp && s.port == 37020 && !s.notes.is_empty())));
         assert!(

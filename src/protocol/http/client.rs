@@ -9,7 +9,6 @@ use crate::net::NetError;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
 use crate::text;
-use crate::wire::auth::login::Login;
 
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
@@ -216,18 +215,17 @@ pub async fn send(host: &HostContext, request: Request) -> Result<Response, Http
     }
 }
 
-/// Sends `request` once, with the answer to a login challenge where one is given, and reads the whole answer. Follows
-/// nothing and counts nothing: for those who keep a login over several requests.
+/// Sends `request` once, with this value of `Authorization` where there is one, and reads the whole answer. Follows nothing
+/// and counts nothing: for those who keep a login over several requests.
 ///
 /// # Errors
-/// As [`send`].
+/// Connection failures, time-outs before the headers, answers that are no HTTP.
 pub async fn send_once(
     host: &HostContext,
     request: &Request,
-    login: Option<&mut Login>,
+    authorization: Option<&[u8]>,
 ) -> Result<Response, HttpError> {
-    let authorization = login.map(|login| login.authorization(request.method, &request.target, &request.body));
-    let (mut response, mut body) = exchange(host, request, authorization.as_deref()).await?;
+    let (mut response, mut body) = exchange(host, request, authorization).await?;
     body.read_into(&mut response, request.max_body, host.request_deadline()).await;
     Ok(response)
 }
@@ -332,7 +330,7 @@ async fn ask(host: &HostContext, request: &Request) -> Result<(Response, Body), 
     let (mut response, mut body) = exchange(host, request, None).await?;
     match response.status {
         401 | 403 | 423 | 429 if request.login => {
-            login::heed(host, &mut response, &mut body).await;
+            login::check_lock(host, &mut response, &mut body).await;
             if response.status != 401 || host.logins.is_locked() {
                 return Ok((response, body));
             }

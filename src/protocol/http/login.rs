@@ -1,4 +1,4 @@
-//! Answers a login challenge with the user's credentials, never past what the host's logins allow.
+//! Answers a demand for a login over HTTP with the user's credentials, by the device's negotiation.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
 use crate::model::{ErrorKind, Protocol};
-use crate::probe::{HostContext, LoginTry};
+use crate::probe::negotiation::{Negotiation, Reply};
+use crate::probe::{HostContext, Verdict};
 use crate::wire::auth;
 use crate::wire::auth::lock::{LockSign, lock_sign};
-use crate::wire::auth::login::Login;
 
 /// What of a refusal is read for signs of a lock-out.
 const MAX_REFUSAL: usize = 16 * 1024;
@@ -19,7 +19,7 @@ const REFUSAL_PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks for signs of a lock-out in a refusal of a request without login: who is locked out already is told so before
 /// anything is tried, and a try would prolong it.
-pub(super) async fn heed(host: &HostContext, response: &mut Response, body: &mut Body) {
+pub(super) async fn check_lock(host: &HostContext, response: &mut Response, body: &mut Body) {
     if host.credentials().is_empty() {
         return;
     }
@@ -41,106 +41,94 @@ fn lock(text: &[u8]) -> Option<String> {
     lock_sign(text).filter(LockSign::says_stop).map(|sign| sign.sentence())
 }
 
-/// Tries the credentials one after the other, none again that was refused over HTTP. The last answer is returned, whatever it is; a note says when nothing
-/// more may be tried.
+/// Tries the credentials one after the other on a request whose answer demands a login. The last answer is returned,
+/// whatever it is; a note says when nothing more may be tried.
 ///
 /// # Errors
-/// As [`super::client::send`].
+/// Connection failures, time-outs before the headers, answers that are no HTTP.
 pub(super) async fn answer(
     host: &HostContext,
     request: &Request,
     response: Response,
     body: Body,
 ) -> Result<(Response, Body), HttpError> {
-    let outcome = walk(host, request, (response, body)).await;
+    let mut negotiation = Negotiation::new(host.logins.clone(), Protocol::Http, request.tls);
+    let outcome = negotiate(host, request, (response, body), &mut negotiation).await;
     host.say_logins().await;
     outcome
 }
 
-async fn walk(
+async fn negotiate(
     host: &HostContext,
     request: &Request,
     (mut response, mut body): (Response, Body),
+    negotiation: &mut Negotiation,
 ) -> Result<(Response, Body), HttpError> {
-    for credential in host.credentials() {
-        if host.logins.was_refused(Protocol::Http, &credential) {
-            continue;
-        }
-        let challenges = auth::challenges(&response.challenges);
-        let Some(challenge) = auth::choose(&challenges) else { break };
-        let Some(attempt) = host.logins.begin() else {
-            response.notes.extend(host.logins.stopped());
-            break;
+    let mut carried_login = false;
+    loop {
+        let reply = match carried_login {
+            true => reply(host, &mut response, &mut body).await,
+            false => Reply::new(Verdict::Unsent).demanding(auth::challenges(&response.challenges)),
         };
+        response.logged_in = carried_login && reply.verdict == Verdict::Taken;
+        let (credentials, deadline) = (host.credentials(), host.request_deadline());
+        let next = negotiation.answered(reply, &credentials);
+        if !negotiation.settled(next, &credentials, deadline).await {
+            if response.status == 401 {
+                response.notes.extend(why_none(host, negotiation));
+            }
+            return Ok((response, body));
+        }
         // Its place among the host's connections is needed for the next.
         drop(body);
-        let mut login = Login::new(challenge.clone(), credential, fastrand::u64(..));
-        let mut outcome = send(host, request, &mut login).await;
-        if let Ok((response, _)) = &outcome
-            && response.status == 401
-        {
-            let challenges = auth::challenges(&response.challenges);
-            // Only an outright "stale" is no refusal here: the nonce answered was given a moment ago.
-            if challenges.iter().any(auth::Challenge::is_stale)
-                && let Some(mut renewed) = login.renewed(&challenges, fastrand::u64(..))
-            {
-                drop(outcome);
-                outcome = send(host, request, &mut renewed).await;
+        let authorization = negotiation.authorization(request.method, &request.target, &request.body);
+        carried_login = true;
+        (response, body) = match exchange(host, request, authorization.as_deref()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Without a connection nothing was sent; a connection that broke may have carried a refusal.
+                let unsent = matches!(
+                    error.kind,
+                    ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Local
+                );
+                negotiation.unanswered(!unsent);
+                return Err(error);
             }
-        }
-        (response, body) = settle(host, attempt, &login, outcome).await?;
-        if response.status != 401 || host.logins.stopped().is_some() {
-            break;
-        }
+        };
     }
-    Ok((response, body))
 }
 
-async fn send(host: &HostContext, request: &Request, login: &mut Login) -> Result<(Response, Body), HttpError> {
-    let authorization = login.authorization(request.method, &request.target, &request.body);
-    exchange(host, request, Some(&authorization)).await
-}
-
-/// Counts what came of a login.
-async fn settle(
-    host: &HostContext,
-    attempt: LoginTry,
-    login: &Login,
-    outcome: Result<(Response, Body), HttpError>,
-) -> Result<(Response, Body), HttpError> {
-    let (mut response, mut body) = match outcome {
-        Ok(answer) => answer,
-        Err(error) => {
-            // Without a connection nothing was sent; a connection that broke may have carried a refusal.
-            if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Local) {
-                attempt.undecided();
-            }
-            return Err(error);
-        }
+/// Why no login is tried, or no further one.
+fn why_none(host: &HostContext, negotiation: &Negotiation) -> Option<String> {
+    let withheld = || {
+        negotiation.is_withheld().then(|| {
+            "no login was tried: the password would go in plain text (Basic), although the device offers Digest elsewhere \
+             (`basic: allow` permits it)"
+                .to_owned()
+        })
     };
-    match response.status {
-        401 | 403 | 423 | 429 => {
-            let known_good = host.logins.worked().is_some_and(|c| c == *login.credential());
-            if response.status == 403 && known_good {
-                // A login that is good elsewhere and may not see this.
-                attempt.undecided();
-            } else {
-                attempt.refused();
-                host.logins.note_refused(Protocol::Http, login.credential());
-            }
-            let (text, _) = body.read_all(MAX_REFUSAL, host.request_deadline()).await;
-            let busy = matches!(response.status, 423 | 429);
-            if let Some(why) = lock(&text).or_else(|| busy.then(|| format!("answered {} to a login", response.status)))
-            {
-                host.logins.lock_out(why.clone());
-                response.notes.push(why);
-            }
-            body.put_back(text);
-        }
-        _ => {
-            attempt.accepted(login.credential());
-            response.logged_in = true;
-        }
+    host.logins.stopped().or_else(withheld)
+}
+
+/// What an answer to a request with a login means for it.
+async fn reply(host: &HostContext, response: &mut Response, body: &mut Body) -> Reply {
+    let verdict = match response.status {
+        200..=299 => Verdict::Taken,
+        401 => Verdict::Refused,
+        403 => Verdict::Forbidden,
+        404 => Verdict::LookedAt,
+        _ => Verdict::Unclear,
+    };
+    let mut reply = Reply::new(verdict);
+    if matches!(response.status, 401 | 403 | 423 | 429) {
+        let (text, _) = body.read_all(MAX_REFUSAL, host.request_deadline()).await;
+        let busy = matches!(response.status, 423 | 429).then(|| format!("answered {} to a login", response.status));
+        reply.lock = lock(&text).or(busy);
+        response.notes.extend(reply.lock.clone());
+        body.put_back(text);
     }
-    Ok((response, body))
+    match response.status {
+        401 => reply.demanding(auth::challenges(&response.challenges)),
+        _ => reply,
+    }
 }

@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(facts.value(Fact::Hostname), Some("axis-accc8e000001.local"));
         assert_eq!(facts.value(Fact::Name), Some("AXIS M1065-LW - ACCC8E000001"));
         assert_eq!(facts.value(Fact::Kind), Some("camera"));
-        assert!(facts.findings.contains(&FindingKind::Mac("ac:cc:8e:00:00:01".parse().unwrap())));
+        assert!(facts.findings.contains(&FindingKind::StatedMac("ac:cc:8e:00:00:01".parse().unwrap())));
         assert_eq!(facts.findings[0], FindingKind::Seen(Method::Mdns));
         assert!(facts.observed.contains(&(Field::MdnsService, "_axis-video._tcp".into())));
     }

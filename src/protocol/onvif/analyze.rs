@@ -227,7 +227,7 @@ impl<'a> Inquiry<'a> {
             // Of several interfaces only the one with this address is meant.
             let only = interfaces.first().filter(|_| interfaces.len() == 1);
             if let Some(interface) = own.or(only) {
-                self.host.say(FindingKind::Mac(interface.mac)).await;
+                self.host.say(FindingKind::StatedMac(interface.mac)).await;
             }
         }
         if let Some(name) = self.device(Call::GetHostname).await.as_ref().and_then(wire::hostname) {

@@ -3,15 +3,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::login;
 use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
-use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind};
-use crate::probe::HostContext;
+use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind, Protocol};
+use crate::probe::negotiation::Negotiation;
+use crate::probe::{HostContext, Verdict};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
 use crate::protocol::transcript;
 use crate::protocol::xml::Element;
-use crate::wire::auth::login::Login;
-use crate::wire::auth::{self, Challenge};
+use crate::wire::auth;
 
 /// The most of an answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -71,18 +72,6 @@ impl CallError {
     }
 }
 
-/// How requests are signed.
-pub(super) enum Session {
-    /// Not at all: no login was demanded yet.
-    Anonymous,
-    /// By a token in the envelope.
-    Wsse(Credential),
-    /// By HTTP Digest, or Basic where nothing else is offered.
-    Http(Box<Login>),
-    /// Not at all: no login is left to try.
-    Closed(CallError),
-}
-
 /// A device that speaks ONVIF.
 pub struct Client<'a> {
     pub(super) host: &'a HostContext,
@@ -97,7 +86,7 @@ pub struct Client<'a> {
     dialect: Dialect,
     /// How much the device's clock is ahead of ours; none until it has told.
     clock: Option<SignedDuration>,
-    pub(super) session: Session,
+    negotiation: Negotiation,
 }
 
 /// An answer's envelope and the HTTP message that brought it.
@@ -113,13 +102,13 @@ impl<'a> Client<'a> {
     pub async fn open(host: &'a HostContext, device: Endpoint, announced: bool) -> Result<Client<'a>, CallError> {
         let mut client = Client {
             host,
-            device,
             demanded: Vec::new(),
             has_spoken: false,
             answers: Vec::new(),
             dialect: Dialect::WithAction,
             clock: None,
-            session: Session::Anonymous,
+            negotiation: Negotiation::new(host.logins.clone(), Protocol::Onvif, device.tls).with_tokens(),
+            device,
         };
         let mut refused = CallError::NotSoap(0);
         for dialect in Dialect::ALL {
@@ -171,9 +160,9 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Whether requests are signed.
+    /// Whether requests carry a login.
     pub fn is_logged_in(&self) -> bool {
-        matches!(self.session, Session::Wsse(_) | Session::Http(_))
+        self.negotiation.is_logged_in()
     }
 
     /// Makes a call, without login as long as the device demands none.
@@ -181,36 +170,48 @@ impl<'a> Client<'a> {
     /// # Errors
     /// No answer, a fault, or a login that cannot be given.
     pub async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Element, CallError> {
-        if self.is_logged_in()
-            && let Some(stopped) = self.host.logins.stopped()
-        {
-            self.session = Session::Closed(CallError::login(ErrorKind::Locked, stopped));
-        }
-        let mut session = std::mem::replace(&mut self.session, Session::Anonymous);
-        let outcome = self.transmit(endpoint, call, &mut session).await;
-        let is_signed = matches!(session, Session::Wsse(_) | Session::Http(_));
-        let closed = if let Session::Closed(why) = &session { Some(why.clone()) } else { None };
-        self.session = session;
+        let was_logged_in = self.is_logged_in();
+        let outcome = self.negotiate(endpoint, call).await;
+        self.host.say_logins().await;
         let (response, answer) = outcome?;
-        if matches!(answer, Answer::Fault(_)) {
-            self.heed_lock(&response);
-        }
         match answer {
             Answer::Body(body) => Ok(body),
             answer if !demands_login(&response, &answer) => Err(failure(&response, answer)),
-            answer if is_signed => {
-                // It was taken before; for what the device now calls a lack of rights it may count it all the same.
-                self.note_refusal(None, &response, &answer);
-                self.host.say_logins().await;
+            answer if was_logged_in => {
+                // What the device now calls a lack of rights it may count like a wrong login.
                 let what = if let Answer::Fault(fault) = answer { fault.to_string() } else { "no right".to_owned() };
                 Err(CallError::login(ErrorKind::AuthRefused, format!("{}: {what}", call.name())))
             }
-            answer => {
-                self.note_demand(&response, &answer);
-                match closed {
-                    Some(why) => Err(why),
-                    None => self.login(endpoint, call, &response).await,
+            _ => Err(login::why_refused(self.host, &self.negotiation)),
+        }
+    }
+
+    /// Sends a call, with a login where one is demanded, until its answer stands.
+    async fn negotiate(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Exchange, CallError> {
+        self.negotiation.set_encrypted(endpoint.tls);
+        self.negotiation.begin_more();
+        self.negotiation.prepare_until(self.host.request_deadline()).await;
+        loop {
+            let (response, answer) = match self.transmit(endpoint, call).await {
+                Ok(exchange) => exchange,
+                Err(error) => {
+                    // A connection that never came about carried no login.
+                    let unsent = matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls);
+                    self.negotiation.unanswered(!unsent);
+                    return Err(error);
                 }
+            };
+            if demands_login(&response, &answer) {
+                self.note_demand(&response, &answer);
+            }
+            let mut reply = login::reply(&response, &answer, &self.negotiation);
+            if reply.verdict == Verdict::Stale && !self.reread_clock(&response).await {
+                reply.verdict = Verdict::Refused;
+            }
+            let (credentials, deadline) = (self.host.credentials(), self.host.request_deadline());
+            let next = self.negotiation.answered(reply, &credentials);
+            if !self.negotiation.settled(next, &credentials, deadline).await {
+                return Ok((response, answer));
             }
         }
     }
@@ -248,35 +249,12 @@ impl<'a> Client<'a> {
         self.clock.is_some()
     }
 
-    /// Sends a call once, signed as the session says; a Digest login whose nonce ran out is renewed once.
-    pub(super) async fn transmit(
-        &mut self,
-        endpoint: &Endpoint,
-        call: Call<'_>,
-        session: &mut Session,
-    ) -> Result<Exchange, CallError> {
-        let token = match session {
-            Session::Wsse(credential) => Some(self.token(credential)),
-            _ => None,
-        };
+    /// Sends a call once, with the login of the moment.
+    async fn transmit(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Exchange, CallError> {
+        let token = self.negotiation.token().map(|credential| self.token(&credential));
         let request = self.request(endpoint, call, token.as_ref());
-        let response = match session {
-            Session::Http(login) => {
-                let answer = client::send_once(self.host, &request, Some(login.as_mut())).await?;
-                let newer = auth::challenges(&answer.challenges);
-                let is_known_good = self.host.logins.worked().is_some_and(|c| c == *login.credential());
-                match login.renewed(&newer, fastrand::u64(..)) {
-                    Some(renewed)
-                        if answer.status == 401 && (is_known_good || newer.iter().any(Challenge::is_stale)) =>
-                    {
-                        **login = renewed;
-                        client::send_once(self.host, &request, Some(login.as_mut())).await?
-                    }
-                    _ => answer,
-                }
-            }
-            _ => client::send_once(self.host, &request, None).await?,
-        };
+        let authorization = self.negotiation.authorization(request.method, &request.target, &request.body);
+        let response = client::send_once(self.host, &request, authorization.as_deref()).await?;
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));

@@ -88,7 +88,7 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     if !has_video && walked.cut_short.is_none() && host.may_guess() {
         // Many serve one client at a time.
         client.disconnect();
-        described = in_path::look(host, port, tls).await;
+        described = in_path::look(host, port, tls, client.challenges().is_some()).await;
         for (_, stream) in &described {
             host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
         }

@@ -10,13 +10,14 @@ use tokio::time::Instant;
 use super::channel::{Channel, Failure};
 use super::error::{Ladder, RtspError, kind_of_status};
 use super::headers::Headers;
-use super::login::Logging;
+use super::login;
 use super::url::RtspUrl;
 use super::wire::{Request, Response, Spoken};
-use crate::model::{AuthScheme, ErrorKind, Step};
+use crate::model::{AuthScheme, ErrorKind, Protocol, Step};
 use crate::net::Stage;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
+use crate::probe::negotiation::Negotiation;
 use crate::protocol::transcript::Transcript;
 use crate::wire::auth::{self, Challenge};
 use describe::Walk;
@@ -33,7 +34,7 @@ pub struct Client {
     origin: (u16, bool),
     at: (u16, bool),
     pub(super) channel: Option<Channel>,
-    pub(super) logging: Logging,
+    pub(super) negotiation: Negotiation,
     pub(super) ladder: Ladder,
     cseq: u32,
     /// The number of the last request, while its answer has not come.
@@ -56,7 +57,7 @@ impl Client {
             origin: (port, tls),
             at: (port, tls),
             channel: None,
-            logging: Logging::new(host.clone()),
+            negotiation: Negotiation::new(host.logins.clone(), Protocol::Rtsp, tls),
             ladder: Ladder::default(),
             cseq: 0,
             unanswered: None,
@@ -73,7 +74,7 @@ impl Client {
 
     /// The same, but it never logs in.
     pub fn without_login(mut self) -> Self {
-        self.logging.forbid();
+        self.negotiation.forbid();
         self
     }
 
@@ -123,21 +124,40 @@ impl Client {
     }
 
     /// Sends a request and reads its answer, logging in when that is demanded. The answer is a 401 only when no login
-    /// helped.
+    /// helped. What asks for something new goes without a login first, what belongs to a session with the login that
+    /// opened it.
     pub(super) async fn request(&mut self, request: &Request, may_reconnect: bool) -> Result<Response, RtspError> {
-        self.logging.begin_request();
+        match request.method.as_str() {
+            "DESCRIBE" | "OPTIONS" => self.negotiation.begin(),
+            _ => {
+                self.negotiation.begin_more();
+                self.negotiation.prepare_until(self.host.request_deadline()).await;
+            }
+        }
+        let is_describe = request.method == "DESCRIBE";
         loop {
-            let response = match self.exchange(request, self.host.options.request_timeout, may_reconnect).await {
+            let outcome = self.exchange(request, self.host.options.request_timeout, may_reconnect).await;
+            let response = match outcome {
                 Ok(response) => response,
                 Err(error) => {
                     // Nothing was sent when the connection did not come about.
-                    self.logging.unanswered(!matches!(error.step, Step::Tcp | Step::Tls)).await;
+                    self.negotiation.unanswered(!matches!(error.step, Step::Tcp | Step::Tls));
+                    self.host.say_logins().await;
                     return Err(error);
                 }
             };
             self.learn(&response);
             let deadline = self.host.request_deadline();
-            if !self.logging.answered(&response, self.server.as_deref(), deadline).await {
+            let reply = login::reply(&response, is_describe, self.server.as_deref());
+            let credentials = self.host.credentials();
+            let next = self.negotiation.answered(reply, &credentials);
+            let again = self.negotiation.settled(next, &credentials, deadline).await;
+            self.host.say_logins().await;
+            if !again {
+                return Ok(response);
+            }
+            if self.host.is_over() {
+                self.negotiation.unanswered(false);
                 return Ok(response);
             }
         }
@@ -164,9 +184,9 @@ impl Client {
                     self.heard(request, &response, took);
                     return Ok(response);
                 }
-                Err(Failure { kind: ErrorKind::Closed, heard: false })
-                    if reused && may_reconnect && self.logging.may_resend() =>
-                {
+                Err(Failure { kind: ErrorKind::Closed, heard: false }) if reused && may_reconnect => {
+                    // Closing may have been how a login was refused: it counts, and does not go along again.
+                    self.negotiation.unanswered(true);
                     may_reconnect = false;
                     self.channel = None;
                 }
@@ -229,7 +249,7 @@ impl Client {
         let mut headers = Headers::default();
         headers.push("CSeq", self.cseq.to_string().as_bytes());
         headers.push("User-Agent", USER_AGENT.as_bytes());
-        if let Some(authorization) = self.logging.authorization(&request.method, &request.url, &request.body) {
+        if let Some(authorization) = self.negotiation.authorization(&request.method, &request.url, &request.body) {
             headers.push("Authorization", &authorization);
         }
         request.headers.iter().for_each(|(name, value)| headers.push(name, value));
@@ -243,6 +263,8 @@ impl Client {
         }
         self.channel = None;
         let (port, tls) = self.at;
+        self.negotiation.reconnected();
+        self.negotiation.set_encrypted(tls);
         let turn = self.host.stream_turn(self.host.options.request_timeout.min(self.host.time_left())).await;
         self.host.rtsp_pause().await;
         let started = Instant::now();
@@ -289,10 +311,10 @@ impl Client {
     /// The error a refusing answer stands for.
     pub(super) fn refused(&self, url: &RtspUrl, step: Step, response: &Response) -> RtspError {
         let status = response.status;
-        let mut kind = kind_of_status(status, self.logging.is_logged_in());
+        let mut kind = kind_of_status(status, self.negotiation.is_logged_in() || self.negotiation.refused() > 0);
         let mut what = format!("{status} {}", response.reason);
         if matches!(status, 401 | 403)
-            && let Some((why, sentence)) = self.logging.why_refused(status)
+            && let Some((why, sentence)) = login::why_refused(&self.host, &self.negotiation, status)
         {
             kind = why;
             what = format!("{what}: {sentence}");

@@ -1,22 +1,38 @@
 //! Streams whose login stands in the path, as Xiongmai and its many brands want it. Asked only where no path without one
 //! gave a stream, with logins the user gave, each counted as a try: a wrong one is a failed login to the device.
 
+use tokio::time::Instant;
+
 use super::analyze::{Asker, stream};
 use super::client::Client;
 use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::{self, WithLogin};
-use crate::model::{Credential, Stream};
-use crate::probe::HostContext;
+use crate::model::{Credential, ErrorKind, Protocol, Stream};
+use crate::probe::{Grant, HostContext, LoginTry, Verdict};
 
 /// A channel no recorder has; one that is described all the same shows that the number is ignored.
 const IMPOSSIBLE_CHANNEL: u32 = 997;
 
 /// The streams of a port at paths that hold a login: the path as it goes on the wire, and the stream, in whose address
 /// `***` stands for user and password.
-pub(super) async fn look(host: &HostContext, port: u16, tls: bool) -> Vec<(String, Stream)> {
+///
+/// The password then goes in plain text, and what is known of the maker is the device's own word. So a login is sent that
+/// way only where one was demanded (`demanded`) and the device offers no Digest, or where the user allows it for the login.
+pub(super) async fn look(host: &HostContext, port: u16, tls: bool, demanded: bool) -> Vec<(String, Stream)> {
     let Some(vendor) = host.vendor() else { return Vec::new() };
-    for credential in host.credentials() {
+    let may = demanded && !host.logins.offers_digest();
+    let known = host.credentials();
+    let is_known_form = known.iter().any(|c| !stream_url::rtsp_with_login(&vendor, 1, c).is_empty());
+    if is_known_form && !may && !known.iter().any(|c| c.allow_in_path) {
+        let why = if demanded { "although it offers Digest" } else { "and it demanded none" };
+        let message = format!(
+            "port {port}: {vendor} takes a login in the address of the stream, in plain text, {why}: not sent \
+             (`login_in_path: allow` permits it)"
+        );
+        host.error("rtsp", ErrorKind::AuthRequired, message).await;
+    }
+    for credential in host.credentials().into_iter().filter(|c| may || c.allow_in_path) {
         let mut walk = Walk {
             asker: Asker::new(host, Client::new(host, port, tls).without_login()),
             at: (port, tls),
@@ -56,19 +72,19 @@ impl Walk<'_> {
             if self.asker.host.is_over() {
                 return First::Stop;
             }
-            let Some(attempt) = self.asker.host.logins.begin() else { return First::Stop };
+            let Some(attempt) = self.place(credential).await else { return First::Stop };
             match self.ask(&path).await {
                 Reply::Video(_) => {
-                    attempt.accepted(credential);
+                    attempt.end(Verdict::Taken);
                     return First::Found(path.shown.template);
                 }
                 Reply::Lost | Reply::Busy => {
                     // Whether it was read is not known: it counts.
-                    attempt.refused();
+                    attempt.end(Verdict::Unclear);
                     return First::Stop;
                 }
                 // These devices have no one answer to a wrong login: any but a stream may be one.
-                Reply::Login | Reply::NotFound | Reply::NoVideo | Reply::Silence => attempt.refused(),
+                Reply::Login | Reply::NotFound | Reply::NoVideo | Reply::Silence => attempt.end(Verdict::Unclear),
             }
         }
         First::Refused
@@ -81,34 +97,46 @@ impl Walk<'_> {
             all.into_iter().filter(move |p| p.shown.template == template)
         };
         for path in of(1).filter(|p| p.shown.stream > 0) {
-            self.ask_again(&path).await;
+            self.ask_again(&path, credential).await;
         }
         let before = self.found.len();
         let Some(impossible) = of(IMPOSSIBLE_CHANNEL).next() else { return };
-        let ignores_channel = matches!(self.ask_again(&impossible).await, Reply::Video(_));
+        let ignores_channel = matches!(self.ask_again(&impossible, credential).await, Reply::Video(_));
         self.found.truncate(before);
         for channel in 2..=self.asker.host.options.max_channels {
             if ignores_channel || self.asker.host.is_over() {
                 return;
             }
             for (nth, path) in of(channel).enumerate() {
-                if !matches!(self.ask_again(&path).await, Reply::Video(_)) && nth == 0 {
+                if !matches!(self.ask_again(&path, credential).await, Reply::Video(_)) && nth == 0 {
                     return;
                 }
             }
         }
     }
 
+    /// A place of the device's limit to send a login in; none when there is none left.
+    async fn place(&self, credential: &Credential) -> Option<LoginTry> {
+        let host = self.asker.host;
+        let deadline = host.request_deadline();
+        loop {
+            match host.logins.grant(Protocol::Rtsp, credential) {
+                Grant::Now(attempt) => return Some(attempt),
+                Grant::Later if Instant::now() < deadline => host.logins.changed(deadline).await,
+                Grant::Later | Grant::Never => return None,
+            }
+        }
+    }
+
     /// Asks with a login that has worked, unless one more refusal would be too many.
-    async fn ask_again(&mut self, path: &WithLogin) -> Reply<super::analyze::Look> {
-        let logins = self.asker.host.logins.clone();
-        if !logins.may_repeat() {
-            return Reply::Lost;
-        }
+    async fn ask_again(&mut self, path: &WithLogin, credential: &Credential) -> Reply<super::analyze::Look> {
+        let Some(attempt) = self.place(credential).await else { return Reply::Lost };
         let reply = self.ask(path).await;
-        if matches!(reply, Reply::Login) {
-            logins.refused_after_all();
-        }
+        attempt.end(match reply {
+            Reply::Video(_) => Verdict::Taken,
+            Reply::Login => Verdict::Refused,
+            _ => Verdict::Unclear,
+        });
         reply
     }
 
@@ -165,7 +193,7 @@ mod tests {
         let host = host(net, &["wrong", PASSWORD]);
         // Both forms with a wrong login would use both tries up.
         let host = HostContext { logins: crate::probe::Logins::new(3), ..host };
-        let found = look(&host, 554, false).await;
+        let found = look(&host, 554, false, true).await;
         let shown: Vec<(Option<u32>, &str)> = found.iter().map(|(_, s)| (s.channel, s.url.as_str())).collect();
         assert_eq!(
             shown,
@@ -178,7 +206,7 @@ mod tests {
         );
         assert!(found.iter().all(|(path, stream)| path.contains(PASSWORD) && stream.open == Some(false)));
         assert!(found.iter().all(|(_, stream)| !format!("{stream:?}").contains(PASSWORD)));
-        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 2, limit: 3 }));
+        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 3 }));
         assert!(log.all().iter().all(|a| a.header("Authorization").is_none()));
     }
 
@@ -187,9 +215,9 @@ mod tests {
         let net = FakeNet::new();
         let log = net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
         let host = host(net, &["one", "two", "three"]);
-        assert!(look(&host, 554, false).await.is_empty());
+        assert!(look(&host, 554, false, true).await.is_empty());
         assert_eq!(log.all().iter().filter(|a| a.method() == "DESCRIBE").count(), 2);
-        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 2, limit: 2 }));
+        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 2 }));
     }
 
     #[tokio::test(start_paused = true)]
@@ -202,6 +230,6 @@ mod tests {
             host.facts.note(&FindingKind::Evidence(vendor.clone()));
             host.facts.note(&FindingKind::Evidence(Evidence { source: EvidenceSource::Stream, ..vendor }));
         }
-        assert!(look(&host, 554, false).await.is_empty() && log.all().is_empty());
+        assert!(look(&host, 554, false, true).await.is_empty() && log.all().is_empty());
     }
 }

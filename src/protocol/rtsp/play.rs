@@ -19,6 +19,7 @@ use super::udp::UdpPair;
 use super::url::RtspUrl;
 use super::wire::Item;
 use crate::model::{ErrorKind, Step, Transport};
+use crate::probe::negotiation::Pending;
 
 /// A media of the description that is to be played.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +83,13 @@ struct Track {
     packets: u64,
 }
 
+/// A sign of life on its way.
+struct Sign {
+    cseq: u32,
+    /// The login that went with it.
+    pending: Pending,
+}
+
 enum Carrier {
     /// The channel of its RTP.
     Interleaved(u8),
@@ -110,7 +118,8 @@ pub struct Playing<'c> {
     reports: u64,
     played: Instant,
     spoke: Instant,
-    renewed: bool,
+    /// The sign of life whose answer is yet to come.
+    sign: Option<Sign>,
     /// Whether SETUP may go out on a connection that has seen no DESCRIBE.
     may_open: bool,
     ended: Option<Ended>,
@@ -191,7 +200,7 @@ impl<'c> Playing<'c> {
             reports: 0,
             played: now,
             spoke: now,
-            renewed: false,
+            sign: None,
             may_open: false,
             ended: None,
         }

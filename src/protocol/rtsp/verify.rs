@@ -54,7 +54,7 @@ pub async fn verify(
     }
     stream.answers.extend(client.transcript.take());
     // Some give the description away and want the login at SETUP.
-    if client.logging.is_logged_in() {
+    if client.negotiation.is_logged_in() {
         stream.open = Some(false);
     }
     match outcome {

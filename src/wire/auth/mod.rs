@@ -152,9 +152,13 @@ pub fn schemes(challenges: &[Challenge]) -> Vec<AuthScheme> {
 /// The challenge to answer: the first Digest that we speak, as the device lists them by preference (RFC 7616 §3.7). Basic
 /// only when no Digest was offered at all: devices that offer both may refuse it, and it shows the password.
 pub fn choose(challenges: &[Challenge]) -> Option<&Challenge> {
-    let wanted =
-        if challenges.iter().any(|c| c.scheme == AuthScheme::Digest) { AuthScheme::Digest } else { AuthScheme::Basic };
-    challenges.iter().find(|c| c.scheme == wanted && c.is_answerable())
+    choose_allowing(challenges, !challenges.iter().any(|c| c.scheme == AuthScheme::Digest))
+}
+
+/// The challenge to answer where it has been decided whether Basic may be: `basic`.
+pub fn choose_allowing(challenges: &[Challenge], basic: bool) -> Option<&Challenge> {
+    let first = |scheme| challenges.iter().find(|c| c.scheme == scheme && c.is_answerable());
+    first(AuthScheme::Digest).or_else(|| first(AuthScheme::Basic).filter(|_| basic))
 }
 
 /// Only quotes and backslashes are taken for escaped: `DOMAIN\user` stays what it is.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Ended, Playing};
+use super::{Ended, Playing, Sign};
 use crate::protocol::rtsp::channel::{Channel, Failure};
+use crate::protocol::rtsp::login;
 use crate::protocol::rtsp::wire::{Request, Response};
 
 /// How long the answer to TEARDOWN is awaited.
@@ -32,7 +33,10 @@ impl Playing<'_> {
             return;
         }
         self.spoke = Instant::now();
-        self.renewed = false;
+        // One not answered by now is answered by nobody.
+        self.sign = None;
+        self.client.negotiation.begin_more();
+        self.client.negotiation.prepare();
         self.send_sign().await;
     }
 
@@ -40,7 +44,8 @@ impl Playing<'_> {
         let by_parameter = self.client.public().iter().any(|m| m == "GET_PARAMETER");
         let method = if by_parameter { "GET_PARAMETER" } else { "OPTIONS" };
         let request = self.about(Request::new(method, &self.controls.first().unwrap_or(&self.aggregate).to_string()));
-        let (_, bytes) = self.client.compose(&request);
+        let (cseq, bytes) = self.client.compose(&request);
+        self.sign = Some(Sign { cseq, pending: self.client.negotiation.take_pending() });
         let deadline = Instant::now() + FAREWELL;
         if let Some(channel) = self.client.channel.as_mut()
             && channel.send(&bytes, deadline).await.is_err()
@@ -51,12 +56,18 @@ impl Playing<'_> {
 
     /// The answer to a sign of life. One that only asks for a newer nonce is repeated once; media flow all the same.
     pub(super) async fn sign_answered(&mut self, response: &Response) {
-        if response.status == 401 && !self.renewed {
-            self.renewed = true;
-            if self.client.logging.renew(response) {
-                self.send_sign().await;
-            }
+        if self.count_sign(response) {
+            self.send_sign().await;
         }
+        self.client.host.say_logins().await;
+    }
+
+    /// Takes in what the answer to a sign of life says of its login; true when it is to be sent again, with a newer nonce.
+    fn count_sign(&mut self, response: &Response) -> bool {
+        let Some(sign) = self.sign.take() else { return false };
+        let negotiation = &mut self.client.negotiation;
+        negotiation.put_pending(sign.pending);
+        negotiation.repeated(&login::reply(response, false, None))
     }
 
     /// TEARDOWN, its answer awaited briefly. The connection is kept when it was answered.
@@ -96,24 +107,44 @@ impl Playing<'_> {
 
     /// One TEARDOWN, with a newer nonce if need be; whether it was answered.
     async fn tear_down(&mut self, request: &Request, deadline: Instant) -> bool {
-        for attempt in 0..2 {
+        // Its login waits for a place no longer than the answer would.
+        self.client.negotiation.begin_more();
+        self.client.negotiation.prepare_until(deadline).await;
+        let mut is_first = true;
+        loop {
             let (cseq, bytes) = self.client.compose(request);
-            let Some(channel) = self.client.channel.as_mut() else { return false };
-            channel.ignore_cancel();
-            channel.keep_frames = false;
-            if channel.send(&bytes, deadline).await.is_err() {
+            let Some(response) = self.answer_to(cseq, &bytes, is_first, deadline).await else {
+                self.client.negotiation.unanswered(true);
                 return false;
-            }
-            self.parted += usize::from(attempt == 0);
-            let before = self.client.unanswered.replace(cseq);
-            let Ok(response) = answer_to(channel, cseq, before, deadline).await else { return false };
-            self.client.unanswered = None;
+            };
+            is_first = false;
             self.client.note_answer(request, &response);
-            if response.status != 401 || !self.client.logging.renew(&response) {
-                break;
+            let is_again = self.client.negotiation.repeated(&login::reply(&response, false, None));
+            self.client.host.say_logins().await;
+            if !is_again {
+                return true;
             }
         }
-        true
+    }
+
+    /// Sends a farewell and awaits its answer. Those of a sign of life and of the request before may come first.
+    async fn answer_to(&mut self, cseq: u32, bytes: &[u8], is_first: bool, deadline: Instant) -> Option<Response> {
+        let channel = self.client.channel.as_mut()?;
+        channel.ignore_cancel();
+        channel.keep_frames = false;
+        channel.send(bytes, deadline).await.ok()?;
+        self.parted += usize::from(is_first);
+        let mut before = self.client.unanswered.replace(cseq).map(i64::from);
+        loop {
+            let response = self.client.channel.as_mut()?.answer(cseq, false, deadline).await.ok()?;
+            let number = response.headers.cseq();
+            if let Some(sign) = self.sign.take_if(|sign| number == Some(i64::from(sign.cseq))) {
+                sign.pending.end(login::reply(&response, false, None).verdict);
+            } else if before.take_if(|before| number == Some(*before)).is_none() {
+                self.client.unanswered = None;
+                return Some(response);
+            }
+        }
     }
 
     /// What ends the session: it as a whole, or each media where those are played one by one.
@@ -129,7 +160,7 @@ impl Playing<'_> {
 
 /// The answer to the farewell numbered `cseq`, also where that to the request before, numbered `before`, comes first. Who
 /// closes the connection earlier may take the farewell itself away from a device that reads it later.
-async fn answer_to(
+async fn answer_after(
     channel: &mut Channel,
     cseq: u32,
     before: Option<u32>,
@@ -147,8 +178,13 @@ async fn answer_to(
 impl Drop for Playing<'_> {
     /// A session must not outlive its owner: cameras have few, and keep them for a minute.
     fn drop(&mut self) {
-        let unsaid = self.teardowns().into_iter().skip(self.parted);
-        let requests: Vec<_> = unsaid.map(|request| self.client.compose(&request)).collect();
+        let mut requests = Vec::new();
+        for request in self.teardowns().into_iter().skip(self.parted) {
+            self.client.negotiation.begin_more();
+            self.client.negotiation.prepare();
+            let (cseq, bytes) = self.client.compose(&request);
+            requests.push((cseq, bytes, self.client.negotiation.take_pending()));
+        }
         if self.session.is_none() {
             return;
         }
@@ -162,12 +198,12 @@ impl Drop for Playing<'_> {
                     // All is said; it is only to be read before the connection closes, and whatever the answer is fine.
                     let _ = channel.answer(number, false, deadline).await;
                 }
-                for (cseq, bytes) in requests {
-                    if channel.send(&bytes, deadline).await.is_err()
-                        || answer_to(&mut channel, cseq, before.take(), deadline).await.is_err()
-                    {
+                for (cseq, bytes, pending) in requests {
+                    if channel.send(&bytes, deadline).await.is_err() {
                         return;
                     }
+                    let Ok(response) = answer_after(&mut channel, cseq, before.take(), deadline).await else { return };
+                    pending.end(login::reply(&response, false, None).verdict);
                 }
             });
         }

@@ -1,0 +1,476 @@
+//! The negotiation of a login: which one answers a demand, when it may be sent, what an answer means for it, and when to
+//! stop. One state machine for RTSP, HTTP and ONVIF; a protocol only says what its answers mean ([`Reply`]).
+//!
+//! The rules, for every protocol alike:
+//! - A login is sent only where one was demanded, and only in a place of the device's limit ([`Logins`]).
+//! - Digest before Basic. Where the device offered Digest, over whichever protocol, a password goes in plain text only over
+//!   TLS, or where the user allows it for this login.
+//! - A login that is not proved yet goes with one request at a time: the next request begins without it again.
+//! - A login that is proved goes along on its connection. When it is refused because its nonce may have run out, it is sent
+//!   once more in a place of its own; if that is refused too, both count.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::logins::{Grant, LoginTry, Logins, Verdict};
+use crate::model::{AuthScheme, Credential, Protocol};
+use crate::wire::auth::login::Login;
+use crate::wire::auth::{self, Challenge};
+
+/// What an answer says, as far as it matters for logins.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// What it says of the login that the request carried, where it carried one.
+    pub verdict: Verdict,
+    /// Whether it demands a login.
+    pub demands: bool,
+    /// The challenges it makes.
+    pub challenges: Vec<Challenge>,
+    /// Why no login is to be tried any more, where it says so.
+    pub lock: Option<String>,
+    /// The value of `Authentication-Info`, which may name the nonce to use next.
+    pub info: Option<Vec<u8>>,
+}
+
+impl Reply {
+    /// An answer with this verdict that demands no login.
+    pub fn new(verdict: Verdict) -> Self {
+        Reply { verdict, demands: false, challenges: Vec::new(), lock: None, info: None }
+    }
+
+    /// The same, demanding a login by these challenges.
+    pub fn demanding(mut self, challenges: Vec<Challenge>) -> Self {
+        (self.demands, self.challenges) = (true, challenges);
+        self
+    }
+}
+
+/// What to do after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The answer stands.
+    Done,
+    /// Send the request again: it goes with a login now.
+    Again,
+    /// Logins under way elsewhere decide whether one may be sent here: ask [`Negotiation::resume`] later.
+    Wait,
+}
+
+/// How a login is written.
+#[derive(Debug)]
+enum Form {
+    /// In an `Authorization` header.
+    Header(Box<Login>),
+    /// In a WS-Security token of the envelope.
+    Token(Credential),
+}
+
+impl Form {
+    fn credential(&self) -> &Credential {
+        match self {
+            Form::Header(login) => login.credential(),
+            Form::Token(credential) => credential,
+        }
+    }
+}
+
+/// The login of the moment.
+#[derive(Debug)]
+struct Current {
+    form: Form,
+    /// This very login (its nonce) was taken.
+    taken: bool,
+    sent: bool,
+}
+
+/// The places of a request whose answer is not awaited. Dropped, it gives them back: a login that is proved and not refused
+/// is none to count.
+#[derive(Debug)]
+pub struct Pending {
+    attempt: Option<LoginTry>,
+    doubt: Option<LoginTry>,
+}
+
+impl Pending {
+    /// The answer has come, and says this.
+    pub fn end(self, verdict: Verdict) {
+        if let Some(doubt) = self.doubt {
+            doubt.end(if verdict == Verdict::Refused { verdict } else { Verdict::Unsent });
+        }
+        if let Some(attempt) = self.attempt {
+            attempt.end(verdict);
+        }
+    }
+}
+
+/// The logins of one client.
+#[derive(Debug)]
+pub struct Negotiation {
+    logins: Arc<Logins>,
+    protocol: Protocol,
+    encrypted: bool,
+    allowed: bool,
+    takes_tokens: bool,
+    current: Option<Current>,
+    attempt: Option<LoginTry>,
+    /// A proved login's refusal, of which it is not known yet whether only the nonce had run out.
+    doubt: Option<LoginTry>,
+    offered: Vec<Challenge>,
+    /// Refused here, in this form or at all.
+    refused_here: Vec<(Credential, bool)>,
+    taken_here: bool,
+    renewed: bool,
+    refused: u32,
+    unclear: u32,
+    withheld: bool,
+}
+
+impl Negotiation {
+    /// For a client that speaks `protocol`; `encrypted` inside TLS.
+    pub fn new(logins: Arc<Logins>, protocol: Protocol, encrypted: bool) -> Self {
+        Negotiation {
+            logins,
+            protocol,
+            encrypted,
+            allowed: true,
+            takes_tokens: false,
+            current: None,
+            attempt: None,
+            doubt: None,
+            offered: Vec::new(),
+            refused_here: Vec::new(),
+            taken_here: false,
+            renewed: false,
+            refused: 0,
+            unclear: 0,
+            withheld: false,
+        }
+    }
+
+    /// The same; a demand without a challenge that can be answered is answered by a WS-Security token.
+    pub fn with_tokens(mut self) -> Self {
+        self.takes_tokens = true;
+        self
+    }
+
+    /// No login is sent from now on.
+    pub fn forbid(&mut self) {
+        self.allowed = false;
+    }
+
+    /// Whether logins may be sent at all.
+    pub fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// The challenges of the request under way; those of an earlier one when its login is sent unasked.
+    pub fn offered(&self) -> &[Challenge] {
+        &self.offered
+    }
+
+    /// Whether there is a login to send along.
+    pub fn is_logged_in(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Whether the login under way had been taken over this protocol before.
+    pub fn is_proved(&self) -> bool {
+        self.attempt.as_ref().is_some_and(LoginTry::is_proved)
+    }
+
+    /// How many logins were refused for the request under way.
+    pub fn refused(&self) -> u32 {
+        self.refused
+    }
+
+    /// How many logins were answered unclearly for the request under way.
+    pub fn unclear(&self) -> u32 {
+        self.unclear
+    }
+
+    /// Whether a login was left out for the request under way because it would have gone in plain text although the device
+    /// offers Digest.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
+    }
+
+    /// A request for something new begins: without a login, until one is demanded.
+    pub fn begin(&mut self) {
+        self.begin_more();
+        self.current = None;
+        self.offered.clear();
+    }
+
+    /// A request begins about what the login has opened: it goes with the login, where that was taken.
+    pub fn begin_more(&mut self) {
+        self.settle(Verdict::Unclear);
+        (self.renewed, self.refused, self.unclear, self.withheld) = (false, 0, 0, false);
+        self.current.take_if(|c| !c.taken);
+        if self.current.is_none() {
+            self.offered.clear();
+        }
+    }
+
+    /// Whether what is sent from now on is encrypted.
+    pub fn set_encrypted(&mut self, encrypted: bool) {
+        self.encrypted = encrypted;
+    }
+
+    /// There is another connection: a nonce belongs to the one it came over. A challenge not answered yet is an exception,
+    /// since some devices close the connection right after it.
+    pub fn reconnected(&mut self) {
+        let is_old =
+            |c: &Current| c.sent && matches!(&c.form, Form::Header(l) if l.challenge().scheme == AuthScheme::Digest);
+        if self.current.take_if(|c| is_old(c)).is_some() {
+            self.settle(Verdict::Unsent);
+        }
+    }
+
+    /// Takes a place for the login of the moment before a request is sent; true when the request goes with a login.
+    pub fn prepare(&mut self) -> bool {
+        if self.attempt.is_none()
+            && let Some(current) = &self.current
+            && let Grant::Now(attempt) = self.logins.grant(self.protocol, current.form.credential())
+        {
+            self.attempt = Some(attempt);
+        }
+        self.attempt.is_some()
+    }
+
+    /// The same, waiting for a place no longer than until `deadline`.
+    pub async fn prepare_until(&mut self, deadline: Instant) {
+        while self.attempt.is_none()
+            && let Some(current) = &self.current
+        {
+            match self.logins.grant(self.protocol, current.form.credential()) {
+                Grant::Now(attempt) => self.attempt = Some(attempt),
+                Grant::Later if Instant::now() < deadline => self.logins.changed(deadline).await,
+                Grant::Later | Grant::Never => return,
+            }
+        }
+    }
+
+    /// The value of `Authorization` for the request, when it goes with a login of that form. A fresh one each time: an answer
+    /// used twice counts as a failed login on some cameras.
+    pub fn authorization(&mut self, method: &str, uri: &str, body: &[u8]) -> Option<Vec<u8>> {
+        let current = self.current.as_mut().filter(|_| self.attempt.is_some())?;
+        match &mut current.form {
+            Form::Header(login) => {
+                current.sent = true;
+                Some(login.authorization(method, uri, body))
+            }
+            Form::Token(_) => None,
+        }
+    }
+
+    /// The login to make a token of, when the request goes with one.
+    pub fn token(&mut self) -> Option<Credential> {
+        let current = self.current.as_mut().filter(|_| self.attempt.is_some())?;
+        match &current.form {
+            Form::Token(credential) => {
+                current.sent = true;
+                Some(credential.clone())
+            }
+            Form::Header(_) => None,
+        }
+    }
+
+    /// The request got no answer; `sent` says whether it may have gone out.
+    pub fn unanswered(&mut self, sent: bool) {
+        self.settle(if sent { Verdict::Unclear } else { Verdict::Unsent });
+        self.current.take_if(|c| !c.taken);
+    }
+
+    /// Hands over the places of the request under way, for one whose answer is not awaited.
+    pub fn take_pending(&mut self) -> Pending {
+        Pending { attempt: self.attempt.take(), doubt: self.doubt.take() }
+    }
+
+    /// Takes them back when the answer has come after all.
+    pub fn put_pending(&mut self, pending: Pending) {
+        self.settle(Verdict::Unclear);
+        self.renewed = pending.doubt.is_some();
+        (self.attempt, self.doubt, self.refused, self.unclear) = (pending.attempt, pending.doubt, 0, 0);
+    }
+
+    /// Takes an answer in. `credentials` are the user's for this device, in the order to try them.
+    pub fn answered(&mut self, reply: Reply, credentials: &[Credential]) -> Next {
+        if self.repeated(&reply) {
+            return Next::Again;
+        }
+        match reply.demands {
+            true => self.resume(credentials),
+            false => Next::Done,
+        }
+    }
+
+    /// Takes an answer in that no other login is to be tried for; true when the same one is to be sent again, renewed.
+    pub fn repeated(&mut self, reply: &Reply) -> bool {
+        if let Some(why) = &reply.lock {
+            self.logins.lock_out(why.clone());
+        }
+        if reply.challenges.iter().any(|c| c.scheme == AuthScheme::Digest) {
+            self.logins.note_digest();
+        }
+        if reply.demands {
+            self.offered.clone_from(&reply.challenges);
+        }
+        let Some(attempt) = self.attempt.take() else { return false };
+        match reply.verdict {
+            Verdict::Refused | Verdict::Stale => self.refuse(attempt, reply),
+            verdict => {
+                self.conclude(attempt, verdict, reply.info.as_deref());
+                false
+            }
+        }
+    }
+
+    /// Waits where another login decides; true when the request is to be sent again.
+    pub async fn settled(&mut self, mut next: Next, credentials: &[Credential], deadline: Instant) -> bool {
+        while next == Next::Wait && Instant::now() < deadline {
+            self.logins.changed(deadline).await;
+            next = self.resume(credentials);
+        }
+        next == Next::Again
+    }
+
+    /// Looks for a login to answer the demand with.
+    pub fn resume(&mut self, credentials: &[Credential]) -> Next {
+        let is_spent = self.taken_here && self.refused > 0;
+        if !self.allowed || is_spent || self.logins.stopped().is_some() {
+            return Next::Done;
+        }
+        for credential in credentials {
+            if self.logins.was_refused(self.protocol, credential) {
+                continue;
+            }
+            let Some(form) = self.form(credential) else { continue };
+            if !self.logins.may_explore(credential) {
+                continue;
+            }
+            match self.logins.grant(self.protocol, credential) {
+                Grant::Now(attempt) => {
+                    self.attempt = Some(attempt);
+                    self.current = Some(Current { form, taken: false, sent: false });
+                    return Next::Again;
+                }
+                Grant::Later => return Next::Wait,
+                Grant::Never => {}
+            }
+        }
+        Next::Done
+    }
+
+    /// How a login can answer the demand; none when it cannot, or was refused so.
+    fn form(&mut self, credential: &Credential) -> Option<Form> {
+        let tried = |token: bool| self.refused_here.iter().any(|(c, t)| c == credential && *t == token);
+        let in_clear = self.encrypted || credential.allow_basic || !self.logins.offers_digest();
+        if let Some(challenge) = auth::choose_allowing(&self.offered, in_clear) {
+            let login = Login::new(challenge.clone(), credential.clone(), fastrand::u64(..));
+            return (!tried(false)).then(|| Form::Header(Box::new(login)));
+        }
+        if auth::choose_allowing(&self.offered, true).is_some() {
+            self.withheld = true;
+            return None;
+        }
+        (self.takes_tokens && !tried(true)).then(|| Form::Token(credential.clone()))
+    }
+
+    /// Any verdict but a refusal.
+    fn conclude(&mut self, attempt: LoginTry, verdict: Verdict, info: Option<&[u8]>) {
+        if let Some(doubt) = self.doubt.take() {
+            doubt.end(Verdict::Unsent);
+        }
+        self.unclear += u32::from(verdict == Verdict::Unclear && !attempt.is_proved());
+        self.refused += u32::from(verdict == Verdict::Forbidden && !attempt.is_proved());
+        attempt.end(verdict);
+        match &mut self.current {
+            Some(current) if verdict == Verdict::Taken => {
+                (current.taken, self.taken_here) = (true, true);
+                if let (Form::Header(login), Some(info)) = (&mut current.form, info) {
+                    login.take_next_nonce(info);
+                }
+            }
+            _ => drop(self.current.take_if(|c| !c.taken)),
+        }
+    }
+
+    /// A refusal; true when the login is sent again, renewed.
+    fn refuse(&mut self, attempt: LoginTry, reply: &Reply) -> bool {
+        let renewed = self.renewal(&attempt, reply);
+        if let Some(form) = renewed {
+            self.renewed = true;
+            let taken = self.current.as_ref().is_some_and(|c| c.taken);
+            // The doubt keeps its place while the renewed login takes another.
+            let (proved, credential) = (attempt.is_proved(), attempt.credential().clone());
+            let mut attempt = Some(attempt);
+            if !proved && let Some(attempt) = attempt.take() {
+                self.refused += 1;
+                attempt.end(Verdict::Stale);
+            }
+            if let Grant::Now(next) = self.logins.grant(self.protocol, &credential) {
+                self.doubt = attempt;
+                self.attempt = Some(next);
+                self.current = Some(Current { form, taken, sent: false });
+                return true;
+            }
+            if let Some(attempt) = attempt {
+                self.count_refusal(attempt);
+            }
+            self.current = None;
+            return false;
+        }
+        self.count_refusal(attempt);
+        false
+    }
+
+    fn count_refusal(&mut self, attempt: LoginTry) {
+        if let Some(doubt) = self.doubt.take() {
+            self.refused += 1;
+            doubt.end(Verdict::Refused);
+        }
+        self.refused += 1;
+        let credential = attempt.credential().clone();
+        let is_token = matches!(self.current.as_ref().map(|c| &c.form), Some(Form::Token(_)));
+        // A token refused where a challenge is made may be good as the answer to that.
+        let may_answer = is_token && auth::choose(&self.offered).is_some();
+        attempt.end(if may_answer { Verdict::Stale } else { Verdict::Refused });
+        if !self.taken_here {
+            self.refused_here.push((credential, is_token));
+            self.current = None;
+        } else if self.logins.stopped().is_some() {
+            self.current = None;
+        }
+    }
+
+    /// The login of the moment made anew, when its refusal may mean no more than that its nonce or its time was too old: once
+    /// for a request, for a login that was taken, or by the device's own word.
+    fn renewal(&self, attempt: &LoginTry, reply: &Reply) -> Option<Form> {
+        let current = self.current.as_ref().filter(|_| !self.renewed)?;
+        match &current.form {
+            Form::Token(credential) => (reply.verdict == Verdict::Stale).then(|| Form::Token(credential.clone())),
+            Form::Header(login) => {
+                let chosen = auth::choose(&reply.challenges).filter(|c| c.scheme == AuthScheme::Digest)?;
+                let may = (current.taken && attempt.is_proved()) || chosen.is_stale();
+                may.then(|| login.renewed(&reply.challenges, fastrand::u64(..)))
+                    .flatten()
+                    .map(|login| Form::Header(Box::new(login)))
+            }
+        }
+    }
+
+    /// Gives back what is under way, without an answer.
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(doubt) = self.doubt.take() {
+            doubt.end(Verdict::Refused);
+        }
+        if let Some(attempt) = self.attempt.take() {
+            self.unclear += u32::from(verdict == Verdict::Unclear && !attempt.is_proved());
+            attempt.end(verdict);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
