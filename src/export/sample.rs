@@ -100,7 +100,7 @@ fn answer(request: &str, status: &str, headers: &[(&str, Option<&str>)]) -> Answ
 }
 
 fn ladder(steps: &[(Step, f64)]) -> Vec<LadderStep> {
-    steps.iter().map(|&(step, ms)| LadderStep { step, ok: true, ms }).collect()
+    steps.iter().map(|&(step, ms)| LadderStep { step, ok: true, ms, way: None }).collect()
 }
 
 /// A camera of which everything is known, with two streams.
@@ -145,6 +145,8 @@ pub fn camera() -> Device {
         sample_rate_hz: Some(8000),
         channels: Some(1),
         bitrate_kbps: Some(64),
+        measured_kbps: Some(62),
+        measured_packets: Some(110),
     });
     main.back_channel = Some(true);
     main.answers = vec![answer(
@@ -196,7 +198,7 @@ fn needs_login() -> Device {
     s.open = Some(false);
     s.channel = Some(1);
     s.ladder = ladder(&[(Step::Tcp, 1.1), (Step::Rtsp, 3.0)]);
-    s.ladder.push(LadderStep { step: Step::Described, ok: false, ms: 5.5 });
+    s.ladder.push(LadderStep { step: Step::Described, ok: false, ms: 5.5, way: None });
     d.streams = vec![s];
     d
 }

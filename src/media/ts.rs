@@ -163,12 +163,7 @@ impl Elementary {
         if let [Some(first), Some(second), ..] = *keys {
             seen.keyframe_interval_s = Some(seconds(first, second)).filter(|s| (0.01..=3600.0).contains(s));
         }
-        let times = || self.pes.iter().filter_map(|p| p.pts);
-        if let Some(origin) = times().next() {
-            let since = || times().map(|t| seconds(origin, t));
-            let span = since().fold(0.0, f64::max) - since().fold(0.0, f64::min);
-            seen.span_s = Some(span).filter(|&s| s > 0.0 && s < 3600.0);
-        }
+        seen.span_s = self.span_s();
         // The last one may be cut off.
         let mut whole = self.pes.iter().rev().skip(1).rev();
         seen.bytes = whole.clone().map(|p| p.data.len() as u64).sum();
@@ -182,8 +177,26 @@ impl Elementary {
             codec,
             sample_rate_hz: adts.map(|a| a.sample_rate_hz),
             channels: adts.and_then(|a| a.channels),
+            measured_kbps: self.kbps(),
             ..Audio::default()
         }
+    }
+
+    /// Seconds from the first to the last time stamp.
+    fn span_s(&self) -> Option<f64> {
+        let times = || self.pes.iter().filter_map(|p| p.pts);
+        let origin = times().next()?;
+        let since = || times().map(|t| seconds(origin, t));
+        let span = since().fold(0.0, f64::max) - since().fold(0.0, f64::min);
+        Some(span).filter(|&s| s > 0.0 && s < 3600.0)
+    }
+
+    /// kbit/s of this elementary stream alone; none out of too little to tell. The last packet may be cut off, and the
+    /// span ends where it begins.
+    fn kbps(&self) -> Option<u32> {
+        let span = self.span_s().filter(|&s| s >= 0.3 && self.pes.len() >= 3)?;
+        let bytes: u64 = self.pes.iter().rev().skip(1).map(|p| p.data.len() as u64).sum();
+        Some((bytes as f64 * 8.0 / 1000.0 / span).round() as u32).filter(|&k| k > 0)
     }
 }
 
@@ -216,23 +229,25 @@ pub(crate) mod testing {
         pmt.extend([0x1b, 0xe1, 1, 0xf0, 0, 0x0f, 0xe1, 2, 0xf0, 0, 0, 0, 0, 0]);
         out.extend(packet(0x100, true, &pmt));
         for (pts, picture) in pictures {
-            let p = pts.to_be_bytes().map(u64::from);
-            assert!(p[..3].iter().all(|&b| b == 0));
-            let stamp = [
-                0x21 | (pts >> 29 & 0xe) as u8,
-                (pts >> 22) as u8,
-                1 | (pts >> 14) as u8,
-                (pts >> 7) as u8,
-                1 | (pts << 1) as u8,
-            ];
-            let mut pes = vec![0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5];
-            pes.extend(stamp);
-            pes.extend(picture);
-            for (i, piece) in pes.chunks(184).enumerate() {
-                out.extend(packet(0x101, i == 0, piece));
-            }
+            out.extend(pes(0x101, 0xe0, *pts, picture));
         }
         out
+    }
+
+    /// The packets of one PES packet.
+    pub fn pes(pid: u16, stream: u8, pts: u64, data: &[u8]) -> Vec<u8> {
+        assert!(pts < 1 << 33);
+        let stamp = [
+            0x21 | (pts >> 29 & 0xe) as u8,
+            (pts >> 22) as u8,
+            1 | (pts >> 14) as u8,
+            (pts >> 7) as u8,
+            1 | (pts << 1) as u8,
+        ];
+        let mut pes = vec![0, 0, 1, stream, 0, 0, 0x80, 0x80, 5];
+        pes.extend(stamp);
+        pes.extend(data);
+        pes.chunks(184).enumerate().flat_map(|(i, piece)| packet(pid, i == 0, piece)).collect()
     }
 
     fn packet(pid: u16, starts: bool, payload: &[u8]) -> Vec<u8> {
@@ -281,6 +296,20 @@ mod tests {
         // A piece that begins in the middle of a packet and is cut off loses what it loses, not the rest.
         let cut = look(&[&[1, 2, 3], &ts[..ts.len() / 2 + 7]].concat());
         assert!(cut.key && cut.frames >= 10, "{cut:?}");
+    }
+
+    /// Pictures of 4 kbyte beside sound of 32 kbit/s: each has its own rate.
+    #[test]
+    fn the_rate_of_the_sound_is_its_own() {
+        let pictures: Vec<_> = (0..50u64).map(|i| (i * 3600, nal::to_annex_b([&[0x41u8; 4000][..]]))).collect();
+        let mut ts = testing::stream(&pictures);
+        // 160 bytes every 40 ms.
+        for i in 0..50u64 {
+            ts.extend(testing::pes(0x102, 0xc0, i * 3600, &[0xff; 160]));
+        }
+        let seen = look(&ts);
+        assert_eq!(seen.audio.as_ref().and_then(|a| a.measured_kbps), Some(32));
+        assert!(seen.kbps().is_some_and(|kbps| kbps > 700), "{:?}", seen.kbps());
     }
 
     #[test]

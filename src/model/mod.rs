@@ -24,5 +24,6 @@ pub use secret::{Credential, Secret};
 pub use service::{AuthScheme, Protocol, Service, Transport};
 pub use stream::{
     Audio, AudioCodec, ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, VideoCodec,
+    Way,
 };
 pub use target::{HostTarget, ProbeTarget, TargetError, TargetSet, TargetSpec};

@@ -1,6 +1,7 @@
 //! A video stream: what was declared about it, what was measured, and how far the proof got.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -238,6 +239,12 @@ pub struct Audio {
     /// kbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitrate_kbps: Option<u32>,
+    /// kbit/s of what came while the stream was played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_kbps: Option<u32>,
+    /// RTP packets of the sound that came while the stream was played; 0 when it was set up and none came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_packets: Option<u64>,
 }
 
 /// Where something about a stream was read.
@@ -263,6 +270,45 @@ pub struct LadderStep {
     /// How long it took, in milliseconds; written to the microsecond.
     #[serde(serialize_with = "to_the_microsecond")]
     pub ms: f64,
+    /// How it was tried, where another way had brought nothing; steps after the first way's stand behind it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub way: Option<Way>,
+}
+
+impl LadderStep {
+    /// A step of the first way.
+    pub fn new(step: Step, ok: bool, took: Duration) -> Self {
+        LadderStep { step, ok, ms: took.as_secs_f64() * 1000.0, way: None }
+    }
+}
+
+/// A way to play an RTSP stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// All tracks, interleaved in the RTSP connection.
+    Tcp,
+    /// All tracks, each over UDP.
+    Udp,
+    /// All tracks, each from its multicast group.
+    Multicast,
+    /// The picture without the other tracks, interleaved in the RTSP connection.
+    TcpOneTrack,
+    /// The picture without the other tracks, over UDP.
+    UdpOneTrack,
+}
+
+impl Way {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Way::Tcp => "by TCP",
+            Way::Udp => "by UDP",
+            Way::Multicast => "by multicast",
+            Way::TcpOneTrack => "by TCP, one track",
+            Way::UdpOneTrack => "by UDP, one track",
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -83,7 +83,7 @@ pub fn parse(answer: &[u8]) -> Result<(Option<Video>, Option<Audio>), FfprobeErr
         codec: s.codec_name.as_deref().and_then(audio_codec),
         sample_rate_hz: s.sample_rate.as_deref().and_then(|r| r.parse().ok()),
         channels: s.channels.filter(|&n| n > 0),
-        bitrate_kbps: None,
+        ..Audio::default()
     });
     Ok((video, audio))
 }

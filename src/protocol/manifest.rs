@@ -126,12 +126,12 @@ pub fn stream(host: &HostContext, protocol: Protocol, response: &Response, took:
 
 /// A step that succeeded.
 pub fn step(step: Step, took: Duration) -> LadderStep {
-    LadderStep { step, ok: true, ms: took.as_secs_f64() * 1000.0 }
+    LadderStep::new(step, true, took)
 }
 
 /// Notes that the proof stopped at a step.
 pub fn stop(stream: &mut Stream, at: Step, status: StreamStatus, kind: ErrorKind, message: impl AsRef<str>) {
-    stream.ladder.push(LadderStep { step: at, ok: false, ms: 0.0 });
+    stream.ladder.push(LadderStep::new(at, false, Duration::ZERO));
     stream.status = status;
     stream.error = Some(StreamError { kind, message: text::clean(message.as_ref()) });
 }

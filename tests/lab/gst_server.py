@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """GStreamer's RTSP server with the mounts and the login a test asks for.
 
-usage: gst_server.py ADDRESS PORT [--basic USER:PASS | --digest USER:PASS] [--tls CERT KEY] [--udp] [--log FILE] PATH PIPELINE [PATH PIPELINE]...
-FILE gets a line for every PLAY and every TEARDOWN, with the session's path. Ends with its standard input.
+usage: gst_server.py ADDRESS PORT [--basic USER:PASS | --digest USER:PASS] [--tls CERT KEY] [--udp | --multicast GROUP PORT]
+       [--unshared] [--log FILE] PATH PIPELINE [PATH PIPELINE]...
+With --unshared every client gets a pipeline of its own. GROUP is where --multicast sends, to PORT and the nine after it. FILE gets a line for every PLAY and every TEARDOWN, with the session's path. Ends with its standard input.
 """
 import sys
 import threading
@@ -22,11 +23,18 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service(port)
-    auth, permissions, transports, log = None, None, None, None
+    auth, permissions, transports, log, group, shared = None, None, None, None, None, True
     while rest and rest[0].startswith("--"):
         option = rest.pop(0)
         if option == "--udp":
             transports = GstRtsp.RTSPLowerTrans.UDP
+            continue
+        if option == "--multicast":
+            transports = GstRtsp.RTSPLowerTrans.UDP_MCAST
+            group, first = rest.pop(0), int(rest.pop(0))
+            continue
+        if option == "--unshared":
+            shared = False
             continue
         if option == "--log":
             log = open(rest.pop(0), "w", encoding="utf-8")
@@ -56,9 +64,13 @@ def main() -> None:
         path, pipeline = rest.pop(0), rest.pop(0)
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {pipeline} )")
-        factory.set_shared(True)
+        factory.set_shared(shared)
         if transports:
             factory.set_protocols(transports)
+        if group:
+            pool = GstRtspServer.RTSPAddressPool()
+            pool.add_range(group, group, first, first + 9, 1)
+            factory.set_address_pool(pool)
         if permissions:
             allowed = GstRtspServer.RTSPPermissions()
             allowed.add_permission_for_role(permissions, "media.factory.access", True)

@@ -205,7 +205,8 @@ fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
         for step in &stream.ladder {
             let (class, said) = if step.ok { ("good", "") } else { ("bad", " failed") };
             page.open("li", &[("class", class)]);
-            page.text(format_args!("{}{said} {:.1} ms", name_of(&step.step), step.ms)).raw("</li>");
+            let way = step.way.map(|way| format!(" ({})", way.as_str())).unwrap_or_default();
+            page.text(format_args!("{}{way}{said} {:.1} ms", name_of(&step.step), step.ms)).raw("</li>");
         }
         page.raw("</ol>\n");
     }

@@ -50,7 +50,10 @@ pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
 }
 
 fn ladder(stream: &Stream) -> String {
-    let step = |s: &LadderStep| format!("{}{} {:.1} ms", if s.ok { "" } else { "✗ " }, name_of(&s.step), s.ms);
+    let step = |s: &LadderStep| {
+        let way = s.way.map(|way| format!(" ({})", way.as_str())).unwrap_or_default();
+        format!("{}{}{way} {:.1} ms", if s.ok { "" } else { "✗ " }, name_of(&s.step), s.ms)
+    };
     stream.ladder.iter().map(step).collect::<Vec<_>>().join(" → ")
 }
 

@@ -299,11 +299,11 @@ fn stream_at(host: &HostContext, response: &Response) -> Stream {
 }
 
 fn step(step: Step, took: Duration) -> LadderStep {
-    LadderStep { step, ok: true, ms: took.as_secs_f64() * 1000.0 }
+    LadderStep::new(step, true, took)
 }
 
 fn failed(step: Step) -> LadderStep {
-    LadderStep { step, ok: false, ms: 0.0 }
+    LadderStep::new(step, false, Duration::ZERO)
 }
 
 /// `given`: a login was allowed to be given.

@@ -345,6 +345,7 @@ fn audio(encoder: &Element) -> Audio {
             .filter(|hz| (4_000..=384_000).contains(hz)),
         channels: None,
         bitrate_kbps: number("Bitrate").map(|n| if n >= 4_000 { n / 1000 } else { n }).filter(|kbps| *kbps <= 4_000),
+        ..Audio::default()
     }
 }
 

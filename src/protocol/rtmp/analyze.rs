@@ -393,7 +393,7 @@ fn describe(stream: &mut Stream, measured: &Measured) {
             codec: told.codec,
             sample_rate_hz: told.sample_rate_hz.or(sound.sample_rate_hz),
             channels: told.channels.or(sound.channels),
-            bitrate_kbps: sound.bitrate_kbps,
+            ..sound
         },
         None => sound,
     };

@@ -86,7 +86,7 @@ pub fn audio(body: &[u8]) -> Option<Audio> {
     let rate = [5512, 11025, 22050, 44100].get(usize::from(first >> 2 & 3)).copied();
     let channels = Some(u16::from(first & 1) + 1);
     let of =
-        |codec, sample_rate_hz, channels| Audio { codec: Some(codec), sample_rate_hz, channels, bitrate_kbps: None };
+        |codec, sample_rate_hz, channels| Audio { codec: Some(codec), sample_rate_hz, channels, ..Audio::default() };
     Some(match first >> 4 {
         10 => match rest.split_first() {
             Some((0, config)) => AudioConfig::parse(config).map(|c| describe::aac(&c))?,
@@ -128,6 +128,7 @@ pub fn metadata(values: &[Value]) -> Option<(Video, Audio)> {
         sample_rate_hz: whole("audiosamplerate").filter(|r| (4000..=192_000).contains(r)),
         channels: whole("audiochannels").and_then(|c| u16::try_from(c).ok()).filter(|c| (1..=64).contains(c)),
         bitrate_kbps: whole("audiodatarate").filter(|&k| k > 0),
+        ..Audio::default()
     };
     Some((video, audio))
 }

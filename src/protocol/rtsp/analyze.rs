@@ -269,7 +269,7 @@ impl Ask for Asker<'_> {
 }
 
 fn look(session: &Session) -> Reply<Look> {
-    if session.video().is_none() {
+    if session.video().or(session.sound_alone()).is_none() {
         return Reply::NoVideo;
     }
     let medias = session.medias.iter().cloned().map(|m| Media { control: None, ..m }).collect();

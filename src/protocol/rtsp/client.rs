@@ -12,6 +12,7 @@ use super::error::{Ladder, RtspError, kind_of_status};
 use super::headers::Headers;
 use super::login;
 use super::url::RtspUrl;
+use super::verify::ways::Lessons;
 use super::wire::{Request, Response, Spoken};
 use crate::model::{AuthScheme, ErrorKind, Protocol, Step};
 use crate::net::Stage;
@@ -42,6 +43,8 @@ pub struct Client {
     asked_options: bool,
     walk: Walk,
     spent: Duration,
+    /// What playing taught about this port.
+    pub(super) lessons: Lessons,
     server: Option<String>,
     public: Vec<String>,
     challenges: Option<Vec<Challenge>>,
@@ -64,6 +67,7 @@ impl Client {
             asked_options: false,
             walk: Walk::Unknown,
             spent: Duration::ZERO,
+            lessons: Lessons::default(),
             server: None,
             public: Vec::new(),
             challenges: None,

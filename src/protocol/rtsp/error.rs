@@ -41,7 +41,7 @@ impl Ladder {
     /// Notes a step; what was noted of it and of later steps before is forgotten.
     pub fn mark(&mut self, step: Step, ok: bool, took: Duration) {
         self.0.retain(|s| s.step < step);
-        self.0.push(LadderStep { step, ok, ms: took.as_secs_f64() * 1000.0 });
+        self.0.push(LadderStep::new(step, ok, took));
     }
 
     /// Forgets `step` and what comes after it.

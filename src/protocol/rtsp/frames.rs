@@ -366,11 +366,14 @@ impl Meter {
         Some(video)
     }
 
-    /// The sound with its measured bit rate, where the codec does not fix it. None for a media that is no sound.
+    /// The sound with what was measured of it: of a media that is sound, or that carries some beside its picture.
     pub fn audio(&self) -> Option<Audio> {
-        let mut audio = self.sound.clone().or(self.inner.as_ref().and_then(|inner| inner.seen().audio.clone()))?;
-        audio.bitrate_kbps = audio.bitrate_kbps.or(self.measured().kbps);
-        Some(audio)
+        let Some(declared) = &self.sound else {
+            // Its rate is its own; the packets carry the picture too.
+            return self.inner.as_ref()?.seen().audio.clone();
+        };
+        let (measured_kbps, measured_packets) = (self.measured().kbps, Some(self.seen.packets));
+        Some(Audio { measured_kbps, measured_packets, ..declared.clone() })
     }
 
     /// The last whole picture that needs no other, for a snapshot.

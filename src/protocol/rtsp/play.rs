@@ -28,6 +28,13 @@ pub struct MediaToPlay {
     pub control: Option<String>,
     /// Whether its packets are encrypted (SRTP).
     pub is_encrypted: bool,
+    /// Its payload type, which tells it from others when the device chooses channels of its own.
+    pub payload_type: Option<u8>,
+    /// Whether it is set up only because players set up every track. Without such a media the others are played; the
+    /// failure of one that is not extra is the failure of the whole.
+    pub is_extra: bool,
+    /// What it is called in warnings: `sound`, `metadata`.
+    pub name: &'static str,
 }
 
 /// How to play.
@@ -79,6 +86,7 @@ struct Track {
     /// Its index among those that were to be played.
     media: usize,
     url: RtspUrl,
+    payload_type: Option<u8>,
     carrier: Carrier,
     packets: u64,
 }
@@ -131,19 +139,45 @@ enum Refusal {
     Transport(RtspError),
     /// The device has lost the session or the connection.
     Lost(RtspError),
+    /// Asking for an extra media took the connection, or the answer to it did not come.
+    OfExtra(RtspError),
     Other(RtspError),
 }
 
 impl Refusal {
+    fn error(&self) -> &RtspError {
+        let (Refusal::Transport(e) | Refusal::Lost(e) | Refusal::OfExtra(e) | Refusal::Other(e)) = self;
+        e
+    }
+
+    fn into_error(self) -> RtspError {
+        let (Refusal::Transport(e) | Refusal::Lost(e) | Refusal::OfExtra(e) | Refusal::Other(e)) = self;
+        e
+    }
+
     fn is_silence(&self) -> bool {
-        let (Refusal::Transport(error) | Refusal::Lost(error) | Refusal::Other(error)) = self;
-        error.kind == ErrorKind::Timeout
+        self.error().kind == ErrorKind::Timeout
+    }
+
+    /// Whether the extra media may be what the device cannot bear.
+    fn is_perhaps_of_extra(&self) -> bool {
+        let error = self.error();
+        let other = matches!(
+            error.kind,
+            ErrorKind::AuthRequired
+                | ErrorKind::AuthRefused
+                | ErrorKind::Locked
+                | ErrorKind::Busy
+                | ErrorKind::Interrupted
+        );
+        matches!(self, Refusal::OfExtra(_)) || error.step == Step::Rtp && !other
     }
 }
 
 impl<'c> Playing<'c> {
-    /// Sets up `media`, of which the first must succeed, and plays them. When the device refuses the transport, the other
-    /// is tried once; when it loses the session or the connection, everything is begun again once.
+    /// Sets up `media`, of which those that are no extra must succeed, and plays them. When the device refuses the
+    /// transport, the other is tried once; when it loses the session or the connection, everything is begun again once;
+    /// when it fails after an extra media was asked for, once without those.
     ///
     /// # Errors
     /// What the device answers, connection failures, silence. Nothing is left set up.
@@ -154,10 +188,14 @@ impl<'c> Playing<'c> {
         options: PlayOptions,
     ) -> Result<Playing<'c>, RtspError> {
         let mut playing = Playing::new(client, described, options);
-        let (mut switched, mut restarted) = (false, false);
+        let (mut switched, mut restarted, mut with_extra) = (false, false, media.iter().any(|m| m.is_extra));
+        let mut without_extra = None;
         loop {
-            let refusal = match playing.attempt(media).await {
-                Ok(()) => return Ok(playing),
+            let refusal = match playing.attempt(media, with_extra).await {
+                Ok(()) => {
+                    playing.warnings.extend(without_extra);
+                    return Ok(playing);
+                }
                 Err(refusal) => refusal,
             };
             playing.farewell().await;
@@ -177,7 +215,15 @@ impl<'c> Playing<'c> {
                     restarted = true;
                     playing.describe_anew().await?;
                 }
-                Refusal::Transport(error) | Refusal::Lost(error) | Refusal::Other(error) => return Err(error),
+                refusal if with_extra && refusal.is_perhaps_of_extra() && !playing.client.host.is_over() => {
+                    with_extra = false;
+                    let names: Vec<&str> = media.iter().filter(|m| m.is_extra).map(|m| m.name).collect();
+                    let error = refusal.error();
+                    without_extra =
+                        Some(format!("played without {}, which the device refused: {error}", names.join(", ")));
+                    playing.describe_anew().await?;
+                }
+                refusal => return Err(refusal.into_error()),
             }
         }
     }
@@ -299,21 +345,22 @@ impl<'c> Playing<'c> {
         };
     }
 
-    /// Which track a channel's packets belong to. When a lone track's packets come on a channel of the device's own
-    /// choice, that becomes its channel.
+    /// Which track a channel's packets belong to. When packets come on a channel of the device's own choice, that becomes
+    /// the channel of the one track that waits for packets of their type, or of a lone track.
     fn track_of(&mut self, number: u8, payload: &[u8]) -> Option<usize> {
         let known = self.tracks.iter().position(|t| matches!(t.carrier, Carrier::Interleaved(c) if c == number));
         if known.is_some() || !is_rtp(payload) {
             return known;
         }
-        match self.tracks.as_mut_slice() {
-            [Track { carrier: Carrier::Interleaved(channel), packets: 0, .. }] => {
-                self.warnings.push(format!("packets come on channel {number} instead of {channel}"));
-                *channel = number;
-                Some(0)
-            }
-            _ => None,
-        }
+        let payload_type = payload.get(1).map(|byte| byte & 0x7f);
+        let is_alone = self.tracks.len() == 1;
+        let is_meant = |t: &Track| t.packets == 0 && (is_alone || t.payload_type == payload_type);
+        let mut meant = (0..).zip(self.tracks.iter_mut()).filter(|(_, t)| is_meant(t));
+        let (Some((index, track)), None) = (meant.next(), meant.next()) else { return None };
+        let Carrier::Interleaved(channel) = &mut track.carrier else { return None };
+        self.warnings.push(format!("packets come on channel {number} instead of {channel}"));
+        *channel = number;
+        Some(index)
     }
 }
 

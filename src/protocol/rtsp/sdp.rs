@@ -178,6 +178,12 @@ impl Session {
         videos.find(|m| m.video.as_ref().is_some_and(|v| v.codec.is_some())).or(first)
     }
 
+    /// The sound of a stream that has no picture. None of a tuner's, whose sound belongs to its television.
+    pub fn sound_alone(&self) -> Option<&Media> {
+        let is_heard = |m: &Media| m.direction != Some(Direction::Inactive) && m.audio.is_some();
+        self.audio().filter(|audio| self.video().is_none() && !self.is_tuner() && is_heard(audio))
+    }
+
     /// The sound the camera gives: the first that is no back channel.
     pub fn audio(&self) -> Option<&Media> {
         self.medias.iter().find(|m| m.kind == MediaKind::Audio && !m.is_back_channel)

@@ -24,9 +24,9 @@ const MOST_STUCK: usize = 2;
 /// What came of asking a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply<D> {
-    /// A description with video; `D` tells two streams apart.
+    /// A description with picture or sound; `D` tells two streams apart.
     Video(D),
-    /// An answer that stands for no video: no description, or one without a picture.
+    /// An answer that stands for no stream: no description, or one with neither picture nor sound.
     NoVideo,
     /// A login is demanded and none that would do is left.
     Login,

@@ -141,7 +141,7 @@ fn section_audio(section: &[&str]) -> Audio {
         codec: Some(codec),
         sample_rate_hz,
         channels,
-        bitrate_kbps: None,
+        ..Audio::default()
     })
 }
 

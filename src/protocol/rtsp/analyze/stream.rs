@@ -1,7 +1,11 @@
 //! The stream that a path stands for, by what asking it gave and what was announced of it.
 
+use std::time::Duration;
+
 use super::{Asked, Look};
-use crate::model::{ErrorKind, LadderStep, Protocol, Stream, StreamError, StreamSource, StreamStatus, Video};
+use crate::model::{
+    Audio, AudioCodec, ErrorKind, LadderStep, Protocol, Stream, StreamError, StreamSource, StreamStatus, Video,
+};
 use crate::probe::HostContext;
 use crate::protocol::rtsp::client::describe::Described;
 use crate::protocol::rtsp::error::RtspError;
@@ -56,19 +60,24 @@ fn described(stream: &mut Stream, described: &Described, session: &Session) {
     stream.url = described.url.shown();
     stream.open = Some(described.open);
     stream.warnings.extend(described.warnings.iter().chain(&session.warnings).cloned());
-    let Some(media) = session.video() else {
+    if session.video().or(session.sound_alone()).is_none() {
         stream.status = StreamStatus::NotFound;
         stream.error = Some(StreamError {
             kind: ErrorKind::Protocol,
-            message: "the device's answer describes no video".to_owned(),
+            message: "the device's answer describes neither picture nor sound".to_owned(),
         });
         return;
-    };
+    }
     stream.status = StreamStatus::Described;
     stream.sources.push(StreamSource::Sdp);
-    let declared = stream.video.take();
-    stream.video = media.video.clone().map(|seen| merge_declared(seen, declared, &mut stream.warnings));
-    stream.audio = session.audio().and_then(|a| a.audio.clone()).or(stream.audio.take());
+    let (picture, sound) =
+        (session.video().and_then(|m| m.video.clone()), session.audio().and_then(|m| m.audio.clone()));
+    let (declared, declared_sound) = (stream.video.take(), stream.audio.take());
+    if picture.is_none() && declared.is_some() {
+        stream.warnings.push("ONVIF declares a picture, and what the device describes is sound alone".to_owned());
+    }
+    stream.video = picture.map(|seen| merge_declared(seen, declared, &mut stream.warnings));
+    stream.audio = merge_declared_sound(sound, declared_sound.as_ref(), &mut stream.warnings);
     stream.back_channel = session.has_back_channel().then_some(true);
 }
 
@@ -95,6 +104,19 @@ fn merge_declared(mut seen: Video, declared: Option<Video>, warnings: &mut Vec<S
     seen
 }
 
+/// The description stands. What ONVIF declares beside it may be switched off for this stream: it is said, not taken over.
+fn merge_declared_sound(seen: Option<Audio>, declared: Option<&Audio>, warnings: &mut Vec<String>) -> Option<Audio> {
+    let codec = declared.and_then(|d| d.codec).map_or("unknown", AudioCodec::as_str);
+    match (&seen, declared) {
+        (None, Some(_)) => warnings.push(format!("ONVIF declares sound ({codec}), the stream has none")),
+        (Some(Audio { codec: Some(seen), .. }), Some(Audio { codec: Some(declared), .. })) if seen != declared => {
+            warnings.push(format!("ONVIF declares {codec} sound, the stream has {}", seen.as_str()));
+        }
+        _ => {}
+    }
+    seen
+}
+
 fn failed(host: &HostContext, stream: &mut Stream, error: &RtspError) {
     stream.status = match error.kind {
         ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => StreamStatus::AuthRequired,
@@ -109,7 +131,7 @@ fn failed(host: &HostContext, stream: &mut Stream, error: &RtspError) {
         _ => error.message.clone(),
     };
     if stream.ladder.last().is_none_or(|last| last.ok) {
-        stream.ladder.push(LadderStep { step: error.step, ok: false, ms: 0.0 });
+        stream.ladder.push(LadderStep::new(error.step, false, Duration::ZERO));
     }
     stream.error = Some(StreamError { kind: error.kind, message });
 }

@@ -338,7 +338,7 @@ fn sound_is_measured() {
     }
     meter.finish();
     let audio = meter.audio().unwrap();
-    assert_eq!((audio.sample_rate_hz, audio.channels, audio.bitrate_kbps), (Some(16_000), Some(1), Some(24)));
+    assert_eq!((audio.sample_rate_hz, audio.channels, audio.measured_kbps), (Some(16_000), Some(1), Some(24)));
     assert_eq!(meter.video(), None);
 }
 

@@ -12,25 +12,31 @@ use crate::protocol::rtsp::url::RtspUrl;
 use crate::protocol::rtsp::wire::{Request, Response};
 
 impl Playing<'_> {
-    pub(super) async fn attempt(&mut self, media: &[MediaToPlay]) -> Result<(), Refusal> {
+    /// Sets the media up, in their order, and plays them.
+    pub(super) async fn attempt(&mut self, media: &[MediaToPlay], with_extra: bool) -> Result<(), Refusal> {
         (self.tracks, self.controls, self.bytes) = (Vec::new(), Vec::new(), 0);
+        self.warnings.clear();
         let started = Instant::now();
         self.client.ladder.forget_from(Step::Setup);
-        for (index, wanted) in media.iter().enumerate() {
-            match self.set_up(index, wanted).await {
-                Ok(track) => self.tracks.push(track),
-                Err(refusal) if index == 0 => {
-                    self.client.ladder.mark(Step::Setup, false, started.elapsed());
-                    return Err(refusal);
+        for (index, wanted) in media.iter().enumerate().filter(|(_, m)| with_extra || !m.is_extra) {
+            let refusal = match self.set_up(index, wanted).await {
+                Ok(track) => {
+                    self.tracks.push(track);
+                    continue;
                 }
-                Err(Refusal::Transport(e) | Refusal::Lost(e) | Refusal::Other(e)) => {
-                    self.warnings.push(format!("media {index} is left out: {e}"));
-                    // A connection that is gone takes the session along.
-                    if self.client.channel.is_none() {
-                        return Err(Refusal::Lost(e));
-                    }
+                Err(refusal) if !wanted.is_extra => refusal,
+                // A connection that is gone takes the session along, and an answer that still comes would be another's.
+                Err(refusal) if self.client.channel.is_none() || refusal.is_silence() => {
+                    Refusal::OfExtra(refusal.into_error())
                 }
-            }
+                Err(refusal) if refusal.error().kind == ErrorKind::Interrupted => refusal,
+                Err(refusal) => {
+                    self.warnings.push(format!("{} is left out: {}", wanted.name, refusal.error()));
+                    continue;
+                }
+            };
+            self.client.ladder.mark(Step::Setup, false, started.elapsed());
+            return Err(refusal);
         }
         let played = self.play().await;
         self.client.ladder.mark(Step::Setup, played.is_ok(), started.elapsed());
@@ -95,7 +101,7 @@ impl Playing<'_> {
                 Carrier::Interleaved(agreed.interleaved.map_or(first_channel, |c| c.0))
             }
         };
-        Ok(Track { media: index, url: url.clone(), carrier, packets: 0 })
+        Ok(Track { media: index, url: url.clone(), payload_type: wanted.payload_type, carrier, packets: 0 })
     }
 
     fn udp_pair(&self, url: &RtspUrl) -> Result<UdpPair, Refusal> {

@@ -30,7 +30,8 @@ fn with_frames(reply: Reply, before: &[u8], after: &[u8]) -> Reply {
 }
 
 fn media(count: usize) -> Vec<MediaToPlay> {
-    (1..=count).map(|n| MediaToPlay { control: Some(format!("trackID={n}")), ..MediaToPlay::default() }).collect()
+    let media = |n| MediaToPlay { control: Some(format!("trackID={n}")), is_extra: n > 1, ..MediaToPlay::default() };
+    (1..=count).map(media).collect()
 }
 
 /// A camera that plays `frames` after PLAY; `special` may answer differently.
@@ -262,7 +263,7 @@ async fn busy_is_said_and_nothing_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_media_may_fail() {
+async fn an_extra_media_may_fail() {
     let net = FakeNet::new();
     camera(&net, framed(0, &rtp(1)), |asked| {
         (asked.method() == "SETUP" && asked.target().ends_with('2')).then(|| answer(asked, "500 No", "", ""))

@@ -259,7 +259,7 @@ fn declared_profile(codec: VideoCodec, fmtp: &Fmtp) -> (Option<String>, Option<S
 /// The sound of a format. Rates that follow from the codec (G.711, PCM …) are given as its bit rate.
 pub fn audio(encoding: &str, clock_rate: Option<u32>, channels: Option<u16>, fmtp: &Fmtp) -> Audio {
     let codec = audio_codec(encoding);
-    let mut audio = Audio { codec, sample_rate_hz: clock_rate, channels: channels.or(Some(1)), bitrate_kbps: None };
+    let mut audio = Audio { codec, sample_rate_hz: clock_rate, channels: channels.or(Some(1)), ..Audio::default() };
     let bits_per_sample = match codec {
         Some(AudioCodec::Aac) => {
             match aac_config(encoding, fmtp) {

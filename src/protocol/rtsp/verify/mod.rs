@@ -1,37 +1,18 @@
 //! Plays a stream just long enough to prove that frames arrive and to measure them, and always takes the session down.
 
+mod tracks;
+pub(super) mod ways;
+
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::client::Client;
-use super::error::RtspError;
-use super::frames::Meter;
-use super::play::{Ended, MediaToPlay, PlayOptions, Playing};
-use super::sdp::Session;
+use super::play::Ended;
 use crate::media::picture::Picture;
 use crate::model::options::Ffprobe;
-use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video};
+use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, Way};
 use crate::probe::HostContext;
 use crate::protocol::ffprobe;
-
-/// Once frames flow, a key frame is waited for this much longer than the measuring takes: some cameras send one every
-/// ten seconds, and that is worth a word but not the wait.
-const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
-
-/// What playing a stream showed.
-struct Proof {
-    meter: Meter,
-    transport: Transport,
-    setup: Vec<LadderStep>,
-    warnings: Vec<String>,
-    ended: Option<Ended>,
-    is_encrypted: bool,
-    /// RTCP reports that came.
-    reports: u64,
-    /// How long packets were awaited and taken.
-    lasted: Duration,
-}
+use ways::Proof;
 
 /// A server may need this long to take down what it served us before; until then it says that it is busy.
 const BUSY_PAUSE: Duration = Duration::from_millis(1500);
@@ -45,10 +26,10 @@ pub async fn verify(
     mut stream: Stream,
 ) -> (Stream, Option<Picture>) {
     client.transcript.take();
-    let mut outcome = play(host, client, path).await;
+    let mut outcome = ways::play(host, client, path).await;
     if matches!(&outcome, Err(error) if error.kind == ErrorKind::Busy) && host.time_left() > BUSY_PAUSE {
         tokio::select! {
-            () = tokio::time::sleep(BUSY_PAUSE) => outcome = play(host, client, path).await,
+            () = tokio::time::sleep(BUSY_PAUSE) => outcome = ways::play(host, client, path).await,
             () = host.cancel.cancelled() => {}
         }
     }
@@ -80,109 +61,82 @@ pub async fn verify(
     }
 }
 
-async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Proof, RtspError> {
-    // SETUP without a DESCRIBE on the same connection is refused by some.
-    let described = client.describe(path).await?;
-    let session = Session::parse(&described.sdp).unwrap_or_default();
-    let Some(media) = session.video().cloned() else {
-        let message = "the description has lost its video since it was first asked for".to_owned();
-        return Err(RtspError { kind: ErrorKind::Protocol, step: Step::Described, status: None, message });
-    };
-    let options = PlayOptions { session_control: session.control.clone(), ..PlayOptions::default() };
-    let is_encrypted = media.is_encrypted();
-    let to_play = [MediaToPlay { control: media.control.clone(), is_encrypted }];
-    let mut playing = Playing::start(client, &described, &to_play, options).await?;
-    let mut meter = Meter::new(&media);
-    if is_encrypted {
-        meter = meter.of_encrypted();
-    }
-    let began = Instant::now();
-    while let Some(packet) = playing.next(deadline(host, began, &meter)).await {
-        meter.push(&packet.payload, packet.arrived.saturating_duration_since(began));
-        if meter.enough(host.options.measure_time) {
-            break;
-        }
-    }
-    meter.finish();
-    let lasted = began.elapsed();
-    let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
-    let reports = playing.reports();
-    playing.stop().await;
-    Ok(Proof {
-        meter,
-        transport,
-        warnings,
-        ended,
-        is_encrypted,
-        reports,
-        lasted,
-        setup: client.ladder().steps().to_vec(),
-    })
-}
-
-/// Until when the next packet is waited for.
-fn deadline(host: &HostContext, began: Instant, meter: &Meter) -> Instant {
-    let until = match meter.seen().first_frame {
-        None => began + host.options.frame_timeout,
-        Some(first) => began + first + host.options.measure_time + KEYFRAME_PATIENCE,
-    };
-    until.min(host.deadline)
-}
-
 fn take(stream: &mut Stream, proof: Proof) {
-    let Proof { meter, transport, setup, warnings, ended, is_encrypted, reports, lasted } = proof;
+    let Proof { meter, transport, warnings, ended, is_encrypted, .. } = &proof;
     let seen = meter.seen();
-    stream.transport = transport;
-    stream.ladder = setup;
-    stream.ladder.retain(|s| s.step < Step::Rtp);
-    let mut step = |step, at: Option<Duration>| {
-        let ms = at.unwrap_or(lasted).as_secs_f64() * 1000.0;
-        stream.ladder.push(LadderStep { step, ok: at.is_some(), ms });
-    };
-    step(Step::Rtp, seen.first_rtp);
-    // Of encrypted packets only number and times can be told, and of codecs that are not known.
-    let tells = seen.frames == 0 || meter.tells_key_frames();
-    if seen.first_rtp.is_some() && !is_encrypted && tells {
-        step(Step::Keyframe, seen.first_keyframe);
-    }
-    stream.warnings.extend(warnings);
-    if is_encrypted {
+    stream.transport = *transport;
+    stream.ladder = last_steps(&proof);
+    stream.warnings.extend(warnings.iter().cloned());
+    if *is_encrypted {
         stream.warnings.push("the packets are encrypted (SRTP): what they show is by the description alone".to_owned());
     }
     if seen.frames == 0 {
-        if ended == Some(Ended::Interrupted) {
+        if *ended == Some(Ended::Interrupted) {
             return;
         }
         stream.status = StreamStatus::NoData;
-        stream.error = Some(no_frame(seen.packets, reports, ended, lasted));
+        stream.error = Some(no_frame(&proof));
         return;
     }
     stream.status = StreamStatus::Streaming;
     stream.sources.push(StreamSource::Frames);
     stream.warnings.extend(meter.warnings());
-    // Sound within the picture's own stream.
-    if stream.audio.is_none() {
-        stream.audio = meter.audio();
+    match meter.audio() {
+        Some(sound) if proof.is_sound => stream.audio = Some(sound),
+        // Sound within the picture's own stream.
+        Some(sound) if stream.audio.is_none() => stream.audio = Some(sound),
+        _ => {}
+    }
+    if let (Some(sound), Some(audio)) = (&proof.sound, &mut stream.audio) {
+        audio.measured_packets = Some(sound.seen().packets);
+        audio.measured_kbps = sound.measured().kbps;
+        if sound.seen().packets == 0 {
+            stream.warnings.push("the sound was set up, and no packet of it came".to_owned());
+        }
     }
     if let Some(came) = meter.video() {
         stream.video = Some(came_over(stream.video.take(), came));
     }
 }
 
+/// The whole ladder of a proof.
+fn last_steps(proof: &Proof) -> Vec<LadderStep> {
+    let seen = proof.meter.seen();
+    let step = |step, at: Option<Duration>| LadderStep {
+        way: proof.way,
+        ..LadderStep::new(step, at.is_some(), at.unwrap_or(proof.lasted))
+    };
+    let mut ladder = proof.ladder.clone();
+    ladder.push(step(Step::Rtp, seen.first_rtp));
+    // Of encrypted packets only number and times can be told, and of codecs that are not known. Sound has no key frames.
+    let tells = seen.frames == 0 || proof.meter.tells_key_frames();
+    if seen.first_rtp.is_some() && !proof.is_encrypted && !proof.is_sound && tells {
+        ladder.push(step(Step::Keyframe, seen.first_keyframe));
+    }
+    ladder.extend(&proof.tried);
+    ladder
+}
+
 /// Why a stream that was accepted is without a frame.
-fn no_frame(packets: u64, reports: u64, ended: Option<Ended>, lasted: Duration) -> StreamError {
-    let seconds = (lasted.as_secs_f64() * 10.0).round() / 10.0;
-    let (kind, message) = match (ended, packets) {
+fn no_frame(proof: &Proof) -> StreamError {
+    let seconds = (proof.lasted.as_secs_f64() * 10.0).round() / 10.0;
+    let (kind, mut message) = match (proof.ended, proof.meter.seen().packets) {
         (Some(Ended::Closed), _) => {
             (ErrorKind::Closed, format!("the device closed the connection after {seconds} s, before a frame came"))
         }
         (Some(Ended::Garbage), _) => {
             (ErrorKind::Protocol, format!("what came after {seconds} s is no RTSP, and no frame came before it"))
         }
-        (_, 0) if reports > 0 => (ErrorKind::Timeout, format!("only RTCP reports came within {seconds} s")),
+        (_, 0) if proof.reports > 0 => (ErrorKind::Timeout, format!("only RTCP reports came within {seconds} s")),
         (_, 0) => (ErrorKind::Timeout, format!("no packet came within {seconds} s")),
         (_, packets) => (ErrorKind::Timeout, format!("{packets} packets came within {seconds} s, but no whole frame")),
     };
+    let mut ways: Vec<Way> = proof.tried.iter().filter_map(|s| s.way).collect();
+    ways.dedup();
+    if !ways.is_empty() {
+        let ways: Vec<&str> = ways.iter().map(|way| way.as_str()).collect();
+        message = format!("{message}; also in vain {}", ways.join("; "));
+    }
     StreamError { kind, message }
 }
 
@@ -229,3 +183,6 @@ async fn second_opinion(host: &HostContext, stream: &mut Stream, picture: Option
         Err(error) => stream.warnings.push(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! The ways a stream is tried before it is said to bring nothing: as players try them.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::tracks::Tracks;
+use crate::model::{ErrorKind, LadderStep, Step, Transport, Way};
+use crate::probe::HostContext;
+use crate::protocol::rtsp::client::Client;
+use crate::protocol::rtsp::error::RtspError;
+use crate::protocol::rtsp::frames::Meter;
+use crate::protocol::rtsp::play::{Ended, PlayOptions, Playing};
+use crate::protocol::rtsp::sdp::{Media, Session};
+
+/// Once frames flow, a key frame is waited for this much longer than the measuring takes: some cameras send one every
+/// ten seconds, and that is worth a word but not the wait.
+const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Streams of one port that no other way could help: after so many the others are not tried in other ways.
+const MOST_IN_VAIN: u32 = 2;
+
+/// What playing the streams of one port taught about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lessons {
+    /// The way that worked where the first had brought nothing.
+    worked: Option<Way>,
+    /// How many streams no way worked for.
+    in_vain: u32,
+}
+
+/// What playing a stream showed.
+pub(super) struct Proof {
+    pub meter: Meter,
+    /// The sound beside a picture.
+    pub sound: Option<Meter>,
+    /// Whether it is sound that was proved.
+    pub is_sound: bool,
+    pub transport: Transport,
+    /// The steps before the first packet, those of ways that brought nothing before among them.
+    pub ladder: Vec<LadderStep>,
+    /// How it was played, where that was not the first way there is.
+    pub way: Option<Way>,
+    /// The steps of ways that were tried after this one and brought nothing either.
+    pub tried: Vec<LadderStep>,
+    pub warnings: Vec<String>,
+    pub ended: Option<Ended>,
+    pub is_encrypted: bool,
+    /// RTCP reports that came.
+    pub reports: u64,
+    /// How long packets were awaited and taken.
+    pub lasted: Duration,
+    /// Whether more tracks were set up than the one that is proved.
+    had_extra: bool,
+}
+
+impl Proof {
+    fn has_frames(&self) -> bool {
+        self.meter.seen().frames > 0
+    }
+
+    /// All steps of a way that brought no frame.
+    fn steps(&self) -> Vec<LadderStep> {
+        let rtp = LadderStep::new(Step::Rtp, self.meter.seen().packets > 0, self.lasted);
+        self.ladder.iter().copied().chain([LadderStep { way: self.way, ..rtp }]).collect()
+    }
+
+    /// The ways that may bring what this one did not.
+    fn others(&self) -> Vec<Way> {
+        let is_over = matches!(self.ended, Some(Ended::Interrupted | Ended::TooMuch));
+        if self.has_frames() || is_over {
+            return Vec::new();
+        }
+        let (same, other) = match self.transport {
+            Transport::Tcp => (if self.had_extra { Way::TcpOneTrack } else { Way::Tcp }, Way::Udp),
+            Transport::Udp => (if self.had_extra { Way::UdpOneTrack } else { Way::Udp }, Way::Tcp),
+        };
+        match self.meter.seen().packets {
+            0 => vec![other, same],
+            // Something comes by this transport; the other tracks may stand in its way.
+            _ if self.had_extra => vec![same],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Plays a stream, and in other ways where the first brings nothing.
+pub(super) async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Proof, RtspError> {
+    let lessons = client.lessons;
+    let first = attempt(host, client, path, lessons.worked, host.options.frame_timeout).await?;
+    let mut tried = Vec::new();
+    let others = if lessons.in_vain < MOST_IN_VAIN { first.others() } else { Vec::new() };
+    for &way in &others {
+        // Who sends at all begins soon after PLAY; a whole frame is waited for as long as ever.
+        let patience = host.options.frame_timeout / 2;
+        if host.cancel.is_cancelled() || host.time_left() < patience {
+            break;
+        }
+        tracing::debug!(ip = %host.ip, way = way.as_str(), "no frame came; tried in another way");
+        client.disconnect();
+        match attempt(host, client, path, Some(way), patience).await {
+            Ok(proof) if proof.has_frames() => {
+                client.lessons.worked = Some(way);
+                let before = first.steps().into_iter().chain(tried);
+                let ladder = before.chain(own_steps(&proof.ladder)).collect();
+                return Ok(Proof { ladder, ..proof });
+            }
+            Ok(proof) => tried.extend(own_steps(&proof.steps())),
+            Err(_) => tried.extend(own_steps(&mark(client.ladder().steps(), Some(way)))),
+        }
+    }
+    if !others.is_empty() {
+        client.lessons.in_vain = client.lessons.in_vain.saturating_add(1);
+    }
+    Ok(Proof { tried, ..first })
+}
+
+/// The steps of a way without those that all ways share.
+fn own_steps(ladder: &[LadderStep]) -> impl Iterator<Item = LadderStep> {
+    ladder.iter().copied().filter(|s| s.step >= Step::Setup)
+}
+
+fn mark(ladder: &[LadderStep], way: Option<Way>) -> Vec<LadderStep> {
+    ladder.iter().map(|s| LadderStep { way: way.filter(|_| s.step >= Step::Setup), ..*s }).collect()
+}
+
+/// Plays a stream in one way. What is not found right after it was described is described once more: VLC numbers its
+/// tracks anew whenever a file begins again.
+async fn attempt(
+    host: &HostContext,
+    client: &mut Client,
+    path: &str,
+    way: Option<Way>,
+    patience: Duration,
+) -> Result<Proof, RtspError> {
+    let is_stale =
+        |e: &RtspError| e.step == Step::Setup && matches!(e.status, Some(404 | 454)) && !host.cancel.is_cancelled();
+    match attempt_once(host, client, path, way, patience).await {
+        Err(error) if is_stale(&error) => attempt_once(host, client, path, way, patience).await,
+        outcome => outcome,
+    }
+}
+
+async fn attempt_once(
+    host: &HostContext,
+    client: &mut Client,
+    path: &str,
+    way: Option<Way>,
+    patience: Duration,
+) -> Result<Proof, RtspError> {
+    // SETUP without a DESCRIBE on the same connection is refused by some.
+    let described = client.describe(path).await?;
+    let session = Session::parse(&described.sdp).unwrap_or_default();
+    let Some(mut tracks) = Tracks::of(&session) else {
+        let message = "the description has lost its media since it was first asked for".to_owned();
+        return Err(RtspError { kind: ErrorKind::Protocol, step: Step::Described, status: None, message });
+    };
+    if matches!(way, Some(Way::TcpOneTrack | Way::UdpOneTrack)) {
+        tracks = tracks.alone();
+    }
+    let first = match way {
+        Some(Way::Udp | Way::UdpOneTrack) => Transport::Udp,
+        _ => Transport::Tcp,
+    };
+    // Where the first way is known to bring nothing, the transport is what is to be tried.
+    let or_other = way.is_none() || client.lessons.worked == way;
+    let options = PlayOptions { first, or_other, session_control: session.control.clone(), ..PlayOptions::default() };
+    let mut playing = Playing::start(client, &described, &tracks.to_play, options).await?;
+    let mut measured = Measuring::of(&tracks);
+    let began = Instant::now();
+    while let Some(packet) = playing.next(measured.deadline(host, began, patience)).await {
+        measured.push(packet.media, &packet.payload, packet.arrived.saturating_duration_since(began));
+        if measured.meter.enough(host.options.measure_time) {
+            break;
+        }
+    }
+    let lasted = began.elapsed();
+    let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
+    let (reports, had_extra) = (playing.reports(), playing.media().count() > 1);
+    let heard = measured.sound.as_ref().is_some_and(|(at, _)| playing.media().any(|media| media == *at));
+    playing.stop().await;
+    let (meter, sound) = measured.finish();
+    let until_packets: Vec<LadderStep> =
+        client.ladder().steps().iter().copied().filter(|s| s.step < Step::Rtp).collect();
+    Ok(Proof {
+        meter,
+        sound: sound.filter(|_| heard),
+        is_sound: tracks.proved.video.is_none(),
+        transport,
+        ladder: mark(&until_packets, way),
+        way,
+        tried: Vec::new(),
+        warnings,
+        ended,
+        is_encrypted: tracks.proved.is_encrypted(),
+        reports,
+        lasted,
+        had_extra,
+    })
+}
+
+/// The meters of what is played.
+struct Measuring {
+    main: usize,
+    meter: Meter,
+    sound: Option<(usize, Meter)>,
+}
+
+impl Measuring {
+    fn of(tracks: &Tracks<'_>) -> Measuring {
+        let meter = |media: &Media| match media.is_encrypted() {
+            true => Meter::new(media).of_encrypted(),
+            false => Meter::new(media),
+        };
+        let sound = tracks.sound.map(|(at, media)| (at, meter(media)));
+        Measuring { main: tracks.main, meter: meter(tracks.proved), sound }
+    }
+
+    fn push(&mut self, media: usize, packet: &[u8], arrived: Duration) {
+        match &mut self.sound {
+            _ if media == self.main => self.meter.push(packet, arrived),
+            Some((at, sound)) if media == *at => sound.push(packet, arrived),
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> (Meter, Option<Meter>) {
+        self.meter.finish();
+        let sound = self.sound.map(|(_, mut sound)| {
+            sound.finish();
+            sound
+        });
+        (self.meter, sound)
+    }
+
+    /// Until when the next packet is waited for; `patience` is how long the first one may take.
+    fn deadline(&self, host: &HostContext, began: Instant, patience: Duration) -> Instant {
+        let seen = self.meter.seen();
+        let until = match seen.first_frame {
+            None if seen.packets == 0 => began + patience,
+            None => began + host.options.frame_timeout.max(patience),
+            Some(first) => began + first + host.options.measure_time + KEYFRAME_PATIENCE,
+        };
+        until.min(host.deadline)
+    }
+}
