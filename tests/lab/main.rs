@@ -15,6 +15,7 @@ mod cameras;
 mod compare;
 mod gentle;
 mod hostile;
+mod lockout;
 mod network;
 mod ns;
 mod onvif;

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Stands before servers that speak RTSP or HTTP and writes down what their clients do.
 
-usage: relay.py LOG ADDRESS PORT=TARGET...
-What comes to ADDRESS:PORT goes to 127.0.0.1:TARGET. LOG gets a JSON object a line: a connection that opens or closes, with
+usage: relay.py LOG ADDRESS [--lock N] PORT=TARGET...
+What comes to ADDRESS:PORT goes to 127.0.0.1:TARGET. After N refused logins over all ports every further login is refused by
+closing the connection, as a camera that has locked its accounts does it. LOG gets a JSON object a line: a connection that opens or closes, with
 how many are open then, and every request with the answer to it. Ends with its standard input.
 
 One thread does all: a client that closes one connection before it opens the next is never seen with both.
@@ -63,8 +64,10 @@ def asked(message: bytes) -> dict:
 
 def main() -> None:
     log = open(sys.argv[1], "a", encoding="utf-8")
-    address, ports = sys.argv[2], [argument.split("=") for argument in sys.argv[3:]]
-    selector, pairs, count = selectors.DefaultSelector(), set(), 0
+    address, rest = sys.argv[2], sys.argv[3:]
+    lock = int(rest[1]) if rest[0] == "--lock" else sys.maxsize
+    ports = [argument.split("=") for argument in rest if "=" in argument]
+    selector, pairs, count, refusals = selectors.DefaultSelector(), set(), 0, 0
 
     def note(what: str, pair: Pair, **more: object) -> None:
         log.write(json.dumps({"what": what, "connection": pair.number, "port": pair.port, **more}) + "\n")
@@ -82,7 +85,11 @@ def main() -> None:
         try:
             while data := source.recv(65536, socket.MSG_DONTWAIT):
                 if source is pair.client:
-                    pair.waiting.extend(asked(m) for m in pair.asked.push(data))
+                    requests = [asked(m) for m in pair.asked.push(data)]
+                    if refusals >= lock and any(r["login"] for r in requests):
+                        note("locked", pair)
+                        return close(pair)
+                    pair.waiting.extend(requests)
                 else:
                     answered(pair, data)
                 drain.sendall(data)
@@ -93,11 +100,13 @@ def main() -> None:
         close(pair)
 
     def answered(pair: Pair, data: bytes) -> None:
+        nonlocal refusals
         for message in pair.answers.push(data):
             status = re.match(rb"(?:RTSP|HTTP)/\S+ (\d+)", message)
             if status and pair.waiting and status.group(1) != b"100":
                 request, code = pair.waiting.popleft(), int(status.group(1))
                 refused = bool(request["login"]) and (code == 401 or b"NotAuthorized" in message)
+                refusals += refused
                 note("request", pair, **request, status=code, refused=refused)
 
     def accept(listener: socket.socket, port: int, target: int) -> None:

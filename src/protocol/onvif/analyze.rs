@@ -116,12 +116,14 @@ impl<'a> Inquiry<'a> {
 
     async fn run(mut self) {
         self.say_service(false).await;
-        let mut services = self.services().await;
+        // First the call that every device knows (ONVIF Core §8.3.1): it decides about a login. One that a device does not
+        // know would be answered unclearly, and count.
         let information = match self.device(Call::GetDeviceInformation).await {
             Some(body) => wire::device_information(&body),
             None => DeviceInformation::default(),
         };
         self.say_identity(&information).await;
+        let mut services = self.services().await;
         let scopes = self.device(Call::GetScopes).await.map(|body| wire::scopes(&body)).unwrap_or_default();
         for scope in &scopes {
             self.host.observe(Field::OnvifScope, scope).await;
