@@ -15,7 +15,9 @@ use camscan::protocol::rtsp::frames::Meter;
 use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::tcp::syn::wire as syn;
-use camscan::protocol::{arp, beacon, dash, hls, icmp, mdns, mjpeg, rtmp, rtsp, ssdp, stun, webrtc, wsdd};
+use camscan::protocol::{
+    arp, beacon, dash, hls, icmp, mdns, media_server, mjpeg, rtmp, rtsp, srt, ssdp, stun, webrtc, wsdd,
+};
 use camscan::protocol::{ffprobe, http, xml};
 use camscan::text;
 use camscan::wire::auth;
@@ -37,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("icmp", icmp_message),
     ("mdns", mdns_message),
     ("media", media),
+    ("media_server", media_server_list),
     ("mjpeg", mjpeg_parts),
     ("onvif", onvif_answer),
     ("page", page),
@@ -45,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtsp", rtsp_stream),
     ("sdp", sdp),
     ("signatures", signatures),
+    ("srt", srt_answer),
     ("ssdp", ssdp_answer),
     ("stun", stun_answer),
     ("syn", syn_frame),
@@ -311,11 +315,27 @@ pub fn cleaned(data: &[u8]) {
     let _ = (text::redact_url(&raw), text::strip_userinfo(&raw));
 }
 
+pub fn media_server_list(data: &[u8]) {
+    use media_server::names;
+    let readers = [
+        names::go2rtc,
+        names::mediamtx,
+        names::srs,
+        names::nginx_rtmp,
+        names::frigate_profile,
+        names::frigate_stats,
+        names::janus_streams,
+    ];
+    readers.iter().filter_map(|read| read(data)).flatten().for_each(|name| is_clean(&name));
+    let _ = (names::janus_info(data), names::janus_created(data));
+}
+
+pub fn srt_answer(data: &[u8]) {
+    let _ = srt::wire::is_answer(data, 7);
+}
+
 pub fn webrtc_answer(data: &[u8]) {
     let _ = webrtc::wire::answer(data);
-    let lists = [webrtc::wire::go2rtc_names(data), webrtc::wire::mediamtx_names(data)];
-    lists.iter().flatten().flatten().for_each(|name| is_clean(name));
-    let _ = webrtc::wire::janus_info(data);
 }
 
 pub fn wsdd_answer(data: &[u8]) {

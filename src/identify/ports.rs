@@ -29,7 +29,7 @@ pub struct Port {
     pub maker: Option<(&'static str, f64)>,
 }
 
-use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, Stun, Turn, Webrtc};
+use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, Srt, Stun, Turn, Webrtc};
 use Set::{Core, Known, Wide};
 
 const fn port(port: u16, set: Set, expects: &'static [Protocol], about: &'static str) -> Port {
@@ -81,6 +81,11 @@ pub const TABLE: &[Port] = &[
     port(8888, Wide, &[Http, Hls], "HLS of MediaMTX, web page alternative"),
     port(8889, Wide, &[Http, Webrtc], "WebRTC (WHEP) of MediaMTX"),
     port(1984, Wide, &[Http, Webrtc, Mjpeg], "go2rtc"),
+    port(8890, Wide, &[Srt], "SRT of MediaMTX, over UDP"),
+    port(9997, Wide, &[Http], "API of MediaMTX"),
+    port(1985, Wide, &[Http, Webrtc], "API of SRS"),
+    port(8088, Wide, &[Http, Webrtc], "Janus"),
+    port(8188, Wide, &[Http], "Janus over WebSockets"),
     port(8555, Wide, &[Rtsp], "RTSP alternative; WebRTC media of go2rtc"),
     private(6036, Wide, &[], "TVT's SDK", "TVT", 0.15),
     port(558, Known, &[Rtsp], "RTSP of Hanwha recorders"),
@@ -109,11 +114,8 @@ pub const TABLE: &[Port] = &[
     port(51826, Known, &[Http], "HomeKit accessory"),
     port(6668, Known, &[], "Tuya devices"),
     port(7001, Known, &[Https, Rtsp], "Nx Witness, DW Spectrum"),
-    port(8890, Known, &[], "SRT of MediaMTX"),
     port(9996, Known, &[Http], "playback of MediaMTX"),
-    port(9997, Known, &[Http], "API of MediaMTX"),
     port(9998, Known, &[Http], "metrics of MediaMTX"),
-    port(8088, Known, &[Http, Webrtc], "Janus"),
     port(3478, Known, &[Stun, Turn], "STUN and TURN"),
     port(5349, Known, &[Stun, Turn], "STUN and TURN over TLS"),
     port(8971, Known, &[Https], "Frigate's page"),
@@ -168,7 +170,7 @@ mod tests {
         let (core, defaults) = (core(), defaults());
         assert!(defaults.starts_with(&core));
         assert_eq!(defaults.first(), Some(&554));
-        for port in [88, 10554, 7441, 8322, 1935, 6036] {
+        for port in [88, 10554, 7441, 8322, 1935, 6036, 1984, 8088, 8188, 8888, 8889, 8890, 9997, 1985, 5000] {
             assert!(defaults.contains(&port), "{port}");
         }
         assert!(!defaults.contains(&8971));

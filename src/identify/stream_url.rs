@@ -1,13 +1,14 @@
 //! Stream-URL templates: where makers put their streams. Data, read from YAML.
 
+mod names;
 mod table;
 
 use std::collections::HashSet;
 
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
+pub use self::names::{Carrier, Named, Place, common_names, is_of_name, name_in, of_names};
 use self::table::{Purpose, TABLE};
 use crate::model::{Credential, Secret};
 
@@ -38,46 +39,7 @@ pub struct WithLogin {
     pub shown: Candidate,
 }
 
-/// A server whose streams have names of their own, which its API lists.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Named {
-    /// Its name.
-    pub server: String,
-    /// Where it lists the names.
-    pub list: Place,
-    /// RTSP.
-    pub rtsp: Option<Place>,
-    /// RTMP.
-    pub rtmp: Option<Place>,
-    /// HLS.
-    pub hls: Option<Place>,
-    /// WebRTC by WHEP.
-    pub whep: Option<Place>,
-    /// MJPEG over HTTP.
-    pub mjpeg: Option<Place>,
-    /// A still picture.
-    pub snapshot: Option<Place>,
-}
-
-/// A path on a port.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    path: String,
-    /// The port it is usually at.
-    pub port: u16,
-}
-
-impl Place {
-    /// The path for a stream's name, percent-encoded.
-    pub fn path(&self, name: &str) -> String {
-        self.path.replace("{name}", &utf8_percent_encode(name, KEPT_IN_NAME).to_string())
-    }
-}
-
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-const KEPT_IN_NAME: &AsciiSet = &KEPT.remove(b'/');
 
 /// The RTSP paths worth trying for a vendor, most likely first; for no or an unknown vendor the common ones. The first
 /// channel; each template's main stream, then its others; the common ones follow the vendor's; none twice; at most [`MOST`].
@@ -161,7 +123,7 @@ pub fn snapshot_with_login(vendor: &str, channel: u32, login: &Credential) -> Ve
     with_login(vendor, Purpose::Snapshot, channel, login)
 }
 
-/// The server of that name (`MediaMTX`, `go2rtc`), if its streams have names.
+/// The server of that name (`MediaMTX`, `go2rtc`), if it lists its streams.
 pub fn named(server: &str) -> Option<&'static Named> {
     TABLE.servers.iter().find(|s| s.server.eq_ignore_ascii_case(server))
 }
@@ -211,8 +173,15 @@ pub(super) fn words() -> (Vec<&'static str>, Vec<&'static str>) {
     let named = TABLE.servers.iter().flat_map(places).map(|place| place.path.as_str());
     let streams = TABLE.templates.iter().flat_map(|t| t.streams.iter().map(String::as_str));
     // A path with a login names what must be hidden.
-    let paths: Vec<&str> =
-        TABLE.templates.iter().filter(|t| !t.with_login).map(|t| t.path.as_str()).chain(named).chain(streams).collect();
+    let paths: Vec<&str> = TABLE
+        .templates
+        .iter()
+        .filter(|t| !t.with_login)
+        .map(|t| t.path.as_str())
+        .chain(named)
+        .chain(streams)
+        .chain(names::words())
+        .collect();
     let keys = paths.iter().flat_map(|path| path.split(['?', '&'])).filter_map(|piece| Some(piece.split_once('=')?.0));
     let words = paths.iter().flat_map(|path| path.split(|c: char| !c.is_alphanumeric()));
     (words.collect(), keys.collect())
@@ -305,7 +274,7 @@ mod tests {
     fn the_common_walk_follows_without_repeats() {
         let common = rtsp(None);
         assert!(paths(&common).starts_with(&["/", "/Streaming/Channels/101", "/cam/realmonitor?channel=1&subtype=0"]));
-        assert_eq!(common.len(), 49);
+        assert_eq!(common.len(), 56);
         assert_eq!(rtsp(Some("a maker nobody knows")), common);
         for vendor in TABLE.templates.iter().filter_map(|t| t.vendor.as_deref()) {
             let walk = rtsp(Some(vendor));
@@ -359,9 +328,6 @@ mod tests {
         assert!(paths(&dash()).contains(&"/manifest.mpd"));
         assert!(paths(&whep()).contains(&"/whep"));
         assert!(paths(&rtmp()).contains(&"/bcs/channel0_main.bcs?channel=0&stream=0"));
-        let mtx = named("mediamtx").unwrap();
-        assert_eq!(mtx.hls.as_ref().map(|p| p.path("cam 1/hd")).as_deref(), Some("/cam%201/hd/index.m3u8"));
-        assert_eq!(mtx.list.path(""), "/v3/paths/list");
     }
 
     #[test]

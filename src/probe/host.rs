@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Farewells, FindingSender, Logins, PortProber};
 use crate::identify::signature::{Field, Signatures};
+use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
     Credential, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Protocol,
@@ -55,6 +56,20 @@ struct Facts {
     silent_tls: BTreeSet<u16>,
     /// By which protocols streams were found.
     streams: BTreeSet<Protocol>,
+    /// What the host's streams are called, by its own lists or by those that were found.
+    names: Vec<String>,
+    /// Whether a list of the host's own tells them.
+    lists_names: bool,
+}
+
+impl Facts {
+    fn note_name(&mut self, name: String) {
+        /// As many as are taken of one list.
+        const MOST: usize = 64;
+        if self.names.len() < MOST && !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
 }
 
 impl HostFacts {
@@ -84,9 +99,24 @@ impl HostFacts {
             }
             FindingKind::Stream(s) if !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error) => {
                 facts.streams.insert(s.protocol);
+                if let Some(name) = stream_url::name_in(&s.url) {
+                    facts.note_name(name);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Notes what one of the host's streams is called by a list of its own.
+    pub fn note_stream_name(&self, name: &str) {
+        let mut facts = self.lock();
+        facts.lists_names = true;
+        facts.note_name(name.to_owned());
+    }
+
+    /// Whether a name of one of the host's streams is known.
+    pub fn knows_stream_names(&self) -> bool {
+        !self.lock().names.is_empty()
     }
 
     /// Notes an open TCP port.
@@ -333,6 +363,26 @@ impl HostContext {
     pub fn is_like_a_camera(&self) -> bool {
         let kind = crate::identify::weigh(&self.evidence()).kind;
         matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
+    }
+
+    /// The names of streams worth trying by any protocol: those that are known of a server of streams; where none is, those
+    /// people give. None for hosts that nothing shows to be such a server, and where only certain streams are asked for.
+    pub fn stream_names(&self) -> Vec<String> {
+        if !self.may_guess() {
+            return Vec::new();
+        }
+        let verdict = crate::identify::weigh(&self.evidence());
+        let speaks_rtmp = || self.services().iter().any(|s| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps));
+        let is_server = verdict.kind == Kind::MediaServer || (verdict.kind == Kind::Other && speaks_rtmp());
+        let (known, lists) = {
+            let facts = self.facts.lock();
+            (facts.names.clone(), facts.lists_names)
+        };
+        match is_server || lists {
+            true if known.is_empty() => stream_url::common_names(verdict.winner(Fact::Hostname)),
+            true => known,
+            false => Vec::new(),
+        }
     }
 
     /// The vendor, where more than the device's own word speaks for it: the maker of its network card as the link shows it,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::identify::ports;
-use crate::identify::stream_url::Candidate;
+use crate::identify::stream_url::{self, Candidate, Carrier};
 use crate::media::describe::Seen;
 use crate::media::picture::Picture;
 use crate::media::{ByteRange, aac, mp4, ts};
@@ -56,9 +56,22 @@ pub fn web_ports(host: &HostContext) -> Vec<Service> {
     services
 }
 
-/// The HTTP addresses among the hints that hold one of the `words` (lower case), then the candidates on every HTTP port.
-/// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected.
+/// The HTTP addresses among the hints that hold one of the `words` (lower case), then the candidates on every HTTP port,
+/// those of the names the host's streams may have first.
+/// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected or was heard.
 pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates: &[Candidate]) -> Vec<Place> {
+    let carrier = match protocol {
+        Protocol::Dash => Carrier::Dash,
+        Protocol::Webrtc => Carrier::Whep,
+        _ => Carrier::Hls,
+    };
+    let server = host.vendor().as_deref().and_then(stream_url::named);
+    let mut guesses = stream_url::of_names(carrier, &host.stream_names(), server);
+    // A server that is known has its streams nowhere else; MediaMTX answers a wrong place as it does a wrong login.
+    if server.is_none() {
+        guesses.extend_from_slice(candidates);
+    }
+    guesses.truncate(host.options.max_candidates);
     let mut places = Vec::new();
     let mut add = |place: Place| {
         let same = |p: &Place| (p.port, p.tls, &p.target) == (place.port, place.tls, &place.target);
@@ -74,12 +87,15 @@ pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates
             add(Place { port, tls, target: a.target, guessed: false });
         }
     }
-    let has_rtsp = host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps));
+    let services = host.services();
+    let has_rtsp = services.iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps));
+    let is_heard = |port: u16| services.iter().any(|s| s.protocol == protocol && s.port == port);
+    let is_for_it = |port: u16| ports::expects(port, protocol) || is_heard(port);
     if !host.may_guess() {
         return places;
     }
-    for service in web_ports(host).into_iter().filter(|s| !has_rtsp || ports::expects(s.port, protocol)) {
-        for candidate in candidates.iter().filter(|c| c.port.is_none_or(|p| p == service.port)) {
+    for service in web_ports(host).into_iter().filter(|s| !has_rtsp || is_for_it(s.port)) {
+        for candidate in guesses.iter().filter(|c| c.port.is_none_or(|p| p == service.port)) {
             let tls = service.protocol == Protocol::Https;
             add(Place { port: service.port, tls, target: candidate.path.clone(), guessed: true });
         }

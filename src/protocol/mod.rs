@@ -13,12 +13,14 @@ pub mod http;
 pub mod icmp;
 pub mod manifest;
 pub mod mdns;
+pub mod media_server;
 pub mod mjpeg;
 pub mod onvif;
 pub mod pipe;
 pub mod rtmp;
 pub mod rtsp;
 pub mod snapshot;
+pub mod srt;
 pub mod ssdp;
 pub mod stun;
 pub mod sweep;
@@ -54,17 +56,18 @@ pub const DETECTORS: &[&dyn Detector] = &[
 pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch];
 
 /// Asked of every host meanwhile; nothing waits for what they say.
-pub const ASIDES: &[&dyn HostProbe] = &[&stun::detect::StunInquiry];
+pub const ASIDES: &[&dyn HostProbe] = &[&stun::detect::StunInquiry, &srt::inquire::SrtInquiry];
 
 /// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
 pub const ANALYSERS: &[&dyn HostProbe] = &[
     &ssdp::describe::Describe,
     &onvif::analyze::OnvifAnalysis,
-    &webrtc::gateway::Gateways,
+    &media_server::analyze::MediaServers,
     &rtsp::analyze::Analyse,
     &mjpeg::analyze::MjpegAnalysis,
-    &rtmp::analyze::RtmpAnalysis,
+    // A wrong name costs one request over HTTP, and a wait over RTMP: what is found there is tried here.
     &hls::analyze::HlsAnalysis,
     &dash::analyze::DashAnalysis,
+    &rtmp::analyze::RtmpAnalysis,
     &webrtc::analyze::WhepAnalysis,
 ];

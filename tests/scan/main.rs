@@ -5,8 +5,10 @@
 
 mod bounds;
 mod finding;
+mod go2rtc;
 mod hostile;
 mod logins;
+mod mediamtx;
 mod mistakes;
 mod net;
 mod promises;

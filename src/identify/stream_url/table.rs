@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::{Candidate, Named};
+use super::Candidate;
+use super::names::{Named, OfName};
 use crate::identify::vendor;
 
 /// What a path is for.
@@ -69,6 +70,7 @@ impl Template {
 pub(super) struct Table {
     pub templates: Vec<Template>,
     pub servers: Vec<Named>,
+    pub of_name: OfName,
 }
 
 /// What comes with the program.
@@ -85,7 +87,7 @@ impl Table {
         {
             paths.into_templates(vendor.as_deref(), &mut templates);
         }
-        Table { templates, servers: file.servers }
+        Table { templates, servers: file.servers, of_name: file.of_name }
     }
 
     /// The templates of a vendor, or the common ones; the surest first.
@@ -127,6 +129,7 @@ pub(super) struct File {
     pub vendors: Vec<VendorPaths>,
     generic: Paths,
     servers: Vec<Named>,
+    of_name: OfName,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,9 +9,10 @@ use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
 use crate::probe::{HostContext, HostProbe};
-use crate::protocol::http::client::Response;
+use crate::protocol::http::client::{self, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Piece, Place};
 use crate::protocol::snapshot;
+use crate::text;
 
 /// The longest a first segment is waited for, in seconds.
 const LONGEST_PAUSE_S: u64 = 4;
@@ -55,7 +56,7 @@ impl Walk<'_> {
         match manifest::ask(self.host, &place).await {
             Err(_) => self.dead.push(place.port),
             Ok((answer, took)) if answer.status == 200 => match wire::parse(&answer.body) {
-                Some(Playlist::Master { variants, mixed }) => self.variants(&answer, variants, mixed).await,
+                Some(Playlist::Master { variants, mixed }) => self.variants(&place, &answer, variants, mixed).await,
                 Some(Playlist::Media(media)) => {
                     let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
                     self.asked.push(place);
@@ -77,12 +78,19 @@ impl Walk<'_> {
         }
     }
 
-    async fn variants(&mut self, master: &Response, variants: Vec<Variant>, mixed: bool) {
-        for variant in variants {
+    async fn variants(&mut self, asked: &Place, master: &Response, variants: Vec<Variant>, mixed: bool) {
+        let many = variants.len() > 1;
+        for (number, variant) in variants.into_iter().enumerate() {
             if self.host.is_over() || self.found >= MAX_STREAMS {
                 return;
             }
             let (mut stream, picture) = self.variant(master, &variant).await;
+            if is_of_session(&variant.uri, &master.target) {
+                // Streams are told apart by their address.
+                let which = if many { format!("#{}", number + 1) } else { String::new() };
+                let lasting = client::url(self.host, asked.tls, asked.port, &asked.target);
+                stream.url = text::redact_url(&lasting) + &which;
+            }
             if mixed {
                 stream.warnings.push("the playlist mixes tags of both kinds, which RFC 8216 forbids".to_owned());
             }
@@ -197,6 +205,20 @@ impl Walk<'_> {
         snapshot::save(self.host, &mut stream, picture.as_ref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
+}
+
+/// Whether an address is good for this session only: go2rtc's `id`, MediaMTX's `session`, SRS' `hls_ctx` and their like
+/// name who was given it, and mean nothing a moment later. What the playlist itself was asked with is lasting.
+fn is_of_session(uri: &str, master: &str) -> bool {
+    const OF_SESSION: [&str; 8] =
+        ["id", "sid", "session", "session_id", "sessionid", "hls_ctx", "token", "nimblesessionid"];
+    let keys = |address: &str| -> Vec<String> {
+        let query = address.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let query = query.split('#').next().unwrap_or_default();
+        query.split('&').filter_map(|pair| pair.split('=').next()).map(str::to_ascii_lowercase).collect()
+    };
+    let known = keys(master);
+    keys(uri).iter().any(|key| OF_SESSION.contains(&key.as_str()) && !known.contains(key))
 }
 
 /// Notes what the playlists say.

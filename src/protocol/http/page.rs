@@ -105,9 +105,41 @@ pub fn icon(html: &str) -> Option<String> {
         .filter(|href| !href.is_empty())
 }
 
-/// Whether the page asks for a password.
+/// Whether the page asks for a password. A form to choose one, as devices show before they are set up, does not: it has
+/// a field for the new one, or to type it once more.
 pub fn asks_for_password(html: &str) -> bool {
-    tags(html).any(|t| t.is("input") && t.attribute("type").is_some_and(|v| v.trim().eq_ignore_ascii_case("password")))
+    /// In the name of such a field.
+    const NEW: [&str; 13] = [
+        "confirm",
+        "repeat",
+        "retype",
+        "reenter",
+        "verify",
+        "again",
+        "newpass",
+        "new_pass",
+        "new-pass",
+        "newpwd",
+        "password2",
+        "passwd2",
+        "pwd2",
+    ];
+    let (mut asks, mut sets) = (false, false);
+    for tag in tags(html) {
+        if tag.is("form") || tag.is("/form") {
+            if asks && !sets {
+                return true;
+            }
+            (asks, sets) = (false, false);
+        }
+        let is_password = || tag.attribute("type").is_some_and(|v| v.trim().eq_ignore_ascii_case("password"));
+        if tag.is("input") && is_password() {
+            let names = ["name", "id"].map(|a| tag.attribute(a).unwrap_or_default().to_ascii_lowercase());
+            asks = true;
+            sets |= names.iter().any(|name| NEW.iter().any(|word| name.contains(word)));
+        }
+    }
+    asks && !sets
 }
 
 /// The addresses the page shows pictures from or leads to, in order, each once, at most `most`.
@@ -359,6 +391,11 @@ mod tests {
         assert_eq!(links(html, 1), ["/video.cgi"]);
         assert!(asks_for_password(html));
         assert!(!asks_for_password("<input type=text>"));
+        let set = "<form><input type=password name=password><input type=password id=ConfirmPassword></form>";
+        assert!(!asks_for_password(set), "a password to be chosen is no login");
+        assert!(!asks_for_password("<input type=password name=new_password>"));
+        assert!(asks_for_password(&format!("{set}<form><input type=password name=pw></form>")));
+        assert!(asks_for_password(&format!("<input type=password name=pw>{set}")));
     }
 
     #[test]

@@ -130,12 +130,18 @@ impl<'a> Inquiry<'a> {
         }
         self.say_network().await;
         let mut profiles = Vec::new();
+        let is_software = self.is_media_server(&information);
         if self.host.options.verify != Verify::None {
             profiles = self.profiles(&mut services).await;
-            self.say_kind(&scopes, &services, &profiles).await;
-            self.say_streams(&services, profiles).await;
+        }
+        if is_software {
+            // Its profiles are streams of others, not channels of its own.
+            profiles.iter_mut().for_each(|profile| profile.source = None);
         } else {
             self.say_kind(&scopes, &services, &profiles).await;
+        }
+        if self.host.options.verify != Verify::None {
+            self.say_streams(&services, profiles).await;
         }
         self.say_service(true).await;
         if let Some(refusal) = &self.refusal {
@@ -237,6 +243,12 @@ impl<'a> Inquiry<'a> {
             let evidence = Evidence::new(Fact::Hostname, name, EvidenceSource::Onvif, 0.6);
             self.host.say(FindingKind::Evidence(evidence)).await;
         }
+    }
+
+    /// Whether it names a program that passes on what others film: go2rtc answers ONVIF with one profile for each stream.
+    fn is_media_server(&self, information: &DeviceInformation) -> bool {
+        let named = information.model.iter().flat_map(|model| self.host.signatures.evidence(Field::Model, model));
+        named.into_iter().any(|e| e.fact == Fact::Kind && e.value == Kind::MediaServer.as_str())
     }
 
     async fn say_kind(&self, scopes: &[String], services: &Services, profiles: &[Profile]) {

@@ -9,7 +9,7 @@ use super::client::{Answer, Client, RtmpError, answer};
 use super::flv::{self, VideoTag};
 use super::wire::{Message, kind};
 use crate::identify::signature::Field;
-use crate::identify::stream_url;
+use crate::identify::stream_url::{self, Carrier};
 use crate::media::describe::Seen;
 use crate::media::picture::Picture;
 use crate::model::{
@@ -24,11 +24,14 @@ use crate::text;
 /// Streams that the device or its API named, played at most.
 const MAX_NAMED: usize = 16;
 /// Names guessed at most: some servers take every name and then send nothing.
-const MAX_GUESSES: usize = 4;
+const MAX_GUESSES: usize = 12;
 /// Guesses that are taken and stay silent before no further one is made.
-const MAX_SILENT: usize = 2;
+const MAX_SILENT: usize = 10;
 /// How long frames of a guess are awaited at most.
 const GUESS_TIME: Duration = Duration::from_secs(3);
+/// How long a first sign of a guess is awaited: a server that has the stream begins with what it has kept of it, its
+/// metadata and its codecs' headers, and one that has not is silent until somebody publishes it.
+const SIGN_TIME: Duration = Duration::from_millis(700);
 /// Once frames flow, a key frame is waited for this much longer than the measuring takes.
 const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes counted of one stream at most.
@@ -99,21 +102,43 @@ fn places(host: &HostContext, service: &Service) -> Vec<Place> {
             places.push(Place::of_path(&format!("{}{query}", url.path()), false));
         }
     }
-    let guesses = stream_url::rtmp().into_iter().filter(|c| c.port.is_none_or(|p| p == service.port));
-    let mut guesses: Vec<Place> = guesses.map(|c| Place::of_path(&c.path, true)).collect();
-    // An application without a name is a stream with few servers; the others take it and are silent.
-    guesses.sort_by_key(|place| place.name.is_empty());
     if places.is_empty() && host.may_guess() {
-        places.extend(guesses.into_iter().take(MAX_GUESSES));
+        places = guesses(host, service);
     }
+    places
+}
+
+/// What is worth a guess: the makers' and the handbooks' places, those of names that are known first, those of names
+/// people give last.
+fn guesses(host: &HostContext, service: &Service) -> Vec<Place> {
+    let names = host.stream_names();
+    let server = host.vendor().as_deref().and_then(stream_url::named);
+    let by_name = stream_url::of_names(Carrier::Rtmp, &names, server);
+    let usual = stream_url::rtmp();
+    let (first, last) = if host.facts.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
+    let mut places: Vec<Place> = Vec::new();
+    for candidate in first.into_iter().chain(last).filter(|c| c.port.is_none_or(|p| p == service.port)) {
+        let place = Place::of_path(&candidate.path, true);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    // An application without a name is a stream with few servers; the others take it and are silent.
+    places.sort_by_key(|place| place.name.is_empty());
+    places.truncate(MAX_GUESSES.min(host.options.max_candidates));
     places
 }
 
 async fn analyse(host: &HostContext, mut service: Service) {
     let mut silent = 0;
+    // Applications there are not.
+    let mut missing: Vec<String> = Vec::new();
     for place in places(host, &service) {
         if host.is_over() {
             return;
+        }
+        if place.guessed && missing.contains(&place.app) {
+            continue;
         }
         let url = place.url(host, &service);
         let mut stream = Stream::new(text::redact_url(&url), service.protocol);
@@ -124,6 +149,9 @@ async fn analyse(host: &HostContext, mut service: Service) {
             host.observe(Field::MediaServer, server).await;
             service.server = Some(server.clone());
             host.say(FindingKind::Service(service.clone())).await;
+        }
+        if matches!(&outcome, Ok(outcome) if !outcome.proved && outcome.no_application) {
+            missing.push(place.app.clone());
         }
         let (is_proved, takes_any) = match &outcome {
             Ok(outcome) => (outcome.proved, outcome.takes_any),
@@ -154,6 +182,8 @@ struct Outcome {
     proved: bool,
     /// The server took the name and sent nothing, as it would for any.
     takes_any: bool,
+    /// The server refused the application, whatever the name.
+    no_application: bool,
     /// A key frame.
     picture: Option<Picture>,
 }
@@ -170,6 +200,7 @@ async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut
         Err(error) => {
             client.close(None).await;
             stop(stream, Step::Described, StreamStatus::Error, error.kind, &error.message);
+            outcome.no_application = true;
             return Ok(outcome);
         }
     };
@@ -177,6 +208,7 @@ async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut
     if app.refused {
         client.close(None).await;
         outcome.proved = refused(stream, Step::Described, &app);
+        outcome.no_application = true;
         return Ok(outcome);
     }
     stream.open = Some(true);
@@ -298,6 +330,11 @@ impl Measured {
         }
     }
 
+    /// Whether anything came that speaks of a stream.
+    fn has_sign(&self) -> bool {
+        self.declared.is_some() || self.config.is_some() || self.audio.is_some() || self.frames > 0
+    }
+
     fn is_over(&self) -> bool {
         self.refusal.is_some() || self.ended.is_some() || self.bytes > MAX_MEDIA
     }
@@ -324,7 +361,7 @@ impl Measured {
 
 async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream: &mut Stream, outcome: &mut Outcome) {
     let asked = Instant::now();
-    let patience = if place.guessed { host.options.frame_timeout.min(GUESS_TIME) } else { host.options.frame_timeout };
+    let patience = if place.guessed { host.options.frame_timeout.min(SIGN_TIME) } else { host.options.frame_timeout };
     let mut until = host.deadline.min(asked + patience);
     let mut measured = Measured::default();
     while !measured.is_over() && !host.cancel.is_cancelled() && Instant::now() < until {
@@ -333,6 +370,11 @@ async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream:
             Ok(None) => measured.ended = Some((ErrorKind::Closed, "closed the connection".to_owned())),
             Err(error) if error.kind == ErrorKind::Timeout => break,
             Err(error) => measured.ended = Some((error.kind, error.message)),
+        }
+        if measured.first_at.is_none() && measured.has_sign() {
+            let patience =
+                if place.guessed { host.options.frame_timeout.min(GUESS_TIME) } else { host.options.frame_timeout };
+            until = host.deadline.min(asked + patience);
         }
         if let Some(first_at) = measured.first_at {
             let patience = if measured.key_at.is_none() { KEYFRAME_PATIENCE } else { Duration::ZERO };

@@ -7,7 +7,7 @@ use super::super::detect::RtmpDetector;
 use super::super::wire::{BLOCK, Reader};
 use super::*;
 use crate::model::finding::StreamHint;
-use crate::model::{ProbeOptions, Transport};
+use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Transport};
 use crate::net::fake::FakeNet;
 use crate::net::tls;
 use crate::probe::{Detector, Heard};
@@ -17,7 +17,7 @@ const AT: &str = "192.0.2.10:1935";
 /// What a server was asked: command and name.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// A server that has `live/cam` and answers other names with `missing`, or silence.
+/// A server that has `live/hof` and answers other names with `missing`, or silence.
 async fn server<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     asked: Asked,
@@ -84,7 +84,7 @@ fn replies(name: &str, argument: &str, missing: Option<&str>) -> Vec<Message> {
         ("createStream", _) => {
             vec![Message::command(0, &[Value::text("_result"), Value::Number(2.0), Value::Null, Value::Number(1.0)])]
         }
-        ("play", "cam") => media(),
+        ("play", "hof") => media(),
         ("play", _) => missing
             .map(|code| {
                 let status = object(&[("level", "error"), ("code", code)]);
@@ -124,6 +124,15 @@ async fn analyse(
     missing: Option<&'static str>,
     verify: Verify,
 ) -> (Vec<Stream>, Vec<Service>, Vec<String>) {
+    analyse_called(None, hint, missing, verify).await
+}
+
+async fn analyse_called(
+    host_name: Option<&str>,
+    hint: Option<&str>,
+    missing: Option<&'static str>,
+    verify: Verify,
+) -> (Vec<Stream>, Vec<Service>, Vec<String>) {
     let net = FakeNet::new();
     let asked: Asked = Arc::default();
     let log = asked.clone();
@@ -133,6 +142,10 @@ async fn analyse(
     });
     let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions { verify, ..ProbeOptions::default() });
     host.facts.note(&FindingKind::Service(Service::new(Protocol::Rtmp, Transport::Tcp, 1935)));
+    if let Some(name) = host_name {
+        let called = Evidence::new(Fact::Hostname, name, EvidenceSource::Dns, 0.9);
+        host.facts.note(&FindingKind::Evidence(called));
+    }
     if let Some(hint) = hint {
         host.facts.note(&FindingKind::StreamHint(StreamHint::new(hint)));
     }
@@ -152,16 +165,16 @@ async fn analyse(
 
 #[tokio::test(start_paused = true)]
 async fn a_named_stream_is_played_measured_and_deleted() {
-    let (streams, services, asked) = analyse(Some("rtmp://192.0.2.10/live/cam"), None, Verify::Frames).await;
+    let (streams, services, asked) = analyse(Some("rtmp://192.0.2.10/live/hof"), None, Verify::Frames).await;
     let [stream] = &streams[..] else { panic!("{streams:#?}") };
-    assert_eq!((stream.url.as_str(), stream.status), ("rtmp://192.0.2.10:1935/live/cam", StreamStatus::Streaming));
+    assert_eq!((stream.url.as_str(), stream.status), ("rtmp://192.0.2.10:1935/live/hof", StreamStatus::Streaming));
     let video = stream.video.clone().unwrap();
     assert_eq!((video.width, video.measured_fps, video.measured_kbps), (Some(1280), Some(25.0), Some(100)));
     assert_eq!((video.bitrate_kbps, video.keyframe_interval_s), (Some(800), Some(1.0)));
     assert_eq!(stream.warnings, ["declared 640x360, the parameter sets say 1280x720"]);
     assert_eq!(stream.audio.as_ref().unwrap().sample_rate_hz, Some(48_000));
     assert_eq!(services[0].server.as_deref(), Some("FMS/3,0,1,123"));
-    assert_eq!(asked, ["connect live", "createStream", "play cam", "deleteStream"]);
+    assert_eq!(asked, ["connect live", "createStream", "play hof", "deleteStream"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +187,17 @@ async fn a_server_that_takes_any_name_is_asked_few() {
     assert!((2..=MAX_GUESSES).contains(&asked.iter().filter(|a| a.starts_with("play")).count()), "{asked:?}");
 }
 
+/// nginx-rtmp takes any name and is silent about those that nobody publishes. What the host is called is worth a try.
+#[tokio::test(start_paused = true)]
+async fn a_stream_called_as_its_host_is_found() {
+    let began = tokio::time::Instant::now();
+    let (streams, _, asked) =
+        analyse_called(Some("hof.lan"), None, Some("NetStream.Play.StreamNotFound"), Verify::Frames).await;
+    let [stream] = &streams[..] else { panic!("{streams:#?} {asked:?}") };
+    assert_eq!((stream.url.as_str(), stream.status), ("rtmp://192.0.2.10:1935/live/hof", StreamStatus::Streaming));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_named_and_is_not_there_is_said() {
     let silent = analyse(Some("rtmp://192.0.2.10/live/gone"), None, Verify::Frames).await.0;
@@ -183,9 +207,9 @@ async fn what_was_named_and_is_not_there_is_said() {
     assert_eq!(gone[0].status, StreamStatus::NotFound);
     let locked = analyse(Some("rtmp://192.0.2.10/secret/cam"), None, Verify::Frames).await.0;
     assert_eq!((locked[0].status, locked[0].open), (StreamStatus::AuthRequired, Some(false)));
-    let (described, _, asked) = analyse(Some("rtmp://192.0.2.10/live/cam"), None, Verify::Describe).await;
+    let (described, _, asked) = analyse(Some("rtmp://192.0.2.10/live/hof"), None, Verify::Describe).await;
     assert_eq!((described[0].status, asked), (StreamStatus::Described, vec!["connect live".to_owned()]));
-    assert_eq!(analyse(Some("rtmp://192.0.2.10/live/cam"), None, Verify::None).await.2, [""; 0]);
+    assert_eq!(analyse(Some("rtmp://192.0.2.10/live/hof"), None, Verify::None).await.2, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,7 +230,7 @@ async fn the_handshake_alone_says_that_it_is_rtmp() {
 #[test]
 fn paths_part_into_application_and_name() {
     for (path, app, name) in [
-        ("/live/cam", "live", "cam"),
+        ("/live/hof", "live", "hof"),
         ("/a/b/c", "a/b", "c"),
         ("/live", "live", ""),
         ("/bcs/channel0_main.bcs?channel=0&stream=0", "bcs", "channel0_main.bcs?channel=0&stream=0"),
@@ -227,7 +251,7 @@ async fn a_stream_inside_tls_is_found_and_played() {
     });
     let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
     assert_eq!(RtmpDetector.detect(&host, 1936).await, Heard::SpokenOverTls);
-    host.facts.note(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/cam")));
+    host.facts.note(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/hof")));
     RtmpAnalysis.run(&host).await;
     let said: Vec<FindingKind> = std::iter::from_fn(|| said.try_recv().ok()).map(|f| f.kind).collect();
     let urls: Vec<_> =
@@ -236,7 +260,7 @@ async fn a_stream_inside_tls_is_found_and_played() {
     let streams: Vec<&Stream> =
         said.iter().filter_map(|k| if let FindingKind::Stream(s) = k { Some(&**s) } else { None }).collect();
     let [stream] = streams[..] else { panic!("{streams:#?}") };
-    assert_eq!((stream.url.as_str(), stream.protocol), ("rtmps://192.0.2.10:1936/live/cam", Protocol::Rtmps));
+    assert_eq!((stream.url.as_str(), stream.protocol), ("rtmps://192.0.2.10:1936/live/hof", Protocol::Rtmps));
     assert_eq!((stream.status, stream.video.as_ref().unwrap().width), (StreamStatus::Streaming, Some(1280)));
     assert!(stream.ladder.iter().any(|s| s.step == Step::Tls && s.ok));
 }

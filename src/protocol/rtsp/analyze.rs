@@ -69,13 +69,14 @@ fn endpoints(host: &HostContext) -> Vec<(u16, bool)> {
 
 async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<Look>) {
     let mut asker = Asker::new(host, Client::new(host, port, tls));
-    let options = asker.client.options().await;
+    let announced = announced(host, port, tls);
+    let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
     if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {
         tracing::debug!(ip = %host.ip, port, "offers no DESCRIBE: takes streams, gives none");
         return;
     }
     let offered = asker.client.transcript.take();
-    let walked = walk_port(host, port, tls, &mut asker).await;
+    let walked = walk_port(host, port, &announced, &mut asker).await;
     let Asker { mut client, asked, .. } = asker;
     tell_login(host, port, tls, &client, &asked, offered).await;
     report_cut(host, port, &walked.cut_short, &asked).await;
@@ -95,8 +96,11 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     }
     // Guesses that demanded a login are no streams where the login belongs into the path.
     let only_announced = !described.is_empty();
+    // What is described alike on one port stands there under names of its own.
+    let elsewhere = looks.clone();
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
-        described.extend(tell_found(host, (port, tls), found, &asked, walked.nature, looks).await);
+        described.extend(tell_found(host, (port, tls), found, &asked, walked.nature, &elsewhere).await);
+        looks.extend(if let Reply::Video(look) = &found.reply { Some(look.clone()) } else { None });
     }
     let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;
@@ -106,18 +110,34 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     host.say_logins().await;
 }
 
-/// Asks a port's paths: those that were announced, else those that are likely.
-async fn walk_port(host: &HostContext, port: u16, tls: bool, asker: &mut Asker<'_>) -> Walked<Look> {
+/// The paths of a port that were announced, with what was said of them.
+fn announced(host: &HostContext, port: u16, tls: bool) -> Vec<(String, StreamHint)> {
     let of_port = |hint: StreamHint| {
         let url = RtspUrl::parse(&hint.url).filter(|u| (u.port(), u.tls()) == (port, tls))?;
         Some((url.target().to_owned(), hint))
     };
-    let announced: Vec<(String, StreamHint)> = host.hints().into_iter().filter_map(of_port).collect();
-    let candidates = stream_url::rtsp(host.vendor().as_deref());
+    host.hints().into_iter().filter_map(of_port).collect()
+}
+
+/// Asks a port's paths: those that were announced, else those that are likely.
+async fn walk_port(
+    host: &HostContext,
+    port: u16,
+    announced: &[(String, StreamHint)],
+    asker: &mut Asker<'_>,
+) -> Walked<Look> {
+    let vendor = host.vendor();
+    let server = vendor.as_deref().and_then(stream_url::named);
+    let mut candidates = stream_url::of_names(stream_url::Carrier::Rtsp, &host.stream_names(), server);
+    for usual in stream_url::rtsp(vendor.as_deref()) {
+        if !candidates.iter().any(|c| c.path == usual.path) {
+            candidates.push(usual);
+        }
+    }
     let known = Known {
         may_guess: host.may_guess(),
         of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
-        announced: &announced,
+        announced,
         candidates: &candidates,
         max_asked: host.options.max_candidates,
         max_channels: host.options.max_channels,
@@ -134,14 +154,14 @@ async fn tell_found(
     found: &Found<Look>,
     asked: &HashMap<String, Asked>,
     nature: Nature,
-    looks: &mut Vec<Look>,
+    elsewhere: &[Look],
 ) -> Option<(String, Stream)> {
     // The same stream on a second port of the device is no further stream.
-    if let Reply::Video(look) = &found.reply {
-        if found.hint.is_none() && looks.contains(look) {
-            return None;
-        }
-        looks.push(look.clone());
+    if let Reply::Video(look) = &found.reply
+        && found.hint.is_none()
+        && elsewhere.contains(look)
+    {
+        return None;
     }
     let asked = asked.get(&found.path);
     let stream = stream::of_found(host, at, found, asked, nature);
@@ -243,6 +263,21 @@ impl Ask for Asker<'_> {
             return Reply::Lost;
         }
         let outcome = self.client.describe(path).await;
+        self.told(path, outcome)
+    }
+
+    async fn ask_afresh(&mut self, path: &str) -> Reply<Look> {
+        if self.host.is_over() {
+            return Reply::Lost;
+        }
+        let outcome = self.client.describe_afresh(path).await;
+        self.told(path, outcome)
+    }
+}
+
+impl Asker<'_> {
+    /// Keeps what asking a path gave.
+    fn told(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<Look> {
         let ladder = self.client.ladder().steps().to_vec();
         let reply = match &outcome {
             Ok(described) => Session::parse(&described.sdp).map_or(Reply::NoVideo, |session| look(&session)),

@@ -58,6 +58,8 @@ pub(super) struct Channel {
     pub keep_frames: bool,
     /// Whether a DESCRIBE was answered here.
     pub described: bool,
+    /// What the first request here was about: some servers take it for what the whole connection is about.
+    pub about: Option<String>,
     /// One RTSP connection to a host at a time: many devices serve a single client.
     _turn: Option<StreamTurn>,
 }
@@ -76,6 +78,7 @@ impl Channel {
             last_answered: None,
             keep_frames: false,
             described: false,
+            about: None,
             _turn: turn,
         }
     }

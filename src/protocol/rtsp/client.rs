@@ -192,6 +192,7 @@ impl Client {
                     // Closing may have been how a login was refused: it counts, and does not go along again.
                     self.negotiation.unanswered(true);
                     may_reconnect = false;
+                    self.note_closed();
                     self.channel = None;
                 }
                 Err(failure) => return Err(self.not_heard(request, failure, took)),
@@ -205,6 +206,7 @@ impl Client {
             return Err(Failure { kind: ErrorKind::Closed, heard: false });
         };
         self.unanswered = Some(cseq);
+        channel.about.get_or_insert_with(|| request.url.clone());
         channel.send(&bytes, deadline).await?;
         let response = channel.answer(cseq, request.method == "DESCRIBE", deadline).await?;
         self.unanswered = None;
@@ -265,6 +267,7 @@ impl Client {
         if self.is_connected() {
             return Ok(true);
         }
+        self.note_closed();
         self.channel = None;
         let (port, tls) = self.at;
         self.negotiation.reconnected();
@@ -308,7 +311,11 @@ impl Client {
             self.public = methods;
         }
         if response.status == 401 {
-            self.challenges = Some(auth::challenges(response.headers.all("WWW-Authenticate")));
+            let challenges = auth::challenges(response.headers.all("WWW-Authenticate"));
+            if challenges.iter().filter_map(Challenge::realm).any(|realm| describe::is_go2rtc(&realm)) {
+                self.walk = Walk::OneEach;
+            }
+            self.challenges = Some(challenges);
         }
     }
 

@@ -86,7 +86,7 @@ fn heard_of(host: &HostContext, port: u16, failed: &RtspError) -> Heard {
 /// Asks, and says what came.
 async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspError> {
     let mut client = Client::new(host, port, tls).without_login();
-    let response = match client.options().await {
+    let response = match client.options("/").await {
         Ok(response) => Some(response),
         // Some answer DESCRIBE alone; on a port where nothing speaks for RTSP that is not worth another wait.
         Err(error)

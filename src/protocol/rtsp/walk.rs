@@ -47,6 +47,9 @@ pub trait Ask {
 
     /// DESCRIBEs a path (with query, leading `/`).
     fn ask(&mut self, path: &str) -> impl Future<Output = Reply<Self::Description>> + Send;
+
+    /// The same on a connection of its own, where nothing was asked before.
+    fn ask_afresh(&mut self, path: &str) -> impl Future<Output = Reply<Self::Description>> + Send;
 }
 
 /// What a server does with paths that do not exist.
@@ -158,9 +161,14 @@ impl<A: Ask + Send> Walk<'_, A> {
         }
     }
 
+    /// What is announced and said to be missing is asked for once more, as a player would ask: what was asked on the
+    /// connection before may have led the server astray.
     async fn announced(&mut self, known: &Known<'_>) {
         for (path, hint) in known.announced {
-            let reply = self.reply(path).await;
+            let mut reply = self.reply(path).await;
+            if reply == Reply::NotFound {
+                reply = self.ask.ask_afresh(path).await;
+            }
             self.pass_over_stuck(&reply);
             let found =
                 Found { path: path.clone(), channel: hint.channel, hint: Some(hint.clone()), reply, also_at: vec![] };
@@ -314,7 +322,8 @@ impl<A: Ask + Send> Walk<'_, A> {
     /// A path whose description is known already is another name of that stream. Answers whether it is a new stream.
     fn take(&mut self, candidate: &Candidate, description: A::Description) -> bool {
         let same = self.walked.found.iter_mut().find(|f| matches!(&f.reply, Reply::Video(d) if *d == description));
-        if let Some(known) = same {
+        // Cameras of one make are described alike by a server that has them under names.
+        if let Some(known) = same.filter(|_| !stream_url::is_of_name(candidate)) {
             known.also_at.push(candidate.path.clone());
             return false;
         }
@@ -343,6 +352,11 @@ mod tests {
 
         async fn ask(&mut self, path: &str) -> Reply<u32> {
             self.asked.push(path.to_owned());
+            (self.answer)(path)
+        }
+
+        async fn ask_afresh(&mut self, path: &str) -> Reply<u32> {
+            self.asked.push(format!("afresh {path}"));
             (self.answer)(path)
         }
     }
@@ -375,7 +389,7 @@ mod tests {
     async fn what_is_announced_is_asked_and_nothing_is_guessed() {
         let (walked, asked) =
             run(None, &["/a", "/b"], |p| if p == "/a" { Reply::Video(1) } else { Reply::NotFound }).await;
-        assert_eq!(asked, ["/a", "/b"]);
+        assert_eq!(asked, ["/a", "/b", "afresh /b"]);
         assert_eq!(walked.found[1].reply, Reply::NotFound);
         assert_eq!(walked.nature, Nature::Unasked);
     }

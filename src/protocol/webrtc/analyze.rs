@@ -1,6 +1,7 @@
 //! Looks for WHEP endpoints: OPTIONS tells whether there is one, the answer to an offer what it would send. Every session
 //! that is opened is closed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,7 +10,8 @@ use tokio::time::Instant;
 use super::wire::{self, Seed};
 use crate::identify::stream_url;
 use crate::model::{
-    ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
+    ErrorKind, FindingKind, ProbeOptions, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport,
+    Verify,
 };
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Request, Response};
@@ -17,6 +19,13 @@ use crate::protocol::manifest::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
 use crate::protocol::transcript::Transcript;
 use crate::text;
+
+/// How long an answer to an offer is awaited. Some servers give theirs when they have heard from their STUN servers, or
+/// given up: without a way to the internet go2rtc waits for 5 s and for the name service besides (`<-done` in
+/// `GetCompleteAnswer`, pkg/webrtc/server.go at dc1685e9cf7a; `stunGatherTimeout` of pion/ice).
+const ANSWER_TIME: Duration = Duration::from_secs(15);
+/// An answer that takes longer was waited for in such a way.
+const SLOW_ANSWER: Duration = Duration::from_secs(3);
 
 /// The analysis of WHEP endpoints.
 pub struct WhepAnalysis;
@@ -31,7 +40,7 @@ impl HostProbe for WhepAnalysis {
             if host.options.verify == Verify::None || host.is_clearly_no_camera() {
                 return;
             }
-            let mut found = 0;
+            let (mut found, mut slowest) = (0, Duration::ZERO);
             for place in manifest::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
                 if host.is_over() || found >= MAX_STREAMS {
                     return;
@@ -39,7 +48,15 @@ impl HostProbe for WhepAnalysis {
                 if place.guessed && !takes_offers(host, &place).await {
                     continue;
                 }
-                if let Some(mut stream) = ask(host, &place).await {
+                // As much is spent for the next; what time is left for would be cut off.
+                if slowest > SLOW_ANSWER && host.time_left() < slowest * 2 {
+                    tracing::debug!(ip = %host.ip, ?slowest, "no time is left for a further answer to an offer");
+                    return;
+                }
+                let began = Instant::now();
+                let stream = ask(host, &place).await;
+                slowest = slowest.max(began.elapsed());
+                if let Some(mut stream) = stream {
                     found += 1;
                     snapshot::save(host, &mut stream, None).await;
                     host.say(FindingKind::Stream(Box::new(stream))).await;
@@ -55,6 +72,7 @@ async fn takes_offers(host: &HostContext, place: &Place) -> bool {
         method: "OPTIONS",
         follow: false,
         max_body: 1024,
+        login: host.logins.worked().is_some(),
         ..Request::get(place.port, place.tls, place.target.clone())
     };
     let Ok(answer) = client::send(host, request).await else { return false };
@@ -82,7 +100,12 @@ async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
     let request =
         Request { follow: false, login, ..Request::post(place.port, place.tls, target, "application/sdp", offer) };
     let started = Instant::now();
-    let answer = match client::send(host, request).await {
+    let patient = ProbeOptions {
+        request_timeout: host.options.request_timeout.max(ANSWER_TIME),
+        ..ProbeOptions::clone(&host.options)
+    };
+    let patient = HostContext { options: Arc::new(patient), ..host.clone() };
+    let answer = match client::send(&patient, request).await {
         Ok(answer) => answer,
         Err(error) => {
             let mut stream = Stream::new(client::url(host, place.tls, place.port, &place.target), Protocol::Webrtc);

@@ -1,6 +1,5 @@
-//! WebRTC: gateways that list their streams by name, and WHEP endpoints (draft-ietf-wish-whep). A session is opened only
+//! WebRTC: WHEP endpoints (draft-ietf-wish-whep). A session is opened only
 //! to read its answer, and closed at once; no media is received.
 
 pub mod analyze;
-pub mod gateway;
 pub mod wire;

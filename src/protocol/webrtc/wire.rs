@@ -1,16 +1,10 @@
-//! Offers, answers, and the lists of gateways. Pure.
+//! Offers and answers. Pure.
 
 use std::fmt::Write as _;
-
-use serde_json::Value;
 
 use crate::media::h264;
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
-/// Names taken of one list at most.
-const MAX_NAMES: usize = 64;
-/// The longest name taken, in bytes.
-const MAX_NAME: usize = 256;
 /// Lines read of one answer at most.
 const MAX_LINES: usize = 2000;
 
@@ -145,41 +139,6 @@ fn section_audio(section: &[&str]) -> Audio {
     })
 }
 
-/// The streams go2rtc lists (`/api/streams`): the keys of an object whose values name producers. None for other JSON.
-pub fn go2rtc_names(json: &[u8]) -> Option<Vec<String>> {
-    let list: Value = serde_json::from_slice(json).ok()?;
-    let list = list.as_object()?;
-    let fits = list.values().all(|v| v.is_null() || v.get("producers").is_some() || v.get("consumers").is_some());
-    fits.then(|| names(list.keys().map(String::as_str)))
-}
-
-/// The paths MediaMTX lists (`/v3/paths/list`). None for other JSON.
-pub fn mediamtx_names(json: &[u8]) -> Option<Vec<String>> {
-    let list: Value = serde_json::from_slice(json).ok()?;
-    let items = list.get("items")?.as_array()?;
-    Some(names(items.iter().filter_map(|i| i.get("name")?.as_str())))
-}
-
-/// What Janus says of itself (`/janus/info`): name and version. None for other JSON.
-pub fn janus_info(json: &[u8]) -> Option<String> {
-    let info: Value = serde_json::from_slice(json).ok()?;
-    if info.get("janus")?.as_str()? != "server_info" {
-        return None;
-    }
-    let name = info.get("name").and_then(Value::as_str).unwrap_or("Janus WebRTC Server");
-    Some(match info.get("version_string").and_then(Value::as_str) {
-        Some(version) => format!("{name} {version}"),
-        None => name.to_owned(),
-    })
-}
-
-/// Names that can stand in an address.
-fn names<'a>(listed: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let is_name = |n: &&str| !n.is_empty() && n.len() <= MAX_NAME && !n.chars().any(char::is_control);
-    // go2rtc lists sources that were asked for by address, login and all.
-    listed.filter(is_name).filter(|n| !n.contains("://")).take(MAX_NAMES).map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,27 +182,11 @@ mod tests {
         assert_eq!(answer(b"<html>"), None);
     }
 
-    #[test]
-    fn lists_of_gateways() {
-        let go2rtc = br#"{"front":{"producers":[{"url":"rtsp://u:p@10.0.0.1/"}],"consumers":null},"rtsp://u:p@h/x":{"producers":null},"b c":null}"#;
-        assert_eq!(go2rtc_names(go2rtc).unwrap(), ["front", "b c"]);
-        assert_eq!(go2rtc_names(br#"{"streams":[1,2]}"#), None);
-        assert_eq!(go2rtc_names(b"{}").unwrap(), [""; 0]);
-        let mediamtx = br#"{"itemCount":2,"pageCount":1,"items":[{"name":"cam/1","ready":true},{"name":""},{"x":1}]}"#;
-        assert_eq!(mediamtx_names(mediamtx).unwrap(), ["cam/1"]);
-        assert_eq!(mediamtx_names(b"[]"), None);
-        let janus = br#"{"janus":"server_info","name":"Janus WebRTC Server","version":1103,"version_string":"1.1.3"}"#;
-        assert_eq!(janus_info(janus).as_deref(), Some("Janus WebRTC Server 1.1.3"));
-        assert_eq!(janus_info(br#"{"janus":"error"}"#), None);
-    }
-
     proptest! {
         #[test]
         fn any_text_does(text: String, lines in prop::collection::vec("(m=video|m=audio|a=rtpmap:|a=fmtp:)?[ 0-9A-Za-z/=;-]{0,20}", 0..12)) {
             answer(text.as_bytes());
             answer(format!("v=0\n{}", lines.join("\n")).as_bytes());
-            go2rtc_names(text.as_bytes());
-            mediamtx_names(text.as_bytes());
         }
     }
 }

@@ -74,7 +74,7 @@ async fn the_stream_asked_for_is_looked_at_alone() {
     let log = camera(&net, &[], |_| None);
     let (streams, _) = analysed(&net, &[hint("/gone", true)], false).await;
     assert_eq!((streams.len(), streams[0].status), (1, StreamStatus::NotFound));
-    assert_eq!(log.methods(), ["0 OPTIONS", "0 DESCRIBE"]);
+    assert_eq!(log.methods(), ["0 OPTIONS", "0 DESCRIBE", "1 DESCRIBE"]);
 }
 
 /// A failed step shows how long it took, not how long it might have taken.

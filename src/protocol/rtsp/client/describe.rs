@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Client;
+use super::{Channel, Client};
 use crate::model::{ErrorKind, Step};
 use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::url::{Redirect, RtspUrl};
@@ -18,7 +18,7 @@ const MOST_HOPS: u32 = 3;
 /// OPTIONS before the first DESCRIBE is a courtesy; nobody waits long for its answer.
 pub(super) const COURTESY: Duration = Duration::from_secs(2);
 
-/// Whether several DESCRIBEs on one connection work; with some servers the second fails.
+/// Whether several DESCRIBEs on one connection work; with some servers the second fails, or is answered as the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Walk {
     Unknown,
@@ -52,14 +52,17 @@ pub struct Described {
 }
 
 impl Client {
-    /// Asks what the device offers, without logging in. Any answer is one, an HTTP status line too.
+    /// Asks what the device offers at a path, without logging in. Any answer is one, an HTTP status line too.
+    ///
+    /// The path is that of the stream that is asked for next, as players do it: go2rtc takes the first request of a
+    /// connection for what the connection is about (pkg/rtsp/server.go, `Accept`).
     ///
     /// # Errors
     /// Connection failures, silence (`Timeout`), what is neither RTSP nor HTTP (`Protocol`).
-    pub async fn options(&mut self) -> Result<Response, RtspError> {
+    pub async fn options(&mut self, target: &str) -> Result<Response, RtspError> {
         self.asked_options = true;
         self.ladder.forget_from(Step::Rtsp);
-        let request = Request::new("OPTIONS", &self.url("/").to_string());
+        let request = Request::new("OPTIONS", &self.url(target).to_string());
         let response = self.exchange(&request, self.host.options.request_timeout, true).await?;
         self.learn(&response);
         Ok(response)
@@ -73,7 +76,7 @@ impl Client {
     /// before anything of use.
     pub async fn describe(&mut self, target: &str) -> Result<Described, RtspError> {
         self.go_to(self.origin);
-        self.courtesy().await;
+        self.courtesy(target).await;
         self.ladder.forget_from(Step::Described);
         self.spent = Duration::ZERO;
         let mut url = self.url(target);
@@ -108,12 +111,15 @@ impl Client {
     }
 
     /// Before the first DESCRIBE, OPTIONS: no camera is known to need it, every other client sends it.
-    async fn courtesy(&mut self) {
+    async fn courtesy(&mut self, target: &str) {
         if self.asked_options {
             return;
         }
         self.asked_options = true;
-        let request = Request::new("OPTIONS", &self.url("/").to_string());
+        let meant = self.url(target);
+        // A login in a path is shown once, where it counts.
+        let url = if meant.shown() == meant.to_string() { meant } else { self.url("/") };
+        let request = Request::new("OPTIONS", &url.to_string());
         let limit = COURTESY.min(self.host.options.request_timeout);
         if let Ok(response) = self.exchange(&request, limit, true).await {
             self.learn(&response);
@@ -123,7 +129,8 @@ impl Client {
     /// One DESCRIBE, repeated on a connection of its own where a connection's second one fails.
     pub(in crate::protocol::rtsp) async fn describe_url(&mut self, url: &RtspUrl) -> Result<Response, RtspError> {
         let request = Request::new("DESCRIBE", &url.to_string()).with("Accept", "application/sdp");
-        if self.walk == Walk::OneEach && self.channel.as_ref().is_some_and(|c| c.described) {
+        let is_used = |c: &Channel| c.described || c.about.as_ref().is_some_and(|about| *about != request.url);
+        if self.walk == Walk::OneEach && self.channel.as_ref().is_some_and(is_used) {
             self.disconnect();
         }
         let second = self.channel.as_ref().is_some_and(|c| c.described) && self.walk == Walk::Unknown;
@@ -149,6 +156,27 @@ impl Client {
         again
     }
 
+    /// Takes note that the device has closed the connection: after a DESCRIBE, each gets its own from now on.
+    pub(super) fn note_closed(&mut self) {
+        if self.channel.as_ref().is_some_and(|c| c.described) {
+            self.walk = Walk::OneEach;
+        }
+    }
+
+    /// A DESCRIBE on a connection of its own, as a player asks: what it finds and the connection before did not have,
+    /// shows that this server wants that for each.
+    ///
+    /// # Errors
+    /// As [`Client::describe`].
+    pub async fn describe_afresh(&mut self, target: &str) -> Result<Described, RtspError> {
+        self.disconnect();
+        let described = self.describe(target).await;
+        if described.is_ok() {
+            self.walk = Walk::OneEach;
+        }
+        described
+    }
+
     fn described(&mut self, url: RtspUrl, response: Response) -> Result<Described, RtspError> {
         if response.spoken == Spoken::Http {
             return Err(self.failed(&url, Step::Rtsp, Some(response.status), ErrorKind::Protocol, "answered in HTTP"));
@@ -158,6 +186,11 @@ impl Client {
         }
         let headers = &response.headers;
         let is_sdp = looks_like_sdp(&response.body);
+        let session_name =
+            String::from_utf8_lossy(&response.body).lines().find_map(|l| l.strip_prefix("s=").map(is_go2rtc));
+        if session_name == Some(true) {
+            self.walk = Walk::OneEach;
+        }
         if response.body.is_empty() && response.end == BodyEnd::Short {
             return Err(self.failed(
                 &url,
@@ -182,6 +215,12 @@ impl Client {
             url,
         })
     }
+}
+
+/// Whether a realm or the name of a session is go2rtc's, which answers every DESCRIBE of a connection as if its first
+/// request's URL had been asked for, and describes that stream twice over (pkg/rtsp/server.go, internal/rtsp/rtsp.go).
+pub(super) fn is_go2rtc(text: &str) -> bool {
+    text.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("go2rtc"))
 }
 
 fn oddities(response: &Response, is_sdp: bool) -> Vec<String> {

@@ -363,9 +363,9 @@ async fn garbage_is_told_from_silence() {
     });
     let host = host(&net, &[]);
     for port in [554, 7] {
-        assert_eq!(Client::new(&host, port, false).options().await.unwrap_err().kind, ErrorKind::Protocol, "{port}");
+        assert_eq!(Client::new(&host, port, false).options("/").await.unwrap_err().kind, ErrorKind::Protocol, "{port}");
     }
-    assert_eq!(Client::new(&host, 555, false).options().await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(Client::new(&host, 555, false).options("/").await.unwrap_err().kind, ErrorKind::Refused);
 }
 
 #[tokio::test(start_paused = true)]
@@ -418,14 +418,14 @@ async fn a_hipcam_gets_its_pause_between_any_two_connections() {
     net.answer(AT, |asked| answer(asked, "200 OK", "Server: HiIpcam/V100R003 Hipcam RealServer/V1.0\r\n", ""));
     let host = host(&net, &[]);
     let started = Instant::now();
-    Client::new(&host, 554, false).options().await.unwrap();
+    Client::new(&host, 554, false).options("/").await.unwrap();
     assert!(started.elapsed() < HIPCAM_PAUSE);
-    Client::new(&host, 554, false).options().await.unwrap();
+    Client::new(&host, 554, false).options("/").await.unwrap();
     assert!(started.elapsed() >= HIPCAM_PAUSE, "another client of the same device");
 
     let other = self::host(&net, &[]);
     let started = Instant::now();
-    Client::new(&other, 554, false).options().await.unwrap();
+    Client::new(&other, 554, false).options("/").await.unwrap();
     assert!(started.elapsed() < HIPCAM_PAUSE, "another device");
 }
 
