@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::crowd::Crowd;
 use super::error::is_exhaustion;
+use super::kept::Kept;
 use super::pace::Pace;
 use super::tls::{self, TlsInfo};
 use super::{BoxStream, Net, NetError, Stage};
@@ -28,6 +31,7 @@ pub struct Dialer {
     per_host: usize,
     hosts: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
     crowd: Crowd,
+    kept: Kept,
 }
 
 impl Dialer {
@@ -40,6 +44,7 @@ impl Dialer {
             all: Arc::new(Semaphore::new(open.max(1))),
             per_host: per_host.max(1),
             hosts: Mutex::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -70,7 +75,7 @@ impl Dialer {
             return Err(NetError::new(to, Stage::Connect, ErrorKind::Refused, message));
         }
         let host = self.host_permits(to.ip());
-        let permits = (acquire(host).await, acquire(self.all.clone()).await);
+        let permits = (self.place(host, Some(to.ip())).await, self.place(self.all.clone(), None).await);
         let mut pause = Duration::from_millis(20);
         loop {
             self.pace.turn(1).await;
@@ -78,7 +83,11 @@ impl Dialer {
             match timeout_at(started + limit, self.net.connect(to)).await {
                 Err(_) => return Err(NetError::timeout(to, Stage::Connect)),
                 Ok(Ok(stream)) => {
-                    return Ok(Connection { stream, peer: to, connected_in: started.elapsed(), tls: None, permits });
+                    return Ok(Connection {
+                        permits,
+                        connected_in: started.elapsed(),
+                        ..Connection::from_stream(stream, to)
+                    });
                 }
                 Ok(Err(error)) if is_exhaustion(&error) && pause < Duration::from_secs(2) => {
                     sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
@@ -99,6 +108,31 @@ impl Dialer {
             Err(error) if error.is_too_old_tls() => self.tcp(to, limit).await?.into_old_tls(limit).await,
             outcome => outcome,
         }
+    }
+
+    /// Keeps an open connection on which nothing was said for whoever speaks to its port first. It is closed when its place
+    /// is wanted for another, and after a second.
+    pub fn keep(&self, connection: Connection) {
+        self.kept.keep(Connection { kept: true, ..connection });
+    }
+
+    /// The connection that was kept to an endpoint, unless the device has closed it meanwhile.
+    pub fn take_kept(&self, to: SocketAddr) -> Option<Connection> {
+        self.kept.take(to)
+    }
+
+    /// Closes what is kept of a host.
+    pub fn close_kept(&self, ip: IpAddr) {
+        self.kept.close(ip);
+    }
+
+    /// A place among the connections to a host, or among all; a connection that nobody uses makes way.
+    async fn place(&self, places: Arc<Semaphore>, of: Option<IpAddr>) -> Permit {
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        let _waiting = self.kept.make_way(of);
+        acquire(places).await
     }
 
     fn host_permits(&self, ip: IpAddr) -> Arc<Semaphore> {
@@ -132,6 +166,10 @@ pub struct Connection {
     /// What the TLS handshake told, and how long it took; absent on plain TCP.
     pub tls: Option<(TlsInfo, Duration)>,
     permits: (Permit, Permit),
+    /// What the device said before it was asked.
+    early: Vec<u8>,
+    kept: bool,
+    heard: Option<Arc<AtomicBool>>,
 }
 
 impl Connection {
@@ -157,26 +195,104 @@ impl Connection {
     where
         F: Future<Output = io::Result<(BoxStream, TlsInfo)>>,
     {
-        let Connection { stream, peer, connected_in, permits, .. } = self;
+        let (peer, connected_in, kept, heard) = (self.peer, self.connected_in, self.kept, self.heard.clone());
+        let (stream, permits): (BoxStream, _) = match self.early.is_empty() {
+            true => (self.stream, self.permits),
+            // It spoke first, as no TLS server does; what it said belongs to the handshake all the same.
+            false => (Box::new(self), (None, None)),
+        };
         let started = Instant::now();
-        match timeout_at(started + limit, hands(stream)).await {
+        let outcome = timeout_at(started + limit, hands(stream)).await;
+        if let (Some(heard), Ok(outcome)) = (&heard, &outcome) {
+            heard.fetch_or(!matches!(outcome, Err(error) if is_cut(error)), Ordering::Relaxed);
+        }
+        match outcome {
             Err(_) => Err(NetError::timeout(peer, Stage::Tls)),
-            Ok(Err(error)) => Err(NetError::new(peer, Stage::Tls, ErrorKind::Tls, error.to_string())),
+            Ok(Err(error)) => Err(NetError {
+                is_cut: is_cut(&error),
+                ..NetError::new(peer, Stage::Tls, ErrorKind::Tls, error.to_string())
+            }),
             Ok(Ok((stream, info))) => {
-                Ok(Connection { stream, peer, connected_in, tls: Some((info, started.elapsed())), permits })
+                let tls = Some((info, started.elapsed()));
+                Ok(Connection { connected_in, tls, permits, kept, heard, ..Connection::from_stream(stream, peer) })
             }
         }
     }
 
+    /// The same connection, which notes in `heard` when the device has said anything.
+    pub fn noting(self, heard: Arc<AtomicBool>) -> Self {
+        Connection { heard: Some(heard), ..self }
+    }
+
+    /// Whether it was open before it was wanted ([`Dialer::keep`]): the device may be about to close it for want of a word.
+    pub fn was_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Whether the device has not closed it, as far as is known here.
+    pub fn is_open(&mut self) -> bool {
+        self.listen().now_or_never().unwrap_or(true)
+    }
+
+    /// Whether the device closes it within `limit`, before it was sent anything.
+    pub async fn is_closed_within(&mut self, limit: Duration) -> bool {
+        timeout_at(Instant::now() + limit, self.listen()).await.is_ok_and(|open| !open)
+    }
+
+    /// Waits until the device says something, which is kept for the reader, or closes the connection; false when closed.
+    async fn listen(&mut self) -> bool {
+        /// What one says in greeting is shorter.
+        const MOST: usize = 512;
+        if self.early.is_empty() {
+            let mut early = Vec::with_capacity(MOST);
+            if !matches!(self.stream.read_buf(&mut early).await, Ok(1..)) {
+                return false;
+            }
+            self.early = early;
+        }
+        true
+    }
+
     /// Wraps a stream that is already open; for tests and for streams that came from elsewhere.
     pub fn from_stream(stream: BoxStream, peer: SocketAddr) -> Self {
-        Connection { stream, peer, connected_in: Duration::ZERO, tls: None, permits: (None, None) }
+        let permits = (None, None);
+        Connection {
+            stream,
+            peer,
+            connected_in: Duration::ZERO,
+            tls: None,
+            permits,
+            early: Vec::new(),
+            kept: false,
+            heard: None,
+        }
     }
+}
+
+/// Whether a connection ended where the other side had more to say.
+fn is_cut(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe)
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if !self.early.is_empty() {
+            let length = self.early.len().min(buf.remaining());
+            buf.put_slice(&self.early.drain(..length).collect::<Vec<u8>>());
+            if let Some(heard) = &self.heard {
+                heard.store(true, Ordering::Relaxed);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Some(heard) = &self.heard
+            && buf.filled().len() > before
+        {
+            heard.store(true, Ordering::Relaxed);
+        }
+        read
     }
 }
 

@@ -42,12 +42,14 @@ pub struct NetError {
     pub kind: ErrorKind,
     /// In words.
     pub message: String,
+    /// Whether a connection ended in the middle of a TLS handshake.
+    pub(super) is_cut: bool,
 }
 
 impl NetError {
     /// A failure of a kind, in words.
     pub fn new(to: SocketAddr, stage: Stage, kind: ErrorKind, message: impl Into<String>) -> Self {
-        NetError { to, stage, kind, message: message.into() }
+        NetError { to, stage, kind, message: message.into(), is_cut: false }
     }
 
     /// The failure an operating system's error stands for.
@@ -61,7 +63,7 @@ impl NetError {
             ErrorKind::Closed => "connection closed by the device".to_owned(),
             _ => error.to_string(),
         };
-        NetError { to, stage, kind, message }
+        NetError::new(to, stage, kind, message)
     }
 
     /// Nothing came before the deadline.
@@ -77,6 +79,11 @@ impl NetError {
     /// Whether the peer speaks TLS, and nothing newer than what is not read here.
     pub fn is_too_old_tls(&self) -> bool {
         self.kind == ErrorKind::Tls && super::tls::too_old(&self.message).is_some()
+    }
+
+    /// Whether the device closed the connection in the middle of a TLS handshake, without a word why.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Whether the same step can succeed a moment later.

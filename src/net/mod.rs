@@ -11,6 +11,7 @@ pub mod fake_lan;
 #[cfg(test)]
 pub mod fake_udp;
 pub mod interface;
+mod kept;
 pub mod link;
 #[cfg(feature = "legacy-tls")]
 mod old_tls;

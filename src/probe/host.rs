@@ -1,8 +1,8 @@
 //! What is known of one host while it is looked at, and how it is asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,26 @@ struct RtspPace {
     pause: Duration,
 }
 
+/// Whether a port that sends clients away may still have room for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// In a moment.
+    Awaited,
+    /// It was awaited in vain.
+    None,
+}
+
+/// How long a device is given to notice that its last client is gone, before each try.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800)];
+
+fn has_no_room(error: &NetError, after: Duration) -> String {
+    let seconds = after.as_secs_f64();
+    format!(
+        "{error}, also after {seconds:.1} s, though the port had been open: the device may serve one client at a time"
+    )
+}
+
 #[derive(Debug, Default, Clone)]
 struct Facts {
     /// As the link shows it.
@@ -54,6 +74,10 @@ struct Facts {
     doubts: Vec<(u16, StageError)>,
     /// Ports that left a TLS handshake without an answer.
     silent_tls: BTreeSet<u16>,
+    /// Whether anything was said on a port that was connected to.
+    heard: BTreeMap<u16, Arc<AtomicBool>>,
+    /// Ports that were open and then refused or closed connections.
+    shut: BTreeMap<u16, Room>,
     /// By which protocols streams were found.
     streams: BTreeSet<Protocol>,
     /// What the host's streams are called, by its own lists or by those that were found.
@@ -223,12 +247,70 @@ impl HostContext {
         }
     }
 
-    /// Opens a TCP connection to a port, repeating what can pass as the options allow, never past the host's deadline.
-    /// What timed out for want of a row in the kernel's neighbour table is repeated in any case.
+    /// Opens a TCP connection to a port, or takes over the one by which it was found open. A port that was open and
+    /// refuses now, or closes whatever it takes ([`HostContext::note_shut`]), belongs to a device that has not yet noticed
+    /// that its last client is gone: it is asked again after growing pauses.
     ///
     /// # Errors
-    /// As [`Dialer::tcp`].
+    /// As [`Dialer::tcp`]; kind `Closed` when the device closed all that it took.
     pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
+        let heard = self.facts.lock().heard.entry(port).or_default().clone();
+        Ok(self.open(port).await?.noting(heard))
+    }
+
+    async fn open(&self, port: u16) -> Result<Connection, NetError> {
+        if let Some(kept) = self.dialer.take_kept(SocketAddr::new(self.ip, port)) {
+            return Ok(kept);
+        }
+        let began = Instant::now();
+        let mut pauses = PAUSES.iter();
+        loop {
+            let shut = match self.dial(port).await {
+                Ok(mut connection) => match self.is_closed_at_once(&mut connection).await {
+                    false => return Ok(connection),
+                    true => {
+                        NetError::new(connection.peer, Stage::Connect, ErrorKind::Closed, "taken and closed at once")
+                    }
+                },
+                Err(error) if error.kind == ErrorKind::Refused && self.facts.lock().open_ports.contains(&port) => error,
+                Err(error) => return Err(error),
+            };
+            let room = self.facts.lock().shut.insert(port, Room::Awaited).unwrap_or(Room::Awaited);
+            match pauses.next().filter(|_| room == Room::Awaited && !self.is_over()) {
+                Some(pause) => tokio::time::sleep((*pause).min(self.time_left())).await,
+                None => {
+                    if room == Room::Awaited {
+                        self.doubt(port, "tcp", shut.kind, &has_no_room(&shut, began.elapsed()));
+                    }
+                    self.facts.lock().shut.insert(port, Room::None);
+                    return Err(shut);
+                }
+            }
+        }
+    }
+
+    /// Notes that a port that is open closed every connection without a word. Whoever connects to it next is patient.
+    pub fn note_shut(&self, port: u16) {
+        self.facts.lock().shut.entry(port).or_insert(Room::Awaited);
+    }
+
+    /// Whether the device has ever said anything on a port.
+    pub fn has_heard(&self, port: u16) -> bool {
+        self.facts.lock().heard.get(&port).is_some_and(|heard| heard.load(Ordering::Relaxed))
+    }
+
+    /// Where connections were closed before, one that is closed shows it after a round trip or two.
+    async fn is_closed_at_once(&self, connection: &mut Connection) -> bool {
+        const AT_LEAST: Duration = Duration::from_millis(20);
+        const AT_MOST: Duration = Duration::from_millis(200);
+        let is_doubtful = self.facts.lock().shut.contains_key(&connection.peer.port());
+        let wait = (connection.connected_in * 2).clamp(AT_LEAST, AT_MOST);
+        is_doubtful && connection.is_closed_within(wait).await
+    }
+
+    /// Opens a TCP connection to a port, repeating what can pass as the options allow, never past the host's deadline.
+    /// What timed out for want of a row in the kernel's neighbour table is repeated in any case.
+    async fn dial(&self, port: u16) -> Result<Connection, NetError> {
         let to = SocketAddr::new(self.ip, port);
         let (mut attempt, mut had_row) = (0, true);
         loop {
@@ -260,8 +342,14 @@ impl HostContext {
         }
         let limit = || self.options.request_timeout.min(self.time_left());
         let connection = self.connect(port).await?;
+        let was_kept = connection.was_kept();
         let outcome = match connection.into_tls(&self.name, limit()).await {
-            #[cfg(feature = "legacy-tls")]
+            // It was about to be closed for want of a word.
+            Err(error) if was_kept && error.is_cut() => self.connect(port).await?.into_tls(&self.name, limit()).await,
+            outcome => outcome,
+        };
+        #[cfg(feature = "legacy-tls")]
+        let outcome = match outcome {
             Err(error) if error.is_too_old_tls() => self.connect(port).await?.into_old_tls(limit()).await,
             outcome => outcome,
         };

@@ -123,6 +123,7 @@ async fn look_at_ports(host: &HostContext, ports: &[u16]) {
         detect_in_turn(host, rtsp_ports),
         detect_in_turn(host, other_ports)
     );
+    host.dialer.close_kept(host.ip);
     if outcomes.takes_any_port {
         let message = format!("takes connections on any port: {} of {} asked", outcomes.open.len(), outcomes.asked());
         host.error("ports", ErrorKind::Device, message).await;
@@ -134,20 +135,46 @@ async fn look_at_ports(host: &HostContext, ports: &[u16]) {
 }
 
 async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u16>) {
+    /// Ports of a host that are asked again. One that sends everybody away on more of them does so for good.
+    const MOST: usize = 4;
+    let mut shut = Vec::new();
     while let Some(port) = ports.recv().await {
-        if !host.is_over() {
-            detect(host, port).await;
+        if host.is_over() {
+            continue;
+        }
+        let outcome = detect(host, port).await;
+        if outcome == Outcome::Shut && shut.len() < MOST {
+            shut.push(port);
+        } else {
+            host.settle_port(port, outcome == Outcome::Understood).await;
         }
     }
+    // A device that serves one client at a time may not have noticed that the one before is gone.
+    for port in shut {
+        host.note_shut(port);
+        let outcome = if host.is_over() { Outcome::Shut } else { detect(host, port).await };
+        host.settle_port(port, outcome == Outcome::Understood).await;
+    }
+}
+
+/// What came of asking a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Understood,
+    /// Every connection was refused or closed without a word.
+    Shut,
+    /// It was silent, or nothing that was said was understood.
+    Unknown,
 }
 
 /// Asks the detectors of a port, those that expect it first, until one has been understood. Those that expect the port
 /// are asked in any case: Foscam speaks HTTP and RTSP on one.
-async fn detect(host: &HostContext, port: u16) {
+async fn detect(host: &HostContext, port: u16) -> Outcome {
     let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
     order.sort_by_key(|d| !d.expects(port));
     let mut understood = false;
     let mut unanswered = 0;
+    let mut closed = false;
     for detector in order {
         if host.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
             break;
@@ -157,10 +184,15 @@ async fn detect(host: &HostContext, port: u16) {
         match heard {
             Some(Heard::Spoken | Heard::SpokenOverTls) => understood = true,
             Some(Heard::Silence) => unanswered += 1,
-            Some(Heard::Other(_) | Heard::Garbage | Heard::Closed) | None => {}
+            Some(Heard::Closed) => closed = true,
+            Some(Heard::Other(_) | Heard::Garbage) | None => {}
         }
     }
-    host.settle_port(port, understood).await;
+    match understood {
+        true => Outcome::Understood,
+        false if closed && unanswered == 0 && !host.has_heard(port) => Outcome::Shut,
+        false => Outcome::Unknown,
+    }
 }
 
 /// The name DNS has for the address. Never asked for loopback addresses, which no server knows.

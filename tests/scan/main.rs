@@ -12,6 +12,7 @@ mod mediamtx;
 mod mistakes;
 mod net;
 mod promises;
+mod one_client;
 mod servers;
 mod sessions;
 mod stopping;

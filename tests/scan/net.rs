@@ -62,8 +62,26 @@ impl Asked {
     }
 }
 
+/// What a server with room for one connection does about the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    Refuses,
+    /// Takes them and closes them without a word.
+    Closes,
+}
+
+/// A port with room for one connection.
+struct OneSeat {
+    full: Full,
+    /// How long the server takes to notice that its client is gone.
+    notices_after: Duration,
+    is_taken: bool,
+    free_at: Option<Instant>,
+}
+
 #[derive(Default)]
 struct State {
+    one_seat: HashMap<SocketAddr, OneSeat>,
     servers: HashMap<SocketAddr, (Server, bool)>,
     any_port: HashMap<IpAddr, Server>,
     /// Refuse what nobody serves; all others are silent.
@@ -151,6 +169,23 @@ impl FakeNet {
     /// The MAC address a host answers ARP with.
     pub fn mac(&self, ip: &str, mac: MacAddr) {
         self.lock().macs.insert(ip.parse().unwrap(), mac);
+    }
+
+    /// The server at `at` has room for one connection, and takes so long to notice that it was closed.
+    pub fn one_connection(&self, at: &str, full: Full, notices_after: Duration) {
+        let seat = OneSeat { full, notices_after, is_taken: false, free_at: None };
+        self.lock().one_seat.insert(at.parse().unwrap(), seat);
+    }
+
+    /// Takes the one seat of a server, where it has just one; what becomes of the client where that is taken.
+    fn take_seat(&self, to: SocketAddr) -> Result<Option<Seat>, Full> {
+        let mut state = self.lock();
+        let Some(seat) = state.one_seat.get_mut(&to) else { return Ok(None) };
+        if seat.is_taken || seat.free_at.is_some_and(|at| Instant::now() < at) {
+            return Err(seat.full);
+        }
+        seat.is_taken = true;
+        Ok(Some(Seat { net: self.clone(), at: to }))
     }
 
     /// The next connects to `ip` fail with these errors of Linux.
@@ -272,10 +307,26 @@ impl Drop for Place {
     }
 }
 
+/// The one seat of a server, taken.
+struct Seat {
+    net: FakeNet,
+    at: SocketAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(seat) = self.net.lock().one_seat.get_mut(&self.at) {
+            seat.is_taken = false;
+            seat.free_at = Some(Instant::now() + seat.notices_after);
+        }
+    }
+}
+
 struct Stream {
     inner: DuplexStream,
     resets: bool,
     _place: Place,
+    _seat: Option<Seat>,
 }
 
 impl AsyncRead for Stream {
@@ -331,8 +382,18 @@ impl Net for FakeNet {
                 return futures::future::pending().await;
             };
             let (ours, theirs) = tokio::io::duplex(64 * 1024);
-            tokio::spawn(server(theirs));
-            Ok(Box::new(Stream { inner: ours, resets, _place: place }) as BoxStream)
+            let seat = match self.take_seat(to) {
+                Err(Full::Refuses) => return Err(io::ErrorKind::ConnectionRefused.into()),
+                Err(Full::Closes) => {
+                    drop(theirs);
+                    None
+                }
+                Ok(seat) => {
+                    tokio::spawn(server(theirs));
+                    seat
+                }
+            };
+            Ok(Box::new(Stream { inner: ours, resets, _place: place, _seat: seat }) as BoxStream)
         }
         .boxed()
     }

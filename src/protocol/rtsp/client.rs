@@ -262,7 +262,7 @@ impl Client {
         (self.cseq, Request { headers, ..request.clone() }.to_bytes())
     }
 
-    /// Sees to a connection; true when there was one already.
+    /// Sees to a connection; true when there was one already, which the device may be about to close.
     async fn connect(&mut self) -> Result<bool, RtspError> {
         if self.is_connected() {
             return Ok(true);
@@ -282,6 +282,7 @@ impl Client {
             self.ladder.mark(step, false, started.elapsed());
             RtspError { kind: error.kind, step, status: None, message: crate::text::clean(&error.to_string()) }
         })?;
+        let was_kept = connection.was_kept();
         let channel = Channel::new(connection, turn, self.host.cancel.clone());
         self.ladder.mark(Step::Tcp, true, channel.connected_in());
         if let Some((info, took)) = channel.tls() {
@@ -289,7 +290,7 @@ impl Client {
             self.tls = Some(info.clone());
         }
         self.channel = Some(channel);
-        Ok(false)
+        Ok(was_kept)
     }
 
     fn go_to(&mut self, endpoint: (u16, bool)) {

@@ -159,8 +159,10 @@ impl<'a> Sweep<'a> {
         self.context.dialer.crowd().meet(ip).await;
         let began = Instant::now();
         match self.context.dialer.tcp(SocketAddr::new(ip, port), wait).await {
-            Ok(closed_at_once) => {
-                self.note_wait(ip, closed_at_once.connected_in);
+            Ok(connection) => {
+                self.note_wait(ip, connection.connected_in);
+                // The host is looked at next, and this port with it.
+                self.context.dialer.keep(connection);
                 Answer::Open
             }
             Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Closed) => {

@@ -1,5 +1,5 @@
 //! TCP: whether a host is there, and which of its ports are open, by SYN frames on the local links and by connects
-//! everywhere. Connections are closed at once, the normal way.
+//! everywhere. Connections are kept for a moment, for whoever speaks to the port first.
 
 pub mod discover;
 pub mod ports;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{may_be_asked, patience};
 use crate::model::ErrorKind;
-use crate::net::NetError;
+use crate::net::{Connection, NetError};
 use crate::probe::{HostContext, PortAnswer, PortProber};
 
 /// What the ports of a host said.
@@ -58,9 +58,9 @@ const AGAIN: usize = 16;
 /// The same on a host that has said nothing at all.
 const AGAIN_WHEN_SILENT: usize = 4;
 
-/// Asks each port: on a local link by frames that make no connection, where that can be done, else by connects that are
-/// closed at once. `open` is told each open port as it is known; `ports` should come in order of likelihood. What says
-/// nothing is asked again, if the options allow repeats.
+/// Asks each port: on a local link by frames that make no connection, where that can be done, else by connects, which
+/// are kept for whoever speaks to the port first. `open` is told each open port as it is known; `ports` should come in
+/// order of likelihood. What says nothing is asked again, if the options allow repeats.
 /// Ports of printers are not touched. Ends early when the host's time is over.
 pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u16>) -> PortOutcomes {
     let mut wanted: Vec<u16> = Vec::with_capacity(ports.len());
@@ -166,7 +166,10 @@ impl PortScan<'_> {
             .for_each_concurrent(self.host.options.per_host.max(1), |port| async move {
                 if !self.host.is_over() && !self.with(|o| o.takes_any_port) {
                     let outcome = self.connect(port, self.wait() * patience).await;
+                    let outcome = outcome.map(|connection| self.host.dialer.keep(connection));
                     self.take(port, outcome.map_err(|e| e.kind)).await;
+                    // Before the place of what was kept is wanted for the next port.
+                    tokio::task::yield_now().await;
                 }
             })
             .await;
@@ -198,11 +201,14 @@ impl PortScan<'_> {
         }
     }
 
-    async fn connect(&self, port: u16, wait: Duration) -> Result<(), NetError> {
+    async fn connect(&self, port: u16, wait: Duration) -> Result<Connection, NetError> {
         let to = SocketAddr::new(self.host.ip, port);
-        let connection = self.host.dialer.tcp(to, wait.min(self.host.time_left())).await?;
+        let connection = match self.host.dialer.take_kept(to) {
+            Some(found_by_it) => found_by_it,
+            None => self.host.dialer.tcp(to, wait.min(self.host.time_left())).await?,
+        };
         self.note_wait(connection.connected_in);
-        Ok(())
+        Ok(connection)
     }
 
     fn note_wait(&self, took: Duration) {
