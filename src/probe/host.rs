@@ -76,6 +76,8 @@ struct Facts {
     silent_tls: BTreeSet<u16>,
     /// Whether anything was said on a port that was connected to.
     heard: BTreeMap<u16, Arc<AtomicBool>>,
+    /// How often a port closed a fresh connection without an answer.
+    closed: BTreeMap<u16, u8>,
     /// Ports that were open and then refused or closed connections.
     shut: BTreeMap<u16, Room>,
     /// By which protocols streams were found.
@@ -292,6 +294,25 @@ impl HostContext {
     /// Notes that a port that is open closed every connection without a word. Whoever connects to it next is patient.
     pub fn note_shut(&self, port: u16) {
         self.facts.lock().shut.entry(port).or_insert(Room::Awaited);
+    }
+
+    /// Notes that a fresh connection to a port was closed without an answer. Says whether to ask again, on a connection for
+    /// which the device is given time: where it has answered before, it may not have noticed yet that its last client is
+    /// gone.
+    pub fn is_worth_asking_again(&self, port: u16) -> bool {
+        /// What closes more often means it.
+        const MOST: u8 = 3;
+        if !self.has_heard(port) || self.is_over() {
+            return false;
+        }
+        let mut facts = self.facts.lock();
+        let closed = facts.closed.entry(port).or_default();
+        *closed = closed.saturating_add(1);
+        let again = *closed <= MOST;
+        if again {
+            facts.shut.entry(port).or_insert(Room::Awaited);
+        }
+        again
     }
 
     /// Whether the device has ever said anything on a port.

@@ -142,7 +142,7 @@ async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u
         if host.is_over() {
             continue;
         }
-        let outcome = detect(host, port).await;
+        let outcome = detect(host, port, shut.len() < MOST).await;
         if outcome == Outcome::Shut && shut.len() < MOST {
             shut.push(port);
         } else {
@@ -152,7 +152,7 @@ async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u
     // A device that serves one client at a time may not have noticed that the one before is gone.
     for port in shut {
         host.note_shut(port);
-        let outcome = if host.is_over() { Outcome::Shut } else { detect(host, port).await };
+        let outcome = if host.is_over() { Outcome::Shut } else { detect(host, port, false).await };
         host.settle_port(port, outcome == Outcome::Understood).await;
     }
 }
@@ -168,8 +168,9 @@ enum Outcome {
 }
 
 /// Asks the detectors of a port, those that expect it first, until one has been understood. Those that expect the port
-/// are asked in any case: Foscam speaks HTTP and RTSP on one.
-async fn detect(host: &HostContext, port: u16) -> Outcome {
+/// are asked in any case: Foscam speaks HTTP and RTSP on one. With `comes_back`, a port that closes without a word on who
+/// should be at home there is left at that: who comes next may find room, and take an RTSP server for a web server.
+async fn detect(host: &HostContext, port: u16, comes_back: bool) -> Outcome {
     let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
     order.sort_by_key(|d| !d.expects(port));
     let mut understood = false;
@@ -184,6 +185,7 @@ async fn detect(host: &HostContext, port: u16) -> Outcome {
         match heard {
             Some(Heard::Spoken | Heard::SpokenOverTls) => understood = true,
             Some(Heard::Silence) => unanswered += 1,
+            Some(Heard::Closed) if comes_back && !host.has_heard(port) => return Outcome::Shut,
             Some(Heard::Closed) => closed = true,
             Some(Heard::Other(_) | Heard::Garbage) | None => {}
         }

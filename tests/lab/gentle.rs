@@ -191,6 +191,37 @@ fn interrupted(lab: &Lab, cameras: [&Watched; 3]) {
     assert!(left.iter().all(|e| e.path().extension().is_some_and(|e| e == "jpg")), "{left:?}");
 }
 
+/// Without root every port is found by a connection, which the camera takes for its client.
+#[test]
+fn a_camera_with_room_for_one_connection_streams_to_who_scans_without_root() {
+    if !ns::possible(&[PYTHON, "setpriv"]) {
+        return;
+    }
+    let mut lab = Lab::new();
+    let cameras = [("10.77.0.20", "one=closes"), ("10.77.0.21", "one=refuses")];
+    for (address, one) in cameras {
+        let host = lab.lan.host(address, &format!("44:19:b6:00:01:{}", address.rsplit('.').next().unwrap()));
+        let path = "/Streaming/Channels/101";
+        let arguments = [&script("gst_server.py"), "127.0.0.1", "1554", path, cameras::SMALL];
+        serve(&lab, &host, arguments.map(str::to_owned).to_vec(), |h| h.listens_tcp(1554));
+        let arguments = [&script("relay.py"), &lab.path(&format!("relay-{address}.log")), address, "554=1554", one];
+        serve(&lab, &host, arguments.map(str::to_owned).to_vec(), |h| h.listens_tcp(554));
+    }
+    lab.lan.wait();
+    for methods in ["tcp", "arp", "tcp", "arp"] {
+        let mut arguments = vec!["scan", "10.77.0.20-21", "-f", "json", "-p", "554,80", "--methods", methods];
+        arguments.extend(SLOW);
+        // Until the cameras have noticed that the scan before is over.
+        std::thread::sleep(Duration::from_millis(500));
+        let said = Said::of(lab.command(false, &arguments).output().unwrap());
+        let report = said.json(0);
+        for (address, one) in cameras {
+            let found = device(&report, address).unwrap_or_else(|| panic!("{one}: {address} is missing"));
+            assert_eq!(found["streams"][0]["status"], "streaming", "{one}, {methods}: {found:#}");
+        }
+    }
+}
+
 /// Neither in clear nor in the forms passwords travel in.
 fn tells_no_password(texts: &[(&str, &str)]) {
     for word in [PASSWORD.to_owned(), BASE64_STANDARD.encode(format!("admin:{PASSWORD}"))] {

@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """Stands before servers that speak RTSP or HTTP and writes down what their clients do.
 
-usage: relay.py LOG ADDRESS [--lock N] PORT=TARGET...
+usage: relay.py LOG ADDRESS [--lock N] PORT=TARGET... [one=closes|one=refuses]
 What comes to ADDRESS:PORT goes to 127.0.0.1:TARGET. After N refused logins over all ports every further login is refused by
 closing the connection, as a camera that has locked its accounts does it. LOG gets a JSON object a line: a connection that opens or closes, with
 how many are open then, and every request with the answer to it. Ends with its standard input.
+
+With `one` there is room for one connection to each port; who comes meanwhile, or within a tenth of a second after its end, is
+closed without a word, or refused.
 
 One thread does all: a client that closes one connection before it opens the next is never seen with both.
 """
@@ -14,6 +17,10 @@ import re
 import selectors
 import socket
 import sys
+import time
+
+# How long the end of the one connection goes unnoticed, seconds.
+UNNOTICED = 0.1
 
 
 class Framer:
@@ -67,7 +74,12 @@ def main() -> None:
     address, rest = sys.argv[2], sys.argv[3:]
     lock = int(rest[1]) if rest[0] == "--lock" else sys.maxsize
     ports = [argument.split("=") for argument in rest if "=" in argument]
+    one = next((value for name, value in ports if name == "one"), None)
+    ports = [pair for pair in ports if pair[0] != "one"]
     selector, pairs, count, refusals = selectors.DefaultSelector(), set(), 0, 0
+    # When a port with room for one connection takes the next; none while it has one.
+    free_at = {}
+    listeners = {}
 
     def note(what: str, pair: Pair, **more: object) -> None:
         log.write(json.dumps({"what": what, "connection": pair.number, "port": pair.port, **more}) + "\n")
@@ -79,6 +91,7 @@ def main() -> None:
             for end in (pair.client, pair.server):
                 selector.unregister(end)
                 end.close()
+            free_at[pair.port] = time.monotonic() + UNNOTICED
             note("closed", pair, open=len(pairs))
 
     def carry(pair: Pair, source: socket.socket, drain: socket.socket) -> None:
@@ -125,19 +138,31 @@ def main() -> None:
         if is_gone:
             # Of two ports the later connection may be taken first: this one was closed before that was opened.
             return client.close()
+        if one and (free_at.get(port, 0) is None or time.monotonic() < free_at.get(port, 0)):
+            return client.close()
+        free_at[port] = None
+        if one == "refuses":
+            selector.unregister(listeners[port])
+            listeners.pop(port).close()
         pair = Pair(count, port, client, socket.create_connection(("127.0.0.1", target)))
         pairs.add(pair)
         note("opened", pair, open=len(pairs))
         selector.register(client, selectors.EVENT_READ, lambda: carry(pair, client, pair.server))
         selector.register(pair.server, selectors.EVENT_READ, lambda: carry(pair, pair.server, client))
 
-    for port, target in ports:
-        listener = socket.create_server((address, int(port)))
-        do = lambda listener=listener, port=int(port), target=int(target): accept(listener, port, target)  # noqa: E731
-        selector.register(listener, selectors.EVENT_READ, do)
+    def listen() -> None:
+        """On the ports that take a connection now and have no listener."""
+        for port, target in ((int(port), int(target)) for port, target in ports):
+            at = free_at.get(port, 0)
+            if port not in listeners and at is not None and at <= time.monotonic():
+                listener = listeners[port] = socket.create_server((address, port))
+                do = lambda listener=listener, port=port, target=target: accept(listener, port, target)  # noqa: E731
+                selector.register(listener, selectors.EVENT_READ, do)
+
     selector.register(sys.stdin, selectors.EVENT_READ, sys.exit)
     while True:
-        for key, _ in selector.select():
+        listen()
+        for key, _ in selector.select(UNNOTICED / 10 if one else None):
             # An earlier one may have closed it.
             if selector.get_map().get(key.fd) is key:
                 key.data()

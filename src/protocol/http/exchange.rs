@@ -38,6 +38,7 @@ pub(super) async fn exchange(
     let has_login = authorization.is_some() || request.signed;
     match outcome {
         Err(error) if error.kind == ErrorKind::Closed && !has_login && host.options.retries > 0 => {
+            host.is_worth_asking_again(request.port);
             exchange_once(host, request, authorization).await
         }
         outcome => outcome,

@@ -195,6 +195,12 @@ impl Client {
                     self.note_closed();
                     self.channel = None;
                 }
+                Err(Failure { kind: ErrorKind::Closed, heard: false })
+                    if may_reconnect && self.logging.may_resend() && self.host.is_worth_asking_again(self.at.0) =>
+                {
+                    may_reconnect = false;
+                    self.channel = None;
+                }
                 Err(failure) => return Err(self.not_heard(request, failure, took)),
             }
         }
