@@ -1,11 +1,14 @@
 //! What is known of one host while it is looked at, and how it is asked.
 
+mod connect;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 #[cfg(test)]
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -19,12 +22,16 @@ use crate::model::{
     Credential, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Protocol,
     Service, StageError, StreamStatus,
 };
-use crate::net::{Connection, Dialer, Net, NetError, Stage};
+use crate::net::{Dialer, Net};
 
 /// Everything that has been said about one host so far; discovery adds to it while the host is inspected.
 #[derive(Debug, Default)]
 pub struct HostFacts {
     inner: Mutex<Facts>,
+    /// Told of when a service is said.
+    news: Notify,
+    /// Whether an answer may take its time.
+    is_unhurried: AtomicBool,
     stream: Arc<tokio::sync::Mutex<()>>,
     rtsp_pace: Mutex<RtspPace>,
     pictures: AtomicU32,
@@ -49,17 +56,6 @@ enum Room {
     None,
 }
 
-/// How long a device is given to notice that its last client is gone, before each try.
-const PAUSES: [Duration; 4] =
-    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800)];
-
-fn has_no_room(error: &NetError, after: Duration) -> String {
-    let seconds = after.as_secs_f64();
-    format!(
-        "{error}, also after {seconds:.1} s, though the port had been open: the device may serve one client at a time"
-    )
-}
-
 #[derive(Debug, Default, Clone)]
 struct Facts {
     /// As the link shows it.
@@ -74,6 +70,8 @@ struct Facts {
     doubts: Vec<(u16, StageError)>,
     /// Ports that left a TLS handshake without an answer.
     silent_tls: BTreeSet<u16>,
+    /// How long the slowest answer to a connect took.
+    slowest: Option<Duration>,
     /// Whether anything was said on a port that was connected to.
     heard: BTreeMap<u16, Arc<AtomicBool>>,
     /// How often a port closed a fresh connection without an answer.
@@ -115,6 +113,7 @@ impl HostFacts {
                 if facts.services.len() < MOST {
                     facts.services.push(s.clone());
                 }
+                self.news.notify_one();
             }
             FindingKind::StreamHint(h) => {
                 if let Some(known) = facts.hints.iter_mut().find(|k| k.url == h.url) {
@@ -148,6 +147,22 @@ impl HostFacts {
     /// Notes an open TCP port.
     pub fn note_open(&self, port: u16) {
         self.lock().open_ports.insert(port);
+    }
+
+    /// Notes how long the host took to answer a connect or a SYN frame.
+    pub fn note_round_trip(&self, took: Duration) {
+        let mut facts = self.lock();
+        facts.slowest = facts.slowest.max(Some(took));
+    }
+
+    /// From now on nobody waits for the inspection's end: an answer may take its time.
+    pub fn be_unhurried(&self) {
+        self.is_unhurried.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until a service has been said since this was waited for last.
+    pub async fn news(&self) {
+        self.news.notified().await;
     }
 
     /// The number of the next stream of which a picture is taken, from 1.
@@ -247,137 +262,6 @@ impl HostContext {
         for error in doubts.into_iter().filter(|_| !understood) {
             self.say(FindingKind::Error(error)).await;
         }
-    }
-
-    /// Opens a TCP connection to a port, or takes over the one by which it was found open. A port that was open and
-    /// refuses now, or closes whatever it takes ([`HostContext::note_shut`]), belongs to a device that has not yet noticed
-    /// that its last client is gone: it is asked again after growing pauses.
-    ///
-    /// # Errors
-    /// As [`Dialer::tcp`]; kind `Closed` when the device closed all that it took.
-    pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
-        let heard = self.facts.lock().heard.entry(port).or_default().clone();
-        Ok(self.open(port).await?.noting(heard))
-    }
-
-    async fn open(&self, port: u16) -> Result<Connection, NetError> {
-        if let Some(kept) = self.dialer.take_kept(SocketAddr::new(self.ip, port)) {
-            return Ok(kept);
-        }
-        let began = Instant::now();
-        let mut pauses = PAUSES.iter();
-        loop {
-            let shut = match self.dial(port).await {
-                Ok(mut connection) => match self.is_closed_at_once(&mut connection).await {
-                    false => return Ok(connection),
-                    true => {
-                        NetError::new(connection.peer, Stage::Connect, ErrorKind::Closed, "taken and closed at once")
-                    }
-                },
-                Err(error) if error.kind == ErrorKind::Refused && self.facts.lock().open_ports.contains(&port) => error,
-                Err(error) => return Err(error),
-            };
-            let room = self.facts.lock().shut.insert(port, Room::Awaited).unwrap_or(Room::Awaited);
-            match pauses.next().filter(|_| room == Room::Awaited && !self.is_over()) {
-                Some(pause) => tokio::time::sleep((*pause).min(self.time_left())).await,
-                None => {
-                    if room == Room::Awaited {
-                        self.doubt(port, "tcp", shut.kind, &has_no_room(&shut, began.elapsed()));
-                    }
-                    self.facts.lock().shut.insert(port, Room::None);
-                    return Err(shut);
-                }
-            }
-        }
-    }
-
-    /// Notes that a port that is open closed every connection without a word. Whoever connects to it next is patient.
-    pub fn note_shut(&self, port: u16) {
-        self.facts.lock().shut.entry(port).or_insert(Room::Awaited);
-    }
-
-    /// Notes that a fresh connection to a port was closed without an answer. Says whether to ask again, on a connection for
-    /// which the device is given time: where it has answered before, it may not have noticed yet that its last client is
-    /// gone.
-    pub fn is_worth_asking_again(&self, port: u16) -> bool {
-        /// What closes more often means it.
-        const MOST: u8 = 3;
-        if !self.has_heard(port) || self.is_over() {
-            return false;
-        }
-        let mut facts = self.facts.lock();
-        let closed = facts.closed.entry(port).or_default();
-        *closed = closed.saturating_add(1);
-        let again = *closed <= MOST;
-        if again {
-            facts.shut.entry(port).or_insert(Room::Awaited);
-        }
-        again
-    }
-
-    /// Whether the device has ever said anything on a port.
-    pub fn has_heard(&self, port: u16) -> bool {
-        self.facts.lock().heard.get(&port).is_some_and(|heard| heard.load(Ordering::Relaxed))
-    }
-
-    /// Where connections were closed before, one that is closed shows it after a round trip or two.
-    async fn is_closed_at_once(&self, connection: &mut Connection) -> bool {
-        const AT_LEAST: Duration = Duration::from_millis(20);
-        const AT_MOST: Duration = Duration::from_millis(200);
-        let is_doubtful = self.facts.lock().shut.contains_key(&connection.peer.port());
-        let wait = (connection.connected_in * 2).clamp(AT_LEAST, AT_MOST);
-        is_doubtful && connection.is_closed_within(wait).await
-    }
-
-    /// Opens a TCP connection to a port, repeating what can pass as the options allow, never past the host's deadline.
-    /// What timed out for want of a row in the kernel's neighbour table is repeated in any case.
-    async fn dial(&self, port: u16) -> Result<Connection, NetError> {
-        let to = SocketAddr::new(self.ip, port);
-        let (mut attempt, mut had_row) = (0, true);
-        loop {
-            match self.dialer.tcp(to, self.options.connect_timeout.min(self.time_left())).await {
-                Err(error) if error.kind == ErrorKind::Timeout && had_row && !self.dialer.crowd().has_room(self.ip) => {
-                    had_row = false;
-                    let room = self.dialer.crowd().meet(self.ip);
-                    let _ = tokio::time::timeout(self.time_left(), room).await;
-                }
-                Err(error) if error.is_transient() && attempt < self.options.retries && !self.is_over() => {
-                    attempt += 1;
-                    // Exponential with full jitter, from 100 ms.
-                    let most = Duration::from_millis(100) * 2u32.saturating_pow(attempt.min(6));
-                    tokio::time::sleep(most.mul_f64(fastrand::f64()).min(self.time_left())).await;
-                }
-                outcome => return outcome,
-            }
-        }
-    }
-
-    /// Opens a TCP connection and shakes hands for TLS on it. A port that once left a handshake without an answer speaks
-    /// no TLS, and is not waited for again.
-    ///
-    /// # Errors
-    /// As [`Dialer::tls`].
-    pub async fn connect_tls(&self, port: u16) -> Result<Connection, NetError> {
-        if self.facts.lock().silent_tls.contains(&port) {
-            return Err(NetError::timeout(SocketAddr::new(self.ip, port), Stage::Tls));
-        }
-        let limit = || self.options.request_timeout.min(self.time_left());
-        let connection = self.connect(port).await?;
-        let was_kept = connection.was_kept();
-        let outcome = match connection.into_tls(&self.name, limit()).await {
-            // It was about to be closed for want of a word.
-            Err(error) if was_kept && error.is_cut() => self.connect(port).await?.into_tls(&self.name, limit()).await,
-            outcome => outcome,
-        };
-        #[cfg(feature = "legacy-tls")]
-        let outcome = match outcome {
-            Err(error) if error.is_too_old_tls() => self.connect(port).await?.into_old_tls(limit()).await,
-            outcome => outcome,
-        };
-        if matches!(&outcome, Err(error) if error.kind == ErrorKind::Timeout) {
-            self.facts.lock().silent_tls.insert(port);
-        }
-        outcome
     }
 
     /// Waits until nobody else plays a stream of the host, by whatever protocol, or has an RTSP connection to it: many

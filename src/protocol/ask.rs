@@ -219,9 +219,9 @@ impl Guard {
     }
 }
 
-/// Asks one host by unicast, one try after the other, each with the time an answer to it is awaited. Answers count from
-/// the host's address, whatever their port. Ends at the first that `read` understands, or when an ICMP answer says that
-/// nobody listens.
+/// Asks one host by unicast, one try after the other, each with the time an answer to it is awaited at most
+/// ([`HostContext::patience`]). Answers count from the host's address, whatever their port. Ends at the first that `read`
+/// understands, or when an ICMP answer says that nobody listens.
 pub async fn host<T>(
     host: &HostContext,
     port: u16,
@@ -231,7 +231,7 @@ pub async fn host<T>(
     let any = if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = host.net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
     let to = SocketAddr::new(host.ip, port);
-    for (question, wait) in tries {
+    for (number, (question, wait)) in tries.iter().enumerate() {
         if host.is_over() {
             break;
         }
@@ -240,7 +240,8 @@ pub async fn host<T>(
             tracing::debug!(%to, %error, "question not sent");
             break;
         }
-        match hear(&*socket, host.ip, host.deadline.min(Instant::now() + *wait), &read).await {
+        let wait = host.patience(*wait, number, tries.len());
+        match hear(&*socket, host.ip, host.deadline.min(Instant::now() + wait), &read).await {
             Heard::Answer(answer) => return Some(answer),
             Heard::Nothing => {}
             Heard::NobodyThere => break,

@@ -1,28 +1,37 @@
 //! One host, from its open ports to its streams. Nothing a device does, and no mistake of ours in one protocol, ends
 //! more than that step.
 
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::{Either, select};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::place::Place;
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
 use crate::probe::{Detector, Heard, HostContext, HostProbe};
 use crate::protocol::tcp::ports::open_ports;
 use crate::protocol::{ANALYSERS, ASIDES, DETECTORS, INQUIRIES};
 
+/// How long after its beginning an inspection that is otherwise done, in a scan that is, waits for a name or a STUN server.
+const ASIDES_AT_LEAST: Duration = Duration::from_millis(700);
+/// How long a host that nothing is known of may take to answer, while others are still being looked for.
+const LATE_ANSWER: Duration = Duration::from_secs(4);
+
 /// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
 /// itself and are looked at first. Without any port only the host's name is asked for: that it is up was the question.
-pub async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool) {
+/// Where only answers are waited for, `place` is left to others.
+pub(super) async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
     // Every step is guarded by itself; this is for what lies between them.
-    caught(&host, "host", look_at(&host, own_ports, resolve_name)).await;
+    caught(&host, "host", look_at(&host, own_ports, resolve_name, place)).await;
     host.say_logins().await;
 }
 
-async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool) {
+async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
     let name = async {
         if resolve_name {
             guarded(host, "dns", name_of(host)).await;
@@ -34,19 +43,97 @@ async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool) {
     }
     let ports = ports_of(host, own_ports);
     let began = Instant::now();
-    let main = async {
-        tokio::join!(ask_all(host, INQUIRIES), look_at_all_ports(host, &ports));
-        analyse(host).await;
-    };
+    let asides = Box::pin(async { tokio::join!(name, ask_all(host, ASIDES)) });
     // DNS may be slow to say that it knows nothing, and no step needs the name.
-    tokio::join!(name, ask_all(host, ASIDES), main);
+    let main = Box::pin(look_at_all(host, &ports, place));
+    let left = match select(main, asides).await {
+        Either::Left(((), asides)) => Some(asides),
+        Either::Right((_, main)) => {
+            main.await;
+            None
+        }
+    };
+    if let Some(asides) = left {
+        place.leave();
+        let enough = async {
+            sleep_until(began + ASIDES_AT_LEAST).await;
+            place.all_found().await;
+        };
+        tokio::select! { _ = asides => {}, () = enough => {} }
+    }
+    tracing::debug!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
+}
+
+/// Ports and questions by UDP side by side, then the streams; and once more what was announced late.
+async fn look_at_all(host: &HostContext, ports: &[u16], place: &mut Place) {
+    let mut asking = Box::pin(ask_all(host, INQUIRIES));
+    let mut looking = Box::pin(look_at_all_ports(host, ports));
+    let mut later = Duration::ZERO;
+    tokio::select! {
+        () = &mut asking => looking.await,
+        () = &mut looking => {
+            // Silence by UDP is waited for by nobody else.
+            place.leave();
+            asking.await;
+            later = take_again(place).await;
+        }
+    }
+    let host = &HostContext { deadline: host.deadline + later, ..host.clone() };
+    analyse(host).await;
+    hear_late(host, ports, place).await;
     if !host.cancel.is_cancelled() && host.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
         let message =
             format!("the host's time of {seconds} s was over before all was looked at; raise it with --host-timeout");
         host.error("host", ErrorKind::Timeout, message).await;
     }
-    tracing::debug!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
+}
+
+/// Takes the place again; how long that took, which is no time of the host's.
+async fn take_again(place: &mut Place) -> Duration {
+    let left = Instant::now();
+    place.take().await;
+    left.elapsed()
+}
+
+/// A host that gives no sign of being a camera or of being none may only be slow to answer. While others are looked for it
+/// costs nothing to ask it once more and hear what comes.
+async fn hear_late(host: &HostContext, ports: &[u16], place: &mut Place) {
+    let is_known = host.is_like_a_camera() || host.is_clearly_no_camera();
+    if is_known || !place.is_early() || host.is_over() {
+        return;
+    }
+    let before = leads(host);
+    let until = host.deadline.min(Instant::now() + LATE_ANSWER);
+    place.leave();
+    host.facts.be_unhurried();
+    let answers = async {
+        ask_all(host, INQUIRIES).await;
+        while leads(host) == before {
+            host.facts.news().await;
+        }
+    };
+    tokio::select! {
+        () = answers => {}
+        () = place.all_found() => {}
+        () = sleep_until(until) => {}
+        () = host.cancel.cancelled() => return,
+    }
+    if leads(host) == before {
+        return;
+    }
+    let later = take_again(place).await;
+    let host = &HostContext { deadline: host.deadline + later, ..host.clone() };
+    let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
+    if !late.is_empty() && !host.is_over() {
+        caught(host, "ports", look_at_ports(host, &late)).await;
+    }
+    analyse(host).await;
+}
+
+/// What leads to streams besides open ports: services that announced themselves.
+fn leads(host: &HostContext) -> usize {
+    host.services().iter().filter(|s| matches!(s.protocol, Protocol::Onvif | Protocol::Upnp | Protocol::Rtsp)).count()
 }
 
 /// The ports, and then those that announced themselves while the others were looked at.
@@ -138,11 +225,20 @@ async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u
     /// Ports of a host that are asked again. One that sends everybody away on more of them does so for good.
     const MOST: usize = 4;
     let mut shut = Vec::new();
+    let mut in_vain = Duration::ZERO;
     while let Some(port) = ports.recv().await {
         if host.is_over() {
             continue;
         }
-        let outcome = detect(host, port, shut.len() < MOST).await;
+        let began = Instant::now();
+        let outcome = within_patience(host, in_vain, detect(host, port, shut.len() < MOST)).await;
+        if outcome != Outcome::Understood {
+            in_vain += began.elapsed();
+        }
+        if outcome == Outcome::GivenUp {
+            let message = format!("{}: nothing came of it; not waited for any longer", SocketAddr::new(host.ip, port));
+            host.doubt(port, "ports", ErrorKind::Timeout, &message);
+        }
         if outcome == Outcome::Shut && shut.len() < MOST {
             shut.push(port);
         } else {
@@ -165,6 +261,40 @@ enum Outcome {
     Shut,
     /// It was silent, or nothing that was said was understood.
     Unknown,
+    /// It was silent for too long.
+    GivenUp,
+}
+
+/// How long the ports of a host are waited for altogether: as long as one request may take and then some while nothing was
+/// heard at all, twice as long while something was, and for all its time once anything was understood or had announced
+/// itself. `None` is all its time.
+fn patience(host: &HostContext) -> Option<Duration> {
+    /// Connecting, and what else is no waiting for an answer.
+    const BESIDES: Duration = Duration::from_secs(1);
+    let one = host.options.request_timeout;
+    match (host.services().is_empty(), host.has_heard_any()) {
+        (false, _) => None,
+        (true, true) => Some(one * 2 + BESIDES),
+        (true, false) => Some(one + BESIDES),
+    }
+}
+
+/// Asks a port for as long as the host is worth it, which can grow meanwhile. `spent` went into others in vain.
+async fn within_patience(host: &HostContext, spent: Duration, asking: impl Future<Output = Outcome>) -> Outcome {
+    let began = Instant::now();
+    let mut asking = std::pin::pin!(asking);
+    loop {
+        let end = patience(host).map(|most| began + most.saturating_sub(spent));
+        let Some(end) = end else { return asking.await };
+        tokio::select! {
+            biased;
+            outcome = &mut asking => return outcome,
+            () = sleep_until(end) => {}
+        }
+        if patience(host).is_some_and(|most| began + most.saturating_sub(spent) <= Instant::now()) {
+            return Outcome::GivenUp;
+        }
+    }
 }
 
 /// Asks the detectors of a port, those that expect it first, until one has been understood. Those that expect the port
@@ -227,11 +357,23 @@ async fn caught<T>(host: &HostContext, name: &str, step: impl Future<Output = T>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::model::{ProbeOptions, Stream, StreamStatus};
     use crate::net::fake::{FakeNet, Reply};
 
     const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n";
+
+    /// A place in a scan that looks for nobody else.
+    fn place() -> Place {
+        let all_found = CancellationToken::new();
+        all_found.cancel();
+        Place::new([192, 0, 2, 10].into(), Arc::new(Semaphore::new(1)), None, all_found)
+    }
 
     fn service(protocol: Protocol, port: u16) -> FindingKind {
         FindingKind::Service(Service::new(protocol, Transport::Tcp, port))
@@ -260,7 +402,7 @@ mod tests {
         net.serve("192.0.2.10:554", |_, _| async {});
         let options = ProbeOptions { ports: vec![554, 8080], ..ProbeOptions::default() };
         let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
-        inspect(host, &[], false).await;
+        inspect(host, &[], false, &mut place()).await;
         let mut errors = Vec::new();
         while let Ok(finding) = said.try_recv() {
             if let FindingKind::Error(error) = finding.kind {
@@ -290,7 +432,7 @@ mod tests {
             facts.note(&service(Protocol::Rtsp, 49_554));
             async {}
         });
-        inspect(host, &[], false).await;
+        inspect(host, &[], false, &mut place()).await;
         let mut streams: Vec<Stream> = Vec::new();
         while let Ok(finding) = said.try_recv() {
             if let FindingKind::Stream(stream) = finding.kind {

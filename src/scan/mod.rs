@@ -3,6 +3,7 @@
 
 mod discovery;
 pub mod inspect;
+mod place;
 pub mod targets;
 
 use std::borrow::Cow;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -26,10 +27,11 @@ use crate::model::{
     StreamStatus,
 };
 use crate::net::pace::Pace;
-use crate::net::{Crowd, Dialer, Net};
+use crate::net::{Dialer, Net};
 use crate::probe::{Farewells, HostContext, HostFacts, Logins, PortProber};
 use crate::registry::Registry;
 use crate::text::Redactor;
+use place::Place;
 
 /// How long inspections have to tear their sessions down once the scan is stopped.
 const STOP_GRACE: Duration = Duration::from_millis(1500);
@@ -109,6 +111,8 @@ struct Run {
     registry: Registry,
     dialer: Arc<Dialer>,
     places: Arc<Semaphore>,
+    /// Says that no more hosts are looked for.
+    all_found: CancellationToken,
     /// What is done with each host; one copy, since lists of ports are long.
     options: Arc<ProbeOptions>,
     swept: Arc<AtomicU64>,
@@ -141,6 +145,7 @@ impl Run {
             dialer: Arc::new(dialer),
             options: Arc::new(plan.probe.clone()),
             places: Arc::new(Semaphore::new(plan.concurrency.max(1))),
+            all_found: CancellationToken::new(),
             registry: Registry::new().telling_all(plan.all),
             swept: Arc::default(),
             discovery: JoinSet::new(),
@@ -172,6 +177,9 @@ impl Run {
         let cancel = self.scan.cancel.clone();
         let mut stopped = false;
         loop {
+            if self.discovery.is_empty() {
+                self.all_found.cancel();
+            }
             if self.is_idle() && inbox.is_empty() {
                 self.findings = None;
             }
@@ -298,15 +306,15 @@ impl Run {
             ports: self.ports.clone(),
         };
         let own_ports = target.map(|t| t.ports).unwrap_or_default();
-        let (places, resolve, asks) = (self.places.clone(), scan.plan.resolve_names, self.is_looked_at(ip));
+        let resolve = scan.plan.resolve_names;
+        let neighbours = self.is_looked_at(ip).then(|| self.dialer.clone());
+        let mut place = Place::new(ip, self.places.clone(), neighbours, self.all_found.clone());
         let (logins, show_secrets) = (host.logins.clone(), scan.plan.show_secrets);
         self.inspections.spawn(async move {
             let cancel = host.cancel.clone();
-            let neighbours = asks.then(|| host.dialer.crowd());
-            if let Some(Some(_place)) = cancel.run_until_cancelled(take_place(ip, &places, neighbours)).await {
-                let (deadline, dialer) = (Instant::now() + host.options.host_timeout, host.dialer.clone());
-                inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve).await;
-                dialer.crowd().leave(ip);
+            if cancel.run_until_cancelled(place.take()).await == Some(true) {
+                let deadline = Instant::now() + host.options.host_timeout;
+                inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve, &mut place).await;
             }
             (ip, logins.worked().filter(|_| show_secrets))
         });
@@ -340,22 +348,6 @@ impl Run {
         if !self.warnings.contains(&text) {
             tell(ScanEvent::Warning(text.clone()));
             self.warnings.push(text);
-        }
-    }
-}
-
-/// A place among the hosts under inspection, once the kernel can send to the host. No place is kept while that is waited
-/// for: hosts behind routers need no row.
-async fn take_place<'a>(ip: IpAddr, places: &'a Semaphore, neighbours: Option<&Crowd>) -> Option<SemaphorePermit<'a>> {
-    loop {
-        // Closed only when the scan is over.
-        let place = places.acquire().await.ok()?;
-        match neighbours {
-            Some(crowd) if !crowd.has_room(ip) => {
-                drop(place);
-                crowd.meet(ip).await;
-            }
-            _ => return Some(place),
         }
     }
 }

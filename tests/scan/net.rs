@@ -82,6 +82,7 @@ struct OneSeat {
 #[derive(Default)]
 struct State {
     one_seat: HashMap<SocketAddr, OneSeat>,
+    far: HashMap<IpAddr, Duration>,
     servers: HashMap<SocketAddr, (Server, bool)>,
     any_port: HashMap<IpAddr, Server>,
     /// Refuse what nobody serves; all others are silent.
@@ -169,6 +170,17 @@ impl FakeNet {
     /// The MAC address a host answers ARP with.
     pub fn mac(&self, ip: &str, mac: MacAddr) {
         self.lock().macs.insert(ip.parse().unwrap(), mac);
+    }
+
+    /// Has the server at `at` talk to a stream of the test's own.
+    pub async fn talk_to(&self, at: &str, stream: DuplexStream) {
+        let server = self.lock().servers.get(&at.parse().unwrap()).map(|(server, _)| server.clone());
+        server.unwrap()(stream).await;
+    }
+
+    /// Every connect to a host takes so long.
+    pub fn connect_takes(&self, ip: &str, time: Duration) {
+        self.lock().far.insert(ip.parse().unwrap(), time);
     }
 
     /// The server at `at` has room for one connection, and takes so long to notice that it was closed.
@@ -365,7 +377,8 @@ impl Net for FakeNet {
         });
         assert!(!panics, "a mistake of ours");
         async move {
-            tokio::time::sleep(CONNECT).await;
+            let takes = self.lock().far.get(&to.ip()).copied().unwrap_or(CONNECT);
+            tokio::time::sleep(takes).await;
             let (failing, server, up) = {
                 let mut state = self.lock();
                 let failing = state.failing.get_mut(&to.ip()).and_then(VecDeque::pop_front);

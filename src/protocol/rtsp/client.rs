@@ -188,17 +188,13 @@ impl Client {
                     self.heard(request, &response, took);
                     return Ok(response);
                 }
-                Err(Failure { kind: ErrorKind::Closed, heard: false }) if reused && may_reconnect => {
+                Err(Failure { kind: ErrorKind::Closed, heard: false })
+                    if may_reconnect && (reused || self.host.is_worth_asking_again(self.at.0)) =>
+                {
                     // Closing may have been how a login was refused: it counts, and does not go along again.
                     self.negotiation.unanswered(true);
                     may_reconnect = false;
                     self.note_closed();
-                    self.channel = None;
-                }
-                Err(Failure { kind: ErrorKind::Closed, heard: false })
-                    if may_reconnect && self.logging.may_resend() && self.host.is_worth_asking_again(self.at.0) =>
-                {
-                    may_reconnect = false;
                     self.channel = None;
                 }
                 Err(failure) => return Err(self.not_heard(request, failure, took)),

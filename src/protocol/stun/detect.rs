@@ -122,12 +122,13 @@ impl Way<'_> {
         match self {
             Way::Udp(socket) => {
                 let to = SocketAddr::new(host.ip, port);
-                for wait in TRIES {
+                for (number, wait) in TRIES.into_iter().enumerate() {
                     if host.is_over() {
                         return None;
                     }
                     host.dialer.pace().turn(1).await;
                     socket.send_to(&request, to).await.ok()?;
+                    let wait = host.patience(wait, number, TRIES.len());
                     let until = host.deadline.min(Instant::now() + wait);
                     match receive(*socket, host.ip, until, |bytes| wire::parse(bytes, method, &transaction)).await {
                         Some(outcome) => return outcome,

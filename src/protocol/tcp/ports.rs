@@ -212,6 +212,7 @@ impl PortScan<'_> {
     }
 
     fn note_wait(&self, took: Duration) {
+        self.host.facts.note_round_trip(took);
         let mut slowest = self.slowest_connect.lock().unwrap_or_else(PoisonError::into_inner);
         *slowest = (*slowest).max(Some(took));
     }

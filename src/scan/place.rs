@@ -1,0 +1,72 @@
+//! An inspection's place among those under way. Who only waits for a host to say something holds none.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::net::Dialer;
+
+/// A place among the hosts under inspection, taken or not.
+pub struct Place {
+    ip: IpAddr,
+    places: Arc<Semaphore>,
+    /// Knows whether the kernel has room for the host among its neighbours; none when nothing will be asked of it.
+    neighbours: Option<Arc<Dialer>>,
+    all_found: CancellationToken,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// Not taken yet. `all_found` is cancelled when no more hosts are looked for.
+    pub fn new(
+        ip: IpAddr,
+        places: Arc<Semaphore>,
+        neighbours: Option<Arc<Dialer>>,
+        all_found: CancellationToken,
+    ) -> Self {
+        Place { ip, places, neighbours, all_found, taken: None }
+    }
+
+    /// Waits for a place, and until the kernel can send to the host. No place is kept while that is waited for: hosts
+    /// behind routers need no row. False when the scan is over.
+    pub async fn take(&mut self) -> bool {
+        while self.taken.is_none() {
+            // Closed only when the scan is over.
+            let Ok(place) = self.places.clone().acquire_owned().await else { return false };
+            match &self.neighbours {
+                Some(dialer) if !dialer.crowd().has_room(self.ip) => {
+                    drop(place);
+                    dialer.crowd().meet(self.ip).await;
+                }
+                _ => self.taken = Some(place),
+            }
+        }
+        true
+    }
+
+    /// Gives the place to another for the time being.
+    pub fn leave(&mut self) {
+        self.taken = None;
+        if let Some(dialer) = &self.neighbours {
+            dialer.crowd().leave(self.ip);
+        }
+    }
+
+    /// Whether hosts are still being looked for, so that the scan goes on whatever becomes of this host.
+    pub fn is_early(&self) -> bool {
+        !self.all_found.is_cancelled()
+    }
+
+    /// Waits until no more hosts are looked for.
+    pub async fn all_found(&self) {
+        self.all_found.cancelled().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
