@@ -274,26 +274,10 @@ impl Host {
 
     /// The same port and protocol is the same service; the later word wins where it says something.
     fn merge_service(&mut self, new: Service) {
-        let same = |s: &&mut Service| (s.port, s.transport, s.protocol) == (new.port, new.transport, new.protocol);
-        let Some(known) = self.services.iter_mut().find(same) else {
+        let Some(known) = self.services.iter_mut().find(|known| known.is_same(&new)) else {
             return push_new(&mut self.services, new);
         };
-        known.url = new.url.or(known.url.take());
-        known.auth = new.auth.or(known.auth.take());
-        known.server = new.server.or(known.server.take());
-        known.title = new.title.or(known.title.take());
-        known.realm = new.realm.or(known.realm.take());
-        known.certificate = new.certificate.or(known.certificate.take());
-        for note in new.notes {
-            push_new(&mut known.notes, note);
-        }
-        for answer in new.answers {
-            // Asked the same once more, it says another time of day.
-            let is_known = known.answers.iter().any(|a| (&a.request, &a.status) == (&answer.request, &answer.status));
-            if !is_known {
-                push_new(&mut known.answers, answer);
-            }
-        }
+        known.learn(new);
     }
 
     /// The same URL is the same stream; the later analysis replaces the earlier one.

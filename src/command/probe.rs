@@ -12,7 +12,7 @@ use crate::cli::problem::Problem;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::model::finding::StreamHint;
-use crate::model::stream::url_host;
+use crate::model::stream::{default_port, url_host};
 use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
     TargetSpec,
@@ -103,14 +103,7 @@ fn meant_for(ip: IpAddr, mut login: Credential) -> Credential {
 fn at_address(url: &str, host: &HostTarget) -> (String, u16) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("rtsp", url));
     let target = rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/");
-    let port = host.ports.first().copied().unwrap_or(match scheme.to_ascii_lowercase().as_str() {
-        "rtsps" => 322,
-        "http" => 80,
-        "https" => 443,
-        "rtmp" => 1935,
-        "rtmps" => 1936,
-        _ => 554,
-    });
+    let port = host.ports.first().copied().or_else(|| default_port(scheme)).unwrap_or(554);
     (format!("{scheme}://{}:{port}{target}", url_host(host.ip)), port)
 }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::name_of;
-use crate::model::{Device, Report, Stream};
+use crate::model::stream::default_port;
+use crate::model::{AuthScheme, Device, Report, Stream};
 
 /// The columns, in order, as the schema names them.
 pub const HEADER: [&str; 28] = [
@@ -127,7 +128,7 @@ impl<'a> Row<'a> {
             Value::text(stream.map(|s| s.transport.as_str())),
             Value::text(stream.map(|s| s.status.as_str())),
             stream.and_then(|s| s.open).map_or(Value::Absent, Value::Truth),
-            Value::owned(stream.and_then(|s| auth(device, s))),
+            Value::owned(stream.and_then(|s| auth(device, s)).map(schemes)),
             Value::text(video.and_then(|v| v.codec).map(|c| c.as_str())),
             Value::text(video.and_then(|v| v.profile.as_deref())),
             Value::whole(video.and_then(|v| v.width)),
@@ -152,11 +153,10 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The login schemes a stream's service offers, parted by blanks: `digest basic`; `none` when it asks for no login,
-/// nothing when that is not known.
-pub fn auth(device: &Device, stream: &Stream) -> Option<String> {
+/// The login schemes a stream's service offers; empty when it asks for no login, none when that is not known.
+pub fn auth<'d>(device: &'d Device, stream: &Stream) -> Option<&'d [AuthScheme]> {
     if stream.open == Some(true) {
-        return Some("none".to_owned());
+        return Some(&[]);
     }
     let port = url_port(&stream.url);
     let service = device
@@ -164,21 +164,19 @@ pub fn auth(device: &Device, stream: &Stream) -> Option<String> {
         .iter()
         .find(|s| s.protocol == stream.protocol && port.is_none_or(|p| p == s.port))
         .or_else(|| device.services.iter().find(|s| port == Some(s.port) && s.auth.is_some()))?;
-    match service.auth.as_deref()? {
-        [] if stream.open == Some(false) => None,
-        [] => Some("none".to_owned()),
-        schemes => Some(schemes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" ")),
+    service.auth.as_deref().filter(|schemes| !(schemes.is_empty() && stream.open == Some(false)))
+}
+
+/// Login schemes parted by blanks: `digest basic`; `none` for no login.
+fn schemes(schemes: &[AuthScheme]) -> String {
+    match schemes {
+        [] => "none".to_owned(),
+        schemes => schemes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" "),
     }
 }
 
 /// The port a URL names or its scheme implies.
 fn url_port(url: &str) -> Option<u16> {
     let parsed = url::Url::parse(url).ok()?;
-    parsed.port_or_known_default().or(match parsed.scheme() {
-        "rtsp" => Some(554),
-        "rtsps" => Some(322),
-        "rtmp" => Some(1935),
-        "rtmps" => Some(443),
-        _ => None,
-    })
+    parsed.port().or_else(|| default_port(parsed.scheme()))
 }

@@ -108,9 +108,9 @@ impl HostFacts {
                 facts.evidence.push(e.clone());
             }
             FindingKind::Service(s) => {
-                let same = |k: &Service| (k.protocol, k.transport, k.port) == (s.protocol, s.transport, s.port);
-                facts.services.retain(|known| !same(known));
-                if facts.services.len() < MOST {
+                if let Some(known) = facts.services.iter_mut().find(|known| known.is_same(s)) {
+                    known.learn(s.clone());
+                } else if facts.services.len() < MOST {
                     facts.services.push(s.clone());
                 }
                 self.news.notify_one();

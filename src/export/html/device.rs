@@ -6,7 +6,7 @@ use super::markup::Markup;
 use crate::export::words::{self, Standing, Tone};
 use crate::export::{Assets, name_of, row};
 use crate::model::stream::url_host;
-use crate::model::{Device, Protocol, Service, Stream, Video};
+use crate::model::{AuthScheme, Device, Protocol, Service, Stream, Video};
 
 /// The largest picture that goes into the page, in bytes; a snapshot is a fraction of it.
 const LARGEST_PICTURE: usize = 4 << 20;
@@ -58,11 +58,11 @@ fn address_key(ip: IpAddr) -> String {
     }
 }
 
-fn login(schemes: String) -> String {
-    match schemes.as_str() {
-        "none" => "open".to_owned(),
-        "unknown" => "login".to_owned(),
-        schemes => schemes.replace(' ', ", "),
+fn login(schemes: &[AuthScheme]) -> String {
+    match schemes {
+        [] => "open".to_owned(),
+        [AuthScheme::Other] => "login".to_owned(),
+        schemes => schemes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -242,4 +242,16 @@ fn service(page: &mut Markup, ip: IpAddr, service: &Service) {
     let said = [&service.title, &service.server, &service.realm, &service.certificate];
     let said: Vec<&str> = said.into_iter().flatten().chain(&service.notes).map(String::as_str).collect();
     page.element("td", "", said.join(" · ")).raw("</tr>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_named_or_said_to_be_demanded() {
+        assert_eq!(login(&[]), "open");
+        assert_eq!(login(&[AuthScheme::Other]), "login");
+        assert_eq!(login(&[AuthScheme::Digest, AuthScheme::Basic]), "digest, basic");
+    }
 }

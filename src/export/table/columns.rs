@@ -3,6 +3,7 @@
 use super::paint::width;
 use crate::export::words::{self, Standing, Tone};
 use crate::export::{row, row::Row};
+use crate::model::AuthScheme;
 use crate::text;
 
 /// A column of the table, in the order they stand.
@@ -95,18 +96,22 @@ impl Column {
             C::Size => plain(video.and_then(words::size)),
             C::Fps => plain(video.and_then(words::fps)),
             C::Audio => plain(audio.and_then(|a| a.codec).map(|c| words::audio_codec(c).to_owned())),
-            C::Login => plain(stream.and_then(|s| row::auth(device, s)).map(|schemes| login(&schemes).to_owned())),
+            C::Login => plain(stream.and_then(|s| row::auth(device, s)).map(|schemes| login(schemes).to_owned())),
             C::Url => plain(stream.map(|s| text::strip_userinfo(&s.url))),
         }
     }
 }
 
 /// The scheme that will be used of those offered.
-fn login(schemes: &str) -> &str {
+fn login(schemes: &[AuthScheme]) -> &'static str {
+    let offers = |scheme| schemes.contains(&scheme);
     match schemes {
-        "none" => "open",
-        "unknown" => "yes",
-        _ => ["digest", "wsse"].into_iter().find(|s| schemes.split(' ').any(|t| t == *s)).unwrap_or(schemes),
+        [] => "open",
+        _ if offers(AuthScheme::Digest) => "digest",
+        _ if offers(AuthScheme::Wsse) => "wsse",
+        _ if offers(AuthScheme::Basic) => "basic",
+        // Demanded in a way not known, or without saying how.
+        _ => "yes",
     }
 }
 
@@ -199,6 +204,13 @@ mod tests {
         (C::Login, 6),
         (C::Url, 50),
     ];
+
+    #[test]
+    fn the_login_column_names_the_way_in_or_that_there_is_one() {
+        use AuthScheme::{Basic, Digest, Other, Wsse};
+        let said = [&[][..], &[Basic, Digest], &[Wsse], &[Basic], &[Other]].map(login);
+        assert_eq!(said, ["open", "digest", "wsse", "basic", "yes"]);
+    }
 
     #[test]
     fn the_least_important_goes_first() {

@@ -12,6 +12,7 @@ use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Carrier};
 use crate::media::describe::Seen;
 use crate::media::picture::Picture;
+use crate::model::stream::default_port;
 use crate::model::{
     Audio, ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Verify, Video,
 };
@@ -96,7 +97,7 @@ fn places(host: &HostContext, service: &Service) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for hint in host.hints() {
         let Ok(url) = Url::parse(&hint.url) else { continue };
-        let port = url.port().unwrap_or(if url.scheme() == "rtmps" { 443 } else { 1935 });
+        let port = url.port().or_else(|| default_port(url.scheme())).unwrap_or(1935);
         if url.scheme() == service.protocol.as_str() && port == service.port && places.len() < MAX_NAMED {
             let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
             places.push(Place::of_path(&format!("{}{query}", url.path()), false));
