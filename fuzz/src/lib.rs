@@ -19,7 +19,8 @@ use camscan::protocol::{
     arp, beacon, dash, hls, icmp, mdns, media_server, mjpeg, rtmp, rtsp, srt, ssdp, stun, webrtc, wsdd,
 };
 use camscan::protocol::{ffprobe, http, xml};
-use camscan::text;
+use camscan::text::redactor::{CommonWords, Login};
+use camscan::text::{self, Redactor};
 use camscan::wire::auth;
 
 /// A parser.
@@ -313,6 +314,16 @@ pub fn cleaned(data: &[u8]) {
     assert_eq!(text::clean(&cleaned), cleaned);
     let raw = String::from_utf8_lossy(data);
     let _ = (text::redact_url(&raw), text::strip_userinfo(&raw));
+    let password = "tiefer Brunnen/7";
+    let logins = [
+        Login { user: "viewer", password, digests: Vec::new() },
+        Login { user: "u", password: "1", digests: Vec::new() },
+    ];
+    let redactor = Redactor::new(logins, CommonWords::default());
+    let shown = redactor.redact(&raw);
+    assert!(!shown.to_lowercase().contains("tiefer brunnen/7"));
+    let both = format!("{raw}{password}{raw}");
+    assert!(!redactor.redact(&both).contains(password));
 }
 
 pub fn media_server_list(data: &[u8]) {

@@ -23,7 +23,7 @@ impl Exporter for M3u {
                 let name = name(device, stream);
                 let group = attribute(words::device_name(device).as_deref().unwrap_or(&device.ip.to_string()));
                 if stream.url.contains(HIDDEN) {
-                    writeln!(out, "# {name}: left out, its address holds a password; --show-secrets lists it")?;
+                    writeln!(out, "# {name}: left out, its address holds a password")?;
                     continue;
                 }
                 if !has_known_scheme(&stream.url) {

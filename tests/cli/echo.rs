@@ -13,6 +13,9 @@ use crate::env::{Run, TestEnv};
 
 const PASSWORD: &str = "Brunnen 7/ß?";
 
+/// What a terminal would follow, and what shows nothing: beside the password in whatever is said.
+const ODD: &str = "\u{202e}\u{2028}\u{200b}\u{1b}[31m\u{9b}31m\u{e0100}\u{3164}";
+
 /// Where stream addresses of cameras hold a login, as ONVIF announces them.
 const ADDRESSES: [&str; 12] = [
     "/a?u=viewer&p=PW",
@@ -127,15 +130,15 @@ fn of_rtsp(text: &str) -> String {
             format!("Content-Type: application/sdp\r\nContent-Base: rtsp://viewer:{percent}@127.0.0.1/{percent}/\r\n"),
             format!(
                 "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns={plain}\r\ni={base64}\r\ne=viewer {plain}\r\nu=http://h/?p={percent}\r\n\
-                 a=tool:{plain}\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\ni={plain}\r\na=rtpmap:96 H264/90000\r\n\
-                 a=control:track1?p={percent}&u=viewer:{plain}\r\n"
+                 a=tool:{plain}\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\ni={plain}{ODD}\r\na=rtpmap:96 H264/90000\r\n\
+                 a=control:track1{ODD}?p={percent}&u=viewer:{plain}\r\n"
             ),
         ),
         _ => (format!("454 bad {url} {plain} viewer:{percent} {base64}"), String::new(), String::new()),
     };
     let length = body.len();
     format!(
-        "RTSP/1.0 {status}\r\nCSeq: {cseq}\r\nServer: Cam/{plain} ({percent})\r\nX-{}: {plain}\r\n{headers}\
+        "RTSP/1.0 {status}{ODD}\r\nCSeq: {cseq}\r\nServer: Cam/{plain}{ODD} ({percent})\r\nX-{}: {plain}\r\n{headers}\
          Content-Length: {length}\r\n\r\n{body}",
         base64.trim_end_matches('=')
     )
@@ -162,13 +165,13 @@ fn of_http(text: &str, rtsp: SocketAddr) -> String {
         ),
         _ => (
             format!("302 {plain}"),
-            format!("Location: http://viewer:{0}@127.0.0.9/next?viewer={0}&{0}\r\n", echo.percent),
+            format!("Location: http://viewer:{0}@127.0.0.9/next{ODD}?viewer={0}&{0}\r\n", echo.percent),
             String::new(),
         ),
     };
     let length = body.len();
     format!(
-        "HTTP/1.1 {status}\r\nServer: App-webs/{plain}\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\nServer: App-webs/{plain}{ODD}\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     )
 }
 
@@ -177,7 +180,7 @@ fn soap(text: &str, echo: &Echo, rtsp: SocketAddr) -> String {
     let is = |call: &str| text.contains(&format!("<{call}")) || text.contains(&format!(":{call}"));
     let body = if is("GetDeviceInformation") {
         format!(
-            "<R><Manufacturer>{plain}</Manufacturer><Model>Cam {plain}</Model><FirmwareVersion>{plain}</FirmwareVersion>\
+            "<R><Manufacturer>{plain}</Manufacturer><Model>Cam {plain}\u{202e}</Model><FirmwareVersion>{plain}</FirmwareVersion>\
              <SerialNumber>{0}</SerialNumber></R>",
             echo.base64
         )
@@ -244,6 +247,10 @@ fn holds_no_password(text: &str, of: &str) {
 fn shows_nothing(env: &TestEnv, run: &Run, of: &str) {
     holds_no_password(&run.out, &format!("standard output of {of}"));
     holds_no_password(&run.err, &format!("standard error of {of}"));
+    for text in [&run.out, &run.err] {
+        let odd = text.chars().find(|&c| c != '\n' && (c.is_control() || (ODD.contains(c) && !c.is_ascii())));
+        assert_eq!(odd, None, "{of}: {text}");
+    }
     for name in env.names() {
         holds_no_password(&name, "a name");
         if name.starts_with("r.") && !name.ends_with(".xlsx") {

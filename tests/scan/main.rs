@@ -13,6 +13,7 @@ mod mistakes;
 mod net;
 mod one_client;
 mod patience;
+mod passwords;
 mod promises;
 mod servers;
 mod sessions;

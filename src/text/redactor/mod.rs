@@ -13,7 +13,7 @@
 //!   they would hide the report, and the gaps would tell what they are.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
@@ -78,7 +78,8 @@ pub struct Redactor(Arc<Known>);
 
 #[derive(Default)]
 struct Known {
-    secrets: Vec<Secret>,
+    /// By the first character: lists of logins may be long.
+    secrets: HashMap<char, Vec<Secret>>,
     users: Vec<Vec<char>>,
     keys: HashSet<String>,
 }
@@ -120,8 +121,8 @@ impl Redactor {
                 let chars = plain(&units(&form));
                 // A password of asterisks is hidden by what stands for it.
                 let shows = chars.iter().any(|c| *c != '*');
-                if shows && seen.insert((chars.clone(), telling)) {
-                    known.secrets.push(Secret { chars, telling });
+                if let Some(&first) = chars.first().filter(|_| shows && seen.insert((chars.clone(), telling))) {
+                    known.secrets.entry(first).or_default().push(Secret { chars, telling });
                 }
             }
             known.users.push(plain(&units(login.user)));
@@ -166,8 +167,9 @@ impl Redactor {
         }
         let mut found = Vec::new();
         for view in views(text) {
-            for secret in &self.0.secrets {
-                self.find_in(text, &view, secret, &mut found);
+            for (at, unit) in view.iter().enumerate() {
+                let secrets = self.0.secrets.get(&unit.c).into_iter().flatten();
+                found.extend(secrets.filter_map(|secret| self.find_at(text, &view, at, secret)));
             }
         }
         found.sort_by_key(|range| range.start);
@@ -181,50 +183,52 @@ impl Redactor {
         apart
     }
 
-    fn find_in(&self, text: &str, view: &[Unit], secret: &Secret, found: &mut Vec<Range<usize>>) {
-        let Some(&first) = secret.chars.first() else { return };
-        for (at, _) in view.iter().enumerate().filter(|(_, unit)| unit.c == first) {
-            let rest = view.get(at..).unwrap_or_default();
-            let same = rest.iter().zip(&secret.chars).take_while(|(unit, c)| unit.c == **c).count();
-            let is_whole = same == secret.chars.len();
-            if !is_whole && !is_cut(rest, same, secret.telling) {
-                continue;
-            }
-            let end = at + same;
-            let is_meant = match secret.telling {
-                Telling::Anywhere => true,
-                Telling::Word => is_bounded(view, at, end, !is_whole),
-                Telling::InPlace => is_bounded(view, at, end, false) && self.is_in_place(view, at, end),
-            };
-            let span = view.get(at..end).and_then(|found| Some(found.first()?.from..found.last()?.to));
-            let Some(span) = span.filter(|span| is_meant && !is_in_address(text, span)) else { continue };
-            found.push(span);
+    /// The bytes of a secret that begins here.
+    fn find_at(&self, text: &str, view: &[Unit], at: usize, secret: &Secret) -> Option<Range<usize>> {
+        let rest = view.get(at..)?;
+        let same = rest.iter().zip(&secret.chars).take_while(|(unit, c)| unit.is(**c)).count();
+        let is_whole = same == secret.chars.len();
+        if !is_whole && !is_cut(rest, same, secret.telling) {
+            return None;
         }
+        let end = at + same;
+        let is_meant = match secret.telling {
+            Telling::Anywhere => true,
+            Telling::Word => is_bounded(view, at, end, !is_whole),
+            Telling::InPlace => is_bounded(view, at, end, false) && self.is_in_place(view, at, end),
+        };
+        let found = rest.get(..same).filter(|_| is_meant)?;
+        let span = found.first()?.from..found.last()?.to;
+        (!is_in_address(text, &span)).then_some(span)
     }
 
     /// Whether what stands there would be a login, whatever it is.
     fn is_in_place(&self, view: &[Unit], at: usize, end: usize) -> bool {
         let before = view.get(..at).unwrap_or_default();
         let after = view.get(end).map(|unit| unit.c);
-        let ends_value = after.is_none_or(|c| c.is_whitespace() || "&;,\"'/#@)]>}?|_%\\*…".contains(c));
         let last = before.last().map(|unit| unit.c);
         (last == Some(':') && after == Some('@'))
-            || (ends_value && self.is_value(before))
+            || self.is_value(before, after)
             || self.0.users.iter().any(|user| follows_user(before, user))
     }
 
-    /// Whether a value begins after this: a name and `=` or `:`.
-    fn is_value(&self, before: &[Unit]) -> bool {
+    /// Whether a whole value stands between: a name and `=` or `:` before it, a sign that ends it after it.
+    fn is_value(&self, before: &[Unit], after: Option<char>) -> bool {
         let text: String = before.iter().rev().take(80).map(|unit| unit.c).collect();
-        let sign = text.trim_start_matches([' ', '"', '\'']);
+        let quoted = text.trim_start_matches(['"', '\'']);
+        let sign = quoted.trim_start_matches(' ');
+        // After `key: ` everything up to the end of the line is the value, after `key=` a word.
+        let is_line = sign.starts_with(':') && sign.len() < quoted.len() && quoted.len() == text.len();
+        let ends = if is_line { "\n,;\"')]}>…" } else { " \n&;,\"'/#@)]>}?|_%\\*…" };
         let Some(name) = sign.strip_prefix(['=', ':']) else { return false };
         let name = name.trim_start_matches([' ', '"', '\'']);
         let name: String = name.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
         let name: String = name.chars().rev().collect();
         // The last field of `user=a_password=b`, and `key` of `a.key`.
         let last = name.rsplit(['_', '.']).next().unwrap_or_default();
-        let is_name = last.chars().next().is_some_and(char::is_alphabetic);
-        is_name && ![last, name.as_str()].iter().any(|name| self.0.keys.contains(*name))
+        after.is_none_or(|c| ends.contains(c))
+            && last.chars().next().is_some_and(char::is_alphabetic)
+            && ![last, name.as_str()].iter().any(|name| self.0.keys.contains(*name))
     }
 }
 
@@ -279,15 +283,25 @@ fn units(text: &str) -> Vec<Unit> {
 fn fold(units: impl Iterator<Item = Unit>) -> Vec<Unit> {
     let mut folded: Vec<Unit> = Vec::new();
     for unit in units {
-        if unit.c.is_whitespace() || matches!(unit.c, '\u{85}' | '\u{2028}' | '\u{2029}') {
-            if folded.last().is_none_or(|last| last.c != ' ') {
-                folded.push(Unit { c: ' ', ..unit });
+        let ends_line = matches!(unit.c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        if ends_line || unit.c.is_whitespace() {
+            let c = if ends_line { '\n' } else { ' ' };
+            match folded.last_mut() {
+                Some(last) if last.is(' ') => last.c = last.c.min(c),
+                _ => folded.push(Unit { c, ..unit }),
             }
         } else if !super::is_hidden(unit.c) {
             folded.push(Unit { c: unit.c.to_lowercase().next().unwrap_or(unit.c), ..unit });
         }
     }
     folded
+}
+
+impl Unit {
+    /// Whether it stands for `c`; a line may have been broken at any blank.
+    fn is(self, c: char) -> bool {
+        self.c == c || (c == ' ' && self.c == '\n')
+    }
 }
 
 fn plain(units: &[Unit]) -> Vec<char> {
@@ -380,7 +394,8 @@ fn backslash(units: &[Unit]) -> Option<(usize, Meant)> {
     let of = |code: u32, long: usize| Some((long, Meant::Char(char::from_u32(code)?)));
     match units.get(1)?.c {
         c @ ('"' | '\'' | '\\' | '/') => Some((2, Meant::Char(c))),
-        'n' | 'r' | 't' => Some((2, Meant::Char(' '))),
+        'n' | 'r' => Some((2, Meant::Char('\n'))),
+        't' => Some((2, Meant::Char(' '))),
         'x' => of(hex(units, 2..4)?, 4),
         'u' if units.get(2)?.c == '{' => {
             let long = units.iter().skip(3).take(7).position(|unit| unit.c == '}')?;
@@ -413,10 +428,7 @@ fn entity(units: &[Unit]) -> Option<(usize, Meant)> {
 
 /// Whether a text was cut within a secret, of which it still holds `same` characters.
 fn is_cut(rest: &[Unit], same: usize, telling: Telling) -> bool {
-    telling != Telling::InPlace
-        && same >= WORD_FROM
-        && rest.len() == same + 1
-        && rest.last().is_some_and(|unit| unit.c == '…')
+    telling != Telling::InPlace && same >= WORD_FROM && rest.get(same).is_some_and(|unit| unit.c == '…')
 }
 
 /// Whether nothing alphanumeric goes on before or after it where it is alphanumeric itself.

@@ -47,6 +47,7 @@ fn a_password_is_found_however_it_is_written() {
             (&format!("x{alone}"), "x***"),
             ("user=viewer_password=tlJwpbo6_channel=1", "user=viewer_password=***_channel=1"),
             ("cut: tiefer Bru…", "cut: ***…"),
+            ("cut: tiefer Bru… (of port 80)", "cut: ***… (of port 80)"),
             ("tiefer Brunnen", "tiefer Brunnen"),
             ("tief…", "***…"),
             ("tie…", "tie…"),
@@ -75,6 +76,10 @@ fn every_place_a_device_puts_it_is_found() {
             "rtsp://:PW@192.0.2.1/",
             "/user=viewer_password=PW_channel=1_stream=0.sdp?real_stream",
             "a=tool: PW",
+            "a=tool: PW\na=x",
+            "a=tool:PW\r\na=x",
+            "X-Password: PW, x",
+            "key = PW x",
             "{\"password\": \"PW\"}",
         ] {
             let shown = redactor.redact(&place.replace("PW", password)).into_owned();
@@ -96,6 +101,8 @@ fn a_password_that_is_a_common_word_leaves_the_report_readable() {
             "the login of admin was refused",
             "rtsp://192.0.2.1:554/h264/ch1/main/av_stream?channel=1&subtype=1",
             "Main, level 1",
+            "title: Hikvision main 1 of admin",
+            "DESCRIBE rtsp://192.0.2.1/live: 1 Not Found",
             "cam 1",
             "mac:44:19:b6:00:00:01",
             "192.0.2.1:1 did not answer",
