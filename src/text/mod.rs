@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(clean(&heap), format!("Z{}a{}", "\u{301}".repeat(MOST_MARKS), "\u{489}".repeat(MOST_MARKS)));
         // What is left out between the marks does not let more of them through.
         assert_eq!(
-            clean(&"Z\u{301}\u{200b}".replace('Z', &"Z\u{301}\u{301}\u{301}\u{301}")),
+            clean(&"Z\u{301}\u{200b}".replace('Z', "Z\u{301}\u{301}\u{301}\u{301}")),
             "Z\u{301}\u{301}\u{301}\u{301}"
         );
     }

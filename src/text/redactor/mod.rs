@@ -12,6 +12,8 @@
 //!   where a login stands: `key=value`, `key: value`, `user:password@`, after the user's name. Taken out of everywhere
 //!   they would hide the report, and the gaps would tell what they are.
 
+mod view;
+
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +22,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use view::{Unit, plain, units, views};
 
 /// What stands for a secret.
 pub const HIDDEN: &str = "***";
@@ -32,9 +36,6 @@ const PART_FROM: usize = 8;
 
 /// How often a text is gone through again: what was taken out may leave a word that stood against it.
 const MOST_ROUNDS: usize = 4;
-
-/// Ways of writing a text that may be laid over each other: an address in a JSON text is two.
-const MOST_DECODINGS: usize = 2;
 
 /// Names of values that are never a login, though a short password may equal them.
 const PLAIN_KEYS: [&str; 12] = [
@@ -265,165 +266,6 @@ fn forms(login: &Login<'_>, common: &HashSet<String>) -> Vec<(String, Telling)> 
         forms.extend(login.digests.iter().map(|digest| (digest.clone(), Telling::Word)));
     }
     forms
-}
-
-/// One character of a text as it may be meant, and the bytes it is written with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unit {
-    c: char,
-    from: usize,
-    to: usize,
-}
-
-/// The characters of a text as it stands, case, blanks and hidden characters aside.
-fn units(text: &str) -> Vec<Unit> {
-    fold(text.char_indices().map(|(at, c)| Unit { c, from: at, to: at + c.len_utf8() }))
-}
-
-fn fold(units: impl Iterator<Item = Unit>) -> Vec<Unit> {
-    let mut folded: Vec<Unit> = Vec::new();
-    for unit in units {
-        let ends_line = matches!(unit.c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
-        if ends_line || unit.c.is_whitespace() {
-            let c = if ends_line { '\n' } else { ' ' };
-            match folded.last_mut() {
-                Some(last) if last.is(' ') => last.c = last.c.min(c),
-                _ => folded.push(Unit { c, ..unit }),
-            }
-        } else if !super::is_hidden(unit.c) {
-            folded.push(Unit { c: unit.c.to_lowercase().next().unwrap_or(unit.c), ..unit });
-        }
-    }
-    folded
-}
-
-impl Unit {
-    /// Whether it stands for `c`; a line may have been broken at any blank.
-    fn is(self, c: char) -> bool {
-        self.c == c || (c == ' ' && self.c == '\n')
-    }
-}
-
-fn plain(units: &[Unit]) -> Vec<char> {
-    units.iter().map(|unit| unit.c).collect()
-}
-
-/// The text as it stands and as it is when its escapes are resolved, in every order.
-fn views(text: &str) -> Vec<Vec<Unit>> {
-    let mut views = vec![units(text)];
-    let mut from = 0;
-    for _ in 0..MOST_DECODINGS {
-        let until = views.len();
-        for at in from..until {
-            for decode in [percent, backslash, entity] {
-                let Some(decoded) = views.get(at).and_then(|view| decoded(view, decode)) else { continue };
-                if !views.contains(&decoded) {
-                    views.push(decoded);
-                }
-            }
-        }
-        from = until;
-    }
-    views
-}
-
-/// What the escape at the beginning of `units` stands for: how many of them, and the bytes or the character.
-type Decode = fn(&[Unit]) -> Option<(usize, Meant)>;
-
-enum Meant {
-    Byte(u8),
-    Char(char),
-}
-
-/// The view with one kind of escape resolved; none where there is none.
-fn decoded(view: &[Unit], decode: Decode) -> Option<Vec<Unit>> {
-    let mut out: Vec<Unit> = Vec::with_capacity(view.len());
-    let mut bytes: Vec<(u8, Unit)> = Vec::new();
-    let mut at = 0;
-    let mut any = false;
-    while let Some(unit) = view.get(at) {
-        let escape = view.get(at..).and_then(decode);
-        any |= escape.is_some();
-        let (long, meant) = escape.unwrap_or((1, Meant::Char(unit.c)));
-        let to = view.get(at + long - 1).map_or(unit.to, |last| last.to);
-        let whole = Unit { to, ..*unit };
-        match meant {
-            Meant::Byte(byte) => bytes.push((byte, whole)),
-            Meant::Char(c) => {
-                flush(&mut bytes, &mut out);
-                out.push(Unit { c, ..whole });
-            }
-        }
-        at += long;
-    }
-    flush(&mut bytes, &mut out);
-    any.then(|| fold(out.into_iter()))
-}
-
-/// The characters that bytes stand for: UTF-8, else Latin-1.
-fn flush(bytes: &mut Vec<(u8, Unit)>, out: &mut Vec<Unit>) {
-    let plain: Vec<u8> = bytes.iter().map(|(byte, _)| *byte).collect();
-    let mut written = bytes.drain(..).map(|(_, unit)| unit);
-    let mut push = |c: char, long: usize| {
-        let first = written.next();
-        let last = (1..long).filter_map(|_| written.next()).last();
-        if let Some(first) = first {
-            out.push(Unit { c, from: first.from, to: last.unwrap_or(first).to });
-        }
-    };
-    for chunk in plain.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| push(c, c.len_utf8()));
-        chunk.invalid().iter().for_each(|&byte| push(char::from(byte), 1));
-    }
-}
-
-fn hex(units: &[Unit], range: Range<usize>) -> Option<u32> {
-    units.get(range)?.iter().try_fold(0u32, |sum, unit| Some(sum.checked_mul(16)? + unit.c.to_digit(16)?))
-}
-
-/// `%41` (RFC 3986, section 2.1).
-fn percent(units: &[Unit]) -> Option<(usize, Meant)> {
-    (units.first()?.c == '%').then(|| hex(units, 1..3)).flatten().map(|byte| (3, Meant::Byte(byte as u8)))
-}
-
-/// `\"`, `\u0041`, `\u{41}`, `\x41`: JSON (RFC 8259, section 7), JavaScript and Rust.
-fn backslash(units: &[Unit]) -> Option<(usize, Meant)> {
-    if units.first()?.c != '\\' {
-        return None;
-    }
-    let of = |code: u32, long: usize| Some((long, Meant::Char(char::from_u32(code)?)));
-    match units.get(1)?.c {
-        c @ ('"' | '\'' | '\\' | '/') => Some((2, Meant::Char(c))),
-        'n' | 'r' => Some((2, Meant::Char('\n'))),
-        't' => Some((2, Meant::Char(' '))),
-        'x' => of(hex(units, 2..4)?, 4),
-        'u' if units.get(2)?.c == '{' => {
-            let long = units.iter().skip(3).take(7).position(|unit| unit.c == '}')?;
-            of(hex(units, 3..3 + long)?, long + 4)
-        }
-        'u' => of(hex(units, 2..6)?, 6),
-        _ => None,
-    }
-}
-
-/// `&amp;`, `&#65;`, `&#x41;` (XML 1.0, sections 4.1 and 4.6).
-fn entity(units: &[Unit]) -> Option<(usize, Meant)> {
-    if units.first()?.c != '&' {
-        return None;
-    }
-    let long = units.iter().take(12).position(|unit| unit.c == ';')?;
-    let name: String = units.get(1..long)?.iter().map(|unit| unit.c).collect();
-    let c = match (name.as_str(), name.strip_prefix("#x"), name.strip_prefix('#')) {
-        ("amp", ..) => '&',
-        ("lt", ..) => '<',
-        ("gt", ..) => '>',
-        ("quot", ..) => '"',
-        ("apos", ..) => '\'',
-        (_, Some(code), _) => char::from_u32(u32::from_str_radix(code, 16).ok()?)?,
-        (_, _, Some(code)) => char::from_u32(code.parse().ok()?)?,
-        _ => return None,
-    };
-    Some((long + 1, Meant::Char(c)))
 }
 
 /// Whether a text was cut within a secret, of which it still holds `same` characters.
