@@ -96,6 +96,13 @@ impl Ui {
         }
     }
 
+    /// Shows what was done, in one line; nothing with `-q`.
+    pub fn note(&self, text: impl Display) {
+        if !self.inner.settings.quiet {
+            self.print(&format!("{text}\n"));
+        }
+    }
+
     /// Shows an error: a sentence and, after line breaks, `hint:` lines. What led to it follows on the same line.
     pub fn error(&self, error: &anyhow::Error) {
         let (mut sentences, mut hints) = (Vec::<String>::new(), String::new());

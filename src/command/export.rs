@@ -7,6 +7,7 @@ use super::output::Outputs;
 use crate::cli::exit::Exit;
 use crate::cli::problem::{Problem, io_reason};
 use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
 use crate::export::read;
 use crate::model::Report;
 
@@ -17,12 +18,12 @@ const MAX_REPORT: u64 = 1 << 30;
 ///
 /// # Errors
 /// When it cannot be read, is no report, or an output cannot be written.
-pub fn run(file: &Path, settings: &Settings) -> anyhow::Result<Exit> {
+pub fn run(file: &Path, settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     // Standard input has no folder; the one we are in stands for it, as it does for a bare file name.
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let outputs = Outputs::check(&settings.output)?.of_report_in(folder);
     let report = read_report(file)?;
-    outputs.write(&report, false)?;
+    outputs.write(&report, false, ui)?;
     Ok(Exit::Success)
 }
 

@@ -89,7 +89,10 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             let ready = Ready::new(&settings, &ui)?;
             return runtime()?.block_on(probe::run(&settings, ready, &ui));
         }
-        Command::Export(arguments) => return export::run(&arguments.file, &settings(cli, environment)?.0),
+        Command::Export(arguments) => {
+            let (settings, ui) = settings(cli, environment)?;
+            return export::run(&arguments.file, &settings, &ui);
+        }
     }
     Ok(Exit::Success)
 }

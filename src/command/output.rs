@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use crate::cli::problem::Problem;
 use crate::cli::settings::OutputSettings;
+use crate::cli::ui::Ui;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;
 use crate::export::{Options, OutputFile, render};
@@ -20,6 +21,13 @@ const MAX_PICTURE: u64 = 4 << 20;
 /// What decided about a device, from the evidence its report holds.
 fn explain(device: &Device) -> Vec<String> {
     crate::identify::weigh(&device.evidence).explain()
+}
+
+/// How much a report holds: `24 devices, 31 streams`.
+fn summary(report: &Report) -> String {
+    let count = |n: usize, of: &str| format!("{n} {of}{}", if n == 1 { "" } else { "s" });
+    let streams = report.devices.iter().map(|device| device.streams.len()).sum();
+    format!("{}, {}", count(report.devices.len(), "device"), count(streams, "stream"))
 }
 
 /// The places a report goes to.
@@ -68,15 +76,16 @@ impl Outputs {
         self.settings.stdout == Some(Format::Jsonl)
     }
 
-    /// Writes the report everywhere. `streamed` says that its devices stand on standard output already.
+    /// Writes the report everywhere, and says of each file what it holds. `streamed` says that the report's devices stand on
+    /// standard output already.
     ///
     /// # Errors
     /// The first failure, after every other place has been written.
-    pub fn write(&self, report: &Report, streamed: bool) -> anyhow::Result<()> {
-        crate::net::with_file_rights(|| self.write_each(report, streamed))
+    pub fn write(&self, report: &Report, streamed: bool, ui: &Ui) -> anyhow::Result<()> {
+        crate::net::with_file_rights(|| self.write_each(report, streamed, ui))
     }
 
-    fn write_each(&self, report: &Report, streamed: bool) -> anyhow::Result<()> {
+    fn write_each(&self, report: &Report, streamed: bool, ui: &Ui) -> anyhow::Result<()> {
         let picture = |path: &str| self.pictures.read(path);
         let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture) };
         let mut outcome = Ok(());
@@ -86,7 +95,12 @@ impl Outputs {
             }
         };
         for (file, format) in &self.files {
-            note(render(*format, &options, report).map_err(Into::into).and_then(|b| Ok(file.commit(&b)?)));
+            let written: anyhow::Result<()> =
+                render(*format, &options, report).map_err(Into::into).and_then(|b| Ok(file.commit(&b)?));
+            if written.is_ok() && !file.is_stdout() {
+                ui.note(format!("wrote {}: {}", file.path().display(), summary(report)));
+            }
+            note(written);
         }
         if let Some(format) = self.settings.stdout {
             let bytes = match format {

@@ -37,7 +37,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     ui.finish();
     // Nobody discovered them: up is who answered.
     report.scan.hosts_up = report.devices.iter().filter(|device| has_answered(device)).count() as u64;
-    outputs.write(&report, outputs.streams())?;
+    outputs.write(&report, outputs.streams(), ui)?;
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }

@@ -44,7 +44,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     let plan = settings.plan(resolved.targets, own_addresses(net.as_ref()));
     let report = scan(plan, Vec::new(), net, signatures, &stop, &outputs, ui).await;
     ui.finish();
-    outputs.write(&report, outputs.streams())?;
+    outputs.write(&report, outputs.streams(), ui)?;
     // Also when it came while the report was written, whole: whoever sent it wants to know that it was heard.
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);

@@ -185,10 +185,24 @@ fn one_output_that_fails_keeps_the_others() {
     let run = env.run(&format!("scan 127.88.2.31 -p 1 {QUICK} -o full.csv -o report.json -f json"));
     assert_eq!(run.code, Some(1), "{}", run.err);
     insta::assert_snapshot!(run.err, @r#"
+    wrote report.json: 0 devices, 0 streams
     error: full.csv cannot be written: No space left on device
     hint: the disk is full; free some space or name a file elsewhere
     "#);
     assert_eq!(run.json(), report(&env.path("report.json")));
+}
+
+#[test]
+fn it_is_said_what_each_file_holds() {
+    let env = TestEnv::new();
+    let cameras = Cameras::one(camera(2, 32));
+    let run = env.run(&cameras.scan("-o report.json -o cameras.csv -f json")).success();
+    assert_eq!(run.err, "wrote report.json: 1 device, 1 stream\nwrote cameras.csv: 1 device, 1 stream\n");
+    let run = env.run("export report.json -o again.html").success();
+    assert_eq!(run.err, "wrote again.html: 1 device, 1 stream\n");
+    for line in ["export report.json -q -o quiet.csv", "export report.json -f csv"] {
+        assert_eq!(env.run(line).success().err, "", "{line}");
+    }
 }
 
 #[test]

@@ -157,6 +157,7 @@ fn conditions_end_a_scan_with_code_3() {
     let run = env.run(&cameras.scan("-o before.json --fail-on auth-required,no-data,not-streaming,none-found,error"));
     assert_eq!(run.code, Some(3), "{}", run.err);
     insta::assert_snapshot!(run.err, @r#"
+    wrote before.json: 3 devices, 3 streams
     warning: --fail-on: a login is needed or was refused: 127.88.4.62
     warning: --fail-on: a stream was accepted and gave no frame: 127.88.4.61
     warning: --fail-on: no stream delivers frames: 127.88.4.61, 127.88.4.62
