@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::identify;
 use crate::model::{
-    Device, DeviceState, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, ScanEvent,
-    Service, StageError, Stream, StreamStatus,
+    Device, DeviceState, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, Protocol,
+    ScanEvent, Service, StageError, Stream, StreamStatus,
 };
 
 /// The most a single address can make us keep of each list; more is an attack or a mistake.
@@ -326,8 +326,14 @@ fn stream_evidence(stream: &Stream) -> Option<Evidence> {
     )))
 }
 
+/// Whether a device is told of without being asked for: what films or streams, and an RTSP server of which nothing says
+/// what it is. It may be a camera whose stream has a name of its own.
 fn is_reported(device: &Device) -> bool {
-    device.kind != Kind::Other || device.streams.iter().any(|s| s.video.is_some())
+    let is_rtsp = |s: &Service| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps);
+    let is_unknown = !device.evidence.iter().any(|e| e.fact == Fact::Kind);
+    device.kind != Kind::Other
+        || device.streams.iter().any(|s| s.video.is_some())
+        || (is_unknown && device.services.iter().any(is_rtsp))
 }
 
 #[cfg(test)]

@@ -25,8 +25,20 @@ pub struct Port {
     pub expects: &'static [Protocol],
     /// What it means and with whom it is seen.
     pub about: &'static str,
-    /// The maker whose private port it is, and how much that says, 0..1.
-    pub maker: Option<(&'static str, f64)>,
+    /// The maker whose private port it is.
+    pub maker: Option<Maker>,
+}
+
+/// The maker whose private port a port is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Maker {
+    /// Its name.
+    pub name: &'static str,
+    /// How much an open port says for it, 0..1.
+    pub weight: f64,
+    /// What its devices speak there, of the protocols that are asked for; none for a protocol of its own. Whatever else is
+    /// spoken there shows that somebody else uses the number.
+    pub speaks: &'static [Protocol],
 }
 
 use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, Srt, Stun, Turn, Webrtc};
@@ -41,10 +53,11 @@ const fn private(
     set: Set,
     expects: &'static [Protocol],
     about: &'static str,
-    maker: &'static str,
+    name: &'static str,
     weight: f64,
+    speaks: &'static [Protocol],
 ) -> Port {
-    Port { port, set, expects, about, maker: Some((maker, weight)) }
+    Port { port, set, expects, about, maker: Some(Maker { name, weight, speaks }) }
 }
 
 /// The ports, most likely first within each set.
@@ -57,11 +70,11 @@ pub const TABLE: &[Port] = &[
     port(8554, Core, &[Rtsp], "RTSP alternative: media servers, GeoVision, Jovision"),
     port(443, Core, &[Https, Onvif], "web page over TLS"),
     port(8080, Core, &[Http, Onvif, Mjpeg, Rtsp], "web page, phone cameras"),
-    private(8000, Core, &[Http, Onvif, Webrtc], "Hikvision's SDK; ONVIF of Reolink", "Hikvision", 0.1),
-    private(8899, Core, &[Http, Onvif], "ONVIF of Xiongmai, V380 and others", "Xiongmai", 0.1),
-    private(2020, Core, &[Http, Onvif], "ONVIF of TP-Link Tapo and VIGI", "TP-Link", 0.15),
-    private(37777, Core, &[], "Dahua's SDK", "Dahua", 0.3),
-    private(34567, Core, &[Dvrip], "DVRIP of Xiongmai and its many brands", "Xiongmai", 0.3),
+    private(8000, Core, &[Http, Onvif, Webrtc], "Hikvision's SDK; ONVIF of Reolink", "Hikvision", 0.1, &[]),
+    private(8899, Core, &[Http, Onvif], "ONVIF of Xiongmai, V380 and others", "Xiongmai", 0.1, &[Http, Onvif]),
+    private(2020, Core, &[Http, Onvif], "ONVIF of TP-Link Tapo and VIGI", "TP-Link", 0.15, &[Http, Onvif]),
+    private(37777, Core, &[], "Dahua's SDK", "Dahua", 0.3, &[]),
+    private(34567, Core, &[Dvrip], "DVRIP of Xiongmai and its many brands", "Xiongmai", 0.3, &[Dvrip]),
     port(88, Wide, &[Http, Rtsp], "HTTP and RTSP on one port: Foscam"),
     port(81, Wide, &[Http, Onvif], "web page alternative"),
     port(8081, Wide, &[Http, Mjpeg, Onvif], "web page, motion's streams"),
@@ -77,7 +90,7 @@ pub const TABLE: &[Port] = &[
     port(8443, Wide, &[Https], "web page over TLS, alternative"),
     port(8090, Wide, &[Http, Mjpeg], "web page alternative"),
     port(5000, Wide, &[Http, Onvif], "ONVIF of Yoosee; Frigate; a NAS"),
-    private(9000, Wide, &[], "Baichuan media of Reolink", "Reolink", 0.1),
+    private(9000, Wide, &[], "Baichuan media of Reolink", "Reolink", 0.1, &[]),
     port(8888, Wide, &[Http, Hls], "HLS of MediaMTX, web page alternative"),
     port(8889, Wide, &[Http, Webrtc], "WebRTC (WHEP) of MediaMTX"),
     port(1984, Wide, &[Http, Webrtc, Mjpeg], "go2rtc"),
@@ -87,7 +100,7 @@ pub const TABLE: &[Port] = &[
     port(8088, Wide, &[Http, Webrtc], "Janus"),
     port(8188, Wide, &[Http], "Janus over WebSockets"),
     port(8555, Wide, &[Rtsp], "RTSP alternative; WebRTC media of go2rtc"),
-    private(6036, Wide, &[], "TVT's SDK", "TVT", 0.15),
+    private(6036, Wide, &[], "TVT's SDK", "TVT", 0.15, &[]),
     port(558, Known, &[Rtsp], "RTSP of Hanwha recorders"),
     port(4520, Known, &[Rtsp], "RTSP of Hanwha recorders"),
     port(4521, Known, &[Rtsp], "RTSP of Hanwha recorders"),
@@ -102,12 +115,12 @@ pub const TABLE: &[Port] = &[
     port(6688, Known, &[Http, Onvif], "ONVIF alternative"),
     port(10080, Known, &[Http, Onvif], "ONVIF alternative"),
     port(1936, Known, &[Rtmps], "RTMPS"),
-    private(7080, Known, &[Http], "UniFi Video's page", "Ubiquiti", 0.1),
-    private(7442, Known, &[], "UniFi Video's cameras", "Ubiquiti", 0.1),
-    private(7443, Known, &[Https], "UniFi Video's page over TLS", "Ubiquiti", 0.1),
-    private(7445, Known, &[Http], "UniFi Video's streams", "Ubiquiti", 0.1),
-    private(7446, Known, &[Https], "UniFi Video's streams over TLS", "Ubiquiti", 0.1),
-    private(8800, Known, &[], "TP-Link Tapo's own streams", "TP-Link", 0.1),
+    private(7080, Known, &[Http], "UniFi Video's page", "Ubiquiti", 0.1, &[Http]),
+    private(7442, Known, &[], "UniFi Video's cameras", "Ubiquiti", 0.1, &[]),
+    private(7443, Known, &[Https], "UniFi Video's page over TLS", "Ubiquiti", 0.1, &[Https]),
+    private(7445, Known, &[Http], "UniFi Video's streams", "Ubiquiti", 0.1, &[Http]),
+    private(7446, Known, &[Https], "UniFi Video's streams over TLS", "Ubiquiti", 0.1, &[Https]),
+    private(8800, Known, &[], "TP-Link Tapo's own streams", "TP-Link", 0.1, &[]),
     port(8091, Known, &[], "Topsee's data"),
     port(32040, Known, &[], "JVC"),
     port(49298, Known, &[], "JVC"),
@@ -143,13 +156,19 @@ pub fn expects(port: u16, protocol: Protocol) -> bool {
 }
 
 /// What an open port says by itself: weak words for the maker whose private port it is, and that it has to do with video.
-pub fn evidence(port: u16) -> Vec<Evidence> {
-    let Some(known @ Port { maker: Some((maker, weight)), .. }) = describe(port) else { return Vec::new() };
+/// Nothing where one of the `spoken` protocols, those that were heard on it, is not the maker's.
+pub fn evidence(port: u16, spoken: &[Protocol]) -> Vec<Evidence> {
+    let Some(known @ Port { maker: Some(Maker { name, weight, speaks }), .. }) = describe(port) else {
+        return Vec::new();
+    };
+    if spoken.iter().any(|protocol| !speaks.contains(protocol)) {
+        return Vec::new();
+    }
     let detail = format!("tcp port {port}: {}", known.about);
     let say = |fact, value: &str, weight| {
         Evidence::new(fact, value, EvidenceSource::Port, weight).with_detail(detail.clone())
     };
-    vec![say(Fact::Vendor, &format!("{maker} or OEM"), *weight), say(Fact::Kind, Kind::Camera.as_str(), *weight)]
+    vec![say(Fact::Vendor, &format!("{name} or OEM"), *weight), say(Fact::Kind, Kind::Camera.as_str(), *weight)]
 }
 
 #[cfg(test)]
@@ -178,11 +197,28 @@ mod tests {
 
     #[test]
     fn a_private_port_is_a_weak_word() {
-        let said = evidence(37777);
+        let said = evidence(37777, &[]);
         assert_eq!(said.first().map(|e| (e.fact, e.value.as_str())), Some((Fact::Vendor, "Dahua or OEM")));
         assert!(said.iter().all(|e| e.weight <= 0.3));
-        assert_eq!(evidence(554), []);
-        assert_eq!(evidence(4), []);
+        assert_eq!(evidence(554, &[]), []);
+        assert_eq!(evidence(4, &[]), []);
+    }
+
+    /// A web server on the port of Hikvision's SDK, RTSP on Reolink's: somebody else's. ONVIF on Xiongmai's port is its own.
+    #[test]
+    fn a_ports_usual_meaning_falls_once_another_protocol_spoke_on_it() {
+        for (port, spoken, says) in [
+            (8000, &[][..], true),
+            (8000, &[Http], false),
+            (8000, &[Rtsp], false),
+            (9000, &[Https], false),
+            (8899, &[Http], true),
+            (8899, &[Http, Onvif], true),
+            (8899, &[Rtmp], false),
+            (34567, &[Dvrip], true),
+        ] {
+            assert_eq!(!evidence(port, spoken).is_empty(), says, "{port} {spoken:?}");
+        }
     }
 
     #[test]

@@ -221,7 +221,7 @@ proptest! {
 /// A web server on port 8000 is no camera of the maker whose SDK is there on cameras.
 #[test]
 fn a_port_number_alone_names_no_maker() {
-    let port = |number| ports::evidence(number);
+    let port = |number| ports::evidence(number, &[]);
     let films = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::Stream, 0.9);
     let told = |evidence: Vec<Evidence>| weigh(&evidence).told_vendor().map(str::to_owned);
     assert_eq!(told(port(8000)), None);

@@ -35,7 +35,11 @@ pub(super) const fn states(vendor: &'static str) -> Seen {
 const fn model(model: &'static str) -> Seen {
     Said(Fact::Model, model, From::Onvif, 0.95)
 }
-const PLAYABLE: Seen = Text(RtspPublic, "OPTIONS, DESCRIBE, SETUP, TEARDOWN, PLAY, PAUSE");
+/// What LIVE555, and with it most RTSP servers of whatever kind, offer. It says nothing.
+const PLAYABLE: Seen =
+    Text(RtspPublic, "OPTIONS, DESCRIBE, SETUP, TEARDOWN, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER");
+/// A stream that is there and locked.
+const LOCKED: Seen = Said(Fact::Kind, "camera", From::RtspServer, 0.6);
 
 pub(super) fn evidence_of(seen: &[Seen]) -> Vec<Evidence> {
     let signatures = Signatures::builtin();
@@ -43,7 +47,7 @@ pub(super) fn evidence_of(seen: &[Seen]) -> Vec<Evidence> {
         .flat_map(|seen| match *seen {
             Text(field, text) => signatures.evidence(field, text),
             Mac(mac) => oui::evidence(mac.parse().unwrap()),
-            Open(port) => ports::evidence(port),
+            Open(port) => ports::evidence(port, &[]),
             Said(fact, value, source, weight) => vec![Evidence::new(fact, value, source, weight)],
             Channels(distinct) => channels(distinct).into_iter().collect(),
         })
@@ -74,9 +78,9 @@ const CASES: &[Case] = &[
     ),
     (
         "Hikvision behind a router, password not known",
-        &[PLAYABLE, Text(Realm, "IP Camera(C1234)")],
+        &[PLAYABLE, LOCKED, Text(Realm, "IP Camera(C1234)")],
         Kind::Camera,
-        (0.7, 0.9),
+        (0.8, 0.9),
         Some("Hikvision"),
     ),
     ("Hikvision by its MAC alone", &[Mac("44:19:b6:00:00:01")], Kind::Camera, (0.35, 0.5), Some("Hikvision")),
@@ -95,7 +99,7 @@ const CASES: &[Case] = &[
     ),
     (
         "EZVIZ by its MAC, Hikvision by its realm",
-        &[Mac("0c:a6:4c:00:00:01"), Text(Realm, "IP Camera(E1234)"), PLAYABLE],
+        &[Mac("0c:a6:4c:00:00:01"), Text(Realm, "IP Camera(E1234)"), PLAYABLE, LOCKED],
         Kind::Camera,
         (0.8, 0.99),
         Some("EZVIZ"),
@@ -109,7 +113,7 @@ const CASES: &[Case] = &[
     ),
     (
         "Dahua's firmware under some brand",
-        &[PLAYABLE, Text(Realm, "Login to 4K0123ABPAZ4567")],
+        &[PLAYABLE, LOCKED, Text(Realm, "Login to 4K0123ABPAZ4567")],
         Kind::Camera,
         (0.6, 0.9),
         Some("Dahua or OEM"),
@@ -186,7 +190,7 @@ const CASES: &[Case] = &[
     ),
     (
         "Tapo",
-        &[Mac("00:31:92:00:00:01"), Text(Realm, "TP-LINK IP-Camera"), Open(2020), PLAYABLE],
+        &[Mac("00:31:92:00:00:01"), Text(Realm, "TP-LINK IP-Camera"), Open(2020), PLAYABLE, LOCKED],
         Kind::Camera,
         (0.8, 0.95),
         Some("TP-Link"),
@@ -242,16 +246,16 @@ const CASES: &[Case] = &[
     ("a camera nobody knows that plays", &[PLAYABLE, PLAYS], Kind::Camera, (0.9, 0.99), None),
     (
         "a camera nobody knows that wants a password",
-        &[PLAYABLE, Text(Realm, "streaming_server")],
+        &[PLAYABLE, LOCKED, Text(Realm, "streaming_server")],
         Kind::Camera,
-        (0.35, 0.5),
+        (0.5, 0.7),
         None,
     ),
     (
         "a home-made camera on GStreamer",
         &[Text(RtspServer, "GStreamer RTSP server"), PLAYABLE, PLAYS],
         Kind::Camera,
-        (0.75, 0.95),
+        (0.7, 0.95),
         None,
     ),
     (
@@ -401,6 +405,7 @@ const CASES: &[Case] = &[
     ),
     // Other things.
     ("nothing at all", &[], Kind::Other, (0.0, 0.0), None),
+    ("LIVE555's file server without a stream that is asked for", &[PLAYABLE], Kind::Other, (0.0, 0.0), None),
     (
         "a plain web server",
         &[Text(HttpServer, "nginx/1.18.0"), Text(HttpTitle, "Welcome to nginx!")],
