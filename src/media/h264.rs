@@ -26,13 +26,21 @@ pub fn is_key(nal: &[u8]) -> bool {
 /// Whether a slice is intra coded (`slice_type` I or SI, §7.4.3): how encoders without IDR pictures mark recovery points.
 /// `None` when it is no slice or ends early.
 pub fn is_intra_slice(nal: &[u8]) -> Option<bool> {
+    Some(matches!(slice_type(nal)?, 2 | 4 | 7 | 9))
+}
+
+/// The `slice_type` of a slice, out of a header that can be one (§7.3.3): types up to 9, picture parameter sets up to 255.
+/// `None` for what is no slice, and for a NAL unit that claims to be one and has no such header.
+pub fn slice_type(nal: &[u8]) -> Option<u32> {
     if !matches!(nal_type(nal), 1 | 2 | IDR) {
         return None;
     }
     let head = nal::unescape(nal.get(1..nal.len().min(24))?);
     let mut bits = Bits::new(&head);
     bits.ue()?; // first_mb_in_slice
-    Some(matches!(bits.ue()?, 2 | 4 | 7 | 9))
+    let slice_type = bits.ue()?;
+    let parameter_set = bits.ue()?;
+    (slice_type <= 9 && parameter_set <= 255).then_some(slice_type)
 }
 
 /// What a sequence parameter set says (§7.3.2.1.1, Annex E).

@@ -21,6 +21,18 @@ pub fn is_key(nal: &[u8]) -> bool {
     (16..=23).contains(&nal_type(nal))
 }
 
+/// Whether a NAL unit is a slice segment with the beginning of a header (§7.3.6.1): its number of a picture parameter set
+/// is at most 63.
+pub fn has_slice_header(nal: &[u8]) -> bool {
+    let read = || {
+        let head = nal::unescape(nal.get(2..nal.len().min(24))?);
+        let mut bits = Bits::new(&head);
+        bits.skip(if is_key(nal) { 2 } else { 1 })?; // first_slice_segment_in_pic_flag, no_output_of_prior_pics_flag
+        bits.ue()
+    };
+    nal_type(nal) < 32 && read().is_some_and(|parameter_set| parameter_set <= 63)
+}
+
 /// `profile_tier_level` (§7.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProfileTierLevel {

@@ -1,5 +1,7 @@
 //! JPEG (ITU-T T.81) as far as cameras need: where an image ends and how large it is; the RTP payload header (RFC 2435).
 
+use std::ops::Range;
+
 /// Width and height of the JPEG at the start of `bytes`, from its frame header (SOF). Bytes before the first marker are
 /// refused; those behind the frame header are not looked at.
 pub fn size(bytes: &[u8]) -> Option<(u32, u32)> {
@@ -17,6 +19,22 @@ pub fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
+/// The same of pictures whose segments do not walk, as some firmware writes them: then by the first frame header that
+/// stands anywhere. `None` for what no decoder could make a picture of.
+pub fn size_of_any(bytes: &[u8]) -> Option<(u32, u32)> {
+    size(bytes).or_else(|| bytes.windows(11).find_map(frame_header))
+}
+
+/// Width and height, where bytes are a frame header with its marker (T.81 §B.2.2): the length that fits its 1 to 4
+/// components, samples of 8 or 12 bits.
+fn frame_header(bytes: &[u8]) -> Option<(u32, u32)> {
+    let &[0xff, marker, l1, l0, precision, h1, h0, w1, w0, components, _] = bytes else { return None };
+    let fits = u16::from_be_bytes([l1, l0]) == 8 + 3 * u16::from(components);
+    let is_one = is_frame_header(marker) && matches!(precision, 8 | 12) && (1..=4).contains(&components) && fits;
+    let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+    Some((width.into(), height.into())).filter(|&(w, h)| is_one && w > 0 && h > 0)
+}
+
 /// Where the JPEG at the start of `bytes` ends, its `FF D9` included; `None` while it is incomplete or is no JPEG.
 /// A thumbnail inside an APP segment does not end it.
 pub fn end(bytes: &[u8]) -> Option<usize> {
@@ -32,9 +50,13 @@ pub fn end(bytes: &[u8]) -> Option<usize> {
 
 /// The first whole JPEG in `bytes`, wherever it begins.
 pub fn find(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(place(bytes)?)
+}
+
+/// Where in `bytes` the first whole JPEG stands.
+pub fn place(bytes: &[u8]) -> Option<Range<usize>> {
     let start = bytes.windows(3).position(|w| w == [0xff, 0xd8, 0xff])?;
-    let image = bytes.get(start..)?;
-    image.get(..end(image)?)
+    Some(start..start + end(bytes.get(start..)?)?)
 }
 
 /// SOF0 to SOF15 without DHT, JPG and DAC, which stand among them.
@@ -118,6 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_has_a_size_even_where_its_segments_do_not_walk() {
+        let broken = [&IMAGE[..2], &[0xff, 0xe0, 0xff, 0xff], &IMAGE[2..]].concat();
+        assert_eq!((size(&broken), size_of_any(&broken)), (None, Some((640, 480))));
+        for hollow in [&[0xff, 0xd8, 0xff, 0xd9][..], &[0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xd9], &[0; 64], &[]]
+        {
+            assert_eq!(size_of_any(hollow), None, "{hollow:?}");
+        }
+    }
+
+    #[test]
     fn a_thumbnail_does_not_end_the_image() {
         let thumbnail = [0xff, 0xe1, 0, 8, 0xff, 0xd8, 1, 2, 0xff, 0xd9];
         let image = [&IMAGE[..2], &thumbnail, &IMAGE[2..]].concat();
@@ -135,10 +167,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_do(bytes: Vec<u8>, at in 0usize..9000, with: u8) {
-            let _ = (size(&bytes), end(&bytes), find(&bytes), RtpHeader::parse(&bytes));
+            let _ = (size_of_any(&bytes), end(&bytes), find(&bytes), RtpHeader::parse(&bytes));
             let mut image = IMAGE.to_vec();
             image[at] = with;
-            let _ = (size(&image), end(&image));
+            let _ = (size_of_any(&image), end(&image));
         }
     }
 }

@@ -27,7 +27,8 @@ pub fn glimpse(codec: VideoCodec, payload: &[u8]) -> Glimpse<'_> {
         VideoCodec::H264 => of_h264(payload),
         VideoCodec::H265 => of_h265(payload),
         VideoCodec::Mjpeg => {
-            let header = jpeg::RtpHeader::parse(payload);
+            // Behind the header there is something of the picture (RFC 2435 §3.1).
+            let header = jpeg::RtpHeader::parse(payload).filter(|_| payload.len() > 8);
             Glimpse {
                 picture: header.is_some(),
                 begins: header.is_some_and(|h| h.offset == 0),
@@ -66,8 +67,9 @@ fn of_h264(payload: &[u8]) -> Glimpse<'_> {
             aggregated(units).for_each(|nal| seen.note_h264(nal));
         }
         (28 | 29, [indicator, fu, fragment @ ..]) => {
-            seen.picture = matches!(fu & 0x1f, 1..=h264::IDR);
-            if fu & 0x80 != 0 {
+            if fu & 0x80 == 0 {
+                seen.picture = matches!(fu & 0x1f, 1..=h264::IDR) && !fragment.is_empty();
+            } else {
                 // Enough of the slice header to read its type.
                 let head: Vec<u8> =
                     std::iter::once(indicator & 0xe0 | fu & 0x1f).chain(fragment.iter().copied().take(24)).collect();
@@ -87,9 +89,13 @@ fn of_h265(payload: &[u8]) -> Glimpse<'_> {
     match (h265::nal_type(payload), payload) {
         (48, [_, _, units @ ..]) => aggregated(units).for_each(|nal| seen.note_h265(nal)),
         (49, [_, _, fu, fragment @ ..]) => {
-            seen.picture = fu & 0x3f < 32;
-            seen.key = (16..=23).contains(&(fu & 0x3f));
-            seen.begins = seen.picture && fu & 0x80 != 0 && fragment.first().is_some_and(|first| first & 0x80 != 0);
+            let kind = fu & 0x3f;
+            // Enough of the slice header to read its beginning.
+            let head = || [&[kind << 1, 1], fragment.get(..fragment.len().min(22)).unwrap_or_default()].concat();
+            let starts = fu & 0x80 != 0;
+            seen.picture = kind < 32 && if starts { h265::has_slice_header(&head()) } else { !fragment.is_empty() };
+            seen.key = seen.picture && (16..=23).contains(&kind);
+            seen.begins = seen.picture && starts && fragment.first().is_some_and(|first| first & 0x80 != 0);
         }
         (32..=40, _) | (0, [0, 0, ..]) => nal::annex_b(payload).for_each(|nal| seen.note_h265(nal)),
         (0..=31, _) => seen.note_h265(payload),
@@ -115,8 +121,14 @@ impl<'a> Glimpse<'a> {
         }
     }
 
+    /// What claims to be a slice and has no header of one, as a NAL unit of a single byte, shows nothing.
     fn note_slice_h264(&mut self, nal: &[u8]) {
-        if !matches!(h264::nal_type(nal), 1..=h264::IDR) {
+        let is_slice = match h264::nal_type(nal) {
+            // Partitions B and C begin with the number of their slice (§7.3.2.9).
+            3 | 4 => nal.len() > 1,
+            _ => h264::slice_type(nal).is_some(),
+        };
+        if !is_slice {
             return;
         }
         self.picture = true;
@@ -129,7 +141,7 @@ impl<'a> Glimpse<'a> {
     fn note_h265(&mut self, nal: &'a [u8]) {
         match h265::nal_type(nal) {
             h265::VPS..=h265::PPS => self.parameter_sets.push(nal),
-            0..=31 => {
+            0..=31 if h265::has_slice_header(nal) => {
                 self.picture = true;
                 self.key |= h265::is_key(nal);
                 self.begins |= nal.get(2).is_some_and(|first| first & 0x80 != 0);
@@ -148,7 +160,7 @@ mod tests {
     fn h264_in_every_packetization() {
         let single = glimpse(VideoCodec::H264, &[0x65, 0x88, 0x84]);
         assert!(single.key && single.intra);
-        let stap = glimpse(VideoCodec::H264, &[24, 0, 2, 0x67, 66, 0, 2, 0x68, 0xce, 0, 2, 0x65, 0x88]);
+        let stap = glimpse(VideoCodec::H264, &[24, 0, 2, 0x67, 66, 0, 2, 0x68, 0xce, 0, 3, 0x65, 0x88, 0x84]);
         assert!(stap.key);
         assert_eq!(stap.parameter_sets, [&[0x67, 66][..], &[0x68, 0xce]]);
         assert!(glimpse(VideoCodec::H264, &[0x7c, 0x85, 0x88, 0x84]).key, "first fragment of an IDR slice");
@@ -162,9 +174,37 @@ mod tests {
     fn h265_in_every_packetization() {
         assert!(glimpse(VideoCodec::H265, &[19 << 1, 1, 0xaf]).key);
         assert!(!glimpse(VideoCodec::H265, &[1 << 1, 1, 0xd0]).key);
-        let ap = glimpse(VideoCodec::H265, &[48 << 1, 1, 0, 3, 0x40, 1, 1, 0, 3, 0x42, 1, 1, 0, 3, 0x2a, 1, 7]);
+        let ap = glimpse(VideoCodec::H265, &[48 << 1, 1, 0, 3, 0x40, 1, 1, 0, 3, 0x42, 1, 1, 0, 3, 0x2a, 1, 0xaf]);
         assert!(ap.key && ap.parameter_sets.len() == 2);
-        assert!(glimpse(VideoCodec::H265, &[49 << 1, 1, 0x80 | 21, 0]).key);
+        assert!(glimpse(VideoCodec::H265, &[49 << 1, 1, 0x80 | 21, 0xaf]).key);
+    }
+
+    #[test]
+    fn a_slice_has_a_header() {
+        for (codec, payload) in [
+            (VideoCodec::H264, &[0x65][..]),
+            (VideoCodec::H264, &[0x65, 0x88]),
+            (VideoCodec::H264, &[0x65, 0, 0, 0]),
+            (VideoCodec::H264, &[0x41, 0x8b, 0x80]),
+            (VideoCodec::H264, &[24, 0, 1, 0x65, 0, 1, 0x65]),
+            (VideoCodec::H264, &[0x7c, 0x85]),
+            (VideoCodec::H264, &[0x7c, 0x05]),
+            (VideoCodec::H265, &[19 << 1, 1]),
+            (VideoCodec::H265, &[19 << 1, 1, 0]),
+            (VideoCodec::H265, &[49 << 1, 1, 0x80 | 19]),
+            (VideoCodec::H265, &[49 << 1, 1, 19]),
+            (VideoCodec::Mjpeg, &[0, 0, 0, 0, 1, 60, 80, 60]),
+        ] {
+            assert!(!glimpse(codec, payload).picture, "{codec:?} {payload:x?}");
+        }
+        for (codec, payload) in [
+            (VideoCodec::Vp8, &[0x10, 1][..]),
+            (VideoCodec::Vp9, &[0x08]),
+            (VideoCodec::Av1, &[0x10]),
+            (VideoCodec::Mpeg4, &[0xb6]),
+        ] {
+            assert!(!glimpse(codec, payload).begins, "{codec:?} {payload:x?}");
+        }
     }
 
     proptest! {

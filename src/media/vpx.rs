@@ -37,6 +37,10 @@ pub fn vp8(payload: &[u8]) -> Option<Picture> {
         return Some(Picture::default());
     }
     let frame = payload.get(payload.len() - bits.remaining() / 8..)?;
+    // Behind the frame tag there is something of the picture (RFC 6386 §9.1).
+    if frame.len() < 4 {
+        return Some(Picture::default());
+    }
     if frame.first()? & 1 == 1 {
         return Some(Picture { begins: true, ..Picture::default() });
     }
@@ -79,7 +83,8 @@ pub fn vp9(payload: &[u8]) -> Option<Picture> {
             size = Some((bits.read(16)?, bits.read(16)?)).filter(|&(w, h)| plausible_size(w, h));
         }
     }
-    Some(Picture { begins: begins && base_layer, key: begins && !inter && base_layer, size, profile: None })
+    let begins = begins && base_layer && bits.remaining() >= 8;
+    Some(Picture { begins, key: begins && !inter, size, profile: None })
 }
 
 /// An AV1 payload (AV1 RTP §4.4): the aggregation header's N bit starts a coded video sequence, whose first OBU is its
@@ -87,7 +92,7 @@ pub fn vp9(payload: &[u8]) -> Option<Picture> {
 pub fn av1(payload: &[u8]) -> Option<Picture> {
     let (&aggregation, rest) = payload.split_first()?;
     let (continues, count, key) = (aggregation & 0x80 != 0, aggregation >> 4 & 3, aggregation & 0x08 != 0);
-    let picture = Picture { begins: !continues, key, ..Picture::default() };
+    let picture = Picture { begins: !continues && !rest.is_empty(), key, ..Picture::default() };
     if continues || !key {
         return Some(picture);
     }
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn vp9_scalability_structure_carries_the_size() {
-        let first = [0x8a, 0x01, 0x10, 0x05, 0x00, 0x02, 0xd0];
+        let first = [0x8a, 0x01, 0x10, 0x05, 0x00, 0x02, 0xd0, 0x82];
         assert_eq!(vp9(&first), Some(Picture { begins: true, key: true, size: Some((1280, 720)), profile: None }));
         assert!(!vp9(&[0xc8, 0x02]).unwrap().key);
     }
