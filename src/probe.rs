@@ -3,6 +3,7 @@
 mod farewells;
 mod host;
 mod logins;
+pub mod memory;
 pub mod negotiation;
 
 use std::io;
@@ -19,7 +20,7 @@ use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 
 pub use farewells::Farewells;
-pub use host::{HostContext, HostFacts, StreamTurn};
+pub use host::{HostContext, HostFacts, PORTS, StreamTurn};
 pub use logins::{Grant, LoginTry, Logins, Verdict};
 
 /// Where findings go.

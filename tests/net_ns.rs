@@ -467,6 +467,7 @@ async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
             net: net.clone(),
             dialer: dialer.clone(),
             logins: Logins::new(2),
+            memory: Arc::default(),
             signatures: Arc::new(Signatures::default()),
             cancel: CancellationToken::new(),
             deadline: tokio::time::Instant::now() + Duration::from_secs(30),

@@ -159,7 +159,7 @@ pub fn http_answer(data: &[u8]) {
     for ended in [false, true] {
         let Start::Head(head, length) = http::wire::parse_start(data, ended) else { continue };
         assert!(length <= data.len());
-        let mut decoder = head.body(false);
+        let mut decoder = head.body("GET");
         let mut body = Vec::new();
         for chunk in data[length..].chunks(97) {
             decoder.decode(chunk, &mut body);

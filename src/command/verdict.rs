@@ -41,7 +41,9 @@ fn holds(condition: FailOn, report: &Report, baseline: Option<&Report>) -> Optio
         }),
         FailOn::NoData => any("a stream was accepted and gave no frame", &with_status(StreamStatus::NoData)),
         FailOn::Error => any("a stream or device ended in an error", &|d| {
-            with_status(StreamStatus::Error)(d) || d.errors.iter().any(|e| e.kind != ErrorKind::AuthRequired)
+            // That none of the paths asked is a stream is no failure of the device.
+            let is_failure = |kind| !matches!(kind, ErrorKind::AuthRequired | ErrorKind::NotFound);
+            with_status(StreamStatus::Error)(d) || d.errors.iter().any(|e| is_failure(e.kind))
         }),
     }
 }

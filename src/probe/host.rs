@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Farewells, FindingSender, Logins, PortProber};
+use super::memory::Memory;
+use super::{Farewells, FindingSender, Heard, Logins, PortProber};
+use crate::identify::ports;
 use crate::identify::signature::{Field, Signatures};
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
@@ -78,6 +80,8 @@ struct Facts {
     closed: BTreeMap<u16, u8>,
     /// Ports that were open and then refused or closed connections.
     shut: BTreeMap<u16, Room>,
+    /// Ports that left a request over HTTP without an answer, or their answer without an end.
+    hung: BTreeSet<u16>,
     /// By which protocols streams were found.
     streams: BTreeSet<Protocol>,
     /// What the host's streams are called, by its own lists or by those that were found.
@@ -165,6 +169,16 @@ impl HostFacts {
         self.news.notified().await;
     }
 
+    /// Notes that a request over HTTP to a port was left without an answer, or the answer without an end.
+    pub fn note_hung(&self, port: u16) {
+        self.lock().hung.insert(port);
+    }
+
+    /// Whether a port was noted so. What nobody announced is not looked for there: each question would cost as long again.
+    pub fn has_hung(&self, port: u16) -> bool {
+        self.lock().hung.contains(&port)
+    }
+
     /// The number of the next stream of which a picture is taken, from 1.
     pub fn number_picture(&self) -> u32 {
         self.pictures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
@@ -204,6 +218,8 @@ pub struct HostContext {
     pub dialer: Arc<Dialer>,
     /// Logins still allowed, shared by all protocols.
     pub logins: Arc<Logins>,
+    /// The memory for what devices send, shared by the scan.
+    pub memory: Arc<Memory>,
     /// The signatures to look headers up in.
     pub signatures: Arc<Signatures>,
     /// Says that the scan is to stop.
@@ -253,13 +269,25 @@ impl HostContext {
         }
     }
 
-    /// Says what went wrong on a port, unless what it speaks was understood.
-    pub async fn settle_port(&self, port: u16, understood: bool) {
-        let doubts: Vec<StageError> = {
+    /// Says what went wrong on an open port, unless what it speaks was understood. Where nobody had a doubt of his own,
+    /// what was `heard` last is the reason: of an open port about which nothing was learnt it is always said why. The ports
+    /// where makers speak a protocol of their own are excepted; that they are open is all they have to tell.
+    pub async fn settle_port(&self, port: u16, understood: bool, heard: Option<Heard>) {
+        let mut doubts: Vec<StageError> = {
             let mut facts = self.facts.lock();
             facts.doubts.extract_if(.., |(of, _)| *of == port).map(|(_, error)| error).collect()
         };
-        for error in doubts.into_iter().filter(|_| !understood) {
+        if understood {
+            return;
+        }
+        let is_private = ports::describe(port).is_some_and(|p| p.maker.is_some_and(|maker| maker.speaks.is_empty()));
+        if is_private {
+            // Doubts about the port as such; a detector that expects its own there has its reasons.
+            doubts.retain(|error| error.stage != PORTS);
+        } else if doubts.is_empty() {
+            doubts.extend(heard.and_then(|heard| nothing_learnt(port, heard)));
+        }
+        for error in doubts {
             self.say(FindingKind::Error(error)).await;
         }
     }
@@ -414,6 +442,20 @@ impl HostContext {
     }
 }
 
+/// The stage of errors about a port as such.
+pub const PORTS: &str = "ports";
+
+/// Why nothing was learnt about an open port.
+fn nothing_learnt(port: u16, heard: Heard) -> Option<StageError> {
+    let (kind, what) = match heard {
+        Heard::Silence => (ErrorKind::Timeout, "takes connections and answers nothing"),
+        Heard::Closed => (ErrorKind::Closed, "takes connections and closes them without an answer"),
+        Heard::Garbage | Heard::Other(_) => (ErrorKind::Protocol, "answers in a protocol that is not known"),
+        Heard::Spoken | Heard::SpokenOverTls => return None,
+    };
+    Some(StageError { stage: PORTS.to_owned(), kind, message: format!("port {port} {what}") })
+}
+
 #[cfg(test)]
 impl HostContext {
     /// A host of a test's network, and where its findings arrive. An inspection may take ten minutes of the test's clock.
@@ -426,6 +468,7 @@ impl HostContext {
             dialer: Arc::new(Dialer::new(net.clone(), pace, 64, options.per_host)),
             net,
             logins: Logins::new(options.max_login_failures),
+            memory: Arc::default(),
             options: Arc::new(options),
             signatures: Arc::new(Signatures::default()),
             cancel: CancellationToken::new(),

@@ -354,6 +354,7 @@ pub mod testing {
             dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 8, 8)),
             net,
             logins: Logins::new(2),
+            memory: Arc::default(),
             signatures: Signatures::builtin(),
             cancel: CancellationToken::new(),
             deadline: Instant::now() + Duration::from_secs(30),

@@ -1,5 +1,6 @@
 //! What HLS and DASH share: where manifests are looked for, how one is asked for, and the proof by one segment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use crate::model::{
     ErrorKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
 };
 use crate::probe::HostContext;
+use crate::probe::memory::{Kept, Room};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::redirect;
 use crate::protocol::onvif::address::Address;
@@ -24,7 +26,7 @@ pub const MAX_STREAMS: usize = 16;
 /// Bytes taken of one segment at most.
 const MAX_SEGMENT: usize = 512 * 1024;
 /// Bytes taken of one segment at most where a picture of it is wished: a key frame of a large picture.
-const MAX_PICTURED: usize = 4 * 1024 * 1024;
+const MAX_PICTURED: usize = 2 * 1024 * 1024;
 /// Bytes taken of an initialisation segment at most.
 const MAX_INIT: usize = 64 * 1024;
 /// Bytes taken of one manifest at most.
@@ -94,7 +96,9 @@ pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates
     if !host.may_guess() {
         return places;
     }
-    for service in web_ports(host).into_iter().filter(|s| !has_rtsp || is_for_it(s.port)) {
+    for service in
+        web_ports(host).into_iter().filter(|s| (!has_rtsp || is_for_it(s.port)) && !host.facts.has_hung(s.port))
+    {
         for candidate in guesses.iter().filter(|c| c.port.is_none_or(|p| p == service.port)) {
             let tls = service.protocol == Protocol::Https;
             add(Place { port: service.port, tls, target: candidate.path.clone(), guessed: true });
@@ -185,11 +189,11 @@ pub struct Media {
 }
 
 /// Fetches the beginning of a segment, looks into it and notes in the stream what it proves. Gives a key frame of it.
-pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Option<Picture> {
+pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Option<Kept<Picture>> {
     let mut bytes = Vec::new();
     if let Some(init) = &media.init {
         match fetch(host, init, MAX_INIT).await {
-            Ok((init, _)) => bytes = init,
+            Ok((init, ..)) => bytes = init,
             Err((status, kind, message)) => {
                 stop(stream, Step::Setup, status, kind, format!("the initialisation segment: {message}"));
                 return None;
@@ -198,10 +202,10 @@ pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Op
     }
     let head = bytes.len();
     let most = if host.options.snapshots.is_some() { MAX_PICTURED } else { MAX_SEGMENT };
-    let took = match fetch(host, &media.segment, most).await {
-        Ok((segment, took)) if !segment.is_empty() => {
+    let (took, room) = match fetch(host, &media.segment, most).await {
+        Ok((segment, took, room)) if !segment.is_empty() => {
             bytes.extend_from_slice(&segment);
-            took
+            (took, room)
         }
         Ok(_) => {
             stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, "the segment is empty");
@@ -213,6 +217,12 @@ pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Op
             return None;
         }
     };
+    // Looking into it takes apart what is there once, and once more for the picture.
+    let mut room = room.and_then(Arc::into_inner).unwrap_or_else(|| host.memory.room());
+    if let Err(why) = room.fit(bytes.len().saturating_mul(3), host.deadline).await {
+        stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Local, format!("the segment: {why}"));
+        return None;
+    }
     let segment = bytes.get(head..).unwrap_or_default();
     let mut seen = match () {
         () if ts::is_ts(segment) => ts::look(segment),
@@ -227,6 +237,8 @@ pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Op
         },
     };
     let picture = seen.picture.take();
+    room.shrink(picture.as_ref().map_or(0, |p| p.bytes.len()));
+    let picture = picture.map(|picture| Kept::new(picture, Some(Arc::new(room))));
     stream.ladder.push(step(Step::Rtp, took));
     note(stream, seen, took);
     picture
@@ -242,7 +254,7 @@ async fn fetch(
     host: &HostContext,
     piece: &Piece,
     most: usize,
-) -> Result<(Vec<u8>, Duration), (StreamStatus, ErrorKind, String)> {
+) -> Result<(Vec<u8>, Duration, Option<Arc<Room>>), (StreamStatus, ErrorKind, String)> {
     let Piece { place, range } = piece;
     let mut request =
         Request { max_body: most, ..Request::get(place.port, place.tls, place.target.clone()) }.with_login();
@@ -252,7 +264,7 @@ async fn fetch(
     }
     let started = Instant::now();
     match client::send(host, request).await {
-        Ok(answer) if answer.status == 206 => Ok((answer.body, started.elapsed())),
+        Ok(answer) if answer.status == 206 => Ok((answer.body, started.elapsed(), answer.room)),
         // Not every server knows of ranges: then all came, from its beginning.
         Ok(mut answer) if answer.status == 200 => {
             let skip = range.map_or(0, |r| usize::try_from(r.offset).unwrap_or(usize::MAX));
@@ -260,7 +272,7 @@ async fn fetch(
                 let message = "the server gives no part of a file, and the part asked for lies far in".to_owned();
                 return Err((StreamStatus::Error, ErrorKind::Device, message));
             }
-            Ok((answer.body.split_off(skip), started.elapsed()))
+            Ok((answer.body.split_off(skip), started.elapsed(), answer.room))
         }
         Ok(answer) => Err(refusal(host, answer.status)),
         Err(error) => Err((StreamStatus::Error, error.kind, error.message)),

@@ -15,12 +15,13 @@ use crate::media::picture::Picture;
 use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::net::with_file_rights;
 use crate::probe::HostContext;
+use crate::probe::memory::Kept;
 
 /// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
 const DECODE_LIMIT: Duration = Duration::from_secs(15);
 
 /// The largest picture saved, in bytes.
-const MAX_PICTURE: u64 = 16 << 20;
+const MAX_PICTURE: u64 = 8 << 20;
 
 /// Pictures decoded at once, of the whole program: each keeps a core busy.
 static DECODERS: Semaphore = Semaphore::const_new(2);
@@ -61,7 +62,8 @@ pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Pictur
         Err(why) => return stream.warnings.push(format!("no snapshot: {why}")),
     };
     let shown = path.display().to_string();
-    let written = tokio::task::spawn_blocking(move || with_file_rights(|| write(&path, &picture))).await;
+    let write = move || with_file_rights(|| write(&path, &picture));
+    let written = tokio::task::spawn_blocking(write).await;
     let written = written.unwrap_or_else(|e| Err(e.into()));
     match written {
         Ok(()) => stream.snapshot = Some(shown),
@@ -71,16 +73,16 @@ pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Pictur
 
 /// A JPEG that came over the stream; then what the device offers as its still picture, since that costs no decoding; then
 /// a key frame that came; then, of a camera's own streams, what the maker offers.
-async fn take(host: &HostContext, stream: &Stream, frame: Option<&Picture>) -> Result<Vec<u8>, String> {
+async fn take(host: &HostContext, stream: &Stream, frame: Option<&Picture>) -> Result<Kept<Vec<u8>>, String> {
     if let Some(frame) = frame.filter(|f| f.codec == VideoCodec::Mjpeg) {
-        return Ok(frame.bytes.clone());
+        return Ok(Kept::new(frame.bytes.clone(), None));
     }
     if let Some(picture) = web::announced(host, stream).await {
         return Ok(picture);
     }
     let undecoded = match frame {
         Some(frame) => match decode(frame).await {
-            Ok(picture) => return Ok(picture),
+            Ok(picture) => return Ok(Kept::new(picture, None)),
             Err(why) => Some(why),
         },
         None => None,

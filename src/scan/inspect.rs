@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::place::Place;
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
-use crate::probe::{Detector, Heard, HostContext, HostProbe};
+use crate::probe::{Detector, Heard, HostContext, HostProbe, PORTS};
 use crate::protocol::tcp::ports::open_ports;
 use crate::protocol::{ANALYSERS, ASIDES, DETECTORS, INQUIRIES};
 
@@ -216,8 +216,13 @@ async fn look_at_ports(host: &HostContext, ports: &[u16]) {
         host.error("ports", ErrorKind::Device, message).await;
         return;
     }
-    for evidence in host.open_ports().into_iter().flat_map(identify::ports::evidence) {
-        host.say(FindingKind::Evidence(evidence)).await;
+    let services = host.services();
+    for port in host.open_ports() {
+        let here = services.iter().filter(|s| s.transport == Transport::Tcp && s.port == port);
+        let spoken: Vec<Protocol> = here.map(|s| s.protocol).collect();
+        for evidence in identify::ports::evidence(port, &spoken) {
+            host.say(FindingKind::Evidence(evidence)).await;
+        }
     }
 }
 
@@ -237,19 +242,19 @@ async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u
         }
         if outcome == Outcome::GivenUp {
             let message = format!("{}: nothing came of it; not waited for any longer", SocketAddr::new(host.ip, port));
-            host.doubt(port, "ports", ErrorKind::Timeout, &message);
+            host.doubt(port, PORTS, ErrorKind::Timeout, &message);
         }
         if outcome == Outcome::Shut && shut.len() < MOST {
             shut.push(port);
         } else {
-            host.settle_port(port, outcome == Outcome::Understood).await;
+            host.settle_port(port, outcome == Outcome::Understood, outcome.heard()).await;
         }
     }
     // A device that serves one client at a time may not have noticed that the one before is gone.
     for port in shut {
         host.note_shut(port);
         let outcome = if host.is_over() { Outcome::Shut } else { detect(host, port, false).await };
-        host.settle_port(port, outcome == Outcome::Understood).await;
+        host.settle_port(port, outcome == Outcome::Understood, outcome.heard()).await;
     }
 }
 
@@ -259,10 +264,22 @@ enum Outcome {
     Understood,
     /// Every connection was refused or closed without a word.
     Shut,
-    /// It was silent, or nothing that was said was understood.
-    Unknown,
+    /// It was silent, or nothing that was said was understood: what was heard that tells most.
+    Unknown(Option<Heard>),
     /// It was silent for too long.
     GivenUp,
+}
+
+impl Outcome {
+    /// What was heard that tells most of why nothing was understood.
+    fn heard(self) -> Option<Heard> {
+        match self {
+            Outcome::Understood => None,
+            Outcome::Shut => Some(Heard::Closed),
+            Outcome::Unknown(heard) => heard,
+            Outcome::GivenUp => Some(Heard::Silence),
+        }
+    }
 }
 
 /// How long the ports of a host are waited for altogether: as long as one request may take and then some while nothing was
@@ -304,7 +321,7 @@ async fn detect(host: &HostContext, port: u16, comes_back: bool) -> Outcome {
     let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
     order.sort_by_key(|d| !d.expects(port));
     let mut understood = false;
-    let mut unanswered = 0;
+    let (mut unanswered, mut last) = (0, None);
     let mut closed = false;
     for detector in order {
         if host.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
@@ -312,6 +329,8 @@ async fn detect(host: &HostContext, port: u16, comes_back: bool) -> Outcome {
         }
         let heard = guarded(host, detector.name(), detector.detect(host, port)).await;
         tracing::debug!(ip = %host.ip, port, detector = detector.name(), ?heard, "port asked");
+        // An answer in whatever protocol tells more than that another question got none.
+        last = heard.filter(|h| matches!(h, Heard::Garbage | Heard::Other(_))).or(last).or(heard);
         match heard {
             Some(Heard::Spoken | Heard::SpokenOverTls) => understood = true,
             Some(Heard::Silence) => unanswered += 1,
@@ -323,7 +342,7 @@ async fn detect(host: &HostContext, port: u16, comes_back: bool) -> Outcome {
     match understood {
         true => Outcome::Understood,
         false if closed && unanswered == 0 && !host.has_heard(port) => Outcome::Shut,
-        false => Outcome::Unknown,
+        false => Outcome::Unknown(last),
     }
 }
 

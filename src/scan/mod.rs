@@ -28,6 +28,7 @@ use crate::model::{
 };
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
+use crate::probe::memory::Memory;
 use crate::probe::{Farewells, HostContext, HostFacts, Logins, PortProber};
 use crate::registry::Registry;
 use crate::text::Redactor;
@@ -113,6 +114,8 @@ struct Run {
     places: Arc<Semaphore>,
     /// Says that no more hosts are looked for.
     all_found: CancellationToken,
+    /// What devices send is held in this, all hosts together.
+    memory: Arc<Memory>,
     /// What is done with each host; one copy, since lists of ports are long.
     options: Arc<ProbeOptions>,
     swept: Arc<AtomicU64>,
@@ -146,6 +149,7 @@ impl Run {
             options: Arc::new(plan.probe.clone()),
             places: Arc::new(Semaphore::new(plan.concurrency.max(1))),
             all_found: CancellationToken::new(),
+            memory: Arc::default(),
             registry: Registry::new().telling_all(plan.all),
             swept: Arc::default(),
             discovery: JoinSet::new(),
@@ -297,6 +301,7 @@ impl Run {
             net: scan.net.clone(),
             dialer: self.dialer.clone(),
             logins: Logins::new(scan.plan.probe.max_login_failures),
+            memory: self.memory.clone(),
             signatures: scan.signatures.clone(),
             cancel: scan.cancel.clone(),
             deadline: Instant::now() + scan.plan.probe.host_timeout,

@@ -194,7 +194,7 @@ fn web(seen: &mut Seen, bytes: &[u8]) -> Option<()> {
     const MOST: usize = 256 * 1024;
     let http::Start::Head(head, length) = http::parse_start(bytes, true) else { return None };
     let mut raw = Vec::new();
-    head.body(false).decode(&bytes[length..], &mut raw);
+    head.body("GET").decode(&bytes[length..], &mut raw);
     let mut pictures = Pictures::default();
     pictures.push(&raw);
     let pictures: Vec<Vec<u8>> = std::iter::from_fn(|| pictures.next_picture()).collect();

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::net::FakeNet;
 use super::servers::{Camera, http, pages};
-use super::{Outcome, plan, scan};
+use super::{Outcome, look_at, plan, scan};
 
 /// Where the hostile host is.
 const EVIL: &str = "192.0.2.66";
@@ -155,6 +155,106 @@ async fn parts_without_end() {
         })
         .await;
     }
+}
+
+/// What comes in place of an answer, without end and without a pause.
+#[tokio::test(start_paused = true)]
+async fn talk_instead_of_an_answer() {
+    for (head, again) in [
+        ("", "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+        ("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", "RTSP/1.0 100 Continue\r\n\r\n"),
+        ("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", "$\0\0\x04abcd"),
+    ] {
+        let again = again.repeat(500);
+        server(move |mut stream| {
+            let again = again.clone();
+            async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                while stream.write_all(again.as_bytes()).await.is_ok() {}
+            }
+        })
+        .await;
+    }
+}
+
+/// A picture of 640 × 480 that weighs so many bytes.
+fn heavy_picture(bytes: usize) -> Vec<u8> {
+    let image = include_bytes!("../data/media/camera_640x480_1.jpg");
+    let comment = [&[0xff, 0xfe, 0xff, 0xff][..], &[0; 65_533]].concat();
+    [&image[..2], &comment.repeat(bytes / comment.len()), &image[2..]].concat()
+}
+
+/// Pictures without end of 40 hosts at once: what all of them together make us hold is bounded, and a camera beside them
+/// whose pictures are large gets its turn.
+#[tokio::test(start_paused = true)]
+async fn pictures_without_end_of_many_hosts() {
+    /// Bytes taken of connections that are open: of all, and the most there were.
+    type Taken = Arc<std::sync::Mutex<(usize, usize)>>;
+    const MIB: usize = 1 << 20;
+    let net = FakeNet::new();
+    let page = || http("200 OK", "Server: uc-httpd 1.0.0\r\n", "<img src=/video.mjpg>");
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n--b\r\n\r\n";
+    let taken = Taken::default();
+    let camera = "192.0.2.200";
+    let hosts: Vec<String> = (2..42).map(|n| format!("192.0.2.{n}")).chain([camera.to_owned()]).collect();
+    for ip in &hosts {
+        let (is_camera, taken) = (ip == camera, taken.clone());
+        net.serve(&format!("{ip}:80"), move |mut stream| {
+            let taken = taken.clone();
+            async move {
+                let mut question = vec![0; 4096];
+                let length = stream.read(&mut question).await.unwrap_or(0);
+                if !question[..length].starts_with(b"GET /video.mjpg ") {
+                    let missing = http("404 Not Found", "", "");
+                    let answer = if question[..length].starts_with(b"GET / ") { page() } else { missing };
+                    let _ = stream.write_all(&answer).await;
+                    return;
+                }
+                let _ = stream.write_all(head).await;
+                let picture = match is_camera {
+                    true => [heavy_picture(700_000), b"\r\n--b\r\n\r\n".to_vec()].concat(),
+                    false => [&[0xff, 0xd8, 0xff, 0xe0][..], &[0; 100_000]].concat(),
+                };
+                let (mut here, mut rest) = (0, &picture[..]);
+                while stream.write_all(&rest[..rest.len().min(MIB / 4)]).await.is_ok() {
+                    let length = rest.len().min(MIB / 4);
+                    rest = if length < rest.len() {
+                        &rest[length..]
+                    } else if is_camera {
+                        &picture
+                    } else {
+                        &picture[4..]
+                    };
+                    if !is_camera {
+                        here += length;
+                        let mut taken = taken.lock().unwrap();
+                        taken.0 += length;
+                        taken.1 = taken.1.max(taken.0);
+                    }
+                    tokio::time::sleep(Duration::from_millis(if is_camera { 50 } else { 10 })).await;
+                }
+                taken.lock().unwrap().0 -= here;
+            }
+        });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let probe = ProbeOptions { ports: vec![80], snapshots: Some(folder.path().to_owned()), ..plan().probe };
+    let outcome = look_at(&net, ScanPlan { concurrency: 41, probe, ..plan() }, &hosts).await;
+    let stream = &outcome.device(camera).streams[0];
+    assert_eq!((stream.status, stream.video.as_ref().unwrap().width), (StreamStatus::Streaming, Some(640)));
+    assert!(std::fs::metadata(stream.snapshot.as_ref().unwrap()).unwrap().len() > 600_000);
+    for ip in &hosts[..40] {
+        let stream = &outcome.device(ip).streams[0];
+        assert_eq!(stream.error.as_ref().map(|e| e.message.as_str()), Some("a picture without end"), "{stream:?}");
+    }
+    // Each may have a buffer's beginning and what its connection holds; 4 MiB each would be 160.
+    let most = taken.lock().unwrap().1;
+    println!("{} MiB held at most", most / MIB);
+    assert!(most <= 32 * 2 * MIB + 5 * 4 * MIB + 40 * (MIB / 2), "{most}");
+    assert!(most >= 16 * MIB, "{most}: the hosts were not there at once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ mod one_client;
 mod passwords;
 mod patience;
 mod promises;
+mod reasons;
 mod servers;
 mod sessions;
 mod stopping;

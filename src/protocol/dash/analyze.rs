@@ -9,6 +9,7 @@ use super::wire::{self, Mpd, Representation};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::probe::memory::Kept;
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::Response;
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
@@ -93,7 +94,7 @@ async fn representations(host: &HostContext, answer: &Response, took: Duration, 
             true => prove(host, &mut stream, answer, representation).await,
             false => None,
         };
-        snapshot::save(host, &mut stream, picture.as_ref()).await;
+        snapshot::save(host, &mut stream, picture.as_deref()).await;
         host.say(FindingKind::Stream(Box::new(stream))).await;
         said += 1;
     }
@@ -112,7 +113,7 @@ async fn prove(
     stream: &mut Stream,
     from: &Response,
     representation: &Representation,
-) -> Option<Picture> {
+) -> Option<Kept<Picture>> {
     if representation.encrypted {
         stream.warnings.push("the content is protected; no segment was fetched".to_owned());
         return None;

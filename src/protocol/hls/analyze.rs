@@ -8,6 +8,7 @@ use super::wire::{self, Playlist, Variant};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::probe::memory::Kept;
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Piece, Place};
@@ -98,7 +99,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn variant(&mut self, master: &Response, variant: &Variant) -> (Stream, Option<Picture>) {
+    async fn variant(&mut self, master: &Response, variant: &Variant) -> (Stream, Option<Kept<Picture>>) {
         let mut picture = None;
         let mut stream = manifest::stream(self.host, Protocol::Hls, master, Duration::ZERO);
         let place = match manifest::resolve(self.host, master, &variant.uri) {
@@ -140,7 +141,7 @@ impl Walk<'_> {
     /// Proves a stream by one of its segments: the last but one, since the last may still be written. A live playlist goes
     /// on while it is read: where its segment is gone, or where it names none yet, it is asked for once more. Gives a key
     /// frame.
-    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) -> Option<Picture> {
+    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) -> Option<Kept<Picture>> {
         if media.ended {
             stream.warnings.push("the playlist has ended: a recording, not a live stream".to_owned());
         }
@@ -177,7 +178,12 @@ impl Walk<'_> {
         }
     }
 
-    async fn prove(&self, stream: &mut Stream, from: &Response, segment: Option<&wire::Segment>) -> Option<Picture> {
+    async fn prove(
+        &self,
+        stream: &mut Stream,
+        from: &Response,
+        segment: Option<&wire::Segment>,
+    ) -> Option<Kept<Picture>> {
         let Some(segment) = segment else {
             let message = "the playlist names no segment";
             manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
@@ -200,9 +206,9 @@ impl Walk<'_> {
         }
     }
 
-    async fn say(&mut self, mut stream: Stream, picture: Option<Picture>) {
+    async fn say(&mut self, mut stream: Stream, picture: Option<Kept<Picture>>) {
         self.found += 1;
-        snapshot::save(self.host, &mut stream, picture.as_ref()).await;
+        snapshot::save(self.host, &mut stream, picture.as_deref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
 }

@@ -1,5 +1,6 @@
 //! Sends a request to the host under inspection and reads the whole answer within a deadline and a byte cap.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::{Body, exchange};
@@ -8,6 +9,7 @@ use crate::model::ErrorKind;
 use crate::net::NetError;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
+use crate::probe::memory::Room;
 use crate::text;
 
 /// Redirects followed at most.
@@ -131,6 +133,8 @@ pub struct Response {
     pub hops: Vec<Response>,
     /// What was odd on the way, cleaned, in words for the operator.
     pub notes: Vec<String>,
+    /// The room the body takes, where it is large.
+    pub room: Option<Arc<Room>>,
 }
 
 impl Response {
@@ -208,6 +212,10 @@ pub async fn send(host: &HostContext, request: Request) -> Result<Response, Http
             Err(error) => return walk.back(error),
         };
         body.read_into(&mut response, limit, host.request_deadline()).await;
+        // A demand for a login is a good answer; so is that there is no such page.
+        if body.is_left_open() && !matches!(response.status, 401 | 404) {
+            host.facts.note_hung(response.port);
+        }
         match walk.step(host, response) {
             Some(answer) => return Ok(answer),
             None => continue,

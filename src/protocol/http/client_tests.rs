@@ -340,3 +340,109 @@ async fn a_login_called_stale_is_given_once_more_and_counts() {
     assert_eq!(send(&host, Request::get(80, false, "/").with_login()).await.unwrap().body, b"in");
     assert_eq!(host.logins.attempts().unwrap().refused, 1, "the device may have counted it");
 }
+
+/// Writes without end behind the first request; says how many pieces were taken.
+fn endless(net: &FakeNet, head: &'static [u8], again: &'static [u8]) -> Arc<std::sync::atomic::AtomicUsize> {
+    let sent = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = sent.clone();
+    net.serve(&format!("{IP}:80"), move |_, mut stream| {
+        let count = count.clone();
+        async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(head).await;
+            while stream.write_all(again).await.is_ok() {
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    });
+    sent
+}
+
+#[tokio::test(start_paused = true)]
+async fn interim_answers_and_framing_without_end_are_given_up() {
+    for (head, again, most) in [
+        (&b""[..], &b"HTTP/1.1 100 Continue\r\n\r\n"[..], 17),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", 17),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"\r\n\r\n", 300_000),
+    ] {
+        let net = FakeNet::new();
+        let sent = endless(&net, head, again);
+        let host = host(&net, &[]);
+        match get(&host, "/").await {
+            Ok(answer) => assert!(answer.truncated && answer.body.is_empty(), "{answer:?}"),
+            Err(error) => assert_eq!(error.kind, ErrorKind::Protocol, "{error}"),
+        }
+        let sent = sent.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(sent <= most + (1 << 17) / again.len(), "{again:?}: {sent}");
+    }
+}
+
+/// LIVE555's port for RTSP over HTTP: no length, no body, and the connection stays open.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_without_a_length_is_not_waited_for() {
+    for (method, status, most_ms) in [
+        ("OPTIONS", "200 OK", 0),
+        ("OPTIONS", "405 Method Not Allowed", 0),
+        ("HEAD", "200 OK", 0),
+        ("GET", "204 No Content", 0),
+        ("GET", "304 Not Modified", 0),
+        ("GET", "405 Method Not Allowed", 250),
+        ("GET", "404 Not Found", 250),
+        ("GET", "500 Oops", 250),
+        ("GET", "401 Unauthorized", 250),
+        ("GET", "200 OK", 5000),
+    ] {
+        let net = FakeNet::new();
+        net.answer(&format!("{IP}:80"), move |_| Reply::text(format!("HTTP/1.0 {status}\r\n\r\n")));
+        let host = host(&net, &[]);
+        let began = Instant::now();
+        let answer = send(&host, Request { method, ..Request::get(80, false, "/") }).await.unwrap();
+        assert_eq!(answer.body, b"");
+        assert!(began.elapsed().as_millis() <= most_ms + 5, "{method} {status}: {:?}", began.elapsed());
+        let hung = method == "GET" && matches!(answer.status, 405 | 500);
+        assert_eq!(host.facts.has_hung(80), hung, "{method} {status}");
+    }
+}
+
+/// What comes with the head, or soon after, is read: its words may tell of a lock-out.
+#[tokio::test(start_paused = true)]
+async fn the_text_of_a_refusal_is_read() {
+    let net = FakeNet::new();
+    net.serve(&format!("{IP}:80"), |_, mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.0 403 Forbidden\r\n\r\n").await;
+        for piece in [&b"locked "[..], b"for ", b"a while"] {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let _ = stream.write_all(piece).await;
+        }
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    assert_eq!(get(&host(&net, &[]), "/").await.unwrap().body, b"locked for a while");
+}
+
+/// What all hosts together may hold: a body that finds no room is not read, one that is small needs none.
+#[tokio::test(start_paused = true)]
+async fn a_large_body_waits_for_room() {
+    let net = FakeNet::new();
+    server(&net, 80, |target| page_of(&"x".repeat(if target == "/large" { 600_000 } else { 200_000 })));
+    let memory = Arc::new(crate::probe::memory::Memory::new(1, 1));
+    let host = HostContext { memory: memory.clone(), ..host(&net, &[]) };
+    let large = Request { max_body: 1 << 20, ..Request::get(80, false, "/large") };
+    let mut taken = memory.room();
+    taken.fit(1 << 20, host.deadline).await.unwrap();
+    assert_eq!(get(&host, "/small").await.unwrap().body.len(), 200_000);
+    let (answer, ()) = tokio::join!(send(&host, large.clone()), async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(taken);
+    });
+    // However long it took: the wait is not the server's.
+    let answer = answer.unwrap();
+    assert_eq!((answer.body.len(), answer.truncated), (600_000, false));
+    // The answer holds its room until it is dropped.
+    let short = HostContext { deadline: Instant::now() + Duration::from_secs(3), ..host };
+    let second = send(&short, large.clone()).await.unwrap();
+    assert!(second.truncated && second.notes.iter().any(|n| n.contains("memory")), "{:?}", second.notes);
+    drop(answer);
+    let short = HostContext { deadline: Instant::now() + Duration::from_secs(3), ..short };
+    assert_eq!(send(&short, large).await.unwrap().body.len(), 600_000);
+}

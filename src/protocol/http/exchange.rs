@@ -1,5 +1,6 @@
 //! One connection, one request, one answer as it comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,9 +12,20 @@ use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, NetError, Stage};
 use crate::probe::HostContext;
+use crate::probe::memory::{FREE, NoRoom, Room, grow};
 
 /// A body that was announced longer than it is, or not announced at all, is taken for whole after this pause.
 const BODY_PAUSE: Duration = Duration::from_secs(2);
+
+/// The text of a refusal whose length is not said is awaited no longer than this: it comes with the head or not at all.
+/// Some servers leave the connection open behind `405 Method Not Allowed` and an empty line.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
+
+/// Interim answers (1xx) before one answer at most.
+const MOST_INTERIM: usize = 16;
+
+/// Pieces in a row that hold nothing of the body, as chunk sizes and empty lines, at most.
+const MOST_EMPTY: usize = 64;
 
 /// Of a body without end, this much of its beginning is read at most: bytes, and time.
 const ENDLESS_BYTES: usize = 16 * 1024;
@@ -33,7 +45,12 @@ pub(super) async fn exchange(
         Ok((response, _)) => {
             tracing::debug!(ip = %host.ip, port = request.port, status = response.status, "{} {target}", request.method);
         }
-        Err(error) => tracing::debug!(ip = %host.ip, port = request.port, %error, "{} {target}", request.method),
+        Err(error) => {
+            tracing::debug!(ip = %host.ip, port = request.port, %error, "{} {target}", request.method);
+            if error.kind == ErrorKind::Timeout {
+                host.facts.note_hung(request.port);
+            }
+        }
     }
     let has_login = authorization.is_some() || request.signed;
     match outcome {
@@ -71,7 +88,7 @@ async fn exchange_once(
     };
     let (head, decoder) = match start {
         Start::Head(head, _) => {
-            let decoder = head.body(request.method == "HEAD");
+            let decoder = head.body(request.method);
             (head, decoder)
         }
         _ if looks_like_content(&rest) => {
@@ -98,17 +115,35 @@ async fn exchange_once(
         tls_in: connection.tls.as_ref().map(|(_, took)| *took),
         ..Response::default()
     };
-    Ok((response, Body { connection, decoder, pending: rest, decoded: Vec::new() }))
+    let is_refusal = response.status >= 400 && decoder.ends_with_connection();
+    let body = Body {
+        connection,
+        decoder,
+        pending: rest,
+        decoded: Vec::new(),
+        pause: if is_refusal { REFUSAL_PAUSE } else { BODY_PAUSE },
+        is_refusal,
+        is_left_open: false,
+        no_room: None,
+        room: host.memory.room(),
+        most_patience: host.deadline,
+    };
+    Ok((response, body))
 }
 
 /// Reads until the head is whole; gives it and what came after it. Interim answers (1xx) are passed over.
 async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(Start, Vec<u8>), HttpError> {
     let peer = connection.peer;
     let mut bytes = Vec::with_capacity(4096);
-    let mut ended = false;
+    let (mut ended, mut interim) = (false, 0);
     loop {
         match wire::parse_start(&bytes, ended) {
             Start::Head(head, len) if matches!(head.status, 100..=199) && !ended && head.status != 101 => {
+                interim += 1;
+                if interim > MOST_INTERIM {
+                    let message = format!("{peer}: more than {MOST_INTERIM} interim answers (status {})", head.status);
+                    return Err(HttpError::new(ErrorKind::Protocol, message));
+                }
                 bytes.drain(..len.min(bytes.len()));
                 continue;
             }
@@ -126,7 +161,10 @@ async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(S
             }
             _ => {}
         }
+        // One that never pauses leaves no other moment to look at the clock.
+        let is_late = !bytes.is_empty() && Instant::now() >= deadline;
         match timeout_at(deadline, connection.read_buf(&mut bytes)).await {
+            _ if is_late => ended = true,
             Err(_) if bytes.is_empty() => return Err(NetError::timeout(peer, Stage::Read).into()),
             Err(_) | Ok(Ok(0)) => ended = true,
             Ok(Ok(_)) => {}
@@ -155,6 +193,18 @@ pub struct Body {
     pending: Vec<u8>,
     /// Read already, framing off.
     decoded: Vec<u8>,
+    /// A body that was announced longer than it is, or not at all, is taken for whole after this pause.
+    pause: Duration,
+    /// What comes, if anything, is the text of a refusal, of unknown length.
+    is_refusal: bool,
+    /// Nothing came within the pause, and the connection stayed open.
+    is_left_open: bool,
+    /// Why not all of it was read.
+    no_room: Option<NoRoom>,
+    /// The room of what is read as a whole.
+    room: Room,
+    /// Until when room is waited for.
+    most_patience: Instant,
 }
 
 impl Body {
@@ -165,7 +215,7 @@ impl Body {
     pub async fn next(&mut self, deadline: Instant) -> Result<Option<Vec<u8>>, HttpError> {
         let peer = self.connection.peer;
         let mut out = std::mem::take(&mut self.decoded);
-        loop {
+        for _ in 0..MOST_EMPTY {
             let read = std::mem::take(&mut self.pending);
             self.decoder.decode(&read, &mut out);
             if !out.is_empty() {
@@ -182,6 +232,12 @@ impl Body {
                 Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
             }
         }
+        Err(HttpError::new(ErrorKind::Protocol, format!("{peer}: a body of framing alone")))
+    }
+
+    /// Whether the server said no, and left the connection open without saying more.
+    pub(super) fn is_left_open(&self) -> bool {
+        self.is_left_open
     }
 
     /// Puts back what was read and is wanted once more.
@@ -200,25 +256,55 @@ impl Body {
             false => (limit, deadline),
         };
         let (packed, ended_early) = self.read_all(limit, deadline).await;
-        let (body, cut) = wire::unpack(packed, response.header("Content-Encoding"), limit);
+        let encoding = response.header("Content-Encoding");
+        // While it is unpacked both are held.
+        let together = if wire::is_packed(&packed, encoding) { packed.len().saturating_add(limit) } else { 0 };
+        let (body, cut) = match self.room.fit(together, self.most_patience).await {
+            Ok(()) => wire::unpack(packed, encoding, limit),
+            Err(why) => {
+                self.no_room = Some(why);
+                (Vec::new(), true)
+            }
+        };
         (response.body, response.truncated) = (body, ended_early || cut);
+        response.notes.extend(self.no_room.map(|why| format!("not all of the answer was read: {why}")));
+        self.room.shrink(response.body.len());
+        if self.room.bytes() > FREE {
+            let free = self.room.another();
+            response.room = Some(Arc::new(std::mem::replace(&mut self.room, free)));
+        }
     }
 
     /// Everything up to `limit` bytes, and whether there was or should have been more.
     pub(super) async fn read_all(&mut self, limit: usize, deadline: Instant) -> (Vec<u8>, bool) {
-        let mut body = Vec::new();
+        let (mut body, mut deadline) = (Vec::new(), deadline);
         loop {
-            let pause = match body.is_empty() {
+            let pause = match body.is_empty() && !self.is_refusal {
                 true => deadline,
-                false => deadline.min(Instant::now() + BODY_PAUSE),
+                false => deadline.min(Instant::now() + self.pause),
             };
-            match self.next(pause).await {
-                Ok(Some(piece)) => body.extend_from_slice(&piece),
+            let piece = match self.next(pause).await {
+                Ok(Some(piece)) => piece,
                 Ok(None) => return (body, !self.decoder.is_complete() && !self.decoder.ends_with_connection()),
-                Err(_) => return (body, true),
+                Err(error) => {
+                    self.is_left_open = self.is_refusal && body.is_empty() && error.kind == ErrorKind::Timeout;
+                    return (body, true);
+                }
+            };
+            // The time spent waiting for room is not the server's.
+            let before = Instant::now();
+            if let Err(why) = self.room.fit(body.len() + piece.len().min(limit), self.most_patience).await {
+                self.no_room = Some(why);
+                return (body, true);
             }
+            deadline += before.elapsed();
+            grow(&mut body, piece.len());
+            body.extend_from_slice(&piece);
             if body.len() > limit {
                 body.truncate(limit);
+                return (body, true);
+            }
+            if Instant::now() >= deadline {
                 return (body, true);
             }
         }

@@ -9,6 +9,9 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 /// The most bytes a status line and its headers may take.
 pub const MAX_HEAD: usize = 64 * 1024;
 
+/// What gzip data begins with (RFC 1952 §2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A chunk's size line may be this long; what is longer is no size line.
 const MAX_SIZE_LINE: usize = 256;
 
@@ -133,9 +136,11 @@ impl Head {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    /// How the body that follows is to be read. `asked_head` says that the request was a HEAD.
-    pub fn body(&self, asked_head: bool) -> BodyDecoder {
-        let none = asked_head || matches!(self.status, 100..=199 | 204 | 304);
+    /// How the body that follows is to be read, by the method that was asked with. Answers to HEAD and those without
+    /// content have none (RFC 9112 §6.3); nor has one to OPTIONS that states no length (RFC 9110 §9.3.7), whoever leaves
+    /// the connection open behind it.
+    pub fn body(&self, method: &str) -> BodyDecoder {
+        let none = method == "HEAD" || matches!(self.status, 100..=199 | 204 | 304);
         let chunked = self.header("Transfer-Encoding").is_some_and(|v| v.to_ascii_lowercase().contains("chunked"));
         let length = self
             .headers
@@ -148,6 +153,7 @@ impl Head {
             _ if chunked => State::ChunkSize { line: Vec::new(), first: true },
             Some(0) => State::Done,
             Some(length) => State::Length(length),
+            None if method == "OPTIONS" => State::Done,
             None => State::UntilClose,
         })
     }
@@ -253,11 +259,16 @@ fn after_size_line(line: &[u8], first: bool, out: &mut Vec<u8>) -> State {
     }
 }
 
+/// Whether [`unpack`] has something to unpack.
+pub fn is_packed(body: &[u8], encoding: Option<&str>) -> bool {
+    body.starts_with(&GZIP) || encoding.is_some_and(|e| e.to_ascii_lowercase().contains("deflate"))
+}
+
 /// A body unpacked to at most `max` bytes, and whether it was cut there. What the header claims counts less than the
 /// first bytes: some say gzip and send plain text, some the other way round.
 pub fn unpack(mut body: Vec<u8>, encoding: Option<&str>, max: usize) -> (Vec<u8>, bool) {
     let deflate = encoding.is_some_and(|e| e.to_ascii_lowercase().contains("deflate"));
-    let unpacked = if body.starts_with(&[0x1f, 0x8b]) {
+    let unpacked = if body.starts_with(&GZIP) {
         read_bounded(MultiGzDecoder::new(body.as_slice()), max)
     } else if deflate && body.first().is_some_and(|b| b & 0x0f == 8) {
         read_bounded(ZlibDecoder::new(body.as_slice()), max)
@@ -359,7 +370,7 @@ mod tests {
 
     fn body_of(sent: &[u8]) -> (Vec<u8>, bool) {
         let (head, len) = head(sent);
-        let mut decoder = head.body(false);
+        let mut decoder = head.body("GET");
         let mut out = Vec::new();
         for byte in sent[len..].chunks(7) {
             decoder.decode(byte, &mut out);
@@ -417,7 +428,7 @@ mod tests {
             let sent = [&b"HTTP/1.1 200 OK\r\n"[..], &bytes].concat();
             for text in [bytes.as_slice(), &sent] {
                 if let Start::Head(head, len) = parse_start(text, true) {
-                    let mut decoder = head.body(false);
+                    let mut decoder = head.body("GET");
                     let mut out = Vec::new();
                     text[len..].chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));
                     prop_assert!(out.len() <= text.len());
@@ -438,7 +449,7 @@ mod tests {
             }
             sent.extend_from_slice(b"0\r\n\r\n");
             let head = Head { status: 200, version: "HTTP/1.1".into(), headers: vec![("transfer-encoding".into(), "Chunked".into())], challenges: vec![] };
-            let mut decoder = head.body(false);
+            let mut decoder = head.body("GET");
             let mut out = Vec::new();
             sent.chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));
             prop_assert_eq!(out, parts.concat());

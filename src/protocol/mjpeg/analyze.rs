@@ -1,5 +1,6 @@
 //! Looks for MJPEG on a host's HTTP ports and proves it by its pictures.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -13,6 +14,7 @@ use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Step, Stream,
     StreamError, StreamSource, StreamStatus, Transport, Verify, Video, VideoCodec,
 };
+use crate::probe::memory::{Kept, MEDIUM};
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
@@ -80,7 +82,7 @@ fn ports(host: &HostContext) -> Vec<Service> {
 type Place = (u16, bool, String);
 
 /// A stream, and a picture that came over it.
-type Found = (Stream, Option<Picture>);
+type Found = (Stream, Option<Kept<Picture>>);
 
 /// What a server does with a path that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +152,7 @@ impl Walk<'_> {
         let mut missing = 0;
         for place in paths {
             let is_guess = common.iter().any(|c| c.path == place.2);
-            if self.is_over() || (is_guess && self.found.len() > found_before) {
+            if self.is_over() || self.host.facts.has_hung(port) || (is_guess && self.found.len() > found_before) {
                 return;
             }
             let nature = self.nature(port, tls).await;
@@ -228,7 +230,9 @@ impl Walk<'_> {
             200 if wire::may_be_pictures(&response.content_type()) => {
                 let Some(found) = look(self.host, &response, started, body).await else { return Some(status) };
                 if found.0.protocol == Protocol::Snapshot {
-                    self.still.get_or_insert(found);
+                    // Until the walk is over no large picture is held: it can be asked for again.
+                    let (stream, picture) = found;
+                    self.still.get_or_insert((stream, picture.filter(|p| p.bytes.len() <= MEDIUM)));
                     return Some(status);
                 }
                 found
@@ -254,7 +258,10 @@ impl Walk<'_> {
         if self.host.is_like_a_camera() {
             for service in ports {
                 for candidate in stream_url::snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS) {
-                    if self.still.is_none() && candidate.port.is_none_or(|p| p == service.port) {
+                    if self.still.is_none()
+                        && !self.host.facts.has_hung(service.port)
+                        && candidate.port.is_none_or(|p| p == service.port)
+                    {
                         let tls = service.protocol == Protocol::Https;
                         self.ask((service.port, tls, candidate.path), false, 0).await;
                     }
@@ -267,7 +274,7 @@ impl Walk<'_> {
     }
 
     async fn say(&mut self, (mut stream, picture): Found) {
-        snapshot::save(self.host, &mut stream, picture.as_ref()).await;
+        snapshot::save(self.host, &mut stream, picture.as_deref()).await;
         self.host.say(FindingKind::Stream(Box::new(stream))).await;
     }
 }
@@ -378,11 +385,13 @@ async fn prove(host: &HostContext, response: &Response, started: Instant, begun:
         stream.ladder.push(failed(Step::Frame));
         stream.error = Some(measured.why());
     }
-    (stream, measured.first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes }))
+    let Measured { first, room, .. } = measured;
+    let picture = first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes });
+    (stream, picture.map(|picture| Kept::new(picture, Some(Arc::new(room)))))
 }
 
 fn video(measured: &Measured) -> Video {
-    let (width, height) = measured.first_size.unwrap_or_default();
+    let (width, height) = measured.first_size.unzip();
     Video {
         codec: Some(VideoCodec::Mjpeg),
         width,

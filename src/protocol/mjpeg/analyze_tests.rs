@@ -344,3 +344,30 @@ async fn playlists_and_offers_are_left_to_those_who_read_them() {
     analyse(&net, named.iter().map(|p| hint(p)).collect(), &[]).await;
     assert_eq!(log.all().iter().map(|a| a.target().to_owned()).collect::<Vec<_>>(), ["/cam.mjpg"]);
 }
+
+/// Four bytes between two boundaries, twenty times a second, are no pictures; nor are they as a still one.
+#[tokio::test(start_paused = true)]
+async fn shells_without_a_picture_are_no_stream() {
+    let net = FakeNet::new();
+    net.serve("192.0.2.10:80", |_, mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ =
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n").await;
+        while stream.write_all(b"--b\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xd9\r\n").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    let hint = FindingKind::StreamHint(StreamHint::new("http://192.0.2.10/video"));
+    let streams = analyse(&net, vec![hint], &[]).await;
+    let [stream] = &streams[..] else { panic!("{streams:#?}") };
+    assert_eq!(stream.status, StreamStatus::NoData);
+    let error = stream.error.as_ref().unwrap();
+    assert!(error.message.contains("without a size"), "{error:?}");
+
+    let net = FakeNet::new();
+    net.answer("192.0.2.10:80", |_| {
+        Reply::Last(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xd9".to_vec())
+    });
+    let (host, _said) = host(&net, &[]);
+    assert_eq!(snapshot::fetch(&host, "http://192.0.2.10/still").await.unwrap_err().kind, ErrorKind::Protocol);
+}

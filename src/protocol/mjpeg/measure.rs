@@ -6,28 +6,50 @@ use super::wire::Pictures;
 use crate::media::jpeg;
 use crate::model::{ErrorKind, StreamError};
 use crate::probe::HostContext;
+use crate::probe::memory::{NoRoom, Room};
 use crate::protocol::http::exchange::Body;
 
 /// What came in the measuring time.
-#[derive(Default)]
 pub(super) struct Measured {
-    /// Size of the first picture, as far as its header tells.
-    pub first_size: Option<(Option<u32>, Option<u32>)>,
-    /// The first picture, and when it was whole.
+    /// Width and height of the first picture.
+    pub first_size: Option<(u32, u32)>,
+    /// The first picture, where it is wanted.
     pub first: Option<Vec<u8>>,
+    /// When the first picture was whole.
     pub first_at: Option<Instant>,
+    /// The room the first picture takes.
+    pub room: Room,
     last_at: Option<Instant>,
     /// Pictures after the first, and their bytes.
     pictures: u32,
     bytes: u64,
+    /// What looked like a picture and has no size.
+    hollow: u32,
     overlong: bool,
     ended: bool,
+    no_room: Option<NoRoom>,
 }
 
 impl Measured {
+    fn new(room: Room) -> Self {
+        Measured {
+            first_size: None,
+            first: None,
+            first_at: None,
+            room,
+            last_at: None,
+            pictures: 0,
+            bytes: 0,
+            hollow: 0,
+            overlong: false,
+            ended: false,
+            no_room: None,
+        }
+    }
+
     /// Whether the body ended behind its first picture: a still one.
     pub fn is_still(&self) -> bool {
-        self.first.is_some() && self.pictures == 0 && self.ended
+        self.first_at.is_some() && self.pictures == 0 && self.ended
     }
 
     fn span(&self) -> Option<f64> {
@@ -49,43 +71,71 @@ impl Measured {
 
     /// Why no picture came.
     pub fn why(&self) -> StreamError {
-        let (kind, message) = match (self.overlong, self.ended) {
-            (true, _) => (ErrorKind::TooLarge, "a picture without end"),
-            (false, true) => (ErrorKind::Closed, "ended before the first picture"),
-            (false, false) => (ErrorKind::Timeout, "no picture in time"),
+        let (kind, message) = match (self.no_room, self.overlong, self.ended) {
+            (Some(why), ..) => (ErrorKind::Local, why.to_string()),
+            (None, true, _) => (ErrorKind::TooLarge, "a picture without end".to_owned()),
+            _ if self.hollow > 0 => (ErrorKind::Protocol, format!("{} JPEG images without a size", self.hollow)),
+            (None, false, true) => (ErrorKind::Closed, "ended before the first picture".to_owned()),
+            (None, false, false) => (ErrorKind::Timeout, "no picture in time".to_owned()),
         };
-        StreamError { kind, message: message.to_owned() }
+        StreamError { kind, message }
+    }
+
+    /// Takes a whole picture; whether it was the first. `keep` says that the first is wanted itself.
+    fn take(&mut self, picture: Vec<u8>, keep: bool) -> bool {
+        let now = Instant::now();
+        let Some(size) = jpeg::size_of_any(&picture) else {
+            self.hollow = self.hollow.saturating_add(1);
+            return false;
+        };
+        if self.first_at.is_some() {
+            self.pictures = self.pictures.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(picture.len() as u64);
+            self.last_at = Some(now);
+            return false;
+        }
+        self.first_size = Some(size);
+        self.first_at = Some(now);
+        self.first = keep.then_some(picture);
+        true
     }
 }
 
-/// Reads pictures until the measuring time is over. `begun` has been read of the body already.
+/// Reads pictures until the measuring time is over. `begun` has been read of the body already. The first picture is kept
+/// where one is to be saved.
 pub(super) async fn measure(host: &HostContext, begun: &[u8], mut body: Body) -> Measured {
-    let mut measured = Measured::default();
+    let mut measured = Measured::new(host.memory.room());
     let mut pictures = Pictures::default();
     pictures.push(begun);
     let mut until = host.deadline.min(Instant::now() + host.options.frame_timeout);
     loop {
         while let Some(picture) = pictures.next_picture() {
-            let now = Instant::now();
-            if measured.first.is_none() {
-                measured.first_size = Some(jpeg::size(&picture).unzip());
-                measured.first = Some(picture);
-                measured.first_at = Some(now);
-                until = host.deadline.min(now + host.options.measure_time);
-            } else {
-                measured.pictures += 1;
-                measured.bytes += picture.len() as u64;
-                measured.last_at = Some(now);
+            if measured.take(picture, host.options.snapshots.is_some()) {
+                until = host.deadline.min(Instant::now() + host.options.measure_time);
             }
         }
         measured.overlong = pictures.is_overlong();
-        if measured.ended || measured.overlong || Instant::now() >= until {
-            return measured;
+        if measured.ended || measured.overlong || measured.no_room.is_some() || Instant::now() >= until {
+            break;
         }
         match body.next(until).await {
-            Ok(Some(bytes)) => pictures.push(&bytes),
+            Ok(Some(bytes)) => {
+                let first = measured.first.as_ref().map_or(0, Vec::len);
+                // A wait for room does not count; once the first picture is there, none is worth it.
+                let patience = if measured.first_at.is_none() { host.deadline } else { until };
+                let before = Instant::now();
+                match measured.room.fit(first + pictures.held() + bytes.len(), patience).await {
+                    Ok(()) => pictures.push(&bytes),
+                    Err(why) => measured.no_room = Some(why),
+                }
+                until = host.deadline.min(until + before.elapsed());
+            }
             Ok(None) => measured.ended = true,
             Err(error) => measured.ended = error.kind != ErrorKind::Timeout,
         }
     }
+    drop(pictures);
+    // To be saved, a picture is copied once more.
+    measured.room.shrink(2 * measured.first.as_ref().map_or(0, Vec::len));
+    measured
 }

@@ -1,5 +1,8 @@
 //! Fetches a still picture.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::wire::Pictures;
@@ -7,18 +10,19 @@ use crate::identify::stream_url;
 use crate::media::jpeg;
 use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
 use crate::probe::HostContext;
+use crate::probe::memory::Kept;
 use crate::protocol::http::client::{self, HttpError, Request};
 use crate::protocol::onvif::address::Address;
 
 /// The largest picture taken.
-const MAX_PICTURE: usize = 16 * 1024 * 1024;
+const MAX_PICTURE: usize = 8 * 1024 * 1024;
 
 /// A picture of a stream: from the address the device announced for it, else out of the stream itself when that is MJPEG,
 /// else from where the maker puts it.
 ///
 /// # Errors
 /// As [`fetch`], of the last place asked.
-pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, HttpError> {
+pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Kept<Vec<u8>>, HttpError> {
     if let Some(picture) = announced(host, stream).await {
         return Ok(picture);
     }
@@ -26,7 +30,7 @@ pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, H
 }
 
 /// A picture from the address the device announced for a stream; none where it announced none, or nothing came.
-pub async fn announced(host: &HostContext, stream: &Stream) -> Option<Vec<u8>> {
+pub async fn announced(host: &HostContext, stream: &Stream) -> Option<Kept<Vec<u8>>> {
     let hint = host.hints().into_iter().find(|hint| {
         hint.url == stream.url || (hint.profile_token.is_some() && hint.profile_token == stream.profile_token)
     })?;
@@ -38,7 +42,7 @@ pub async fn announced(host: &HostContext, stream: &Stream) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// As [`fetch`], of the last place asked.
-pub async fn elsewhere(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, HttpError> {
+pub async fn elsewhere(host: &HostContext, stream: &Stream) -> Result<Kept<Vec<u8>>, HttpError> {
     if stream.protocol == Protocol::Mjpeg {
         return first_picture(host, &stream.url).await;
     }
@@ -50,18 +54,22 @@ pub async fn elsewhere(host: &HostContext, stream: &Stream) -> Result<Vec<u8>, H
 }
 
 /// The first picture of an MJPEG stream.
-async fn first_picture(host: &HostContext, url: &str) -> Result<Vec<u8>, HttpError> {
+async fn first_picture(host: &HostContext, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
     let (port, tls, target) = place(host, url)?;
     let (response, mut body) = client::open(host, Request::get(port, tls, target).with_login()).await?;
     let deadline = host.deadline.min(Instant::now() + host.options.frame_timeout);
-    let mut pictures = Pictures::default();
+    let (mut pictures, mut room) = (Pictures::default(), host.memory.room());
     while response.status == 200
         && !pictures.is_overlong()
+        && Instant::now() < deadline
         && let Some(bytes) = body.next(deadline).await?
     {
+        let fits = room.fit(pictures.held() + bytes.len(), host.deadline).await;
+        fits.map_err(|why| HttpError::new(ErrorKind::Local, why.to_string()))?;
         pictures.push(&bytes);
-        if let Some(picture) = pictures.next_picture() {
-            return Ok(picture);
+        if let Some(picture) = std::iter::from_fn(|| pictures.next_picture()).find(|p| jpeg::size_of_any(p).is_some()) {
+            room.shrink(picture.len());
+            return Ok(Kept::new(picture, Some(Arc::new(room))));
         }
     }
     Err(HttpError::new(ErrorKind::Protocol, "no picture in the stream"))
@@ -82,7 +90,7 @@ fn place(host: &HostContext, url: &str) -> Result<(u16, bool, String), HttpError
 ///
 /// # Errors
 /// No answer, another status than 200, or something that is no JPEG.
-pub async fn fetch(host: &HostContext, url: &str) -> Result<Vec<u8>, HttpError> {
+pub async fn fetch(host: &HostContext, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
     let (port, tls, target) = place(host, url)?;
     fetch_at(host, port, tls, target).await
 }
@@ -91,7 +99,7 @@ pub async fn fetch(host: &HostContext, url: &str) -> Result<Vec<u8>, HttpError> 
 ///
 /// # Errors
 /// What the last place answered.
-pub async fn find(host: &HostContext, port: u16, tls: bool, channel: u32) -> Result<Vec<u8>, HttpError> {
+pub async fn find(host: &HostContext, port: u16, tls: bool, channel: u32) -> Result<Kept<Vec<u8>>, HttpError> {
     const MOST: usize = 4;
     let mut last = HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known");
     for candidate in stream_url::snapshot(host.vendor().as_deref(), channel).into_iter().take(MOST) {
@@ -106,12 +114,16 @@ pub async fn find(host: &HostContext, port: u16, tls: bool, channel: u32) -> Res
     Err(last)
 }
 
-async fn fetch_at(host: &HostContext, port: u16, tls: bool, target: String) -> Result<Vec<u8>, HttpError> {
+async fn fetch_at(host: &HostContext, port: u16, tls: bool, target: String) -> Result<Kept<Vec<u8>>, HttpError> {
     let request = Request { max_body: MAX_PICTURE, ..Request::get(port, tls, target).with_login() };
-    let response = client::send(host, request).await?;
+    let mut response = client::send(host, request).await?;
     let (kind, why) = match response.status {
-        200 => match jpeg::find(&response.body) {
-            Some(picture) => return Ok(picture.to_vec()),
+        200 => match jpeg::place(&response.body).filter(|place| has_size(&response.body, place)) {
+            Some(place) => {
+                response.body.truncate(place.end);
+                response.body.drain(..place.start);
+                return Ok(Kept::new(response.body, response.room));
+            }
             None if response.truncated => (ErrorKind::TooLarge, "the picture is cut off".to_owned()),
             None => (ErrorKind::Protocol, "the answer is no JPEG".to_owned()),
         },
@@ -125,4 +137,9 @@ async fn fetch_at(host: &HostContext, port: u16, tls: bool, target: String) -> R
         status => (ErrorKind::Device, format!("answered status {status}")),
     };
     Err(HttpError::new(kind, format!("{}: {why}", client::url(host, tls, port, "/"))))
+}
+
+/// Whether there is a picture in that place, which has a size, rather than an empty shell.
+fn has_size(bytes: &[u8], place: &Range<usize>) -> bool {
+    bytes.get(place.clone()).is_some_and(|image| jpeg::size_of_any(image).is_some())
 }

@@ -5,9 +5,10 @@
 //! what is looked for, and the parts around it are passed over. Pure.
 
 use crate::media::jpeg;
+use crate::probe::memory::grow;
 
-/// The largest picture taken.
-pub const MAX_PICTURE: usize = 16 * 1024 * 1024;
+/// The largest picture of a stream taken: those of 8 megapixels at the least compression stay below 4 MiB.
+pub const MAX_PICTURE: usize = 4 * 1024 * 1024;
 
 /// The header of a part is no longer than this.
 const MAX_PART_HEADER: usize = 1024;
@@ -50,9 +51,17 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Takes what came.
+    /// Takes what came; nothing more after a picture without end.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        if !self.overlong {
+            grow(&mut self.buffer, bytes.len());
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    /// How many bytes are held.
+    pub fn held(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Whether a picture passed [`MAX_PICTURE`]; none come after it.
@@ -70,7 +79,7 @@ impl Pictures {
                 self.searched = self.buffer.len().saturating_sub(1);
                 if self.buffer.len() > MAX_PICTURE {
                     self.overlong = true;
-                    self.buffer.clear();
+                    self.buffer = Vec::new();
                 }
                 return None;
             };
@@ -188,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_end_is_given_up() {
+    fn a_picture_without_end_is_given_up_and_forgotten() {
         let mut pictures = Pictures::default();
         pictures.push(&START);
         for _ in 0..(MAX_PICTURE >> 20) + 1 {
@@ -196,6 +205,7 @@ mod tests {
             assert_eq!(pictures.next_picture(), None);
         }
         assert!(pictures.is_overlong());
+        assert_eq!(pictures.held(), 0);
     }
 
     proptest! {

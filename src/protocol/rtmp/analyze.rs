@@ -1,5 +1,7 @@
 //! Connects to the applications of an RTMP server, plays what is likely to be there and measures it.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use tokio::time::{Duration, Instant};
 use url::Url;
@@ -16,6 +18,7 @@ use crate::model::stream::default_port;
 use crate::model::{
     Audio, ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Verify, Video,
 };
+use crate::probe::memory::Kept;
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::host_name;
 use crate::protocol::manifest::{contradictions, step, stop};
@@ -164,7 +167,7 @@ async fn analyse(host: &HostContext, mut service: Service) {
         // A guess that leads nowhere is no stream.
         if is_proved || !place.guessed {
             let picture = outcome.ok().and_then(|outcome| outcome.picture);
-            snapshot::save(host, &mut stream, picture.as_ref()).await;
+            snapshot::save(host, &mut stream, picture.as_deref()).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         } else if takes_any {
             silent += 1;
@@ -186,7 +189,7 @@ struct Outcome {
     /// The server refused the application, whatever the name.
     no_application: bool,
     /// A key frame.
-    picture: Option<Picture>,
+    picture: Option<Kept<Picture>>,
 }
 
 async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
@@ -367,7 +370,13 @@ async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream:
     let mut measured = Measured::default();
     while !measured.is_over() && !host.cancel.is_cancelled() && Instant::now() < until {
         match client.next_message(until).await {
-            Ok(Some(message)) => measured.take(&message, Instant::now()),
+            Ok(Some(message)) => {
+                let held = measured.picture.as_ref().map_or(0, |p| p.bytes.len());
+                match client.make_room(2 * message.body.len() + held).await {
+                    Ok(()) => measured.take(&message, Instant::now()),
+                    Err(error) => measured.ended = Some((error.kind, error.message)),
+                }
+            }
             Ok(None) => measured.ended = Some((ErrorKind::Closed, "closed the connection".to_owned())),
             Err(error) if error.kind == ErrorKind::Timeout => break,
             Err(error) => measured.ended = Some((error.kind, error.message)),
@@ -393,7 +402,9 @@ async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream:
         let (kind, message) = measured.ended.unwrap_or((ErrorKind::Timeout, "no frame in time".to_owned()));
         return stop(stream, Step::Rtp, StreamStatus::NoData, kind, message);
     };
-    outcome.picture = measured.picture;
+    let mut room = client.take_room();
+    room.shrink(measured.picture.as_ref().map_or(0, |p| p.bytes.len()));
+    outcome.picture = measured.picture.map(|picture| Kept::new(picture, Some(Arc::new(room))));
     stream.status = StreamStatus::Streaming;
     stream.sources.push(StreamSource::Frames);
     let took = first_at.saturating_duration_since(asked);

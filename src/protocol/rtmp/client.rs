@@ -10,10 +10,13 @@ use super::wire::{self, BLOCK, Message, Reader, kind};
 use crate::model::ErrorKind;
 use crate::net::{Connection, NetError, Stage};
 use crate::probe::HostContext;
+use crate::probe::memory::{NoRoom, Room};
 use crate::text;
 
 /// Messages awaited for one answer at most.
 const MAX_MESSAGES: usize = 512;
+/// Pings, windows and acknowledgements in a row at most.
+const MAX_CONTROLS: usize = 256;
 /// Acknowledged after that many bytes until the server names a window.
 const WINDOW: u32 = 2_500_000;
 
@@ -58,6 +61,9 @@ pub struct Answer {
 pub struct Client {
     connection: Connection,
     reader: Reader,
+    /// The room of what is gathered, and until when a larger one is waited for.
+    room: Room,
+    patience: Instant,
     /// Bytes read since the last acknowledgement, and all in all.
     unacknowledged: u32,
     read: u32,
@@ -95,6 +101,8 @@ impl Client {
             shaken_in: started.elapsed(),
             connection,
             reader,
+            room: host.memory.room(),
+            patience: host.deadline,
             unacknowledged: 0,
             read: 0,
             window: WINDOW,
@@ -182,10 +190,18 @@ impl Client {
     /// Nothing came before `deadline`, the connection broke, or what came makes no sense.
     pub async fn next_message(&mut self, deadline: Instant) -> Result<Option<Message>, RtmpError> {
         let peer = self.connection.peer;
+        let mut controls = 0;
         loop {
             let next = self.reader.next_message();
             match next.map_err(|broken| RtmpError::new(ErrorKind::Protocol, format!("{peer}: {broken}")))? {
-                Some(message) if self.minded(&message, deadline).await? => continue,
+                Some(message) if self.minded(&message, deadline).await? => {
+                    controls += 1;
+                    if controls > MAX_CONTROLS {
+                        let message = format!("{peer}: more than {MAX_CONTROLS} control messages in a row");
+                        return Err(RtmpError::new(ErrorKind::Protocol, message));
+                    }
+                    continue;
+                }
                 Some(message) => return Ok(Some(message)),
                 None => {}
             }
@@ -194,12 +210,28 @@ impl Client {
                 Err(_) => return Err(NetError::timeout(peer, Stage::Read).into()),
                 Ok(Ok(0)) => return Ok(None),
                 Ok(Ok(length)) => {
+                    self.make_room(self.reader.held() + length).await?;
                     self.reader.push(&read);
                     self.acknowledge(length, deadline).await?;
                 }
                 Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
             }
         }
+    }
+
+    /// Makes room for so many bytes: of what is gathered, and of what was made of it.
+    ///
+    /// # Errors
+    /// Others had it for too long.
+    pub async fn make_room(&mut self, bytes: usize) -> Result<(), RtmpError> {
+        let fits = self.room.fit(bytes, self.patience).await;
+        fits.map_err(|why: NoRoom| RtmpError::new(ErrorKind::Local, why.to_string()))
+    }
+
+    /// Gives the room away, to whoever keeps what was made of what came.
+    pub fn take_room(&mut self) -> Room {
+        let free = self.room.another();
+        std::mem::replace(&mut self.room, free)
     }
 
     async fn acknowledge(&mut self, length: usize, deadline: Instant) -> Result<(), RtmpError> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::amf::{self, Value};
+use crate::probe::memory::grow;
 
 /// The version byte of C0 and S0.
 pub const VERSION: u8 = 3;
@@ -10,7 +11,7 @@ pub const VERSION: u8 = 3;
 pub const BLOCK: usize = 1536;
 /// Chunk size in both directions until one side sets another.
 const CHUNK: usize = 128;
-/// The largest message taken: a key frame of a large picture.
+/// The largest message taken, a key frame of a large picture; and the most held of all messages that have begun.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Chunk streams at most.
 const MAX_STREAMS: usize = 64;
@@ -120,6 +121,8 @@ pub struct Reader {
     buffer: Vec<u8>,
     chunk: usize,
     streams: HashMap<u32, State>,
+    /// Bytes of the messages that have begun.
+    gathered: usize,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -136,13 +139,19 @@ struct State {
 
 impl Default for Reader {
     fn default() -> Self {
-        Reader { buffer: Vec::new(), chunk: CHUNK, streams: HashMap::new() }
+        Reader { buffer: Vec::new(), chunk: CHUNK, streams: HashMap::new(), gathered: 0 }
     }
 }
 
 impl Reader {
+    /// How many bytes are held.
+    pub fn held(&self) -> usize {
+        self.buffer.len() + self.gathered
+    }
+
     /// Takes what came.
     pub fn push(&mut self, bytes: &[u8]) {
+        grow(&mut self.buffer, bytes.len());
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -163,7 +172,8 @@ impl Reader {
                 (kind::SET_CHUNK_SIZE, _) => return Err(Broken::Nonsense),
                 (kind::ABORT, Some(stream)) => {
                     if let Some(state) = self.streams.get_mut(&stream) {
-                        state.body.clear();
+                        self.gathered = self.gathered.saturating_sub(state.body.len());
+                        state.body = Vec::new();
                     }
                 }
                 _ => return Ok(Some(message)),
@@ -193,9 +203,14 @@ impl Reader {
             return Err(Broken::TooMany);
         }
         let wanted = state.length.saturating_sub(held).min(self.chunk);
+        if self.gathered + wanted > MAX_MESSAGE {
+            return Err(Broken::TooLarge);
+        }
         let Some(piece) = self.buffer.get(at..at + wanted) else { return Ok(None) };
+        self.gathered += wanted;
         let slot = self.streams.entry(id).or_default();
         state.body = std::mem::take(&mut slot.body);
+        grow(&mut state.body, piece.len());
         state.body.extend_from_slice(piece);
         let message = (state.body.len() >= state.length).then(|| Message {
             kind: state.kind,
@@ -203,6 +218,7 @@ impl Reader {
             stream: state.stream,
             body: std::mem::take(&mut state.body),
         });
+        self.gathered = self.gathered.saturating_sub(message.as_ref().map_or(0, |m| m.body.len()));
         *slot = state;
         Ok(Some((at + wanted, message)))
     }
@@ -299,6 +315,19 @@ mod tests {
         let many: Vec<u8> = (2..64).flat_map(|id| [id, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0]).collect();
         let more: Vec<u8> = (0..9).flat_map(|id| [0, id, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0]).collect();
         assert_eq!(read(&[many, more].concat(), 7), Err(Broken::TooMany));
+    }
+
+    /// Each of them is small enough by itself.
+    #[test]
+    fn messages_begun_side_by_side_are_bounded_together() {
+        let half = MAX_MESSAGE / 2;
+        let mut bytes = Message::control(kind::SET_CHUNK_SIZE, (half + 1) as u32).emit();
+        for id in [4, 5, 6] {
+            let [_, l2, l1, l0] = (half as u32 + 99).to_be_bytes();
+            bytes.extend([id, 0, 0, 0, l2, l1, l0, 9, 0, 0, 0, 0]);
+            bytes.extend(vec![0; half + 1]);
+        }
+        assert_eq!(read(&bytes, 1 << 16), Err(Broken::TooLarge));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 
 pub(super) mod stream;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -79,7 +79,6 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     let walked = walk_port(host, port, &announced, &mut asker).await;
     let Asker { mut client, asked, .. } = asker;
     tell_login(host, port, tls, &client, &asked, offered).await;
-    report_cut(host, port, &walked.cut_short, &asked).await;
     if is_sound_alone(&asked) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
         host.say(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
@@ -98,6 +97,9 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     let only_announced = !described.is_empty();
     // What is described alike on one port stands there under names of its own.
     let elsewhere = looks.clone();
+    if !only_announced {
+        report_no_stream(host, port, &walked, &asked).await;
+    }
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
         described.extend(tell_found(host, (port, tls), found, &asked, walked.nature, &elsewhere).await);
         looks.extend(if let Reply::Video(look) = &found.reply { Some(look.clone()) } else { None });
@@ -187,7 +189,7 @@ async fn prove(host: &HostContext, client: &mut Client, described: Vec<(String, 
                 // A picture may be fetched over HTTP, and this connection would stand in its way.
                 client.disconnect();
             }
-            snapshot::save(host, &mut stream, picture.as_ref()).await;
+            snapshot::save(host, &mut stream, picture.as_deref()).await;
             host.say(FindingKind::Stream(Box::new(stream))).await;
         }
     }
@@ -286,6 +288,10 @@ impl Asker<'_> {
                 ErrorKind::Busy => Reply::Busy,
                 ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
                 ErrorKind::Timeout => Reply::Silence,
+                // No path is the reason.
+                ErrorKind::Protocol | ErrorKind::TooLarge | ErrorKind::Device if error.status.is_none() => {
+                    Reply::Silence
+                }
                 _ => Reply::NotFound,
             },
         };
@@ -332,18 +338,56 @@ async fn observe(host: &HostContext, found: &Found<Look>, asked: Option<&Asked>)
     }
 }
 
-/// Why a walk ended before its time is the device's own error.
-async fn report_cut(host: &HostContext, port: u16, cut: &Option<Reply<Look>>, asked: &HashMap<String, Asked>) {
-    if matches!(cut, None | Some(Reply::Silence)) || host.cancel.is_cancelled() {
+/// Says why a port has no stream, or why the search for more of them ended before its time.
+async fn report_no_stream(host: &HostContext, port: u16, walked: &Walked<Look>, asked: &HashMap<String, Asked>) {
+    if host.cancel.is_cancelled() || host.is_over() {
         return;
     }
-    let error = asked.values().filter_map(|a| a.outcome.as_ref().err()).find(|e| match cut {
-        Some(Reply::Busy) => e.kind == ErrorKind::Busy,
-        _ => !matches!(e.kind, ErrorKind::NotFound | ErrorKind::AuthRequired | ErrorKind::AuthRefused),
-    });
-    if let Some(error) = error {
-        host.error("rtsp", error.kind, format!("port {port}: {}", error.message)).await;
+    // A stream that was found says itself what became of it.
+    let is_told = match &walked.cut_short {
+        Some(cut) => walked.found.iter().any(|f| f.reply == *cut),
+        None => !walked.found.is_empty(),
+    };
+    if is_told {
+        return;
     }
+    let errors = || asked.values().filter_map(|a| a.outcome.as_ref().err());
+    let cut = errors().find(|e| match &walked.cut_short {
+        Some(Reply::Busy) => e.kind == ErrorKind::Busy,
+        Some(Reply::Silence) => e.status.is_none(),
+        Some(_) => !is_of_the_path(e),
+        None => false,
+    });
+    // Of the reasons that do not lie in the path alone the one given most often, and first by its words of those.
+    let mut others: BTreeMap<(ErrorKind, Option<u16>), (usize, &str)> = BTreeMap::new();
+    for error in errors().filter(|e| !is_of_the_path(e)) {
+        let (count, message) = others.entry((error.kind, error.status)).or_insert((0, &error.message));
+        (*count, *message) = (*count + 1, (*message).min(&error.message));
+    }
+    let common = others.iter().max_by_key(|(_, (count, message))| (*count, std::cmp::Reverse(*message)));
+    let (kind, message) = match (cut, common) {
+        (Some(error), _) => (error.kind, error.message.clone()),
+        (None, Some(((kind, _), (count, message)))) => {
+            let others = if *count > 1 { format!("; so {count} paths in all") } else { String::new() };
+            (*kind, format!("{message}{others}"))
+        }
+        // What is no camera, or sound alone, has no picture to miss.
+        (None, None) if asked.is_empty() || is_sound_alone(asked) || host.is_clearly_no_camera() => return,
+        (None, None) => {
+            let described = asked.values().filter(|a| a.outcome.is_ok()).count();
+            let what = match described {
+                0 => "none is a stream".to_owned(),
+                n => format!("none is a stream; {n} described nothing with a picture"),
+            };
+            (ErrorKind::NotFound, format!("{} paths asked: {what}", asked.len()))
+        }
+    };
+    host.error("rtsp", kind, format!("port {port}: {message}")).await;
+}
+
+/// Whether an error says that there is no such path, or that it is locked, rather than why there is no stream at all.
+fn is_of_the_path(error: &RtspError) -> bool {
+    matches!(error.kind, ErrorKind::NotFound | ErrorKind::AuthRequired | ErrorKind::AuthRefused)
 }
 
 #[cfg(test)]

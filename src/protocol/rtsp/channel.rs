@@ -20,15 +20,22 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// The most bytes without meaning read from a connection, and the most data put aside while an answer is awaited.
 const MOST_JUNK: usize = 1024 * 1024;
-const MOST_WAITING: usize = 8 * 1024 * 1024;
+const MOST_WAITING: usize = 1024 * 1024;
 
-/// The most requests of the device that are answered.
+/// The most requests of the device that are answered, and that are read.
 const MOST_REPLIES: u32 = 32;
+const MOST_REQUESTS: u32 = 1024;
+
+/// The most that comes before one answer: requests of the device's own and interim answers; and interleaved packets, of
+/// which the richest stream sends so many in some ten seconds.
+const MOST_ASIDE: u32 = 64;
+const MOST_PACKETS_BEFORE: u32 = 20_000;
 
 /// Why nothing more comes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// `Timeout`, `Closed`, `Protocol`, `TooLarge`, `Interrupted` or what the operating system said.
+    /// `Timeout`, `Closed`, `Protocol`, `TooLarge`, `Interrupted`, `Device` for one that talks instead of answering, or
+    /// what the operating system said.
     pub kind: ErrorKind,
     /// Whether the device had sent anything since the request.
     pub heard: bool,
@@ -49,7 +56,7 @@ pub(super) struct Channel {
     frames: VecDeque<Frame>,
     waiting: usize,
     junk: usize,
-    replies: u32,
+    requests: u32,
     closed: bool,
     cancel: Option<CancellationToken>,
     /// The number of the request that was answered last, and whether the device gave it back.
@@ -72,7 +79,7 @@ impl Channel {
             frames: VecDeque::new(),
             waiting: 0,
             junk: 0,
-            replies: 0,
+            requests: 0,
             closed: false,
             cancel: Some(cancel),
             last_answered: None,
@@ -159,17 +166,36 @@ impl Channel {
         let mut heard = false;
         let mut doubtful: Option<Response> = None;
         let mut doubted = false;
+        let (mut aside, mut packets) = (0, 0);
         loop {
+            // A device that never falls silent leaves no other moment to look at the clock.
+            if aside > MOST_ASIDE || packets > MOST_PACKETS_BEFORE {
+                return Err(Failure { kind: ErrorKind::Device, heard: true });
+            }
+            if aside + packets > 0 && Instant::now() >= deadline {
+                return doubtful.take().ok_or(Failure { kind: ErrorKind::Timeout, heard });
+            }
             let limit = if doubtful.is_some() { deadline.min(Instant::now() + QUIET) } else { deadline };
             let response = match self.item(body_awaited, limit, &mut heard).await {
                 // An interim answer (RFC 2326 §11.3.1): the one that counts is yet to come.
-                Ok(Item::Response(response)) if (100..200).contains(&response.status) => continue,
+                Ok(Item::Response(response)) if (100..200).contains(&response.status) => {
+                    aside += 1;
+                    continue;
+                }
                 Ok(Item::Response(response)) => response,
                 Ok(Item::Data { channel, payload }) => {
+                    packets += 1;
                     self.put_aside(Frame { arrived: Instant::now(), channel, payload });
                     continue;
                 }
-                Ok(Item::Request(_) | Item::Junk(_)) => continue,
+                Ok(Item::Request(_)) => {
+                    aside += 1;
+                    continue;
+                }
+                Ok(Item::Junk(_)) => {
+                    packets += 1;
+                    continue;
+                }
                 // What looked like a repetition, or broke off, is all there is.
                 Err(failure) => match doubtful.take().or_else(|| self.last_words(body_awaited, &failure)) {
                     Some(response) => response,
@@ -246,10 +272,15 @@ impl Channel {
             }
             // An echo of our own request must not be answered: its echo would pass for an answer.
             Item::Request(_) if !self.has_answered() => self.junk += 1,
-            Item::Request(request) if self.replies < MOST_REPLIES => {
-                self.replies += 1;
-                let reply = request.reply();
-                self.send(&reply, limit).await?;
+            Item::Request(request) => {
+                self.requests += 1;
+                if self.requests > MOST_REQUESTS {
+                    return Err(Failure { kind: ErrorKind::Device, heard: true });
+                }
+                if self.requests <= MOST_REPLIES {
+                    let reply = request.reply();
+                    self.send(&reply, limit).await?;
+                }
             }
             _ => {}
         }

@@ -368,6 +368,7 @@ fn in_words(failure: Failure) -> &'static str {
         ErrorKind::Closed => "the connection was closed without an answer",
         ErrorKind::TooLarge => "the answer is larger than the limit",
         ErrorKind::Protocol => "the answer is not RTSP",
+        ErrorKind::Device => "the device sends other messages without end and no answer",
         ErrorKind::Interrupted => "the scan was interrupted",
         _ => "the connection failed",
     }

@@ -67,7 +67,7 @@ pub struct Seen {
     pub packets: u64,
     /// Payload bytes.
     pub bytes: u64,
-    /// Frames, whole or not.
+    /// Frames whose beginning came, whole or not.
     pub frames: u64,
     /// Key frames, whole or not.
     pub keyframes: u64,
@@ -86,6 +86,7 @@ struct Frame {
     bytes: usize,
     picture: bool,
     begun: bool,
+    counted: bool,
     key: bool,
     damaged: bool,
     complete: bool,
@@ -269,7 +270,8 @@ impl Meter {
         frame.bytes += bytes;
         frame.damaged |= lost > 0;
         frame.begun |= seen.begins;
-        if seen.picture && !std::mem::replace(&mut frame.picture, true) {
+        frame.picture |= seen.picture;
+        if frame.picture && frame.begun && !std::mem::replace(&mut frame.counted, true) {
             self.seen.frames += 1;
         }
         let key = seen.key || seen.intra && self.sets_before;
@@ -384,6 +386,25 @@ impl Meter {
         }
     }
 
+    /// The same, taken out.
+    pub fn take_picture(&mut self) -> Option<Picture> {
+        match &mut self.inner {
+            Some(inner) => inner.take_picture(),
+            None => self.pictures.as_mut()?.take_last(),
+        }
+    }
+
+    /// Bytes of the stream that are held.
+    pub fn held(&self) -> usize {
+        self.inner.as_ref().map_or(0, Inner::held) + self.pictures.as_ref().map_or(0, Pictures::held)
+    }
+
+    /// Gathers no more pictures; frames are counted and timed as before.
+    pub fn stop_gathering(&mut self) {
+        self.pictures.iter_mut().for_each(Pictures::stop);
+        self.inner.iter_mut().for_each(Inner::stop);
+    }
+
     /// Where what came contradicts what was declared, in words for the operator.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -425,6 +446,7 @@ impl Frame {
             bytes: 0,
             picture: false,
             begun: false,
+            counted: false,
             key: false,
             damaged: false,
             complete: false,

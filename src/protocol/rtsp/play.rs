@@ -340,7 +340,7 @@ impl<'c> Playing<'c> {
         self.ended = match failure.kind {
             ErrorKind::Timeout => return,
             ErrorKind::Interrupted => Some(Ended::Interrupted),
-            ErrorKind::Protocol | ErrorKind::TooLarge => Some(Ended::Garbage),
+            ErrorKind::Protocol | ErrorKind::TooLarge | ErrorKind::Device => Some(Ended::Garbage),
             _ => Some(Ended::Closed),
         };
     }

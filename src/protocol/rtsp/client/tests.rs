@@ -527,3 +527,41 @@ async fn a_description_without_a_length_is_not_waited_for() {
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
+
+/// Something comes without end in place of the answer to DESCRIBE, faster than any clock moves: so much of it is read, and
+/// the device's requests are answered no more than so often.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_talks_instead_of_answering_is_given_up() {
+    let frame = b"$\x00\x00\x04\x80\x60\x00\x01";
+    for (again, most) in [
+        (&b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"[..], 65),
+        (b"RTSP/1.0 100 Continue\r\n\r\n", 65),
+        (frame, 20_001),
+        (b"\x01\x02\x03\x04\r\n", 175_000),
+    ] {
+        let net = FakeNet::new();
+        let sent = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = sent.clone();
+        net.serve(AT, move |_, mut stream| {
+            let count = count.clone();
+            async move {
+                let mut question = [0; 4096];
+                let _ = stream.read(&mut question).await;
+                let _ = stream.write_all(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n").await;
+                let _ = stream.read(&mut question).await;
+                while stream.write_all(again).await.is_ok() {
+                    count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+        });
+        let host = host(&net, &[]);
+        let mut client = Client::new(&host, 554, false);
+        let error = client.describe("/live").await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Device | ErrorKind::Protocol), "{error:?}");
+        assert_eq!(error.status, None);
+        client.disconnect();
+        // What one buffer of a connection holds is on its way besides.
+        let (sent, room) = (sent.load(std::sync::atomic::Ordering::Relaxed), (1 << 17) / again.len());
+        assert!(sent <= most + room, "{again:?}: {sent}");
+    }
+}

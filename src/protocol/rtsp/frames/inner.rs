@@ -6,7 +6,7 @@ use crate::media::describe::Seen;
 use crate::media::ts;
 
 /// Bytes of a transport stream kept to look into: some seconds at the rates of cameras.
-const MAX_KEPT: usize = 4 << 20;
+const MAX_KEPT: usize = 2 << 20;
 
 /// What came of a transport stream.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(super) struct Inner {
     looked_at: usize,
     seen: Seen,
     key_at: Option<Duration>,
+    is_stopped: bool,
 }
 
 impl Inner {
@@ -26,7 +27,7 @@ impl Inner {
     /// Takes a payload: whole packets of 188 bytes, in order. It is looked into whenever half as much again has come, so
     /// that every byte is read a few times at most.
     pub(super) fn push(&mut self, payload: &[u8], arrived: Duration) {
-        if self.bytes.len() + payload.len() > MAX_KEPT {
+        if self.is_stopped || self.bytes.len() + payload.len() > MAX_KEPT {
             return;
         }
         self.bytes.extend_from_slice(payload);
@@ -42,6 +43,21 @@ impl Inner {
         if self.seen.key {
             self.key_at.get_or_insert(at);
         }
+    }
+
+    /// Bytes held, and once more while they are looked into.
+    pub(super) fn held(&self) -> usize {
+        2 * self.bytes.len() + self.seen.picture.as_ref().map_or(0, |picture| picture.bytes.len())
+    }
+
+    /// Takes the picture out of what the last look showed.
+    pub(super) fn take_picture(&mut self) -> Option<crate::media::picture::Picture> {
+        self.seen.picture.take()
+    }
+
+    /// Takes nothing more.
+    pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
     }
 
     /// What the last look showed.

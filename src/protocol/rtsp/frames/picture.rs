@@ -12,8 +12,10 @@ use crate::media::rtp::Packet;
 use crate::media::{h264, h265, jpeg, mpeg4, nal};
 use crate::model::VideoCodec;
 
-/// Bytes one frame may have.
-const MAX_FRAME: usize = 4 << 20;
+/// Bytes one frame may have: key frames of 12 megapixels stay below.
+const MAX_FRAME: usize = 2 << 20;
+/// A picture of more bytes is kept, and none after it looked for.
+const LARGE: usize = 128 << 10;
 /// Times a depacketizer that gave up is begun anew.
 const MAX_RESTARTS: u32 = 64;
 
@@ -50,6 +52,10 @@ impl Pictures {
 
     /// Takes the next packet in order, with its timestamp unwrapped and how many packets were lost before it.
     pub(super) fn push(&mut self, packet: &Packet<'_>, timestamp: i64, lost: u64) {
+        // One large picture does.
+        if matches!(self.maker, Maker::Nothing) || self.last.as_ref().is_some_and(|p| p.bytes.len() > LARGE) {
+            return;
+        }
         self.gathered += packet.payload.len();
         if self.gathered > MAX_FRAME {
             self.restart();
@@ -141,6 +147,20 @@ impl Pictures {
 
     pub(super) fn last(&self) -> Option<&Picture> {
         self.last.as_ref()
+    }
+
+    pub(super) fn take_last(&mut self) -> Option<Picture> {
+        self.last.take()
+    }
+
+    /// Bytes held: of the frame that is gathered, which is copied when it is whole, and of the last picture.
+    pub(super) fn held(&self) -> usize {
+        2 * self.gathered + self.last.as_ref().map_or(0, |picture| picture.bytes.len())
+    }
+
+    /// Gathers no more; what is there is forgotten.
+    pub(super) fn stop(&mut self) {
+        (self.maker, self.gathered, self.last) = (Maker::Nothing, 0, None);
     }
 }
 

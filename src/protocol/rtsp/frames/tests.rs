@@ -444,3 +444,21 @@ fn frames_of_an_unknown_codec_are_counted() {
     assert!(meter.enough(Duration::from_secs(2)) && !meter.tells_key_frames());
     assert_eq!(meter.video().unwrap().measured_fps, Some(10.0));
 }
+
+/// NAL units of one byte that claim to be slices, and fragments whose beginning never comes, thirty times a second.
+#[test]
+fn what_has_no_slice_header_is_no_frame() {
+    for (encoding, payload) in [
+        ("H264", &[0x65][..]),
+        ("H264", &[0x41]),
+        ("H264", &[0x7c, 0x05, 1, 2, 3]),
+        ("H265", &[19 << 1, 1]),
+        ("H265", &[49 << 1, 1, 19, 1, 2, 3]),
+        ("JPEG", &[0, 0, 0, 0, 1, 60, 80, 60]),
+    ] {
+        let frames = vec![vec![payload.to_vec()]; 60];
+        let meter = measure(&media(encoding, ""), &Sender::send(&frames, 30.0));
+        assert_eq!((meter.seen().frames, meter.seen().packets), (0, 60), "{encoding} {payload:x?}");
+        assert_eq!(meter.seen().first_frame, None);
+    }
+}

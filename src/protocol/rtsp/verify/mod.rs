@@ -11,6 +11,7 @@ use crate::media::picture::Picture;
 use crate::model::options::Ffprobe;
 use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, Way};
 use crate::probe::HostContext;
+use crate::probe::memory::Kept;
 use crate::protocol::ffprobe;
 use ways::Proof;
 
@@ -24,7 +25,7 @@ pub async fn verify(
     client: &mut Client,
     path: &str,
     mut stream: Stream,
-) -> (Stream, Option<Picture>) {
+) -> (Stream, Option<Kept<Picture>>) {
     client.transcript.take();
     let mut outcome = ways::play(host, client, path).await;
     if matches!(&outcome, Err(error) if error.kind == ErrorKind::Busy) && host.time_left() > BUSY_PAUSE {
@@ -39,11 +40,11 @@ pub async fn verify(
         stream.open = Some(false);
     }
     match outcome {
-        Ok(proof) => {
-            let picture = proof.meter.picture().cloned();
+        Ok(mut proof) => {
+            let (picture, room) = (proof.meter.take_picture(), proof.room.take());
             take(&mut stream, proof);
             second_opinion(host, &mut stream, picture.as_ref()).await;
-            (stream, picture)
+            (stream, picture.map(|picture| Kept::new(picture, room)))
         }
         Err(error) => {
             stream.status = match error.kind {

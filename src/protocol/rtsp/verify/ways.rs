@@ -1,5 +1,6 @@
 //! The ways a stream is tried before it is said to bring nothing: as players try them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 use super::tracks::Tracks;
 use crate::model::{ErrorKind, LadderStep, Step, Transport, Way};
 use crate::probe::HostContext;
+use crate::probe::memory::Room;
 use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::frames::Meter;
@@ -16,6 +18,10 @@ use crate::protocol::rtsp::sdp::{Media, Session};
 /// Once frames flow, a key frame is waited for this much longer than the measuring takes: some cameras send one every
 /// ten seconds, and that is worth a word but not the wait.
 const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long room for a key frame is waited for while its stream plays. Without it the stream is measured, and has no
+/// picture.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Streams of one port that no other way could help: after so many the others are not tried in other ways.
 const MOST_IN_VAIN: u32 = 2;
@@ -32,6 +38,8 @@ pub struct Lessons {
 /// What playing a stream showed.
 pub(super) struct Proof {
     pub meter: Meter,
+    /// The room its picture takes.
+    pub room: Option<Arc<Room>>,
     /// The sound beside a picture.
     pub sound: Option<Meter>,
     /// Whether it is sound that was proved.
@@ -168,8 +176,14 @@ async fn attempt_once(
     let mut playing = Playing::start(client, &described, &tracks.to_play, options).await?;
     let mut measured = Measuring::of(&tracks);
     let began = Instant::now();
-    while let Some(packet) = playing.next(measured.deadline(host, began, patience)).await {
+    let (mut room, mut waited) = (host.memory.room(), Duration::ZERO);
+    while let Some(packet) = playing.next(measured.deadline(host, began + waited, patience)).await {
         measured.push(packet.media, &packet.payload, packet.arrived.saturating_duration_since(began));
+        let before = Instant::now();
+        if room.fit(measured.meter.held(), host.deadline.min(before + ROOM_PATIENCE)).await.is_err() {
+            measured.meter.stop_gathering();
+        }
+        waited += before.elapsed();
         if measured.meter.enough(host.options.measure_time) {
             break;
         }
@@ -180,10 +194,12 @@ async fn attempt_once(
     let heard = measured.sound.as_ref().is_some_and(|(at, _)| playing.media().any(|media| media == *at));
     playing.stop().await;
     let (meter, sound) = measured.finish();
+    room.shrink(meter.picture().map_or(0, |picture| picture.bytes.len()));
     let until_packets: Vec<LadderStep> =
         client.ladder().steps().iter().copied().filter(|s| s.step < Step::Rtp).collect();
     Ok(Proof {
         meter,
+        room: Some(Arc::new(room)),
         sound: sound.filter(|_| heard),
         is_sound: tracks.proved.video.is_none(),
         transport,
