@@ -1,8 +1,9 @@
 //! A network full of simulated cameras, for measuring: every `step`th address from `first` answers ARP with a MAC address
-//! of its own maker, RTSP on port 554 and a web page on port 80. It is meant for a network namespace of its own; see
+//! of its own maker, RTSP on port 554 and a web page on port 80; where `first` has a `!` before it, the hosts are hostile
+//! instead, in turn: they take connections and say nothing, write without end, or write a byte a second. It is meant for a network namespace of its own; see
 //! `benches/network/run.py`, which routes the addresses to it.
 //!
-//! `population INTERFACE FIRST COUNT STEP [FIRST COUNT STEP]…` prints `ready` and serves until it is stopped.
+//! `population INTERFACE [!]FIRST COUNT STEP [[!]FIRST COUNT STEP]…` prints `ready` and serves until it is stopped.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -71,8 +72,28 @@ const MAKERS: [Maker; 4] = [
     },
 ];
 
-/// The cameras' addresses, each with the number of its maker.
-type Population = HashMap<Ipv4Addr, usize>;
+/// What a hostile host does with who connects.
+#[derive(Debug, Clone, Copy)]
+enum Hostility {
+    /// Nothing.
+    Tarpit,
+    /// Writes without end.
+    Flood,
+    /// Writes a byte a second.
+    Drip,
+}
+
+const HOSTILITIES: [Hostility; 3] = [Hostility::Tarpit, Hostility::Flood, Hostility::Drip];
+
+/// A host: the number of its maker, or what it does.
+#[derive(Debug, Clone, Copy)]
+enum Host {
+    Camera(usize),
+    Hostile(Hostility),
+}
+
+/// The hosts by their addresses.
+type Population = HashMap<Ipv4Addr, Host>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -94,25 +115,55 @@ pub async fn serve(interface: &str, ranges: &[String]) {
     tokio::join!(
         answer_arp(&*link, &population),
         accept(rtsp, move |stream| {
-            let (cameras, maker) = (cameras.clone(), maker_of(&there, &stream));
+            let (cameras, host) = (cameras.clone(), host_of(&there, &stream));
             tokio::spawn(async move {
                 // A client that goes away ends its session and nothing else.
-                let _ = fleet::rtsp::serve(stream, &cameras[maker], &Seen::default()).await;
+                let _ = match host {
+                    Host::Camera(maker) => fleet::rtsp::serve(stream, &cameras[maker], &Seen::default()).await,
+                    Host::Hostile(how) => torment(stream, how).await,
+                };
             });
         }),
         accept(http, move |stream| {
-            let maker = &MAKERS[maker_of(&here, &stream)];
+            let host = host_of(&here, &stream);
             tokio::spawn(async move {
-                let _ = serve_page(stream, maker).await;
+                let _ = match host {
+                    Host::Camera(maker) => serve_page(stream, &MAKERS[maker]).await,
+                    Host::Hostile(how) => torment(stream, how).await,
+                };
             });
         }),
     );
 }
 
-fn addresses(range: &[String]) -> Vec<(Ipv4Addr, usize)> {
-    let first = u32::from(range[0].parse::<Ipv4Addr>().unwrap());
+fn addresses(range: &[String]) -> Vec<(Ipv4Addr, Host)> {
+    let is_hostile = range[0].starts_with('!');
+    let first = u32::from(range[0].trim_start_matches('!').parse::<Ipv4Addr>().unwrap());
     let (count, step): (u32, u32) = (range[1].parse().unwrap(), range[2].parse().unwrap());
-    (0..count).map(|n| (Ipv4Addr::from(first + n * step), n as usize % MAKERS.len())).collect()
+    let host = |n: usize| match is_hostile {
+        true => Host::Hostile(HOSTILITIES[n % HOSTILITIES.len()]),
+        false => Host::Camera(n % MAKERS.len()),
+    };
+    (0..count).map(|n| (Ipv4Addr::from(first + n * step), host(n as usize))).collect()
+}
+
+/// Keeps a client for as long as it stays.
+async fn torment(mut stream: TcpStream, how: Hostility) -> std::io::Result<()> {
+    let mut heard = [0; 4096];
+    loop {
+        match how {
+            Hostility::Tarpit => {
+                if stream.read(&mut heard).await? == 0 {
+                    return Ok(());
+                }
+            }
+            Hostility::Flood => stream.write_all(&[b'a'; 4096]).await?,
+            Hostility::Drip => {
+                stream.write_all(b"a").await?;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        }
+    }
 }
 
 fn camera(maker: &Maker, clip: &Arc<Clip>) -> Camera {
@@ -120,11 +171,12 @@ fn camera(maker: &Maker, clip: &Arc<Clip>) -> Camera {
     maker.paths.iter().fold(any, |camera, path| camera.stream(path, clip, None))
 }
 
-fn maker_of(population: &Population, stream: &TcpStream) -> usize {
-    match stream.local_addr() {
-        Ok(SocketAddr::V4(here)) => population.get(here.ip()).copied().unwrap_or_default(),
-        _ => 0,
-    }
+fn host_of(population: &Population, stream: &TcpStream) -> Host {
+    let host = match stream.local_addr() {
+        Ok(SocketAddr::V4(here)) => population.get(here.ip()).copied(),
+        _ => None,
+    };
+    host.unwrap_or(Host::Camera(0))
 }
 
 fn listen(port: u16) -> TcpListener {
@@ -191,8 +243,12 @@ async fn answer_arp(link: &dyn Link, population: &Population) {
 fn reply_to(frame: &[u8], population: &Population) -> Option<[u8; 42]> {
     let mut reply: [u8; 42] = frame.get(..42)?.try_into().unwrap();
     let ip: [u8; 4] = frame[38..42].try_into().unwrap();
-    let maker = *population.get(&Ipv4Addr::from(ip)).filter(|_| frame[20..22] == [0, 1])?;
-    let oui = MAKERS[maker].oui;
+    let host = *population.get(&Ipv4Addr::from(ip)).filter(|_| frame[20..22] == [0, 1])?;
+    let oui = match host {
+        Host::Camera(maker) => MAKERS[maker].oui,
+        // Locally administered: nobody's.
+        Host::Hostile(_) => [0x02, 0, 0],
+    };
     let mac = [oui[0], oui[1], oui[2], ip[1], ip[2], ip[3]];
     reply[..6].copy_from_slice(&frame[6..12]);
     reply[6..12].copy_from_slice(&mac);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::identify;
 use crate::model::{
     Device, DeviceState, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, Protocol,
-    ScanEvent, Service, StageError, Stream, StreamStatus,
+    ScanEvent, Service, StageError, Stream, StreamStatus, Transport,
 };
 
 /// The most a single address can make us keep of each list; more is an attack or a mistake.
@@ -96,6 +96,7 @@ impl Registry {
                 }
             }
             FindingKind::Service(service) => host.merge_service(service),
+            FindingKind::Refuses(port) => host.services.retain(|s| (s.transport, s.port) != (Transport::Tcp, port)),
             FindingKind::Evidence(evidence) => push_new(&mut host.evidence, evidence),
             FindingKind::StreamHint(_) => {}
             FindingKind::Stream(stream) => host.merge_stream(*stream),

@@ -28,11 +28,13 @@ SCANNER, CAMERAS = (f"camscan-bench-{os.getpid()}-{role}" for role in ("scanner"
 NET16, NET24, LIVE = "10.99.0.0/16", "10.99.7.0/24", "10.99.7.10-209"
 # First address, how many, and the step from one to the next: the cameras of the /24, and the others.
 SMALL, LARGE = ("10.99.7.10", 200, 1), ("10.99.64.1", 1000, 31)
+# A small network of its own: cameras, and hosts that take connections and say nothing, too much or too little.
+NET_HOSTILE, AMONG, HOSTILE = "10.98.8.0/24", ("10.98.8.10", 34, 3), ("10.98.8.131", 6, 7)
 PORTS = "554,80,443,8000,8554,8080,8443,8899,2020,37777,34567,88"
 NOBODY = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--regid=65534", "--clear-groups"]
 CAMSCAN = os.environ.get("CAMSCAN", str(ROOT / "target/release/camscan"))
 POPULATION = os.environ.get("POPULATION", str(ROOT / "target/release/examples/population"))
-ADDRESS = re.compile(r"10\.99\.\d+\.\d+")
+ADDRESS = re.compile(r"10\.9[89]\.\d+\.\d+")
 
 
 def addresses(first, count, step):
@@ -42,6 +44,7 @@ def addresses(first, count, step):
 
 CAMERAS_24 = set(addresses(*SMALL))
 CAMERAS_16 = CAMERAS_24 | set(addresses(*LARGE))
+CAMERAS_AMONG = set(addresses(*AMONG))
 # Every fourth camera has one stream, the others have two.
 FIFTY = sorted(CAMERAS_24 & set(addresses("10.99.7.12", 50, 4)))
 
@@ -75,10 +78,12 @@ class Network:
             do(name, "ip link set lo up")
         do(SCANNER, f"ip link add wire type veth peer name wire netns {CAMERAS}")
         do(SCANNER, "ip addr add 10.99.0.1/16 dev wire")
+        do(SCANNER, "ip addr add 10.98.8.1/24 dev wire")
         do(SCANNER, "ip link set wire up")
         # The kernel answers ARP for no address; the simulator does, with a MAC address for each.
         do(CAMERAS, "sysctl -qw net.ipv4.conf.wire.arp_ignore=8")
         do(CAMERAS, "ip addr add 10.99.255.254/16 dev wire")
+        do(CAMERAS, "ip addr add 10.98.8.254/24 dev wire")
         do(CAMERAS, "ip link set wire up")
         # Frames to those MAC addresses are taken as if they were the interface's own.
         # The wire carries when both ends have been up for a moment.
@@ -93,10 +98,13 @@ class Network:
                     "net.ipv4.icmp_msgs_per_sec=100000 net.ipv4.icmp_msgs_burst=10000")
         # The cameras answer; they never ask, which would give them all the kernel's own MAC address.
         mac = subprocess.run(within(SCANNER, ["cat", "/sys/class/net/wire/address"]), capture_output=True, text=True)
-        do(CAMERAS, f"ip neigh add 10.99.0.1 lladdr {mac.stdout.strip()} dev wire nud permanent")
-        routes = "".join(f"route add local {ip}/32 dev lo\n" for ip in sorted(CAMERAS_16))
+        for scanner in ("10.99.0.1", "10.98.8.1"):
+            do(CAMERAS, f"ip neigh add {scanner} lladdr {mac.stdout.strip()} dev wire nud permanent")
+        served = CAMERAS_16 | CAMERAS_AMONG | set(addresses(*HOSTILE))
+        routes = "".join(f"route add local {ip}/32 dev lo\n" for ip in sorted(served))
         subprocess.run(within(CAMERAS, ["ip", "-batch", "-"]), input=routes, text=True, check=True)
-        ranges = [str(word) for each in (SMALL, LARGE) for word in each]
+        hostile = ("!" + HOSTILE[0], *HOSTILE[1:])
+        ranges = [str(word) for each in (SMALL, LARGE, AMONG, hostile) for word in each]
         command = within(CAMERAS, [POPULATION, "wire", *ranges])
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if "ready" not in self.server.stdout.readline():
@@ -222,14 +230,20 @@ def version(case):
 
 
 def sweep(case):
-    ours = case.time("ARP sweep of the /16: camscan --methods arp --ports none",
-                     as_root(*camscan(NET16, "--methods", "arp", "--ports", "none", "--all")), CAMERAS_16, hosts)
-    theirs = case.time("ARP sweep of the /16: arp-scan -B 100M",
+    arp = ["--methods", "arp", "--ports", "none", "--all"]
+    ours = case.time("ARP sweep of the /16 at the usual 10,000 a second: camscan --methods arp --ports none",
+                     as_root(*camscan(NET16, *arp)), CAMERAS_16, hosts)
+    theirs = case.time("ARP sweep of the /16 at 10,000 a second: arp-scan -i 100u",
+                       as_root("arp-scan", "-I", "wire", "-i", "100u", "-q", "-x", NET16), CAMERAS_16, printed)
+    case.ratio("ARP sweep against arp-scan at the same rate", ours, theirs, 1.1)
+    ours = case.time("ARP sweep of the /16 as fast as can be: camscan --rate max",
+                     as_root(*camscan(NET16, *arp, "--rate", "max")), CAMERAS_16, hosts)
+    theirs = case.time("ARP sweep of the /16 as fast as can be: arp-scan -B 100M",
                        as_root("arp-scan", "-I", "wire", "-B", "100M", "-q", "-x", NET16), CAMERAS_16, printed)
     case.time("port 554 of the /16: masscan --rate 100000 --wait 1",
               as_root("masscan", "-e", "wire", "--adapter-ip", "10.99.0.2", "--router-mac", "02-00-00-00-00-01",
                       "--rate", "100000", "--wait", "1", "-p", "554", NET16), CAMERAS_16, printed)
-    case.ratio("ARP sweep against arp-scan", ours, theirs, 0.5)
+    case.ratio("ARP sweep against arp-scan, both as fast as can be", ours, theirs, 0.5)
 
 
 def ports_of(case, who, what, run_as, methods, nmap, targets, goal):
@@ -296,6 +310,28 @@ def frames(case):
     case.judge("50 streams proved", took, "s", 3)
 
 
+def dropped(case):
+    """What comes by UDP is dropped, not refused: nothing says that nobody listens."""
+    drop = "table inet dropped { chain input { type filter hook input priority 0; udp sport 1-65535 drop; }; }"
+    subprocess.run(within(CAMERAS, ["nft", "-f", "-"]), input=drop, text=True, check=True)
+    what = "UDP dropped: 12 ports x 256 addresses, 200 live"
+    ports_of(case, what, what, as_root, "arp", "-sS", NET24, 0.5)
+    what = "UDP dropped: 12 ports x 200 addresses, all live"
+    ports_of(case, what, what, as_root, "arp", "-sS", LIVE, None)
+    case.time("UDP dropped: one host, by ARP", as_root(*camscan(min(CAMERAS_24), "--methods", "arp", "--ports", PORTS,
+              "--verify", "describe")), {min(CAMERAS_24)}, with_streams("described"))
+    case.time("UDP dropped: the /24, streams described, by ARP alone",
+              as_root(*camscan(NET24, "--verify", "describe", "--methods", "arp")), CAMERAS_24,
+              with_streams("described"))
+    do(CAMERAS, "nft delete table inet dropped")
+
+
+def hostile(case):
+    took = case.time("a /24 of 34 cameras and 6 hostile hosts: camscan --verify frames",
+                     as_root(*camscan(NET_HOSTILE)), CAMERAS_AMONG, with_streams("streaming"))
+    case.judge("a /24 of 40 hosts, 6 of them hostile, frames verified", took, "s", 15)
+
+
 def silence(case):
     do(SCANNER, "ip addr add 172.16.0.1/12 dev wire")
     command = as_root("/usr/bin/time", "-f", "KIB %M", *camscan("172.16.0.0/12", "--methods", "arp", "--ports", "none"))
@@ -305,7 +341,7 @@ def silence(case):
     do(SCANNER, "ip addr del 172.16.0.1/12 dev wire")
 
 
-CASES = {f.__name__: f for f in (version, sweep, ports, connect, live, small, large, frames, silence)}
+CASES = {f.__name__: f for f in (version, sweep, ports, dropped, connect, live, small, large, frames, hostile, silence)}
 
 
 def machine():

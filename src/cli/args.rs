@@ -223,8 +223,9 @@ pub struct PaceArgs {
     /// Hosts inspected at once.
     #[arg(short = 'j', long, value_name = "N")]
     pub concurrency: Option<String>,
-    /// Packets and connections a second, at most.
-    #[arg(long, value_name = "N")]
+    /// Packets and connections a second, at most; `max` for all the machine can do. Unless given, broadcasts and SYN frames
+    /// keep to 10000 a second.
+    #[arg(long, value_name = "N|max")]
     pub rate: Option<String>,
     /// End the scan after this time, with what it has.
     #[arg(long, value_name = "TIME")]

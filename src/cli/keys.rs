@@ -12,7 +12,7 @@ use crate::model::{Method, Verify};
 use super::fail_on::FailOn;
 use super::problem::Problem;
 use super::targets::TargetWord;
-use super::values::{count, duration, number, one_of, optional, path, ports, switch};
+use super::values::{count, duration, number, one_of, optional, path, ports, rate, switch};
 
 /// How many values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +188,7 @@ keys! {
     /// Connections to one host at once.
     PER_HOST: usize = "per_host", One, "4", count::<1, 64>;
     /// Packets and connections a second.
-    RATE: Option<u32> = "rate", One, "none", |t| optional(t, number::<1, 10_000_000>);
+    RATE: Option<u32> = "rate", One, "none", |t| optional(t, rate);
 
     /// What goes to standard output.
     FORMAT: Option<Format> = "format", One, "auto", format;

@@ -61,6 +61,17 @@ pub fn number<const MIN: u32, const MAX: u32>(text: &str) -> Result<u32, Problem
     }
 }
 
+/// A whole number from 1 to 10,000,000, or `max`, which is [`u32::MAX`].
+///
+/// # Errors
+/// When it is neither.
+pub fn rate(text: &str) -> Result<u32, Problem> {
+    if text == "max" {
+        return Ok(u32::MAX);
+    }
+    number::<1, 10_000_000>(text).map_err(|problem| problem.hint("`max` is as fast as the machine can, `none` gentle"))
+}
+
 /// As [`number`], for what counts things in memory.
 ///
 /// # Errors

@@ -35,6 +35,8 @@ pub enum FindingKind {
     Address(IpAddr),
     /// A service was found or more became known of it; merged by port, transport and protocol.
     Service(Service),
+    /// A TCP port refuses connections: what was announced to be there is not.
+    Refuses(u16),
     /// A source's word on a fact.
     Evidence(Evidence),
     /// A stream address the device announced, to be analysed first; no fact of the report by itself.

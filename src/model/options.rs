@@ -124,7 +124,8 @@ pub struct ScanPlan {
     pub interfaces: Vec<String>,
     /// Hosts inspected at once.
     pub concurrency: usize,
-    /// Packets and connections per second at most; none means as fast as is safe.
+    /// Packets and connections a second at most. None: broadcasts and SYN frames keep to 10,000 a second, and connections
+    /// to what the hosts bear; [`u32::MAX`]: nothing but the machine limits them.
     pub rate: Option<u32>,
     /// How long the multicast questions are repeated and answers awaited.
     pub discovery_time: Duration,

@@ -37,6 +37,7 @@ impl FindingKind {
             | FindingKind::Mac(_)
             | FindingKind::StatedMac(_)
             | FindingKind::Address(_)
+            | FindingKind::Refuses(_)
             | FindingKind::StreamHint(_)
             | FindingKind::LoginAttempts(_)
             | FindingKind::Done => {}

@@ -39,6 +39,8 @@ pub struct FakeLan {
     pub proxy: Option<MacAddr>,
     /// So many requests to each address get lost before one arrives.
     pub lost: usize,
+    /// The hosts answer so many requests a second together; of those that come faster, so many wait, and the rest is lost.
+    pub queue: Option<(u32, u32)>,
     /// Whether raw frames may be sent; without, there is the kernel's table.
     pub raw: bool,
     /// Rows the kernel's table holds; 0 means there is no table.
@@ -57,6 +59,10 @@ pub struct State {
     syns: Vec<SocketAddr>,
     table: HashMap<Ipv4Addr, Instant>,
     most_open: usize,
+    /// When each raw frame was sent, if there is a queue.
+    sent_at: Vec<Instant>,
+    /// How many wait in the queue, and when that was.
+    waiting: Option<(f64, Instant)>,
 }
 
 /// The kernel gives an address up after so long …
@@ -64,12 +70,27 @@ const GIVEN_UP: Duration = Duration::from_secs(3);
 /// … and may forget a living neighbour after so long.
 const FORGOTTEN: Duration = Duration::from_secs(30);
 
+impl State {
+    /// Whether a request that comes now is answered.
+    fn has_room(&mut self, queue: Option<(u32, u32)>) -> bool {
+        let Some((per_second, room)) = queue else { return true };
+        let now = Instant::now();
+        self.sent_at.push(now);
+        let (waiting, since) = self.waiting.unwrap_or((0.0, now));
+        let left = (waiting - (now - since).as_secs_f64() * f64::from(per_second)).max(0.0);
+        let is_taken = left < f64::from(room);
+        self.waiting = Some((if is_taken { left + 1.0 } else { left }, now));
+        is_taken
+    }
+}
+
 impl Default for FakeLan {
     fn default() -> Self {
         FakeLan {
             hosts: HashMap::new(),
             proxy: None,
             lost: 0,
+            queue: None,
             raw: true,
             room: 1024,
             ports: Box::new(|_, _| Port::Silent),
@@ -93,6 +114,14 @@ impl FakeLan {
     /// How often each address was asked for by a raw frame.
     pub fn asked(&self) -> HashMap<Ipv4Addr, usize> {
         self.state.lock().unwrap().asked.clone()
+    }
+
+    /// The most requests by raw frames within any such time, where there is a queue.
+    pub fn most_within(&self, time: Duration) -> usize {
+        let sent = &self.state.lock().unwrap().sent_at;
+        let from =
+            |start: &Instant| sent.partition_point(|at| *at < *start + time) - sent.partition_point(|at| at < start);
+        sent.iter().step_by(16).map(from).max().unwrap_or(0)
     }
 
     /// All connects, in their order.
@@ -234,7 +263,7 @@ impl FakeLink {
         let mut state = self.lan.state.lock().unwrap();
         let asked = state.asked.entry(target).or_default();
         *asked += 1;
-        if *asked <= self.lan.lost {
+        if *asked <= self.lan.lost || !state.has_room(self.lan.queue) {
             return;
         }
         for mac in [self.lan.hosts.get(&target).copied(), self.lan.proxy].into_iter().flatten() {

@@ -8,19 +8,19 @@ use tokio::time::Instant;
 /// The pace limit of a scan.
 #[derive(Debug)]
 pub struct Pace {
-    per_second: Option<u32>,
+    limit: Option<u32>,
     next: Mutex<Option<Instant>>,
 }
 
 impl Pace {
-    /// At most so many a second; none means no limit.
-    pub fn new(per_second: Option<u32>) -> Self {
-        Pace { per_second: per_second.filter(|&n| n > 0), next: Mutex::new(None) }
+    /// At most so many a second; none, like the largest number there is, means that nobody waits here.
+    pub fn new(limit: Option<u32>) -> Self {
+        Pace { limit: limit.filter(|&n| n > 0), next: Mutex::new(None) }
     }
 
     /// Waits for the turn of `count` sends. Up to 1/10 s of unused turns is kept, so that a burst after a pause is small.
     pub async fn turn(&self, count: u32) {
-        let Some(rate) = self.per_second else { return };
+        let Some(rate) = self.limit.filter(|&n| n < u32::MAX) else { return };
         let step = Duration::from_secs_f64(f64::from(count) / f64::from(rate));
         let at = {
             let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -33,9 +33,10 @@ impl Pace {
         tokio::time::sleep_until(at).await;
     }
 
-    /// The limit, sends a second.
+    /// What the user allows, sends a second; none where nothing was said, so that what reaches many devices at once keeps
+    /// to what is gentle.
     pub fn limit(&self) -> Option<u32> {
-        self.per_second
+        self.limit
     }
 }
 
@@ -57,9 +58,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_limit_never_waits() {
         let start = Instant::now();
-        let pace = Pace::new(None);
-        for _ in 0..1000 {
-            pace.turn(1).await;
+        for limit in [None, Some(u32::MAX)] {
+            let pace = Pace::new(limit);
+            for _ in 0..1000 {
+                pace.turn(1).await;
+            }
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
     }

@@ -22,7 +22,7 @@ use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
     Credential, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, MacAddr, ProbeOptions, Protocol,
-    Service, StageError, StreamStatus,
+    Service, StageError, StreamStatus, Transport,
 };
 use crate::net::{Dialer, Net};
 
@@ -68,6 +68,7 @@ struct Facts {
     services: Vec<Service>,
     hints: Vec<StreamHint>,
     open_ports: BTreeSet<u16>,
+    refused_ports: BTreeSet<u16>,
     /// What went wrong on ports of which it is not known yet what they speak.
     doubts: Vec<(u16, StageError)>,
     /// Ports that left a TLS handshake without an answer.
@@ -119,6 +120,9 @@ impl HostFacts {
                 }
                 self.news.notify_one();
             }
+            FindingKind::Refuses(port) => {
+                facts.services.retain(|s| (s.transport, s.port) != (Transport::Tcp, *port));
+            }
             FindingKind::StreamHint(h) => {
                 if let Some(known) = facts.hints.iter_mut().find(|k| k.url == h.url) {
                     known.learn(h);
@@ -151,6 +155,16 @@ impl HostFacts {
     /// Notes an open TCP port.
     pub fn note_open(&self, port: u16) {
         self.lock().open_ports.insert(port);
+    }
+
+    /// Notes a TCP port that refused.
+    pub fn note_refused(&self, port: u16) {
+        self.lock().refused_ports.insert(port);
+    }
+
+    /// The TCP ports that refused when they were asked.
+    pub fn refused_ports(&self) -> BTreeSet<u16> {
+        self.lock().refused_ports.clone()
     }
 
     /// Notes how long the host took to answer a connect or a SYN frame.

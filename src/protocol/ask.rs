@@ -24,6 +24,8 @@ pub const GRACE: Duration = Duration::from_millis(300);
 const ANSWERS_PER_SENDER: u32 = 256;
 /// Senders whose answers are read.
 const SENDERS: usize = 16_384;
+/// Between two questions to all devices of a network.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(1);
 /// The longest datagram.
 const DATAGRAM: usize = 65_535;
 /// Failures of a socket in a row before it is given up.
@@ -139,7 +141,10 @@ async fn ask_at(context: &DiscoveryContext, place: &Place, exchange: &dyn Exchan
     let start = Instant::now();
     let pause = context.plan.discovery_time / ROUNDS;
     for round in 0..ROUNDS {
-        for (to, datagram) in exchange.questions(place, round) {
+        for (number, (to, datagram)) in exchange.questions(place, round).into_iter().enumerate() {
+            if number > 0 {
+                sleep(BETWEEN_QUESTIONS).await;
+            }
             context.dialer.pace().turn(1).await;
             if let Err(error) = socket.send_to(&datagram, to).await {
                 tracing::debug!(interface = %place.name, %to, %error, "question not sent");

@@ -81,11 +81,31 @@ async fn look_at_all(host: &HostContext, ports: &[u16], place: &mut Place) {
     let host = &HostContext { deadline: host.deadline + later, ..host.clone() };
     analyse(host).await;
     hear_late(host, ports, place).await;
+    leave_out_refused(host, ports).await;
     if !host.cancel.is_cancelled() && host.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
         let message =
             format!("the host's time of {seconds} s was over before all was looked at; raise it with --host-timeout");
         host.error("host", ErrorKind::Timeout, message).await;
+    }
+}
+
+/// What is announced on a port that refuses is not there. Ports that were named last are asked for it.
+async fn leave_out_refused(host: &HostContext, ports: &[u16]) {
+    let unasked: Vec<u16> = {
+        let (open, refused) = (host.open_ports(), host.facts.refused_ports());
+        let is_asked = |port: &u16| ports.contains(port) || open.contains(port) || refused.contains(port);
+        announced(host).into_iter().filter(|port| !is_asked(port)).collect()
+    };
+    if !unasked.is_empty() && !host.is_over() {
+        caught(host, "ports", look_at_ports(host, &unasked)).await;
+    }
+    let refused = host.facts.refused_ports();
+    for service in host.services().into_iter().filter(|s| s.transport == Transport::Tcp && refused.contains(&s.port)) {
+        let at = SocketAddr::new(host.ip, service.port);
+        let message = format!("{at}: announced as {}, and refuses connections", service.protocol);
+        host.error("ports", ErrorKind::Refused, message).await;
+        host.say(FindingKind::Refuses(service.port)).await;
     }
 }
 
@@ -211,6 +231,7 @@ async fn look_at_ports(host: &HostContext, ports: &[u16]) {
         detect_in_turn(host, other_ports)
     );
     host.dialer.close_kept(host.ip);
+    outcomes.refused.iter().for_each(|port| host.facts.note_refused(*port));
     if outcomes.takes_any_port {
         let message = format!("takes connections on any port: {} of {} asked", outcomes.open.len(), outcomes.asked());
         host.error("ports", ErrorKind::Device, message).await;

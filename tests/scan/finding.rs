@@ -142,3 +142,30 @@ async fn a_second_address_of_a_camera_is_not_asked_again_and_a_camera_of_ipv6_al
     assert_eq!(streams(&outcome, "192.0.2.10").len(), 1);
     assert_eq!(outcome.device("fe80::20").streams[0].status, StreamStatus::Streaming);
 }
+
+/// A UPnP description that names web pages on ports where nobody listens, one of which is in the plan.
+#[tokio::test(start_paused = true)]
+async fn what_is_announced_on_a_port_that_refuses_is_no_service() {
+    for port in [80, 8081] {
+        let net = FakeNet::new();
+        let ip = "192.0.2.10";
+        Camera::new(ip).on(&net);
+        let located = format!("HTTP/1.1 200 OK\r\nLOCATION: http://{ip}:49152/d.xml\r\nST: upnp:rootdevice\r\n\r\n");
+        net.on_datagram(move |sent: &Sent| match sent.to.port() {
+            1900 => {
+                vec![(Duration::from_millis(20), format!("{ip}:1900").parse().unwrap(), located.clone().into_bytes())]
+            }
+            _ => Vec::new(),
+        });
+        pages(&net, &format!("{ip}:49152"), move |_| {
+            let page = format!("<root><device><presentationURL>http://{ip}:{port}/</presentationURL></device></root>");
+            http("200 OK", "", &page)
+        });
+        let outcome = scan(&net, every_method()).await;
+        let device = outcome.device(ip);
+        assert!(device.services.iter().all(|s| s.port != port), "{:#?}", device.services);
+        let said = format!("{ip}:{port}: announced as http, and refuses connections");
+        assert!(device.errors.iter().any(|e| e.message == said), "{:#?}", device.errors);
+        assert_eq!(device.streams[0].status, StreamStatus::Streaming);
+    }
+}

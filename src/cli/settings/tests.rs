@@ -198,7 +198,7 @@ fn nonsense_is_caught_before_a_packet_is_sent() {
     insta::assert_snapshot!(said("scan --timeout 5", &[]), @r#"--timeout: `5` is a duration without a unit / write 5s for seconds, 5ms for milliseconds or 5m for minutes"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_TIMEOUT", "0s")]), @r#"CAMSCAN_TIMEOUT: `0s` is no time at all / write at least 1ms"#);
     insta::assert_snapshot!(said("scan --concurrency 0", &[]), @r#"--concurrency: `0` is no whole number from 1 to 4096 / 0 would mean that nothing is ever done"#);
-    insta::assert_snapshot!(said("scan --rate fast", &[]), @r#"--rate: `fast` is no whole number from 1 to 10000000"#);
+    insta::assert_snapshot!(said("scan --rate fast", &[]), @r#"--rate: `fast` is no whole number from 1 to 10000000 / `max` is as fast as the machine can, `none` gentle"#);
     insta::assert_snapshot!(said("scan -p 9100", &[]), @r#"--ports: `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them"#);
     insta::assert_snapshot!(said("scan -p ,", &[]), @r#"--ports: no port is given / write a port (554) or a set: core, wide, all, none"#);
     insta::assert_snapshot!(said("scan rtsp://u:hunter2@cam1/live", &[]), @r#"TARGET: `rtsp://cam1/live` is a URL, not a target of a scan / one device or stream is looked at with `camscan probe URL`"#);

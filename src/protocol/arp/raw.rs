@@ -35,6 +35,10 @@ const ROUNDS: u32 = 3;
 const LARGE: u64 = 4096;
 /// Rounds in all, where each finds hosts that the ones before had missed.
 const MOST_ROUNDS: u32 = 5;
+/// More addresses than a /22 has: who was missed there once is looked for until a slower round finds nobody new.
+const WIDE: u64 = 1024;
+/// Frames a second at most from the first loss on.
+const SLOW: f64 = 5_000.0;
 
 /// Asks every address of the segment and says each host the moment it answers; the claims as they stand at the end.
 ///
@@ -132,10 +136,12 @@ impl Sweep<'_> {
                 break;
             }
             let found = believed.saturating_sub(before);
-            // More than one in a hundred had been missed: requests or answers get lost at this pace.
-            let is_lossy = round > 1 && found * 100 > believed;
+            // Who had been missed was asked too fast, or answered to too many at once. In a small network a few may as
+            // well have been asleep, and are asked often enough.
+            let is_wide = self.segment.addresses.len() > WIDE;
+            let is_lossy = round > 1 && found > 0 && (is_wide || found * 100 > believed);
             if is_lossy {
-                throttle.halve();
+                throttle.slow_down(SLOW);
             } else if round >= rounds {
                 break;
             }

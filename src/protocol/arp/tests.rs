@@ -28,6 +28,11 @@ struct Outcome {
 
 /// Sweeps `first..=last` from 10.0.0.1/16 by ARP and TCP.
 async fn sweep(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Method]) -> Outcome {
+    sweep_at(lan, first, last, methods, None).await
+}
+
+/// The same at a rate of the user's.
+async fn sweep_at(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Method], rate: Option<u32>) -> Outcome {
     let net: Arc<dyn Net> = Arc::new(lan.clone());
     let (findings, mut found) = mpsc::channel(100_000);
     let (warnings, mut warned) = mpsc::channel(100);
@@ -37,7 +42,7 @@ async fn sweep(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Met
         methods: methods.to_vec(),
         interfaces: vec![],
         concurrency: 1,
-        rate: None,
+        rate,
         discovery_time: Duration::from_secs(3),
         max_duration: None,
         all: true,
@@ -56,7 +61,7 @@ async fn sweep(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[Met
     };
     let context = DiscoveryContext {
         plan: Arc::new(plan),
-        dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 512, 4)),
+        dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(rate)), 512, 4)),
         net,
         interfaces: vec![eth0],
         cancel: CancellationToken::new(),
@@ -128,6 +133,32 @@ async fn requests_that_get_lost_are_repeated_as_long_as_it_helps() {
         // With all lost twice, no round tells that it is worth going on.
         assert_eq!(found.hosts.len(), if lost == 1 { 1000 } else { 0 }, "{lost} lost");
     }
+}
+
+/// A network whose devices answer so many requests a second together, and forget those that come faster.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_keep_up_is_asked_more_slowly_until_nobody_is_missing() {
+    let hosts = every(50, 1201);
+    for (per_second, rate) in [(20_000, None), (8_000, None), (60_000, Some(u32::MAX)), (8_000, Some(u32::MAX))] {
+        let lan = Arc::new(FakeLan { queue: Some((per_second, 64)), ..FakeLan::with(hosts.clone()) });
+        let found = sweep_at(&lan, [10, 0, 0, 2], [10, 0, 255, 254], &[Method::Arp], rate).await;
+        let missing = ips(&hosts).difference(&found.hosts).count();
+        println!("{per_second} a second, {rate:?}: {:?}", found.took);
+        assert_eq!(missing, 0, "{per_second} a second, {rate:?}: {:?}", found.took);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_in_use_bears_the_sweep_unless_the_user_wants_it_faster() {
+    let hosts = every(50, 1200);
+    let most = async |rate| {
+        let lan = Arc::new(FakeLan { queue: Some((1_000_000, 100_000)), ..FakeLan::with(hosts.clone()) });
+        let found = sweep_at(&lan, [10, 0, 0, 2], [10, 0, 255, 254], &[Method::Arp], rate).await;
+        assert_eq!(found.hosts, ips(&hosts));
+        lan.most_within(Duration::from_millis(100))
+    };
+    let (gentle, slow, fast) = (most(None).await, most(Some(500)).await, most(Some(u32::MAX)).await);
+    assert!((900..=1100).contains(&gentle) && slow <= 60 && fast > 20_000, "{gentle}, {slow}, {fast}");
 }
 
 #[tokio::test(start_paused = true)]
