@@ -1,6 +1,6 @@
 //! A video stream: what was declared about it, what was measured, and how far the proof got.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -17,6 +17,9 @@ pub struct Stream {
     pub protocol: Protocol,
     /// The transport its media came by.
     pub transport: Transport,
+    /// The multicast group and port its picture is sent to, where the device serves it by multicast alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multicast: Option<SocketAddr>,
     /// The recorder's channel, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<u32>,
@@ -69,6 +72,7 @@ impl Stream {
             url: url.into(),
             protocol,
             transport: Transport::Tcp,
+            multicast: None,
             channel: None,
             profile_name: None,
             profile_token: None,

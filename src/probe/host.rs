@@ -326,6 +326,13 @@ impl HostContext {
         }
     }
 
+    /// The index of the interface whose link the host is on; none when routers lie between, or it is this machine itself.
+    pub fn interface_of_link(&self) -> Option<u32> {
+        let interfaces = self.net.interfaces().ok()?;
+        let is_link = |i: &&crate::net::Interface| !i.loopback && !i.point_to_point && i.is_on_link(self.ip);
+        interfaces.iter().find(is_link).map(|i| i.index)
+    }
+
     /// The time left for this host.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

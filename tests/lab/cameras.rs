@@ -113,8 +113,10 @@ pub fn start(lab: &mut Lab) -> Vec<Place> {
         serve(lab, &address, &format!("44:19:b6:00:00:{:02x}", camera.number), camera.port, &arguments);
         places.push(Place::new(address, camera.expected()));
     }
-    // Sound alone is no picture, and a server of it no camera.
+    // Sound alone is a stream, and a server of it no camera.
     serve(lab, "10.77.0.16", "02:00:00:00:00:16", 554, &["/stream1", SOUND]);
-    places.push(Place::unlisted("10.77.0.16", json!({"kind": "other", "streams": []})));
+    let sound = json!({"protocol": "rtsp", "url": "rtsp://10.77.0.16:554/stream1", "status": "streaming", "error": null,
+                       "video": null, "audio": {"codec": "pcmu", "sample_rate_hz": 8000, "measured_kbps": 64.0}});
+    places.push(Place::unlisted("10.77.0.16", json!({"kind": "other", "streams": [sound]})));
     places
 }

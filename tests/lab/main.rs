@@ -20,6 +20,7 @@ mod network;
 mod ns;
 mod onvif;
 mod others;
+mod players;
 mod servers;
 
 use std::path::{Path, PathBuf};

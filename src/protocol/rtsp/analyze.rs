@@ -184,7 +184,8 @@ async fn prove(host: &HostContext, client: &mut Client, described: Vec<(String, 
             // A snapshot may take its time; what is proved stands before it.
             host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
         }
-        if host.options.snapshots.is_some() {
+        // Sound has no picture.
+        if host.options.snapshots.is_some() && stream.video.is_some() {
             if host.options.per_host == 1 {
                 // A picture may be fetched over HTTP, and this connection would stand in its way.
                 client.disconnect();

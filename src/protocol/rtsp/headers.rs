@@ -2,6 +2,7 @@
 //! loosely as devices write it. Pure.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::text;
@@ -136,6 +137,12 @@ pub struct Transport {
     pub ssrc: Option<u32>,
     /// Where it says its packets come from; nothing is sent there.
     pub source: Option<String>,
+    /// Whether it sends to a multicast group.
+    pub multicast: bool,
+    /// Where it sends to.
+    pub destination: Option<IpAddr>,
+    /// The multicast group's ports for RTP and RTCP.
+    pub port: Option<(u16, u16)>,
 }
 
 impl Transport {
@@ -155,6 +162,12 @@ impl Transport {
                 transport.ssrc = u32::from_str_radix(ssrc.trim_start_matches("0x"), 16).ok();
             } else if let Some(source) = parameter(part, "source") {
                 transport.source = text::clean_some(source);
+            } else if let Some(destination) = parameter(part, "destination") {
+                transport.destination = destination.parse().ok();
+            } else if let Some(ports) = parameter(part, "port") {
+                transport.port = pair(ports).filter(|p: &(u16, u16)| p.0 != 0);
+            } else if part.eq_ignore_ascii_case("multicast") {
+                transport.multicast = true;
             }
         }
         transport.tcp |= transport.interleaved.is_some();

@@ -4,7 +4,7 @@
 mod life;
 mod setup;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use futures::future::select_all;
@@ -35,6 +35,8 @@ pub struct MediaToPlay {
     pub is_extra: bool,
     /// What it is called in warnings: `sound`, `metadata`.
     pub name: &'static str,
+    /// The multicast group and port it is sent to by the description; the port may be 0.
+    pub group: Option<SocketAddr>,
 }
 
 /// How to play.
@@ -102,6 +104,8 @@ enum Carrier {
     /// The channel of its RTP.
     Interleaved(u8),
     Udp(Box<UdpPair>),
+    /// The group that was joined.
+    Multicast(SocketAddr, Box<UdpPair>),
 }
 
 /// A stream that plays. End it with [`Playing::stop`]; one that is merely dropped, or whose start is given up half-way,
@@ -111,6 +115,8 @@ pub struct Playing<'c> {
     described: Described,
     options: PlayOptions,
     transport: Transport,
+    /// The interface to join groups on, once unicast was refused.
+    multicast_on: Option<u32>,
     session: Option<Session>,
     /// Whether a SETUP is out that has not been answered.
     sets_up: bool,
@@ -211,6 +217,16 @@ impl<'c> Playing<'c> {
                         Transport::Udp => Transport::Tcp,
                     };
                 }
+                // Neither is served: then by multicast, which leads over the device's own link and no further.
+                Refusal::Transport(error)
+                    if playing.options.or_other && playing.multicast_on.is_none() && error.status == Some(461) =>
+                {
+                    let Some(interface) = playing.client.host.interface_of_link() else {
+                        let message = format!("{}; multicast only, and not on a link of this machine", error.message);
+                        return Err(RtspError { message, ..error });
+                    };
+                    (playing.multicast_on, playing.transport) = (Some(interface), Transport::Udp);
+                }
                 Refusal::Lost(_) if !restarted && !playing.client.host.is_over() => {
                     restarted = true;
                     playing.describe_anew().await?;
@@ -234,6 +250,7 @@ impl<'c> Playing<'c> {
             aggregate: described.base.control(options.session_control.as_deref()),
             described: described.clone(),
             transport: options.first,
+            multicast_on: None,
             options,
             client,
             controls: Vec::new(),
@@ -255,6 +272,15 @@ impl<'c> Playing<'c> {
     /// The transport the packets come by.
     pub fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// The multicast group a media comes from, if it does.
+    pub fn group(&self, media: usize) -> Option<SocketAddr> {
+        let track = self.tracks.iter().find(|t| t.media == media)?;
+        match track.carrier {
+            Carrier::Multicast(group, _) => Some(group),
+            Carrier::Udp(_) | Carrier::Interleaved(_) => None,
+        }
     }
 
     /// The indices of the media that were set up.
@@ -376,7 +402,9 @@ async fn arrival(channel: &mut Channel, tracks: &mut [Track], peer: IpAddr, limi
         .iter_mut()
         .enumerate()
         .filter_map(|(index, track)| match &mut track.carrier {
-            Carrier::Udp(pair) => Some(Box::pin(async move { (index, pair.receive(peer).await) })),
+            Carrier::Udp(pair) | Carrier::Multicast(_, pair) => {
+                Some(Box::pin(async move { (index, pair.receive(peer).await) }))
+            }
             Carrier::Interleaved(_) => None,
         })
         .collect();

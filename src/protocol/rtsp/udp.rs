@@ -1,4 +1,4 @@
-//! RTP and RTCP over UDP: a pair of ports, and holes in whatever stands between.
+//! RTP and RTCP over UDP: a pair of ports, and holes in whatever stands between; or a multicast group that is joined.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,7 +21,8 @@ const MAX_DATAGRAM: usize = 65_536;
 /// An even port for RTP and the odd one after it for RTCP (RFC 3550 §11).
 pub(super) struct UdpPair {
     rtp: Box<dyn Datagram>,
-    rtcp: Box<dyn Datagram>,
+    /// None of a multicast group: nothing is sent there, and reports are not needed.
+    rtcp: Option<Box<dyn Datagram>>,
     /// The port for RTP.
     pub port: u16,
     /// The source the device said its packets will carry (RFC 2326 §12.39): a device with several addresses may send
@@ -48,6 +49,7 @@ impl UdpPair {
             let port = fastrand::u16(PORTS) & !1;
             match bind(port).and_then(|rtp| Ok((rtp, bind(port + 1)?))) {
                 Ok((rtp, rtcp)) => {
+                    let rtcp = Some(rtcp);
                     return Ok(UdpPair { rtp, rtcp, port, ssrc: None, source: None, buffer: vec![0; MAX_DATAGRAM] });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
@@ -57,15 +59,36 @@ impl UdpPair {
         Err(last)
     }
 
+    /// Joins a multicast group on an interface; it is left when this is dropped.
+    ///
+    /// # Errors
+    /// When the address is no group a stream may have, or the socket cannot be opened.
+    pub fn join(net: &Arc<dyn Net>, group: SocketAddr, interface: u32) -> io::Result<UdpPair> {
+        if !is_for_streams(group.ip()) || group.port() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{group} is no multicast group for streams"),
+            ));
+        }
+        let any: IpAddr = match group.ip() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let local = SocketAddr::new(any, group.port());
+        let rtp = net.udp(&UdpBind { local, interface, join: vec![group.ip()], ..UdpBind::any_port(any) })?;
+        Ok(UdpPair { rtp, rtcp: None, port: group.port(), ssrc: None, source: None, buffer: vec![0; MAX_DATAGRAM] })
+    }
+
     /// Sends an empty RTP packet and an empty receiver report (RFC 3550 §6.4.2) to the device's ports, so that firewalls
     /// let its packets in.
     pub async fn punch(&self, peer: IpAddr, ports: (u16, u16)) {
         let rtp = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let report = [0x80, 201, 0, 1, 0, 0, 0, 0];
+        let Some(rtcp) = &self.rtcp else { return };
         for _ in 0..2 {
             // Lost or refused: then it has to work without.
             let _ = self.rtp.send_to(&rtp, SocketAddr::new(peer, ports.0)).await;
-            let _ = self.rtcp.send_to(&report, SocketAddr::new(peer, ports.1)).await;
+            let _ = rtcp.send_to(&report, SocketAddr::new(peer, ports.1)).await;
         }
     }
 
@@ -85,6 +108,37 @@ impl UdpPair {
                 // Such as a port-unreachable in answer to the punch; not again and again without a pause.
                 Err(_) => tokio::time::sleep(AFTER_ERROR).await,
             }
+        }
+    }
+}
+
+/// Whether a stream may be sent to that group: to none of those that protocols of the link itself use (RFC 5771 §4,
+/// RFC 4291 §2.7), which nobody joins for a stream.
+fn is_for_streams(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(v4) => v4.is_multicast() && v4.octets().first_chunk() != Some(&[224, 0, 0]),
+        IpAddr::V6(v6) => v6.is_multicast() && v6.octets().get(1).is_some_and(|scope| scope & 0xf > 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::fake::FakeNet;
+
+    #[test]
+    fn groups_of_the_links_own_protocols_are_not_joined() {
+        let net: Arc<dyn Net> = FakeNet::new();
+        for (group, joined) in [
+            ("239.77.0.1:5000", true),
+            ("232.1.2.3:5000", true),
+            ("[ff05::1234]:5000", true),
+            ("224.0.0.251:5353", false),
+            ("192.0.2.10:5000", false),
+            ("[ff01::1]:5000", false),
+            ("239.77.0.2:0", false),
+        ] {
+            assert_eq!(UdpPair::join(&net, group.parse().unwrap(), 1).is_ok(), joined, "{group}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! SETUP and PLAY, with the second tries that devices need.
 
+use std::net::{IpAddr, SocketAddr};
+
 use tokio::time::Instant;
 
 use super::{Carrier, MediaToPlay, Playing, Refusal, Track};
@@ -70,10 +72,11 @@ impl Playing<'_> {
         let profile = if wanted.is_encrypted { "RTP/SAVP" } else { "RTP/AVP" };
         let first_channel = (index as u8).saturating_mul(2);
         let pair = match self.transport {
-            Transport::Tcp => None,
-            Transport::Udp => Some(self.udp_pair(url)?),
+            Transport::Udp if self.multicast_on.is_none() => Some(self.udp_pair(url)?),
+            Transport::Udp | Transport::Tcp => None,
         };
         let transport = match &pair {
+            None if self.multicast_on.is_some() => format!("{profile};multicast"),
             Some(pair) => format!("{profile};unicast;client_port={}-{}", pair.port, pair.port + 1),
             None => format!("{profile}/TCP;unicast;interleaved={first_channel}-{}", first_channel.saturating_add(1)),
         };
@@ -88,6 +91,7 @@ impl Playing<'_> {
         self.note_session(&response);
         let agreed = response.headers.transport().unwrap_or_default();
         let carrier = match pair {
+            None if let Some(interface) = self.multicast_on => self.by_multicast(wanted, &agreed, interface, url)?,
             Some(pair) if !agreed.tcp => self.over_udp(pair, &agreed).await,
             None if agreed.is_udp() => {
                 let what = "answered with UDP where TCP was asked for";
@@ -110,6 +114,26 @@ impl Playing<'_> {
             let what = format!("no UDP ports: {e}");
             Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Local, &what))
         })
+    }
+
+    /// Joins the group the device names, or its description.
+    fn by_multicast(
+        &self,
+        wanted: &MediaToPlay,
+        agreed: &headers::Transport,
+        interface: u32,
+        url: &RtspUrl,
+    ) -> Result<Carrier, Refusal> {
+        let host = &self.client.host;
+        let refused = |what: &str| Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Device, what));
+        let ip = agreed.destination.filter(IpAddr::is_multicast).or(wanted.group.map(|g| g.ip()));
+        let port = agreed.port.map(|p| p.0).or(wanted.group.map(|g| g.port()).filter(|&port| port != 0));
+        let (Some(ip), Some(port)) = (ip, port) else { return Err(refused("multicast to a group it does not name")) };
+        let group = SocketAddr::new(ip, port);
+        let mut pair = UdpPair::join(&host.net, group, interface).map_err(|e| refused(&e.to_string()))?;
+        pair.ssrc = agreed.ssrc;
+        pair.source = agreed.source.as_deref().and_then(|source| source.parse().ok());
+        Ok(Carrier::Multicast(group, Box::new(pair)))
     }
 
     async fn over_udp(&self, mut pair: UdpPair, agreed: &headers::Transport) -> Carrier {

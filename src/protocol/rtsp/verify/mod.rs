@@ -66,6 +66,10 @@ fn take(stream: &mut Stream, proof: Proof) {
     let Proof { meter, transport, warnings, ended, is_encrypted, .. } = &proof;
     let seen = meter.seen();
     stream.transport = *transport;
+    stream.multicast = proof.group;
+    if let Some(group) = proof.group {
+        stream.warnings.push(format!("multicast only: it is sent to {group}, and to nobody over TCP or unicast UDP"));
+    }
     stream.ladder = last_steps(&proof);
     stream.warnings.extend(warnings.iter().cloned());
     if *is_encrypted {

@@ -3,6 +3,8 @@
 //! GStreamer's server, asked for the picture alone of a mount that has sound, answers PLAY with 200 and often sends nothing:
 //! the branch nobody asked for blocks the one that was (gst-rtsp-server, rtsp-media.c, where all of a media prerolls as one).
 
+use std::net::SocketAddr;
+
 use crate::protocol::rtsp::play::MediaToPlay;
 use crate::protocol::rtsp::sdp::{Direction, Media, MediaKind, Session};
 
@@ -73,6 +75,7 @@ fn to_play(media: &Media, is_extra: bool) -> MediaToPlay {
         payload_type: media.payload_type,
         is_extra,
         name,
+        group: media.multicast.map(|ip| SocketAddr::new(ip, media.port)),
     }
 }
 

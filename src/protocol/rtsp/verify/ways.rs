@@ -1,5 +1,6 @@
 //! The ways a stream is tried before it is said to bring nothing: as players try them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub(super) struct Proof {
     /// Whether it is sound that was proved.
     pub is_sound: bool,
     pub transport: Transport,
+    /// The multicast group the picture came from.
+    pub group: Option<SocketAddr>,
     /// The steps before the first packet, those of ways that brought nothing before among them.
     pub ladder: Vec<LadderStep>,
     /// How it was played, where that was not the first way there is.
@@ -76,7 +79,8 @@ impl Proof {
     /// The ways that may bring what this one did not.
     fn others(&self) -> Vec<Way> {
         let is_over = matches!(self.ended, Some(Ended::Interrupted | Ended::TooMuch));
-        if self.has_frames() || is_over {
+        // By multicast is the last way there is.
+        if self.has_frames() || is_over || self.group.is_some() {
             return Vec::new();
         }
         let (same, other) = match self.transport {
@@ -189,6 +193,8 @@ async fn attempt_once(
         }
     }
     let lasted = began.elapsed();
+    let group = playing.group(tracks.main);
+    let way = if group.is_some() { Some(Way::Multicast) } else { way };
     let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
     let (reports, had_extra) = (playing.reports(), playing.media().count() > 1);
     let heard = measured.sound.as_ref().is_some_and(|(at, _)| playing.media().any(|media| media == *at));
@@ -203,6 +209,7 @@ async fn attempt_once(
         sound: sound.filter(|_| heard),
         is_sound: tracks.proved.video.is_none(),
         transport,
+        group,
         ladder: mark(&until_packets, way),
         way,
         tried: Vec::new(),
