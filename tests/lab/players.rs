@@ -201,7 +201,7 @@ fn compared(stream: &Value, seen: &[Value]) -> Vec<String> {
     let (video, audio) = (of("video"), of("audio"));
     let mut found = Vec::new();
     let is_streaming = stream["status"] == "streaming";
-    if is_streaming != !seen.is_empty() {
+    if is_streaming == seen.is_empty() {
         found.push(format!("{} says camscan, and ffprobe sees {seen:?}", stream["status"]));
         return found;
     }
