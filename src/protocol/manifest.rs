@@ -13,8 +13,8 @@ use crate::media::{ByteRange, aac, mp4, ts};
 use crate::model::{
     ErrorKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
 };
-use crate::probe::HostContext;
 use crate::probe::memory::{Kept, Room};
+use crate::probe::{HostContext, StreamTurn};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::redirect;
 use crate::protocol::onvif::address::Address;
@@ -105,6 +105,11 @@ pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates
         }
     }
     places
+}
+
+/// The turn to play a stream: what is behind one playlist is mostly one camera, whichever protocol leads to it.
+pub async fn turn(host: &HostContext) -> Option<StreamTurn> {
+    host.stream_turn(host.options.request_timeout.min(host.time_left())).await
 }
 
 /// Asks for a manifest; also how long the answer took. A login is only shown where the device named the place itself,

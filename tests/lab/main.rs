@@ -16,6 +16,7 @@ mod compare;
 mod gentle;
 mod hostile;
 mod lockout;
+mod media_servers;
 mod network;
 mod ns;
 mod onvif;

@@ -45,23 +45,31 @@ pub fn nginx(lab: &Lab, host: &Host, name: &str, before: &str, http: &str) {
 
 /// nginx with its RTMP module, to which ffmpeg pushes a picture: RTMP, HLS and DASH of one stream.
 fn media_server(lab: &mut Lab) -> Place {
-    let host = lab.lan.host("10.77.0.30", "02:00:00:00:00:30");
-    let folder = lab.path("media-server");
+    nginx_rtmp(lab, ("10.77.0.30", "02:00:00:00:00:30"), "media-server", "stream", "")
+}
+
+/// nginx with its RTMP module and one stream of a name; `http` is what stands within the server on port 80.
+pub fn nginx_rtmp(lab: &mut Lab, (address, mac): (&str, &str), folder: &str, name: &str, http: &str) -> Place {
+    let host = lab.lan.host(address, mac);
+    let at = lab.path(folder);
     let rtmp = format!(
         "rtmp {{ server {{ listen 1935; application live {{ live on;\n\
-           hls on; hls_path {folder}/hls; hls_fragment 1s; hls_playlist_length 10s;\n\
-           dash on; dash_path {folder}/dash; dash_fragment 1s; dash_playlist_length 10s; }} }} }}"
+           hls on; hls_path {at}/hls; hls_fragment 1s; hls_playlist_length 10s;\n\
+           dash on; dash_path {at}/dash; dash_fragment 1s; dash_playlist_length 10s; }} }} }}"
     );
-    nginx(lab, &host, "media-server", &rtmp, "");
+    nginx(lab, &host, folder, &rtmp, http);
     lab.lan.wait();
-    let push = "-v error -re -f lavfi -i testsrc=size=640x360:rate=25 -f lavfi -i anullsrc=r=44100:cl=mono -c:v libx264 \
-                -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 25 -c:a aac -f flv rtmp://127.0.0.1/live/stream";
-    let manifests = [format!("{folder}/hls/stream.m3u8"), format!("{folder}/dash/stream.mpd")];
+    let push = format!(
+        "-v error -re -f lavfi -i testsrc=size=640x360:rate=25 -f lavfi -i anullsrc=r=44100:cl=mono -c:v libx264 \
+         -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 25 -c:a aac -f flv rtmp://127.0.0.1/live/{name}"
+    );
+    let manifests = [format!("{at}/hls/{name}.m3u8"), format!("{at}/dash/{name}.mpd")];
     let is_there = move |_: &Host| manifests.iter().all(|m| std::fs::read_to_string(m).is_ok_and(|m| has_segments(&m)));
     lab.lan.serve(&host, "ffmpeg", &push.split_whitespace().collect::<Vec<_>>(), is_there);
     let stream = |protocol: &str, url: &str| {
+        let scheme = if protocol == "rtmp" { "rtmp" } else { "http" };
         json!({
-            "protocol": protocol, "url": format!("{protocol}://10.77.0.30{url}").replace("hls://", "http://").replace("dash://", "http://"),
+            "protocol": protocol, "url": format!("{scheme}://{address}{url}"),
             "transport": "tcp", "status": "streaming", "open": true, "error": null,
             "video": {"codec": "h264", "profile": "Constrained Baseline", "width": 640, "height": 360, "measured_fps": 25.0,
                       "keyframe_interval_s": if protocol == "rtmp" { json!(1.0) } else { serde_json::Value::Null }},
@@ -70,11 +78,11 @@ fn media_server(lab: &mut Lab) -> Place {
         })
     };
     Place::new(
-        "10.77.0.30",
+        address,
         json!({"streams": [
-            stream("rtmp", ":1935/live/stream"),
-            stream("hls", ":80/hls/stream.m3u8"),
-            stream("dash", ":80/dash/stream.mpd#stream_H264"),
+            stream("rtmp", &format!(":1935/live/{name}")),
+            stream("hls", &format!(":80/hls/{name}.m3u8")),
+            stream("dash", &format!(":80/dash/{name}.mpd#{name}_H264")),
         ]}),
     )
 }
@@ -148,7 +156,7 @@ fn motion(lab: &mut Lab) -> Place {
 }
 
 /// Janus with a streaming mountpoint: what it is stands in its HTTP API.
-fn janus(lab: &mut Lab) -> Place {
+pub fn janus(lab: &mut Lab) -> Place {
     let host = lab.lan.host("10.77.0.34", "02:00:00:00:00:34");
     let folder = lab.path("janus");
     let others = |what: &str, folder: &str, keep: &str| {
@@ -173,7 +181,7 @@ fn janus(lab: &mut Lab) -> Place {
                 -pix_fmt yuv420p -g 10 -payload_type 96 -f rtp rtp://127.0.0.1:5004";
     lab.lan.serve(&host, "ffmpeg", &feed.split_whitespace().collect::<Vec<_>>(), |_| true);
     let service = json!({"protocol": "webrtc", "transport": "tcp", "port": 8088, "url": "http://10.77.0.34:8088/janus",
-                         "server": "Janus WebRTC Server 1.1.2"});
+                         "server": "Janus WebRTC Server 1.1.2", "notes": ["lists streams: 1 (yard)"]});
     Place::new(
         "10.77.0.34",
         json!({"kind": "media_server", "services": [{"protocol": "http"}, service], "streams": []}),

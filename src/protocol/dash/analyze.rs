@@ -114,6 +114,7 @@ async fn prove(
     from: &Response,
     representation: &Representation,
 ) -> Option<Kept<Picture>> {
+    let _turn = manifest::turn(host).await;
     if representation.encrypted {
         stream.warnings.push("the content is protected; no segment was fetched".to_owned());
         return None;

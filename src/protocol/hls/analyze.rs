@@ -54,15 +54,20 @@ impl Walk<'_> {
         if self.host.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
             return;
         }
+        let turn = manifest::turn(self.host).await;
         match manifest::ask(self.host, &place).await {
             Err(_) => self.dead.push(place.port),
             Ok((answer, took)) if answer.status == 200 => match wire::parse(&answer.body) {
-                Some(Playlist::Master { variants, mixed }) => self.variants(&place, &answer, variants, mixed).await,
+                Some(Playlist::Master { variants, mixed }) => {
+                    drop(turn);
+                    self.variants(&place, &answer, variants, mixed).await;
+                }
                 Some(Playlist::Media(media)) => {
                     let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
                     self.asked.push(place);
                     described(&mut stream, &answer, &Variant::default());
                     let picture = self.media(&mut stream, &answer, &media).await;
+                    drop(turn);
                     self.say(stream, picture).await;
                 }
                 None => {}
@@ -111,6 +116,7 @@ impl Walk<'_> {
             }
         };
         self.asked.push(place.clone());
+        let _turn = manifest::turn(self.host).await;
         match manifest::ask(self.host, &place).await {
             Ok((answer, took)) => {
                 stream = manifest::stream(self.host, Protocol::Hls, &answer, took);

@@ -21,7 +21,7 @@ use crate::model::{
 use crate::probe::memory::Kept;
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::host_name;
-use crate::protocol::manifest::{contradictions, step, stop};
+use crate::protocol::manifest::{contradictions, step, stop, turn};
 use crate::protocol::snapshot;
 use crate::text;
 
@@ -193,6 +193,7 @@ struct Outcome {
 }
 
 async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
+    let _turn = turn(host).await;
     let mut client = Client::open(host, service.port, service.protocol == Protocol::Rtmps).await?;
     stream.ladder.push(step(Step::Tcp, client.connected_in));
     stream.ladder.extend(client.tls_in.map(|took| step(Step::Tls, took)));

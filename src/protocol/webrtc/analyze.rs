@@ -99,6 +99,7 @@ async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
     let login = !place.guessed || host.logins.worked().is_some();
     let request =
         Request { follow: false, login, ..Request::post(place.port, place.tls, target, "application/sdp", offer) };
+    let _turn = manifest::turn(host).await;
     let started = Instant::now();
     let patient = ProbeOptions {
         request_timeout: host.options.request_timeout.max(ANSWER_TIME),

@@ -1,0 +1,46 @@
+//! Media servers and the names of their streams: told by a list, or as people call them.
+
+use serde_json::json;
+
+use crate::compare::differences;
+use crate::{Lab, Place, device, ns, servers};
+
+/// A stream nobody would guess is told by the server's statistics; one that is called as many are is found without; what
+/// Janus lists is said; a listener of SRT is known by its answer.
+#[test]
+fn media_servers_tell_what_they_serve() {
+    if !ns::possible(&servers::NEEDED) {
+        return;
+    }
+    let mut lab = Lab::new();
+    let statistics = "location = / { default_type text/html; return 200 '<a href=\"/rtmp/stats\">statistics</a>'; } \
+                      location /rtmp/stats { rtmp_stat all; }";
+    let listed = servers::nginx_rtmp(&mut lab, ("10.77.0.60", "02:00:00:00:00:60"), "listed", "haus-sued", statistics);
+    let guessed = servers::nginx_rtmp(&mut lab, ("10.77.0.61", "02:00:00:00:00:61"), "guessed", "cam", "");
+    let places = [listed, guessed, servers::janus(&mut lab), srt(&mut lab)];
+    lab.lan.wait();
+    let report = lab
+        .camscan(true, &["scan", "10.77.0.0/24", "-f", "json", "--all", "--timeout", "20s", "--host-timeout", "3m"])
+        .json(0);
+    let wrong = places.iter().filter_map(|place| {
+        let found = device(&report, &place.address)?;
+        let differences = differences(&place.expected, found);
+        (!differences.is_empty()).then(|| format!("{}: {}\n{found:#}", place.address, differences.join("; ")))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let missing: Vec<&str> =
+        places.iter().map(|p| p.address.as_str()).filter(|a| device(&report, a).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// ffmpeg waits for a caller by libsrt.
+fn srt(lab: &mut Lab) -> Place {
+    let host = lab.lan.host("10.77.0.62", "02:00:00:00:00:62");
+    let listen = "-v error -re -f lavfi -i testsrc=size=320x240:rate=10 -c:v libx264 -preset ultrafast -pix_fmt yuv420p \
+                  -f mpegts srt://0.0.0.0:8890?mode=listener";
+    let arguments: Vec<&str> = listen.split_whitespace().collect();
+    lab.lan.serve(&host, "ffmpeg", &arguments, |h| h.listens_udp(8890));
+    let service = json!({"protocol": "srt", "transport": "udp", "port": 8890, "url": "srt://10.77.0.62:8890"});
+    Place::new("10.77.0.62", json!({"services": [service], "streams": []}))
+}
