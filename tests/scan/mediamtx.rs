@@ -27,13 +27,20 @@ const SOURCE: &str = "rtsp://admin:stilles-wasser-3@10.0.0.8/1";
 struct MediaMtx {
     paths: Vec<String>,
     login: Option<String>,
-    /// Whether its API may be asked from elsewhere than its own host.
+    /// Whether its API may be asked from elsewhere than its own host, and by whom who may watch; with a login of its own
+    /// its list is for nobody else.
     api: bool,
+    api_is_apart: bool,
 }
 
 impl MediaMtx {
     fn of(paths: &[&str]) -> MediaMtx {
-        MediaMtx { paths: paths.iter().map(|p| (*p).to_owned()).collect(), login: None, api: false }
+        MediaMtx {
+            paths: paths.iter().map(|p| (*p).to_owned()).collect(),
+            login: None,
+            api: false,
+            api_is_apart: false,
+        }
     }
 
     fn on(self, net: &FakeNet) {
@@ -211,7 +218,7 @@ impl MediaMtx {
     }
 
     fn list(&self, asked: &Asked) -> Vec<u8> {
-        if !self.lets_in(asked) {
+        if !self.lets_in(asked) || self.api_is_apart {
             return MediaMtx::unauthorized();
         }
         if asked.target() != "/v3/paths/list" {
@@ -310,4 +317,14 @@ async fn a_common_name_behind_a_login_is_found_without_the_list() {
     let server = MediaMtx { login: Some("viewer:right".to_owned()), ..MediaMtx::of(&["camera"]) };
     let (_, outcome) = scan_of(server, mediamtx_plan(&["viewer:right"])).await;
     assert_eq!(streams(&outcome), three_ways("camera"));
+}
+
+/// Whoever may watch may not list, as its handbook has it: that costs one of the refusals allowed, and no stream.
+#[tokio::test(start_paused = true)]
+async fn a_login_that_may_not_list_may_watch() {
+    let login = Some("viewer:right".to_owned());
+    let server = MediaMtx { login, api: true, api_is_apart: true, ..MediaMtx::of(&["camera"]) };
+    let (_, outcome) = scan_of(server, mediamtx_plan(&["viewer:right"])).await;
+    assert_eq!(streams(&outcome), three_ways("camera"));
+    assert!(outcome.device(SERVER).login_attempts.as_ref().is_none_or(|l| l.refused <= 1));
 }

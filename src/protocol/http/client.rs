@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::exchange::{Body, exchange};
 use super::{login, redirect, wire};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, Protocol};
 use crate::net::NetError;
 use crate::net::tls::TlsInfo;
 use crate::probe::HostContext;
@@ -39,6 +39,9 @@ pub struct Request {
     pub follow: bool,
     /// Answer a login challenge with the user's credentials.
     pub login: bool,
+    /// Whose users a login is for: what keeps rights of its own, such as the API of a media server, may refuse one that is
+    /// good for all the rest.
+    pub account: Protocol,
     /// The body holds a login. Such a request is never sent again by itself: the device may have counted it.
     pub signed: bool,
 }
@@ -56,6 +59,7 @@ impl Request {
             max_body: 256 * 1024,
             follow: true,
             login: false,
+            account: Protocol::Http,
             signed: false,
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
-use crate::model::{ErrorKind, Protocol};
+use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
 use crate::probe::{HostContext, Verdict};
 use crate::wire::auth;
@@ -52,7 +52,7 @@ pub(super) async fn answer(
     response: Response,
     body: Body,
 ) -> Result<(Response, Body), HttpError> {
-    let mut negotiation = Negotiation::new(host.logins.clone(), Protocol::Http, request.tls);
+    let mut negotiation = Negotiation::new(host.logins.clone(), request.account, request.tls);
     let outcome = negotiate(host, request, (response, body), &mut negotiation).await;
     host.say_logins().await;
     outcome

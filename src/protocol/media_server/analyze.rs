@@ -68,8 +68,13 @@ async fn ask_all(host: &HostContext) {
         let own: Vec<Service> = services.iter().filter(|s| says(s, "mediamtx")).cloned().collect();
         mediamtx::say_ports(host, &own).await;
         // Its API is on a port of its own, whichever other it is recognised by.
-        let place =
-            stream_url::named("MediaMTX").map(|named| Place { port: named.list.port, tls: false, is_known: true });
+        // Who may watch may not list, as it comes; so a refusal there says nothing of HLS and WebRTC.
+        let place = stream_url::named("MediaMTX").map(|named| Place {
+            port: named.list.port,
+            tls: false,
+            is_known: true,
+            account: Protocol::Other,
+        });
         if let Some(place) = place {
             list(host, "MediaMTX", place, names::mediamtx).await;
         }
@@ -94,11 +99,13 @@ struct Place {
     tls: bool,
     /// Whether it has shown itself to be the server.
     is_known: bool,
+    /// Whose users a login is for.
+    account: Protocol,
 }
 
 impl Place {
     fn of(service: &Service) -> Place {
-        Place { port: service.port, tls: service.protocol == Protocol::Https, is_known: false }
+        Place { port: service.port, tls: service.protocol == Protocol::Https, is_known: false, account: Protocol::Http }
     }
 }
 
@@ -119,7 +126,7 @@ async fn get(host: &HostContext, at: Place, target: String, server: &str) -> Opt
     if host.is_over() {
         return None;
     }
-    let request = Request { max_body: MAX_LIST, ..Request::get(at.port, at.tls, target) };
+    let request = Request { max_body: MAX_LIST, account: at.account, ..Request::get(at.port, at.tls, target) };
     let answer = client::send(host, request.clone()).await.ok()?;
     let may_log_in = || at.is_known || host.logins.worked().is_some() || is_realm_of(&answer, server);
     let answer = match answer.status {
