@@ -10,44 +10,13 @@ use crate::text::Redactor;
 use crate::text::redactor::{CommonWords, Login};
 
 /// Words that makers put into paths, titles and headers, and that people choose for passwords all the same.
-const EVERYDAY: [&str; 36] = [
-    "admin",
-    "administrator",
-    "audio",
-    "baseline",
-    "basic",
-    "camera",
-    "channel",
-    "channels",
-    "client",
-    "default",
-    "device",
-    "digest",
-    "embedded",
-    "extended",
-    "guest",
-    "high",
-    "html",
-    "http",
-    "https",
-    "index",
-    "live",
-    "login",
-    "main",
-    "media",
-    "network",
-    "onvif",
-    "password",
-    "profile",
-    "realm",
-    "root",
-    "server",
-    "service",
-    "stream",
-    "streaming",
-    "user",
-    "video",
-];
+const OF_DEVICES: &str = "admin administrator audio baseline basic camera channel channels client default device digest \
+                          embedded extended guest high html http https index live login main media network onvif password \
+                          profile realm root server service stream streaming user video";
+
+/// Words that requests are made of, and our own sentences about what became of them.
+const OF_SENTENCES: &str = "address answer answered answers closed connection describe described frames logins options \
+                            picture play port refused session setup snapshot status teardown timeout track";
 
 /// Takes these logins out of texts.
 pub fn redactor<'c>(logins: impl IntoIterator<Item = &'c Credential>) -> Redactor {
@@ -69,7 +38,8 @@ fn common_words() -> CommonWords {
     let codecs = [VideoCodec::H264, VideoCodec::H265, VideoCodec::Mjpeg, VideoCodec::Mpeg4].map(VideoCodec::as_str);
     let protocols = [Protocol::Rtsp, Protocol::Rtmp, Protocol::Dash, Protocol::Webrtc, Protocol::Snapshot];
     let (path_words, keys) = stream_url::words();
-    let words = EVERYDAY.into_iter().chain(kinds).chain(codecs).chain(protocols.map(Protocol::as_str));
+    let everyday = OF_DEVICES.split_whitespace().chain(OF_SENTENCES.split_whitespace());
+    let words = everyday.chain(kinds).chain(codecs).chain(protocols.map(Protocol::as_str));
     // A number is nobody's word, though paths hold some.
     let is_word = |word: &&str| word.chars().any(char::is_alphabetic);
     let words = words.chain(vendor::all_names()).chain(path_words).filter(is_word);
@@ -86,7 +56,7 @@ mod tests {
     /// What our tables say stays readable beside whatever password.
     #[test]
     fn words_of_our_own_tables_are_not_taken_for_passwords() {
-        let words = ["Hikvision", "Dahua", "camera", "main", "realmonitor", "h264", "live", "onvif"];
+        let words = ["Hikvision", "Dahua", "camera", "main", "realmonitor", "h264", "live", "onvif", "closed"];
         let logins: Vec<Credential> = words.iter().map(|word| Credential::new("viewer", *word)).collect();
         let redactor = redactor(&logins);
         for text in [
@@ -95,6 +65,7 @@ mod tests {
             "rtsp://192.0.2.1:554/h264/ch1/main/av_stream",
             "http://192.0.2.1/onvif/device_service",
             "IP Camera, live",
+            "DESCRIBE rtsp://192.0.2.1/live: connection closed",
         ] {
             assert_eq!(redactor.redact(text), text);
         }
