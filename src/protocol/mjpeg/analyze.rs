@@ -168,8 +168,14 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether the user's login is given where one is demanded: to what is known to film, and where it has worked before.
+    fn may_log_in(&self) -> bool {
+        self.host.is_like_a_camera() || self.host.logins.worked().is_some()
+    }
+
     async fn links(&mut self, port: u16, tls: bool) -> Vec<Place> {
-        let Ok(front) = client::send(self.host, Request::get(port, tls, "/")).await else { return Vec::new() };
+        let request = Request { login: self.may_log_in(), ..Request::get(port, tls, "/") };
+        let Ok(front) = client::send(self.host, request).await else { return Vec::new() };
         let html = page::decode(&front.body, front.header("Content-Type"));
         let links = page::links(&html, 64).into_iter().filter(|link| is_like_a_stream(link));
         links
@@ -188,7 +194,7 @@ impl Walk<'_> {
         if let Some((_, nature)) = self.natures.iter().find(|(at, _)| *at == (port, tls)) {
             return *nature;
         }
-        let request = Request { follow: false, ..Request::get(port, tls, IMPOSSIBLE) };
+        let request = Request { follow: false, login: self.may_log_in(), ..Request::get(port, tls, IMPOSSIBLE) };
         let nature = match client::open(self.host, request).await {
             Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
             Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
@@ -215,11 +221,11 @@ impl Walk<'_> {
         // Of all places where moving pictures may be it has this one, and locks it: that is no chance. The root with a
         // question is locked as the root is, and says nothing.
         let telling = missing >= TELLING && !target.starts_with("/?");
-        let is_camera = self.host.is_like_a_camera();
+        let may_log_in = self.may_log_in();
         let started = Instant::now();
-        let request = Request { login: is_camera, ..Request::get(port, tls, &target) };
+        let request = Request { login: may_log_in, ..Request::get(port, tls, &target) };
         let (mut response, mut body) = client::open(self.host, request.clone()).await.ok()?;
-        if response.status == 401 && telling && !is_camera {
+        if response.status == 401 && telling && !may_log_in {
             (response, body) = client::open(self.host, request.with_login()).await.ok()?;
         }
         let status = response.status;
@@ -237,8 +243,8 @@ impl Walk<'_> {
                 }
                 found
             }
-            401 if selective && (is_camera || !target.starts_with("/?")) => {
-                (refused(self.host, &response, is_camera || telling), None)
+            401 if selective && (may_log_in || !target.starts_with("/?")) => {
+                (refused(self.host, &response, may_log_in || telling), None)
             }
             _ => return Some(status),
         };

@@ -8,6 +8,7 @@ use crate::media::jpeg;
 use crate::model::finding::StreamHint;
 use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions};
 use crate::net::fake::{FakeNet, Reply};
+use crate::probe::{Grant, Verdict};
 use crate::protocol::mjpeg::snapshot;
 
 const IP: &str = "192.0.2.10";
@@ -370,4 +371,48 @@ async fn shells_without_a_picture_are_no_stream() {
     });
     let (host, _said) = host(&net, &[]);
     assert_eq!(snapshot::fetch(&host, "http://192.0.2.10/still").await.unwrap_err().kind, ErrorKind::Protocol);
+}
+
+/// Every path demands a login, and none is named without one: the page behind it names the stream, or nothing does. The
+/// login is given to what is known for a camera, and where it has just worked.
+#[tokio::test(start_paused = true)]
+async fn behind_a_login_for_every_path_the_stream_is_found() {
+    for (known, worked, front, path) in [
+        (camera("Nobody"), false, "<img src='/cgi/mjpeg?id=7'>", "/cgi/mjpeg?id=7"),
+        (vec![web()], true, "<img src='/cgi/mjpeg?id=7'>", "/cgi/mjpeg?id=7"),
+        (camera("Nobody"), false, "<html>", "/video.mjpg"),
+        (vec![web()], true, "<html>", "/video.mjpg"),
+    ] {
+        let net = FakeNet::new();
+        let good = file("mjpeg_good.bin");
+        let log = net.answer("192.0.2.10:80", move |asked| {
+            let page = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{front}", front.len());
+            Reply::Last(match (asked.header("Authorization"), asked.target()) {
+                (Some("Basic YWRtaW46cHc="), "/") => page.into_bytes(),
+                (Some("Basic YWRtaW46cHc="), target) if target == path => good.clone(),
+                (Some("Basic YWRtaW46cHc="), _) => NOT_FOUND.to_vec(),
+                _ => b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"Restricted\"\r\nContent-Length: 0\r\n\r\n"
+                    .to_vec(),
+            })
+        });
+        let (host, mut said) = host(&net, &[("admin", "pw")]);
+        known.iter().for_each(|kind| host.facts.note(kind));
+        if worked {
+            let Grant::Now(login) = host.logins.grant(Protocol::Onvif, &Credential::new("admin", "pw")) else {
+                panic!()
+            };
+            login.end(Verdict::Taken);
+        }
+        MjpegAnalysis.run(&host).await;
+        let said = std::iter::from_fn(|| said.try_recv().ok());
+        let streams: Vec<Stream> =
+            said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect();
+        let [stream] = &streams[..] else { panic!("{path} {worked}: {streams:#?}") };
+        assert_eq!(
+            (stream.url.as_str(), stream.status),
+            (&*format!("http://192.0.2.10:80{path}"), StreamStatus::Streaming)
+        );
+        assert_eq!(stream.open, Some(false));
+        assert_eq!(host.logins.attempts().map_or(0, |a| a.refused), 0, "{:?}", log.methods());
+    }
 }
