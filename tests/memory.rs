@@ -5,7 +5,7 @@
 //! program to measure.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside of test functions")]
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
 
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};

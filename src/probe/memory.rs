@@ -82,12 +82,7 @@ enum Size {
 
 impl Size {
     fn of(bytes: usize) -> Option<Size> {
-        match bytes {
-            ..=FREE => Some(Size::Free),
-            ..=MEDIUM => Some(Size::Medium),
-            ..=LARGE => Some(Size::Large),
-            _ => None,
-        }
+        [Size::Free, Size::Medium, Size::Large].into_iter().find(|size| bytes <= size.bytes())
     }
 
     fn bytes(self) -> usize {
