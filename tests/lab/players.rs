@@ -1,6 +1,6 @@
 //! What a player sees: every probe of a stream that plays says so, and camscan and ffprobe agree about every stream there is.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,6 +29,28 @@ pub fn multicast(lab: &mut Lab) -> Place {
         "audio": {"codec": "pcmu", "sample_rate_hz": 8000, "channels": 1},
     });
     Place::new(MULTICAST, json!({"streams": [stream]}))
+}
+
+/// VLC, which repeats a film of four seconds and numbers its tracks anew each time; it speaks UDP only.
+fn vlc(lab: &mut Lab) -> Place {
+    let address = "10.77.0.19";
+    let host = lab.lan.host(address, "02:00:00:00:00:19");
+    let (film, home) = (lab.path("film.ts"), lab.path("vlc"));
+    let made = format!(
+        "-v error -f lavfi -i testsrc=size=320x240:rate=10 -f lavfi -i anoisesrc=r=16000:a=0.01 -t 4 -c:v libx264 \
+         -preset ultrafast -pix_fmt yuv420p -g 10 -c:a aac -ac 1 {film}"
+    );
+    assert!(Command::new("ffmpeg").args(made.split_whitespace()).status().unwrap().success());
+    std::fs::create_dir(&home).unwrap();
+    Command::new("chmod").args(["777", &home]).status().unwrap();
+    let sout = format!("#rtp{{sdp=rtsp://{address}:8554/live}}");
+    // It does not run as root.
+    let (home, user) = (format!("HOME={home}"), ["--reuid=65534", "--regid=65534", "--clear-groups", "env"]);
+    let player = ["vlc", "-I", "dummy", "--loop", &film, "--sout", &sout, "--sout-keep"];
+    let all = [&user[..], &[&home], &player].concat();
+    lab.lan.serve(&host, "setpriv", &all, |h| h.listens_tcp(8554));
+    let stream = json!({"protocol": "rtsp", "status": "streaming", "transport": "udp", "video": {"codec": "h264"}});
+    Place::new(address, json!({"streams": [stream]}))
 }
 
 /// Mounts with sound: by TCP and UDP, with and without a login, with one pipeline for all and one for each client.
@@ -110,7 +132,7 @@ fn each_of_two_hundred_probes_of_a_mount_with_sound_streams() {
 
 #[test]
 fn ffprobe_and_camscan_see_the_same_streams() {
-    let needed = [&servers::NEEDED[..], &[PYTHON, "ffprobe"]].concat();
+    let needed = [&servers::NEEDED[..], &[PYTHON, "ffprobe", "vlc", "setpriv"]].concat();
     if !ns::possible(&needed) {
         return;
     }
@@ -118,6 +140,7 @@ fn ffprobe_and_camscan_see_the_same_streams() {
     let mut places = cameras::start(&mut lab);
     places.extend(servers::start(&mut lab));
     places.push(multicast(&mut lab));
+    places.push(vlc(&mut lab));
     lab.lan.wait();
     let mut wrong = Vec::new();
     for round in 1..=2 {

@@ -203,3 +203,29 @@ async fn encrypted_packets_are_counted() {
     assert!(stream.warnings.iter().any(|w| w.contains("SRTP")), "{:?}", stream.warnings);
     assert_eq!(stream.ladder.last().map(|s| (s.step, s.ok)), Some((crate::model::Step::Rtp, true)));
 }
+
+/// A sub-stream "with AAC" whose description has no sound.
+#[tokio::test(start_paused = true)]
+async fn sound_that_onvif_alone_declares_is_a_warning_and_no_fact() {
+    let net = FakeNet::new();
+    camera(&net, &["/1"], |_| None);
+    let FindingKind::StreamHint(mut declared) = hint("/1", false) else { unreachable!() };
+    declared.profile_token = Some("sub".to_owned());
+    declared.audio = Some(crate::model::Audio { codec: Some(crate::model::AudioCodec::Aac), ..Default::default() });
+    let (streams, _) = analysed(&net, &[FindingKind::StreamHint(declared)], false).await;
+    assert_eq!(streams[0].audio, None);
+    let warning = "ONVIF declares sound (aac), the stream has none";
+    assert!(streams[0].warnings.iter().any(|w| w == warning), "{:?}", streams[0].warnings);
+}
+
+/// What was `not_found` before: a stream that has no picture.
+#[tokio::test(start_paused = true)]
+async fn sound_alone_is_a_stream_and_makes_no_camera() {
+    const SOUND: &str = "v=0\r\ns=x\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 MPEG4-GENERIC/16000/1\r\na=control:a\r\n";
+    let net = FakeNet::new();
+    camera(&net, &[], |asked| (asked.method() == "DESCRIBE").then(|| answer(asked, "200 OK", "", SOUND)));
+    let (streams, _) = analysed(&net, &[hint("/1", false)], false).await;
+    let [stream] = &*streams else { panic!("{streams:?}") };
+    assert_eq!((stream.status, &stream.video), (StreamStatus::NoData, &None));
+    assert_eq!(stream.audio.as_ref().and_then(|a| a.codec), Some(crate::model::AudioCodec::Aac));
+}
