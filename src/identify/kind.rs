@@ -56,7 +56,7 @@ impl Heard {
 
 /// The rules, in this order:
 /// 1. words for a program that serves streams (MediaMTX, Wowza) outweigh all that speaks for a device except its streams:
-///    a media server;
+///    a media server, unless nothing streams and more speaks for something else;
 /// 2. so do words for something else (a printer, AirPlay, a NAS): that, or a media server if it streams all the same;
 /// 3. enough speaks for a device that films: a recorder, encoder or intercom if that is said, else a camera;
 /// 4. else something else.
@@ -69,7 +69,10 @@ pub(super) fn decide<'a>(said: impl Iterator<Item = &'a Evidence>) -> KindDecisi
     // What speaks for a device takes a share of the doubt it raises.
     let doubted = |weight: f64| weight * (1.0 - for_device / 2.0);
 
-    let (kind, words, confidence) = if for_software >= LEAST_FOR_SOFTWARE && for_software > for_device {
+    // A server of sound is built on GStreamer, too: what says clearly that there is no picture holds.
+    let is_outweighed = for_other >= LEAST && for_other > for_software && streams.is_none();
+    let (kind, words, confidence) = if for_software >= LEAST_FOR_SOFTWARE && for_software > for_device && !is_outweighed
+    {
         let mut words = software;
         streams.into_iter().for_each(|weight| words.hear(EvidenceSource::Stream, weight));
         let weight = words.weight();

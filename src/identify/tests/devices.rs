@@ -413,6 +413,24 @@ const CASES: &[Case] = &[
         (0.4, 0.7),
         None,
     ),
+    (
+        "a loudspeaker built on GStreamer",
+        &[
+            Text(RtspServer, "GStreamer RTSP server"),
+            Text(SdpSession, "Session streamed with GStreamer"),
+            Said(Fact::Kind, "other", From::Sdp, 0.6),
+        ],
+        Kind::Other,
+        (0.5, 0.7),
+        None,
+    ),
+    (
+        "go2rtc over ONVIF, behind a login elsewhere",
+        &[model("go2rtc"), Text(Model, "go2rtc"), Text(Realm, "go2rtc"), LOCKED],
+        Kind::MediaServer,
+        (0.5, 0.9),
+        Some("go2rtc"),
+    ),
     ("a web server that says nothing", &[Text(HttpServer, "lighttpd")], Kind::Other, (0.0, 0.0), None),
     (
         "AirPlay speaker",
