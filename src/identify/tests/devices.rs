@@ -405,6 +405,18 @@ const CASES: &[Case] = &[
     ),
     // Other things.
     ("nothing at all", &[], Kind::Other, (0.0, 0.0), None),
+    (
+        "a radio on GStreamer's server",
+        &[
+            Text(RtspServer, "GStreamer RTSP server"),
+            Text(SdpSession, "Session streamed with GStreamer"),
+            PLAYABLE,
+            Said(Fact::Kind, "other", From::Sdp, 0.6),
+        ],
+        Kind::Other,
+        (0.5, 0.65),
+        None,
+    ),
     ("LIVE555's file server without a stream that is asked for", &[PLAYABLE], Kind::Other, (0.0, 0.0), None),
     (
         "a plain web server",
