@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, Ipv6Network};
 
 mod parse;
 
@@ -65,6 +65,8 @@ pub struct TargetSet {
     ranges: Vec<(u32, u32)>,
     /// Hosts with a name, ports or an IPv6 address; sorted by address, one entry an address.
     hosts: Vec<HostTarget>,
+    /// IPv6 networks that are left out, also of what is found on a local link.
+    excluded_v6: Vec<Ipv6Network>,
     /// Whether IPv6 hosts that answer to multicast on a local link are taken in.
     pub link_local_v6: bool,
 }
@@ -108,10 +110,15 @@ impl TargetSet {
                 IpNetwork::V6(_) => None,
             })
             .collect();
+        let excluded_v6 = exclude.iter().filter_map(|net| match net {
+            IpNetwork::V6(v6) => Some(*v6),
+            IpNetwork::V4(_) => None,
+        });
         TargetSet {
             written,
             ranges: subtract(merge(ranges), &merge(cuts)),
             hosts: singles.into_values().collect(),
+            excluded_v6: excluded_v6.collect(),
             link_local_v6: false,
         }
     }
@@ -163,7 +170,9 @@ impl TargetSet {
                 after.checked_sub(1).and_then(|i| self.ranges.get(i)).is_some_and(|&(_, b)| n <= b)
             }
             IpAddr::V6(v6) => {
-                self.host(ip).is_some() || (self.link_local_v6 && (v6.is_unicast_link_local() || v6.is_unique_local()))
+                let is_local = || v6.is_unicast_link_local() || v6.is_unique_local();
+                let is_excluded = || self.excluded_v6.iter().any(|net| net.contains(v6));
+                self.host(ip).is_some() || (self.link_local_v6 && is_local() && !is_excluded())
             }
         }
     }
@@ -243,6 +252,16 @@ mod tests {
         let targets = TargetSet::new(vec![], [], [host(8554), host(554)], &[]);
         assert_eq!(targets.len(), 1);
         assert_eq!(targets.host("192.0.2.9".parse().unwrap()).map(|h| h.ports.clone()), Some(vec![554, 8554]));
+    }
+
+    #[test]
+    fn excludes_hold_for_what_is_found_on_a_link() {
+        let exclude: Vec<IpNetwork> = ["fe80::2/128", "fd00:1::/32"].iter().map(|t| t.parse().unwrap()).collect();
+        let mut targets = TargetSet::new(vec![], [], [], &exclude);
+        targets.link_local_v6 = true;
+        for (ip, is_in) in [("fe80::1", true), ("fe80::2", false), ("fd00:1::9", false), ("fd00:2::9", true)] {
+            assert_eq!(targets.contains(ip.parse().unwrap()), is_in, "{ip}");
+        }
     }
 
     #[test]
