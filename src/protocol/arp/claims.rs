@@ -18,6 +18,8 @@ pub struct Claims {
     asked: u64,
     believed: HashMap<Ipv4Addr, MacAddr>,
     held: HashMap<Ipv4Addr, MacAddr>,
+    /// Who claims an address besides the one that is believed or held: the first of them.
+    rivals: HashMap<Ipv4Addr, MacAddr>,
     claimants: HashMap<MacAddr, Claimant>,
 }
 
@@ -32,39 +34,65 @@ struct Claimant {
 impl Claims {
     /// For a sweep that asks so many addresses.
     pub fn new(asked: u64) -> Self {
-        Claims { asked, believed: HashMap::new(), held: HashMap::new(), claimants: HashMap::new() }
+        Claims {
+            asked,
+            believed: HashMap::new(),
+            held: HashMap::new(),
+            rivals: HashMap::new(),
+            claimants: HashMap::new(),
+        }
     }
 
     /// Takes a claim; the claim itself when it is new and believed at once. A MAC's first address is; its further ones
     /// wait until [`Claims::settle`].
     pub fn hear(&mut self, claim: Claim) -> Option<Claim> {
         let Claim { ip, mac } = claim;
-        if self.believed.contains_key(&ip) || self.held.get(&ip) == Some(&mac) {
+        let is_owned = self.believed.contains_key(&ip);
+        let is_known = [&self.believed, &self.held, &self.rivals].iter().any(|of| of.get(&ip) == Some(&mac));
+        // Of a third who claims the address nothing is kept, unless it is the likelier owner.
+        let is_third = self.rivals.contains_key(&ip) && (is_owned || self.claimants.contains_key(&mac));
+        if is_known || is_third {
             return None;
         }
         let claimant = self.claimants.entry(mac).or_default();
         claimant.addresses += 1;
         let (alone, waited) = (claimant.addresses == 1, claimant.waited);
-        if alone || (waited && !self.claims_too_many(mac)) {
+        if !is_owned && (alone || (waited && !self.claims_too_many(mac))) {
             // Also when another's claim is held: who claims one address only is the likelier owner.
             self.held.remove(&ip);
             self.believed.insert(ip, mac);
             return Some(claim);
         }
-        self.held.entry(ip).or_insert(mac);
+        let is_contested = is_owned || self.held.contains_key(&ip);
+        (if is_contested { &mut self.rivals } else { &mut self.held }).insert(ip, mac);
         None
     }
 
-    /// Every address has been asked for and could have been answered: says the held claims that are believable now.
+    /// Every address has been asked for and could have been answered: says the held claims that are believable now, and
+    /// those of the rivals of one who turned out to claim too many.
     pub fn settle(&mut self) -> Vec<Claim> {
         self.claimants.values_mut().for_each(|c| c.waited = true);
         let believable = self.held.iter().filter(|(_, mac)| !self.claims_too_many(**mac));
-        let released: Vec<Claim> = believable.map(|(&ip, &mac)| Claim { ip, mac }).collect();
+        let mut released: Vec<Claim> = believable.map(|(&ip, &mac)| Claim { ip, mac }).collect();
+        released.extend(self.rivals.iter().map(|(&ip, &mac)| Claim { ip, mac }).filter(|rival| {
+            let owner = self.believed.get(&rival.ip).or_else(|| self.held.get(&rival.ip));
+            owner.is_none_or(|owner| self.claims_too_many(*owner)) && !self.claims_too_many(rival.mac)
+        }));
         for claim in &released {
             self.held.remove(&claim.ip);
+            self.rivals.remove(&claim.ip);
             self.believed.insert(claim.ip, claim.mac);
         }
         released
+    }
+
+    /// The addresses that two claim of whom neither claims too many, by address: most often two devices that were given
+    /// the same one.
+    pub fn contested(&self) -> Vec<(Ipv4Addr, [MacAddr; 2])> {
+        let two = self.rivals.iter().filter_map(|(&ip, &rival)| Some((ip, [*self.believed.get(&ip)?, rival])));
+        let mut contested: Vec<_> = two.filter(|(_, macs)| !macs.iter().any(|m| self.claims_too_many(*m))).collect();
+        contested.sort_unstable_by_key(|(ip, _)| *ip);
+        contested
     }
 
     /// Whether the address need not be asked for again.
@@ -98,6 +126,8 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn claim(host: u8, mac: u8) -> Claim {
@@ -157,6 +187,64 @@ mod tests {
         claims.settle();
         assert!(claims.is_believed(claim(77, 1).ip));
         assert_eq!(claims.unproven().0.len(), 254 - 3);
+    }
+
+    #[test]
+    fn a_camera_that_a_router_was_quicker_than_gets_its_address_back() {
+        let mut claims = Claims::new(254);
+        // The router's first claim is believed at once, and is for a camera; the others are held.
+        assert_eq!(claims.hear(claim(77, 9)), Some(claim(77, 9)));
+        assert_eq!(claims.hear(claim(77, 1)), None);
+        for n in 1..=254 {
+            claims.hear(claim(n, 9));
+        }
+        // A recorder with two addresses of its own, each said three times, as it is asked.
+        for _ in 0..3 {
+            claims.hear(claim(80, 2));
+            claims.hear(claim(81, 2));
+        }
+        let mut settled = claims.settle();
+        settled.sort_by_key(|c| c.ip);
+        assert_eq!(settled, [claim(77, 1), claim(81, 2)]);
+        assert_eq!((claims.settle(), claims.contested()), (vec![], vec![]));
+        assert_eq!(claims.unproven().0.len(), 254 - 3);
+    }
+
+    #[test]
+    fn an_address_that_two_claim_is_contested() {
+        let mut claims = Claims::new(254);
+        claims.hear(claim(64, 1));
+        for _ in 0..3 {
+            assert_eq!(claims.hear(claim(64, 2)), None);
+        }
+        assert_eq!(claims.hear(claim(64, 3)), None);
+        assert_eq!(claims.settle(), []);
+        assert_eq!(claims.contested(), [(claim(64, 1).ip, [claim(64, 1).mac, claim(64, 2).mac])]);
+        assert_eq!(claims.hear(claim(65, 3)), Some(claim(65, 3)));
+    }
+
+    proptest! {
+        /// However many MAC addresses are made up, what is kept is bounded by the addresses that are asked for.
+        #[test]
+        fn what_is_kept_is_bounded_by_the_addresses(
+            heard in prop::collection::vec((1u8..20, any::<u8>()), 0..600),
+            settle_at in 0usize..600,
+        ) {
+            let mut claims = Claims::new(20);
+            let mut said: Vec<Claim> = Vec::new();
+            for (n, &(host, mac)) in heard.iter().enumerate() {
+                said.extend(claims.hear(claim(host, mac)));
+                if n == settle_at {
+                    said.extend(claims.settle());
+                }
+            }
+            said.extend(claims.settle());
+            prop_assert!(claims.claimants.len() <= 3 * 20, "{}", claims.claimants.len());
+            prop_assert!(said.iter().all(|c| heard.contains(&(c.ip.octets()[3], c.mac.0[5]))));
+            for claim in said {
+                prop_assert!(claims.is_believed(claim.ip));
+            }
+        }
     }
 
     #[test]

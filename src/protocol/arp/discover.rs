@@ -73,6 +73,7 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
     let raw = async { raw::sweep(context, segment, &*context.net.link(&segment.interface, LinkKind::Arp)?).await };
     let refused = match raw.await {
         Ok(claims) => {
+            warn_of_contested(context, segment, &claims);
             prove(context, segment, &claims).await;
             return Outcome { rung: Rung::Raw, failure: None };
         }
@@ -81,6 +82,7 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
     tracing::debug!("{}: no raw frames: {refused}", segment.interface.name);
     match kernel::sweep(context, segment).await {
         Ok(outcome) => {
+            warn_of_contested(context, segment, &outcome.claims);
             prove(context, segment, &outcome.claims).await;
             leave_over(context, segment, outcome.unasked).await;
             let may_be_granted = refused.kind() == io::ErrorKind::PermissionDenied;
@@ -103,6 +105,28 @@ pub(super) async fn say(context: &DiscoveryContext, claim: Claim) {
     }
     context.say(ip, FindingKind::Seen(Method::Arp)).await;
     context.say(ip, FindingKind::Mac(claim.mac)).await;
+}
+
+/// Says which addresses two stations claim: only one of the two was looked at.
+fn warn_of_contested(context: &DiscoveryContext, segment: &Segment, claims: &Claims) {
+    /// Addresses that are named.
+    const MOST: usize = 3;
+    let contested = claims.contested();
+    if contested.is_empty() {
+        return;
+    }
+    let named = contested.iter().take(MOST).map(|(ip, [one, other])| format!("{ip} by {one} and {other}"));
+    let named: Vec<String> = named.collect();
+    let more = match contested.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    context.warn(format!(
+        "addresses on {} are claimed by two stations: {}{more}\nhint: give one of the two another address; the report has \
+         what one of them said",
+        segment.interface.name,
+        named.join(", "),
+    ));
 }
 
 /// Has TCP prove the addresses that only somebody claims who claims nearly all.
