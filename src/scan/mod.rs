@@ -46,6 +46,13 @@ const FINDINGS_UNDER_WAY: usize = 4096;
 /// Sentences for the operator under way.
 const WARNINGS_UNDER_WAY: usize = 64;
 
+/// Hosts that were found by their IPv6 address alone, without having been asked for by it. A link has 2^64 addresses to claim;
+/// the largest network that is scanned unasked has so many.
+const MOST_FOUND_BY_V6: usize = 4096;
+
+const TOO_MANY_BY_V6: &str = "more than 4,096 link-local IPv6 addresses answered: the others are left out\nhint: exclude \
+                              what invents them (--exclude takes IPv6 networks)";
+
 const STUCK: &str = "the kernel's neighbour table stayed full of others' rows: hosts of the local links may be missing\nhint: \
                      raise net.ipv4.neigh.default.gc_thresh3";
 
@@ -126,6 +133,7 @@ struct Run {
     /// Found by IPv6 alone so far: most are further addresses of hosts under inspection, which the MAC addresses tell by
     /// the end of discovery.
     deferred: Vec<IpAddr>,
+    found_by_v6: usize,
     /// What discovery says of a host reaches its inspection through here while it is under way.
     facts: HashMap<IpAddr, Arc<HostFacts>>,
     findings: Option<mpsc::Sender<Finding>>,
@@ -156,6 +164,7 @@ impl Run {
             inspections: JoinSet::new(),
             worked: HashMap::new(),
             deferred: Vec::new(),
+            found_by_v6: 0,
             facts: HashMap::new(),
             findings: Some(findings),
             farewells: Farewells::default(),
@@ -246,6 +255,13 @@ impl Run {
     fn take(&mut self, finding: Finding, tell: &mut impl FnMut(ScanEvent)) {
         let ip = finding.ip;
         let is_new = !self.registry.knows(ip);
+        let is_asked_for = self.scan.plan.targets.host(ip).is_some();
+        if is_new && ip.is_ipv6() && !is_asked_for {
+            if self.found_by_v6 >= MOST_FOUND_BY_V6 {
+                return self.warn(TOO_MANY_BY_V6.to_owned(), tell);
+            }
+            self.found_by_v6 += 1;
+        }
         let facts = self.facts.entry(ip).or_default().clone();
         let follow_up = follow_up(&finding);
         for mut finding in std::iter::once(finding).chain(follow_up) {
@@ -263,7 +279,6 @@ impl Run {
         if !is_new || !is_wanted || self.scan.cancel.is_cancelled() {
             return;
         }
-        let is_asked_for = self.scan.plan.targets.host(ip).is_some();
         if ip.is_ipv6() && !is_asked_for && !self.discovery.is_empty() {
             self.deferred.push(ip);
         } else {
