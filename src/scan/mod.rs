@@ -381,7 +381,8 @@ fn reveal(worked: &HashMap<IpAddr, Credential>, device: &mut Device) {
     }
 }
 
-/// Takes the user's passwords out of a text: whatever a device sent and wherever it put it, this is the way into the report.
+/// Takes the user's passwords out of a text, and those in addresses: whatever a device sent and wherever it put it, this is
+/// the way into the report.
 fn redact(redactor: &Redactor, kind: TextKind<'_>, text: &mut String) {
     let shown = match kind {
         TextKind::Line | TextKind::Lines => redactor.redact(text),
@@ -390,6 +391,9 @@ fn redact(redactor: &Redactor, kind: TextKind<'_>, text: &mut String) {
     };
     if let Cow::Owned(shown) = shown {
         *text = shown;
+    }
+    if kind == TextKind::Line && text.contains("://") {
+        *text = crate::text::redact_urls(text);
     }
 }
 
