@@ -374,7 +374,9 @@ impl Negotiation {
             self.withheld = true;
             return None;
         }
-        (self.takes_tokens && !tried(true)).then(|| Form::Token(credential.clone()))
+        // Who names schemes, and none that we know, wants something else.
+        let may_be_token = self.offered.is_empty() || self.offered.iter().any(|c| c.scheme != AuthScheme::Other);
+        (self.takes_tokens && may_be_token && !tried(true)).then(|| Form::Token(credential.clone()))
     }
 
     /// Any verdict but a refusal.

@@ -65,6 +65,22 @@ fn the_next_login_is_tried_after_a_refusal_until_the_limit() {
 }
 
 #[test]
+fn a_token_answers_a_demand_unless_that_is_for_schemes_nobody_knows() {
+    for (challenges, is_sent) in [
+        (&[][..], true),
+        (&[b"WSSE realm=\"x\"".as_slice()][..], true),
+        (&[b"Digest realm=\"x\", nonce=\"y\", algorithm=ROT13".as_slice()][..], true),
+        (&[b"NTLM".as_slice()][..], false),
+        (&[b"Negotiate".as_slice(), b"Bearer realm=\"Digest\""][..], false),
+    ] {
+        let (_, negotiation) = negotiation(2);
+        let mut negotiation = negotiation.with_tokens();
+        demanded(&mut negotiation, challenges, &users(&["a"]));
+        assert_eq!(negotiation.token().is_some(), is_sent, "{challenges:?}");
+    }
+}
+
+#[test]
 fn an_answer_that_says_neither_yes_nor_no_counts() {
     let (logins, mut negotiation) = negotiation(2);
     let users = users(&["a", "b"]);
