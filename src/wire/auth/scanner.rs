@@ -88,8 +88,10 @@ impl<'a> Scanner<'a> {
             let length = ahead.bytes.iter().position(|&b| matches!(b, b',' | b';' | b' ' | b'\t'));
             let length = length.unwrap_or(ahead.bytes.len());
             let word = ahead.bytes.get(..length).unwrap_or_default();
-            let starts_next =
-                end > 0 && (scheme_of(word) != AuthScheme::Other || (ahead.word().is_some() && ahead.takes_equals()));
+            // A word is looked for right here: whoever writes separators alone has them read once.
+            let is_word = word.first().is_some_and(|&b| !is_separator(b));
+            let is_name = |ahead: &mut Scanner<'_>| is_word && ahead.word().is_some() && ahead.takes_equals();
+            let starts_next = end > 0 && (scheme_of(word) != AuthScheme::Other || is_name(&mut ahead));
             if length == 0 || starts_next {
                 break;
             }
@@ -109,10 +111,13 @@ fn is_separator(byte: u8) -> bool {
     byte <= b' ' || matches!(byte, b',' | b';' | b'=' | b'"')
 }
 
-/// Where the text before a quote ends in `, name=`: the position of that comma.
+/// Where the text before a quote ends in `, name=`: the position of that comma. No further back than a name is long, so that
+/// a value of nothing but quotes is read in one pass.
 fn forgotten_quote(before: &[u8]) -> Option<usize> {
+    const LONGEST_NAME: usize = 64;
     let name = before.strip_suffix(b"=")?;
-    let comma = name.iter().rposition(|&b| b == b',')?;
+    let earliest = name.len().saturating_sub(LONGEST_NAME);
+    let comma = earliest + name.get(earliest..)?.iter().rposition(|&b| b == b',')?;
     let word = name.get(comma + 1..)?.trim_ascii();
     (!word.is_empty() && word.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')).then_some(comma)
 }

@@ -126,6 +126,24 @@ fn the_counter_rises_and_a_new_nonce_starts_over() {
 }
 
 /// The hash of FIPS 180-4's one-block example, and the algorithm by its spellings.
+/// A header of 60 kB may be all quotes or all separators; how far one is looked at again does not grow with it.
+#[test]
+fn a_forgotten_quote_is_looked_for_no_further_back_than_a_name_is_long() {
+    let realm = |name: &str| {
+        let line = format!("Digest realm=\"cam, {name}=\"abc\"");
+        challenges([line]).first().and_then(|c| c.raw("realm").map(<[u8]>::to_vec)).unwrap()
+    };
+    assert_eq!(realm("nonce"), b"cam");
+    let long = "n".repeat(70);
+    assert_eq!(realm(&long), format!("cam, {long}=\"abc").into_bytes());
+    for noise in ["=\"", " =", "\" a", ",", "\\\"", "a=", "a "] {
+        for start in ["Digest realm=\"", "Digest realm=x", ""] {
+            let line = format!("{start}{}", noise.repeat(60_000 / noise.len()));
+            assert!(challenges([line]).len() <= MOST_CHALLENGES);
+        }
+    }
+}
+
 #[test]
 fn every_algorithm_is_known() {
     let hashed = Algorithm::Sha512_256.hash(&[b"abc"]);
