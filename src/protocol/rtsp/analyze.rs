@@ -26,6 +26,9 @@ use crate::model::{
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::snapshot;
 
+/// Ports of one host that are asked for streams: recorders announce one for each channel.
+const MOST_ENDPOINTS: usize = 64;
+
 /// The analysis of all RTSP ports of a host.
 pub struct Analyse;
 
@@ -61,9 +64,13 @@ fn endpoints(host: &HostContext) -> Vec<(u16, bool)> {
             _ => None,
         });
     let announced = host.hints().into_iter().filter_map(|h| RtspUrl::parse(&h.url)).map(|u| (u.port(), u.tls()));
-    let mut all: Vec<(u16, bool)> = spoken.filter(|_| host.may_guess()).chain(announced).collect();
+    let mut all: Vec<(u16, bool)> = Vec::new();
+    for endpoint in spoken.filter(|_| host.may_guess()).chain(announced) {
+        if all.len() < MOST_ENDPOINTS && !all.contains(&endpoint) {
+            all.push(endpoint);
+        }
+    }
     all.sort_by_key(|&(port, tls)| (tls, port));
-    all.dedup();
     all
 }
 
