@@ -16,11 +16,11 @@ use super::servers::{Camera, http, pages};
 use super::{Outcome, look_at, plan, scan};
 
 /// Where the hostile host is.
-const EVIL: &str = "192.0.2.66";
+pub(super) const EVIL: &str = "192.0.2.66";
 
-const CAMERAS: [&str; 3] = ["192.0.2.10", "192.0.2.65", "192.0.2.200"];
+pub(super) const CAMERAS: [&str; 3] = ["192.0.2.10", "192.0.2.65", "192.0.2.200"];
 
-fn neighbourhood() -> FakeNet {
+pub(super) fn neighbourhood() -> FakeNet {
     let net = FakeNet::new();
     for ip in CAMERAS {
         Camera::new(ip).on(&net);
@@ -29,12 +29,12 @@ fn neighbourhood() -> FakeNet {
     net
 }
 
-fn all_methods() -> ScanPlan {
+pub(super) fn all_methods() -> ScanPlan {
     ScanPlan { methods: Method::ALL.to_vec(), ..plan() }
 }
 
 /// Scans with the hostile host and without it, and compares.
-async fn among_cameras(plan: ScanPlan, evil: impl FnOnce(&FakeNet)) -> Outcome {
+pub(super) async fn among_cameras(plan: ScanPlan, evil: impl FnOnce(&FakeNet)) -> Outcome {
     fastrand::seed(1);
     let without = scan(&neighbourhood(), plan.clone()).await;
     fastrand::seed(1);
@@ -53,7 +53,7 @@ async fn among_cameras(plan: ScanPlan, evil: impl FnOnce(&FakeNet)) -> Outcome {
 }
 
 /// All three ports of the plan are served by the same server.
-async fn server<F, Fut>(server: F) -> Outcome
+pub(super) async fn server<F, Fut>(server: F) -> Outcome
 where
     F: Fn(DuplexStream) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -66,7 +66,7 @@ where
     .await
 }
 
-async fn page(answer: impl Fn(&super::net::Asked) -> Vec<u8> + Clone + Send + Sync + 'static) -> Outcome {
+pub(super) async fn page(answer: impl Fn(&super::net::Asked) -> Vec<u8> + Clone + Send + Sync + 'static) -> Outcome {
     among_cameras(plan(), |net| {
         for port in [554, 80, 8080] {
             pages(net, &format!("{EVIL}:{port}"), answer.clone());
@@ -76,7 +76,7 @@ async fn page(answer: impl Fn(&super::net::Asked) -> Vec<u8> + Clone + Send + Sy
 }
 
 /// Writes for ever.
-async fn flood(mut stream: DuplexStream, head: &[u8], again: &[u8]) {
+pub(super) async fn flood(mut stream: DuplexStream, head: &[u8], again: &[u8]) {
     let mut question = [0; 4096];
     let _ = stream.read(&mut question).await;
     if stream.write_all(head).await.is_ok() {
@@ -534,7 +534,7 @@ fn mischievous(net: &FakeNet) {
     net.name(EVIL, &format!("\r\n+{MISCHIEF}.example.{}", "a".repeat(5000)));
 }
 
-fn strings(report: &Report) -> Vec<String> {
+pub(super) fn strings(report: &Report) -> Vec<String> {
     fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
         match value {
             serde_json::Value::String(text) => found.push(text.clone()),
@@ -548,7 +548,7 @@ fn strings(report: &Report) -> Vec<String> {
     found
 }
 
-fn is_harmful(c: char) -> bool {
+pub(super) fn is_harmful(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -7,6 +7,8 @@ mod bounds;
 mod finding;
 mod go2rtc;
 mod hostile;
+mod hostile_answers;
+mod hostile_discovery;
 mod logins;
 mod mediamtx;
 mod mistakes;

@@ -28,6 +28,9 @@ type Server = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
 pub type Answer = (Duration, SocketAddr, Vec<u8>);
 type Script = Arc<dyn Fn(&Sent) -> Vec<Answer> + Send + Sync>;
 
+/// What a station sends when an address is asked for by ARP: whole frames.
+type ArpScript = Arc<dyn Fn(Ipv4Addr) -> Vec<Vec<u8>> + Send + Sync>;
+
 /// A datagram that was sent.
 #[derive(Debug, Clone)]
 pub struct Sent {
@@ -91,7 +94,14 @@ struct State {
     failing: HashMap<IpAddr, VecDeque<i32>>,
     macs: HashMap<Ipv4Addr, MacAddr>,
     proxy: Option<MacAddr>,
+    arp_scripts: Vec<ArpScript>,
     scripts: Vec<Script>,
+    /// This machine speaks IPv6 on its link.
+    speaks_v6: bool,
+    /// Who answers when all nodes of the link are asked for an echo.
+    echoes: Vec<IpAddr>,
+    neighbours: Vec<Neighbour>,
+    zones: Vec<(IpAddr, u32)>,
     names: HashMap<IpAddr, String>,
     /// The connect to an address that panics, counted down to 1.
     panics: HashMap<SocketAddr, usize>,
@@ -208,6 +218,32 @@ impl FakeNet {
     /// Somebody answers ARP for every address.
     pub fn proxy_arp(&self, mac: MacAddr) {
         self.lock().proxy = Some(mac);
+    }
+
+    /// Sends these frames when an address is asked for, before anybody answers.
+    pub fn on_arp(&self, script: impl Fn(Ipv4Addr) -> Vec<Vec<u8>> + Send + Sync + 'static) {
+        self.lock().arp_scripts.push(Arc::new(script));
+    }
+
+    /// This machine is fe80::1 on its link, too.
+    pub fn speak_v6(&self) {
+        self.lock().speaks_v6 = true;
+    }
+
+    /// These answer when all nodes of the link are asked for an echo.
+    pub fn echo_v6(&self, hosts: impl IntoIterator<Item = IpAddr>) {
+        self.lock().echoes.extend(hosts);
+    }
+
+    /// The kernel's table of neighbours has these rows, too.
+    pub fn neighbour(&self, rows: impl IntoIterator<Item = (IpAddr, MacAddr)>) {
+        let row = |(ip, mac)| Neighbour { ip, mac, interface: 2, confirmed: true };
+        self.lock().neighbours.extend(rows.into_iter().map(row));
+    }
+
+    /// The interfaces that link-local addresses were found behind.
+    pub fn zones(&self) -> Vec<(IpAddr, u32)> {
+        self.lock().zones.clone()
     }
 
     /// The name DNS has for an address.
@@ -425,7 +461,11 @@ impl Net for FakeNet {
             name: "eth0".to_owned(),
             index: 2,
             mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
-            addresses: vec!["192.0.2.1/24".parse().unwrap()],
+            addresses: ["192.0.2.1/24", "fe80::1/64"]
+                .iter()
+                .take(if self.lock().speaks_v6 { 2 } else { 1 })
+                .map(|a| a.parse().unwrap())
+                .collect(),
             loopback: false,
             point_to_point: false,
         }])
@@ -441,12 +481,18 @@ impl Net for FakeNet {
     }
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
-        async { Ok(Vec::new()) }.boxed()
+        let rows = self.lock().neighbours.clone();
+        async move { Ok(rows) }.boxed()
     }
 
-    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+    /// Nobody may send an echo, unless somebody would answer.
+    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
         assert!(!self.is_wrong_in(Method::Icmp), "a mistake of ours");
-        Err(io::ErrorKind::PermissionDenied.into())
+        if !v6 || self.lock().echoes.is_empty() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let (inbox, arrived) = mpsc::unbounded_channel();
+        Ok(Box::new(Echo { net: self.clone(), inbox, arrived: tokio::sync::Mutex::new(arrived) }))
     }
 
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
@@ -460,14 +506,53 @@ impl Net for FakeNet {
         async move { Ok(name) }.boxed()
     }
 
-    fn note_zone(&self, _: IpAddr, _: u32) {}
+    fn note_zone(&self, ip: IpAddr, interface: u32) {
+        self.lock().zones.push((ip, interface));
+    }
+}
+
+type Inbox = tokio::sync::Mutex<mpsc::UnboundedReceiver<(Vec<u8>, SocketAddr)>>;
+
+/// A socket for echoes, which those answer whom the network was given.
+struct Echo {
+    net: FakeNet,
+    inbox: mpsc::UnboundedSender<(Vec<u8>, SocketAddr)>,
+    arrived: Inbox,
+}
+
+impl Datagram for Echo {
+    fn send_to<'a>(&'a self, data: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<usize>> {
+        if to.ip().is_multicast() {
+            // RFC 4443 §4.2: the same but for the type.
+            let answer = [&[129], &data[1..]].concat();
+            for ip in self.net.lock().echoes.clone() {
+                let _ = self.inbox.send((answer.clone(), SocketAddr::new(ip, 0)));
+            }
+        }
+        futures::future::ready(Ok(data.len())).boxed()
+    }
+
+    fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
+        receive(&self.arrived, buf).boxed()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)))
+    }
+}
+
+async fn receive(arrived: &Inbox, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    let (data, from) = arrived.lock().await.recv().await.unwrap();
+    let length = data.len().min(buf.len());
+    buf[..length].copy_from_slice(&data[..length]);
+    Ok((length, from))
 }
 
 struct Socket {
     local: SocketAddr,
     net: FakeNet,
     inbox: mpsc::UnboundedSender<(Vec<u8>, SocketAddr)>,
-    arrived: tokio::sync::Mutex<mpsc::UnboundedReceiver<(Vec<u8>, SocketAddr)>>,
+    arrived: Inbox,
 }
 
 impl Datagram for Socket {
@@ -498,13 +583,7 @@ impl Datagram for Socket {
     }
 
     fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
-        async move {
-            let (data, from) = self.arrived.lock().await.recv().await.unwrap();
-            let length = data.len().min(buf.len());
-            buf[..length].copy_from_slice(&data[..length]);
-            Ok((length, from))
-        }
-        .boxed()
+        receive(&self.arrived, buf).boxed()
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -523,6 +602,10 @@ impl Link for Wire {
         assert!(!self.net.is_wrong_in(Method::Arp), "a mistake of ours");
         for frame in frames {
             let wanted: [u8; 4] = frame[38..42].try_into().unwrap();
+            let scripts = self.net.lock().arp_scripts.clone();
+            for frame in scripts.iter().flat_map(|script| script(wanted.into())) {
+                let _ = self.inbox.send(frame);
+            }
             let mut state = self.net.lock();
             state.arp_asked.push(wanted.into());
             let own = state.macs.get(&Ipv4Addr::from(wanted)).copied();

@@ -10,9 +10,9 @@ use super::net::{Asked, FakeNet};
 use super::servers::{Camera, http, pages, rtsp, talking};
 use super::{Outcome, look_at, plan, scan};
 
-const IP: &str = "192.0.2.10";
+pub(super) const IP: &str = "192.0.2.10";
 const RTSP_PORT: &str = "192.0.2.10:554";
-const PASSWORD: &str = "tiefer-brunnen-7";
+pub(super) const PASSWORD: &str = "tiefer-brunnen-7";
 const PUBLIC: &str = "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n";
 const BASIC: &str = "WWW-Authenticate: Basic realm=\"IP Camera\"\r\n";
 
@@ -23,17 +23,17 @@ fn digest() -> String {
     format!("WWW-Authenticate: Digest realm=\"IP Camera\", nonce=\"n{nonce}\", qop=\"auth\"\r\n")
 }
 
-fn users(count: usize) -> Vec<Credential> {
+pub(super) fn users(count: usize) -> Vec<Credential> {
     (0..count).map(|n| Credential::new(format!("user{n}"), PASSWORD)).collect()
 }
 
-async fn scan_with(net: &FakeNet, credentials: Vec<Credential>) -> Outcome {
+pub(super) async fn scan_with(net: &FakeNet, credentials: Vec<Credential>) -> Outcome {
     let probe = ProbeOptions { credentials, ..plan().probe };
     look_at(net, ScanPlan { probe, ..plan() }, &[IP.to_owned()]).await
 }
 
 /// The requests that carried a login, in whichever way.
-fn logins(net: &FakeNet) -> Vec<Asked> {
+pub(super) fn logins(net: &FakeNet) -> Vec<Asked> {
     let in_path = |a: &Asked| a.target().contains("user=") || a.target().contains(PASSWORD);
     net.asked_of(IP).into_iter().filter(|a| a.has_login() || in_path(a)).collect()
 }
@@ -47,7 +47,7 @@ fn whose(asked: &[Asked]) -> HashSet<String> {
     asked.iter().map(name).collect()
 }
 
-fn counted(device: &Device) -> u32 {
+pub(super) fn counted(device: &Device) -> u32 {
     device.login_attempts.map_or(0, |attempts| attempts.counted())
 }
 
