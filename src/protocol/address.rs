@@ -17,7 +17,7 @@ pub struct Announced {
     pub host: String,
     /// The port, 1..=65535.
     pub port: u16,
-    /// Path and query, with leading `/`, cleaned.
+    /// Path and query, with leading `/`, cleaned; as it is asked for, with what a query may hold of a login.
     pub target: String,
 }
 
@@ -40,7 +40,7 @@ impl Announced {
         let authority = authority.rsplit('@').next().unwrap_or_default();
         let (host, port) = split_port(authority)?;
         let port = port.unwrap_or(if tls { 443 } else { 80 });
-        let target = text::redact_url(&text::clean_to(target.split('#').next().unwrap_or_default(), MAX_LEN));
+        let target = text::clean_to(target.split('#').next().unwrap_or_default(), MAX_LEN);
         let target = if target.starts_with('/') { target } else { format!("/{target}") };
         Some(Announced { tls, host: host.to_owned(), port, target })
     }
@@ -50,10 +50,11 @@ impl Announced {
         self.host.split('%').next().and_then(|h| h.parse().ok())
     }
 
-    /// The address with the host that answered in place of the announced one.
+    /// The address as it is shown, with the host that answered in place of the announced one and without what a query may
+    /// hold of a login.
     pub fn url_at(&self, host: IpAddr) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}:{}{}", url_host(host), self.port, self.target)
+        text::redact_url(&format!("{scheme}://{}:{}{}", url_host(host), self.port, self.target))
     }
 }
 
@@ -94,6 +95,7 @@ mod tests {
             ("http://user:pa/ss@h/a", "http://192.0.2.9:80/a"),
             (" http://user:pw@h:81/a\u{1b}[31m ", "http://192.0.2.9:81/a"),
             ("http://h?x=1", "http://192.0.2.9:80/?x=1"),
+            ("http://h/d?token=abc", "http://192.0.2.9:80/d?token=***"),
         ] {
             let announced = Announced::parse(sent);
             if sent.contains("pa/ss") {
@@ -103,6 +105,8 @@ mod tests {
             }
             assert_eq!(announced.map(|a| a.url_at(peer)).as_deref(), Some(url), "{sent}");
         }
+        // What is shown without it is asked for with it.
+        assert_eq!(Announced::parse("http://h/d?token=abc").unwrap().target, "/d?token=abc");
         for sent in ["", "rtsp://h/", "http//h", "http://h:0/", "http://h:99999/", "http://[::1", "file:///etc/passwd"]
         {
             assert_eq!(Announced::parse(sent), None, "{sent}");
