@@ -325,6 +325,7 @@ mod tests {
         assert_eq!(paths(&snapshot(Some("Dahua"), 3)).first(), Some(&"/cgi-bin/snapshot.cgi?channel=3"));
         assert_eq!(paths(&mjpeg(Some("Axis"))).first(), Some(&"/axis-cgi/mjpg/video.cgi"));
         assert!(paths(&hls()).contains(&"/index.m3u8"));
+        assert!(paths(&rtsp(None)).contains(&"/h264ESVideoTest"));
         assert!(paths(&dash()).contains(&"/manifest.mpd"));
         assert!(paths(&whep()).contains(&"/whep"));
         assert!(paths(&rtmp()).contains(&"/bcs/channel0_main.bcs?channel=0&stream=0"));

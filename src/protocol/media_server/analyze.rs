@@ -72,7 +72,6 @@ async fn ask_all(host: &HostContext) {
         let place = stream_url::named("MediaMTX").map(|named| Place {
             port: named.list.port,
             tls: false,
-            is_known: true,
             account: Protocol::Other,
         });
         if let Some(place) = place {
@@ -97,15 +96,13 @@ fn says(service: &Service, name: &str) -> bool {
 struct Place {
     port: u16,
     tls: bool,
-    /// Whether it has shown itself to be the server.
-    is_known: bool,
     /// Whose users a login is for.
     account: Protocol,
 }
 
 impl Place {
     fn of(service: &Service) -> Place {
-        Place { port: service.port, tls: service.protocol == Protocol::Https, is_known: false, account: Protocol::Http }
+        Place { port: service.port, tls: service.protocol == Protocol::Https, account: Protocol::Http }
     }
 }
 
@@ -120,15 +117,15 @@ async fn list(host: &HostContext, server: &str, at: Place, read: Reader) -> Opti
     Some(())
 }
 
-/// An answer of 200 to a GET. A login is shown only where one is demanded, and only to what is known for a media server:
-/// by its realm, by what else it said, or because it took the login before.
+/// An answer of 200 to a GET. A login is shown only where one is demanded, and only to what is known for that media server
+/// by its realm, or where a login was taken before.
 async fn get(host: &HostContext, at: Place, target: String, server: &str) -> Option<Response> {
     if host.is_over() {
         return None;
     }
     let request = Request { max_body: MAX_LIST, account: at.account, ..Request::get(at.port, at.tls, target) };
     let answer = client::send(host, request.clone()).await.ok()?;
-    let may_log_in = || at.is_known || host.logins.worked().is_some() || is_realm_of(&answer, server);
+    let may_log_in = || host.logins.worked().is_some() || is_realm_of(&answer, server);
     let answer = match answer.status {
         401 if may_log_in() => client::send(host, request.with_login()).await.ok()?,
         _ => answer,

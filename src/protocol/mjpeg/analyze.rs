@@ -170,7 +170,9 @@ impl Walk<'_> {
 
     /// Whether the user's login is given where one is demanded: to what is known to film, and where it has worked before.
     fn may_log_in(&self) -> bool {
-        self.host.is_like_a_camera() || self.host.logins.worked().is_some()
+        // A media server's ports have rights of their own, and its API refuses who may watch.
+        let is_media_server = || self.host.vendor().as_deref().is_some_and(|v| stream_url::named(v).is_some());
+        (self.host.is_like_a_camera() || self.host.logins.worked().is_some()) && !is_media_server()
     }
 
     async fn links(&mut self, port: u16, tls: bool) -> Vec<Place> {
