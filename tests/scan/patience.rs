@@ -162,3 +162,41 @@ async fn a_camera_behind_a_slow_network_has_the_time_its_answers_take() {
     assert!(protocols(&outcome, CAMERA).contains(&Protocol::Onvif), "{:#?}", outcome.device(CAMERA));
     assert_eq!(outcome.device(CAMERA).streams[0].status, StreamStatus::Streaming);
 }
+
+/// A small network with as many hostile hosts as one has to reckon with: all cameras play, and soon.
+#[tokio::test(start_paused = true)]
+async fn hostile_hosts_cost_a_small_network_seconds() {
+    let net = FakeNet::new();
+    let cameras: Vec<String> = (20..53).map(|n| format!("192.0.2.{n}")).collect();
+    for ip in &cameras {
+        Camera::new(ip).on(&net);
+        pages(&net, &format!("{ip}:80"), |_| http("200 OK", "Server: App-webs/\r\n", "<title>Camera</title>"));
+    }
+    slow_camera(&net);
+    for n in 100..106 {
+        for port in [554, 80, 8080] {
+            net.serve(&format!("192.0.2.{n}:{port}"), move |stream| torment(stream, n % 3));
+        }
+    }
+    let outcome = scan(&net, every_method()).await;
+    for ip in &cameras {
+        assert_eq!(outcome.device(ip).streams[0].status, StreamStatus::Streaming, "{ip}");
+    }
+    for n in 100..106 {
+        let ip = format!("192.0.2.{n}");
+        assert!(outcome.done(&ip) < Duration::from_secs(15), "{ip}: {:?}", outcome.done(&ip));
+    }
+    assert!(protocols(&outcome, CAMERA).contains(&Protocol::Rtsp), "{:#?}", outcome.device(CAMERA));
+}
+
+/// Says nothing, too much, or too little.
+async fn torment(mut stream: DuplexStream, how: usize) {
+    let (word, pause) = match how {
+        0 => return drop(stream.read_to_end(&mut Vec::new()).await),
+        1 => (&[b'a'; 4096][..], Duration::from_millis(10)),
+        _ => (&b"a"[..], Duration::from_secs(1)),
+    };
+    while stream.write_all(word).await.is_ok() {
+        tokio::time::sleep(pause).await;
+    }
+}
