@@ -199,8 +199,8 @@ mod tests {
         assert!(is_worth_asking("2001:db8::9".parse().unwrap()));
     }
 
-    /// A resolver over one server that never answers, on loopback.
-    fn with_a_dead_server(port: u16) -> Dns {
+    /// A resolver over one server on loopback.
+    fn with_server(port: u16) -> Dns {
         let mut server = hickory_resolver::config::NameServerConfig::udp(Ipv4Addr::LOCALHOST.into());
         server.connections.iter_mut().for_each(|c| c.port = port);
         let config = ResolverConfig::from_name_servers(vec![server]);
@@ -213,7 +213,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "this is a server, and it never leaves loopback")]
         let silent = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let resolver = Resolver::default();
-        assert!(resolver.dns.set(Ok(with_a_dead_server(silent.local_addr().unwrap().port()))).is_ok());
+        assert!(resolver.dns.set(Ok(with_server(silent.local_addr().unwrap().port()))).is_ok());
         let ip = IpAddr::from([192, 0, 2, 1]);
         for _ in 0..PATIENCE {
             let asked = Instant::now();
@@ -226,6 +226,79 @@ mod tests {
         // It may be back later.
         tokio::time::advance(LEFT_ALONE).await;
         assert!(!resolver.lock().is_dead());
+    }
+
+    /// Answers the question for the name of `192.0.2.N` by the `N`th record of type and data, at most `questions` of them.
+    fn serve(records: Vec<(u16, Vec<u8>)>, questions: usize) -> u16 {
+        #[expect(clippy::disallowed_methods, reason = "this is a server, and it never leaves loopback")]
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 1024];
+            for _ in 0..questions {
+                let Ok((length, from)) = socket.recv_from(&mut buffer) else { return };
+                // `N.2.0.192.in-addr.arpa`, its type and its class; what may follow are options.
+                let end = 12 + buffer[12..length].iter().position(|b| *b == 0).unwrap() + 5;
+                let number = std::str::from_utf8(&buffer[13..13 + usize::from(buffer[12])]).unwrap();
+                let (kind, data) = &records[number.parse::<usize>().unwrap()];
+                let head = [&buffer[..2], &[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]].concat();
+                let of_record = [&[0xc0, 12][..], &kind.to_be_bytes(), &[0, 1, 0, 0, 0, 60]].concat();
+                let size = (data.len() as u16).to_be_bytes();
+                let answer = [&head[..], &buffer[12..end], &of_record, &size, data].concat();
+                socket.send_to(&answer, from).unwrap();
+            }
+        });
+        port
+    }
+
+    fn labels(labels: &[&[u8]]) -> Vec<u8> {
+        let all = labels.iter().flat_map(|l| std::iter::once(l.len() as u8).chain(l.iter().copied()));
+        all.chain([0]).collect()
+    }
+
+    #[tokio::test]
+    async fn whatever_a_server_answers_is_a_clean_name_or_none() {
+        const PTR: u16 = 12;
+        // Where the data of the answer begins: after its head, the question and the record's own head.
+        let own_place = 12 + (3 + 2 + 2 + 4 + 8 + 5 + 4) + 12;
+        let records = vec![
+            (PTR, labels(&[b"camera-1", b"example"])),
+            (PTR, labels(&[b"a\x1b[2J\x07b", b"example"])),
+            (PTR, labels(&["\u{202e}gpj\u{2066}".as_bytes(), b"example"])),
+            (PTR, labels(&[&[0x9b, 0xff, 0xfe], b"example"])),
+            (PTR, labels(&[b"a\0b", b"c.d\\e", b" ", b"\r\n"])),
+            (PTR, labels(&[b"xn--80ak6aa92e", b"xn--", b"xn--a-\xff", b"XN--99999999999"])),
+            (PTR, labels(&[&[b'a'; 63], &[b'b'; 63], &[b'c'; 63], &[b'd'; 61]])),
+            (PTR, labels(&[&[b'a'; 63], &[b'b'; 63], &[b'c'; 63], &[b'd'; 63], &[b'e'; 63]])),
+            (PTR, [&[64][..], &[b'a'; 64], &[0]].concat()),
+            (PTR, vec![0xc0, own_place]),
+            (PTR, vec![0xff, 0xff]),
+            (PTR, vec![1, b'a', 0xc0, own_place]),
+            (PTR, labels(&[])),
+            (PTR, Vec::new()),
+            (PTR, labels(&[b"=1+1|'/c calc'!A1"])),
+            (5, vec![0xc0, 12]),
+            (16, vec![0xff; 200]),
+            (1, vec![192, 0, 2, 1]),
+        ];
+        let count = records.len();
+        let resolver = Resolver::default();
+        assert!(resolver.dns.set(Ok(with_server(serve(records, 200)))).is_ok());
+        for number in 0..count {
+            // What ends as a failure may make the servers be left alone for a while.
+            *resolver.lock() = Silence::default();
+            let name = resolver.name(IpAddr::from([192, 0, 2, number as u8])).await;
+            if number == 0 {
+                assert_eq!(name.as_ref().unwrap().as_deref(), Some("camera-1.example"));
+            }
+            let said = match name {
+                Ok(name) => name.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(said, crate::text::clean(&said), "answer {number}");
+            assert!(said.len() <= 1100, "answer {number}: {} bytes", said.len());
+        }
     }
 
     #[tokio::test]

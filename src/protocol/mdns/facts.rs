@@ -196,6 +196,8 @@ impl Strings<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::wire::Record;
     use super::*;
 
@@ -295,6 +297,75 @@ mod tests {
             Record { name: Name::of("_services._dns-sd._udp.local"), data: Data::Ptr(Name::of("_CGI._tcp.local")) };
         let facts = of(&Message { response: true, questions: vec![], records: vec![types] });
         assert!(facts.observed.contains(&(Field::MdnsService, "_cgi._tcp".into())));
+    }
+
+    fn any_name() -> impl Strategy<Value = Name> {
+        let label = prop_oneof![
+            prop::sample::select(vec![
+                "_rtsp",
+                "_tcp",
+                "_udp",
+                "_http",
+                "_axis-video",
+                "_hap",
+                "_services",
+                "local",
+                "cam"
+            ])
+            .prop_map(str::to_owned),
+            "[\\PC\\x00-\\x1f\\u{202e}.]{0,12}",
+        ];
+        prop::collection::vec(label, 0..5).prop_map(Name)
+    }
+
+    fn any_data() -> impl Strategy<Value = Data> {
+        let text = prop_oneof![
+            ("(path|mac|model|md|serial|ci|fw)=", ".{0,20}")
+                .prop_map(|(key, value)| format!("{key}{value}").into_bytes()),
+            ("path=", "[a-z:/@?#.%]{0,20}").prop_map(|(key, value)| format!("{key}{value}").into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ];
+        prop_oneof![
+            any_name().prop_map(Data::Ptr),
+            (any::<u16>(), any_name()).prop_map(|(port, target)| Data::Srv { port, target }),
+            prop::collection::vec(text, 0..4).prop_map(Data::Txt),
+            any::<u32>().prop_map(|ip| Data::A(ip.into())),
+            any::<u128>().prop_map(|ip| Data::Aaaa(ip.into())),
+        ]
+    }
+
+    proptest! {
+        /// Whoever is named: what is said is about the sender, and leads nowhere else.
+        #[test]
+        fn whatever_is_announced_is_about_its_sender(
+            records in prop::collection::vec((any_name(), any_data()), 0..12),
+            v6: bool,
+        ) {
+            let sender: IpAddr = if v6 { "fe80::20" } else { CAMERA }.parse().unwrap();
+            let records = records.into_iter().map(|(name, data)| Record { name, data }).collect();
+            let (facts, _) = of_message(&Message { response: true, questions: vec![], records }, sender);
+            for finding in &facts.findings {
+                let (port, address) = match finding {
+                    FindingKind::Service(s) => (Some(s.port), s.url.as_deref()),
+                    FindingKind::StreamHint(h) => (None, Some(h.url.as_str())),
+                    FindingKind::StatedMac(mac) => {
+                        prop_assert!(mac.is_station());
+                        continue;
+                    }
+                    _ => continue,
+                };
+                prop_assert!(port != Some(0));
+                if let Some(address) = address {
+                    let url = url::Url::parse(address).unwrap();
+                    prop_assert_eq!(url.host_str().map(str::to_owned), Some(url_host(sender)), "{}", address);
+                    prop_assert!(url.username().is_empty() && url.password().is_none(), "{}", address);
+                    prop_assert_eq!(text::clean(address), address);
+                }
+            }
+            for (_, text) in &facts.observed {
+                prop_assert_eq!(&text::clean(text), text);
+            }
+        }
     }
 
     #[test]
