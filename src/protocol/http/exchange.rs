@@ -135,9 +135,14 @@ async fn exchange_once(
 async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(Start, Vec<u8>), HttpError> {
     let peer = connection.peer;
     let mut bytes = Vec::with_capacity(4096);
-    let (mut ended, mut interim) = (false, 0);
+    let (mut ended, mut interim, mut seen) = (false, 0, 0);
     loop {
-        match wire::parse_start(&bytes, ended) {
+        let start = match ended || wire::may_be_whole(&bytes, seen) {
+            true => wire::parse_start(&bytes, ended),
+            false => Start::Incomplete,
+        };
+        seen = bytes.len();
+        match start {
             Start::Head(head, len) if matches!(head.status, 100..=199) && !ended && head.status != 101 => {
                 interim += 1;
                 if interim > MOST_INTERIM {
@@ -145,6 +150,7 @@ async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(S
                     return Err(HttpError::new(ErrorKind::Protocol, message));
                 }
                 bytes.drain(..len.min(bytes.len()));
+                seen = 0;
                 continue;
             }
             Start::Head(head, len) => {

@@ -87,6 +87,21 @@ pub fn parse_start(bytes: &[u8], ended: bool) -> Start {
     }
 }
 
+/// Whether an answer that was incomplete with its first `seen` bytes may be more than that now. Answers come in pieces of any
+/// size; a head of [`MAX_HEAD`] that comes byte by byte would else be read through as often.
+pub fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
+    /// By so many bytes it is clear whether a status line begins, unless they are line ends left over.
+    const BEGINNING: usize = 64;
+    let is_blank = |b: &u8| matches!(b, b'\r' | b'\n');
+    // The end of the head is two line ends, of which the first may have been seen.
+    let new = bytes.get(seen.saturating_sub(2)..).unwrap_or_default();
+    let ends = || new.windows(2).any(|w| w == b"\n\n") || new.windows(3).any(|w| w == b"\n\r\n");
+    seen < BEGINNING + 8
+        || bytes.len() > MAX_HEAD
+        || bytes.get(..BEGINNING).is_none_or(|beginning| beginning.iter().all(is_blank))
+        || ends()
+}
+
 /// Whether bytes begin a status line, as far as they go.
 fn may_be_status_line(bytes: &[u8]) -> bool {
     ["HTTP/", "ICY ", "RTSP/"].iter().any(|prefix| {
@@ -420,6 +435,26 @@ mod tests {
     fn a_request_cannot_be_broken_open() {
         let sent = emit_request("GET", "/a b\r\nX: y", &[("Host", b"h\r\nEvil: 1"), ("Accept", b"*/*")], b"");
         assert_eq!(sent, b"GET /a%20b%0D%0AX:%20y HTTP/1.1\r\nHost: hEvil: 1\r\nAccept: */*\r\n\r\n");
+    }
+
+    proptest! {
+        /// Whenever more bytes make an answer more than incomplete, it is looked at again.
+        #[test]
+        fn no_answer_is_left_unread(
+            blank in "[\r\n]{0,80}",
+            start in prop::sample::select(vec!["", "H", "HTTP/1.1 200 OK", "RTSP/1.0 1", "ICY 200", "<html>"]),
+            rest in "[a:\\r\\n\\n ]{0,120}",
+            seen in any::<prop::sample::Index>(),
+            now in any::<prop::sample::Index>(),
+        ) {
+            let bytes = format!("{blank}{start}{rest}").into_bytes();
+            let now = &bytes[..now.index(bytes.len() + 1)];
+            let seen = seen.index(now.len() + 1);
+            let was_incomplete = parse_start(&now[..seen], false) == Start::Incomplete;
+            if was_incomplete && parse_start(now, false) != Start::Incomplete {
+                prop_assert!(may_be_whole(now, seen), "{:?} after {seen}", now);
+            }
+        }
     }
 
     proptest! {
