@@ -54,7 +54,7 @@ impl Announced {
     /// hold of a login.
     pub fn url_at(&self, host: IpAddr) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        text::redact_url(&format!("{scheme}://{}:{}{}", url_host(host), self.port, self.target))
+        format!("{scheme}://{}:{}{}", url_host(host), self.port, text::redact_url(&self.target))
     }
 }
 
