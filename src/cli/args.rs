@@ -189,7 +189,7 @@ pub struct ScanArgs {
 
 /// How hosts are found.
 #[derive(Args)]
-#[command(next_help_heading = "Whom to look at")]
+#[command(next_help_heading = "Targets")]
 pub struct DiscoveryArgs {
     /// Leave these out: networks, ranges, addresses or @FILE.
     #[arg(short = 'x', long, value_name = "TARGET,...")]

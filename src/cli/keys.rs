@@ -132,7 +132,7 @@ macro_rules! keys {
 }
 
 keys! {
-    /// Whom to look at; none: the subnets of this machine.
+    /// Targets; none: the subnets of this machine.
     TARGETS: TargetWord = "targets", List, "", TargetWord::read;
     /// Addresses left out.
     EXCLUDE: TargetWord = "exclude", List, "", TargetWord::read;

@@ -116,7 +116,7 @@ pub struct ProbeOptions {
 /// A whole scan, resolved.
 #[derive(Debug, Clone)]
 pub struct ScanPlan {
-    /// Whom to look at.
+    /// Targets.
     pub targets: TargetSet,
     /// How hosts are found.
     pub methods: Vec<Method>,

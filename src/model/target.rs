@@ -1,4 +1,4 @@
-//! Whom to look at: networks, ranges and single hosts, never spelled out in memory.
+//! Targets: networks, ranges and single hosts, never spelled out in memory.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
