@@ -9,6 +9,9 @@
 //! - A login that is proved goes along on its connection. When it is refused because its nonce may have run out, it is sent
 //!   once more in a place of its own; if that is refused too, both count.
 
+mod form;
+mod reply;
+
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -17,92 +20,9 @@ use super::logins::{Grant, LoginTry, Logins, Verdict};
 use crate::model::{AuthScheme, Credential, Protocol};
 use crate::wire::auth::login::Login;
 use crate::wire::auth::{self, Challenge};
+use form::{Current, Form};
 
-/// What an answer says, as far as it matters for logins.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// What it says of the login that the request carried, where it carried one.
-    pub verdict: Verdict,
-    /// Whether it demands a login.
-    pub demands: bool,
-    /// The challenges it makes.
-    pub challenges: Vec<Challenge>,
-    /// Why no login is to be tried any more, where it says so.
-    pub lock: Option<String>,
-    /// The value of `Authentication-Info`, which may name the nonce to use next.
-    pub info: Option<Vec<u8>>,
-}
-
-impl Reply {
-    /// An answer with this verdict that demands no login.
-    pub fn new(verdict: Verdict) -> Self {
-        Reply { verdict, demands: false, challenges: Vec::new(), lock: None, info: None }
-    }
-
-    /// The same, demanding a login by these challenges.
-    pub fn demanding(mut self, challenges: Vec<Challenge>) -> Self {
-        (self.demands, self.challenges) = (true, challenges);
-        self
-    }
-}
-
-/// What to do after an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// The answer stands.
-    Done,
-    /// Send the request again: it goes with a login now.
-    Again,
-    /// Logins under way elsewhere decide whether one may be sent here: ask [`Negotiation::resume`] later.
-    Wait,
-}
-
-/// How a login is written.
-#[derive(Debug)]
-enum Form {
-    /// In an `Authorization` header.
-    Header(Box<Login>),
-    /// In a WS-Security token of the envelope.
-    Token(Credential),
-}
-
-impl Form {
-    fn credential(&self) -> &Credential {
-        match self {
-            Form::Header(login) => login.credential(),
-            Form::Token(credential) => credential,
-        }
-    }
-}
-
-/// The login of the moment.
-#[derive(Debug)]
-struct Current {
-    form: Form,
-    /// This very login (its nonce) was taken.
-    taken: bool,
-    sent: bool,
-}
-
-/// The places of a request whose answer is not awaited. Dropped, it gives them back: a login that is proved and not refused
-/// is none to count.
-#[derive(Debug)]
-pub struct Pending {
-    attempt: Option<LoginTry>,
-    doubt: Option<LoginTry>,
-}
-
-impl Pending {
-    /// The answer has come, and says this.
-    pub fn end(self, verdict: Verdict) {
-        if let Some(doubt) = self.doubt {
-            doubt.end(if verdict == Verdict::Refused { verdict } else { Verdict::Unsent });
-        }
-        if let Some(attempt) = self.attempt {
-            attempt.end(verdict);
-        }
-    }
-}
+pub use reply::{Next, Pending, Reply};
 
 /// The logins of one client.
 #[derive(Debug)]

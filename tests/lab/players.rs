@@ -77,8 +77,8 @@ fn every_probe_streams(rounds: usize) {
     }
     let mut lab = Lab::new();
     let addresses = mounts(&mut lab);
-    for number in 0..10 {
-        lab.lan.host(&format!("10.77.0.{}", 20 + number), &format!("02:00:00:00:01:{number:02x}"));
+    for number in 0..40 {
+        lab.lan.host(&format!("10.77.0.{}", 80 + number), &format!("02:00:00:00:01:{number:02x}"));
     }
     lab.lan.wait();
     let mut wrong = Vec::new();
@@ -86,7 +86,7 @@ fn every_probe_streams(rounds: usize) {
         let report = lab
             .camscan(
                 true,
-                &["scan", "10.77.0.0/26", "-p", "554", "-f", "json", "--measure-time", "500ms", "--ffprobe", "never"],
+                &["scan", "10.77.0.0/25", "-p", "554", "-f", "json", "--measure-time", "500ms", "--ffprobe", "never"],
             )
             .json(0);
         for (number, address) in addresses.iter().enumerate() {
