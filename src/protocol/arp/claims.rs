@@ -86,8 +86,8 @@ impl Claims {
         released
     }
 
-    /// The addresses that two claim of whom neither claims too many, by address: most often two devices that were given
-    /// the same one.
+    /// The addresses with two claimants, neither of which claims too many, by address: most often two devices that were
+    /// given the same one.
     pub fn contested(&self) -> Vec<(Ipv4Addr, [MacAddr; 2])> {
         let two = self.rivals.iter().filter_map(|(&ip, &rival)| Some((ip, [*self.believed.get(&ip)?, rival])));
         let mut contested: Vec<_> = two.filter(|(_, macs)| !macs.iter().any(|m| self.claims_too_many(*m))).collect();
