@@ -8,7 +8,8 @@ use camscan::media::h264::Sps;
 use camscan::protocol::mdns::wire as mdns;
 use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::wire::{Decoder, Item, Next};
-use camscan::protocol::{onvif, ssdp, wsdd, xml};
+use camscan::protocol::{onvif, ssdp, wsdd};
+use camscan::wire::xml;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn recorded(path: &str) -> Vec<u8> {

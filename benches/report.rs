@@ -12,7 +12,7 @@ use camscan::model::{
     Evidence, EvidenceSource, Fact, Finding, FindingKind, MacAddr, Method, Protocol, Report, ScanInfo, ScanStatus,
     Service, Stream, StreamStatus, Transport, Video, VideoCodec,
 };
-use camscan::registry::Registry;
+use camscan::scan::registry::Registry;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 

@@ -23,8 +23,8 @@ pub mod identify;
 pub mod media;
 pub mod probe;
 pub mod protocol;
+pub mod tool;
 
-pub mod registry;
 pub mod scan;
 
 pub mod export;

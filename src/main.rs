@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use camscan::cli::args;
-use camscan::cli::environment::Environment;
+use camscan::cli::config::environment::Environment;
 use camscan::cli::exit;
 use camscan::command;
 

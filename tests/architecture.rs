@@ -14,23 +14,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("media", &["model", "text"]),
     ("identify", &["model", "text"]),
     ("net", &["model", "text"]),
-    ("probe", &["wire", "identify", "net", "model", "text"]),
-    ("protocol", &["probe", "wire", "identify", "net", "media", "model", "text"]),
-    ("registry", &["identify", "model", "text"]),
-    ("scan", &["registry", "protocol", "probe", "identify", "net", "media", "model", "text"]),
+    ("tool", &["model", "text"]),
+    ("probe", &["tool", "wire", "identify", "net", "model", "text"]),
+    ("protocol", &["probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("scan", &["protocol", "probe", "tool", "identify", "net", "media", "model", "text"]),
     ("export", &["model", "text"]),
     ("cli", &["export", "identify", "model", "text"]),
-    (
-        "command",
-        &["cli", "export", "scan", "registry", "protocol", "probe", "identify", "net", "media", "model", "text"],
-    ),
+    ("command", &["cli", "export", "scan", "protocol", "probe", "tool", "identify", "net", "media", "model", "text"]),
     ("lib", &[]),
     ("main", &["command", "cli"]),
 ];
 
 /// Rooms and file names that hold no I/O, no runtime and no clock.
-const PURE_ROOMS: &[&str] = &["text", "model", "wire", "media", "identify", "registry"];
-const PURE_FILES: &[&str] = &["wire.rs", "sdp.rs", "xml.rs"];
+const PURE_ROOMS: &[&str] = &["text", "model", "wire", "media", "identify"];
+const PURE_FILES: &[&str] = &["wire.rs", "registry.rs"];
 const IMPURE: &[&str] =
     &["tokio::", "std::net::Tcp", "std::net::Udp", "Instant::now", "SystemTime", "Timestamp::now", "fastrand::"];
 

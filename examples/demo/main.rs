@@ -25,8 +25,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use camscan::cli::args;
-use camscan::cli::environment::Environment;
-use camscan::cli::settings::Settings;
+use camscan::cli::config::environment::Environment;
+use camscan::cli::config::settings::Settings;
 use camscan::cli::ui::Ui;
 use camscan::export::format::Format;
 use camscan::export::table::{TableOptions, device_lines};

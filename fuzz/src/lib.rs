@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use camscan::cli::{config_file, environment::Environment};
+use camscan::cli::config::{environment::Environment, file};
 use camscan::export;
 use camscan::identify::signature::{Field, Signatures};
 use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtp, ts, vpx};
 use camscan::model::{ProbeTarget, TargetSpec};
 use camscan::protocol::address::Announced;
+use camscan::protocol::http;
 use camscan::protocol::onvif::{soap, wire as onvif};
 use camscan::protocol::rtsp::frames::Meter;
 use camscan::protocol::rtsp::sdp::Session;
@@ -18,10 +19,10 @@ use camscan::protocol::tcp::syn::wire as syn;
 use camscan::protocol::{
     arp, beacon, dash, hls, icmp, mdns, media_server, mjpeg, rtmp, rtsp, srt, ssdp, stun, webrtc, wsdd,
 };
-use camscan::protocol::{ffprobe, http, xml};
 use camscan::text::redactor::{CommonWords, Login};
 use camscan::text::{self, Redactor};
-use camscan::wire::auth;
+use camscan::tool::ffprobe;
+use camscan::wire::{auth, xml};
 
 /// A parser.
 pub type Target = fn(&[u8]);
@@ -113,7 +114,7 @@ pub fn beacon_answer(data: &[u8]) {
 
 pub fn config(data: &[u8]) {
     let environment = Environment::of(Default::default());
-    let _ = config_file::parse(&String::from_utf8_lossy(data), Path::new("camscan.yaml"), &environment);
+    let _ = file::parse(&String::from_utf8_lossy(data), Path::new("camscan.yaml"), &environment);
 }
 
 pub fn dash_manifest(data: &[u8]) {

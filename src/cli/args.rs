@@ -13,8 +13,8 @@ use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcomm
 use crate::export::format::Format;
 use crate::model::{Method, Secret};
 
-use super::fail_on::FailOn;
-use super::keys::{self, COLOR, FFPROBE, LOG_FORMAT, Setting, VERIFY};
+use crate::cli::config::fail_on::FailOn;
+use crate::cli::config::keys::{self, COLOR, FFPROBE, LOG_FORMAT, Setting, VERIFY};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -16,10 +16,10 @@ use tracing_subscriber::fmt::time::uptime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::keys::LogFormat;
 use super::problem::Problem;
-use super::settings::LogSettings;
 use super::ui::Ui;
+use crate::cli::config::keys::LogFormat;
+use crate::cli::config::settings::LogSettings;
 use crate::text::{self, Redactor};
 
 /// The longest value of a line, in characters.

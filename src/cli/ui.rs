@@ -11,7 +11,7 @@ use owo_colors::{OwoColorize, Style};
 
 use crate::model::{Kind, ScanEvent};
 
-use super::settings::TerminalSettings;
+use crate::cli::config::settings::TerminalSettings;
 
 /// How often the progress line is drawn anew when nothing happens.
 const TICK: Duration = Duration::from_millis(250);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::ShowFormat;
-use crate::cli::settings::Settings;
+use crate::cli::config::settings::Settings;
 use crate::model::Credential;
 
 /// Says that nothing is wrong: what is, was said while the settings were read.
@@ -80,7 +80,8 @@ fn show_yaml(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{args, config_file, environment::Environment, layer::Layer};
+    use crate::cli::args;
+    use crate::cli::config::{environment::Environment, file, layer::Layer};
     use std::path::Path;
 
     fn settings(line: &str, variables: &[(&str, &str)]) -> Settings {
@@ -100,13 +101,12 @@ mod tests {
         let variables = [("CAMSCAN_TARGETS", "10.0.0.0/24,[2001:db8::1]:554"), ("CAMSCAN_OUTPUT", "no.json,1: x.json")];
         let settings = settings("config show", &variables);
         let environment = Environment::of(Default::default());
-        let read =
-            config_file::parse(&shown(&settings, ShowFormat::Yaml), Path::new("shown.yaml"), &environment).unwrap();
+        let read = file::parse(&shown(&settings, ShowFormat::Yaml), Path::new("shown.yaml"), &environment).unwrap();
         let layer = Layer::environment(&Environment::of(
             variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
         ))
         .over(Layer::defaults());
-        for key in crate::cli::keys::ALL {
+        for key in crate::cli::config::keys::ALL {
             let values = |layer: &Layer| layer.given(key.name()).unwrap().values.clone();
             assert_eq!(values(&read), values(&layer), "{}", key.name());
         }

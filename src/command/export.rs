@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::output::Outputs;
+use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::problem::{Problem, io_reason};
-use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::export::read;
 use crate::model::Report;

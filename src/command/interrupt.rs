@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
-use crate::protocol::pipe;
+use crate::tool::process;
 
 /// Said when there is nothing to report yet.
 pub const BEFORE: &str = "interrupted before anything was asked; there is nothing to report";
@@ -31,7 +31,7 @@ pub fn listen(stop: CancellationToken, ui: &Ui) -> std::io::Result<()> {
         // Beside us: who writes to a terminal that stands still waits, and the second signal must be heard.
         std::thread::spawn(move || ui.warning("interrupted: ending what is under way; once more ends it at once"));
         next(&mut signals).await;
-        pipe::kill_all();
+        process::kill_all();
         std::process::exit(i32::from(Exit::Interrupted.code()));
     });
     Ok(())

@@ -18,10 +18,10 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use anyhow::anyhow;
 
 use crate::cli::args::{Cli, Command, ConfigCommand};
-use crate::cli::environment::Environment;
+use crate::cli::config::environment::Environment;
+use crate::cli::config::settings::{Settings, TerminalSettings};
 use crate::cli::exit::Exit;
 use crate::cli::log;
-use crate::cli::settings::{Settings, TerminalSettings};
 use crate::cli::ui::Ui;
 use ready::Ready;
 

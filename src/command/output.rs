@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::cli::config::settings::OutputSettings;
 use crate::cli::problem::Problem;
-use crate::cli::settings::OutputSettings;
 use crate::cli::ui::Ui;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;

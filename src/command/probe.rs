@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
 use super::{interrupt, scan};
+use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
-use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::model::finding::StreamHint;
 use crate::model::stream::{default_port, url_host};

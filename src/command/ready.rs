@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::export::read_report;
 use super::output::Outputs;
+use crate::cli::config::settings::Settings;
 use crate::cli::problem::Problem;
-use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::identify::signature::Signatures;
 use crate::model::{Method, Report};

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
 use super::{interrupt, output::Outputs, verdict};
+use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
-use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::export::jsonl;
 use crate::export::table::{self, TableOptions};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::fail_on::FailOn;
+use crate::cli::config::fail_on::FailOn;
 use crate::model::{Device, ErrorKind, Report, StreamStatus};
 
 /// The conditions that hold, each with a sentence that says why. `baseline` is the earlier report to compare with.

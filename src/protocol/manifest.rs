@@ -17,8 +17,8 @@ use crate::probe::memory::{Kept, Room};
 use crate::probe::{HostContext, StreamTurn};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::redirect;
+use crate::protocol::http::transcript;
 use crate::protocol::onvif::address::Address;
-use crate::protocol::transcript;
 use crate::text;
 
 /// Streams of one kind reported of one host at most.

@@ -3,11 +3,8 @@
 
 pub mod address;
 pub mod arp;
-pub mod ask;
 pub mod beacon;
 pub mod dash;
-pub mod facts;
-pub mod ffprobe;
 pub mod hls;
 pub mod http;
 pub mod icmp;
@@ -16,19 +13,15 @@ pub mod mdns;
 pub mod media_server;
 pub mod mjpeg;
 pub mod onvif;
-pub mod pipe;
 pub mod rtmp;
 pub mod rtsp;
 pub mod snapshot;
 pub mod srt;
 pub mod ssdp;
 pub mod stun;
-pub mod sweep;
 pub mod tcp;
-pub mod transcript;
 pub mod webrtc;
 pub mod wsdd;
-pub mod xml;
 
 use crate::probe::{Detector, Discoverer, HostProbe};
 

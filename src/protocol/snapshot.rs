@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::mjpeg::snapshot as web;
-use super::pipe;
 use crate::media::jpeg;
 use crate::media::picture::Picture;
 use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::net::with_file_rights;
 use crate::probe::HostContext;
 use crate::probe::memory::Kept;
+use crate::tool::process;
 
 /// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
 const DECODE_LIMIT: Duration = Duration::from_secs(15);
@@ -104,7 +104,7 @@ async fn decode(frame: &Picture) -> Result<Vec<u8>, String> {
         ["-frames:v", "1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "image2pipe", "pipe:1"];
     let args = [&args[..], &picture[..]].concat();
     let _turn = DECODERS.acquire().await.map_err(|e| e.to_string())?;
-    let decoded = pipe::through("ffmpeg", &args, &frame.bytes, MAX_PICTURE, DECODE_LIMIT).await;
+    let decoded = process::through("ffmpeg", &args, &frame.bytes, MAX_PICTURE, DECODE_LIMIT).await;
     let decoded = decoded.map_err(|error| format!("ffmpeg {error}"))?;
     jpeg::find(&decoded).map(<[u8]>::to_vec).ok_or_else(|| "ffmpeg makes no picture of what came".to_owned())
 }

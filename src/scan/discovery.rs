@@ -10,9 +10,9 @@ use tokio::task::JoinError;
 use super::{Run, Scan};
 use crate::model::{Method, ScanEvent};
 use crate::net::Interface;
+use crate::probe::sweep::{AddressList, segments};
 use crate::probe::{Discoverer, DiscoveryContext};
 use crate::protocol;
-use crate::protocol::sweep::{AddressList, segments};
 use crate::protocol::tcp::syn::SynScanner;
 
 impl Run {

@@ -4,6 +4,7 @@
 mod discovery;
 pub mod inspect;
 mod place;
+pub mod registry;
 pub mod targets;
 
 use std::borrow::Cow;
@@ -30,7 +31,7 @@ use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
 use crate::probe::memory::Memory;
 use crate::probe::{Farewells, HostContext, HostFacts, Logins, PortProber};
-use crate::registry::Registry;
+use crate::scan::registry::Registry;
 use crate::text::Redactor;
 use place::Place;
 

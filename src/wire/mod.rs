@@ -1,3 +1,4 @@
 //! Pure grammar that several protocols share. No socket, no clock, no randomness.
 
 pub mod auth;
+pub mod xml;

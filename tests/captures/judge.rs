@@ -10,8 +10,8 @@ use camscan::protocol::onvif::{address::Address, wire as onvif};
 use camscan::protocol::rtsp::sdp::{Media, MediaKind};
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::rtsp::wire::Item;
-use camscan::protocol::xml::Element;
 use camscan::wire::auth;
+use camscan::wire::xml::Element;
 use serde_json::Value;
 
 use crate::read::Seen;

@@ -12,8 +12,8 @@ use super::wire::Claim;
 use super::{kernel, raw};
 use crate::model::{FindingKind, MacAddr, Method};
 use crate::net::link::LinkKind;
+use crate::probe::sweep::{AddressList, Segment, segments};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::sweep::{AddressList, Segment, segments};
 use crate::protocol::tcp::discover as tcp;
 
 /// The ARP sweep.

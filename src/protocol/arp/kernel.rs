@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::claims::Claims;
 use super::wire::Claim;
 use crate::probe::DiscoveryContext;
-use crate::protocol::sweep::{AddressList, Permutation, Segment};
+use crate::probe::sweep::{AddressList, Permutation, Segment};
 use crate::protocol::tcp::discover as tcp;
 
 /// Questions the kernel is made to have open at once at most.

@@ -16,7 +16,7 @@ use crate::model::MacAddr;
 use crate::net::Link;
 use crate::net::throttle::Throttle;
 use crate::probe::DiscoveryContext;
-use crate::protocol::sweep::{Permutation, Segment};
+use crate::probe::sweep::{Permutation, Segment};
 
 /// Frames handed to the kernel at once.
 const BATCH: usize = 64;

@@ -5,7 +5,7 @@ use super::device::Device;
 use super::fields::{ip, mac};
 use super::{Asker, Maker};
 use crate::model::{Kind, Protocol};
-use crate::protocol::xml;
+use crate::wire::xml;
 
 /// Bosch's auto-detection.
 pub const MAKER: Maker =

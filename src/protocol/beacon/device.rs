@@ -6,7 +6,7 @@ use super::Maker;
 use crate::identify::signature::Field;
 use crate::model::stream::url_host;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
-use crate::protocol::facts::Facts;
+use crate::probe::evidence::Facts;
 
 /// A device's word on itself. Texts are as sent.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -7,9 +7,9 @@ use futures::future::{BoxFuture, FutureExt, join_all};
 use super::{Asker, MAKERS, Maker};
 use crate::model::Method;
 use crate::net::UdpBind;
+use crate::probe::evidence::Teller;
+use crate::probe::udp_query::{self, Exchange, Place, Question};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::ask::{self, Exchange, Place, Question};
-use crate::protocol::facts::Teller;
 
 /// The makers' own discovery, by multicast and broadcast over IPv4.
 pub struct Beacons;
@@ -21,7 +21,7 @@ impl Discoverer for Beacons {
 
     fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
         async move {
-            let places: Vec<Place> = ask::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
+            let places: Vec<Place> = udp_query::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
             if places.is_empty() {
                 return Ok(());
             }
@@ -30,8 +30,8 @@ impl Discoverer for Beacons {
             let fixed: Vec<AtFixedPort<'_>> =
                 MAKERS.iter().filter_map(|maker| AtFixedPort::new(&teller, maker, &places)).collect();
             let everywhere = [everywhere()];
-            let fixed = join_all(fixed.iter().map(|exchange| ask::ask(context, &everywhere, exchange)));
-            let (asked, _) = tokio::join!(ask::ask(context, &places, &own), fixed);
+            let fixed = join_all(fixed.iter().map(|exchange| udp_query::ask(context, &everywhere, exchange)));
+            let (asked, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed);
             asked.map_err(|error| format!("the makers' discovery cannot open a UDP socket: {error}"))
         }
         .boxed()
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::model::{Fact, FindingKind, Protocol};
     use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
-    use crate::protocol::ask::testing::discover;
+    use crate::probe::udp_query::testing::discover;
 
     const SADP: &str = "<ProbeMatch><DeviceDescription>DS-1</DeviceDescription><MAC>44-19-b6-00-00-01</MAC>\
         <IPv4Address>192.0.0.64</IPv4Address><Activated>false</Activated></ProbeMatch>";

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use super::device::Device;
 use super::{Asker, Maker};
 use crate::model::{Kind, Protocol};
-use crate::protocol::{ask, xml};
+use crate::probe::udp_query;
+use crate::wire::xml;
 
 /// SADP.
 pub const MAKER: Maker = Maker {
@@ -20,7 +21,7 @@ pub const MAKER: Maker = Maker {
 };
 
 fn ask(asker: &Asker) -> Vec<u8> {
-    let uuid = ask::uuid(asker.nonce).to_ascii_uppercase();
+    let uuid = udp_query::uuid(asker.nonce).to_ascii_uppercase();
     format!(r#"<?xml version="1.0" encoding="utf-8"?><Probe><Uuid>{uuid}</Uuid><Types>inquiry</Types></Probe>"#)
         .into_bytes()
 }

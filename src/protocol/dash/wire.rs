@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::media::{ByteRange, describe, frame_rate, plausible_size};
 use crate::model::{Audio, Video};
-use crate::protocol::xml::{self, Element};
+use crate::wire::xml::{self, Element};
 
 /// Representations taken of one manifest at most.
 const MAX_REPRESENTATIONS: usize = 64;

@@ -6,4 +6,5 @@ pub mod exchange;
 mod login;
 pub mod page;
 pub mod redirect;
+pub mod transcript;
 pub mod wire;

@@ -16,8 +16,8 @@ use super::wire::{self, Token};
 use crate::model::{FindingKind, Method};
 use crate::net::Datagram;
 use crate::net::throttle::Throttle;
+use crate::probe::sweep::{AddressList, Permutation, note_zones, off_link};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::sweep::{AddressList, Permutation, note_zones, off_link};
 
 /// Requests a second at most: routers answer and forward no more than so many gladly.
 const RATE: u32 = 10_000;

@@ -10,9 +10,9 @@ use super::facts;
 use super::wire::{self, Message, Name};
 use crate::model::Method;
 use crate::net::UdpBind;
+use crate::probe::evidence::Teller;
+use crate::probe::udp_query::{self, Exchange, Place, Question};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::ask::{self, Exchange, Place, Question};
-use crate::protocol::facts::Teller;
 
 /// Instances asked about by name, because an answer named them without saying where they are.
 const MOST_INSTANCES: usize = 32;
@@ -28,13 +28,13 @@ impl Discoverer for Mdns {
     fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
         async move {
             let shared = Shared { teller: Teller::new(context), unexplained: Mutex::default() };
-            let places = ask::places(context);
+            let places = udp_query::places(context);
             let (one_shot, member) =
                 (Asking { shared: &shared, member: false }, Asking { shared: &shared, member: true });
             // As a one-shot resolver (RFC 6762 §5.1), which is answered by unicast, and as a member of the group: some
             // devices answer one of them only. The port of the group may be taken, and then the first has to do.
             let (first, second) =
-                tokio::join!(ask::ask(context, &places, &one_shot), ask::ask(context, &places, &member),);
+                tokio::join!(udp_query::ask(context, &places, &one_shot), udp_query::ask(context, &places, &member),);
             first.or(second).map_err(|error| format!("mDNS cannot open a UDP socket: {error}"))
         }
         .boxed()
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::model::FindingKind;
     use crate::net::fake_udp::{FakeUdp, Sent, interface};
-    use crate::protocol::ask::testing::discover;
+    use crate::probe::udp_query::testing::discover;
     use crate::protocol::mdns::wire::{Data, Record, kind};
 
     fn questions(sent: &Sent) -> Vec<wire::Question> {

@@ -7,7 +7,7 @@ use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
 use crate::model::stream::url_host;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
-use crate::protocol::facts::Facts;
+use crate::probe::evidence::Facts;
 use crate::text;
 
 /// Service types asked for: of cameras and recorders, and of the devices most often taken for them.

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::protocol::xml;
 use crate::text;
+use crate::wire::xml;
 
 /// Names taken of one list at most.
 const MAX_NAMES: usize = 64;

@@ -10,9 +10,9 @@ use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind, Prot
 use crate::probe::negotiation::Negotiation;
 use crate::probe::{HostContext, Verdict};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
-use crate::protocol::transcript;
-use crate::protocol::xml::Element;
+use crate::protocol::http::transcript;
 use crate::wire::auth;
+use crate::wire::xml::Element;
 
 /// The most of an answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;

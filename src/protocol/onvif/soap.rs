@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
-use crate::protocol::xml::{self, Element};
 use crate::text;
+use crate::wire::xml::{self, Element};
 
 const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::model::{Fact, FindingKind, Service, Transport};
     use crate::net::fake::{FakeNet, Reply};
-    use crate::protocol::ask::testing;
+    use crate::probe::udp_query::testing;
 
     async fn described(url: &str) -> (usize, Vec<String>) {
         let net = FakeNet::new();

@@ -6,9 +6,9 @@ use super::wire::{kind_of_type, mac_of_udn};
 use crate::identify::signature::Field;
 use crate::identify::vendor::says_nothing;
 use crate::model::{EvidenceSource, Fact, FindingKind, MacAddr, Protocol, Service, Transport};
+use crate::probe::evidence::Facts;
 use crate::protocol::address::Announced;
-use crate::protocol::facts::Facts;
-use crate::protocol::xml::{self, Element};
+use crate::wire::xml::{self, Element};
 
 /// A device's description. Texts are as sent, trimmed; what is empty is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,9 +6,9 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::wire;
 use crate::model::Method;
+use crate::probe::evidence::Teller;
+use crate::probe::udp_query::{self, Exchange, Place, Question};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::ask::{self, Exchange, Place, Question};
-use crate::protocol::facts::Teller;
 
 /// SSDP by multicast, over IPv4 and IPv6.
 pub struct Ssdp;
@@ -21,7 +21,7 @@ impl Discoverer for Ssdp {
     fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
         async move {
             let exchange = Searching(Teller::new(context));
-            ask::ask(context, &ask::places(context), &exchange)
+            udp_query::ask(context, &udp_query::places(context), &exchange)
                 .await
                 .map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
         }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::model::{FindingKind, Protocol};
     use crate::net::fake_udp::{FakeUdp, interface};
-    use crate::protocol::ask::testing::discover;
+    use crate::probe::udp_query::testing::discover;
 
     #[tokio::test(start_paused = true)]
     async fn every_target_is_searched_in_every_round_and_an_answer_said_once() {

@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::wire;
 use crate::model::Protocol;
+use crate::probe::udp_query;
 use crate::probe::{HostContext, HostProbe};
-use crate::protocol::ask;
 
 /// How long an answer to each try is awaited. Devices may take up to the second that the search grants them.
 const WAITS: [Duration; 2] = [Duration::from_millis(350), Duration::from_millis(750)];
@@ -29,7 +29,7 @@ impl HostProbe for UnicastSearch {
             }
             let to = SocketAddr::new(host.ip, wire::PORT);
             let tries = WAITS.map(|wait| (wire::search(to, "upnp:rootdevice", 1).into_bytes(), wait));
-            if let Some(answer) = ask::host(host, wire::PORT, &tries, wire::parse).await {
+            if let Some(answer) = udp_query::host(host, wire::PORT, &tries, wire::parse).await {
                 answer.facts(host.ip).say(host).await;
             }
         }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::model::FindingKind;
     use crate::net::fake_udp::FakeUdp;
-    use crate::protocol::ask::testing::inquire;
+    use crate::probe::udp_query::testing::inquire;
 
     #[tokio::test(start_paused = true)]
     async fn the_host_is_asked_by_its_address_and_its_answer_believed() {

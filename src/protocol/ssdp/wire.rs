@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::identify::signature::Field;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
+use crate::probe::evidence::Facts;
 use crate::protocol::address::Announced;
-use crate::protocol::facts::Facts;
 use crate::text;
 
 /// The UDP port of SSDP.

@@ -188,7 +188,7 @@ mod tests {
     use crate::model::{Finding, ProbeOptions};
     use crate::net::fake::FakeNet;
     use crate::net::fake_udp::FakeUdp;
-    use crate::protocol::ask::testing::inquire;
+    use crate::probe::udp_query::testing::inquire;
 
     fn services(findings: impl IntoIterator<Item = Finding>) -> Vec<Service> {
         let services = findings.into_iter().map(|f| f.kind);

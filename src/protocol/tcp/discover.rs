@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{patience, telling_ports};
 use crate::model::{ErrorKind, FindingKind, Method};
+use crate::probe::sweep::{AddressList, Permutation, off_link};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::sweep::{AddressList, Permutation, off_link};
 
 /// Connects under way at once.
 const IN_FLIGHT: usize = 512;
@@ -43,7 +43,7 @@ impl Discoverer for TcpSweep {
             let targets = AddressList::of_targets(&context.plan.targets);
             let by_arp = context.plan.methods.contains(&Method::Arp);
             let list = if by_arp { off_link(&targets, &context.interfaces) } else { targets };
-            crate::protocol::sweep::note_zones(context);
+            crate::probe::sweep::note_zones(context);
             let v6: Vec<IpAddr> = context.plan.targets.ipv6_hosts().collect();
             let sweep = Sweep::new(context, &list, v6, true);
             sweep.run().await;

@@ -248,7 +248,7 @@ mod tests {
 
     use super::*;
     use crate::net::fake_lan::{FakeLan, Port};
-    use crate::protocol::ask::testing;
+    use crate::probe::udp_query::testing;
 
     const NEAR: Port = Port::Open(Duration::from_millis(2));
 

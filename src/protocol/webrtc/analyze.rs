@@ -13,11 +13,11 @@ use crate::model::{
     ErrorKind, FindingKind, ProbeOptions, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport,
     Verify,
 };
+use crate::probe::transcript::Transcript;
 use crate::probe::{HostContext, HostProbe};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
-use crate::protocol::transcript::Transcript;
 use crate::text;
 
 /// How long an answer to an offer is awaited. Some servers give theirs when they have heard from their STUN servers, or

@@ -6,9 +6,9 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{facts, wire};
 use crate::model::Method;
+use crate::probe::evidence::Teller;
+use crate::probe::udp_query::{self, Exchange, Place, Question};
 use crate::probe::{Discoverer, DiscoveryContext};
-use crate::protocol::ask::{self, Exchange, Place, Question};
-use crate::protocol::facts::Teller;
 
 /// WS-Discovery by multicast, over IPv4 and IPv6.
 pub struct WsDiscovery;
@@ -21,7 +21,7 @@ impl Discoverer for WsDiscovery {
     fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
         async move {
             let exchange = Probing(Teller::new(context));
-            ask::ask(context, &ask::places(context), &exchange)
+            udp_query::ask(context, &udp_query::places(context), &exchange)
                 .await
                 .map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
         }
@@ -36,7 +36,7 @@ impl Exchange for Probing<'_> {
         let group = if place.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
         let to = place.group(group, wire::PORT);
         wire::Wanted::ALL
-            .map(|wanted| (to, wire::probe(wanted, &ask::uuid(fastrand::u128(..))).into_bytes()))
+            .map(|wanted| (to, wire::probe(wanted, &udp_query::uuid(fastrand::u128(..))).into_bytes()))
             .into_iter()
             .collect()
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::model::{Fact, Finding, FindingKind};
     use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
-    use crate::protocol::ask::testing::discover;
+    use crate::probe::udp_query::testing::discover;
 
     fn camera(endpoint: &str, ip: &str) -> Vec<u8> {
         format!(
@@ -138,10 +138,8 @@ mod tests {
         assert_eq!(sent.iter().filter(|s| s.to.ip() == IpAddr::from(wire::GROUP_V6)).count(), 9);
         let scoped = sent.iter().find(|s| s.to.is_ipv6()).unwrap().to;
         assert!(matches!(scoped, SocketAddr::V6(v6) if v6.scope_id() == 2));
-        let mut ids: Vec<_> = sent
-            .iter()
-            .map(|s| crate::protocol::xml::read(&s.data).find_text("MessageID").unwrap().to_owned())
-            .collect();
+        let mut ids: Vec<_> =
+            sent.iter().map(|s| crate::wire::xml::read(&s.data).find_text("MessageID").unwrap().to_owned()).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 27);

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::wire::{Match, Sort};
 use crate::identify::signature::Field;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, Method, Protocol, Service, Transport};
+use crate::probe::evidence::Facts;
 use crate::protocol::address::Announced;
-use crate::protocol::facts::Facts;
 use crate::text;
 
 /// The matches of one datagram that speak of its sender. Where one names the sender's address, those that name other

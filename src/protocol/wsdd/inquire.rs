@@ -6,8 +6,8 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{facts, wire};
 use crate::model::Protocol;
+use crate::probe::udp_query;
 use crate::probe::{HostContext, HostProbe};
-use crate::protocol::ask;
 
 /// What is asked and how long an answer is awaited; after the last the host is taken not to speak WS-Discovery here.
 const TRIES: [(wire::Wanted, Duration); 3] = [
@@ -30,11 +30,11 @@ impl HostProbe for UnicastProbe {
                 return;
             }
             let tries = TRIES.map(|(wanted, wait)| {
-                let probe = wire::probe(wanted, &ask::uuid(fastrand::u128(..)));
+                let probe = wire::probe(wanted, &udp_query::uuid(fastrand::u128(..)));
                 (probe.into_bytes(), wait)
             });
             let read = |datagram: &[u8]| Some(wire::parse(datagram)).filter(|matches| !matches.is_empty());
-            if let Some(matches) = ask::host(host, wire::PORT, &tries, read).await {
+            if let Some(matches) = udp_query::host(host, wire::PORT, &tries, read).await {
                 for m in facts::of_sender(matches, host.ip) {
                     facts::of_match(&m, host.ip).say(host).await;
                 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::model::{FindingKind, Method};
     use crate::net::fake_udp::FakeUdp;
-    use crate::protocol::ask::testing::inquire;
+    use crate::probe::udp_query::testing::inquire;
 
     const MATCH: &[u8] = b"<ProbeMatch><Types>dn:NetworkVideoTransmitter</Types><XAddrs>http://10.0.0.1:2020/onvif/device_service</XAddrs></ProbeMatch>";
 

@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::identify::vendor::says_nothing;
 use crate::model::MacAddr;
-use crate::protocol::xml;
 use crate::text;
+use crate::wire::xml;
 
 /// The UDP port of WS-Discovery.
 pub const PORT: u16 = 3702;

@@ -12,7 +12,7 @@ use crate::model::options::Ffprobe;
 use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, Way};
 use crate::probe::HostContext;
 use crate::probe::memory::Kept;
-use crate::protocol::ffprobe;
+use crate::tool::ffprobe;
 use ways::Proof;
 
 /// A server may need this long to take down what it served us before; until then it says that it is busy.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::net::fake_lan::{FakeLan, Port};
 use crate::probe::HostContext;
-use crate::protocol::ask::testing;
+use crate::probe::udp_query::testing;
 use crate::protocol::tcp::ports::{PortOutcomes, open_ports};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);

@@ -1,0 +1,374 @@
+//! The configuration file: YAML, one key a setting. Everything wrong with it is said with file, line, column and what
+//! was expected; no value of a login is ever shown.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::credentials;
+use super::environment::Environment;
+use super::keys::{self, Setting, Shape};
+use super::layer::{GivenLogins, Layer, Origin, split};
+use super::targets::read_capped;
+use crate::cli::config::logins::{LOGIN_KEYS, Logins};
+use crate::cli::problem::{Problem, nearest};
+
+/// The most bytes a configuration file or a file of logins may have.
+const FILE_CAP: u64 = 1 << 20;
+/// The key of the list of logins.
+pub const CREDENTIALS: &str = "credentials";
+
+/// The configuration file that holds: the one named by flag or variable, else the first of the usual places that is
+/// there. None when there is none.
+///
+/// # Errors
+/// When one was named that does not exist.
+pub fn find(flag: Option<&Path>, environment: &Environment) -> Result<Option<PathBuf>, Problem> {
+    let named = flag
+        .map(|path| ("--config", path.to_owned()))
+        .or_else(|| environment.get("CAMSCAN_CONFIG").map(|path| ("CAMSCAN_CONFIG", path.into())));
+    match named {
+        Some((place, path)) if !path.exists() => {
+            Err(Problem::new(format!("there is no file {}", path.display())).at(place))
+        }
+        Some((_, path)) => Ok(Some(path)),
+        None => Ok(environment.config_places.iter().find(|path| path.is_file()).cloned()),
+    }
+}
+
+/// What a configuration file gives. Relative paths of password files count from its folder.
+///
+/// # Errors
+/// When it cannot be read, is no YAML, or holds an unknown key or a bad value.
+pub fn read(path: &Path, environment: &Environment) -> Result<Layer, Problem> {
+    parse(&read_capped(path, FILE_CAP)?, path, environment)
+}
+
+/// As [`read`], for text that has been read already.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Layer, Problem> {
+    let reader = Reader::new(path, environment);
+    reader.run(text, Document(&reader))?;
+    Ok(reader.layer.take())
+}
+
+/// The logins of a file: YAML entries as under `credentials:` when its name ends in `.yaml` or `.yml`, else `USER:PASS`
+/// line by line.
+///
+/// # Errors
+/// When it cannot be read or holds what is no login.
+pub fn read_logins(path: &Path, environment: &Environment) -> Result<GivenLogins, Problem> {
+    let text = read_capped(path, FILE_CAP)?;
+    let origin = Origin::File(path.to_owned());
+    if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml")) {
+        let logins = credentials::lines(&text, &path.display().to_string())?;
+        return Ok(GivenLogins { in_clear: !logins.is_empty(), logins, origin });
+    }
+    let reader = Reader::new(path, environment);
+    reader.expected.set("a list of logins, each with `user:` and `password:`");
+    let logins = reader.run(&text, Optional(Logins(&reader)))?.unwrap_or_default();
+    Ok(GivenLogins { logins, in_clear: reader.in_clear.get(), origin })
+}
+
+/// Says so when other users of the machine can read a file that holds passwords.
+pub fn readable_by_others(path: &Path) -> Option<Problem> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.permissions().mode();
+        if mode & 0o004 != 0 {
+            let shown = path.display();
+            return Some(
+                Problem::new(format!("{shown} holds passwords and can be read by every user of this machine"))
+                    .hint(format!("chmod 600 '{shown}'")),
+            );
+        }
+    }
+    None
+}
+
+/// What is under way while a file is read. The first problem is kept here whole; serde's error only carries its place.
+pub(super) struct Reader<'a> {
+    pub path: &'a Path,
+    pub environment: &'a Environment,
+    layer: RefCell<Layer>,
+    problem: RefCell<Option<Problem>>,
+    /// What should stand where reading is.
+    pub expected: Cell<&'static str>,
+    /// The key whose value is being read.
+    key: Cell<Option<&'static str>>,
+    /// Whether a password stood in the file itself.
+    pub in_clear: Cell<bool>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(path: &'a Path, environment: &'a Environment) -> Self {
+        let expected = Cell::new("lines of `key: value`");
+        let (layer, problem, key, in_clear) = Default::default();
+        Reader { path, environment, layer, problem, expected, key, in_clear }
+    }
+
+    fn run<'de, S: DeserializeSeed<'de>>(&self, text: &'de str, seed: S) -> Result<S::Value, Problem> {
+        // The first pass finds what is no YAML at all: its errors show nothing of the text.
+        serde_yaml::from_str::<IgnoredAny>(text).map_err(|error| {
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default();
+            self.placed(&error, Problem::new(format!("this is no YAML: {said}")))
+        })?;
+        seed.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
+            let problem = self.problem.take();
+            let problem = problem.unwrap_or_else(|| {
+                let problem = Problem::new(format!("expected {}", self.expected.get()));
+                self.key.get().map_or(problem.clone(), |key| problem.at(key))
+            });
+            self.placed(&error, problem)
+        })
+    }
+
+    fn placed(&self, error: &serde_yaml::Error, problem: Problem) -> Problem {
+        match error.location() {
+            Some(at) => problem.at(format!("{}:{}:{}", self.path.display(), at.line(), at.column())),
+            None => problem.at(self.path.display()),
+        }
+    }
+
+    /// Keeps the problem; what is returned only stops serde, which adds the place.
+    pub fn fail<E: serde::de::Error>(&self, problem: Problem) -> E {
+        self.problem.borrow_mut().get_or_insert(problem);
+        E::custom("")
+    }
+}
+
+/// The document: nothing, or a mapping of keys.
+struct Document<'a, 'r>(&'r Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.expected.get())
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let reader = self.0;
+        let origin = || Origin::File(reader.path.to_owned());
+        let known = || keys::ALL.iter().map(|key| key.name()).chain([CREDENTIALS]);
+        let mut seen = HashSet::new();
+        while let Some(name) =
+            map.next_key_seed(Name { reader, known: &known().collect::<Vec<_>>(), seen: &mut seen })?
+        {
+            match keys::find(&name) {
+                None => {
+                    reader.key.set(Some(CREDENTIALS));
+                    reader.expected.set("a list of logins, each with `user:` and `password:`");
+                    if let Some(logins) = map.next_value_seed(Optional(Logins(reader)))? {
+                        reader.layer.borrow_mut().logins =
+                            Some(GivenLogins { logins, in_clear: reader.in_clear.get(), origin: origin() });
+                    }
+                }
+                Some(key) => {
+                    reader.key.set(Some(key.name()));
+                    reader.expected.set(if key.shape() == Shape::One { "one value" } else { "a list or one value" });
+                    if let Some(values) = map.next_value_seed(Optional(Values { reader, key }))? {
+                        reader.layer.borrow_mut().set(key.name(), values, origin());
+                    }
+                }
+            }
+            reader.key.set(None);
+            reader.expected.set("lines of `key: value`");
+        }
+        Ok(())
+    }
+}
+
+/// A key: known, and not seen before.
+pub(super) struct Name<'a, 'r> {
+    pub reader: &'r Reader<'a>,
+    pub known: &'r [&'static str],
+    pub seen: &'r mut HashSet<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_, '_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_, '_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<String, E> {
+        // Only what looks like a key is shown; in a login it must also be nearly one: it may be the password.
+        let is_login = self.known == LOGIN_KEYS;
+        let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let near = nearest(name, self.known.iter().copied()).is_some();
+        let shown = if plain && (near || !is_login) { format!(" `{name}`") } else { String::new() };
+        if !self.known.contains(&name) {
+            let problem = Problem::new(format!("unknown key{shown}"));
+            let problem = problem.did_you_mean(name, self.known.iter().copied());
+            let all = if is_login {
+                format!("keys of a login are {}", self.known.join(", "))
+            } else {
+                "all keys are listed in config.example.yaml and by `camscan config show`".to_owned()
+            };
+            return Err(self.reader.fail(problem.hint(all)));
+        }
+        if !self.seen.insert(name.to_owned()) {
+            return Err(self.reader.fail(Problem::new(format!("the key{shown} is given twice"))));
+        }
+        Ok(name.to_owned())
+    }
+}
+
+/// What a seed reads, or none for an empty value or `~`.
+struct Optional<S>(S);
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Optional<S> {
+    type Value = Option<S::Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Optional<S> {
+    type Value = Option<S::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        self.0.deserialize(deserializer).map(Some)
+    }
+}
+
+/// The values of a key, each checked where it stands.
+struct Values<'a, 'r> {
+    reader: &'r Reader<'a>,
+    key: &'static dyn Setting,
+}
+
+impl Values<'_, '_> {
+    fn check(&self, text: &str) -> Result<(), Problem> {
+        self.key.check(text).map_err(|problem| problem.at(self.key.name()))
+    }
+
+    fn pieces<E: serde::de::Error>(&self, text: &str) -> Result<Vec<String>, E> {
+        let pieces = match self.key.shape() {
+            Shape::List => split(text, |c| c == ','),
+            _ => vec![text.to_owned()],
+        };
+        pieces.iter().try_for_each(|piece| self.check(piece)).map_err(|problem| self.reader.fail(problem))?;
+        Ok(pieces)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Values<'_, '_> {
+    type Value = Vec<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
+        match self.key.shape() {
+            // Asked for as text, a number keeps its digits as they were written.
+            Shape::One => deserializer.deserialize_str(self),
+            _ => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Values<'_, '_> {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reader.expected.get())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+        self.pieces(text)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Vec<String>, E> {
+        self.pieces(&number.to_string())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Vec<String>, E> {
+        self.pieces(&number.to_string())
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Vec<String>, E> {
+        self.pieces(&value.to_string())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Vec<String>, E> {
+        let problem = Problem::new("this reads as a number with a fraction").at(self.key.name());
+        Err(self.reader.fail(problem.hint("put it in quotes")))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+        let mut values = Vec::new();
+        self.reader.expected.set("one value");
+        while let Some(text) = list.next_element_seed(Text(self.reader, &|text| self.check(text)))? {
+            values.push(text);
+        }
+        Ok(values)
+    }
+}
+
+/// A text as it was written, checked where it stands.
+pub(super) struct Text<'a, 'r>(pub &'r Reader<'a>, pub &'r dyn Fn(&str) -> Result<(), Problem>);
+
+impl<'de> DeserializeSeed<'de> for Text<'_, '_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_, '_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+        (self.1)(text).map_err(|problem| self.0.fail(problem))?;
+        Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The table of everything that can be set. A key's name is that of the YAML key; its variable is `CAMSCAN_` and the
+//! name in capitals. Help texts, `config show`, the example file and their tests all follow this table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::export::csv::parse_delimiter;
+use crate::export::format::Format;
+use crate::model::options::Ffprobe;
+use crate::model::{Method, Verify};
+
+use super::fail_on::FailOn;
+use super::targets::TargetWord;
+use super::values::{count, duration, number, one_of, optional, path, ports, rate, switch};
+use crate::cli::problem::Problem;
+
+/// How many values a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One.
+    One,
+    /// Any number; a comma parts them.
+    List,
+    /// Any number of paths, which may hold commas.
+    Paths,
+}
+
+/// A setting whose values are read as `T`.
+pub struct Key<T: 'static> {
+    /// Its name in the configuration file.
+    pub name: &'static str,
+    /// How many values it takes.
+    pub shape: Shape,
+    /// What holds when nothing is given; values of a list are parted by commas.
+    pub default: &'static str,
+    /// Reads one value.
+    pub read: fn(&str) -> Result<T, Problem>,
+}
+
+/// A key of the table, whatever it is read as.
+pub trait Setting: Sync {
+    /// Its name in the configuration file.
+    fn name(&self) -> &'static str;
+    /// How many values it takes.
+    fn shape(&self) -> Shape;
+    /// What holds when nothing is given.
+    fn defaults(&self) -> Vec<String>;
+    /// Whether `text` is a value of it.
+    ///
+    /// # Errors
+    /// When it is none.
+    fn check(&self, text: &str) -> Result<(), Problem>;
+    /// The environment variable that sets it.
+    fn variable(&self) -> String {
+        format!("CAMSCAN_{}", self.name().to_ascii_uppercase())
+    }
+}
+
+impl<T> Setting for Key<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn defaults(&self) -> Vec<String> {
+        match self.shape {
+            Shape::One => vec![self.default.to_owned()],
+            _ => self.default.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect(),
+        }
+    }
+
+    fn check(&self, text: &str) -> Result<(), Problem> {
+        (self.read)(text).map(drop)
+    }
+}
+
+/// The setting of that name.
+pub fn find(name: &str) -> Option<&'static dyn Setting> {
+    ALL.iter().copied().find(|key| key.name() == name)
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What log lines look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The names of [`Verify`].
+pub const VERIFY: [(&str, Verify); 3] =
+    [("none", Verify::None), ("describe", Verify::Describe), ("frames", Verify::Frames)];
+/// The names of [`Ffprobe`].
+pub const FFPROBE: [(&str, Ffprobe); 3] =
+    [("auto", Ffprobe::Auto), ("always", Ffprobe::Always), ("never", Ffprobe::Never)];
+/// The names of [`Color`].
+pub const COLOR: [(&str, Color); 3] = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+/// The names of [`LogFormat`].
+pub const LOG_FORMAT: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+fn method(name: &str) -> Result<Method, Problem> {
+    one_of(name, "method of discovery", &Method::ALL.map(|m| (m.as_str(), m)))
+}
+
+fn format(name: &str) -> Result<Option<Format>, Problem> {
+    if name == "auto" { Ok(None) } else { name.parse().map(Some).map_err(Problem::from_text) }
+}
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $id:ident: $type:ty = $name:literal, $shape:ident, $default:literal, $read:expr;)*) => {
+        $($(#[$doc])* pub static $id: Key<$type> =
+            Key { name: $name, shape: Shape::$shape, default: $default, read: $read };)*
+
+        /// Every key, in the order of the example file.
+        pub static ALL: &[&dyn Setting] = &[$(&$id),*];
+    };
+}
+
+keys! {
+    /// Targets; none: the subnets of this machine.
+    TARGETS: TargetWord = "targets", List, "", TargetWord::read;
+    /// Addresses left out.
+    EXCLUDE: TargetWord = "exclude", List, "", TargetWord::read;
+    /// Interfaces used; none: all that are up.
+    INTERFACE: String = "interface", List, "", |t| Ok(t.to_owned());
+    /// Scan subnets found by itself however large they are.
+    LARGE_SUBNETS: bool = "large_subnets", One, "false", switch;
+    /// How hosts are found.
+    METHODS: Method = "methods", List, "arp,onvif,ssdp,mdns,beacon,icmp,tcp", method;
+    /// How long multicast questions are repeated.
+    DISCOVERY_TIME: Duration = "discovery_time", One, "3s", duration;
+    /// Ask DNS for names.
+    DNS: bool = "dns", One, "true", switch;
+    /// Keep hosts without video.
+    ALL_HOSTS: bool = "all", One, "false", switch;
+
+    /// TCP ports looked at.
+    PORTS: Vec<u16> = "ports", List, "wide", ports;
+    /// How far streams are proved.
+    VERIFY_STREAMS: Verify = "verify", One, "frames", |t| one_of(t, "way to verify streams", &VERIFY);
+    /// When ffprobe is asked.
+    USE_FFPROBE: Ffprobe = "ffprobe", One, "auto", |t| one_of(t, "time to ask ffprobe", &FFPROBE);
+    /// Where snapshots go.
+    SNAPSHOTS: Option<PathBuf> = "snapshots", One, "none", |t| optional(t, path);
+    /// Further signature files.
+    SIGNATURES: Option<PathBuf> = "signatures", One, "none", |t| optional(t, path);
+    /// Stream addresses tried per device.
+    MAX_CANDIDATES: usize = "max_candidates", One, "64", count::<1, 1000>;
+    /// Channels of a recorder looked at.
+    MAX_CHANNELS: u32 = "max_channels", One, "64", number::<1, 1024>;
+
+    /// A file of logins.
+    CREDENTIALS_FILE: Option<PathBuf> = "credentials_file", One, "none", |t| optional(t, path);
+    /// Refused logins allowed per device.
+    MAX_LOGIN_FAILURES: u32 = "max_login_failures", One, "2", number::<0, 100>;
+
+    /// Deadline of one request's answer.
+    TIMEOUT: Duration = "timeout", One, "5s", duration;
+    /// Deadline of a TCP connect.
+    CONNECT_TIMEOUT: Duration = "connect_timeout", One, "1500ms", duration;
+    /// Wait for a stream's first frame.
+    FRAME_TIMEOUT: Duration = "frame_timeout", One, "5s", duration;
+    /// How long a stream is measured.
+    MEASURE_TIME: Duration = "measure_time", One, "2s", duration;
+    /// Deadline of everything done with one host.
+    HOST_TIMEOUT: Duration = "host_timeout", One, "30s", duration;
+    /// Deadline of the whole scan.
+    MAX_DURATION: Option<Duration> = "max_duration", One, "none", |t| optional(t, duration);
+    /// Repetitions of what failed in passing.
+    RETRIES: u32 = "retries", One, "1", number::<0, 10>;
+    /// Hosts inspected at once.
+    CONCURRENCY: usize = "concurrency", One, "64", count::<1, 4096>;
+    /// Connections to one host at once.
+    PER_HOST: usize = "per_host", One, "4", count::<1, 64>;
+    /// Packets and connections a second.
+    RATE: Option<u32> = "rate", One, "none", |t| optional(t, rate);
+
+    /// What goes to standard output.
+    FORMAT: Option<Format> = "format", One, "auto", format;
+    /// Files the report is written to.
+    OUTPUT: PathBuf = "output", Paths, "", path;
+    /// Byte order mark in CSV.
+    CSV_BOM: bool = "csv_bom", One, "false", switch;
+    /// What parts CSV's cells.
+    CSV_DELIMITER: u8 = "csv_delimiter", One, ",", |t| parse_delimiter(t).map_err(Problem::from_text);
+    /// Leave passwords in URLs of the report.
+    SHOW_SECRETS: bool = "show_secrets", One, "false", switch;
+    /// Whether the table of a probe says why.
+    EXPLAIN: bool = "explain", One, "false", switch;
+    /// What makes the exit code 3.
+    FAIL_ON: FailOn = "fail_on", List, "", FailOn::from_name;
+    /// The earlier report compared with.
+    BASELINE: Option<PathBuf> = "baseline", One, "none", |t| optional(t, path);
+
+    /// How much is told.
+    VERBOSE: u32 = "verbose", One, "0", number::<0, 2>;
+    /// Tell errors only.
+    QUIET: bool = "quiet", One, "false", switch;
+    /// When colours are used.
+    USE_COLOR: Color = "color", One, "auto", |t| one_of(t, "time for colours", &COLOR);
+    /// Show progress.
+    PROGRESS: bool = "progress", One, "true", switch;
+    /// What log lines look like.
+    LOG: LogFormat = "log_format", One, "text", |t| one_of(t, "form of log lines", &LOG_FORMAT);
+}

@@ -1,0 +1,155 @@
+//! Command line, environment and file together: everything a command needs to know, read once.
+
+mod resolve;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+use serde_json::Value;
+
+use crate::export::csv::CsvOptions;
+use crate::export::format::Format;
+use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
+
+use super::fail_on::FailOn;
+use super::keys::LogFormat;
+use super::layer::Origin;
+use crate::cli::problem::Problem;
+
+/// What a command is to do, with every default filled in.
+#[derive(Debug)]
+pub struct Settings {
+    /// Whom to scan; none: the subnets of this machine.
+    pub targets: Vec<TargetSpec>,
+    /// Whom `probe` looks at.
+    pub probe_targets: Vec<ProbeTarget>,
+    /// Addresses left out.
+    pub exclude: Vec<IpNetwork>,
+    /// Interfaces used; none: all that are up.
+    pub interfaces: Vec<String>,
+    /// Whether subnets found by itself are scanned however large they are.
+    pub large_subnets: bool,
+    /// How hosts are found, each once.
+    pub methods: Vec<Method>,
+    /// How long multicast questions are repeated.
+    pub discovery_time: Duration,
+    /// Whether DNS is asked for names.
+    pub resolve_names: bool,
+    /// Whether hosts without video stay in the result.
+    pub all: bool,
+    /// Hosts inspected at once.
+    pub concurrency: usize,
+    /// Packets and connections a second, at most.
+    pub rate: Option<u32>,
+    /// Deadline of the whole scan.
+    pub max_duration: Option<Duration>,
+    /// What is done with one host.
+    pub probe: ProbeOptions,
+    /// Folder of further signature files.
+    pub signatures: Option<PathBuf>,
+    /// Where the result goes.
+    pub output: OutputSettings,
+    /// What makes the exit code 3, each once.
+    pub fail_on: Vec<FailOn>,
+    /// The earlier report to compare with; it exists.
+    pub baseline: Option<PathBuf>,
+    /// What standard error shows.
+    pub terminal: TerminalSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Every key with its value and where it comes from; no password.
+    pub effective: Vec<Effective>,
+    /// The configuration file that was read.
+    pub config_file: Option<PathBuf>,
+    /// What the operator should know before anything begins.
+    pub warnings: Vec<Problem>,
+}
+
+/// Where the result goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSettings {
+    /// What standard output gets; none: nothing.
+    pub stdout: Option<Format>,
+    /// Files with their formats, no file twice.
+    pub files: Vec<(PathBuf, Format)>,
+    /// How CSV is written.
+    pub csv: CsvOptions,
+    /// Whether passwords stay in URLs.
+    pub show_secrets: bool,
+    /// Whether standard output is coloured.
+    pub color: bool,
+    /// Whether the table tells more.
+    pub verbose: bool,
+    /// Whether the table of a probe says which evidence decided.
+    pub explain: bool,
+}
+
+/// What standard error shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalSettings {
+    /// Whether progress is shown, and devices as they are done.
+    pub progress: bool,
+    /// Whether warnings are left out.
+    pub quiet: bool,
+    /// Whether it is coloured.
+    pub color: bool,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// 0: warnings; 1: what is done; 2: every request.
+    pub verbosity: u32,
+    /// Errors only.
+    pub quiet: bool,
+    /// CAMSCAN_LOG, a filter in tracing's notation; stronger than the verbosity.
+    pub filter: Option<String>,
+    /// What a line looks like.
+    pub format: LogFormat,
+    /// Whether lines are coloured.
+    pub color: bool,
+}
+
+/// A key's value and where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effective {
+    /// The key.
+    pub key: &'static str,
+    /// Its value as it would stand in a configuration file.
+    pub value: Value,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Settings {
+    /// Every login that was given.
+    pub fn logins(&self) -> impl Iterator<Item = &Credential> {
+        let of_urls = self.probe_targets.iter().filter_map(|target| match target {
+            ProbeTarget::Url { credential, .. } => credential.as_ref(),
+            ProbeTarget::Host(_) => None,
+        });
+        self.probe.credentials.iter().chain(of_urls)
+    }
+
+    /// The plan of a scan of `targets`.
+    pub fn plan(&self, targets: TargetSet, own_addresses: Vec<std::net::IpAddr>) -> ScanPlan {
+        ScanPlan {
+            targets,
+            methods: self.methods.clone(),
+            interfaces: self.interfaces.clone(),
+            concurrency: self.concurrency,
+            rate: self.rate,
+            discovery_time: self.discovery_time,
+            max_duration: self.max_duration,
+            all: self.all,
+            resolve_names: self.resolve_names,
+            show_secrets: self.output.show_secrets,
+            probe: self.probe.clone(),
+            own_addresses,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

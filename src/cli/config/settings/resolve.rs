@@ -1,0 +1,345 @@
+//! How settings come about: flag over variable over file over default, checked against each other.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+
+use ipnetwork::IpNetwork;
+use serde_json::{Value, json};
+
+use super::{Effective, LogSettings, OutputSettings, Settings, TerminalSettings};
+use crate::cli::args::{Cli, Command};
+use crate::cli::config::environment::Environment;
+use crate::cli::config::fail_on::FailOn;
+use crate::cli::config::file;
+use crate::cli::config::given;
+use crate::cli::config::keys::{self, Color};
+use crate::cli::config::layer::{Layer, Origin};
+use crate::cli::config::targets;
+use crate::cli::problem::Problem;
+use crate::export::csv::CsvOptions;
+use crate::export::format::Format;
+use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
+
+impl Settings {
+    /// Everything that flags, variables and configuration file amount to. Files named by them are read here; nothing is
+    /// written and nothing is sent.
+    ///
+    /// # Errors
+    /// One sentence and hints for whatever is wrong or makes no sense.
+    pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Settings, Problem> {
+        environment.check()?;
+        let config_file = file::find(cli.global.config.as_deref(), environment)?;
+        let file = match &config_file {
+            Some(path) => file::read(path, environment)?,
+            None => Layer::default(),
+        };
+        let mut warnings = Vec::new();
+        if file.logins.as_ref().is_some_and(|given| given.in_clear) {
+            warnings.extend(config_file.as_deref().and_then(file::readable_by_others));
+        }
+        let variables = given::variables(environment)?;
+        let layer = given::layer(cli)?.over(variables.over(file)).over(Layer::defaults());
+        warnings.extend(environment.misspelt().into_iter().map(|(name, near)| {
+            Problem::new(format!("the variable {name} sets nothing")).hint(format!("did you mean `{near}`?"))
+        }));
+        Resolver { layer, environment, warnings }.settings(cli, config_file)
+    }
+}
+
+struct Resolver<'a> {
+    layer: Layer,
+    environment: &'a Environment,
+    warnings: Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    fn settings(mut self, cli: &Cli, config_file: Option<PathBuf>) -> Result<Settings, Problem> {
+        let probe = self.probe_options()?;
+        let probe_targets = probe_targets(cli)?;
+        // `config check` is to find what a scan would.
+        let scans = matches!(cli.command, Command::Scan(_) | Command::Config(_));
+        let (targets, exclude) = if scans { self.targets()? } else { Default::default() };
+        let fail_on = self.fail_on()?;
+        let terminal = self.terminal()?;
+        let layer = &self.layer;
+        Ok(Settings {
+            targets,
+            probe_targets,
+            exclude,
+            interfaces: once(layer.list(&keys::INTERFACE)?),
+            large_subnets: layer.one(&keys::LARGE_SUBNETS)?,
+            methods: once(layer.list(&keys::METHODS)?),
+            discovery_time: layer.one(&keys::DISCOVERY_TIME)?,
+            resolve_names: layer.one(&keys::DNS)?,
+            all: layer.one(&keys::ALL_HOSTS)?,
+            concurrency: layer.one(&keys::CONCURRENCY)?,
+            rate: layer.one(&keys::RATE)?,
+            max_duration: layer.one(&keys::MAX_DURATION)?,
+            signatures: layer.one(&keys::SIGNATURES)?,
+            output: self.output(scans)?,
+            fail_on,
+            baseline: self.baseline(scans)?,
+            terminal,
+            log: LogSettings {
+                verbosity: layer.one(&keys::VERBOSE)?,
+                quiet: terminal.quiet,
+                filter: self.environment.get("CAMSCAN_LOG").map(str::to_owned),
+                format: layer.one(&keys::LOG)?,
+                color: terminal.color,
+            },
+            effective: effective(layer, &probe.credentials),
+            probe,
+            config_file,
+            warnings: self.warnings,
+        })
+    }
+
+    fn probe_options(&mut self) -> Result<ProbeOptions, Problem> {
+        let credentials = self.logins()?;
+        let layer = &self.layer;
+        let request_timeout = layer.one(&keys::TIMEOUT)?;
+        let mut connect_timeout = layer.one(&keys::CONNECT_TIMEOUT)?;
+        if layer.origin(keys::CONNECT_TIMEOUT.name) == Origin::Default {
+            // Who asks for short answers does not want to wait longer for the connection.
+            connect_timeout = connect_timeout.min(request_timeout);
+        }
+        let written = layer.list(&keys::PORTS)?;
+        if written.is_empty() {
+            let place = layer.origin(keys::PORTS.name).place(keys::PORTS.name);
+            return Err(Problem::new("no port is given")
+                .at(place)
+                .hint("write a port (554) or a set: core, wide, all, none"));
+        }
+        let ports = once(written.concat());
+        Ok(ProbeOptions {
+            ports,
+            verify: layer.one(&keys::VERIFY_STREAMS)?,
+            ffprobe: layer.one(&keys::USE_FFPROBE)?,
+            connect_timeout,
+            request_timeout,
+            frame_timeout: layer.one(&keys::FRAME_TIMEOUT)?,
+            measure_time: layer.one(&keys::MEASURE_TIME)?,
+            retries: layer.one(&keys::RETRIES)?,
+            host_timeout: layer.one(&keys::HOST_TIMEOUT)?,
+            per_host: layer.one(&keys::PER_HOST)?,
+            credentials,
+            max_login_failures: layer.one(&keys::MAX_LOGIN_FAILURES)?,
+            max_candidates: layer.one(&keys::MAX_CANDIDATES)?,
+            max_channels: layer.one(&keys::MAX_CHANNELS)?,
+            snapshots: layer.one(&keys::SNAPSHOTS)?,
+            in_depth: false,
+        })
+    }
+
+    /// The logins of the strongest source that gives any, its list before its file. Weaker sources are not mixed in:
+    /// every further login is one more that a device can refuse.
+    fn logins(&mut self) -> Result<Vec<Credential>, Problem> {
+        let key = &keys::CREDENTIALS_FILE;
+        let listed = self.layer.logins.as_ref();
+        let list_rank = listed.map_or(0, |given| given.origin.rank());
+        let file_rank = self.layer.origin(key.name).rank();
+        let mut logins = Vec::new();
+        if list_rank >= file_rank {
+            logins.extend(listed.into_iter().flat_map(|given| given.logins.clone()));
+        }
+        if let Some(mut path) = self.layer.one(key)?.filter(|_| file_rank >= list_rank) {
+            let origin = self.layer.origin(key.name);
+            if let Origin::File(config) = &origin {
+                path = config.parent().unwrap_or(Path::new("")).join(path);
+            }
+            let read = file::read_logins(&path, self.environment);
+            let read = read.map_err(|problem| problem.at(origin.place(key.name)))?;
+            if read.in_clear {
+                self.warnings.extend(file::readable_by_others(&path));
+            }
+            logins.extend(read.logins);
+        }
+        Ok(logins)
+    }
+
+    fn targets(&self) -> Result<(Vec<TargetSpec>, Vec<IpNetwork>), Problem> {
+        let specs = |key| targets::expand(self.layer.list(key)?, self.environment);
+        // A configuration may say that none are given; a variable that is set to blanks does not.
+        let named = self
+            .layer
+            .given(keys::TARGETS.name)
+            .is_some_and(|given| !given.values.is_empty() || matches!(given.origin, Origin::Environment(_)));
+        let exclude = targets::excluded(&specs(&keys::EXCLUDE)?)
+            .map_err(|problem| problem.at(self.layer.origin(keys::EXCLUDE.name).place(keys::EXCLUDE.name)))?;
+        let specs = specs(&keys::TARGETS)?;
+        if named && specs.is_empty() {
+            return Err(Problem::new("the list of targets is empty")
+                .hint("leave the targets out to scan the subnets of this machine"));
+        }
+        targets::check(&specs, &exclude)?;
+        Ok((specs, exclude))
+    }
+
+    fn output(&self, scans: bool) -> Result<OutputSettings, Problem> {
+        let layer = &self.layer;
+        let origin = layer.origin(keys::OUTPUT.name);
+        let place = || origin.place(keys::OUTPUT.name);
+        let mut files: Vec<(PathBuf, Format)> = Vec::new();
+        // Files named by the configuration are for scans: a probe must not replace the inventory.
+        let written = if scans || matches!(origin, Origin::Flag(_)) { layer.list(&keys::OUTPUT)? } else { Vec::new() };
+        for path in written {
+            let format = Format::from_extension(&path).map_err(|e| Problem::from_text(e).at(place()))?;
+            if files.iter().any(|(other, _)| same_file(other, &path)) {
+                return Err(Problem::new(format!("{} is written twice", path.display())).at(place()));
+            }
+            files.push((path, format));
+        }
+        let terminal = self.environment.stdout_is_terminal;
+        let stdout = match layer.one(&keys::FORMAT)? {
+            None if files.is_empty() || terminal => Some(Format::Table),
+            chosen => chosen,
+        };
+        if let Some(format) = stdout.filter(|format| format.is_binary() && terminal) {
+            return Err(Problem::new(format!("{format} is no text, so it cannot go to a terminal"))
+                .hint(format!("write it to a file: -o report.{}", format.extensions().first().unwrap_or(&"bin"))));
+        }
+        Ok(OutputSettings {
+            stdout,
+            files,
+            csv: CsvOptions { bom: layer.one(&keys::CSV_BOM)?, delimiter: layer.one(&keys::CSV_DELIMITER)? },
+            show_secrets: layer.one(&keys::SHOW_SECRETS)?,
+            color: self.color(terminal)?,
+            verbose: layer.one(&keys::VERBOSE)? > 0,
+            explain: layer.one(&keys::EXPLAIN)?,
+        })
+    }
+
+    fn fail_on(&self) -> Result<Vec<FailOn>, Problem> {
+        Ok(once(self.layer.list(&keys::FAIL_ON)?))
+    }
+
+    fn baseline(&self, scans: bool) -> Result<Option<PathBuf>, Problem> {
+        let baseline = self.layer.one(&keys::BASELINE)?;
+        if !scans {
+            return Ok(baseline);
+        }
+        let comparing = self.fail_on()?.into_iter().find(|condition| condition.needs_baseline());
+        match (&baseline, comparing) {
+            (None, Some(condition)) => {
+                let place = self.layer.origin(keys::FAIL_ON.name).place(keys::FAIL_ON.name);
+                Err(Problem::new(format!(
+                    "`{}` compares with an earlier report, and none is given",
+                    condition.as_str()
+                ))
+                .at(place)
+                .hint("name one: --baseline inventory.json"))
+            }
+            (Some(path), _) if !path.is_file() => {
+                let place = self.layer.origin(keys::BASELINE.name).place(keys::BASELINE.name);
+                Err(Problem::new(format!("there is no file {}", path.display()))
+                    .at(place)
+                    .hint(format!("make it first: camscan scan -o '{}'", path.display())))
+            }
+            _ => Ok(baseline),
+        }
+    }
+
+    /// Quiet and verbose contradict each other; given side by side they are an error, else the stronger source wins.
+    fn terminal(&mut self) -> Result<TerminalSettings, Problem> {
+        let (quiet, verbose) = (self.layer.one(&keys::QUIET)?, self.layer.one(&keys::VERBOSE)? > 0);
+        let rank = |layer: &Layer, name| layer.origin(name).rank();
+        let ranks = (rank(&self.layer, keys::QUIET.name), rank(&self.layer, keys::VERBOSE.name));
+        let quiet = match (quiet, verbose) {
+            (true, true) if ranks.0 == ranks.1 => {
+                return Err(Problem::new("quiet and verbose contradict each other").hint("set one of them"));
+            }
+            (true, true) if ranks.0 < ranks.1 => false,
+            (true, true) => {
+                let origin = self.layer.origin(keys::QUIET.name);
+                self.layer.set(keys::VERBOSE.name, vec!["0".to_owned()], origin);
+                true
+            }
+            (quiet, _) => quiet,
+        };
+        let terminal = self.environment.stderr_is_terminal;
+        Ok(TerminalSettings {
+            progress: terminal && !quiet && self.layer.one(&keys::PROGRESS)?,
+            quiet,
+            color: self.color(terminal)?,
+        })
+    }
+
+    fn color(&self, terminal: bool) -> Result<bool, Problem> {
+        Ok(match self.layer.one(&keys::USE_COLOR)? {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !self.environment.is_colourless(),
+        })
+    }
+}
+
+fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {
+    match &cli.command {
+        Command::Probe(args) => {
+            if args.targets.iter().any(|text| text.expose().trim().is_empty()) {
+                return Err(given::empty(
+                    "URL|HOST",
+                    "name a device (192.168.1.20) or a stream (rtsp://192.168.1.20/stream1)",
+                ));
+            }
+            let read = args.targets.iter().map(|text| text.expose().parse());
+            read.collect::<Result<_, _>>().map_err(Problem::from_text)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn effective(layer: &Layer, logins: &[Credential]) -> Vec<Effective> {
+    let mut all: Vec<Effective> = keys::ALL
+        .iter()
+        .map(|key| {
+            let values = layer.given(key.name()).map_or_else(|| key.defaults(), |given| given.values.clone());
+            let value = match key.shape() {
+                keys::Shape::One => scalar(values.first().map_or("", String::as_str)),
+                _ => values.iter().map(|text| scalar(text)).collect(),
+            };
+            Effective { key: key.name(), value, origin: layer.origin(key.name()) }
+        })
+        .collect();
+    let origin = layer.logins.as_ref().map_or(Origin::Default, |given| given.origin.clone());
+    let origin = origin.max(layer.origin(keys::CREDENTIALS_FILE.name));
+    let value = logins.iter().map(shown_login).collect();
+    all.push(Effective { key: file::CREDENTIALS, value, origin });
+    all
+}
+
+/// A value as it would be written without quotes.
+fn scalar(text: &str) -> Value {
+    match (text, text.parse::<u32>()) {
+        ("true", _) => Value::Bool(true),
+        ("false", _) => Value::Bool(false),
+        (_, Ok(number)) if number.to_string() == text => number.into(),
+        _ => text.into(),
+    }
+}
+
+fn shown_login(login: &Credential) -> Value {
+    let mut shown = json!({ "user": login.user, "password": login.password.to_string() });
+    let scope = &login.scope;
+    let network = scope.network.map(|network| network.to_string());
+    for (name, value) in [("network", &network), ("vendor", &scope.vendor), ("mac", &scope.mac_prefix)] {
+        if let (Some(fields), Some(value)) = (shown.as_object_mut(), value) {
+            fields.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+    shown
+}
+
+/// Each value once, in their order.
+fn once<T: Clone + Eq + Hash>(mut values: Vec<T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    values.retain(|value| seen.insert(value.clone()));
+    values
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    let real =
+        |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+    real(a) == real(b)
+}

@@ -1,0 +1,321 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rstest::rstest;
+
+use super::*;
+use crate::cli::args;
+use crate::cli::config::environment::Environment;
+use crate::cli::config::keys;
+use crate::model::options::Ffprobe;
+use crate::model::{Credential, Verify};
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    let variables: BTreeMap<String, String> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Environment::of(variables).with_stdin(std::io::empty())
+}
+
+fn resolve(line: &str, environment: &Environment) -> Result<Settings, Problem> {
+    let words = ["camscan"].into_iter().chain(line.split_whitespace());
+    let cli = args::parse(words).unwrap_or_else(|e| panic!("{line}: {e}"));
+    Settings::resolve(&cli, environment)
+}
+
+fn settings(line: &str) -> Settings {
+    resolve(line, &environment(&[])).unwrap_or_else(|e| panic!("{line}: {e}"))
+}
+
+#[test]
+fn without_anything_the_defaults_hold() {
+    let settings = settings("scan");
+    let ProbeOptions {
+        ports,
+        verify,
+        ffprobe,
+        connect_timeout,
+        request_timeout,
+        frame_timeout,
+        measure_time,
+        retries,
+        host_timeout,
+        per_host,
+        credentials,
+        max_login_failures,
+        max_candidates,
+        max_channels,
+        snapshots,
+        in_depth,
+    } = settings.probe;
+    let default = ProbeOptions::default();
+    assert_eq!(ports, crate::identify::ports::defaults());
+    assert_eq!((verify, ffprobe), (default.verify, default.ffprobe));
+    assert_eq!((connect_timeout, request_timeout), (default.connect_timeout, default.request_timeout));
+    assert_eq!((frame_timeout, measure_time), (default.frame_timeout, default.measure_time));
+    assert_eq!((retries, host_timeout, per_host), (default.retries, default.host_timeout, default.per_host));
+    assert_eq!((credentials, max_login_failures), (vec![], default.max_login_failures));
+    assert_eq!((max_candidates, max_channels, snapshots), (default.max_candidates, default.max_channels, None));
+    assert!(!in_depth, "that is for `probe` alone");
+    assert!(settings.targets.is_empty() && settings.exclude.is_empty() && settings.interfaces.is_empty());
+    assert_eq!(settings.methods, Method::ALL);
+    assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (64, None, None));
+    assert!(settings.resolve_names && !settings.all && !settings.large_subnets);
+    assert_eq!(settings.output.stdout, Some(Format::Table));
+    assert!(settings.warnings.is_empty() && settings.config_file.is_none());
+    assert!(settings.effective.iter().all(|e| e.origin == Origin::Default));
+}
+
+type Check = fn(&Settings) -> bool;
+
+const LINES: &[(&str, Check)] = &[
+    ("scan 10.0.0.0/24 cam1:8554", |s| s.targets.len() == 2),
+    ("scan 10.0.0.0/24,10.0.1.0/24", |s| s.targets.len() == 2),
+    ("scan 10.0.0.1 10.0.0.1", |s| s.targets.len() == 1),
+    ("scan -x 10.0.0.1,10.0.0.4-7", |s| s.exclude.len() == 2),
+    ("scan -i eth0 --interface eth1,eth0", |s| s.interfaces == ["eth0", "eth1"]),
+    ("scan --methods tcp,arp,tcp", |s| s.methods == [Method::Tcp, Method::Arp]),
+    ("scan -p 554,8000-8002,554", |s| s.probe.ports == [554, 8000, 8001, 8002]),
+    ("scan -p core", |s| s.probe.ports.first() == Some(&554)),
+    ("scan -y --all --no-dns", |s| s.large_subnets && s.all && !s.resolve_names),
+    ("scan --timeout 800ms", |s| s.probe.connect_timeout == Duration::from_millis(800)),
+    ("scan --timeout 800ms --connect-timeout 2s", |s| s.probe.connect_timeout == Duration::from_secs(2)),
+    ("scan --frame-timeout 9s --measure-time 1s", |s| s.probe.frame_timeout == Duration::from_secs(9)),
+    ("scan --host-timeout 1m30s --per-host 2", |s| s.probe.host_timeout == Duration::from_secs(90)),
+    ("scan --max-duration 10m", |s| s.max_duration == Some(Duration::from_secs(600))),
+    ("scan -p none", |s| s.probe.ports.is_empty()),
+    ("scan -j 8 --rate 500 --retries 0", |s| (s.concurrency, s.rate, s.probe.retries) == (8, Some(500), 0)),
+    ("scan --discovery-time 1s", |s| s.discovery_time == Duration::from_secs(1)),
+    ("scan --verify describe --ffprobe NEVER", |s| {
+        s.probe.verify == Verify::Describe && s.probe.ffprobe == Ffprobe::Never
+    }),
+    ("scan --max-candidates 5 --max-channels 4", |s| (s.probe.max_candidates, s.probe.max_channels) == (5, 4)),
+    ("scan -c admin:a:b -c root:", |s| {
+        s.probe.credentials == [Credential::new("admin", "a:b"), Credential::new("root", "")]
+    }),
+    ("scan --max-login-failures 0", |s| s.probe.max_login_failures == 0),
+    ("scan --snapshots shots --signatures more", |s| {
+        s.probe.snapshots == Some("shots".into()) && s.signatures == Some("more".into())
+    }),
+    ("scan --fail-on none-found,error,error", |s| s.fail_on == [FailOn::NoneFound, FailOn::Error]),
+    ("scan -f json", |s| s.output.stdout == Some(Format::Json) && s.output.files.is_empty()),
+    ("scan -o a.json", |s| s.output.stdout.is_none()),
+    ("scan -o a.json -f csv", |s| s.output.stdout == Some(Format::Csv)),
+    ("scan -o a,b.json -o B.CSV", |s| {
+        s.output.files == [("a,b.json".into(), Format::Json), ("B.CSV".into(), Format::Csv)]
+    }),
+    ("scan --csv-bom --csv-delimiter ;", |s| s.output.csv == CsvOptions { bom: true, delimiter: b';' }),
+    ("scan --show-secrets", |s| s.output.show_secrets),
+    ("scan -vvv", |s| s.log.verbosity == 2 && s.output.verbose),
+    ("-q scan", |s| s.terminal.quiet),
+    ("scan --color always", |s| s.terminal.color && s.output.color),
+    ("scan --log-format json", |s| s.log.format == LogFormat::Json),
+    ("probe cam1 rtsp://u:p@cam2/x", |s| s.probe_targets.len() == 2 && s.targets.is_empty()),
+    ("probe cam1 --explain", |s| s.output.explain),
+    ("probe cam1 -p 8554 -f json", |s| s.probe.ports == [8554]),
+    ("export a.json -f csv", |s| s.output.stdout == Some(Format::Csv)),
+];
+
+#[test]
+fn a_command_line_means() {
+    for (line, holds) in LINES {
+        let settings = settings(line);
+        assert!(holds(&settings), "{line}: {settings:#?}");
+    }
+}
+
+#[rstest]
+#[case("scan --timeout 1s", "2s", "3s", 1, "--timeout")]
+#[case("scan", "2s", "3s", 2, "CAMSCAN_TIMEOUT")]
+#[case("scan", "", "3s", 3, "camscan.yaml")]
+#[case("scan", "", "~", 5, "default")]
+fn flag_over_environment_over_file_over_default(
+    #[case] line: &str,
+    #[case] variable: &str,
+    #[case] key: &str,
+    #[case] seconds: u64,
+    #[case] origin: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("camscan.yaml");
+    std::fs::write(&path, format!("timeout: {key}\n")).unwrap();
+    let mut environment = environment(&[("CAMSCAN_TIMEOUT", variable)]);
+    environment.config_places = vec![folder.path().join("none.yaml"), path];
+    let settings = resolve(line, &environment).unwrap();
+    assert_eq!(settings.probe.request_timeout, Duration::from_secs(seconds));
+    let effective = settings.effective.iter().find(|e| e.key == "timeout").unwrap();
+    assert!(effective.origin.to_string().ends_with(origin), "{}", effective.origin);
+}
+
+#[test]
+fn every_key_can_be_set_by_its_variable() {
+    let variables = [
+        ("CAMSCAN_TARGETS", "10.0.0.1, 10.0.0.2\n10.0.0.3"),
+        ("CAMSCAN_EXCLUDE", "10.0.0.3"),
+        ("CAMSCAN_DNS", "no"),
+        ("CAMSCAN_OUTPUT", "a.json,b.csv"),
+        ("CAMSCAN_RATE", "none"),
+        ("CAMSCAN_VERBOSE", "1"),
+        ("CAMSCAN_CREDENTIALS", "admin:one\nroot:two"),
+        ("CAMSCAN_LOG", "camscan=trace"),
+    ];
+    let settings = resolve("scan", &environment(&variables)).unwrap();
+    assert_eq!(settings.targets.len(), 3);
+    assert!(!settings.resolve_names && settings.output.files.len() == 2 && settings.log.verbosity == 1);
+    assert_eq!(settings.probe.credentials.len(), 2);
+    assert_eq!(settings.log.filter.as_deref(), Some("camscan=trace"));
+}
+
+#[test]
+fn logins_of_a_stronger_source_replace_weaker_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("logins.txt");
+    std::fs::write(&list, "file:pw\n").unwrap();
+    let config = folder.path().join("camscan.yaml");
+    std::fs::write(
+        &config,
+        format!("credentials: [{{user: yaml, password: pw}}]\ncredentials_file: {}", list.display()),
+    )
+    .unwrap();
+    let users = |line: &str, variables: &[(&str, &str)]| {
+        let mut environment = environment(variables);
+        environment.config_places = vec![config.clone()];
+        let settings = resolve(line, &environment).unwrap();
+        settings.probe.credentials.into_iter().map(|c| c.user).collect::<Vec<_>>()
+    };
+    assert_eq!(users("scan", &[]), ["yaml", "file"]);
+    assert_eq!(users("scan", &[("CAMSCAN_CREDENTIAL", "env:pw")]), ["env"]);
+    assert_eq!(users("scan -c flag:pw", &[("CAMSCAN_CREDENTIAL", "env:pw")]), ["flag"]);
+    let line = format!("scan -c flag:pw --credentials-file {}", list.display());
+    assert_eq!(users(&line, &[]), ["flag", "file"]);
+}
+
+#[test]
+fn nonsense_is_caught_before_a_packet_is_sent() {
+    let said = |line: &str, variables: &[(&str, &str)]| {
+        resolve(line, &environment(variables)).unwrap_err().to_string().replace("\nhint: ", " / ")
+    };
+    insta::assert_snapshot!(said("scan --timeout 5", &[]), @r#"--timeout: `5` is a duration without a unit / write 5s for seconds, 5ms for milliseconds or 5m for minutes"#);
+    insta::assert_snapshot!(said("scan", &[("CAMSCAN_TIMEOUT", "0s")]), @r#"CAMSCAN_TIMEOUT: `0s` is no time at all / write at least 1ms"#);
+    insta::assert_snapshot!(said("scan --concurrency 0", &[]), @r#"--concurrency: `0` is no whole number from 1 to 4096 / 0 would mean that nothing is ever done"#);
+    insta::assert_snapshot!(said("scan --rate fast", &[]), @r#"--rate: `fast` is no whole number from 1 to 10000000 / `max` is as fast as the machine can, `none` gentle"#);
+    insta::assert_snapshot!(said("scan -p 9100", &[]), @r#"--ports: `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them"#);
+    insta::assert_snapshot!(said("scan -p ,", &[]), @r#"--ports: no port is given / write a port (554) or a set: core, wide, all, none"#);
+    insta::assert_snapshot!(said("scan rtsp://u:hunter2@cam1/live", &[]), @r#"TARGET: `rtsp://cam1/live` is a URL, not a target of a scan / one device or stream is looked at with `camscan probe URL`"#);
+    insta::assert_snapshot!(said("scan 10.0.0.0/8", &[]), @r#"the targets hold 16777214 addresses, more than the 1048576 of one scan / scan smaller networks, one after the other, or leave some out with --exclude"#);
+    insta::assert_snapshot!(said("scan 10.0.0.0/24 -x 10.0.0.0/16", &[]), @r#"the excludes leave no address of the targets / remove an --exclude"#);
+    insta::assert_snapshot!(said("scan -x cam1", &[]), @r#"--exclude: `cam1` is a name, but addresses are excluded / write its address"#);
+    insta::assert_snapshot!(said("scan -", &[]), @r#"the list of targets is empty / leave the targets out to scan the subnets of this machine"#);
+    assert!(said("scan -o report", &[]).starts_with("--output: report has no extension"));
+    insta::assert_snapshot!(said("scan -o a.json -o ./a.json", &[]), @r#"--output: ./a.json is written twice"#);
+    insta::assert_snapshot!(said("scan --fail-on new", &[]), @r#"--fail-on: `new` compares with an earlier report, and none is given / name one: --baseline inventory.json"#);
+    insta::assert_snapshot!(said("scan --baseline none.json", &[]), @r#"--baseline: there is no file none.json / make it first: camscan scan -o 'none.json'"#);
+    insta::assert_snapshot!(said("scan -c hunter2", &[]), @r#"--credential: a login lacks the colon between user name and password / write USER:PASS"#);
+    insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIAL", "hunter2")]), @r#"CAMSCAN_CREDENTIAL: a login lacks the colon between user name and password / write USER:PASS"#);
+    insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIALS", "a:b\nhunter2")]), @r#"CAMSCAN_CREDENTIALS:2: a login lacks the colon between user name and password / write USER:PASS"#);
+    insta::assert_snapshot!(said("scan", &[("CAMSCAN_QUIET", "1"), ("CAMSCAN_VERBOSE", "1")]), @r#"quiet and verbose contradict each other / set one of them"#);
+    insta::assert_snapshot!(said("scan --config none.yaml", &[]), @r#"--config: there is no file none.yaml"#);
+    insta::assert_snapshot!(said("scan", &[("CAMSCAN_CONFIG", "none.yaml")]), @r#"CAMSCAN_CONFIG: there is no file none.yaml"#);
+    insta::assert_snapshot!(said("probe 10.0.0.0/24", &[]), @r#"`10.0.0.0/24` is more than one device / many devices are looked at with `camscan scan`"#);
+}
+
+#[test]
+fn clap_says_the_rest_and_ends_with_the_right_code() {
+    let said = |line: &str| {
+        let error = args::parse(["camscan"].into_iter().chain(line.split_whitespace())).err().unwrap();
+        (error.use_stderr(), error.to_string().lines().next().unwrap_or_default().to_owned())
+    };
+    assert_eq!(said("scan --timout 5s"), (true, "error: unexpected argument '--timout' found".to_owned()));
+    assert!(said("scan --verify frame").1.contains("invalid value 'frame'"));
+    assert!(said("scan -q -v").1.contains("cannot be used with"));
+    assert!(!said("scan --help").0 && !said("--version").0);
+    assert!(said("").0, "no command is a matter of usage");
+}
+
+#[test]
+fn a_stronger_source_settles_quiet_or_verbose() {
+    let both = environment(&[("CAMSCAN_QUIET", "true")]);
+    assert!(!resolve("scan -v", &both).unwrap().terminal.quiet);
+    let both = environment(&[("CAMSCAN_VERBOSE", "2")]);
+    let settings = resolve("scan -q", &both).unwrap();
+    assert!(settings.terminal.quiet && settings.log.verbosity == 0 && !settings.output.verbose);
+}
+
+#[test]
+fn terminals_decide_colour_progress_and_table() {
+    let on = |variables: &[(&str, &str)], line: &str| {
+        let mut environment = environment(variables);
+        environment.stdout_is_terminal = true;
+        environment.stderr_is_terminal = true;
+        let settings = resolve(line, &environment).unwrap();
+        (settings.output.color, settings.terminal.progress, settings.output.stdout)
+    };
+    assert_eq!(on(&[], "scan"), (true, true, Some(Format::Table)));
+    assert_eq!(on(&[("NO_COLOR", "1")], "scan"), (false, true, Some(Format::Table)));
+    assert_eq!(on(&[("NO_COLOR", "1")], "scan --color always"), (true, true, Some(Format::Table)));
+    assert_eq!(on(&[("TERM", "dumb")], "scan --no-progress"), (false, false, Some(Format::Table)));
+    assert_eq!(on(&[], "scan -q -o a.json"), (true, false, Some(Format::Table)));
+}
+
+#[test]
+fn no_password_is_shown() {
+    let settings = settings("scan -c admin:hunter2 10.0.0.1");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let shown = settings.effective.iter().find(|e| e.key == "credentials").unwrap();
+    assert_eq!(shown.value, serde_json::json!([{ "user": "admin", "password": "***" }]));
+}
+
+#[test]
+fn a_misspelt_variable_is_pointed_out() {
+    let settings = resolve("scan", &environment(&[("CAMSCAN_TIMOUT", "3s"), ("CAMSCAN_HOME", "/x")])).unwrap();
+    assert_eq!(settings.warnings.len(), 1);
+    assert_eq!(
+        settings.warnings[0].to_string(),
+        "the variable CAMSCAN_TIMOUT sets nothing\nhint: did you mean `CAMSCAN_TIMEOUT`?"
+    );
+}
+
+#[test]
+fn every_key_has_a_flag_with_its_name_in_the_help() {
+    let command = args::command();
+    let commands = ["scan", "probe"].map(|name| command.find_subcommand(name).unwrap());
+    for key in keys::ALL {
+        let mut all = commands.iter().flat_map(|c| c.get_arguments()).chain(command.get_arguments());
+        let arg = all.find(|arg| arg.get_id() == key.name());
+        let arg = arg.unwrap_or_else(|| panic!("{} has no flag", key.name()));
+        let help = arg.get_long_help().unwrap().to_string();
+        assert!(help.contains(&key.variable()), "{help}");
+    }
+    args::command().debug_assert();
+}
+
+#[test]
+fn a_configured_output_is_for_scans_alone() {
+    let variables = environment(&[("CAMSCAN_OUTPUT", "inventory.json")]);
+    let files = |line: &str| resolve(line, &variables).unwrap().output.files.len();
+    assert_eq!(["scan", "probe cam1", "export a.json", "probe cam1 -o b.json"].map(files), [1, 0, 0, 1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_files_with_passwords_are_to_be_kept_secret() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("camscan.yaml");
+    let write = |path: &Path, text: &str| {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let warnings = |text: &str| {
+        write(&config, text);
+        let mut environment = environment(&[("CAMERA", "hunter2")]);
+        environment.config_places = vec![config.clone()];
+        resolve("scan", &environment).unwrap().warnings.len()
+    };
+    write(&folder.path().join("logins.txt"), "admin:hunter2\n");
+    write(&folder.path().join("logins.yaml"), "- {user: admin, password_env: CAMERA}\n");
+    assert_eq!(warnings("credentials: [{user: admin, password: hunter2}]"), 1);
+    assert_eq!(warnings("credentials: [{user: admin, password_env: CAMERA}]"), 0);
+    assert_eq!(warnings("credentials_file: logins.txt"), 1, "found beside the configuration");
+    assert_eq!(warnings("credentials_file: logins.yaml"), 0);
+}

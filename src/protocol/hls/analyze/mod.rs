@@ -1,0 +1,248 @@
+//! Looks for playlists on a host's HTTP ports and proves each variant by a segment.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::wire::{self, Playlist, Variant};
+use crate::identify::stream_url;
+use crate::media::picture::Picture;
+use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::probe::memory::Kept;
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::http::client::{self, Response};
+use crate::protocol::manifest::{self, MAX_STREAMS, Piece, Place};
+use crate::protocol::snapshot;
+use crate::text;
+
+/// The longest a first segment is waited for, in seconds.
+const LONGEST_PAUSE_S: u64 = 4;
+
+/// The analysis of HLS streams.
+pub struct HlsAnalysis;
+
+impl HostProbe for HlsAnalysis {
+    fn name(&self) -> &'static str {
+        "hls"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+                return;
+            }
+            let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
+            for place in manifest::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
+                walk.ask(place).await;
+            }
+        })
+    }
+}
+
+struct Walk<'a> {
+    host: &'a HostContext,
+    found: usize,
+    /// Places whose playlist has been read, by one way or another.
+    asked: Vec<Place>,
+    /// Ports that did not answer: nothing more is asked there.
+    dead: Vec<u16>,
+}
+
+impl Walk<'_> {
+    async fn ask(&mut self, place: Place) {
+        let is_done = self.asked.iter().any(|p| (p.port, &p.target) == (place.port, &place.target));
+        if self.host.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
+            return;
+        }
+        let turn = manifest::turn(self.host).await;
+        match manifest::ask(self.host, &place).await {
+            Err(_) => self.dead.push(place.port),
+            Ok((answer, took)) if answer.status == 200 => match wire::parse(&answer.body) {
+                Some(Playlist::Master { variants, mixed }) => {
+                    drop(turn);
+                    self.variants(&place, &answer, variants, mixed).await;
+                }
+                Some(Playlist::Media(media)) => {
+                    let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                    self.asked.push(place);
+                    described(&mut stream, &answer, &Variant::default());
+                    let picture = self.media(&mut stream, &answer, &media).await;
+                    drop(turn);
+                    self.say(stream, picture).await;
+                }
+                None => {}
+            },
+            // Only what the device named itself is worth a word when it is refused.
+            Ok((answer, took)) if !place.guessed => {
+                let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                let (status, kind, message) = manifest::refusal(self.host, answer.status);
+                stream.open = (status == StreamStatus::AuthRequired).then_some(false);
+                manifest::stop(&mut stream, Step::Described, status, kind, message);
+                self.say(stream, None).await;
+            }
+            Ok(_) => {}
+        }
+    }
+
+    async fn variants(&mut self, asked: &Place, master: &Response, variants: Vec<Variant>, mixed: bool) {
+        let many = variants.len() > 1;
+        for (number, variant) in variants.into_iter().enumerate() {
+            if self.host.is_over() || self.found >= MAX_STREAMS {
+                return;
+            }
+            let (mut stream, picture) = self.variant(master, &variant).await;
+            if is_of_session(&variant.uri, &master.target) {
+                // Streams are told apart by their address.
+                let which = if many { format!("#{}", number + 1) } else { String::new() };
+                let lasting = client::url(self.host, asked.tls, asked.port, &asked.target);
+                stream.url = text::redact_url(&lasting) + &which;
+            }
+            if mixed {
+                stream.warnings.push("the playlist mixes tags of both kinds, which RFC 8216 forbids".to_owned());
+            }
+            self.say(stream, picture).await;
+        }
+    }
+
+    async fn variant(&mut self, master: &Response, variant: &Variant) -> (Stream, Option<Kept<Picture>>) {
+        let mut picture = None;
+        let mut stream = manifest::stream(self.host, Protocol::Hls, master, Duration::ZERO);
+        let place = match manifest::resolve(self.host, master, &variant.uri) {
+            Ok(place) => place,
+            Err(note) => {
+                described(&mut stream, master, variant);
+                manifest::stop(&mut stream, Step::Described, StreamStatus::Error, ErrorKind::Redirect, note);
+                return (stream, None);
+            }
+        };
+        self.asked.push(place.clone());
+        let _turn = manifest::turn(self.host).await;
+        match manifest::ask(self.host, &place).await {
+            Ok((answer, took)) => {
+                stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                match wire::parse(&answer.body) {
+                    Some(Playlist::Media(media)) if answer.status == 200 => {
+                        described(&mut stream, &answer, variant);
+                        picture = self.media(&mut stream, &answer, &media).await;
+                    }
+                    _ if answer.status == 200 => {
+                        let message = "the variant is no media playlist";
+                        let kind = ErrorKind::Protocol;
+                        manifest::stop(&mut stream, Step::Described, StreamStatus::Error, kind, message);
+                    }
+                    _ => {
+                        let (status, kind, message) = manifest::refusal(self.host, answer.status);
+                        manifest::stop(&mut stream, Step::Described, status, kind, message);
+                    }
+                }
+            }
+            Err(error) => {
+                manifest::stop(&mut stream, Step::Described, StreamStatus::Error, error.kind, error.message);
+            }
+        }
+        (stream.video, stream.audio) = (stream.video.or(variant.video.clone()), stream.audio.or(variant.audio.clone()));
+        (stream, picture)
+    }
+
+    /// Proves a stream by one of its segments: the last but one, since the last may still be written. A live playlist goes
+    /// on while it is read: where its segment is gone, or where it names none yet, it is asked for once more. Gives a key
+    /// frame.
+    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) -> Option<Kept<Picture>> {
+        if media.ended {
+            stream.warnings.push("the playlist has ended: a recording, not a live stream".to_owned());
+        }
+        if self.host.options.verify < Verify::Frames {
+            return None;
+        }
+        let described = stream.clone();
+        let segment = media.segments.iter().rev().take(2).next_back();
+        let picture = self.prove(stream, from, segment).await;
+        let too_early = segment.is_none() && !media.ended;
+        let gone = manifest::is_gone(stream) && !media.ended;
+        if (gone || too_early) && !self.host.is_over() {
+            if too_early {
+                let pause = Duration::from_secs(media.target_duration_s.clamp(1, LONGEST_PAUSE_S));
+                tokio::time::sleep(pause.min(self.host.time_left())).await;
+            }
+            if let Some((from, media)) = self.again(from).await
+                && let Some(newest) = media.segments.last().filter(|s| Some(*s) != segment)
+            {
+                *stream = described;
+                return self.prove(stream, &from, Some(newest)).await;
+            }
+        }
+        picture
+    }
+
+    /// The playlist as it is now.
+    async fn again(&self, from: &Response) -> Option<(Response, wire::Media)> {
+        let place = Place { port: from.port, tls: from.tls, target: from.target.clone(), guessed: false };
+        let (answer, _) = manifest::ask(self.host, &place).await.ok()?;
+        match wire::parse(&answer.body) {
+            Some(Playlist::Media(media)) if answer.status == 200 => Some((answer, media)),
+            _ => None,
+        }
+    }
+
+    async fn prove(
+        &self,
+        stream: &mut Stream,
+        from: &Response,
+        segment: Option<&wire::Segment>,
+    ) -> Option<Kept<Picture>> {
+        let Some(segment) = segment else {
+            let message = "the playlist names no segment";
+            manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+            return None;
+        };
+        if segment.encrypted {
+            // What cannot be read proves nothing.
+            stream.warnings.push("the segments are encrypted; none was fetched".to_owned());
+            return None;
+        }
+        let piece =
+            |uri: &str, range| Ok::<_, String>(Piece { place: manifest::resolve(self.host, from, uri)?, range });
+        let init = segment.init.as_ref().map(|(uri, range)| piece(uri, *range)).transpose();
+        match (piece(&segment.uri, segment.range), init) {
+            (Ok(segment), Ok(init)) => manifest::prove(self.host, stream, &manifest::Media { init, segment }).await,
+            (Err(note), _) | (_, Err(note)) => {
+                manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+                None
+            }
+        }
+    }
+
+    async fn say(&mut self, mut stream: Stream, picture: Option<Kept<Picture>>) {
+        self.found += 1;
+        snapshot::save(self.host, &mut stream, picture.as_deref()).await;
+        self.host.say(FindingKind::Stream(Box::new(stream))).await;
+    }
+}
+
+/// Whether an address is good for this session only: go2rtc's `id`, MediaMTX's `session`, SRS' `hls_ctx` and their like
+/// name who was given it, and mean nothing a moment later. What the playlist itself was asked with is lasting.
+fn is_of_session(uri: &str, master: &str) -> bool {
+    const OF_SESSION: [&str; 8] =
+        ["id", "sid", "session", "session_id", "sessionid", "hls_ctx", "token", "nimblesessionid"];
+    let keys = |address: &str| -> Vec<String> {
+        let query = address.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let query = query.split('#').next().unwrap_or_default();
+        query.split('&').filter_map(|pair| pair.split('=').next()).map(str::to_ascii_lowercase).collect()
+    };
+    let known = keys(master);
+    keys(uri).iter().any(|key| OF_SESSION.contains(&key.as_str()) && !known.contains(key))
+}
+
+/// Notes what the playlists say.
+fn described(stream: &mut Stream, answer: &Response, variant: &Variant) {
+    stream.status = StreamStatus::Described;
+    stream.sources.push(StreamSource::Manifest);
+    stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
+    if answer.truncated {
+        stream.warnings.push("the playlist was not read to its end".to_owned());
+    }
+    (stream.video, stream.audio) = (variant.video.clone(), variant.audio.clone());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! Asks an open port for `/` over HTTP, plain or inside TLS, and says what the answer gives away: server, realm, title,
+//! icon, certificate, redirects.
+
+use futures::future::BoxFuture;
+use md5::{Digest as _, Md5};
+
+use super::client::{self, HttpError, Request, Response};
+use super::transcript;
+use super::{page, redirect};
+use crate::identify::signature::Field;
+use crate::model::finding::StreamHint;
+use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::net::tls::{self, TlsInfo};
+use crate::probe::{Detector, Heard, HostContext};
+use crate::text;
+use crate::wire::auth;
+
+/// The most of a page's text that signatures are shown.
+const MAX_TEXT: usize = 64 * 1024;
+/// Playlists and manifests taken of one page at most.
+const MAX_MANIFESTS: usize = 8;
+/// The most an icon may weigh.
+const MAX_ICON: usize = 64 * 1024;
+
+/// Ports where a page, an ONVIF service or a picture is expected.
+const PORTS: &[u16] = &[
+    80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 443, 1984, 1985, 2000, 2020, 3000, 4443, 5000, 5001, 7001, 7080, 7442,
+    7443, 7445, 7446, 8000, 8001, 8008, 8010, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 8087, 8088, 8089, 8090, 8091,
+    8443, 8765, 8888, 8889, 8899, 8971, 9080, 9090, 9443, 9997, 9998, 10000, 10080, 10443, 49152,
+];
+
+/// Of these, those that are asked over TLS first.
+const TLS_PORTS: &[u16] = &[443, 4443, 5001, 7442, 7443, 8443, 8971, 9443, 10443];
+
+/// The detector of HTTP and HTTPS.
+pub struct HttpDetector;
+
+impl Detector for HttpDetector {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn expects(&self, port: u16) -> bool {
+        PORTS.contains(&port)
+    }
+
+    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard> {
+        Box::pin(async move {
+            match TLS_PORTS.contains(&port) {
+                true => tls_first(host, port).await,
+                false => plain_first(host, port).await,
+            }
+        })
+    }
+}
+
+async fn tls_first(host: &HostContext, port: u16) -> Heard {
+    let failed = match ask(host, port, true).await {
+        Ok(heard) => return heard,
+        Err(error) => error,
+    };
+    if let Some(heard) = old_tls(host, port, &failed).await {
+        return heard;
+    }
+    if failed.kind != ErrorKind::Tls && failed.kind != ErrorKind::Timeout {
+        return heard_of(host, port, true, &failed).await;
+    }
+    match ask(host, port, false).await {
+        Ok(heard) => heard,
+        Err(error) => {
+            host.doubt(port, "http", failed.kind, &failed.message);
+            heard_of(host, port, false, &error).await
+        }
+    }
+}
+
+async fn plain_first(host: &HostContext, port: u16) -> Heard {
+    let failed = match ask(host, port, false).await {
+        Ok(heard) => return heard,
+        Err(error) => error,
+    };
+    let tls_is_likely = match failed.kind {
+        // What a TLS server says to a plain request: an alert record, or nothing before it hangs up.
+        ErrorKind::Protocol => failed.banner.starts_with(&[0x15, 0x03]),
+        ErrorKind::Closed => true,
+        // A server that takes the request for the start of a very long record waits; asked only where it pays.
+        ErrorKind::Timeout => PORTS.contains(&port),
+        _ => false,
+    };
+    if tls_is_likely && !host.is_over() {
+        match ask(host, port, true).await {
+            Ok(heard) => return heard,
+            Err(error) => {
+                if let Some(heard) = old_tls(host, port, &error).await {
+                    return heard;
+                }
+            }
+        }
+    }
+    heard_of(host, port, false, &failed).await
+}
+
+/// Asks for `/` and says what came.
+async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, HttpError> {
+    let response = client::send(host, Request::get(port, tls, "/")).await?;
+    let first = response.hops.first().unwrap_or(&response);
+    if first.version.to_ascii_uppercase().starts_with("RTSP") {
+        return Ok(Heard::Other(Protocol::Rtsp));
+    }
+    if !tls
+        && response.hops.is_empty()
+        && wants_tls(&response)
+        && let Ok(inside) = client::send(host, Request::get(port, true, "/")).await
+    {
+        say(host, &inside).await;
+        return Ok(Heard::SpokenOverTls);
+    }
+    say(host, &response).await;
+    Ok(if tls { Heard::SpokenOverTls } else { Heard::Spoken })
+}
+
+/// Whether a plain request was answered by "this is an HTTPS port".
+fn wants_tls(response: &Response) -> bool {
+    response.status == 400 && {
+        let text = String::from_utf8_lossy(&response.body).to_ascii_lowercase();
+        text.contains("https") || text.contains("tls") || text.contains("ssl")
+    }
+}
+
+/// A server that answers the handshake, but speaks nothing newer than TLS 1.1 or only ciphers that are given up.
+async fn old_tls(host: &HostContext, port: u16, failed: &HttpError) -> Option<Heard> {
+    let note = tls::too_old(&failed.message).filter(|_| failed.kind == ErrorKind::Tls)?;
+    let mut service = service(host, true, port);
+    service.notes.push(note.to_owned());
+    host.say(FindingKind::Service(service)).await;
+    host.error("http", ErrorKind::Tls, &failed.message).await;
+    Some(Heard::SpokenOverTls)
+}
+
+/// What a failure says about the port.
+async fn heard_of(host: &HostContext, port: u16, tls: bool, failed: &HttpError) -> Heard {
+    match failed.kind {
+        ErrorKind::TooLarge => {
+            // It began like HTTP.
+            let mut service = service(host, tls, port);
+            service.notes.push(format!("headers of more than {} KiB", super::wire::MAX_HEAD / 1024));
+            host.say(FindingKind::Service(service)).await;
+            if tls { Heard::SpokenOverTls } else { Heard::Spoken }
+        }
+        ErrorKind::Protocol => Heard::Garbage,
+        ErrorKind::Timeout => Heard::Silence,
+        _ => Heard::Closed,
+    }
+}
+
+fn service(host: &HostContext, tls: bool, port: u16) -> Service {
+    let mut service = Service::new(if tls { Protocol::Https } else { Protocol::Http }, Transport::Tcp, port);
+    service.url = Some(client::url(host, tls, port, "/"));
+    service
+}
+
+/// Says what an answer and those that redirected to it give away.
+async fn say(host: &HostContext, response: &Response) {
+    let place = |r: &Response| (r.port, r.tls);
+    let mut said: Vec<(u16, bool)> = Vec::new();
+    for hop in response.hops.iter().filter(|hop| place(hop) != place(response)) {
+        if said.contains(&place(hop)) {
+            continue;
+        }
+        said.push(place(hop));
+        let mut service = describe(host, hop).await;
+        let location = redirect::location(hop).unwrap_or_default();
+        service.notes.push(format!("redirects to {}", text::clean(&text::redact_url(&location))));
+        host.say(FindingKind::Service(service)).await;
+    }
+    // Another port that is asked by itself tells the same once more.
+    if !said.is_empty() && host.options.ports.contains(&response.port) {
+        return;
+    }
+    let mut service = describe(host, response).await;
+    service.notes.extend(response.notes.iter().cloned());
+    if response.status == 200 && response.content_type() == "multipart/x-mixed-replace" {
+        host.say(FindingKind::StreamHint(StreamHint::new(response.url(host)))).await;
+    }
+    say_page(host, response, &mut service).await;
+    host.say(FindingKind::Service(service)).await;
+    say_icon(host, response).await;
+}
+
+/// What headers and handshake give away.
+async fn describe(host: &HostContext, response: &Response) -> Service {
+    let mut service = service(host, response.tls, response.port);
+    service.answers = transcript::of_http(host, response);
+    service.server = response.header("Server").and_then(text::clean_some);
+    if let Some(server) = &service.server {
+        host.observe(Field::HttpServer, server).await;
+    }
+    let challenges = auth::challenges(&response.challenges);
+    service.realm = challenges.iter().find_map(auth::Challenge::realm);
+    if let Some(realm) = &service.realm {
+        host.observe(Field::Realm, realm).await;
+    }
+    if response.status == 401 {
+        service.auth = Some(auth::schemes(&challenges));
+    }
+    if let Some(info) = &response.tls_info {
+        say_certificate(host, info, &mut service).await;
+    }
+    service
+}
+
+/// What the certificate gives away: its subject, the names it is for, and that its time is over; and that TLS itself is old.
+async fn say_certificate(host: &HostContext, info: &TlsInfo, service: &mut Service) {
+    let subject = info.subject.as_deref().and_then(text::clean_some);
+    let names: Vec<String> = info.names.iter().filter_map(|name| text::clean_some(name)).collect();
+    // Newer certificates have no subject, only names.
+    service.certificate = subject.or_else(|| names.first().map(|name| format!("CN={name}")));
+    let shown = service.certificate.clone().unwrap_or_default();
+    let others = names.iter().filter(|name| !shown.contains(name.as_str())).map(|name| format!("CN={name}"));
+    for text in std::iter::once(shown.clone()).filter(|s| !s.is_empty()).chain(others) {
+        host.observe(Field::Certificate, &text).await;
+    }
+    if let Some(old) = info.version.as_deref().filter(|v| matches!(*v, "SSL 3.0" | "TLS 1.0" | "TLS 1.1")) {
+        service.notes.push(format!("speaks only {old}"));
+    }
+    if let Some(ended) = info.not_after.and_then(|end| jiff::Timestamp::from_second(end).ok())
+        && ended < jiff::Timestamp::now()
+    {
+        service.notes.push(format!("its certificate ended on {}", ended.strftime("%Y-%m-%d")));
+    }
+}
+
+/// What the page gives away.
+async fn say_page(host: &HostContext, response: &Response, service: &mut Service) {
+    let kind = response.content_type();
+    if ["image/", "video/", "audio/", "multipart/"].iter().any(|k| kind.starts_with(k)) || response.body.is_empty() {
+        return;
+    }
+    let html = page::decode(&response.body, response.header("Content-Type"));
+    if let Some(title) = page::title(&html).as_deref().and_then(text::clean_some) {
+        host.observe(Field::HttpTitle, &title).await;
+        // The title of an error page names the error, not the device.
+        service.title = Some(title).filter(|_| response.status < 400);
+    }
+    if response.status == 200 {
+        service.auth = Some(match page::asks_for_password(&html) {
+            true => vec![AuthScheme::Other],
+            false => Vec::new(),
+        });
+    }
+    host.observe(Field::HttpBody, up_to(&html, MAX_TEXT)).await;
+    for link in page::manifests(up_to(&html, MAX_TEXT), MAX_MANIFESTS) {
+        if let Ok(hop) = redirect::resolve(&link, response, host.ip, &host.name) {
+            let url = text::clean(&client::url(host, hop.tls, hop.port, &hop.target));
+            host.say(FindingKind::StreamHint(StreamHint::new(url))).await;
+        }
+    }
+}
+
+fn up_to(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Fetches the page's icon, or the one at the usual place, and says its hash.
+async fn say_icon(host: &HostContext, response: &Response) {
+    if host.is_over() || !matches!(response.status, 200 | 401 | 403) {
+        return;
+    }
+    let html = page::decode(&response.body, response.header("Content-Type"));
+    let link = page::icon(&html).filter(|link| !link.starts_with("data:")).unwrap_or_else(|| "/favicon.ico".to_owned());
+    let Ok(hop) = redirect::resolve(&link, response, host.ip, &host.name) else { return };
+    if (hop.port, hop.tls) != (response.port, response.tls) {
+        return;
+    }
+    let request = Request { max_body: MAX_ICON, follow: false, ..Request::get(hop.port, hop.tls, hop.target) };
+    let Ok(icon) = client::send(host, request).await else { return };
+    if icon.status == 200 && !icon.truncated && is_image(&icon.body) {
+        let hash: String = Md5::digest(&icon.body).iter().map(|b| format!("{b:02x}")).collect();
+        host.observe(Field::FaviconMd5, &hash).await;
+    }
+}
+
+/// By the first bytes: many servers send their start page for every path, as `image/x-icon` too.
+fn is_image(bytes: &[u8]) -> bool {
+    let magic: [&[u8]; 6] = [b"\x89PNG", b"GIF8", b"\x00\x00\x01\x00", b"\xff\xd8\xff", b"BM", b"RIFF"];
+    magic.iter().any(|m| bytes.starts_with(m)) || up_to(&String::from_utf8_lossy(bytes), 256).contains("<svg")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! Answers over HTTP, for whoever looks at a device in depth.
+
+use super::client::{Response, url};
+use crate::model::Answer;
+use crate::probe::HostContext;
+use crate::probe::transcript::Transcript;
+
+/// The answers to a request over HTTP, those that redirected to it before it.
+pub fn of_http(host: &HostContext, response: &Response) -> Vec<Answer> {
+    let mut transcript = Transcript::new(host);
+    for answer in response.hops.iter().chain([response]) {
+        let request = format!("{} {}", answer.method, url(host, answer.tls, answer.port, &answer.target));
+        // What a POST has created (WHEP's session) is his who knows its address.
+        let headers = answer.headers.iter().map(|(name, value)| match answer.status {
+            201 if name.eq_ignore_ascii_case("Location") => (name.as_str(), b"***".as_slice()),
+            _ => (name.as_str(), value.as_bytes()),
+        });
+        transcript.note(&request, &format!("{} {}", answer.version, answer.status), headers);
+    }
+    transcript.take()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProbeOptions;
+    use crate::net::fake::FakeNet;
+
+    #[test]
+    fn answers_over_http_are_shown_with_those_that_led_there() {
+        let options = ProbeOptions { in_depth: true, ..ProbeOptions::default() };
+        let (host, _said) = HostContext::for_test(FakeNet::new(), "192.0.2.10", options);
+        let answer = |status, location: &str| Response {
+            status,
+            version: "HTTP/1.1".to_owned(),
+            method: "POST",
+            port: 80,
+            target: "/whep".to_owned(),
+            headers: vec![("Location".to_owned(), location.to_owned())],
+            ..Response::default()
+        };
+        let response = Response { hops: vec![answer(302, "/x?token=77")], ..answer(201, "/whep/88") };
+        let told: Vec<_> = of_http(&host, &response)
+            .into_iter()
+            .map(|a| (a.request, a.status, a.headers[0].value.clone().unwrap_or_default()))
+            .collect();
+        let line = |status: &str, location: &str| {
+            ("POST http://192.0.2.10:80/whep".to_owned(), format!("HTTP/1.1 {status}"), location.to_owned())
+        };
+        assert_eq!(told, [line("302", "/x?token=***"), line("201", "***")]);
+    }
+}

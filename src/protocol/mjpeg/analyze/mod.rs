@@ -1,0 +1,415 @@
+//! Looks for MJPEG on a host's HTTP ports and proves it by its pictures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::measure::{Measured, measure};
+use super::wire;
+use crate::identify::stream_url;
+use crate::media::picture::Picture;
+use crate::model::{
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Step, Stream,
+    StreamError, StreamSource, StreamStatus, Transport, Verify, Video, VideoCodec,
+};
+use crate::probe::memory::{Kept, MEDIUM};
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::http::exchange::Body;
+use crate::protocol::http::transcript;
+use crate::protocol::http::{page, redirect};
+use crate::protocol::onvif::address::Address;
+use crate::protocol::snapshot;
+use crate::text;
+
+/// Streams reported of one host at most.
+const MAX_STREAMS: usize = 8;
+/// Paths asked on one port at most.
+const MAX_PATHS: usize = 16;
+/// Ports asked at most.
+const MAX_PORTS: usize = 6;
+/// Places asked for a still picture on one port at most.
+const MAX_STILLS: usize = 4;
+/// Bytes that tell at the latest what a body is.
+const ENOUGH: usize = 512;
+/// Places of moving pictures that a server says it has not, before the one it locks is taken for such a place.
+const TELLING: usize = 2;
+/// A path no server has.
+const IMPOSSIBLE: &str = "/camscan-no-such-path";
+
+/// The analysis of MJPEG streams.
+pub struct MjpegAnalysis;
+
+impl HostProbe for MjpegAnalysis {
+    fn name(&self) -> &'static str {
+        "mjpeg"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+                return;
+            }
+            let mut walk = Walk { host, found: Vec::new(), asked: Vec::new(), natures: Vec::new(), still: None };
+            walk.announced().await;
+            if !host.may_guess() {
+                return;
+            }
+            let ports = ports(host);
+            for service in &ports {
+                walk.port(service).await;
+            }
+            if walk.found.is_empty() && !walk.has_rtsp() {
+                walk.still(&ports).await;
+            }
+        })
+    }
+}
+
+/// The HTTP services, plain before TLS: both mostly show the same.
+fn ports(host: &HostContext) -> Vec<Service> {
+    let is_web = |s: &Service| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp;
+    let mut services: Vec<Service> = host.services().into_iter().filter(is_web).collect();
+    services.sort_by_key(|s| (s.protocol == Protocol::Https, s.port));
+    let has_plain = services.iter().any(|s| s.protocol == Protocol::Http);
+    services.retain(|s| s.protocol == Protocol::Http || !has_plain);
+    services.truncate(MAX_PORTS);
+    services
+}
+
+/// A place on the host: port, TLS, path.
+type Place = (u16, bool, String);
+
+/// A stream, and a picture that came over it.
+type Found = (Stream, Option<Kept<Picture>>);
+
+/// What a server does with a path that it has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    /// Says so.
+    Honest,
+    /// Sends its stream.
+    AnyPath,
+    /// Anything else: what it says of other paths proves nothing.
+    Unclear,
+}
+
+struct Walk<'a> {
+    host: &'a HostContext,
+    found: Vec<Place>,
+    asked: Vec<Place>,
+    natures: Vec<((u16, bool), Nature)>,
+    /// The first still picture met on the way; said where nothing moves.
+    still: Option<Found>,
+}
+
+impl Walk<'_> {
+    fn is_over(&self) -> bool {
+        self.host.is_over() || self.found.len() >= MAX_STREAMS
+    }
+
+    fn has_rtsp(&self) -> bool {
+        self.host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps))
+            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"))
+    }
+
+    /// The HTTP addresses that the device itself or its start page named as streams, but for those of other kinds.
+    async fn announced(&mut self) {
+        let mut places = Vec::new();
+        for hint in self.host.hints() {
+            let address = Address::read(&hint.url, "http", self.host.ip, &self.host.name);
+            if let Some(address) = address.filter(|a| a.scheme.starts_with("http") && !is_of_another_kind(&a.target)) {
+                let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
+                places.push((address.port_or_default(), address.tls(), target));
+            }
+        }
+        // Where every path gives the stream, the root is the name it has when it has no other.
+        places.sort_by_key(|(.., target)| target == "/");
+        for place in places {
+            self.ask(place, false, 0).await;
+        }
+    }
+
+    /// The links of a port's page, then the places where the maker puts MJPEG, then the common ones; those only for hosts
+    /// that have no better stream.
+    async fn port(&mut self, service: &Service) {
+        let (port, tls) = (service.port, service.protocol == Protocol::Https);
+        let mut paths = self.links(port, tls).await;
+        let common = stream_url::mjpeg(None);
+        // A server may speak RTSP and have its stream elsewhere.
+        let has_better = self.host.has_stream(&[Protocol::Rtsp, Protocol::Rtsps])
+            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"));
+        let vendor = self.host.vendor();
+        for candidate in stream_url::mjpeg(vendor.as_deref()) {
+            let is_common = common.iter().any(|c| c.path == candidate.path);
+            if candidate.port.is_none_or(|p| p == port) && !(is_common && has_better) {
+                paths.push((port, tls, candidate.path));
+            }
+        }
+        paths.truncate(MAX_PATHS);
+        let found_before = self.found.len();
+        let mut missing = 0;
+        for place in paths {
+            let is_guess = common.iter().any(|c| c.path == place.2);
+            if self.is_over() || self.host.facts.has_hung(port) || (is_guess && self.found.len() > found_before) {
+                return;
+            }
+            let nature = self.nature(port, tls).await;
+            if nature == Nature::AnyPath {
+                // One picture, by whatever name.
+                self.ask((port, tls, "/".to_owned()), false, 0).await;
+                return;
+            }
+            // A server that demands a login for every path says nothing by it.
+            let selective = nature == Nature::Honest;
+            let known_by = if selective { missing } else { 0 };
+            missing += usize::from(self.ask(place, selective, known_by).await == Some(404));
+        }
+    }
+
+    /// Whether the user's login is given where one is demanded: to what is known to film, and where it has worked before.
+    fn may_log_in(&self) -> bool {
+        // A media server's ports have rights of their own, and its API refuses who may watch.
+        let is_media_server = || self.host.vendor().as_deref().is_some_and(|v| stream_url::named(v).is_some());
+        (self.host.is_like_a_camera() || self.host.logins.worked().is_some()) && !is_media_server()
+    }
+
+    async fn links(&mut self, port: u16, tls: bool) -> Vec<Place> {
+        let request = Request { login: self.may_log_in(), ..Request::get(port, tls, "/") };
+        let Ok(front) = client::send(self.host, request).await else { return Vec::new() };
+        let html = page::decode(&front.body, front.header("Content-Type"));
+        let links = page::links(&html, 64).into_iter().filter(|link| is_like_a_stream(link));
+        links
+            .filter_map(|link| redirect::resolve(&link, &front, self.host.ip, &self.host.name).ok())
+            .map(|hop| (hop.port, hop.tls, hop.target))
+            .take(MAX_PATHS / 2)
+            .collect()
+    }
+
+    fn has_one(&self, port: u16, tls: bool) -> bool {
+        self.found.iter().any(|f| (f.0, f.1) == (port, tls))
+    }
+
+    /// What the server does with a path that it has not, asked once.
+    async fn nature(&mut self, port: u16, tls: bool) -> Nature {
+        if let Some((_, nature)) = self.natures.iter().find(|(at, _)| *at == (port, tls)) {
+            return *nature;
+        }
+        let request = Request { follow: false, login: self.may_log_in(), ..Request::get(port, tls, IMPOSSIBLE) };
+        let nature = match client::open(self.host, request).await {
+            Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
+            Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
+            _ => Nature::Unclear,
+        };
+        self.natures.push(((port, tls), nature));
+        nature
+    }
+
+    /// Asks one place and gives the status. `selective` says that a demand for a login means that there is something,
+    /// `missing` how many other places of moving pictures the server said it has not.
+    async fn ask(&mut self, place: Place, selective: bool, missing: usize) -> Option<u16> {
+        let same = |known: &Place| {
+            (known.0, known.1) == (place.0, place.1) && known.2.trim_end_matches('/') == place.2.trim_end_matches('/')
+        };
+        if self.is_over() || self.asked.iter().any(same) {
+            return None;
+        }
+        self.asked.push(place.clone());
+        let (port, tls, target) = place.clone();
+        if target == "/" && self.has_one(port, tls) && self.nature(port, tls).await == Nature::AnyPath {
+            return None;
+        }
+        // Of all places where moving pictures may be it has this one, and locks it: that is no chance. The root with a
+        // question is locked as the root is, and says nothing.
+        let telling = missing >= TELLING && !target.starts_with("/?");
+        let may_log_in = self.may_log_in();
+        let started = Instant::now();
+        let request = Request { login: may_log_in, ..Request::get(port, tls, &target) };
+        let (mut response, mut body) = client::open(self.host, request.clone()).await.ok()?;
+        if response.status == 401 && telling && !may_log_in {
+            (response, body) = client::open(self.host, request.with_login()).await.ok()?;
+        }
+        let status = response.status;
+        let found = match status {
+            200 if wire::is_multipart(&response.content_type()) => {
+                prove(self.host, &response, started, &[], body).await
+            }
+            200 if wire::may_be_pictures(&response.content_type()) => {
+                let Some(found) = look(self.host, &response, started, body).await else { return Some(status) };
+                if found.0.protocol == Protocol::Snapshot {
+                    // Until the walk is over no large picture is held: it can be asked for again.
+                    let (stream, picture) = found;
+                    self.still.get_or_insert((stream, picture.filter(|p| p.bytes.len() <= MEDIUM)));
+                    return Some(status);
+                }
+                found
+            }
+            401 if selective && (may_log_in || !target.starts_with("/?")) => {
+                (refused(self.host, &response, may_log_in || telling), None)
+            }
+            _ => return Some(status),
+        };
+        self.found.push(place);
+        if status == 401 && telling {
+            let kind = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::HttpPage, 0.4);
+            let kind = kind.with_detail("moving pictures behind a login");
+            self.host.say(FindingKind::Evidence(kind)).await;
+        }
+        self.say(found).await;
+        Some(status)
+    }
+
+    /// The still picture met on the way; of a device that films, else the one where its maker or many put it.
+    async fn still(&mut self, ports: &[Service]) {
+        let vendor = self.host.vendor();
+        if self.host.is_like_a_camera() {
+            for service in ports {
+                for candidate in stream_url::snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS) {
+                    if self.still.is_none()
+                        && !self.host.facts.has_hung(service.port)
+                        && candidate.port.is_none_or(|p| p == service.port)
+                    {
+                        let tls = service.protocol == Protocol::Https;
+                        self.ask((service.port, tls, candidate.path), false, 0).await;
+                    }
+                }
+            }
+        }
+        if let Some(still) = self.still.take().filter(|_| self.found.is_empty()) {
+            self.say(still).await;
+        }
+    }
+
+    async fn say(&mut self, (mut stream, picture): Found) {
+        snapshot::save(self.host, &mut stream, picture.as_deref()).await;
+        self.host.say(FindingKind::Stream(Box::new(stream))).await;
+    }
+}
+
+/// Whether an address is a playlist's, a manifest's or one that takes offers: asked by those who read them.
+fn is_of_another_kind(target: &str) -> bool {
+    let target = target.to_ascii_lowercase();
+    [".m3u8", ".mpd", "whep", "/api/webrtc"].iter().any(|word| target.contains(word))
+}
+
+/// Whether a link may lead to pictures that move, or to one of what the camera sees.
+fn is_like_a_stream(link: &str) -> bool {
+    let link = link.to_ascii_lowercase();
+    const MOVING: [&str; 9] =
+        ["mjpg", "mjpeg", "video.cgi", "videostream", "faststream", "motionjpeg", "action=stream", "/stream", "/video"];
+    const STILL: [&str; 6] = ["snapshot", "/snap.", "/shot.jpg", "image.jpg", "image.cgi", "cam_pic"];
+    MOVING.iter().chain(&STILL).any(|word| link.contains(word))
+        && ![".js", ".css", ".html", ".htm", ".m3u8", ".mpd", ".mp4", ".png", ".svg"].iter().any(|e| link.ends_with(e))
+}
+
+/// A stream as far as its headers tell.
+fn stream_at(host: &HostContext, response: &Response) -> Stream {
+    let mut stream = Stream::new(text::redact_url(&response.url(host)), Protocol::Mjpeg);
+    stream.answers = transcript::of_http(host, response);
+    stream.warnings.extend(response.notes.iter().cloned());
+    stream.ladder.push(step(Step::Tcp, response.connected_in));
+    stream.ladder.extend(response.tls_in.map(|took| step(Step::Tls, took)));
+    stream
+}
+
+fn step(step: Step, took: Duration) -> LadderStep {
+    LadderStep::new(step, true, took)
+}
+
+fn failed(step: Step) -> LadderStep {
+    LadderStep::new(step, false, Duration::ZERO)
+}
+
+/// `given`: a login was allowed to be given.
+fn refused(host: &HostContext, response: &Response, given: bool) -> Stream {
+    let mut stream = stream_at(host, response);
+    stream.ladder.push(failed(Step::Spoken));
+    stream.open = Some(false);
+    stream.status = StreamStatus::AuthRequired;
+    let (kind, message) = match host.logins.stopped() {
+        Some(why) => (ErrorKind::Locked, why),
+        None if host.credentials().is_empty() => (ErrorKind::AuthRequired, "a login is demanded".to_owned()),
+        None if !given => {
+            let why = "a login is demanded; none was given, since nothing else says that this is a camera";
+            (ErrorKind::AuthRequired, why.to_owned())
+        }
+        None => (ErrorKind::AuthRefused, "the login was refused".to_owned()),
+    };
+    stream.error = Some(StreamError { kind, message });
+    stream
+}
+
+/// Looks at the beginning of a body that does not say what it is; none when it is no picture. One that ends behind its
+/// first picture is a still one.
+async fn look(host: &HostContext, response: &Response, started: Instant, mut body: Body) -> Option<Found> {
+    let until = host.deadline.min(Instant::now() + host.options.request_timeout);
+    let mut begun = Vec::new();
+    while begun.len() < ENOUGH && !wire::begins_with_picture(&begun) {
+        match body.next(until).await {
+            Ok(Some(bytes)) => begun.extend_from_slice(&bytes),
+            _ => break,
+        }
+    }
+    if !wire::begins_with_picture(&begun) {
+        return None;
+    }
+    Some(prove(host, response, started, &begun, body).await)
+}
+
+/// Reads pictures until the measuring time is over; where media are not to be asked for, the first bytes have to do.
+/// Gives the first picture, too.
+async fn prove(host: &HostContext, response: &Response, started: Instant, begun: &[u8], body: Body) -> Found {
+    let mut stream = stream_at(host, response);
+    let spoken = started.elapsed().saturating_sub(response.connected_in + response.tls_in.unwrap_or_default());
+    stream.ladder.push(step(Step::Spoken, spoken));
+    stream.open = Some(!response.logged_in);
+    stream.status = StreamStatus::Described;
+    stream.video = Some(Video { codec: Some(VideoCodec::Mjpeg), ..Video::default() });
+    if host.options.verify < Verify::Frames {
+        if response.content_type().starts_with("image/") {
+            stream.protocol = Protocol::Snapshot;
+        }
+        return (stream, None);
+    }
+    let asked = Instant::now();
+    let measured = measure(host, begun, body).await;
+    if let Some(first_at) = measured.first_at {
+        let took = first_at.saturating_duration_since(asked);
+        if measured.is_still() {
+            // A picture is there, and nothing of it streams.
+            stream.protocol = Protocol::Snapshot;
+            stream.ladder.push(step(Step::Frame, took));
+            stream.warnings.push("single pictures: nothing streams".to_owned());
+        } else {
+            stream.status = StreamStatus::Streaming;
+            // Every picture of MJPEG is a key frame.
+            stream.ladder.extend([step(Step::Frame, took), step(Step::Keyframe, took)]);
+        }
+        stream.sources.push(StreamSource::Frames);
+        stream.video = Some(video(&measured));
+    } else {
+        stream.status = StreamStatus::NoData;
+        stream.ladder.push(failed(Step::Frame));
+        stream.error = Some(measured.why());
+    }
+    let Measured { first, room, .. } = measured;
+    let picture = first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes });
+    (stream, picture.map(|picture| Kept::new(picture, Some(Arc::new(room)))))
+}
+
+fn video(measured: &Measured) -> Video {
+    let (width, height) = measured.first_size.unzip();
+    Video {
+        codec: Some(VideoCodec::Mjpeg),
+        width,
+        height,
+        measured_fps: measured.fps(),
+        measured_kbps: measured.kbps(),
+        ..Video::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,459 @@
+//! Connects to the applications of an RTMP server, plays what is likely to be there and measures it.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::time::{Duration, Instant};
+use url::Url;
+
+use super::amf::Value;
+use super::client::{Answer, Client, RtmpError, answer};
+use super::flv::{self, VideoTag};
+use super::wire::{Message, kind};
+use crate::identify::signature::Field;
+use crate::identify::stream_url::{self, Carrier};
+use crate::media::describe::Seen;
+use crate::media::picture::Picture;
+use crate::model::stream::default_port;
+use crate::model::{
+    Audio, ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Verify, Video,
+};
+use crate::probe::memory::Kept;
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::http::client::host_name;
+use crate::protocol::manifest::{contradictions, step, stop, turn};
+use crate::protocol::snapshot;
+use crate::text;
+
+/// Streams that the device or its API named, played at most.
+const MAX_NAMED: usize = 16;
+/// Names guessed at most: some servers take every name and then send nothing.
+const MAX_GUESSES: usize = 12;
+/// Guesses that are taken and stay silent before no further one is made.
+const MAX_SILENT: usize = 10;
+/// How long frames of a guess are awaited at most.
+const GUESS_TIME: Duration = Duration::from_secs(3);
+/// How long a first sign of a guess is awaited: a server that has the stream begins with what it has kept of it, its
+/// metadata and its codecs' headers, and one that has not is silent until somebody publishes it.
+const SIGN_TIME: Duration = Duration::from_millis(700);
+/// Once frames flow, a key frame is waited for this much longer than the measuring takes.
+const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes counted of one stream at most.
+const MAX_MEDIA: u64 = 32 * 1024 * 1024;
+
+/// The analysis of RTMP streams.
+pub struct RtmpAnalysis;
+
+impl HostProbe for RtmpAnalysis {
+    fn name(&self) -> &'static str {
+        "rtmp"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if host.options.verify == Verify::None {
+                return;
+            }
+            let is_ours = |s: &Service| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps);
+            for service in host.services().into_iter().filter(is_ours) {
+                analyse(host, service).await;
+            }
+        })
+    }
+}
+
+/// An application's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    app: String,
+    name: String,
+    guessed: bool,
+}
+
+impl Place {
+    /// The last segment of a path is the stream's name, what stands before is the application's.
+    fn of_path(path: &str, guessed: bool) -> Place {
+        let path = path.trim_start_matches('/');
+        let end = path.find('?').unwrap_or(path.len());
+        let (app, name) = match path.get(..end).and_then(|p| p.rfind('/')) {
+            Some(slash) => (path.get(..slash), path.get(slash + 1..)),
+            None => (path.get(..end), path.get(end..)),
+        };
+        Place { app: app.unwrap_or_default().to_owned(), name: name.unwrap_or_default().to_owned(), guessed }
+    }
+
+    fn url(&self, host: &HostContext, service: &Service) -> String {
+        let base = base(host, service, &self.app);
+        if self.name.is_empty() || self.name.starts_with('?') {
+            base + &self.name
+        } else {
+            format!("{base}/{}", self.name)
+        }
+    }
+}
+
+fn base(host: &HostContext, service: &Service, app: &str) -> String {
+    format!("{}://{}:{}/{app}", service.protocol, host_name(host), service.port)
+}
+
+fn places(host: &HostContext, service: &Service) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    for hint in host.hints() {
+        let Ok(url) = Url::parse(&hint.url) else { continue };
+        let port = url.port().or_else(|| default_port(url.scheme())).unwrap_or(1935);
+        if url.scheme() == service.protocol.as_str() && port == service.port && places.len() < MAX_NAMED {
+            let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
+            places.push(Place::of_path(&format!("{}{query}", url.path()), false));
+        }
+    }
+    if places.is_empty() && host.may_guess() {
+        places = guesses(host, service);
+    }
+    places
+}
+
+/// What is worth a guess: the makers' and the handbooks' places, those of names that are known first, those of names
+/// people give last.
+fn guesses(host: &HostContext, service: &Service) -> Vec<Place> {
+    let names = host.stream_names();
+    let server = host.vendor().as_deref().and_then(stream_url::named);
+    let by_name = stream_url::of_names(Carrier::Rtmp, &names, server);
+    let usual = stream_url::rtmp();
+    let (first, last) = if host.facts.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
+    let mut places: Vec<Place> = Vec::new();
+    for candidate in first.into_iter().chain(last).filter(|c| c.port.is_none_or(|p| p == service.port)) {
+        let place = Place::of_path(&candidate.path, true);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    // An application without a name is a stream with few servers; the others take it and are silent.
+    places.sort_by_key(|place| place.name.is_empty());
+    places.truncate(MAX_GUESSES.min(host.options.max_candidates));
+    places
+}
+
+async fn analyse(host: &HostContext, mut service: Service) {
+    let mut silent = 0;
+    // Applications there are not.
+    let mut missing: Vec<String> = Vec::new();
+    for place in places(host, &service) {
+        if host.is_over() {
+            return;
+        }
+        if place.guessed && missing.contains(&place.app) {
+            continue;
+        }
+        let url = place.url(host, &service);
+        let mut stream = Stream::new(text::redact_url(&url), service.protocol);
+        let outcome = play(host, &service, &place, &mut stream).await;
+        if let Ok(Outcome { server: Some(server), .. }) = &outcome
+            && service.server.as_ref() != Some(server)
+        {
+            host.observe(Field::MediaServer, server).await;
+            service.server = Some(server.clone());
+            host.say(FindingKind::Service(service.clone())).await;
+        }
+        if matches!(&outcome, Ok(outcome) if !outcome.proved && outcome.no_application) {
+            missing.push(place.app.clone());
+        }
+        let (is_proved, takes_any) = match &outcome {
+            Ok(outcome) => (outcome.proved, outcome.takes_any),
+            Err(error) => {
+                stop(&mut stream, Step::Spoken, StreamStatus::Error, error.kind, &error.message);
+                (false, error.kind != ErrorKind::Closed)
+            }
+        };
+        // A guess that leads nowhere is no stream.
+        if is_proved || !place.guessed {
+            let picture = outcome.ok().and_then(|outcome| outcome.picture);
+            snapshot::save(host, &mut stream, picture.as_deref()).await;
+            host.say(FindingKind::Stream(Box::new(stream))).await;
+        } else if takes_any {
+            silent += 1;
+        }
+        if silent >= MAX_SILENT {
+            return;
+        }
+    }
+}
+
+/// What became of an attempt to play.
+#[derive(Debug, Default)]
+struct Outcome {
+    server: Option<String>,
+    /// There is a stream, or something that wants a login.
+    proved: bool,
+    /// The server took the name and sent nothing, as it would for any.
+    takes_any: bool,
+    /// The server refused the application, whatever the name.
+    no_application: bool,
+    /// A key frame.
+    picture: Option<Kept<Picture>>,
+}
+
+async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
+    let _turn = turn(host).await;
+    let mut client = Client::open(host, service.port, service.protocol == Protocol::Rtmps).await?;
+    stream.ladder.push(step(Step::Tcp, client.connected_in));
+    stream.ladder.extend(client.tls_in.map(|took| step(Step::Tls, took)));
+    stream.ladder.push(step(Step::Spoken, client.shaken_in));
+    let app = client.connect(host, &place.app, &base(host, service, &place.app)).await;
+    let mut outcome = Outcome::default();
+    let app = match app {
+        Ok(app) => app,
+        Err(error) => {
+            client.close(None).await;
+            stop(stream, Step::Described, StreamStatus::Error, error.kind, &error.message);
+            outcome.no_application = true;
+            return Ok(outcome);
+        }
+    };
+    outcome.server = app.server.clone();
+    if app.refused {
+        client.close(None).await;
+        outcome.proved = refused(stream, Step::Described, &app);
+        outcome.no_application = true;
+        return Ok(outcome);
+    }
+    stream.open = Some(true);
+    // Without playing there is nothing to be learnt of a single stream.
+    if host.options.verify < Verify::Frames {
+        client.close(None).await;
+        stream.status = StreamStatus::Described;
+        stream
+            .warnings
+            .push("RTMP describes a stream only when it is played; that there is one is not proved".to_owned());
+        return Ok(outcome);
+    }
+    let mut number = None;
+    let played = async {
+        let stream_number = client.create_stream(host).await?;
+        number = Some(stream_number);
+        client.play(host, stream_number, &place.name).await
+    }
+    .await;
+    match played {
+        Ok(()) => measure(host, &mut client, place, stream, &mut outcome).await,
+        Err(error) => stop(stream, Step::Setup, StreamStatus::Error, error.kind, &error.message),
+    }
+    client.close(number).await;
+    Ok(outcome)
+}
+
+/// Notes a refusal; whether it says that there is something behind a login.
+fn refused(stream: &mut Stream, at: Step, answer: &Answer) -> bool {
+    let words = format!("{} {}", answer.code, answer.description).to_ascii_lowercase();
+    let has = |known: &[&str]| known.iter().any(|w| words.contains(w));
+    let (status, kind) = if has(&["auth", "unauthorized", "permission", "password", "denied"]) {
+        stream.open = Some(false);
+        (StreamStatus::AuthRequired, ErrorKind::AuthRequired)
+    } else if has(&["notfound", "not found", "no such", "invalidapp", "app not", "no stream", "not exist"]) {
+        (StreamStatus::NotFound, ErrorKind::NotFound)
+    } else {
+        (StreamStatus::Error, ErrorKind::Device)
+    };
+    let said = if answer.description.is_empty() { &answer.code } else { &answer.description };
+    stop(stream, at, status, kind, format!("refused: {said}"));
+    status == StreamStatus::AuthRequired
+}
+
+/// What has come of a stream.
+#[derive(Default)]
+struct Measured {
+    declared: Option<(Video, Audio)>,
+    config: Option<Video>,
+    sets: Vec<Vec<u8>>,
+    picture: Option<Picture>,
+    audio: Option<Audio>,
+    codec: Option<crate::model::VideoCodec>,
+    frames: u32,
+    /// Time stamps of the first and the last frame, ms, and of key frames.
+    first: Option<u32>,
+    last: u32,
+    keys: Vec<u32>,
+    /// Bytes of all frames, and of the last.
+    bytes: u64,
+    last_bytes: u64,
+    first_at: Option<Instant>,
+    key_at: Option<Instant>,
+    refusal: Option<Answer>,
+    ended: Option<(ErrorKind, String)>,
+}
+
+impl Measured {
+    fn take(&mut self, message: &Message, now: Instant) {
+        match message.kind {
+            kind::VIDEO => match flv::video(&message.body) {
+                VideoTag::Config { video, sets } => {
+                    self.config = Some(video);
+                    self.sets = sets.iter().map(|set| set.to_vec()).collect();
+                }
+                VideoTag::Frame { key, codec, sample } => {
+                    self.codec = self.codec.or(codec);
+                    self.first.get_or_insert(message.timestamp_ms);
+                    self.first_at.get_or_insert(now);
+                    self.last = message.timestamp_ms;
+                    self.frames = self.frames.saturating_add(1);
+                    self.last_bytes = message.body.len() as u64;
+                    self.bytes = self.bytes.saturating_add(self.last_bytes);
+                    if key && self.picture.is_none() {
+                        self.picture = codec.and_then(|codec| Picture::of_sample(codec, &self.sets, sample));
+                    }
+                    if key && self.keys.len() < 64 {
+                        self.keys.push(message.timestamp_ms);
+                        self.key_at.get_or_insert(now);
+                    }
+                }
+                VideoTag::Other => {}
+            },
+            kind::AUDIO => {
+                if let Some(audio) = flv::audio(&message.body)
+                    && self.audio.as_ref().is_none_or(|a| a.sample_rate_hz.is_none())
+                {
+                    self.audio = Some(audio);
+                }
+            }
+            kind::DATA | kind::DATA_AMF3 => {
+                if let Some(declared) = flv::metadata(&message.values()) {
+                    self.declared = Some(declared);
+                }
+            }
+            kind::COMMAND | kind::COMMAND_AMF3 => {
+                let values = message.values();
+                let answer = answer(&values);
+                let is_status =
+                    values.first().and_then(Value::as_text).is_some_and(|n| n == "onStatus" || n == "_error");
+                if is_status && answer.refused {
+                    self.refusal = Some(answer);
+                } else if is_status && (answer.code.ends_with("UnpublishNotify") || answer.code.ends_with("Play.Stop"))
+                {
+                    self.ended = Some((ErrorKind::Closed, "the stream ended".to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether anything came that speaks of a stream.
+    fn has_sign(&self) -> bool {
+        self.declared.is_some() || self.config.is_some() || self.audio.is_some() || self.frames > 0
+    }
+
+    fn is_over(&self) -> bool {
+        self.refusal.is_some() || self.ended.is_some() || self.bytes > MAX_MEDIA
+    }
+
+    /// What was seen, by the time stamps: a server begins with what it has stored, faster than it was made.
+    fn seen(&self) -> Seen {
+        let span_ms = self.last.wrapping_sub(self.first.unwrap_or(self.last));
+        let interval = match *self.keys {
+            [first, second, ..] => Some(f64::from(second.wrapping_sub(first)) / 1000.0),
+            _ => None,
+        };
+        Seen {
+            video: self.config.clone(),
+            audio: self.audio.clone(),
+            frames: self.frames,
+            span_s: Some(f64::from(span_ms) / 1000.0).filter(|s| (0.2..3600.0).contains(s)),
+            bytes: self.bytes.saturating_sub(self.last_bytes),
+            key: !self.keys.is_empty(),
+            keyframe_interval_s: interval.filter(|s| (0.01..3600.0).contains(s)),
+            picture: None,
+        }
+    }
+}
+
+async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream: &mut Stream, outcome: &mut Outcome) {
+    let asked = Instant::now();
+    let patience = if place.guessed { host.options.frame_timeout.min(SIGN_TIME) } else { host.options.frame_timeout };
+    let mut until = host.deadline.min(asked + patience);
+    let mut measured = Measured::default();
+    while !measured.is_over() && !host.cancel.is_cancelled() && Instant::now() < until {
+        match client.next_message(until).await {
+            Ok(Some(message)) => {
+                let held = measured.picture.as_ref().map_or(0, |p| p.bytes.len());
+                match client.make_room(2 * message.body.len() + held).await {
+                    Ok(()) => measured.take(&message, Instant::now()),
+                    Err(error) => measured.ended = Some((error.kind, error.message)),
+                }
+            }
+            Ok(None) => measured.ended = Some((ErrorKind::Closed, "closed the connection".to_owned())),
+            Err(error) if error.kind == ErrorKind::Timeout => break,
+            Err(error) => measured.ended = Some((error.kind, error.message)),
+        }
+        if measured.first_at.is_none() && measured.has_sign() {
+            let patience =
+                if place.guessed { host.options.frame_timeout.min(GUESS_TIME) } else { host.options.frame_timeout };
+            until = host.deadline.min(asked + patience);
+        }
+        if let Some(first_at) = measured.first_at {
+            let patience = if measured.key_at.is_none() { KEYFRAME_PATIENCE } else { Duration::ZERO };
+            until = host.deadline.min(first_at + host.options.measure_time + patience);
+        }
+    }
+    if let Some(refusal) = measured.refusal.take().filter(|_| measured.frames == 0) {
+        outcome.proved = refused(stream, Step::Described, &refusal);
+        return;
+    }
+    describe(stream, &measured);
+    outcome.proved = measured.frames > 0 || measured.config.is_some() || measured.audio.is_some();
+    let Some(first_at) = measured.first_at else {
+        outcome.takes_any = !outcome.proved;
+        let (kind, message) = measured.ended.unwrap_or((ErrorKind::Timeout, "no frame in time".to_owned()));
+        return stop(stream, Step::Rtp, StreamStatus::NoData, kind, message);
+    };
+    let mut room = client.take_room();
+    room.shrink(measured.picture.as_ref().map_or(0, |p| p.bytes.len()));
+    outcome.picture = measured.picture.map(|picture| Kept::new(picture, Some(Arc::new(room))));
+    stream.status = StreamStatus::Streaming;
+    stream.sources.push(StreamSource::Frames);
+    let took = first_at.saturating_duration_since(asked);
+    stream.ladder.extend([step(Step::Rtp, took), step(Step::Frame, took)]);
+    match measured.key_at {
+        Some(at) => stream.ladder.push(step(Step::Keyframe, at.saturating_duration_since(asked))),
+        None => stream.warnings.push("no key frame in the measuring time".to_owned()),
+    }
+}
+
+/// Notes what was declared and what was measured; the parameter sets hold over the metadata.
+fn describe(stream: &mut Stream, measured: &Measured) {
+    let (declared, sound) = measured.declared.clone().unwrap_or_default();
+    if measured.declared.is_some() {
+        stream.sources.push(StreamSource::Metadata);
+    }
+    if measured.declared.is_some() || measured.config.is_some() {
+        stream.ladder.push(step(Step::Described, Duration::ZERO));
+    }
+    let seen = measured.seen();
+    let told = seen.video.clone().unwrap_or_default();
+    stream.warnings.extend(contradictions(&declared, &told, seen.fps()));
+    let is_told = told.width.is_some();
+    let video = Video {
+        codec: told.codec.or(measured.codec).or(declared.codec),
+        width: told.width.or(declared.width),
+        height: told.height.or(declared.height),
+        size_source: if is_told { None } else { declared.size_source },
+        fps: declared.fps.or(told.fps),
+        fps_source: declared.fps_source.or(told.fps_source),
+        bitrate_kbps: declared.bitrate_kbps,
+        measured_fps: seen.fps(),
+        measured_kbps: seen.kbps(),
+        keyframe_interval_s: seen.keyframe_interval_s,
+        ..told
+    };
+    stream.video = (video != Video::default()).then_some(video);
+    let audio = match &measured.audio {
+        Some(told) => Audio {
+            codec: told.codec,
+            sample_rate_hz: told.sample_rate_hz.or(sound.sample_rate_hz),
+            channels: told.channels.or(sound.channels),
+            ..sound
+        },
+        None => sound,
+    };
+    stream.audio = (audio != Audio::default()).then_some(audio);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+//! From an RTSP port to its streams: the paths are walked on one connection, what they describe is read, and what is
+//! described is played just long enough to prove that frames arrive.
+
+pub(super) mod stream;
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::client::Client;
+use super::client::describe::Described;
+use super::error::RtspError;
+use super::sdp::{Media, Session, lines};
+use super::url::RtspUrl;
+use super::verify;
+use super::walk::{self, Ask, Found, Known, Nature, Reply, Walked};
+use crate::identify::signature::Field;
+use crate::identify::stream_url;
+use crate::model::finding::StreamHint;
+use crate::model::{
+    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Stream,
+    StreamStatus, Transport, Verify,
+};
+use crate::probe::{HostContext, HostProbe};
+use crate::protocol::rtsp::path_login;
+use crate::protocol::snapshot;
+
+/// Ports of one host that are asked for streams: recorders announce one for each channel.
+const MOST_ENDPOINTS: usize = 64;
+
+/// The analysis of all RTSP ports of a host.
+pub struct Analyse;
+
+impl HostProbe for Analyse {
+    fn name(&self) -> &'static str {
+        "rtsp"
+    }
+
+    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+        analyse(host).boxed()
+    }
+}
+
+async fn analyse(host: &HostContext) {
+    if host.options.verify == Verify::None {
+        return;
+    }
+    let mut looks: Vec<Look> = Vec::new();
+    for (port, tls) in endpoints(host) {
+        if host.is_over() {
+            return;
+        }
+        analyse_port(host, port, tls, &mut looks).await;
+    }
+}
+
+/// The ports where RTSP was heard, plain ones first, and those that announced streams name.
+fn endpoints(host: &HostContext) -> Vec<(u16, bool)> {
+    let spoken =
+        host.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
+            Protocol::Rtsp => Some((s.port, false)),
+            Protocol::Rtsps => Some((s.port, true)),
+            _ => None,
+        });
+    let announced = host.hints().into_iter().filter_map(|h| RtspUrl::parse(&h.url)).map(|u| (u.port(), u.tls()));
+    let mut all: Vec<(u16, bool)> = Vec::new();
+    for endpoint in spoken.filter(|_| host.may_guess()).chain(announced) {
+        if all.len() < MOST_ENDPOINTS && !all.contains(&endpoint) {
+            all.push(endpoint);
+        }
+    }
+    all.sort_by_key(|&(port, tls)| (tls, port));
+    all
+}
+
+async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<Look>) {
+    let mut asker = Asker::new(host, Client::new(host, port, tls));
+    let announced = announced(host, port, tls);
+    let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
+    if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {
+        tracing::debug!(ip = %host.ip, port, "offers no DESCRIBE: takes streams, gives none");
+        return;
+    }
+    let offered = asker.client.transcript.take();
+    let walked = walk_port(host, port, &announced, &mut asker).await;
+    let Asker { mut client, asked, .. } = asker;
+    tell_login(host, port, tls, &client, &asked, offered).await;
+    if is_sound_alone(&asked) {
+        let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
+        host.say(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
+    }
+    let mut described = Vec::new();
+    let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
+    if !has_video && walked.cut_short.is_none() && host.may_guess() {
+        // Many serve one client at a time.
+        client.disconnect();
+        described = path_login::look(host, port, tls, client.challenges().is_some()).await;
+        for (_, stream) in &described {
+            host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+        }
+    }
+    // Guesses that demanded a login are no streams where the login belongs into the path.
+    let only_announced = !described.is_empty();
+    // What is described alike on one port stands there under names of its own.
+    let elsewhere = looks.clone();
+    if !only_announced {
+        report_no_stream(host, port, &walked, &asked).await;
+    }
+    for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
+        described.extend(tell_found(host, (port, tls), found, &asked, walked.nature, &elsewhere).await);
+        looks.extend(if let Reply::Video(look) = &found.reply { Some(look.clone()) } else { None });
+    }
+    let demanded = client.auth_schemes();
+    prove(host, &mut client, described).await;
+    if client.auth_schemes() != demanded {
+        tell_login(host, port, tls, &client, &asked, Vec::new()).await;
+    }
+    host.say_logins().await;
+}
+
+/// The paths of a port that were announced, with what was said of them.
+fn announced(host: &HostContext, port: u16, tls: bool) -> Vec<(String, StreamHint)> {
+    let of_port = |hint: StreamHint| {
+        let url = RtspUrl::parse(&hint.url).filter(|u| (u.port(), u.tls()) == (port, tls))?;
+        Some((url.target().to_owned(), hint))
+    };
+    host.hints().into_iter().filter_map(of_port).collect()
+}
+
+/// Asks a port's paths: those that were announced, else those that are likely.
+async fn walk_port(
+    host: &HostContext,
+    port: u16,
+    announced: &[(String, StreamHint)],
+    asker: &mut Asker<'_>,
+) -> Walked<Look> {
+    let vendor = host.vendor();
+    let server = vendor.as_deref().and_then(stream_url::named);
+    let mut candidates = stream_url::of_names(stream_url::Carrier::Rtsp, &host.stream_names(), server);
+    for usual in stream_url::rtsp(vendor.as_deref()) {
+        if !candidates.iter().any(|c| c.path == usual.path) {
+            candidates.push(usual);
+        }
+    }
+    let known = Known {
+        may_guess: host.may_guess(),
+        of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
+        announced,
+        candidates: &candidates,
+        max_asked: host.options.max_candidates,
+        max_channels: host.options.max_channels,
+    };
+    let walked = walk::walk(asker, &known).await;
+    tracing::debug!(ip = %host.ip, port, asked = walked.asked, found = walked.found.len(), nature = ?walked.nature, "paths walked");
+    walked
+}
+
+/// Says what stream a path stands for; gives it back with its path when it can be played.
+async fn tell_found(
+    host: &HostContext,
+    at: (u16, bool),
+    found: &Found<Look>,
+    asked: &HashMap<String, Asked>,
+    nature: Nature,
+    elsewhere: &[Look],
+) -> Option<(String, Stream)> {
+    // The same stream on a second port of the device is no further stream.
+    if let Reply::Video(look) = &found.reply
+        && found.hint.is_none()
+        && elsewhere.contains(look)
+    {
+        return None;
+    }
+    let asked = asked.get(&found.path);
+    let stream = stream::of_found(host, at, found, asked, nature);
+    observe(host, found, asked).await;
+    host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+    (stream.status == StreamStatus::Described).then(|| (found.path.clone(), stream))
+}
+
+/// Plays what is described, and takes pictures of it, as far as is wished.
+async fn prove(host: &HostContext, client: &mut Client, described: Vec<(String, Stream)>) {
+    for (path, mut stream) in described {
+        if host.is_over() {
+            return;
+        }
+        let mut picture = None;
+        if host.options.verify == Verify::Frames {
+            (stream, picture) = verify::verify(host, client, &path, stream).await;
+            // A snapshot may take its time; what is proved stands before it.
+            host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+        }
+        // Sound has no picture.
+        if host.options.snapshots.is_some() && stream.video.is_some() {
+            if host.options.per_host == 1 {
+                // A picture may be fetched over HTTP, and this connection would stand in its way.
+                client.disconnect();
+            }
+            snapshot::save(host, &mut stream, picture.as_deref()).await;
+            host.say(FindingKind::Stream(Box::new(stream))).await;
+        }
+    }
+}
+
+/// Whether all that is described is sound: such a server speaks RTSP as cameras do, and is none.
+fn is_sound_alone(asked: &HashMap<String, Asked>) -> bool {
+    let mut sessions = 0;
+    for (_, session) in asked.values().flat_map(|asked| &asked.outcome) {
+        if session.video().is_some() || session.audio().is_none() {
+            return false;
+        }
+        sessions += 1;
+    }
+    sessions > 0
+}
+
+/// What the port demands of those who want a stream, which OPTIONS alone rarely tells.
+async fn tell_login(
+    host: &HostContext,
+    port: u16,
+    tls: bool,
+    client: &Client,
+    asked: &HashMap<String, Asked>,
+    answers: Vec<Answer>,
+) {
+    let mut service = Service::new(if tls { Protocol::Rtsps } else { Protocol::Rtsp }, Transport::Tcp, port);
+    let is_open = asked.values().flat_map(|a| &a.outcome).any(|(described, _)| described.open);
+    service.auth = client.auth_schemes().or(is_open.then(Vec::new));
+    service.server = client.server().map(str::to_owned);
+    for challenge in client.challenges().unwrap_or_default() {
+        if let Some(realm) = challenge.realm() {
+            host.observe(Field::Realm, &realm).await;
+            service.realm = Some(realm);
+        }
+    }
+    service.answers = answers;
+    if service.auth.is_some() || !service.answers.is_empty() {
+        host.say(FindingKind::Service(service)).await;
+    }
+}
+
+/// What tells two streams apart: everything a description says but where it is.
+pub(super) type Look = (Option<String>, Vec<Media>);
+
+/// What asking a path gave, and the steps on the way.
+pub(super) struct Asked {
+    outcome: Result<(Described, Session), RtspError>,
+    ladder: Vec<LadderStep>,
+    /// What was answered word for word, where that is kept.
+    answers: Vec<Answer>,
+    sdp: Option<String>,
+}
+
+pub(super) struct Asker<'h> {
+    pub(super) host: &'h HostContext,
+    client: Client,
+    /// By path.
+    pub(super) asked: HashMap<String, Asked>,
+}
+
+impl<'h> Asker<'h> {
+    pub(super) fn new(host: &'h HostContext, client: Client) -> Self {
+        Asker { host, client, asked: HashMap::new() }
+    }
+}
+
+impl Ask for Asker<'_> {
+    type Description = Look;
+
+    async fn ask(&mut self, path: &str) -> Reply<Look> {
+        if self.host.is_over() {
+            return Reply::Lost;
+        }
+        let outcome = self.client.describe(path).await;
+        self.told(path, outcome)
+    }
+
+    async fn ask_afresh(&mut self, path: &str) -> Reply<Look> {
+        if self.host.is_over() {
+            return Reply::Lost;
+        }
+        let outcome = self.client.describe_afresh(path).await;
+        self.told(path, outcome)
+    }
+}
+
+impl Asker<'_> {
+    /// Keeps what asking a path gave.
+    fn told(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<Look> {
+        let ladder = self.client.ladder().steps().to_vec();
+        let reply = match &outcome {
+            Ok(described) => Session::parse(&described.sdp).map_or(Reply::NoVideo, |session| look(&session)),
+            Err(error) => match error.kind {
+                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
+                ErrorKind::Busy => Reply::Busy,
+                ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
+                ErrorKind::Timeout => Reply::Silence,
+                // No path is the reason.
+                ErrorKind::Protocol | ErrorKind::TooLarge | ErrorKind::Device if error.status.is_none() => {
+                    Reply::Silence
+                }
+                _ => Reply::NotFound,
+            },
+        };
+        let outcome = outcome.map(|described| {
+            let session = Session::parse(&described.sdp).unwrap_or_default();
+            (described, session)
+        });
+        let sdp = match &outcome {
+            Ok((described, _)) => self.client.transcript.description(lines::decoded(&described.sdp)),
+            Err(_) => None,
+        };
+        let answers = self.client.transcript.take();
+        self.asked.insert(path.to_owned(), Asked { outcome, ladder, answers, sdp });
+        reply
+    }
+}
+
+fn look(session: &Session) -> Reply<Look> {
+    if session.video().or(session.sound_alone()).is_none() {
+        return Reply::NoVideo;
+    }
+    let medias = session.medias.iter().cloned().map(|m| Media { control: None, ..m }).collect();
+    Reply::Video((session.name.clone(), medias))
+}
+
+/// What a description says of its maker, and that there is a camera behind a door that is locked.
+async fn observe(host: &HostContext, found: &Found<Look>, asked: Option<&Asked>) {
+    match asked.map(|a| &a.outcome) {
+        Some(Ok((described, session))) => {
+            for text in [&session.name, &session.information, &session.tool, &session.origin].into_iter().flatten() {
+                host.observe(Field::SdpSession, text).await;
+            }
+            let text = String::from_utf8_lossy(&described.sdp);
+            for attribute in text.lines().filter_map(|l| l.trim().strip_prefix("a=")).take(64) {
+                host.observe(Field::SdpAttribute, &crate::text::clean(attribute)).await;
+            }
+            host.observe(Field::StreamPath, &found.path).await;
+        }
+        Some(Err(_)) if found.reply == Reply::Login => {
+            let kind = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::RtspServer, 0.6);
+            host.say(FindingKind::Evidence(kind.with_detail("an RTSP server that demands a login"))).await;
+        }
+        _ => {}
+    }
+}
+
+/// Says why a port has no stream, or why the search for more of them ended before its time.
+async fn report_no_stream(host: &HostContext, port: u16, walked: &Walked<Look>, asked: &HashMap<String, Asked>) {
+    if host.cancel.is_cancelled() || host.is_over() {
+        return;
+    }
+    // A stream that was found says itself what became of it.
+    let is_told = match &walked.cut_short {
+        Some(cut) => walked.found.iter().any(|f| f.reply == *cut),
+        None => !walked.found.is_empty(),
+    };
+    if is_told {
+        return;
+    }
+    let errors = || asked.values().filter_map(|a| a.outcome.as_ref().err());
+    let cut = errors().find(|e| match &walked.cut_short {
+        Some(Reply::Busy) => e.kind == ErrorKind::Busy,
+        Some(Reply::Silence) => e.status.is_none(),
+        Some(_) => !is_of_the_path(e),
+        None => false,
+    });
+    // Of the reasons that do not lie in the path alone the one given most often, and first by its words of those.
+    let mut others: BTreeMap<(ErrorKind, Option<u16>), (usize, &str)> = BTreeMap::new();
+    for error in errors().filter(|e| !is_of_the_path(e)) {
+        let (count, message) = others.entry((error.kind, error.status)).or_insert((0, &error.message));
+        (*count, *message) = (*count + 1, (*message).min(&error.message));
+    }
+    let common = others.iter().max_by_key(|(_, (count, message))| (*count, std::cmp::Reverse(*message)));
+    let (kind, message) = match (cut, common) {
+        (Some(error), _) => (error.kind, error.message.clone()),
+        (None, Some(((kind, _), (count, message)))) => {
+            let others = if *count > 1 { format!("; so {count} paths in all") } else { String::new() };
+            (*kind, format!("{message}{others}"))
+        }
+        // What is no camera, or sound alone, has no picture to miss.
+        (None, None) if asked.is_empty() || is_sound_alone(asked) || host.is_clearly_no_camera() => return,
+        (None, None) => {
+            let described = asked.values().filter(|a| a.outcome.is_ok()).count();
+            let what = match described {
+                0 => "none is a stream".to_owned(),
+                n => format!("none is a stream; {n} described nothing with a picture"),
+            };
+            (ErrorKind::NotFound, format!("{} paths asked: {what}", asked.len()))
+        }
+    };
+    host.error("rtsp", kind, format!("port {port}: {message}")).await;
+}
+
+/// Whether an error says that there is no such path, or that it is locked, rather than why there is no stream at all.
+fn is_of_the_path(error: &RtspError) -> bool {
+    matches!(error.kind, ErrorKind::NotFound | ErrorKind::AuthRequired | ErrorKind::AuthRefused)
+}
+
+#[cfg(test)]
+mod tests;
