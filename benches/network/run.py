@@ -3,7 +3,7 @@
 
 Everything happens in two network namespaces that are made here and removed at the end; no packet leaves them.
 
-    cargo build --release --example population && cargo build --release
+    cargo build --profile dist --bin camscan --example population
     sudo benches/network/run.py [--rounds N] [CASE…]
 
 Wants Linux, root, iproute2, nftables, setpriv, GNU time, and what it compares with: arp-scan, nmap, masscan.
@@ -32,8 +32,8 @@ SMALL, LARGE = ("10.99.7.10", 200, 1), ("10.99.64.1", 1000, 31)
 NET_HOSTILE, AMONG, HOSTILE = "10.98.8.0/24", ("10.98.8.10", 34, 3), ("10.98.8.131", 6, 7)
 PORTS = "554,80,443,8000,8554,8080,8443,8899,2020,37777,34567,88"
 NOBODY = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--regid=65534", "--clear-groups"]
-CAMSCAN = os.environ.get("CAMSCAN", str(ROOT / "target/release/camscan"))
-POPULATION = os.environ.get("POPULATION", str(ROOT / "target/release/examples/population"))
+CAMSCAN = os.environ.get("CAMSCAN", str(ROOT / "target/dist/camscan"))
+POPULATION = os.environ.get("POPULATION", str(ROOT / "target/dist/examples/population"))
 ADDRESS = re.compile(r"10\.9[89]\.\d+\.\d+")
 
 

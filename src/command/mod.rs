@@ -4,11 +4,13 @@ pub mod completions;
 pub mod config;
 pub mod export;
 pub mod interrupt;
+#[cfg(feature = "man")]
 pub mod man;
 pub mod output;
 pub mod probe;
 pub mod ready;
 pub mod scan;
+#[cfg(feature = "schema")]
 pub mod schema;
 pub mod verdict;
 
@@ -72,9 +74,15 @@ fn is_coloured(cli: &Cli, environment: &Environment) -> bool {
 fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
     let out = &mut io::stdout();
     match &cli.command {
+        #[cfg(feature = "schema")]
         Command::Schema => schema::run(out)?,
+        #[cfg(not(feature = "schema"))]
+        Command::Schema => return Err(left_out("schema")),
         Command::Completions { shell } => completions::run(*shell, out)?,
+        #[cfg(feature = "man")]
         Command::Man { folder } => man::run(folder.as_deref(), out)?,
+        #[cfg(not(feature = "man"))]
+        Command::Man { .. } => return Err(left_out("man")),
         Command::Config(ConfigCommand::Check) => config::check(&settings(cli, environment)?.0, out)?,
         Command::Config(ConfigCommand::Show { format }) => {
             config::show(&settings(cli, environment)?.0, *format, out)?;
@@ -95,6 +103,12 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// The error of a subcommand whose feature (of the same name) this build lacks.
+#[cfg(not(all(feature = "man", feature = "schema")))]
+fn left_out(command: &str) -> anyhow::Error {
+    anyhow!("this camscan was built without `camscan {command}`\nhint: build it with `--features {command}`")
 }
 
 /// The settings, and the terminal with warnings about them shown and logging begun.

@@ -76,15 +76,23 @@ impl Format {
         self == Format::Xlsx
     }
 
+    /// The format itself, if this build can write it.
+    ///
+    /// # Errors
+    /// When its feature was left out of the build.
+    fn if_built(self) -> Result<Format, UnknownFormat> {
+        if self == Format::Xlsx && !cfg!(feature = "xlsx") { Err(UnknownFormat::LeftOut(self)) } else { Ok(self) }
+    }
+
     /// The format that `path`'s extension stands for, in whatever case.
     ///
     /// # Errors
-    /// When it has none or one that stands for no format; names the nearest.
+    /// When it has none or one that stands for no format (names the nearest), or for one this build cannot write.
     pub fn from_extension(path: &Path) -> Result<Format, UnknownFormat> {
         let written = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         let known = || Format::ALL.into_iter().flat_map(|f| f.extensions().iter().map(move |&e| (e, f)));
         match known().find(|(extension, _)| *extension == written) {
-            Some((_, format)) => Ok(format),
+            Some((_, format)) => format.if_built(),
             None if written.is_empty() => Err(UnknownFormat::NoExtension(path.display().to_string())),
             None => {
                 let nearest = nearest(&written, known().map(|(e, _)| e));
@@ -112,7 +120,8 @@ impl FromStr for Format {
             .ok_or_else(|| UnknownFormat::Name {
                 nearest: nearest(&written, Format::ALL.into_iter().map(Format::as_str)),
                 name: name.to_owned(),
-            })
+            })?
+            .if_built()
     }
 }
 
@@ -137,6 +146,8 @@ pub enum UnknownFormat {
     },
     /// A path without an extension.
     NoExtension(String),
+    /// This build was made without the feature of that name.
+    LeftOut(Format),
 }
 
 impl fmt::Display for UnknownFormat {
@@ -158,6 +169,12 @@ impl fmt::Display for UnknownFormat {
             }
             UnknownFormat::Extension { path, extension, nearest: None } => {
                 write!(f, "no format is known for '.{extension}' of {path}\nhint: known are {extensions}")
+            }
+            UnknownFormat::LeftOut(format) => {
+                write!(
+                    f,
+                    "this camscan was built without the format '{format}'\nhint: build it with `--features {format}`, or choose another format"
+                )
             }
             UnknownFormat::NoExtension(path) => {
                 write!(

@@ -8,9 +8,11 @@ pub mod jsonl;
 pub mod m3u;
 pub mod read;
 pub mod row;
+#[cfg(feature = "schema")]
 pub mod schema;
 pub mod table;
 pub mod words;
+#[cfg(feature = "xlsx")]
 pub mod xlsx;
 pub mod xml;
 pub mod yaml;
@@ -60,15 +62,29 @@ pub fn exporter<'a>(format: Format, options: &Options<'a>) -> Box<dyn Exporter +
         Format::Yaml => Box::new(yaml::Yaml),
         Format::Xml => Box::new(xml::Xml),
         Format::Html => Box::new(html::Html { assets: options.assets }),
+        #[cfg(feature = "xlsx")]
         Format::Xlsx => Box::new(xlsx::Xlsx),
+        #[cfg(not(feature = "xlsx"))]
+        Format::Xlsx => Box::new(LeftOut(format)),
         Format::M3u => Box::new(m3u::M3u),
+    }
+}
+
+/// A format whose feature this build lacks. The command line refuses it before the scan.
+#[cfg(not(feature = "xlsx"))]
+struct LeftOut(Format);
+
+#[cfg(not(feature = "xlsx"))]
+impl Exporter for LeftOut {
+    fn write(&self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, format::UnknownFormat::LeftOut(self.0)))
     }
 }
 
 /// `report` in `format`, as bytes.
 ///
 /// # Errors
-/// None in practice: memory is written to.
+/// When the format's feature was left out of this build.
 pub fn render(format: Format, options: &Options<'_>, report: &Report) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     exporter(format, options).write(report, &mut bytes)?;

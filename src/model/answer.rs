@@ -1,10 +1,10 @@
 //! What a device answered, word for word but for its secrets: kept when one device or stream is looked at in depth.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The head of one answer, over RTSP or HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer {
     /// What was asked: method and address, never with a password.
     pub request: String,
@@ -15,7 +15,8 @@ pub struct Answer {
 }
 
 /// One header of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Header {
     /// Its name as sent, cleaned.
     pub name: String,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A 48-bit MAC address.
@@ -78,7 +77,8 @@ impl<'de> Deserialize<'de> for MacAddr {
     }
 }
 
-impl JsonSchema for MacAddr {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for MacAddr {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "MacAddr".into()
     }

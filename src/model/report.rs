@@ -1,7 +1,6 @@
 //! The report, schema "camscan/1": a contract; fields are added, never renamed or re-typed.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Device;
@@ -10,7 +9,8 @@ use super::Device;
 pub const SCHEMA: &str = "camscan/1";
 
 /// The whole result of a scan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Always `camscan/1`.
     pub schema: String,
@@ -23,7 +23,8 @@ pub struct Report {
 }
 
 /// About the scan itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScanInfo {
     /// The program's version.
     pub camscan_version: String,
@@ -46,7 +47,8 @@ pub struct ScanInfo {
 }
 
 /// Whether the scan came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ScanStatus {
     /// It did.

@@ -1,12 +1,12 @@
 //! What listens on a port of a device and what it demands before it talks.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
 
 /// A protocol a device speaks. The order is the order of services on one port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the protocols' own")]
 pub enum Protocol {
@@ -87,7 +87,8 @@ impl std::fmt::Display for Protocol {
 }
 
 /// How the bytes travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the transports' own")]
 pub enum Transport {
@@ -106,7 +107,8 @@ impl Transport {
 }
 
 /// A scheme a device offers for logging in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AuthScheme {
     /// HTTP or RTSP Digest (RFC 7616).
@@ -132,7 +134,8 @@ impl AuthScheme {
 }
 
 /// One protocol on one port of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Service {
     /// What is spoken.
     pub protocol: Protocol,
