@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tool", &["model", "text"]),
     ("probe", &["tool", "wire", "identify", "net", "model", "text"]),
     ("protocol", &["probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
-    ("scan", &["protocol", "probe", "tool", "identify", "net", "media", "model", "text"]),
+    ("scan", &["protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
     ("export", &["model", "text"]),
     ("cli", &["export", "identify", "model", "text"]),
     ("command", &["cli", "export", "scan", "protocol", "probe", "tool", "identify", "net", "media", "model", "text"]),

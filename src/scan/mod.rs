@@ -378,7 +378,7 @@ fn reveal(worked: &HashMap<IpAddr, Credential>, device: &mut Device) {
     let Some(login) = worked.get(&device.ip) else { return };
     for stream in device.streams.iter_mut().filter(|s| s.open == Some(false) && s.status != StreamStatus::AuthRequired)
     {
-        stream.url = crate::text::with_login(&stream.url, &login.user, login.password.expose());
+        stream.url = crate::wire::url::with_login(&stream.url, &login.user, login.password.expose());
     }
 }
 

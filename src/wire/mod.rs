@@ -1,4 +1,6 @@
 //! Pure grammar that several protocols share. No socket, no clock, no randomness.
 
 pub mod auth;
+pub mod head;
+pub mod url;
 pub mod xml;
