@@ -64,7 +64,7 @@ fn report() -> Report {
         targets: vec!["10.0.0.0/18".to_owned()],
         addresses: 16_384,
         hosts_up: u64::from(DEVICES),
-        methods: vec!["arp".to_owned()],
+        methods: vec![camscan::model::Method::Arp],
     };
     let devices = registry_of((1..=DEVICES).flat_map(findings_of).collect()).devices(false);
     assert_eq!(devices.len(), DEVICES as usize);

@@ -11,10 +11,12 @@ use clap::error::ContextValue;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::export::format::Format;
-use crate::model::{Method, Secret};
+use crate::model::names::Named;
+use crate::model::options::Ffprobe;
+use crate::model::{Method, Secret, Verify};
 
 use crate::cli::config::fail_on::FailOn;
-use crate::cli::config::keys::{self, COLOR, FFPROBE, LOG_FORMAT, Setting, VERIFY};
+use crate::cli::config::keys::{self, Color, LogFormat, Setting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -144,13 +146,13 @@ pub struct GlobalArgs {
     /// Use colours.
     ///
     /// `auto` uses them on a terminal unless NO_COLOR is set.
-    #[arg(long, global = true, value_name = "WHEN", value_parser = names(&COLOR), ignore_case = true)]
+    #[arg(long, global = true, value_name = "WHEN", value_parser = names::<Color>(), ignore_case = true)]
     pub color: Option<String>,
     /// Show no progress.
     #[arg(long = "no-progress", id = "progress", global = true)]
     pub no_progress: bool,
     /// Form of the log lines on standard error.
-    #[arg(long, global = true, value_name = "FORM", value_parser = names(&LOG_FORMAT), ignore_case = true)]
+    #[arg(long, global = true, value_name = "FORM", value_parser = names::<LogFormat>(), ignore_case = true)]
     pub log_format: Option<String>,
 }
 
@@ -179,7 +181,7 @@ pub struct ScanArgs {
     /// new: a device is not in the baseline; offline: one of the baseline is gone; none-found: nothing with video was
     /// found; auth-required: a login is wanted or was refused; not-streaming: a device delivers no frames at all;
     /// no-data: a stream was accepted and stayed silent; error: something failed.
-    #[arg(long, value_name = "CONDITION,...", value_delimiter = ',', value_parser = names(&FailOn::NAMES),
+    #[arg(long, value_name = "CONDITION,...", value_delimiter = ',', value_parser = names::<FailOn>(),
           help_heading = "Result")]
     pub fail_on: Vec<String>,
     /// Compare with this earlier report (JSON) for --fail-on new,offline.
@@ -203,7 +205,7 @@ pub struct DiscoveryArgs {
     /// How hosts are found.
     ///
     /// arp and icmp need privileges or a permitting system and are left out with a warning otherwise.
-    #[arg(long, value_name = "METHOD,...", value_delimiter = ',', value_parser = PossibleValuesParser::new(Method::ALL.map(Method::as_str)))]
+    #[arg(long, value_name = "METHOD,...", value_delimiter = ',', value_parser = names::<Method>())]
     pub methods: Vec<String>,
     /// How long multicast questions are repeated and answers awaited.
     #[arg(long, value_name = "TIME")]
@@ -246,12 +248,12 @@ pub struct HostArgs {
     ///
     /// none: services are named only; describe: streams are described, none is played; frames: streams are played until
     /// frames have been measured.
-    #[arg(long, value_name = "HOW", value_parser = names(&VERIFY), ignore_case = true)]
+    #[arg(long, value_name = "HOW", value_parser = names::<Verify>(), ignore_case = true)]
     pub verify: Option<String>,
     /// When ffprobe is asked about a stream.
     ///
     /// auto: when codec or size stay unknown, and it is installed.
-    #[arg(long, value_name = "WHEN", value_parser = names(&FFPROBE), ignore_case = true)]
+    #[arg(long, value_name = "WHEN", value_parser = names::<Ffprobe>(), ignore_case = true)]
     pub ffprobe: Option<String>,
     /// Save a picture of every stream in this folder.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -358,8 +360,8 @@ pub struct ExportArgs {
     pub output: OutputArgs,
 }
 
-fn names<T>(table: &[(&'static str, T)]) -> PossibleValuesParser {
-    PossibleValuesParser::new(table.iter().map(|(name, _)| *name))
+fn names<T: Named>() -> PossibleValuesParser {
+    PossibleValuesParser::new(T::TABLE.iter().map(|(name, _)| *name))
 }
 
 /// A secret by clap's rules: it must not fail, since clap would print the text.

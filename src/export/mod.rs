@@ -288,13 +288,5 @@ impl Drop for TempFile {
     }
 }
 
-/// The name a value has in the report; what has none there (no string) gives an empty one.
-pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests;

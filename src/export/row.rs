@@ -5,7 +5,6 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::name_of;
 use crate::model::stream::default_port;
 use crate::model::{AuthScheme, Device, Report, Stream};
 
@@ -147,7 +146,7 @@ impl<'a> Row<'a> {
     /// Why the stream's proof stopped, or for a device without streams what went wrong with it first.
     fn error(&self) -> Option<String> {
         match self.stream {
-            Some(stream) => stream.error.as_ref().map(|e| format!("{}: {}", name_of(&e.kind), e.message)),
+            Some(stream) => stream.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message)),
             None => self.device.errors.first().map(|e| format!("{}: {}", e.stage, e.message)),
         }
     }

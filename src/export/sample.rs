@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::model::service::AuthScheme;
 use crate::model::{
-    Answer, Audio, AudioCodec, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Header, Kind,
-    LadderStep, LoginAttempts, Protocol, Report, ScanInfo, ScanStatus, Service, StageError, Step, Stream, StreamError,
-    StreamSource, StreamStatus, Transport, Video, VideoCodec,
+    Answer, Audio, AudioCodec, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, FpsSource, Header, Kind,
+    LadderStep, LoginAttempts, Method, Protocol, Report, ScanInfo, ScanStatus, Service, StageError, Step, Stream,
+    StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// Names that do harm where they are not handled: escapes, formulas, markup, other scripts, YAML's traps.
@@ -55,7 +55,7 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         model: None,
         firmware: None,
         serial: None,
-        discovered_by: vec!["arp".into(), "onvif".into()],
+        discovered_by: vec![Method::Arp, Method::Onvif],
         state: DeviceState::Online,
         first_seen: at(1),
         last_seen: at(9),
@@ -133,7 +133,7 @@ pub fn camera() -> Device {
         height: Some(1080),
         sample_aspect_ratio: Some((4, 3)),
         fps: Some(25.0),
-        fps_source: Some("sps".into()),
+        fps_source: Some(FpsSource::Sps),
         bitrate_kbps: Some(4096),
         measured_fps: Some(24.9),
         measured_kbps: Some(3980),
@@ -282,7 +282,7 @@ pub fn report_of(devices: Vec<Device>) -> Report {
             targets: vec!["10.77.0.0/24".into()],
             addresses: 254,
             hosts_up: 31,
-            methods: vec!["arp".into(), "onvif".into(), "tcp".into()],
+            methods: vec![Method::Arp, Method::Onvif, Method::Tcp],
         },
         devices,
         warnings: vec![],

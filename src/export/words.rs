@@ -1,24 +1,29 @@
 //! A report in the operator's words, shared by the views for people: table, HTML, spreadsheet.
 
+use std::fmt::Display;
+
+use crate::model::names::names;
 use crate::model::{
-    Audio, AudioCodec, Device, DeviceState, ErrorKind, Kind, Report, Service, Stream, StreamStatus, Video, VideoCodec,
+    Audio, AudioCodec, Device, DeviceState, ErrorKind, Kind, Method, Report, Service, Stream, StreamStatus, Video,
+    VideoCodec, Way,
 };
 
-/// How good the news is; decides colour and sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tone {
-    /// It works.
-    Good,
-    /// It probably works.
-    Fair,
-    /// The operator can help: a login.
-    Attention,
-    /// It does not work.
-    Bad,
-    /// Nothing to see.
-    Quiet,
-    /// No news.
-    Plain,
+names! {
+    /// How good the news is; decides colour and sign.
+    pub enum Tone {
+        /// It works.
+        Good = "good",
+        /// It probably works.
+        Fair = "fair",
+        /// The operator can help: a login.
+        Attention = "attention",
+        /// It does not work.
+        Bad = "bad",
+        /// Nothing to see.
+        Quiet = "quiet",
+        /// No news.
+        Plain = "plain",
+    }
 }
 
 impl Tone {
@@ -32,39 +37,53 @@ impl Tone {
             Tone::Quiet | Tone::Plain => '·',
         }
     }
+}
 
-    /// Its name, for style sheets.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Tone::Good => "good",
-            Tone::Fair => "fair",
-            Tone::Attention => "attention",
-            Tone::Bad => "bad",
-            Tone::Quiet => "quiet",
-            Tone::Plain => "plain",
+/// Why a stream needs the operator's login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoginNeed {
+    /// None was given.
+    Missing,
+    /// The one given was refused.
+    Refused,
+    /// The device takes none for a while.
+    Locked,
+}
+
+fn login_need(stream: &Stream) -> Option<LoginNeed> {
+    let kind = stream.error.as_ref().map(|e| e.kind);
+    match (stream.status, kind) {
+        (StreamStatus::AuthRequired | StreamStatus::Error, Some(ErrorKind::AuthRefused)) => Some(LoginNeed::Refused),
+        (StreamStatus::AuthRequired | StreamStatus::Error, Some(ErrorKind::Locked)) => Some(LoginNeed::Locked),
+        (StreamStatus::AuthRequired, _) | (StreamStatus::Error, Some(ErrorKind::AuthRequired)) => {
+            Some(LoginNeed::Missing)
         }
+        _ => None,
     }
 }
 
 /// What became of a stream, in a word or two.
 pub fn status(stream: &Stream) -> (&'static str, Tone) {
-    let kind = stream.error.as_ref().map(|e| e.kind);
+    if let Some(need) = login_need(stream) {
+        let words = match need {
+            LoginNeed::Missing => "login needed",
+            LoginNeed::Refused => "login refused",
+            LoginNeed::Locked => "locked",
+        };
+        return (words, Tone::Attention);
+    }
     match stream.status {
         StreamStatus::Streaming => ("streaming", Tone::Good),
         StreamStatus::Described => ("described", Tone::Fair),
-        StreamStatus::AuthRequired => match kind {
-            Some(ErrorKind::AuthRefused) => ("login refused", Tone::Attention),
-            Some(ErrorKind::Locked) => ("locked", Tone::Attention),
-            _ => ("login needed", Tone::Attention),
-        },
+        StreamStatus::AuthRequired => ("login needed", Tone::Attention),
         StreamStatus::NotFound => ("not found", Tone::Bad),
-        StreamStatus::NoData => ("no picture", Tone::Bad),
-        StreamStatus::Error => kind.map_or(("error", Tone::Bad), failure),
+        StreamStatus::NoData => ("no frames", Tone::Bad),
+        StreamStatus::Error => (stream.error.as_ref().map_or("error", |e| failure(e.kind)), Tone::Bad),
     }
 }
 
-fn failure(kind: ErrorKind) -> (&'static str, Tone) {
-    let words = match kind {
+fn failure(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::Timeout => "timed out",
         ErrorKind::Refused => "refused",
         ErrorKind::Unreachable => "unreachable",
@@ -72,17 +91,16 @@ fn failure(kind: ErrorKind) -> (&'static str, Tone) {
         ErrorKind::Tls => "TLS failed",
         ErrorKind::Protocol => "unreadable",
         ErrorKind::TooLarge => "too large",
-        ErrorKind::AuthRequired => return ("login needed", Tone::Attention),
-        ErrorKind::AuthRefused => return ("login refused", Tone::Attention),
-        ErrorKind::Locked => return ("locked", Tone::Attention),
+        ErrorKind::AuthRequired => "login needed",
+        ErrorKind::AuthRefused => "login refused",
+        ErrorKind::Locked => "locked",
         ErrorKind::Busy => "busy",
         ErrorKind::NotFound => "not found",
         ErrorKind::Redirect => "redirected",
         ErrorKind::Device => "device error",
         ErrorKind::Local => "local error",
         ErrorKind::Interrupted => "interrupted",
-    };
-    (words, Tone::Bad)
+    }
 }
 
 /// How a device stands as a whole: by its best stream.
@@ -97,7 +115,7 @@ pub enum Standing {
     /// The login given was refused, or the device is locked.
     LoginRefused,
     /// No stream works.
-    NoPicture,
+    NoFrames,
     /// It does not answer.
     Offline,
     /// It has no video at all.
@@ -115,7 +133,7 @@ impl Standing {
             Kind::Other => Standing::NoVideo,
             _ if device.login_attempts.is_some_and(|l| l.counted() > 0) => Standing::LoginRefused,
             _ if device.services.iter().any(demands_login) => Standing::LoginNeeded,
-            _ => Standing::NoPicture,
+            _ => Standing::NoFrames,
         })
     }
 
@@ -126,7 +144,7 @@ impl Standing {
             Standing::Described => ("described", Tone::Fair),
             Standing::LoginNeeded => ("login needed", Tone::Attention),
             Standing::LoginRefused => ("login refused", Tone::Attention),
-            Standing::NoPicture => ("no picture", Tone::Bad),
+            Standing::NoFrames => ("no frames", Tone::Bad),
             Standing::Offline => ("offline", Tone::Bad),
             Standing::NoVideo => ("no video", Tone::Quiet),
         }
@@ -140,8 +158,8 @@ impl Standing {
             Standing::LoginNeeded if n == 1 => "needs a login",
             Standing::LoginNeeded => "need a login",
             Standing::LoginRefused => "refused the login",
-            Standing::NoPicture if n == 1 => "has no picture",
-            Standing::NoPicture => "have no picture",
+            Standing::NoFrames if n == 1 => "delivers no frames",
+            Standing::NoFrames => "deliver no frames",
             Standing::Offline => "offline",
             Standing::NoVideo => "without video",
         }
@@ -149,12 +167,12 @@ impl Standing {
 }
 
 fn of_stream(stream: &Stream) -> Standing {
-    match status(stream) {
-        (_, Tone::Good) => Standing::Streaming,
-        (_, Tone::Fair) => Standing::Described,
-        ("login needed", _) => Standing::LoginNeeded,
-        (_, Tone::Attention) => Standing::LoginRefused,
-        _ => Standing::NoPicture,
+    match (stream.status, login_need(stream)) {
+        (StreamStatus::Streaming, _) => Standing::Streaming,
+        (StreamStatus::Described, _) => Standing::Described,
+        (_, Some(LoginNeed::Missing)) => Standing::LoginNeeded,
+        (_, Some(LoginNeed::Refused | LoginNeed::Locked)) => Standing::LoginRefused,
+        (_, None) => Standing::NoFrames,
     }
 }
 
@@ -165,7 +183,7 @@ fn demands_login(service: &Service) -> bool {
 /// How many devices stand how, the best first; only what there is.
 pub fn standings(report: &Report) -> Vec<(Standing, usize)> {
     use Standing as S;
-    let all = [S::Streaming, S::Described, S::LoginNeeded, S::LoginRefused, S::NoPicture, S::Offline, S::NoVideo];
+    let all = [S::Streaming, S::Described, S::LoginNeeded, S::LoginRefused, S::NoFrames, S::Offline, S::NoVideo];
     all.into_iter().map(|standing| (standing, count(report, standing))).filter(|(_, n)| *n > 0).collect()
 }
 
@@ -196,6 +214,22 @@ pub fn device_name(device: &Device) -> Option<String> {
         (Some(name), None) => Some(name.to_owned()),
         (None, Some(make)) => Some(make),
         (None, None) => device.hostname.clone(),
+    }
+}
+
+/// The names of `methods`, parted by commas.
+pub fn methods(methods: &[Method]) -> String {
+    methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How an RTSP stream was played.
+pub fn way(way: Way) -> &'static str {
+    match way {
+        Way::Tcp => "by TCP",
+        Way::Udp => "by UDP",
+        Way::Multicast => "by multicast",
+        Way::TcpOneTrack => "by TCP, one track",
+        Way::UdpOneTrack => "by UDP, one track",
     }
 }
 
@@ -254,10 +288,12 @@ pub fn bit_rate(video: &Video) -> Option<String> {
 /// All that is known of a picture: `H.264 High 4.0 · 1920×1080 · 25 fps (sps), 24.9 measured · …`.
 pub fn video_in_full(video: &Video) -> String {
     let codec = [video.codec.map(video_codec), video.profile.as_deref(), video.level.as_deref()];
-    let of = |value: String, source: &Option<String>| match source {
-        Some(source) => format!("{value} ({source})"),
-        None => value,
-    };
+    fn of(value: String, source: Option<impl Display>) -> String {
+        match source {
+            Some(source) => format!("{value} ({source})"),
+            None => value,
+        }
+    }
     let both = |declared: Option<String>, measured: Option<String>, unit: &str| match (declared, measured) {
         (Some(declared), Some(measured)) => Some(format!("{declared}, {measured} measured")),
         (declared, None) => declared,
@@ -265,10 +301,10 @@ pub fn video_in_full(video: &Video) -> String {
     };
     let facts = [
         Some(codec.into_iter().flatten().collect::<Vec<_>>().join(" ")),
-        size(video).map(|size| of(size, &video.size_source)),
+        size(video).map(|size| of(size, video.size_source)),
         video.sample_aspect_ratio.map(|(w, h)| format!("samples {w}:{h}")),
         both(
-            video.fps.map(|fps| of(format!("{fps} fps"), &video.fps_source)),
+            video.fps.map(|fps| of(format!("{fps} fps"), video.fps_source)),
             video.measured_fps.map(|f| f.to_string()),
             "fps",
         ),

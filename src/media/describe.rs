@@ -4,7 +4,7 @@ use super::aac::AudioConfig;
 use super::picture::Picture;
 use super::sps::Shape;
 use super::{h264, h265};
-use crate::model::{Audio, AudioCodec, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, FpsSource, Video, VideoCodec};
 
 /// The picture that an H.264 parameter set describes.
 pub fn h264(sps: &h264::Sps) -> Video {
@@ -26,7 +26,7 @@ fn picture(codec: VideoCodec, profile: Option<&str>, level: Option<String>, of: 
         height: Some(of.height),
         sample_aspect_ratio: of.sample_aspect_ratio.filter(|&(w, h)| w != h),
         fps: fps.map(rounded),
-        fps_source: fps.map(|_| "sps".to_owned()),
+        fps_source: fps.map(|_| FpsSource::Sps),
         ..Video::default()
     }
 }

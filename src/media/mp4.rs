@@ -4,7 +4,7 @@ use super::aac::AudioConfig;
 use super::describe::{self, Seen};
 use super::picture::Picture;
 use super::{h264, h265, nal, plausible_size};
-use crate::model::{Audio, AudioCodec, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, SizeSource, Video, VideoCodec};
 
 /// Samples of all runs together that are counted.
 const MAX_SAMPLES: u32 = 100_000;
@@ -143,7 +143,7 @@ fn picture(entry: &[u8], named: Video, sets: Vec<&[u8]>) -> Video {
     told.unwrap_or_else(|| {
         let size = u16_at(entry, 24).zip(u16_at(entry, 26)).map(|(w, h)| (u32::from(w), u32::from(h)));
         let (width, height) = size.filter(|&(w, h)| plausible_size(w, h)).unzip();
-        Video { width, height, size_source: width.map(|_| "metadata".to_owned()), ..named }
+        Video { width, height, size_source: width.map(|_| SizeSource::Metadata), ..named }
     })
 }
 

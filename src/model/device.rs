@@ -5,132 +5,93 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorKind, MacAddr, Service, Stream};
+use super::names::names;
+use super::{ErrorKind, MacAddr, Method, Service, Stream};
 
-/// What a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A network camera.
-    Camera,
-    /// An NVR, DVR or other recorder with channels.
-    Recorder,
-    /// A box that makes a network stream of an analogue picture.
-    Encoder,
-    /// A door station or intercom with a camera.
-    Intercom,
-    /// Software that serves video streams (MediaMTX, go2rtc, Wowza).
-    MediaServer,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Camera => "camera",
-            Kind::Recorder => "recorder",
-            Kind::Encoder => "encoder",
-            Kind::Intercom => "intercom",
-            Kind::MediaServer => "media_server",
-            Kind::Other => "other",
-        }
-    }
-
-    /// The kind with that name in the report.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        [Kind::Camera, Kind::Recorder, Kind::Encoder, Kind::Intercom, Kind::MediaServer, Kind::Other]
-            .into_iter()
-            .find(|k| k.as_str() == name)
+names! {
+    /// What a device is.
+    pub enum Kind {
+        /// A network camera.
+        Camera = "camera",
+        /// An NVR, DVR or other recorder with channels.
+        Recorder = "recorder",
+        /// A box that makes a network stream of an analogue picture.
+        Encoder = "encoder",
+        /// A door station or intercom with a camera.
+        Intercom = "intercom",
+        /// Software that serves video streams (MediaMTX, go2rtc, Wowza).
+        MediaServer = "media_server",
+        /// Anything else.
+        Other = "other",
     }
 }
 
-/// Whether the device answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum DeviceState {
-    Online,
-    Offline,
-}
-
-/// A fact about a device that several sources can speak to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Fact {
-    Vendor,
-    Model,
-    Firmware,
-    Serial,
-    Kind,
-    Hostname,
-    /// A name the operator gave the device.
-    Name,
-}
-
-impl Fact {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Fact::Vendor => "vendor",
-            Fact::Model => "model",
-            Fact::Firmware => "firmware",
-            Fact::Serial => "serial",
-            Fact::Kind => "kind",
-            Fact::Hostname => "hostname",
-            Fact::Name => "name",
-        }
+names! {
+    /// Whether the device answers.
+    #[expect(missing_docs, reason = "the names say it")]
+    pub enum DeviceState {
+        Online = "online",
+        Offline = "offline",
     }
 }
 
-/// Who says a fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum EvidenceSource {
-    /// An answer to an ONVIF call.
-    Onvif,
-    /// A WS-Discovery answer's types and scopes.
-    Wsdd,
-    /// A UPnP description document or SSDP header.
-    Upnp,
-    /// A DNS-SD announcement.
-    Mdns,
-    /// A maker's own discovery answer (SADP, DHIP, DVRIP, …).
-    Beacon,
-    /// The RTSP `Server` header.
-    RtspServer,
-    /// The realm of a login over RTSP or HTTP.
-    Realm,
-    /// A session description.
-    Sdp,
-    /// The HTTP `Server` header.
-    HttpServer,
-    /// A page's title or text.
-    HttpPage,
-    /// A page's icon.
-    Favicon,
-    /// A TLS certificate.
-    Certificate,
-    /// A stream path only one maker uses, answered as existing.
-    StreamPath,
-    /// An open port only one maker uses.
-    Port,
-    /// The MAC address's prefix.
-    Oui,
-    /// The name in DNS.
-    Dns,
-    /// A stream that was described or played.
-    Stream,
-    /// A media server's API or RTMP, WebRTC answer.
-    MediaServer,
-    /// The model's name, whoever stated it.
-    Model,
+names! {
+    /// A fact about a device that several sources can speak to.
+    #[expect(missing_docs, reason = "the names say it")]
+    pub enum Fact {
+        Vendor = "vendor",
+        Model = "model",
+        Firmware = "firmware",
+        Serial = "serial",
+        Kind = "kind",
+        Hostname = "hostname",
+        /// A name the operator gave the device.
+        Name = "name",
+    }
+}
+
+names! {
+    /// Who says a fact.
+    pub enum EvidenceSource {
+        /// An answer to an ONVIF call.
+        Onvif = "onvif",
+        /// A WS-Discovery answer's types and scopes.
+        Wsdd = "wsdd",
+        /// A UPnP description document or SSDP header.
+        Upnp = "upnp",
+        /// A DNS-SD announcement.
+        Mdns = "mdns",
+        /// A maker's own discovery answer (SADP, DHIP, DVRIP, …).
+        Beacon = "beacon",
+        /// The RTSP `Server` header.
+        RtspServer = "rtsp_server",
+        /// The realm of a login over RTSP or HTTP.
+        Realm = "realm",
+        /// A session description.
+        Sdp = "sdp",
+        /// The HTTP `Server` header.
+        HttpServer = "http_server",
+        /// A page's title or text.
+        HttpPage = "http_page",
+        /// A page's icon.
+        Favicon = "favicon",
+        /// A TLS certificate.
+        Certificate = "certificate",
+        /// A stream path only one maker uses, answered as existing.
+        StreamPath = "stream_path",
+        /// An open port only one maker uses.
+        Port = "port",
+        /// The MAC address's prefix.
+        Oui = "oui",
+        /// The name in DNS.
+        Dns = "dns",
+        /// A stream that was described or played.
+        Stream = "stream",
+        /// A media server's API or RTMP, WebRTC answer.
+        MediaServer = "media_server",
+        /// The model's name, whoever stated it.
+        Model = "model",
+    }
 }
 
 /// One source's word on one fact.
@@ -199,11 +160,11 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// Something that went wrong while a device was looked at.
+/// Something that went wrong during the inspection of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageError {
-    /// Where: `ports`, `rtsp`, `http`, `onvif`, `host`, …
+    /// In which step: `ports`, `rtsp`, `http`, `onvif`, `host`, …
     pub stage: String,
     /// What kind.
     pub kind: ErrorKind,
@@ -246,8 +207,8 @@ pub struct Device {
     /// Its serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
-    /// The methods that saw it, sorted.
-    pub discovered_by: Vec<String>,
+    /// The methods that saw it, by name.
+    pub discovered_by: Vec<Method>,
     /// Whether it answers.
     pub state: DeviceState,
     /// When it was first seen.

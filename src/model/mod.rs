@@ -5,6 +5,7 @@ pub mod device;
 pub mod event;
 pub mod finding;
 pub mod mac;
+pub mod names;
 pub mod options;
 pub mod report;
 pub mod secret;
@@ -23,7 +24,7 @@ pub use report::{Report, ScanInfo, ScanStatus};
 pub use secret::{Credential, Secret};
 pub use service::{AuthScheme, Protocol, Service, Transport};
 pub use stream::{
-    Audio, AudioCodec, ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, VideoCodec,
-    Way,
+    Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, SizeSource, Step, Stream, StreamError, StreamSource,
+    StreamStatus, Video, VideoCodec, Way,
 };
 pub use target::{HostTarget, ProbeTarget, TargetError, TargetSet, TargetSpec};

@@ -3,79 +3,51 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::names::names;
 use super::{Credential, TargetSet};
 
-/// A way of finding hosts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// ARP requests on the local links.
-    Arp,
-    /// WS-Discovery probes, multicast and unicast.
-    Onvif,
-    /// SSDP M-SEARCH.
-    Ssdp,
-    /// DNS-SD questions by multicast.
-    Mdns,
-    /// The makers' own discovery questions (SADP, DHIP, DVRIP, …).
-    Beacon,
-    /// ICMP echo.
-    Icmp,
-    /// TCP connects.
-    Tcp,
-}
-
-impl Method {
-    /// Every method, in the order of the report.
-    pub const ALL: [Method; 7] =
-        [Method::Arp, Method::Onvif, Method::Ssdp, Method::Mdns, Method::Beacon, Method::Icmp, Method::Tcp];
-
-    /// The name as it stands in the report and in `--methods`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Method::Arp => "arp",
-            Method::Onvif => "onvif",
-            Method::Ssdp => "ssdp",
-            Method::Mdns => "mdns",
-            Method::Beacon => "beacon",
-            Method::Icmp => "icmp",
-            Method::Tcp => "tcp",
-        }
-    }
-
-    /// The method of that name.
-    pub fn from_name(name: &str) -> Option<Method> {
-        Method::ALL.into_iter().find(|m| m.as_str() == name)
+names! {
+    /// A way of finding hosts.
+    pub enum Method {
+        /// ARP requests on the local links.
+        Arp = "arp",
+        /// WS-Discovery probes, multicast and unicast.
+        Onvif = "onvif",
+        /// SSDP M-SEARCH.
+        Ssdp = "ssdp",
+        /// DNS-SD questions by multicast.
+        Mdns = "mdns",
+        /// The makers' own discovery questions (SADP, DHIP, DVRIP, …).
+        Beacon = "beacon",
+        /// ICMP echo.
+        Icmp = "icmp",
+        /// TCP connects.
+        Tcp = "tcp",
     }
 }
 
-/// How far a stream is proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Verify {
-    /// Services are named; no stream is asked for.
-    None,
-    /// Streams are described; none is played.
-    Describe,
-    /// Streams are played until frames are measured.
-    Frames,
+names! {
+    /// How far a stream is proved.
+    pub enum Verify {
+        /// Services are named; no stream is asked for.
+        None = "none",
+        /// Streams are described; none is played.
+        Describe = "describe",
+        /// Streams are played until frames are measured.
+        Frames = "frames",
+    }
 }
 
-/// When `ffprobe` is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Ffprobe {
-    /// When our own analysis leaves codec or size unknown, and it is installed.
-    Auto,
-    /// For every stream.
-    Always,
-    /// Not at all.
-    Never,
+names! {
+    /// When `ffprobe` is asked.
+    pub enum Ffprobe {
+        /// When our own analysis leaves codec or size unknown, and it is installed.
+        Auto = "auto",
+        /// For every stream.
+        Always = "always",
+        /// Not at all.
+        Never = "never",
+    }
 }
 
 /// What is done with one host. Shared by `scan`, `probe` and whatever rescans.

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Device;
+use super::names::names;
+use super::{Device, Method};
 
 /// The schema's name, in every report.
 pub const SCHEMA: &str = "camscan/1";
@@ -43,16 +44,15 @@ pub struct ScanInfo {
     /// How many of them answered.
     pub hosts_up: u64,
     /// The methods that really ran.
-    pub methods: Vec<String>,
+    pub methods: Vec<Method>,
 }
 
-/// Whether the scan came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum ScanStatus {
-    /// It did.
-    Complete,
-    /// It was stopped; what was found is here.
-    Interrupted,
+names! {
+    /// Whether the scan came to its end.
+    pub enum ScanStatus {
+        /// It did.
+        Complete = "complete",
+        /// It was stopped; what was found is here.
+        Interrupted = "interrupted",
+    }
 }

@@ -3,133 +3,66 @@
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
+use super::names::names;
 
-/// A protocol a device speaks. The order is the order of services on one port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are the protocols' own")]
-pub enum Protocol {
-    Rtsp,
-    Rtsps,
-    Rtmp,
-    Rtmps,
-    Http,
-    Https,
-    Onvif,
-    Hls,
-    Dash,
-    Mjpeg,
-    Webrtc,
-    Srt,
-    Stun,
-    Turn,
-    Upnp,
-    Mdns,
-    Sadp,
-    Dhip,
-    Dvrip,
-    Ubnt,
-    Vivotek,
-    Hanwha,
-    Bosch,
-    Foscam,
-    Panasonic,
-    Sony,
-    Vstarcam,
-    /// A JPEG that is fetched, not streamed.
-    Snapshot,
-    /// Open, but nothing that we know was spoken.
-    Other,
-}
-
-impl Protocol {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Protocol::Rtsp => "rtsp",
-            Protocol::Rtsps => "rtsps",
-            Protocol::Rtmp => "rtmp",
-            Protocol::Rtmps => "rtmps",
-            Protocol::Http => "http",
-            Protocol::Https => "https",
-            Protocol::Onvif => "onvif",
-            Protocol::Hls => "hls",
-            Protocol::Dash => "dash",
-            Protocol::Mjpeg => "mjpeg",
-            Protocol::Webrtc => "webrtc",
-            Protocol::Srt => "srt",
-            Protocol::Stun => "stun",
-            Protocol::Turn => "turn",
-            Protocol::Upnp => "upnp",
-            Protocol::Mdns => "mdns",
-            Protocol::Sadp => "sadp",
-            Protocol::Dhip => "dhip",
-            Protocol::Dvrip => "dvrip",
-            Protocol::Ubnt => "ubnt",
-            Protocol::Vivotek => "vivotek",
-            Protocol::Hanwha => "hanwha",
-            Protocol::Bosch => "bosch",
-            Protocol::Foscam => "foscam",
-            Protocol::Panasonic => "panasonic",
-            Protocol::Sony => "sony",
-            Protocol::Vstarcam => "vstarcam",
-            Protocol::Snapshot => "snapshot",
-            Protocol::Other => "other",
-        }
+names! {
+    /// A protocol a device speaks. The order is the order of services on one port.
+    #[expect(missing_docs, reason = "the names are the protocols' own")]
+    pub enum Protocol {
+        Rtsp = "rtsp",
+        Rtsps = "rtsps",
+        Rtmp = "rtmp",
+        Rtmps = "rtmps",
+        Http = "http",
+        Https = "https",
+        Onvif = "onvif",
+        Hls = "hls",
+        Dash = "dash",
+        Mjpeg = "mjpeg",
+        Webrtc = "webrtc",
+        Srt = "srt",
+        Stun = "stun",
+        Turn = "turn",
+        Upnp = "upnp",
+        Mdns = "mdns",
+        Sadp = "sadp",
+        Dhip = "dhip",
+        Dvrip = "dvrip",
+        Ubnt = "ubnt",
+        Vivotek = "vivotek",
+        Hanwha = "hanwha",
+        Bosch = "bosch",
+        Foscam = "foscam",
+        Panasonic = "panasonic",
+        Sony = "sony",
+        Vstarcam = "vstarcam",
+        /// A JPEG that is fetched, not streamed.
+        Snapshot = "snapshot",
+        /// Open, but nothing that we know was spoken.
+        Other = "other",
     }
 }
 
-impl std::fmt::Display for Protocol {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+names! {
+    /// How the bytes travel.
+    #[expect(missing_docs, reason = "the names are the transports' own")]
+    pub enum Transport {
+        Tcp = "tcp",
+        Udp = "udp",
     }
 }
 
-/// How the bytes travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are the transports' own")]
-pub enum Transport {
-    Tcp,
-    Udp,
-}
-
-impl Transport {
-    /// `tcp` or `udp`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-        }
-    }
-}
-
-/// A scheme a device offers for logging in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum AuthScheme {
-    /// HTTP or RTSP Digest (RFC 7616).
-    Digest,
-    /// HTTP or RTSP Basic (RFC 7617).
-    Basic,
-    /// WS-Security UsernameToken (ONVIF Core §5.9).
-    Wsse,
-    /// A login was demanded in a way not named here, or without saying how.
-    Other,
-}
-
-impl AuthScheme {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AuthScheme::Digest => "digest",
-            AuthScheme::Basic => "basic",
-            AuthScheme::Wsse => "wsse",
-            AuthScheme::Other => "other",
-        }
+names! {
+    /// A scheme a device offers for logging in.
+    pub enum AuthScheme {
+        /// HTTP or RTSP Digest (RFC 7616).
+        Digest = "digest",
+        /// HTTP or RTSP Basic (RFC 7617).
+        Basic = "basic",
+        /// WS-Security UsernameToken (ONVIF Core §5.9).
+        Wsse = "wsse",
+        /// A login was demanded in a way not named here, or without saying how.
+        Other = "other",
     }
 }
 

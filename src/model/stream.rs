@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::names::names;
 use super::{Answer, Protocol, Transport};
 
 /// One stream of a device.
@@ -92,98 +93,50 @@ impl Stream {
     }
 }
 
-/// How far the proof of a stream got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum StreamStatus {
-    /// Frames arrived.
-    Streaming,
-    /// Parameters were read; frames were not asked for.
-    Described,
-    /// A login is demanded that was not given or was refused.
-    AuthRequired,
-    /// The device says there is no such stream.
-    NotFound,
-    /// The stream was accepted, but no frame came in time.
-    NoData,
-    /// Something else went wrong; see `error`.
-    Error,
-}
-
-impl StreamStatus {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StreamStatus::Streaming => "streaming",
-            StreamStatus::Described => "described",
-            StreamStatus::AuthRequired => "auth_required",
-            StreamStatus::NotFound => "not_found",
-            StreamStatus::NoData => "no_data",
-            StreamStatus::Error => "error",
-        }
+names! {
+    /// How far the proof of a stream got.
+    pub enum StreamStatus {
+        /// Frames arrived.
+        Streaming = "streaming",
+        /// Parameters were read; frames were not asked for.
+        Described = "described",
+        /// A login is demanded that was not given or was refused.
+        AuthRequired = "auth_required",
+        /// The device says there is no such stream.
+        NotFound = "not_found",
+        /// The stream was accepted, but no frame came in time.
+        NoData = "no_data",
+        /// Something else went wrong; see `error`.
+        Error = "error",
     }
 }
 
-/// A video codec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are the codecs' own")]
-pub enum VideoCodec {
-    H264,
-    H265,
-    Mjpeg,
-    Mpeg4,
-    Av1,
-    Vp8,
-    Vp9,
-}
-
-impl VideoCodec {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            VideoCodec::H264 => "h264",
-            VideoCodec::H265 => "h265",
-            VideoCodec::Mjpeg => "mjpeg",
-            VideoCodec::Mpeg4 => "mpeg4",
-            VideoCodec::Av1 => "av1",
-            VideoCodec::Vp8 => "vp8",
-            VideoCodec::Vp9 => "vp9",
-        }
+names! {
+    /// A video codec.
+    #[expect(missing_docs, reason = "the names are the codecs' own")]
+    pub enum VideoCodec {
+        H264 = "h264",
+        H265 = "h265",
+        Mjpeg = "mjpeg",
+        Mpeg4 = "mpeg4",
+        Av1 = "av1",
+        Vp8 = "vp8",
+        Vp9 = "vp9",
     }
 }
 
-/// An audio codec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are the codecs' own")]
-pub enum AudioCodec {
-    Aac,
-    Pcmu,
-    Pcma,
-    Pcm,
-    Opus,
-    G722,
-    G726,
-    Mp3,
-}
-
-impl AudioCodec {
-    /// The name as it stands in the report.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AudioCodec::Aac => "aac",
-            AudioCodec::Pcmu => "pcmu",
-            AudioCodec::Pcma => "pcma",
-            AudioCodec::Pcm => "pcm",
-            AudioCodec::Opus => "opus",
-            AudioCodec::G722 => "g722",
-            AudioCodec::G726 => "g726",
-            AudioCodec::Mp3 => "mp3",
-        }
+names! {
+    /// An audio codec.
+    #[expect(missing_docs, reason = "the names are the codecs' own")]
+    pub enum AudioCodec {
+        Aac = "aac",
+        Pcmu = "pcmu",
+        Pcma = "pcma",
+        Pcm = "pcm",
+        Opus = "opus",
+        G722 = "g722",
+        G726 = "g726",
+        Mp3 = "mp3",
     }
 }
 
@@ -212,9 +165,9 @@ pub struct Video {
     /// Declared frames per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fps: Option<f64>,
-    /// Where `fps` was read: `sps`, `sdp`, `onvif`, `manifest`, `metadata`.
+    /// Where `fps` was read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fps_source: Option<String>,
+    pub fps_source: Option<FpsSource>,
     /// Declared bit rate, kbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitrate_kbps: Option<u32>,
@@ -229,7 +182,41 @@ pub struct Video {
     pub keyframe_interval_s: Option<f64>,
     /// Where `width` and `height` were read when it was not the parameter sets or frames: a hint that may lie.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub size_source: Option<String>,
+    pub size_source: Option<SizeSource>,
+}
+
+names! {
+    /// Where a declared frame rate was read.
+    #[expect(missing_docs, reason = "the names are the sources' own")]
+    pub enum FpsSource {
+        /// The parameter sets of the codec.
+        Sps = "sps",
+        Sdp = "sdp",
+        Onvif = "onvif",
+        Manifest = "manifest",
+        Metadata = "metadata",
+        Ffprobe = "ffprobe",
+    }
+}
+
+names! {
+    /// Where a size was read that is neither the parameter sets' nor the frames'.
+    pub enum SizeSource {
+        /// The SDP attribute `x-dimensions`.
+        XDimensions = "x-dimensions",
+        /// The SDP attribute `framesize` (3GPP TS 26.234).
+        Framesize = "framesize",
+        /// The SDP attribute `cliprect`.
+        Cliprect = "cliprect",
+        /// The SDP attributes `Width` and `Height`.
+        Width = "width",
+        /// An ONVIF profile.
+        Onvif = "onvif",
+        /// An HLS playlist or DASH manifest.
+        Manifest = "manifest",
+        /// The metadata of RTMP or of an MP4 file.
+        Metadata = "metadata",
+    }
 }
 
 /// The sound of a stream.
@@ -256,18 +243,17 @@ pub struct Audio {
     pub measured_packets: Option<u64>,
 }
 
-/// Where something about a stream was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are the sources' own")]
-pub enum StreamSource {
-    Onvif,
-    Sdp,
-    Frames,
-    Ffprobe,
-    Manifest,
-    Metadata,
+names! {
+    /// Where something about a stream was read.
+    #[expect(missing_docs, reason = "the names are the sources' own")]
+    pub enum StreamSource {
+        Onvif = "onvif",
+        Sdp = "sdp",
+        Frames = "frames",
+        Ffprobe = "ffprobe",
+        Manifest = "manifest",
+        Metadata = "metadata",
+    }
 }
 
 /// One step on the way to a frame.
@@ -293,33 +279,19 @@ impl LadderStep {
     }
 }
 
-/// A way to play an RTSP stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// All tracks, interleaved in the RTSP connection.
-    Tcp,
-    /// All tracks, each over UDP.
-    Udp,
-    /// All tracks, each from its multicast group.
-    Multicast,
-    /// The picture without the other tracks, interleaved in the RTSP connection.
-    TcpOneTrack,
-    /// The picture without the other tracks, over UDP.
-    UdpOneTrack,
-}
-
-impl Way {
-    /// In words.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Way::Tcp => "by TCP",
-            Way::Udp => "by UDP",
-            Way::Multicast => "by multicast",
-            Way::TcpOneTrack => "by TCP, one track",
-            Way::UdpOneTrack => "by UDP, one track",
-        }
+names! {
+    /// A way to play an RTSP stream.
+    pub enum Way {
+        /// All tracks, interleaved in the RTSP connection.
+        Tcp = "tcp",
+        /// All tracks, each over UDP.
+        Udp = "udp",
+        /// All tracks, each from its multicast group.
+        Multicast = "multicast",
+        /// The picture without the other tracks, interleaved in the RTSP connection.
+        TcpOneTrack = "tcp_one_track",
+        /// The picture without the other tracks, over UDP.
+        UdpOneTrack = "udp_one_track",
     }
 }
 
@@ -328,68 +300,66 @@ fn to_the_microsecond<S: serde::Serializer>(ms: &f64, to: S) -> Result<S::Ok, S:
     to.serialize_f64((ms * 1000.0).round() / 1000.0)
 }
 
-/// The steps, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// The port accepted a connection.
-    Tcp,
-    /// TLS was established.
-    Tls,
-    /// RTSP was spoken.
-    Rtsp,
-    /// Another protocol was spoken (HTTP, RTMP, WebRTC).
-    Spoken,
-    /// The stream was described.
-    Described,
-    /// The media were set up.
-    Setup,
-    /// A media packet came.
-    Rtp,
-    /// A whole frame came.
-    Frame,
-    /// A key frame came.
-    Keyframe,
+names! {
+    /// The steps, in order.
+    pub enum Step {
+        /// The port accepted a connection.
+        Tcp = "tcp",
+        /// TLS was established.
+        Tls = "tls",
+        /// RTSP was spoken.
+        Rtsp = "rtsp",
+        /// Another protocol was spoken (HTTP, RTMP, WebRTC).
+        Spoken = "spoken",
+        /// The stream was described.
+        Described = "described",
+        /// The media were set up.
+        Setup = "setup",
+        /// A media packet came.
+        Rtp = "rtp",
+        /// A whole frame came.
+        Frame = "frame",
+        /// A key frame came.
+        Keyframe = "keyframe",
+    }
 }
 
-/// What kind of failure it was; each is repaired in its own way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// Nothing came in time.
-    Timeout,
-    /// The port refused the connection.
-    Refused,
-    /// No route to the host, or the host does not answer.
-    Unreachable,
-    /// The connection was reset or closed in the middle.
-    Closed,
-    /// TLS failed.
-    Tls,
-    /// What came was not the protocol expected.
-    Protocol,
-    /// What came was larger than the limit.
-    TooLarge,
-    /// A login is demanded.
-    AuthRequired,
-    /// The login given was refused.
-    AuthRefused,
-    /// The limit of refused logins was reached, or the device says it is locked.
-    Locked,
-    /// The device is busy (453, 503).
-    Busy,
-    /// There is no such path.
-    NotFound,
-    /// Redirected to another host, too often or nowhere.
-    Redirect,
-    /// The device answered with an error of its own.
-    Device,
-    /// This machine lacks something: descriptors, permission, a program.
-    Local,
-    /// The scan was interrupted.
-    Interrupted,
+names! {
+    /// What kind of failure it was; each is repaired in its own way.
+    pub enum ErrorKind {
+        /// Nothing came in time.
+        Timeout = "timeout",
+        /// The port refused the connection.
+        Refused = "refused",
+        /// No route to the host, or the host does not answer.
+        Unreachable = "unreachable",
+        /// The connection was reset or closed in the middle.
+        Closed = "closed",
+        /// TLS failed.
+        Tls = "tls",
+        /// What came was not the protocol expected.
+        Protocol = "protocol",
+        /// What came was larger than the limit.
+        TooLarge = "too_large",
+        /// A login is demanded.
+        AuthRequired = "auth_required",
+        /// The login given was refused.
+        AuthRefused = "auth_refused",
+        /// The limit of refused logins was reached, or the device says it is locked.
+        Locked = "locked",
+        /// The device is busy (453, 503).
+        Busy = "busy",
+        /// There is no such path.
+        NotFound = "not_found",
+        /// Redirected to another host, too often or nowhere.
+        Redirect = "redirect",
+        /// The device answered with an error of its own.
+        Device = "device",
+        /// This machine lacks something: descriptors, permission, a program.
+        Local = "local",
+        /// The scan was interrupted.
+        Interrupted = "interrupted",
+    }
 }
 
 /// Why a stream's proof stopped.

@@ -49,7 +49,7 @@ impl Report {
     /// Shows `of` every text.
     pub fn texts(&mut self, of: OfTexts<'_>) {
         let scan = &mut self.scan;
-        lines([&mut scan.camscan_version].into_iter().chain(&mut scan.targets).chain(&mut scan.methods), of);
+        lines([&mut scan.camscan_version].into_iter().chain(&mut scan.targets), of);
         self.warnings.iter_mut().for_each(|warning| of(TextKind::Lines, warning));
         self.devices.iter_mut().for_each(|device| device.texts(of));
     }
@@ -61,7 +61,6 @@ impl Device {
         let names = [&mut self.hostname, &mut self.name, &mut self.vendor, &mut self.model];
         let further = [&mut self.firmware, &mut self.serial];
         lines([&mut self.id].into_iter().chain(names.into_iter().chain(further).flatten()), of);
-        lines(&mut self.discovered_by, of);
         self.services.iter_mut().for_each(|service| service.texts(of));
         self.streams.iter_mut().for_each(|stream| stream.texts(of));
         self.evidence.iter_mut().for_each(|evidence| evidence.texts(of));
@@ -85,8 +84,6 @@ impl Stream {
         lines(&mut self.warnings, of);
         if let Some(video) = &mut self.video {
             lines([&mut video.profile, &mut video.level].into_iter().flatten(), of);
-            let ours = [&mut video.fps_source, &mut video.size_source];
-            ours.into_iter().flatten().for_each(|text| of(TextKind::Own, text));
         }
         if let Some(error) = &mut self.error {
             of(TextKind::Line, &mut error.message);

@@ -313,8 +313,8 @@ fn note(stream: &mut Stream, seen: Seen, took: Duration) {
     stream.warnings.extend(contradictions(&declared, &told, fps));
     let is_told = told.width.is_some();
     let (rate, rate_source) = match declared.fps.is_some() {
-        true => (declared.fps, declared.fps_source.clone()),
-        false => (told.fps, told.fps_source.clone()),
+        true => (declared.fps, declared.fps_source),
+        false => (told.fps, told.fps_source),
     };
     stream.video = Some(Video {
         codec: told.codec.or(declared.codec),

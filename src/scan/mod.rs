@@ -107,7 +107,7 @@ impl Scan {
                 targets: scan.plan.targets.written.iter().map(|t| redactor.redact(t).into_owned()).collect(),
                 addresses: scan.plan.targets.len(),
                 hosts_up: registry.hosts_up(),
-                methods: ran.iter().map(|m| m.as_str().to_owned()).collect(),
+                methods: ran.clone(),
             },
             devices,
             warnings,

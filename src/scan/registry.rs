@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::identify;
 use crate::model::{
-    Device, DeviceState, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, Protocol,
-    ScanEvent, Service, StageError, Stream, StreamStatus, Transport,
+    Device, DeviceState, Evidence, EvidenceSource, Fact, Finding, FindingKind, Kind, LoginAttempts, MacAddr, Method,
+    Protocol, ScanEvent, Service, StageError, Stream, StreamStatus, Transport,
 };
 
 /// The most a single address can make us keep of each list; more is an attack or a mistake.
@@ -37,7 +37,7 @@ struct Host {
     mac_is_of_link: bool,
     endpoint: Option<String>,
     further: BTreeSet<IpAddr>,
-    methods: BTreeSet<&'static str>,
+    methods: BTreeSet<Method>,
     services: Vec<Service>,
     streams: Vec<Stream>,
     evidence: Vec<Evidence>,
@@ -72,7 +72,7 @@ impl Registry {
                 if host.methods.is_empty() {
                     events.push(ScanEvent::HostUp { ip, method });
                 }
-                host.methods.insert(method.as_str());
+                host.methods.insert(method);
             }
             // What the link shows is not replaced by what a device states.
             FindingKind::StatedMac(_) if host.mac_is_of_link => {}
@@ -192,11 +192,11 @@ impl Registry {
         let mut streams: Vec<Stream> = Vec::new();
         let mut errors: Vec<StageError> = Vec::new();
         let mut addresses: BTreeSet<IpAddr> = BTreeSet::new();
-        let mut methods: BTreeSet<String> = BTreeSet::new();
+        let mut methods: BTreeSet<Method> = BTreeSet::new();
         for (at, host) in &hosts {
             addresses.insert(*at);
             addresses.extend(host.further.iter().copied());
-            methods.extend(host.methods.iter().map(|m| (*m).to_owned()));
+            methods.extend(&host.methods);
             evidence.extend(host.evidence.iter().cloned());
             errors.extend(host.errors.iter().cloned());
             // The services and streams of a second address are the same ones again.
@@ -231,7 +231,7 @@ impl Registry {
             model: word(Fact::Model),
             firmware: word(Fact::Firmware),
             serial: word(Fact::Serial),
-            discovered_by: methods.into_iter().collect(),
+            discovered_by: by_name(methods),
             state: DeviceState::Online,
             first_seen: hosts.iter().map(|(_, h)| h.first_seen).min()?,
             last_seen: hosts.iter().map(|(_, h)| h.last_seen).max()?,
@@ -337,6 +337,13 @@ fn is_reported(device: &Device) -> bool {
         || (is_unknown && device.services.iter().any(is_rtsp))
 }
 
+/// As a report lists them.
+fn by_name(methods: BTreeSet<Method>) -> Vec<Method> {
+    let mut methods: Vec<Method> = methods.into_iter().collect();
+    methods.sort_unstable_by_key(|method| method.as_str());
+    methods
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,7 +383,7 @@ mod tests {
         }
         let devices = r.devices(true);
         assert_eq!(devices.len(), 1);
-        assert_eq!(devices[0].discovered_by, ["arp", "onvif", "ssdp"]);
+        assert_eq!(devices[0].discovered_by, [Method::Arp, Method::Onvif, Method::Ssdp]);
         assert_eq!((devices[0].first_seen, devices[0].last_seen), (at(0), at(5)));
     }
 

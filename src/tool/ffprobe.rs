@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::model::{Audio, AudioCodec, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, FpsSource, Video, VideoCodec};
 use crate::tool::process::{self, PipeError};
 
 /// How long it may take; a healthy one needs a fraction of it.
@@ -76,7 +76,7 @@ pub fn parse(answer: &[u8]) -> Result<(Option<Video>, Option<Audio>), FfprobeErr
         width: s.width.filter(|&n| n > 0),
         height: s.height.filter(|&n| n > 0),
         fps: s.avg_frame_rate.as_deref().and_then(ratio),
-        fps_source: s.avg_frame_rate.as_deref().and_then(ratio).map(|_| "ffprobe".to_owned()),
+        fps_source: s.avg_frame_rate.as_deref().and_then(ratio).map(|_| FpsSource::Ffprobe),
         ..Video::default()
     });
     let audio = of("audio").map(|s| Audio {

@@ -2,7 +2,7 @@
 
 use camscan::identify::{Decision, vendor};
 use camscan::media::jpeg;
-use camscan::model::{AuthScheme, Fact, Kind, VideoCodec};
+use camscan::model::{AuthScheme, Fact, FpsSource, Kind, SizeSource, VideoCodec};
 use camscan::protocol::hls::wire::Playlist;
 use camscan::protocol::http::page;
 use camscan::protocol::onvif::soap::{Answer, Fault};
@@ -316,12 +316,16 @@ impl Judge<'_> {
         }
         let Some(media) = self.seen.session.as_ref().and_then(|s| s.video()).cloned() else { return false };
         let video = media.video.clone().unwrap_or_default();
-        let of_sps = |source: &Option<String>| source.as_deref() == Some("sps");
+        let of_sps = |source: Option<FpsSource>| source == Some(FpsSource::Sps);
         match key {
             "codec" => self.same("codec", video.codec.map(VideoCodec::as_str), text(value).and_then(codec)),
             "resolution" => self.same("resolution", video.width.zip(video.height), size(value)),
             "resolution_source" => {
-                self.same("size source", video.size_source.as_deref(), text(value).filter(|s| *s != "SPS"));
+                self.same(
+                    "size source",
+                    video.size_source.map(SizeSource::as_str),
+                    text(value).filter(|s| *s != "SPS"),
+                );
             }
             "profile" | "level" if self.want.get("profile_from_profile_level_id").is_some() => {}
             "profile" if video.codec == Some(VideoCodec::H264) => {
@@ -334,7 +338,7 @@ impl Judge<'_> {
                 let stated = video.profile.zip(video.level).map(|(p, l)| format!("{p} {l}"));
                 self.same("stated profile", stated.as_deref(), text(value));
             }
-            "fps_sps" => self.same("fps", video.fps.filter(|_| of_sps(&video.fps_source)), value.as_f64()),
+            "fps_sps" => self.same("fps", video.fps.filter(|_| of_sps(video.fps_source)), value.as_f64()),
             "framerate_attr" => self.same("framerate", media.hints.framerate, value.as_f64()),
             "audio" => {
                 let sound = self.seen.session.as_ref().is_some_and(|s| s.audio().is_some());
@@ -404,7 +408,7 @@ impl Judge<'_> {
             if let Some(sps) = stated["sps"].as_object() {
                 self.same("profile", video.profile.as_deref(), text(&sps["profile"]));
                 self.level(video.level.as_deref(), &sps["level"]);
-                let fps = video.fps.filter(|_| video.fps_source.as_deref() == Some("sps"));
+                let fps = video.fps.filter(|_| video.fps_source == Some(FpsSource::Sps));
                 let wanted = sps.get("fps").and_then(Value::as_f64);
                 self.same("fps", fps.map(|f| (f * 1000.0).round() / 1000.0), wanted);
             }

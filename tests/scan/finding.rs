@@ -70,7 +70,7 @@ async fn a_host_found_by_several_methods_is_one_device() {
     announce(&net, "192.0.2.10");
     let outcome = scan(&net, every_method()).await;
     assert_eq!(outcome.report.devices.len(), 1);
-    assert_eq!(outcome.device("192.0.2.10").discovered_by, ["arp", "onvif", "ssdp"]);
+    assert_eq!(outcome.device("192.0.2.10").discovered_by, [Method::Arp, Method::Onvif, Method::Ssdp]);
     assert_eq!(net.asked_of("192.0.2.10").iter().filter(|a| a.method() == "PLAY").count(), 1);
 }
 

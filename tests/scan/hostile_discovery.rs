@@ -98,7 +98,7 @@ async fn services_announced_at_ports_of_printers_are_not_asked() {
     })
     .await;
     nothing_astray(&net.unwrap(), &outcome, &[EVIL]);
-    assert!(outcome.device(EVIL).discovered_by.contains(&"mdns".to_owned()));
+    assert!(outcome.device(EVIL).discovered_by.contains(&Method::Mdns));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn one_sender_does_not_speak_for_other_addresses() {
     let evil = outcome.device(EVIL);
     assert!(!evil.services.iter().any(|s| s.port == 8554), "{:?}", evil.services);
     for ip in CAMERAS {
-        assert!(!outcome.device(ip).discovered_by.contains(&"mdns".to_owned()));
+        assert!(!outcome.device(ip).discovered_by.contains(&Method::Mdns));
     }
 }
 
@@ -444,7 +444,7 @@ async fn a_mapped_ipv4_address_is_that_ipv4_address() {
     nothing_astray(&net, &outcome, &[]);
     let found: Vec<String> = outcome.report.devices.iter().map(|d| d.ip.to_string()).collect();
     assert_eq!(found, CAMERAS);
-    assert!(outcome.device("192.0.2.10").discovered_by.contains(&"onvif".to_owned()));
+    assert!(outcome.device("192.0.2.10").discovered_by.contains(&Method::Onvif));
 }
 
 #[tokio::test(start_paused = true)]

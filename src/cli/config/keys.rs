@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
+use crate::model::names::names;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, Verify};
 
@@ -82,39 +83,26 @@ pub fn find(name: &str) -> Option<&'static dyn Setting> {
     ALL.iter().copied().find(|key| key.name() == name)
 }
 
-/// When colours are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
+names! {
+    /// When colours are used.
+    pub enum Color {
+        /// On a terminal, unless NO_COLOR is set.
+        Auto = "auto",
+        /// Always.
+        Always = "always",
+        /// Never.
+        Never = "never",
+    }
 }
 
-/// What log lines look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// The names of [`Verify`].
-pub const VERIFY: [(&str, Verify); 3] =
-    [("none", Verify::None), ("describe", Verify::Describe), ("frames", Verify::Frames)];
-/// The names of [`Ffprobe`].
-pub const FFPROBE: [(&str, Ffprobe); 3] =
-    [("auto", Ffprobe::Auto), ("always", Ffprobe::Always), ("never", Ffprobe::Never)];
-/// The names of [`Color`].
-pub const COLOR: [(&str, Color); 3] = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
-/// The names of [`LogFormat`].
-pub const LOG_FORMAT: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-
-fn method(name: &str) -> Result<Method, Problem> {
-    one_of(name, "method of discovery", &Method::ALL.map(|m| (m.as_str(), m)))
+names! {
+    /// What log lines look like.
+    pub enum LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
 }
 
 fn format(name: &str) -> Result<Option<Format>, Problem> {
@@ -141,7 +129,7 @@ keys! {
     /// Scan subnets found by itself however large they are.
     LARGE_SUBNETS: bool = "large_subnets", One, "false", switch;
     /// How hosts are found.
-    METHODS: Method = "methods", List, "arp,onvif,ssdp,mdns,beacon,icmp,tcp", method;
+    METHODS: Method = "methods", List, "arp,onvif,ssdp,mdns,beacon,icmp,tcp", |t| one_of(t, "method of discovery");
     /// How long multicast questions are repeated.
     DISCOVERY_TIME: Duration = "discovery_time", One, "3s", duration;
     /// Ask DNS for names.
@@ -152,9 +140,9 @@ keys! {
     /// TCP ports looked at.
     PORTS: Vec<u16> = "ports", List, "wide", ports;
     /// How far streams are proved.
-    VERIFY_STREAMS: Verify = "verify", One, "frames", |t| one_of(t, "way to verify streams", &VERIFY);
+    VERIFY_STREAMS: Verify = "verify", One, "frames", |t| one_of(t, "way to verify streams");
     /// When ffprobe is asked.
-    USE_FFPROBE: Ffprobe = "ffprobe", One, "auto", |t| one_of(t, "time to ask ffprobe", &FFPROBE);
+    USE_FFPROBE: Ffprobe = "ffprobe", One, "auto", |t| one_of(t, "time to ask ffprobe");
     /// Where snapshots go.
     SNAPSHOTS: Option<PathBuf> = "snapshots", One, "none", |t| optional(t, path);
     /// Further signature files.
@@ -203,7 +191,7 @@ keys! {
     /// Whether the table of a probe says why.
     EXPLAIN: bool = "explain", One, "false", switch;
     /// What makes the exit code 3.
-    FAIL_ON: FailOn = "fail_on", List, "", FailOn::from_name;
+    FAIL_ON: FailOn = "fail_on", List, "", |t| one_of(t, "condition to fail on");
     /// The earlier report compared with.
     BASELINE: Option<PathBuf> = "baseline", One, "none", |t| optional(t, path);
 
@@ -212,9 +200,9 @@ keys! {
     /// Tell errors only.
     QUIET: bool = "quiet", One, "false", switch;
     /// When colours are used.
-    USE_COLOR: Color = "color", One, "auto", |t| one_of(t, "time for colours", &COLOR);
+    USE_COLOR: Color = "color", One, "auto", |t| one_of(t, "time for colours");
     /// Show progress.
     PROGRESS: bool = "progress", One, "true", switch;
     /// What log lines look like.
-    LOG: LogFormat = "log_format", One, "text", |t| one_of(t, "form of log lines", &LOG_FORMAT);
+    LOG: LogFormat = "log_format", One, "text", |t| one_of(t, "form of log lines");
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::names::Named;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::text::clean;
 
@@ -112,9 +113,9 @@ pub fn path(text: &str) -> Result<PathBuf, Problem> {
 ///
 /// # Errors
 /// When it is none of them; says the nearest.
-pub fn one_of<T: Copy>(text: &str, what: &str, names: &[(&'static str, T)]) -> Result<T, Problem> {
-    let all = || names.iter().map(|(name, _)| *name);
-    names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value).ok_or_else(|| {
+pub fn one_of<T: Named>(text: &str, what: &str) -> Result<T, Problem> {
+    let all = || T::TABLE.iter().map(|(name, _)| *name);
+    T::TABLE.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value).ok_or_else(|| {
         Problem::new(format!("`{}` is no {what}", clean(text)))
             .did_you_mean(text, all())
             .hint(format!("known are {}", all().collect::<Vec<_>>().join(", ")))
@@ -184,6 +185,7 @@ fn port_set(name: &str) -> Option<Vec<u16>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Verify;
     use proptest::prelude::*;
 
     fn said<T: std::fmt::Debug>(read: impl Fn(&str) -> Result<T, Problem>, texts: &[&str]) -> String {
@@ -229,9 +231,9 @@ mod tests {
             `+80` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
             `80-` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
         "#);
-        insta::assert_snapshot!(said(|t| one_of(t, "level", &[("none", 0), ("frames", 1)]), &["frame", "x"]), @r#"
-            `frame` is no level / did you mean `frames`? / known are none, frames
-            `x` is no level / known are none, frames
+        insta::assert_snapshot!(said(|t| one_of::<Verify>(t, "level"), &["frame", "x"]), @r#"
+            `frame` is no level / did you mean `frames`? / known are none, describe, frames
+            `x` is no level / known are none, describe, frames
         "#);
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::markup::Markup;
 use crate::export::words::{self, Standing, Tone};
-use crate::export::{Assets, name_of, row};
+use crate::export::{Assets, row};
 use crate::model::stream::url_host;
 use crate::model::{AuthScheme, Device, Protocol, Service, Stream, Video};
 
@@ -138,7 +138,7 @@ fn details(page: &mut Markup, device: &Device) {
         header(page, "Evidence", &["Fact", "Value", "Source", "Weight", "Read"]);
         for e in &device.evidence {
             page.raw("<tr>").element("td", "", e.fact.as_str()).element("td", "", &e.value);
-            page.element("td", "", name_of(&e.source).replace('_', " "));
+            page.element("td", "", e.source.as_str().replace('_', " "));
             page.element("td", "number", format_args!("{:.2}", e.weight));
             page.element("td", "", e.detail.as_deref().unwrap_or_default()).raw("</tr>\n");
         }
@@ -147,7 +147,7 @@ fn details(page: &mut Markup, device: &Device) {
     if !device.errors.is_empty() {
         page.raw("<h3>What went wrong</h3>\n<ul class=\"errors\">\n");
         for e in &device.errors {
-            let kind = name_of(&e.kind).replace('_', " ");
+            let kind = e.kind.as_str().replace('_', " ");
             page.element("li", "", format_args!("{}: {kind}: {}", e.stage, e.message));
         }
         page.raw("</ul>\n");
@@ -173,7 +173,7 @@ fn about(page: &mut Markup, device: &Device) {
         ("MAC", device.mac.map(|m| m.to_string())),
         ("Host name", device.hostname.clone()),
         ("Addresses", Some(addresses.join(", "))),
-        ("Seen by", Some(device.discovered_by.join(", "))),
+        ("Seen by", Some(words::methods(&device.discovered_by))),
         ("Logins", logins),
         ("First seen", Some(device.first_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),
         ("Last seen", Some(device.last_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),
@@ -205,8 +205,8 @@ fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
         for step in &stream.ladder {
             let (class, said) = if step.ok { ("good", "") } else { ("bad", " failed") };
             page.open("li", &[("class", class)]);
-            let way = step.way.map(|way| format!(" ({})", way.as_str())).unwrap_or_default();
-            page.text(format_args!("{}{way}{said} {:.1} ms", name_of(&step.step), step.ms)).raw("</li>");
+            let way = step.way.map(|way| format!(" ({})", words::way(way))).unwrap_or_default();
+            page.text(format_args!("{}{way}{said} {:.1} ms", step.step, step.ms)).raw("</li>");
         }
         page.raw("</ol>\n");
     }

@@ -147,7 +147,7 @@ fn table(page: &mut Markup, report: &Report, assets: Option<Assets<'_>>) {
 fn footer(page: &mut Markup, report: &Report) {
     page.raw("<footer><p>").text(format_args!("camscan {}", report.scan.camscan_version));
     if !report.scan.methods.is_empty() {
-        page.raw(" · found by ").text(report.scan.methods.join(", "));
+        page.raw(" · found by ").text(words::methods(&report.scan.methods));
     }
     page.raw("</p></footer>\n");
 }

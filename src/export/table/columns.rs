@@ -87,7 +87,7 @@ impl Column {
             C::Status => {
                 let (words, tone) = match (stream, Standing::of(device)) {
                     (Some(stream), standing) if standing != Standing::Offline => words::status(stream),
-                    (_, Standing::NoPicture) => ("no stream", Tone::Bad),
+                    (_, Standing::NoFrames) => ("no stream", Tone::Bad),
                     (_, standing) => standing.words(),
                 };
                 (format!("{} {words}", tone.sign()), tone)

@@ -3,7 +3,6 @@
 use super::TableOptions;
 use super::columns::{Column, GAP, Layout};
 use super::paint::{Paint, width, wrap};
-use crate::export::name_of;
 use crate::export::row::Row;
 use crate::export::words::{self, Tone};
 use crate::model::{Answer, Device, Header, LadderStep, Service, Stream};
@@ -34,7 +33,7 @@ pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
     details.add("audio", Tone::Plain, &stream.audio.as_ref().map(words::audio_in_full).unwrap_or_default());
     details.add("proof", Tone::Quiet, &ladder(stream));
     if let Some(error) = &stream.error {
-        details.add("error", Tone::Bad, &format!("{}: {}", name_of(&error.kind), error.message));
+        details.add("error", Tone::Bad, &format!("{}: {}", error.kind, error.message));
     }
     for warning in &stream.warnings {
         details.add("warning", Tone::Attention, warning);
@@ -51,8 +50,8 @@ pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
 
 fn ladder(stream: &Stream) -> String {
     let step = |s: &LadderStep| {
-        let way = s.way.map(|way| format!(" ({})", way.as_str())).unwrap_or_default();
-        format!("{}{}{way} {:.1} ms", if s.ok { "" } else { "✗ " }, name_of(&s.step), s.ms)
+        let way = s.way.map(|way| format!(" ({})", words::way(way))).unwrap_or_default();
+        format!("{}{}{way} {:.1} ms", if s.ok { "" } else { "✗ " }, s.step, s.ms)
     };
     stream.ladder.iter().map(step).collect::<Vec<_>>().join(" → ")
 }
@@ -80,7 +79,7 @@ fn of_device(device: &Device, details: &mut Details) {
         details.answers(&service.answers);
     }
     let evidence = device.evidence.iter().map(|e| {
-        let source = format!("{} {:.2}", name_of(&e.source), e.weight);
+        let source = format!("{} {:.2}", e.source, e.weight);
         vec![e.fact.as_str().to_owned(), e.value.clone(), source, e.detail.clone().unwrap_or_default()]
     });
     details.table("evidence", &evidence.collect::<Vec<_>>());
@@ -88,7 +87,7 @@ fn of_device(device: &Device, details: &mut Details) {
         details.add("logins", Tone::Plain, &logins.to_string());
     }
     for error in &device.errors {
-        details.add("error", Tone::Bad, &format!("{}: {}: {}", error.stage, name_of(&error.kind), error.message));
+        details.add("error", Tone::Bad, &format!("{}: {}: {}", error.stage, error.kind, error.message));
     }
 }
 
@@ -100,7 +99,7 @@ fn about(device: &Device) -> String {
         ("MAC", device.mac.map(|m| m.to_string())),
         ("host name", device.hostname.clone()),
         ("also at", Some(others.join(", ")).filter(|o| !o.is_empty())),
-        ("seen by", Some(device.discovered_by.join(", ")).filter(|d| !d.is_empty())),
+        ("seen by", Some(words::methods(&device.discovered_by)).filter(|d| !d.is_empty())),
     ]
     .into_iter()
     .filter_map(|(name, value)| value.map(|v| format!("{name} {v}")))

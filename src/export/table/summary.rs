@@ -66,7 +66,7 @@ fn hint(report: &Report) -> Option<String> {
     }
     let needed = words::count(report, Standing::LoginNeeded);
     let refused = words::count(report, Standing::LoginRefused);
-    let silent = words::count(report, Standing::NoPicture);
+    let silent = words::count(report, Standing::NoFrames);
     if needed > 0 {
         let who = plural(needed as u64, "device needs a login", "devices need a login");
         Some(format!("{who}: camscan scan {} --credential USER:PASS", targets(report)))
@@ -77,7 +77,7 @@ fn hint(report: &Report) -> Option<String> {
         ))
     } else if silent > 0 && report.devices.len() == silent {
         let first = report.devices.first().map(|d| d.ip.to_string()).unwrap_or_default();
-        Some(format!("no stream delivered a picture; look closer at one: camscan probe {first}"))
+        Some(format!("no stream delivered frames; examine one in depth: camscan probe {first}"))
     } else {
         None
     }

@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::media::{ByteRange, describe, frame_rate, plausible_size};
-use crate::model::{Audio, Video};
+use crate::model::{Audio, FpsSource, SizeSource, Video};
 use crate::wire::xml::{self, Element};
 
 /// Representations taken of one manifest at most.
@@ -104,9 +104,9 @@ fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> R
         video: (!is_audio).then(|| Video {
             width,
             height,
-            size_source: width.map(|_| "manifest".to_owned()),
+            size_source: width.map(|_| SizeSource::Manifest),
             fps,
-            fps_source: fps.map(|_| "manifest".to_owned()),
+            fps_source: fps.map(|_| FpsSource::Manifest),
             bitrate_kbps: kbps,
             ..video.unwrap_or_default()
         }),

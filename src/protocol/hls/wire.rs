@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use m3u8_rs::KeyMethod;
 
 use crate::media::{ByteRange, describe, plausible_size};
-use crate::model::{Audio, Video};
+use crate::model::{Audio, FpsSource, SizeSource, Video};
 
 /// Bytes read of one playlist at most.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -129,9 +129,9 @@ fn variant(attributes: &str, uri: &str) -> Variant {
     let video = (!is_sound).then(|| Video {
         width,
         height,
-        size_source: width.map(|_| "manifest".to_owned()),
+        size_source: width.map(|_| SizeSource::Manifest),
         fps,
-        fps_source: fps.map(|_| "manifest".to_owned()),
+        fps_source: fps.map(|_| FpsSource::Manifest),
         bitrate_kbps: u32::try_from(kbps).ok().filter(|&k| k > 0),
         ..video.unwrap_or_default()
     });

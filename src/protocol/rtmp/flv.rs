@@ -4,7 +4,7 @@
 use super::amf::Value;
 use crate::media::aac::AudioConfig;
 use crate::media::{describe, h264, h265, plausible_size};
-use crate::model::{Audio, AudioCodec, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, FpsSource, SizeSource, Video, VideoCodec};
 
 /// What a video message holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,9 +117,9 @@ pub fn metadata(values: &[Value]) -> Option<(Video, Audio)> {
         codec: data.get("videocodecid").and_then(video_codec),
         width,
         height,
-        size_source: width.map(|_| "metadata".to_owned()),
+        size_source: width.map(|_| SizeSource::Metadata),
         fps,
-        fps_source: fps.map(|_| "metadata".to_owned()),
+        fps_source: fps.map(|_| FpsSource::Metadata),
         bitrate_kbps: whole("videodatarate").filter(|&k| k > 0),
         ..Video::default()
     };

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::soap::escape;
 use crate::identify::vendor;
-use crate::model::{Audio, AudioCodec, MacAddr, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, FpsSource, MacAddr, SizeSource, Video, VideoCodec};
 use crate::text;
 use crate::wire::xml::Element;
 
@@ -316,9 +316,9 @@ fn video(encoder: &Element) -> Video {
         profile: profile.or_else(|| encoder.attribute("Profile")).and_then(text::clean_some),
         width,
         height,
-        size_source: width.map(|_| "onvif".to_owned()),
+        size_source: width.map(|_| SizeSource::Onvif),
         fps,
-        fps_source: fps.map(|_| "onvif".to_owned()),
+        fps_source: fps.map(|_| FpsSource::Onvif),
         bitrate_kbps: bitrate,
         ..Video::default()
     }

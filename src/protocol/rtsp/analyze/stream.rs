@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Asked, Look};
 use crate::model::{
-    Audio, AudioCodec, ErrorKind, LadderStep, Protocol, Stream, StreamError, StreamSource, StreamStatus, Video,
+    Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, Protocol, SizeSource, Stream, StreamError, StreamSource,
+    StreamStatus, Video,
 };
 use crate::probe::HostContext;
 use crate::protocol::rtsp::client::describe::Described;
@@ -93,12 +94,12 @@ fn merge_declared(mut seen: Video, declared: Option<Video>, warnings: &mut Vec<S
     }
     if sizes.0.is_none() {
         (seen.width, seen.height) = (declared.width, declared.height);
-        seen.size_source = sizes.1.map(|_| "onvif".to_owned());
+        seen.size_source = sizes.1.map(|_| SizeSource::Onvif);
     }
     seen.codec = seen.codec.or(declared.codec);
     seen.profile = seen.profile.or(declared.profile);
     if seen.fps.is_none() {
-        (seen.fps, seen.fps_source) = (declared.fps, declared.fps.map(|_| "onvif".to_owned()));
+        (seen.fps, seen.fps_source) = (declared.fps, declared.fps.map(|_| FpsSource::Onvif));
     }
     seen.bitrate_kbps = seen.bitrate_kbps.or(declared.bitrate_kbps);
     seen

@@ -178,7 +178,7 @@ fn measuring_stops_when_two_key_frames_or_the_time_are_seen() {
 fn h265_in_band() {
     let meter = measure(&media("H265", "a=x-dimensions:1280,720"), &Sender::send(&h265_frames(), 15.0));
     let video = meter.video().unwrap();
-    assert_eq!((video.width, video.height, video.size_source.as_deref()), (Some(1920), Some(1080), None));
+    assert_eq!((video.width, video.height, video.size_source), (Some(1920), Some(1080), None));
     assert_eq!((video.profile.as_deref(), video.level.as_deref()), (Some("Main"), Some("4.0")));
     assert_eq!((video.measured_fps, video.keyframe_interval_s), (Some(15.0), Some(1.0)));
     assert_eq!(meter.warnings(), ["declared 1280x720, the stream is 1920x1080"]);

@@ -2,6 +2,7 @@
 
 use super::Direction;
 use super::codec::Fmtp;
+use crate::model::SizeSource;
 
 /// The values of an attribute, blanks around them left out.
 pub(super) fn values<'a>(attributes: &'a [sdp_types::Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -56,20 +57,20 @@ pub(super) fn framerate(attributes: &[sdp_types::Attribute]) -> Option<f64> {
 
 /// The sizes attributes give: `x-dimensions:1280,720`, `framesize:96 1280-720`, `cliprect:top,left,bottom,right`,
 /// `Width:integer;1280` with `Height`.
-pub(super) fn sizes(attributes: &[sdp_types::Attribute]) -> Vec<(&'static str, u32, u32)> {
+pub(super) fn sizes(attributes: &[sdp_types::Attribute]) -> Vec<(SizeSource, u32, u32)> {
     let first = |name| value(attributes, name).map(numbers).unwrap_or_default();
     let mut found = Vec::new();
     if let [width, height, ..] = *first("x-dimensions") {
-        found.push(("x-dimensions", width, height));
+        found.push((SizeSource::XDimensions, width, height));
     }
     if let [_, width, height] = *first("framesize") {
-        found.push(("framesize", width, height));
+        found.push((SizeSource::Framesize, width, height));
     }
     if let [top, left, bottom, right] = *first("cliprect") {
-        found.push(("cliprect", right.saturating_sub(left), bottom.saturating_sub(top)));
+        found.push((SizeSource::Cliprect, right.saturating_sub(left), bottom.saturating_sub(top)));
     }
     if let ([width], [height]) = (first("width").as_slice(), first("height").as_slice()) {
-        found.push(("width", *width, *height));
+        found.push((SizeSource::Width, *width, *height));
     }
     found.retain(|&(_, w, h)| crate::media::plausible_size(w, h));
     found

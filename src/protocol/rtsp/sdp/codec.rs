@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::media::{aac, describe, h264, h265, mpeg4, nal};
-use crate::model::{Audio, AudioCodec, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, FpsSource, Video, VideoCodec};
 
 /// The longest parameter decoded, in characters; parameter sets take a few hundred.
 const MAX_PARAMETER: usize = 64 * 1024;
@@ -201,7 +201,7 @@ fn of_vps(vps: &h265::Vps) -> Video {
         profile: vps.profile_tier_level.profile().map(str::to_owned),
         level: vps.profile_tier_level.level(),
         fps,
-        fps_source: fps.map(|_| "sps".to_owned()),
+        fps_source: fps.map(|_| FpsSource::Sps),
         ..Video::default()
     }
 }
@@ -221,7 +221,7 @@ fn of_mpeg4(config: &mpeg4::Config) -> Video {
         height,
         sample_aspect_ratio: config.sample_aspect_ratio.filter(|(w, h)| w != h),
         fps,
-        fps_source: fps.map(|_| "sps".to_owned()),
+        fps_source: fps.map(|_| FpsSource::Sps),
         ..Video::default()
     }
 }

@@ -8,7 +8,7 @@ pub mod codec;
 mod format;
 pub mod lines;
 
-use crate::model::{Audio, Video, VideoCodec};
+use crate::model::{Audio, FpsSource, SizeSource, Video, VideoCodec};
 use crate::text::{clean_some, clean_to};
 use attributes::{direction, fmtp, framerate, multicast, sizes, value};
 use codec::Fmtp;
@@ -62,7 +62,7 @@ pub struct Hints {
     /// `a=framerate` or `a=x-framerate`, frames per second.
     pub framerate: Option<f64>,
     /// Sizes in pixels, by the attribute that gives them.
-    pub sizes: Vec<(&'static str, u32, u32)>,
+    pub sizes: Vec<(SizeSource, u32, u32)>,
     /// `b=AS`, kbit/s: a ceiling, never a bit rate.
     pub bandwidth_kbps: Option<u64>,
 }
@@ -273,7 +273,7 @@ impl Hints {
         match (video.fps, self.framerate) {
             (None, Some(stated)) => {
                 video.fps = Some(stated);
-                video.fps_source = Some("sdp".to_owned());
+                video.fps_source = Some(FpsSource::Sdp);
             }
             (Some(fps), Some(stated)) if (fps - stated).abs() > 0.02 * fps => {
                 warnings.push(format!("the SDP says {} fps, the parameter sets {}", rounded(stated), rounded(fps)));
@@ -284,7 +284,7 @@ impl Hints {
         let Some(known) = video.width.zip(video.height) else {
             if self.sizes.iter().all(|&(_, w, h)| (w, h) == (width, height)) {
                 (video.width, video.height) = (Some(width), Some(height));
-                video.size_source = Some(source.to_owned());
+                video.size_source = Some(source);
             } else {
                 let sizes: Vec<String> = self.sizes.iter().map(|(name, w, h)| format!("{name} {w}x{h}")).collect();
                 warnings.push(format!("the SDP contradicts itself about the size: {}", sizes.join(", ")));

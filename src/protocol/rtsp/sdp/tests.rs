@@ -69,7 +69,7 @@ fn every_description_is_read_as_expected() {
         }
         assert_eq!(video.width.zip(video.height), size(&expected["resolution"]), "{name}");
         let source = expected["resolution_source"].as_str();
-        assert_eq!(video.size_source.as_deref(), source.filter(|&s| s != "SPS"), "{name}");
+        assert_eq!(video.size_source.map(SizeSource::as_str), source.filter(|&s| s != "SPS"), "{name}");
         if let Some(both) = expected["profile_from_profile_level_id"].as_str() {
             let stated = video.profile.clone().zip(video.level.clone()).map(|(p, l)| format!("{p} {l}"));
             assert_eq!(stated.as_deref(), Some(both), "{name}");
@@ -78,7 +78,7 @@ fn every_description_is_read_as_expected() {
             assert_eq!(video.level, level(&expected["level"]), "{name}");
         }
         let fps_sps = expected["fps_sps"].as_f64();
-        assert_eq!(video.fps.filter(|_| video.fps_source.as_deref() == Some("sps")), fps_sps, "{name}");
+        assert_eq!(video.fps.filter(|_| video.fps_source == Some(FpsSource::Sps)), fps_sps, "{name}");
         if let Some(rate) = expected["framerate_attr"].as_f64() {
             assert_eq!(media.hints.framerate, Some(rate), "{name}");
             assert_eq!(video.fps, fps_sps.or(Some(rate)), "{name}");
@@ -142,7 +142,7 @@ fn check_media(name: &str, media: &Media, expected: &Value) {
             assert_eq!(video.size_source, None, "{name}");
             assert_eq!(video.profile, text(&sps["profile"]), "{name}");
             assert_eq!(video.level, level(&sps["level"]), "{name}");
-            let fps = video.fps.filter(|_| video.fps_source.as_deref() == Some("sps"));
+            let fps = video.fps.filter(|_| video.fps_source == Some(FpsSource::Sps));
             assert_eq!(fps.map(|fps| (fps * 1000.0).round() / 1000.0), sps["fps"].as_f64(), "{name}");
         }
         if let Some(rate) = expected["framerate_attr"].as_f64().or(expected["x_framerate"].as_f64()) {
@@ -174,7 +174,7 @@ fn contradictions_are_told() {
         ["the SDP says 25 fps, the parameter sets 30", "x-dimensions says 1280x704, the parameter sets 1280x720"]
     );
     let video = session.video().unwrap().video.clone().unwrap();
-    assert_eq!((video.fps, video.fps_source.as_deref(), video.bitrate_kbps), (Some(30.0), Some("sps"), None));
+    assert_eq!((video.fps, video.fps_source, video.bitrate_kbps), (Some(30.0), Some(FpsSource::Sps), None));
     assert_eq!(parse("audio_before_video.txt").warnings, ["payload type 8 is PCMA by its number and PCMU by its name"]);
 }
 
@@ -200,7 +200,11 @@ fn hints_are_read_however_written_and_a_ceiling_is_no_bit_rate() {
         ("a=x-dimensions:0,0", None, None),
     ] {
         let read = video(attribute).video.unwrap();
-        assert_eq!((read.width.zip(read.height), read.size_source.as_deref()), (size, source), "{attribute}");
+        assert_eq!(
+            (read.width.zip(read.height), read.size_source.map(SizeSource::as_str)),
+            (size, source),
+            "{attribute}"
+        );
     }
     for (attribute, fps) in [
         ("a=framerate:0S\na=framerate:25", Some(25.0)),
@@ -251,7 +255,7 @@ fn parameters_in_another_media_are_found() {
          a=fmtp:96 sprop-parameter-sets=Z0IAH5WoFAFuQA==,aM48gA==",
     );
     let video = session.video().unwrap().video.clone().unwrap();
-    assert_eq!((video.width, video.fps, video.fps_source.as_deref()), (Some(1280), Some(25.0), Some("sdp")));
+    assert_eq!((video.width, video.fps, video.fps_source), (Some(1280), Some(25.0), Some(FpsSource::Sdp)));
     assert_eq!(session.audio().unwrap().audio.as_ref().unwrap().bitrate_kbps, Some(64));
 }
 
