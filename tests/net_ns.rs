@@ -21,7 +21,7 @@ use camscan::model::{FindingKind, HostTarget, Method, ProbeOptions, ScanPlan, Ta
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
 use camscan::net::{Dialer, Net, RealNet};
-use camscan::probe::{Discoverer, DiscoveryContext, HostContext, Logins, PortProber};
+use camscan::probe::{Discoverer, DiscoveryContext, Inspection, Peer, PortProber, Record};
 use camscan::protocol::DISCOVERERS;
 use camscan::protocol::tcp::ports::open_ports;
 use camscan::protocol::tcp::syn::SynScanner;
@@ -460,27 +460,18 @@ async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
     let scanner = scanner.map(|s| -> Arc<dyn PortProber> { s });
     let began = Instant::now();
     let asked = (1..=hosts).map(|number| {
-        let host = HostContext {
-            ip: [10, 99, 1, number].into(),
-            name: format!("10.99.1.{number}"),
-            options: Arc::new(ProbeOptions::default()),
-            net: net.clone(),
-            dialer: dialer.clone(),
-            logins: Logins::new(2),
-            memory: Arc::default(),
-            signatures: Arc::new(Signatures::default()),
-            cancel: CancellationToken::new(),
-            deadline: tokio::time::Instant::now() + Duration::from_secs(30),
-            facts: Arc::default(),
-            findings: mpsc::channel(1).0,
-            farewells: Default::default(),
-            ports: scanner.clone(),
-        };
+        let options = Arc::new(ProbeOptions::default());
+        let ip: IpAddr = [10, 99, 1, number].into();
+        let peer = Peer::new(ip, dialer.clone());
+        let record = Record::new(ip, options.clone());
+        let mut host = Inspection::new(peer, options, record, Arc::new(Signatures::default()), mpsc::channel(1).0);
+        host.peer.deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        host.ports = scanner.clone();
         let ports = ports.clone();
         async move {
             let (open, mut told) = mpsc::channel(64);
             let telling = async { while told.recv().await.is_some() {} };
-            (host.ip, tokio::join!(open_ports(&host, &ports, open), telling).0)
+            (ip, tokio::join!(open_ports(&host, &ports, open), telling).0)
         }
     });
     let said = futures::future::join_all(asked).await;

@@ -23,11 +23,11 @@ pub(super) struct KindDecision {
 }
 
 /// All words on the kind.
-struct Heard(Vec<(Kind, Words)>);
+struct Detection(Vec<(Kind, Words)>);
 
-impl Heard {
+impl Detection {
     fn new<'a>(said: impl Iterator<Item = &'a Evidence>) -> Self {
-        let mut heard = Heard(Vec::new());
+        let mut heard = Detection(Vec::new());
         for evidence in said {
             let Some(kind) = Kind::from_name(&evidence.value) else { continue };
             let at = heard.0.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
@@ -61,7 +61,7 @@ impl Heard {
 /// 3. enough speaks for a device that films: a recorder, encoder or intercom if that is said, else a camera;
 /// 4. else something else.
 pub(super) fn decide<'a>(said: impl Iterator<Item = &'a Evidence>) -> KindDecision {
-    let heard = Heard::new(said);
+    let heard = Detection::new(said);
     let (software, other, filming) = (heard.of(Kind::MediaServer), heard.of(Kind::Other), heard.filming());
     let mut device = filming.clone();
     let streams = device.0.remove(&EvidenceSource::Stream);
@@ -97,7 +97,7 @@ pub(super) fn decide<'a>(said: impl Iterator<Item = &'a Evidence>) -> KindDecisi
 }
 
 /// The special kind that is said, if it is said clearly enough and the model's name does not say camera as clearly.
-fn special(heard: &Heard) -> Option<(Kind, Words)> {
+fn special(heard: &Detection) -> Option<(Kind, Words)> {
     let model = |words: &Words| words.0.get(&EvidenceSource::Model).copied().unwrap_or(0.0);
     let camera = model(&heard.of(Kind::Camera));
     SPECIAL
@@ -107,7 +107,7 @@ fn special(heard: &Heard) -> Option<(Kind, Words)> {
         .max_by(|(a, x), (b, y)| model(x).total_cmp(&model(y)).then(x.weight().total_cmp(&y.weight())).then(b.cmp(a)))
 }
 
-fn explain(kind: Kind, confidence: f64, words: &Words, heard: &Heard) -> Option<Decision> {
+fn explain(kind: Kind, confidence: f64, words: &Words, heard: &Detection) -> Option<Decision> {
     if heard.0.is_empty() {
         return None;
     }

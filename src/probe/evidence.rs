@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::identify::signature::Field;
 use crate::identify::vendor;
 use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, Kind, MacAddr};
-use crate::probe::{DiscoveryContext, HostContext};
+use crate::probe::{DiscoveryContext, Inspection};
 use crate::text;
 
 /// Findings remembered as said; a scan of that many is not repeated, only said twice.
@@ -52,12 +52,12 @@ impl Facts {
     }
 
     /// Says everything about the host under inspection.
-    pub async fn say(self, host: &HostContext) {
+    pub async fn say(self, host: &Inspection) {
         for finding in self.findings {
-            host.say(finding).await;
+            host.emit(finding).await;
         }
         for (field, text) in self.observed {
-            host.observe(field, &text).await;
+            host.match_signatures(field, &text).await;
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Logins {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Meant for this device, in the order to try them.
+    offered: Vec<Credential>,
     tried: bool,
     refused: u32,
     unclear: u32,
@@ -85,6 +87,23 @@ impl Logins {
     /// At most `limit` refused or unclear logins.
     pub fn new(limit: u32) -> Arc<Self> {
         Arc::new(Logins { limit, state: Mutex::default(), changed: Notify::new() })
+    }
+
+    /// From now on, these are the logins meant for this device, in the order to try them.
+    pub fn offer(&self, credentials: Vec<Credential>) {
+        self.lock().offered = credentials;
+    }
+
+    /// The logins meant for this device, the one that worked before first.
+    pub fn credentials(&self) -> Vec<Credential> {
+        let state = self.lock();
+        let mut credentials = state.offered.clone();
+        if let Some(worked) = &state.worked
+            && let Some(at) = credentials.iter().position(|c| c == worked)
+        {
+            credentials.rotate_left(at);
+        }
+        credentials
     }
 
     /// Asks for a place to send a login in.

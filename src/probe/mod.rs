@@ -2,10 +2,12 @@
 
 pub mod evidence;
 mod farewells;
-mod host;
+pub mod gate;
+mod inspection;
 mod logins;
 pub mod memory;
 pub mod negotiation;
+pub mod peer;
 pub mod sweep;
 pub mod transcript;
 pub mod udp_query;
@@ -24,8 +26,9 @@ use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 
 pub use farewells::Farewells;
-pub use host::{HostContext, HostFacts, PORTS, StreamTurn};
+pub use inspection::{Inspection, PORTS, Record};
 pub use logins::{Grant, LoginTry, Logins, Verdict};
+pub use peer::Peer;
 
 /// Where findings go.
 pub type FindingSender = mpsc::Sender<Finding>;
@@ -130,13 +133,13 @@ pub trait Detector: Send + Sync {
     /// Whether the port is one where the protocol is expected; those are asked first.
     fn expects(&self, port: u16) -> bool;
 
-    /// Asks. Whatever the device does is an outcome, said as findings; `Heard` tells whether others need to ask.
-    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard>;
+    /// Asks. Whatever the device does is an outcome, said as findings; `Detection` tells whether others need to ask.
+    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection>;
 }
 
 /// What a detector heard on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Detection {
     /// The protocol.
     Spoken,
     /// The protocol inside TLS.
@@ -157,5 +160,5 @@ pub trait HostProbe: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Does it. What it hears is said as findings.
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()>;
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()>;
 }

@@ -2,7 +2,7 @@
 //! without the secrets that any device may tell. The user's own logins are taken out of all findings alike, by the scan. Pure.
 
 use crate::model::{Answer, Header};
-use crate::probe::HostContext;
+use crate::probe::Peer;
 use crate::text;
 use crate::text::redactor::HIDDEN as SECRET;
 use crate::wire::auth;
@@ -51,8 +51,8 @@ pub struct Transcript {
 
 impl Transcript {
     /// An empty one; it stays so unless the host is looked at in depth.
-    pub fn new(host: &HostContext) -> Self {
-        Transcript { is_wished: host.options.in_depth, answers: Vec::new() }
+    pub fn new(peer: &Peer) -> Self {
+        Transcript { is_wished: peer.in_depth, answers: Vec::new() }
     }
 
     /// Notes an answer: what was asked (method and URL), the status line and the headers as sent.
@@ -133,7 +133,7 @@ mod tests {
 
     fn transcript(in_depth: bool) -> Transcript {
         let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
-        Transcript::new(&HostContext::for_test(FakeNet::new(), "192.0.2.10", options).0)
+        Transcript::new(&Peer::for_test(FakeNet::new(), "192.0.2.10", &options))
     }
 
     /// What is shown of a header: its value, or `(withheld)`.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use crate::model::{ErrorKind, MacAddr};
 use crate::net::error::kind_of;
 use crate::net::{Datagram, Interface, UdpBind};
-use crate::probe::{DiscoveryContext, HostContext};
+use crate::probe::{DiscoveryContext, Peer};
 
 /// How often a question is asked within the discovery time: devices miss some, and some answer one form only.
 pub const ROUNDS: u32 = 3;
@@ -225,28 +225,28 @@ impl Guard {
 }
 
 /// Asks one host by unicast, one try after the other, each with the time an answer to it is awaited at most
-/// ([`HostContext::patience`]). Answers count from the host's address, whatever their port. Ends at the first that `read`
+/// ([`Peer::patience`]). Answers count from the host's address, whatever their port. Ends at the first that `read`
 /// understands, or when an ICMP answer says that nobody listens.
 pub async fn host<T>(
-    host: &HostContext,
+    peer: &Peer,
     port: u16,
     tries: &[(Vec<u8>, Duration)],
     read: impl Fn(&[u8]) -> Option<T>,
 ) -> Option<T> {
-    let any = if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = host.net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
-    let to = SocketAddr::new(host.ip, port);
+    let any = if peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
+    let to = SocketAddr::new(peer.ip, port);
     for (number, (question, wait)) in tries.iter().enumerate() {
-        if host.is_over() {
+        if peer.is_over() {
             break;
         }
-        host.dialer.pace().turn(1).await;
+        peer.dialer.pace().turn(1).await;
         if let Err(error) = socket.send_to(question, to).await {
             tracing::debug!(%to, %error, "question not sent");
             break;
         }
-        let wait = host.patience(*wait, number, tries.len());
-        match hear(&*socket, host.ip, host.deadline.min(Instant::now() + wait), &read).await {
+        let wait = peer.patience(*wait, number, tries.len());
+        match hear(&*socket, peer.ip, peer.deadline.min(Instant::now() + wait), &read).await {
             Heard::Answer(answer) => return Some(answer),
             Heard::Nothing => {}
             Heard::NobodyThere => break,
@@ -298,11 +298,11 @@ pub mod testing {
 
     use super::*;
     use crate::identify::signature::Signatures;
-    use crate::model::{Finding, HostTarget, ScanPlan, TargetSet};
+    use crate::model::{Finding, HostTarget, ProbeOptions, ScanPlan, TargetSet};
     use crate::net::fake_udp::FakeUdp;
     use crate::net::pace::Pace;
     use crate::net::{Dialer, Net};
-    use crate::probe::{Discoverer, HostContext, HostFacts, HostProbe, Logins};
+    use crate::probe::{Discoverer, HostProbe, Inspection};
 
     /// The targets of the tests: 192.0.2.0/24, and IPv6 hosts that answer on the link.
     pub fn plan() -> ScanPlan {
@@ -350,30 +350,10 @@ pub mod testing {
         (outcome, all)
     }
 
-    /// What a probe of one host is handed.
-    pub fn host(net: Arc<dyn Net>, ip: &str, findings: mpsc::Sender<Finding>) -> HostContext {
-        HostContext {
-            ip: ip.parse().unwrap(),
-            name: ip.to_owned(),
-            options: Arc::default(),
-            dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 8, 8)),
-            net,
-            logins: Logins::new(2),
-            memory: Arc::default(),
-            signatures: Signatures::builtin(),
-            cancel: CancellationToken::new(),
-            deadline: Instant::now() + Duration::from_secs(30),
-            facts: Arc::new(HostFacts::default()),
-            findings,
-            farewells: crate::probe::Farewells::default(),
-            ports: None,
-        }
-    }
-
     /// Runs a probe of one host to its end; says all it found.
     pub async fn inquire(net: &Arc<FakeUdp>, ip: &str, probe: &dyn HostProbe) -> Vec<Finding> {
-        let (findings, mut said) = mpsc::channel(1000);
-        let host = host(net.clone(), ip, findings);
+        let (mut host, mut said) = Inspection::for_test(net.clone(), ip, ProbeOptions::default());
+        host.signatures = Signatures::builtin();
         probe.run(&host).await;
         drop(host);
         let mut all = Vec::new();

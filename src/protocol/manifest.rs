@@ -13,8 +13,9 @@ use crate::media::{ByteRange, aac, mp4, ts};
 use crate::model::{
     ErrorKind, LadderStep, Protocol, Service, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
 };
+use crate::probe::Inspection;
+use crate::probe::gate::StreamTurn;
 use crate::probe::memory::{Kept, Room};
-use crate::probe::{HostContext, StreamTurn};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::redirect;
 use crate::protocol::http::transcript;
@@ -48,9 +49,9 @@ pub struct Place {
 }
 
 /// The HTTP services; those with TLS only where there is no plain one, since both mostly show the same.
-pub fn web_ports(host: &HostContext) -> Vec<Service> {
+pub fn web_ports(host: &Inspection) -> Vec<Service> {
     let is_web = |s: &Service| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp;
-    let mut services: Vec<Service> = host.services().into_iter().filter(is_web).collect();
+    let mut services: Vec<Service> = host.record.services().into_iter().filter(is_web).collect();
     let has_plain = services.iter().any(|s| s.protocol == Protocol::Http);
     services.retain(|s| s.protocol == Protocol::Http || !has_plain);
     services.sort_by_key(|s| s.port);
@@ -61,14 +62,14 @@ pub fn web_ports(host: &HostContext) -> Vec<Service> {
 /// The HTTP addresses among the hints that hold one of the `words` (lower case), then the candidates on every HTTP port,
 /// those of the names the host's streams may have first.
 /// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected or was heard.
-pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates: &[Candidate]) -> Vec<Place> {
+pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates: &[Candidate]) -> Vec<Place> {
     let carrier = match protocol {
         Protocol::Dash => Carrier::Dash,
         Protocol::Webrtc => Carrier::Whep,
         _ => Carrier::Hls,
     };
-    let server = host.vendor().as_deref().and_then(stream_url::named);
-    let mut guesses = stream_url::of_names(carrier, &host.stream_names(), server);
+    let server = host.record.vendor().as_deref().and_then(stream_url::named);
+    let mut guesses = stream_url::of_names(carrier, &host.record.stream_names(), server);
     // A server that is known has its streams nowhere else; MediaMTX answers a wrong place as it does a wrong login.
     if server.is_none() {
         guesses.extend_from_slice(candidates);
@@ -81,23 +82,23 @@ pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates
             places.push(place);
         }
     };
-    for hint in host.hints() {
-        let address = Address::read(&hint.url, "http", host.ip, &host.name);
+    for hint in host.record.hints() {
+        let address = Address::read(&hint.url, "http", host.peer.ip, &host.peer.name);
         let fits = |target: &str| words.iter().any(|word| target.to_ascii_lowercase().contains(word));
         if let Some(a) = address.filter(|a| a.scheme.starts_with("http") && fits(&a.target)) {
             let (port, tls) = (a.port_or_default(), a.tls());
             add(Place { port, tls, target: a.target, guessed: false });
         }
     }
-    let services = host.services();
+    let services = host.record.services();
     let has_rtsp = services.iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps));
     let is_heard = |port: u16| services.iter().any(|s| s.protocol == protocol && s.port == port);
     let is_for_it = |port: u16| ports::expects(port, protocol) || is_heard(port);
-    if !host.may_guess() {
+    if !host.record.may_guess() {
         return places;
     }
     for service in
-        web_ports(host).into_iter().filter(|s| (!has_rtsp || is_for_it(s.port)) && !host.facts.has_hung(s.port))
+        web_ports(host).into_iter().filter(|s| (!has_rtsp || is_for_it(s.port)) && !host.peer.history.has_hung(s.port))
     {
         for candidate in guesses.iter().filter(|c| c.port.is_none_or(|p| p == service.port)) {
             let tls = service.protocol == Protocol::Https;
@@ -108,8 +109,8 @@ pub fn places(host: &HostContext, protocol: Protocol, words: &[&str], candidates
 }
 
 /// The turn to play a stream: what is behind one playlist is mostly one camera, whichever protocol leads to it.
-pub async fn turn(host: &HostContext) -> Option<StreamTurn> {
-    host.stream_turn(host.options.request_timeout.min(host.time_left())).await
+pub async fn turn(host: &Inspection) -> Option<StreamTurn> {
+    host.peer.gate.turn(host.options.request_timeout.min(host.peer.time_left())).await
 }
 
 /// Asks for a manifest; also how long the answer took. A login is only shown where the device named the place itself,
@@ -117,12 +118,12 @@ pub async fn turn(host: &HostContext) -> Option<StreamTurn> {
 ///
 /// # Errors
 /// As [`client::send`].
-pub async fn ask(host: &HostContext, place: &Place) -> Result<(Response, Duration), client::HttpError> {
-    let login = !place.guessed || host.logins.worked().is_some();
+pub async fn ask(host: &Inspection, place: &Place) -> Result<(Response, Duration), client::HttpError> {
+    let login = !place.guessed || host.peer.logins.worked().is_some();
     let target = place.target.clone();
     let request = Request { max_body: MAX_MANIFEST, login, ..Request::get(place.port, place.tls, target) };
     let started = Instant::now();
-    let response = client::send(host, request).await?;
+    let response = client::send(&host.peer, request).await?;
     Ok((response, started.elapsed()))
 }
 
@@ -130,16 +131,16 @@ pub async fn ask(host: &HostContext, place: &Place) -> Result<(Response, Duratio
 ///
 /// # Errors
 /// A note when it leads to another host.
-pub fn resolve(host: &HostContext, from: &Response, named: &str) -> Result<Place, String> {
-    let hop = redirect::resolve(named, from, host.ip, &host.name)
+pub fn resolve(host: &Inspection, from: &Response, named: &str) -> Result<Place, String> {
+    let hop = redirect::resolve(named, from, host.peer.ip, &host.peer.name)
         .map_err(|_| format!("{} lies on another host; not fetched", text::clean(&text::redact_url(named))))?;
     Ok(Place { port: hop.port, tls: hop.tls, target: hop.target, guessed: false })
 }
 
 /// A stream at the place an answer came from, as far as the answer tells.
-pub fn stream(host: &HostContext, protocol: Protocol, response: &Response, took: Duration) -> Stream {
-    let mut stream = Stream::new(text::redact_url(&response.url(host)), protocol);
-    stream.answers = transcript::of_http(host, response);
+pub fn stream(host: &Inspection, protocol: Protocol, response: &Response, took: Duration) -> Stream {
+    let mut stream = Stream::new(text::redact_url(&response.url(&host.peer)), protocol);
+    stream.answers = transcript::of_http(&host.peer, response);
     stream.warnings.extend(response.notes.iter().cloned());
     stream.ladder.push(step(Step::Tcp, response.connected_in));
     stream.ladder.extend(response.tls_in.map(|took| step(Step::Tls, took)));
@@ -162,11 +163,11 @@ pub fn stop(stream: &mut Stream, at: Step, status: StreamStatus, kind: ErrorKind
 }
 
 /// What a status other than 200 says of a stream.
-pub fn refusal(host: &HostContext, status: u16) -> (StreamStatus, ErrorKind, String) {
+pub fn refusal(host: &Inspection, status: u16) -> (StreamStatus, ErrorKind, String) {
     match status {
-        401 | 403 => match host.logins.stopped() {
+        401 | 403 => match host.peer.logins.stopped() {
             Some(why) => (StreamStatus::AuthRequired, ErrorKind::Locked, why),
-            None if status == 401 && !host.credentials().is_empty() => {
+            None if status == 401 && !host.peer.logins.credentials().is_empty() => {
                 (StreamStatus::AuthRequired, ErrorKind::AuthRefused, "the login was refused".to_owned())
             }
             None => (StreamStatus::AuthRequired, ErrorKind::AuthRequired, "a login is demanded".to_owned()),
@@ -194,7 +195,7 @@ pub struct Media {
 }
 
 /// Fetches the beginning of a segment, looks into it and notes in the stream what it proves. Gives a key frame of it.
-pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Option<Kept<Picture>> {
+pub async fn prove(host: &Inspection, stream: &mut Stream, media: &Media) -> Option<Kept<Picture>> {
     let mut bytes = Vec::new();
     if let Some(init) = &media.init {
         match fetch(host, init, MAX_INIT).await {
@@ -223,8 +224,8 @@ pub async fn prove(host: &HostContext, stream: &mut Stream, media: &Media) -> Op
         }
     };
     // Looking into it takes apart what is there once, and once more for the picture.
-    let mut room = room.and_then(Arc::into_inner).unwrap_or_else(|| host.memory.room());
-    if let Err(why) = room.fit(bytes.len().saturating_mul(3), host.deadline).await {
+    let mut room = room.and_then(Arc::into_inner).unwrap_or_else(|| host.peer.memory.room());
+    if let Err(why) = room.fit(bytes.len().saturating_mul(3), host.peer.deadline).await {
         stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Local, format!("the segment: {why}"));
         return None;
     }
@@ -256,7 +257,7 @@ pub fn is_gone(stream: &Stream) -> bool {
 
 /// Fetches the beginning of something; an empty answer is an answer.
 async fn fetch(
-    host: &HostContext,
+    host: &Inspection,
     piece: &Piece,
     most: usize,
 ) -> Result<(Vec<u8>, Duration, Option<Arc<Room>>), (StreamStatus, ErrorKind, String)> {
@@ -268,7 +269,7 @@ async fn fetch(
         request.headers.push(("Range".to_owned(), format!("bytes={}-{last}", range.offset)));
     }
     let started = Instant::now();
-    match client::send(host, request).await {
+    match client::send(&host.peer, request).await {
         Ok(answer) if answer.status == 206 => Ok((answer.body, started.elapsed(), answer.room)),
         // Not every server knows of ranges: then all came, from its beginning.
         Ok(mut answer) if answer.status == 200 => {

@@ -13,7 +13,7 @@ use crate::media::jpeg;
 use crate::media::picture::Picture;
 use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::net::with_file_rights;
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::probe::memory::Kept;
 use crate::tool::process;
 
@@ -48,7 +48,7 @@ pub fn check_folder(folder: &Path) -> Result<(), FolderError> {
 
 /// Saves a picture of a stream that was found, where that is wished, and notes its path in the stream. `frame` is a whole
 /// picture that already came over the stream. A picture that could not be had is a warning of the stream.
-pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Picture>) {
+pub async fn save(host: &Inspection, stream: &mut Stream, frame: Option<&Picture>) {
     let Some(folder) = host.options.snapshots.clone() else { return };
     let is_there = matches!(stream.status, StreamStatus::Streaming | StreamStatus::Described | StreamStatus::NoData);
     let is_sound_alone = stream.video.is_none() && stream.audio.is_some();
@@ -56,7 +56,7 @@ pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Pictur
         return;
     }
     // The number is the stream's, whether or not there is a picture of it.
-    let path = folder.join(file_name(host.ip, host.facts.number_picture()));
+    let path = folder.join(file_name(host.peer.ip, host.number_picture()));
     let picture = match take(host, stream, frame).await {
         Ok(picture) => picture,
         Err(why) => return stream.warnings.push(format!("no snapshot: {why}")),
@@ -73,7 +73,7 @@ pub async fn save(host: &HostContext, stream: &mut Stream, frame: Option<&Pictur
 
 /// A JPEG that came over the stream; then what the device offers as its still picture, since that costs no decoding; then
 /// a key frame that came; then, of a camera's own streams, what the maker offers.
-async fn take(host: &HostContext, stream: &Stream, frame: Option<&Picture>) -> Result<Kept<Vec<u8>>, String> {
+async fn take(host: &Inspection, stream: &Stream, frame: Option<&Picture>) -> Result<Kept<Vec<u8>>, String> {
     if let Some(frame) = frame.filter(|f| f.codec == VideoCodec::Mjpeg) {
         return Ok(Kept::new(frame.bytes.clone(), None));
     }
@@ -161,9 +161,8 @@ mod tests {
         stream
     }
 
-    fn host(net: Arc<FakeNet>, folder: &Path) -> HostContext {
-        HostContext::for_test(net, "192.0.2.10", ProbeOptions { snapshots: Some(folder.into()), ..Default::default() })
-            .0
+    fn host(net: Arc<FakeNet>, folder: &Path) -> Inspection {
+        Inspection::for_test(net, "192.0.2.10", ProbeOptions { snapshots: Some(folder.into()), ..Default::default() }).0
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -221,7 +220,7 @@ mod tests {
         let mut announced = stream("main");
         let mut hint = StreamHint::new(&announced.url);
         hint.snapshot_url = Some("http://192.0.2.10/still".into());
-        host.facts.note(&FindingKind::StreamHint(hint));
+        host.record.learn(&FindingKind::StreamHint(hint));
         // No decoder would take these.
         let frame = Picture { codec: VideoCodec::H264, bytes: vec![0; 10] };
         save(&host, &mut announced, Some(&frame)).await;

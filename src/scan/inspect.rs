@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::place::Place;
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
-use crate::probe::{Detector, Heard, HostContext, HostProbe, PORTS};
+use crate::probe::{Detection, Detector, HostProbe, Inspection, PORTS};
 use crate::protocol::tcp::ports::open_ports;
 use crate::protocol::{ANALYSERS, ASIDES, DETECTORS, INQUIRIES};
 
@@ -25,13 +25,13 @@ const LATE_ANSWER: Duration = Duration::from_secs(4);
 /// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
 /// itself and are looked at first. Without any port only the host's name is asked for: that it is up was the question.
 /// Where only answers are waited for, `place` is left to others.
-pub(super) async fn inspect(host: HostContext, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
+pub(super) async fn inspect(host: Inspection, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
     // Every step is guarded by itself; this is for what lies between them.
     caught(&host, "host", look_at(&host, own_ports, resolve_name, place)).await;
-    host.say_logins().await;
+    host.emit_login_attempts().await;
 }
 
-async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
+async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
     let name = async {
         if resolve_name {
             guarded(host, "dns", name_of(host)).await;
@@ -61,11 +61,11 @@ async fn look_at(host: &HostContext, own_ports: &[u16], resolve_name: bool, plac
         };
         tokio::select! { _ = asides => {}, () = enough => {} }
     }
-    tracing::debug!(ip = %host.ip, open = ?host.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
+    tracing::debug!(ip = %host.peer.ip, open = ?host.peer.history.open_ports(), seconds = began.elapsed().as_secs_f64(), "all asked");
 }
 
 /// Ports and questions by UDP side by side, then the streams; and once more what was announced late.
-async fn look_at_all(host: &HostContext, ports: &[u16], place: &mut Place) {
+async fn look_at_all(host: &Inspection, ports: &[u16], place: &mut Place) {
     let mut asking = Box::pin(ask_all(host, INQUIRIES));
     let mut looking = Box::pin(look_at_all_ports(host, ports));
     let mut later = Duration::ZERO;
@@ -78,11 +78,11 @@ async fn look_at_all(host: &HostContext, ports: &[u16], place: &mut Place) {
             later = take_again(place).await;
         }
     }
-    let host = &HostContext { deadline: host.deadline + later, ..host.clone() };
+    let host = &host.until(host.peer.deadline + later);
     analyse(host).await;
     hear_late(host, ports, place).await;
     leave_out_refused(host, ports).await;
-    if !host.cancel.is_cancelled() && host.time_left().is_zero() {
+    if !host.peer.cancel.is_cancelled() && host.peer.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
         let message =
             format!("the host's time of {seconds} s was over before all was looked at; raise it with --host-timeout");
@@ -91,21 +91,23 @@ async fn look_at_all(host: &HostContext, ports: &[u16], place: &mut Place) {
 }
 
 /// What is announced on a port that refuses is not there. Ports that were named last are asked for it.
-async fn leave_out_refused(host: &HostContext, ports: &[u16]) {
+async fn leave_out_refused(host: &Inspection, ports: &[u16]) {
     let unasked: Vec<u16> = {
-        let (open, refused) = (host.open_ports(), host.facts.refused_ports());
+        let (open, refused) = (host.peer.history.open_ports(), host.peer.history.refused_ports());
         let is_asked = |port: &u16| ports.contains(port) || open.contains(port) || refused.contains(port);
         announced(host).into_iter().filter(|port| !is_asked(port)).collect()
     };
-    if !unasked.is_empty() && !host.is_over() {
+    if !unasked.is_empty() && !host.peer.is_over() {
         caught(host, "ports", look_at_ports(host, &unasked)).await;
     }
-    let refused = host.facts.refused_ports();
-    for service in host.services().into_iter().filter(|s| s.transport == Transport::Tcp && refused.contains(&s.port)) {
-        let at = SocketAddr::new(host.ip, service.port);
+    let refused = host.peer.history.refused_ports();
+    for service in
+        host.record.services().into_iter().filter(|s| s.transport == Transport::Tcp && refused.contains(&s.port))
+    {
+        let at = SocketAddr::new(host.peer.ip, service.port);
         let message = format!("{at}: announced as {}, and refuses connections", service.protocol);
         host.error("ports", ErrorKind::Refused, message).await;
-        host.say(FindingKind::Refuses(service.port)).await;
+        host.emit(FindingKind::Refuses(service.port)).await;
     }
 }
 
@@ -118,46 +120,50 @@ async fn take_again(place: &mut Place) -> Duration {
 
 /// A host that gives no sign of being a camera or of being none may only be slow to answer. While others are looked for it
 /// costs nothing to ask it once more and hear what comes.
-async fn hear_late(host: &HostContext, ports: &[u16], place: &mut Place) {
-    let is_known = host.is_like_a_camera() || host.is_clearly_no_camera();
-    if is_known || !place.is_early() || host.is_over() {
+async fn hear_late(host: &Inspection, ports: &[u16], place: &mut Place) {
+    let is_known = host.record.is_like_a_camera() || host.record.is_clearly_no_camera();
+    if is_known || !place.is_early() || host.peer.is_over() {
         return;
     }
     let before = leads(host);
-    let until = host.deadline.min(Instant::now() + LATE_ANSWER);
+    let until = host.peer.deadline.min(Instant::now() + LATE_ANSWER);
     place.leave();
-    host.facts.be_unhurried();
+    host.peer.history.be_unhurried();
     let answers = async {
         ask_all(host, INQUIRIES).await;
         while leads(host) == before {
-            host.facts.news().await;
+            host.record.news().await;
         }
     };
     tokio::select! {
         () = answers => {}
         () = place.all_found() => {}
         () = sleep_until(until) => {}
-        () = host.cancel.cancelled() => return,
+        () = host.peer.cancel.cancelled() => return,
     }
     if leads(host) == before {
         return;
     }
     let later = take_again(place).await;
-    let host = &HostContext { deadline: host.deadline + later, ..host.clone() };
+    let host = &host.until(host.peer.deadline + later);
     let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
-    if !late.is_empty() && !host.is_over() {
+    if !late.is_empty() && !host.peer.is_over() {
         caught(host, "ports", look_at_ports(host, &late)).await;
     }
     analyse(host).await;
 }
 
 /// What leads to streams besides open ports: services that announced themselves.
-fn leads(host: &HostContext) -> usize {
-    host.services().iter().filter(|s| matches!(s.protocol, Protocol::Onvif | Protocol::Upnp | Protocol::Rtsp)).count()
+fn leads(host: &Inspection) -> usize {
+    host.record
+        .services()
+        .iter()
+        .filter(|s| matches!(s.protocol, Protocol::Onvif | Protocol::Upnp | Protocol::Rtsp))
+        .count()
 }
 
 /// The ports, and then those that announced themselves while the others were looked at.
-async fn look_at_all_ports(host: &HostContext, ports: &[u16]) {
+async fn look_at_all_ports(host: &Inspection, ports: &[u16]) {
     // Its parts keep to the host's time by themselves, and what they found by then is said.
     caught(host, "ports", look_at_ports(host, ports)).await;
     let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
@@ -166,16 +172,16 @@ async fn look_at_all_ports(host: &HostContext, ports: &[u16]) {
     }
 }
 
-async fn analyse(host: &HostContext) {
+async fn analyse(host: &Inspection) {
     for analyser in ANALYSERS {
-        if host.is_over() {
+        if host.peer.is_over() {
             break;
         }
         guarded(host, analyser.name(), analyser.run(host)).await;
     }
 }
 
-fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {
+fn ports_of(host: &Inspection, own: &[u16]) -> Vec<u16> {
     let mut ports = own.to_vec();
     for port in announced(host).into_iter().chain(host.options.ports.iter().copied()) {
         if !ports.contains(&port) {
@@ -187,7 +193,7 @@ fn ports_of(host: &HostContext, own: &[u16]) -> Vec<u16> {
 
 /// The ports discovery says that streams or pages are at, on the plan's list or not. None where the plan wants no ports
 /// looked at but the target's own.
-fn announced(host: &HostContext) -> Vec<u16> {
+fn announced(host: &Inspection) -> Vec<u16> {
     /// A host that announces more is not believed.
     const MOST: usize = 16;
     if host.options.ports.is_empty() {
@@ -197,27 +203,27 @@ fn announced(host: &HostContext) -> Vec<u16> {
         let spoken = [Protocol::Rtsp, Protocol::Rtsps, Protocol::Http, Protocol::Https, Protocol::Onvif];
         s.transport == Transport::Tcp && spoken.contains(&s.protocol)
     };
-    let mut ports: Vec<u16> = host.services().iter().filter(|s| is_read(s)).map(|s| s.port).collect();
+    let mut ports: Vec<u16> = host.record.services().iter().filter(|s| is_read(s)).map(|s| s.port).collect();
     ports.sort_unstable();
     ports.dedup();
     ports.truncate(MOST);
     ports
 }
 
-async fn ask_all(host: &HostContext, inquiries: &[&dyn HostProbe]) {
+async fn ask_all(host: &Inspection, inquiries: &[&dyn HostProbe]) {
     futures::future::join_all(inquiries.iter().map(|i| guarded(host, i.name(), i.run(host)))).await;
 }
 
 /// Every port that turns out open is handed to the detectors at once, while the others are still asked. Ports where RTSP
 /// is expected stand in one line and the rest in another, so that one silent port cannot hold up everything, and yet a
 /// camera that serves one client sees one client.
-async fn look_at_ports(host: &HostContext, ports: &[u16]) {
+async fn look_at_ports(host: &Inspection, ports: &[u16]) {
     let (found, mut open) = mpsc::channel(64);
     let (rtsp_line, rtsp_ports) = mpsc::unbounded_channel();
     let (other_line, other_ports) = mpsc::unbounded_channel();
     let sort = async move {
         while let Some(port) = open.recv().await {
-            host.facts.note_open(port);
+            host.peer.history.note_open(port);
             let expects_rtsp = [Protocol::Rtsp, Protocol::Rtsps].iter().any(|&p| identify::ports::expects(port, p));
             let line = if expects_rtsp { &rtsp_line } else { &other_line };
             // The receiver lives as long as this future.
@@ -230,30 +236,30 @@ async fn look_at_ports(host: &HostContext, ports: &[u16]) {
         detect_in_turn(host, rtsp_ports),
         detect_in_turn(host, other_ports)
     );
-    host.dialer.close_kept(host.ip);
-    outcomes.refused.iter().for_each(|port| host.facts.note_refused(*port));
+    host.peer.dialer.close_kept(host.peer.ip);
+    outcomes.refused.iter().for_each(|port| host.peer.history.note_refused(*port));
     if outcomes.takes_any_port {
         let message = format!("takes connections on any port: {} of {} asked", outcomes.open.len(), outcomes.asked());
         host.error("ports", ErrorKind::Device, message).await;
         return;
     }
-    let services = host.services();
-    for port in host.open_ports() {
+    let services = host.record.services();
+    for port in host.peer.history.open_ports() {
         let here = services.iter().filter(|s| s.transport == Transport::Tcp && s.port == port);
         let spoken: Vec<Protocol> = here.map(|s| s.protocol).collect();
         for evidence in identify::ports::evidence(port, &spoken) {
-            host.say(FindingKind::Evidence(evidence)).await;
+            host.emit(FindingKind::Evidence(evidence)).await;
         }
     }
 }
 
-async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u16>) {
+async fn detect_in_turn(host: &Inspection, mut ports: mpsc::UnboundedReceiver<u16>) {
     /// Ports of a host that are asked again. One that sends everybody away on more of them does so for good.
     const MOST: usize = 4;
     let mut shut = Vec::new();
     let mut in_vain = Duration::ZERO;
     while let Some(port) = ports.recv().await {
-        if host.is_over() {
+        if host.peer.is_over() {
             continue;
         }
         let began = Instant::now();
@@ -262,8 +268,9 @@ async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u
             in_vain += began.elapsed();
         }
         if outcome == Outcome::GivenUp {
-            let message = format!("{}: nothing came of it; not waited for any longer", SocketAddr::new(host.ip, port));
-            host.doubt(port, PORTS, ErrorKind::Timeout, &message);
+            let message =
+                format!("{}: nothing came of it; not waited for any longer", SocketAddr::new(host.peer.ip, port));
+            host.peer.doubt(port, PORTS, ErrorKind::Timeout, &message);
         }
         if outcome == Outcome::Shut && shut.len() < MOST {
             shut.push(port);
@@ -273,8 +280,8 @@ async fn detect_in_turn(host: &HostContext, mut ports: mpsc::UnboundedReceiver<u
     }
     // A device that serves one client at a time may not have noticed that the one before is gone.
     for port in shut {
-        host.note_shut(port);
-        let outcome = if host.is_over() { Outcome::Shut } else { detect(host, port, false).await };
+        host.peer.history.note_shut(port);
+        let outcome = if host.peer.is_over() { Outcome::Shut } else { detect(host, port, false).await };
         host.settle_port(port, outcome == Outcome::Understood, outcome.heard()).await;
     }
 }
@@ -286,19 +293,19 @@ enum Outcome {
     /// Every connection was refused or closed without a word.
     Shut,
     /// It was silent, or nothing that was said was understood: what was heard that tells most.
-    Unknown(Option<Heard>),
+    Unknown(Option<Detection>),
     /// It was silent for too long.
     GivenUp,
 }
 
 impl Outcome {
     /// What was heard that tells most of why nothing was understood.
-    fn heard(self) -> Option<Heard> {
+    fn heard(self) -> Option<Detection> {
         match self {
             Outcome::Understood => None,
-            Outcome::Shut => Some(Heard::Closed),
+            Outcome::Shut => Some(Detection::Closed),
             Outcome::Unknown(heard) => heard,
-            Outcome::GivenUp => Some(Heard::Silence),
+            Outcome::GivenUp => Some(Detection::Silence),
         }
     }
 }
@@ -306,11 +313,11 @@ impl Outcome {
 /// How long the ports of a host are waited for altogether: as long as one request may take and then some while nothing was
 /// heard at all, twice as long while something was, and for all its time once anything was understood or had announced
 /// itself. `None` is all its time.
-fn patience(host: &HostContext) -> Option<Duration> {
+fn patience(host: &Inspection) -> Option<Duration> {
     /// Connecting, and what else is no waiting for an answer.
     const BESIDES: Duration = Duration::from_secs(1);
     let one = host.options.request_timeout;
-    match (host.services().is_empty(), host.has_heard_any()) {
+    match (host.record.services().is_empty(), host.peer.history.has_spoken_at_all()) {
         (false, _) => None,
         (true, true) => Some(one * 2 + BESIDES),
         (true, false) => Some(one + BESIDES),
@@ -318,7 +325,7 @@ fn patience(host: &HostContext) -> Option<Duration> {
 }
 
 /// Asks a port for as long as the host is worth it, which can grow meanwhile. `spent` went into others in vain.
-async fn within_patience(host: &HostContext, spent: Duration, asking: impl Future<Output = Outcome>) -> Outcome {
+async fn within_patience(host: &Inspection, spent: Duration, asking: impl Future<Output = Outcome>) -> Outcome {
     let began = Instant::now();
     let mut asking = std::pin::pin!(asking);
     loop {
@@ -338,56 +345,56 @@ async fn within_patience(host: &HostContext, spent: Duration, asking: impl Futur
 /// Asks the detectors of a port, those that expect it first, until one has been understood. Those that expect the port
 /// are asked in any case: Foscam speaks HTTP and RTSP on one. With `comes_back`, a port that closes without a word on who
 /// should be at home there is left at that: who comes next may find room, and take an RTSP server for a web server.
-async fn detect(host: &HostContext, port: u16, comes_back: bool) -> Outcome {
+async fn detect(host: &Inspection, port: u16, comes_back: bool) -> Outcome {
     let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
     order.sort_by_key(|d| !d.expects(port));
     let mut understood = false;
     let (mut unanswered, mut last) = (0, None);
     let mut closed = false;
     for detector in order {
-        if host.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
+        if host.peer.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
             break;
         }
         let heard = guarded(host, detector.name(), detector.detect(host, port)).await;
-        tracing::debug!(ip = %host.ip, port, detector = detector.name(), ?heard, "port asked");
+        tracing::debug!(ip = %host.peer.ip, port, detector = detector.name(), ?heard, "port asked");
         // An answer in whatever protocol tells more than that another question got none.
-        last = heard.filter(|h| matches!(h, Heard::Garbage | Heard::Other(_))).or(last).or(heard);
+        last = heard.filter(|h| matches!(h, Detection::Garbage | Detection::Other(_))).or(last).or(heard);
         match heard {
-            Some(Heard::Spoken | Heard::SpokenOverTls) => understood = true,
-            Some(Heard::Silence) => unanswered += 1,
-            Some(Heard::Closed) if comes_back && !host.has_heard(port) => return Outcome::Shut,
-            Some(Heard::Closed) => closed = true,
-            Some(Heard::Other(_) | Heard::Garbage) | None => {}
+            Some(Detection::Spoken | Detection::SpokenOverTls) => understood = true,
+            Some(Detection::Silence) => unanswered += 1,
+            Some(Detection::Closed) if comes_back && !host.peer.history.has_spoken(port) => return Outcome::Shut,
+            Some(Detection::Closed) => closed = true,
+            Some(Detection::Other(_) | Detection::Garbage) | None => {}
         }
     }
     match understood {
         true => Outcome::Understood,
-        false if closed && unanswered == 0 && !host.has_heard(port) => Outcome::Shut,
+        false if closed && unanswered == 0 && !host.peer.history.has_spoken(port) => Outcome::Shut,
         false => Outcome::Unknown(last),
     }
 }
 
 /// The name DNS has for the address. Never asked for loopback addresses, which no server knows.
-async fn name_of(host: &HostContext) {
-    if host.ip.is_loopback() {
+async fn name_of(host: &Inspection) {
+    if host.peer.ip.is_loopback() {
         return;
     }
-    let limit = Duration::from_secs(2).min(host.time_left());
-    if let Ok(Ok(Some(name))) = timeout(limit, host.net.reverse(host.ip)).await
+    let limit = Duration::from_secs(2).min(host.peer.time_left());
+    if let Ok(Ok(Some(name))) = timeout(limit, host.peer.net().reverse(host.peer.ip)).await
         && let Some(name) = crate::text::clean_some(name.trim_end_matches('.'))
     {
-        host.observe(Field::Hostname, &name).await;
-        host.say(FindingKind::Evidence(Evidence::new(Fact::Hostname, name, EvidenceSource::Dns, 0.9))).await;
+        host.match_signatures(Field::Hostname, &name).await;
+        host.emit(FindingKind::Evidence(Evidence::new(Fact::Hostname, name, EvidenceSource::Dns, 0.9))).await;
     }
 }
 
 /// Runs one step within the host's time; a panic in it becomes that step's error.
-async fn guarded<T>(host: &HostContext, name: &str, step: impl Future<Output = T>) -> Option<T> {
-    caught(host, name, timeout(host.time_left(), step)).await?.ok()
+async fn guarded<T>(host: &Inspection, name: &str, step: impl Future<Output = T>) -> Option<T> {
+    caught(host, name, timeout(host.peer.time_left(), step)).await?.ok()
 }
 
 /// Runs one step; a panic in it becomes that step's error.
-async fn caught<T>(host: &HostContext, name: &str, step: impl Future<Output = T>) -> Option<T> {
+async fn caught<T>(host: &Inspection, name: &str, step: impl Future<Output = T>) -> Option<T> {
     let outcome = AssertUnwindSafe(step).catch_unwind().await;
     if outcome.is_err() {
         host.error(name, ErrorKind::Local, "this step failed by a mistake of ours; the others went on").await;
@@ -422,13 +429,14 @@ mod tests {
     #[test]
     fn announced_ports_come_before_the_plans() {
         let options = ProbeOptions { ports: vec![80, 554], ..ProbeOptions::default() };
-        let (host, _said) = HostContext::for_test(FakeNet::new(), "192.0.2.10", options);
+        let (mut host, _said) = Inspection::for_test(FakeNet::new(), "192.0.2.10", options);
         for kind in [service(Protocol::Rtsp, 49_554), service(Protocol::Http, 80), service(Protocol::Sadp, 37_020)] {
-            host.facts.note(&kind);
+            host.record.learn(&kind);
         }
         assert_eq!(ports_of(&host, &[8554]), [8554, 80, 49_554, 554]);
         let only_own = ProbeOptions { ports: Vec::new(), ..ProbeOptions::default() };
-        assert_eq!(ports_of(&HostContext { options: only_own.into(), ..host }, &[8554]), [8554]);
+        host.options = only_own.into();
+        assert_eq!(ports_of(&host, &[8554]), [8554]);
     }
 
     /// RTSP is expected on 8080, and a web server is there; on 554 nothing is.
@@ -441,7 +449,7 @@ mod tests {
         });
         net.serve("192.0.2.10:554", |_, _| async {});
         let options = ProbeOptions { ports: vec![554, 8080], ..ProbeOptions::default() };
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
         inspect(host, &[], false, &mut place()).await;
         let mut errors = Vec::new();
         while let Ok(finding) = said.try_recv() {
@@ -466,10 +474,10 @@ mod tests {
         });
         let options =
             ProbeOptions { ports: vec![81], verify: crate::model::Verify::Describe, ..ProbeOptions::default() };
-        let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
-        let facts = host.facts.clone();
+        let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
+        let record = host.record.clone();
         net.serve("192.0.2.10:81", move |_, _| {
-            facts.note(&service(Protocol::Rtsp, 49_554));
+            record.learn(&service(Protocol::Rtsp, 49_554));
             async {}
         });
         inspect(host, &[], false, &mut place()).await;

@@ -30,7 +30,7 @@ use crate::model::{
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
 use crate::probe::memory::Memory;
-use crate::probe::{Farewells, HostContext, HostFacts, Logins, PortProber};
+use crate::probe::{Farewells, Inspection, Peer, PortProber, Record};
 use crate::scan::registry::Registry;
 use crate::text::Redactor;
 use place::Place;
@@ -136,7 +136,7 @@ struct Run {
     deferred: Vec<IpAddr>,
     found_by_v6: usize,
     /// What discovery says of a host reaches its inspection through here while it is under way.
-    facts: HashMap<IpAddr, Arc<HostFacts>>,
+    records: HashMap<IpAddr, Arc<Record>>,
     findings: Option<mpsc::Sender<Finding>>,
     farewells: Farewells,
     ports: Option<Arc<dyn PortProber>>,
@@ -166,7 +166,7 @@ impl Run {
             worked: HashMap::new(),
             deferred: Vec::new(),
             found_by_v6: 0,
-            facts: HashMap::new(),
+            records: HashMap::new(),
             findings: Some(findings),
             farewells: Farewells::default(),
             ports: None,
@@ -263,11 +263,11 @@ impl Run {
             }
             self.found_by_v6 += 1;
         }
-        let facts = self.facts.entry(ip).or_default().clone();
+        let record = self.record_of(ip);
         let follow_up = follow_up(&finding);
         for mut finding in std::iter::once(finding).chain(follow_up) {
             // What is asked on goes on the wire as it is; from here on it is shown.
-            facts.note(&finding.kind);
+            record.learn(&finding.kind);
             finding.kind.texts(&mut |kind, text| redact(&self.redactor, kind, text));
             if let FindingKind::Seen(method) = finding.kind {
                 tracing::debug!(%ip, method = method.as_str(), "host seen");
@@ -284,7 +284,7 @@ impl Run {
             self.deferred.push(ip);
         } else {
             tell(ScanEvent::HostStarted { ip });
-            self.inspect(ip, facts);
+            self.inspect(ip, record);
         }
     }
 
@@ -293,9 +293,9 @@ impl Run {
     fn inspect_deferred(&mut self, tell: &mut impl FnMut(ScanEvent)) {
         for ip in std::mem::take(&mut self.deferred) {
             if !self.registry.has_other_addresses(ip) && !self.scan.cancel.is_cancelled() {
-                let facts = self.facts.entry(ip).or_default().clone();
+                let record = self.record_of(ip);
                 tell(ScanEvent::HostStarted { ip });
-                self.inspect(ip, facts);
+                self.inspect(ip, record);
             }
         }
     }
@@ -306,36 +306,39 @@ impl Run {
         !self.options.ports.is_empty() || self.scan.plan.targets.host(ip).is_some_and(|h| !h.ports.is_empty())
     }
 
-    fn inspect(&mut self, ip: IpAddr, facts: Arc<HostFacts>) {
+    /// What is known of a host; discovery and its inspection share it.
+    fn record_of(&mut self, ip: IpAddr) -> Arc<Record> {
+        self.records.entry(ip).or_insert_with(|| Record::new(ip, self.options.clone())).clone()
+    }
+
+    fn inspect(&mut self, ip: IpAddr, record: Arc<Record>) {
         let Some(findings) = self.findings.clone() else { return };
         let scan = &self.scan;
         let target = scan.plan.targets.host(ip).cloned();
-        let host = HostContext {
-            ip,
-            name: target.as_ref().and_then(|t| t.name.clone()).unwrap_or_else(|| crate::model::stream::url_host(ip)),
-            options: self.options.clone(),
-            net: scan.net.clone(),
-            dialer: self.dialer.clone(),
-            logins: Logins::new(scan.plan.probe.max_login_failures),
+        let mut peer = Peer {
+            logins: record.logins().clone(),
             memory: self.memory.clone(),
-            signatures: scan.signatures.clone(),
+            clock: scan.now,
             cancel: scan.cancel.clone(),
-            deadline: Instant::now() + scan.plan.probe.host_timeout,
-            facts,
-            findings,
+            deadline: Instant::now() + self.options.host_timeout,
             farewells: self.farewells.clone(),
-            ports: self.ports.clone(),
+            ..Peer::new(ip, self.dialer.clone()).with_options(&self.options)
         };
+        if let Some(name) = target.as_ref().and_then(|t| t.name.clone()) {
+            peer.name = name;
+        }
+        let mut host = Inspection::new(peer, self.options.clone(), record, scan.signatures.clone(), findings);
+        host.ports = self.ports.clone();
         let own_ports = target.map(|t| t.ports).unwrap_or_default();
         let resolve = scan.plan.resolve_names;
         let neighbours = self.is_looked_at(ip).then(|| self.dialer.clone());
         let mut place = Place::new(ip, self.places.clone(), neighbours, self.all_found.clone());
-        let (logins, show_secrets) = (host.logins.clone(), scan.plan.show_secrets);
+        let (logins, show_secrets) = (host.peer.logins.clone(), scan.plan.show_secrets);
         self.inspections.spawn(async move {
-            let cancel = host.cancel.clone();
+            let cancel = host.peer.cancel.clone();
             if cancel.run_until_cancelled(place.take()).await == Some(true) {
                 let deadline = Instant::now() + host.options.host_timeout;
-                inspect::inspect(HostContext { deadline, ..host }, &own_ports, resolve, &mut place).await;
+                inspect::inspect(host.until(deadline), &own_ports, resolve, &mut place).await;
             }
             (ip, logins.worked().filter(|_| show_secrets))
         });
@@ -348,7 +351,6 @@ impl Run {
     ) {
         // It catches its panics, and is aborted only when all is over.
         let Ok((ip, worked)) = done else { return };
-        self.facts.remove(&ip);
         self.worked.extend(worked.map(|login| (ip, login)));
         if self.is_looked_at(ip) {
             self.take_done(ip, tell);
@@ -356,6 +358,11 @@ impl Run {
     }
 
     fn take_done(&mut self, ip: IpAddr, tell: &mut impl FnMut(ScanEvent)) {
+        // An inspection that was cut short could not tell any more.
+        if let Some(attempts) = self.records.remove(&ip).and_then(|record| record.logins().attempts()) {
+            let finding = Finding::new(ip, FindingKind::LoginAttempts(attempts));
+            self.registry.apply((self.scan.now)(), finding).into_iter().for_each(&mut *tell);
+        }
         for mut event in self.registry.apply((self.scan.now)(), Finding::new(ip, FindingKind::Done)) {
             if let ScanEvent::DeviceDone(device) = &mut event {
                 reveal(&self.worked, device);

@@ -47,7 +47,7 @@ const SLOW: f64 = 5_000.0;
 pub async fn sweep(context: &DiscoveryContext, segment: &Segment, link: &dyn Link) -> io::Result<Claims> {
     // Unbounded, since hearing must not wait for saying; it holds one entry an address at most.
     let (say, mut to_say) = unbounded_channel();
-    let heard = Mutex::new(Heard { claims: Claims::new(segment.addresses.len()), last_new: Instant::now(), say });
+    let heard = Mutex::new(Detection { claims: Claims::new(segment.addresses.len()), last_new: Instant::now(), say });
     let asking = async {
         let sweep = Sweep { context, segment, link, heard, all_there: Notify::new() };
         let outcome = tokio::select! {
@@ -69,18 +69,18 @@ struct Sweep<'a> {
     context: &'a DiscoveryContext,
     segment: &'a Segment,
     link: &'a dyn Link,
-    heard: Mutex<Heard>,
+    heard: Mutex<Detection>,
     /// Tells when every address is a host: nothing more can be found.
     all_there: Notify,
 }
 
-struct Heard {
+struct Detection {
     claims: Claims,
     last_new: Instant,
     say: UnboundedSender<Claim>,
 }
 
-impl Heard {
+impl Detection {
     fn say(&mut self, claim: Claim) {
         self.last_new = Instant::now();
         // The receiver outlives the sweep.
@@ -193,7 +193,7 @@ impl Sweep<'_> {
         self.heard().claims.is_believed(ip)
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
+    fn heard(&self) -> MutexGuard<'_, Detection> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

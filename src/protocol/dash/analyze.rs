@@ -10,7 +10,7 @@ use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
 use crate::probe::memory::Kept;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::Response;
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
@@ -24,14 +24,14 @@ impl HostProbe for DashAnalysis {
         "dash"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
                 return;
             }
             let (mut found, mut dead) = (0, Vec::new());
             for place in manifest::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
-                if host.is_over() || found >= MAX_STREAMS {
+                if host.peer.is_over() || found >= MAX_STREAMS {
                     return;
                 }
                 if !dead.contains(&place.port) {
@@ -46,8 +46,8 @@ impl HostProbe for DashAnalysis {
 }
 
 /// Says what a manifest's answer tells; how many streams that were.
-async fn answered(host: &HostContext, place: &Place, answer: &Response, took: Duration) -> usize {
-    let now_s = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+async fn answered(host: &Inspection, place: &Place, answer: &Response, took: Duration) -> usize {
+    let now_s = (host.peer.clock)().as_millisecond() as f64 / 1000.0;
     // The name stands for this host and is understood so where addresses are resolved.
     let scheme = if answer.tls { "https" } else { "http" };
     let base = Url::parse(&format!("{scheme}://host.invalid:{}{}", answer.port, answer.target));
@@ -59,7 +59,7 @@ async fn answered(host: &HostContext, place: &Place, answer: &Response, took: Du
             let (status, kind, message) = manifest::refusal(host, answer.status);
             stream.open = (status == StreamStatus::AuthRequired).then_some(false);
             manifest::stop(&mut stream, Step::Described, status, kind, message);
-            host.say(FindingKind::Stream(Box::new(stream))).await;
+            host.emit(FindingKind::Stream(Box::new(stream))).await;
             1
         }
         None => 0,
@@ -68,13 +68,13 @@ async fn answered(host: &HostContext, place: &Place, answer: &Response, took: Du
 
 /// One stream for every picture there is to choose; where there is only sound, for every sound. The sound that goes with
 /// a picture is told with it.
-async fn representations(host: &HostContext, answer: &Response, took: Duration, mpd: &Mpd) -> usize {
+async fn representations(host: &Inspection, answer: &Response, took: Duration, mpd: &Mpd) -> usize {
     let has_picture = mpd.representations.iter().any(|r| r.video.is_some());
     let sound = mpd.representations.iter().filter(|r| r.video.is_none()).find_map(|r| r.audio.clone());
     let chosen = mpd.representations.iter().filter(|r| r.video.is_some() == has_picture).take(MAX_STREAMS);
     let mut said = 0;
     for (number, representation) in chosen.enumerate() {
-        if host.is_over() {
+        if host.peer.is_over() {
             break;
         }
         let mut stream = manifest::stream(host, Protocol::Dash, answer, took);
@@ -95,7 +95,7 @@ async fn representations(host: &HostContext, answer: &Response, took: Duration, 
             false => None,
         };
         snapshot::save(host, &mut stream, picture.as_deref()).await;
-        host.say(FindingKind::Stream(Box::new(stream))).await;
+        host.emit(FindingKind::Stream(Box::new(stream))).await;
         said += 1;
     }
     said
@@ -109,7 +109,7 @@ fn fragment(representation: &Representation, number: usize) -> String {
 
 /// Proves a representation by a segment. Gives a key frame of it.
 async fn prove(
-    host: &HostContext,
+    host: &Inspection,
     stream: &mut Stream,
     from: &Response,
     representation: &Representation,
@@ -167,8 +167,8 @@ mod tests {
             _ => Reply::Last(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()),
         });
         let options = ProbeOptions { verify, ..ProbeOptions::default() };
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
-        host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80)));
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
+        host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80)));
         DashAnalysis.run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());
         said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()

@@ -11,7 +11,7 @@ use super::wire::{self, BodyDecoder, Start};
 use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, NetError, Stage};
-use crate::probe::HostContext;
+use crate::probe::Peer;
 use crate::probe::memory::{FREE, NoRoom, Room, grow};
 
 /// A body that was announced longer than it is, or not announced at all, is taken for whole after this pause.
@@ -35,35 +35,35 @@ const ENDLESS_TIME: Duration = Duration::from_millis(250);
 /// One connection, one request, the head of its answer. A connection closed before any answer is opened once more:
 /// cameras drop what they kept half open.
 pub(super) async fn exchange(
-    host: &HostContext,
+    peer: &Peer,
     request: &Request,
     authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
-    let outcome = exchange_once(host, request, authorization).await;
+    let outcome = exchange_once(peer, request, authorization).await;
     let target = crate::text::redact_url(&request.target);
     match &outcome {
         Ok((response, _)) => {
-            tracing::debug!(ip = %host.ip, port = request.port, status = response.status, "{} {target}", request.method);
+            tracing::debug!(ip = %peer.ip, port = request.port, status = response.status, "{} {target}", request.method);
         }
         Err(error) => {
-            tracing::debug!(ip = %host.ip, port = request.port, %error, "{} {target}", request.method);
+            tracing::debug!(ip = %peer.ip, port = request.port, %error, "{} {target}", request.method);
             if error.kind == ErrorKind::Timeout {
-                host.facts.note_hung(request.port);
+                peer.history.note_hung(request.port);
             }
         }
     }
     let has_login = authorization.is_some() || request.signed;
     match outcome {
-        Err(error) if error.kind == ErrorKind::Closed && !has_login && host.options.retries > 0 => {
-            host.is_worth_asking_again(request.port);
-            exchange_once(host, request, authorization).await
+        Err(error) if error.kind == ErrorKind::Closed && !has_login && peer.retries > 0 => {
+            peer.is_worth_asking_again(request.port);
+            exchange_once(peer, request, authorization).await
         }
         outcome => outcome,
     }
 }
 
 async fn exchange_once(
-    host: &HostContext,
+    peer: &Peer,
     request: &Request,
     authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
@@ -71,11 +71,11 @@ async fn exchange_once(
         return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.port)));
     }
     let mut connection = match request.tls {
-        true => host.connect_tls(request.port).await?,
-        false => host.connect(request.port).await?,
+        true => peer.connect_tls(request.port).await?,
+        false => peer.connect(request.port).await?,
     };
-    let deadline = host.request_deadline();
-    let sent = timeout_at(deadline, connection.write_all(&request.emit(host, authorization))).await;
+    let deadline = peer.request_deadline();
+    let sent = timeout_at(deadline, connection.write_all(&request.emit(peer, authorization))).await;
     let (start, rest) = match read_start(&mut connection, deadline).await {
         // The answer counts, even when the server did not take the whole request.
         Ok(read) => read,
@@ -125,8 +125,8 @@ async fn exchange_once(
         is_refusal,
         is_left_open: false,
         no_room: None,
-        room: host.memory.room(),
-        most_patience: host.deadline,
+        room: peer.memory.room(),
+        most_patience: peer.deadline,
     };
     Ok((response, body))
 }

@@ -8,7 +8,7 @@ use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
 use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
-use crate::probe::{HostContext, Verdict};
+use crate::probe::{Peer, Verdict};
 use crate::wire::auth;
 use crate::wire::auth::lock::{LockSign, lock_sign};
 
@@ -19,18 +19,18 @@ const REFUSAL_PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks for signs of a lock-out in a refusal of a request without login: who is locked out already is told so before
 /// anything is tried, and a try would prolong it.
-pub(super) async fn check_lock(host: &HostContext, response: &mut Response, body: &mut Body) {
-    if host.credentials().is_empty() {
+pub(super) async fn check_lock(peer: &Peer, response: &mut Response, body: &mut Body) {
+    if peer.logins.credentials().is_empty() {
         return;
     }
-    let until = host.request_deadline().min(Instant::now() + REFUSAL_PAUSE);
+    let until = peer.request_deadline().min(Instant::now() + REFUSAL_PAUSE);
     let (text, _) = body.read_all(MAX_REFUSAL, until).await;
     let busy = matches!(response.status, 423 | 429).then(|| format!("answered {}", response.status));
     // A page for people may speak of locks whatever the state; a demand for a login that is a page tells nothing.
     let is_page = || text.windows(5).any(|w| w.eq_ignore_ascii_case(b"<html") || w.eq_ignore_ascii_case(b"<scri"));
     let sign = lock(&text).filter(|_| response.status != 401 || !is_page());
     if let Some(why) = sign.or(busy) {
-        host.logins.lock_out(why.clone());
+        peer.logins.lock_out(why.clone());
         response.notes.push(why);
     }
     body.put_back(text);
@@ -47,19 +47,17 @@ fn lock(text: &[u8]) -> Option<String> {
 /// # Errors
 /// Connection failures, time-outs before the headers, answers that are no HTTP.
 pub(super) async fn answer(
-    host: &HostContext,
+    peer: &Peer,
     request: &Request,
     response: Response,
     body: Body,
 ) -> Result<(Response, Body), HttpError> {
-    let mut negotiation = Negotiation::new(host.logins.clone(), request.account, request.tls);
-    let outcome = negotiate(host, request, (response, body), &mut negotiation).await;
-    host.say_logins().await;
-    outcome
+    let mut negotiation = Negotiation::new(peer.logins.clone(), request.account, request.tls);
+    negotiate(peer, request, (response, body), &mut negotiation).await
 }
 
 async fn negotiate(
-    host: &HostContext,
+    peer: &Peer,
     request: &Request,
     (mut response, mut body): (Response, Body),
     negotiation: &mut Negotiation,
@@ -67,15 +65,15 @@ async fn negotiate(
     let mut carried_login = false;
     loop {
         let reply = match carried_login {
-            true => reply(host, &mut response, &mut body).await,
+            true => reply(peer, &mut response, &mut body).await,
             false => Reply::new(Verdict::Unsent).demanding(auth::challenges(&response.challenges)),
         };
         response.logged_in = carried_login && reply.verdict == Verdict::Taken;
-        let (credentials, deadline) = (host.credentials(), host.request_deadline());
+        let (credentials, deadline) = (peer.logins.credentials(), peer.request_deadline());
         let next = negotiation.answered(reply, &credentials);
         if !negotiation.settled(next, &credentials, deadline).await {
             if response.status == 401 {
-                response.notes.extend(why_none(host, negotiation));
+                response.notes.extend(why_none(peer, negotiation));
             }
             return Ok((response, body));
         }
@@ -83,7 +81,7 @@ async fn negotiate(
         drop(body);
         let authorization = negotiation.authorization(request.method, &request.target, &request.body);
         carried_login = true;
-        (response, body) = match exchange(host, request, authorization.as_deref()).await {
+        (response, body) = match exchange(peer, request, authorization.as_deref()).await {
             Ok(answer) => answer,
             Err(error) => {
                 // Without a connection nothing was sent; a connection that broke may have carried a refusal.
@@ -99,7 +97,7 @@ async fn negotiate(
 }
 
 /// Why no login is tried, or no further one.
-fn why_none(host: &HostContext, negotiation: &Negotiation) -> Option<String> {
+fn why_none(peer: &Peer, negotiation: &Negotiation) -> Option<String> {
     let withheld = || {
         negotiation.is_withheld().then(|| {
             "no login was tried: the password would go in plain text (Basic), although the device offers Digest elsewhere \
@@ -107,11 +105,11 @@ fn why_none(host: &HostContext, negotiation: &Negotiation) -> Option<String> {
                 .to_owned()
         })
     };
-    host.logins.stopped().or_else(withheld)
+    peer.logins.stopped().or_else(withheld)
 }
 
 /// What an answer to a request with a login means for it.
-async fn reply(host: &HostContext, response: &mut Response, body: &mut Body) -> Reply {
+async fn reply(peer: &Peer, response: &mut Response, body: &mut Body) -> Reply {
     let verdict = match response.status {
         200..=299 => Verdict::Taken,
         401 => Verdict::Refused,
@@ -121,7 +119,7 @@ async fn reply(host: &HostContext, response: &mut Response, body: &mut Body) -> 
     };
     let mut reply = Reply::new(verdict);
     if matches!(response.status, 401 | 403 | 423 | 429) {
-        let (text, _) = body.read_all(MAX_REFUSAL, host.request_deadline()).await;
+        let (text, _) = body.read_all(MAX_REFUSAL, peer.request_deadline()).await;
         let busy = matches!(response.status, 423 | 429).then(|| format!("answered {} to a login", response.status));
         reply.lock = lock(&text).or(busy);
         response.notes.extend(reply.lock.clone());

@@ -2,14 +2,14 @@
 
 use super::client::{Response, url};
 use crate::model::Answer;
-use crate::probe::HostContext;
+use crate::probe::Peer;
 use crate::probe::transcript::Transcript;
 
 /// The answers to a request over HTTP, those that redirected to it before it.
-pub fn of_http(host: &HostContext, response: &Response) -> Vec<Answer> {
-    let mut transcript = Transcript::new(host);
+pub fn of_http(peer: &Peer, response: &Response) -> Vec<Answer> {
+    let mut transcript = Transcript::new(peer);
     for answer in response.hops.iter().chain([response]) {
-        let request = format!("{} {}", answer.method, url(host, answer.tls, answer.port, &answer.target));
+        let request = format!("{} {}", answer.method, url(peer, answer.tls, answer.port, &answer.target));
         // What a POST has created (WHEP's session) is his who knows its address.
         let headers = answer.headers.iter().map(|(name, value)| match answer.status {
             201 if name.eq_ignore_ascii_case("Location") => (name.as_str(), b"***".as_slice()),
@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn answers_over_http_are_shown_with_those_that_led_there() {
         let options = ProbeOptions { in_depth: true, ..ProbeOptions::default() };
-        let (host, _said) = HostContext::for_test(FakeNet::new(), "192.0.2.10", options);
+        let peer = Peer::for_test(FakeNet::new(), "192.0.2.10", &options);
         let answer = |status, location: &str| Response {
             status,
             version: "HTTP/1.1".to_owned(),
@@ -40,7 +40,7 @@ mod tests {
             ..Response::default()
         };
         let response = Response { hops: vec![answer(302, "/x?token=77")], ..answer(201, "/whep/88") };
-        let told: Vec<_> = of_http(&host, &response)
+        let told: Vec<_> = of_http(&peer, &response)
             .into_iter()
             .map(|a| (a.request, a.status, a.headers[0].value.clone().unwrap_or_default()))
             .collect();

@@ -9,7 +9,7 @@ use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Named};
 use crate::model::finding::StreamHint;
 use crate::model::{FindingKind, Protocol, Service, Transport, Verify};
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response, host_name};
 use crate::protocol::http::page;
 use crate::protocol::manifest::web_ports;
@@ -38,16 +38,16 @@ impl HostProbe for MediaServers {
         "media_server"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if host.options.verify != Verify::None && host.may_guess() {
+            if host.options.verify != Verify::None && host.record.may_guess() {
                 ask_all(host).await;
             }
         })
     }
 }
 
-async fn ask_all(host: &HostContext) {
+async fn ask_all(host: &Inspection) {
     let services = web_ports(host);
     for service in &services {
         if service.port == GO2RTC_PORT || says(service, "go2rtc") {
@@ -64,7 +64,7 @@ async fn ask_all(host: &HostContext) {
         }
     }
     let of_mediamtx = |s: &Service| says(s, "mediamtx") || says(s, "gortsplib");
-    if host.services().iter().any(of_mediamtx) {
+    if host.record.services().iter().any(of_mediamtx) {
         let own: Vec<Service> = services.iter().filter(|s| says(s, "mediamtx")).cloned().collect();
         mediamtx::say_ports(host, &own).await;
         // Its API is on a port of its own, whichever other it is recognised by.
@@ -78,9 +78,9 @@ async fn ask_all(host: &HostContext) {
             list(host, "MediaMTX", place, names::mediamtx).await;
         }
     }
-    let speaks_rtmp = host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps));
+    let speaks_rtmp = host.record.services().iter().any(|s| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps));
     // Cameras speak RTMP, too, and some have nginx for their pages.
-    for service in services.iter().filter(|_| speaks_rtmp && !host.is_like_a_camera()) {
+    for service in services.iter().filter(|_| speaks_rtmp && !host.record.is_like_a_camera()) {
         nginx_rtmp(host, service).await;
     }
 }
@@ -107,27 +107,27 @@ impl Place {
 }
 
 /// Asks a server for its list, and says where each of its names can be watched.
-async fn list(host: &HostContext, server: &str, at: Place, read: Reader) -> Option<()> {
+async fn list(host: &Inspection, server: &str, at: Place, read: Reader) -> Option<()> {
     let named = stream_url::named(server)?;
     let answer = get(host, at, named.list.path(""), server).await?;
     let names = read(&answer.body)?;
     drop(answer);
-    host.observe(Field::MediaServer, server).await;
+    host.match_signatures(Field::MediaServer, server).await;
     hint(host, named, &names, at).await;
     Some(())
 }
 
 /// An answer of 200 to a GET. A login is shown only where one is demanded, and only to what is known for that media server
 /// by its realm, or where a login was taken before.
-async fn get(host: &HostContext, at: Place, target: String, server: &str) -> Option<Response> {
-    if host.is_over() {
+async fn get(host: &Inspection, at: Place, target: String, server: &str) -> Option<Response> {
+    if host.peer.is_over() {
         return None;
     }
     let request = Request { max_body: MAX_LIST, account: at.account, ..Request::get(at.port, at.tls, target) };
-    let answer = client::send(host, request.clone()).await.ok()?;
-    let may_log_in = || host.logins.worked().is_some() || is_realm_of(&answer, server);
+    let answer = client::send(&host.peer, request.clone()).await.ok()?;
+    let may_log_in = || host.peer.logins.worked().is_some() || is_realm_of(&answer, server);
     let answer = match answer.status {
-        401 if may_log_in() => client::send(host, request.with_login()).await.ok()?,
+        401 if may_log_in() => client::send(&host.peer, request.with_login()).await.ok()?,
         _ => answer,
     };
     (answer.status == 200 && !answer.truncated).then_some(answer)
@@ -140,7 +140,7 @@ fn is_realm_of(answer: &Response, server: &str) -> bool {
 }
 
 /// nginx with its RTMP module: statistics are where its start page leads, or where its handbook puts them.
-async fn nginx_rtmp(host: &HostContext, service: &Service) -> Option<()> {
+async fn nginx_rtmp(host: &Inspection, service: &Service) -> Option<()> {
     let named = stream_url::named("nginx-rtmp")?;
     let at = Place::of(service);
     let start = get(host, at, "/".to_owned(), &named.server).await;
@@ -148,7 +148,7 @@ async fn nginx_rtmp(host: &HostContext, service: &Service) -> Option<()> {
     for target in linked.into_iter().chain([named.list.path("")]) {
         let Some(answer) = get(host, at, target, &named.server).await else { continue };
         if let Some(names) = names::nginx_rtmp(&answer.body) {
-            host.observe(Field::MediaServer, &named.server).await;
+            host.match_signatures(Field::MediaServer, &named.server).await;
             hint(host, named, &names, at).await;
             return Some(());
         }
@@ -157,7 +157,7 @@ async fn nginx_rtmp(host: &HostContext, service: &Service) -> Option<()> {
 }
 
 /// Where a start page leads to that is called a page of statistics, on the same port.
-fn stat_links(host: &HostContext, answer: &Response) -> Vec<String> {
+fn stat_links(host: &Inspection, answer: &Response) -> Vec<String> {
     let html = page::decode(&answer.body, answer.header("Content-Type"));
     let links = page::links(&html, MAX_LINKS).into_iter().filter(|link| link.to_ascii_lowercase().contains("stat"));
     let places = links.filter_map(|link| crate::protocol::manifest::resolve(host, answer, &link).ok());
@@ -167,7 +167,7 @@ fn stat_links(host: &HostContext, answer: &Response) -> Vec<String> {
 
 /// Frigate's page on its port without a login. Its cameras may be passed on under their names; which are, only trying
 /// tells.
-async fn frigate(host: &HostContext, service: &Service) -> Option<()> {
+async fn frigate(host: &Inspection, service: &Service) -> Option<()> {
     let named = stream_url::named("Frigate")?;
     let at = Place::of(service);
     let mut names = None;
@@ -181,30 +181,30 @@ async fn frigate(host: &HostContext, service: &Service) -> Option<()> {
     }
     let names = names?;
     // It records what it passes on: a recorder, as its title says.
-    names.iter().for_each(|name| host.facts.note_stream_name(name));
+    names.iter().for_each(|name| host.record.learn_stream_name(name));
     Some(())
 }
 
 /// What Janus is, and which streams its streaming plugin has. They are watched by messages of its own, so no address
 /// stands for one.
-async fn ask_janus(host: &HostContext, service: &Service) -> Option<()> {
+async fn ask_janus(host: &Inspection, service: &Service) -> Option<()> {
     let tls = service.protocol == Protocol::Https;
     let server = text::clean(&janus::info(host, service.port, tls).await?);
-    host.observe(Field::MediaServer, &server).await;
+    host.match_signatures(Field::MediaServer, &server).await;
     let mut found = Service::new(Protocol::Webrtc, Transport::Tcp, service.port);
-    found.url = Some(client::url(host, tls, service.port, "/janus"));
+    found.url = Some(client::url(&host.peer, tls, service.port, "/janus"));
     found.server = Some(server);
     if let Some(streams) = janus::streams(host, service.port, tls).await {
         let listed = if streams.is_empty() { "none".to_owned() } else { streams.join(", ") };
         found.notes.push(text::clean(&format!("lists streams: {listed}")));
     }
-    host.say(FindingKind::Service(found)).await;
+    host.emit(FindingKind::Service(found)).await;
     Some(())
 }
 
 /// Says where each name can be watched, as far as its server listens. go2rtc serves everything but RTSP where it lists.
-async fn hint(host: &HostContext, named: &Named, names: &[String], at: Place) {
-    let services = host.services();
+async fn hint(host: &Inspection, named: &Named, names: &[String], at: Place) {
+    let services = host.record.services();
     let port_of = |protocol: Protocol, usual: u16| {
         let spoken = || services.iter().filter(|s| s.protocol == protocol && s.transport == Transport::Tcp);
         spoken().find(|s| s.port == usual).or_else(|| spoken().next()).map(|s| s.port)
@@ -220,11 +220,11 @@ async fn hint(host: &HostContext, named: &Named, names: &[String], at: Place) {
     });
     let ways: Vec<_> = rtsp.into_iter().chain(rtmp).chain(web).collect();
     for name in names {
-        host.facts.note_stream_name(name);
+        host.record.learn_stream_name(name);
         for (scheme, port, place) in &ways {
-            let url = format!("{scheme}://{}:{port}{}", host_name(host), place.path(name));
+            let url = format!("{scheme}://{}:{port}{}", host_name(&host.peer), place.path(name));
             let hint = StreamHint { profile_name: text::clean_some(name), ..StreamHint::new(url) };
-            host.say(FindingKind::StreamHint(hint)).await;
+            host.emit(FindingKind::StreamHint(hint)).await;
         }
     }
 }
@@ -249,10 +249,10 @@ mod tests {
         Service { server: Some(server.to_owned()), ..tcp(Protocol::Http, port) }
     }
 
-    struct Heard {
+    struct Found {
         hints: Vec<String>,
         log: Log,
-        host: HostContext,
+        host: Inspection,
         said: String,
     }
 
@@ -261,16 +261,16 @@ mod tests {
         at: &str,
         login: Option<&str>,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
-    ) -> Heard {
+    ) -> Found {
         let net: Arc<FakeNet> = FakeNet::new();
         let log = net.answer(at, answer);
         let credentials = login.map(|password| Credential::new("admin", password)).into_iter().collect();
         let options = ProbeOptions { credentials, in_depth: true, ..ProbeOptions::default() };
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
-        services.into_iter().for_each(|s| host.facts.note(&FindingKind::Service(s)));
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
+        services.into_iter().for_each(|s| host.record.learn(&FindingKind::Service(s)));
         MediaServers.run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok()).map(|f| format!("{f:?}")).collect();
-        Heard { hints: host.hints().into_iter().map(|h| h.url).collect(), log, host, said }
+        Found { hints: host.record.hints().into_iter().map(|h| h.url).collect(), log, host, said }
     }
 
     /// One list at one path; everything else is missing.
@@ -345,7 +345,7 @@ mod tests {
                 _ => reply("404 Not Found", "", ""),
             })
             .await;
-            assert_eq!(heard.host.stream_names(), ["drive"]);
+            assert_eq!(heard.host.record.stream_names(), ["drive"]);
             assert!(heard.log.all().iter().all(|a| !a.target().contains("config")));
         }
     }
@@ -371,7 +371,7 @@ mod tests {
         assert!(heard.log.all().iter().all(|a| a.header("Authorization").is_none()));
         let heard = ask(services(), at, Some("wrong"), answer("go2rtc")).await;
         assert_eq!(heard.log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
-        assert_eq!((heard.hints.len(), heard.host.logins.attempts().unwrap().refused), (0, 1));
+        assert_eq!((heard.hints.len(), heard.host.peer.logins.attempts().unwrap().refused), (0, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -410,6 +410,6 @@ mod tests {
             _ => reply("404 Not Found", "", ""),
         })
         .await;
-        assert!(heard.host.services().iter().any(|s| s.protocol == Protocol::Webrtc && s.port == 8889));
+        assert!(heard.host.record.services().iter().any(|s| s.protocol == Protocol::Webrtc && s.port == 8889));
     }
 }

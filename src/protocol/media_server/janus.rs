@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::names;
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::protocol::http::client::{self, Request};
 
 /// Where its HTTP transport is by default.
@@ -13,19 +13,19 @@ const BASE: &str = "/janus";
 const MAX_ANSWER: usize = 256 * 1024;
 
 /// What Janus says of itself; none for what is no Janus.
-pub(super) async fn info(host: &HostContext, port: u16, tls: bool) -> Option<String> {
+pub(super) async fn info(host: &Inspection, port: u16, tls: bool) -> Option<String> {
     let request = Request { max_body: MAX_ANSWER, ..Request::get(port, tls, format!("{BASE}/info")) };
-    let answer = client::send(host, request).await.ok().filter(|answer| answer.status == 200)?;
+    let answer = client::send(&host.peer, request).await.ok().filter(|answer| answer.status == 200)?;
     names::janus_info(&answer.body)
 }
 
 /// The public mountpoints; none where there is no such plugin or it demands what was not given.
-pub(super) async fn streams(host: &HostContext, port: u16, tls: bool) -> Option<Vec<String>> {
+pub(super) async fn streams(host: &Inspection, port: u16, tls: bool) -> Option<Vec<String>> {
     let transaction = format!("{:08x}", fastrand::u32(..));
     let ask = async |path: String, body: serde_json::Value| {
         let body = body.to_string().into_bytes();
         let request = Request { follow: false, ..Request::post(port, tls, path, "application/json", body) };
-        let answer = client::send(host, Request { max_body: MAX_ANSWER, ..request }).await.ok()?;
+        let answer = client::send(&host.peer, Request { max_body: MAX_ANSWER, ..request }).await.ok()?;
         (answer.status == 200).then_some(answer.body)
     };
     let created = ask(BASE.to_owned(), json!({"janus": "create", "transaction": transaction})).await?;
@@ -39,7 +39,7 @@ pub(super) async fn streams(host: &HostContext, port: u16, tls: bool) -> Option<
     .await;
     let destroyed = ask(session.clone(), json!({"janus": "destroy", "transaction": transaction})).await;
     if destroyed.is_none() {
-        tracing::debug!(ip = %host.ip, port, "a session of Janus could not be ended; it ends by itself after a minute");
+        tracing::debug!(ip = %host.peer.ip, port, "a session of Janus could not be ended; it ends by itself after a minute");
     }
     listed
 }

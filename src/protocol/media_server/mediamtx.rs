@@ -3,13 +3,13 @@
 //! (`middlewarePreflightRequests` in internal/servers/hls, internal/servers/webrtc and internal/api at 3e09466c1804).
 
 use crate::model::{FindingKind, Protocol, Service, Transport};
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::protocol::http::client::{self, Request, Response};
 
 /// Says what the HTTP ports of a MediaMTX serve.
-pub(super) async fn say_ports(host: &HostContext, services: &[Service]) {
+pub(super) async fn say_ports(host: &Inspection, services: &[Service]) {
     for service in services {
-        if host.is_over() {
+        if host.peer.is_over() {
             return;
         }
         let tls = service.protocol == Protocol::Https;
@@ -21,12 +21,12 @@ pub(super) async fn say_ports(host: &HostContext, services: &[Service]) {
             max_body: 1024,
             ..Request::get(service.port, tls, "/")
         };
-        let Ok(answer) = client::send(host, preflight).await else { continue };
+        let Ok(answer) = client::send(&host.peer, preflight).await else { continue };
         if let Some(protocol) = serves(&answer) {
             let mut found = Service::new(protocol, Transport::Tcp, service.port);
-            found.url = Some(client::url(host, tls, service.port, "/"));
+            found.url = Some(client::url(&host.peer, tls, service.port, "/"));
             found.server.clone_from(&service.server);
-            host.say(FindingKind::Service(found)).await;
+            host.emit(FindingKind::Service(found)).await;
         }
     }
 }

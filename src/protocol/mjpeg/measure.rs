@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::wire::Pictures;
 use crate::media::jpeg;
 use crate::model::{ErrorKind, StreamError};
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::probe::memory::{NoRoom, Room};
 use crate::protocol::http::exchange::Body;
 
@@ -103,15 +103,15 @@ impl Measured {
 
 /// Reads pictures until the measuring time is over. `begun` has been read of the body already. The first picture is kept
 /// where one is to be saved.
-pub(super) async fn measure(host: &HostContext, begun: &[u8], mut body: Body) -> Measured {
-    let mut measured = Measured::new(host.memory.room());
+pub(super) async fn measure(host: &Inspection, begun: &[u8], mut body: Body) -> Measured {
+    let mut measured = Measured::new(host.peer.memory.room());
     let mut pictures = Pictures::default();
     pictures.push(begun);
-    let mut until = host.deadline.min(Instant::now() + host.options.frame_timeout);
+    let mut until = host.peer.deadline.min(Instant::now() + host.options.frame_timeout);
     loop {
         while let Some(picture) = pictures.next_picture() {
             if measured.take(picture, host.options.snapshots.is_some()) {
-                until = host.deadline.min(Instant::now() + host.options.measure_time);
+                until = host.peer.deadline.min(Instant::now() + host.options.measure_time);
             }
         }
         measured.overlong = pictures.is_overlong();
@@ -122,13 +122,13 @@ pub(super) async fn measure(host: &HostContext, begun: &[u8], mut body: Body) ->
             Ok(Some(bytes)) => {
                 let first = measured.first.as_ref().map_or(0, Vec::len);
                 // A wait for room does not count; once the first picture is there, none is worth it.
-                let patience = if measured.first_at.is_none() { host.deadline } else { until };
+                let patience = if measured.first_at.is_none() { host.peer.deadline } else { until };
                 let before = Instant::now();
                 match measured.room.fit(first + pictures.held() + bytes.len(), patience).await {
                     Ok(()) => pictures.push(&bytes),
                     Err(why) => measured.no_room = Some(why),
                 }
-                until = host.deadline.min(until + before.elapsed());
+                until = host.peer.deadline.min(until + before.elapsed());
             }
             Ok(None) => measured.ended = true,
             Err(error) => measured.ended = error.kind != ErrorKind::Timeout,

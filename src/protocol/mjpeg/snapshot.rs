@@ -9,7 +9,7 @@ use super::wire::Pictures;
 use crate::identify::stream_url;
 use crate::media::jpeg;
 use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::probe::memory::Kept;
 use crate::protocol::http::client::{self, HttpError, Request};
 use crate::protocol::onvif::address::Address;
@@ -22,7 +22,7 @@ const MAX_PICTURE: usize = 8 * 1024 * 1024;
 ///
 /// # Errors
 /// As [`fetch`], of the last place asked.
-pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Kept<Vec<u8>>, HttpError> {
+pub async fn of_stream(host: &Inspection, stream: &Stream) -> Result<Kept<Vec<u8>>, HttpError> {
     if let Some(picture) = announced(host, stream).await {
         return Ok(picture);
     }
@@ -30,8 +30,8 @@ pub async fn of_stream(host: &HostContext, stream: &Stream) -> Result<Kept<Vec<u
 }
 
 /// A picture from the address the device announced for a stream; none where it announced none, or nothing came.
-pub async fn announced(host: &HostContext, stream: &Stream) -> Option<Kept<Vec<u8>>> {
-    let hint = host.hints().into_iter().find(|hint| {
+pub async fn announced(host: &Inspection, stream: &Stream) -> Option<Kept<Vec<u8>>> {
+    let hint = host.record.hints().into_iter().find(|hint| {
         hint.url == stream.url || (hint.profile_token.is_some() && hint.profile_token == stream.profile_token)
     })?;
     fetch(host, &hint.snapshot_url?).await.ok()
@@ -42,29 +42,29 @@ pub async fn announced(host: &HostContext, stream: &Stream) -> Option<Kept<Vec<u
 ///
 /// # Errors
 /// As [`fetch`], of the last place asked.
-pub async fn elsewhere(host: &HostContext, stream: &Stream) -> Result<Kept<Vec<u8>>, HttpError> {
+pub async fn elsewhere(host: &Inspection, stream: &Stream) -> Result<Kept<Vec<u8>>, HttpError> {
     if stream.protocol == Protocol::Mjpeg {
         return first_picture(host, &stream.url).await;
     }
     let is_web = |s: &Service| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp;
-    let Some(web) = host.services().into_iter().filter(is_web).min_by_key(|s| (s.protocol, s.port)) else {
+    let Some(web) = host.record.services().into_iter().filter(is_web).min_by_key(|s| (s.protocol, s.port)) else {
         return Err(HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known"));
     };
     find(host, web.port, web.protocol == Protocol::Https, stream.channel.unwrap_or(1)).await
 }
 
 /// The first picture of an MJPEG stream.
-async fn first_picture(host: &HostContext, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
+async fn first_picture(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
     let (port, tls, target) = place(host, url)?;
-    let (response, mut body) = client::open(host, Request::get(port, tls, target).with_login()).await?;
-    let deadline = host.deadline.min(Instant::now() + host.options.frame_timeout);
-    let (mut pictures, mut room) = (Pictures::default(), host.memory.room());
+    let (response, mut body) = client::open(&host.peer, Request::get(port, tls, target).with_login()).await?;
+    let deadline = host.peer.deadline.min(Instant::now() + host.options.frame_timeout);
+    let (mut pictures, mut room) = (Pictures::default(), host.peer.memory.room());
     while response.status == 200
         && !pictures.is_overlong()
         && Instant::now() < deadline
         && let Some(bytes) = body.next(deadline).await?
     {
-        let fits = room.fit(pictures.held() + bytes.len(), host.deadline).await;
+        let fits = room.fit(pictures.held() + bytes.len(), host.peer.deadline).await;
         fits.map_err(|why| HttpError::new(ErrorKind::Local, why.to_string()))?;
         pictures.push(&bytes);
         if let Some(picture) = std::iter::from_fn(|| pictures.next_picture()).find(|p| jpeg::size_of_any(p).is_some()) {
@@ -76,8 +76,8 @@ async fn first_picture(host: &HostContext, url: &str) -> Result<Kept<Vec<u8>>, H
 }
 
 /// Port, TLS and path of an HTTP address, at the host.
-fn place(host: &HostContext, url: &str) -> Result<(u16, bool, String), HttpError> {
-    let address = Address::read(url, "http", host.ip, &host.name).filter(|a| a.scheme.starts_with("http"));
+fn place(host: &Inspection, url: &str) -> Result<(u16, bool, String), HttpError> {
+    let address = Address::read(url, "http", host.peer.ip, &host.peer.name).filter(|a| a.scheme.starts_with("http"));
     let Some(address) = address else {
         return Err(HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address"));
     };
@@ -90,7 +90,7 @@ fn place(host: &HostContext, url: &str) -> Result<(u16, bool, String), HttpError
 ///
 /// # Errors
 /// No answer, another status than 200, or something that is no JPEG.
-pub async fn fetch(host: &HostContext, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
+pub async fn fetch(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
     let (port, tls, target) = place(host, url)?;
     fetch_at(host, port, tls, target).await
 }
@@ -99,24 +99,24 @@ pub async fn fetch(host: &HostContext, url: &str) -> Result<Kept<Vec<u8>>, HttpE
 ///
 /// # Errors
 /// What the last place answered.
-pub async fn find(host: &HostContext, port: u16, tls: bool, channel: u32) -> Result<Kept<Vec<u8>>, HttpError> {
+pub async fn find(host: &Inspection, port: u16, tls: bool, channel: u32) -> Result<Kept<Vec<u8>>, HttpError> {
     const MOST: usize = 4;
     let mut last = HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known");
-    for candidate in stream_url::snapshot(host.vendor().as_deref(), channel).into_iter().take(MOST) {
+    for candidate in stream_url::snapshot(host.record.vendor().as_deref(), channel).into_iter().take(MOST) {
         match fetch_at(host, candidate.port.unwrap_or(port), tls, candidate.path).await {
             Ok(picture) => return Ok(picture),
             Err(error) => last = error,
         }
-        if host.is_over() || matches!(last.kind, ErrorKind::Locked | ErrorKind::AuthRefused) {
+        if host.peer.is_over() || matches!(last.kind, ErrorKind::Locked | ErrorKind::AuthRefused) {
             break;
         }
     }
     Err(last)
 }
 
-async fn fetch_at(host: &HostContext, port: u16, tls: bool, target: String) -> Result<Kept<Vec<u8>>, HttpError> {
+async fn fetch_at(host: &Inspection, port: u16, tls: bool, target: String) -> Result<Kept<Vec<u8>>, HttpError> {
     let request = Request { max_body: MAX_PICTURE, ..Request::get(port, tls, target).with_login() };
-    let mut response = client::send(host, request).await?;
+    let mut response = client::send(&host.peer, request).await?;
     let (kind, why) = match response.status {
         200 => match jpeg::place(&response.body).filter(|place| has_size(&response.body, place)) {
             Some(place) => {
@@ -127,16 +127,18 @@ async fn fetch_at(host: &HostContext, port: u16, tls: bool, target: String) -> R
             None if response.truncated => (ErrorKind::TooLarge, "the picture is cut off".to_owned()),
             None => (ErrorKind::Protocol, "the answer is no JPEG".to_owned()),
         },
-        401 | 403 => match host.logins.stopped() {
+        401 | 403 => match host.peer.logins.stopped() {
             Some(why) => (ErrorKind::Locked, why),
-            None if host.credentials().is_empty() => (ErrorKind::AuthRequired, "a login is demanded".to_owned()),
+            None if host.peer.logins.credentials().is_empty() => {
+                (ErrorKind::AuthRequired, "a login is demanded".to_owned())
+            }
             None => (ErrorKind::AuthRefused, "the login was refused".to_owned()),
         },
         404 => (ErrorKind::NotFound, "there is no picture".to_owned()),
         503 => (ErrorKind::Busy, "the device is busy".to_owned()),
         status => (ErrorKind::Device, format!("answered status {status}")),
     };
-    Err(HttpError::new(kind, format!("{}: {why}", client::url(host, tls, port, "/"))))
+    Err(HttpError::new(kind, format!("{}: {why}", client::url(&host.peer, tls, port, "/"))))
 }
 
 /// Whether there is a picture in that place, which has a size, rather than an empty shell.

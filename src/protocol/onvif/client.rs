@@ -1,14 +1,14 @@
 //! Asks one ONVIF device: finds the dialect it bears, reads its clock, and logs in when it demands it, within what the
 //! host's logins allow.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::login;
 use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind, Protocol};
 use crate::probe::negotiation::Negotiation;
-use crate::probe::{HostContext, Verdict};
+use crate::probe::{Peer, Verdict};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
 use crate::protocol::http::transcript;
 use crate::wire::auth;
@@ -72,9 +72,20 @@ impl CallError {
     }
 }
 
+/// What speaks for ONVIF at an address before it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// The device itself named the address: an answer that is no clear no will do.
+    Announced,
+    /// The host is like a camera: a demand for a login will do.
+    Camera,
+    /// Nothing: only an answer in SOAP will do.
+    Nothing,
+}
+
 /// A device that speaks ONVIF.
 pub struct Client<'a> {
-    pub(super) host: &'a HostContext,
+    pub(super) peer: &'a Peer,
     /// The device service.
     pub device: Endpoint,
     /// The logins it demanded, in the order met; empty as long as it demanded none.
@@ -94,22 +105,22 @@ pub(super) type Exchange = (Response, Answer);
 
 impl<'a> Client<'a> {
     /// Asks for the time without login, which every device must answer, to see whether ONVIF is spoken at `device` and in
-    /// which dialect. `announced` says that the device itself named the address; then an answer that is no clear no will
-    /// do.
+    /// which dialect.
     ///
     /// # Errors
     /// What hindered the call.
-    pub async fn open(host: &'a HostContext, device: Endpoint, announced: bool) -> Result<Client<'a>, CallError> {
+    pub async fn open(peer: &'a Peer, device: Endpoint, expectation: Expectation) -> Result<Client<'a>, CallError> {
         let mut client = Client {
-            host,
+            peer,
             demanded: Vec::new(),
             has_spoken: false,
             answers: Vec::new(),
             dialect: Dialect::WithAction,
             clock: None,
-            negotiation: Negotiation::new(host.logins.clone(), Protocol::Onvif, device.tls).with_tokens(),
+            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Onvif, device.tls).with_tokens(),
             device,
         };
+        let announced = expectation == Expectation::Announced;
         let mut refused = CallError::NotSoap(0);
         for dialect in Dialect::ALL {
             client.dialect = dialect;
@@ -122,7 +133,7 @@ impl<'a> Client<'a> {
                 }
                 Answer::Empty if response.status == 200 => refused = CallError::NotSoap(200),
                 // A page that demands a login for every path is no sign of ONVIF by itself.
-                _ if matches!(response.status, 401 | 403) && (announced || host.is_like_a_camera()) => {
+                _ if matches!(response.status, 401 | 403) && expectation != Expectation::Nothing => {
                     return Ok(client);
                 }
                 Answer::NotSoap | Answer::Empty if matches!(response.status, 400 | 415 | 500) => {
@@ -139,7 +150,7 @@ impl<'a> Client<'a> {
     async fn ask_time(&mut self) -> Result<Exchange, CallError> {
         let mut request = self.request(&self.device, Call::GetSystemDateAndTime, None);
         request.follow = true;
-        let response = client::send(self.host, request).await?;
+        let response = client::send(self.peer, request).await?;
         (self.device.port, self.device.tls) = (response.port, response.tls);
         self.device.target = response.target.clone();
         self.note_answers(&response);
@@ -156,7 +167,7 @@ impl<'a> Client<'a> {
         };
         let date = || jiff::fmt::rfc2822::parse(response.header("Date")?).ok().map(|z| z.timestamp());
         if let Some(time) = told.or_else(date) {
-            self.clock = Some(time.duration_since(Timestamp::now()));
+            self.clock = Some(time.duration_since((self.peer.clock)()));
         }
     }
 
@@ -172,7 +183,6 @@ impl<'a> Client<'a> {
     pub async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Element, CallError> {
         let was_logged_in = self.is_logged_in();
         let outcome = self.negotiate(endpoint, call).await;
-        self.host.say_logins().await;
         let (response, answer) = outcome?;
         match answer {
             Answer::Body(body) => Ok(body),
@@ -182,7 +192,7 @@ impl<'a> Client<'a> {
                 let what = if let Answer::Fault(fault) = answer { fault.to_string() } else { "no right".to_owned() };
                 Err(CallError::login(ErrorKind::AuthRefused, format!("{}: {what}", call.name())))
             }
-            _ => Err(login::why_refused(self.host, &self.negotiation)),
+            _ => Err(login::why_refused(self.peer, &self.negotiation)),
         }
     }
 
@@ -190,7 +200,7 @@ impl<'a> Client<'a> {
     async fn negotiate(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Exchange, CallError> {
         self.negotiation.set_encrypted(endpoint.tls);
         self.negotiation.begin_more();
-        self.negotiation.prepare_until(self.host.request_deadline()).await;
+        self.negotiation.prepare_until(self.peer.request_deadline()).await;
         loop {
             let (response, answer) = match self.transmit(endpoint, call).await {
                 Ok(exchange) => exchange,
@@ -208,7 +218,7 @@ impl<'a> Client<'a> {
             if reply.verdict == Verdict::Stale && !self.reread_clock(&response).await {
                 reply.verdict = Verdict::Refused;
             }
-            let (credentials, deadline) = (self.host.credentials(), self.host.request_deadline());
+            let (credentials, deadline) = (self.peer.logins.credentials(), self.peer.request_deadline());
             let next = self.negotiation.answered(reply, &credentials);
             if !self.negotiation.settled(next, &credentials, deadline).await {
                 return Ok((response, answer));
@@ -254,7 +264,7 @@ impl<'a> Client<'a> {
         let token = self.negotiation.token().map(|credential| self.token(&credential));
         let request = self.request(endpoint, call, token.as_ref());
         let authorization = self.negotiation.authorization(request.method, &request.target, &request.body);
-        let response = client::send_once(self.host, &request, authorization.as_deref()).await?;
+        let response = client::send_once(self.peer, &request, authorization.as_deref()).await?;
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
@@ -263,7 +273,7 @@ impl<'a> Client<'a> {
 
     /// The headers of many calls to one address differ in nothing.
     fn note_answers(&mut self, response: &Response) {
-        for answer in transcript::of_http(self.host, response) {
+        for answer in transcript::of_http(self.peer, response) {
             let same = |known: &HttpAnswer| (&known.request, &known.status) == (&answer.request, &answer.status);
             if self.answers.len() < MOST_ANSWERS && !self.answers.iter().any(same) {
                 self.answers.push(answer);
@@ -272,7 +282,7 @@ impl<'a> Client<'a> {
     }
 
     fn token(&self, credential: &Credential) -> UsernameToken {
-        let now = Timestamp::now();
+        let now = (self.peer.clock)();
         let there = self.clock.and_then(|ahead| now.checked_add(ahead).ok()).unwrap_or(now);
         let nonce: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
         let created = there.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -4,7 +4,7 @@ use super::client::{CallError, demands_login};
 use super::soap::Answer;
 use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
-use crate::probe::{HostContext, Verdict};
+use crate::probe::{Peer, Verdict};
 use crate::protocol::http::client::Response;
 use crate::wire::auth;
 use crate::wire::auth::lock::{LockSign, lock_sign};
@@ -41,11 +41,11 @@ fn verdict(response: &Response, answer: &Answer, is_proved: bool) -> Verdict {
 }
 
 /// Why a demand for a login was the last word.
-pub(super) fn why_refused(host: &HostContext, negotiation: &Negotiation) -> CallError {
-    if let Some(stopped) = host.logins.stopped() {
+pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation) -> CallError {
+    if let Some(stopped) = peer.logins.stopped() {
         return CallError::login(ErrorKind::Locked, stopped);
     }
-    if host.credentials().is_empty() {
+    if peer.logins.credentials().is_empty() {
         return CallError::login(ErrorKind::AuthRequired, "a login is demanded");
     }
     if negotiation.is_withheld() {

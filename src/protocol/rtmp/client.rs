@@ -9,7 +9,7 @@ use super::amf::Value;
 use super::wire::{self, BLOCK, Message, Reader, kind};
 use crate::model::ErrorKind;
 use crate::net::{Connection, NetError, Stage};
-use crate::probe::HostContext;
+use crate::probe::Peer;
 use crate::probe::memory::{NoRoom, Room};
 use crate::text;
 
@@ -81,9 +81,9 @@ impl Client {
     ///
     /// # Errors
     /// Connection failures; `Protocol` when what answers is not RTMP; `Timeout` when nothing does.
-    pub async fn open(host: &HostContext, port: u16, tls: bool) -> Result<Client, RtmpError> {
-        let mut connection = if tls { host.connect_tls(port).await? } else { host.connect(port).await? };
-        let deadline = host.request_deadline();
+    pub async fn open(peer: &Peer, port: u16, tls: bool) -> Result<Client, RtmpError> {
+        let mut connection = if tls { peer.connect_tls(port).await? } else { peer.connect(port).await? };
+        let deadline = peer.request_deadline();
         let started = Instant::now();
         let random = std::array::from_fn(|_| fastrand::u8(..));
         write(&mut connection, &wire::hello(&random), deadline).await?;
@@ -101,8 +101,8 @@ impl Client {
             shaken_in: started.elapsed(),
             connection,
             reader,
-            room: host.memory.room(),
-            patience: host.deadline,
+            room: peer.memory.room(),
+            patience: peer.deadline,
             unacknowledged: 0,
             read: 0,
             window: WINDOW,
@@ -113,7 +113,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection fails or nothing comes in time. A refusal is an answer.
-    pub async fn connect(&mut self, host: &HostContext, app: &str, url: &str) -> Result<Answer, RtmpError> {
+    pub async fn connect(&mut self, peer: &Peer, app: &str, url: &str) -> Result<Answer, RtmpError> {
         let fields = [
             ("app", Value::text(app)),
             ("flashVer", Value::text(concat!("camscan/", env!("CARGO_PKG_VERSION")))),
@@ -127,8 +127,8 @@ impl Client {
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let command = [Value::text("connect"), Value::Number(1.0), Value::Object(fields)];
-        self.send(&Message::command(0, &command), host.request_deadline()).await?;
-        let values = self.result(1.0, host.request_deadline()).await?;
+        self.send(&Message::command(0, &command), peer.request_deadline()).await?;
+        let values = self.result(1.0, peer.request_deadline()).await?;
         Ok(answer(&values))
     }
 
@@ -136,10 +136,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::connect`]; `Device` when the server refuses.
-    pub async fn create_stream(&mut self, host: &HostContext) -> Result<u32, RtmpError> {
+    pub async fn create_stream(&mut self, peer: &Peer) -> Result<u32, RtmpError> {
         let command = [Value::text("createStream"), Value::Number(2.0), Value::Null];
-        self.send(&Message::command(0, &command), host.request_deadline()).await?;
-        let values = self.result(2.0, host.request_deadline()).await?;
+        self.send(&Message::command(0, &command), peer.request_deadline()).await?;
+        let values = self.result(2.0, peer.request_deadline()).await?;
         let number = values.get(3).and_then(Value::as_number).filter(|n| (0.0..=1.0e9).contains(n));
         number.map(|n| n as u32).ok_or_else(|| RtmpError::new(ErrorKind::Device, "no stream was created"))
     }
@@ -148,10 +148,10 @@ impl Client {
     ///
     /// # Errors
     /// The connection fails.
-    pub async fn play(&mut self, host: &HostContext, stream: u32, name: &str) -> Result<(), RtmpError> {
+    pub async fn play(&mut self, peer: &Peer, stream: u32, name: &str) -> Result<(), RtmpError> {
         // -2: live, or else recorded.
         let command = [Value::text("play"), Value::Number(0.0), Value::Null, Value::text(name), Value::Number(-2000.0)];
-        self.send(&Message::command(stream, &command), host.request_deadline()).await
+        self.send(&Message::command(stream, &command), peer.request_deadline()).await
     }
 
     /// Deletes a message stream and closes the connection; waits for nothing.

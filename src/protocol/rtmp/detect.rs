@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use super::client::{Client, RtmpError};
 use crate::identify::ports;
 use crate::model::{ErrorKind, FindingKind, Protocol, Service, Transport};
-use crate::probe::{Detector, Heard, HostContext};
+use crate::probe::{Detection, Detector, Inspection};
 use crate::protocol::http::client::host_name;
 
 /// The detector of RTMP and RTMPS.
@@ -20,11 +20,11 @@ impl Detector for RtmpDetector {
         ports::expects(port, Protocol::Rtmp) || ports::expects(port, Protocol::Rtmps)
     }
 
-    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard> {
+    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
         Box::pin(async move {
             // A kilobyte and a half of anything is sent only where it is expected.
             if !self.expects(port) {
-                return Heard::Garbage;
+                return Detection::Garbage;
             }
             let tls_first = !ports::expects(port, Protocol::Rtmp);
             let first = match shake(host, port, tls_first).await {
@@ -33,30 +33,30 @@ impl Detector for RtmpDetector {
             };
             let other_may_do = matches!(first.kind, ErrorKind::Tls | ErrorKind::Protocol | ErrorKind::Closed);
             if other_may_do
-                && !host.is_over()
+                && !host.peer.is_over()
                 && let Ok(heard) = shake(host, port, !tls_first).await
             {
                 return heard;
             }
             match first.kind {
-                _ if first.banner.starts_with(b"HTTP/") => Heard::Other(Protocol::Http),
-                _ if first.banner.starts_with(b"RTSP/") => Heard::Other(Protocol::Rtsp),
-                ErrorKind::Timeout => Heard::Silence,
-                ErrorKind::Protocol => Heard::Garbage,
-                _ => Heard::Closed,
+                _ if first.banner.starts_with(b"HTTP/") => Detection::Other(Protocol::Http),
+                _ if first.banner.starts_with(b"RTSP/") => Detection::Other(Protocol::Rtsp),
+                ErrorKind::Timeout => Detection::Silence,
+                ErrorKind::Protocol => Detection::Garbage,
+                _ => Detection::Closed,
             }
         })
     }
 }
 
-async fn shake(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtmpError> {
-    Client::open(host, port, tls).await?.close(None).await;
+async fn shake(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtmpError> {
+    Client::open(&host.peer, port, tls).await?.close(None).await;
     let (protocol, heard) = match tls {
-        true => (Protocol::Rtmps, Heard::SpokenOverTls),
-        false => (Protocol::Rtmp, Heard::Spoken),
+        true => (Protocol::Rtmps, Detection::SpokenOverTls),
+        false => (Protocol::Rtmp, Detection::Spoken),
     };
     let mut service = Service::new(protocol, Transport::Tcp, port);
-    service.url = Some(format!("{protocol}://{}:{port}/", host_name(host)));
-    host.say(FindingKind::Service(service)).await;
+    service.url = Some(format!("{protocol}://{}:{port}/", host_name(&host.peer)));
+    host.emit(FindingKind::Service(service)).await;
     Ok(heard)
 }

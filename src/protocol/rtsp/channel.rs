@@ -13,7 +13,7 @@ use super::wire::{Decoder, Item, Next, Response};
 use crate::model::ErrorKind;
 use crate::net::error::kind_of;
 use crate::net::{Connection, tls::TlsInfo};
-use crate::probe::StreamTurn;
+use crate::probe::gate::StreamTurn;
 
 /// What may be whole is taken as whole after the device has been silent for so long.
 const QUIET: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use crate::identify::ports;
 use crate::identify::signature::Field;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::tls::TlsInfo;
-use crate::probe::{Detector, Heard, HostContext};
+use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
 use crate::wire::auth::Challenge;
 
@@ -26,7 +26,7 @@ impl Detector for RtspDetector {
         is_expected(port)
     }
 
-    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard> {
+    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
         Box::pin(detect(host, port))
     }
 }
@@ -41,7 +41,7 @@ fn is_tls_first(port: u16) -> bool {
         && (ports::expects(port, Protocol::Rtsps) || ports::expects(port, Protocol::Https))
 }
 
-async fn detect(host: &HostContext, port: u16) -> Heard {
+async fn detect(host: &Inspection, port: u16) -> Detection {
     let tls_first = is_tls_first(port);
     let first = match ask(host, port, tls_first).await {
         Ok(heard) => return heard,
@@ -50,9 +50,9 @@ async fn detect(host: &HostContext, port: u16) -> Heard {
     if tls_first && says_old_tls(&first) && ports::expects(port, Protocol::Rtsps) {
         let mut service = service(host, port, true);
         service.notes.push("speaks only old TLS or old ciphers, which this build does not".to_owned());
-        host.say(FindingKind::Service(service)).await;
+        host.emit(FindingKind::Service(service)).await;
         host.error("rtsp", first.kind, &first.message).await;
-        return Heard::SpokenOverTls;
+        return Detection::SpokenOverTls;
     }
     let other_may_do = match first.kind {
         ErrorKind::Tls | ErrorKind::Protocol | ErrorKind::Closed => true,
@@ -60,7 +60,7 @@ async fn detect(host: &HostContext, port: u16) -> Heard {
         ErrorKind::Timeout => is_expected(port) && first.step > crate::model::Step::Tcp,
         _ => false,
     };
-    if other_may_do && !host.is_over() {
+    if other_may_do && !host.peer.is_over() {
         match ask(host, port, !tls_first).await {
             Ok(heard) => return heard,
             // The port is open: what it said in plain text tells more than a failed handshake.
@@ -72,20 +72,20 @@ async fn detect(host: &HostContext, port: u16) -> Heard {
 }
 
 /// What a failure says about the port; an error only where RTSP is expected and nothing else is spoken.
-fn heard_of(host: &HostContext, port: u16, failed: &RtspError) -> Heard {
+fn heard_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
     if is_expected(port) && failed.kind != ErrorKind::Interrupted {
-        host.doubt(port, "rtsp", failed.kind, &failed.message);
+        host.peer.doubt(port, "rtsp", failed.kind, &failed.message);
     }
     match failed.kind {
-        ErrorKind::Timeout => Heard::Silence,
-        ErrorKind::Protocol | ErrorKind::TooLarge => Heard::Garbage,
-        _ => Heard::Closed,
+        ErrorKind::Timeout => Detection::Silence,
+        ErrorKind::Protocol | ErrorKind::TooLarge => Detection::Garbage,
+        _ => Detection::Closed,
     }
 }
 
 /// Asks, and says what came.
-async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspError> {
-    let mut client = Client::new(host, port, tls).without_login();
+async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspError> {
+    let mut client = Client::new(&host.peer, port, tls).without_login();
     let response = match client.options("/").await {
         Ok(response) => Some(response),
         // Some answer DESCRIBE alone; on a port where nothing speaks for RTSP that is not worth another wait.
@@ -93,7 +93,7 @@ async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspErro
             if error.kind == ErrorKind::Timeout
                 && error.step > crate::model::Step::Tls
                 && is_expected(port)
-                && !host.is_over() =>
+                && !host.peer.is_over() =>
         {
             let answered = client.describe("/").await;
             if answered.as_ref().is_err_and(|e| e.status.is_none()) {
@@ -107,7 +107,7 @@ async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspErro
     if let Some(response) = &response {
         if response.spoken == Spoken::Http {
             if !is_rtsp_in_http(response) {
-                return Ok(Heard::Other(if tls { Protocol::Https } else { Protocol::Http }));
+                return Ok(Detection::Other(if tls { Protocol::Https } else { Protocol::Http }));
             }
             notes.push("answers RTSP in HTTP".to_owned());
         }
@@ -121,7 +121,7 @@ async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, RtspErro
     };
     client.disconnect();
     say(host, port, tls, &mut client, is_open, notes).await;
-    Ok(if tls { Heard::SpokenOverTls } else { Heard::Spoken })
+    Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
 /// Whether DESCRIBE can tell more: not when the login is known already, nor when it is not offered, as loudspeakers do
@@ -137,7 +137,7 @@ fn is_rtsp_in_http(response: &Response) -> bool {
         || response.headers.content_type().is_some_and(|t| t == "application/x-rtsp-tunnelled")
 }
 
-async fn say(host: &HostContext, port: u16, tls: bool, client: &mut Client, is_open: bool, notes: Vec<String>) {
+async fn say(host: &Inspection, port: u16, tls: bool, client: &mut Client, is_open: bool, notes: Vec<String>) {
     let mut service = service(host, port, tls);
     service.auth = client.auth_schemes().or_else(|| is_open.then(Vec::new));
     service.server = client.server().map(str::to_owned);
@@ -153,18 +153,18 @@ async fn say(host: &HostContext, port: u16, tls: bool, client: &mut Client, is_o
         (Field::Realm, service.realm.clone()),
         (Field::Certificate, service.certificate.clone()),
     ];
-    host.say(FindingKind::Service(service)).await;
+    host.emit(FindingKind::Service(service)).await;
     for (field, text) in heard {
         if let Some(text) = text {
-            host.observe(field, &text).await;
+            host.match_signatures(field, &text).await;
         }
     }
 }
 
-fn service(host: &HostContext, port: u16, tls: bool) -> Service {
+fn service(host: &Inspection, port: u16, tls: bool) -> Service {
     let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
     let mut service = Service::new(protocol, Transport::Tcp, port);
-    service.url = Some(super::url::RtspUrl::new(host.ip, port, tls, "/").to_string());
+    service.url = Some(super::url::RtspUrl::new(host.peer.ip, port, tls, "/").to_string());
     service
 }
 
@@ -205,8 +205,8 @@ mod tests {
         findings.filter_map(|f| if let FindingKind::Service(s) = f.kind { Some(s) } else { None }).collect()
     }
 
-    async fn heard(net: &Arc<FakeNet>, port: u16) -> (Heard, Vec<Service>) {
-        let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
+    async fn heard(net: &Arc<FakeNet>, port: u16) -> (Detection, Vec<Service>) {
+        let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
         let heard = RtspDetector.detect(&host, port).await;
         (heard, services(&mut said))
     }
@@ -219,16 +219,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn recorded_answers_become_services() {
         for (file, want, auth, realm) in [
-            ("rtsp_status/options_405_dahua.txt", Heard::Spoken, None, None),
-            ("rtsp_status/non_camera_shairport.txt", Heard::Spoken, None, None),
-            ("rtsp_status/http_answer_h264dvr_tunnel.txt", Heard::Spoken, None, None),
-            ("rtsp_status/http_501_axis.txt", Heard::Spoken, None, None),
-            ("rtsp_status/453_one_more_client.txt", Heard::Spoken, None, None),
-            ("rtsp_401/avtech_http_status_line_unclosed_quote.txt", Heard::Other(Protocol::Http), None, None),
-            ("rtsp_401/no_challenge.txt", Heard::Spoken, Some(vec![AuthScheme::Other]), None),
+            ("rtsp_status/options_405_dahua.txt", Detection::Spoken, None, None),
+            ("rtsp_status/non_camera_shairport.txt", Detection::Spoken, None, None),
+            ("rtsp_status/http_answer_h264dvr_tunnel.txt", Detection::Spoken, None, None),
+            ("rtsp_status/http_501_axis.txt", Detection::Spoken, None, None),
+            ("rtsp_status/453_one_more_client.txt", Detection::Spoken, None, None),
+            ("rtsp_401/avtech_http_status_line_unclosed_quote.txt", Detection::Other(Protocol::Http), None, None),
+            ("rtsp_401/no_challenge.txt", Detection::Spoken, Some(vec![AuthScheme::Other]), None),
             (
                 "rtsp_401/hikvision_old_basic_realm_slash.txt",
-                Heard::Spoken,
+                Detection::Spoken,
                 Some(vec![AuthScheme::Digest, AuthScheme::Basic]),
                 Some("Hikvision"),
             ),
@@ -238,7 +238,7 @@ mod tests {
             net.answer(AT, move |_| Reply::Bytes(bytes.clone()));
             let (heard, services) = heard(&net, 554).await;
             assert_eq!(heard, want, "{file}");
-            assert_eq!(services.len(), usize::from(want == Heard::Spoken), "{file}");
+            assert_eq!(services.len(), usize::from(want == Detection::Spoken), "{file}");
             for service in services {
                 assert_eq!((service.auth, service.realm.as_deref()), (auth.clone(), realm), "{file}");
                 assert_eq!(service.notes.is_empty(), !file.contains("http_") && !file.contains("453"), "{file}");
@@ -257,7 +257,7 @@ mod tests {
             })
         });
         let (heard, found) = self::heard(&net, 554).await;
-        assert_eq!((heard, log.methods()), (Heard::Spoken, vec!["0 OPTIONS".to_owned(), "0 DESCRIBE".to_owned()]));
+        assert_eq!((heard, log.methods()), (Detection::Spoken, vec!["0 OPTIONS".to_owned(), "0 DESCRIBE".to_owned()]));
         assert_eq!(found[0].realm.as_deref(), Some("AXIS_00408C123456"));
         assert_eq!(found[0].server.as_deref(), Some("Cam 1"));
         assert_eq!(found[0].url.as_deref(), Some("rtsp://192.0.2.10:554/"));
@@ -287,7 +287,9 @@ mod tests {
             let _ = stream.read_to_end(&mut Vec::new()).await;
         });
         net.serve("192.0.2.10:23", |_, _| async {});
-        for (port, want) in [(554, Heard::Silence), (22, Heard::Garbage), (23, Heard::Closed), (24, Heard::Closed)] {
+        for (port, want) in
+            [(554, Detection::Silence), (22, Detection::Garbage), (23, Detection::Closed), (24, Detection::Closed)]
+        {
             let (heard, services) = heard(&net, port).await;
             assert_eq!((heard, services.len()), (want, 0), "{port}");
         }
@@ -302,7 +304,7 @@ mod tests {
             _ => Reply::Silence,
         });
         let (heard, services) = heard(&net, 554).await;
-        assert_eq!((heard, services[0].server.as_deref()), (Heard::Spoken, Some("Deaf")));
+        assert_eq!((heard, services[0].server.as_deref()), (Detection::Spoken, Some("Deaf")));
     }
 
     /// A SIP server closes what is not SIP, and leaves a TLS handshake without an answer: that is waited for once.
@@ -316,10 +318,10 @@ mod tests {
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             }
         });
-        let (host, _said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
+        let (host, _said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
         let began = tokio::time::Instant::now();
-        assert_eq!(RtspDetector.detect(&host, 554).await, Heard::Closed);
-        assert!(host.connect_tls(554).await.is_err());
+        assert_eq!(RtspDetector.detect(&host, 554).await, Detection::Closed);
+        assert!(host.peer.connect_tls(554).await.is_err());
         assert!(began.elapsed() <= host.options.request_timeout + std::time::Duration::from_secs(1));
     }
 

@@ -3,7 +3,7 @@
 use super::wire::Response;
 use crate::model::{AuthScheme, ErrorKind, Protocol};
 use crate::probe::negotiation::{Negotiation, Reply};
-use crate::probe::{HostContext, Verdict};
+use crate::probe::{Peer, Verdict};
 use crate::wire::auth::lock::{LockSign, lock_sign};
 use crate::wire::auth::{self, Challenge};
 
@@ -41,25 +41,25 @@ fn lock(response: &Response) -> Option<String> {
 }
 
 /// Why a 401 or 403 was the last word.
-pub(super) fn why_refused(host: &HostContext, negotiation: &Negotiation, status: u16) -> Option<(ErrorKind, String)> {
-    let known = host.credentials();
+pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation, status: u16) -> Option<(ErrorKind, String)> {
+    let known = peer.logins.credentials();
     if negotiation.refused() > 0 {
         let counted = if negotiation.refused() == 1 { "the login was" } else { "the logins were" };
-        let also = host.logins.stopped().map_or(String::new(), |why| format!("; {why}"));
+        let also = peer.logins.stopped().map_or(String::new(), |why| format!("; {why}"));
         return Some((ErrorKind::AuthRefused, format!("{counted} refused{also}")));
     }
     if status != 401 {
         return None;
     }
     if negotiation.is_allowed() && !known.is_empty() {
-        if let Some(why) = host.logins.stopped() {
+        if let Some(why) = peer.logins.stopped() {
             return Some((ErrorKind::Locked, format!("no login was tried, {why}")));
         }
         if negotiation.is_withheld() {
             let why = "the password would go in plain text (Basic), although the device offers Digest elsewhere";
             return Some((ErrorKind::AuthRequired, format!("no login was tried: {why} (`basic: allow` permits it)")));
         }
-        if known.iter().all(|c| host.logins.is_held_back(c)) {
+        if known.iter().all(|c| peer.logins.is_held_back(c)) {
             let why = "the device looked at another one without saying yes or no";
             return Some((ErrorKind::AuthRequired, format!("no further login was tried: {why}")));
         }
@@ -76,7 +76,7 @@ pub(super) fn why_refused(host: &HostContext, negotiation: &Negotiation, status:
             format!("a login is demanded ({}{realm})", names())
         }
     };
-    let all_refused = !known.is_empty() && known.iter().all(|c| host.logins.was_refused(Protocol::Rtsp, c));
+    let all_refused = !known.is_empty() && known.iter().all(|c| peer.logins.was_refused(Protocol::Rtsp, c));
     Some((if all_refused { ErrorKind::AuthRefused } else { ErrorKind::AuthRequired }, sentence))
 }
 

@@ -9,7 +9,7 @@ use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::{self, WithLogin};
 use crate::model::{Credential, ErrorKind, Protocol, Stream};
-use crate::probe::{Grant, HostContext, LoginTry, Verdict};
+use crate::probe::{Grant, Inspection, LoginTry, Verdict};
 
 /// A channel no recorder has; one that is described all the same shows that the number is ignored.
 const IMPOSSIBLE_CHANNEL: u32 = 997;
@@ -19,10 +19,10 @@ const IMPOSSIBLE_CHANNEL: u32 = 997;
 ///
 /// The password then goes in plain text, and what is known of the maker is the device's own word. So a login is sent that
 /// way only where one was demanded (`demanded`) and the device offers no Digest, or where the user allows it for the login.
-pub(super) async fn look(host: &HostContext, port: u16, tls: bool, demanded: bool) -> Vec<(String, Stream)> {
-    let Some(vendor) = host.vendor() else { return Vec::new() };
-    let may = demanded && !host.logins.offers_digest();
-    let known = host.credentials();
+pub(super) async fn look(host: &Inspection, port: u16, tls: bool, demanded: bool) -> Vec<(String, Stream)> {
+    let Some(vendor) = host.record.vendor() else { return Vec::new() };
+    let may = demanded && !host.peer.logins.offers_digest();
+    let known = host.peer.logins.credentials();
     let is_known_form = known.iter().any(|c| !stream_url::rtsp_with_login(&vendor, 1, c).is_empty());
     if is_known_form && !may && !known.iter().any(|c| c.allow_in_path) {
         let why = if demanded { "although it offers Digest" } else { "and it demanded none" };
@@ -32,9 +32,9 @@ pub(super) async fn look(host: &HostContext, port: u16, tls: bool, demanded: boo
         );
         host.error("rtsp", ErrorKind::AuthRequired, message).await;
     }
-    for credential in host.credentials().into_iter().filter(|c| may || c.allow_in_path) {
+    for credential in host.peer.logins.credentials().into_iter().filter(|c| may || c.allow_in_path) {
         let mut walk = Walk {
-            asker: Asker::new(host, Client::new(host, port, tls).without_login()),
+            asker: Asker::new(host, Client::new(&host.peer, port, tls).without_login()),
             at: (port, tls),
             found: Vec::new(),
         };
@@ -69,7 +69,7 @@ impl Walk<'_> {
     /// Tries each form of path once, with the first channel's main stream.
     async fn first(&mut self, vendor: &str, credential: &Credential) -> First {
         for path in stream_url::rtsp_with_login(vendor, 1, credential).into_iter().filter(|p| p.shown.stream == 0) {
-            if self.asker.host.is_over() {
+            if self.asker.host.peer.is_over() {
                 return First::Stop;
             }
             let Some(attempt) = self.place(credential).await else { return First::Stop };
@@ -104,7 +104,7 @@ impl Walk<'_> {
         let ignores_channel = matches!(self.ask_again(&impossible, credential).await, Reply::Video(_));
         self.found.truncate(before);
         for channel in 2..=self.asker.host.options.max_channels {
-            if ignores_channel || self.asker.host.is_over() {
+            if ignores_channel || self.asker.host.peer.is_over() {
                 return;
             }
             for (nth, path) in of(channel).enumerate() {
@@ -118,11 +118,11 @@ impl Walk<'_> {
     /// A place of the device's limit to send a login in; none when there is none left.
     async fn place(&self, credential: &Credential) -> Option<LoginTry> {
         let host = self.asker.host;
-        let deadline = host.request_deadline();
+        let deadline = host.peer.request_deadline();
         loop {
-            match host.logins.grant(Protocol::Rtsp, credential) {
+            match host.peer.logins.grant(Protocol::Rtsp, credential) {
                 Grant::Now(attempt) => return Some(attempt),
-                Grant::Later if Instant::now() < deadline => host.logins.changed(deadline).await,
+                Grant::Later if Instant::now() < deadline => host.peer.logins.changed(deadline).await,
                 Grant::Later | Grant::Never => return None,
             }
         }
@@ -153,7 +153,7 @@ impl Walk<'_> {
             };
             let answer = self.asker.asked.get(request);
             let mut stream = stream::of_found(self.asker.host, self.at, &found, answer, Nature::Honest);
-            stream.url = RtspUrl::new(self.asker.host.ip, self.at.0, self.at.1, &path.shown.path).shown();
+            stream.url = RtspUrl::new(self.asker.host.peer.ip, self.at.0, self.at.1, &path.shown.path).shown();
             stream.open = Some(false);
             self.found.push((request.to_owned(), stream));
         }
@@ -170,13 +170,13 @@ mod tests {
 
     const PASSWORD: &str = "tiefer-brunnen-7";
 
-    fn host(net: std::sync::Arc<FakeNet>, passwords: &[&str]) -> HostContext {
+    fn host(net: std::sync::Arc<FakeNet>, passwords: &[&str], max_login_failures: u32) -> Inspection {
         let credentials = passwords.iter().map(|p| Credential::new("admin", *p)).collect();
-        let (host, mut said) =
-            HostContext::for_test(net, "192.0.2.10", ProbeOptions { credentials, ..ProbeOptions::default() });
+        let options = ProbeOptions { credentials, max_login_failures, ..ProbeOptions::default() };
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
         tokio::spawn(async move { while said.recv().await.is_some() {} });
         let vendor = Evidence::new(Fact::Vendor, "Xiongmai", EvidenceSource::Onvif, 0.9);
-        host.facts.note(&FindingKind::Evidence(vendor));
+        host.record.learn(&FindingKind::Evidence(vendor));
         host
     }
 
@@ -190,9 +190,8 @@ mod tests {
             }
             if of(1) || of(2) { described(asked) } else { answer(asked, "404 Not Found", "", "") }
         });
-        let host = host(net, &["wrong", PASSWORD]);
-        // Both forms with a wrong login would use both tries up.
-        let host = HostContext { logins: crate::probe::Logins::new(3), ..host };
+        // Both forms with a wrong login would use two tries up.
+        let host = host(net, &["wrong", PASSWORD], 3);
         let found = look(&host, 554, false, true).await;
         let shown: Vec<(Option<u32>, &str)> = found.iter().map(|(_, s)| (s.channel, s.url.as_str())).collect();
         assert_eq!(
@@ -206,7 +205,7 @@ mod tests {
         );
         assert!(found.iter().all(|(path, stream)| path.contains(PASSWORD) && stream.open == Some(false)));
         assert!(found.iter().all(|(_, stream)| !format!("{stream:?}").contains(PASSWORD)));
-        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 3 }));
+        assert_eq!(host.peer.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 3 }));
         assert!(log.all().iter().all(|a| a.header("Authorization").is_none()));
     }
 
@@ -214,21 +213,21 @@ mod tests {
     async fn refusals_stop_at_the_limit() {
         let net = FakeNet::new();
         let log = net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
-        let host = host(net, &["one", "two", "three"]);
+        let host = host(net, &["one", "two", "three"], 2);
         assert!(look(&host, 554, false, true).await.is_empty());
         assert_eq!(log.all().iter().filter(|a| a.method() == "DESCRIBE").count(), 2);
-        assert_eq!(host.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 2 }));
+        assert_eq!(host.peer.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 2 }));
     }
 
     #[tokio::test(start_paused = true)]
     async fn other_makers_are_not_asked_that_way() {
         let net = FakeNet::new();
         let log = net.answer(AT, described);
-        let host = host(net, &[PASSWORD]);
+        let host = host(net, &[PASSWORD], 2);
         for _ in 0..2 {
             let vendor = Evidence::new(Fact::Vendor, "Axis", EvidenceSource::Beacon, 0.9);
-            host.facts.note(&FindingKind::Evidence(vendor.clone()));
-            host.facts.note(&FindingKind::Evidence(Evidence { source: EvidenceSource::Stream, ..vendor }));
+            host.record.learn(&FindingKind::Evidence(vendor.clone()));
+            host.record.learn(&FindingKind::Evidence(Evidence { source: EvidenceSource::Stream, ..vendor }));
         }
         assert!(look(&host, 554, false, true).await.is_empty() && log.all().is_empty());
     }

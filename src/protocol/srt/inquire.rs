@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::wire::{self, PORT};
 use crate::model::{FindingKind, Protocol, Service, Transport};
 use crate::net::{Datagram, UdpBind};
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::host_name;
 
 /// How long an answer is awaited, try by try.
@@ -25,31 +25,31 @@ impl HostProbe for SrtInquiry {
         "srt"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if host.options.ports.contains(&PORT) && speaks(host).await == Some(true) {
                 let mut service = Service::new(Protocol::Srt, Transport::Udp, PORT);
-                service.url = Some(format!("srt://{}:{PORT}", host_name(host)));
-                host.say(FindingKind::Service(service)).await;
+                service.url = Some(format!("srt://{}:{PORT}", host_name(&host.peer)));
+                host.emit(FindingKind::Service(service)).await;
             }
         })
     }
 }
 
 /// Whether a listener answers; none when it cannot be asked.
-async fn speaks(host: &HostContext) -> Option<bool> {
-    let any: IpAddr = if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = host.net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
+async fn speaks(host: &Inspection) -> Option<bool> {
+    let any: IpAddr = if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
     let number = fastrand::u32(1..0x4000_0000);
     let packet = wire::induction(number, fastrand::u32(..));
     for wait in TRIES {
-        if host.is_over() {
+        if host.peer.is_over() {
             break;
         }
-        host.dialer.pace().turn(1).await;
-        socket.send_to(&packet, SocketAddr::new(host.ip, PORT)).await.ok()?;
-        let until = host.deadline.min(Instant::now() + wait);
-        if let Some(answered) = hear(&*socket, host.ip, number, until).await {
+        host.peer.dialer.pace().turn(1).await;
+        socket.send_to(&packet, SocketAddr::new(host.peer.ip, PORT)).await.ok()?;
+        let until = host.peer.deadline.min(Instant::now() + wait);
+        if let Some(answered) = hear(&*socket, host.peer.ip, number, until).await {
             return Some(answered);
         }
     }
@@ -96,9 +96,9 @@ mod tests {
 
     async fn services(net: Arc<FakeUdp>, ports: &[u16]) -> Vec<String> {
         let options = ProbeOptions { ports: ports.to_vec(), ..ProbeOptions::default() };
-        let (host, _said) = HostContext::for_test(net, "192.0.2.5", options);
+        let (host, _said) = Inspection::for_test(net, "192.0.2.5", options);
         SrtInquiry.run(&host).await;
-        host.services().into_iter().filter_map(|s| s.url).collect()
+        host.record.services().into_iter().filter_map(|s| s.url).collect()
     }
 
     #[tokio::test(start_paused = true)]

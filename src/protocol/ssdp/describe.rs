@@ -4,7 +4,7 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::description;
 use crate::model::Protocol;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::address::Announced;
 use crate::protocol::http::client::{self, Request};
 
@@ -19,12 +19,12 @@ impl HostProbe for Describe {
         "upnp"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         async move {
-            let services = host.services();
+            let services = host.record.services();
             let announced = services.iter().filter(|s| s.protocol == Protocol::Upnp).filter_map(|s| s.url.as_deref());
-            for location in announced.filter_map(Announced::parse).filter(|l| l.ip() == Some(host.ip)).take(MOST) {
-                if host.is_over() {
+            for location in announced.filter_map(Announced::parse).filter(|l| l.ip() == Some(host.peer.ip)).take(MOST) {
+                if host.peer.is_over() {
                     return;
                 }
                 read(host, &location).await;
@@ -34,16 +34,16 @@ impl HostProbe for Describe {
     }
 }
 
-async fn read(host: &HostContext, location: &Announced) {
+async fn read(host: &Inspection, location: &Announced) {
     let request = Request::get(location.port, location.tls, location.target.clone());
-    match client::send(host, request).await {
+    match client::send(&host.peer, request).await {
         Ok(response) if response.status == 200 => {
             if let Some(description) = description::parse(&response.body, location) {
-                description.facts(host.ip).say(host).await;
+                description.facts(host.peer.ip).say(host).await;
             }
         }
-        Ok(response) => tracing::debug!(ip = %host.ip, status = response.status, "no UPnP description"),
-        Err(error) => tracing::debug!(ip = %host.ip, %error, "no UPnP description"),
+        Ok(response) => tracing::debug!(ip = %host.peer.ip, status = response.status, "no UPnP description"),
+        Err(error) => tracing::debug!(ip = %host.peer.ip, %error, "no UPnP description"),
     }
 }
 
@@ -52,18 +52,16 @@ mod tests {
     use super::*;
     use crate::model::{Fact, FindingKind, Service, Transport};
     use crate::net::fake::{FakeNet, Reply};
-    use crate::probe::udp_query::testing;
 
     async fn described(url: &str) -> (usize, Vec<String>) {
         let net = FakeNet::new();
         let document = "<root><device><manufacturer>ACME</manufacturer><modelName>X1</modelName></device></root>";
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{document}", document.len());
         let log = net.answer("192.0.2.30:49152", move |_| Reply::text(answer.clone()));
-        let (findings, mut said) = tokio::sync::mpsc::channel(64);
-        let host = testing::host(net, "192.0.2.30", findings);
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.30", Default::default());
         let mut service = Service::new(Protocol::Upnp, Transport::Udp, 1900);
         service.url = Some(url.into());
-        host.facts.note(&FindingKind::Service(service));
+        host.record.learn(&FindingKind::Service(service));
         Describe.run(&host).await;
         drop(host);
         let mut models = Vec::new();

@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, FutureExt};
 use super::wire;
 use crate::model::Protocol;
 use crate::probe::udp_query;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 
 /// How long an answer to each try is awaited. Devices may take up to the second that the search grants them.
 const WAITS: [Duration; 2] = [Duration::from_millis(350), Duration::from_millis(750)];
@@ -22,15 +22,15 @@ impl HostProbe for UnicastSearch {
         "upnp"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         async move {
-            if host.services().iter().any(|s| s.protocol == Protocol::Upnp) {
+            if host.record.services().iter().any(|s| s.protocol == Protocol::Upnp) {
                 return;
             }
-            let to = SocketAddr::new(host.ip, wire::PORT);
+            let to = SocketAddr::new(host.peer.ip, wire::PORT);
             let tries = WAITS.map(|wait| (wire::search(to, "upnp:rootdevice", 1).into_bytes(), wait));
-            if let Some(answer) = udp_query::host(host, wire::PORT, &tries, wire::parse).await {
-                answer.facts(host.ip).say(host).await;
+            if let Some(answer) = udp_query::host(&host.peer, wire::PORT, &tries, wire::parse).await {
+                answer.facts(host.peer.ip).say(host).await;
             }
         }
         .boxed()

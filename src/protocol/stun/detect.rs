@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::wire::{self, Answer, Method, PORT, PORT_TLS, Transaction};
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::{Connection, Datagram, UdpBind};
-use crate::probe::{Detector, Heard, HostContext, HostProbe};
+use crate::probe::{Detection, Detector, HostProbe, Inspection, Peer};
 use crate::protocol::http::client::host_name;
 use crate::text;
 
@@ -27,14 +27,14 @@ impl HostProbe for StunInquiry {
         "stun"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let any: IpAddr =
-                if host.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            match host.net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
+                if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            match host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
                 Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, PORT, false).await,
                 Err(error) => {
-                    tracing::debug!(ip = %host.ip, %error, "stun not asked");
+                    tracing::debug!(ip = %host.peer.ip, %error, "stun not asked");
                     None
                 }
             };
@@ -54,21 +54,21 @@ impl Detector for StunDetector {
         matches!(port, PORT | PORT_TLS)
     }
 
-    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard> {
+    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
         Box::pin(async move {
             if !self.expects(port) {
-                return Heard::Garbage;
+                return Detection::Garbage;
             }
             let tls = port == PORT_TLS;
-            let connection = if tls { host.connect_tls(port).await } else { host.connect(port).await };
+            let connection = if tls { host.peer.connect_tls(port).await } else { host.peer.connect(port).await };
             match connection {
                 Ok(connection) => {
                     let heard = ask(host, &mut Way::Tcp(Box::new(connection)), Transport::Tcp, port, tls).await;
-                    let spoken = if tls { Heard::SpokenOverTls } else { Heard::Spoken };
-                    heard.map_or(Heard::Silence, |()| spoken)
+                    let spoken = if tls { Detection::SpokenOverTls } else { Detection::Spoken };
+                    heard.map_or(Detection::Silence, |()| spoken)
                 }
-                Err(error) if error.kind == ErrorKind::Timeout => Heard::Silence,
-                Err(_) => Heard::Closed,
+                Err(error) if error.kind == ErrorKind::Timeout => Detection::Silence,
+                Err(_) => Detection::Closed,
             }
         })
     }
@@ -81,12 +81,12 @@ enum Way<'a> {
 }
 
 /// Asks for the binding, then for a relay; says what speaks.
-async fn ask(host: &HostContext, way: &mut Way<'_>, transport: Transport, port: u16, tls: bool) -> Option<()> {
-    let binding = way.exchange(host, port, Method::Binding).await?;
+async fn ask(host: &Inspection, way: &mut Way<'_>, transport: Transport, port: u16, tls: bool) -> Option<()> {
+    let binding = way.exchange(&host.peer, port, Method::Binding).await?;
     let service = |protocol: Protocol, answer: &Answer| {
         let mut service = Service::new(protocol, transport, port);
         let over = if transport == Transport::Tcp { "?transport=tcp" } else { "" };
-        service.url = Some(format!("{protocol}{}:{}:{port}{over}", if tls { "s" } else { "" }, host_name(host)));
+        service.url = Some(format!("{protocol}{}:{}:{port}{over}", if tls { "s" } else { "" }, host_name(&host.peer)));
         service.server = answer.software.as_deref().or(binding.software.as_deref()).and_then(text::clean_some);
         service
     };
@@ -95,11 +95,11 @@ async fn ask(host: &HostContext, way: &mut Way<'_>, transport: Transport, port: 
         stun.notes.push(format!("sees this machine at {mapped}"));
     }
     stun.auth = if binding.error == Some(401) { Some(vec![AuthScheme::Other]) } else { Some(Vec::new()) };
-    host.say(FindingKind::Service(stun)).await;
-    let relay = way.exchange(host, port, Method::Allocate).await?;
+    host.emit(FindingKind::Service(stun)).await;
+    let relay = way.exchange(&host.peer, port, Method::Allocate).await?;
     if relay.error.is_none() {
         // What was given unasked for use is given back at once.
-        let _ = way.exchange(host, port, Method::Release).await;
+        let _ = way.exchange(&host.peer, port, Method::Release).await;
     }
     let demands_login = matches!(relay.error, Some(401 | 403 | 438)) || relay.realm.is_some();
     // 400, 405 and 420: a STUN server that knows nothing of relays.
@@ -110,27 +110,27 @@ async fn ask(host: &HostContext, way: &mut Way<'_>, transport: Transport, port: 
         if relay.error.is_none() {
             turn.notes.push("relays for anybody: no login is demanded".to_owned());
         }
-        host.say(FindingKind::Service(turn)).await;
+        host.emit(FindingKind::Service(turn)).await;
     }
     Some(())
 }
 
 impl Way<'_> {
-    async fn exchange(&mut self, host: &HostContext, port: u16, method: Method) -> Option<Answer> {
+    async fn exchange(&mut self, peer: &Peer, port: u16, method: Method) -> Option<Answer> {
         let transaction: Transaction = std::array::from_fn(|_| fastrand::u8(..));
         let request = wire::request(method, &transaction);
         match self {
             Way::Udp(socket) => {
-                let to = SocketAddr::new(host.ip, port);
+                let to = SocketAddr::new(peer.ip, port);
                 for (number, wait) in TRIES.into_iter().enumerate() {
-                    if host.is_over() {
+                    if peer.is_over() {
                         return None;
                     }
-                    host.dialer.pace().turn(1).await;
+                    peer.dialer.pace().turn(1).await;
                     socket.send_to(&request, to).await.ok()?;
-                    let wait = host.patience(wait, number, TRIES.len());
-                    let until = host.deadline.min(Instant::now() + wait);
-                    match receive(*socket, host.ip, until, |bytes| wire::parse(bytes, method, &transaction)).await {
+                    let wait = peer.patience(wait, number, TRIES.len());
+                    let until = peer.deadline.min(Instant::now() + wait);
+                    match receive(*socket, peer.ip, until, |bytes| wire::parse(bytes, method, &transaction)).await {
                         Some(outcome) => return outcome,
                         None => continue,
                     }
@@ -138,7 +138,7 @@ impl Way<'_> {
                 None
             }
             Way::Tcp(connection) => {
-                let until = host.request_deadline();
+                let until = peer.request_deadline();
                 timeout_at(until, connection.write_all(&request)).await.ok()?.ok()?;
                 timeout_at(until, connection.flush()).await.ok()?.ok()?;
                 let mut bytes = Vec::with_capacity(512);
@@ -253,8 +253,8 @@ mod tests {
                 }
             }
         });
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
-        assert_eq!(StunDetector.detect(&host, 5349).await, Heard::SpokenOverTls);
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
+        assert_eq!(StunDetector.detect(&host, 5349).await, Detection::SpokenOverTls);
         let said = services(std::iter::from_fn(|| said.try_recv().ok()));
         let [stun, turn] = &said[..] else { panic!("{said:#?}") };
         assert_eq!(stun.url.as_deref(), Some("stuns:192.0.2.10:5349?transport=tcp"));
@@ -286,11 +286,11 @@ mod tests {
                 }
             }
         });
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
-        assert_eq!(StunDetector.detect(&host, 3478).await, Heard::Spoken);
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
+        assert_eq!(StunDetector.detect(&host, 3478).await, Detection::Spoken);
         let said = services(std::iter::from_fn(|| said.try_recv().ok()));
         assert_eq!(said.iter().map(|s| s.protocol).collect::<Vec<_>>(), [Protocol::Stun, Protocol::Turn]);
         assert_eq!(*asked.lock().unwrap(), [1, 3, 4]);
-        assert_eq!(StunDetector.detect(&host, 80).await, Heard::Garbage, "never asked elsewhere");
+        assert_eq!(StunDetector.detect(&host, 80).await, Detection::Garbage, "never asked elsewhere");
     }
 }

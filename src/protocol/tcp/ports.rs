@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{may_be_asked, patience};
 use crate::model::ErrorKind;
 use crate::net::{Connection, NetError};
-use crate::probe::{HostContext, PortAnswer, PortProber};
+use crate::probe::{Inspection, PortAnswer, PortProber};
 
 /// What the ports of a host said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ const AGAIN_WHEN_SILENT: usize = 4;
 /// are kept for whoever speaks to the port first. `open` is told each open port as it is known; `ports` should come in
 /// order of likelihood. What says nothing is asked again, if the options allow repeats.
 /// Ports of printers are not touched. Ends early when the host's time is over.
-pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u16>) -> PortOutcomes {
+pub async fn open_ports(host: &Inspection, ports: &[u16], open: mpsc::Sender<u16>) -> PortOutcomes {
     let mut wanted: Vec<u16> = Vec::with_capacity(ports.len());
     for port in ports {
         if may_be_asked(*port) && !wanted.contains(port) {
@@ -82,14 +82,14 @@ pub async fn open_ports(host: &HostContext, ports: &[u16], open: mpsc::Sender<u1
         None => wanted.clone(),
     };
     scan.ask(&left, 1).await;
-    if host.options.retries > 0 && !left.is_empty() && !host.is_over() {
+    if host.options.retries > 0 && !left.is_empty() && !host.peer.is_over() {
         scan.ask_again().await;
     }
     scan.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct PortScan<'a> {
-    host: &'a HostContext,
+    host: &'a Inspection,
     ports: &'a [u16],
     open: mpsc::Sender<u16>,
     outcomes: Mutex<PortOutcomes>,
@@ -102,7 +102,7 @@ impl PortScan<'_> {
     async fn ask_by(&self, prober: &dyn PortProber) -> Vec<u16> {
         let options = &self.host.options;
         let (say, mut answers) = mpsc::unbounded_channel();
-        let asking = prober.ask(self.host.ip, self.ports, options.per_host, options.retries > 0, say);
+        let asking = prober.ask(self.host.peer.ip, self.ports, options.per_host, options.retries > 0, say);
         let taking = async {
             while let Some(answer) = answers.recv().await {
                 self.take_answer(answer).await;
@@ -112,13 +112,13 @@ impl PortScan<'_> {
             }
         };
         let both = async { tokio::join!(asking, taking).0 };
-        let limited = tokio::time::timeout(self.host.time_left(), both);
-        let outcome = self.host.cancel.run_until_cancelled(limited).await;
+        let limited = tokio::time::timeout(self.host.peer.time_left(), both);
+        let outcome = self.host.peer.cancel.run_until_cancelled(limited).await;
         let silent = self.silent();
         match outcome {
             Some(Ok(Ok(()))) => self.doubt(&silent).await,
             Some(Ok(Err(error))) => {
-                tracing::debug!("{}: ports asked by connects: {error}", self.host.ip);
+                tracing::debug!("{}: ports asked by connects: {error}", self.host.peer.ip);
                 silent
             }
             Some(Err(_)) | None => Vec::new(),
@@ -164,9 +164,9 @@ impl PortScan<'_> {
     async fn ask(&self, ports: &[u16], patience: u32) {
         stream::iter(ports.iter().copied())
             .for_each_concurrent(self.host.options.per_host.max(1), |port| async move {
-                if !self.host.is_over() && !self.with(|o| o.takes_any_port) {
+                if !self.host.peer.is_over() && !self.with(|o| o.takes_any_port) {
                     let outcome = self.connect(port, self.wait() * patience).await;
-                    let outcome = outcome.map(|connection| self.host.dialer.keep(connection));
+                    let outcome = outcome.map(|connection| self.host.peer.dialer.keep(connection));
                     self.take(port, outcome.map_err(|e| e.kind)).await;
                     // Before the place of what was kept is wanted for the next port.
                     tokio::task::yield_now().await;
@@ -202,17 +202,17 @@ impl PortScan<'_> {
     }
 
     async fn connect(&self, port: u16, wait: Duration) -> Result<Connection, NetError> {
-        let to = SocketAddr::new(self.host.ip, port);
-        let connection = match self.host.dialer.take_kept(to) {
+        let to = SocketAddr::new(self.host.peer.ip, port);
+        let connection = match self.host.peer.dialer.take_kept(to) {
             Some(found_by_it) => found_by_it,
-            None => self.host.dialer.tcp(to, wait.min(self.host.time_left())).await?,
+            None => self.host.peer.dialer.tcp(to, wait.min(self.host.peer.time_left())).await?,
         };
         self.note_wait(connection.connected_in);
         Ok(connection)
     }
 
     fn note_wait(&self, took: Duration) {
-        self.host.facts.note_round_trip(took);
+        self.host.peer.history.note_round_trip(took);
         let mut slowest = self.slowest_connect.lock().unwrap_or_else(PoisonError::into_inner);
         *slowest = (*slowest).max(Some(took));
     }
@@ -248,7 +248,6 @@ mod tests {
 
     use super::*;
     use crate::net::fake_lan::{FakeLan, Port};
-    use crate::probe::udp_query::testing;
 
     const NEAR: Port = Port::Open(Duration::from_millis(2));
 
@@ -258,8 +257,7 @@ mod tests {
 
     /// The outcomes, and the open ports as they were told.
     async fn scan(lan: &Arc<FakeLan>, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
-        let (findings, _) = mpsc::channel(1);
-        let host = testing::host(Arc::new(lan.clone()), "192.0.2.9", findings);
+        let (host, _found) = Inspection::for_test(Arc::new(lan.clone()), "192.0.2.9", Default::default());
         let (open, mut told) = mpsc::channel(1);
         let telling = async {
             let mut all = Vec::new();

@@ -1,7 +1,6 @@
 //! Looks for WHEP endpoints: OPTIONS tells whether there is one, the answer to an offer what it would send. Every session
 //! that is opened is closed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -10,11 +9,10 @@ use tokio::time::Instant;
 use super::wire::{self, Seed};
 use crate::identify::stream_url;
 use crate::model::{
-    ErrorKind, FindingKind, ProbeOptions, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport,
-    Verify,
+    ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
 };
 use crate::probe::transcript::Transcript;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
@@ -35,22 +33,22 @@ impl HostProbe for WhepAnalysis {
         "webrtc"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
                 return;
             }
             let (mut found, mut slowest) = (0, Duration::ZERO);
             for place in manifest::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
-                if host.is_over() || found >= MAX_STREAMS {
+                if host.peer.is_over() || found >= MAX_STREAMS {
                     return;
                 }
                 if place.guessed && !takes_offers(host, &place).await {
                     continue;
                 }
                 // As much is spent for the next; what time is left for would be cut off.
-                if slowest > SLOW_ANSWER && host.time_left() < slowest * 2 {
-                    tracing::debug!(ip = %host.ip, ?slowest, "no time is left for a further answer to an offer");
+                if slowest > SLOW_ANSWER && host.peer.time_left() < slowest * 2 {
+                    tracing::debug!(ip = %host.peer.ip, ?slowest, "no time is left for a further answer to an offer");
                     return;
                 }
                 let began = Instant::now();
@@ -59,7 +57,7 @@ impl HostProbe for WhepAnalysis {
                 if let Some(mut stream) = stream {
                     found += 1;
                     snapshot::save(host, &mut stream, None).await;
-                    host.say(FindingKind::Stream(Box::new(stream))).await;
+                    host.emit(FindingKind::Stream(Box::new(stream))).await;
                 }
             }
         })
@@ -67,15 +65,15 @@ impl HostProbe for WhepAnalysis {
 }
 
 /// Whether OPTIONS names offers as what is taken, so that nothing is posted to a page that only looks so.
-async fn takes_offers(host: &HostContext, place: &Place) -> bool {
+async fn takes_offers(host: &Inspection, place: &Place) -> bool {
     let request = Request {
         method: "OPTIONS",
         follow: false,
         max_body: 1024,
-        login: host.logins.worked().is_some(),
+        login: host.peer.logins.worked().is_some(),
         ..Request::get(place.port, place.tls, place.target.clone())
     };
-    let Ok(answer) = client::send(host, request).await else { return false };
+    let Ok(answer) = client::send(&host.peer, request).await else { return false };
     if !matches!(answer.status, 200 | 204) {
         return false;
     }
@@ -88,7 +86,7 @@ async fn takes_offers(host: &HostContext, place: &Place) -> bool {
 }
 
 /// Posts an offer, reads the answer and closes the session. None when a guess led nowhere.
-async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
+async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
     let seed = Seed {
         session: fastrand::u32(1..),
         ice: fastrand::u128(..),
@@ -96,20 +94,18 @@ async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
     };
     let offer = wire::offer(&seed).into_bytes();
     let target = place.target.clone();
-    let login = !place.guessed || host.logins.worked().is_some();
+    let login = !place.guessed || host.peer.logins.worked().is_some();
     let request =
         Request { follow: false, login, ..Request::post(place.port, place.tls, target, "application/sdp", offer) };
     let _turn = manifest::turn(host).await;
     let started = Instant::now();
-    let patient = ProbeOptions {
-        request_timeout: host.options.request_timeout.max(ANSWER_TIME),
-        ..ProbeOptions::clone(&host.options)
-    };
-    let patient = HostContext { options: Arc::new(patient), ..host.clone() };
+    let mut patient = host.peer.clone();
+    patient.timeouts.request = patient.timeouts.request.max(ANSWER_TIME);
     let answer = match client::send(&patient, request).await {
         Ok(answer) => answer,
         Err(error) => {
-            let mut stream = Stream::new(client::url(host, place.tls, place.port, &place.target), Protocol::Webrtc);
+            let mut stream =
+                Stream::new(client::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
             stream.url = text::redact_url(&stream.url);
             manifest::stop(&mut stream, Step::Spoken, StreamStatus::Error, error.kind, error.message);
             return (!place.guessed).then_some(stream);
@@ -131,7 +127,7 @@ async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
         return (!place.guessed || status == StreamStatus::AuthRequired).then_some(stream);
     };
     say_service(host, &answer).await;
-    stream.sdp = Transcript::new(host).description(String::from_utf8_lossy(&answer.body).lines());
+    stream.sdp = Transcript::new(&host.peer).description(String::from_utf8_lossy(&answer.body).lines());
     stream.transport = Transport::Udp;
     stream.sources.push(StreamSource::Sdp);
     (stream.video, stream.audio) = (video, audio);
@@ -149,7 +145,7 @@ async fn ask(host: &HostContext, place: &Place) -> Option<Stream> {
 }
 
 /// Closes the session an answer opened, at the address it names; a note when that cannot be done.
-async fn close(host: &HostContext, answer: &Response) -> Option<String> {
+async fn close(host: &Inspection, answer: &Response) -> Option<String> {
     if answer.status != 201 {
         return None;
     }
@@ -168,18 +164,18 @@ async fn close(host: &HostContext, answer: &Response) -> Option<String> {
         max_body: 1024,
         ..Request::get(place.port, place.tls, place.target)
     };
-    match client::send(host, request).await {
+    match client::send(&host.peer, request).await {
         Ok(closed) if matches!(closed.status, 200..=299 | 404 | 410) => None,
         Ok(closed) => Some(format!("the session could not be closed: answered {}", closed.status)),
         Err(error) => Some(format!("the session could not be closed: {error}")),
     }
 }
 
-async fn say_service(host: &HostContext, answer: &Response) {
+async fn say_service(host: &Inspection, answer: &Response) {
     let mut service = Service::new(Protocol::Webrtc, Transport::Tcp, answer.port);
-    service.url = Some(text::redact_url(&answer.url(host)));
+    service.url = Some(text::redact_url(&answer.url(&host.peer)));
     service.server = answer.header("Server").and_then(text::clean_some);
-    host.say(FindingKind::Service(service)).await;
+    host.emit(FindingKind::Service(service)).await;
 }
 
 #[cfg(test)]
@@ -202,10 +198,10 @@ mod tests {
     ) -> (Vec<Stream>, Vec<String>) {
         let net = FakeNet::new();
         let log = net.answer("192.0.2.10:8889", move |asked| answer(asked.method(), asked.target()));
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
-        host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8889)));
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
+        host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8889)));
         if let Some(hint) = hint {
-            host.facts.note(&FindingKind::StreamHint(StreamHint::new(hint)));
+            host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
         }
         WhepAnalysis.run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());

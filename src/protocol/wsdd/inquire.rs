@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use super::{facts, wire};
 use crate::model::Protocol;
 use crate::probe::udp_query;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 
 /// What is asked and how long an answer is awaited; after the last the host is taken not to speak WS-Discovery here.
 const TRIES: [(wire::Wanted, Duration); 3] = [
@@ -24,9 +24,9 @@ impl HostProbe for UnicastProbe {
         "onvif"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         async move {
-            if host.services().iter().any(|s| s.protocol == Protocol::Onvif) {
+            if host.record.services().iter().any(|s| s.protocol == Protocol::Onvif) {
                 return;
             }
             let tries = TRIES.map(|(wanted, wait)| {
@@ -34,9 +34,9 @@ impl HostProbe for UnicastProbe {
                 (probe.into_bytes(), wait)
             });
             let read = |datagram: &[u8]| Some(wire::parse(datagram)).filter(|matches| !matches.is_empty());
-            if let Some(matches) = udp_query::host(host, wire::PORT, &tries, read).await {
-                for m in facts::of_sender(matches, host.ip) {
-                    facts::of_match(&m, host.ip).say(host).await;
+            if let Some(matches) = udp_query::host(&host.peer, wire::PORT, &tries, read).await {
+                for m in facts::of_sender(matches, host.peer.ip) {
+                    facts::of_match(&m, host.peer.ip).say(host).await;
                 }
             }
         }

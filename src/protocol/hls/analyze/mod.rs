@@ -9,7 +9,7 @@ use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
 use crate::probe::memory::Kept;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Response};
 use crate::protocol::manifest::{self, MAX_STREAMS, Piece, Place};
 use crate::protocol::snapshot;
@@ -26,9 +26,9 @@ impl HostProbe for HlsAnalysis {
         "hls"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
                 return;
             }
             let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
@@ -40,7 +40,7 @@ impl HostProbe for HlsAnalysis {
 }
 
 struct Walk<'a> {
-    host: &'a HostContext,
+    host: &'a Inspection,
     found: usize,
     /// Places whose playlist has been read, by one way or another.
     asked: Vec<Place>,
@@ -51,7 +51,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn ask(&mut self, place: Place) {
         let is_done = self.asked.iter().any(|p| (p.port, &p.target) == (place.port, &place.target));
-        if self.host.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
+        if self.host.peer.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
             return;
         }
         let turn = manifest::turn(self.host).await;
@@ -87,14 +87,14 @@ impl Walk<'_> {
     async fn variants(&mut self, asked: &Place, master: &Response, variants: Vec<Variant>, mixed: bool) {
         let many = variants.len() > 1;
         for (number, variant) in variants.into_iter().enumerate() {
-            if self.host.is_over() || self.found >= MAX_STREAMS {
+            if self.host.peer.is_over() || self.found >= MAX_STREAMS {
                 return;
             }
             let (mut stream, picture) = self.variant(master, &variant).await;
             if is_of_session(&variant.uri, &master.target) {
                 // Streams are told apart by their address.
                 let which = if many { format!("#{}", number + 1) } else { String::new() };
-                let lasting = client::url(self.host, asked.tls, asked.port, &asked.target);
+                let lasting = client::url(&self.host.peer, asked.tls, asked.port, &asked.target);
                 stream.url = text::redact_url(&lasting) + &which;
             }
             if mixed {
@@ -159,10 +159,10 @@ impl Walk<'_> {
         let picture = self.prove(stream, from, segment).await;
         let too_early = segment.is_none() && !media.ended;
         let gone = manifest::is_gone(stream) && !media.ended;
-        if (gone || too_early) && !self.host.is_over() {
+        if (gone || too_early) && !self.host.peer.is_over() {
             if too_early {
                 let pause = Duration::from_secs(media.target_duration_s.clamp(1, LONGEST_PAUSE_S));
-                tokio::time::sleep(pause.min(self.host.time_left())).await;
+                tokio::time::sleep(pause.min(self.host.peer.time_left())).await;
             }
             if let Some((from, media)) = self.again(from).await
                 && let Some(newest) = media.segments.last().filter(|s| Some(*s) != segment)
@@ -215,7 +215,7 @@ impl Walk<'_> {
     async fn say(&mut self, mut stream: Stream, picture: Option<Kept<Picture>>) {
         self.found += 1;
         snapshot::save(self.host, &mut stream, picture.as_deref()).await;
-        self.host.say(FindingKind::Stream(Box::new(stream))).await;
+        self.host.emit(FindingKind::Stream(Box::new(stream))).await;
     }
 }
 

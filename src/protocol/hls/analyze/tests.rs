@@ -34,11 +34,11 @@ async fn analyse(
     let net = FakeNet::new();
     let log = net.answer(AT, move |asked| answer(asked.target()));
     let options = ProbeOptions { verify, ..ProbeOptions::default() };
-    let (host, mut said) = HostContext::for_test(net, "192.0.2.10", options);
-    host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
-    host.facts.note(&FindingKind::Service(Service::new(Protocol::Rtsp, Transport::Tcp, 8554)));
+    let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
+    host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
+    host.record.learn(&FindingKind::Service(Service::new(Protocol::Rtsp, Transport::Tcp, 8554)));
     if let Some(hint) = hint {
-        host.facts.note(&FindingKind::StreamHint(StreamHint::new(hint)));
+        host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
     }
     HlsAnalysis.run(&host).await;
     let said = std::iter::from_fn(|| said.try_recv().ok());
@@ -178,8 +178,8 @@ async fn parts_of_a_file_are_asked_for() {
                 _ => missing(),
             }
         });
-        let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
-        host.facts.note(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
+        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
+        host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
         HlsAnalysis.run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());
         let streams: Vec<Stream> =

@@ -8,7 +8,7 @@ use super::{login, redirect, wire};
 use crate::model::{ErrorKind, Protocol};
 use crate::net::NetError;
 use crate::net::tls::TlsInfo;
-use crate::probe::HostContext;
+use crate::probe::Peer;
 use crate::probe::memory::Room;
 use crate::text;
 
@@ -80,11 +80,11 @@ impl Request {
         self
     }
 
-    pub(super) fn emit(&self, host: &HostContext, authorization: Option<&[u8]>) -> Vec<u8> {
+    pub(super) fn emit(&self, peer: &Peer, authorization: Option<&[u8]>) -> Vec<u8> {
         let name = match self.port == if self.tls { 443 } else { 80 } {
             // A default port written out makes some cameras refuse the login.
-            true => host_name(host),
-            false => format!("{}:{}", host_name(host), self.port),
+            true => host_name(peer),
+            false => format!("{}:{}", host_name(peer), self.port),
         };
         let length = self.body.len().to_string();
         let mut headers: Vec<(&str, &[u8])> =
@@ -159,21 +159,21 @@ impl Response {
     }
 
     /// The address it came from, as a URL; the port is always written.
-    pub fn url(&self, host: &HostContext) -> String {
-        url(host, self.tls, self.port, &self.target)
+    pub fn url(&self, peer: &Peer) -> String {
+        url(peer, self.tls, self.port, &self.target)
     }
 }
 
 /// The URL of a path on the host under inspection; the port is always written.
-pub fn url(host: &HostContext, tls: bool, port: u16, target: &str) -> String {
-    format!("{}://{}:{port}{target}", if tls { "https" } else { "http" }, host_name(host))
+pub fn url(peer: &Peer, tls: bool, port: u16, target: &str) -> String {
+    format!("{}://{}:{port}{target}", if tls { "https" } else { "http" }, host_name(peer))
 }
 
 /// The host's name as it stands in a URL: IPv6 in brackets.
-pub fn host_name(host: &HostContext) -> String {
-    match host.name.parse() {
+pub fn host_name(peer: &Peer) -> String {
+    match peer.name.parse() {
         Ok(ip) => crate::model::stream::url_host(ip),
-        Err(_) => host.name.clone(),
+        Err(_) => peer.name.clone(),
     }
 }
 
@@ -207,20 +207,20 @@ impl From<NetError> for HttpError {
 ///
 /// # Errors
 /// Connection failures, timeouts before the headers, answers that are no HTTP or whose headers never end.
-pub async fn send(host: &HostContext, request: Request) -> Result<Response, HttpError> {
+pub async fn send(peer: &Peer, request: Request) -> Result<Response, HttpError> {
     let limit = request.max_body;
     let mut walk = Walk::new(request);
     loop {
-        let (mut response, mut body) = match ask(host, &walk.request).await {
+        let (mut response, mut body) = match ask(peer, &walk.request).await {
             Ok(answer) => answer,
             Err(error) => return walk.back(error),
         };
-        body.read_into(&mut response, limit, host.request_deadline()).await;
+        body.read_into(&mut response, limit, peer.request_deadline()).await;
         // A demand for a login is a good answer; so is that there is no such page.
         if body.is_left_open() && !matches!(response.status, 401 | 404) {
-            host.facts.note_hung(response.port);
+            peer.history.note_hung(response.port);
         }
-        match walk.step(host, response) {
+        match walk.step(peer, response) {
             Some(answer) => return Ok(answer),
             None => continue,
         }
@@ -232,13 +232,9 @@ pub async fn send(host: &HostContext, request: Request) -> Result<Response, Http
 ///
 /// # Errors
 /// Connection failures, time-outs before the headers, answers that are no HTTP.
-pub async fn send_once(
-    host: &HostContext,
-    request: &Request,
-    authorization: Option<&[u8]>,
-) -> Result<Response, HttpError> {
-    let (mut response, mut body) = exchange(host, request, authorization).await?;
-    body.read_into(&mut response, request.max_body, host.request_deadline()).await;
+pub async fn send_once(peer: &Peer, request: &Request, authorization: Option<&[u8]>) -> Result<Response, HttpError> {
+    let (mut response, mut body) = exchange(peer, request, authorization).await?;
+    body.read_into(&mut response, request.max_body, peer.request_deadline()).await;
     Ok(response)
 }
 
@@ -247,11 +243,11 @@ pub async fn send_once(
 ///
 /// # Errors
 /// As [`send`].
-pub async fn open(host: &HostContext, request: Request) -> Result<(Response, Body), HttpError> {
+pub async fn open(peer: &Peer, request: Request) -> Result<(Response, Body), HttpError> {
     let mut walk = Walk::new(request);
     loop {
-        let (response, body) = ask(host, &walk.request).await?;
-        if let Some(answer) = walk.step(host, response) {
+        let (response, body) = ask(peer, &walk.request).await?;
+        if let Some(answer) = walk.step(peer, response) {
             return Ok((answer, body));
         }
     }
@@ -272,7 +268,7 @@ impl Walk {
     }
 
     /// Goes one redirect further, or gives the answer back.
-    fn step(&mut self, host: &HostContext, mut response: Response) -> Option<Response> {
+    fn step(&mut self, peer: &Peer, mut response: Response) -> Option<Response> {
         if self.request.follow
             && let Some(location) = redirect::location(&response)
         {
@@ -282,7 +278,7 @@ impl Walk {
                 let same = |r: &Response| (r.port, r.tls, &r.target) == (hop.port, hop.tls, &hop.target);
                 !reminded && (same(&response) || self.hops.iter().any(same))
             };
-            match redirect::resolve(&location, &response, host.ip, &host.name) {
+            match redirect::resolve(&location, &response, peer.ip, &peer.name) {
                 // A page that reloads itself.
                 Ok(hop) if visited(&hop) && response.status == 200 => {}
                 Ok(hop) if visited(&hop) => self.notes.push("redirects in a circle".to_owned()),
@@ -338,15 +334,15 @@ impl Walk {
 }
 
 /// One request and the head of its answer, logged in where that is asked for and allowed.
-async fn ask(host: &HostContext, request: &Request) -> Result<(Response, Body), HttpError> {
-    let (mut response, mut body) = exchange(host, request, None).await?;
+async fn ask(peer: &Peer, request: &Request) -> Result<(Response, Body), HttpError> {
+    let (mut response, mut body) = exchange(peer, request, None).await?;
     match response.status {
         401 | 403 | 423 | 429 if request.login => {
-            login::check_lock(host, &mut response, &mut body).await;
-            if response.status != 401 || host.logins.is_locked() {
+            login::check_lock(peer, &mut response, &mut body).await;
+            if response.status != 401 || peer.logins.is_locked() {
                 return Ok((response, body));
             }
-            login::answer(host, request, response, body).await
+            login::answer(peer, request, response, body).await
         }
         _ => Ok((response, body)),
     }

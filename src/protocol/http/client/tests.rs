@@ -13,12 +13,10 @@ use crate::wire::auth;
 
 const IP: &str = "192.0.2.10";
 
-fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> HostContext {
+fn peer(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> Peer {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
-    let (host, mut said) = HostContext::for_test(net.clone(), IP, options);
-    tokio::spawn(async move { while said.recv().await.is_some() {} });
-    host
+    Peer::for_test(net.clone(), IP, &options)
 }
 
 fn server(net: &Arc<FakeNet>, port: u16, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Log {
@@ -29,8 +27,8 @@ fn page_of(text: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
 }
 
-async fn get(host: &HostContext, target: &str) -> Result<Response, HttpError> {
-    send(host, Request::get(80, false, target)).await
+async fn get(peer: &Peer, target: &str) -> Result<Response, HttpError> {
+    send(peer, Request::get(80, false, target)).await
 }
 
 fn expected() -> Vec<(String, Value)> {
@@ -50,7 +48,7 @@ async fn every_answer_of_the_collection_is_read() {
         let net = FakeNet::new();
         server(&net, 80, move |_| bytes.clone());
         let request = Request { follow: false, ..Request::get(80, false, "/") };
-        let answer = send(&host(&net, &[]), request).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let answer = send(&peer(&net, &[]), request).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         let text = page::decode(&answer.body, answer.header("Content-Type"));
         let title = page::title(&text).map(|t| text::clean(&t));
         for (key, value) in expected.as_object().unwrap() {
@@ -87,7 +85,7 @@ async fn a_redirect_to_an_inner_address_is_asked_at_the_host() {
         std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/http/redirect_302_absolute_internal.txt"));
     let first = first.unwrap();
     server(&net, 80, move |target| if target == "/" { first.clone() } else { page_of("<title>in</title>") });
-    let answer = get(&host(&net, &[]), "/").await.unwrap();
+    let answer = get(&peer(&net, &[]), "/").await.unwrap();
     assert_eq!((answer.status, answer.target.as_str(), answer.hops.len()), (200, "/index.asp", 1));
     assert!(answer.notes[0].contains("192.168.0.64"), "{:?}", answer.notes);
 }
@@ -106,7 +104,7 @@ async fn redirects_end() {
             let to = if location == "/x/next" { format!("{target}x") } else { location.to_owned() };
             format!("HTTP/1.1 302 Moved\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
         });
-        let answer = get(&host(&net, &[]), "/").await.unwrap();
+        let answer = get(&peer(&net, &[]), "/").await.unwrap();
         assert_eq!(answer.status, status, "{location}");
         assert!(answer.notes.iter().any(|n| n.contains(note)), "{location}: {:?}", answer.notes);
         assert!(asked.all().len() <= 4);
@@ -118,7 +116,7 @@ async fn requests_are_whole() {
     let net = FakeNet::new();
     let asked = server(&net, 8080, |_| page_of("ok"));
     let request = Request::post(8080, false, "/onvif", "application/soap+xml", b"<x/>".to_vec());
-    send(&host(&net, &[]), request).await.unwrap();
+    send(&peer(&net, &[]), request).await.unwrap();
     let asked = asked.all().remove(0);
     assert!(
         asked.text.starts_with("POST /onvif HTTP/1.1\r\nHost: 192.0.2.10:8080\r\nUser-Agent: camscan/"),
@@ -165,13 +163,13 @@ async fn bodies_without_end_and_servers_without_haste_are_cut() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<a/>").await;
         tokio::time::sleep(Duration::from_secs(3600)).await;
     });
-    let host = host(&net, &[]);
-    let get = |port| send(&host, Request::get(port, false, "/"));
+    let peer = peer(&net, &[]);
+    let get = |port| send(&peer, Request::get(port, false, "/"));
     let endless = get(80).await.unwrap();
     assert!(endless.truncated && endless.body.len() == 256 * 1024);
     let started = Instant::now();
     assert!(get(81).await.is_err());
-    assert!(started.elapsed() <= host.options.request_timeout);
+    assert!(started.elapsed() <= peer.timeouts.request);
     assert_eq!(get(82).await.unwrap_err().kind, ErrorKind::TooLarge);
     assert_eq!(get(83).await.unwrap_err().kind, ErrorKind::Timeout);
     let half = get(84).await.unwrap();
@@ -195,7 +193,7 @@ async fn a_connection_dropped_without_a_word_is_opened_once_more() {
             let _ = stream.write_all(&page_of("second")).await;
         }
     });
-    assert_eq!(get(&host(&net, &[]), "/").await.unwrap().body, b"second");
+    assert_eq!(get(&peer(&net, &[]), "/").await.unwrap().body, b"second");
 }
 
 const DIGEST: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"b\"\r\n\
@@ -217,17 +215,17 @@ fn guarded(net: &Arc<FakeNet>, good: &'static str, refusal: &'static str) -> Log
 async fn a_login_is_given_when_it_is_demanded_and_only_then() {
     let net = FakeNet::new();
     let asked = guarded(&net, "admin", DIGEST);
-    let host = host(&net, &[("viewer", "no"), ("admin", "pw")]);
-    assert_eq!(get(&host, "/").await.unwrap().status, 401);
-    assert_eq!(host.logins.attempts(), None);
-    let answer = send(&host, Request::get(80, false, "/a?b").with_login()).await.unwrap();
+    let peer = peer(&net, &[("viewer", "no"), ("admin", "pw")]);
+    assert_eq!(get(&peer, "/").await.unwrap().status, 401);
+    assert_eq!(peer.logins.attempts(), None);
+    let answer = send(&peer, Request::get(80, false, "/a?b").with_login()).await.unwrap();
     assert_eq!(answer.body, b"in");
-    assert_eq!(host.logins.attempts().unwrap().refused, 1);
+    assert_eq!(peer.logins.attempts().unwrap().refused, 1);
     assert!(asked.all().iter().all(|a| !a.header("Authorization").unwrap_or_default().starts_with("Basic")));
     assert!(asked.all().last().unwrap().text.contains("uri=\"/a?b\""));
     // What worked is given first, and nothing more is refused.
-    send(&host, Request::get(80, false, "/").with_login()).await.unwrap();
-    assert_eq!(host.logins.attempts().unwrap().refused, 1);
+    send(&peer, Request::get(80, false, "/").with_login()).await.unwrap();
+    assert_eq!(peer.logins.attempts().unwrap().refused, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,14 +235,14 @@ async fn refusals_stop_at_the_limit_and_at_the_first_sign_of_a_lock() {
     for (refusal, tries, sentence) in [(DIGEST, 2, "refused logins"), (locked, 1, "locked")] {
         let net = FakeNet::new();
         let asked = guarded(&net, "nobody", refusal);
-        let host = host(&net, &[("a", "1"), ("b", "2"), ("c", "3")]);
+        let peer = peer(&net, &[("a", "1"), ("b", "2"), ("c", "3")]);
         for _ in 0..3 {
-            let answer = send(&host, Request::get(80, false, "/").with_login()).await.unwrap();
+            let answer = send(&peer, Request::get(80, false, "/").with_login()).await.unwrap();
             assert_eq!(answer.status, 401);
         }
         let given = asked.all().iter().filter(|a| a.header("Authorization").is_some()).count();
         assert_eq!(given, tries);
-        assert!(host.logins.stopped().unwrap().contains(sentence), "{:?}", host.logins.stopped());
+        assert!(peer.logins.stopped().unwrap().contains(sentence), "{:?}", peer.logins.stopped());
     }
 }
 
@@ -265,7 +263,7 @@ async fn cookies_are_carried_from_redirect_to_redirect() {
                 _ => b"HTTP/1.1 302 Found\r\nSet-Cookie: lang=en\r\nLocation: /b\r\n\r\n".to_vec(),
             })
         });
-        let answer = get(&host(&net, &[]), "/").await.unwrap();
+        let answer = get(&peer(&net, &[]), "/").await.unwrap();
         let cookies: Vec<_> = asked.all().iter().map(|a| a.header("Cookie").unwrap_or_default().to_owned()).collect();
         assert_eq!(cookies, ["", "s=1; lang=en", "lang=en; s=2"]);
         // The same cookie once more is no news.
@@ -282,9 +280,9 @@ async fn pictures_without_any_head_are_content() {
         "/video" => b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8".to_vec(),
         _ => b"--help is no page\r\n".to_vec(),
     });
-    let host = host(&net, &[]);
-    assert_eq!(get(&host, "/video").await.unwrap().version, "HTTP/0.9");
-    assert_eq!(get(&host, "/").await.unwrap_err().kind, ErrorKind::Protocol);
+    let peer = peer(&net, &[]);
+    assert_eq!(get(&peer, "/video").await.unwrap().version, "HTTP/0.9");
+    assert_eq!(get(&peer, "/").await.unwrap_err().kind, ErrorKind::Protocol);
 }
 
 /// Who is locked out already says so before anything is tried.
@@ -304,11 +302,11 @@ async fn a_lock_told_beforehand_is_heeded() {
         let asked = server(&net, 80, move |_| {
             format!("HTTP/1.1 {status}\r\n{demand}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
         });
-        let host = host(&net, &[("admin", "1")]);
-        let answer = send(&host, Request::get(80, false, "/").with_login()).await.unwrap();
+        let peer = peer(&net, &[("admin", "1")]);
+        let answer = send(&peer, Request::get(80, false, "/").with_login()).await.unwrap();
         let given = asked.all().iter().filter(|a| a.header("Authorization").is_some()).count();
         assert_eq!(given, tries, "{status} {body}");
-        assert!(tries > 0 || host.logins.is_locked());
+        assert!(tries > 0 || peer.logins.is_locked());
         assert_eq!(String::from_utf8_lossy(&answer.body), body);
     }
 }
@@ -317,12 +315,12 @@ async fn a_lock_told_beforehand_is_heeded() {
 async fn a_login_refused_at_one_path_is_not_tried_at_the_next() {
     let net = FakeNet::new();
     let asked = guarded(&net, "nobody", DIGEST);
-    let host = host(&net, &[("a", "1")]);
+    let peer = peer(&net, &[("a", "1")]);
     for target in ["/a", "/b", "/c"] {
-        assert_eq!(send(&host, Request::get(80, false, target).with_login()).await.unwrap().status, 401);
+        assert_eq!(send(&peer, Request::get(80, false, target).with_login()).await.unwrap().status, 401);
     }
     assert_eq!(asked.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
-    assert_eq!(host.logins.attempts().unwrap().refused, 1, "the other try is left to RTSP");
+    assert_eq!(peer.logins.attempts().unwrap().refused, 1, "the other try is left to RTSP");
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,9 +334,9 @@ async fn a_login_called_stale_is_given_once_more_and_counts() {
             _ => DIGEST.replace("n1", "n2").replace("qop", "stale=TRUE,qop").into(),
         })
     });
-    let host = host(&net, &[("admin", "pw")]);
-    assert_eq!(send(&host, Request::get(80, false, "/").with_login()).await.unwrap().body, b"in");
-    assert_eq!(host.logins.attempts().unwrap().refused, 1, "the device may have counted it");
+    let peer = peer(&net, &[("admin", "pw")]);
+    assert_eq!(send(&peer, Request::get(80, false, "/").with_login()).await.unwrap().body, b"in");
+    assert_eq!(peer.logins.attempts().unwrap().refused, 1, "the device may have counted it");
 }
 
 /// Writes without end behind the first request; says how many pieces were taken.
@@ -367,8 +365,8 @@ async fn interim_answers_and_framing_without_end_are_given_up() {
     ] {
         let net = FakeNet::new();
         let sent = endless(&net, head, again);
-        let host = host(&net, &[]);
-        match get(&host, "/").await {
+        let peer = peer(&net, &[]);
+        match get(&peer, "/").await {
             Ok(answer) => assert!(answer.truncated && answer.body.is_empty(), "{answer:?}"),
             Err(error) => assert_eq!(error.kind, ErrorKind::Protocol, "{error}"),
         }
@@ -394,13 +392,13 @@ async fn a_refusal_without_a_length_is_not_waited_for() {
     ] {
         let net = FakeNet::new();
         net.answer(&format!("{IP}:80"), move |_| Reply::text(format!("HTTP/1.0 {status}\r\n\r\n")));
-        let host = host(&net, &[]);
+        let peer = peer(&net, &[]);
         let began = Instant::now();
-        let answer = send(&host, Request { method, ..Request::get(80, false, "/") }).await.unwrap();
+        let answer = send(&peer, Request { method, ..Request::get(80, false, "/") }).await.unwrap();
         assert_eq!(answer.body, b"");
         assert!(began.elapsed().as_millis() <= most_ms + 5, "{method} {status}: {:?}", began.elapsed());
         let hung = method == "GET" && matches!(answer.status, 405 | 500);
-        assert_eq!(host.facts.has_hung(80), hung, "{method} {status}");
+        assert_eq!(peer.history.has_hung(80), hung, "{method} {status}");
     }
 }
 
@@ -417,7 +415,7 @@ async fn the_text_of_a_refusal_is_read() {
         }
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    assert_eq!(get(&host(&net, &[]), "/").await.unwrap().body, b"locked for a while");
+    assert_eq!(get(&peer(&net, &[]), "/").await.unwrap().body, b"locked for a while");
 }
 
 /// What all hosts together may hold: a body that finds no room is not read, one that is small needs none.
@@ -426,12 +424,12 @@ async fn a_large_body_waits_for_room() {
     let net = FakeNet::new();
     server(&net, 80, |target| page_of(&"x".repeat(if target == "/large" { 600_000 } else { 200_000 })));
     let memory = Arc::new(crate::probe::memory::Memory::new(1, 1));
-    let host = HostContext { memory: memory.clone(), ..host(&net, &[]) };
+    let peer = Peer { memory: memory.clone(), ..peer(&net, &[]) };
     let large = Request { max_body: 1 << 20, ..Request::get(80, false, "/large") };
     let mut taken = memory.room();
-    taken.fit(1 << 20, host.deadline).await.unwrap();
-    assert_eq!(get(&host, "/small").await.unwrap().body.len(), 200_000);
-    let (answer, ()) = tokio::join!(send(&host, large.clone()), async {
+    taken.fit(1 << 20, peer.deadline).await.unwrap();
+    assert_eq!(get(&peer, "/small").await.unwrap().body.len(), 200_000);
+    let (answer, ()) = tokio::join!(send(&peer, large.clone()), async {
         tokio::time::sleep(Duration::from_secs(60)).await;
         drop(taken);
     });
@@ -439,10 +437,10 @@ async fn a_large_body_waits_for_room() {
     let answer = answer.unwrap();
     assert_eq!((answer.body.len(), answer.truncated), (600_000, false));
     // The answer holds its room until it is dropped.
-    let short = HostContext { deadline: Instant::now() + Duration::from_secs(3), ..host };
+    let short = Peer { deadline: Instant::now() + Duration::from_secs(3), ..peer };
     let second = send(&short, large.clone()).await.unwrap();
     assert!(second.truncated && second.notes.iter().any(|n| n.contains("memory")), "{:?}", second.notes);
     drop(answer);
-    let short = HostContext { deadline: Instant::now() + Duration::from_secs(3), ..short };
+    let short = Peer { deadline: Instant::now() + Duration::from_secs(3), ..short };
     assert_eq!(send(&short, large).await.unwrap().body.len(), 600_000);
 }

@@ -11,7 +11,7 @@ use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::tls::{self, TlsInfo};
-use crate::probe::{Detector, Heard, HostContext};
+use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
 use crate::wire::auth;
 
@@ -44,7 +44,7 @@ impl Detector for HttpDetector {
         PORTS.contains(&port)
     }
 
-    fn detect<'a>(&'a self, host: &'a HostContext, port: u16) -> BoxFuture<'a, Heard> {
+    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
         Box::pin(async move {
             match TLS_PORTS.contains(&port) {
                 true => tls_first(host, port).await,
@@ -54,7 +54,7 @@ impl Detector for HttpDetector {
     }
 }
 
-async fn tls_first(host: &HostContext, port: u16) -> Heard {
+async fn tls_first(host: &Inspection, port: u16) -> Detection {
     let failed = match ask(host, port, true).await {
         Ok(heard) => return heard,
         Err(error) => error,
@@ -68,13 +68,13 @@ async fn tls_first(host: &HostContext, port: u16) -> Heard {
     match ask(host, port, false).await {
         Ok(heard) => heard,
         Err(error) => {
-            host.doubt(port, "http", failed.kind, &failed.message);
+            host.peer.doubt(port, "http", failed.kind, &failed.message);
             heard_of(host, port, false, &error).await
         }
     }
 }
 
-async fn plain_first(host: &HostContext, port: u16) -> Heard {
+async fn plain_first(host: &Inspection, port: u16) -> Detection {
     let failed = match ask(host, port, false).await {
         Ok(heard) => return heard,
         Err(error) => error,
@@ -87,7 +87,7 @@ async fn plain_first(host: &HostContext, port: u16) -> Heard {
         ErrorKind::Timeout => PORTS.contains(&port),
         _ => false,
     };
-    if tls_is_likely && !host.is_over() {
+    if tls_is_likely && !host.peer.is_over() {
         match ask(host, port, true).await {
             Ok(heard) => return heard,
             Err(error) => {
@@ -101,22 +101,22 @@ async fn plain_first(host: &HostContext, port: u16) -> Heard {
 }
 
 /// Asks for `/` and says what came.
-async fn ask(host: &HostContext, port: u16, tls: bool) -> Result<Heard, HttpError> {
-    let response = client::send(host, Request::get(port, tls, "/")).await?;
+async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, HttpError> {
+    let response = client::send(&host.peer, Request::get(port, tls, "/")).await?;
     let first = response.hops.first().unwrap_or(&response);
     if first.version.to_ascii_uppercase().starts_with("RTSP") {
-        return Ok(Heard::Other(Protocol::Rtsp));
+        return Ok(Detection::Other(Protocol::Rtsp));
     }
     if !tls
         && response.hops.is_empty()
         && wants_tls(&response)
-        && let Ok(inside) = client::send(host, Request::get(port, true, "/")).await
+        && let Ok(inside) = client::send(&host.peer, Request::get(port, true, "/")).await
     {
         say(host, &inside).await;
-        return Ok(Heard::SpokenOverTls);
+        return Ok(Detection::SpokenOverTls);
     }
     say(host, &response).await;
-    Ok(if tls { Heard::SpokenOverTls } else { Heard::Spoken })
+    Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
 /// Whether a plain request was answered by "this is an HTTPS port".
@@ -128,39 +128,39 @@ fn wants_tls(response: &Response) -> bool {
 }
 
 /// A server that answers the handshake, but speaks nothing newer than TLS 1.1 or only ciphers that are given up.
-async fn old_tls(host: &HostContext, port: u16, failed: &HttpError) -> Option<Heard> {
+async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Detection> {
     let note = tls::too_old(&failed.message).filter(|_| failed.kind == ErrorKind::Tls)?;
     let mut service = service(host, true, port);
     service.notes.push(note.to_owned());
-    host.say(FindingKind::Service(service)).await;
+    host.emit(FindingKind::Service(service)).await;
     host.error("http", ErrorKind::Tls, &failed.message).await;
-    Some(Heard::SpokenOverTls)
+    Some(Detection::SpokenOverTls)
 }
 
 /// What a failure says about the port.
-async fn heard_of(host: &HostContext, port: u16, tls: bool, failed: &HttpError) -> Heard {
+async fn heard_of(host: &Inspection, port: u16, tls: bool, failed: &HttpError) -> Detection {
     match failed.kind {
         ErrorKind::TooLarge => {
             // It began like HTTP.
             let mut service = service(host, tls, port);
             service.notes.push(format!("headers of more than {} KiB", super::wire::MAX_HEAD / 1024));
-            host.say(FindingKind::Service(service)).await;
-            if tls { Heard::SpokenOverTls } else { Heard::Spoken }
+            host.emit(FindingKind::Service(service)).await;
+            if tls { Detection::SpokenOverTls } else { Detection::Spoken }
         }
-        ErrorKind::Protocol => Heard::Garbage,
-        ErrorKind::Timeout => Heard::Silence,
-        _ => Heard::Closed,
+        ErrorKind::Protocol => Detection::Garbage,
+        ErrorKind::Timeout => Detection::Silence,
+        _ => Detection::Closed,
     }
 }
 
-fn service(host: &HostContext, tls: bool, port: u16) -> Service {
+fn service(host: &Inspection, tls: bool, port: u16) -> Service {
     let mut service = Service::new(if tls { Protocol::Https } else { Protocol::Http }, Transport::Tcp, port);
-    service.url = Some(client::url(host, tls, port, "/"));
+    service.url = Some(client::url(&host.peer, tls, port, "/"));
     service
 }
 
 /// Says what an answer and those that redirected to it give away.
-async fn say(host: &HostContext, response: &Response) {
+async fn say(host: &Inspection, response: &Response) {
     let place = |r: &Response| (r.port, r.tls);
     let mut said: Vec<(u16, bool)> = Vec::new();
     for hop in response.hops.iter().filter(|hop| place(hop) != place(response)) {
@@ -171,7 +171,7 @@ async fn say(host: &HostContext, response: &Response) {
         let mut service = describe(host, hop).await;
         let location = redirect::location(hop).unwrap_or_default();
         service.notes.push(format!("redirects to {}", text::clean(&text::redact_url(&location))));
-        host.say(FindingKind::Service(service)).await;
+        host.emit(FindingKind::Service(service)).await;
     }
     // Another port that is asked by itself tells the same once more.
     if !said.is_empty() && host.options.ports.contains(&response.port) {
@@ -180,25 +180,25 @@ async fn say(host: &HostContext, response: &Response) {
     let mut service = describe(host, response).await;
     service.notes.extend(response.notes.iter().cloned());
     if response.status == 200 && response.content_type() == "multipart/x-mixed-replace" {
-        host.say(FindingKind::StreamHint(StreamHint::new(response.url(host)))).await;
+        host.emit(FindingKind::StreamHint(StreamHint::new(response.url(&host.peer)))).await;
     }
     say_page(host, response, &mut service).await;
-    host.say(FindingKind::Service(service)).await;
+    host.emit(FindingKind::Service(service)).await;
     say_icon(host, response).await;
 }
 
 /// What headers and handshake give away.
-async fn describe(host: &HostContext, response: &Response) -> Service {
+async fn describe(host: &Inspection, response: &Response) -> Service {
     let mut service = service(host, response.tls, response.port);
-    service.answers = transcript::of_http(host, response);
+    service.answers = transcript::of_http(&host.peer, response);
     service.server = response.header("Server").and_then(text::clean_some);
     if let Some(server) = &service.server {
-        host.observe(Field::HttpServer, server).await;
+        host.match_signatures(Field::HttpServer, server).await;
     }
     let challenges = auth::challenges(&response.challenges);
     service.realm = challenges.iter().find_map(auth::Challenge::realm);
     if let Some(realm) = &service.realm {
-        host.observe(Field::Realm, realm).await;
+        host.match_signatures(Field::Realm, realm).await;
     }
     if response.status == 401 {
         service.auth = Some(auth::schemes(&challenges));
@@ -210,7 +210,7 @@ async fn describe(host: &HostContext, response: &Response) -> Service {
 }
 
 /// What the certificate gives away: its subject, the names it is for, and that its time is over; and that TLS itself is old.
-async fn say_certificate(host: &HostContext, info: &TlsInfo, service: &mut Service) {
+async fn say_certificate(host: &Inspection, info: &TlsInfo, service: &mut Service) {
     let subject = info.subject.as_deref().and_then(text::clean_some);
     let names: Vec<String> = info.names.iter().filter_map(|name| text::clean_some(name)).collect();
     // Newer certificates have no subject, only names.
@@ -218,27 +218,27 @@ async fn say_certificate(host: &HostContext, info: &TlsInfo, service: &mut Servi
     let shown = service.certificate.clone().unwrap_or_default();
     let others = names.iter().filter(|name| !shown.contains(name.as_str())).map(|name| format!("CN={name}"));
     for text in std::iter::once(shown.clone()).filter(|s| !s.is_empty()).chain(others) {
-        host.observe(Field::Certificate, &text).await;
+        host.match_signatures(Field::Certificate, &text).await;
     }
     if let Some(old) = info.version.as_deref().filter(|v| matches!(*v, "SSL 3.0" | "TLS 1.0" | "TLS 1.1")) {
         service.notes.push(format!("speaks only {old}"));
     }
     if let Some(ended) = info.not_after.and_then(|end| jiff::Timestamp::from_second(end).ok())
-        && ended < jiff::Timestamp::now()
+        && ended < (host.peer.clock)()
     {
         service.notes.push(format!("its certificate ended on {}", ended.strftime("%Y-%m-%d")));
     }
 }
 
 /// What the page gives away.
-async fn say_page(host: &HostContext, response: &Response, service: &mut Service) {
+async fn say_page(host: &Inspection, response: &Response, service: &mut Service) {
     let kind = response.content_type();
     if ["image/", "video/", "audio/", "multipart/"].iter().any(|k| kind.starts_with(k)) || response.body.is_empty() {
         return;
     }
     let html = page::decode(&response.body, response.header("Content-Type"));
     if let Some(title) = page::title(&html).as_deref().and_then(text::clean_some) {
-        host.observe(Field::HttpTitle, &title).await;
+        host.match_signatures(Field::HttpTitle, &title).await;
         // The title of an error page names the error, not the device.
         service.title = Some(title).filter(|_| response.status < 400);
     }
@@ -248,11 +248,11 @@ async fn say_page(host: &HostContext, response: &Response, service: &mut Service
             false => Vec::new(),
         });
     }
-    host.observe(Field::HttpBody, up_to(&html, MAX_TEXT)).await;
+    host.match_signatures(Field::HttpBody, up_to(&html, MAX_TEXT)).await;
     for link in page::manifests(up_to(&html, MAX_TEXT), MAX_MANIFESTS) {
-        if let Ok(hop) = redirect::resolve(&link, response, host.ip, &host.name) {
-            let url = text::clean(&client::url(host, hop.tls, hop.port, &hop.target));
-            host.say(FindingKind::StreamHint(StreamHint::new(url))).await;
+        if let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) {
+            let url = text::clean(&client::url(&host.peer, hop.tls, hop.port, &hop.target));
+            host.emit(FindingKind::StreamHint(StreamHint::new(url))).await;
         }
     }
 }
@@ -263,21 +263,21 @@ fn up_to(text: &str, most: usize) -> &str {
 }
 
 /// Fetches the page's icon, or the one at the usual place, and says its hash.
-async fn say_icon(host: &HostContext, response: &Response) {
-    if host.is_over() || !matches!(response.status, 200 | 401 | 403) {
+async fn say_icon(host: &Inspection, response: &Response) {
+    if host.peer.is_over() || !matches!(response.status, 200 | 401 | 403) {
         return;
     }
     let html = page::decode(&response.body, response.header("Content-Type"));
     let link = page::icon(&html).filter(|link| !link.starts_with("data:")).unwrap_or_else(|| "/favicon.ico".to_owned());
-    let Ok(hop) = redirect::resolve(&link, response, host.ip, &host.name) else { return };
+    let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) else { return };
     if (hop.port, hop.tls) != (response.port, response.tls) {
         return;
     }
     let request = Request { max_body: MAX_ICON, follow: false, ..Request::get(hop.port, hop.tls, hop.target) };
-    let Ok(icon) = client::send(host, request).await else { return };
+    let Ok(icon) = client::send(&host.peer, request).await else { return };
     if icon.status == 200 && !icon.truncated && is_image(&icon.body) {
         let hash: String = Md5::digest(&icon.body).iter().map(|b| format!("{b:02x}")).collect();
-        host.observe(Field::FaviconMd5, &hash).await;
+        host.match_signatures(Field::FaviconMd5, &hash).await;
     }
 }
 

@@ -7,9 +7,9 @@ use tokio::sync::mpsc::Receiver;
 
 const IP: &str = "192.0.2.10";
 
-async fn detect(net: &std::sync::Arc<FakeNet>, port: u16) -> (Heard, Vec<FindingKind>) {
+async fn detect(net: &std::sync::Arc<FakeNet>, port: u16) -> (Detection, Vec<FindingKind>) {
     let options = ProbeOptions { ports: vec![80, 443], ..ProbeOptions::default() };
-    let (host, said) = HostContext::for_test(net.clone(), IP, options);
+    let (host, said) = Inspection::for_test(net.clone(), IP, options);
     let heard = HttpDetector.detect(&host, port).await;
     (heard, drain(said))
 }
@@ -36,7 +36,7 @@ async fn a_page_is_described() {
     let net = FakeNet::new();
     serve(&net, 80, "HTTP/1.1 200 OK\r\nServer: Boa/0.94\u{1b}[31m\r\n\r\n<title>IP\nCAM</title><input type=password>");
     let (heard, said) = detect(&net, 80).await;
-    assert_eq!(heard, Heard::Spoken);
+    assert_eq!(heard, Detection::Spoken);
     let service = services(&said)[0];
     assert_eq!((service.protocol, service.port), (Protocol::Http, 80));
     assert_eq!(service.server.as_deref(), Some("Boa/0.94"));
@@ -64,9 +64,9 @@ async fn a_login_names_realm_and_schemes() {
 #[tokio::test(start_paused = true)]
 async fn other_protocols_are_not_taken_for_http() {
     for (greeting, heard) in [
-        ("RTSP/1.0 400 Bad Request\r\nServer: x\r\n\r\n", Heard::Other(Protocol::Rtsp)),
-        ("SSH-2.0-dropbear\r\n", Heard::Garbage),
-        ("220 ftp ready\r\n", Heard::Garbage),
+        ("RTSP/1.0 400 Bad Request\r\nServer: x\r\n\r\n", Detection::Other(Protocol::Rtsp)),
+        ("SSH-2.0-dropbear\r\n", Detection::Garbage),
+        ("220 ftp ready\r\n", Detection::Garbage),
     ] {
         let net = FakeNet::new();
         net.serve(&format!("{IP}:8080"), move |_, mut stream| async move {
@@ -80,9 +80,9 @@ async fn other_protocols_are_not_taken_for_http() {
         tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
         drop(stream);
     });
-    assert_eq!(detect(&net, 37777).await.0, Heard::Silence);
+    assert_eq!(detect(&net, 37777).await.0, Detection::Silence);
     assert_eq!(net.connections(&format!("{IP}:37777")), 1);
-    assert_eq!(detect(&net, 81).await.0, Heard::Closed);
+    assert_eq!(detect(&net, 81).await.0, Detection::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +94,7 @@ async fn a_redirect_to_a_port_asked_by_itself_is_only_noted() {
         "HTTP/1.1 302 Found\r\nServer: App-webs/\r\nLocation: https://192.0.2.10/\r\nContent-Length: 0\r\n\r\n",
     );
     let (heard, said) = detect(&net, 80).await;
-    assert_eq!(heard, Heard::Spoken);
+    assert_eq!(heard, Detection::Spoken);
     let found = services(&said);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].port, found[0].server.as_deref()), (80, Some("App-webs/")));
@@ -116,7 +116,7 @@ async fn old_tls_is_named() {
             let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 2048]).await;
         });
         let (heard, said) = detect(&net, port).await;
-        assert_eq!(heard, Heard::SpokenOverTls);
+        assert_eq!(heard, Detection::SpokenOverTls);
         assert_eq!(services(&said)[0].notes, [words]);
         assert!(said.iter().any(|k| matches!(k, FindingKind::Error(e) if e.kind == ErrorKind::Tls)));
     }
@@ -127,7 +127,7 @@ async fn plain_http_is_found_on_a_tls_port() {
     let net = FakeNet::new();
     serve(&net, 8443, "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 0\r\n\r\n");
     let (heard, said) = detect(&net, 8443).await;
-    assert_eq!(heard, Heard::Spoken);
+    assert_eq!(heard, Detection::Spoken);
     assert_eq!(services(&said)[0].protocol, Protocol::Http);
 }
 
@@ -159,7 +159,7 @@ async fn a_page_inside_tls_is_found_on_any_port_with_its_certificate() {
             async { _ = serve_tls(stream, shown, page).await }
         });
         let (heard, said) = detect(&net, port).await;
-        assert_eq!(heard, Heard::SpokenOverTls);
+        assert_eq!(heard, Detection::SpokenOverTls);
         let service = services(&said)[0];
         assert_eq!((service.protocol, service.title.as_deref()), (Protocol::Https, Some("Cam")));
         assert_eq!((service.certificate.as_deref(), &service.notes[..]), (Some("CN=axis-accc8e000001"), &[][..]));
@@ -174,8 +174,8 @@ async fn a_certificate_is_evidence_by_its_names_and_noted_when_it_has_ended() {
         let shown = certificate("", &["axis-accc8e000001", "AVIGILON-CAMERA-5.0-H3-DP1-1242900"], 2015);
         async { _ = serve_tls(stream, shown, b"HTTP/1.0 200 OK\r\n\r\n").await }
     });
-    let (host, said) = HostContext::for_test(net, IP, ProbeOptions::default());
-    let host = HostContext { signatures: crate::identify::signature::Signatures::builtin(), ..host };
+    let (mut host, said) = Inspection::for_test(net, IP, ProbeOptions::default());
+    host.signatures = crate::identify::signature::Signatures::builtin();
     HttpDetector.detect(&host, 443).await;
     let said = drain(said);
     let service = services(&said)[0];

@@ -15,7 +15,7 @@ use crate::model::{
     StreamError, StreamSource, StreamStatus, Transport, Verify, Video, VideoCodec,
 };
 use crate::probe::memory::{Kept, MEDIUM};
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::transcript;
@@ -47,14 +47,14 @@ impl HostProbe for MjpegAnalysis {
         "mjpeg"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if host.options.verify == Verify::None || host.is_clearly_no_camera() {
+            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
                 return;
             }
             let mut walk = Walk { host, found: Vec::new(), asked: Vec::new(), natures: Vec::new(), still: None };
             walk.announced().await;
-            if !host.may_guess() {
+            if !host.record.may_guess() {
                 return;
             }
             let ports = ports(host);
@@ -69,9 +69,9 @@ impl HostProbe for MjpegAnalysis {
 }
 
 /// The HTTP services, plain before TLS: both mostly show the same.
-fn ports(host: &HostContext) -> Vec<Service> {
+fn ports(host: &Inspection) -> Vec<Service> {
     let is_web = |s: &Service| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp;
-    let mut services: Vec<Service> = host.services().into_iter().filter(is_web).collect();
+    let mut services: Vec<Service> = host.record.services().into_iter().filter(is_web).collect();
     services.sort_by_key(|s| (s.protocol == Protocol::Https, s.port));
     let has_plain = services.iter().any(|s| s.protocol == Protocol::Http);
     services.retain(|s| s.protocol == Protocol::Http || !has_plain);
@@ -97,7 +97,7 @@ enum Nature {
 }
 
 struct Walk<'a> {
-    host: &'a HostContext,
+    host: &'a Inspection,
     found: Vec<Place>,
     asked: Vec<Place>,
     natures: Vec<((u16, bool), Nature)>,
@@ -107,19 +107,19 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn is_over(&self) -> bool {
-        self.host.is_over() || self.found.len() >= MAX_STREAMS
+        self.host.peer.is_over() || self.found.len() >= MAX_STREAMS
     }
 
     fn has_rtsp(&self) -> bool {
-        self.host.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps))
-            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"))
+        self.host.record.services().iter().any(|s| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps))
+            || self.host.record.hints().iter().any(|h| h.url.starts_with("rtsp"))
     }
 
     /// The HTTP addresses that the device itself or its start page named as streams, but for those of other kinds.
     async fn announced(&mut self) {
         let mut places = Vec::new();
-        for hint in self.host.hints() {
-            let address = Address::read(&hint.url, "http", self.host.ip, &self.host.name);
+        for hint in self.host.record.hints() {
+            let address = Address::read(&hint.url, "http", self.host.peer.ip, &self.host.peer.name);
             if let Some(address) = address.filter(|a| a.scheme.starts_with("http") && !is_of_another_kind(&a.target)) {
                 let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
                 places.push((address.port_or_default(), address.tls(), target));
@@ -139,9 +139,9 @@ impl Walk<'_> {
         let mut paths = self.links(port, tls).await;
         let common = stream_url::mjpeg(None);
         // A server may speak RTSP and have its stream elsewhere.
-        let has_better = self.host.has_stream(&[Protocol::Rtsp, Protocol::Rtsps])
-            || self.host.hints().iter().any(|h| h.url.starts_with("rtsp"));
-        let vendor = self.host.vendor();
+        let has_better = self.host.record.has_stream(&[Protocol::Rtsp, Protocol::Rtsps])
+            || self.host.record.hints().iter().any(|h| h.url.starts_with("rtsp"));
+        let vendor = self.host.record.vendor();
         for candidate in stream_url::mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
             if candidate.port.is_none_or(|p| p == port) && !(is_common && has_better) {
@@ -153,7 +153,8 @@ impl Walk<'_> {
         let mut missing = 0;
         for place in paths {
             let is_guess = common.iter().any(|c| c.path == place.2);
-            if self.is_over() || self.host.facts.has_hung(port) || (is_guess && self.found.len() > found_before) {
+            if self.is_over() || self.host.peer.history.has_hung(port) || (is_guess && self.found.len() > found_before)
+            {
                 return;
             }
             let nature = self.nature(port, tls).await;
@@ -172,17 +173,17 @@ impl Walk<'_> {
     /// Whether the user's login is given where one is demanded: to what is known to film, and where it has worked before.
     fn may_log_in(&self) -> bool {
         // A media server's ports have rights of their own, and its API refuses who may watch.
-        let is_media_server = || self.host.vendor().as_deref().is_some_and(|v| stream_url::named(v).is_some());
-        (self.host.is_like_a_camera() || self.host.logins.worked().is_some()) && !is_media_server()
+        let is_media_server = || self.host.record.vendor().as_deref().is_some_and(|v| stream_url::named(v).is_some());
+        (self.host.record.is_like_a_camera() || self.host.peer.logins.worked().is_some()) && !is_media_server()
     }
 
     async fn links(&mut self, port: u16, tls: bool) -> Vec<Place> {
         let request = Request { login: self.may_log_in(), ..Request::get(port, tls, "/") };
-        let Ok(front) = client::send(self.host, request).await else { return Vec::new() };
+        let Ok(front) = client::send(&self.host.peer, request).await else { return Vec::new() };
         let html = page::decode(&front.body, front.header("Content-Type"));
         let links = page::links(&html, 64).into_iter().filter(|link| is_like_a_stream(link));
         links
-            .filter_map(|link| redirect::resolve(&link, &front, self.host.ip, &self.host.name).ok())
+            .filter_map(|link| redirect::resolve(&link, &front, self.host.peer.ip, &self.host.peer.name).ok())
             .map(|hop| (hop.port, hop.tls, hop.target))
             .take(MAX_PATHS / 2)
             .collect()
@@ -198,7 +199,7 @@ impl Walk<'_> {
             return *nature;
         }
         let request = Request { follow: false, login: self.may_log_in(), ..Request::get(port, tls, IMPOSSIBLE) };
-        let nature = match client::open(self.host, request).await {
+        let nature = match client::open(&self.host.peer, request).await {
             Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
             Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
             _ => Nature::Unclear,
@@ -227,9 +228,9 @@ impl Walk<'_> {
         let may_log_in = self.may_log_in();
         let started = Instant::now();
         let request = Request { login: may_log_in, ..Request::get(port, tls, &target) };
-        let (mut response, mut body) = client::open(self.host, request.clone()).await.ok()?;
+        let (mut response, mut body) = client::open(&self.host.peer, request.clone()).await.ok()?;
         if response.status == 401 && telling && !may_log_in {
-            (response, body) = client::open(self.host, request.with_login()).await.ok()?;
+            (response, body) = client::open(&self.host.peer, request.with_login()).await.ok()?;
         }
         let status = response.status;
         let found = match status {
@@ -255,7 +256,7 @@ impl Walk<'_> {
         if status == 401 && telling {
             let kind = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::HttpPage, 0.4);
             let kind = kind.with_detail("moving pictures behind a login");
-            self.host.say(FindingKind::Evidence(kind)).await;
+            self.host.emit(FindingKind::Evidence(kind)).await;
         }
         self.say(found).await;
         Some(status)
@@ -263,12 +264,12 @@ impl Walk<'_> {
 
     /// The still picture met on the way; of a device that films, else the one where its maker or many put it.
     async fn still(&mut self, ports: &[Service]) {
-        let vendor = self.host.vendor();
-        if self.host.is_like_a_camera() {
+        let vendor = self.host.record.vendor();
+        if self.host.record.is_like_a_camera() {
             for service in ports {
                 for candidate in stream_url::snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS) {
                     if self.still.is_none()
-                        && !self.host.facts.has_hung(service.port)
+                        && !self.host.peer.history.has_hung(service.port)
                         && candidate.port.is_none_or(|p| p == service.port)
                     {
                         let tls = service.protocol == Protocol::Https;
@@ -284,7 +285,7 @@ impl Walk<'_> {
 
     async fn say(&mut self, (mut stream, picture): Found) {
         snapshot::save(self.host, &mut stream, picture.as_deref()).await;
-        self.host.say(FindingKind::Stream(Box::new(stream))).await;
+        self.host.emit(FindingKind::Stream(Box::new(stream))).await;
     }
 }
 
@@ -305,9 +306,9 @@ fn is_like_a_stream(link: &str) -> bool {
 }
 
 /// A stream as far as its headers tell.
-fn stream_at(host: &HostContext, response: &Response) -> Stream {
-    let mut stream = Stream::new(text::redact_url(&response.url(host)), Protocol::Mjpeg);
-    stream.answers = transcript::of_http(host, response);
+fn stream_at(host: &Inspection, response: &Response) -> Stream {
+    let mut stream = Stream::new(text::redact_url(&response.url(&host.peer)), Protocol::Mjpeg);
+    stream.answers = transcript::of_http(&host.peer, response);
     stream.warnings.extend(response.notes.iter().cloned());
     stream.ladder.push(step(Step::Tcp, response.connected_in));
     stream.ladder.extend(response.tls_in.map(|took| step(Step::Tls, took)));
@@ -323,14 +324,16 @@ fn failed(step: Step) -> LadderStep {
 }
 
 /// `given`: a login was allowed to be given.
-fn refused(host: &HostContext, response: &Response, given: bool) -> Stream {
+fn refused(host: &Inspection, response: &Response, given: bool) -> Stream {
     let mut stream = stream_at(host, response);
     stream.ladder.push(failed(Step::Spoken));
     stream.open = Some(false);
     stream.status = StreamStatus::AuthRequired;
-    let (kind, message) = match host.logins.stopped() {
+    let (kind, message) = match host.peer.logins.stopped() {
         Some(why) => (ErrorKind::Locked, why),
-        None if host.credentials().is_empty() => (ErrorKind::AuthRequired, "a login is demanded".to_owned()),
+        None if host.peer.logins.credentials().is_empty() => {
+            (ErrorKind::AuthRequired, "a login is demanded".to_owned())
+        }
         None if !given => {
             let why = "a login is demanded; none was given, since nothing else says that this is a camera";
             (ErrorKind::AuthRequired, why.to_owned())
@@ -343,8 +346,8 @@ fn refused(host: &HostContext, response: &Response, given: bool) -> Stream {
 
 /// Looks at the beginning of a body that does not say what it is; none when it is no picture. One that ends behind its
 /// first picture is a still one.
-async fn look(host: &HostContext, response: &Response, started: Instant, mut body: Body) -> Option<Found> {
-    let until = host.deadline.min(Instant::now() + host.options.request_timeout);
+async fn look(host: &Inspection, response: &Response, started: Instant, mut body: Body) -> Option<Found> {
+    let until = host.peer.deadline.min(Instant::now() + host.options.request_timeout);
     let mut begun = Vec::new();
     while begun.len() < ENOUGH && !wire::begins_with_picture(&begun) {
         match body.next(until).await {
@@ -360,7 +363,7 @@ async fn look(host: &HostContext, response: &Response, started: Instant, mut bod
 
 /// Reads pictures until the measuring time is over; where media are not to be asked for, the first bytes have to do.
 /// Gives the first picture, too.
-async fn prove(host: &HostContext, response: &Response, started: Instant, begun: &[u8], body: Body) -> Found {
+async fn prove(host: &Inspection, response: &Response, started: Instant, begun: &[u8], body: Body) -> Found {
     let mut stream = stream_at(host, response);
     let spoken = started.elapsed().saturating_sub(response.connected_in + response.tls_in.unwrap_or_default());
     stream.ladder.push(step(Step::Spoken, spoken));

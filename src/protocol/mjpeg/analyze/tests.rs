@@ -18,15 +18,15 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/http/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> (HostContext, tokio::sync::mpsc::Receiver<Finding>) {
+fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> (Inspection, tokio::sync::mpsc::Receiver<Finding>) {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
-    HostContext::for_test(net.clone(), IP, options)
+    Inspection::for_test(net.clone(), IP, options)
 }
 
 async fn analyse(net: &Arc<FakeNet>, known: Vec<FindingKind>, logins: &[(&str, &str)]) -> Vec<Stream> {
     let (host, mut said) = host(net, logins);
-    known.iter().for_each(|kind| host.facts.note(kind));
+    known.iter().for_each(|kind| host.record.learn(kind));
     MjpegAnalysis.run(&host).await;
     let said = std::iter::from_fn(|| said.try_recv().ok());
     said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
@@ -271,9 +271,9 @@ async fn a_streams_picture_is_found() {
     let picture = async |stream: &Stream| snapshot::of_stream(&host, stream).await.map(|p| jpeg::size(&p));
     assert_eq!(picture(&mjpeg).await, Ok(Some((32, 16))));
     assert_eq!(picture(&rtsp("main")).await.unwrap_err().kind, ErrorKind::NotFound);
-    host.facts.note(&FindingKind::StreamHint(hint));
+    host.record.learn(&FindingKind::StreamHint(hint));
     assert_eq!(picture(&rtsp("main")).await, Ok(Some((32, 16))));
-    camera("Axis").iter().for_each(|kind| host.facts.note(kind));
+    camera("Axis").iter().for_each(|kind| host.record.learn(kind));
     assert_eq!(picture(&rtsp("other")).await, Ok(Some((32, 16))));
 }
 
@@ -396,9 +396,9 @@ async fn behind_a_login_for_every_path_the_stream_is_found() {
             })
         });
         let (host, mut said) = host(&net, &[("admin", "pw")]);
-        known.iter().for_each(|kind| host.facts.note(kind));
+        known.iter().for_each(|kind| host.record.learn(kind));
         if worked {
-            let Grant::Now(login) = host.logins.grant(Protocol::Onvif, &Credential::new("admin", "pw")) else {
+            let Grant::Now(login) = host.peer.logins.grant(Protocol::Onvif, &Credential::new("admin", "pw")) else {
                 panic!()
             };
             login.end(Verdict::Taken);
@@ -413,6 +413,6 @@ async fn behind_a_login_for_every_path_the_stream_is_found() {
             (&*format!("http://192.0.2.10:80{path}"), StreamStatus::Streaming)
         );
         assert_eq!(stream.open, Some(false));
-        assert_eq!(host.logins.attempts().map_or(0, |a| a.refused), 0, "{:?}", log.methods());
+        assert_eq!(host.peer.logins.attempts().map_or(0, |a| a.refused), 0, "{:?}", log.methods());
     }
 }

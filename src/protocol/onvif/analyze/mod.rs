@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::address::Address;
-use super::client::{CallError, Client, Endpoint};
+use super::client::{CallError, Client, Endpoint, Expectation};
 use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
 use crate::identify::signature::Field;
 use crate::identify::vendor;
@@ -11,7 +11,7 @@ use crate::model::finding::StreamHint;
 use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport, Verify,
 };
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{host_name, url};
 use crate::text;
 
@@ -34,7 +34,7 @@ impl HostProbe for OnvifAnalysis {
         "onvif"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if let Some(client) = find(host).await {
                 Inquiry::new(host, client).run().await;
@@ -44,33 +44,37 @@ impl HostProbe for OnvifAnalysis {
 }
 
 /// The first address where ONVIF is spoken: those the device announced, then the usual path on its HTTP ports.
-async fn find(host: &HostContext) -> Option<Client<'_>> {
+async fn find(host: &Inspection) -> Option<Client<'_>> {
     let announced = announced(host);
     for endpoint in &announced {
-        match Client::open(host, endpoint.clone(), true).await {
+        match Client::open(&host.peer, endpoint.clone(), Expectation::Announced).await {
             Ok(client) => return Some(client),
             Err(error) => host.error("onvif", error.kind(), error.to_string()).await,
         }
     }
-    if host.is_clearly_no_camera() {
+    if host.record.is_clearly_no_camera() {
         return None;
     }
     for endpoint in guesses(host).into_iter().filter(|e| !announced.contains(e)) {
-        if host.is_over() {
+        if host.peer.is_over() {
             return None;
         }
-        if let Ok(client) = Client::open(host, endpoint, false).await {
+        let expectation = match host.record.is_like_a_camera() {
+            true => Expectation::Camera,
+            false => Expectation::Nothing,
+        };
+        if let Ok(client) = Client::open(&host.peer, endpoint, expectation).await {
             return Some(client);
         }
     }
     None
 }
 
-fn announced(host: &HostContext) -> Vec<Endpoint> {
-    let services = host.services();
+fn announced(host: &Inspection) -> Vec<Endpoint> {
+    let services = host.record.services();
     let onvif = services.iter().filter(|s| s.protocol == Protocol::Onvif && s.transport == Transport::Tcp);
     let endpoints = onvif.map(|service| {
-        let address = service.url.as_deref().and_then(|url| Address::read(url, "http", host.ip, &host.name));
+        let address = service.url.as_deref().and_then(|url| Address::read(url, "http", host.peer.ip, &host.peer.name));
         Endpoint {
             port: service.port,
             tls: address.as_ref().is_some_and(Address::tls),
@@ -81,10 +85,11 @@ fn announced(host: &HostContext) -> Vec<Endpoint> {
 }
 
 /// The HTTP services found, plain before TLS, the likeliest port first.
-fn guesses(host: &HostContext) -> Vec<Endpoint> {
+fn guesses(host: &Inspection) -> Vec<Endpoint> {
     const LIKELY: [u16; 11] = [80, 8000, 8899, 2020, 8080, 5000, 85, 8081, 6688, 10080, 443];
     let rank = |port: u16| LIKELY.iter().position(|&p| p == port).unwrap_or(LIKELY.len());
     let mut ports: Vec<(bool, usize, u16)> = host
+        .record
         .services()
         .iter()
         .filter(|s| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp)
@@ -97,7 +102,7 @@ fn guesses(host: &HostContext) -> Vec<Endpoint> {
 
 /// The questions to one device.
 struct Inquiry<'a> {
-    host: &'a HostContext,
+    host: &'a Inspection,
     client: Client<'a>,
     /// Other hosts that announced addresses name.
     named: Vec<String>,
@@ -110,7 +115,7 @@ struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
-    fn new(host: &'a HostContext, client: Client<'a>) -> Self {
+    fn new(host: &'a Inspection, client: Client<'a>) -> Self {
         Inquiry { host, client, named: Vec::new(), refusal: None, carriers: Vec::new(), fruitless: 0 }
     }
 
@@ -126,7 +131,7 @@ impl<'a> Inquiry<'a> {
         let mut services = self.services().await;
         let scopes = self.device(Call::GetScopes).await.map(|body| wire::scopes(&body)).unwrap_or_default();
         for scope in &scopes {
-            self.host.observe(Field::OnvifScope, scope).await;
+            self.host.match_signatures(Field::OnvifScope, scope).await;
         }
         self.say_network().await;
         let mut profiles = Vec::new();
@@ -155,16 +160,16 @@ impl<'a> Inquiry<'a> {
         }
         let device = &self.client.device;
         let mut service = Service::new(Protocol::Onvif, Transport::Tcp, device.port);
-        service.url = Some(text::redact_url(&url(self.host, device.tls, device.port, &device.target)));
+        service.url = Some(text::redact_url(&url(&self.host.peer, device.tls, device.port, &device.target)));
         if complete || !self.client.demanded.is_empty() {
             service.auth = Some(self.client.demanded.clone());
         }
         if !self.named.is_empty() {
             let named = self.named.join(", ");
-            service.notes.push(format!("announces addresses at {named}; they were taken at {}", self.host.ip));
+            service.notes.push(format!("announces addresses at {named}; they were taken at {}", self.host.peer.ip));
         }
         service.answers.clone_from(&self.client.answers);
-        self.host.say(FindingKind::Service(service)).await;
+        self.host.emit(FindingKind::Service(service)).await;
     }
 
     /// A call to the device service.
@@ -175,14 +180,14 @@ impl<'a> Inquiry<'a> {
 
     /// A call; what a login was refused for is remembered once.
     async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<crate::wire::xml::Element, CallError> {
-        if self.host.is_over() {
+        if self.host.peer.is_over() {
             let message = "the time for this host is over";
             return Err(crate::protocol::http::client::HttpError::new(ErrorKind::Timeout, message).into());
         }
         let outcome = self.client.call(endpoint, call).await;
         match &outcome {
             Err(error @ CallError::Login { .. }) if self.refusal.is_none() => self.refusal = Some(error.clone()),
-            Err(error) => tracing::debug!(ip = %self.host.ip, call = call.name(), %error, "no answer"),
+            Err(error) => tracing::debug!(ip = %self.host.peer.ip, call = call.name(), %error, "no answer"),
             Ok(_) => {}
         }
         outcome
@@ -209,12 +214,12 @@ impl<'a> Inquiry<'a> {
 
     async fn say_identity(&self, information: &DeviceInformation) {
         if let Some(maker) = &information.manufacturer {
-            self.host.observe(Field::OnvifManufacturer, maker).await;
+            self.host.match_signatures(Field::OnvifManufacturer, maker).await;
             let evidence = Evidence::new(Fact::Vendor, vendor::unify(maker), EvidenceSource::Onvif, OWN_WORD);
-            self.host.say(FindingKind::Evidence(evidence.with_detail(maker.as_str()))).await;
+            self.host.emit(FindingKind::Evidence(evidence.with_detail(maker.as_str()))).await;
         }
         if let Some(model) = &information.model {
-            self.host.observe(Field::Model, model).await;
+            self.host.match_signatures(Field::Model, model).await;
         }
         for (fact, value) in [
             (Fact::Model, &information.model),
@@ -223,7 +228,7 @@ impl<'a> Inquiry<'a> {
         ] {
             if let Some(value) = value {
                 let evidence = Evidence::new(fact, value.as_str(), EvidenceSource::Onvif, OWN_WORD);
-                self.host.say(FindingKind::Evidence(evidence)).await;
+                self.host.emit(FindingKind::Evidence(evidence)).await;
             }
         }
     }
@@ -231,17 +236,17 @@ impl<'a> Inquiry<'a> {
     async fn say_network(&mut self) {
         if let Some(body) = self.device(Call::GetNetworkInterfaces).await {
             let interfaces = wire::network_interfaces(&body);
-            let own = interfaces.iter().find(|i| i.addresses.contains(&self.host.ip));
+            let own = interfaces.iter().find(|i| i.addresses.contains(&self.host.peer.ip));
             // Of several interfaces only the one with this address is meant.
             let only = interfaces.first().filter(|_| interfaces.len() == 1);
             if let Some(interface) = own.or(only) {
-                self.host.say(FindingKind::StatedMac(interface.mac)).await;
+                self.host.emit(FindingKind::StatedMac(interface.mac)).await;
             }
         }
         if let Some(name) = self.device(Call::GetHostname).await.as_ref().and_then(wire::hostname) {
-            self.host.observe(Field::Hostname, &name).await;
+            self.host.match_signatures(Field::Hostname, &name).await;
             let evidence = Evidence::new(Fact::Hostname, name, EvidenceSource::Onvif, 0.6);
-            self.host.say(FindingKind::Evidence(evidence)).await;
+            self.host.emit(FindingKind::Evidence(evidence)).await;
         }
     }
 
@@ -267,12 +272,12 @@ impl<'a> Inquiry<'a> {
             return;
         };
         let evidence = Evidence::new(Fact::Kind, kind.as_str(), EvidenceSource::Onvif, weight).with_detail(why);
-        self.host.say(FindingKind::Evidence(evidence)).await;
+        self.host.emit(FindingKind::Evidence(evidence)).await;
     }
 
     /// The endpoint of a media service; the address is the host's, whatever it names.
     fn endpoint(&mut self, announced: &str) -> Option<Endpoint> {
-        let address = Address::read(announced, "http", self.host.ip, &self.host.name)?;
+        let address = Address::read(announced, "http", self.host.peer.ip, &self.host.peer.name)?;
         self.note_named(&address);
         let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
         Some(match announced.trim_start().starts_with('/') {
@@ -355,7 +360,7 @@ impl<'a> Inquiry<'a> {
             }
             // A profile without a stream does not stop the others.
             let Some(address) = self.stream(services, &profile).await else { continue };
-            let host = host_name(self.host);
+            let host = host_name(&self.host.peer);
             let mut hint = StreamHint::new(address.url(&host));
             if without_picture < MAX_WITHOUT_PICTURE {
                 let picture = self.picture(services, &profile).await;
@@ -367,7 +372,7 @@ impl<'a> Inquiry<'a> {
             hint.profile_token = text::clean_some(&profile.token);
             hint.video = profile.video;
             hint.audio = profile.audio;
-            self.host.say(FindingKind::StreamHint(hint)).await;
+            self.host.emit(FindingKind::StreamHint(hint)).await;
         }
     }
 
@@ -419,7 +424,8 @@ impl<'a> Inquiry<'a> {
     async fn uri(&mut self, services: &Services, media: Media, call: Call<'_>) -> Result<Option<Address>, CallError> {
         let Some(outcome) = self.media(services, media, call).await else { return Ok(None) };
         let body = outcome?;
-        let address = wire::uri(&body).and_then(|uri| Address::read(uri, "http", self.host.ip, &self.host.name));
+        let address =
+            wire::uri(&body).and_then(|uri| Address::read(uri, "http", self.host.peer.ip, &self.host.peer.name));
         if let Some(address) = &address {
             self.note_named(address);
         }

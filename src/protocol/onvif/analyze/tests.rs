@@ -112,11 +112,11 @@ fn camera(net: &Arc<FakeNet>, at: &str, reply: impl Fn(&Asked, &Seen) -> Vec<u8>
 }
 
 /// Runs the analysis against a host of which these services are known.
-async fn analyse(net: &Arc<FakeNet>, known: &[Service], logins: &[(&str, &str)]) -> (HostContext, Vec<FindingKind>) {
+async fn analyse(net: &Arc<FakeNet>, known: &[Service], logins: &[(&str, &str)]) -> (Inspection, Vec<FindingKind>) {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
-    let (host, mut said) = HostContext::for_test(net.clone(), IP, options);
-    known.iter().for_each(|service| host.facts.note(&FindingKind::Service(service.clone())));
+    let (host, mut said) = Inspection::for_test(net.clone(), IP, options);
+    known.iter().for_each(|service| host.record.learn(&FindingKind::Service(service.clone())));
     OnvifAnalysis.run(&host).await;
     let said: Vec<Finding> = std::iter::from_fn(|| said.try_recv().ok()).collect();
     (host, said.into_iter().map(|f| f.kind).collect())
@@ -194,7 +194,7 @@ async fn tokens_are_made_by_the_devices_clock() {
         _ => fault("NotAuthorized", "Wsse authorized time check failed."),
     });
     let (host, said) = analyse(&net, &[announced(8899)], &[("admin", "pw")]).await;
-    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+    assert_eq!(host.peer.logins.attempts().unwrap().refused, 0);
     assert_eq!(service(&said).unwrap().auth, Some(vec![AuthScheme::Wsse]));
     assert_eq!(fact(&said, Fact::Model), Some("DS-2CD2042WD-I"));
     // One refusal showed that a login is demanded; everything after it was signed.
@@ -218,7 +218,7 @@ async fn http_digest_is_answered_even_where_the_clock_demands_it() {
         let (host, said) = analyse(&net, &[announced(80)], &[("admin", "pw")]).await;
         assert_eq!(service(&said).unwrap().auth, Some(vec![AuthScheme::Digest]));
         assert_eq!(fact(&said, Fact::Serial), Some("S1"));
-        assert_eq!(host.logins.attempts().unwrap().refused, 0);
+        assert_eq!(host.peer.logins.attempts().unwrap().refused, 0);
         // The nonce is kept: one challenge for the time, one for the first call.
         let bare = log.all().iter().filter(|a| a.header("Authorization").is_none()).count();
         assert_eq!(bare, 2);
@@ -269,7 +269,7 @@ async fn without_a_login_what_is_open_is_read_and_the_demand_is_said() {
     let (host, said) = analyse(&net, &[web(80)], &[]).await;
     assert_eq!(fact(&said, Fact::Hostname), Some("gate"));
     assert_eq!(errors(&said), [ErrorKind::AuthRequired]);
-    assert_eq!(host.logins.attempts(), None);
+    assert_eq!(host.peer.logins.attempts(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,7 +283,7 @@ async fn a_web_server_is_asked_once_and_not_logged_in_to() {
         let log = camera(&net, "192.0.2.10:8080", move |_, _| reply.clone());
         let (host, said) = analyse(&net, &[web(8080)], &[("admin", "pw")]).await;
         assert_eq!((log.all().len(), said.len()), (1, 0));
-        assert_eq!(host.logins.attempts(), None);
+        assert_eq!(host.peer.logins.attempts(), None);
     }
 }
 
@@ -389,7 +389,7 @@ async fn a_clock_that_tells_local_time_for_utc_is_seen_through() {
     });
     let (host, said) = analyse(&net, &[announced(80)], &[("admin", "pw")]).await;
     assert_eq!(fact(&said, Fact::Model), Some("DS-2CD2042WD-I"));
-    assert_eq!(host.logins.attempts().unwrap().refused, 1, "the device may have counted it");
+    assert_eq!(host.peer.logins.attempts().unwrap().refused, 1, "the device may have counted it");
 }
 
 /// Does not tell the time at all, or not without a login: then the date of its answers is its clock.
@@ -418,7 +418,7 @@ async fn without_its_word_the_date_of_its_answers_is_the_clock() {
         });
         let (host, said) = analyse(&net, &[announced(80)], &[("admin", "pw")]).await;
         assert_eq!(fact(&said, Fact::Model), Some("DS-2CD2042WD-I"), "{subcode}");
-        assert_eq!(host.logins.attempts().unwrap().refused, 0, "{subcode}");
+        assert_eq!(host.peer.logins.attempts().unwrap().refused, 0, "{subcode}");
     }
 }
 
@@ -429,8 +429,8 @@ async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
     camera(&net, "192.0.2.10:80", |_, seen| answer(seen));
     for in_depth in [true, false] {
         let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
-        let (host, mut said) = HostContext::for_test(net.clone(), IP, options);
-        host.facts.note(&FindingKind::Service(web(80)));
+        let (host, mut said) = Inspection::for_test(net.clone(), IP, options);
+        host.record.learn(&FindingKind::Service(web(80)));
         OnvifAnalysis.run(&host).await;
         let mut kept = Vec::new();
         while let Ok(finding) = said.try_recv() {

@@ -19,7 +19,7 @@ use crate::model::{
     Audio, ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Verify, Video,
 };
 use crate::probe::memory::Kept;
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::host_name;
 use crate::protocol::manifest::{contradictions, step, stop, turn};
 use crate::protocol::snapshot;
@@ -49,13 +49,13 @@ impl HostProbe for RtmpAnalysis {
         "rtmp"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if host.options.verify == Verify::None {
                 return;
             }
             let is_ours = |s: &Service| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps);
-            for service in host.services().into_iter().filter(is_ours) {
+            for service in host.record.services().into_iter().filter(is_ours) {
                 analyse(host, service).await;
             }
         })
@@ -82,7 +82,7 @@ impl Place {
         Place { app: app.unwrap_or_default().to_owned(), name: name.unwrap_or_default().to_owned(), guessed }
     }
 
-    fn url(&self, host: &HostContext, service: &Service) -> String {
+    fn url(&self, host: &Inspection, service: &Service) -> String {
         let base = base(host, service, &self.app);
         if self.name.is_empty() || self.name.starts_with('?') {
             base + &self.name
@@ -92,13 +92,13 @@ impl Place {
     }
 }
 
-fn base(host: &HostContext, service: &Service, app: &str) -> String {
-    format!("{}://{}:{}/{app}", service.protocol, host_name(host), service.port)
+fn base(host: &Inspection, service: &Service, app: &str) -> String {
+    format!("{}://{}:{}/{app}", service.protocol, host_name(&host.peer), service.port)
 }
 
-fn places(host: &HostContext, service: &Service) -> Vec<Place> {
+fn places(host: &Inspection, service: &Service) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
-    for hint in host.hints() {
+    for hint in host.record.hints() {
         let Ok(url) = Url::parse(&hint.url) else { continue };
         let port = url.port().or_else(|| default_port(url.scheme())).unwrap_or(1935);
         if url.scheme() == service.protocol.as_str() && port == service.port && places.len() < MAX_NAMED {
@@ -106,7 +106,7 @@ fn places(host: &HostContext, service: &Service) -> Vec<Place> {
             places.push(Place::of_path(&format!("{}{query}", url.path()), false));
         }
     }
-    if places.is_empty() && host.may_guess() {
+    if places.is_empty() && host.record.may_guess() {
         places = guesses(host, service);
     }
     places
@@ -114,12 +114,12 @@ fn places(host: &HostContext, service: &Service) -> Vec<Place> {
 
 /// What is worth a guess: the makers' and the handbooks' places, those of names that are known first, those of names
 /// people give last.
-fn guesses(host: &HostContext, service: &Service) -> Vec<Place> {
-    let names = host.stream_names();
-    let server = host.vendor().as_deref().and_then(stream_url::named);
+fn guesses(host: &Inspection, service: &Service) -> Vec<Place> {
+    let names = host.record.stream_names();
+    let server = host.record.vendor().as_deref().and_then(stream_url::named);
     let by_name = stream_url::of_names(Carrier::Rtmp, &names, server);
     let usual = stream_url::rtmp();
-    let (first, last) = if host.facts.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
+    let (first, last) = if host.record.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
     let mut places: Vec<Place> = Vec::new();
     for candidate in first.into_iter().chain(last).filter(|c| c.port.is_none_or(|p| p == service.port)) {
         let place = Place::of_path(&candidate.path, true);
@@ -133,12 +133,12 @@ fn guesses(host: &HostContext, service: &Service) -> Vec<Place> {
     places
 }
 
-async fn analyse(host: &HostContext, mut service: Service) {
+async fn analyse(host: &Inspection, mut service: Service) {
     let mut silent = 0;
     // Applications there are not.
     let mut missing: Vec<String> = Vec::new();
     for place in places(host, &service) {
-        if host.is_over() {
+        if host.peer.is_over() {
             return;
         }
         if place.guessed && missing.contains(&place.app) {
@@ -150,9 +150,9 @@ async fn analyse(host: &HostContext, mut service: Service) {
         if let Ok(Outcome { server: Some(server), .. }) = &outcome
             && service.server.as_ref() != Some(server)
         {
-            host.observe(Field::MediaServer, server).await;
+            host.match_signatures(Field::MediaServer, server).await;
             service.server = Some(server.clone());
-            host.say(FindingKind::Service(service.clone())).await;
+            host.emit(FindingKind::Service(service.clone())).await;
         }
         if matches!(&outcome, Ok(outcome) if !outcome.proved && outcome.no_application) {
             missing.push(place.app.clone());
@@ -168,7 +168,7 @@ async fn analyse(host: &HostContext, mut service: Service) {
         if is_proved || !place.guessed {
             let picture = outcome.ok().and_then(|outcome| outcome.picture);
             snapshot::save(host, &mut stream, picture.as_deref()).await;
-            host.say(FindingKind::Stream(Box::new(stream))).await;
+            host.emit(FindingKind::Stream(Box::new(stream))).await;
         } else if takes_any {
             silent += 1;
         }
@@ -192,13 +192,13 @@ struct Outcome {
     picture: Option<Kept<Picture>>,
 }
 
-async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
+async fn play(host: &Inspection, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
     let _turn = turn(host).await;
-    let mut client = Client::open(host, service.port, service.protocol == Protocol::Rtmps).await?;
+    let mut client = Client::open(&host.peer, service.port, service.protocol == Protocol::Rtmps).await?;
     stream.ladder.push(step(Step::Tcp, client.connected_in));
     stream.ladder.extend(client.tls_in.map(|took| step(Step::Tls, took)));
     stream.ladder.push(step(Step::Spoken, client.shaken_in));
-    let app = client.connect(host, &place.app, &base(host, service, &place.app)).await;
+    let app = client.connect(&host.peer, &place.app, &base(host, service, &place.app)).await;
     let mut outcome = Outcome::default();
     let app = match app {
         Ok(app) => app,
@@ -228,9 +228,9 @@ async fn play(host: &HostContext, service: &Service, place: &Place, stream: &mut
     }
     let mut number = None;
     let played = async {
-        let stream_number = client.create_stream(host).await?;
+        let stream_number = client.create_stream(&host.peer).await?;
         number = Some(stream_number);
-        client.play(host, stream_number, &place.name).await
+        client.play(&host.peer, stream_number, &place.name).await
     }
     .await;
     match played {
@@ -364,12 +364,12 @@ impl Measured {
     }
 }
 
-async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream: &mut Stream, outcome: &mut Outcome) {
+async fn measure(host: &Inspection, client: &mut Client, place: &Place, stream: &mut Stream, outcome: &mut Outcome) {
     let asked = Instant::now();
     let patience = if place.guessed { host.options.frame_timeout.min(SIGN_TIME) } else { host.options.frame_timeout };
-    let mut until = host.deadline.min(asked + patience);
+    let mut until = host.peer.deadline.min(asked + patience);
     let mut measured = Measured::default();
-    while !measured.is_over() && !host.cancel.is_cancelled() && Instant::now() < until {
+    while !measured.is_over() && !host.peer.cancel.is_cancelled() && Instant::now() < until {
         match client.next_message(until).await {
             Ok(Some(message)) => {
                 let held = measured.picture.as_ref().map_or(0, |p| p.bytes.len());
@@ -385,11 +385,11 @@ async fn measure(host: &HostContext, client: &mut Client, place: &Place, stream:
         if measured.first_at.is_none() && measured.has_sign() {
             let patience =
                 if place.guessed { host.options.frame_timeout.min(GUESS_TIME) } else { host.options.frame_timeout };
-            until = host.deadline.min(asked + patience);
+            until = host.peer.deadline.min(asked + patience);
         }
         if let Some(first_at) = measured.first_at {
             let patience = if measured.key_at.is_none() { KEYFRAME_PATIENCE } else { Duration::ZERO };
-            until = host.deadline.min(first_at + host.options.measure_time + patience);
+            until = host.peer.deadline.min(first_at + host.options.measure_time + patience);
         }
     }
     if let Some(refusal) = measured.refusal.take().filter(|_| measured.frames == 0) {

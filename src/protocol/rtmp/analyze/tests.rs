@@ -10,7 +10,7 @@ use crate::model::finding::StreamHint;
 use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Transport};
 use crate::net::fake::FakeNet;
 use crate::net::tls;
-use crate::probe::{Detector, Heard};
+use crate::probe::{Detection, Detector};
 
 const AT: &str = "192.0.2.10:1935";
 
@@ -140,14 +140,14 @@ async fn analyse_called(
         let asked = asked.clone();
         async move { _ = server(stream, asked, missing).await }
     });
-    let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions { verify, ..ProbeOptions::default() });
-    host.facts.note(&FindingKind::Service(Service::new(Protocol::Rtmp, Transport::Tcp, 1935)));
+    let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions { verify, ..ProbeOptions::default() });
+    host.record.learn(&FindingKind::Service(Service::new(Protocol::Rtmp, Transport::Tcp, 1935)));
     if let Some(name) = host_name {
         let called = Evidence::new(Fact::Hostname, name, EvidenceSource::Dns, 0.9);
-        host.facts.note(&FindingKind::Evidence(called));
+        host.record.learn(&FindingKind::Evidence(called));
     }
     if let Some(hint) = hint {
-        host.facts.note(&FindingKind::StreamHint(StreamHint::new(hint)));
+        host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
     }
     RtmpAnalysis.run(&host).await;
     let (mut streams, mut services) = (Vec::new(), Vec::new());
@@ -220,11 +220,11 @@ async fn the_handshake_alone_says_that_it_is_rtmp() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     });
     net.serve("192.0.2.10:80", |_, _| async move { panic!("never asked") });
-    let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
-    assert_eq!(RtmpDetector.detect(&host, 1935).await, Heard::Spoken);
+    let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
+    assert_eq!(RtmpDetector.detect(&host, 1935).await, Detection::Spoken);
     assert!(matches!(said.try_recv().unwrap().kind, FindingKind::Service(s) if s.protocol == Protocol::Rtmp));
-    assert_eq!(RtmpDetector.detect(&host, 80).await, Heard::Garbage);
-    assert_ne!(RtmpDetector.detect(&host, 1936).await, Heard::SpokenOverTls);
+    assert_eq!(RtmpDetector.detect(&host, 80).await, Detection::Garbage);
+    assert_ne!(RtmpDetector.detect(&host, 1936).await, Detection::SpokenOverTls);
 }
 
 #[test]
@@ -249,9 +249,9 @@ async fn a_stream_inside_tls_is_found_and_played() {
             let _ = server(stream, Arc::default(), None).await;
         }
     });
-    let (host, mut said) = HostContext::for_test(net, "192.0.2.10", ProbeOptions::default());
-    assert_eq!(RtmpDetector.detect(&host, 1936).await, Heard::SpokenOverTls);
-    host.facts.note(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/hof")));
+    let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
+    assert_eq!(RtmpDetector.detect(&host, 1936).await, Detection::SpokenOverTls);
+    host.record.learn(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/hof")));
     RtmpAnalysis.run(&host).await;
     let said: Vec<FindingKind> = std::iter::from_fn(|| said.try_recv().ok()).map(|f| f.kind).collect();
     let urls: Vec<_> =

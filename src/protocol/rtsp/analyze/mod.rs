@@ -22,7 +22,7 @@ use crate::model::{
     Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Stream,
     StreamStatus, Transport, Verify,
 };
-use crate::probe::{HostContext, HostProbe};
+use crate::probe::{HostProbe, Inspection};
 use crate::protocol::rtsp::path_login;
 use crate::protocol::snapshot;
 
@@ -37,18 +37,18 @@ impl HostProbe for Analyse {
         "rtsp"
     }
 
-    fn run<'a>(&'a self, host: &'a HostContext) -> BoxFuture<'a, ()> {
+    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
         analyse(host).boxed()
     }
 }
 
-async fn analyse(host: &HostContext) {
+async fn analyse(host: &Inspection) {
     if host.options.verify == Verify::None {
         return;
     }
     let mut looks: Vec<Look> = Vec::new();
     for (port, tls) in endpoints(host) {
-        if host.is_over() {
+        if host.peer.is_over() {
             return;
         }
         analyse_port(host, port, tls, &mut looks).await;
@@ -56,16 +56,16 @@ async fn analyse(host: &HostContext) {
 }
 
 /// The ports where RTSP was heard, plain ones first, and those that announced streams name.
-fn endpoints(host: &HostContext) -> Vec<(u16, bool)> {
+fn endpoints(host: &Inspection) -> Vec<(u16, bool)> {
     let spoken =
-        host.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
+        host.record.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
             Protocol::Rtsp => Some((s.port, false)),
             Protocol::Rtsps => Some((s.port, true)),
             _ => None,
         });
-    let announced = host.hints().into_iter().filter_map(|h| RtspUrl::parse(&h.url)).map(|u| (u.port(), u.tls()));
+    let announced = host.record.hints().into_iter().filter_map(|h| RtspUrl::parse(&h.url)).map(|u| (u.port(), u.tls()));
     let mut all: Vec<(u16, bool)> = Vec::new();
-    for endpoint in spoken.filter(|_| host.may_guess()).chain(announced) {
+    for endpoint in spoken.filter(|_| host.record.may_guess()).chain(announced) {
         if all.len() < MOST_ENDPOINTS && !all.contains(&endpoint) {
             all.push(endpoint);
         }
@@ -74,12 +74,12 @@ fn endpoints(host: &HostContext) -> Vec<(u16, bool)> {
     all
 }
 
-async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<Look>) {
-    let mut asker = Asker::new(host, Client::new(host, port, tls));
+async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<Look>) {
+    let mut asker = Asker::new(host, Client::new(&host.peer, port, tls));
     let announced = announced(host, port, tls);
     let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
     if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {
-        tracing::debug!(ip = %host.ip, port, "offers no DESCRIBE: takes streams, gives none");
+        tracing::debug!(ip = %host.peer.ip, port, "offers no DESCRIBE: takes streams, gives none");
         return;
     }
     let offered = asker.client.transcript.take();
@@ -88,16 +88,16 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     tell_login(host, port, tls, &client, &asked, offered).await;
     if is_sound_alone(&asked) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
-        host.say(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
+        host.emit(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
     }
     let mut described = Vec::new();
     let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
-    if !has_video && walked.cut_short.is_none() && host.may_guess() {
+    if !has_video && walked.cut_short.is_none() && host.record.may_guess() {
         // Many serve one client at a time.
         client.disconnect();
         described = path_login::look(host, port, tls, client.challenges().is_some()).await;
         for (_, stream) in &described {
-            host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+            host.emit(FindingKind::Stream(Box::new(stream.clone()))).await;
         }
     }
     // Guesses that demanded a login are no streams where the login belongs into the path.
@@ -116,35 +116,35 @@ async fn analyse_port(host: &HostContext, port: u16, tls: bool, looks: &mut Vec<
     if client.auth_schemes() != demanded {
         tell_login(host, port, tls, &client, &asked, Vec::new()).await;
     }
-    host.say_logins().await;
+    host.emit_login_attempts().await;
 }
 
 /// The paths of a port that were announced, with what was said of them.
-fn announced(host: &HostContext, port: u16, tls: bool) -> Vec<(String, StreamHint)> {
+fn announced(host: &Inspection, port: u16, tls: bool) -> Vec<(String, StreamHint)> {
     let of_port = |hint: StreamHint| {
         let url = RtspUrl::parse(&hint.url).filter(|u| (u.port(), u.tls()) == (port, tls))?;
         Some((url.target().to_owned(), hint))
     };
-    host.hints().into_iter().filter_map(of_port).collect()
+    host.record.hints().into_iter().filter_map(of_port).collect()
 }
 
 /// Asks a port's paths: those that were announced, else those that are likely.
 async fn walk_port(
-    host: &HostContext,
+    host: &Inspection,
     port: u16,
     announced: &[(String, StreamHint)],
     asker: &mut Asker<'_>,
 ) -> Walked<Look> {
-    let vendor = host.vendor();
+    let vendor = host.record.vendor();
     let server = vendor.as_deref().and_then(stream_url::named);
-    let mut candidates = stream_url::of_names(stream_url::Carrier::Rtsp, &host.stream_names(), server);
+    let mut candidates = stream_url::of_names(stream_url::Carrier::Rtsp, &host.record.stream_names(), server);
     for usual in stream_url::rtsp(vendor.as_deref()) {
         if !candidates.iter().any(|c| c.path == usual.path) {
             candidates.push(usual);
         }
     }
     let known = Known {
-        may_guess: host.may_guess(),
+        may_guess: host.record.may_guess(),
         of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
         announced,
         candidates: &candidates,
@@ -152,13 +152,13 @@ async fn walk_port(
         max_channels: host.options.max_channels,
     };
     let walked = walk::walk(asker, &known).await;
-    tracing::debug!(ip = %host.ip, port, asked = walked.asked, found = walked.found.len(), nature = ?walked.nature, "paths walked");
+    tracing::debug!(ip = %host.peer.ip, port, asked = walked.asked, found = walked.found.len(), nature = ?walked.nature, "paths walked");
     walked
 }
 
 /// Says what stream a path stands for; gives it back with its path when it can be played.
 async fn tell_found(
-    host: &HostContext,
+    host: &Inspection,
     at: (u16, bool),
     found: &Found<Look>,
     asked: &HashMap<String, Asked>,
@@ -175,21 +175,21 @@ async fn tell_found(
     let asked = asked.get(&found.path);
     let stream = stream::of_found(host, at, found, asked, nature);
     observe(host, found, asked).await;
-    host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+    host.emit(FindingKind::Stream(Box::new(stream.clone()))).await;
     (stream.status == StreamStatus::Described).then(|| (found.path.clone(), stream))
 }
 
 /// Plays what is described, and takes pictures of it, as far as is wished.
-async fn prove(host: &HostContext, client: &mut Client, described: Vec<(String, Stream)>) {
+async fn prove(host: &Inspection, client: &mut Client, described: Vec<(String, Stream)>) {
     for (path, mut stream) in described {
-        if host.is_over() {
+        if host.peer.is_over() {
             return;
         }
         let mut picture = None;
         if host.options.verify == Verify::Frames {
             (stream, picture) = verify::verify(host, client, &path, stream).await;
             // A snapshot may take its time; what is proved stands before it.
-            host.say(FindingKind::Stream(Box::new(stream.clone()))).await;
+            host.emit(FindingKind::Stream(Box::new(stream.clone()))).await;
         }
         // Sound has no picture.
         if host.options.snapshots.is_some() && stream.video.is_some() {
@@ -198,7 +198,7 @@ async fn prove(host: &HostContext, client: &mut Client, described: Vec<(String, 
                 client.disconnect();
             }
             snapshot::save(host, &mut stream, picture.as_deref()).await;
-            host.say(FindingKind::Stream(Box::new(stream))).await;
+            host.emit(FindingKind::Stream(Box::new(stream))).await;
         }
     }
 }
@@ -217,7 +217,7 @@ fn is_sound_alone(asked: &HashMap<String, Asked>) -> bool {
 
 /// What the port demands of those who want a stream, which OPTIONS alone rarely tells.
 async fn tell_login(
-    host: &HostContext,
+    host: &Inspection,
     port: u16,
     tls: bool,
     client: &Client,
@@ -230,13 +230,13 @@ async fn tell_login(
     service.server = client.server().map(str::to_owned);
     for challenge in client.challenges().unwrap_or_default() {
         if let Some(realm) = challenge.realm() {
-            host.observe(Field::Realm, &realm).await;
+            host.match_signatures(Field::Realm, &realm).await;
             service.realm = Some(realm);
         }
     }
     service.answers = answers;
     if service.auth.is_some() || !service.answers.is_empty() {
-        host.say(FindingKind::Service(service)).await;
+        host.emit(FindingKind::Service(service)).await;
     }
 }
 
@@ -253,14 +253,14 @@ pub(super) struct Asked {
 }
 
 pub(super) struct Asker<'h> {
-    pub(super) host: &'h HostContext,
+    pub(super) host: &'h Inspection,
     client: Client,
     /// By path.
     pub(super) asked: HashMap<String, Asked>,
 }
 
 impl<'h> Asker<'h> {
-    pub(super) fn new(host: &'h HostContext, client: Client) -> Self {
+    pub(super) fn new(host: &'h Inspection, client: Client) -> Self {
         Asker { host, client, asked: HashMap::new() }
     }
 }
@@ -269,7 +269,7 @@ impl Ask for Asker<'_> {
     type Description = Look;
 
     async fn ask(&mut self, path: &str) -> Reply<Look> {
-        if self.host.is_over() {
+        if self.host.peer.is_over() {
             return Reply::Lost;
         }
         let outcome = self.client.describe(path).await;
@@ -277,7 +277,7 @@ impl Ask for Asker<'_> {
     }
 
     async fn ask_afresh(&mut self, path: &str) -> Reply<Look> {
-        if self.host.is_over() {
+        if self.host.peer.is_over() {
             return Reply::Lost;
         }
         let outcome = self.client.describe_afresh(path).await;
@@ -326,29 +326,29 @@ fn look(session: &Session) -> Reply<Look> {
 }
 
 /// What a description says of its maker, and that there is a camera behind a door that is locked.
-async fn observe(host: &HostContext, found: &Found<Look>, asked: Option<&Asked>) {
+async fn observe(host: &Inspection, found: &Found<Look>, asked: Option<&Asked>) {
     match asked.map(|a| &a.outcome) {
         Some(Ok((described, session))) => {
             for text in [&session.name, &session.information, &session.tool, &session.origin].into_iter().flatten() {
-                host.observe(Field::SdpSession, text).await;
+                host.match_signatures(Field::SdpSession, text).await;
             }
             let text = String::from_utf8_lossy(&described.sdp);
             for attribute in text.lines().filter_map(|l| l.trim().strip_prefix("a=")).take(64) {
-                host.observe(Field::SdpAttribute, &crate::text::clean(attribute)).await;
+                host.match_signatures(Field::SdpAttribute, &crate::text::clean(attribute)).await;
             }
-            host.observe(Field::StreamPath, &found.path).await;
+            host.match_signatures(Field::StreamPath, &found.path).await;
         }
         Some(Err(_)) if found.reply == Reply::Login => {
             let kind = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::RtspServer, 0.6);
-            host.say(FindingKind::Evidence(kind.with_detail("an RTSP server that demands a login"))).await;
+            host.emit(FindingKind::Evidence(kind.with_detail("an RTSP server that demands a login"))).await;
         }
         _ => {}
     }
 }
 
 /// Says why a port has no stream, or why the search for more of them ended before its time.
-async fn report_no_stream(host: &HostContext, port: u16, walked: &Walked<Look>, asked: &HashMap<String, Asked>) {
-    if host.cancel.is_cancelled() || host.is_over() {
+async fn report_no_stream(host: &Inspection, port: u16, walked: &Walked<Look>, asked: &HashMap<String, Asked>) {
+    if host.peer.cancel.is_cancelled() || host.peer.is_over() {
         return;
     }
     // A stream that was found says itself what became of it.
@@ -380,7 +380,7 @@ async fn report_no_stream(host: &HostContext, port: u16, walked: &Walked<Look>, 
             (*kind, format!("{message}{others}"))
         }
         // What is no camera, or sound alone, has no picture to miss.
-        (None, None) if asked.is_empty() || is_sound_alone(asked) || host.is_clearly_no_camera() => return,
+        (None, None) if asked.is_empty() || is_sound_alone(asked) || host.record.is_clearly_no_camera() => return,
         (None, None) => {
             let described = asked.values().filter(|a| a.outcome.is_ok()).count();
             let what = match described {

@@ -7,7 +7,7 @@ use crate::model::{
     Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, Protocol, SizeSource, Stream, StreamError, StreamSource,
     StreamStatus, Video,
 };
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::protocol::rtsp::client::describe::Described;
 use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::sdp::Session;
@@ -16,14 +16,14 @@ use crate::protocol::rtsp::walk::{Found, Nature};
 
 /// The stream a found path stands for, as far as asking told.
 pub(in crate::protocol::rtsp) fn of_found(
-    host: &HostContext,
+    host: &Inspection,
     (port, tls): (u16, bool),
     found: &Found<Look>,
     asked: Option<&Asked>,
     nature: Nature,
 ) -> Stream {
     let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
-    let mut stream = Stream::new(RtspUrl::new(host.ip, port, tls, &found.path).shown(), protocol);
+    let mut stream = Stream::new(RtspUrl::new(host.peer.ip, port, tls, &found.path).shown(), protocol);
     stream.channel = found.channel;
     if let Some(hint) = &found.hint {
         stream.channel = stream.channel.or(hint.channel);
@@ -118,7 +118,7 @@ fn merge_declared_sound(seen: Option<Audio>, declared: Option<&Audio>, warnings:
     seen
 }
 
-fn failed(host: &HostContext, stream: &mut Stream, error: &RtspError) {
+fn failed(host: &Inspection, stream: &mut Stream, error: &RtspError) {
     stream.status = match error.kind {
         ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => StreamStatus::AuthRequired,
         ErrorKind::NotFound => StreamStatus::NotFound,
@@ -127,7 +127,7 @@ fn failed(host: &HostContext, stream: &mut Stream, error: &RtspError) {
     if stream.status == StreamStatus::AuthRequired {
         stream.open = Some(false);
     }
-    let message = match host.logins.stopped() {
+    let message = match host.peer.logins.stopped() {
         Some(why) if stream.status == StreamStatus::AuthRequired => format!("{} ({why})", error.message),
         _ => error.message.clone(),
     };

@@ -33,9 +33,9 @@ fn hint(path: &str, is_asked_for: bool) -> FindingKind {
 /// The streams and services as they stand after the analysis.
 async fn analysed(net: &Arc<FakeNet>, hints: &[FindingKind], in_depth: bool) -> (Vec<Stream>, Vec<Service>) {
     let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
-    let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
+    let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     let rtsp = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
-    hints.iter().chain([&FindingKind::Service(rtsp)]).for_each(|finding| host.facts.note(finding));
+    hints.iter().chain([&FindingKind::Service(rtsp)]).for_each(|finding| host.record.learn(finding));
     Analyse.run(&host).await;
     let (mut streams, mut services): (Vec<Stream>, Vec<Service>) = (Vec::new(), Vec::new());
     for finding in drain(&mut said) {

@@ -63,7 +63,7 @@ impl Client {
         self.asked_options = true;
         self.ladder.forget_from(Step::Rtsp);
         let request = Request::new("OPTIONS", &self.url(target).to_string());
-        let response = self.exchange(&request, self.host.options.request_timeout, true).await?;
+        let response = self.exchange(&request, self.peer.timeouts.request, true).await?;
         self.learn(&response);
         Ok(response)
     }
@@ -99,7 +99,7 @@ impl Client {
     /// Where a redirect leads, on this host.
     fn redirected(&self, url: &RtspUrl, response: &Response) -> Result<RtspUrl, RtspError> {
         let location = response.headers.text("Location").unwrap_or_default();
-        let why = match url.redirect(&location, &self.host.name) {
+        let why = match url.redirect(&location, &self.peer.name) {
             // The place named is a proxy's, not the stream's (RFC 2326 §11.3.5).
             Redirect::Here(_) | Redirect::Elsewhere(_) if response.status == 305 => "to be asked for by a proxy".into(),
             Redirect::Here(next) if next == *url => "redirected to itself".into(),
@@ -120,7 +120,7 @@ impl Client {
         // A login in a path is shown once, where it counts.
         let url = if meant.shown() == meant.to_string() { meant } else { self.url("/") };
         let request = Request::new("OPTIONS", &url.to_string());
-        let limit = COURTESY.min(self.host.options.request_timeout);
+        let limit = COURTESY.min(self.peer.timeouts.request);
         if let Ok(response) = self.exchange(&request, limit, true).await {
             self.learn(&response);
         }
@@ -139,7 +139,7 @@ impl Client {
             Ok(response) => matches!(response.status, 400 | 454 | 455 | 500..=502),
             Err(error) => matches!(error.kind, ErrorKind::Timeout | ErrorKind::Closed),
         };
-        if !second || !failed || self.host.is_over() {
+        if !second || !failed || self.peer.is_over() {
             if second {
                 self.walk = Walk::Fine;
             }

@@ -17,7 +17,7 @@ use super::wire::{Request, Response, Spoken};
 use crate::model::{AuthScheme, ErrorKind, Protocol, Step};
 use crate::net::Stage;
 use crate::net::tls::TlsInfo;
-use crate::probe::HostContext;
+use crate::probe::Peer;
 use crate::probe::negotiation::Negotiation;
 use crate::probe::transcript::Transcript;
 use crate::wire::auth::{self, Challenge};
@@ -31,7 +31,7 @@ const HIPCAM_PAUSE: Duration = Duration::from_secs(5);
 
 /// Speaks RTSP to one port of a host. Keeps one connection, the login that worked and what the device told of itself.
 pub struct Client {
-    pub(super) host: HostContext,
+    pub(super) peer: Peer,
     origin: (u16, bool),
     at: (u16, bool),
     pub(super) channel: Option<Channel>,
@@ -54,13 +54,13 @@ pub struct Client {
 
 impl Client {
     /// A client for a port. Connects when it is first asked for something.
-    pub fn new(host: &HostContext, port: u16, tls: bool) -> Self {
+    pub fn new(peer: &Peer, port: u16, tls: bool) -> Self {
         Client {
-            host: host.clone(),
+            peer: peer.clone(),
             origin: (port, tls),
             at: (port, tls),
             channel: None,
-            negotiation: Negotiation::new(host.logins.clone(), Protocol::Rtsp, tls),
+            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, tls),
             ladder: Ladder::default(),
             cseq: 0,
             unanswered: None,
@@ -72,7 +72,7 @@ impl Client {
             public: Vec::new(),
             challenges: None,
             tls: None,
-            transcript: Transcript::new(host),
+            transcript: Transcript::new(peer),
         }
     }
 
@@ -114,7 +114,7 @@ impl Client {
 
     /// The URL of a path on this client's port.
     pub fn url(&self, target: &str) -> RtspUrl {
-        RtspUrl::new(self.host.ip, self.origin.0, self.origin.1, target)
+        RtspUrl::new(self.peer.ip, self.origin.0, self.origin.1, target)
     }
 
     /// Whether there is a connection, and the device has not closed it.
@@ -135,32 +135,30 @@ impl Client {
             "DESCRIBE" | "OPTIONS" => self.negotiation.begin(),
             _ => {
                 self.negotiation.begin_more();
-                self.negotiation.prepare_until(self.host.request_deadline()).await;
+                self.negotiation.prepare_until(self.peer.request_deadline()).await;
             }
         }
         let is_describe = request.method == "DESCRIBE";
         loop {
-            let outcome = self.exchange(request, self.host.options.request_timeout, may_reconnect).await;
+            let outcome = self.exchange(request, self.peer.timeouts.request, may_reconnect).await;
             let response = match outcome {
                 Ok(response) => response,
                 Err(error) => {
                     // Nothing was sent when the connection did not come about.
                     self.negotiation.unanswered(!matches!(error.step, Step::Tcp | Step::Tls));
-                    self.host.say_logins().await;
                     return Err(error);
                 }
             };
             self.learn(&response);
-            let deadline = self.host.request_deadline();
+            let deadline = self.peer.request_deadline();
             let reply = login::reply(&response, is_describe, self.server.as_deref());
-            let credentials = self.host.credentials();
+            let credentials = self.peer.logins.credentials();
             let next = self.negotiation.answered(reply, &credentials);
             let again = self.negotiation.settled(next, &credentials, deadline).await;
-            self.host.say_logins().await;
             if !again {
                 return Ok(response);
             }
-            if self.host.is_over() {
+            if self.peer.is_over() {
                 self.negotiation.unanswered(false);
                 return Ok(response);
             }
@@ -179,7 +177,7 @@ impl Client {
         loop {
             let reused = self.connect().await?;
             let started = Instant::now();
-            let deadline = (started + limit).min(self.host.deadline);
+            let deadline = (started + limit).min(self.peer.deadline);
             let outcome = self.send_and_hear(request, deadline).await;
             let took = started.elapsed();
             self.spent += took;
@@ -189,7 +187,7 @@ impl Client {
                     return Ok(response);
                 }
                 Err(Failure { kind: ErrorKind::Closed, heard: false })
-                    if may_reconnect && (reused || self.host.is_worth_asking_again(self.at.0)) =>
+                    if may_reconnect && (reused || self.peer.is_worth_asking_again(self.at.0)) =>
                 {
                     // Closing may have been how a login was refused: it counts, and does not go along again.
                     self.negotiation.unanswered(true);
@@ -274,18 +272,18 @@ impl Client {
         let (port, tls) = self.at;
         self.negotiation.reconnected();
         self.negotiation.set_encrypted(tls);
-        let turn = self.host.stream_turn(self.host.options.request_timeout.min(self.host.time_left())).await;
-        self.host.rtsp_pause().await;
+        let turn = self.peer.gate.turn(self.peer.timeouts.request.min(self.peer.time_left())).await;
+        self.peer.rtsp_pause().await;
         let started = Instant::now();
-        let connected = if tls { self.host.connect_tls(port).await } else { self.host.connect(port).await };
-        self.host.facts.note_rtsp_opened();
+        let connected = if tls { self.peer.connect_tls(port).await } else { self.peer.connect(port).await };
+        self.peer.gate.note_opened();
         let connection = connected.map_err(|error| {
             let step = if error.stage == Stage::Tls { Step::Tls } else { Step::Tcp };
             self.ladder.mark(step, false, started.elapsed());
             RtspError { kind: error.kind, step, status: None, message: crate::text::clean(&error.to_string()) }
         })?;
         let was_kept = connection.was_kept();
-        let channel = Channel::new(connection, turn, self.host.cancel.clone());
+        let channel = Channel::new(connection, turn, self.peer.cancel.clone());
         self.ladder.mark(Step::Tcp, true, channel.connected_in());
         if let Some((info, took)) = channel.tls() {
             self.ladder.mark(Step::Tls, true, *took);
@@ -305,7 +303,7 @@ impl Client {
     fn learn(&mut self, response: &Response) {
         if let Some(server) = response.headers.clean("Server") {
             if server.to_ascii_lowercase().contains("hipcam") {
-                self.host.facts.space_rtsp(HIPCAM_PAUSE);
+                self.peer.gate.space_connections(HIPCAM_PAUSE);
             }
             self.server = Some(server);
         }
@@ -328,7 +326,7 @@ impl Client {
         let mut kind = kind_of_status(status, self.negotiation.is_logged_in() || self.negotiation.refused() > 0);
         let mut what = format!("{status} {}", response.reason);
         if matches!(status, 401 | 403)
-            && let Some((why, sentence)) = login::why_refused(&self.host, &self.negotiation, status)
+            && let Some((why, sentence)) = login::why_refused(&self.peer, &self.negotiation, status)
         {
             kind = why;
             what = format!("{what}: {sentence}");

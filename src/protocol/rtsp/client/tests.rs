@@ -13,12 +13,10 @@ pub(in super::super) const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=control:trackID=1\r\n";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n";
 
-pub(in super::super) fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> HostContext {
+pub(in super::super) fn peer(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> Peer {
     let credentials = logins.iter().map(|(u, p)| Credential::new(*u, *p)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
-    let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
-    tokio::spawn(async move { while said.recv().await.is_some() {} });
-    host
+    Peer::for_test(net.clone(), "192.0.2.10", &options)
 }
 
 pub(in super::super) fn answer(asked: &Asked, status: &str, headers: &str, body: &str) -> Reply {
@@ -71,7 +69,7 @@ async fn an_open_stream_is_described_with_all_headers_sent() {
         _ if asked.header("Accept") != Some("application/sdp") => Reply::Silence,
         _ => answer(asked, "200 OK", "Content-Base: rtsp://192.0.2.10/a/\r\nContent-Type: application/sdp;x\r\n", SDP),
     });
-    let mut client = Client::new(&host(&net, &[]), 554, false);
+    let mut client = Client::new(&peer(&net, &[]), 554, false);
     let found = client.describe("/a?b=c").await.unwrap();
     assert_eq!((found.sdp.as_ref(), found.open), (SDP.as_bytes(), true));
     assert_eq!(found.base.to_string(), "rtsp://192.0.2.10/a/");
@@ -91,15 +89,15 @@ async fn a_connection_dropped_after_401_is_replaced_and_the_nonce_kept() {
         reply if asked.method() == "DESCRIBE" => last(reply),
         reply => reply,
     });
-    let host = host(&net, &[("admin", "pw")]);
-    let found = Client::new(&host, 554, false).describe("/1").await.unwrap();
+    let peer = peer(&net, &[("admin", "pw")]);
+    let found = Client::new(&peer, 554, false).describe("/1").await.unwrap();
     assert!(
         !found.open && !found.sdp.is_empty(),
         "also: the description counts although the connection closes after it"
     );
     assert_eq!(log.methods(), ["0 OPTIONS", "0 DESCRIBE", "1 DESCRIBE"]);
-    assert_eq!(host.logins.worked().map(|c| c.user), Some("admin".into()));
-    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+    assert_eq!(peer.logins.worked().map(|c| c.user), Some("admin".into()));
+    assert_eq!(peer.logins.attempts().unwrap().refused, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +110,7 @@ async fn every_request_is_answered_anew_and_paths_are_walked_on_one_connection()
             _ => described(asked),
         }),
     );
-    let mut client = Client::new(&host(&net, &[("admin", "pw")]), 554, false);
+    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), 554, false);
     client.describe("/1").await.unwrap();
     let missing = client.describe("/2").await.unwrap_err();
     assert_eq!((missing.kind, missing.status), (ErrorKind::NotFound, Some(404)));
@@ -125,12 +123,12 @@ async fn every_request_is_answered_anew_and_paths_are_walked_on_one_connection()
 async fn a_refused_login_is_not_tried_again_by_anybody() {
     let net = FakeNet::new();
     let log = net.answer(AT, guarded("right", described));
-    let host = host(&net, &[("admin", "wrong"), ("admin", "worse"), ("admin", "right")]);
-    let refused = Client::new(&host, 554, false).describe("/1").await.unwrap_err();
+    let peer = peer(&net, &[("admin", "wrong"), ("admin", "worse"), ("admin", "right")]);
+    let refused = Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::AuthRefused);
     assert!(!refused.message.contains("wrong") && refused.message.contains("/1"), "{}", refused.message);
-    assert_eq!(host.logins.attempts().unwrap().refused, 2);
-    let again = Client::new(&host, 554, false).describe("/2").await.unwrap_err();
+    assert_eq!(peer.logins.attempts().unwrap().refused, 2);
+    let again = Client::new(&peer, 554, false).describe("/2").await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::Locked);
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 2, "the limit holds");
 }
@@ -143,9 +141,9 @@ async fn the_first_sign_of_a_lock_ends_all_logins() {
         let body = if asked.header("Authorization").is_some() { body } else { "" };
         answer(asked, "401 Unauthorized", CHALLENGE, body)
     });
-    let host = host(&net, &[("admin", "a"), ("admin", "b")]);
-    Client::new(&host, 554, false).describe("/1").await.unwrap_err();
-    assert!(host.logins.is_locked());
+    let peer = peer(&net, &[("admin", "a"), ("admin", "b")]);
+    Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+    assert!(peer.logins.is_locked());
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
 }
 
@@ -161,19 +159,19 @@ async fn an_expired_nonce_is_renewed_once_and_not_counted() {
             _ => answer(asked, "401 Unauthorized", &CHALLENGE.replace("n1", nonce), ""),
         }
     });
-    let host = host(&net, &[("admin", "pw")]);
-    let mut client = Client::new(&host, 554, false);
+    let peer = peer(&net, &[("admin", "pw")]);
+    let mut client = Client::new(&peer, 554, false);
     client.describe("/1").await.unwrap();
     client.describe("/2").await.unwrap();
-    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+    assert_eq!(peer.logins.attempts().unwrap().refused, 0);
 
     // A device that always says stale refuses: both count.
     let net = FakeNet::new();
     let log =
         net.answer(AT, |asked| answer(asked, "401 Unauthorized", &CHALLENGE.replace("\r\n", ", stale=TRUE\r\n"), ""));
-    let host = self::host(&net, &[("admin", "pw")]);
-    Client::new(&host, 554, false).describe("/1").await.unwrap_err();
-    assert_eq!(host.logins.attempts().unwrap().refused, 2);
+    let peer = self::peer(&net, &[("admin", "pw")]);
+    Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+    assert_eq!(peer.logins.attempts().unwrap().refused, 2);
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 2);
 }
 
@@ -181,7 +179,7 @@ async fn an_expired_nonce_is_renewed_once_and_not_counted() {
 async fn demands_without_a_login_are_told_apart() {
     let net = FakeNet::new();
     net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
-    let mut client = Client::new(&host(&net, &[("admin", "pw")]), 554, false);
+    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), 554, false);
     let error = client.describe("/").await.unwrap_err();
     assert_eq!((error.kind, client.auth_schemes()), (ErrorKind::AuthRequired, Some(vec![AuthScheme::Other])));
 
@@ -195,7 +193,7 @@ async fn demands_without_a_login_are_told_apart() {
             "",
         )
     });
-    Client::new(&host(&net, &[("admin", "pw")]), 554, false).describe("/").await.unwrap_err();
+    Client::new(&peer(&net, &[("admin", "pw")]), 554, false).describe("/").await.unwrap_err();
     assert!(log.all().iter().all(|a| a.header("Authorization").is_none()));
 }
 
@@ -207,7 +205,7 @@ async fn where_a_second_describe_fails_each_path_gets_its_connection() {
         _ if asked.number > u64::from(asked.connection == 0) as usize => Reply::Silence,
         _ => described(asked),
     });
-    let mut client = Client::new(&host(&net, &[]), 554, false);
+    let mut client = Client::new(&peer(&net, &[]), 554, false);
     for path in ["/1", "/2", "/3"] {
         client.describe(path).await.unwrap();
     }
@@ -235,7 +233,7 @@ async fn a_repeated_answer_is_not_taken_for_the_next() {
             stream.write_all(sdp.as_bytes()).await.unwrap();
             let _ = stream.read(&mut buffer).await;
         });
-        let found = Client::new(&host(&net, &[]), 554, false).describe("/11").await.unwrap();
+        let found = Client::new(&peer(&net, &[]), 554, false).describe("/11").await.unwrap();
         assert_eq!(found.sdp.as_ref(), SDP.as_bytes(), "late: {late}");
     }
 }
@@ -247,7 +245,7 @@ async fn a_device_that_always_says_the_same_number_is_understood() {
         let body = if asked.method() == "DESCRIBE" { SDP } else { "" };
         Reply::text(format!("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
     });
-    let found = Client::new(&host(&net, &[]), 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer(&net, &[]), 554, false).describe("/1").await.unwrap();
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
 }
 
@@ -274,7 +272,7 @@ async fn redirects_are_followed_on_the_host_only() {
         }
     });
     let log = net.answer("192.0.2.10:8554", described);
-    let mut client = Client::new(&host(&net, &[("admin", "pw")]), 554, false);
+    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), 554, false);
     let found = client.describe("/moved").await.unwrap();
     assert_eq!(found.url.to_string(), "rtsp://192.0.2.10:8554/live/ch0");
     assert_eq!(log.all().len(), 1);
@@ -305,7 +303,7 @@ async fn statuses_become_kinds() {
         "empty" => answer(asked, "200 OK", "", ""),
         status => answer(asked, &format!("{status} Reason"), "", ""),
     });
-    let host = host(&net, &[]);
+    let peer = peer(&net, &[]);
     for (path, kind) in [
         ("/404", ErrorKind::NotFound),
         ("/451", ErrorKind::NotFound),
@@ -316,14 +314,14 @@ async fn statuses_become_kinds() {
         ("/http", ErrorKind::Protocol),
         ("/half", ErrorKind::Closed),
     ] {
-        let error = Client::new(&host, 554, false).describe(path).await.unwrap_err();
+        let error = Client::new(&peer, 554, false).describe(path).await.unwrap_err();
         assert_eq!(error.kind, kind, "{path}: {error}");
     }
-    let empty = Client::new(&host, 554, false).describe("/empty").await.unwrap();
+    let empty = Client::new(&peer, 554, false).describe("/empty").await.unwrap();
     assert!(empty.sdp.is_empty() && empty.warnings.iter().any(|w| w.contains("without a description")));
-    assert!(!host.logins.is_locked());
-    Client::new(&host, 554, false).describe("/429").await.unwrap_err();
-    assert!(host.logins.is_locked());
+    assert!(!peer.logins.is_locked());
+    Client::new(&peer, 554, false).describe("/429").await.unwrap_err();
+    assert!(peer.logins.is_locked());
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,11 +335,11 @@ async fn silence_and_dripping_end_at_the_deadline() {
             }
         }
     });
-    let host = host(&net, &[]);
-    let limit = host.options.request_timeout * 2 + host.options.connect_timeout + COURTESY;
+    let peer = peer(&net, &[]);
+    let limit = peer.timeouts.request * 2 + peer.timeouts.connect + COURTESY;
     for _ in 0..2 {
         let started = Instant::now();
-        let error = Client::new(&host, 554, false).describe("/1").await.unwrap_err();
+        let error = Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout);
         assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
     }
@@ -361,11 +359,11 @@ async fn garbage_is_told_from_silence() {
             let _ = stream.write_all(&buffer[..count]).await;
         }
     });
-    let host = host(&net, &[]);
+    let peer = peer(&net, &[]);
     for port in [554, 7] {
-        assert_eq!(Client::new(&host, port, false).options("/").await.unwrap_err().kind, ErrorKind::Protocol, "{port}");
+        assert_eq!(Client::new(&peer, port, false).options("/").await.unwrap_err().kind, ErrorKind::Protocol, "{port}");
     }
-    assert_eq!(Client::new(&host, 555, false).options("/").await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(Client::new(&peer, 555, false).options("/").await.unwrap_err().kind, ErrorKind::Refused);
 }
 
 #[tokio::test(start_paused = true)]
@@ -373,10 +371,10 @@ async fn one_connection_to_a_host_at_a_time() {
     let net = FakeNet::new();
     net.answer(AT, described);
     net.answer("192.0.2.10:8554", described);
-    let host = host(&net, &[]);
-    let mut first = Client::new(&host, 554, false);
+    let peer = peer(&net, &[]);
+    let mut first = Client::new(&peer, 554, false);
     first.describe("/1").await.unwrap();
-    let mut second = Client::new(&host, 8554, false);
+    let mut second = Client::new(&peer, 8554, false);
     let waiting = second.describe("/1");
     tokio::pin!(waiting);
     assert!(tokio::time::timeout(Duration::from_secs(1), &mut waiting).await.is_err());
@@ -389,10 +387,10 @@ async fn one_connection_to_a_host_at_a_time() {
 async fn an_interrupted_scan_stops_waiting() {
     let net = FakeNet::new();
     net.answer(AT, |_| Reply::Silence);
-    let host = host(&net, &[]);
-    host.cancel.cancel();
+    let peer = peer(&net, &[]);
+    peer.cancel.cancel();
     let started = Instant::now();
-    let error = Client::new(&host, 554, false).describe("/1").await.unwrap_err();
+    let error = Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
     assert_eq!((error.kind, started.elapsed()), (ErrorKind::Interrupted, Duration::ZERO));
 }
 
@@ -407,7 +405,7 @@ async fn an_interim_answer_is_passed_over() {
         }
         other => other,
     });
-    let found = Client::new(&host(&net, &[]), 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer(&net, &[]), 554, false).describe("/1").await.unwrap();
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
 }
 
@@ -416,14 +414,14 @@ async fn an_interim_answer_is_passed_over() {
 async fn a_hipcam_gets_its_pause_between_any_two_connections() {
     let net = FakeNet::new();
     net.answer(AT, |asked| answer(asked, "200 OK", "Server: HiIpcam/V100R003 Hipcam RealServer/V1.0\r\n", ""));
-    let host = host(&net, &[]);
+    let peer = peer(&net, &[]);
     let started = Instant::now();
-    Client::new(&host, 554, false).options("/").await.unwrap();
+    Client::new(&peer, 554, false).options("/").await.unwrap();
     assert!(started.elapsed() < HIPCAM_PAUSE);
-    Client::new(&host, 554, false).options("/").await.unwrap();
+    Client::new(&peer, 554, false).options("/").await.unwrap();
     assert!(started.elapsed() >= HIPCAM_PAUSE, "another client of the same device");
 
-    let other = self::host(&net, &[]);
+    let other = self::peer(&net, &[]);
     let started = Instant::now();
     Client::new(&other, 554, false).options("/").await.unwrap();
     assert!(started.elapsed() < HIPCAM_PAUSE, "another device");
@@ -447,12 +445,12 @@ async fn nonces_for_one_request_each_are_followed() {
                 _ => answer(asked, "401 Unauthorized", &CHALLENGE.replace("n1", &format!("n{at}")), ""),
             }
         });
-        let host = host(&net, &[("admin", "pw")]);
-        let mut client = Client::new(&host, 554, false);
+        let peer = peer(&net, &[("admin", "pw")]);
+        let mut client = Client::new(&peer, 554, false);
         for path in ["/1", "/2", "/3"] {
             client.describe(path).await.unwrap();
         }
-        assert_eq!(host.logins.attempts().unwrap().refused, 0);
+        assert_eq!(peer.logins.attempts().unwrap().refused, 0);
         let asked = log.all().iter().filter(|a| a.method() == "DESCRIBE").count();
         assert_eq!(asked, 6, "announced: {announced}");
     }
@@ -466,9 +464,8 @@ async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
     for in_depth in [true, false] {
         let credentials = vec![Credential::new("admin", "pw-of-mine")];
         let options = ProbeOptions { credentials, in_depth, ..ProbeOptions::default() };
-        let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
-        tokio::spawn(async move { while said.recv().await.is_some() {} });
-        let mut client = Client::new(&host, 554, false);
+        let peer = Peer::for_test(net.clone(), "192.0.2.10", &options);
+        let mut client = Client::new(&peer, 554, false);
         client.describe("/1?user=a&password=b").await.unwrap();
         let kept = client.transcript.take();
         let told: Vec<_> = kept.iter().map(|a| format!("{} {}", a.request, a.status)).collect();
@@ -505,12 +502,12 @@ async fn each_realm_of_a_device_is_answered() {
             }
         }
     });
-    let host = host(&net, &[("admin", "pw")]);
-    let mut client = Client::new(&host, 554, false);
+    let peer = peer(&net, &[("admin", "pw")]);
+    let mut client = Client::new(&peer, 554, false);
     for path in ["/1", "/2", "/1"] {
         client.describe(path).await.unwrap();
     }
-    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+    assert_eq!(peer.logins.attempts().unwrap().refused, 0);
 }
 
 /// Neither a length nor the end of the connection tells where the description ends: silence does.
@@ -521,9 +518,9 @@ async fn a_description_without_a_length_is_not_waited_for() {
         "DESCRIBE" => Reply::text(format!("RTSP/1.0 200 OK\r\n\r\n{SDP}")),
         _ => answer(asked, "200 OK", "", ""),
     });
-    let host = host(&net, &[]);
+    let peer = peer(&net, &[]);
     let started = Instant::now();
-    let found = Client::new(&host, 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer, 554, false).describe("/1").await.unwrap();
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
@@ -554,8 +551,8 @@ async fn a_device_that_talks_instead_of_answering_is_given_up() {
                 }
             }
         });
-        let host = host(&net, &[]);
-        let mut client = Client::new(&host, 554, false);
+        let peer = peer(&net, &[]);
+        let mut client = Client::new(&peer, 554, false);
         let error = client.describe("/live").await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Device | ErrorKind::Protocol), "{error:?}");
         assert_eq!(error.status, None);

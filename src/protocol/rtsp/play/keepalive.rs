@@ -59,7 +59,6 @@ impl Playing<'_> {
         if self.count_sign(response) {
             self.send_sign().await;
         }
-        self.client.host.say_logins().await;
     }
 
     /// Takes in what the answer to a sign of life says of its login; true when it is to be sent again, with a newer nonce.
@@ -120,7 +119,6 @@ impl Playing<'_> {
             is_first = false;
             self.client.note_answer(request, &response);
             let is_again = self.client.negotiation.repeated(&login::reply(&response, false, None));
-            self.client.host.say_logins().await;
             if !is_again {
                 return true;
             }
@@ -190,7 +188,7 @@ impl Drop for Playing<'_> {
         }
         let mut before = self.client.unanswered.take();
         if let Some(mut channel) = self.client.channel.take() {
-            self.client.host.farewells.spawn(async move {
+            self.client.peer.farewells.spawn(async move {
                 let deadline = Instant::now() + FAREWELL;
                 channel.ignore_cancel();
                 channel.keep_frames = false;

@@ -221,17 +221,17 @@ impl<'c> Playing<'c> {
                 Refusal::Transport(error)
                     if playing.options.or_other && playing.multicast_on.is_none() && error.status == Some(461) =>
                 {
-                    let Some(interface) = playing.client.host.interface_of_link() else {
+                    let Some(interface) = playing.client.peer.interface_of_link() else {
                         let message = format!("{}; multicast only, and not on a link of this machine", error.message);
                         return Err(RtspError { message, ..error });
                     };
                     (playing.multicast_on, playing.transport) = (Some(interface), Transport::Udp);
                 }
-                Refusal::Lost(_) if !restarted && !playing.client.host.is_over() => {
+                Refusal::Lost(_) if !restarted && !playing.client.peer.is_over() => {
                     restarted = true;
                     playing.describe_anew().await?;
                 }
-                refusal if with_extra && refusal.is_perhaps_of_extra() && !playing.client.host.is_over() => {
+                refusal if with_extra && refusal.is_perhaps_of_extra() && !playing.client.peer.is_over() => {
                     with_extra = false;
                     let names: Vec<&str> = media.iter().filter(|m| m.is_extra).map(|m| m.name).collect();
                     let error = refusal.error();
@@ -337,7 +337,7 @@ impl<'c> Playing<'c> {
 
     /// The next packet, with the index of its track where it has one.
     async fn receive(&mut self, limit: Instant) -> Option<(Option<usize>, Bytes, Instant)> {
-        let peer = self.client.host.ip;
+        let peer = self.client.peer.ip;
         let Some(channel) = self.client.channel.as_mut() else {
             self.ended = Some(Ended::Closed);
             return None;

@@ -109,8 +109,8 @@ impl Playing<'_> {
     }
 
     fn udp_pair(&self, url: &RtspUrl) -> Result<UdpPair, Refusal> {
-        let host = &self.client.host;
-        UdpPair::open(&host.net, host.ip).map_err(|e| {
+        let peer = &self.client.peer;
+        UdpPair::open(peer.net(), peer.ip).map_err(|e| {
             let what = format!("no UDP ports: {e}");
             Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Local, &what))
         })
@@ -124,13 +124,13 @@ impl Playing<'_> {
         interface: u32,
         url: &RtspUrl,
     ) -> Result<Carrier, Refusal> {
-        let host = &self.client.host;
+        let peer = &self.client.peer;
         let refused = |what: &str| Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Device, what));
         let ip = agreed.destination.filter(IpAddr::is_multicast).or(wanted.group.map(|g| g.ip()));
         let port = agreed.port.map(|p| p.0).or(wanted.group.map(|g| g.port()).filter(|&port| port != 0));
         let (Some(ip), Some(port)) = (ip, port) else { return Err(refused("multicast to a group it does not name")) };
         let group = SocketAddr::new(ip, port);
-        let mut pair = UdpPair::join(&host.net, group, interface).map_err(|e| refused(&e.to_string()))?;
+        let mut pair = UdpPair::join(peer.net(), group, interface).map_err(|e| refused(&e.to_string()))?;
         pair.ssrc = agreed.ssrc;
         pair.source = agreed.source.as_deref().and_then(|source| source.parse().ok());
         Ok(Carrier::Multicast(group, Box::new(pair)))
@@ -140,7 +140,7 @@ impl Playing<'_> {
         pair.ssrc = agreed.ssrc;
         pair.source = agreed.source.as_deref().and_then(|source| source.parse().ok());
         if let Some(ports) = agreed.server_port {
-            pair.punch(self.client.host.ip, ports).await;
+            pair.punch(self.client.peer.ip, ports).await;
         }
         Carrier::Udp(Box::new(pair))
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::net::fake::{Asked, FakeNet, Log, OWN_IP, Reply};
 use crate::net::{Net, UdpBind};
-use crate::probe::HostContext;
-use crate::protocol::rtsp::client::tests::{AT, answer, described, host, is_answered};
+use crate::probe::Peer;
+use crate::protocol::rtsp::client::tests::{AT, answer, described, is_answered, peer};
 
 /// A minimal RTP packet with this payload type and sequence number.
 fn rtp(sequence: u8) -> Vec<u8> {
@@ -54,8 +54,8 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(2)
 }
 
-async fn described_by(host: &HostContext) -> (Client, Described) {
-    let mut client = Client::new(host, 554, false);
+async fn described_by(peer: &Peer) -> (Client, Described) {
+    let mut client = Client::new(peer, 554, false);
     let found = client.describe("/1").await.unwrap();
     (client, found)
 }
@@ -89,8 +89,8 @@ async fn packets_come_by_media_and_teardown_ends_them() {
         }
         _ => None,
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
     assert_eq!((playing.transport(), playing.media().collect::<Vec<_>>()), (Transport::Tcp, vec![0, 1]));
     assert_eq!(sequences(&mut playing).await, [(0, 0), (0, 1), (1, 2), (0, 3)]);
@@ -130,8 +130,8 @@ async fn the_latest_session_and_the_devices_channels_hold() {
             _ => None,
         }
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 1), (1, 2)]);
     playing.stop().await;
@@ -142,8 +142,8 @@ async fn the_latest_session_and_the_devices_channels_hold() {
 async fn a_lone_track_follows_the_channel_its_packets_choose() {
     let net = FakeNet::new();
     camera(&net, [framed(2, &rtp(1)), framed(2, &rtp(2))].concat(), |_| None);
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 1), (0, 2)]);
     assert_eq!(playing.warnings().len(), 1);
@@ -172,8 +172,8 @@ async fn udp_is_tried_once_where_tcp_is_refused() {
         }
         _ => None,
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(playing.transport(), Transport::Udp);
     let mut buffer = [0u8; 64];
@@ -201,8 +201,8 @@ async fn tcp_is_tried_once_where_udp_was_asked_for() {
             Some(t) if !t.contains("/TCP") => Some(answer(asked, status, "", "")),
             _ => None,
         });
-        let host = host(&net, &[]);
-        let (mut client, found) = described_by(&host).await;
+        let peer = peer(&net, &[]);
+        let (mut client, found) = described_by(&peer).await;
         let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
         let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
         assert_eq!(playing.transport(), Transport::Tcp, "{status}");
@@ -224,8 +224,8 @@ async fn a_control_not_found_is_joined_the_other_way_once() {
         "SETUP" if asked.target() != "rtsp://192.0.2.10:554/trackID=1" => Some(answer(asked, "404 Not Found", "", "")),
         _ => None,
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap().stop().await;
     let tried: Vec<_> = log.all().iter().filter(|a| a.method() == "SETUP").map(|a| a.target().to_owned()).collect();
     assert_eq!(tried, ["rtsp://192.0.2.10:554/1/trackID=1", "rtsp://192.0.2.10:554/trackID=1"]);
@@ -239,8 +239,8 @@ async fn a_lost_session_is_begun_again_once_with_describe_first() {
         "SETUP" if asked.number == 0 => Some(answer(asked, "400 Bad Request", "", "")),
         _ => None,
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 1)]);
     playing.stop().await;
@@ -254,8 +254,8 @@ async fn busy_is_said_and_nothing_is_tried_again() {
         let net = FakeNet::new();
         let log =
             camera(&net, Vec::new(), move |asked| (asked.method() == "PLAY").then(|| answer(asked, status, "", "")));
-        let host = host(&net, &[]);
-        let (mut client, found) = described_by(&host).await;
+        let peer = peer(&net, &[]);
+        let (mut client, found) = described_by(&peer).await;
         let error = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.err().unwrap();
         assert_eq!((error.kind, error.step), (ErrorKind::Busy, Step::Rtp));
         assert_eq!(log.methods()[2..], ["0 SETUP", "0 PLAY", "0 TEARDOWN"], "what was set up is torn down");
@@ -268,8 +268,8 @@ async fn an_extra_media_may_fail() {
     camera(&net, framed(0, &rtp(1)), |asked| {
         (asked.method() == "SETUP" && asked.target().ends_with('2')).then(|| answer(asked, "500 No", "", ""))
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
     assert_eq!((playing.media().collect::<Vec<_>>(), playing.warnings().len()), (vec![0], 1));
     playing.stop().await;
@@ -292,8 +292,8 @@ async fn signs_of_life_are_sent_and_renewed_but_not_awaited() {
             _ => answer(asked, "200 OK", "", ""),
         }
     });
-    let host = host(&net, &[("admin", "pw")]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[("admin", "pw")]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(playing.next(Instant::now() + Duration::from_secs(15)).await, None);
     assert_eq!(playing.ended(), None);
@@ -301,7 +301,7 @@ async fn signs_of_life_are_sent_and_renewed_but_not_awaited() {
     assert_eq!(signs.len(), 2, "one refused, one renewed");
     assert!(is_answered(&signs[1], "pw", "n2") && signs[1].header("Session") == Some("77"));
     playing.stop().await;
-    assert_eq!(host.logins.attempts().unwrap().refused, 0);
+    assert_eq!(peer.logins.attempts().unwrap().refused, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,8 +309,8 @@ async fn the_byte_cap_and_a_closed_connection_end_the_packets() {
     let net = FakeNet::new();
     let frames: Vec<u8> = (0..10).flat_map(|n| framed(0, &rtp(n))).collect();
     camera(&net, frames, |_| None);
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let options = PlayOptions { most_bytes: 40, ..PlayOptions::default() };
     let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
     assert_eq!(sequences(&mut playing).await.len(), 3);
@@ -326,8 +326,8 @@ async fn the_byte_cap_and_a_closed_connection_end_the_packets() {
             }
         })
     });
-    let host = self::host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = self::peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 1)]);
     assert_eq!(playing.ended(), Some(Ended::Closed));
@@ -341,8 +341,8 @@ async fn teardown_goes_out_when_cancelled_or_dropped() {
         let log = camera(&net, framed(0, &rtp(1)), move |asked| {
             (how == "start given up" && asked.method() == "PLAY").then_some(Reply::Silence)
         });
-        let host = host(&net, &[]);
-        let (mut client, found) = described_by(&host).await;
+        let peer = peer(&net, &[]);
+        let (mut client, found) = described_by(&peer).await;
         let tracks = media(1);
         let start = Playing::start(&mut client, &found, &tracks, PlayOptions::default());
         match tokio::time::timeout(Duration::from_secs(1), start).await {
@@ -350,7 +350,7 @@ async fn teardown_goes_out_when_cancelled_or_dropped() {
             Ok(playing) => {
                 let mut playing = playing.unwrap();
                 if how == "cancelled" {
-                    host.cancel.cancel();
+                    peer.cancel.cancel();
                     while playing.next(soon()).await.is_some() {}
                     assert_eq!(playing.ended(), Some(Ended::Interrupted));
                     playing.stop().await;
@@ -369,8 +369,8 @@ async fn teardown_goes_out_when_cancelled_or_dropped() {
 async fn a_session_whose_play_is_not_answered_is_torn_down() {
     let net = FakeNet::new();
     let log = camera(&net, Vec::new(), |asked| (asked.method() == "PLAY").then_some(Reply::Silence));
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let refused = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.err();
     assert_eq!(refused.map(|error| error.kind), Some(ErrorKind::Timeout));
     assert_eq!(log.methods().last().map(String::as_str), Some("0 TEARDOWN"), "{:?}", log.methods());
@@ -383,8 +383,8 @@ async fn a_session_whose_play_is_not_answered_is_torn_down() {
 async fn packets_are_answer_enough_to_play() {
     let net = FakeNet::new();
     camera(&net, Vec::new(), |asked| (asked.method() == "PLAY").then(|| Reply::Bytes(framed(0, &rtp(5)))));
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 5)]);
     assert_eq!(playing.warnings().len(), 1);
@@ -400,8 +400,8 @@ async fn what_is_not_played_as_a_whole_is_played_media_by_media() {
         let refused = matches!(asked.method(), "PLAY" | "TEARDOWN") && is_whole;
         refused.then(|| answer(asked, "459 Aggregate Operation Not Allowed", "", ""))
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(2), PlayOptions::default()).await.unwrap();
     assert!(!sequences(&mut playing).await.is_empty());
     playing.stop().await;
@@ -429,8 +429,8 @@ async fn the_whole_is_played_by_either_of_its_names() {
             "PLAY" if asked.target().contains("base") => Some(answer(asked, status, "", "")),
             _ => None,
         });
-        let host = host(&net, &[]);
-        let (mut client, found) = described_by(&host).await;
+        let peer = peer(&net, &[]);
+        let (mut client, found) = described_by(&peer).await;
         let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
         assert_eq!(sequences(&mut playing).await, [(0, 1)]);
         playing.stop().await;
@@ -447,8 +447,8 @@ async fn a_control_may_be_relative_to_the_sessions_own() {
         let wrong = asked.method() == "SETUP" && asked.target() != "rtsp://192.0.2.10:554/session/trackID=1";
         wrong.then(|| answer(asked, "454 Session Not Found", "", ""))
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let session_control = Some("rtsp://192.0.2.10:554/session/".to_owned());
     let options = PlayOptions { session_control, ..PlayOptions::default() };
     let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
@@ -469,8 +469,8 @@ async fn a_transport_of_the_devices_own_choice_is_followed() {
         }
         _ => None,
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(playing.transport(), Transport::Udp);
     playing.stop().await;
@@ -482,8 +482,8 @@ async fn a_transport_of_the_devices_own_choice_is_followed() {
         let tcp = "Session: 5\r\nTransport: RTP/AVP/TCP;interleaved=4-5\r\n";
         (asked.method() == "SETUP").then(|| answer(asked, "200 OK", tcp, ""))
     });
-    let host = self::host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = self::peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
     let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
     assert_eq!(playing.transport(), Transport::Tcp);
@@ -505,8 +505,8 @@ async fn packets_from_the_announced_source_count() {
         let headers = format!("Session: 77\r\nTransport: {t};source=192.0.2.11\r\n");
         Some(answer(asked, "200 OK", &headers, ""))
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let options = PlayOptions { first: Transport::Udp, ..PlayOptions::default() };
     let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
     let to = SocketAddr::new(OWN_IP, *port.lock().unwrap());
@@ -524,8 +524,8 @@ async fn a_session_without_a_timeout_is_kept_alive_early() {
     let log = camera(&net, Vec::new(), |asked| {
         (asked.method() == "SETUP").then(|| answer(asked, "200 OK", "Session: 77\r\n", ""))
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     let before = log.all().len();
     assert_eq!(playing.next(Instant::now() + Duration::from_secs(5)).await, None);
@@ -539,8 +539,8 @@ async fn reports_alone_are_counted_and_are_no_packets() {
     let net = FakeNet::new();
     let report = [0x80, 200, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0];
     camera(&net, [framed(1, &report), framed(0, &report)].concat(), |_| None);
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, []);
     assert_eq!((playing.reports(), playing.ended()), (2, None));
@@ -555,8 +555,8 @@ async fn play_goes_without_a_range_where_that_is_refused() {
         let refused = asked.method() == "PLAY" && asked.header("Range").is_some();
         refused.then(|| answer(asked, "457 Invalid Range", "", ""))
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 1)]);
     playing.stop().await;
@@ -571,8 +571,8 @@ async fn a_connection_closed_after_the_description_is_opened_once_more() {
         Reply::Bytes(bytes) if asked.method() == "DESCRIBE" => Some(Reply::Last(bytes)),
         _ => None,
     });
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let mut playing = Playing::start(&mut client, &found, &media(1), PlayOptions::default()).await.unwrap();
     assert_eq!(sequences(&mut playing).await, [(0, 1)]);
     playing.stop().await;
@@ -584,8 +584,8 @@ async fn a_connection_closed_after_the_description_is_opened_once_more() {
 async fn encrypted_media_are_asked_for_as_such() {
     let net = FakeNet::new();
     let log = camera(&net, framed(0, &rtp(1)), |_| None);
-    let host = host(&net, &[]);
-    let (mut client, found) = described_by(&host).await;
+    let peer = peer(&net, &[]);
+    let (mut client, found) = described_by(&peer).await;
     let media = [MediaToPlay { is_encrypted: true, ..MediaToPlay::default() }];
     Playing::start(&mut client, &found, &media, PlayOptions::default()).await.unwrap().stop().await;
     let setup = log.all().into_iter().find(|a| a.method() == "SETUP").unwrap();

@@ -10,7 +10,7 @@ use super::play::Ended;
 use crate::media::picture::Picture;
 use crate::model::options::Ffprobe;
 use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, Way};
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::probe::memory::Kept;
 use crate::tool::ffprobe;
 use ways::Proof;
@@ -21,17 +21,17 @@ const BUSY_PAUSE: Duration = Duration::from_millis(1500);
 /// The stream with what playing it showed, and its last whole picture. `client` is the one that walked the paths: a
 /// camera that serves one client sees one client.
 pub async fn verify(
-    host: &HostContext,
+    host: &Inspection,
     client: &mut Client,
     path: &str,
     mut stream: Stream,
 ) -> (Stream, Option<Kept<Picture>>) {
     client.transcript.take();
     let mut outcome = ways::play(host, client, path).await;
-    if matches!(&outcome, Err(error) if error.kind == ErrorKind::Busy) && host.time_left() > BUSY_PAUSE {
+    if matches!(&outcome, Err(error) if error.kind == ErrorKind::Busy) && host.peer.time_left() > BUSY_PAUSE {
         tokio::select! {
             () = tokio::time::sleep(BUSY_PAUSE) => outcome = ways::play(host, client, path).await,
-            () = host.cancel.cancelled() => {}
+            () = host.peer.cancel.cancelled() => {}
         }
     }
     stream.answers.extend(client.transcript.take());
@@ -162,7 +162,7 @@ fn came_over(declared: Option<Video>, mut came: Video) -> Video {
 }
 
 /// Asks ffprobe where our own analysis leaves codec or size unknown, or always when that is wished.
-async fn second_opinion(host: &HostContext, stream: &mut Stream, picture: Option<&Picture>) {
+async fn second_opinion(host: &Inspection, stream: &mut Stream, picture: Option<&Picture>) {
     let unknown = stream.video.as_ref().is_none_or(|v| v.codec.is_none() || v.width.is_none());
     let wanted = match host.options.ffprobe {
         Ffprobe::Never => false,

@@ -83,9 +83,9 @@ fn camera(
 /// The stream as it stands after it was described and played.
 async fn verified(net: &Arc<FakeNet>, client: &mut Option<Client>, path: &str) -> Stream {
     let options = ProbeOptions { ffprobe: Ffprobe::Never, ..ProbeOptions::default() };
-    let (host, mut said) = HostContext::for_test(net.clone(), "192.0.2.10", options);
+    let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     tokio::spawn(async move { while said.recv().await.is_some() {} });
-    let client = client.get_or_insert_with(|| Client::new(&host, 554, false));
+    let client = client.get_or_insert_with(|| Client::new(&host.peer, 554, false));
     let mut stream = Stream::new(format!("rtsp://{AT}{path}"), Protocol::Rtsp);
     stream.status = StreamStatus::Described;
     stream.audio = Some(crate::model::Audio::default());

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::tracks::Tracks;
 use crate::model::{ErrorKind, LadderStep, Step, Transport, Way};
-use crate::probe::HostContext;
+use crate::probe::Inspection;
 use crate::probe::memory::Room;
 use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::error::RtspError;
@@ -97,7 +97,7 @@ impl Proof {
 }
 
 /// Plays a stream, and in other ways where the first brings nothing.
-pub(super) async fn play(host: &HostContext, client: &mut Client, path: &str) -> Result<Proof, RtspError> {
+pub(super) async fn play(host: &Inspection, client: &mut Client, path: &str) -> Result<Proof, RtspError> {
     let lessons = client.lessons;
     let first = attempt(host, client, path, lessons.worked, host.options.frame_timeout).await?;
     let mut tried = Vec::new();
@@ -105,10 +105,10 @@ pub(super) async fn play(host: &HostContext, client: &mut Client, path: &str) ->
     for &way in &others {
         // Who sends at all begins soon after PLAY; a whole frame is waited for as long as ever.
         let patience = host.options.frame_timeout / 2;
-        if host.cancel.is_cancelled() || host.time_left() < patience {
+        if host.peer.cancel.is_cancelled() || host.peer.time_left() < patience {
             break;
         }
-        tracing::debug!(ip = %host.ip, way = way.as_str(), "no frame came; tried in another way");
+        tracing::debug!(ip = %host.peer.ip, way = way.as_str(), "no frame came; tried in another way");
         client.disconnect();
         match attempt(host, client, path, Some(way), patience).await {
             Ok(proof) if proof.has_frames() => {
@@ -139,14 +139,15 @@ fn mark(ladder: &[LadderStep], way: Option<Way>) -> Vec<LadderStep> {
 /// Plays a stream in one way. What is not found right after it was described is described once more: VLC numbers its
 /// tracks anew whenever a file begins again.
 async fn attempt(
-    host: &HostContext,
+    host: &Inspection,
     client: &mut Client,
     path: &str,
     way: Option<Way>,
     patience: Duration,
 ) -> Result<Proof, RtspError> {
-    let is_stale =
-        |e: &RtspError| e.step == Step::Setup && matches!(e.status, Some(404 | 454)) && !host.cancel.is_cancelled();
+    let is_stale = |e: &RtspError| {
+        e.step == Step::Setup && matches!(e.status, Some(404 | 454)) && !host.peer.cancel.is_cancelled()
+    };
     match attempt_once(host, client, path, way, patience).await {
         Err(error) if is_stale(&error) => attempt_once(host, client, path, way, patience).await,
         outcome => outcome,
@@ -154,7 +155,7 @@ async fn attempt(
 }
 
 async fn attempt_once(
-    host: &HostContext,
+    host: &Inspection,
     client: &mut Client,
     path: &str,
     way: Option<Way>,
@@ -180,11 +181,11 @@ async fn attempt_once(
     let mut playing = Playing::start(client, &described, &tracks.to_play, options).await?;
     let mut measured = Measuring::of(&tracks);
     let began = Instant::now();
-    let (mut room, mut waited) = (host.memory.room(), Duration::ZERO);
+    let (mut room, mut waited) = (host.peer.memory.room(), Duration::ZERO);
     while let Some(packet) = playing.next(measured.deadline(host, began + waited, patience)).await {
         measured.push(packet.media, &packet.payload, packet.arrived.saturating_duration_since(began));
         let before = Instant::now();
-        if room.fit(measured.meter.held(), host.deadline.min(before + ROOM_PATIENCE)).await.is_err() {
+        if room.fit(measured.meter.held(), host.peer.deadline.min(before + ROOM_PATIENCE)).await.is_err() {
             measured.meter.stop_gathering();
         }
         waited += before.elapsed();
@@ -257,13 +258,13 @@ impl Measuring {
     }
 
     /// Until when the next packet is waited for; `patience` is how long the first one may take.
-    fn deadline(&self, host: &HostContext, began: Instant, patience: Duration) -> Instant {
+    fn deadline(&self, host: &Inspection, began: Instant, patience: Duration) -> Instant {
         let seen = self.meter.seen();
         let until = match seen.first_frame {
             None if seen.packets == 0 => began + patience,
             None => began + host.options.frame_timeout.max(patience),
             Some(first) => began + first + host.options.measure_time + KEYFRAME_PATIENCE,
         };
-        until.min(host.deadline)
+        until.min(host.peer.deadline)
     }
 }

@@ -218,11 +218,11 @@ impl Cookies {
 struct Inbox {
     cookies: Cookies,
     port: u16,
-    waiting: Mutex<HashMap<Ipv4Addr, mpsc::Sender<Heard>>>,
+    waiting: Mutex<HashMap<Ipv4Addr, mpsc::Sender<Detection>>>,
 }
 
 /// A port of the host one waits for, whether it is open, and when it said so.
-type Heard = (u16, bool, Instant);
+type Detection = (u16, bool, Instant);
 
 impl Inbox {
     fn hear(&self, frame: &[u8]) {
@@ -247,7 +247,7 @@ impl Inbox {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Ipv4Addr, mpsc::Sender<Heard>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Ipv4Addr, mpsc::Sender<Detection>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -256,7 +256,7 @@ impl Inbox {
 struct Answers<'a> {
     inbox: &'a Inbox,
     ip: Ipv4Addr,
-    answers: mpsc::Receiver<Heard>,
+    answers: mpsc::Receiver<Detection>,
 }
 
 impl Drop for Answers<'_> {

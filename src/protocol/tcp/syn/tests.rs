@@ -6,8 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::net::fake_lan::{FakeLan, Port};
-use crate::probe::HostContext;
-use crate::probe::udp_query::testing;
+use crate::probe::Inspection;
 use crate::protocol::tcp::ports::{PortOutcomes, open_ports};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
@@ -39,9 +38,8 @@ async fn scan_with(lan: &Arc<FakeLan>, mac: Option<MacAddr>, ports: &[u16]) -> (
     if let Some(mac) = mac {
         scanner.note_station(HOST, mac);
     }
-    let (findings, _) = mpsc::channel(1);
-    let host = testing::host(Arc::new(lan.clone()), &HOST.to_string(), findings);
-    let host = HostContext { ports: Some(scanner), ..host };
+    let (mut host, _found) = Inspection::for_test(Arc::new(lan.clone()), &HOST.to_string(), Default::default());
+    host.ports = Some(scanner);
     let (open, mut told) = mpsc::channel(1);
     let telling = async {
         let mut all = Vec::new();

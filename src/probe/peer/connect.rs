@@ -1,12 +1,12 @@
 //! Connecting to a host's ports, with the patience a device is worth that serves one client at a time.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{HostContext, Room};
+use super::Peer;
+use super::history::Room;
 use crate::model::ErrorKind;
 use crate::net::{Connection, NetError, Stage};
 
@@ -21,16 +21,16 @@ fn has_no_room(error: &NetError, after: Duration) -> String {
     )
 }
 
-impl HostContext {
+impl Peer {
     /// Opens a TCP connection to a port, or takes over the one by which it was found open. A port that was open and
-    /// refuses now, or closes whatever it takes ([`HostContext::note_shut`]), belongs to a device that has not yet noticed
+    /// refuses now, or closes whatever it takes ([`super::PortHistory::note_shut`]), belongs to a device that has not yet noticed
     /// that its last client is gone: it is asked again after growing pauses.
     ///
     /// # Errors
     /// As [`Dialer::tcp`]; kind `Closed` when the device closed all that it took.
     pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
-        let heard = self.facts.lock().heard.entry(port).or_default().clone();
-        Ok(self.open(port).await?.noting(heard))
+        let spoke = self.history.spoke(port);
+        Ok(self.open(port).await?.noting(spoke))
     }
 
     async fn open(&self, port: u16) -> Result<Connection, NetError> {
@@ -47,83 +47,35 @@ impl HostContext {
                         NetError::new(connection.peer, Stage::Connect, ErrorKind::Closed, "taken and closed at once")
                     }
                 },
-                Err(error) if error.kind == ErrorKind::Refused && self.facts.lock().open_ports.contains(&port) => error,
+                Err(error) if error.kind == ErrorKind::Refused && self.history.is_open(port) => error,
                 Err(error) => return Err(error),
             };
-            let room = self.facts.lock().shut.insert(port, Room::Awaited).unwrap_or(Room::Awaited);
+            let room = self.history.sent_away(port);
             match pauses.next().filter(|_| room == Room::Awaited && !self.is_over()) {
                 Some(pause) => tokio::time::sleep((*pause).min(self.time_left())).await,
                 None => {
                     if room == Room::Awaited {
                         self.doubt(port, "tcp", shut.kind, &has_no_room(&shut, began.elapsed()));
                     }
-                    self.facts.lock().shut.insert(port, Room::None);
+                    self.history.gave_up(port);
                     return Err(shut);
                 }
             }
         }
     }
 
-    /// Notes that a port that is open closed every connection without a word. Whoever connects to it next is patient.
-    pub fn note_shut(&self, port: u16) {
-        self.facts.lock().shut.entry(port).or_insert(Room::Awaited);
-    }
-
     /// Notes that a fresh connection to a port was closed without an answer. Says whether to ask again, on a connection for
     /// which the device is given time: where it has answered before, it may not have noticed yet that its last client is
     /// gone.
     pub fn is_worth_asking_again(&self, port: u16) -> bool {
-        /// What closes more often means it.
-        const MOST: u8 = 3;
-        if !self.has_heard(port) || self.is_over() {
-            return false;
-        }
-        let mut facts = self.facts.lock();
-        let closed = facts.closed.entry(port).or_default();
-        *closed = closed.saturating_add(1);
-        let again = *closed <= MOST;
-        if again {
-            facts.shut.entry(port).or_insert(Room::Awaited);
-        }
-        again
-    }
-
-    /// Whether the device has ever said anything on a port.
-    pub fn has_heard(&self, port: u16) -> bool {
-        self.facts.lock().heard.get(&port).is_some_and(|heard| heard.load(Ordering::Relaxed))
-    }
-
-    /// Whether the device has ever said anything on any port.
-    pub fn has_heard_any(&self) -> bool {
-        self.facts.lock().heard.values().any(|heard| heard.load(Ordering::Relaxed))
-    }
-
-    /// How long the answer to one of several questions by UDP is awaited, `full` at most. They are asked one after the
-    /// other and heard all the while, so that each needs but its share of the time a slow device takes.
-    pub fn patience(&self, full: Duration, question: usize, of: usize) -> Duration {
-        /// An answer takes so many round trips at most …
-        const ROUND_TRIPS: u32 = 8;
-        /// … or this long on a device that is slow itself.
-        const SLOW_DEVICE: Duration = Duration::from_millis(360);
-        /// What the last question is given besides when nobody is in a hurry.
-        const UNHURRIED: Duration = Duration::from_millis(1400);
-        if self.facts.is_unhurried.load(Ordering::Relaxed) {
-            return if question + 1 == of { full + UNHURRIED } else { full };
-        }
-        let share = SLOW_DEVICE / u32::try_from(of.max(1)).unwrap_or(1);
-        match self.facts.lock().slowest {
-            Some(round_trip) => (round_trip * ROUND_TRIPS).max(share).min(full),
-            // By the next question it is known, where it can be.
-            None if question == 0 && of > 1 => share.min(full),
-            None => full,
-        }
+        self.history.has_spoken(port) && !self.is_over() && self.history.note_closed(port)
     }
 
     /// Where connections were closed before, one that is closed shows it after a round trip or two.
     async fn is_closed_at_once(&self, connection: &mut Connection) -> bool {
         const AT_LEAST: Duration = Duration::from_millis(20);
         const AT_MOST: Duration = Duration::from_millis(200);
-        let is_doubtful = self.facts.lock().shut.contains_key(&connection.peer.port());
+        let is_doubtful = self.history.is_shut(connection.peer.port());
         let wait = (connection.connected_in * 2).clamp(AT_LEAST, AT_MOST);
         is_doubtful && connection.is_closed_within(wait).await
     }
@@ -134,13 +86,13 @@ impl HostContext {
         let to = SocketAddr::new(self.ip, port);
         let (mut attempt, mut had_row) = (0, true);
         loop {
-            match self.dialer.tcp(to, self.options.connect_timeout.min(self.time_left())).await {
+            match self.dialer.tcp(to, self.timeouts.connect.min(self.time_left())).await {
                 Err(error) if error.kind == ErrorKind::Timeout && had_row && !self.dialer.crowd().has_room(self.ip) => {
                     had_row = false;
                     let room = self.dialer.crowd().meet(self.ip);
                     let _ = tokio::time::timeout(self.time_left(), room).await;
                 }
-                Err(error) if error.is_transient() && attempt < self.options.retries && !self.is_over() => {
+                Err(error) if error.is_transient() && attempt < self.retries && !self.is_over() => {
                     attempt += 1;
                     // Exponential with full jitter, from 100 ms.
                     let most = Duration::from_millis(100) * 2u32.saturating_pow(attempt.min(6));
@@ -151,16 +103,16 @@ impl HostContext {
         }
     }
 
-    /// Opens a TCP connection and shakes hands for TLS on it. A port that once left a handshake without an answer speaks
+    /// Connects and performs the TLS handshake. A port that once left a handshake without an answer speaks
     /// no TLS, and is not waited for again.
     ///
     /// # Errors
     /// As [`Dialer::tls`].
     pub async fn connect_tls(&self, port: u16) -> Result<Connection, NetError> {
-        if self.facts.lock().silent_tls.contains(&port) {
+        if self.history.is_silent_tls(port) {
             return Err(NetError::timeout(SocketAddr::new(self.ip, port), Stage::Tls));
         }
-        let limit = || self.options.request_timeout.min(self.time_left());
+        let limit = || self.timeouts.request.min(self.time_left());
         let connection = self.connect(port).await?;
         let was_kept = connection.was_kept();
         let outcome = match connection.into_tls(&self.name, limit()).await {
@@ -174,7 +126,7 @@ impl HostContext {
             outcome => outcome,
         };
         if matches!(&outcome, Err(error) if error.kind == ErrorKind::Timeout) {
-            self.facts.lock().silent_tls.insert(port);
+            self.history.note_silent_tls(port);
         }
         outcome
     }

@@ -1,0 +1,228 @@
+//! What is known of one host while it is inspected: what discovery and its own inspection found.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::identify::stream_url;
+use crate::model::finding::StreamHint;
+use crate::model::{
+    Credential, Evidence, EvidenceSource, Fact, FindingKind, Kind, MacAddr, ProbeOptions, Protocol, Service,
+    StreamStatus, Transport,
+};
+use crate::probe::Logins;
+
+/// What was found of one host so far; discovery adds to it while the host is inspected. Keeps the host's [`Logins`] to the
+/// credentials that are meant for such a device.
+#[derive(Debug)]
+pub struct Record {
+    ip: IpAddr,
+    options: Arc<ProbeOptions>,
+    logins: Arc<Logins>,
+    known: Mutex<Known>,
+    /// Notified when a service is found.
+    news: Notify,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Known {
+    /// As the link shows it.
+    mac: Option<MacAddr>,
+    /// As the device states it.
+    stated_mac: Option<MacAddr>,
+    evidence: Vec<Evidence>,
+    services: Vec<Service>,
+    hints: Vec<StreamHint>,
+    /// By which protocols streams were found.
+    streams: BTreeSet<Protocol>,
+    /// What the host's streams are called, by its own lists or by those that were found.
+    names: Vec<String>,
+    /// Whether a list of the host's own tells them.
+    lists_names: bool,
+}
+
+impl Known {
+    fn add_name(&mut self, name: String) {
+        /// As many as are taken of one list.
+        const MOST: usize = 64;
+        if self.names.len() < MOST && !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+}
+
+impl Record {
+    /// A host of which nothing is known yet, with the logins that are meant for any device at its address.
+    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>) -> Arc<Self> {
+        let logins = Logins::new(options.max_login_failures);
+        let record = Record { ip, options, logins, known: Mutex::default(), news: Notify::new() };
+        record.offer_logins();
+        Arc::new(record)
+    }
+
+    /// The host's logins.
+    pub fn logins(&self) -> &Arc<Logins> {
+        &self.logins
+    }
+
+    /// Takes in a finding. What one host can say is bounded.
+    pub fn learn(&self, kind: &FindingKind) {
+        const MOST: usize = 512;
+        let mut known = self.lock();
+        match kind {
+            FindingKind::Mac(mac) => known.mac = Some(*mac),
+            FindingKind::StatedMac(mac) => known.stated_mac = Some(*mac),
+            FindingKind::Evidence(e) if known.evidence.len() < MOST && !known.evidence.contains(e) => {
+                known.evidence.push(e.clone());
+            }
+            FindingKind::Service(s) => {
+                if let Some(same) = known.services.iter_mut().find(|k| k.is_same(s)) {
+                    same.learn(s.clone());
+                } else if known.services.len() < MOST {
+                    known.services.push(s.clone());
+                }
+                self.news.notify_one();
+            }
+            FindingKind::Refuses(port) => {
+                known.services.retain(|s| (s.transport, s.port) != (Transport::Tcp, *port));
+            }
+            FindingKind::StreamHint(h) => {
+                if let Some(same) = known.hints.iter_mut().find(|k| k.url == h.url) {
+                    same.learn(h);
+                } else if known.hints.len() < MOST {
+                    known.hints.push(h.clone());
+                }
+            }
+            FindingKind::Stream(s) if !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error) => {
+                known.streams.insert(s.protocol);
+                if let Some(name) = stream_url::name_in(&s.url) {
+                    known.add_name(name);
+                }
+            }
+            _ => {}
+        }
+        drop(known);
+        if matches!(kind, FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_)) {
+            self.offer_logins();
+        }
+    }
+
+    /// Notes what one of the host's streams is called by a list of its own.
+    pub fn learn_stream_name(&self, name: &str) {
+        let mut known = self.lock();
+        known.lists_names = true;
+        known.add_name(name.to_owned());
+    }
+
+    /// Whether a name of one of the host's streams is known.
+    pub fn knows_stream_names(&self) -> bool {
+        !self.lock().names.is_empty()
+    }
+
+    /// Waits until a service has been found since this was waited for last.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// The evidence so far.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        self.lock().evidence.clone()
+    }
+
+    /// The services so far.
+    pub fn services(&self) -> Vec<Service> {
+        self.lock().services.clone()
+    }
+
+    /// The stream addresses announced so far; those that the user asked for alone, where there are any.
+    pub fn hints(&self) -> Vec<StreamHint> {
+        let mut hints = self.lock().hints.clone();
+        if hints.iter().any(|h| h.is_asked_for) {
+            hints.retain(|h| h.is_asked_for);
+        }
+        hints
+    }
+
+    /// Whether streams are looked for that nobody announced: not where the user asked for certain ones.
+    pub fn may_guess(&self) -> bool {
+        !self.lock().hints.iter().any(|h| h.is_asked_for)
+    }
+
+    /// Whether a stream was found that comes by one of these protocols.
+    pub fn has_stream(&self, protocols: &[Protocol]) -> bool {
+        let known = self.lock();
+        protocols.iter().any(|protocol| known.streams.contains(protocol))
+    }
+
+    /// The MAC address as the link shows it (ARP, the neighbour table), which a device cannot choose as freely as what it
+    /// says of itself; none for hosts behind a router.
+    fn mac_of_link(&self) -> Option<MacAddr> {
+        self.lock().mac
+    }
+
+    /// The vendor the evidence so far speaks for.
+    pub fn vendor(&self) -> Option<String> {
+        crate::identify::weigh(&self.evidence()).vendor().map(str::to_owned)
+    }
+
+    /// Whether the evidence so far speaks clearly for a printer, a router or whatever else has no picture.
+    pub fn is_clearly_no_camera(&self) -> bool {
+        let verdict = crate::identify::weigh(&self.evidence());
+        verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.5
+    }
+
+    /// Whether the evidence so far speaks for a device that films. A web server that is none is not shown the user's
+    /// logins.
+    pub fn is_like_a_camera(&self) -> bool {
+        let kind = crate::identify::weigh(&self.evidence()).kind;
+        matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
+    }
+
+    /// The names of streams worth trying by any protocol: those that are known of a server of streams; where none is, those
+    /// people give. None for hosts that nothing shows to be such a server, and where only certain streams are asked for.
+    pub fn stream_names(&self) -> Vec<String> {
+        if !self.may_guess() {
+            return Vec::new();
+        }
+        let verdict = crate::identify::weigh(&self.evidence());
+        let speaks_rtmp = || self.services().iter().any(|s| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps));
+        let is_server = verdict.kind == Kind::MediaServer || (verdict.kind == Kind::Other && speaks_rtmp());
+        let (names, lists) = {
+            let known = self.lock();
+            (known.names.clone(), known.lists_names)
+        };
+        match is_server || lists {
+            true if names.is_empty() => stream_url::common_names(verdict.winner(Fact::Hostname)),
+            true => names,
+            false => Vec::new(),
+        }
+    }
+
+    /// The vendor, where more than the device's own word speaks for it: the maker of its network card as the link shows it,
+    /// and a second fact that says the same.
+    fn vendor_of_link(&self) -> Option<String> {
+        let vendor = self.vendor()?;
+        let names = |e: &Evidence| e.fact == Fact::Vendor && e.value.eq_ignore_ascii_case(&vendor);
+        let by_link = self.mac_of_link().is_some_and(|mac| crate::identify::oui::evidence(mac).iter().any(names));
+        let by_second = || self.evidence().iter().any(|e| names(e) && e.source != EvidenceSource::Oui);
+        (by_link && by_second()).then_some(vendor)
+    }
+
+    /// Offers the logins meant for this device. One bound to a MAC address or a vendor goes by what the link shows, unless
+    /// the user trusts the device's own word for it.
+    fn offer_logins(&self) {
+        let (mac, vendor) = (self.mac_of_link(), self.vendor_of_link());
+        let stated = self.lock().stated_mac;
+        let covers = |credential: &&Credential| match credential.scope.trust_announced {
+            true => credential.scope.covers(self.ip, self.vendor().as_deref(), mac.or(stated)),
+            false => credential.scope.covers(self.ip, vendor.as_deref(), mac),
+        };
+        self.logins.offer(self.options.credentials.iter().filter(covers).cloned().collect());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
