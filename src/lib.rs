@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The modules stand in reading order, from plain data to the commands that join the parts.
-//! Imports point down only; `tests/architecture.rs` holds the rule.
+//! Imports point down only; `tests/rules/architecture.rs` holds the rule.
 
 pub mod model;
 pub mod text;
@@ -31,3 +31,6 @@ pub mod export;
 
 pub mod cli;
 pub mod command;
+
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;

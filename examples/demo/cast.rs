@@ -6,13 +6,12 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use camscan::testkit::fleet::clip::Clip;
+use camscan::testkit::fleet::onvif::Identity;
+use camscan::testkit::fleet::{Camera, Fault, Fleet, Login};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-use crate::fleet::clip::Clip;
-use crate::fleet::onvif::Identity;
-use crate::fleet::{Camera, Fault, Fleet, Login};
 
 /// Ports cameras use and everybody may open; the first that no other program of this machine holds is taken.
 const RTSP_PORTS: [u16; 3] = [8554, 10554, 5554];

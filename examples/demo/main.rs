@@ -15,8 +15,6 @@
 )]
 
 mod cast;
-#[expect(dead_code, reason = "the tests ask more of it than the demo")]
-mod fleet;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::fleet::clip::Clip;
-use crate::fleet::{Camera, Fleet};
+use camscan::testkit::fleet::clip::Clip;
+use camscan::testkit::fleet::{Camera, Fleet};
 
 /// A home and working folder that is gone when it is dropped.
 pub struct TestEnv {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::env::{Cameras, Run, TestEnv, camera, report};
-use crate::fleet::Fault;
+use camscan::testkit::fleet::Fault;
 
 /// A camera that takes connections and never speaks: what waits for it waits until it is stopped.
 fn silent(b: u8) -> Cameras {

@@ -10,9 +10,6 @@
 )]
 
 mod env;
-#[expect(dead_code, reason = "the demo needs more of it than the tests")]
-#[path = "../../examples/demo/fleet/mod.rs"]
-mod fleet;
 
 mod echo;
 mod files;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::env::{Cameras, QUICK, TestEnv, camera, report};
-use crate::fleet::{Camera, Fault, Login};
+use camscan::testkit::fleet::{Camera, Fault, Login};
 
 #[test]
 fn nothing_found_is_a_success_that_says_what_to_check() {

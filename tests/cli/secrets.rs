@@ -1,7 +1,7 @@
 //! A password is shown nowhere, however it is given and whatever goes wrong.
 
 use crate::env::{Cameras, Run, TestEnv, camera};
-use crate::fleet::{Camera, Login};
+use camscan::testkit::fleet::{Camera, Login};
 
 const SECRET: &str = "hunter2-äß";
 

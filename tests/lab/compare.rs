@@ -46,8 +46,7 @@ fn compare(at: &str, expected: &Value, is: &Value, found: &mut Vec<String>) {
     }
 }
 
-#[test]
-fn differences_are_found_and_named() {
+pub fn differences_are_found_and_named() {
     let is = serde_json::json!({"a": 1, "list": [{"x": 1}, {"x": 2, "measured_fps": 24.0}], "rest": true});
     assert_eq!(
         differences(

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use base64::prelude::*;
 use serde_json::Value;
 
-use crate::ns::Host;
-use crate::{Lab, PASSWORD, PYTHON, Said, cameras, device, ns, script};
+use crate::ns::{Host, need};
+use crate::trial::Skip;
+use crate::{Lab, PASSWORD, PYTHON, Said, cameras, device, script};
 
 /// A camera of RTSP, HTTP and ONVIF behind a relay that counts.
 struct Watched {
@@ -90,11 +91,8 @@ fn count(events: &[Value], method: &str, status: u64) -> usize {
 
 const SLOW: [&str; 6] = ["--timeout", "20s", "--frame-timeout", "20s", "--host-timeout", "2m"];
 
-#[test]
-fn connections_at_once_sessions_and_logins_are_bounded() {
-    if !ns::possible(&[PYTHON, "setpriv", "ffmpeg"]) {
-        return;
-    }
+pub fn connections_at_once_sessions_and_logins_are_bounded() -> Result<(), Skip> {
+    need(&[PYTHON, "setpriv", "ffmpeg"])?;
     let mut lab = Lab::new();
     let login = format!("admin:{PASSWORD}");
     let open = Watched::start(&mut lab, "10.77.0.20", None, cameras::SMALL);
@@ -142,6 +140,7 @@ fn connections_at_once_sessions_and_logins_are_bounded() {
         assert!(names.into_iter().all(|name| name.starts_with("10.77.0.2") && name.ends_with(".jpg")), "{run}");
     }
     interrupted(&lab, cameras);
+    Ok(())
 }
 
 /// Ctrl-C in the middle of playing: what was begun is taken down, and the report is written.
@@ -192,11 +191,8 @@ fn interrupted(lab: &Lab, cameras: [&Watched; 3]) {
 }
 
 /// Without root every port is found by a connection, which the camera takes for its client.
-#[test]
-fn a_camera_with_room_for_one_connection_streams_to_who_scans_without_root() {
-    if !ns::possible(&[PYTHON, "setpriv"]) {
-        return;
-    }
+pub fn a_camera_with_room_for_one_connection_streams_to_who_scans_without_root() -> Result<(), Skip> {
+    need(&[PYTHON, "setpriv"])?;
     let mut lab = Lab::new();
     let cameras = [("10.77.0.20", "one=closes"), ("10.77.0.21", "one=refuses")];
     for (address, one) in cameras {
@@ -220,6 +216,7 @@ fn a_camera_with_room_for_one_connection_streams_to_who_scans_without_root() {
             assert_eq!(found["streams"][0]["status"], "streaming", "{one}, {methods}: {found:#}");
         }
     }
+    Ok(())
 }
 
 /// Neither in clear nor in the forms passwords travel in.
@@ -236,11 +233,8 @@ fn around(text: &str, word: &str) -> String {
     line.chars().take(400).collect()
 }
 
-#[test]
-fn passwords_of_the_configuration_stand_nowhere() {
-    if !ns::possible(&[PYTHON]) {
-        return;
-    }
+pub fn passwords_of_the_configuration_stand_nowhere() -> Result<(), Skip> {
+    need(&[PYTHON])?;
     let mut lab = Lab::new();
     let login = format!("admin:{PASSWORD}");
     let camera = Watched::start(&mut lab, "10.77.0.25", Some(&login), cameras::SMALL);
@@ -274,6 +268,7 @@ fn passwords_of_the_configuration_stand_nowhere() {
             tells_no_password(&[("picture", &readable(&picture)), ("picture's name", picture.to_str().unwrap())]);
         }
     }
+    Ok(())
 }
 
 /// A file as text; a spreadsheet's parts one after the other.

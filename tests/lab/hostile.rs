@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cameras::{self, H264};
 use crate::compare::differences;
-use crate::ns::possible;
+use crate::ns::need;
+use crate::trial::Skip;
 use crate::{Lab, PYTHON};
 
 const CAMERA: &str = "10.77.0.10";
@@ -40,18 +41,14 @@ const MISCHIEF: &str = "=1+1|\u{1b}[31m\u{202e}drow<script>alert(1)</script>]]>&
 impl Lab {
     /// Starts the hostile host, one that takes any port, and one that answers ARP for half the network.
     fn start_hostile(&mut self) {
-        let this = std::env::current_exe().unwrap();
-        let role = ["--exact", "hostile::role", "--ignored", "--nocapture", "--test-threads=1"];
         let evil = self.lan.host(EVIL, "02:00:00:00:00:66");
-        let ready = |h: &crate::ns::Host| h.listens_tcp(8899);
-        let arguments = [&["CAMSCAN_LAB_ROLE=evil", this.to_str().unwrap()][..], &role[..]].concat();
-        self.lan.serve(&evil, "env", &arguments, ready);
+        self.lan.play(&evil, "hostile", |host| host.listens_tcp(8899));
 
         let tarpit = self.lan.host(TARPIT, "02:00:00:00:00:67");
         let redirect = "add table ip any; add chain ip any in { type nat hook prerouting priority -100; }; \
                         add rule ip any in tcp dport 1-65535 redirect to :8899";
         assert!(tarpit.run("nft", &[redirect]).status.success());
-        self.lan.serve(&tarpit, "env", &arguments, ready);
+        self.lan.play(&tarpit, "hostile", |host| host.listens_tcp(8899));
 
         let router = self.lan.host("10.77.0.68", "02:00:00:00:00:68");
         for line in ["link add nowhere type bridge", "link set nowhere up", "route add 10.77.0.128/25 dev nowhere"] {
@@ -99,11 +96,8 @@ fn lasting(device: &Value) -> Value {
     ])
 }
 
-#[test]
-fn hosts_that_mean_harm_change_nothing_for_a_camera() {
-    if !possible(&[PYTHON, "nft", "sysctl"]) {
-        return;
-    }
+pub fn hosts_that_mean_harm_change_nothing_for_a_camera() -> Result<(), Skip> {
+    need(&[PYTHON, "nft", "sysctl"])?;
     let mut lab = Lab::new();
     cameras::serve(&mut lab, CAMERA, "44:19:b6:00:00:0a", 554, &["/stream1", H264]);
     lab.lan.wait();
@@ -143,15 +137,11 @@ fn hosts_that_mean_harm_change_nothing_for_a_camera() {
     let tarpit = &among[place(&among, TARPIT)];
     assert!(tarpit["errors"].to_string().contains("takes connections on any port"), "{tarpit:#}");
     assert!(among[place(&among, EVIL)]["services"].as_array().unwrap().len() <= 512);
+    Ok(())
 }
 
-/// Started inside a namespace by the test above.
-#[test]
-#[ignore = "a role in the other test"]
-fn role() {
-    if std::env::var("CAMSCAN_LAB_ROLE").is_err() {
-        return;
-    }
+/// The hostile host: forged answers by UDP, and what `PORTS` lists by TCP.
+pub fn serve() {
     for port in [3702, 1900, 5353] {
         std::thread::spawn(move || forge(port));
     }

@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use crate::ns::Host;
-use crate::{Lab, PASSWORD, PYTHON, Said, cameras, device, ns, script};
+use crate::ns::{Host, need};
+use crate::trial::Skip;
+use crate::{Lab, PASSWORD, PYTHON, Said, cameras, device, script};
 
 /// How a device's web server wants its logins.
 #[derive(Clone, Copy)]
@@ -78,11 +79,8 @@ fn refused(events: &[Value]) -> u64 {
     events.iter().filter(|e| e["refused"] == true).count() as u64
 }
 
-#[test]
-fn wrong_logins_lock_no_device() {
-    if !ns::possible(&[PYTHON, "setpriv", "nginx", "lighttpd"]) {
-        return;
-    }
+pub fn wrong_logins_lock_no_device() -> Result<(), Skip> {
+    need(&[PYTHON, "setpriv", "nginx", "lighttpd"])?;
     let mut lab = Lab::new();
     let devices = [
         start(&mut lab, "10.77.0.40", Some("--digest"), Web::NginxBasic),
@@ -132,4 +130,5 @@ fn wrong_logins_lock_no_device() {
     let command = ["scan", "10.77.0.41", "-f", "json", "--config", &allowed];
     let report = Said::of(lab.command(true, &command).output().unwrap()).json(0);
     assert_eq!(device(&report, "10.77.0.41").unwrap()["streams"][0]["status"], "streaming", "{report:#}");
+    Ok(())
 }

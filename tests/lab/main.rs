@@ -1,6 +1,8 @@
-//! The scanner against real servers of Debian's packages, in network namespaces the test makes and removes itself.
+//! The scanner against real kernels and real servers of Debian's packages, in network namespaces the tests make and remove
+//! themselves: what it finds, what it withstands, and what it takes of the machine.
 //!
-//! It needs root and the packages `.ci/run` installs; without them it is skipped and says so, unless `CAMSCAN_LAB=required`.
+//! Most of it needs root and the packages `.ci/run` installs. A test that cannot run on a machine is ignored, with the
+//! reason; with `CAMSCAN_LAB=required` it fails.
 
 #![allow(
     clippy::expect_used,
@@ -13,26 +15,102 @@
 
 mod cameras;
 mod compare;
+mod crowded;
+mod endurance;
+mod faults;
 mod gentle;
 mod hostile;
+mod limits;
 mod lockout;
 mod media_servers;
+mod memory;
+mod net_ns;
 mod network;
 mod ns;
 mod onvif;
 mod others;
 mod players;
 mod servers;
+#[path = "../trial/mod.rs"]
+mod trial;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitCode, Output, Stdio};
 
+use camscan::testkit::fleet::Fault;
+use libtest_mimic::{Arguments, Trial};
 use serde_json::Value;
 
 use ns::{Host, Lan};
 
 const PYTHON: &str = "/usr/bin/python3";
 const PASSWORD: &str = "korrekt-pferd-42";
+
+/// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
+const ROLE: &str = "CAMSCAN_LAB_ROLE";
+
+/// The longest first.
+fn trials() -> Vec<Trial> {
+    trial::trials! {
+        beside network::every_server_is_known_for_what_it_is;
+        beside endurance::twenty_five_scans_leave_nothing_behind;
+        beside players::ffprobe_and_camscan_see_the_same_streams;
+        beside players::every_probe_of_a_mount_with_sound_streams;
+        beside players::a_disagreement_is_found;
+        beside gentle::connections_at_once_sessions_and_logins_are_bounded;
+        beside gentle::a_camera_with_room_for_one_connection_streams_to_who_scans_without_root;
+        beside gentle::passwords_of_the_configuration_stand_nowhere;
+        beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
+        beside lockout::wrong_logins_lock_no_device;
+        beside media_servers::media_servers_tell_what_they_serve;
+        beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
+        beside faults::without_a_network_the_reason_is_said;
+        beside faults::dead_name_servers_cost_names_and_little_time;
+        beside faults::names_are_not_waited_for_when_it_is_interrupted;
+        beside faults::a_full_disk_keeps_the_old_report;
+        beside faults::privileges_are_gone_before_anything_is_read;
+        beside net_ns::a_large_network_is_swept_without_losing_a_host;
+        beside net_ns::arp_finds_each_host_of_a_network_and_nobody_else;
+        beside net_ns::without_privilege_the_kernel_finds_the_same_hosts;
+        beside net_ns::a_router_that_answers_for_everybody_is_no_network_full_of_hosts;
+        beside net_ns::hosts_behind_a_router_answer_to_echo;
+        beside net_ns::hosts_behind_a_router_are_found_by_their_refusals_without_any_privilege;
+        beside net_ns::ipv6_hosts_of_the_link_answer_together;
+        beside net_ns::a_neighbour_that_has_left_is_not_found_because_it_is_remembered;
+        beside net_ns::a_link_for_tcp_answers_hears_those_to_its_port_alone;
+        beside net_ns::both_rungs_say_the_same_of_ports;
+        beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
+        beside net_ns::two_hundred_hosts_are_asked_side_by_side;
+        beside limits::sixty_four_open_files_are_enough_for_a_whole_network;
+        beside compare::differences_are_found_and_named;
+        alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
+        by_hand players::each_of_two_hundred_probes_of_a_mount_with_sound_streams;
+        by_hand endurance::five_hundred_scans_leave_nothing_behind;
+        by_hand memory::among_64_hosts_that_send_without_end;
+    }
+}
+
+fn main() -> ExitCode {
+    if let Ok(role) = std::env::var(ROLE) {
+        play(&role);
+        return ExitCode::SUCCESS;
+    }
+    let trials = if cfg!(target_os = "linux") { trials() } else { Vec::new() };
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn play(role: &str) {
+    let words: Vec<&str> = role.split(' ').collect();
+    match words[..] {
+        ["population"] => crowded::cameras(),
+        ["hostile"] => hostile::serve(),
+        ["endure", scans] => endurance::endure(scans.parse().unwrap()),
+        ["dns", ip] => faults::serve_dns(ip),
+        ["camera", ip] => faults::serve_camera(ip, Fault::None),
+        ["silent", ip] => faults::serve_camera(ip, Fault::Silent),
+        _ => net_ns::play(&words).unwrap_or_else(|| panic!("no such role: {role}")),
+    }
+}
 
 /// A host of the lab, and what must be said of it.
 struct Place {

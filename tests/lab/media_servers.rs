@@ -3,15 +3,14 @@
 use serde_json::json;
 
 use crate::compare::differences;
-use crate::{Lab, Place, device, ns, servers};
+use crate::ns::need;
+use crate::trial::Skip;
+use crate::{Lab, Place, device, servers};
 
 /// A stream nobody would guess is told by the server's statistics; one that is called as many are is found without; what
 /// Janus lists is said; a listener of SRT is known by its answer.
-#[test]
-fn media_servers_tell_what_they_serve() {
-    if !ns::possible(&servers::NEEDED) {
-        return;
-    }
+pub fn media_servers_tell_what_they_serve() -> Result<(), Skip> {
+    need(&servers::NEEDED)?;
     let mut lab = Lab::new();
     let statistics = "location = / { default_type text/html; return 200 '<a href=\"/rtmp/stats\">statistics</a>'; } \
                       location /rtmp/stats { rtmp_stat all; }";
@@ -32,6 +31,7 @@ fn media_servers_tell_what_they_serve() {
     let missing: Vec<&str> =
         places.iter().map(|p| p.address.as_str()).filter(|a| device(&report, a).is_none()).collect();
     assert!(missing.is_empty(), "{missing:?}");
+    Ok(())
 }
 
 /// ffmpeg waits for a caller by libsrt.

@@ -7,14 +7,13 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::compare::differences;
-use crate::{Lab, PASSWORD, PYTHON, Place, cameras, device, ns, onvif, others, players, servers};
+use crate::ns::need;
+use crate::trial::Skip;
+use crate::{Lab, PASSWORD, PYTHON, Place, cameras, device, onvif, others, players, servers};
 
-#[test]
-fn every_server_is_known_for_what_it_is() {
+pub fn every_server_is_known_for_what_it_is() -> Result<(), Skip> {
     let needed = [&servers::NEEDED[..], &others::NEEDED, &[PYTHON, "nft", "nc", "setpriv"]].concat();
-    if !ns::possible(&needed) {
-        return;
-    }
+    need(&needed)?;
     let mut lab = Lab::new();
     let mut places = cameras::start(&mut lab);
     places.extend(servers::start(&mut lab));
@@ -28,6 +27,7 @@ fn every_server_is_known_for_what_it_is() {
         wrong.extend(scan(&lab, as_root, &places).into_iter().map(|what| format!("as {who}: {what}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
 
 /// Scans once; what is not as it must be.

@@ -6,8 +6,11 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::trial::Skip;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -116,6 +119,12 @@ impl Lan {
         self.servers.borrow_mut().push(server);
     }
 
+    /// Starts this test program on a host to play a role, as [`Lan::serve`] starts a server.
+    pub fn play(&self, host: &Host, role: &str, ready: impl Fn(&Host) -> bool + 'static) {
+        let [variable, program] = player(role);
+        self.serve(host, "env", &[&variable, &program], ready);
+    }
+
     /// Waits until all servers are ready.
     pub fn wait(&self) {
         let deadline = Instant::now() + PATIENCE;
@@ -179,6 +188,11 @@ impl Host {
     }
 }
 
+/// What `env` needs to start this test program in a role; see `ROLES` in `main.rs`.
+pub fn player(role: &str) -> [String; 2] {
+    [format!("{}={role}", crate::ROLE), std::env::current_exe().unwrap().display().to_string()]
+}
+
 fn ip(arguments: &[&str]) -> Output {
     Command::new("ip").args(arguments).output().unwrap_or_else(|e| panic!("ip: {e}"))
 }
@@ -199,21 +213,32 @@ fn must(output: Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Whether the lab can run. Where it is obligatory (`CAMSCAN_LAB=required`), it panics instead of saying no.
-pub fn possible(programs: &[&str]) -> bool {
-    let why = if !is_root() {
-        Some("it needs root to make network namespaces".to_owned())
-    } else {
-        programs
-            .iter()
-            .chain(&["ip", "ss", "setsid"])
-            .find(|p| !is_installed(p))
-            .map(|p| format!("{p} is not installed"))
-    };
-    let Some(why) = why else { return true };
+/// That this machine lets the lab run, with these programs installed. Where the lab is obligatory (`CAMSCAN_LAB=required`)
+/// it panics instead of skipping.
+pub fn need(programs: &[&str]) -> Result<(), Skip> {
+    static NAMESPACES: OnceLock<Result<(), String>> = OnceLock::new();
+    NAMESPACES.get_or_init(can_make_namespaces).clone().or_else(|why| skip(&why))?;
+    let missing = programs.iter().chain(&["ss", "setsid"]).find(|program| !is_installed(program));
+    missing.map_or(Ok(()), |program| skip(&format!("{program} is not installed")))
+}
+
+/// Skips the test, or panics where the lab is obligatory.
+pub fn skip(why: &str) -> Result<(), Skip> {
     assert!(std::env::var("CAMSCAN_LAB").as_deref() != Ok("required"), "the lab is obligatory here, but {why}");
-    println!("skipped: {why}");
-    false
+    Err(Skip(why.to_owned()))
+}
+
+fn can_make_namespaces() -> Result<(), String> {
+    if !is_root() {
+        return Err("making network namespaces needs root".to_owned());
+    }
+    let name = format!("camscan-{}-probe", std::process::id());
+    let made = Command::new("ip").args(["netns", "add", &name]).output().map_err(|e| format!("ip: {e}"))?;
+    if !made.status.success() {
+        return Err(format!("no namespace can be made: {}", String::from_utf8_lossy(&made.stderr).trim()));
+    }
+    must(ip(&["netns", "del", &name]));
+    Ok(())
 }
 
 fn is_root() -> bool {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::compare::differences;
-use crate::ns::Host;
-use crate::{Lab, PASSWORD, PYTHON, Place, cameras, device, ns, servers};
+use crate::ns::{Host, need};
+use crate::trial::Skip;
+use crate::{Lab, PASSWORD, PYTHON, Place, cameras, device, servers};
 
 /// Picture and sound from sources that are not live, as a file's are. Asked for the picture alone, GStreamer's server
 /// answers PLAY and in a quarter of the tries sends nothing.
@@ -71,10 +72,8 @@ fn mounts(lab: &mut Lab) -> Vec<String> {
 }
 
 /// Scans a network of such mounts and of hosts without any service, again and again.
-fn every_probe_streams(rounds: usize) {
-    if !ns::possible(&[PYTHON]) {
-        return;
-    }
+fn every_probe_streams(rounds: usize) -> Result<(), Skip> {
+    need(&[PYTHON])?;
     let mut lab = Lab::new();
     let addresses = mounts(&mut lab);
     for number in 0..40 {
@@ -116,26 +115,21 @@ fn every_probe_streams(rounds: usize) {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rounds * addresses.len(), wrong.join("\n"));
+    Ok(())
 }
 
-#[test]
-fn every_probe_of_a_mount_with_sound_streams() {
-    every_probe_streams(5);
+pub fn every_probe_of_a_mount_with_sound_streams() -> Result<(), Skip> {
+    every_probe_streams(5)
 }
 
 /// 200 probes; some minutes.
-#[test]
-#[ignore = "long: the short one above is the same with fewer rounds"]
-fn each_of_two_hundred_probes_of_a_mount_with_sound_streams() {
-    every_probe_streams(25);
+pub fn each_of_two_hundred_probes_of_a_mount_with_sound_streams() -> Result<(), Skip> {
+    every_probe_streams(25)
 }
 
-#[test]
-fn ffprobe_and_camscan_see_the_same_streams() {
+pub fn ffprobe_and_camscan_see_the_same_streams() -> Result<(), Skip> {
     let needed = [&servers::NEEDED[..], &[PYTHON, "ffprobe", "vlc", "setpriv"]].concat();
-    if !ns::possible(&needed) {
-        return;
-    }
+    need(&needed)?;
     let mut lab = Lab::new();
     let mut places = cameras::start(&mut lab);
     places.extend(servers::start(&mut lab));
@@ -162,6 +156,7 @@ fn ffprobe_and_camscan_see_the_same_streams() {
         wrong.extend(said.into_iter().map(|what| format!("round {round}: {what}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
 
 /// What camscan and ffprobe do not agree about at a host.
@@ -274,8 +269,7 @@ fn rate(value: &Value) -> Option<f64> {
     Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0)
 }
 
-#[test]
-fn a_disagreement_is_found() {
+pub fn a_disagreement_is_found() {
     let stream = |status: &str, width: u32, audio: Value| {
         let video = json!({"codec": "h265", "width": width, "height": 240, "measured_fps": 10.0});
         json!({"status": status, "video": video, "audio": audio})

@@ -1,21 +1,10 @@
 //! One scan after another in one process, as whoever repeats scans makes them: whatever a scan takes of the machine, it
-//! gives back. Real sockets on loopback, simulated cameras, nobody else in the process.
+//! gives back. Real sockets on loopback, simulated cameras, and a process of its own.
 //!
-//! The long form is run by hand: `cargo test --release --test endurance -- --ignored --nocapture`.
-
-#![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
-#[expect(dead_code, reason = "the demo needs more of it than the tests")]
-#[path = "../examples/demo/fleet/mod.rs"]
-mod fleet;
+//! The long form is run by hand: `cargo test --release --test lab -- --ignored five_hundred`.
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,10 +13,12 @@ use camscan::model::options::Ffprobe;
 use camscan::model::{Credential, HostTarget, Method, ProbeOptions, Report, ScanPlan, StreamStatus, TargetSet};
 use camscan::net::RealNet;
 use camscan::scan::Scan;
-use fleet::clip::Clip;
-use fleet::{Camera, Fault, Fleet, Login};
+use camscan::testkit::fleet::clip::Clip;
+use camscan::testkit::fleet::{Camera, Fault, Fleet, Login};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+
+use crate::ns::player;
 
 /// What the process holds.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +43,7 @@ impl Held {
 
 /// Four cameras: one whose login is given, one whose is not, one that sends nothing and one that says nothing.
 fn cameras() -> Vec<Camera> {
-    let clip = Arc::new(Clip::h264(include_bytes!("data/media/camera_h264_1280x720_25fps.h264"), 25.0));
+    let clip = Arc::new(Clip::h264(include_bytes!("../data/media/camera_h264_1280x720_25fps.h264"), 25.0));
     let camera = |b: u8| Camera::new(Ipv4Addr::new(127, 90, 0, b).into(), 0).stream("/stream1", &clip, None);
     let locked = |b: u8, password: &str| Camera {
         login: Login::Digest,
@@ -111,8 +102,15 @@ async fn scan(fleet: &Fleet, signatures: &Arc<Signatures>) -> Report {
     scan.run(|_| {}).await
 }
 
-/// Scans `count` times after a few to warm up, and says what was held after each.
-fn endure(count: usize) {
+/// Runs [`endure`] in a process of its own.
+fn endure_apart(count: usize) {
+    let ended = Command::new("env").args(player(&format!("endure {count}"))).output().unwrap();
+    print!("{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// Scans `count` times after a few to warm up, and prints what was held after each.
+pub fn endure(count: usize) {
     let theirs = Runtime::new().unwrap();
     let fleet = theirs.block_on(Fleet::start(cameras())).unwrap();
     let signatures = Arc::new(Signatures::builtin());
@@ -171,13 +169,10 @@ fn settled(runtime: &Runtime, first: Option<Held>) -> Held {
     }
 }
 
-#[test]
-fn twenty_five_scans_leave_nothing_behind() {
-    endure(25);
+pub fn twenty_five_scans_leave_nothing_behind() {
+    endure_apart(25);
 }
 
-#[test]
-#[ignore = "takes minutes"]
-fn five_hundred_scans_leave_nothing_behind() {
-    endure(500);
+pub fn five_hundred_scans_leave_nothing_behind() {
+    endure_apart(500);
 }

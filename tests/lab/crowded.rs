@@ -1,25 +1,7 @@
 //! More cameras than the kernel's neighbour table has room for, beside the neighbours of others: the scan takes longer, and
 //! finds every one.
 //!
-//! The table is the machine's, not the namespace's, so that this is a program of its own: it runs beside no other test.
-//! It wants what the lab wants, and nftables.
-
-#![cfg(target_os = "linux")]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test says what went wrong by failing"
-)]
-
-#[path = "lab/ns.rs"]
-#[allow(dead_code, reason = "the lab serves on UDP too")]
-mod ns;
-#[path = "../examples/population.rs"]
-#[allow(dead_code, reason = "its main is the example's")]
-mod population;
+//! The table is the machine's, not the namespace's, so that this runs beside no other test.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -28,8 +10,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ns::{Host, Lan};
+use camscan::testkit::population;
 use serde_json::Value;
+
+use crate::ns::{Host, Lan, need};
+use crate::trial::Skip;
 
 const CAMERAS: usize = 400;
 /// Rows of the table that are left to the scan; all others are taken.
@@ -46,20 +31,15 @@ const SCANNER_MAC: &str = "02:00:00:00:00:01";
 const NOBODY: [&str; 5] =
     ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
 
-/// The cameras; this program plays them in their namespace.
-#[test]
-#[ignore = "a role in the other test"]
-fn cameras() {
+/// Plays the cameras in their namespace.
+pub fn cameras() {
     let arguments = [Ipv4Addr::from(FIRST).to_string(), CAMERAS.to_string(), "1".to_owned()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(population::serve("eth0", &arguments));
+    runtime.block_on(population::serve("eth0", &arguments, |_| {}));
 }
 
-#[test]
-fn no_camera_is_lost_when_the_neighbour_table_is_full() {
-    if !ns::possible(&["setpriv", "nft", "sysctl"]) {
-        return;
-    }
+pub fn no_camera_is_lost_when_the_neighbour_table_is_full() -> Result<(), Skip> {
+    need(&["setpriv", "nft", "sysctl"])?;
     let mut lan = Lan::new();
     let scanner = lan.host_in("10.99.0.1", 16, SCANNER_MAC);
     start_cameras(&mut lan);
@@ -104,6 +84,7 @@ fn no_camera_is_lost_when_the_neighbour_table_is_full() {
         let by_hand = scanner.run("ip", &["neigh", "show", SET_BY_HAND]);
         assert!(String::from_utf8_lossy(&by_hand.stdout).contains("PERMANENT"), "{by_hand:?}");
     }
+    Ok(())
 }
 
 /// Takes all but [`ROOM`] rows of the table, as another container would; whether that could be done.
@@ -142,9 +123,7 @@ fn start_cameras(lan: &mut Lan) {
     while !is_up() {
         std::thread::sleep(Duration::from_millis(50));
     }
-    let program = std::env::current_exe().unwrap();
-    let role = ["--exact", "cameras", "--ignored", "--nocapture"];
-    lan.serve(&cameras, program.to_str().unwrap(), &role, |host| host.listens_tcp(80));
+    lan.play(&cameras, "population", |host| host.listens_tcp(80));
     lan.wait();
 }
 

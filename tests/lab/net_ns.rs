@@ -1,13 +1,5 @@
 //! Raw frames, neighbour tables and sweeps on real kernels: each test makes network namespaces of its own, joined by
-//! veth pairs, and every packet stays in them. Without root, or without `ip`, the tests say so and pass.
-
-#![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
+//! veth pairs, and every packet stays in them.
 
 use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
@@ -28,29 +20,21 @@ use camscan::protocol::tcp::syn::SynScanner;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::ns;
+use crate::trial::Skip;
+
 /// A network namespace that is gone when the test is.
 struct Namespace(String);
 
 impl Namespace {
-    /// None, with a printed reason, where namespaces cannot be made.
-    fn new() -> Option<Namespace> {
+    fn new() -> Result<Namespace, Skip> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        ns::need(&["setpriv"])?;
         let name = format!("camscan-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        match Command::new("ip").args(["netns", "add", &name]).output() {
-            Ok(made) if made.status.success() => {
-                let namespace = Namespace(name);
-                namespace.run("ip link set lo up");
-                Some(namespace)
-            }
-            Ok(refused) => {
-                println!("skipped: {}", String::from_utf8_lossy(&refused.stderr).trim());
-                None
-            }
-            Err(error) => {
-                println!("skipped: ip: {error}");
-                None
-            }
-        }
+        assert!(Command::new("ip").args(["netns", "add", &name]).status().unwrap().success());
+        let namespace = Namespace(name);
+        namespace.run("ip link set lo up");
+        Ok(namespace)
     }
 
     /// A command that will run inside, and nowhere else: `ip netns exec` fails when the namespace is not there.
@@ -70,12 +54,12 @@ impl Namespace {
     /// This test program again, inside, playing a role; optionally as somebody without any privilege.
     fn play(&self, role: &str, privileged: bool) -> Command {
         let mut command = self.command("env");
-        command.arg(format!("CAMSCAN_NS_ROLE={role}"));
+        let [variable, program] = ns::player(role);
+        command.arg(variable);
         if !privileged {
             command.args(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]);
         }
-        command.arg(std::env::current_exe().unwrap());
-        command.args(["--exact", "role", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.arg(program);
         command.stdout(Stdio::piped()).stderr(Stdio::inherit());
         command
     }
@@ -88,7 +72,7 @@ impl Drop for Namespace {
 }
 
 /// Two namespaces on one wire: the scanner's at 10.99.0.1/16, and the other's, whose interface is `wire` too.
-fn wire() -> Option<(Namespace, Namespace)> {
+fn wire() -> Result<(Namespace, Namespace), Skip> {
     let (scanner, others) = (Namespace::new()?, Namespace::new()?);
     scanner.run(&format!("ip link add wire type veth peer name wire netns {}", others.0));
     scanner.run("ip addr add 10.99.0.1/16 dev wire");
@@ -96,7 +80,7 @@ fn wire() -> Option<(Namespace, Namespace)> {
     others.run("ip link set wire up");
     // The wire is up when both ends are.
     std::thread::sleep(Duration::from_millis(100));
-    Some((scanner, others))
+    Ok((scanner, others))
 }
 
 /// A role that runs until it is dropped.
@@ -157,9 +141,8 @@ fn sweep(namespace: &Namespace, targets: &str, methods: &str, privileged: bool) 
     found
 }
 
-#[test]
-fn arp_finds_each_host_of_a_network_and_nobody_else() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn arp_finds_each_host_of_a_network_and_nobody_else() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     let _responder = Running::start(others.play("answer-arp every 50", true));
     let found = sweep(&scanner, "10.99.0.1-10.99.0.254", "arp+tcp", true);
     let expected = ["10.99.0.1", "10.99.0.50", "10.99.0.100", "10.99.0.150", "10.99.0.200", "10.99.0.250"];
@@ -167,67 +150,67 @@ fn arp_finds_each_host_of_a_network_and_nobody_else() {
     assert!(found.seen.iter().all(|(_, method)| method == "arp"));
     assert!(found.macs.contains(&("10.99.0.50".parse().unwrap(), "02:aa:0a:63:00:32".to_owned())), "{found:?}");
     assert_eq!(found.warnings, [""; 0]);
+    Ok(())
 }
 
-#[test]
-fn without_privilege_the_kernel_finds_the_same_hosts() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn without_privilege_the_kernel_finds_the_same_hosts() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     let _responder = Running::start(others.play("answer-arp every 50", true));
     let found = sweep(&scanner, "10.99.0.1-10.99.0.254", "arp+tcp", false);
     let expected = ["10.99.0.1", "10.99.0.50", "10.99.0.100", "10.99.0.150", "10.99.0.200", "10.99.0.250"];
     assert_eq!(found.hosts(), expected, "{found:?}");
     assert!(found.macs.contains(&("10.99.0.50".parse().unwrap(), "02:aa:0a:63:00:32".to_owned())), "{found:?}");
     assert!(found.warnings.iter().any(|w| w.contains("setcap cap_net_raw+ep")), "{found:?}");
+    Ok(())
 }
 
-#[test]
-fn a_router_that_answers_for_everybody_is_no_network_full_of_hosts() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn a_router_that_answers_for_everybody_is_no_network_full_of_hosts() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     let _responder = Running::start(others.play("answer-arp proxy 1", true));
     let found = sweep(&scanner, "10.99.7.1-10.99.7.254", "arp+tcp", true);
     assert!(found.hosts().len() <= 1, "{found:?}");
     assert!(found.warnings.iter().any(|w| w.contains("answers ARP")), "{found:?}");
+    Ok(())
 }
 
-#[test]
-fn a_large_network_is_swept_without_losing_a_host() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn a_large_network_is_swept_without_losing_a_host() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     let _responder = Running::start(others.play("answer-arp every 55", true));
     let found = sweep(&scanner, "10.99.0.1-10.99.255.254", "arp", true);
     println!("{} hosts of 65,534 addresses in {:?}", found.hosts().len(), found.took);
     // Every 55th number from 55 to 65,534, and the scanner itself.
     assert_eq!(found.hosts().len(), 65_534 / 55 + 1);
+    Ok(())
 }
 
 /// Networks behind the others: 10.98.0.0/24 with two hosts, which answer to echo and refuse connects.
-fn routed() -> Option<(Namespace, Namespace)> {
+fn routed() -> Result<(Namespace, Namespace), Skip> {
     let (scanner, others) = wire()?;
     scanner.run("ip route add 10.98.0.0/24 via 10.99.0.2");
     for address in ["10.99.0.2/16 dev wire", "10.98.0.5/32 dev lo", "10.98.0.77/32 dev lo"] {
         others.run(&format!("ip addr add {address}"));
     }
-    Some((scanner, others))
+    Ok((scanner, others))
 }
 
-#[test]
-fn hosts_behind_a_router_answer_to_echo() {
-    let Some((scanner, _others)) = routed() else { return };
+pub fn hosts_behind_a_router_answer_to_echo() -> Result<(), Skip> {
+    let (scanner, _others) = routed()?;
     let found = sweep(&scanner, "10.98.0.1-10.98.0.254", "arp+icmp", true);
     assert_eq!(found.hosts(), ["10.98.0.5", "10.98.0.77"], "{found:?}");
     assert!(found.seen.iter().all(|(_, method)| method == "icmp"), "{found:?}");
+    Ok(())
 }
 
-#[test]
-fn hosts_behind_a_router_are_found_by_their_refusals_without_any_privilege() {
-    let Some((scanner, _others)) = routed() else { return };
+pub fn hosts_behind_a_router_are_found_by_their_refusals_without_any_privilege() -> Result<(), Skip> {
+    let (scanner, _others) = routed()?;
     let found = sweep(&scanner, "10.98.0.1-10.98.0.254", "arp+icmp+tcp", false);
     assert_eq!(found.hosts(), ["10.98.0.5", "10.98.0.77"], "{found:?}");
     assert!(found.seen.iter().all(|(_, method)| method == "tcp"), "{found:?}");
+    Ok(())
 }
 
-#[test]
-fn ipv6_hosts_of_the_link_answer_together() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn ipv6_hosts_of_the_link_answer_together() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     // Their addresses are theirs when nobody has objected for a second or two (RFC 4862).
     std::thread::sleep(Duration::from_millis(2500));
     let theirs = others.command("ip").args(["-6", "-br", "addr", "show", "dev", "wire"]).output().unwrap();
@@ -236,21 +219,21 @@ fn ipv6_hosts_of_the_link_answer_together() {
     let found = sweep(&scanner, "link", "icmp", true);
     assert_eq!(found.hosts(), [theirs], "{found:?}");
     assert_eq!(found.macs.len(), 1, "{found:?}");
+    Ok(())
 }
 
-#[test]
-fn a_neighbour_that_has_left_is_not_found_because_it_is_remembered() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn a_neighbour_that_has_left_is_not_found_because_it_is_remembered() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     let _responder = Running::start(others.play("answer-arp every 50", true));
     // Somebody who was here once: the kernel remembers, and nobody answers.
     scanner.run("ip neigh add 10.99.0.7 lladdr 02:cc:00:00:00:07 dev wire nud stale");
     let found = sweep(&scanner, "10.99.0.2-10.99.0.60", "arp+tcp", false);
     assert_eq!(found.hosts(), ["10.99.0.50"], "{found:?}");
+    Ok(())
 }
 
-#[test]
-fn a_link_for_tcp_answers_hears_those_to_its_port_alone() {
-    let Some((scanner, others)) = wire() else { return };
+pub fn a_link_for_tcp_answers_hears_those_to_its_port_alone() -> Result<(), Skip> {
+    let (scanner, others) = wire()?;
     others.run("ip addr add 10.99.0.2/16 dev wire");
     let _listener = Running::start(others.play("listen 554", true));
     let done = scanner.play("ask-by-syn", true).output().unwrap();
@@ -258,6 +241,7 @@ fn a_link_for_tcp_answers_hears_those_to_its_port_alone() {
     let answers: Vec<&str> = text.lines().filter(|l| l.starts_with("answer")).collect();
     // 554 takes the connection (SYN and ACK), 555 refuses it (RST and ACK); what was asked from another port is unheard.
     assert_eq!(answers, ["answer 554 12", "answer 555 14"], "{text}");
+    Ok(())
 }
 
 /// What a scan of ports said: of how many hosts, and how many of their ports were what; how the hosts were asked.
@@ -270,7 +254,7 @@ fn scan_ports(namespace: &Namespace, hosts: u8, ports: &str, privileged: bool) -
 }
 
 /// A wire with 10.99.1.1 and so on at its other end; they listen on 554, and drop what comes to 443.
-fn served(hosts: u8) -> Option<(Namespace, Namespace, Running)> {
+fn served(hosts: u8) -> Result<(Namespace, Namespace, Running), Skip> {
     let (scanner, others) = wire()?;
     for host in 1..=hosts {
         others.run(&format!("ip addr add 10.99.1.{host}/16 dev wire"));
@@ -278,12 +262,11 @@ fn served(hosts: u8) -> Option<(Namespace, Namespace, Running)> {
     // Neither SYN and ACK nor RST find the way back.
     others.run("ip rule add sport 443 blackhole");
     let listener = Running::start(others.play("listen 554", true));
-    Some((scanner, others, listener))
+    Ok((scanner, others, listener))
 }
 
-#[test]
-fn both_rungs_say_the_same_of_ports() {
-    let Some((scanner, others, _listener)) = served(1) else { return };
+pub fn both_rungs_say_the_same_of_ports() -> Result<(), Skip> {
+    let (scanner, others, _listener) = served(1)?;
     let same = "open [554] refused [80, 8554] silent [443] any false";
     let ports = "554,80,443,8554,9100";
     assert_eq!(scan_ports(&scanner, 1, ports, true), [format!("ports of 10.99.1.1 by frames: {same}")]);
@@ -293,43 +276,37 @@ fn both_rungs_say_the_same_of_ports() {
     let states: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3)).collect();
     assert!(states.contains(&"0A") && !states.contains(&"03"), "{table}");
     assert_eq!(scan_ports(&scanner, 1, ports, false), [format!("ports of 10.99.1.1 by connects: {same}")]);
+    Ok(())
 }
 
-#[test]
-fn both_rungs_see_through_a_host_that_takes_any_port() {
-    let Some((scanner, others, _listener)) = served(1) else { return };
+pub fn both_rungs_see_through_a_host_that_takes_any_port() -> Result<(), Skip> {
+    let (scanner, others, _listener) = served(1)?;
     let redirect = "add table ip any; add chain ip any in { type nat hook prerouting priority -100; }; \
                     add rule ip any in tcp dport 1-65535 redirect to :554";
     if !others.command("nft").arg(redirect).status().is_ok_and(|s| s.success()) {
-        println!("skipped: no nft that redirects");
-        return;
+        return ns::skip("no nft redirects ports");
     }
     let ports = (8000..8060).map(|p| p.to_string()).collect::<Vec<_>>().join(",");
     for privileged in [true, false] {
         let said = scan_ports(&scanner, 1, &ports, privileged);
         assert!(said.len() == 1 && said[0].ends_with("any true"), "{said:?}");
     }
+    Ok(())
 }
 
-#[test]
-fn two_hundred_hosts_are_asked_side_by_side() {
-    let Some((scanner, _others, _listener)) = served(200) else { return };
+pub fn two_hundred_hosts_are_asked_side_by_side() -> Result<(), Skip> {
+    let (scanner, _others, _listener) = served(200)?;
     let said = scan_ports(&scanner, 200, "554,80,443,8000,8554,37777,34567,8080,81,88,8899,10554", true);
     assert_eq!(said.len(), 200);
     let same = "open [554] refused [80, 81, 88, 8000, 8080, 8554, 8899, 10554, 34567, 37777] silent [443] any false";
     assert!(said.iter().all(|line| line.ends_with(&format!("by frames: {same}"))), "{said:?}");
+    Ok(())
 }
 
-/// Started inside a namespace by the tests above.
-#[test]
-#[ignore = "a role in the other tests"]
-fn role() {
-    let Ok(role) = std::env::var("CAMSCAN_NS_ROLE") else { return };
-    // The test harness has begun a line of its own.
-    println!();
+/// Plays a role of the tests above; none when there is no such role.
+pub fn play(role: &[&str]) -> Option<()> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let words: Vec<&str> = role.split(' ').collect();
-    match words[..] {
+    match *role {
         ["answer-arp", how, every] => runtime.block_on(answer_arp(how == "proxy", every.parse().unwrap())),
         ["listen", port] => listen(port.parse().unwrap()),
         ["scan-ports", hosts, ports] => {
@@ -338,8 +315,9 @@ fn role() {
         }
         ["ask-by-syn"] => runtime.block_on(ask_by_syn()),
         ["sweep", targets, methods] => runtime.block_on(run_sweep(targets, methods)),
-        _ => panic!("no such role: {role}"),
+        _ => return None,
     }
+    Some(())
 }
 
 /// Answers ARP for every `every`th address of the network, each with a MAC of its own; as a proxy, with one for all.

@@ -1,11 +1,8 @@
 //! How much memory the program takes at most among 64 hosts that send without end, each kind in a run of its own: real
 //! sockets on loopback, the program with its defaults and `--snapshots`.
 //!
-//! Run by hand: `cargo test --profile profiling --test memory -- --ignored --nocapture`. `CAMSCAN_BINARY` names another
+//! Run by hand: `cargo test --profile profiling --test lab -- --ignored memory`. `CAMSCAN_BINARY` names another
 //! program to measure.
-
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
 
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
@@ -168,9 +165,7 @@ fn measure(port: u16, folder: &std::path::Path) -> (u64, Duration) {
     (most, began.elapsed())
 }
 
-#[test]
-#[ignore = "takes a minute; run by hand"]
-fn among_64_hosts_that_send_without_end() {
+pub fn among_64_hosts_that_send_without_end() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut failed = Vec::new();

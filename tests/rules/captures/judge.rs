@@ -14,7 +14,7 @@ use camscan::wire::auth;
 use camscan::wire::xml::Element;
 use serde_json::Value;
 
-use crate::read::Seen;
+use super::read::Seen;
 
 /// What is said for people rather than to be judged.
 const FOR_PEOPLE: &[&str] = &[

@@ -1,15 +1,5 @@
 //! What breaks around a scan while it runs: the network, the name servers, the disk. And what the scanner may do to the
-//! machine it runs on. In network namespaces the tests make and remove themselves; without root they say so and pass.
-
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test code outside of test functions")]
-
-#[expect(dead_code, reason = "the demo needs more of it than the tests")]
-#[path = "../examples/demo/fleet/mod.rs"]
-mod fleet;
-#[expect(dead_code, reason = "the lab needs more of it")]
-#[path = "lab/ns.rs"]
-mod ns;
+//! machine it runs on.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, UdpSocket};
@@ -17,11 +7,12 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use camscan::testkit::fleet::clip::Clip;
+use camscan::testkit::fleet::{Camera, Fault, Fleet};
 use serde_json::Value;
 
-use fleet::clip::Clip;
-use fleet::{Camera, Fault, Fleet};
-use ns::{Host, Lan};
+use crate::ns::{self, Host, Lan};
+use crate::trial::Skip;
 
 /// Nobody.
 const NOBODY: &str = "65534";
@@ -34,16 +25,14 @@ struct Place {
 }
 
 impl Place {
-    fn new() -> Option<Place> {
-        if !ns::possible(&["setpriv", "unshare", "setcap"]) {
-            return None;
-        }
+    fn new() -> Result<Place, Skip> {
+        ns::need(&["setpriv", "unshare", "setcap"])?;
         let folder = tempfile::Builder::new().prefix("camscan-faults").tempdir().unwrap();
         must(Command::new("chmod").arg("755").arg(folder.path()));
         std::fs::copy(env!("CARGO_BIN_EXE_camscan"), folder.path().join("camscan")).unwrap();
         let mut lan = Lan::new();
         let scanner = lan.host("10.78.0.1", "02:00:00:00:78:01");
-        Some(Place { lan, scanner, folder })
+        Ok(Place { lan, scanner, folder })
     }
 
     fn host(&mut self, ip: &str) -> Host {
@@ -58,9 +47,8 @@ impl Place {
     }
 
     fn role_at(&self, host: &Host, ip: &str, role: &str) -> Running {
-        let mut command = host.command("env", &[&format!("CAMSCAN_ROLE={role} {ip}")]);
-        command.arg(std::env::current_exe().unwrap());
-        command.args(["--exact", "role", "--ignored", "--nocapture", "--test-threads=1"]);
+        let [variable, program] = ns::player(&format!("{role} {ip}"));
+        let mut command = host.command("env", &[&variable, &program]);
         let mut running = Running::start(&mut command);
         running.wait_for("ready");
         running
@@ -145,9 +133,8 @@ fn device<'a>(report: &'a Value, ip: &str) -> &'a Value {
 }
 
 /// The network goes away as soon as the first camera is complete: the scan ends by itself, with that camera.
-#[test]
-fn a_network_that_goes_away_costs_what_was_not_yet_seen() {
-    let Some(mut place) = Place::new() else { return };
+pub fn a_network_that_goes_away_costs_what_was_not_yet_seen() -> Result<(), Skip> {
+    let mut place = Place::new()?;
     let _camera = place.role("10.78.0.10", "camera");
     let _silent = place.role("10.78.0.11", "silent");
     for (way, user) in [("link set eth0 down", "0"), ("link set eth0 down", NOBODY), ("link del eth0", "0")] {
@@ -172,12 +159,12 @@ fn a_network_that_goes_away_costs_what_was_not_yet_seen() {
             }
         }
     }
+    Ok(())
 }
 
 /// It is gone before anything is asked: nothing is found, and why is said.
-#[test]
-fn without_a_network_the_reason_is_said() {
-    let Some(place) = Place::new() else { return };
+pub fn without_a_network_the_reason_is_said() -> Result<(), Skip> {
+    let place = Place::new()?;
     let line = "scan 10.78.0.0/28 -p 554 --discovery-time 1s -f json";
     for way in ["link set eth0 down", "link del eth0"] {
         assert!(place.scanner.run("ip", &way.split(' ').collect::<Vec<_>>()).status.success());
@@ -191,6 +178,7 @@ fn without_a_network_the_reason_is_said() {
         assert_eq!(code, Some(2), "{err}");
         assert!(err.contains("no network interface with a subnet is up"), "{err}");
     }
+    Ok(())
 }
 
 /// Name servers that never answer.
@@ -200,9 +188,8 @@ fn with_dead_dns(place: &Place) -> String {
     format!("mount --bind {configuration} /etc/resolv.conf")
 }
 
-#[test]
-fn dead_name_servers_cost_names_and_little_time() {
-    let Some(mut place) = Place::new() else { return };
+pub fn dead_name_servers_cost_names_and_little_time() -> Result<(), Skip> {
+    let mut place = Place::new()?;
     let _camera = place.role("10.78.0.10", "camera");
     let _dns = place.role("10.78.0.53", "dns");
     let line = "scan camera.example 10.78.0.10 -p 554 --discovery-time 1s -f json";
@@ -217,12 +204,12 @@ fn dead_name_servers_cost_names_and_little_time() {
     let (code, out, err) = Running::start(&mut place.camscan_after(&with_dead_dns(&place), line)).end();
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
     assert!(err.contains("hint: check the spelling, or give the address instead"), "{err}");
+    Ok(())
 }
 
 /// Eight names would be waited for six seconds, a signal for none.
-#[test]
-fn names_are_not_waited_for_when_it_is_interrupted() {
-    let Some(mut place) = Place::new() else { return };
+pub fn names_are_not_waited_for_when_it_is_interrupted() -> Result<(), Skip> {
+    let mut place = Place::new()?;
     let server = place.host("10.78.0.53");
     let mut dns = place.role_at(&server, "10.78.0.53", "dns");
     std::fs::write(place.path("report.json"), "old").unwrap();
@@ -243,13 +230,13 @@ fn names_are_not_waited_for_when_it_is_interrupted() {
         drop(dns);
         dns = place.role_at(&server, "10.78.0.53", "dns");
     }
+    Ok(())
 }
 
 /// A disk that fills up while the scan runs: the old report stays, nothing half-written does, and the scan was not for
 /// nothing where standard output took it.
-#[test]
-fn a_full_disk_keeps_the_old_report() {
-    let Some(mut place) = Place::new() else { return };
+pub fn a_full_disk_keeps_the_old_report() -> Result<(), Skip> {
+    let mut place = Place::new()?;
     let _camera = place.role("10.78.0.10", "camera");
     std::fs::create_dir(place.folder.path().join("disk")).unwrap();
     let disk = place.path("disk");
@@ -272,6 +259,7 @@ fn a_full_disk_keeps_the_old_report() {
     let stream = &device(&report, "10.78.0.10")["streams"][0];
     assert_eq!(stream["status"], "streaming", "{stream:#}");
     assert!(stream["warnings"].to_string().contains("the snapshot could not be saved"), "{stream:#}");
+    Ok(())
 }
 
 /// A field of every thread's status, each value once.
@@ -287,9 +275,8 @@ fn rights(pid: u32, field: &str) -> Vec<String> {
 }
 
 /// Whatever it was started with: while it scans, no thread can do anything special, and yet it scans by raw frames.
-#[test]
-fn privileges_are_gone_before_anything_is_read() {
-    let Some(mut place) = Place::new() else { return };
+pub fn privileges_are_gone_before_anything_is_read() -> Result<(), Skip> {
+    let mut place = Place::new()?;
     let _camera = place.role("10.78.0.10", "camera");
     let _silent = place.role("10.78.0.11", "silent");
     let capable = place.path("capable");
@@ -347,34 +334,26 @@ fn privileges_are_gone_before_anything_is_read() {
             assert_eq!((meta.uid().to_string().as_str(), meta.mode() & 0o777), (NOBODY, 0o600), "{line}");
         }
     }
+    Ok(())
 }
 
-/// Started inside a namespace by the tests above.
-#[test]
-#[ignore = "a role in the other tests"]
-fn role() {
-    let Ok(role) = std::env::var("CAMSCAN_ROLE") else { return };
-    // The test harness has begun a line of its own.
-    println!();
-    let (role, ip) = role.split_once(' ').unwrap();
+/// Name servers that never answer.
+pub fn serve_dns(ip: &str) {
     let ip: IpAddr = ip.parse().unwrap();
-    match role {
-        "dns" => {
-            #[expect(clippy::disallowed_methods, reason = "a server in a namespace")]
-            let socket = UdpSocket::bind((ip, 53)).unwrap();
-            println!("ready");
-            while socket.recv_from(&mut [0; 512]).is_ok() {
-                println!("asked");
-            }
-        }
-        _ => {
-            let clip = Clip::h264(include_bytes!("data/media/camera_h264_1280x720_25fps.h264"), 25.0);
-            let mut camera = Camera::new(ip, 554).stream("/stream1", &Arc::new(clip), None);
-            camera.fault = if role == "silent" { Fault::Silent } else { Fault::None };
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            let _fleet = runtime.block_on(Fleet::start(vec![camera])).unwrap();
-            println!("ready");
-            std::thread::sleep(Duration::from_secs(3600));
-        }
+    #[expect(clippy::disallowed_methods, reason = "a server in a namespace")]
+    let socket = UdpSocket::bind((ip, 53)).unwrap();
+    println!("ready");
+    while socket.recv_from(&mut [0; 512]).is_ok() {
+        println!("asked");
     }
+}
+
+/// A camera with one stream.
+pub fn serve_camera(ip: &str, fault: Fault) {
+    let clip = Clip::h264(include_bytes!("../data/media/camera_h264_1280x720_25fps.h264"), 25.0);
+    let camera = Camera::new(ip.parse().unwrap(), 554).stream("/stream1", &Arc::new(clip), None);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _fleet = runtime.block_on(Fleet::start(vec![Camera { fault, ..camera }])).unwrap();
+    println!("ready");
+    std::thread::sleep(Duration::from_secs(3600));
 }

@@ -1,9 +1,7 @@
 //! Every pure parser takes any bytes: captures, captures with bytes changed, and bytes that mean nothing. The same
 //! functions are the targets of `fuzz/`, which looks for longer.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code outside of test functions")]
-
-#[path = "../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 mod parsers;
 
 use std::fs;
@@ -32,15 +30,13 @@ fn captures() -> Vec<Vec<u8>> {
     found
 }
 
-#[test]
-fn every_capture_is_taken_by_every_parser() {
+pub fn every_capture_is_taken_by_every_parser() {
     for (_, parse) in TARGETS {
         captures().iter().for_each(|capture| parse(capture));
     }
 }
 
-#[test]
-fn captures_with_bytes_changed_are_taken() {
+pub fn captures_with_bytes_changed_are_taken() {
     let captures = captures();
     let change =
         (any::<prop::sample::Index>(), prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8));
@@ -59,8 +55,7 @@ fn captures_with_bytes_changed_are_taken() {
     outcome.unwrap();
 }
 
-#[test]
-fn any_bytes_are_taken() {
+pub fn any_bytes_are_taken() {
     let mut runner = TestRunner::new(Config { cases: 512, ..Config::default() });
     let outcome = runner.run(&prop::collection::vec(any::<u8>(), 0..600), |bytes| {
         TARGETS.iter().for_each(|(_, parse)| parse(&bytes));
@@ -69,8 +64,7 @@ fn any_bytes_are_taken() {
     outcome.unwrap();
 }
 
-#[test]
-fn every_parser_has_its_fuzz_target() {
+pub fn every_parser_has_its_fuzz_target() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     for (name, _) in TARGETS {
@@ -80,8 +74,7 @@ fn every_parser_has_its_fuzz_target() {
 }
 
 /// A folder's `wire.rs` is where bytes of the network become values: none may be without a target.
-#[test]
-fn every_wire_is_among_the_parsers() {
+pub fn every_wire_is_among_the_parsers() {
     fn walk(folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
             if entry.is_dir() {
