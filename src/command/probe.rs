@@ -17,7 +17,7 @@ use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
     TargetSpec,
 };
-use crate::net::Net;
+use crate::net::{Names, Net};
 
 /// Looks at each target in depth and writes one report of all.
 ///
@@ -107,7 +107,7 @@ fn at_address(url: &str, host: &HostTarget) -> (String, u16) {
     (format!("{scheme}://{}:{port}{target}", url_host(host.ip)), port)
 }
 
-async fn resolve(spec: &TargetSpec, net: &dyn Net) -> Result<HostTarget, Problem> {
+async fn resolve(spec: &TargetSpec, net: &dyn Names) -> Result<HostTarget, Problem> {
     let host = |ip: IpAddr, name: Option<String>, zone: Option<String>, port: &Option<u16>| HostTarget {
         ip,
         name,

@@ -11,7 +11,7 @@ use crate::cli::ui::Ui;
 use crate::identify::signature::Signatures;
 use crate::model::{Method, Report};
 use crate::net::real::RealNet;
-use crate::net::{self, Net};
+use crate::net::{self, Links};
 use crate::protocol::snapshot;
 
 /// What has been taken.

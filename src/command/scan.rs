@@ -16,7 +16,7 @@ use crate::export::jsonl;
 use crate::export::table::{self, TableOptions};
 use crate::identify::signature::Signatures;
 use crate::model::{Finding, Report, ScanEvent, ScanPlan};
-use crate::net::Net;
+use crate::net::{Links, Net};
 use crate::scan::{Scan, targets};
 
 /// Scans, writes the report, and says how the program ends.
@@ -110,7 +110,7 @@ fn log(event: &ScanEvent) {
     }
 }
 
-pub(super) fn own_addresses(net: &dyn Net) -> Vec<std::net::IpAddr> {
+pub(super) fn own_addresses(net: &dyn Links) -> Vec<std::net::IpAddr> {
     let interfaces = net.interfaces().unwrap_or_default();
     interfaces.iter().flat_map(|i| i.addresses.iter().map(ipnetwork::IpNetwork::ip)).collect()
 }

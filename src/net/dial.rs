@@ -14,13 +14,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::crowd::Crowd;
 use super::error::is_exhaustion;
 use super::kept::Kept;
+use super::neighbour_table::NeighbourTable;
 use super::pace::Pace;
 use super::tls::{self, TlsInfo};
-use super::{BoxStream, Net, NetError, Stage};
-use crate::model::ErrorKind;
+use super::{BoxStream, Cause, Net, NetError, Stage};
 use crate::model::target::RAW_PRINT_PORTS;
 
 /// Dials for everybody: one pace, one bound of open connections for the scan, one for each host.
@@ -30,7 +29,7 @@ pub struct Dialer {
     all: Arc<Semaphore>,
     per_host: usize,
     hosts: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
-    crowd: Crowd,
+    neighbour_table: NeighbourTable,
     kept: Kept,
 }
 
@@ -38,7 +37,7 @@ impl Dialer {
     /// A dialer of at most `open` connections at once, `per_host` of them to one address.
     pub fn new(net: Arc<dyn Net>, pace: Arc<Pace>, open: usize, per_host: usize) -> Self {
         Dialer {
-            crowd: Crowd::new(net.clone()),
+            neighbour_table: NeighbourTable::new(net.clone()),
             net,
             pace,
             all: Arc::new(Semaphore::new(open.max(1))),
@@ -53,9 +52,9 @@ impl Dialer {
         &self.net
     }
 
-    /// The neighbours, each of whom needs a place in the kernel's table.
-    pub fn crowd(&self) -> &Crowd {
-        &self.crowd
+    /// The kernel's neighbour table, in which every neighbour needs a row.
+    pub fn neighbour_table(&self) -> &NeighbourTable {
+        &self.neighbour_table
     }
 
     /// The pace of the scan.
@@ -71,8 +70,7 @@ impl Dialer {
     /// sent to them nothing is, whoever says that something else is there.
     pub async fn tcp(&self, to: SocketAddr, limit: Duration) -> Result<Connection, NetError> {
         if RAW_PRINT_PORTS.contains(&to.port()) {
-            let message = "never contacted: printers print whatever is sent to this port";
-            return Err(NetError::new(to, Stage::Connect, ErrorKind::Refused, message));
+            return Err(NetError::new(to, Stage::Connect, Cause::PrintsWhatIsSent));
         }
         let host = self.host_permits(to.ip());
         let permits = (self.place(host, Some(to.ip())).await, self.place(self.all.clone(), None).await);
@@ -105,7 +103,7 @@ impl Dialer {
     pub async fn tls(&self, to: SocketAddr, name: &str, limit: Duration) -> Result<Connection, NetError> {
         match self.tcp(to, limit).await?.into_tls(name, limit).await {
             #[cfg(feature = "legacy-tls")]
-            Err(error) if error.is_too_old_tls() => self.tcp(to, limit).await?.into_old_tls(limit).await,
+            Err(error) if error.old_tls().is_some() => self.tcp(to, limit).await?.into_old_tls(limit).await,
             outcome => outcome,
         }
     }
@@ -182,7 +180,7 @@ impl Connection {
     }
 
     /// The same with a device that was heard to speak nothing newer than what the program reads by itself
-    /// ([`NetError::is_too_old_tls`]).
+    /// ([`NetError::old_tls`]).
     ///
     /// # Errors
     /// As [`Connection::into_tls`].
@@ -193,7 +191,7 @@ impl Connection {
 
     async fn shake<F>(self, limit: Duration, hands: impl FnOnce(BoxStream) -> F) -> Result<Connection, NetError>
     where
-        F: Future<Output = io::Result<(BoxStream, TlsInfo)>>,
+        F: Future<Output = Result<(BoxStream, TlsInfo), Cause>>,
     {
         let (peer, connected_in, kept, heard) = (self.peer, self.connected_in, self.kept, self.heard.clone());
         let (stream, permits): (BoxStream, _) = match self.early.is_empty() {
@@ -204,14 +202,11 @@ impl Connection {
         let started = Instant::now();
         let outcome = timeout_at(started + limit, hands(stream)).await;
         if let (Some(heard), Ok(outcome)) = (&heard, &outcome) {
-            heard.fetch_or(!matches!(outcome, Err(error) if is_cut(error)), Ordering::Relaxed);
+            heard.fetch_or(!matches!(outcome, Err(Cause::Tls { is_cut: true, .. })), Ordering::Relaxed);
         }
         match outcome {
             Err(_) => Err(NetError::timeout(peer, Stage::Tls)),
-            Ok(Err(error)) => Err(NetError {
-                is_cut: is_cut(&error),
-                ..NetError::new(peer, Stage::Tls, ErrorKind::Tls, error.to_string())
-            }),
+            Ok(Err(cause)) => Err(NetError::new(peer, Stage::Tls, cause)),
             Ok(Ok((stream, info))) => {
                 let tls = Some((info, started.elapsed()));
                 Ok(Connection { connected_in, tls, permits, kept, heard, ..Connection::from_stream(stream, peer) })
@@ -269,12 +264,6 @@ impl Connection {
     }
 }
 
-/// Whether a connection ended where the other side had more to say.
-fn is_cut(error: &io::Error) -> bool {
-    use io::ErrorKind as K;
-    matches!(error.kind(), K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe)
-}
-
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
@@ -313,6 +302,7 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ErrorKind;
     use crate::net::fake::FakeNet;
 
     #[tokio::test]
@@ -324,7 +314,7 @@ mod tests {
         let dialer = Dialer::new(net, Arc::new(Pace::new(None)), 8, 4);
         for port in 9099..=9108 {
             let to = SocketAddr::new([192, 0, 2, 10].into(), port);
-            let outcome = dialer.tcp(to, Duration::from_secs(1)).await.map(|c| c.peer.port()).map_err(|e| e.kind);
+            let outcome = dialer.tcp(to, Duration::from_secs(1)).await.map(|c| c.peer.port()).map_err(|e| e.kind());
             assert_eq!(outcome, if RAW_PRINT_PORTS.contains(&port) { Err(ErrorKind::Refused) } else { Ok(port) });
         }
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::mpsc;
 
 use super::link::LinkKind;
-use super::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
+use super::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, Neighbour, Streams, UdpBind};
 
 /// The address of this machine on the fake network.
 pub const OWN_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -167,7 +167,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Net for FakeNet {
+impl Streams for FakeNet {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         let served = locked(&self.servers).get_mut(&to).map(|(count, server)| {
             *count += 1;
@@ -181,7 +181,9 @@ impl Net for FakeNet {
         }
         .boxed()
     }
+}
 
+impl Datagrams for FakeNet {
     fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>> {
         let mut sockets = locked(&self.sockets);
         let mut local = bind.local;
@@ -199,6 +201,12 @@ impl Net for FakeNet {
         Ok(Box::new(FakeSocket { local, arrived: tokio::sync::Mutex::new(arrived), sockets: self.sockets.clone() }))
     }
 
+    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+impl Links for FakeNet {
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
         Ok(Vec::new())
     }
@@ -211,10 +219,10 @@ impl Net for FakeNet {
         async { Ok(Vec::new()) }.boxed()
     }
 
-    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
+    fn note_zone(&self, _: IpAddr, _: u32) {}
+}
 
+impl Names for FakeNet {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         async move { name.parse().map(|ip| vec![ip]).map_err(|_| io::ErrorKind::NotFound.into()) }.boxed()
     }
@@ -222,8 +230,6 @@ impl Net for FakeNet {
     fn reverse(&self, _: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
         async { Ok(None) }.boxed()
     }
-
-    fn note_zone(&self, _: IpAddr, _: u32) {}
 }
 
 /// A datagram reaches the socket bound to its address, or the one bound to its port on any address.

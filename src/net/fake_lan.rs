@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::link::{LinkKind, OwnPort};
-use super::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
+use super::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, Neighbour, Streams, UdpBind};
 use crate::model::MacAddr;
 
 /// What a port does about a connect.
@@ -153,7 +153,7 @@ impl FakeLan {
     }
 }
 
-impl Net for Arc<FakeLan> {
+impl Streams for Arc<FakeLan> {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         let port = self.attempt(to, |state| &mut state.connects);
         async move {
@@ -169,11 +169,19 @@ impl Net for Arc<FakeLan> {
         }
         .boxed()
     }
+}
 
+impl Datagrams for Arc<FakeLan> {
     fn udp(&self, _: &UdpBind) -> io::Result<Box<dyn Datagram>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+impl Links for Arc<FakeLan> {
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
         Ok(Vec::new())
     }
@@ -235,10 +243,10 @@ impl Net for Arc<FakeLan> {
         Ok(())
     }
 
-    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
+    fn note_zone(&self, _: IpAddr, _: u32) {}
+}
 
+impl Names for Arc<FakeLan> {
     fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         async { Err(io::ErrorKind::NotFound.into()) }.boxed()
     }
@@ -246,8 +254,6 @@ impl Net for Arc<FakeLan> {
     fn reverse(&self, _: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
         async { Ok(None) }.boxed()
     }
-
-    fn note_zone(&self, _: IpAddr, _: u32) {}
 }
 
 struct FakeLink {

@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind, link};
+use super::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, Neighbour, Streams, UdpBind, link};
 
 /// A datagram that was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,11 +141,13 @@ impl Datagram for Socket {
     }
 }
 
-impl Net for FakeUdp {
+impl Streams for FakeUdp {
     fn connect(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         futures::future::ready(Err(io::ErrorKind::ConnectionRefused.into())).boxed()
     }
+}
 
+impl Datagrams for FakeUdp {
     fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>> {
         self.binds.lock().unwrap().push(bind.clone());
         if self.refused.lock().unwrap().contains(&bind.local) {
@@ -166,6 +168,12 @@ impl Net for FakeUdp {
         }))
     }
 
+    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+impl Links for FakeUdp {
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
         Ok(self.interfaces.clone())
     }
@@ -178,19 +186,17 @@ impl Net for FakeUdp {
         futures::future::ready(Ok(Vec::new())).boxed()
     }
 
-    fn icmp(&self, _: bool) -> io::Result<Box<dyn Datagram>> {
-        Err(io::ErrorKind::PermissionDenied.into())
+    fn note_zone(&self, ip: IpAddr, interface_index: u32) {
+        self.zones.lock().unwrap().push((ip, interface_index));
     }
+}
 
+impl Names for FakeUdp {
     fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         futures::future::ready(Ok(Vec::new())).boxed()
     }
 
     fn reverse(&self, _: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
         futures::future::ready(Ok(None)).boxed()
-    }
-
-    fn note_zone(&self, ip: IpAddr, interface_index: u32) {
-        self.zones.lock().unwrap().push((ip, interface_index));
     }
 }

@@ -1,7 +1,6 @@
-//! The only sockets of the program. Everything above is handed a [`Net`] and never dials itself, so that a test can hand
-//! it a network of its own.
+//! The only sockets of the program. Everything above is given a [`Net`], or the part of it that it needs, and opens no
+//! socket itself, so that a test can pass in a network of its own.
 
-pub mod crowd;
 pub mod dial;
 pub mod error;
 #[cfg(test)]
@@ -13,6 +12,7 @@ pub mod fake_udp;
 pub mod interface;
 mod kept;
 pub mod link;
+pub mod neighbour_table;
 #[cfg(feature = "legacy-tls")]
 mod old_tls;
 pub mod pace;
@@ -28,11 +28,11 @@ use std::net::{IpAddr, SocketAddr};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use crowd::Crowd;
 pub use dial::{Connection, Dialer};
-pub use error::{NetError, Stage};
+pub use error::{Cause, NetError, OldTls, Stage};
 pub use interface::Interface;
 pub use link::{Link, Neighbour};
+pub use neighbour_table::NeighbourTable;
 pub use real::RealNet;
 
 /// A connected byte stream.
@@ -42,14 +42,26 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for T {}
 /// A connected byte stream of any kind.
 pub type BoxStream = Box<dyn Io>;
 
-/// What a network gives: a machine's real one, or a test's.
-pub trait Net: Send + Sync {
-    /// Opens a TCP connection. Without a deadline of its own; callers go through [`Dialer`].
+/// TCP connections.
+pub trait Streams: Send + Sync {
+    /// Opens a TCP connection. Has no deadline of its own; callers go through [`Dialer`].
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>>;
+}
 
+/// UDP and ICMP sockets.
+pub trait Datagrams: Send + Sync {
     /// Opens a UDP socket.
     fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>>;
 
+    /// Opens an ICMP echo socket for IPv4 or IPv6; datagrams are whole ICMP messages, ports are ignored.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where neither `ping_group_range` nor CAP_NET_RAW allows it.
+    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>>;
+}
+
+/// The machine's interfaces, raw frames on them and the kernel's table of their neighbours.
+pub trait Links: Send + Sync {
     /// The interfaces that are up, loopback included.
     fn interfaces(&self) -> io::Result<Vec<Interface>>;
 
@@ -59,46 +71,48 @@ pub trait Net: Send + Sync {
     /// `PermissionDenied` without CAP_NET_RAW; `Unsupported` where the platform has no implementation.
     fn link(&self, interface: &Interface, kind: link::LinkKind) -> io::Result<Box<dyn Link>>;
 
-    /// Keeps a TCP port of this machine for connections that are asked for by raw frames.
+    /// Reserves a TCP port of this machine for connections that are opened by raw frames.
     fn own_port(&self) -> io::Result<link::OwnPort> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// The kernel's table of neighbours (ARP and NDP).
+    /// The kernel's neighbour table (ARP and NDP).
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>>;
 
-    /// Makes the kernel ask for the MAC addresses of these addresses of a local link, so that they appear in
-    /// [`Net::neighbours`] when they answer. Says how many it took, which is fewer where IPv4 and IPv6 are mixed.
+    /// Makes the kernel resolve the MAC addresses of these addresses of a local link, so that they appear in
+    /// [`Links::neighbours`] once they answer. Returns how many it accepted, which is fewer where IPv4 and IPv6 are mixed.
     ///
     /// # Errors
-    /// `ENOBUFS` or `WouldBlock` when the kernel has as many open questions as it can hold: later again.
+    /// `ENOBUFS` or `WouldBlock` when the kernel cannot resolve more at the moment: try again later.
     fn nudge(&self, _to: &[IpAddr]) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Has the kernel forget a neighbour, so that its row is free for another. Done soon, if at all.
+    /// Asks for a neighbour to be deleted from the kernel's table, so that its row is free for another. Returns before it
+    /// is done, and nothing reports when it fails.
     ///
     /// # Errors
-    /// `Unsupported` where nobody has the right to.
+    /// `Unsupported` where no process has the right to.
     fn forget(&self, _neighbour: &Neighbour) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Opens an ICMP echo socket for IPv4 or IPv6; datagrams are whole ICMP messages, ports are ignored.
-    ///
-    /// # Errors
-    /// `PermissionDenied` where neither `ping_group_range` nor CAP_NET_RAW allows it.
-    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>>;
+    /// Records the interface through which an IPv6 link-local address is reached.
+    fn note_zone(&self, ip: IpAddr, interface_index: u32);
+}
 
+/// Host names.
+pub trait Names: Send + Sync {
     /// The addresses of a name.
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 
     /// The name of an address, from DNS.
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>>;
-
-    /// Notes which interface an IPv6 link-local address is reached through.
-    fn note_zone(&self, ip: IpAddr, interface_index: u32);
 }
+
+/// A whole network: a machine's real one, or a test's. Take the narrowest of its parts that does.
+pub trait Net: Streams + Datagrams + Links + Names {}
+impl<T: Streams + Datagrams + Links + Names + ?Sized> Net for T {}
 
 /// How a UDP socket is bound.
 #[derive(Debug, Clone)]
@@ -111,7 +125,7 @@ pub struct UdpBind {
     pub join: Vec<IpAddr>,
     /// Whether broadcasts may be sent.
     pub broadcast: bool,
-    /// Whether receiving fails when a host answers by ICMP that nobody listens. Only for a socket that asks one host.
+    /// Whether receiving fails with `ConnectionRefused` when ICMP reports a closed port. Only for a socket with one peer.
     pub hears_refusals: bool,
 }
 
@@ -140,7 +154,7 @@ pub trait Datagram: Send + Sync {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
 
-/// How many connections a scan may have open at once on this machine. Raises the process's limit of open files first.
+/// The most connections a scan may have open at once on this machine. Raises the process's limit of open files first.
 pub fn connection_limit() -> usize {
     platform::connection_limit()
 }

@@ -7,15 +7,19 @@ use std::pin::Pin;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslOptions, SslVerifyMode, SslVersion};
 use tokio_openssl::SslStream;
 
-use super::BoxStream;
 use super::tls::TlsInfo;
+use super::{BoxStream, Cause};
 
 /// Shakes hands over `stream`. Certificates are read and not judged, as by [`super::tls::handshake`]. The caller bounds the
 /// time.
 ///
 /// # Errors
 /// What OpenSSL says; some systems' OpenSSL is built without what is too old.
-pub async fn handshake(stream: BoxStream) -> io::Result<(BoxStream, TlsInfo)> {
+pub async fn handshake(stream: BoxStream) -> Result<(BoxStream, TlsInfo), Cause> {
+    connect(stream).await.map_err(|error| Cause::of_tls(&error))
+}
+
+async fn connect(stream: BoxStream) -> io::Result<(BoxStream, TlsInfo)> {
     let ssl = context().and_then(|context| openssl::ssl::Ssl::new(&context)).map_err(io::Error::other)?;
     let mut tls = SslStream::new(ssl, stream).map_err(io::Error::other)?;
     Pin::new(&mut tls).connect().await.map_err(io::Error::other)?;

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 
 use super::link::{Link, LinkKind, Neighbour, OwnPort};
 use super::resolve::Resolver;
-use super::{BoxStream, Datagram, Interface, Net, UdpBind, platform};
+use super::{BoxStream, Datagram, Datagrams, Interface, Links, Names, Streams, UdpBind, platform};
 
 /// The discard service (RFC 863): nobody is meant to answer.
 const DISCARD_PORT: u16 = 9;
@@ -48,7 +48,7 @@ impl RealNet {
     }
 }
 
-impl Net for RealNet {
+impl Streams for RealNet {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         let to = self.zones.apply(to);
         async move {
@@ -59,7 +59,9 @@ impl Net for RealNet {
         }
         .boxed()
     }
+}
 
+impl Datagrams for RealNet {
     fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>> {
         let socket = open_socket(Domain::for_address(bind.local), Type::DGRAM, Protocol::UDP)?;
         // Others may listen on a protocol's fixed port too; an own port must stay ours alone.
@@ -89,6 +91,14 @@ impl Net for RealNet {
         Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing: Framing::Payload }))
     }
 
+    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
+        let socket = self.reserve.icmp(v6).map_or_else(|| open_icmp(v6), Ok)?;
+        let framing = if !v6 && socket.r#type()? == Type::RAW { Framing::Ipv4Header } else { Framing::Payload };
+        Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing }))
+    }
+}
+
+impl Links for RealNet {
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
         super::interface::of_this_machine()
     }
@@ -119,22 +129,18 @@ impl Net for RealNet {
         forgetter.forget(neighbour.ip, neighbour.interface)
     }
 
-    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
-        let socket = self.reserve.icmp(v6).map_or_else(|| open_icmp(v6), Ok)?;
-        let framing = if !v6 && socket.r#type()? == Type::RAW { Framing::Ipv4Header } else { Framing::Payload };
-        Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing }))
+    fn note_zone(&self, ip: IpAddr, interface_index: u32) {
+        self.zones.note(ip, interface_index);
     }
+}
 
+impl Names for RealNet {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         self.resolver.addresses(name).boxed()
     }
 
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, io::Result<Option<String>>> {
         self.resolver.name(ip).boxed()
-    }
-
-    fn note_zone(&self, ip: IpAddr, interface_index: u32) {
-        self.zones.note(ip, interface_index);
     }
 }
 

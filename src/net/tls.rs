@@ -12,16 +12,14 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use x509_parser::prelude::{GeneralName, X509Certificate};
 
-use super::BoxStream;
+use super::error::OldVersion;
+use super::{BoxStream, Cause, OldTls};
 
 /// Names of one certificate read at most.
 const MOST_NAMES: usize = 16;
 
 /// Bytes of a peer's first record that tell what it speaks: as far as the version in a ServerHello.
 const FIRST_BYTES: usize = 11;
-
-/// How the sentence on a peer that speaks too old a TLS ends.
-const NOT_READ: &str = "which this build does not read";
 
 /// What was learnt in a handshake.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,11 +65,11 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 /// Shakes hands over `stream`. The caller bounds the time.
 ///
 /// # Errors
-/// That the peer speaks only TLS or ciphers that are too old ([`too_old`]); else what rustls says.
-pub async fn handshake(stream: BoxStream, host: &str) -> io::Result<(BoxStream, TlsInfo)> {
+/// `OldTls` where the peer speaks only TLS or ciphers that are too old; else `Tls` with the message of rustls.
+pub async fn handshake(stream: BoxStream, host: &str) -> Result<(BoxStream, TlsInfo), Cause> {
     let name = ServerName::try_from(host.to_owned())
         .or_else(|_| ServerName::try_from("camera.invalid"))
-        .map_err(io::Error::other)?;
+        .map_err(|error| Cause::of_tls(&io::Error::other(error)))?;
     let overheard = Overheard { stream, first: Vec::new() };
     match tokio_rustls::TlsConnector::from(config()).connect(name, overheard).into_fallible().await {
         Ok(tls) => {
@@ -80,37 +78,22 @@ pub async fn handshake(stream: BoxStream, host: &str) -> io::Result<(BoxStream, 
             info.version = session.protocol_version().and_then(|v| v.as_str().map(|s| s.replace("TLSv1_", "TLS 1.")));
             Ok((Box::new(tls), info))
         }
-        Err((error, overheard)) => Err(match speaks_too_old(&overheard.first) {
-            Some(what) => io::Error::other(format!("speaks only {what}, {NOT_READ}")),
-            None => error,
-        }),
+        Err((error, overheard)) => Err(old_tls(&overheard.first).map_or_else(|| Cause::of_tls(&error), Cause::OldTls)),
     }
-}
-
-/// The sentence in an error's message that says that the peer speaks TLS, and nothing newer than what is not read here.
-pub fn too_old(message: &str) -> Option<&str> {
-    let sentence = message.get(message.find("speaks only ")?..)?;
-    sentence.ends_with(NOT_READ).then_some(sentence)
 }
 
 /// What a peer speaks that is too old, by the first bytes it sent: a ServerHello of such a version (RFC 5246 §7.4.1.3), or
 /// an alert (§7.2) that says why it will not go on.
-fn speaks_too_old(first: &[u8]) -> Option<String> {
-    let version = |minor: u8| match minor {
-        0 => Some("SSL 3.0"),
-        1 => Some("TLS 1.0"),
-        2 => Some("TLS 1.1"),
-        _ => None,
-    };
+fn old_tls(first: &[u8]) -> Option<OldTls> {
+    let version = OldVersion::from_minor;
     match *first {
-        [0x16, 3, _, _, _, 2, _, _, _, 3, minor, ..] => version(minor).map(str::to_owned),
+        [0x16, 3, _, _, _, 2, _, _, _, 3, minor, ..] => version(minor).map(OldTls::Version),
         // protocol_version; newer libraries made to speak old versions do not say which.
-        [0x15, 3, minor, 0, 2, _, 70, ..] => Some(version(minor).unwrap_or("TLS 1.1 or older").to_owned()),
+        [0x15, 3, minor, 0, 2, _, 70, ..] => Some(version(minor).map_or(OldTls::BeforeTls12, OldTls::Version)),
         // handshake_failure, insufficient_security
-        [0x15, 3, minor, 0, 2, _, 40 | 71, ..] => Some(match version(minor) {
-            Some(version) => format!("{version} or ciphers of its time"),
-            None => "old ciphers, such as static RSA or RC4".to_owned(),
-        }),
+        [0x15, 3, minor, 0, 2, _, 40 | 71, ..] => {
+            Some(version(minor).map_or(OldTls::Ciphers, OldTls::VersionOrCiphers))
+        }
         _ => None,
     }
 }
@@ -334,8 +317,8 @@ mod tests {
         }
     }
 
-    /// The error of a handshake with a peer that answers the first record with these bytes.
-    async fn refusal(answer: &'static [u8]) -> String {
+    /// Why a handshake fails with a peer that answers the first record with these bytes.
+    async fn refusal(answer: &'static [u8]) -> Cause {
         let (ours, mut theirs) = duplex(64 * 1024);
         tokio::spawn(async move {
             let _ = theirs.read(&mut [0; 4096]).await;
@@ -344,10 +327,7 @@ mod tests {
                 let _ = theirs.read(&mut [0; 4096]).await;
             }
         });
-        match handshake(Box::new(ours), "192.0.2.10").await {
-            Ok(_) => "taken".to_owned(),
-            Err(error) => error.to_string(),
-        }
+        handshake(Box::new(ours), "192.0.2.10").await.err().unwrap()
     }
 
     /// Version 3.1, a random of zeros, no session, TLS_RSA_WITH_AES_128_CBC_SHA.
@@ -367,9 +347,11 @@ mod tests {
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", None),
             (b"", None),
         ] {
-            let message = refusal(answer).await;
-            let wanted = what.map(|w| format!("speaks only {w}, which this build does not read"));
-            assert_eq!(too_old(&message), wanted.as_deref(), "{message}");
+            let cause = refusal(answer).await;
+            assert_eq!(matches!(cause, Cause::OldTls(_)), what.is_some(), "{cause}");
+            if let Some(what) = what {
+                assert_eq!(cause.to_string(), format!("speaks only {what}, which this build does not read"));
+            }
         }
     }
 
@@ -381,11 +363,11 @@ mod tests {
                 return println!("skipped: openssl is not installed, or does not speak {version}");
             };
             let net = crate::net::RealNet::new();
-            let stream = crate::net::Net::connect(&*net, ([127, 0, 0, 1], port).into()).await.unwrap();
-            let message = handshake(stream, "127.0.0.1").await.map(|_| ()).unwrap_err().to_string();
+            let stream = crate::net::Streams::connect(&*net, ([127, 0, 0, 1], port).into()).await.unwrap();
+            let cause = handshake(stream, "127.0.0.1").await.err().unwrap();
             drop(server);
-            let said = too_old(&message).unwrap_or_else(|| panic!("{message}"));
-            assert!(said.contains("TLS 1.1 or older") || said.contains(also), "{said}");
+            let Cause::OldTls(old) = cause else { panic!("{cause}") };
+            assert!(old == OldTls::BeforeTls12 || old.to_string().contains(also), "{old}");
         }
     }
 }

@@ -27,7 +27,7 @@ impl Run {
             }
         };
         note_zones(&self.scan, &interfaces);
-        self.dialer.crowd().know_links(&interfaces);
+        self.dialer.neighbour_table().set_interfaces(&interfaces);
         let targets = AddressList::of_targets(&self.scan.plan.targets);
         self.links = segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect();
         self.start_port_prober(&interfaces);
@@ -65,7 +65,7 @@ impl Run {
         if !self.scan.plan.methods.contains(&Method::Arp) {
             return;
         }
-        match SynScanner::start(&self.scan.net, interfaces, self.dialer.pace()) {
+        match SynScanner::start(self.scan.net.as_ref(), interfaces, self.dialer.pace()) {
             Ok(scanner) => self.ports = Some(scanner),
             Err(error) => tracing::debug!("ports are asked by connects: {error}"),
         }

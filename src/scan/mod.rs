@@ -237,7 +237,7 @@ impl Run {
         while let Ok(warning) = heard.try_recv() {
             self.warn(warning, tell);
         }
-        if self.dialer.crowd().is_stuck() {
+        if self.dialer.neighbour_table().is_stuck() {
             self.warn(STUCK.to_owned(), tell);
         }
         self.say_links_lost(tell);

@@ -36,9 +36,9 @@ impl Place {
             // Closed only when the scan is over.
             let Ok(place) = self.places.clone().acquire_owned().await else { return false };
             match &self.neighbours {
-                Some(dialer) if !dialer.crowd().has_room(self.ip) => {
+                Some(dialer) if !dialer.neighbour_table().has_room(self.ip) => {
                     drop(place);
-                    dialer.crowd().meet(self.ip).await;
+                    dialer.neighbour_table().reserve_row(self.ip).await;
                 }
                 _ => self.taken = Some(place),
             }
@@ -50,7 +50,7 @@ impl Place {
     pub fn leave(&mut self) {
         self.taken = None;
         if let Some(dialer) = &self.neighbours {
-            dialer.crowd().leave(self.ip);
+            dialer.neighbour_table().release(self.ip);
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::fleet::clip::Clip;
 use super::fleet::{self, Camera, Seen};
 use crate::net::link::LinkKind;
-use crate::net::{Link, Net, RealNet};
+use crate::net::{Link, Links, RealNet};
 
 /// Clients that may wait to be taken.
 const BACKLOG: u32 = 4096;

@@ -12,7 +12,7 @@ use camscan::identify::signature::Signatures;
 use camscan::model::{FindingKind, HostTarget, Method, ProbeOptions, ScanPlan, TargetSet};
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
-use camscan::net::{Dialer, Net, RealNet};
+use camscan::net::{Dialer, Links, Net, RealNet, Streams};
 use camscan::probe::{Discoverer, DiscoveryContext, Inspection, Peer, PortProber, Record};
 use camscan::protocol::DISCOVERERS;
 use camscan::protocol::tcp::ports::open_ports;
@@ -426,7 +426,7 @@ async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
     let interfaces = net.interfaces().unwrap();
     let pace = Arc::new(Pace::new(None));
     let dialer = Arc::new(Dialer::new(net.clone(), pace.clone(), 4096, 4));
-    let scanner = SynScanner::start(&net, &interfaces, &pace).ok();
+    let scanner = SynScanner::start(net.as_ref(), &interfaces, &pace).ok();
     if let Some(scanner) = &scanner {
         // As many hosts share one wire, so do they one MAC address.
         let _ = net.connect("10.99.1.1:1".parse().unwrap()).await;

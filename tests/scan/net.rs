@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use camscan::model::{MacAddr, Method};
 use camscan::net::link::LinkKind;
-use camscan::net::{BoxStream, Datagram, Interface, Link, Neighbour, Net, UdpBind};
+use camscan::net::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, Neighbour, Streams, UdpBind};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -404,7 +404,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-impl Net for FakeNet {
+impl Streams for FakeNet {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         let place = self.open(to);
         let panics = self.lock().panics.get_mut(&to).is_some_and(|left| {
@@ -446,7 +446,9 @@ impl Net for FakeNet {
         }
         .boxed()
     }
+}
 
+impl Datagrams for FakeNet {
     fn udp(&self, bind: &UdpBind) -> io::Result<Box<dyn Datagram>> {
         let mut local = bind.local;
         if local.port() == 0 {
@@ -456,6 +458,18 @@ impl Net for FakeNet {
         Ok(Box::new(Socket { local, net: self.clone(), inbox, arrived: tokio::sync::Mutex::new(arrived) }))
     }
 
+    /// Nobody may send an echo, unless somebody would answer.
+    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
+        assert!(!self.is_wrong_in(Method::Icmp), "a mistake of ours");
+        if !v6 || self.lock().echoes.is_empty() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let (inbox, arrived) = mpsc::unbounded_channel();
+        Ok(Box::new(Echo { net: self.clone(), inbox, arrived: tokio::sync::Mutex::new(arrived) }))
+    }
+}
+
+impl Links for FakeNet {
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
         Ok(vec![Interface {
             name: "eth0".to_owned(),
@@ -485,16 +499,12 @@ impl Net for FakeNet {
         async move { Ok(rows) }.boxed()
     }
 
-    /// Nobody may send an echo, unless somebody would answer.
-    fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
-        assert!(!self.is_wrong_in(Method::Icmp), "a mistake of ours");
-        if !v6 || self.lock().echoes.is_empty() {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        let (inbox, arrived) = mpsc::unbounded_channel();
-        Ok(Box::new(Echo { net: self.clone(), inbox, arrived: tokio::sync::Mutex::new(arrived) }))
+    fn note_zone(&self, ip: IpAddr, interface: u32) {
+        self.lock().zones.push((ip, interface));
     }
+}
 
+impl Names for FakeNet {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         async move { name.parse().map(|ip| vec![ip]).map_err(|_| io::ErrorKind::NotFound.into()) }.boxed()
     }
@@ -504,10 +514,6 @@ impl Net for FakeNet {
         assert!(!panics, "a mistake of ours");
         let name = self.lock().names.get(&ip).cloned();
         async move { Ok(name) }.boxed()
-    }
-
-    fn note_zone(&self, ip: IpAddr, interface: u32) {
-        self.lock().zones.push((ip, interface));
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Peer;
 use super::history::Room;
 use crate::model::ErrorKind;
-use crate::net::{Connection, NetError, Stage};
+use crate::net::{Cause, Connection, NetError, Stage};
 
 /// How long a device is given to notice that its last client is gone, before each try.
 const PAUSES: [Duration; 4] =
@@ -43,11 +43,9 @@ impl Peer {
             let shut = match self.dial(port).await {
                 Ok(mut connection) => match self.is_closed_at_once(&mut connection).await {
                     false => return Ok(connection),
-                    true => {
-                        NetError::new(connection.peer, Stage::Connect, ErrorKind::Closed, "taken and closed at once")
-                    }
+                    true => NetError::new(connection.peer, Stage::Connect, Cause::ClosedAtOnce),
                 },
-                Err(error) if error.kind == ErrorKind::Refused && self.history.is_open(port) => error,
+                Err(error) if error.kind() == ErrorKind::Refused && self.history.is_open(port) => error,
                 Err(error) => return Err(error),
             };
             let room = self.history.sent_away(port);
@@ -55,7 +53,7 @@ impl Peer {
                 Some(pause) => tokio::time::sleep((*pause).min(self.time_left())).await,
                 None => {
                     if room == Room::Awaited {
-                        self.doubt(port, "tcp", shut.kind, &has_no_room(&shut, began.elapsed()));
+                        self.doubt(port, "tcp", shut.kind(), &has_no_room(&shut, began.elapsed()));
                     }
                     self.history.gave_up(port);
                     return Err(shut);
@@ -87,9 +85,13 @@ impl Peer {
         let (mut attempt, mut had_row) = (0, true);
         loop {
             match self.dialer.tcp(to, self.timeouts.connect.min(self.time_left())).await {
-                Err(error) if error.kind == ErrorKind::Timeout && had_row && !self.dialer.crowd().has_room(self.ip) => {
+                Err(error)
+                    if error.kind() == ErrorKind::Timeout
+                        && had_row
+                        && !self.dialer.neighbour_table().has_room(self.ip) =>
+                {
                     had_row = false;
-                    let room = self.dialer.crowd().meet(self.ip);
+                    let room = self.dialer.neighbour_table().reserve_row(self.ip);
                     let _ = tokio::time::timeout(self.time_left(), room).await;
                 }
                 Err(error) if error.is_transient() && attempt < self.retries && !self.is_over() => {
@@ -122,10 +124,10 @@ impl Peer {
         };
         #[cfg(feature = "legacy-tls")]
         let outcome = match outcome {
-            Err(error) if error.is_too_old_tls() => self.connect(port).await?.into_old_tls(limit()).await,
+            Err(error) if error.old_tls().is_some() => self.connect(port).await?.into_old_tls(limit()).await,
             outcome => outcome,
         };
-        if matches!(&outcome, Err(error) if error.kind == ErrorKind::Timeout) {
+        if matches!(&outcome, Err(error) if error.kind() == ErrorKind::Timeout) {
             self.history.note_silent_tls(port);
         }
         outcome

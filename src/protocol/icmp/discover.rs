@@ -127,7 +127,7 @@ impl<'a> Echo<'a> {
                 if !self.has_answered(to.ip()) {
                     throttle.take(1).await;
                     self.context.dialer.pace().turn(1).await;
-                    self.context.dialer.crowd().meet(to.ip()).await;
+                    self.context.dialer.neighbour_table().reserve_row(to.ip()).await;
                     self.ask_one(to, round, &mut throttle).await;
                 }
             }

@@ -40,7 +40,7 @@ impl RtmpError {
 
 impl From<NetError> for RtmpError {
     fn from(error: NetError) -> Self {
-        RtmpError::new(error.kind, error.to_string())
+        RtmpError::new(error.kind(), error.to_string())
     }
 }
 

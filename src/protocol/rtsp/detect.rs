@@ -47,9 +47,12 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
         Ok(heard) => return heard,
         Err(error) => error,
     };
-    if tls_first && says_old_tls(&first) && ports::expects(port, Protocol::Rtsps) {
+    if let Some(old) = first.old_tls
+        && tls_first
+        && ports::expects(port, Protocol::Rtsps)
+    {
         let mut service = service(host, port, true);
-        service.notes.push("speaks only old TLS or old ciphers, which this build does not".to_owned());
+        service.notes.push(old.to_string());
         host.emit(FindingKind::Service(service)).await;
         host.error("rtsp", first.kind, &first.message).await;
         return Detection::SpokenOverTls;
@@ -181,12 +184,6 @@ fn realm_of(challenges: &[Challenge]) -> Option<String> {
     digest.chain(challenges).find_map(Challenge::realm)
 }
 
-fn says_old_tls(error: &RtspError) -> bool {
-    let signs =
-        ["ProtocolVersion", "HandshakeFailure", "InsufficientSecurity", "NoCipherSuitesInCommon", "incompatible"];
-    error.kind == ErrorKind::Tls && signs.iter().any(|sign| error.message.contains(sign))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -276,6 +273,20 @@ mod tests {
             Reply::text(format!("RTSP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
         });
         assert_eq!(heard(&net, 554).await.1[0].auth, Some(vec![]));
+    }
+
+    /// Answers a ClientHello with alert 70, protocol_version, of TLS 1.0.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_of_old_tls_is_named() {
+        let net = FakeNet::new();
+        net.serve("192.0.2.10:322", |_, mut stream| async move {
+            let _ = stream.read(&mut [0; 2048]).await;
+            let _ = stream.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
+            let _ = stream.read(&mut [0; 2048]).await;
+        });
+        let (heard, services) = heard(&net, 322).await;
+        assert_eq!(heard, Detection::SpokenOverTls);
+        assert_eq!(services[0].notes, ["speaks only TLS 1.0, which this build does not read"]);
     }
 
     #[tokio::test(start_paused = true)]

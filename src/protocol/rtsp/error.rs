@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{ErrorKind, LadderStep, Step};
+use crate::net::OldTls;
 
 /// A failure. The message names endpoint, request and reason, is cleaned and holds no secret.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -16,6 +17,8 @@ pub struct RtspError {
     pub status: Option<u16>,
     /// In words.
     pub message: String,
+    /// What the device speaks instead, if its TLS is too old.
+    pub old_tls: Option<OldTls>,
 }
 
 /// The kind of failure a status stands for; `logged_in` when a login was sent along.

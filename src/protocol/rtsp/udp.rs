@@ -2,12 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::net::{Datagram, Net, UdpBind};
+use crate::net::{Datagram, Datagrams, UdpBind};
 
 /// Ports are taken from above the range most systems give to outgoing connections' peers, and tried so often.
 const PORTS: std::ops::Range<u16> = 40_000..60_000;
@@ -38,7 +37,7 @@ impl UdpPair {
     ///
     /// # Errors
     /// When no pair is free, or sockets cannot be opened at all.
-    pub fn open(net: &Arc<dyn Net>, peer: IpAddr) -> io::Result<UdpPair> {
+    pub fn open(net: &dyn Datagrams, peer: IpAddr) -> io::Result<UdpPair> {
         let any: IpAddr = match peer {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -63,7 +62,7 @@ impl UdpPair {
     ///
     /// # Errors
     /// When the address is no group a stream may have, or the socket cannot be opened.
-    pub fn join(net: &Arc<dyn Net>, group: SocketAddr, interface: u32) -> io::Result<UdpPair> {
+    pub fn join(net: &dyn Datagrams, group: SocketAddr, interface: u32) -> io::Result<UdpPair> {
         if !is_for_streams(group.ip()) || group.port() == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -128,7 +127,7 @@ mod tests {
 
     #[test]
     fn groups_of_the_links_own_protocols_are_not_joined() {
-        let net: Arc<dyn Net> = FakeNet::new();
+        let net = FakeNet::new();
         for (group, joined) in [
             ("239.77.0.1:5000", true),
             ("232.1.2.3:5000", true),
@@ -138,7 +137,7 @@ mod tests {
             ("[ff01::1]:5000", false),
             ("239.77.0.2:0", false),
         ] {
-            assert_eq!(UdpPair::join(&net, group.parse().unwrap(), 1).is_ok(), joined, "{group}");
+            assert_eq!(UdpPair::join(&*net, group.parse().unwrap(), 1).is_ok(), joined, "{group}");
         }
     }
 }

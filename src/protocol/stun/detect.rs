@@ -67,7 +67,7 @@ impl Detector for StunDetector {
                     let spoken = if tls { Detection::SpokenOverTls } else { Detection::Spoken };
                     heard.map_or(Detection::Silence, |()| spoken)
                 }
-                Err(error) if error.kind == ErrorKind::Timeout => Detection::Silence,
+                Err(error) if error.kind() == ErrorKind::Timeout => Detection::Silence,
                 Err(_) => Detection::Closed,
             }
         })

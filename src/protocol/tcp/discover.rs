@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{patience, telling_ports};
 use crate::model::{ErrorKind, FindingKind, Method};
+use crate::net::Cause;
 use crate::probe::sweep::{AddressList, Permutation, off_link};
 use crate::probe::{Discoverer, DiscoveryContext};
 
@@ -156,7 +157,7 @@ impl<'a> Sweep<'a> {
     }
 
     async fn answers(&self, ip: IpAddr, port: u16, wait: Duration) -> Answer {
-        self.context.dialer.crowd().meet(ip).await;
+        self.context.dialer.neighbour_table().reserve_row(ip).await;
         let began = Instant::now();
         match self.context.dialer.tcp(SocketAddr::new(ip, port), wait).await {
             Ok(connection) => {
@@ -165,11 +166,11 @@ impl<'a> Sweep<'a> {
                 self.context.dialer.keep(connection);
                 Answer::Open
             }
-            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Closed) => {
+            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Closed) => {
                 self.note_wait(ip, began.elapsed());
                 Answer::Refused
             }
-            Err(error) if error.is_without_route() => {
+            Err(error) if error.cause == Cause::NoRoute => {
                 let mut routeless = self.routeless.lock().unwrap_or_else(PoisonError::into_inner);
                 *routeless = Some(routeless.map_or(ip, |known| known.min(ip)));
                 Answer::Silence

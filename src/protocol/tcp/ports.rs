@@ -167,7 +167,7 @@ impl PortScan<'_> {
                 if !self.host.peer.is_over() && !self.with(|o| o.takes_any_port) {
                     let outcome = self.connect(port, self.wait() * patience).await;
                     let outcome = outcome.map(|connection| self.host.peer.dialer.keep(connection));
-                    self.take(port, outcome.map_err(|e| e.kind)).await;
+                    self.take(port, outcome.map_err(|e| e.kind())).await;
                     // Before the place of what was kept is wanted for the next port.
                     tokio::task::yield_now().await;
                 }

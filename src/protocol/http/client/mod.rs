@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::exchange::{Body, exchange};
 use super::{login, redirect, wire};
 use crate::model::{ErrorKind, Protocol};
-use crate::net::NetError;
 use crate::net::tls::TlsInfo;
+use crate::net::{NetError, OldTls};
 use crate::probe::Peer;
 use crate::probe::memory::Room;
 use crate::text;
@@ -187,18 +187,20 @@ pub struct HttpError {
     pub message: String,
     /// What came instead of HTTP, at most 64 bytes.
     pub banner: Vec<u8>,
+    /// What the device speaks instead, if its TLS is too old.
+    pub old_tls: Option<OldTls>,
 }
 
 impl HttpError {
     /// A failure of a kind, in words.
     pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
-        HttpError { kind, message: text::clean(message.as_ref()), banner: Vec::new() }
+        HttpError { kind, message: text::clean(message.as_ref()), banner: Vec::new(), old_tls: None }
     }
 }
 
 impl From<NetError> for HttpError {
     fn from(error: NetError) -> Self {
-        HttpError::new(error.kind, error.to_string())
+        HttpError { old_tls: error.old_tls(), ..HttpError::new(error.kind(), error.to_string()) }
     }
 }
 

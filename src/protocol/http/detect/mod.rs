@@ -10,7 +10,7 @@ use super::{page, redirect};
 use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
-use crate::net::tls::{self, TlsInfo};
+use crate::net::tls::TlsInfo;
 use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
 use crate::wire::auth;
@@ -129,9 +129,9 @@ fn wants_tls(response: &Response) -> bool {
 
 /// A server that answers the handshake, but speaks nothing newer than TLS 1.1 or only ciphers that are given up.
 async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Detection> {
-    let note = tls::too_old(&failed.message).filter(|_| failed.kind == ErrorKind::Tls)?;
+    let old = failed.old_tls?;
     let mut service = service(host, true, port);
-    service.notes.push(note.to_owned());
+    service.notes.push(old.to_string());
     host.emit(FindingKind::Service(service)).await;
     host.error("http", ErrorKind::Tls, &failed.message).await;
     Some(Detection::SpokenOverTls)

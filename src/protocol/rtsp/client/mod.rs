@@ -280,7 +280,8 @@ impl Client {
         let connection = connected.map_err(|error| {
             let step = if error.stage == Stage::Tls { Step::Tls } else { Step::Tcp };
             self.ladder.mark(step, false, started.elapsed());
-            RtspError { kind: error.kind, step, status: None, message: crate::text::clean(&error.to_string()) }
+            let message = crate::text::clean(&error.to_string());
+            RtspError { kind: error.kind(), step, status: None, message, old_tls: error.old_tls() }
         })?;
         let was_kept = connection.was_kept();
         let channel = Channel::new(connection, turn, self.peer.cancel.clone());
@@ -337,7 +338,7 @@ impl Client {
     fn fail(&self, request: &Request, step: Step, kind: ErrorKind, what: &str) -> RtspError {
         let url = crate::text::redact_url(&request.url);
         let message = crate::text::clean_to(&format!("{} {url}: {what}", request.method), 512);
-        RtspError { kind, step, status: None, message }
+        RtspError { kind, step, status: None, message, old_tls: None }
     }
 
     pub(super) fn failed(
@@ -354,7 +355,7 @@ impl Client {
             _ => "DESCRIBE",
         };
         let message = crate::text::clean_to(&format!("{method} {}: {what}", url.shown()), 512);
-        RtspError { kind, step, status, message }
+        RtspError { kind, step, status, message, old_tls: None }
     }
 }
 

@@ -110,7 +110,7 @@ impl Playing<'_> {
 
     fn udp_pair(&self, url: &RtspUrl) -> Result<UdpPair, Refusal> {
         let peer = &self.client.peer;
-        UdpPair::open(peer.net(), peer.ip).map_err(|e| {
+        UdpPair::open(&**peer.net(), peer.ip).map_err(|e| {
             let what = format!("no UDP ports: {e}");
             Refusal::Other(self.client.failed(url, Step::Setup, None, ErrorKind::Local, &what))
         })
@@ -130,7 +130,7 @@ impl Playing<'_> {
         let port = agreed.port.map(|p| p.0).or(wanted.group.map(|g| g.port()).filter(|&port| port != 0));
         let (Some(ip), Some(port)) = (ip, port) else { return Err(refused("multicast to a group it does not name")) };
         let group = SocketAddr::new(ip, port);
-        let mut pair = UdpPair::join(peer.net(), group, interface).map_err(|e| refused(&e.to_string()))?;
+        let mut pair = UdpPair::join(&**peer.net(), group, interface).map_err(|e| refused(&e.to_string()))?;
         pair.ssrc = agreed.ssrc;
         pair.source = agreed.source.as_deref().and_then(|source| source.parse().ok());
         Ok(Carrier::Multicast(group, Box::new(pair)))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::net::fake::{Asked, FakeNet, Log, OWN_IP, Reply};
-use crate::net::{Net, UdpBind};
+use crate::net::{Datagrams, UdpBind};
 use crate::probe::Peer;
 use crate::protocol::rtsp::client::tests::{AT, answer, described, is_answered, peer};
 

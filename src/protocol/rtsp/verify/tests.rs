@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::model::{ProbeOptions, Protocol, Transport};
 use crate::net::fake::{Asked, FakeNet, Log, Reply};
-use crate::net::{Net as _, UdpBind};
+use crate::net::{Datagrams as _, UdpBind};
 use crate::protocol::rtsp::client::tests::{AT, answer};
 
 const PICTURE: &str = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n";

@@ -166,7 +166,13 @@ async fn attempt_once(
     let session = Session::parse(&described.sdp).unwrap_or_default();
     let Some(mut tracks) = Tracks::of(&session) else {
         let message = "the description has lost its media since it was first asked for".to_owned();
-        return Err(RtspError { kind: ErrorKind::Protocol, step: Step::Described, status: None, message });
+        return Err(RtspError {
+            kind: ErrorKind::Protocol,
+            step: Step::Described,
+            status: None,
+            message,
+            old_tls: None,
+        });
     };
     if matches!(way, Some(Way::TcpOneTrack | Way::UdpOneTrack)) {
         tracks = tracks.alone();

@@ -23,7 +23,7 @@ use crate::model::MacAddr;
 use crate::net::link::{LinkKind, OwnPort};
 use crate::net::pace::Pace;
 use crate::net::throttle::Throttle;
-use crate::net::{Interface, Link, Net};
+use crate::net::{Interface, Link, Links};
 use crate::probe::{PortAnswer, PortProber};
 use wire::{Endpoint, FRAME_LEN};
 
@@ -80,7 +80,7 @@ impl SynScanner {
     ///
     /// # Errors
     /// `PermissionDenied` without CAP_NET_RAW, `Unsupported` where there is nobody to ask or no way.
-    pub fn start(net: &Arc<dyn Net>, interfaces: &[Interface], pace: &Arc<Pace>) -> io::Result<Arc<Self>> {
+    pub fn start(net: &dyn Links, interfaces: &[Interface], pace: &Arc<Pace>) -> io::Result<Arc<Self>> {
         let port = net.own_port()?;
         let inbox = Arc::new(Inbox { cookies: Cookies::default(), port: port.number, waiting: Mutex::default() });
         let mut serving = JoinSet::new();

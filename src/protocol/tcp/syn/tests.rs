@@ -28,8 +28,8 @@ fn eth0() -> Interface {
 }
 
 fn scanner(lan: &Arc<FakeLan>) -> Arc<SynScanner> {
-    let net: Arc<dyn Net> = Arc::new(lan.clone());
-    SynScanner::start(&net, &[eth0()], &Arc::new(Pace::new(None))).unwrap()
+    let net = Arc::new(lan.clone());
+    SynScanner::start(net.as_ref(), &[eth0()], &Arc::new(Pace::new(None))).unwrap()
 }
 
 /// The outcomes and the open ports as they were told, by SYN frames where `mac` is known.
@@ -165,8 +165,8 @@ async fn printers_are_left_alone_and_so_is_this_machine() {
 #[tokio::test(start_paused = true)]
 async fn questions_keep_to_the_rate_of_the_scan() {
     let lan = lan(|_, _| Port::Refused);
-    let net: Arc<dyn Net> = Arc::new(lan.clone());
-    let scanner = SynScanner::start(&net, &[eth0()], &Arc::new(Pace::new(Some(50)))).unwrap();
+    let net = Arc::new(lan.clone());
+    let scanner = SynScanner::start(net.as_ref(), &[eth0()], &Arc::new(Pace::new(Some(50)))).unwrap();
     scanner.note_station(HOST, FakeLan::mac(HOST));
     let (say, mut said) = mpsc::unbounded_channel();
     let began = Instant::now();
@@ -181,8 +181,8 @@ async fn questions_keep_to_the_rate_of_the_scan() {
 
 #[test]
 fn without_the_right_there_is_no_scanner() {
-    let lan: Arc<dyn Net> = Arc::new(Arc::new(FakeLan { raw: false, ..FakeLan::default() }));
-    let refused = SynScanner::start(&lan, &[eth0()], &Arc::new(Pace::new(None))).err();
+    let lan = Arc::new(Arc::new(FakeLan { raw: false, ..FakeLan::default() }));
+    let refused = SynScanner::start(lan.as_ref(), &[eth0()], &Arc::new(Pace::new(None))).err();
     assert_eq!(refused.map(|e| e.kind()), Some(io::ErrorKind::PermissionDenied));
 }
 
