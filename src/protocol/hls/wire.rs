@@ -1,11 +1,8 @@
-//! Playlists as servers write them. Pure.
+//! Playlists (RFC 8216) as servers write them. Pure.
 //!
-//! A pass before the parser keeps only the tags that are used and mends what generators get wrong: byte order marks,
-//! missing `EXT-X-VERSION` and commas, decimals where integers belong, tags of both kinds of playlist in one.
-
-use std::fmt::Write as _;
-
-use m3u8_rs::KeyMethod;
+//! Every tag is read by itself, and one that cannot be read costs only what it would have said. So are accepted, as
+//! generators write them: byte order marks, missing `EXT-X-VERSION` and commas, decimals where integers belong, a lone CR
+//! as line end, tags of both kinds of playlist in one.
 
 use crate::media::{ByteRange, describe, plausible_size};
 use crate::model::{Audio, FpsSource, SizeSource, Video};
@@ -16,6 +13,8 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 pub const MAX_LINES: usize = 5000;
 /// The longest line taken, in bytes.
 const MAX_LINE: usize = 4096;
+/// Variants taken of one master playlist.
+const MAX_VARIANTS: usize = 64;
 
 /// A playlist.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +73,7 @@ pub fn is_playlist(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start().starts_with(b"#EXTM3U")
 }
 
-/// Reads a playlist; none when it is not one or names nothing that can be read.
+/// Reads a playlist; none when it is not one. A media playlist may name no segment.
 pub fn parse(bytes: &[u8]) -> Option<Playlist> {
     if !is_playlist(bytes) {
         return None;
@@ -90,20 +89,54 @@ pub fn parse(bytes: &[u8]) -> Option<Playlist> {
         .collect();
     let variants = variants(&lines);
     if variants.is_empty() {
-        return media(&lines).map(Playlist::Media);
+        return Some(Playlist::Media(media(&lines)));
     }
     let mixed = lines.iter().any(|l| l.starts_with("#EXTINF") || l.starts_with("#EXT-X-TARGETDURATION"));
     Some(Playlist::Master { variants, mixed })
 }
 
-/// Every variant is read by itself, so that a bad one costs only what it says.
+/// The attributes of a tag (RFC 8216 §4.2), `NAME=value` or `NAME="value"` parted by commas. Blanks around a name or a value
+/// are dropped, a quote that is never closed reaches to the end, and what has no `=` is passed over.
+fn attributes(mut list: &str) -> impl Iterator<Item = (&str, &str)> {
+    std::iter::from_fn(move || {
+        loop {
+            let (name, rest) = list.split_once(['=', ','])?;
+            let has_value = list.as_bytes().get(name.len()) == Some(&b'=');
+            if !has_value {
+                list = rest;
+                continue;
+            }
+            let rest = rest.trim_start();
+            let value = match rest.strip_prefix('"') {
+                Some(quoted) => {
+                    let (value, after) = quoted.split_once('"').unwrap_or((quoted, ""));
+                    list = after.split_once(',').map_or("", |(_, next)| next);
+                    value
+                }
+                None => {
+                    let (value, next) = rest.split_once(',').unwrap_or((rest, ""));
+                    list = next;
+                    value.trim_end()
+                }
+            };
+            return Some((name.trim(), value));
+        }
+    })
+}
+
+/// The first attribute of that name.
+fn attribute<'a>(list: &'a str, name: &str) -> Option<&'a str> {
+    attributes(list).find(|(n, _)| *n == name).map(|(_, value)| value)
+}
+
+/// The variants of a master playlist (`EXT-X-STREAM-INF`), 64 at most.
 fn variants(lines: &[&str]) -> Vec<Variant> {
     let mut variants = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let Some(attributes) = line.strip_prefix("#EXT-X-STREAM-INF:") else { continue };
         let after = lines.get(at + 1..).unwrap_or_default();
         let next = after.iter().take_while(|l| !l.starts_with("#EXT-X-STREAM-INF")).find(|l| !l.starts_with('#'));
-        if let Some(uri) = next.filter(|_| variants.len() < 64) {
+        if let Some(uri) = next.filter(|_| variants.len() < MAX_VARIANTS) {
             variants.push(variant(attributes, uri));
         }
     }
@@ -111,20 +144,14 @@ fn variants(lines: &[&str]) -> Vec<Variant> {
 }
 
 fn variant(attributes: &str, uri: &str) -> Variant {
-    let uri = uri.to_owned();
-    // The parser refuses a variant without the one attribute that must be there.
-    let lacks = !attributes.split(',').any(|a| a.trim_start().starts_with("BANDWIDTH="));
-    let bandwidth = if lacks { "BANDWIDTH=0," } else { "" };
-    let alone = format!("#EXTM3U\n#EXT-X-STREAM-INF:{bandwidth}{attributes}\n{uri}\n");
-    let read = m3u8_rs::parse_master_playlist_res(alone.as_bytes()).ok();
-    let Some(read) = read.and_then(|p| p.variants.into_iter().next()) else {
-        return Variant { uri, ..Variant::default() };
-    };
-    let (video, audio) = read.codecs.as_deref().map(describe::codecs).unwrap_or_default();
-    let size = read.resolution.and_then(|r| Some((u32::try_from(r.width).ok()?, u32::try_from(r.height).ok()?)));
+    let declared = |name| attribute(attributes, name);
+    let (video, audio) = declared("CODECS").map(describe::codecs).unwrap_or_default();
+    let size = declared("RESOLUTION").and_then(|size| size.split_once(['x', 'X']));
+    let size = size.and_then(|(width, height)| Some((width.trim().parse().ok()?, height.trim().parse().ok()?)));
     let (width, height) = size.filter(|&(w, h)| plausible_size(w, h)).unzip();
-    let fps = read.frame_rate.filter(|fps| (0.01..=1000.0).contains(fps));
-    let kbps = read.average_bandwidth.unwrap_or(read.bandwidth) / 1000;
+    let fps = declared("FRAME-RATE").and_then(|fps| fps.parse().ok()).filter(|fps| (0.01..=1000.0).contains(fps));
+    let bits = |name| declared(name)?.parse::<u64>().ok();
+    let kbps = bits("AVERAGE-BANDWIDTH").or_else(|| bits("BANDWIDTH")).map(|bits| bits / 1000);
     let is_sound = video.is_none() && audio.is_some() && width.is_none();
     let video = (!is_sound).then(|| Video {
         width,
@@ -132,78 +159,81 @@ fn variant(attributes: &str, uri: &str) -> Variant {
         size_source: width.map(|_| SizeSource::Manifest),
         fps,
         fps_source: fps.map(|_| FpsSource::Manifest),
-        bitrate_kbps: u32::try_from(kbps).ok().filter(|&k| k > 0),
+        bitrate_kbps: kbps.and_then(|kbps| u32::try_from(kbps).ok()).filter(|&k| k > 0),
         ..video.unwrap_or_default()
     });
-    Variant { uri, video, audio }
+    Variant { uri: uri.to_owned(), video, audio }
 }
 
-fn media(lines: &[&str]) -> Option<Media> {
-    let mended = mended(lines);
-    let read = m3u8_rs::parse_media_playlist_res(mended.as_bytes()).ok()?;
+/// What the tags before a segment say of that segment alone.
+#[derive(Default)]
+struct SegmentTags {
+    duration_s: f32,
+    /// Length, and the offset where one is given.
+    range: Option<(u64, Option<u64>)>,
+    is_gap: bool,
+}
+
+fn media(lines: &[&str]) -> Media {
+    let mut media = Media::default();
+    let mut target_duration_s = None;
+    let mut tags = SegmentTags::default();
+    // These two hold until the next of their kind.
     let (mut init, mut encrypted) = (None, false);
-    let mut before: Option<(String, u64)> = None;
-    let segments = read.segments.into_iter().map(|s| {
-        // Both hold until the next of their kind.
-        init = s.map.map(|m| (m.uri, range(m.byte_range, None))).or(init.take());
-        encrypted = s.key.map_or(encrypted, |k| k.method != KeyMethod::None);
-        // Without an offset a range follows the one before, of the same address.
-        let follows = before.take().filter(|(uri, _)| *uri == s.uri).map(|(_, end)| end);
-        let range = range(s.byte_range, follows);
-        before = range.map(|r| (s.uri.clone(), r.offset.saturating_add(r.length)));
-        Segment { uri: s.uri, range, duration_s: s.duration, init: init.clone(), encrypted }
-    });
-    let mut segments: Vec<Segment> = segments.collect();
-    if segments.is_empty() {
-        segments.extend(part(lines).map(|(uri, range)| Segment { uri, range, init, encrypted, ..Segment::default() }));
-    }
-    Some(Media { segments, target_duration_s: read.target_duration, ended: read.end_list })
-}
-
-/// The lines of a media playlist that are used, as the parser takes them.
-fn mended(lines: &[&str]) -> String {
-    let mut mended = String::from("#EXTM3U\n");
-    let mut has_target = false;
-    let mut is_gap = false;
+    // The address of the range before, and where it ended.
+    let mut before: Option<(&str, u64)> = None;
     for line in lines {
         let (tag, value) = line.split_once(':').unwrap_or((line, ""));
         match tag {
-            "#EXT-X-TARGETDURATION" if !has_target => {
-                let seconds = value.trim().parse::<f64>().ok().filter(|s| (0.0..=86_400.0).contains(s)).unwrap_or(0.0);
-                let _ = writeln!(mended, "{tag}:{}", seconds.ceil());
-                has_target = true;
-            }
-            "#EXTINF" => {
-                let duration = value.split(',').next().unwrap_or_default().trim();
-                let seconds = duration.parse::<f32>().ok().filter(|s| (0.0..=86_400.0).contains(s)).unwrap_or(0.0);
-                let _ = writeln!(mended, "{tag}:{seconds},");
-            }
-            // The parser takes an end of encryption only with an IV, which RFC 8216 §4.3.2.4 forbids there.
-            "#EXT-X-KEY" if value.contains("METHOD=NONE") => _ = writeln!(mended, "{tag}:METHOD=NONE,IV=0x0"),
-            // One that cannot be read must not take the whole playlist with it.
-            "#EXT-X-BYTERANGE" if byte_range(value).is_none() => {}
-            "#EXT-X-BYTERANGE" | "#EXT-X-KEY" | "#EXT-X-MAP" | "#EXT-X-ENDLIST" => _ = writeln!(mended, "{line}"),
-            // The segment it stands before is not there.
-            "#EXT-X-GAP" => is_gap = true,
+            "#EXT-X-TARGETDURATION" => _ = target_duration_s.get_or_insert(seconds(value).ceil() as u64),
+            "#EXTINF" => tags.duration_s = seconds(value.split(',').next().unwrap_or_default()) as f32,
+            "#EXT-X-BYTERANGE" => tags.range = byte_range(value),
+            "#EXT-X-KEY" => encrypted = attribute(value, "METHOD").is_some_and(|method| method != "NONE"),
+            "#EXT-X-MAP" => init = initialisation(value).or(init),
+            // The next segment is not there.
+            "#EXT-X-GAP" => tags.is_gap = true,
+            "#EXT-X-ENDLIST" => media.ended = true,
             _ if line.starts_with('#') => {}
-            _ if std::mem::take(&mut is_gap) => {}
-            _ => _ = writeln!(mended, "{line}"),
+            _ => {
+                let SegmentTags { duration_s, range, is_gap } = std::mem::take(&mut tags);
+                // Without an offset a range follows the one before, of the same address.
+                let follows = before.filter(|(uri, _)| uri == line).map_or(0, |(_, end)| end);
+                let range = range.map(|(length, offset)| ByteRange { offset: offset.unwrap_or(follows), length });
+                before = range.map(|r| (*line, r.offset.saturating_add(r.length)));
+                if !is_gap {
+                    let (uri, init) = ((*line).to_owned(), init.clone());
+                    media.segments.push(Segment { uri, range, duration_s, init, encrypted });
+                }
+            }
         }
     }
-    if !has_target {
-        mended.insert_str("#EXTM3U\n".len(), "#EXT-X-TARGETDURATION:0\n");
+    if media.segments.is_empty() {
+        media.segments.extend(part(lines).map(|(uri, range)| Segment { uri, range, init, encrypted, duration_s: 0.0 }));
     }
-    mended
+    media.target_duration_s = target_duration_s.unwrap_or_default();
+    media
+}
+
+/// Seconds up to a day; anything else counts as none.
+fn seconds(text: &str) -> f64 {
+    text.trim().parse().ok().filter(|s| (0.0..=86_400.0).contains(s)).unwrap_or(0.0)
+}
+
+/// Where the initialisation segment is (`EXT-X-MAP`), and which bytes there.
+fn initialisation(attributes: &str) -> Option<(String, Option<ByteRange>)> {
+    let range = attribute(attributes, "BYTERANGE").and_then(byte_range);
+    let range = range.map(|(length, offset)| ByteRange { offset: offset.unwrap_or(0), length });
+    Some((attribute(attributes, "URI")?.to_owned(), range))
 }
 
 /// Where the last part of a segment that is still being made is (`EXT-X-PART`), one that begins with a key frame rather
 /// than not: all that a low-latency stream names in its first seconds.
 fn part(lines: &[&str]) -> Option<(String, Option<ByteRange>)> {
     let parts = || lines.iter().rev().filter_map(|l| l.strip_prefix("#EXT-X-PART:"));
-    let part = parts().find(|p| p.contains("INDEPENDENT=YES")).or_else(|| parts().next())?;
-    let quoted = |name: &str| part.split_once(name)?.1.strip_prefix('"')?.split('"').next();
-    let range = quoted("BYTERANGE=").and_then(byte_range);
-    Some((quoted("URI=")?.to_owned(), range.and_then(|(length, offset)| Some(ByteRange { offset: offset?, length }))))
+    let part = parts().find(|p| attribute(p, "INDEPENDENT") == Some("YES")).or_else(|| parts().next())?;
+    let range = attribute(part, "BYTERANGE").and_then(byte_range);
+    let range = range.and_then(|(length, offset)| Some(ByteRange { offset: offset?, length }));
+    Some((attribute(part, "URI")?.to_owned(), range))
 }
 
 /// `length[@offset]`.
@@ -213,11 +243,6 @@ fn byte_range(text: &str) -> Option<(u64, Option<u64>)> {
         None => (text.trim(), None),
     };
     Some((length.parse().ok()?, offset))
-}
-
-/// A range as the parser read it; without its own offset it begins at `follows`, else at the beginning.
-fn range(read: Option<m3u8_rs::ByteRange>, follows: Option<u64>) -> Option<ByteRange> {
-    read.map(|r| ByteRange { offset: r.offset.or(follows).unwrap_or(0), length: r.length })
 }
 
 #[cfg(test)]
@@ -281,9 +306,27 @@ mod tests {
         // What fails to be made leaves a gap, and is not asked for.
         let gap = media("#EXTM3U\n#EXTINF:1,\na.ts\n#EXT-X-GAP\n#EXTINF:1,\nb.ts\n#EXTINF:1,\nc.ts\n");
         assert_eq!(gap.segments.iter().map(|s| s.uri.as_str()).collect::<Vec<_>>(), ["a.ts", "c.ts"]);
+        // A key that cannot be read costs no segment, and a colon in an address begins no tag.
+        let odd = media("#EXTM3U\n#EXT-X-KEY:IV=1\n#EXT-X-MAP:BYTERANGE=1\n#EXTINF:1,\nhttp://a:80/b:\n");
+        let expected = Segment { uri: "http://a:80/b:".to_owned(), duration_s: 1.0, ..Segment::default() };
+        assert_eq!(odd.segments, [expected]);
         for other in [&b"<html>"[..], b"", b"\n#EXTINF:1,\na.ts", b"#EXTM3"] {
             assert_eq!(parse(other), None);
         }
+    }
+
+    #[test]
+    fn attributes_are_read_each_by_itself() {
+        let read = |list| attributes(list).collect::<Vec<_>>();
+        assert_eq!(read("A=1, B=\"x,=y\" , C = z ,D"), [("A", "1"), ("B", "x,=y"), ("C", "z")]);
+        assert_eq!(read("junk,A=,B=\"open, C=1"), [("A", ""), ("B", "open, C=1")]);
+        assert_eq!(read(""), []);
+        // A bit rate that cannot be read costs the bit rate and nothing else.
+        let odd =
+            variant("BANDWIDTH=2M,RESOLUTION=\"1280X720\",CODECS=\"avc1.64001f\",FRAME-RATE=x", "a").video.unwrap();
+        assert_eq!((odd.width, odd.codec, odd.fps, odd.bitrate_kbps), (Some(1280), Some(VideoCodec::H264), None, None));
+        let sound = variant("BANDWIDTH=64000,CODECS=\"mp4a.40.2\"", "a");
+        assert_eq!((sound.video, sound.audio.unwrap().codec), (None, Some(AudioCodec::Aac)));
     }
 
     #[test]
@@ -304,6 +347,7 @@ mod tests {
              #EXT-X-PART:DURATION=0.5,URI=\"p1.mp4?x=1,2\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=0.5,URI=\"p2.mp4\"\n",
         );
         assert_eq!(parts.segments[0].uri, "p1.mp4?x=1,2");
+        assert_eq!(parts.segments[0].init, Some(("i.mp4".to_owned(), None)));
     }
 
     proptest! {
