@@ -12,6 +12,7 @@ pub mod ready;
 pub mod scan;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod signatures;
 pub mod verdict;
 
 use std::io;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::export::read_report;
 use super::output::Outputs;
+use super::signatures;
 use crate::cli::config::settings::Settings;
 use crate::cli::problem::Problem;
 use crate::cli::ui::Ui;
@@ -36,21 +37,13 @@ impl Ready {
         let outputs = Outputs::check(&settings.output)?;
         settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from_text)?;
         let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
-        let signatures = signatures(settings)?;
+        let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from_text)?;
         let net = network(settings);
         let writes_files = !settings.output.files.is_empty() || settings.probe.snapshots.is_some();
         if let Err(error) = net::give_up_rights(writes_files) {
             ui.warning(format!("the system does not let the privileges be given up, so they are kept: {error}"));
         }
         Ok(Ready { outputs, baseline, signatures, net })
-    }
-}
-
-fn signatures(settings: &Settings) -> Result<Arc<Signatures>, Problem> {
-    let builtin = Signatures::builtin();
-    match &settings.signatures {
-        Some(folder) => builtin.with_folder(folder).map(Arc::new).map_err(Problem::from_text),
-        None => Ok(builtin),
     }
 }
 

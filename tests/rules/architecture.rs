@@ -27,8 +27,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Rooms and file names that hold no I/O, no runtime and no clock.
 const PURE_ROOMS: &[&str] = &["text", "model", "wire", "media", "identify"];
 const PURE_FILES: &[&str] = &["wire.rs", "registry.rs"];
-const IMPURE: &[&str] =
-    &["tokio::", "std::net::Tcp", "std::net::Udp", "Instant::now", "SystemTime", "Timestamp::now", "fastrand::"];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "Instant::now",
+    "SystemTime",
+    "Timestamp::now",
+    "fastrand::",
+];
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -134,36 +134,21 @@ impl Signatures {
         BUILTIN.clone()
     }
 
-    /// These and those of a folder's `*.yaml` and `*.yml` files.
+    /// These and those of more files, each given by its path and its text.
     ///
     /// # Errors
-    /// A folder or file that cannot be read, is no list of signatures, holds an unknown key or field, a bad regular
-    /// expression or weight, or an example that does not match: with file, line and what was expected.
-    pub fn with_folder(&self, folder: &Path) -> Result<Self, SignatureError> {
-        let unreadable = |path: &Path, error: std::io::Error| SignatureError {
-            file: path.to_owned(),
-            line: None,
-            message: format!("cannot be read: {error}"),
-            hint: "a folder of YAML files with signatures is expected".into(),
-        };
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(|e| unreadable(folder, e))? {
-            let path = entry.map_err(|e| unreadable(folder, e))?.path();
-            if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
-                files.push(path);
-            }
-        }
-        files.sort();
+    /// A file that is no list of signatures, holds an unknown key or field, a bad regular expression or weight, or an
+    /// example that does not match: with file, line and what was expected.
+    pub fn with_files(&self, files: &[(PathBuf, String)]) -> Result<Self, SignatureError> {
         let mut entries: Vec<Entry> =
             self.fields.values().flat_map(|f| &f.signatures).map(|signature| signature.entry.clone()).collect();
-        for file in files {
-            let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
-            entries.extend(read(&file, &text)?);
+        for (file, text) in files {
+            entries.extend(read(file, text)?);
         }
         let signatures = Signatures::of(entries);
         for field in signatures.fields.values() {
             let set = field.compile().map_err(|error| SignatureError {
-                file: folder.to_owned(),
+                file: files.last().map(|(file, _)| file.clone()).unwrap_or_default(),
                 line: None,
                 message: error.to_string(),
                 hint: "fewer or simpler regular expressions are expected".into(),
@@ -176,7 +161,7 @@ impl Signatures {
     /// How many signatures the text of a file holds.
     ///
     /// # Errors
-    /// As [`Signatures::with_folder`].
+    /// As [`Signatures::with_files`].
     pub fn count(file: &Path, text: &str) -> Result<usize, SignatureError> {
         read(file, text).map(|entries| entries.len())
     }
@@ -357,15 +342,12 @@ mod tests {
     }
 
     #[test]
-    fn a_users_folder_adds_to_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        put(
-            "acme.yaml",
+    fn a_users_files_add_to_them() {
+        let file = |text: &str| [(PathBuf::from("acme.yaml"), text.to_owned())];
+        let acme = file(
             "- field: rtsp_server\n  regex: '^ACME/(?<firmware>\\d+)'\n  vendor: ACME\n  kind: camera\n  examples: [ACME/12]\n",
         );
-        put("notes.txt", "not read");
-        let both = Signatures::builtin().with_folder(folder.path()).unwrap();
+        let both = Signatures::builtin().with_files(&acme).unwrap();
         assert_eq!(both.len(), Signatures::builtin().len() + 1);
         let said: Vec<_> = both.evidence(Field::RtspServer, "acme/77").into_iter().map(|e| (e.fact, e.value)).collect();
         assert_eq!(said, [(Fact::Vendor, "ACME".into()), (Fact::Firmware, "77".into()), (Fact::Kind, "camera".into())]);
@@ -385,13 +367,11 @@ mod tests {
             ("- {field: realm, regex: '(?<colour>x)', vendor: A}\n", Some(1), "unknown group 'colour'"),
             ("field: realm\n", Some(1), "invalid type"),
         ] {
-            put("acme.yaml", text);
-            let error = Signatures::default().with_folder(folder.path()).unwrap_err();
+            let error = Signatures::default().with_files(&file(text)).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
             assert_eq!(error.line, line, "{error}");
             assert!(error.to_string().contains("acme.yaml line") && error.to_string().contains("\nhint: "), "{error}");
         }
-        assert!(Signatures::default().with_folder(&folder.path().join("nowhere")).is_err());
     }
 
     proptest::proptest! {
