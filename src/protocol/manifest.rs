@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::identify::ports;
-use crate::identify::stream_url::{self, Candidate, Carrier};
+use crate::identify::stream_url::{self, Candidate, Purpose};
 use crate::media::describe::Seen;
 use crate::media::picture::Picture;
 use crate::media::{ByteRange, aac, mp4, ts};
@@ -63,13 +63,13 @@ pub fn web_ports(host: &Inspection) -> Vec<Service> {
 /// those of the names the host's streams may have first.
 /// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected or was heard.
 pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates: &[Candidate]) -> Vec<Place> {
-    let carrier = match protocol {
-        Protocol::Dash => Carrier::Dash,
-        Protocol::Webrtc => Carrier::Whep,
-        _ => Carrier::Hls,
+    let purpose = match protocol {
+        Protocol::Dash => Purpose::Dash,
+        Protocol::Webrtc => Purpose::Whep,
+        _ => Purpose::Hls,
     };
     let server = host.record.vendor().as_deref().and_then(stream_url::named);
-    let mut guesses = stream_url::of_names(carrier, &host.record.stream_names(), server);
+    let mut guesses = stream_url::of_names(purpose, &host.record.stream_names(), server);
     // A server that is known has its streams nowhere else; MediaMTX answers a wrong place as it does a wrong login.
     if server.is_none() {
         guesses.extend_from_slice(candidates);

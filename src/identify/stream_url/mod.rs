@@ -6,29 +6,15 @@ mod table;
 use std::collections::HashSet;
 
 use md5::{Digest, Md5};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
-pub use self::names::{Carrier, Named, Place, common_names, is_of_name, name_in, of_names};
-use self::table::{Purpose, TABLE};
+pub use self::names::{common_names, is_of_name, name_in, of_names};
+pub use self::table::{Candidate, Named, NamedPath, Purpose};
+use self::table::{KEPT, TABLE};
 use crate::model::{Credential, Secret};
 
 /// The most addresses a walk is given.
 pub const MOST: usize = 64;
-
-/// One stream address to try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Path and query, with leading `/`.
-    pub path: String,
-    /// The port the template names, when it is not simply the RTSP port found.
-    pub port: Option<u16>,
-    /// The channel the path is for, from 1.
-    pub channel: u32,
-    /// 0 main, 1 sub, 2 third.
-    pub stream: u32,
-    /// The template it was made from: same template, next channel.
-    pub template: usize,
-}
 
 /// An address that holds a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +24,6 @@ pub struct WithLogin {
     /// The same with `***` in place of user and password: what may be shown, logged and reported.
     pub shown: Candidate,
 }
-
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The RTSP paths worth trying for a vendor, most likely first; for no or an unknown vendor the common ones. The first
 /// channel; each template's main stream, then its others; the common ones follow the vendor's; none twice; at most [`MOST`].
@@ -166,11 +150,8 @@ fn with_login(vendor: &str, purpose: Purpose, channel: u32, login: &Credential) 
 
 /// The words of the paths, and the names of the values in them.
 pub(super) fn words() -> (Vec<&'static str>, Vec<&'static str>) {
-    let places = |server: &'static Named| {
-        let further = [&server.rtsp, &server.rtmp, &server.hls, &server.whep, &server.mjpeg, &server.snapshot];
-        std::iter::once(&server.list).chain(further.into_iter().flatten())
-    };
-    let named = TABLE.servers.iter().flat_map(places).map(|place| place.path.as_str());
+    let of_server = |server: &'static Named| std::iter::once(&server.list).chain(server.paths.values());
+    let named = TABLE.servers.iter().flat_map(of_server).map(|named| named.path.as_str());
     let streams = TABLE.templates.iter().flat_map(|t| t.streams.iter().map(String::as_str));
     // A path with a login names what must be hidden.
     let paths: Vec<&str> = TABLE

@@ -1,24 +1,115 @@
 //! The templates as they are written in their file, and filled in.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::Candidate;
-use super::names::{Named, OfName};
 use crate::identify::vendor;
 
-/// What a path is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+/// What is kept of a user, a password or a name as it is.
+pub(super) const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// What is kept of a stream's name as it is: it may have parts.
+const KEPT_IN_NAME: &AsciiSet = &KEPT.remove(b'/');
+
+/// What a path is for, and its key in the file. The order is that of the templates of one maker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// A stream by RTSP.
     Rtsp,
+    /// A stream of JPEG pictures by HTTP.
     Mjpeg,
+    /// A still picture by HTTP.
     Snapshot,
+    /// A stream by RTMP.
     Rtmp,
+    /// An HLS playlist.
     Hls,
+    /// A DASH manifest.
     Dash,
+    /// A stream by WebRTC, asked for by WHEP.
     Whep,
+}
+
+/// One stream address to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Path and query, with leading `/`.
+    pub path: String,
+    /// The port the template names, when it is not simply the RTSP port found.
+    pub port: Option<u16>,
+    /// The channel the path is for, from 1.
+    pub channel: u32,
+    /// 0 main, 1 sub, 2 third.
+    pub stream: u32,
+    /// The template it was made from: same template, next channel.
+    pub template: usize,
+}
+
+/// A server whose streams have names of their own, which its API lists.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Named {
+    /// Its name.
+    pub server: String,
+    /// Where it lists the names.
+    pub list: NamedPath,
+    /// Where a stream of a name is.
+    #[serde(flatten)]
+    pub(super) paths: BTreeMap<Purpose, NamedPath>,
+}
+
+impl Named {
+    /// Where a stream of a name is for that purpose; none where it has none.
+    pub fn path(&self, purpose: Purpose) -> Option<&NamedPath> {
+        self.paths.get(&purpose)
+    }
+}
+
+/// A path that holds a stream's name, on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedPath {
+    pub(super) path: String,
+    /// The port it is usually at.
+    pub port: u16,
+}
+
+impl NamedPath {
+    /// The path for a stream's name, percent-encoded.
+    pub fn path(&self, name: &str) -> String {
+        fill_name(&self.path, name)
+    }
+}
+
+/// `{name}` is the whole name, `{last}` what stands behind its last slash: some servers keep applications apart.
+pub(super) fn fill_name(template: &str, name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let encode = |text: &str| utf8_percent_encode(text, KEPT_IN_NAME).to_string();
+    template.replace("{name}", &encode(name)).replace("{last}", &encode(last))
+}
+
+/// Where servers put a stream of a name, and the names people give.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct OfName {
+    /// The names, the commonest first.
+    pub common: Vec<String>,
+    #[serde(flatten)]
+    templates: BTreeMap<Purpose, Vec<String>>,
+}
+
+impl OfName {
+    /// The templates for a purpose.
+    pub fn templates(&self, purpose: Purpose) -> &[String] {
+        self.templates.get(&purpose).map_or(&[], Vec::as_slice)
+    }
+
+    /// All templates.
+    pub fn all_templates(&self) -> impl Iterator<Item = &String> {
+        self.templates.values().flatten()
+    }
 }
 
 /// A template, ready to be filled.
@@ -83,10 +174,11 @@ pub(super) fn read() -> Result<File, serde_yaml::Error> {
 impl Table {
     fn new(file: File) -> Self {
         let mut templates = Vec::new();
-        for (vendor, paths) in file.vendors.into_iter().map(|v| (Some(v.vendor), v.paths)).chain([(None, file.generic)])
-        {
-            paths.into_templates(vendor.as_deref(), &mut templates);
+        for VendorPaths { vendor, with_login, paths } in file.vendors {
+            add_templates(&mut templates, Some(&vendor), true, with_login);
+            add_templates(&mut templates, Some(&vendor), false, paths);
         }
+        add_templates(&mut templates, None, false, file.generic);
         Table { templates, servers: file.servers, of_name: file.of_name }
     }
 
@@ -132,44 +224,21 @@ pub(super) struct File {
     of_name: OfName,
 }
 
+/// The paths for each purpose, as they are written.
+type Paths = BTreeMap<Purpose, Vec<Entry>>;
+
 #[derive(Debug, Deserialize)]
 pub(super) struct VendorPaths {
     pub vendor: String,
+    #[serde(default)]
+    with_login: Paths,
     #[serde(flatten)]
     paths: Paths,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Paths {
-    rtsp: Vec<Entry>,
-    mjpeg: Vec<Entry>,
-    snapshot: Vec<Entry>,
-    rtmp: Vec<Entry>,
-    hls: Vec<Entry>,
-    dash: Vec<Entry>,
-    whep: Vec<Entry>,
-    with_login: Option<Box<Paths>>,
-}
-
-impl Paths {
-    fn into_templates(self, vendor: Option<&str>, templates: &mut Vec<Template>) {
-        if let Some(secret) = self.with_login {
-            let first = templates.len();
-            secret.into_templates(vendor, templates);
-            templates.iter_mut().skip(first).for_each(|t| t.with_login = true);
-        }
-        for (purpose, entries) in [
-            (Purpose::Rtsp, self.rtsp),
-            (Purpose::Mjpeg, self.mjpeg),
-            (Purpose::Snapshot, self.snapshot),
-            (Purpose::Rtmp, self.rtmp),
-            (Purpose::Hls, self.hls),
-            (Purpose::Dash, self.dash),
-            (Purpose::Whep, self.whep),
-        ] {
-            templates.extend(entries.into_iter().map(|entry| entry.into_template(vendor, purpose)));
-        }
+fn add_templates(templates: &mut Vec<Template>, vendor: Option<&str>, with_login: bool, paths: Paths) {
+    for (purpose, entries) in paths {
+        templates.extend(entries.into_iter().map(|entry| entry.into_template(vendor, purpose, with_login)));
     }
 }
 
@@ -194,7 +263,7 @@ struct FullEntry {
 }
 
 impl Entry {
-    fn into_template(self, vendor: Option<&str>, purpose: Purpose) -> Template {
+    fn into_template(self, vendor: Option<&str>, purpose: Purpose, with_login: bool) -> Template {
         let entry = match self {
             Entry::Full(entry) => entry,
             Entry::Path(path) => {
@@ -204,7 +273,7 @@ impl Entry {
         Template {
             vendor: vendor.map(str::to_owned),
             purpose,
-            with_login: false,
+            with_login,
             path: entry.path,
             streams: entry.streams,
             stream: entry.stream,

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use super::names::{self, Reader};
 use super::{janus, mediamtx};
 use crate::identify::signature::Field;
-use crate::identify::stream_url::{self, Named};
+use crate::identify::stream_url::{self, Named, Purpose};
 use crate::model::finding::StreamHint;
 use crate::model::{FindingKind, Protocol, Service, Transport, Verify};
 use crate::probe::{HostProbe, Inspection};
@@ -209,9 +209,9 @@ async fn hint(host: &Inspection, named: &Named, names: &[String], at: Place) {
         let spoken = || services.iter().filter(|s| s.protocol == protocol && s.transport == Transport::Tcp);
         spoken().find(|s| s.port == usual).or_else(|| spoken().next()).map(|s| s.port)
     };
-    let rtsp = named.rtsp.as_ref().and_then(|p| Some(("rtsp", port_of(Protocol::Rtsp, p.port)?, p)));
-    let rtmp = named.rtmp.as_ref().and_then(|p| Some(("rtmp", port_of(Protocol::Rtmp, p.port)?, p)));
-    let web = [&named.hls, &named.whep].into_iter().flatten().filter_map(|place| {
+    let rtsp = named.path(Purpose::Rtsp).and_then(|p| Some(("rtsp", port_of(Protocol::Rtsp, p.port)?, p)));
+    let rtmp = named.path(Purpose::Rtmp).and_then(|p| Some(("rtmp", port_of(Protocol::Rtmp, p.port)?, p)));
+    let web = [Purpose::Hls, Purpose::Whep].into_iter().filter_map(|web| named.path(web)).filter_map(|place| {
         if place.port == named.list.port {
             return Some((if at.tls { "https" } else { "http" }, at.port, place));
         }

@@ -11,7 +11,7 @@ use super::client::{Answer, Client, RtmpError, answer};
 use super::flv::{self, VideoTag};
 use super::wire::{Message, kind};
 use crate::identify::signature::Field;
-use crate::identify::stream_url::{self, Carrier};
+use crate::identify::stream_url::{self, Purpose};
 use crate::media::describe::Seen;
 use crate::media::picture::Picture;
 use crate::model::stream::default_port;
@@ -117,7 +117,7 @@ fn places(host: &Inspection, service: &Service) -> Vec<Place> {
 fn guesses(host: &Inspection, service: &Service) -> Vec<Place> {
     let names = host.record.stream_names();
     let server = host.record.vendor().as_deref().and_then(stream_url::named);
-    let by_name = stream_url::of_names(Carrier::Rtmp, &names, server);
+    let by_name = stream_url::of_names(Purpose::Rtmp, &names, server);
     let usual = stream_url::rtmp();
     let (first, last) = if host.record.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
     let mut places: Vec<Place> = Vec::new();

@@ -137,7 +137,7 @@ async fn walk_port(
 ) -> Walked<Look> {
     let vendor = host.record.vendor();
     let server = vendor.as_deref().and_then(stream_url::named);
-    let mut candidates = stream_url::of_names(stream_url::Carrier::Rtsp, &host.record.stream_names(), server);
+    let mut candidates = stream_url::of_names(stream_url::Purpose::Rtsp, &host.record.stream_names(), server);
     for usual in stream_url::rtsp(vendor.as_deref()) {
         if !candidates.iter().any(|c| c.path == usual.path) {
             candidates.push(usual);
