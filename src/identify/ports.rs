@@ -1,5 +1,5 @@
-//! TCP ports where cameras, recorders and media servers listen: what each means, who is asked there first, and what an open
-//! one says by itself.
+//! TCP ports where cameras, recorders and media servers listen: what each means, which protocol is tried there first, and
+//! what an open one suggests by itself. All that is known of ports stands in [`TABLE`].
 
 use crate::model::{Evidence, EvidenceSource, Fact, Kind, Protocol};
 
@@ -23,8 +23,10 @@ pub struct Port {
     pub set: Set,
     /// What is expected there, the likeliest first.
     pub expects: &'static [Protocol],
-    /// What it means and with whom it is seen.
+    /// What it means and on which devices it is seen.
     pub about: &'static str,
+    /// Where ONVIF is guessed: its place among the ports to guess, the likeliest 0.
+    pub onvif_rank: Option<u8>,
     /// The maker whose private port it is.
     pub maker: Option<Maker>,
 }
@@ -45,7 +47,7 @@ use Protocol::{Dvrip, Hls, Http, Https, Mjpeg, Onvif, Rtmp, Rtmps, Rtsp, Rtsps, 
 use Set::{Core, Known, Wide};
 
 const fn port(port: u16, set: Set, expects: &'static [Protocol], about: &'static str) -> Port {
-    Port { port, set, expects, about, maker: None }
+    Port { port, set, expects, about, onvif_rank: None, maker: None }
 }
 
 const fn private(
@@ -57,7 +59,13 @@ const fn private(
     weight: f64,
     speaks: &'static [Protocol],
 ) -> Port {
-    Port { port, set, expects, about, maker: Some(Maker { name, weight, speaks }) }
+    Port { port, set, expects, about, onvif_rank: None, maker: Some(Maker { name, weight, speaks }) }
+}
+
+impl Port {
+    const fn onvif(self, rank: u8) -> Port {
+        Port { onvif_rank: Some(rank), ..self }
+    }
 }
 
 /// The ports, most likely first within each set.
@@ -66,18 +74,18 @@ const fn private(
 /// TP-Link FAQ 2680). A maker's private port weighs little: numbers are re-used.
 pub const TABLE: &[Port] = &[
     port(554, Core, &[Rtsp], "RTSP, almost all cameras"),
-    port(80, Core, &[Http, Onvif, Mjpeg], "web page, ONVIF, MJPEG"),
+    port(80, Core, &[Http, Onvif, Mjpeg], "web page, ONVIF, MJPEG").onvif(0),
     port(8554, Core, &[Rtsp], "RTSP alternative: media servers, GeoVision, Jovision"),
-    port(443, Core, &[Https, Onvif], "web page over TLS"),
-    port(8080, Core, &[Http, Onvif, Mjpeg, Rtsp], "web page, phone cameras"),
-    private(8000, Core, &[Http, Onvif, Webrtc], "Hikvision's SDK; ONVIF of Reolink", "Hikvision", 0.1, &[]),
-    private(8899, Core, &[Http, Onvif], "ONVIF of Xiongmai, V380 and others", "Xiongmai", 0.1, &[Http, Onvif]),
-    private(2020, Core, &[Http, Onvif], "ONVIF of TP-Link Tapo and VIGI", "TP-Link", 0.15, &[Http, Onvif]),
+    port(443, Core, &[Https, Onvif], "web page over TLS").onvif(10),
+    port(8080, Core, &[Http, Onvif, Mjpeg, Rtsp], "web page, phone cameras").onvif(4),
+    private(8000, Core, &[Http, Onvif, Webrtc], "Hikvision's SDK; ONVIF of Reolink", "Hikvision", 0.1, &[]).onvif(1),
+    private(8899, Core, &[Http, Onvif], "ONVIF of Xiongmai, V380 and others", "Xiongmai", 0.1, &[Http, Onvif]).onvif(2),
+    private(2020, Core, &[Http, Onvif], "ONVIF of TP-Link Tapo and VIGI", "TP-Link", 0.15, &[Http, Onvif]).onvif(3),
     private(37777, Core, &[], "Dahua's SDK", "Dahua", 0.3, &[]),
     private(34567, Core, &[Dvrip], "DVRIP of Xiongmai and its many brands", "Xiongmai", 0.3, &[Dvrip]),
     port(88, Wide, &[Http, Rtsp], "HTTP and RTSP on one port: Foscam"),
     port(81, Wide, &[Http, Onvif], "web page alternative"),
-    port(8081, Wide, &[Http, Mjpeg, Onvif], "web page, motion's streams"),
+    port(8081, Wide, &[Http, Mjpeg, Onvif], "web page, motion's streams").onvif(7),
     port(10554, Wide, &[Rtsp], "RTSP of VStarcam, Zmodo and others"),
     port(5544, Wide, &[Rtsp], "RTSP alternative"),
     port(5554, Wide, &[Rtsp], "RTSP alternative"),
@@ -89,7 +97,7 @@ pub const TABLE: &[Port] = &[
     port(1935, Wide, &[Rtmp], "RTMP: Reolink, media servers"),
     port(8443, Wide, &[Https], "web page over TLS, alternative"),
     port(8090, Wide, &[Http, Mjpeg], "web page alternative"),
-    port(5000, Wide, &[Http, Onvif], "ONVIF of Yoosee; Frigate; a NAS"),
+    port(5000, Wide, &[Http, Onvif], "ONVIF of Yoosee; Frigate; a NAS").onvif(5),
     private(9000, Wide, &[], "Baichuan media of Reolink", "Reolink", 0.1, &[]),
     port(8888, Wide, &[Http, Hls], "HLS of MediaMTX, web page alternative"),
     port(8889, Wide, &[Http, Webrtc], "WebRTC (WHEP) of MediaMTX"),
@@ -110,18 +118,18 @@ pub const TABLE: &[Port] = &[
     port(5049, Known, &[Rtsp], "RTSP of GW Security, main stream"),
     port(5050, Known, &[Rtsp], "RTSP of GW Security, sub stream"),
     port(65534, Known, &[Rtsp], "RTSP of some Foscam"),
-    port(85, Known, &[Http, Onvif], "web page and ONVIF of some Uniview"),
+    port(85, Known, &[Http, Onvif], "web page and ONVIF of some Uniview").onvif(6),
     port(2000, Known, &[Http, Onvif], "ONVIF of JVT"),
-    port(6688, Known, &[Http, Onvif], "ONVIF alternative"),
-    port(10080, Known, &[Http, Onvif], "ONVIF alternative"),
+    port(6688, Known, &[Http, Onvif], "ONVIF alternative").onvif(8),
+    port(10080, Known, &[Http, Onvif], "ONVIF alternative").onvif(9),
     port(1936, Known, &[Rtmps], "RTMPS"),
     private(7080, Known, &[Http], "UniFi Video's page", "Ubiquiti", 0.1, &[Http]),
-    private(7442, Known, &[], "UniFi Video's cameras", "Ubiquiti", 0.1, &[]),
+    private(7442, Known, &[Https], "UniFi Video's cameras", "Ubiquiti", 0.1, &[]),
     private(7443, Known, &[Https], "UniFi Video's page over TLS", "Ubiquiti", 0.1, &[Https]),
     private(7445, Known, &[Http], "UniFi Video's streams", "Ubiquiti", 0.1, &[Http]),
     private(7446, Known, &[Https], "UniFi Video's streams over TLS", "Ubiquiti", 0.1, &[Https]),
     private(8800, Known, &[], "TP-Link Tapo's own streams", "TP-Link", 0.1, &[]),
-    port(8091, Known, &[], "Topsee's data"),
+    port(8091, Known, &[Http], "Topsee's data"),
     port(32040, Known, &[], "JVC"),
     port(49298, Known, &[], "JVC"),
     port(51826, Known, &[Http], "HomeKit accessory"),
@@ -133,6 +141,32 @@ pub const TABLE: &[Port] = &[
     port(5349, Known, &[Stun, Turn], "STUN and TURN over TLS"),
     port(8971, Known, &[Https], "Frigate's page"),
     port(8765, Known, &[Http], "motionEye's page"),
+    port(82, Known, &[Http], "web page alternative"),
+    port(83, Known, &[Http], "web page alternative"),
+    port(84, Known, &[Http], "web page alternative"),
+    port(86, Known, &[Http], "web page alternative"),
+    port(87, Known, &[Http], "web page alternative"),
+    port(89, Known, &[Http], "web page alternative"),
+    port(90, Known, &[Http], "web page alternative"),
+    port(3000, Known, &[Http], "web page alternative"),
+    port(8001, Known, &[Http], "web page alternative"),
+    port(8008, Known, &[Http], "web page alternative"),
+    port(8010, Known, &[Http], "web page alternative"),
+    port(8082, Known, &[Http], "web page alternative"),
+    port(8083, Known, &[Http], "web page alternative"),
+    port(8084, Known, &[Http], "web page alternative"),
+    port(8085, Known, &[Http], "web page alternative"),
+    port(8086, Known, &[Http], "web page alternative"),
+    port(8087, Known, &[Http], "web page alternative"),
+    port(8089, Known, &[Http], "web page alternative"),
+    port(9080, Known, &[Http], "web page alternative"),
+    port(9090, Known, &[Http], "web page alternative"),
+    port(10000, Known, &[Http], "web page alternative"),
+    port(49152, Known, &[Http], "web page alternative"),
+    port(4443, Known, &[Https], "web page over TLS, alternative"),
+    port(5001, Known, &[Https], "web page over TLS, alternative"),
+    port(9443, Known, &[Https], "web page over TLS, alternative"),
+    port(10443, Known, &[Https], "web page over TLS, alternative"),
 ];
 
 /// The ports a scan looks at unless told otherwise: core, then wide, in order of likelihood.
@@ -153,6 +187,12 @@ pub fn describe(port: u16) -> Option<&'static Port> {
 /// Whether the protocol is among those expected on the port.
 pub fn expects(port: u16, protocol: Protocol) -> bool {
     describe(port).is_some_and(|p| p.expects.contains(&protocol))
+}
+
+/// Whether a client begins with TLS on the port: something inside TLS is expected there, and nothing in plain.
+pub fn is_tls_first(port: u16) -> bool {
+    let expects_any = |protocols: &[Protocol]| protocols.iter().any(|&protocol| expects(port, protocol));
+    expects_any(&[Https, Rtsps, Rtmps]) && !expects_any(&[Http, Rtsp, Rtmp])
 }
 
 /// What an open port says by itself: weak words for the maker whose private port it is, and that it has to do with video.
@@ -219,6 +259,33 @@ mod tests {
         ] {
             assert_eq!(!evidence(port, spoken).is_empty(), says, "{port} {spoken:?}");
         }
+    }
+
+    #[test]
+    fn tls_goes_first_where_nothing_plain_is_expected() {
+        for port in [443, 4443, 5001, 7442, 7443, 7446, 8443, 8971, 9443, 10443, 322, 7441, 8322, 1936] {
+            assert!(is_tls_first(port), "{port}");
+        }
+        // Nx Witness has both on one port; of a port that is not known nothing is expected.
+        for port in [80, 554, 1935, 7001, 37777, 4] {
+            assert!(!is_tls_first(port), "{port}");
+        }
+    }
+
+    #[test]
+    fn onvif_is_guessed_where_it_is_expected_each_port_at_its_own_rank() {
+        let mut guessed: Vec<(u8, u16)> = TABLE.iter().filter_map(|p| Some((p.onvif_rank?, p.port))).collect();
+        guessed.sort_unstable();
+        assert_eq!(
+            guessed.iter().map(|(_, port)| *port).collect::<Vec<_>>(),
+            [80, 8000, 8899, 2020, 8080, 5000, 85, 8081, 6688, 10080, 443]
+        );
+        assert!(
+            guessed
+                .iter()
+                .enumerate()
+                .all(|(place, (rank, port))| place == usize::from(*rank) && expects(*port, Onvif))
+        );
     }
 
     #[test]

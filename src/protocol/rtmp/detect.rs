@@ -26,7 +26,7 @@ impl Detector for RtmpDetector {
             if !self.expects(port) {
                 return Detection::Garbage;
             }
-            let tls_first = !ports::expects(port, Protocol::Rtmp);
+            let tls_first = ports::is_tls_first(port);
             let first = match shake(host, port, tls_first).await {
                 Ok(heard) => return heard,
                 Err(error) => error,

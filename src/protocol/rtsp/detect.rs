@@ -35,14 +35,8 @@ fn is_expected(port: u16) -> bool {
     ports::expects(port, Protocol::Rtsp) || ports::expects(port, Protocol::Rtsps)
 }
 
-/// Whether TLS is asked for first.
-fn is_tls_first(port: u16) -> bool {
-    !ports::expects(port, Protocol::Rtsp)
-        && (ports::expects(port, Protocol::Rtsps) || ports::expects(port, Protocol::Https))
-}
-
 async fn detect(host: &Inspection, port: u16) -> Detection {
-    let tls_first = is_tls_first(port);
+    let tls_first = ports::is_tls_first(port);
     let first = match ask(host, port, tls_first).await {
         Ok(heard) => return heard,
         Err(error) => error,

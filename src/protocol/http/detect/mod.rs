@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 use super::client::{self, HttpError, Request, Response};
 use super::transcript;
 use super::{page, redirect};
+use crate::identify::ports;
 use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
@@ -22,16 +23,6 @@ const MAX_MANIFESTS: usize = 8;
 /// The most an icon may weigh.
 const MAX_ICON: usize = 64 * 1024;
 
-/// Ports where a page, an ONVIF service or a picture is expected.
-const PORTS: &[u16] = &[
-    80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 443, 1984, 1985, 2000, 2020, 3000, 4443, 5000, 5001, 7001, 7080, 7442,
-    7443, 7445, 7446, 8000, 8001, 8008, 8010, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 8087, 8088, 8089, 8090, 8091,
-    8443, 8765, 8888, 8889, 8899, 8971, 9080, 9090, 9443, 9997, 9998, 10000, 10080, 10443, 49152,
-];
-
-/// Of these, those that are asked over TLS first.
-const TLS_PORTS: &[u16] = &[443, 4443, 5001, 7442, 7443, 8443, 8971, 9443, 10443];
-
 /// The detector of HTTP and HTTPS.
 pub struct HttpDetector;
 
@@ -41,17 +32,21 @@ impl Detector for HttpDetector {
     }
 
     fn expects(&self, port: u16) -> bool {
-        PORTS.contains(&port)
+        is_expected(port)
     }
 
     fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
         Box::pin(async move {
-            match TLS_PORTS.contains(&port) {
+            match ports::is_tls_first(port) {
                 true => tls_first(host, port).await,
                 false => plain_first(host, port).await,
             }
         })
     }
+}
+
+fn is_expected(port: u16) -> bool {
+    ports::expects(port, Protocol::Http) || ports::expects(port, Protocol::Https)
 }
 
 async fn tls_first(host: &Inspection, port: u16) -> Detection {
@@ -84,7 +79,7 @@ async fn plain_first(host: &Inspection, port: u16) -> Detection {
         ErrorKind::Protocol => failed.banner.starts_with(&[0x15, 0x03]),
         ErrorKind::Closed => true,
         // A server that takes the request for the start of a very long record waits; asked only where it pays.
-        ErrorKind::Timeout => PORTS.contains(&port),
+        ErrorKind::Timeout => is_expected(port),
         _ => false,
     };
     if tls_is_likely && !host.peer.is_over() {

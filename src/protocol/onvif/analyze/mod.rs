@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use super::address::Address;
 use super::client::{CallError, Client, Endpoint, Expectation};
 use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
+use crate::identify::ports;
 use crate::identify::signature::Field;
 use crate::identify::vendor;
 use crate::model::finding::StreamHint;
@@ -86,18 +87,17 @@ fn announced(host: &Inspection) -> Vec<Endpoint> {
 
 /// The HTTP services found, plain before TLS, the likeliest port first.
 fn guesses(host: &Inspection) -> Vec<Endpoint> {
-    const LIKELY: [u16; 11] = [80, 8000, 8899, 2020, 8080, 5000, 85, 8081, 6688, 10080, 443];
-    let rank = |port: u16| LIKELY.iter().position(|&p| p == port).unwrap_or(LIKELY.len());
-    let mut ports: Vec<(bool, usize, u16)> = host
+    let rank = |port: u16| ports::describe(port).and_then(|known| known.onvif_rank).unwrap_or(u8::MAX);
+    let mut likeliest: Vec<(bool, u8, u16)> = host
         .record
         .services()
         .iter()
         .filter(|s| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp)
         .map(|s| (s.protocol == Protocol::Https, rank(s.port), s.port))
         .collect();
-    ports.sort_unstable();
-    ports.truncate(MAX_GUESSES);
-    ports.into_iter().map(|(tls, _, port)| Endpoint { port, tls, target: PATH.to_owned() }).collect()
+    likeliest.sort_unstable();
+    likeliest.truncate(MAX_GUESSES);
+    likeliest.into_iter().map(|(tls, _, port)| Endpoint { port, tls, target: PATH.to_owned() }).collect()
 }
 
 /// The questions to one device.
