@@ -1,7 +1,7 @@
 //! Evidence in, identity out: vendor, model, kind, confidence. Pure; no socket, no clock.
 //!
-//! Every source is trusted up to a bound ([`trust`]); within it counts what the single word weighs. One source speaks once:
-//! of several words for the same value its strongest counts. Sources that agree strengthen each other as independent
+//! Every source is trusted up to a bound ([`trust`]); within it counts the weight of each piece of evidence. A source counts
+//! once for a value, by its strongest evidence. Sources that agree strengthen each other as independent
 //! witnesses do: together they are wrong only if each of them is. The order of the evidence never matters.
 
 mod kind;
@@ -22,8 +22,8 @@ pub use redaction::redactor;
 /// Nothing is ever quite certain.
 const CERTAIN: f64 = 0.99;
 
-/// The most a word of a source counts for, 0..1: what the device states of itself when asked, before what it announces,
-/// before what its firmware happens to show, before what its place on the network suggests.
+/// The most that evidence of a source counts for, 0..1: what the device states of itself when asked, before what it
+/// announces, before what its firmware happens to show, before what its place on the network suggests.
 pub fn trust(source: EvidenceSource) -> f64 {
     match source {
         EvidenceSource::Onvif | EvidenceSource::Stream => 0.95,
@@ -39,37 +39,37 @@ pub fn trust(source: EvidenceSource) -> f64 {
     }
 }
 
-/// What a word counts for: its weight, bounded by the trust in its source.
+/// What a piece of evidence counts for: its weight, bounded by the trust in its source.
 fn counts(evidence: &Evidence) -> f64 {
     let weight = if evidence.weight.is_finite() { evidence.weight.max(0.0) } else { 0.0 };
     weight.min(trust(evidence.source))
 }
 
-/// The words for one value: the strongest of each source.
+/// The evidence for one value: the strongest weight of each source.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Words(BTreeMap<EvidenceSource, f64>);
+struct Weights(BTreeMap<EvidenceSource, f64>);
 
-impl Words {
+impl Weights {
     fn of(source: EvidenceSource, weight: f64) -> Self {
-        Words(BTreeMap::from([(source, weight)]))
+        Weights(BTreeMap::from([(source, weight)]))
     }
 
-    fn hear(&mut self, source: EvidenceSource, weight: f64) {
+    fn add(&mut self, source: EvidenceSource, weight: f64) {
         let strongest = self.0.entry(source).or_default();
         *strongest = strongest.max(weight);
     }
 
-    fn join(&mut self, others: &Words) {
-        others.0.iter().for_each(|(&source, &weight)| self.hear(source, weight));
+    fn add_all(&mut self, others: &Weights) {
+        others.0.iter().for_each(|(&source, &weight)| self.add(source, weight));
     }
 
-    /// The strongest single word.
+    /// The strongest single weight.
     fn strongest(&self) -> f64 {
         self.0.values().copied().fold(0.0, f64::max)
     }
 
-    /// All words together: what is left when each of them is wrong by itself is doubt.
-    fn weight(&self) -> f64 {
+    /// All together: the doubt that is left is that each of them is wrong by itself.
+    fn total(&self) -> f64 {
         (1.0 - self.0.values().map(|w| 1.0 - w).product::<f64>()).min(CERTAIN)
     }
 }
@@ -77,13 +77,13 @@ impl Words {
 /// What the evidence amounts to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// The evidence, the decisive word of each fact first. Vendors stand under the name they are reported by.
+    /// The evidence, the decisive piece for each fact first. Vendors stand under the name they are reported by.
     pub ranked: Vec<Evidence>,
     /// What the device is.
     pub kind: Kind,
     /// How sure that is, 0..1.
     pub confidence: f64,
-    /// What was decided for each fact that anything was said about, and against what.
+    /// What was decided for each fact there is evidence for, and against what.
     pub decisions: Vec<Decision>,
 }
 
@@ -96,7 +96,7 @@ pub struct Decision {
     pub value: String,
     /// How sure it is, 0..1.
     pub confidence: f64,
-    /// Who speaks for it and how much each counts, the strongest first.
+    /// Its sources and how much each counts, the strongest first.
     pub sources: Vec<(EvidenceSource, f64)>,
     /// The values that lost and what each weighs, the heaviest first.
     pub losers: Vec<(String, f64)>,
@@ -144,8 +144,8 @@ impl Verdict {
 
     /// The vendor as it is reported. Port numbers are used by everybody: they alone name the maker only of what films, and
     /// only where the number is hardly used by others.
-    pub fn told_vendor(&self) -> Option<&str> {
-        /// What a number says that others use as well.
+    pub fn reported_vendor(&self) -> Option<&str> {
+        /// The weight of a number that others use as well.
         const SHARED: f64 = 0.2;
         let decision = self.decision(Fact::Vendor)?;
         let by_port_alone = decision.sources.iter().all(|(source, _)| *source == EvidenceSource::Port);
@@ -153,7 +153,7 @@ impl Verdict {
         (!by_port_alone || (films && decision.confidence >= SHARED)).then_some(decision.value.as_str())
     }
 
-    /// For each fact, in one line: the winner, who speaks for it, and what lost.
+    /// For each fact, in one line: the winner, its sources, and what lost.
     pub fn explain(&self) -> Vec<String> {
         self.decisions.iter().map(Decision::to_string).collect()
     }
@@ -187,7 +187,7 @@ pub fn weigh(evidence: &[Evidence]) -> Verdict {
     Verdict { ranked, kind: decided, confidence, decisions }
 }
 
-/// By fact; the words for the winner first, the strongest of them at the head.
+/// By fact; the evidence for the winner first, the strongest at the head.
 fn rank(evidence: &[Evidence], decisions: &[Decision]) -> Vec<Evidence> {
     let mut ranked: Vec<(bool, Evidence)> = evidence
         .iter()
@@ -220,14 +220,14 @@ fn vendor_name(stated: &str) -> String {
 /// One candidate for a fact.
 #[derive(Debug, Clone, Default)]
 struct Claim {
-    words: Words,
-    /// How it is spelt by whom it is spelt best: weight and spelling.
+    weights: Weights,
+    /// The spelling of the strongest evidence, and its weight.
     spelling: (f64, String),
 }
 
 impl Claim {
-    fn hear(&mut self, evidence: &Evidence, weight: f64, spelling: &str) {
-        self.words.hear(evidence.source, weight);
+    fn add(&mut self, evidence: &Evidence, weight: f64, spelling: &str) {
+        self.weights.add(evidence.source, weight);
         let (best, known) = &self.spelling;
         // Of equals the one that sorts first, so that the order of the evidence does not matter.
         if known.is_empty() || weight > *best || (weight == *best && spelling < known.as_str()) {
@@ -238,7 +238,7 @@ impl Claim {
 
 /// Claims by key; the heaviest wins, of equals the one that sorts first.
 fn settle(fact: Fact, claims: BTreeMap<String, Claim>) -> Option<Decision> {
-    let mut all: Vec<(f64, Claim)> = claims.into_values().map(|c| (c.words.weight(), c)).collect();
+    let mut all: Vec<(f64, Claim)> = claims.into_values().map(|c| (c.weights.total(), c)).collect();
     all.sort_by(|(a, x), (b, y)| b.total_cmp(a).then_with(|| x.spelling.1.cmp(&y.spelling.1)));
     let mut all = all.into_iter();
     let (confidence, winner) = all.next()?;
@@ -246,24 +246,24 @@ fn settle(fact: Fact, claims: BTreeMap<String, Claim>) -> Option<Decision> {
         fact,
         value: winner.spelling.1,
         confidence,
-        sources: sources(&winner.words),
+        sources: sources(&winner.weights),
         losers: all.map(|(weight, claim)| (claim.spelling.1, weight)).collect(),
     })
 }
 
-fn sources(words: &Words) -> Vec<(EvidenceSource, f64)> {
-    let mut sources: Vec<(EvidenceSource, f64)> = words.0.iter().map(|(&s, &w)| (s, w)).collect();
+fn sources(weights: &Weights) -> Vec<(EvidenceSource, f64)> {
+    let mut sources: Vec<(EvidenceSource, f64)> = weights.0.iter().map(|(&s, &w)| (s, w)).collect();
     sources.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     sources
 }
 
-/// Values with one key are one value. What says nothing (`Camera`, `IPC`) counts hardly.
+/// Values with one key are one value. Placeholders (`Camera`, `IPC`) hardly count.
 fn decide<'a>(fact: Fact, said: impl Iterator<Item = &'a Evidence>, key: impl Fn(&str) -> String) -> Option<Decision> {
     let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
     for evidence in said.filter(|e| !e.value.trim().is_empty()) {
         let empty = fact == Fact::Model && vendor::says_nothing(&evidence.value);
         let weight = counts(evidence) * if empty { 0.1 } else { 1.0 };
-        claims.entry(key(evidence.value.trim())).or_default().hear(evidence, weight, evidence.value.trim());
+        claims.entry(key(evidence.value.trim())).or_default().add(evidence, weight, evidence.value.trim());
     }
     settle(fact, claims)
 }
@@ -276,49 +276,48 @@ fn model_key(model: &str, vendor: Option<&str>) -> String {
     if key.is_empty() { lower } else { key }
 }
 
-/// The vendor. Words for a maker's devices under whatever brand (`Dahua or OEM`) also speak for its brands; and where a
-/// brand is stated, words for the maker behind it do not speak against it, unless they are much stronger.
+/// The vendor. Evidence for a maker's devices under whatever brand (`Dahua or OEM`) also counts for its brands; and where a
+/// brand is stated, evidence for the maker behind it does not count against it, unless it is much stronger.
 fn decide_vendor<'a>(said: impl Iterator<Item = &'a Evidence>) -> Option<Decision> {
-    /// A brand stated at this share of its maker's strongest word is the brand.
+    /// A brand stated at this share of its maker's strongest evidence is the brand.
     const BRAND: f64 = 0.7;
     let (mut stated, mut or_oem): (BTreeMap<String, Claim>, BTreeMap<String, Claim>) = Default::default();
     for evidence in said.filter(|e| !vendor::says_nothing(&e.value)) {
         let name = vendor_name(&evidence.value);
         let bare = vendor::bare(&name);
         let claims = if bare.len() == name.len() { &mut stated } else { &mut or_oem };
-        claims.entry(bare.to_lowercase()).or_default().hear(evidence, counts(evidence), &name);
+        claims.entry(bare.to_lowercase()).or_default().add(evidence, counts(evidence), &name);
     }
-    // A maker stated plainly takes the words that leave the brand open; so does the brand of a maker.
+    // A maker stated plainly takes the evidence that leaves the brand open; so does the brand of a maker.
     let brands: Vec<(String, String)> = stated
         .iter()
         .filter_map(|(key, claim)| {
             let maker = vendor::maker_behind(&claim.spelling.1)?.to_lowercase();
-            let plain = stated.get(&maker).map_or(0.0, |m| m.words.strongest());
-            (claim.words.strongest() >= plain * BRAND).then(|| (key.clone(), maker))
+            let plain = stated.get(&maker).map_or(0.0, |m| m.weights.strongest());
+            (claim.weights.strongest() >= plain * BRAND).then(|| (key.clone(), maker))
         })
         .collect();
-    let mut spoken_for = Vec::new();
+    let mut covered = Vec::new();
     for (brand, maker) in brands {
-        let words: Vec<Words> =
-            [&stated, &or_oem].iter().filter_map(|c| c.get(&maker)).map(|c| c.words.clone()).collect();
+        let weights: Vec<Weights> =
+            [&stated, &or_oem].iter().filter_map(|c| c.get(&maker)).map(|c| c.weights.clone()).collect();
         if let Some(claim) = stated.get_mut(&brand) {
-            words.iter().for_each(|w| claim.words.join(w));
+            weights.iter().for_each(|w| claim.weights.add_all(w));
         }
-        spoken_for.push(maker);
+        covered.push(maker);
     }
     for (maker, open) in or_oem {
         match stated.get_mut(&maker) {
-            Some(plain) => plain.words.join(&open.words),
-            None if spoken_for.contains(&maker) => {}
+            Some(plain) => plain.weights.add_all(&open.weights),
+            None if covered.contains(&maker) => {}
             None => {
                 stated.insert(maker, open);
             }
         }
     }
-    let lost: Vec<(String, Claim)> =
-        spoken_for.iter().filter_map(|maker| stated.remove_entry(maker.as_str())).collect();
+    let lost: Vec<(String, Claim)> = covered.iter().filter_map(|maker| stated.remove_entry(maker.as_str())).collect();
     let mut decision = settle(Fact::Vendor, stated)?;
-    decision.losers.extend(lost.into_iter().map(|(_, claim)| (claim.spelling.1, claim.words.weight())));
+    decision.losers.extend(lost.into_iter().map(|(_, claim)| (claim.spelling.1, claim.weights.total())));
     decision.losers.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     Some(decision)
 }

@@ -43,11 +43,11 @@ pub fn evidence(mac: MacAddr) -> Vec<Evidence> {
         Makes::Mixed => (MIXED, None),
         Makes::Other => (MAKER, Some(Kind::Other)),
     };
-    let say =
+    let evidence =
         |fact, value: &str, weight| Evidence::new(fact, value, EvidenceSource::Oui, weight).with_detail(organisation);
-    let mut said = vec![say(Fact::Vendor, &vendor.name, weight)];
-    said.extend(kind.map(|kind| say(Fact::Kind, kind.as_str(), KIND)));
-    said
+    let mut all = vec![evidence(Fact::Vendor, &vendor.name, weight)];
+    all.extend(kind.map(|kind| evidence(Fact::Kind, kind.as_str(), KIND)));
+    all
 }
 
 /// The name for a prefix of `P` bytes in a table of rows of `ROW` bytes: the prefix, then the name's index.

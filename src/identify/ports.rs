@@ -36,7 +36,7 @@ pub struct Port {
 pub struct Maker {
     /// Its name.
     pub name: &'static str,
-    /// How much an open port says for it, 0..1.
+    /// The weight of an open port as evidence for it, 0..1.
     pub weight: f64,
     /// What its devices speak there, of the protocols that are asked for; none for a protocol of its own. Whatever else is
     /// spoken there shows that somebody else uses the number.
@@ -169,7 +169,7 @@ pub const TABLE: &[Port] = &[
     port(10443, Known, &[Https], "web page over TLS, alternative"),
 ];
 
-/// The ports a scan looks at unless told otherwise: core, then wide, in order of likelihood.
+/// The ports a scan looks at by default: core, then wide, in order of likelihood.
 pub fn defaults() -> Vec<u16> {
     TABLE.iter().filter(|p| p.set <= Wide).map(|p| p.port).collect()
 }
@@ -195,8 +195,8 @@ pub fn is_tls_first(port: u16) -> bool {
     expects_any(&[Https, Rtsps, Rtmps]) && !expects_any(&[Http, Rtsp, Rtmp])
 }
 
-/// What an open port says by itself: weak words for the maker whose private port it is, and that it has to do with video.
-/// Nothing where one of the `spoken` protocols, those that were heard on it, is not the maker's.
+/// What an open port is evidence of by itself: weakly of the maker whose private port it is, and of a camera. None where
+/// one of the `spoken` protocols, those detected on it, is not the maker's.
 pub fn evidence(port: u16, spoken: &[Protocol]) -> Vec<Evidence> {
     let Some(known @ Port { maker: Some(Maker { name, weight, speaks }), .. }) = describe(port) else {
         return Vec::new();
@@ -205,10 +205,13 @@ pub fn evidence(port: u16, spoken: &[Protocol]) -> Vec<Evidence> {
         return Vec::new();
     }
     let detail = format!("tcp port {port}: {}", known.about);
-    let say = |fact, value: &str, weight| {
+    let evidence = |fact, value: &str, weight| {
         Evidence::new(fact, value, EvidenceSource::Port, weight).with_detail(detail.clone())
     };
-    vec![say(Fact::Vendor, &format!("{name} or OEM"), *weight), say(Fact::Kind, Kind::Camera.as_str(), *weight)]
+    vec![
+        evidence(Fact::Vendor, &format!("{name} or OEM"), *weight),
+        evidence(Fact::Kind, Kind::Camera.as_str(), *weight),
+    ]
 }
 
 #[cfg(test)]

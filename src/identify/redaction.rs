@@ -1,4 +1,4 @@
-//! What is a secret of the user's and what is a word of everybody's: the logins given, and the words of our own tables, which
+//! Which words are a user's secrets and which are common: the logins given, and the words of our own tables, which
 //! stand in reports whatever the passwords are.
 
 use std::collections::HashSet;

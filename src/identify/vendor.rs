@@ -188,7 +188,7 @@ const PLACES: [&str; 12] = [
     "the",
 ];
 
-/// What may follow a maker's name without changing whom it means.
+/// What may follow a maker's name without changing which maker is meant.
 const FORMS: [&str; 57] = [
     "co",
     "ltd",

@@ -227,7 +227,7 @@ impl Registry {
             name: word(Fact::Name),
             kind: verdict.kind,
             confidence: (verdict.confidence * 100.0).round() / 100.0,
-            vendor: verdict.told_vendor().map(str::to_owned),
+            vendor: verdict.reported_vendor().map(str::to_owned),
             model: word(Fact::Model),
             firmware: word(Fact::Firmware),
             serial: word(Fact::Serial),

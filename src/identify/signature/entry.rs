@@ -32,7 +32,7 @@ pub(super) struct Entry {
     #[serde(default = "half")]
     pub weight: f64,
     kind_weight: Option<f64>,
-    /// Where the fact comes from; for those who read the file.
+    /// Where the fact comes from; for readers of the file.
     #[serde(rename = "source")]
     _source: Option<String>,
     #[serde(default)]
@@ -72,7 +72,7 @@ impl Example {
 }
 
 impl Entry {
-    /// How much its word on the kind weighs.
+    /// The weight of what it states of the kind.
     pub fn kind_weight(&self) -> f64 {
         self.kind_weight.unwrap_or(self.weight)
     }
@@ -88,7 +88,7 @@ impl Entry {
         }
         let takes = regex.capture_names().flatten().next().is_some();
         if !takes && self.vendor.is_none() && self.model.is_none() && self.kind.is_none() {
-            return Err(("says nothing".into(), "at least one of vendor, model, kind or a named group is expected"));
+            return Err(("states nothing".into(), "at least one of vendor, model, kind or a named group is expected"));
         }
         if ![self.weight, self.kind_weight()].iter().all(|w| (0.0..=1.0).contains(w)) {
             return Err(("bad weight".into(), "weights lie between 0 and 1"));
@@ -120,7 +120,8 @@ pub(super) fn read(file: &Path, text: &str) -> Result<Vec<Entry>, SignatureError
         file: file.to_owned(),
         line: e.location().map(|l| l.line()),
         message: text::clean(&e.to_string()),
-        hint: "a list of signatures is expected: field, regex, and what it says: vendor, model, kind, weight".into(),
+        hint: "a list of signatures is expected: field, regex, and what they identify: vendor, model, kind, weight"
+            .into(),
     })?;
     for (index, entry) in entries.iter().enumerate() {
         entry.check().map_err(|(message, hint)| SignatureError {

@@ -1,4 +1,4 @@
-//! Signatures: what a text a device sends says about its maker, model and kind. Data, read from YAML.
+//! Signatures: what a text that a device sends reveals of its maker, model and kind. Data, read from YAML.
 //!
 //! `data/signatures/README.md` describes the format. Texts that many makers share have no signature and say nothing.
 
@@ -64,7 +64,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Whose word evidence from this field is.
+    /// The source of evidence from this field.
     pub fn source(self) -> EvidenceSource {
         match self {
             Field::RtspServer | Field::RtspPublic => EvidenceSource::RtspServer,
@@ -127,7 +127,7 @@ const LONGEST: usize = 64 * 1024;
 const LONGEST_VALUE: usize = 64;
 
 impl Signatures {
-    /// Those that come with the program: one set for all who ask, so that each is compiled once.
+    /// Those that come with the program: one shared set, so that each is compiled once.
     pub fn builtin() -> Arc<Self> {
         static BUILTIN: LazyLock<Arc<Signatures>> =
             LazyLock::new(|| Arc::new(Signatures::of(read_builtin().unwrap_or_default())));
@@ -174,21 +174,21 @@ impl Signatures {
         Signatures { fields }
     }
 
-    /// What `text`, read in `field`, says. Text from a device may be given as it came.
+    /// What `text`, read in `field`, is evidence of. Text from a device may be given as it came.
     pub fn evidence(&self, field: Field, text: &str) -> Vec<Evidence> {
         let Some(known) = self.fields.get(&field) else { return Vec::new() };
         let text = cut(text.trim());
-        let mut said: Vec<Evidence> = Vec::new();
+        let mut all: Vec<Evidence> = Vec::new();
         for index in known.set().matches(text) {
             let Some(signature) = known.signatures.get(index) else { continue };
             for evidence in signature.evidence(text) {
-                match said.iter_mut().find(|e| e.fact == evidence.fact && e.value == evidence.value) {
+                match all.iter_mut().find(|e| e.fact == evidence.fact && e.value == evidence.value) {
                     Some(same) => same.weight = same.weight.max(evidence.weight),
-                    None => said.push(evidence),
+                    None => all.push(evidence),
                 }
             }
         }
-        said
+        all
     }
 
     /// How many there are.
@@ -203,7 +203,7 @@ impl Signatures {
 }
 
 impl OneField {
-    /// Tells which match; none when they are too large together, which is seen to when they are read.
+    /// All regular expressions as one set; an empty one if they are too large together, which is checked when files are read.
     fn set(&self) -> &RegexSet {
         self.set.get_or_init(|| self.compile().unwrap_or_default())
     }
@@ -235,7 +235,7 @@ impl Signature {
         ];
         let kind = entry.kind.map(|k| Evidence::new(Fact::Kind, k.as_str(), source, entry.kind_weight()));
         let matched = captures.as_ref().and_then(|c| c.get(0)).map_or("", |m| m.as_str());
-        // Of a page or other long text only what matched is told, of a header all of it.
+        // Of a page or other long text only the match is quoted, of a header all of it.
         let read = if text.len() > LONGEST_VALUE * 2 { matched } else { text };
         let detail = format!("{}: {}", entry.field.name(), text::clean_to(read, LONGEST_VALUE * 2));
         facts
@@ -360,7 +360,7 @@ mod tests {
                 Some(6),
                 "bad regular",
             ),
-            ("- {field: realm, regex: x}\n", Some(1), "says nothing"),
+            ("- {field: realm, regex: x}\n", Some(1), "states nothing"),
             ("- {field: realm, regex: x, vendor: A, weight: 2}\n", Some(1), "bad weight"),
             ("- {field: realm, regex: x, vendor: A, examples: [b]}\n", Some(1), "does not match"),
             ("- {field: realm, regex: x, vendor: A, not: [x]}\n", Some(1), "matches"),

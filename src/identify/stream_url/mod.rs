@@ -97,12 +97,12 @@ pub fn whep() -> Vec<Candidate> {
     walk(None, Purpose::Whep, 1)
 }
 
-/// RTSP paths that hold the login, for makers who want it there (Xiongmai).
+/// RTSP paths that hold the login, for makers whose devices expect it there (Xiongmai).
 pub fn rtsp_with_login(vendor: &str, channel: u32, login: &Credential) -> Vec<WithLogin> {
     with_login(vendor, Purpose::Rtsp, channel, login)
 }
 
-/// Paths of still pictures that hold the login, for makers who want it there (Reolink).
+/// Paths of still pictures that hold the login, for makers whose devices expect it there (Reolink).
 pub fn snapshot_with_login(vendor: &str, channel: u32, login: &Credential) -> Vec<WithLogin> {
     with_login(vendor, Purpose::Snapshot, channel, login)
 }

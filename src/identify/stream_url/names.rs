@@ -1,4 +1,4 @@
-//! Servers whose streams have names: where a name is served, and which names people give.
+//! Streams that have names: where servers serve a name, and which names people give.
 
 use super::table::{Candidate, Named, Purpose, TABLE, fill_name};
 
@@ -19,7 +19,7 @@ pub fn of_names(purpose: Purpose, names: &[String], server: Option<&Named>) -> V
     all
 }
 
-/// The words that stand in addresses by no will of a device: the templates, and the names people give.
+/// The words in addresses that no device chose: those of the templates, and the names people give.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
     TABLE.of_name.all_templates().chain(&TABLE.of_name.common).map(String::as_str)
 }

@@ -223,7 +223,7 @@ proptest! {
 fn a_port_number_alone_names_no_maker() {
     let port = |number| ports::evidence(number, &[]);
     let films = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::Stream, 0.9);
-    let told = |evidence: Vec<Evidence>| weigh(&evidence).told_vendor().map(str::to_owned);
+    let told = |evidence: Vec<Evidence>| weigh(&evidence).reported_vendor().map(str::to_owned);
     assert_eq!(told(port(8000)), None);
     assert_eq!(told(port(37_777)), None);
     assert_eq!(told([port(8000), vec![films.clone()]].concat()), None);
