@@ -7,6 +7,7 @@ use std::time::Duration;
 use camscan::cli::config::{environment::Environment, file};
 use camscan::export;
 use camscan::identify::signature::{Field, Signatures};
+use camscan::media::order::PacketOrder;
 use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtp, ts, vpx};
 use camscan::model::{ProbeTarget, TargetSpec};
 use camscan::protocol::address::Announced;
@@ -134,7 +135,7 @@ pub fn frames(data: &[u8]) {
     let codec = codecs[usize::from(*codec) % codecs.len()];
     let sdp = format!("v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 {codec}/90000\r\n");
     let Some(media) = Session::parse(sdp.as_bytes()).and_then(|s| s.video().cloned()) else { return };
-    let mut meter = Meter::new(&media);
+    let (mut order, mut meter) = (PacketOrder::new(media.payload_type), Meter::new(&media));
     for (n, part) in (0u16..).zip(parts(rest)) {
         // Half of what is tried begins as a sound packet, so that payloads are reached.
         let mut packet = Vec::new();
@@ -145,7 +146,14 @@ pub fn frames(data: &[u8]) {
             packet.extend([0, 0, 0, 1]);
         }
         packet.extend_from_slice(part);
-        meter.push(&packet, Duration::from_millis(u64::from(n) * 20));
+        let at = Duration::from_millis(u64::from(n) * 20);
+        order.push(packet.into(), at);
+        while let Some(packet) = order.pop(at) {
+            meter.push(&packet.bytes, packet.arrived, packet.lost);
+        }
+    }
+    while let Some(packet) = order.pop_last() {
+        meter.push(&packet.bytes, packet.arrived, packet.lost);
     }
     meter.finish();
     let _ = (meter.enough(Duration::from_secs(1)), meter.video(), meter.audio(), meter.picture(), meter.warnings());

@@ -1,9 +1,8 @@
 //! What is said about a stream's codecs: by its parameter sets, or by the `codecs` attribute of a manifest (RFC 6381).
 
 use super::aac::AudioConfig;
-use super::picture::Picture;
 use super::sps::Shape;
-use super::{h264, h265};
+use super::{h264, h265, rounded};
 use crate::model::{Audio, AudioCodec, FpsSource, Video, VideoCodec};
 
 /// The picture that an H.264 parameter set describes.
@@ -31,11 +30,6 @@ fn picture(codec: VideoCodec, profile: Option<&str>, level: Option<String>, of: 
     }
 }
 
-/// 30000/1001 is written 29.97 by everybody who means it.
-pub fn rounded(fps: f64) -> f64 {
-    (fps * 1000.0).round() / 1000.0
-}
-
 /// The picture that the first readable sequence parameter set among NAL units describes.
 pub fn nals<'a>(codec: VideoCodec, nals: impl IntoIterator<Item = &'a [u8]>) -> Option<Video> {
     nals.into_iter().find_map(|nal| match codec {
@@ -50,6 +44,15 @@ pub fn is_key(codec: VideoCodec, nal: &[u8]) -> bool {
     match codec {
         VideoCodec::H264 => h264::is_key(nal),
         VideoCodec::H265 => h265::is_key(nal),
+        _ => false,
+    }
+}
+
+/// Whether a NAL unit is a sequence parameter set.
+pub fn is_sps(codec: VideoCodec, nal: &[u8]) -> bool {
+    match codec {
+        VideoCodec::H264 => h264::nal_type(nal) == h264::SPS,
+        VideoCodec::H265 => h265::nal_type(nal) == h265::SPS,
         _ => false,
     }
 }
@@ -123,42 +126,6 @@ fn audio_codec(name: &str) -> Option<Audio> {
         _ => return None,
     };
     Some(Audio { codec: Some(codec), ..Audio::default() })
-}
-
-/// What was seen in a piece of a stream.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
-    /// The picture, by its parameter sets where they were there.
-    pub video: Option<Video>,
-    /// The sound.
-    pub audio: Option<Audio>,
-    /// Frames of the picture.
-    pub frames: u32,
-    /// Seconds from the first frame to the beginning of the last, by the stream's own clock.
-    pub span_s: Option<f64>,
-    /// Bytes of the frames before the last.
-    pub bytes: u64,
-    /// Whether a key frame was among them.
-    pub key: bool,
-    /// Seconds between the first two key frames.
-    pub keyframe_interval_s: Option<f64>,
-    /// The first key frame that came whole with its parameter sets.
-    pub picture: Option<Picture>,
-}
-
-impl Seen {
-    /// Frames per second, to a tenth; none out of fewer than three frames or a span too short to tell.
-    pub fn fps(&self) -> Option<f64> {
-        let span = self.span_s.filter(|&s| s >= 0.1 && self.frames >= 3)?;
-        let fps = f64::from(self.frames - 1) / span;
-        Some((fps * 10.0).round() / 10.0).filter(|fps| (0.1..=1000.0).contains(fps))
-    }
-
-    /// kbit/s of the picture, under the same terms.
-    pub fn kbps(&self) -> Option<u32> {
-        let span = self.span_s.filter(|&s| s >= 0.1 && self.frames >= 3)?;
-        Some((self.bytes as f64 * 8.0 / 1000.0 / span).round() as u32).filter(|&k| k > 0)
-    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,19 @@ pub mod describe;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
+pub mod key_frame;
+pub mod merge;
+pub mod meter;
 pub mod mp4;
 pub mod mpeg4;
 pub mod nal;
+pub mod order;
 pub mod payload;
 pub mod picture;
+pub mod reception;
+pub mod rtcp;
 pub mod rtp;
+pub mod seen;
 pub mod sps;
 pub mod ts;
 pub mod vpx;
@@ -33,6 +40,16 @@ pub fn frame_rate(time_scale: u32, units_per_frame: u64) -> Option<f64> {
         return None;
     }
     Some(f64::from(time_scale) / units_per_frame as f64).filter(|fps| (0.01..=1000.0).contains(fps))
+}
+
+/// A declared rate to a thousandth: 24000/1001 is written 23.976 by everybody who means it.
+pub fn rounded(rate: f64) -> f64 {
+    (rate * 1000.0).round() / 1000.0
+}
+
+/// A measured rate or interval to a hundredth: `25`, `12.5`, `29.97`.
+pub fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
 }
 
 /// A part of what lies at an address.

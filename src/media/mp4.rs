@@ -1,8 +1,10 @@
 //! Fragmented MP4 (ISO/IEC 14496-12): what the tracks of an initialisation segment are, and what the fragments hold.
 
 use super::aac::AudioConfig;
-use super::describe::{self, Seen};
+use super::describe;
+use super::meter::FrameMeter;
 use super::picture::Picture;
+use super::seen::Seen;
 use super::{h264, h265, nal, plausible_size};
 use crate::model::{Audio, AudioCodec, SizeSource, Video, VideoCodec};
 
@@ -82,23 +84,17 @@ pub fn look(bytes: &[u8]) -> Seen {
     let mut seen = Seen { audio, ..Seen::default() };
     let Some(track) = tracks.iter().find(|t| t.video.is_some()) else { return seen };
     seen.video = track.video.clone();
-    let mut ticks = 0u64;
-    let mut last = (0, 0);
+    let mut ticks = 0;
     for (_, moof, start) in boxes(bytes).filter(|(kind, ..)| *kind == b"moof") {
         for (_, traf, _) in boxes(moof).filter(|(kind, ..)| *kind == b"traf") {
-            if let Some(run) = Run::read(traf, track) {
+            if let Some(run) = Run::read(traf, track, seen.meter, ticks) {
                 run.look(bytes, start, track, &mut seen);
-                if seen.frames < MAX_SAMPLES {
-                    seen.frames = seen.frames.saturating_add(run.samples);
-                    (ticks, seen.bytes) = (ticks.saturating_add(run.ticks), seen.bytes.saturating_add(run.bytes));
-                    last = (run.last_ticks, run.last_bytes);
+                if seen.frames() < MAX_SAMPLES {
+                    (seen.meter, ticks) = (run.meter, run.ticks);
                 }
             }
         }
     }
-    seen.bytes = seen.bytes.saturating_sub(last.1);
-    let span = ticks.saturating_sub(last.0) as f64 / f64::from(track.timescale.max(1));
-    seen.span_s = Some(span).filter(|&s| s > 0.0 && s < 3600.0);
     seen
 }
 
@@ -185,21 +181,22 @@ fn decoder_config(esds: &[u8]) -> Option<&[u8]> {
 }
 
 /// The samples of one track in one fragment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Run {
-    samples: u32,
+    /// The samples of this fragment and of those before it.
+    meter: FrameMeter,
+    /// Where the next sample begins, in units of `timescale`.
     ticks: u64,
-    bytes: u64,
-    last_ticks: u64,
-    last_bytes: u64,
+    timescale: f64,
     /// Where the first sample stands, from the fragment's beginning.
     offset: Option<usize>,
-    first_bytes: u32,
+    first_bytes: Option<u32>,
 }
 
 impl Run {
-    /// Reads `tfhd` and `trun` (§8.8.7, §8.8.8) of the track, whose own defaults hold where the fragment names none.
-    fn read(traf: &[u8], track: &Track) -> Option<Run> {
+    /// Reads `tfhd` and `trun` (§8.8.7, §8.8.8) of the track, whose own defaults hold where the fragment names none. Goes on
+    /// from what was counted before it, at `ticks`.
+    fn read(traf: &[u8], track: &Track, meter: FrameMeter, ticks: u64) -> Option<Run> {
         let tfhd = child(traf, b"tfhd")?;
         let flags = u32_at(tfhd, 0)?;
         if u32_at(tfhd, 4)? != track.id {
@@ -214,7 +211,8 @@ impl Run {
             u32_at(tfhd, place - 4)
         };
         let (duration, size) = (default(8, track.default_duration)?, default(0x10, track.default_size)?);
-        let mut run = Run::default();
+        let timescale = f64::from(track.timescale.max(1));
+        let mut run = Run { meter, ticks, timescale, offset: None, first_bytes: None };
         for (_, trun, _) in boxes(traf).filter(|(kind, ..)| *kind == b"trun") {
             run.add(trun, duration, size);
         }
@@ -240,12 +238,9 @@ impl Run {
             let (duration, size) = (field(0x100, duration)?, field(0x200, size)?);
             field(0x400, 0)?; // flags
             field(0x800, 0)?; // composition time
-            if self.samples == 0 {
-                self.first_bytes = size;
-            }
-            self.samples = self.samples.saturating_add(1);
-            (self.last_ticks, self.last_bytes) = (u64::from(duration), u64::from(size));
-            (self.ticks, self.bytes) = (self.ticks + self.last_ticks, self.bytes + self.last_bytes);
+            self.first_bytes.get_or_insert(size);
+            self.meter.frame(self.ticks as f64 / self.timescale, u64::from(size), false);
+            self.ticks = self.ticks.saturating_add(u64::from(duration));
         }
         Some(())
     }
@@ -254,8 +249,8 @@ impl Run {
     fn look(&self, bytes: &[u8], moof: usize, track: &Track, seen: &mut Seen) -> Option<()> {
         let codec = track.video.as_ref()?.codec?;
         let sample = bytes.get(moof.checked_add(self.offset?)?..)?;
-        let sample = sample.get(..sample.len().min(usize::try_from(self.first_bytes).ok()?))?;
-        if seen.picture.is_none() && u32::try_from(sample.len()).is_ok_and(|came| came == self.first_bytes) {
+        let sample = sample.get(..sample.len().min(usize::try_from(self.first_bytes?).ok()?))?;
+        if seen.picture.is_none() && u32::try_from(sample.len()).ok() == self.first_bytes {
             seen.picture = Picture::of_sample(codec, &track.sets, sample);
         }
         // A NAL unit that is cut off still has its head.
@@ -336,14 +331,14 @@ mod tests {
         let seen = look(&bytes);
         let video = seen.video.clone().unwrap();
         assert_eq!((video.width, video.height, video.size_source), (Some(1280), Some(720), None));
-        assert_eq!((seen.frames, seen.fps(), seen.key), (51, Some(25.0), true));
-        assert_eq!(seen.bytes, 50 * 9);
+        assert_eq!((seen.frames(), seen.rates().fps_to_a_tenth(), seen.key), (51, Some(25.0), true));
+        assert_eq!(seen.rates().kbps, Some(2), "50 samples of 9 bytes in 2 s");
         let picture = nal::to_annex_b([&sps()[..], &[0x68, 1, 2], &[0x65, 1, 2, 3, 4]]);
         assert_eq!(seen.picture.map(|p| p.bytes), Some(picture));
         // Cut off within the media, the beginning still tells.
         assert!(look(&bytes[..bytes.len() - 400]).key);
         let init = look(&testing::init(&sps()));
-        assert_eq!((init.frames, init.fps(), init.key, init.video), (0, None, false, seen.video));
+        assert_eq!((init.frames(), init.rates().fps, init.key, init.video), (0, None, false, seen.video));
     }
 
     proptest! {
@@ -353,7 +348,7 @@ mod tests {
             let mut real = [testing::init(&sps()), testing::segment(5)].concat();
             let len = real.len();
             real[at % len] = value;
-            prop_assert!(look(&real).frames <= MAX_SAMPLES * 2);
+            prop_assert!(look(&real).frames() <= MAX_SAMPLES * 2);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One picture out of a stream: whole, and decodable by itself.
 
-use super::{describe, h264, h265, nal};
+use super::{describe, nal};
 use crate::model::VideoCodec;
 
 /// One whole picture.
@@ -42,10 +42,7 @@ impl Picture {
         if !units.iter().any(|unit| describe::is_key(codec, unit)) {
             return None;
         }
-        let is_sps = |unit: &[u8]| match codec {
-            VideoCodec::H264 => h264::nal_type(unit) == h264::SPS,
-            _ => h265::nal_type(unit) == h265::SPS,
-        };
+        let is_sps = |unit: &[u8]| describe::is_sps(codec, unit);
         let own = units.iter().any(|unit| is_sps(unit));
         let before = if own { &[] } else { sets };
         (own || before.iter().any(|set| is_sps(set))).then(|| {

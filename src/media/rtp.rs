@@ -1,6 +1,4 @@
-//! RTP packets (RFC 3550 §5.1) and putting them back in order.
-
-use std::collections::BTreeMap;
+//! RTP packets (RFC 3550 §5.1).
 
 /// One RTP packet, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,71 +47,6 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Packets held back at most while one before them is missing.
-const WINDOW: usize = 32;
-/// A jump of the sequence number beyond this is a new start, not a loss.
-const MAX_JUMP: i64 = 3000;
-
-/// Hands items on in the order of their sequence numbers; waits for a missing one until [`WINDOW`] others came.
-#[derive(Debug)]
-pub struct Reorder<T> {
-    next: Option<i64>,
-    held: BTreeMap<i64, T>,
-    /// Packets that never came.
-    pub lost: u64,
-    /// Packets that came late or twice.
-    pub reordered: u64,
-}
-
-impl<T> Default for Reorder<T> {
-    fn default() -> Self {
-        Reorder { next: None, held: BTreeMap::new(), lost: 0, reordered: 0 }
-    }
-}
-
-impl<T> Reorder<T> {
-    /// Takes one item; what is in order now comes out by [`Reorder::pop`].
-    pub fn push(&mut self, sequence: u16, item: T) {
-        let Some(next) = self.next else {
-            self.next = Some(i64::from(sequence));
-            self.held.insert(i64::from(sequence), item);
-            return;
-        };
-        let ahead = i64::from(sequence.wrapping_sub(next as u16) as i16);
-        if ahead.abs() > MAX_JUMP {
-            self.held.clear();
-            self.next = Some(next + ahead);
-        } else if ahead < 0 {
-            self.reordered += 1;
-            return;
-        }
-        if self.held.keys().next_back().is_some_and(|&last| last > next + ahead) {
-            self.reordered += 1;
-        }
-        self.held.insert(next + ahead, item);
-    }
-
-    /// The next item in order and how many were lost before it; with `all` without waiting for the missing.
-    pub fn pop(&mut self, all: bool) -> Option<(T, u64)> {
-        let next = self.next?;
-        let first = *self.held.keys().next()?;
-        if first > next && self.held.len() < WINDOW && !all {
-            return None;
-        }
-        let item = self.held.remove(&first)?;
-        let lost = u64::try_from(first - next).unwrap_or(0);
-        self.lost += lost;
-        self.next = Some(first + 1);
-        Some((item, lost))
-    }
-
-    /// Forgets the order, as when another source begins; counts stay.
-    pub fn restart(&mut self) {
-        self.held.clear();
-        self.next = None;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,38 +68,10 @@ mod tests {
         assert_eq!(Packet::parse(&[0x80, 200, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]), None, "a sender report");
     }
 
-    fn through(sequences: &[u16]) -> (Vec<u16>, u64, u64) {
-        let (mut order, mut out) = (Reorder::default(), Vec::new());
-        for &sequence in sequences {
-            order.push(sequence, sequence);
-            while let Some((item, _)) = order.pop(false) {
-                out.push(item);
-            }
-        }
-        while let Some((item, _)) = order.pop(true) {
-            out.push(item);
-        }
-        (out, order.lost, order.reordered)
-    }
-
-    #[test]
-    fn order_is_restored_and_losses_are_counted() {
-        assert_eq!(through(&[65534, 0, 65535, 1]), (vec![65534, 65535, 0, 1], 0, 1));
-        assert_eq!(through(&[1, 2, 4, 5]), (vec![1, 2, 4, 5], 1, 0));
-        assert_eq!(through(&[1, 2, 2, 3]), (vec![1, 2, 3], 0, 1));
-        assert_eq!(through(&[1, 2, 30000, 30001]), (vec![1, 2, 30000, 30001], 0, 0), "a new start");
-    }
-
     proptest! {
         #[test]
         fn any_bytes_do(bytes: Vec<u8>) {
             let _ = Packet::parse(&bytes);
-        }
-
-        #[test]
-        fn nothing_comes_twice_or_is_held_for_ever(sequences: Vec<u16>) {
-            let (out, ..) = through(&sequences);
-            prop_assert!(out.len() <= sequences.len());
         }
     }
 }

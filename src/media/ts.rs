@@ -2,9 +2,11 @@
 //! pictures; nothing is decoded.
 
 use super::aac::Adts;
-use super::describe::{self, Seen};
+use super::describe;
+use super::meter::FrameMeter;
 use super::nal;
 use super::picture::Picture;
+use super::seen::Seen;
 use crate::model::{Audio, AudioCodec, Video, VideoCodec};
 
 const PACKET: usize = 188;
@@ -55,7 +57,6 @@ enum Kind {
 #[derive(Default)]
 struct Pes {
     pts: Option<u64>,
-    dts: Option<u64>,
     data: Vec<u8>,
 }
 
@@ -147,28 +148,18 @@ impl Elementary {
     }
 
     fn picture(&self, codec: Option<VideoCodec>) -> Seen {
-        let mut seen = Seen { frames: u32::try_from(self.pes.len()).unwrap_or(u32::MAX), ..Seen::default() };
-        let mut keys = Vec::new();
-        for pes in &self.pes {
-            let Some(codec) = codec else { continue };
-            if seen.video.is_none() {
-                seen.video = describe::nals(codec, nal::annex_b(&pes.data));
-            }
-            if nal::annex_b(&pes.data).any(|n| describe::is_key(codec, n)) {
-                keys.push(pes.dts.or(pes.pts));
-            }
-        }
-        seen.video.get_or_insert_with(|| Video { codec, ..Video::default() });
-        seen.key = !keys.is_empty();
-        if let [Some(first), Some(second), ..] = *keys {
-            seen.keyframe_interval_s = Some(seconds(first, second)).filter(|s| (0.01..=3600.0).contains(s));
-        }
-        seen.span_s = self.span_s();
+        let video = |codec| self.pes.iter().find_map(|p| describe::nals(codec, nal::annex_b(&p.data)));
+        let is_key = |codec, p: &Pes| nal::annex_b(&p.data).any(|n| describe::is_key(codec, n));
+        let keys: Vec<bool> = self.pes.iter().map(|p| codec.is_some_and(|codec| is_key(codec, p))).collect();
         // The last one may be cut off.
         let mut whole = self.pes.iter().rev().skip(1).rev();
-        seen.bytes = whole.clone().map(|p| p.data.len() as u64).sum();
-        seen.picture = codec.and_then(|codec| whole.find_map(|p| Picture::of_annex_b(codec, &p.data)));
-        seen
+        Seen {
+            video: codec.and_then(video).or(Some(Video { codec, ..Video::default() })),
+            audio: None,
+            key: keys.contains(&true),
+            meter: self.meter(&keys),
+            picture: codec.and_then(|codec| whole.find_map(|p| Picture::of_annex_b(codec, &p.data))),
+        }
     }
 
     fn sound(&self, codec: Option<AudioCodec>) -> Audio {
@@ -177,26 +168,21 @@ impl Elementary {
             codec,
             sample_rate_hz: adts.map(|a| a.sample_rate_hz),
             channels: adts.and_then(|a| a.channels),
-            measured_kbps: self.kbps(),
+            measured_kbps: self.meter(&[]).rates().kbps,
             ..Audio::default()
         }
     }
 
-    /// Seconds from the first to the last time stamp.
-    fn span_s(&self) -> Option<f64> {
-        let times = || self.pes.iter().filter_map(|p| p.pts);
-        let origin = times().next()?;
-        let since = || times().map(|t| seconds(origin, t));
-        let span = since().fold(0.0, f64::max) - since().fold(0.0, f64::min);
-        Some(span).filter(|&s| s > 0.0 && s < 3600.0)
-    }
-
-    /// kbit/s of this elementary stream alone; none out of too little to tell. The last packet may be cut off, and the
-    /// span ends where it begins.
-    fn kbps(&self) -> Option<u32> {
-        let span = self.span_s().filter(|&s| s >= 0.3 && self.pes.len() >= 3)?;
-        let bytes: u64 = self.pes.iter().rev().skip(1).map(|p| p.data.len() as u64).sum();
-        Some((bytes as f64 * 8.0 / 1000.0 / span).round() as u32).filter(|&k| k > 0)
+    /// Counts the PES packets by their time stamps; one without is of the time of the one before.
+    fn meter(&self, keys: &[bool]) -> FrameMeter {
+        let mut meter = FrameMeter::by_timestamps();
+        let origin = self.pes.iter().find_map(|p| p.pts).unwrap_or(0);
+        let mut time = 0.0;
+        for (pes, key) in self.pes.iter().zip(keys.iter().copied().chain(std::iter::repeat(false))) {
+            time = pes.pts.map_or(time, |pts| seconds(origin, pts));
+            meter.frame(time, pes.data.len() as u64, key);
+        }
+        meter
     }
 }
 
@@ -216,8 +202,7 @@ fn pes(payload: &[u8]) -> Option<Pes> {
         Some((a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1)
     };
     let pts = if flags & 0x80 != 0 { stamp(0) } else { None };
-    let dts = if flags & 0xc0 == 0xc0 { stamp(5) } else { None };
-    Some(Pes { pts, dts, data: rest.get(usize::from(header)..)?.to_vec() })
+    Some(Pes { pts, data: rest.get(usize::from(header)..)?.to_vec() })
 }
 
 #[cfg(test)]
@@ -289,13 +274,14 @@ mod tests {
         let video = seen.video.clone().unwrap();
         assert_eq!((video.codec, video.width, video.height), (Some(VideoCodec::H264), Some(1280), Some(720)));
         assert_eq!(video.profile.as_deref(), Some("Constrained Baseline"));
-        assert_eq!((seen.frames, seen.fps(), seen.key), (30, Some(15.0), true));
-        assert_eq!(seen.keyframe_interval_s, Some(1.0));
+        let rates = seen.rates();
+        assert_eq!((rates.frames, rates.fps_to_a_tenth(), seen.key), (30, Some(15.0), true));
+        assert_eq!(rates.keyframe_interval_s, Some(1.0));
         assert_eq!(seen.picture.unwrap().bytes, pictures()[0].1);
         assert_eq!(seen.audio.as_ref().and_then(|a| a.codec), Some(AudioCodec::Aac));
         // A piece that begins in the middle of a packet and is cut off loses what it loses, not the rest.
         let cut = look(&[&[1, 2, 3], &ts[..ts.len() / 2 + 7]].concat());
-        assert!(cut.key && cut.frames >= 10, "{cut:?}");
+        assert!(cut.key && cut.frames() >= 10, "{cut:?}");
     }
 
     /// Pictures of 4 kbyte beside sound of 32 kbit/s: each has its own rate.
@@ -309,7 +295,7 @@ mod tests {
         }
         let seen = look(&ts);
         assert_eq!(seen.audio.as_ref().and_then(|a| a.measured_kbps), Some(32));
-        assert!(seen.kbps().is_some_and(|kbps| kbps > 700), "{:?}", seen.kbps());
+        assert!(seen.rates().kbps.is_some_and(|kbps| kbps > 700), "{:?}", seen.rates());
     }
 
     #[test]
@@ -325,7 +311,7 @@ mod tests {
             look(&bytes);
             let mut real = testing::stream(&pictures()[..2]);
             if let Some(byte) = real.get_mut(at) { *byte = value }
-            prop_assert!(look(&real).frames <= 10);
+            prop_assert!(look(&real).frames() <= 10);
         }
     }
 }

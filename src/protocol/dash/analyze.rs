@@ -8,11 +8,12 @@ use url::Url;
 use super::wire::{self, Mpd, Representation};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
-use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::Response;
-use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::protocol::proof::{self, Proof, Stop};
+use crate::protocol::segment::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
 use crate::text;
 
@@ -30,12 +31,12 @@ impl HostProbe for DashAnalysis {
                 return;
             }
             let (mut found, mut dead) = (0, Vec::new());
-            for place in manifest::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
+            for place in segment::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
                 if host.peer.is_over() || found >= MAX_STREAMS {
                     return;
                 }
                 if !dead.contains(&place.port) {
-                    match manifest::ask(host, &place).await {
+                    match segment::ask(host, &place).await {
                         Ok((answer, took)) => found += answered(host, &place, &answer, took).await,
                         Err(_) => dead.push(place.port),
                     }
@@ -55,11 +56,10 @@ async fn answered(host: &Inspection, place: &Place, answer: &Response, took: Dur
     match mpd {
         Some(mpd) => representations(host, answer, took, &mpd).await,
         None if !place.guessed && answer.status != 200 => {
-            let mut stream = manifest::stream(host, Protocol::Dash, answer, took);
-            let (status, kind, message) = manifest::refusal(host, answer.status);
-            stream.open = (status == StreamStatus::AuthRequired).then_some(false);
-            manifest::stop(&mut stream, Step::Described, status, kind, message);
-            host.emit(FindingKind::Stream(Box::new(stream))).await;
+            let mut proof = Proof::answered(&host.peer, Protocol::Dash, answer, took);
+            proof.stream.open = None;
+            proof.stop(Step::Described, Stop::of_status(&host.peer, answer.status));
+            host.emit(FindingKind::Stream(Box::new(proof.stream))).await;
             1
         }
         None => 0,
@@ -77,25 +77,24 @@ async fn representations(host: &Inspection, answer: &Response, took: Duration, m
         if host.peer.is_over() {
             break;
         }
-        let mut stream = manifest::stream(host, Protocol::Dash, answer, took);
+        let mut proof = Proof::answered(&host.peer, Protocol::Dash, answer, took);
+        let stream = &mut proof.stream;
         // Streams are told apart by their address, and a manifest has only one.
         if mpd.representations.len() > 1 || number > 0 {
             stream.url = format!("{}#{}", stream.url, fragment(representation, number));
         }
         stream.profile_name = text::clean_some(&representation.id);
-        stream.status = StreamStatus::Described;
-        stream.sources.push(StreamSource::Manifest);
-        stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
         (stream.video, stream.audio) = (representation.video.clone(), representation.audio.clone().or(sound.clone()));
+        proof.described(StreamSource::Manifest);
         if !mpd.live {
-            stream.warnings.push("the manifest is static: a recording, not a live stream".to_owned());
+            proof.warn("the manifest is static: a recording, not a live stream");
         }
         let picture = match host.options.verify >= Verify::Frames {
-            true => prove(host, &mut stream, answer, representation).await,
+            true => prove(host, &mut proof, answer, representation).await,
             false => None,
         };
-        snapshot::save(host, &mut stream, picture.as_deref()).await;
-        host.emit(FindingKind::Stream(Box::new(stream))).await;
+        snapshot::save(host, &mut proof.stream, picture.as_deref()).await;
+        host.emit(FindingKind::Stream(Box::new(proof.stream))).await;
         said += 1;
     }
     said
@@ -110,27 +109,27 @@ fn fragment(representation: &Representation, number: usize) -> String {
 /// Proves a representation by a segment. Gives a key frame of it.
 async fn prove(
     host: &Inspection,
-    stream: &mut Stream,
+    proof: &mut Proof,
     from: &Response,
     representation: &Representation,
 ) -> Option<Kept<Picture>> {
-    let _turn = manifest::turn(host).await;
+    let _turn = proof::turn(host).await;
     if representation.encrypted {
-        stream.warnings.push("the content is protected; no segment was fetched".to_owned());
+        proof.warn("the content is protected; no segment was fetched");
         return None;
     }
     let resolve = |(address, range): &wire::Piece| {
-        Ok::<_, String>(manifest::Piece { place: manifest::resolve(host, from, address)?, range: *range })
+        Ok::<_, String>(segment::Piece { place: segment::resolve(host, from, address)?, range: *range })
     };
     let Some(media) = &representation.media else {
         let message = "the manifest names no segment";
-        manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+        proof.stop(Step::Rtp, Stop::no_data(ErrorKind::Device, message));
         return None;
     };
     match (representation.init.as_ref().map(resolve).transpose(), resolve(media)) {
-        (Ok(init), Ok(segment)) => manifest::prove(host, stream, &manifest::Media { init, segment }).await,
+        (Ok(init), Ok(segment)) => segment::prove(host, proof, &segment::Media { init, segment }).await,
         (Err(note), _) | (_, Err(note)) => {
-            manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+            proof.stop(Step::Rtp, Stop::error(ErrorKind::Redirect, note));
             None
         }
     }
@@ -142,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::media::mp4;
-    use crate::model::{ProbeOptions, Service, Transport};
+    use crate::model::{ProbeOptions, Service, Stream, StreamStatus, Transport};
     use crate::net::fake::{FakeNet, Reply};
 
     const MPD: &str = r#"<MPD type="static"><Period><AdaptationSet mimeType="video/mp4">

@@ -12,7 +12,7 @@ use crate::model::{FindingKind, Protocol, Service, Transport, Verify};
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response, host_name};
 use crate::protocol::http::page;
-use crate::protocol::manifest::web_ports;
+use crate::protocol::proof::web_ports;
 use crate::text;
 use crate::wire::auth::{self, Challenge};
 
@@ -160,7 +160,7 @@ async fn nginx_rtmp(host: &Inspection, service: &Service) -> Option<()> {
 fn stat_links(host: &Inspection, answer: &Response) -> Vec<String> {
     let html = page::decode(&answer.body, answer.header("Content-Type"));
     let links = page::links(&html, MAX_LINKS).into_iter().filter(|link| link.to_ascii_lowercase().contains("stat"));
-    let places = links.filter_map(|link| crate::protocol::manifest::resolve(host, answer, &link).ok());
+    let places = links.filter_map(|link| crate::protocol::segment::resolve(host, answer, &link).ok());
     let own = places.filter(|place| (place.port, place.tls) == (answer.port, answer.tls) && place.target != "/stat");
     own.map(|place| place.target).take(MAX_LINKED).collect()
 }

@@ -4,10 +4,12 @@ use tokio::time::Instant;
 
 use super::wire::Pictures;
 use crate::media::jpeg;
-use crate::model::{ErrorKind, StreamError};
+use crate::media::meter::{FrameMeter, Rates};
+use crate::model::ErrorKind;
 use crate::probe::Inspection;
 use crate::probe::memory::{NoRoom, Room};
 use crate::protocol::http::exchange::Body;
+use crate::protocol::proof::Stop;
 
 /// What came in the measuring time.
 pub(super) struct Measured {
@@ -19,10 +21,7 @@ pub(super) struct Measured {
     pub first_at: Option<Instant>,
     /// The room the first picture takes.
     pub room: Room,
-    last_at: Option<Instant>,
-    /// Pictures after the first, and their bytes.
-    pictures: u32,
-    bytes: u64,
+    meter: FrameMeter,
     /// What looked like a picture and has no size.
     hollow: u32,
     overlong: bool,
@@ -37,9 +36,7 @@ impl Measured {
             first: None,
             first_at: None,
             room,
-            last_at: None,
-            pictures: 0,
-            bytes: 0,
+            meter: FrameMeter::by_arrival(),
             hollow: 0,
             overlong: false,
             ended: false,
@@ -49,28 +46,16 @@ impl Measured {
 
     /// Whether the body ended behind its first picture: a still one.
     pub fn is_still(&self) -> bool {
-        self.first_at.is_some() && self.pictures == 0 && self.ended
+        self.meter.frames() == 1 && self.ended
     }
 
-    fn span(&self) -> Option<f64> {
-        let span = self.last_at?.saturating_duration_since(self.first_at?).as_secs_f64();
-        // A burst out of a buffer says nothing about the rate.
-        (span >= 0.2).then_some(span)
-    }
-
-    /// Pictures per second.
-    pub fn fps(&self) -> Option<f64> {
-        let fps = f64::from(self.pictures) / self.span()?;
-        Some((fps * 10.0).round() / 10.0)
-    }
-
-    /// kbit per second.
-    pub fn kbps(&self) -> Option<u32> {
-        Some((self.bytes as f64 * 8.0 / 1000.0 / self.span()?).round() as u32)
+    /// What the pictures measure.
+    pub fn rates(&self) -> Rates {
+        self.meter.rates()
     }
 
     /// Why no picture came.
-    pub fn why(&self) -> StreamError {
+    pub fn why(&self) -> Stop {
         let (kind, message) = match (self.no_room, self.overlong, self.ended) {
             (Some(why), ..) => (ErrorKind::Local, why.to_string()),
             (None, true, _) => (ErrorKind::TooLarge, "a picture without end".to_owned()),
@@ -78,7 +63,7 @@ impl Measured {
             (None, false, true) => (ErrorKind::Closed, "ended before the first picture".to_owned()),
             (None, false, false) => (ErrorKind::Timeout, "no picture in time".to_owned()),
         };
-        StreamError { kind, message }
+        Stop::no_data(kind, message)
     }
 
     /// Takes a whole picture; whether it was the first. `keep` says that the first is wanted itself.
@@ -88,14 +73,13 @@ impl Measured {
             self.hollow = self.hollow.saturating_add(1);
             return false;
         };
-        if self.first_at.is_some() {
-            self.pictures = self.pictures.saturating_add(1);
-            self.bytes = self.bytes.saturating_add(picture.len() as u64);
-            self.last_at = Some(now);
+        let first_at = *self.first_at.get_or_insert(now);
+        let since = now.saturating_duration_since(first_at);
+        self.meter.frame(since.as_secs_f64(), picture.len() as u64, true);
+        if self.meter.frames() > 1 {
             return false;
         }
         self.first_size = Some(size);
-        self.first_at = Some(now);
         self.first = keep.then_some(picture);
         true
     }

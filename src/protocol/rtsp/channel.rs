@@ -18,13 +18,17 @@ use crate::probe::gate::StreamTurn;
 /// What may be whole is taken as whole after the device has been silent for so long.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// The most bytes without meaning read from a connection, and the most data put aside while an answer is awaited.
+/// The most bytes without meaning read from a connection within [`COUNTED`], and the most data put aside while an answer
+/// is awaited.
 const MOST_JUNK: usize = 1024 * 1024;
 const MOST_WAITING: usize = 1024 * 1024;
 
-/// The most requests of the device that are answered, and that are read.
+/// The most requests of the device that are answered, and that are read, within [`COUNTED`].
 const MOST_REPLIES: u32 = 32;
 const MOST_REQUESTS: u32 = 1024;
+
+/// What is counted of a connection is forgotten after so long: one that lasts for hours may be odd now and then.
+const COUNTED: Duration = Duration::from_secs(60);
 
 /// The most that comes before one answer: requests of the device's own and interim answers; and interleaved packets, of
 /// which the richest stream sends so many in some ten seconds.
@@ -57,6 +61,8 @@ pub(super) struct Channel {
     waiting: usize,
     junk: usize,
     requests: u32,
+    /// Since when junk and requests are counted.
+    counted_since: Instant,
     closed: bool,
     cancel: Option<CancellationToken>,
     /// The number of the request that was answered last, and whether the device gave it back.
@@ -80,6 +86,7 @@ impl Channel {
             waiting: 0,
             junk: 0,
             requests: 0,
+            counted_since: Instant::now(),
             closed: false,
             cancel: Some(cancel),
             last_answered: None,
@@ -263,6 +270,9 @@ impl Channel {
 
     /// Keeps books of an item.
     async fn taken(&mut self, item: Item, limit: Instant) -> Result<Item, Failure> {
+        if self.has_answered() && self.counted_since.elapsed() >= COUNTED {
+            (self.junk, self.requests, self.counted_since) = (0, 0, Instant::now());
+        }
         match &item {
             Item::Junk(count) => {
                 self.junk += count;

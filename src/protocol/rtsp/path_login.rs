@@ -10,9 +10,7 @@ use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::{self, WithLogin};
 use crate::model::{Credential, ErrorKind, Protocol, Stream};
 use crate::probe::{Grant, Inspection, LoginTry, Verdict};
-
-/// A channel no recorder has; one that is described all the same shows that the number is ignored.
-const IMPOSSIBLE_CHANNEL: u32 = 997;
+use crate::protocol::proof::IMPOSSIBLE_CHANNEL;
 
 /// The streams of a port at paths that hold a login: the path as it goes on the wire, and the stream, in whose address
 /// `***` stands for user and password.

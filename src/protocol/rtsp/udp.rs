@@ -16,12 +16,16 @@ const AFTER_ERROR: Duration = Duration::from_millis(20);
 
 /// The largest datagram.
 const MAX_DATAGRAM: usize = 65_536;
+/// The largest report: what fits into a frame of Ethernet.
+const MAX_REPORT: usize = 2048;
 
 /// An even port for RTP and the odd one after it for RTCP (RFC 3550 §11).
 pub(super) struct UdpPair {
     rtp: Box<dyn Datagram>,
     /// None of a multicast group: nothing is sent there, and reports are not needed.
     rtcp: Option<Box<dyn Datagram>>,
+    /// The device's port for reports, as far as it said.
+    pub report_port: Option<u16>,
     /// The port for RTP.
     pub port: u16,
     /// The source the device said its packets will carry (RFC 2326 §12.39): a device with several addresses may send
@@ -30,6 +34,7 @@ pub(super) struct UdpPair {
     /// The address it said its packets will come from.
     pub source: Option<IpAddr>,
     buffer: Vec<u8>,
+    report_buffer: Vec<u8>,
 }
 
 impl UdpPair {
@@ -48,8 +53,7 @@ impl UdpPair {
             let port = fastrand::u16(PORTS) & !1;
             match bind(port).and_then(|rtp| Ok((rtp, bind(port + 1)?))) {
                 Ok((rtp, rtcp)) => {
-                    let rtcp = Some(rtcp);
-                    return Ok(UdpPair { rtp, rtcp, port, ssrc: None, source: None, buffer: vec![0; MAX_DATAGRAM] });
+                    return Ok(UdpPair::new(rtp, Some(rtcp), port));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(error),
@@ -75,7 +79,21 @@ impl UdpPair {
         };
         let local = SocketAddr::new(any, group.port());
         let rtp = net.udp(&UdpBind { local, interface, join: vec![group.ip()], ..UdpBind::any_port(any) })?;
-        Ok(UdpPair { rtp, rtcp: None, port: group.port(), ssrc: None, source: None, buffer: vec![0; MAX_DATAGRAM] })
+        Ok(UdpPair::new(rtp, None, group.port()))
+    }
+
+    fn new(rtp: Box<dyn Datagram>, rtcp: Option<Box<dyn Datagram>>, port: u16) -> UdpPair {
+        let report_buffer = if rtcp.is_some() { vec![0; MAX_REPORT] } else { Vec::new() };
+        let buffer = vec![0; MAX_DATAGRAM];
+        UdpPair { rtp, rtcp, report_port: None, port, ssrc: None, source: None, buffer, report_buffer }
+    }
+
+    /// Sends a report to the device's port for them; without one nothing.
+    pub async fn report(&self, peer: IpAddr, report: &[u8]) {
+        if let (Some(rtcp), Some(port)) = (&self.rtcp, self.report_port) {
+            // Lost or refused: the next one follows in seconds.
+            let _ = rtcp.send_to(report, SocketAddr::new(peer, port)).await;
+        }
     }
 
     /// Sends an empty RTP packet and an empty receiver report (RFC 3550 §6.4.2) to the device's ports, so that firewalls
@@ -91,16 +109,45 @@ impl UdpPair {
         }
     }
 
-    /// The next packet from `peer`, or from a source it announced; what others send is passed over.
+    /// The next packet or report from `peer`, or from a source it announced; what others send is passed over.
     pub async fn receive(&mut self, peer: IpAddr) -> Bytes {
+        let sender = Sender { peer, source: self.source, ssrc: self.ssrc.filter(|&ssrc| ssrc != 0) };
+        let (rtcp, report_buffer) = (&self.rtcp, &mut self.report_buffer);
+        let report = async {
+            match rtcp {
+                Some(rtcp) => sender.next(rtcp.as_ref(), report_buffer, OF_REPORT).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            packet = sender.next(self.rtp.as_ref(), &mut self.buffer, OF_PACKET) => packet,
+            report = report => report,
+        }
+    }
+}
+
+/// Where in an RTP packet the source stands, and where in a report.
+const OF_PACKET: std::ops::Range<usize> = 8..12;
+const OF_REPORT: std::ops::Range<usize> = 4..8;
+
+/// Who may send.
+struct Sender {
+    peer: IpAddr,
+    source: Option<IpAddr>,
+    ssrc: Option<u32>,
+}
+
+impl Sender {
+    /// The next datagram of this sender, whose source stands at `ssrc_at` in it.
+    async fn next(&self, socket: &dyn Datagram, buffer: &mut [u8], ssrc_at: std::ops::Range<usize>) -> Bytes {
         loop {
-            match self.rtp.recv_from(&mut self.buffer).await {
+            match socket.recv_from(buffer).await {
                 Ok((length, from)) => {
-                    let packet = self.buffer.get(..length).unwrap_or_default();
-                    let announced = self.ssrc.filter(|&n| n != 0).map(u32::to_be_bytes);
-                    let is_announced = announced.is_some_and(|ssrc| packet.get(8..12) == Some(ssrc.as_slice()));
+                    let packet = buffer.get(..length).unwrap_or_default();
+                    let announced = self.ssrc.map(u32::to_be_bytes);
+                    let is_announced = announced.is_some_and(|ssrc| packet.get(ssrc_at.clone()) == Some(&ssrc));
                     let from = from.ip().to_canonical();
-                    if from == peer.to_canonical() || Some(from) == self.source || is_announced {
+                    if from == self.peer.to_canonical() || Some(from) == self.source || is_announced {
                         return Bytes::copy_from_slice(packet);
                     }
                 }

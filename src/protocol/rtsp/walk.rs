@@ -5,15 +5,10 @@
 
 use crate::identify::stream_url::{self, Candidate};
 use crate::model::finding::StreamHint;
+use crate::protocol::proof::{IMPOSSIBLE_CHANNEL, IMPOSSIBLE_PATH};
 
 /// Channels in a row that may be missing before a recorder's end is taken as reached: one empty input is common.
 const GAP: u32 = 2;
-
-/// A channel no recorder has; one that is described all the same shows that the number is ignored.
-const IMPOSSIBLE_CHANNEL: u32 = 997;
-
-/// A path no device has. Always the same, so that a device that describes any path is reported alike by every scan.
-const IMPOSSIBLE_PATH: &str = "/camscan-no-such-path";
 
 /// Paths that demand a login, at most, before the walk stops: more tell nothing new.
 const MOST_LOCKED: usize = 4;

@@ -14,7 +14,8 @@ use crate::model::{
 use crate::probe::transcript::Transcript;
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response};
-use crate::protocol::manifest::{self, MAX_STREAMS, Place};
+use crate::protocol::proof::{self, Proof, Stop};
+use crate::protocol::segment::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
 use crate::text;
 
@@ -39,7 +40,7 @@ impl HostProbe for WhepAnalysis {
                 return;
             }
             let (mut found, mut slowest) = (0, Duration::ZERO);
-            for place in manifest::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
+            for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
                 if host.peer.is_over() || found >= MAX_STREAMS {
                     return;
                 }
@@ -97,51 +98,48 @@ async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
     let login = !place.guessed || host.peer.logins.worked().is_some();
     let request =
         Request { follow: false, login, ..Request::post(place.port, place.tls, target, "application/sdp", offer) };
-    let _turn = manifest::turn(host).await;
+    let _turn = proof::turn(host).await;
     let started = Instant::now();
     let mut patient = host.peer.clone();
     patient.timeouts.request = patient.timeouts.request.max(ANSWER_TIME);
     let answer = match client::send(&patient, request).await {
         Ok(answer) => answer,
         Err(error) => {
-            let mut stream =
-                Stream::new(client::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
-            stream.url = text::redact_url(&stream.url);
-            manifest::stop(&mut stream, Step::Spoken, StreamStatus::Error, error.kind, error.message);
-            return (!place.guessed).then_some(stream);
+            let mut proof =
+                Proof::new(&client::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
+            proof.stop(Step::Spoken, Stop::error(error.kind, error.message));
+            return (!place.guessed).then_some(proof.stream);
         }
     };
     let took = started.elapsed();
-    let mut stream = manifest::stream(host, Protocol::Webrtc, &answer, took);
+    let mut proof = Proof::answered(&host.peer, Protocol::Webrtc, &answer, took);
     if let Some(note) = close(host, &answer).await {
-        stream.warnings.push(note);
+        proof.warn(note);
     }
     let sdp = wire::answer(&answer.body).filter(|_| matches!(answer.status, 200 | 201));
     let Some((video, audio)) = sdp else {
-        let (status, kind, message) = match answer.status {
-            200..=299 => (StreamStatus::Error, ErrorKind::Protocol, "no session description came back".to_owned()),
-            status => manifest::refusal(host, status),
+        let why = match answer.status {
+            200..=299 => Stop::error(ErrorKind::Protocol, "no session description came back"),
+            status => Stop::of_status(&host.peer, status),
         };
-        stream.open = (status == StreamStatus::AuthRequired).then_some(false);
-        manifest::stop(&mut stream, Step::Described, status, kind, message);
-        return (!place.guessed || status == StreamStatus::AuthRequired).then_some(stream);
+        let is_there = !place.guessed || why.status == StreamStatus::AuthRequired;
+        proof.stream.open = None;
+        proof.stop(Step::Described, why);
+        return is_there.then_some(proof.stream);
     };
     say_service(host, &answer).await;
+    let stream = &mut proof.stream;
     stream.sdp = Transcript::new(&host.peer).description(String::from_utf8_lossy(&answer.body).lines());
     stream.transport = Transport::Udp;
-    stream.sources.push(StreamSource::Sdp);
     (stream.video, stream.audio) = (video, audio);
-    match stream.video.is_some() || stream.audio.is_some() {
-        true => {
-            stream.status = StreamStatus::Described;
-            stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
-        }
-        false => {
-            let message = "the answer offers neither picture nor sound";
-            manifest::stop(&mut stream, Step::Described, StreamStatus::NoData, ErrorKind::Device, message);
-        }
+    if stream.video.is_some() || stream.audio.is_some() {
+        proof.described(StreamSource::Sdp);
+    } else {
+        stream.sources.push(StreamSource::Sdp);
+        let message = "the answer offers neither picture nor sound";
+        proof.stop(Step::Described, Stop::no_data(ErrorKind::Device, message));
     }
-    Some(stream)
+    Some(proof.stream)
 }
 
 /// Closes the session an answer opened, at the address it names; a note when that cannot be done.
@@ -152,7 +150,7 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
     let Some(location) = answer.header("Location") else {
         return Some("names no address to close the session at".to_owned());
     };
-    let place = match manifest::resolve(host, answer, location) {
+    let place = match segment::resolve(host, answer, location) {
         Ok(place) => place,
         Err(note) => return Some(note),
     };

@@ -7,11 +7,12 @@ use futures::future::BoxFuture;
 use super::wire::{self, Playlist, Variant};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
-use crate::model::{ErrorKind, FindingKind, Protocol, Step, Stream, StreamSource, StreamStatus, Verify};
+use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Response};
-use crate::protocol::manifest::{self, MAX_STREAMS, Piece, Place};
+use crate::protocol::proof::{self, Proof, Stop};
+use crate::protocol::segment::{self, MAX_STREAMS, Piece, Place};
 use crate::protocol::snapshot;
 use crate::text;
 
@@ -32,7 +33,7 @@ impl HostProbe for HlsAnalysis {
                 return;
             }
             let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
-            for place in manifest::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
+            for place in segment::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
                 walk.ask(place).await;
             }
         })
@@ -54,8 +55,8 @@ impl Walk<'_> {
         if self.host.peer.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
             return;
         }
-        let turn = manifest::turn(self.host).await;
-        match manifest::ask(self.host, &place).await {
+        let turn = proof::turn(self.host).await;
+        match segment::ask(self.host, &place).await {
             Err(_) => self.dead.push(place.port),
             Ok((answer, took)) if answer.status == 200 => match wire::parse(&answer.body) {
                 Some(Playlist::Master { variants, mixed }) => {
@@ -63,22 +64,21 @@ impl Walk<'_> {
                     self.variants(&place, &answer, variants, mixed).await;
                 }
                 Some(Playlist::Media(media)) => {
-                    let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                    let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
                     self.asked.push(place);
-                    described(&mut stream, &answer, &Variant::default());
-                    let picture = self.media(&mut stream, &answer, &media).await;
+                    described(&mut proof, &answer, &Variant::default());
+                    let picture = self.media(&mut proof, &answer, &media).await;
                     drop(turn);
-                    self.say(stream, picture).await;
+                    self.say(proof, picture).await;
                 }
                 None => {}
             },
             // Only what the device named itself is worth a word when it is refused.
             Ok((answer, took)) if !place.guessed => {
-                let mut stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
-                let (status, kind, message) = manifest::refusal(self.host, answer.status);
-                stream.open = (status == StreamStatus::AuthRequired).then_some(false);
-                manifest::stop(&mut stream, Step::Described, status, kind, message);
-                self.say(stream, None).await;
+                let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
+                proof.stream.open = None;
+                proof.stop(Step::Described, Stop::of_status(&self.host.peer, answer.status));
+                self.say(proof, None).await;
             }
             Ok(_) => {}
         }
@@ -90,75 +90,71 @@ impl Walk<'_> {
             if self.host.peer.is_over() || self.found >= MAX_STREAMS {
                 return;
             }
-            let (mut stream, picture) = self.variant(master, &variant).await;
+            let (mut proof, picture) = self.variant(master, &variant).await;
             if is_of_session(&variant.uri, &master.target) {
                 // Streams are told apart by their address.
                 let which = if many { format!("#{}", number + 1) } else { String::new() };
                 let lasting = client::url(&self.host.peer, asked.tls, asked.port, &asked.target);
-                stream.url = text::redact_url(&lasting) + &which;
+                proof.stream.url = text::redact_url(&lasting) + &which;
             }
             if mixed {
-                stream.warnings.push("the playlist mixes tags of both kinds, which RFC 8216 forbids".to_owned());
+                proof.warn("the playlist mixes tags of both kinds, which RFC 8216 forbids");
             }
-            self.say(stream, picture).await;
+            self.say(proof, picture).await;
         }
     }
 
-    async fn variant(&mut self, master: &Response, variant: &Variant) -> (Stream, Option<Kept<Picture>>) {
+    async fn variant(&mut self, master: &Response, variant: &Variant) -> (Proof, Option<Kept<Picture>>) {
         let mut picture = None;
-        let mut stream = manifest::stream(self.host, Protocol::Hls, master, Duration::ZERO);
-        let place = match manifest::resolve(self.host, master, &variant.uri) {
+        let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, master, Duration::ZERO);
+        let place = match segment::resolve(self.host, master, &variant.uri) {
             Ok(place) => place,
             Err(note) => {
-                described(&mut stream, master, variant);
-                manifest::stop(&mut stream, Step::Described, StreamStatus::Error, ErrorKind::Redirect, note);
-                return (stream, None);
+                described(&mut proof, master, variant);
+                proof.stop(Step::Described, Stop::error(ErrorKind::Redirect, note));
+                return (proof, None);
             }
         };
         self.asked.push(place.clone());
-        let _turn = manifest::turn(self.host).await;
-        match manifest::ask(self.host, &place).await {
+        let _turn = proof::turn(self.host).await;
+        match segment::ask(self.host, &place).await {
             Ok((answer, took)) => {
-                stream = manifest::stream(self.host, Protocol::Hls, &answer, took);
+                proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
                 match wire::parse(&answer.body) {
                     Some(Playlist::Media(media)) if answer.status == 200 => {
-                        described(&mut stream, &answer, variant);
-                        picture = self.media(&mut stream, &answer, &media).await;
+                        described(&mut proof, &answer, variant);
+                        picture = self.media(&mut proof, &answer, &media).await;
                     }
                     _ if answer.status == 200 => {
-                        let message = "the variant is no media playlist";
-                        let kind = ErrorKind::Protocol;
-                        manifest::stop(&mut stream, Step::Described, StreamStatus::Error, kind, message);
+                        let why = Stop::error(ErrorKind::Protocol, "the variant is no media playlist");
+                        proof.stop(Step::Described, why);
                     }
-                    _ => {
-                        let (status, kind, message) = manifest::refusal(self.host, answer.status);
-                        manifest::stop(&mut stream, Step::Described, status, kind, message);
-                    }
+                    _ => proof.stop(Step::Described, Stop::of_status(&self.host.peer, answer.status)),
                 }
             }
-            Err(error) => {
-                manifest::stop(&mut stream, Step::Described, StreamStatus::Error, error.kind, error.message);
-            }
+            Err(error) => proof.stop(Step::Described, Stop::error(error.kind, error.message)),
         }
-        (stream.video, stream.audio) = (stream.video.or(variant.video.clone()), stream.audio.or(variant.audio.clone()));
-        (stream, picture)
+        let found = &mut proof.stream;
+        found.video = found.video.take().or(variant.video.clone());
+        found.audio = found.audio.take().or(variant.audio.clone());
+        (proof, picture)
     }
 
     /// Proves a stream by one of its segments: the last but one, since the last may still be written. A live playlist goes
     /// on while it is read: where its segment is gone, or where it names none yet, it is asked for once more. Gives a key
     /// frame.
-    async fn media(&self, stream: &mut Stream, from: &Response, media: &wire::Media) -> Option<Kept<Picture>> {
+    async fn media(&self, proof: &mut Proof, from: &Response, media: &wire::Media) -> Option<Kept<Picture>> {
         if media.ended {
-            stream.warnings.push("the playlist has ended: a recording, not a live stream".to_owned());
+            proof.warn("the playlist has ended: a recording, not a live stream");
         }
         if self.host.options.verify < Verify::Frames {
             return None;
         }
-        let described = stream.clone();
+        let described = proof.clone();
         let segment = media.segments.iter().rev().take(2).next_back();
-        let picture = self.prove(stream, from, segment).await;
+        let picture = self.prove(proof, from, segment).await;
         let too_early = segment.is_none() && !media.ended;
-        let gone = manifest::is_gone(stream) && !media.ended;
+        let gone = segment::is_gone(&proof.stream) && !media.ended;
         if (gone || too_early) && !self.host.peer.is_over() {
             if too_early {
                 let pause = Duration::from_secs(media.target_duration_s.clamp(1, LONGEST_PAUSE_S));
@@ -167,8 +163,8 @@ impl Walk<'_> {
             if let Some((from, media)) = self.again(from).await
                 && let Some(newest) = media.segments.last().filter(|s| Some(*s) != segment)
             {
-                *stream = described;
-                return self.prove(stream, &from, Some(newest)).await;
+                *proof = described;
+                return self.prove(proof, &from, Some(newest)).await;
             }
         }
         picture
@@ -177,7 +173,7 @@ impl Walk<'_> {
     /// The playlist as it is now.
     async fn again(&self, from: &Response) -> Option<(Response, wire::Media)> {
         let place = Place { port: from.port, tls: from.tls, target: from.target.clone(), guessed: false };
-        let (answer, _) = manifest::ask(self.host, &place).await.ok()?;
+        let (answer, _) = segment::ask(self.host, &place).await.ok()?;
         match wire::parse(&answer.body) {
             Some(Playlist::Media(media)) if answer.status == 200 => Some((answer, media)),
             _ => None,
@@ -186,36 +182,35 @@ impl Walk<'_> {
 
     async fn prove(
         &self,
-        stream: &mut Stream,
+        proof: &mut Proof,
         from: &Response,
         segment: Option<&wire::Segment>,
     ) -> Option<Kept<Picture>> {
         let Some(segment) = segment else {
             let message = "the playlist names no segment";
-            manifest::stop(stream, Step::Rtp, StreamStatus::NoData, ErrorKind::Device, message);
+            proof.stop(Step::Rtp, Stop::no_data(ErrorKind::Device, message));
             return None;
         };
         if segment.encrypted {
             // What cannot be read proves nothing.
-            stream.warnings.push("the segments are encrypted; none was fetched".to_owned());
+            proof.warn("the segments are encrypted; none was fetched");
             return None;
         }
-        let piece =
-            |uri: &str, range| Ok::<_, String>(Piece { place: manifest::resolve(self.host, from, uri)?, range });
+        let piece = |uri: &str, range| Ok::<_, String>(Piece { place: segment::resolve(self.host, from, uri)?, range });
         let init = segment.init.as_ref().map(|(uri, range)| piece(uri, *range)).transpose();
         match (piece(&segment.uri, segment.range), init) {
-            (Ok(segment), Ok(init)) => manifest::prove(self.host, stream, &manifest::Media { init, segment }).await,
+            (Ok(segment), Ok(init)) => segment::prove(self.host, proof, &segment::Media { init, segment }).await,
             (Err(note), _) | (_, Err(note)) => {
-                manifest::stop(stream, Step::Rtp, StreamStatus::Error, ErrorKind::Redirect, note);
+                proof.stop(Step::Rtp, Stop::error(ErrorKind::Redirect, note));
                 None
             }
         }
     }
 
-    async fn say(&mut self, mut stream: Stream, picture: Option<Kept<Picture>>) {
+    async fn say(&mut self, mut proof: Proof, picture: Option<Kept<Picture>>) {
         self.found += 1;
-        snapshot::save(self.host, &mut stream, picture.as_deref()).await;
-        self.host.emit(FindingKind::Stream(Box::new(stream))).await;
+        snapshot::save(self.host, &mut proof.stream, picture.as_deref()).await;
+        self.host.emit(FindingKind::Stream(Box::new(proof.stream))).await;
     }
 }
 
@@ -234,14 +229,12 @@ fn is_of_session(uri: &str, master: &str) -> bool {
 }
 
 /// Notes what the playlists say.
-fn described(stream: &mut Stream, answer: &Response, variant: &Variant) {
-    stream.status = StreamStatus::Described;
-    stream.sources.push(StreamSource::Manifest);
-    stream.ladder.push(manifest::step(Step::Described, Duration::ZERO));
+fn described(proof: &mut Proof, answer: &Response, variant: &Variant) {
+    proof.described(StreamSource::Manifest);
     if answer.truncated {
-        stream.warnings.push("the playlist was not read to its end".to_owned());
+        proof.warn("the playlist was not read to its end");
     }
-    (stream.video, stream.audio) = (variant.video.clone(), variant.audio.clone());
+    (proof.stream.video, proof.stream.audio) = (variant.video.clone(), variant.audio.clone());
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use base64::prelude::*;
 use super::*;
 use crate::media::{mp4, nal, ts};
 use crate::model::finding::StreamHint;
-use crate::model::{ProbeOptions, Service, Transport, VideoCodec};
+use crate::model::{ProbeOptions, Service, Stream, StreamStatus, Transport, VideoCodec};
 use crate::net::fake::{FakeNet, Log, Reply};
 
 const AT: &str = "192.0.2.10:8888";
@@ -67,7 +67,7 @@ async fn a_variant_is_proved_by_its_last_segment_but_one() {
     assert_eq!((video.fps, video.bitrate_kbps, video.size_source), (Some(25.0), Some(900), None));
     assert_eq!(
         main.warnings,
-        ["declared 1920x1080, the parameter sets say 1280x720".to_owned(), "declared 25 fps, measured 15".to_owned(),]
+        ["declared 1920x1080, the stream is 1280x720".to_owned(), "declared 25 fps, measured 15".to_owned(),]
     );
     let steps: Vec<Step> = main.ladder.iter().filter(|s| s.ok).map(|s| s.step).collect();
     assert_eq!(steps, [Step::Tcp, Step::Spoken, Step::Described, Step::Rtp, Step::Frame, Step::Keyframe]);

@@ -1,7 +1,6 @@
 //! Looks for MJPEG on a host's HTTP ports and proves it by its pictures.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::Instant;
@@ -11,33 +10,28 @@ use super::wire;
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{
-    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Step, Stream,
-    StreamError, StreamSource, StreamStatus, Transport, Verify, Video, VideoCodec,
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Step, Stream, StreamSource,
+    StreamStatus, Verify, Video, VideoCodec,
 };
 use crate::probe::memory::{Kept, MEDIUM};
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
-use crate::protocol::http::transcript;
 use crate::protocol::http::{page, redirect};
 use crate::protocol::onvif::address::Address;
+use crate::protocol::proof::{IMPOSSIBLE_PATH, Proof, Stop, web_ports};
 use crate::protocol::snapshot;
-use crate::text;
 
 /// Streams reported of one host at most.
 const MAX_STREAMS: usize = 8;
 /// Paths asked on one port at most.
 const MAX_PATHS: usize = 16;
-/// Ports asked at most.
-const MAX_PORTS: usize = 6;
 /// Places asked for a still picture on one port at most.
 const MAX_STILLS: usize = 4;
 /// Bytes that tell at the latest what a body is.
 const ENOUGH: usize = 512;
 /// Places of moving pictures that a server says it has not, before the one it locks is taken for such a place.
 const TELLING: usize = 2;
-/// A path no server has.
-const IMPOSSIBLE: &str = "/camscan-no-such-path";
 
 /// The analysis of MJPEG streams.
 pub struct MjpegAnalysis;
@@ -57,7 +51,7 @@ impl HostProbe for MjpegAnalysis {
             if !host.record.may_guess() {
                 return;
             }
-            let ports = ports(host);
+            let ports = web_ports(host);
             for service in &ports {
                 walk.port(service).await;
             }
@@ -66,17 +60,6 @@ impl HostProbe for MjpegAnalysis {
             }
         })
     }
-}
-
-/// The HTTP services, plain before TLS: both mostly show the same.
-fn ports(host: &Inspection) -> Vec<Service> {
-    let is_web = |s: &Service| matches!(s.protocol, Protocol::Http | Protocol::Https) && s.transport == Transport::Tcp;
-    let mut services: Vec<Service> = host.record.services().into_iter().filter(is_web).collect();
-    services.sort_by_key(|s| (s.protocol == Protocol::Https, s.port));
-    let has_plain = services.iter().any(|s| s.protocol == Protocol::Http);
-    services.retain(|s| s.protocol == Protocol::Http || !has_plain);
-    services.truncate(MAX_PORTS);
-    services
 }
 
 /// A place on the host: port, TLS, path.
@@ -198,7 +181,7 @@ impl Walk<'_> {
         if let Some((_, nature)) = self.natures.iter().find(|(at, _)| *at == (port, tls)) {
             return *nature;
         }
-        let request = Request { follow: false, login: self.may_log_in(), ..Request::get(port, tls, IMPOSSIBLE) };
+        let request = Request { follow: false, login: self.may_log_in(), ..Request::get(port, tls, IMPOSSIBLE_PATH) };
         let nature = match client::open(&self.host.peer, request).await {
             Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
             Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
@@ -305,43 +288,16 @@ fn is_like_a_stream(link: &str) -> bool {
         && ![".js", ".css", ".html", ".htm", ".m3u8", ".mpd", ".mp4", ".png", ".svg"].iter().any(|e| link.ends_with(e))
 }
 
-/// A stream as far as its headers tell.
-fn stream_at(host: &Inspection, response: &Response) -> Stream {
-    let mut stream = Stream::new(text::redact_url(&response.url(&host.peer)), Protocol::Mjpeg);
-    stream.answers = transcript::of_http(&host.peer, response);
-    stream.warnings.extend(response.notes.iter().cloned());
-    stream.ladder.push(step(Step::Tcp, response.connected_in));
-    stream.ladder.extend(response.tls_in.map(|took| step(Step::Tls, took)));
-    stream
-}
-
-fn step(step: Step, took: Duration) -> LadderStep {
-    LadderStep::new(step, true, took)
-}
-
-fn failed(step: Step) -> LadderStep {
-    LadderStep::new(step, false, Duration::ZERO)
-}
-
-/// `given`: a login was allowed to be given.
-fn refused(host: &Inspection, response: &Response, given: bool) -> Stream {
-    let mut stream = stream_at(host, response);
-    stream.ladder.push(failed(Step::Spoken));
-    stream.open = Some(false);
-    stream.status = StreamStatus::AuthRequired;
-    let (kind, message) = match host.peer.logins.stopped() {
-        Some(why) => (ErrorKind::Locked, why),
-        None if host.peer.logins.credentials().is_empty() => {
-            (ErrorKind::AuthRequired, "a login is demanded".to_owned())
-        }
-        None if !given => {
-            let why = "a login is demanded; none was given, since nothing else says that this is a camera";
-            (ErrorKind::AuthRequired, why.to_owned())
-        }
-        None => (ErrorKind::AuthRefused, "the login was refused".to_owned()),
-    };
-    stream.error = Some(StreamError { kind, message });
-    stream
+/// A stream behind a login; `was_given` says that a login was allowed to be given.
+fn refused(host: &Inspection, response: &Response, was_given: bool) -> Stream {
+    let mut proof = Proof::connected(&host.peer, Protocol::Mjpeg, response);
+    let mut why = Stop::of_status(&host.peer, 401);
+    if why.kind == ErrorKind::AuthRefused && !was_given {
+        let message = "a login is demanded; none was given, since nothing else says that this is a camera";
+        why = Stop::new(why.status, ErrorKind::AuthRequired, message);
+    }
+    proof.stop(Step::Spoken, why);
+    proof.stream
 }
 
 /// Looks at the beginning of a body that does not say what it is; none when it is no picture. One that ends behind its
@@ -364,42 +320,36 @@ async fn look(host: &Inspection, response: &Response, started: Instant, mut body
 /// Reads pictures until the measuring time is over; where media are not to be asked for, the first bytes have to do.
 /// Gives the first picture, too.
 async fn prove(host: &Inspection, response: &Response, started: Instant, begun: &[u8], body: Body) -> Found {
-    let mut stream = stream_at(host, response);
-    let spoken = started.elapsed().saturating_sub(response.connected_in + response.tls_in.unwrap_or_default());
-    stream.ladder.push(step(Step::Spoken, spoken));
-    stream.open = Some(!response.logged_in);
-    stream.status = StreamStatus::Described;
-    stream.video = Some(Video { codec: Some(VideoCodec::Mjpeg), ..Video::default() });
+    let mut proof = Proof::answered(&host.peer, Protocol::Mjpeg, response, started.elapsed());
+    proof.stream.status = StreamStatus::Described;
+    proof.stream.video = Some(Video { codec: Some(VideoCodec::Mjpeg), ..Video::default() });
     if host.options.verify < Verify::Frames {
         if response.content_type().starts_with("image/") {
-            stream.protocol = Protocol::Snapshot;
+            proof.stream.protocol = Protocol::Snapshot;
         }
-        return (stream, None);
+        return (proof.stream, None);
     }
     let asked = Instant::now();
     let measured = measure(host, begun, body).await;
     if let Some(first_at) = measured.first_at {
-        let took = first_at.saturating_duration_since(asked);
+        proof.reached(Step::Frame, first_at.saturating_duration_since(asked));
         if measured.is_still() {
             // A picture is there, and nothing of it streams.
-            stream.protocol = Protocol::Snapshot;
-            stream.ladder.push(step(Step::Frame, took));
-            stream.warnings.push("single pictures: nothing streams".to_owned());
+            proof.stream.protocol = Protocol::Snapshot;
+            proof.stream.sources.push(StreamSource::Frames);
+            proof.warn("single pictures: nothing streams");
         } else {
-            stream.status = StreamStatus::Streaming;
             // Every picture of MJPEG is a key frame.
-            stream.ladder.extend([step(Step::Frame, took), step(Step::Keyframe, took)]);
+            proof.reached(Step::Keyframe, first_at.saturating_duration_since(asked));
+            proof.streams();
         }
-        stream.sources.push(StreamSource::Frames);
-        stream.video = Some(video(&measured));
+        proof.stream.video = Some(video(&measured));
     } else {
-        stream.status = StreamStatus::NoData;
-        stream.ladder.push(failed(Step::Frame));
-        stream.error = Some(measured.why());
+        proof.stop(Step::Frame, measured.why());
     }
     let Measured { first, room, .. } = measured;
     let picture = first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes });
-    (stream, picture.map(|picture| Kept::new(picture, Some(Arc::new(room)))))
+    (proof.stream, picture.map(|picture| Kept::new(picture, Some(Arc::new(room)))))
 }
 
 fn video(measured: &Measured) -> Video {
@@ -408,8 +358,8 @@ fn video(measured: &Measured) -> Video {
         codec: Some(VideoCodec::Mjpeg),
         width,
         height,
-        measured_fps: measured.fps(),
-        measured_kbps: measured.kbps(),
+        measured_fps: measured.rates().fps_to_a_tenth(),
+        measured_kbps: measured.rates().kbps,
         ..Video::default()
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -6,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::media::jpeg;
 use crate::model::finding::StreamHint;
-use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions};
+use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions, Transport};
 use crate::net::fake::{FakeNet, Reply};
 use crate::probe::{Grant, Verdict};
 use crate::protocol::mjpeg::snapshot;
@@ -47,7 +49,7 @@ async fn a_server_that_may_be_anything_is_not_shown_the_login() {
     let net = FakeNet::new();
     let log = net.answer("192.0.2.10:80", |asked| {
         Reply::Last(match asked.target() {
-            IMPOSSIBLE => NOT_FOUND.to_vec(),
+            IMPOSSIBLE_PATH => NOT_FOUND.to_vec(),
             _ => b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\r\n".to_vec(),
         })
     });

@@ -12,18 +12,15 @@ use super::flv::{self, VideoTag};
 use super::wire::{Message, kind};
 use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Purpose};
-use crate::media::describe::Seen;
+use crate::media::meter::FrameMeter;
 use crate::media::picture::Picture;
 use crate::model::stream::default_port;
-use crate::model::{
-    Audio, ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Verify, Video,
-};
+use crate::model::{Audio, ErrorKind, FindingKind, Protocol, Service, Step, StreamSource, StreamStatus, Verify, Video};
 use crate::probe::memory::Kept;
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::host_name;
-use crate::protocol::manifest::{contradictions, step, stop, turn};
+use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop, turn};
 use crate::protocol::snapshot;
-use crate::text;
 
 /// Streams that the device or its API named, played at most.
 const MAX_NAMED: usize = 16;
@@ -36,8 +33,6 @@ const GUESS_TIME: Duration = Duration::from_secs(3);
 /// How long a first sign of a guess is awaited: a server that has the stream begins with what it has kept of it, its
 /// metadata and its codecs' headers, and one that has not is silent until somebody publishes it.
 const SIGN_TIME: Duration = Duration::from_millis(700);
-/// Once frames flow, a key frame is waited for this much longer than the measuring takes.
-const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes counted of one stream at most.
 const MAX_MEDIA: u64 = 32 * 1024 * 1024;
 
@@ -145,8 +140,8 @@ async fn analyse(host: &Inspection, mut service: Service) {
             continue;
         }
         let url = place.url(host, &service);
-        let mut stream = Stream::new(text::redact_url(&url), service.protocol);
-        let outcome = play(host, &service, &place, &mut stream).await;
+        let mut proof = Proof::new(&url, service.protocol);
+        let outcome = play(host, &service, &place, &mut proof).await;
         if let Ok(Outcome { server: Some(server), .. }) = &outcome
             && service.server.as_ref() != Some(server)
         {
@@ -160,15 +155,15 @@ async fn analyse(host: &Inspection, mut service: Service) {
         let (is_proved, takes_any) = match &outcome {
             Ok(outcome) => (outcome.proved, outcome.takes_any),
             Err(error) => {
-                stop(&mut stream, Step::Spoken, StreamStatus::Error, error.kind, &error.message);
+                proof.stop(Step::Spoken, Stop::error(error.kind, &error.message));
                 (false, error.kind != ErrorKind::Closed)
             }
         };
         // A guess that leads nowhere is no stream.
         if is_proved || !place.guessed {
             let picture = outcome.ok().and_then(|outcome| outcome.picture);
-            snapshot::save(host, &mut stream, picture.as_deref()).await;
-            host.emit(FindingKind::Stream(Box::new(stream))).await;
+            snapshot::save(host, &mut proof.stream, picture.as_deref()).await;
+            host.emit(FindingKind::Stream(Box::new(proof.stream))).await;
         } else if takes_any {
             silent += 1;
         }
@@ -192,19 +187,21 @@ struct Outcome {
     picture: Option<Kept<Picture>>,
 }
 
-async fn play(host: &Inspection, service: &Service, place: &Place, stream: &mut Stream) -> Result<Outcome, RtmpError> {
+async fn play(host: &Inspection, service: &Service, place: &Place, proof: &mut Proof) -> Result<Outcome, RtmpError> {
     let _turn = turn(host).await;
     let mut client = Client::open(&host.peer, service.port, service.protocol == Protocol::Rtmps).await?;
-    stream.ladder.push(step(Step::Tcp, client.connected_in));
-    stream.ladder.extend(client.tls_in.map(|took| step(Step::Tls, took)));
-    stream.ladder.push(step(Step::Spoken, client.shaken_in));
+    proof.reached(Step::Tcp, client.connected_in);
+    if let Some(took) = client.tls_in {
+        proof.reached(Step::Tls, took);
+    }
+    proof.reached(Step::Spoken, client.shaken_in);
     let app = client.connect(&host.peer, &place.app, &base(host, service, &place.app)).await;
     let mut outcome = Outcome::default();
     let app = match app {
         Ok(app) => app,
         Err(error) => {
             client.close(None).await;
-            stop(stream, Step::Described, StreamStatus::Error, error.kind, &error.message);
+            proof.stop(Step::Described, Stop::error(error.kind, &error.message));
             outcome.no_application = true;
             return Ok(outcome);
         }
@@ -212,18 +209,16 @@ async fn play(host: &Inspection, service: &Service, place: &Place, stream: &mut 
     outcome.server = app.server.clone();
     if app.refused {
         client.close(None).await;
-        outcome.proved = refused(stream, Step::Described, &app);
+        outcome.proved = refused(proof, Step::Described, &app);
         outcome.no_application = true;
         return Ok(outcome);
     }
-    stream.open = Some(true);
+    proof.stream.open = Some(true);
     // Without playing there is nothing to be learnt of a single stream.
     if host.options.verify < Verify::Frames {
         client.close(None).await;
-        stream.status = StreamStatus::Described;
-        stream
-            .warnings
-            .push("RTMP describes a stream only when it is played; that there is one is not proved".to_owned());
+        proof.stream.status = StreamStatus::Described;
+        proof.warn("RTMP describes a stream only when it is played; that there is one is not proved");
         return Ok(outcome);
     }
     let mut number = None;
@@ -234,19 +229,18 @@ async fn play(host: &Inspection, service: &Service, place: &Place, stream: &mut 
     }
     .await;
     match played {
-        Ok(()) => measure(host, &mut client, place, stream, &mut outcome).await,
-        Err(error) => stop(stream, Step::Setup, StreamStatus::Error, error.kind, &error.message),
+        Ok(()) => measure(host, &mut client, place, proof, &mut outcome).await,
+        Err(error) => proof.stop(Step::Setup, Stop::error(error.kind, &error.message)),
     }
     client.close(number).await;
     Ok(outcome)
 }
 
 /// Notes a refusal; whether it says that there is something behind a login.
-fn refused(stream: &mut Stream, at: Step, answer: &Answer) -> bool {
+fn refused(proof: &mut Proof, at: Step, answer: &Answer) -> bool {
     let words = format!("{} {}", answer.code, answer.description).to_ascii_lowercase();
     let has = |known: &[&str]| known.iter().any(|w| words.contains(w));
     let (status, kind) = if has(&["auth", "unauthorized", "permission", "password", "denied"]) {
-        stream.open = Some(false);
         (StreamStatus::AuthRequired, ErrorKind::AuthRequired)
     } else if has(&["notfound", "not found", "no such", "invalidapp", "app not", "no stream", "not exist"]) {
         (StreamStatus::NotFound, ErrorKind::NotFound)
@@ -254,7 +248,7 @@ fn refused(stream: &mut Stream, at: Step, answer: &Answer) -> bool {
         (StreamStatus::Error, ErrorKind::Device)
     };
     let said = if answer.description.is_empty() { &answer.code } else { &answer.description };
-    stop(stream, at, status, kind, format!("refused: {said}"));
+    proof.stop(at, Stop::new(status, kind, format!("refused: {said}")));
     status == StreamStatus::AuthRequired
 }
 
@@ -267,14 +261,10 @@ struct Measured {
     picture: Option<Picture>,
     audio: Option<Audio>,
     codec: Option<crate::model::VideoCodec>,
-    frames: u32,
-    /// Time stamps of the first and the last frame, ms, and of key frames.
+    /// By the time stamps: a server begins with what it has stored, faster than it was made.
+    meter: FrameMeter,
+    /// The time stamp of the first frame, ms.
     first: Option<u32>,
-    last: u32,
-    keys: Vec<u32>,
-    /// Bytes of all frames, and of the last.
-    bytes: u64,
-    last_bytes: u64,
     first_at: Option<Instant>,
     key_at: Option<Instant>,
     refusal: Option<Answer>,
@@ -291,18 +281,15 @@ impl Measured {
                 }
                 VideoTag::Frame { key, codec, sample } => {
                     self.codec = self.codec.or(codec);
-                    self.first.get_or_insert(message.timestamp_ms);
                     self.first_at.get_or_insert(now);
-                    self.last = message.timestamp_ms;
-                    self.frames = self.frames.saturating_add(1);
-                    self.last_bytes = message.body.len() as u64;
-                    self.bytes = self.bytes.saturating_add(self.last_bytes);
-                    if key && self.picture.is_none() {
-                        self.picture = codec.and_then(|codec| Picture::of_sample(codec, &self.sets, sample));
-                    }
-                    if key && self.keys.len() < 64 {
-                        self.keys.push(message.timestamp_ms);
+                    let first = *self.first.get_or_insert(message.timestamp_ms);
+                    let since_ms = message.timestamp_ms.wrapping_sub(first) as i32;
+                    self.meter.frame(f64::from(since_ms) / 1000.0, message.body.len() as u64, key);
+                    if key {
                         self.key_at.get_or_insert(now);
+                        if self.picture.is_none() {
+                            self.picture = codec.and_then(|codec| Picture::of_sample(codec, &self.sets, sample));
+                        }
                     }
                 }
                 VideoTag::Other => {}
@@ -337,34 +324,15 @@ impl Measured {
 
     /// Whether anything came that speaks of a stream.
     fn has_sign(&self) -> bool {
-        self.declared.is_some() || self.config.is_some() || self.audio.is_some() || self.frames > 0
+        self.declared.is_some() || self.config.is_some() || self.audio.is_some() || self.meter.frames() > 0
     }
 
     fn is_over(&self) -> bool {
-        self.refusal.is_some() || self.ended.is_some() || self.bytes > MAX_MEDIA
-    }
-
-    /// What was seen, by the time stamps: a server begins with what it has stored, faster than it was made.
-    fn seen(&self) -> Seen {
-        let span_ms = self.last.wrapping_sub(self.first.unwrap_or(self.last));
-        let interval = match *self.keys {
-            [first, second, ..] => Some(f64::from(second.wrapping_sub(first)) / 1000.0),
-            _ => None,
-        };
-        Seen {
-            video: self.config.clone(),
-            audio: self.audio.clone(),
-            frames: self.frames,
-            span_s: Some(f64::from(span_ms) / 1000.0).filter(|s| (0.2..3600.0).contains(s)),
-            bytes: self.bytes.saturating_sub(self.last_bytes),
-            key: !self.keys.is_empty(),
-            keyframe_interval_s: interval.filter(|s| (0.01..3600.0).contains(s)),
-            picture: None,
-        }
+        self.refusal.is_some() || self.ended.is_some() || self.meter.bytes() > MAX_MEDIA
     }
 }
 
-async fn measure(host: &Inspection, client: &mut Client, place: &Place, stream: &mut Stream, outcome: &mut Outcome) {
+async fn measure(host: &Inspection, client: &mut Client, place: &Place, proof: &mut Proof, outcome: &mut Outcome) {
     let asked = Instant::now();
     let patience = if place.guessed { host.options.frame_timeout.min(SIGN_TIME) } else { host.options.frame_timeout };
     let mut until = host.peer.deadline.min(asked + patience);
@@ -392,57 +360,41 @@ async fn measure(host: &Inspection, client: &mut Client, place: &Place, stream: 
             until = host.peer.deadline.min(first_at + host.options.measure_time + patience);
         }
     }
-    if let Some(refusal) = measured.refusal.take().filter(|_| measured.frames == 0) {
-        outcome.proved = refused(stream, Step::Described, &refusal);
+    if let Some(refusal) = measured.refusal.take().filter(|_| measured.meter.frames() == 0) {
+        outcome.proved = refused(proof, Step::Described, &refusal);
         return;
     }
-    describe(stream, &measured);
-    outcome.proved = measured.frames > 0 || measured.config.is_some() || measured.audio.is_some();
+    describe(proof, &measured);
+    outcome.proved = measured.meter.frames() > 0 || measured.config.is_some() || measured.audio.is_some();
     let Some(first_at) = measured.first_at else {
         outcome.takes_any = !outcome.proved;
         let (kind, message) = measured.ended.unwrap_or((ErrorKind::Timeout, "no frame in time".to_owned()));
-        return stop(stream, Step::Rtp, StreamStatus::NoData, kind, message);
+        return proof.stop(Step::Rtp, Stop::no_data(kind, message));
     };
     let mut room = client.take_room();
     room.shrink(measured.picture.as_ref().map_or(0, |p| p.bytes.len()));
     outcome.picture = measured.picture.map(|picture| Kept::new(picture, Some(Arc::new(room))));
-    stream.status = StreamStatus::Streaming;
-    stream.sources.push(StreamSource::Frames);
+    proof.streams();
     let took = first_at.saturating_duration_since(asked);
-    stream.ladder.extend([step(Step::Rtp, took), step(Step::Frame, took)]);
+    proof.reached(Step::Rtp, took);
+    proof.reached(Step::Frame, took);
     match measured.key_at {
-        Some(at) => stream.ladder.push(step(Step::Keyframe, at.saturating_duration_since(asked))),
-        None => stream.warnings.push("no key frame in the measuring time".to_owned()),
+        Some(at) => proof.reached(Step::Keyframe, at.saturating_duration_since(asked)),
+        None => proof.warn("no key frame in the measuring time"),
     }
 }
 
 /// Notes what was declared and what was measured; the parameter sets hold over the metadata.
-fn describe(stream: &mut Stream, measured: &Measured) {
+fn describe(proof: &mut Proof, measured: &Measured) {
     let (declared, sound) = measured.declared.clone().unwrap_or_default();
     if measured.declared.is_some() {
-        stream.sources.push(StreamSource::Metadata);
+        proof.stream.sources.push(StreamSource::Metadata);
     }
     if measured.declared.is_some() || measured.config.is_some() {
-        stream.ladder.push(step(Step::Described, Duration::ZERO));
+        proof.reached(Step::Described, Duration::ZERO);
     }
-    let seen = measured.seen();
-    let told = seen.video.clone().unwrap_or_default();
-    stream.warnings.extend(contradictions(&declared, &told, seen.fps()));
-    let is_told = told.width.is_some();
-    let video = Video {
-        codec: told.codec.or(measured.codec).or(declared.codec),
-        width: told.width.or(declared.width),
-        height: told.height.or(declared.height),
-        size_source: if is_told { None } else { declared.size_source },
-        fps: declared.fps.or(told.fps),
-        fps_source: declared.fps_source.or(told.fps_source),
-        bitrate_kbps: declared.bitrate_kbps,
-        measured_fps: seen.fps(),
-        measured_kbps: seen.kbps(),
-        keyframe_interval_s: seen.keyframe_interval_s,
-        ..told
-    };
-    stream.video = (video != Video::default()).then_some(video);
+    let came = measured.config.clone().unwrap_or_default();
+    proof.merge(declared, Video { codec: came.codec.or(measured.codec), ..came }, &measured.meter.rates());
     let audio = match &measured.audio {
         Some(told) => Audio {
             codec: told.codec,
@@ -452,7 +404,7 @@ fn describe(stream: &mut Stream, measured: &Measured) {
         },
         None => sound,
     };
-    stream.audio = (audio != Audio::default()).then_some(audio);
+    proof.stream.audio = (audio != Audio::default()).then_some(audio);
 }
 
 #[cfg(test)]

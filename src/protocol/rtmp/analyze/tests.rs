@@ -7,7 +7,7 @@ use super::super::detect::RtmpDetector;
 use super::super::wire::{BLOCK, Reader};
 use super::*;
 use crate::model::finding::StreamHint;
-use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Transport};
+use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Stream, Transport};
 use crate::net::fake::FakeNet;
 use crate::net::tls;
 use crate::probe::{Detection, Detector};
@@ -171,7 +171,7 @@ async fn a_named_stream_is_played_measured_and_deleted() {
     let video = stream.video.clone().unwrap();
     assert_eq!((video.width, video.measured_fps, video.measured_kbps), (Some(1280), Some(25.0), Some(100)));
     assert_eq!((video.bitrate_kbps, video.keyframe_interval_s), (Some(800), Some(1.0)));
-    assert_eq!(stream.warnings, ["declared 640x360, the parameter sets say 1280x720"]);
+    assert_eq!(stream.warnings, ["declared 640x360, the stream is 1280x720"]);
     assert_eq!(stream.audio.as_ref().unwrap().sample_rate_hz, Some(48_000));
     assert_eq!(services[0].server.as_deref(), Some("FMS/3,0,1,123"));
     assert_eq!(asked, ["connect live", "createStream", "play hof", "deleteStream"]);

@@ -289,8 +289,12 @@ impl Asker<'_> {
     /// Keeps what asking a path gave.
     fn told(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<Look> {
         let ladder = self.client.ladder().steps().to_vec();
+        let outcome = outcome.map(|described| {
+            let session = Session::parse(&described.sdp).unwrap_or_default();
+            (described, session)
+        });
         let reply = match &outcome {
-            Ok(described) => Session::parse(&described.sdp).map_or(Reply::NoVideo, |session| look(&session)),
+            Ok((_, session)) => look(session),
             Err(error) => match error.kind {
                 ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
                 ErrorKind::Busy => Reply::Busy,
@@ -303,10 +307,6 @@ impl Asker<'_> {
                 _ => Reply::NotFound,
             },
         };
-        let outcome = outcome.map(|described| {
-            let session = Session::parse(&described.sdp).unwrap_or_default();
-            (described, session)
-        });
         let sdp = match &outcome {
             Ok((described, _)) => self.client.transcript.description(lines::decoded(&described.sdp)),
             Err(_) => None,

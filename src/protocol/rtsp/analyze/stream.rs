@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Asked, Look};
+use crate::media::merge::{self, Declarer};
 use crate::model::{
-    Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, Protocol, SizeSource, Stream, StreamError, StreamSource,
-    StreamStatus, Video,
+    Audio, AudioCodec, ErrorKind, LadderStep, Protocol, Stream, StreamError, StreamSource, StreamStatus, Video,
 };
 use crate::probe::Inspection;
 use crate::protocol::rtsp::client::describe::Described;
@@ -82,27 +82,15 @@ fn described(stream: &mut Stream, described: &Described, session: &Session) {
     stream.back_channel = session.has_back_channel().then_some(true);
 }
 
-/// What the parameter sets say stands; what only ONVIF declares fills the gaps.
-fn merge_declared(mut seen: Video, declared: Option<Video>, warnings: &mut Vec<String>) -> Video {
+/// What the parameter sets say stands; what only ONVIF declares fills the gaps. A size that the description merely hints at
+/// contradicts nothing.
+fn merge_declared(seen: Video, declared: Option<Video>, warnings: &mut Vec<String>) -> Video {
     let Some(declared) = declared else { return seen };
-    let sizes = (seen.width.zip(seen.height), declared.width.zip(declared.height));
-    if let (Some((w, h)), Some((dw, dh))) = sizes
-        && (w, h) != (dw, dh)
-        && seen.size_source.is_none()
-    {
-        warnings.push(format!("ONVIF declares {dw}x{dh}, the stream says {w}x{h}"));
+    if seen.size_source.is_none() {
+        let wrong = merge::contradictions(Declarer::Onvif, &declared, &Video { codec: None, ..seen.clone() });
+        warnings.extend(wrong.iter().map(ToString::to_string));
     }
-    if sizes.0.is_none() {
-        (seen.width, seen.height) = (declared.width, declared.height);
-        seen.size_source = sizes.1.map(|_| SizeSource::Onvif);
-    }
-    seen.codec = seen.codec.or(declared.codec);
-    seen.profile = seen.profile.or(declared.profile);
-    if seen.fps.is_none() {
-        (seen.fps, seen.fps_source) = (declared.fps, declared.fps.map(|_| FpsSource::Onvif));
-    }
-    seen.bitrate_kbps = seen.bitrate_kbps.or(declared.bitrate_kbps);
-    seen
+    merge::over(declared, seen)
 }
 
 /// The description stands. What ONVIF declares beside it may be switched off for this stream: it is said, not taken over.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::media::describe::Seen;
+use crate::media::seen::Seen;
 use crate::media::ts;
 
 /// Bytes of a transport stream kept to look into: some seconds at the rates of cameras.
@@ -68,11 +68,5 @@ impl Inner {
     /// When a key frame was there at the latest.
     pub(super) fn key_at(&self) -> Option<Duration> {
         self.key_at
-    }
-
-    /// kbit/s of the picture.
-    pub(super) fn kbps(&self) -> Option<u32> {
-        let span = self.seen.span_s.filter(|&s| s >= 0.3)?;
-        Some((self.seen.bytes as f64 * 8.0 / 1000.0 / span).round() as u32)
     }
 }

@@ -2,54 +2,77 @@
 //! parameters that really came out. No clock of its own: times are counted from whatever moment the caller chose.
 //!
 //! Frames are counted by timestamps and key frames told by a glimpse into each payload, so that no strictness costs a
-//! stream; retina's depacketizers make the whole frames a snapshot needs.
+//! stream; [`KeyFrames`] makes the whole frames a snapshot needs.
 
 use std::time::Duration;
 
+use super::sdp::Media;
 use super::sdp::codec::from_parameter_sets;
-use super::sdp::{Media, rounded};
+use crate::media::key_frame::KeyFrames;
+use crate::media::merge::{self, Declarer};
 use crate::media::payload::{Glimpse, glimpse};
 use crate::media::picture::Picture;
-use crate::media::rtp::{Packet, Reorder};
+use crate::media::rtp::Packet;
 use crate::media::{h264, h265};
 use crate::model::{Audio, Video, VideoCodec};
 
 mod inner;
+mod list;
 mod measured;
-mod picture;
 
 use inner::Inner;
-use measured::Marks;
+use list::{Frame, Frames};
 pub use measured::Measured;
-use picture::Pictures;
 
-/// Frames kept for measuring; at 60 a second 11 minutes.
-const MAX_FRAMES: usize = 40_000;
-/// A timestamp that jumps further than this, in seconds, begins a new timeline.
-const MAX_GAP_S: f64 = 10.0;
-/// What has to be seen before a measured rate is held against a declared one.
-const MIN_COMPARED: (Duration, usize) = (Duration::from_secs(1), 8);
+/// Bytes of one parameter set that are kept.
+const MAX_SET: usize = 4096;
+/// Frames by whose timestamps it can be told that they do not follow time.
+const FEWEST_COMPARED: u32 = 8;
 
 /// Measures one media.
 pub struct Meter {
     codec: Option<VideoCodec>,
     declared: Option<Video>,
     sound: Option<Audio>,
-    clock_rate: f64,
     payload_type: Option<u8>,
+    /// The payload type that comes instead of the declared one.
     foreign_payload_type: Option<u8>,
-    order: Reorder<(Vec<u8>, Duration)>,
     source: Option<u32>,
-    timeline: Timeline,
-    frames: Vec<Frame>,
-    /// Whether parameter sets came since the last picture.
-    sets_before: bool,
-    sets: Vec<Vec<u8>>,
-    size: Option<(u32, u32)>,
-    pictures: Option<Pictures>,
+    frames: Frames,
+    sets: ParameterSets,
+    key_frames: Option<KeyFrames>,
     inner: Option<Inner>,
     seen: Seen,
-    marks: Marks,
+}
+
+/// What the stream says of its own picture.
+#[derive(Default)]
+struct ParameterSets {
+    /// The last of each kind that came in band.
+    units: Vec<Vec<u8>>,
+    /// Width and height, where the payload format itself carries them.
+    size: Option<(u32, u32)>,
+}
+
+impl ParameterSets {
+    /// Keeps what a payload shows; whether a set is new.
+    fn learn(&mut self, codec: VideoCodec, shown: &Glimpse<'_>) -> bool {
+        self.size = shown.size.or(self.size);
+        let kind = |set: &[u8]| match codec {
+            VideoCodec::H264 => h264::nal_type(set),
+            VideoCodec::H265 => h265::nal_type(set),
+            _ => 0,
+        };
+        let mut is_new = false;
+        for &set in &shown.parameter_sets {
+            if set.len() <= MAX_SET && !self.units.iter().any(|known| known == set) {
+                self.units.retain(|known| kind(known) != kind(set));
+                self.units.push(set.to_vec());
+                is_new = true;
+            }
+        }
+        is_new
+    }
 }
 
 /// What was seen so far; times count from the caller's zero.
@@ -73,47 +96,6 @@ pub struct Seen {
     pub keyframes: u64,
     /// Packets that never came.
     pub lost: u64,
-    /// Packets that came late or twice.
-    pub reordered: u64,
-}
-
-/// One frame: packets of one timestamp.
-struct Frame {
-    timestamp: i64,
-    /// Number of the timeline it belongs to.
-    run: u32,
-    arrived: Duration,
-    bytes: usize,
-    picture: bool,
-    begun: bool,
-    counted: bool,
-    key: bool,
-    damaged: bool,
-    complete: bool,
-}
-
-/// Unwraps timestamps; a jump begins a new run.
-#[derive(Default)]
-struct Timeline {
-    last: Option<i64>,
-    run: u32,
-}
-
-impl Timeline {
-    fn place(&mut self, timestamp: u32, max_gap: f64) -> i64 {
-        let placed = match self.last {
-            Some(last) => {
-                let step = i64::from(timestamp.wrapping_sub(last as u32) as i32);
-                if step.unsigned_abs() as f64 > max_gap {
-                    self.run += 1;
-                }
-                last.saturating_add(step)
-            }
-            None => i64::from(timestamp),
-        };
-        self.last = Some(placed);
-        placed
-    }
 }
 
 impl Meter {
@@ -124,53 +106,71 @@ impl Meter {
             codec,
             declared: media.video.clone(),
             sound: media.audio.clone(),
-            clock_rate: f64::from(media.clock_rate.filter(|&rate| rate >= 1000).unwrap_or(90_000)),
             payload_type: media.payload_type,
             foreign_payload_type: None,
-            order: Reorder::default(),
             source: None,
-            timeline: Timeline::default(),
-            frames: Vec::new(),
-            sets_before: false,
-            sets: Vec::new(),
-            size: None,
-            pictures: codec.map(|codec| Pictures::new(codec, media.parameter_sets.clone())),
+            frames: Frames::new(f64::from(media.timestamp_rate())),
+            sets: ParameterSets::default(),
+            key_frames: codec.map(|codec| KeyFrames::new(codec, media.parameter_sets.clone())),
             inner: media.encoding.as_deref().filter(|e| Inner::is_carried_by(e)).map(|_| Inner::default()),
             seen: Seen::default(),
-            marks: Marks::default(),
         }
     }
 
     /// The same for packets whose payload cannot be read: they are counted and timed.
     pub fn of_encrypted(mut self) -> Meter {
-        (self.codec, self.pictures) = (None, None);
+        (self.codec, self.key_frames) = (None, None);
         self
     }
 
-    /// Takes one RTP packet, header included. What is no RTP, or RTCP, is passed over.
-    pub fn push(&mut self, packet: &[u8], arrived: Duration) {
-        let Some(read) = Packet::parse(packet) else { return };
-        if !self.accepts(read.payload_type) {
-            return;
+    /// Takes the next RTP packet in order, header included; `lost` packets before it never came. What is no RTP, or RTCP,
+    /// is passed over.
+    pub fn push(&mut self, packet: &[u8], arrived: Duration, lost: u64) {
+        let Some(packet) = Packet::parse(packet) else { return };
+        self.note(&packet, arrived, lost);
+        let at = self.frames.place(packet.timestamp);
+        let shown = match self.codec {
+            Some(codec) => glimpse(codec, packet.payload),
+            None => Glimpse { picture: true, begins: true, ..Glimpse::default() },
+        };
+        if let Some(codec) = self.codec
+            && self.sets.learn(codec, &shown)
+            && let Some(key_frames) = &mut self.key_frames
+        {
+            key_frames.learn(&self.sets.units);
         }
-        if self.source.replace(read.ssrc).is_some_and(|before| before != read.ssrc) {
-            self.drain(true);
-            self.order.restart();
-            self.timeline.run += 1;
+        if let Some(key_frames) = &mut self.key_frames {
+            key_frames.push(&packet, at, lost);
         }
-        self.seen.first_rtp.get_or_insert(arrived);
-        self.seen.last_rtp = Some(arrived);
-        self.seen.packets += 1;
-        self.seen.bytes += read.payload.len() as u64;
-        self.order.push(read.sequence, (packet.to_vec(), arrived));
-        self.drain(false);
+        if let Some(inner) = &mut self.inner {
+            inner.push(packet.payload, arrived);
+            self.see_inner();
+        }
+        self.frames.take(&packet, at, arrived, &shown, lost, &mut self.seen);
     }
 
-    /// Takes what is held back for order's sake; call it when nothing more will come.
+    /// Counts a packet, and sees who sends it and as what.
+    fn note(&mut self, packet: &Packet<'_>, arrived: Duration, lost: u64) {
+        let is_foreign = self.payload_type.is_some_and(|declared| declared != packet.payload_type);
+        if self.foreign_payload_type.is_some() && !is_foreign {
+            // What came before the declared type is another format's.
+            self.frames.clear();
+        }
+        self.foreign_payload_type = Some(packet.payload_type).filter(|_| is_foreign);
+        if self.source.replace(packet.ssrc).is_some_and(|before| before != packet.ssrc) {
+            self.frames.begin_run();
+        }
+        self.seen.first_rtp.get_or_insert(arrived);
+        self.seen.last_rtp = self.seen.last_rtp.max(Some(arrived));
+        self.seen.packets += 1;
+        self.seen.bytes += packet.payload.len() as u64;
+        self.seen.lost += lost;
+    }
+
+    /// The last frame is as whole as it will be: call it when nothing more will come.
     pub fn finish(&mut self) {
-        self.drain(true);
         let at = self.seen.last_rtp.unwrap_or_default();
-        self.complete_last(at);
+        self.frames.complete_last(at, &mut self.seen);
         if let Some(inner) = &mut self.inner {
             inner.look(at);
         }
@@ -185,132 +185,6 @@ impl Meter {
     pub fn tells_key_frames(&self) -> bool {
         self.codec.is_some()
             || self.inner.as_ref().is_some_and(|i| i.seen().video.as_ref().is_some_and(|v| v.codec.is_some()))
-    }
-
-    /// The declared payload type, or whatever came instead until it does.
-    fn accepts(&mut self, payload_type: u8) -> bool {
-        match self.payload_type {
-            Some(declared) if declared != payload_type => {
-                if self.seen.packets == 0 {
-                    self.foreign_payload_type = Some(payload_type);
-                }
-                self.foreign_payload_type == Some(payload_type)
-            }
-            _ => {
-                if self.foreign_payload_type.take().is_some() {
-                    self.frames.clear();
-                }
-                true
-            }
-        }
-    }
-
-    fn drain(&mut self, all: bool) {
-        while let Some(((packet, arrived), lost)) = self.order.pop(all) {
-            if let Some(packet) = Packet::parse(&packet) {
-                self.take(&packet, arrived, lost);
-            }
-        }
-        (self.seen.lost, self.seen.reordered) = (self.order.lost, self.order.reordered);
-    }
-
-    /// The next packet in order.
-    fn take(&mut self, packet: &Packet<'_>, arrived: Duration, lost: u64) {
-        let timestamp = self.timeline.place(packet.timestamp, MAX_GAP_S * self.clock_rate);
-        let seen = match self.codec {
-            Some(codec) => glimpse(codec, packet.payload),
-            None => Glimpse { picture: true, begins: true, ..Glimpse::default() },
-        };
-        self.size = seen.size.or(self.size);
-        for set in &seen.parameter_sets {
-            self.learn(set);
-        }
-        if let Some(pictures) = &mut self.pictures {
-            pictures.push(packet, timestamp, lost);
-        }
-        if let Some(inner) = &mut self.inner {
-            inner.push(packet.payload, arrived);
-            self.see_inner();
-        }
-        if !self.open_frame(timestamp, arrived, lost) {
-            return;
-        }
-        self.sets_before |= !seen.parameter_sets.is_empty();
-        self.fill_frame(packet.payload.len(), &seen, lost);
-        if packet.marker && seen.picture {
-            self.marks.note(arrived);
-        }
-        if packet.marker && self.frames.last().is_some_and(|frame| frame.picture) {
-            self.complete_last(arrived);
-        }
-    }
-
-    /// Makes the frame of that time stamp the last one; false when there is no room for another.
-    fn open_frame(&mut self, timestamp: i64, arrived: Duration, lost: u64) -> bool {
-        if lost > 0
-            && let Some(frame) = self.frames.last_mut()
-        {
-            // Its end may be among what was lost.
-            frame.damaged |= !frame.complete;
-        }
-        if self.frames.last().is_some_and(|f| f.timestamp == timestamp && f.run == self.timeline.run) {
-            return true;
-        }
-        self.complete_last(arrived);
-        let has_room = self.frames.len() < MAX_FRAMES;
-        if has_room {
-            self.frames.push(Frame::new(timestamp, self.timeline.run, arrived));
-        }
-        has_room
-    }
-
-    /// Adds a packet to the last frame.
-    fn fill_frame(&mut self, bytes: usize, seen: &Glimpse<'_>, lost: u64) {
-        let Some(frame) = self.frames.last_mut() else { return };
-        frame.bytes += bytes;
-        frame.damaged |= lost > 0;
-        frame.begun |= seen.begins;
-        frame.picture |= seen.picture;
-        if frame.picture && frame.begun && !std::mem::replace(&mut frame.counted, true) {
-            self.seen.frames += 1;
-        }
-        let key = seen.key || seen.intra && self.sets_before;
-        if key && !std::mem::replace(&mut frame.key, true) {
-            self.seen.keyframes += 1;
-        }
-        if seen.picture {
-            self.sets_before = false;
-        }
-    }
-
-    /// The last frame has all its packets, as a marker or the next timestamp tells.
-    fn complete_last(&mut self, now: Duration) {
-        let Some(frame) = self.frames.last_mut().filter(|f| f.picture && !f.complete) else { return };
-        frame.complete = true;
-        if frame.begun && !frame.damaged {
-            self.seen.first_frame.get_or_insert(now);
-            if frame.key {
-                self.seen.first_keyframe.get_or_insert(now);
-            }
-        }
-    }
-
-    /// Keeps a parameter set that came in band: the last of each kind.
-    fn learn(&mut self, set: &[u8]) {
-        let Some(codec) = self.codec else { return };
-        let kind = |set: &[u8]| match codec {
-            VideoCodec::H264 => h264::nal_type(set),
-            VideoCodec::H265 => h265::nal_type(set),
-            _ => 0,
-        };
-        if set.len() > 4096 || self.sets.iter().any(|known| known == set) {
-            return;
-        }
-        self.sets.retain(|known| kind(known) != kind(set));
-        self.sets.push(set.to_vec());
-        if let Some(pictures) = &mut self.pictures {
-            pictures.learn(&self.sets);
-        }
     }
 
     /// What was seen so far.
@@ -330,42 +204,35 @@ impl Meter {
             return is_known && lasted >= measure_time;
         }
         let short = measure_time.min(Duration::from_secs(1));
-        let two = self.seen.keyframes >= 2 && self.span() >= short && lasted >= short / 2;
+        let spans = || self.measured().rates.span_s >= short.as_secs_f64();
+        let two = self.seen.keyframes >= 2 && lasted >= short / 2 && spans();
         self.seen.first_keyframe.is_some() && (lasted >= measure_time || two)
-    }
-
-    /// The time the timestamps of the longest run cover.
-    fn span(&self) -> Duration {
-        self.measured().span
     }
 
     /// The picture as it really came: parameter sets and sizes of the stream beat those of the SDP, and the measured
     /// rates are filled in. None for a media that is no video.
     pub fn video(&self) -> Option<Video> {
-        let mut video = self.declared.clone()?;
-        if let Some(codec) = self.codec {
-            let came = from_parameter_sets(codec, self.sets.iter().map(Vec::as_slice));
-            if let Some((width, height)) = came.width.zip(came.height).or(self.size) {
-                (video.width, video.height, video.size_source) = (Some(width), Some(height), None);
-            }
-            if came.width.is_some() {
-                video.sample_aspect_ratio = came.sample_aspect_ratio;
-            }
-            if came.profile.is_some() || came.level.is_some() {
-                (video.profile, video.level) = (came.profile, came.level);
-            }
-            if came.fps.is_some() {
-                (video.fps, video.fps_source) = (came.fps, came.fps_source);
-            }
+        let declared = self.declared.clone()?;
+        let rates = self.measured().rates;
+        Some(Video {
+            measured_fps: rates.fps,
+            measured_kbps: rates.kbps,
+            keyframe_interval_s: rates.keyframe_interval_s,
+            ..merge::over(declared, self.came())
+        })
+    }
+
+    /// What the packets themselves say of the picture.
+    fn came(&self) -> Video {
+        if let Some(inner) = &self.inner {
+            return inner.seen().video.clone().unwrap_or_default();
         }
-        if let Some(came) = self.inner.as_ref().and_then(|inner| inner.seen().video.clone()) {
-            video = Video { bitrate_kbps: video.bitrate_kbps, ..came };
+        let sets = self.sets.units.iter().map(Vec::as_slice);
+        let mut came = self.codec.map(|codec| from_parameter_sets(codec, sets)).unwrap_or_default();
+        if came.width.is_none() {
+            (came.width, came.height) = self.sets.size.unzip();
         }
-        let measured = self.measured();
-        video.measured_fps = measured.fps;
-        video.measured_kbps = measured.kbps;
-        video.keyframe_interval_s = measured.keyframe_interval_s;
-        Some(video)
+        came
     }
 
     /// The sound with what was measured of it: of a media that is sound, or that carries some beside its picture.
@@ -374,7 +241,7 @@ impl Meter {
             // Its rate is its own; the packets carry the picture too.
             return self.inner.as_ref()?.seen().audio.clone();
         };
-        let (measured_kbps, measured_packets) = (self.measured().kbps, Some(self.seen.packets));
+        let (measured_kbps, measured_packets) = (self.measured().rates.kbps, Some(self.seen.packets));
         Some(Audio { measured_kbps, measured_packets, ..declared.clone() })
     }
 
@@ -382,7 +249,7 @@ impl Meter {
     pub fn picture(&self) -> Option<&Picture> {
         match &self.inner {
             Some(inner) => inner.seen().picture.as_ref(),
-            None => self.pictures.as_ref()?.last(),
+            None => self.key_frames.as_ref()?.last(),
         }
     }
 
@@ -390,18 +257,18 @@ impl Meter {
     pub fn take_picture(&mut self) -> Option<Picture> {
         match &mut self.inner {
             Some(inner) => inner.take_picture(),
-            None => self.pictures.as_mut()?.take_last(),
+            None => self.key_frames.as_mut()?.take_last(),
         }
     }
 
     /// Bytes of the stream that are held.
     pub fn held(&self) -> usize {
-        self.inner.as_ref().map_or(0, Inner::held) + self.pictures.as_ref().map_or(0, Pictures::held)
+        self.inner.as_ref().map_or(0, Inner::held) + self.key_frames.as_ref().map_or(0, KeyFrames::held)
     }
 
     /// Gathers no more pictures; frames are counted and timed as before.
     pub fn stop_gathering(&mut self) {
-        self.pictures.iter_mut().for_each(Pictures::stop);
+        self.key_frames.iter_mut().for_each(KeyFrames::stop);
         self.inner.iter_mut().for_each(Inner::stop);
     }
 
@@ -410,20 +277,11 @@ impl Meter {
         let mut warnings = Vec::new();
         let measured = self.measured();
         if let (Some(declared), Some(video)) = (&self.declared, self.video()) {
-            let (before, now) = (declared.width.zip(declared.height), video.width.zip(video.height));
-            if let (Some((w, h)), Some((width, height))) = (before, now)
-                && before != now
-            {
-                warnings.push(format!("declared {w}x{h}, the stream is {width}x{height}"));
-            }
-            let told = measured.span >= MIN_COMPARED.0 && measured.frames >= MIN_COMPARED.1;
-            if let (Some(fps), Some(came), true) = (video.fps, measured.fps, told)
-                && (fps - came).abs() > 0.15 * fps
-            {
-                warnings.push(format!("declared {} fps, measured {}", rounded(fps), (came * 10.0).round() / 10.0));
-            }
+            let wrong = merge::contradictions(Declarer::Description, declared, &video);
+            let wrong = wrong.into_iter().chain(merge::contradicted_rate(&video, &measured.rates));
+            warnings.extend(wrong.map(|contradiction| contradiction.to_string()));
         }
-        if measured.by_arrival && measured.frames >= MIN_COMPARED.1 {
+        if measured.by_arrival && measured.rates.frames >= FEWEST_COMPARED {
             warnings.push("RTP timestamps do not follow time; rates are measured by arrival".to_owned());
         }
         if let (Some(came), Some(declared)) = (self.foreign_payload_type, self.payload_type) {
@@ -434,23 +292,6 @@ impl Meter {
             warnings.push(format!("{} of {all} packets were lost", self.seen.lost));
         }
         warnings
-    }
-}
-
-impl Frame {
-    fn new(timestamp: i64, run: u32, arrived: Duration) -> Frame {
-        Frame {
-            timestamp,
-            run,
-            arrived,
-            bytes: 0,
-            picture: false,
-            begun: false,
-            counted: false,
-            key: false,
-            damaged: false,
-            complete: false,
-        }
     }
 }
 

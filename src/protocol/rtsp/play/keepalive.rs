@@ -1,11 +1,13 @@
 //! The life of a session: signs that we are still there, and the farewell.
 
+use std::ops::DerefMut;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Ended, Playing, Sign};
+use super::{Ended, Phase, Playing, Sign};
 use crate::protocol::rtsp::channel::{Channel, Failure};
+use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::login;
 use crate::protocol::rtsp::wire::{Request, Response};
 
@@ -20,10 +22,10 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 /// no sign of life within five seconds.
 const UNSTATED_PAUSE: Duration = Duration::from_secs(4);
 
-impl Playing<'_> {
+impl<C: DerefMut<Target = Client>> Playing<C> {
     /// The pause between signs of life.
     pub(super) fn pause(&self) -> Duration {
-        let timeout = self.session.as_ref().and_then(|s| s.timeout);
+        let timeout = self.phase.session().and_then(|s| s.timeout);
         timeout.map_or(UNSTATED_PAUSE, |timeout| (timeout / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
     }
 
@@ -82,7 +84,7 @@ impl Playing<'_> {
             answered = answered && self.tear_down(request, deadline).await;
         }
         // Forgotten only now: a farewell that is itself cancelled is repeated by `drop`.
-        (self.session, self.parted) = (None, 0);
+        self.phase = Phase::Unset;
         self.tracks.clear();
         match self.client.channel.as_mut().filter(|_| answered && self.ended.is_none()) {
             Some(channel) => channel.drop_frames(),
@@ -92,10 +94,11 @@ impl Playing<'_> {
 
     /// Waits for the answer to a SETUP that was given up on: without the session's id it cannot be taken down.
     async fn hear_late_session(&mut self, deadline: Instant) {
-        if !self.sets_up || self.session.is_some() {
+        if self.phase != Phase::SetupSent {
             return;
         }
-        if let (Some(channel), Some(number)) = (self.client.channel.as_mut(), self.client.unanswered) {
+        let unanswered = self.client.unanswered;
+        if let (Some(channel), Some(number)) = (self.client.channel.as_mut(), unanswered) {
             channel.ignore_cancel();
             if let Ok(response) = channel.answer(number, false, deadline).await {
                 self.client.unanswered = None;
@@ -131,7 +134,9 @@ impl Playing<'_> {
         channel.ignore_cancel();
         channel.keep_frames = false;
         channel.send(bytes, deadline).await.ok()?;
-        self.parted += usize::from(is_first);
+        if let Phase::Held { parted, .. } = &mut self.phase {
+            *parted += usize::from(is_first);
+        }
         let mut before = self.client.unanswered.replace(cseq).map(i64::from);
         loop {
             let response = self.client.channel.as_mut()?.answer(cseq, false, deadline).await.ok()?;
@@ -147,7 +152,7 @@ impl Playing<'_> {
 
     /// What ends the session: it as a whole, or each media where those are played one by one.
     fn teardowns(&self) -> Vec<Request> {
-        if self.session.is_none() {
+        if self.phase.session().is_none() {
             return Vec::new();
         }
         let whole = std::slice::from_ref(&self.aggregate);
@@ -173,18 +178,16 @@ async fn answer_after(
     }
 }
 
-impl Drop for Playing<'_> {
+impl<C: DerefMut<Target = Client>> Drop for Playing<C> {
     /// A session must not outlive its owner: cameras have few, and keep them for a minute.
     fn drop(&mut self) {
+        let Phase::Held { parted, .. } = self.phase else { return };
         let mut requests = Vec::new();
-        for request in self.teardowns().into_iter().skip(self.parted) {
+        for request in self.teardowns().into_iter().skip(parted) {
             self.client.negotiation.begin_more();
             self.client.negotiation.prepare();
             let (cseq, bytes) = self.client.compose(&request);
             requests.push((cseq, bytes, self.client.negotiation.take_pending()));
-        }
-        if self.session.is_none() {
-            return;
         }
         let mut before = self.client.unanswered.take();
         if let Some(mut channel) = self.client.channel.take() {

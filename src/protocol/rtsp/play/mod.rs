@@ -1,10 +1,15 @@
-//! Plays a described stream: SETUP, PLAY, packets as they come, and a TEARDOWN whatever happens. Interleaved in the RTSP
-//! connection or over UDP, whichever the device takes.
+//! Plays a described stream for seconds or for hours: SETUP, PLAY, packets in their order, and a TEARDOWN whatever happens.
+//! Interleaved in the RTSP connection or over UDP, whichever the device takes.
 
 mod keepalive;
+mod reports;
 mod setup;
+mod track;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::DerefMut;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::select_all;
@@ -15,11 +20,16 @@ use super::client::Client;
 use super::client::describe::Described;
 use super::error::RtspError;
 use super::headers::Session;
-use super::udp::UdpPair;
 use super::url::RtspUrl;
 use super::wire::Item;
+use crate::media::order::Ordered;
+use crate::media::rtcp::{SenderInfo, is_rtcp};
+use crate::media::rtp::Packet;
 use crate::model::{ErrorKind, Step, Transport};
 use crate::probe::negotiation::Pending;
+pub use reports::Reporting;
+pub use track::Statistics;
+use track::{Carrier, Track};
 
 /// A media of the description that is to be played.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +40,8 @@ pub struct MediaToPlay {
     pub is_encrypted: bool,
     /// Its payload type, which tells it from others when the device chooses channels of its own.
     pub payload_type: Option<u8>,
+    /// Units of its timestamps a second; 0 where nobody asks for its jitter.
+    pub clock_rate: u32,
     /// Whether it is set up only because players set up every track. Without such a media the others are played; the
     /// failure of one that is not extra is the failure of the whole.
     pub is_extra: bool,
@@ -46,17 +58,62 @@ pub struct PlayOptions {
     pub first: Transport,
     /// Whether the other one is asked for, once, when the device refuses the first.
     pub or_other: bool,
-    /// The session ends after so many bytes of packets.
-    pub most_bytes: u64,
+    /// How much is played at most.
+    pub caps: Caps,
+    /// Whether the device is told how well its packets come.
+    pub reporting: Reporting,
     /// The description's `a=control` at session level: what PLAY and TEARDOWN are about.
     pub session_control: Option<String>,
 }
 
 impl Default for PlayOptions {
-    /// TCP, else UDP; 64 MiB.
+    /// For some seconds: TCP, else UDP; 64 MiB, and no reports to the device, which asks for none within that time.
     fn default() -> Self {
-        PlayOptions { first: Transport::Tcp, or_other: true, most_bytes: 64 * 1024 * 1024, session_control: None }
+        PlayOptions {
+            first: Transport::Tcp,
+            or_other: true,
+            caps: Caps { bytes: Some(64 * 1024 * 1024), time: None },
+            reporting: Reporting::Silent,
+            session_control: None,
+        }
     }
+}
+
+impl PlayOptions {
+    /// For as long as somebody watches: TCP, else UDP; no cap, and reports, without which some devices stop.
+    pub fn lasting() -> Self {
+        PlayOptions { caps: Caps::default(), reporting: Reporting::Regular, ..PlayOptions::default() }
+    }
+}
+
+/// How much is played at most; by default without an end. What is held in memory is bounded either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Bytes of packets.
+    pub bytes: Option<u64>,
+    /// Time since the answer to PLAY was awaited.
+    pub time: Option<Duration>,
+}
+
+/// What a stream that plays brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlayEvent {
+    /// The next packet of a media, in its order.
+    Packet(RtpPacket),
+    /// The device says what time its timestamps stand for (RFC 3550 §6.4.1), by which media can be kept in step.
+    Clock {
+        /// The index of the media.
+        media: usize,
+        /// Its clocks.
+        info: SenderInfo,
+        /// When the report came.
+        arrived: Instant,
+    },
+    /// The device says that a media has ended (RFC 3550 §6.6).
+    Goodbye {
+        /// The index of the media.
+        media: usize,
+    },
 }
 
 /// An RTP packet.
@@ -68,6 +125,8 @@ pub struct RtpPacket {
     pub payload: Bytes,
     /// When it came.
     pub arrived: Instant,
+    /// How many packets before it never came.
+    pub lost: u64,
 }
 
 /// Why no more packets come.
@@ -75,22 +134,12 @@ pub struct RtpPacket {
 pub enum Ended {
     /// The device closed the connection.
     Closed,
-    /// The byte cap was reached.
+    /// A cap was reached.
     TooMuch,
     /// What comes is no RTSP any more.
     Garbage,
-    /// The scan was cancelled.
+    /// The caller cancelled.
     Interrupted,
-}
-
-/// A media that was set up.
-struct Track {
-    /// Its index among those that were to be played.
-    media: usize,
-    url: RtspUrl,
-    payload_type: Option<u8>,
-    carrier: Carrier,
-    packets: u64,
 }
 
 /// A sign of life on its way.
@@ -100,28 +149,55 @@ struct Sign {
     pending: Pending,
 }
 
-enum Carrier {
-    /// The channel of its RTP.
-    Interleaved(u8),
-    Udp(Box<UdpPair>),
-    /// The group that was joined.
-    Multicast(SocketAddr, Box<UdpPair>),
+/// How packets are to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Interleaved,
+    Udp,
+    /// From a group, joined on this interface.
+    Multicast(u32),
+}
+
+impl Route {
+    fn transport(self) -> Transport {
+        match self {
+            Route::Interleaved => Transport::Tcp,
+            Route::Udp | Route::Multicast(_) => Transport::Udp,
+        }
+    }
+}
+
+/// How far the session with the device has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// The device holds nothing for us.
+    Unset,
+    /// A SETUP is out, and no session is known yet.
+    SetupSent,
+    /// The device holds a session, and has been sent so many of its TEARDOWNs.
+    Held { session: Session, parted: usize },
+}
+
+impl Phase {
+    fn session(&self) -> Option<&Session> {
+        match self {
+            Phase::Held { session, .. } => Some(session),
+            Phase::Unset | Phase::SetupSent => None,
+        }
+    }
 }
 
 /// A stream that plays. End it with [`Playing::stop`]; one that is merely dropped, or whose start is given up half-way,
 /// sends its TEARDOWN in the background.
-pub struct Playing<'c> {
-    client: &'c mut Client,
+///
+/// It owns its client, or has it lent by somebody who asks for more afterwards (`&mut Client`). While it plays, memory is
+/// bounded: by the packets held back for order's sake, and by what of them waits to be taken.
+pub struct Playing<C: DerefMut<Target = Client> = Box<Client>> {
+    client: C,
     described: Described,
     options: PlayOptions,
-    transport: Transport,
-    /// The interface to join groups on, once unicast was refused.
-    multicast_on: Option<u32>,
-    session: Option<Session>,
-    /// Whether a SETUP is out that has not been answered.
-    sets_up: bool,
-    /// How many of its TEARDOWNs have been sent.
-    parted: usize,
+    route: Route,
+    phase: Phase,
     /// What the session as a whole is called.
     aggregate: RtspUrl,
     /// What PLAY was about: the whole, or each media.
@@ -130,6 +206,11 @@ pub struct Playing<'c> {
     warnings: Vec<String>,
     bytes: u64,
     reports: u64,
+    /// What came and is to be given out before further packets.
+    events: VecDeque<PlayEvent>,
+    receiver: reports::Receiver,
+    /// The moment that packets' times count from.
+    began: Instant,
     played: Instant,
     spoke: Instant,
     /// The sign of life whose answer is yet to come.
@@ -180,7 +261,7 @@ impl Refusal {
     }
 }
 
-impl<'c> Playing<'c> {
+impl<C: DerefMut<Target = Client>> Playing<C> {
     /// Sets up `media`, of which those that are no extra must succeed, and plays them. When the device refuses the
     /// transport, the other is tried once; when it loses the session or the connection, everything is begun again once;
     /// when it fails after an extra media was asked for, once without those.
@@ -188,11 +269,11 @@ impl<'c> Playing<'c> {
     /// # Errors
     /// What the device answers, connection failures, silence. Nothing is left set up.
     pub async fn start(
-        client: &'c mut Client,
+        client: C,
         described: &Described,
         media: &[MediaToPlay],
         options: PlayOptions,
-    ) -> Result<Playing<'c>, RtspError> {
+    ) -> Result<Playing<C>, RtspError> {
         let mut playing = Playing::new(client, described, options);
         let (mut switched, mut restarted, mut with_extra) = (false, false, media.iter().any(|m| m.is_extra));
         let mut without_extra = None;
@@ -212,20 +293,22 @@ impl<'c> Playing<'c> {
             match refusal {
                 Refusal::Transport(_) if playing.options.or_other && !switched => {
                     switched = true;
-                    playing.transport = match playing.transport {
-                        Transport::Tcp => Transport::Udp,
-                        Transport::Udp => Transport::Tcp,
+                    playing.route = match playing.route.transport() {
+                        Transport::Tcp => Route::Udp,
+                        Transport::Udp => Route::Interleaved,
                     };
                 }
                 // Neither is served: then by multicast, which leads over the device's own link and no further.
                 Refusal::Transport(error)
-                    if playing.options.or_other && playing.multicast_on.is_none() && error.status == Some(461) =>
+                    if playing.options.or_other
+                        && !matches!(playing.route, Route::Multicast(_))
+                        && error.status == Some(461) =>
                 {
                     let Some(interface) = playing.client.peer.interface_of_link() else {
                         let message = format!("{}; multicast only, and not on a link of this machine", error.message);
                         return Err(RtspError { message, ..error });
                     };
-                    (playing.multicast_on, playing.transport) = (Some(interface), Transport::Udp);
+                    playing.route = Route::Multicast(interface);
                 }
                 Refusal::Lost(_) if !restarted && !playing.client.peer.is_over() => {
                     restarted = true;
@@ -244,23 +327,23 @@ impl<'c> Playing<'c> {
         }
     }
 
-    fn new(client: &'c mut Client, described: &Described, options: PlayOptions) -> Self {
+    fn new(client: C, described: &Described, options: PlayOptions) -> Self {
         let now = Instant::now();
         Playing {
             aggregate: described.base.control(options.session_control.as_deref()),
             described: described.clone(),
-            transport: options.first,
-            multicast_on: None,
+            route: if options.first == Transport::Tcp { Route::Interleaved } else { Route::Udp },
+            phase: Phase::Unset,
+            receiver: reports::Receiver::new(options.reporting, now),
             options,
             client,
             controls: Vec::new(),
-            session: None,
-            sets_up: false,
-            parted: 0,
             tracks: Vec::new(),
             warnings: Vec::new(),
             bytes: 0,
             reports: 0,
+            events: VecDeque::new(),
+            began: now,
             played: now,
             spoke: now,
             sign: None,
@@ -271,7 +354,7 @@ impl<'c> Playing<'c> {
 
     /// The transport the packets come by.
     pub fn transport(&self) -> Transport {
-        self.transport
+        self.route.transport()
     }
 
     /// The multicast group a media comes from, if it does.
@@ -279,7 +362,7 @@ impl<'c> Playing<'c> {
         let track = self.tracks.iter().find(|t| t.media == media)?;
         match track.carrier {
             Carrier::Multicast(group, _) => Some(group),
-            Carrier::Udp(_) | Carrier::Interleaved(_) => None,
+            Carrier::Udp(_) | Carrier::Interleaved { .. } => None,
         }
     }
 
@@ -303,31 +386,91 @@ impl<'c> Playing<'c> {
         self.ended
     }
 
-    /// The next packet; none when none came before `deadline` or none will come ([`Playing::ended`]). Sends signs of life
-    /// as the session needs them.
+    /// Where a media's packets begin by the answer to PLAY: sequence number and timestamp, as far as it says so (RFC 2326
+    /// §12.33). A hint that devices get wrong.
+    pub fn beginning(&self, media: usize) -> (Option<u16>, Option<u32>) {
+        self.tracks.iter().find(|t| t.media == media).map_or((None, None), |t| t.beginning)
+    }
+
+    /// How well a media is received; none of one that was not set up.
+    pub fn statistics(&self, media: usize) -> Option<Statistics> {
+        self.tracks.iter().find(|t| t.media == media).map(Track::statistics)
+    }
+
+    /// The next packet, as [`Playing::event`] gives it; what else comes is passed over.
     pub async fn next(&mut self, deadline: Instant) -> Option<RtpPacket> {
-        while self.ended.is_none() {
-            self.keep_alive().await;
-            let limit = deadline.min(self.spoke + self.pause());
-            let (index, payload, arrived) = match self.receive(limit).await {
-                Some(received) => received,
-                None if Instant::now() >= deadline => return None,
-                None => continue,
-            };
-            self.bytes = self.bytes.saturating_add(payload.len() as u64);
-            if self.bytes > self.options.most_bytes {
-                self.ended = Some(Ended::TooMuch);
-            }
-            self.reports += u64::from(is_rtcp(&payload));
-            if let Some(track) = index.and_then(|i| self.tracks.get_mut(i)).filter(|_| is_rtp(&payload)) {
-                track.packets += 1;
-                if !self.client.ladder.reached(Step::Rtp) {
-                    self.client.ladder.mark(Step::Rtp, true, arrived.saturating_duration_since(self.played));
-                }
-                return Some(RtpPacket { media: track.media, payload, arrived });
+        loop {
+            if let PlayEvent::Packet(packet) = self.event(deadline).await? {
+                return Some(packet);
             }
         }
-        None
+    }
+
+    /// What comes next; none when nothing came before `deadline` or nothing will come ([`Playing::ended`]). Sends signs of
+    /// life, and reports, as the session needs them: it is to be called again within seconds, and not to be dropped before
+    /// it ends, which may cut off what is being sent.
+    pub async fn event(&mut self, deadline: Instant) -> Option<PlayEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let now = self.began.elapsed();
+            if let Some(packet) = self.from_tracks(|track| track.order.pop(now)) {
+                return Some(PlayEvent::Packet(packet));
+            }
+            if self.options.caps.time.is_some_and(|most| self.played.elapsed() >= most) {
+                self.ended.get_or_insert(Ended::TooMuch);
+            }
+            if self.ended.is_some() {
+                return self.held_back().map(PlayEvent::Packet);
+            }
+            self.keep_alive().await;
+            self.report().await;
+            let due = self.tracks.iter().filter_map(|t| t.order.due()).min().map(|due| self.began + due);
+            let due = due.into_iter().chain([self.spoke + self.pause(), self.receiver.due]);
+            let limit = due.fold(deadline, Instant::min);
+            match self.receive(limit).await {
+                Some((index, payload, arrived)) => self.take(index, payload, arrived),
+                None if Instant::now() >= deadline => return None,
+                None => {}
+            }
+        }
+    }
+
+    /// The next of the packets that are held back because one before them is missing: when nothing more is waited for.
+    pub fn held_back(&mut self) -> Option<RtpPacket> {
+        self.from_tracks(|track| track.order.pop_last())
+    }
+
+    fn from_tracks(&mut self, next: impl Fn(&mut Track) -> Option<Ordered>) -> Option<RtpPacket> {
+        let began = self.began;
+        self.tracks.iter_mut().find_map(|track| {
+            let Ordered { bytes, arrived, lost } = next(track)?;
+            Some(RtpPacket { media: track.media, payload: bytes, arrived: began + arrived, lost })
+        })
+    }
+
+    /// Takes in what came.
+    fn take(&mut self, index: Option<usize>, payload: Bytes, arrived: Instant) {
+        self.bytes = self.bytes.saturating_add(payload.len() as u64);
+        if self.options.caps.bytes.is_some_and(|most| self.bytes > most) {
+            self.ended = Some(Ended::TooMuch);
+        }
+        if is_rtcp(&payload) {
+            self.reports += 1;
+            self.take_report(index, &payload, arrived);
+        } else if let Some(track) = index.and_then(|i| self.tracks.get_mut(i))
+            && let Some(Packet { ssrc, sequence, timestamp, .. }) = Packet::parse(&payload)
+        {
+            let at = arrived.saturating_duration_since(self.began);
+            track.packets += 1;
+            if track.order.push(payload, at) {
+                track.reception.packet(ssrc, sequence, timestamp, at);
+            }
+            if !self.client.ladder.reached(Step::Rtp) {
+                self.client.ladder.mark(Step::Rtp, true, arrived.saturating_duration_since(self.played));
+            }
+        }
     }
 
     /// Ends the session with a TEARDOWN, also when the scan is cancelled. Whatever the device answers is fine.
@@ -374,18 +517,24 @@ impl<'c> Playing<'c> {
     /// Which track a channel's packets belong to. When packets come on a channel of the device's own choice, that becomes
     /// the channel of the one track that waits for packets of their type, or of a lone track.
     fn track_of(&mut self, number: u8, payload: &[u8]) -> Option<usize> {
-        let known = self.tracks.iter().position(|t| matches!(t.carrier, Carrier::Interleaved(c) if c == number));
-        if known.is_some() || !is_rtp(payload) {
-            return known;
+        let on = |rtcp_too: bool| {
+            self.tracks.iter().position(|t| match t.carrier {
+                Carrier::Interleaved { rtp, rtcp } => rtp == number || rtcp_too && rtcp == number,
+                Carrier::Udp(_) | Carrier::Multicast(..) => false,
+            })
+        };
+        if is_rtcp(payload) {
+            return on(true);
         }
-        let payload_type = payload.get(1).map(|byte| byte & 0x7f);
+        let known = on(false);
+        let Some(packet) = Packet::parse(payload).filter(|_| known.is_none()) else { return known };
         let is_alone = self.tracks.len() == 1;
-        let is_meant = |t: &Track| t.packets == 0 && (is_alone || t.payload_type == payload_type);
+        let is_meant = |t: &Track| t.packets == 0 && (is_alone || t.payload_type == Some(packet.payload_type));
         let mut meant = (0..).zip(self.tracks.iter_mut()).filter(|(_, t)| is_meant(t));
         let (Some((index, track)), None) = (meant.next(), meant.next()) else { return None };
-        let Carrier::Interleaved(channel) = &mut track.carrier else { return None };
-        self.warnings.push(format!("packets come on channel {number} instead of {channel}"));
-        *channel = number;
+        let Carrier::Interleaved { rtp, .. } = &mut track.carrier else { return None };
+        self.warnings.push(format!("packets come on channel {number} instead of {rtp}"));
+        *rtp = number;
         Some(index)
     }
 }
@@ -405,7 +554,7 @@ async fn arrival(channel: &mut Channel, tracks: &mut [Track], peer: IpAddr, limi
             Carrier::Udp(pair) | Carrier::Multicast(_, pair) => {
                 Some(Box::pin(async move { (index, pair.receive(peer).await) }))
             }
-            Carrier::Interleaved(_) => None,
+            Carrier::Interleaved { .. } => None,
         })
         .collect();
     let packets = async {
@@ -419,16 +568,6 @@ async fn arrival(channel: &mut Channel, tracks: &mut [Track], peer: IpAddr, limi
         item = channel.item(false, limit, &mut heard) => item.map_or_else(Arrival::Failed, Arrival::Item),
         (index, payload) = packets => Arrival::Packet(index, payload),
     }
-}
-
-/// Whether bytes are an RTP packet, and not the RTCP that some devices mix in.
-fn is_rtp(bytes: &[u8]) -> bool {
-    matches!(bytes, [first, ..] if first >> 6 == 2) && bytes.len() >= 12 && !is_rtcp(bytes)
-}
-
-/// Whether bytes are RTCP (RFC 5761 §4).
-fn is_rtcp(bytes: &[u8]) -> bool {
-    matches!(bytes, [first, 192..=223, ..] if first >> 6 == 2)
 }
 
 #[cfg(test)]

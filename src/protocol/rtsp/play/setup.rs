@@ -1,19 +1,22 @@
 //! SETUP and PLAY, with the second tries that devices need.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::DerefMut;
 
 use tokio::time::Instant;
 
-use super::{Carrier, MediaToPlay, Playing, Refusal, Track};
-use crate::model::{ErrorKind, Step, Transport};
+use super::track::{Carrier, Track, note_beginnings};
+use super::{MediaToPlay, Phase, Playing, Refusal, Route};
+use crate::model::{ErrorKind, Step};
 use crate::protocol::rtsp::channel::Channel;
+use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::headers::{self, Session};
 use crate::protocol::rtsp::udp::UdpPair;
 use crate::protocol::rtsp::url::RtspUrl;
 use crate::protocol::rtsp::wire::{Request, Response};
 
-impl Playing<'_> {
+impl<C: DerefMut<Target = Client>> Playing<C> {
     /// Sets the media up, in their order, and plays them.
     pub(super) async fn attempt(&mut self, media: &[MediaToPlay], with_extra: bool) -> Result<(), Refusal> {
         (self.tracks, self.controls, self.bytes) = (Vec::new(), Vec::new(), 0);
@@ -71,41 +74,45 @@ impl Playing<'_> {
     async fn set_up_at(&mut self, index: usize, wanted: &MediaToPlay, url: &RtspUrl) -> Result<Track, Refusal> {
         let profile = if wanted.is_encrypted { "RTP/SAVP" } else { "RTP/AVP" };
         let first_channel = (index as u8).saturating_mul(2);
-        let pair = match self.transport {
-            Transport::Udp if self.multicast_on.is_none() => Some(self.udp_pair(url)?),
-            Transport::Udp | Transport::Tcp => None,
-        };
+        let pair = if self.route == Route::Udp { Some(self.udp_pair(url)?) } else { None };
         let transport = match &pair {
-            None if self.multicast_on.is_some() => format!("{profile};multicast"),
+            None if matches!(self.route, Route::Multicast(_)) => format!("{profile};multicast"),
             Some(pair) => format!("{profile};unicast;client_port={}-{}", pair.port, pair.port + 1),
             None => format!("{profile}/TCP;unicast;interleaved={first_channel}-{}", first_channel.saturating_add(1)),
         };
         // No `mode=`: some devices stumble over it, and playing is what it means anyway.
         let request = self.about(Request::new("SETUP", &url.to_string()).with("Transport", &transport));
-        self.sets_up = true;
+        if self.phase == Phase::Unset {
+            self.phase = Phase::SetupSent;
+        }
         let response = self.ask(&request, Step::Setup).await?;
-        self.sets_up = false;
+        if self.phase == Phase::SetupSent {
+            self.phase = Phase::Unset;
+        }
         if !(200..300).contains(&response.status) {
             return Err(self.refusal(url, Step::Setup, &response));
         }
         self.note_session(&response);
         let agreed = response.headers.transport().unwrap_or_default();
         let carrier = match pair {
-            None if let Some(interface) = self.multicast_on => self.by_multicast(wanted, &agreed, interface, url)?,
+            None if let Route::Multicast(interface) = self.route => {
+                self.by_multicast(wanted, &agreed, interface, url)?
+            }
             Some(pair) if !agreed.tcp => self.over_udp(pair, &agreed).await,
             None if agreed.is_udp() => {
                 let what = "answered with UDP where TCP was asked for";
                 return Err(Refusal::Transport(self.client.failed(url, Step::Setup, None, ErrorKind::Device, what)));
             }
             _ => {
-                self.transport = Transport::Tcp;
+                self.route = Route::Interleaved;
                 if let Some(channel) = self.client.channel.as_mut() {
                     channel.keep_frames = true;
                 }
-                Carrier::Interleaved(agreed.interleaved.map_or(first_channel, |c| c.0))
+                let (rtp, rtcp) = agreed.interleaved.unwrap_or((first_channel, first_channel.saturating_add(1)));
+                Carrier::Interleaved { rtp, rtcp }
             }
         };
-        Ok(Track { media: index, url: url.clone(), payload_type: wanted.payload_type, carrier, packets: 0 })
+        Ok(Track::new(index, wanted, url.clone(), carrier))
     }
 
     fn udp_pair(&self, url: &RtspUrl) -> Result<UdpPair, Refusal> {
@@ -140,6 +147,7 @@ impl Playing<'_> {
         pair.ssrc = agreed.ssrc;
         pair.source = agreed.source.as_deref().and_then(|source| source.parse().ok());
         if let Some(ports) = agreed.server_port {
+            pair.report_port = Some(ports.1);
             pair.punch(self.client.peer.ip, ports).await;
         }
         Carrier::Udp(Box::new(pair))
@@ -198,13 +206,14 @@ impl Playing<'_> {
         };
         if (200..300).contains(&response.status) {
             self.note_session(&response);
+            note_beginnings(&mut self.tracks, &response.headers.rtp_info());
         }
         Ok(response)
     }
 
     /// Sends a request on the session's own connection.
     async fn ask(&mut self, request: &Request, step: Step) -> Result<Response, Refusal> {
-        let may_open = self.may_open && self.session.is_none();
+        let may_open = self.may_open && self.phase.session().is_none();
         if !may_open && !self.client.is_connected() {
             return Err(Refusal::Lost(self.closed(step)));
         }
@@ -242,7 +251,7 @@ impl Playing<'_> {
 
     /// Adds the session to a request.
     pub(super) fn about(&self, request: Request) -> Request {
-        match &self.session {
+        match self.phase.session() {
             Some(session) => request.with("Session", &session.id),
             None => request,
         }
@@ -251,8 +260,9 @@ impl Playing<'_> {
     /// The id of the latest answer holds; a timeout once told holds until another is told.
     pub(super) fn note_session(&mut self, response: &Response) {
         if let Some(Session { id, timeout }) = response.headers.session() {
-            let known = self.session.as_ref().and_then(|s| s.timeout);
-            self.session = Some(Session { id, timeout: timeout.or(known) });
+            let known = self.phase.session().and_then(|s| s.timeout);
+            let parted = if let Phase::Held { parted, .. } = self.phase { parted } else { 0 };
+            self.phase = Phase::Held { session: Session { id, timeout: timeout.or(known) }, parted };
         }
     }
 }

@@ -60,7 +60,7 @@ async fn described_by(peer: &Peer) -> (Client, Described) {
     (client, found)
 }
 
-async fn sequences(playing: &mut Playing<'_>) -> Vec<(usize, u8)> {
+async fn sequences(playing: &mut Playing<&mut Client>) -> Vec<(usize, u8)> {
     let mut found = Vec::new();
     while let Some(packet) = playing.next(soon()).await {
         found.push((packet.media, packet.payload[3]));
@@ -311,7 +311,7 @@ async fn the_byte_cap_and_a_closed_connection_end_the_packets() {
     camera(&net, frames, |_| None);
     let peer = peer(&net, &[]);
     let (mut client, found) = described_by(&peer).await;
-    let options = PlayOptions { most_bytes: 40, ..PlayOptions::default() };
+    let options = PlayOptions { caps: Caps { bytes: Some(40), time: None }, ..PlayOptions::default() };
     let mut playing = Playing::start(&mut client, &found, &media(1), options).await.unwrap();
     assert_eq!(sequences(&mut playing).await.len(), 3);
     assert_eq!(playing.ended(), Some(Ended::TooMuch));
@@ -591,3 +591,5 @@ async fn encrypted_media_are_asked_for_as_such() {
     let setup = log.all().into_iter().find(|a| a.method() == "SETUP").unwrap();
     assert_eq!(setup.header("Transport"), Some("RTP/SAVP/TCP;unicast;interleaved=0-1"));
 }
+
+mod lasting;

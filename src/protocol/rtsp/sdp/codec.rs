@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::media::{aac, describe, h264, h265, mpeg4, nal};
+use crate::media::{aac, describe, h264, h265, mpeg4, nal, rounded};
 use crate::model::{Audio, AudioCodec, FpsSource, Video, VideoCodec};
 
 /// The longest parameter decoded, in characters; parameter sets take a few hundred.
@@ -196,7 +196,7 @@ pub fn from_parameter_sets<'a>(codec: VideoCodec, sets: impl Iterator<Item = &'a
 
 /// The video parameter set stands in for what the sequence's leaves out.
 fn of_vps(vps: &h265::Vps) -> Video {
-    let fps = vps.fps().map(describe::rounded);
+    let fps = vps.fps().map(rounded);
     Video {
         profile: vps.profile_tier_level.profile().map(str::to_owned),
         level: vps.profile_tier_level.level(),
@@ -213,7 +213,7 @@ fn with_gaps_filled(sps: Video, vps: Video) -> Video {
 
 fn of_mpeg4(config: &mpeg4::Config) -> Video {
     let (width, height) = config.size.unzip();
-    let fps = config.fps.map(describe::rounded);
+    let fps = config.fps.map(rounded);
     Video {
         profile: config.profile().map(str::to_owned),
         level: config.level().map(str::to_owned),

@@ -8,6 +8,7 @@ pub mod codec;
 mod format;
 pub mod lines;
 
+use crate::media::hundredths;
 use crate::model::{Audio, FpsSource, SizeSource, Video, VideoCodec};
 use crate::text::{clean_some, clean_to};
 use attributes::{direction, fmtp, framerate, multicast, sizes, value};
@@ -196,6 +197,11 @@ impl Session {
 }
 
 impl Media {
+    /// Units of the RTP timestamps a second: 90,000 where the description names none that can be.
+    pub fn timestamp_rate(&self) -> u32 {
+        self.clock_rate.filter(|&rate| rate >= 1000).unwrap_or(90_000)
+    }
+
     fn read(described: &sdp_types::Media, all: &[sdp_types::Media], warnings: &mut Vec<String>) -> Media {
         let own = &described.attributes;
         let kind = kind(&described.media);
@@ -276,7 +282,11 @@ impl Hints {
                 video.fps_source = Some(FpsSource::Sdp);
             }
             (Some(fps), Some(stated)) if (fps - stated).abs() > 0.02 * fps => {
-                warnings.push(format!("the SDP says {} fps, the parameter sets {}", rounded(stated), rounded(fps)));
+                warnings.push(format!(
+                    "the SDP says {} fps, the parameter sets {}",
+                    hundredths(stated),
+                    hundredths(fps)
+                ));
             }
             _ => {}
         }
@@ -304,11 +314,6 @@ fn kind(media: &str) -> MediaKind {
         "application" => MediaKind::Application,
         _ => MediaKind::Other(clean_to(media, 32)),
     }
-}
-
-/// A rate as people write it: `25`, `12.5`, `29.97`.
-pub(super) fn rounded(rate: f64) -> f64 {
-    (rate * 100.0).round() / 100.0
 }
 
 #[cfg(test)]

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::play::Ended;
+use crate::media::merge::{self, Declarer};
 use crate::media::picture::Picture;
 use crate::model::options::Ffprobe;
-use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamError, StreamSource, StreamStatus, Video, Way};
+use crate::model::{ErrorKind, LadderStep, Step, Stream, StreamSource, StreamStatus, Video, Way};
 use crate::probe::Inspection;
 use crate::probe::memory::Kept;
+use crate::protocol::proof::{Proof, Stop};
 use crate::tool::ffprobe;
-use ways::Proof;
+use ways::Played;
 
 /// A server may need this long to take down what it served us before; until then it says that it is busy.
 const BUSY_PAUSE: Duration = Duration::from_millis(1500);
@@ -39,38 +41,38 @@ pub async fn verify(
     if client.negotiation.is_logged_in() {
         stream.open = Some(false);
     }
-    match outcome {
-        Ok(mut proof) => {
-            let (picture, room) = (proof.meter.take_picture(), proof.room.take());
-            take(&mut stream, proof);
-            second_opinion(host, &mut stream, picture.as_ref()).await;
-            (stream, picture.map(|picture| Kept::new(picture, room)))
+    let mut proof = Proof { stream };
+    let picture = match outcome {
+        Ok(mut played) => {
+            let (picture, room) = (played.meter.take_picture(), played.room.take());
+            take(&mut proof, &played);
+            second_opinion(host, &mut proof.stream, picture.as_ref()).await;
+            picture.map(|picture| Kept::new(picture, room))
         }
         Err(error) => {
-            stream.status = match error.kind {
+            let status = match error.kind {
                 ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => StreamStatus::AuthRequired,
                 ErrorKind::Interrupted => StreamStatus::Described,
                 _ => StreamStatus::Error,
             };
-            if stream.status == StreamStatus::AuthRequired {
-                stream.open = Some(false);
-            }
-            stream.ladder = client.ladder().steps().to_vec();
-            stream.error = Some(StreamError { kind: error.kind, message: error.message });
-            (stream, None)
+            proof.stream.ladder = client.ladder().steps().to_vec();
+            proof.fail(Stop::new(status, error.kind, error.message));
+            None
         }
-    }
+    };
+    (proof.stream, picture)
 }
 
-fn take(stream: &mut Stream, proof: Proof) {
-    let Proof { meter, transport, warnings, ended, is_encrypted, .. } = &proof;
+fn take(proof: &mut Proof, played: &Played) {
+    let Played { meter, transport, warnings, ended, is_encrypted, .. } = played;
+    let stream = &mut proof.stream;
     let seen = meter.seen();
     stream.transport = *transport;
-    stream.multicast = proof.group;
-    if let Some(group) = proof.group {
+    stream.multicast = played.group;
+    if let Some(group) = played.group {
         stream.warnings.push(format!("multicast only: it is sent to {group}, and to nobody over TCP or unicast UDP"));
     }
-    stream.ladder = last_steps(&proof);
+    stream.ladder = last_steps(played);
     stream.warnings.extend(warnings.iter().cloned());
     if *is_encrypted {
         stream.warnings.push("the packets are encrypted (SRTP): what they show is by the description alone".to_owned());
@@ -79,86 +81,68 @@ fn take(stream: &mut Stream, proof: Proof) {
         if *ended == Some(Ended::Interrupted) {
             return;
         }
-        stream.status = StreamStatus::NoData;
-        stream.error = Some(no_frame(&proof));
-        return;
+        return proof.fail(no_frame(played));
     }
-    stream.status = StreamStatus::Streaming;
-    stream.sources.push(StreamSource::Frames);
+    proof.streams();
+    let stream = &mut proof.stream;
     stream.warnings.extend(meter.warnings());
     match meter.audio() {
-        Some(sound) if proof.is_sound => stream.audio = Some(sound),
+        Some(sound) if played.is_sound => stream.audio = Some(sound),
         // Sound within the picture's own stream.
         Some(sound) if stream.audio.is_none() => stream.audio = Some(sound),
         _ => {}
     }
-    if let (Some(sound), Some(audio)) = (&proof.sound, &mut stream.audio) {
+    if let (Some(sound), Some(audio)) = (&played.sound, &mut stream.audio) {
         audio.measured_packets = Some(sound.seen().packets);
-        audio.measured_kbps = sound.measured().kbps;
+        audio.measured_kbps = sound.measured().rates.kbps;
         if sound.seen().packets == 0 {
             stream.warnings.push("the sound was set up, and no packet of it came".to_owned());
         }
     }
     if let Some(came) = meter.video() {
-        stream.video = Some(came_over(stream.video.take(), came));
+        stream.video = Some(merge::over(stream.video.take().unwrap_or_default(), came));
     }
 }
 
-/// The whole ladder of a proof.
-fn last_steps(proof: &Proof) -> Vec<LadderStep> {
-    let seen = proof.meter.seen();
+/// The whole ladder of what was played.
+fn last_steps(played: &Played) -> Vec<LadderStep> {
+    let seen = played.meter.seen();
     let step = |step, at: Option<Duration>| LadderStep {
-        way: proof.way,
-        ..LadderStep::new(step, at.is_some(), at.unwrap_or(proof.lasted))
+        way: played.way,
+        ..LadderStep::new(step, at.is_some(), at.unwrap_or(played.lasted))
     };
-    let mut ladder = proof.ladder.clone();
+    let mut ladder = played.ladder.clone();
     ladder.push(step(Step::Rtp, seen.first_rtp));
     // Of encrypted packets only number and times can be told, and of codecs that are not known. Sound has no key frames.
-    let tells = seen.frames == 0 || proof.meter.tells_key_frames();
-    if seen.first_rtp.is_some() && !proof.is_encrypted && !proof.is_sound && tells {
+    let tells = seen.frames == 0 || played.meter.tells_key_frames();
+    if seen.first_rtp.is_some() && !played.is_encrypted && !played.is_sound && tells {
         ladder.push(step(Step::Keyframe, seen.first_keyframe));
     }
-    ladder.extend(&proof.tried);
+    ladder.extend(&played.tried);
     ladder
 }
 
 /// Why a stream that was accepted is without a frame.
-fn no_frame(proof: &Proof) -> StreamError {
-    let seconds = (proof.lasted.as_secs_f64() * 10.0).round() / 10.0;
-    let (kind, mut message) = match (proof.ended, proof.meter.seen().packets) {
+fn no_frame(played: &Played) -> Stop {
+    let seconds = (played.lasted.as_secs_f64() * 10.0).round() / 10.0;
+    let (kind, mut message) = match (played.ended, played.meter.seen().packets) {
         (Some(Ended::Closed), _) => {
             (ErrorKind::Closed, format!("the device closed the connection after {seconds} s, before a frame came"))
         }
         (Some(Ended::Garbage), _) => {
             (ErrorKind::Protocol, format!("what came after {seconds} s is no RTSP, and no frame came before it"))
         }
-        (_, 0) if proof.reports > 0 => (ErrorKind::Timeout, format!("only RTCP reports came within {seconds} s")),
+        (_, 0) if played.reports > 0 => (ErrorKind::Timeout, format!("only RTCP reports came within {seconds} s")),
         (_, 0) => (ErrorKind::Timeout, format!("no packet came within {seconds} s")),
         (_, packets) => (ErrorKind::Timeout, format!("{packets} packets came within {seconds} s, but no whole frame")),
     };
-    let mut ways: Vec<Way> = proof.tried.iter().filter_map(|s| s.way).collect();
+    let mut ways: Vec<Way> = played.tried.iter().filter_map(|s| s.way).collect();
     ways.dedup();
     if !ways.is_empty() {
         let ways: Vec<&str> = ways.iter().map(|way| way.as_str()).collect();
         message = format!("{message}; also in vain {}", ways.join("; "));
     }
-    StreamError { kind, message }
-}
-
-/// What the frames show stands; what was declared fills the gaps.
-fn came_over(declared: Option<Video>, mut came: Video) -> Video {
-    let Some(declared) = declared else { return came };
-    if came.width.is_none() {
-        (came.width, came.height, came.size_source) = (declared.width, declared.height, declared.size_source);
-    }
-    if came.fps.is_none() {
-        (came.fps, came.fps_source) = (declared.fps, declared.fps_source);
-    }
-    came.codec = came.codec.or(declared.codec);
-    came.profile = came.profile.or(declared.profile);
-    came.level = came.level.or(declared.level);
-    came.bitrate_kbps = came.bitrate_kbps.or(declared.bitrate_kbps);
-    came
+    Stop::no_data(kind, message)
 }
 
 /// Asks ffprobe where our own analysis leaves codec or size unknown, or always when that is wished.
@@ -175,12 +159,9 @@ async fn second_opinion(host: &Inspection, stream: &mut Stream, picture: Option<
             // One frame has no rate.
             let said = Video { fps: None, fps_source: None, ..said };
             let ours = stream.video.take().unwrap_or_default();
-            if let (Some(a), Some(b)) = (ours.width.zip(ours.height), said.width.zip(said.height))
-                && a != b
-            {
-                stream.warnings.push(format!("ffprobe says {}x{}, our own analysis {}x{}", b.0, b.1, a.0, a.1));
-            }
-            stream.video = Some(came_over(Some(said), ours));
+            let wrong = merge::contradictions(Declarer::Ffprobe, &said, &ours);
+            stream.warnings.extend(wrong.iter().map(ToString::to_string));
+            stream.video = Some(merge::over(said, ours));
             stream.sources.push(StreamSource::Ffprobe);
         }
         Ok((None, _)) => stream.warnings.push("ffprobe sees no video in what came".to_owned()),

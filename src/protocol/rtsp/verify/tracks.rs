@@ -73,6 +73,7 @@ fn to_play(media: &Media, is_extra: bool) -> MediaToPlay {
         control: media.control.clone(),
         is_encrypted: media.is_encrypted(),
         payload_type: media.payload_type,
+        clock_rate: media.timestamp_rate(),
         is_extra,
         name,
         group: media.multicast.map(|ip| SocketAddr::new(ip, media.port)),

@@ -10,15 +10,12 @@ use super::tracks::Tracks;
 use crate::model::{ErrorKind, LadderStep, Step, Transport, Way};
 use crate::probe::Inspection;
 use crate::probe::memory::Room;
+use crate::protocol::proof::KEYFRAME_PATIENCE;
 use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::frames::Meter;
-use crate::protocol::rtsp::play::{Ended, PlayOptions, Playing};
+use crate::protocol::rtsp::play::{Ended, PlayOptions, Playing, RtpPacket};
 use crate::protocol::rtsp::sdp::{Media, Session};
-
-/// Once frames flow, a key frame is waited for this much longer than the measuring takes: some cameras send one every
-/// ten seconds, and that is worth a word but not the wait.
-const KEYFRAME_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long room for a key frame is waited for while its stream plays. Without it the stream is measured, and has no
 /// picture.
@@ -37,7 +34,7 @@ pub struct Lessons {
 }
 
 /// What playing a stream showed.
-pub(super) struct Proof {
+pub(super) struct Played {
     pub meter: Meter,
     /// The room its picture takes.
     pub room: Option<Arc<Room>>,
@@ -65,7 +62,7 @@ pub(super) struct Proof {
     had_extra: bool,
 }
 
-impl Proof {
+impl Played {
     fn has_frames(&self) -> bool {
         self.meter.seen().frames > 0
     }
@@ -97,7 +94,7 @@ impl Proof {
 }
 
 /// Plays a stream, and in other ways where the first brings nothing.
-pub(super) async fn play(host: &Inspection, client: &mut Client, path: &str) -> Result<Proof, RtspError> {
+pub(super) async fn play(host: &Inspection, client: &mut Client, path: &str) -> Result<Played, RtspError> {
     let lessons = client.lessons;
     let first = attempt(host, client, path, lessons.worked, host.options.frame_timeout).await?;
     let mut tried = Vec::new();
@@ -111,20 +108,20 @@ pub(super) async fn play(host: &Inspection, client: &mut Client, path: &str) -> 
         tracing::debug!(ip = %host.peer.ip, way = way.as_str(), "no frame came; tried in another way");
         client.disconnect();
         match attempt(host, client, path, Some(way), patience).await {
-            Ok(proof) if proof.has_frames() => {
+            Ok(played) if played.has_frames() => {
                 client.lessons.worked = Some(way);
                 let before = first.steps().into_iter().chain(tried);
-                let ladder = before.chain(own_steps(&proof.ladder)).collect();
-                return Ok(Proof { ladder, ..proof });
+                let ladder = before.chain(own_steps(&played.ladder)).collect();
+                return Ok(Played { ladder, ..played });
             }
-            Ok(proof) => tried.extend(own_steps(&proof.steps())),
+            Ok(played) => tried.extend(own_steps(&played.steps())),
             Err(_) => tried.extend(own_steps(&mark(client.ladder().steps(), Some(way)))),
         }
     }
     if !others.is_empty() {
         client.lessons.in_vain = client.lessons.in_vain.saturating_add(1);
     }
-    Ok(Proof { tried, ..first })
+    Ok(Played { tried, ..first })
 }
 
 /// The steps of a way without those that all ways share.
@@ -144,7 +141,7 @@ async fn attempt(
     path: &str,
     way: Option<Way>,
     patience: Duration,
-) -> Result<Proof, RtspError> {
+) -> Result<Played, RtspError> {
     let is_stale = |e: &RtspError| {
         e.step == Step::Setup && matches!(e.status, Some(404 | 454)) && !host.peer.cancel.is_cancelled()
     };
@@ -160,7 +157,7 @@ async fn attempt_once(
     path: &str,
     way: Option<Way>,
     patience: Duration,
-) -> Result<Proof, RtspError> {
+) -> Result<Played, RtspError> {
     // SETUP without a DESCRIBE on the same connection is refused by some.
     let described = client.describe(path).await?;
     let session = Session::parse(&described.sdp).unwrap_or_default();
@@ -184,12 +181,12 @@ async fn attempt_once(
     // Where the first way is known to bring nothing, the transport is what is to be tried.
     let or_other = way.is_none() || client.lessons.worked == way;
     let options = PlayOptions { first, or_other, session_control: session.control.clone(), ..PlayOptions::default() };
-    let mut playing = Playing::start(client, &described, &tracks.to_play, options).await?;
+    let mut playing = Playing::start(&mut *client, &described, &tracks.to_play, options).await?;
     let mut measured = Measuring::of(&tracks);
     let began = Instant::now();
     let (mut room, mut waited) = (host.peer.memory.room(), Duration::ZERO);
     while let Some(packet) = playing.next(measured.deadline(host, began + waited, patience)).await {
-        measured.push(packet.media, &packet.payload, packet.arrived.saturating_duration_since(began));
+        measured.push(&packet, began);
         let before = Instant::now();
         if room.fit(measured.meter.held(), host.peer.deadline.min(before + ROOM_PATIENCE)).await.is_err() {
             measured.meter.stop_gathering();
@@ -199,18 +196,21 @@ async fn attempt_once(
             break;
         }
     }
+    while let Some(packet) = playing.held_back() {
+        measured.push(&packet, began);
+    }
     let lasted = began.elapsed();
     let group = playing.group(tracks.main);
     let way = if group.is_some() { Some(Way::Multicast) } else { way };
     let (transport, warnings, ended) = (playing.transport(), playing.warnings().to_vec(), playing.ended());
     let (reports, had_extra) = (playing.reports(), playing.media().count() > 1);
-    let heard = measured.sound.as_ref().is_some_and(|(at, _)| playing.media().any(|media| media == *at));
+    let heard = measured.sound.as_ref().is_some_and(|(at, ..)| playing.media().any(|media| media == *at));
     playing.stop().await;
     let (meter, sound) = measured.finish();
     room.shrink(meter.picture().map_or(0, |picture| picture.bytes.len()));
     let until_packets: Vec<LadderStep> =
         client.ladder().steps().iter().copied().filter(|s| s.step < Step::Rtp).collect();
-    Ok(Proof {
+    Ok(Played {
         meter,
         room: Some(Arc::new(room)),
         sound: sound.filter(|_| heard),
@@ -246,12 +246,13 @@ impl Measuring {
         Measuring { main: tracks.main, meter: meter(tracks.proved), sound }
     }
 
-    fn push(&mut self, media: usize, packet: &[u8], arrived: Duration) {
-        match &mut self.sound {
-            _ if media == self.main => self.meter.push(packet, arrived),
-            Some((at, sound)) if media == *at => sound.push(packet, arrived),
-            _ => {}
-        }
+    fn push(&mut self, packet: &RtpPacket, began: Instant) {
+        let meter = match &mut self.sound {
+            _ if packet.media == self.main => &mut self.meter,
+            Some((at, sound)) if packet.media == *at => sound,
+            _ => return,
+        };
+        meter.push(&packet.payload, packet.arrived.saturating_duration_since(began), packet.lost);
     }
 
     fn finish(mut self) -> (Meter, Option<Meter>) {

@@ -1,4 +1,5 @@
-//! Whole frames out of RTP packets, for a snapshot: by retina's depacketizers where it has one, else by joining payloads.
+//! Whole key frames out of RTP packets, for a snapshot: by retina's depacketizers where it has one, else by joining
+//! payloads. Nothing else knows retina.
 
 use std::num::NonZeroU32;
 
@@ -7,9 +8,9 @@ use retina::codec::{CodecItem, Depacketizer, FrameFormat};
 use retina::rtp::PacketMeta;
 use retina::testutil::DepacketizeBuf;
 
-use crate::media::picture::Picture;
-use crate::media::rtp::Packet;
-use crate::media::{h264, h265, jpeg, mpeg4, nal};
+use super::picture::Picture;
+use super::rtp::Packet;
+use super::{describe, h264, h265, jpeg, mpeg4, nal};
 use crate::model::VideoCodec;
 
 /// Bytes one frame may have: key frames of 12 megapixels stay below.
@@ -20,7 +21,7 @@ const LARGE: usize = 128 << 10;
 const MAX_RESTARTS: u32 = 64;
 
 /// Keeps the last whole picture that needs no other.
-pub(super) struct Pictures {
+pub struct KeyFrames {
     codec: VideoCodec,
     parameter_sets: Vec<Vec<u8>>,
     maker: Maker,
@@ -43,15 +44,15 @@ struct Joined {
     whole: bool,
 }
 
-impl Pictures {
+impl KeyFrames {
     /// For a codec, with the parameter sets known beforehand.
-    pub(super) fn new(codec: VideoCodec, parameter_sets: Vec<Vec<u8>>) -> Pictures {
+    pub fn new(codec: VideoCodec, parameter_sets: Vec<Vec<u8>>) -> KeyFrames {
         let maker = Maker::new(codec, &parameter_sets);
-        Pictures { codec, parameter_sets, maker, restarts: 0, gathered: 0, last: None }
+        KeyFrames { codec, parameter_sets, maker, restarts: 0, gathered: 0, last: None }
     }
 
     /// Takes the next packet in order, with its timestamp unwrapped and how many packets were lost before it.
-    pub(super) fn push(&mut self, packet: &Packet<'_>, timestamp: i64, lost: u64) {
+    pub fn push(&mut self, packet: &Packet<'_>, timestamp: i64, lost: u64) {
         // One large picture does.
         if matches!(self.maker, Maker::Nothing) || self.last.as_ref().is_some_and(|p| p.bytes.len() > LARGE) {
             return;
@@ -112,7 +113,7 @@ impl Pictures {
     }
 
     /// Parameter sets that came in band, for a depacketizer that begins anew.
-    pub(super) fn learn(&mut self, parameter_sets: &[Vec<u8>]) {
+    pub fn learn(&mut self, parameter_sets: &[Vec<u8>]) {
         self.parameter_sets = parameter_sets.to_vec();
     }
 
@@ -132,11 +133,7 @@ impl Pictures {
                 }
             }
             VideoCodec::H264 | VideoCodec::H265 => {
-                let is_sps = |nal: &[u8]| match self.codec {
-                    VideoCodec::H264 => h264::nal_type(nal) == h264::SPS,
-                    _ => h265::nal_type(nal) == h265::SPS,
-                };
-                if !nal::annex_b(&bytes).any(is_sps) {
+                if !nal::annex_b(&bytes).any(|nal| describe::is_sps(self.codec, nal)) {
                     bytes.splice(0..0, nal::to_annex_b(self.parameter_sets.iter().map(Vec::as_slice)));
                 }
             }
@@ -145,21 +142,23 @@ impl Pictures {
         self.last = Some(Picture { codec: self.codec, bytes });
     }
 
-    pub(super) fn last(&self) -> Option<&Picture> {
+    /// The last whole picture.
+    pub fn last(&self) -> Option<&Picture> {
         self.last.as_ref()
     }
 
-    pub(super) fn take_last(&mut self) -> Option<Picture> {
+    /// The same, taken out.
+    pub fn take_last(&mut self) -> Option<Picture> {
         self.last.take()
     }
 
     /// Bytes held: of the frame that is gathered, which is copied when it is whole, and of the last picture.
-    pub(super) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         2 * self.gathered + self.last.as_ref().map_or(0, |picture| picture.bytes.len())
     }
 
     /// Gathers no more; what is there is forgotten.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         (self.maker, self.gathered, self.last) = (Maker::Nothing, 0, None);
     }
 }
