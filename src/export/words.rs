@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::model::names::names;
 use crate::model::{
     Audio, AudioCodec, Device, DeviceState, ErrorKind, Kind, Method, Report, Service, Stream, StreamStatus, Video,
-    VideoCodec, Way,
+    VideoCodec,
 };
 
 names! {
@@ -220,17 +220,6 @@ pub fn device_name(device: &Device) -> Option<String> {
 /// The names of `methods`, parted by commas.
 pub fn methods(methods: &[Method]) -> String {
     methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// How an RTSP stream was played.
-pub fn way(way: Way) -> &'static str {
-    match way {
-        Way::Tcp => "by TCP",
-        Way::Udp => "by UDP",
-        Way::Multicast => "by multicast",
-        Way::TcpOneTrack => "by TCP, one track",
-        Way::UdpOneTrack => "by UDP, one track",
-    }
 }
 
 /// `media server` for `media_server`.

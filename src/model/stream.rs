@@ -295,6 +295,19 @@ names! {
     }
 }
 
+impl Way {
+    /// In words, as they stand behind "played".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Way::Tcp => "by TCP",
+            Way::Udp => "by UDP",
+            Way::Multicast => "by multicast",
+            Way::TcpOneTrack => "by TCP, one track",
+            Way::UdpOneTrack => "by UDP, one track",
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn to_the_microsecond<S: serde::Serializer>(ms: &f64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64((ms * 1000.0).round() / 1000.0)

@@ -164,9 +164,9 @@ impl Proof {
             ..came
         };
         let wrong = merge::contradictions(Declarer::Description, &declared, &came);
-        let video = merge::over(declared, came);
-        let wrong = wrong.into_iter().chain(merge::contradicted_rate(&video, rates));
+        let wrong = wrong.into_iter().chain(merge::contradicted_rate(&declared, rates));
         self.stream.warnings.extend(wrong.map(|contradiction| contradiction.to_string()));
+        let video = merge::over(declared, came);
         self.stream.video = (video != Video::default()).then_some(video);
     }
 }

@@ -205,7 +205,7 @@ fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
         for step in &stream.ladder {
             let (class, said) = if step.ok { ("good", "") } else { ("bad", " failed") };
             page.open("li", &[("class", class)]);
-            let way = step.way.map(|way| format!(" ({})", words::way(way))).unwrap_or_default();
+            let way = step.way.map(|way| format!(" ({})", way.in_words())).unwrap_or_default();
             page.text(format_args!("{}{way}{said} {:.1} ms", step.step, step.ms)).raw("</li>");
         }
         page.raw("</ol>\n");

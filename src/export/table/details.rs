@@ -50,7 +50,7 @@ pub fn of_stream(row: Row<'_>, options: &TableOptions) -> Vec<String> {
 
 fn ladder(stream: &Stream) -> String {
     let step = |s: &LadderStep| {
-        let way = s.way.map(|way| format!(" ({})", words::way(way))).unwrap_or_default();
+        let way = s.way.map(|way| format!(" ({})", way.in_words())).unwrap_or_default();
         format!("{}{}{way} {:.1} ms", if s.ok { "" } else { "✗ " }, s.step, s.ms)
     };
     stream.ladder.iter().map(step).collect::<Vec<_>>().join(" → ")

@@ -415,7 +415,7 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
                 return Some(event);
             }
             let now = self.began.elapsed();
-            if let Some(packet) = self.from_tracks(|track| track.order.pop(now)) {
+            if let Some(packet) = self.next_of_tracks(|track| track.order.pop(now)) {
                 return Some(PlayEvent::Packet(packet));
             }
             if self.options.caps.time.is_some_and(|most| self.played.elapsed() >= most) {
@@ -439,10 +439,10 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
 
     /// The next of the packets that are held back because one before them is missing: when nothing more is waited for.
     pub fn held_back(&mut self) -> Option<RtpPacket> {
-        self.from_tracks(|track| track.order.pop_last())
+        self.next_of_tracks(|track| track.order.pop_last())
     }
 
-    fn from_tracks(&mut self, next: impl Fn(&mut Track) -> Option<Ordered>) -> Option<RtpPacket> {
+    fn next_of_tracks(&mut self, next: impl Fn(&mut Track) -> Option<Ordered>) -> Option<RtpPacket> {
         let began = self.began;
         self.tracks.iter_mut().find_map(|track| {
             let Ordered { bytes, arrived, lost } = next(track)?;

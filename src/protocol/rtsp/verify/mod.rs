@@ -139,7 +139,7 @@ fn no_frame(played: &Played) -> Stop {
     let mut ways: Vec<Way> = played.tried.iter().filter_map(|s| s.way).collect();
     ways.dedup();
     if !ways.is_empty() {
-        let ways: Vec<&str> = ways.iter().map(|way| way.as_str()).collect();
+        let ways: Vec<&str> = ways.iter().map(|way| way.in_words()).collect();
         message = format!("{message}; also in vain {}", ways.join("; "));
     }
     Stop::no_data(kind, message)
