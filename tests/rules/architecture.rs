@@ -38,9 +38,13 @@ const IMPURE: &[&str] = &[
     "fastrand::",
 ];
 
+/// The program's files and their texts. Files and folders called `tests` are left out, as test modules are by [`code`].
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if entry.file_stem().is_some_and(|stem| stem == "tests") {
+                continue;
+            }
             if entry.is_dir() {
                 walk(&entry, found);
             } else if entry.extension().is_some_and(|e| e == "rs") {
