@@ -23,6 +23,7 @@ use camscan::protocol::{
 use camscan::text::redactor::{CommonWords, Login};
 use camscan::text::{self, Redactor};
 use camscan::tool::ffprobe;
+use camscan::wire::head::{self, HeadEnd};
 use camscan::wire::{auth, xml};
 
 /// A parser.
@@ -37,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("dash", dash_manifest),
     ("ffprobe", ffprobe_answer),
     ("frames", frames),
+    ("head", message_head),
     ("hls", hls_playlist),
     ("http", http_answer),
     ("icmp", icmp_message),
@@ -157,6 +159,25 @@ pub fn frames(data: &[u8]) {
     }
     meter.finish();
     let _ = (meter.enough(Duration::from_secs(1)), meter.video(), meter.audio(), meter.picture(), meter.warnings());
+}
+
+pub fn message_head(data: &[u8]) {
+    let begins_body = |line: &[u8]| line == b"v=0";
+    let whole = HeadEnd::default().find(data, begins_body);
+    let (mut end, mut found) = (HeadEnd::default(), None);
+    for length in (0..data.len().min(4096)).chain([data.len()]) {
+        found = found.or_else(|| end.find(&data[..length], begins_body));
+    }
+    assert_eq!(found, whole, "the pieces a head comes in change its length");
+    let (first, headers) = head::read(data);
+    let mut written = first.to_vec();
+    written.extend_from_slice(b"\r\n");
+    for (name, value) in headers.iter() {
+        is_clean(name);
+        head::write_line(&mut written, name, value);
+    }
+    assert!(head::read(&written).1.len() <= headers.len(), "a value has become a header");
+    let _ = (headers.content_length(), headers.content_type(), headers.clean("Server"));
 }
 
 pub fn hls_playlist(data: &[u8]) {

@@ -7,12 +7,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{HttpError, Request, Response};
-use super::wire::{self, BodyDecoder, Start};
+use super::wire::{self, BodyDecoder, Start, StartReader};
 use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, NetError, Stage};
 use crate::probe::Peer;
 use crate::probe::memory::{FREE, NoRoom, Room, grow};
+use crate::wire::head::MAX_HEAD;
 
 /// A body that was announced longer than it is, or not announced at all, is taken for whole after this pause.
 const BODY_PAUSE: Duration = Duration::from_secs(2);
@@ -105,7 +106,6 @@ async fn exchange_once(
         status: head.status,
         version: head.version,
         headers: head.headers,
-        challenges: head.challenges,
         port: request.port,
         tls: request.tls,
         target: request.target.clone(),
@@ -135,14 +135,9 @@ async fn exchange_once(
 async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(Start, Vec<u8>), HttpError> {
     let peer = connection.peer;
     let mut bytes = Vec::with_capacity(4096);
-    let (mut ended, mut interim, mut seen) = (false, 0, 0);
+    let (mut ended, mut interim, mut reader) = (false, 0, StartReader::default());
     loop {
-        let start = match ended || wire::may_be_whole(&bytes, seen) {
-            true => wire::parse_start(&bytes, ended),
-            false => Start::Incomplete,
-        };
-        seen = bytes.len();
-        match start {
+        match reader.read(&bytes, ended) {
             Start::Head(head, len) if matches!(head.status, 100..=199) && !ended && head.status != 101 => {
                 interim += 1;
                 if interim > MOST_INTERIM {
@@ -150,7 +145,7 @@ async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(S
                     return Err(HttpError::new(ErrorKind::Protocol, message));
                 }
                 bytes.drain(..len.min(bytes.len()));
-                seen = 0;
+                reader = StartReader::default();
                 continue;
             }
             Start::Head(head, len) => {
@@ -158,7 +153,7 @@ async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(S
                 return Ok((Start::Head(head, len), bytes));
             }
             Start::TooLarge => {
-                let message = format!("{peer}: headers of more than {} KiB", wire::MAX_HEAD / 1024);
+                let message = format!("{peer}: headers of more than {} KiB", MAX_HEAD / 1024);
                 return Err(HttpError::new(ErrorKind::TooLarge, message));
             }
             Start::Bare if !bytes.is_empty() => return Ok((Start::Bare, bytes)),
@@ -256,13 +251,14 @@ impl Body {
         // Moving pictures and radio have no end; their headers tell enough.
         let content_type = response.content_type();
         let is_endless = content_type == "multipart/x-mixed-replace"
-            || (content_type.starts_with("audio/") && response.header("Content-Length").is_none());
+            || (content_type.starts_with("audio/") && !response.headers.has("Content-Length"));
         let (limit, deadline) = match is_endless {
             true => (limit.min(ENDLESS_BYTES), deadline.min(Instant::now() + ENDLESS_TIME)),
             false => (limit, deadline),
         };
         let (packed, ended_early) = self.read_all(limit, deadline).await;
         let encoding = response.header("Content-Encoding");
+        let encoding = encoding.as_deref();
         // While it is unpacked both are held.
         let together = if wire::is_packed(&packed, encoding) { packed.len().saturating_add(limit) } else { 0 };
         let (body, cut) = match self.room.fit(together, self.most_patience).await {

@@ -9,7 +9,6 @@ use super::exchange::{Body, exchange};
 use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
 use crate::probe::{Peer, Verdict};
-use crate::wire::auth;
 use crate::wire::auth::lock::{LockSign, lock_sign};
 
 /// What of a refusal is read for signs of a lock-out.
@@ -66,7 +65,7 @@ async fn negotiate(
     loop {
         let reply = match carried_login {
             true => reply(peer, &mut response, &mut body).await,
-            false => Reply::new(Verdict::Unsent).demanding(auth::challenges(&response.challenges)),
+            false => Reply::new(Verdict::Unsent).demanding(response.challenges()),
         };
         response.logged_in = carried_login && reply.verdict == Verdict::Taken;
         let (credentials, deadline) = (peer.logins.credentials(), peer.request_deadline());
@@ -126,7 +125,7 @@ async fn reply(peer: &Peer, response: &mut Response, body: &mut Body) -> Reply {
         body.put_back(text);
     }
     match response.status {
-        401 => reply.demanding(auth::challenges(&response.challenges)),
+        401 => reply.demanding(response.challenges()),
         _ => reply,
     }
 }

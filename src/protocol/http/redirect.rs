@@ -1,5 +1,6 @@
 //! Where an answer sends its reader, kept on the host under inspection. Pure.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use url::{Host, Url};
@@ -25,9 +26,9 @@ pub struct Hop {
 /// of nothing but script jumps to.
 pub fn location(response: &Response) -> Option<String> {
     match response.status {
-        301 | 302 | 303 | 307 | 308 => response.header("Location").map(str::to_owned).filter(|l| !l.is_empty()),
+        301 | 302 | 303 | 307 | 308 => response.header("Location").map(Cow::into_owned),
         200 if !response.body.is_empty() => {
-            let html = page::decode(&response.body, response.header("Content-Type"));
+            let html = page::decode(&response.body, response.header("Content-Type").as_deref());
             page::refresh(&html).or_else(|| page::script_jump(&html))
         }
         _ => None,

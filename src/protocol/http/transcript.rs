@@ -12,8 +12,8 @@ pub fn of_http(peer: &Peer, response: &Response) -> Vec<Answer> {
         let request = format!("{} {}", answer.method, url(peer, answer.tls, answer.port, &answer.target));
         // What a POST has created (WHEP's session) is his who knows its address.
         let headers = answer.headers.iter().map(|(name, value)| match answer.status {
-            201 if name.eq_ignore_ascii_case("Location") => (name.as_str(), b"***".as_slice()),
-            _ => (name.as_str(), value.as_bytes()),
+            201 if name.eq_ignore_ascii_case("Location") => (name, b"***".as_slice()),
+            _ => (name, value),
         });
         transcript.note(&request, &format!("{} {}", answer.version, answer.status), headers);
     }
@@ -36,7 +36,7 @@ mod tests {
             method: "POST",
             port: 80,
             target: "/whep".to_owned(),
-            headers: vec![("Location".to_owned(), location.to_owned())],
+            headers: [("Location", location)].into_iter().collect(),
             ..Response::default()
         };
         let response = Response { hops: vec![answer(302, "/x?token=77")], ..answer(201, "/whep/88") };

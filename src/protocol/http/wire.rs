@@ -6,8 +6,8 @@ use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// The most bytes a status line and its headers may take.
-pub const MAX_HEAD: usize = 64 * 1024;
+use crate::text;
+use crate::wire::head::{self, HeadEnd, Headers, MAX_HEAD};
 
 /// What gzip data begins with (RFC 1952 §2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -22,10 +22,8 @@ pub struct Head {
     pub status: u16,
     /// What stood before it: `HTTP/1.1`, `ICY`, `RTSP/1.0`, …
     pub version: String,
-    /// Headers in the order sent, names as sent, values trimmed.
-    pub headers: Vec<(String, String)>,
-    /// The values of `WWW-Authenticate` to the byte: what is hashed must not be decoded.
-    pub challenges: Vec<Vec<u8>>,
+    /// The headers.
+    pub headers: Headers,
 }
 
 /// What the first bytes of an answer are.
@@ -41,65 +39,42 @@ pub enum Start {
     TooLarge,
 }
 
-/// Reads the head of an answer. `ended` says that no more bytes will come.
-pub fn parse_start(bytes: &[u8], ended: bool) -> Start {
-    // A stray line end before the status line is left over from an earlier answer (RFC 9112 §2.2).
-    let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-    let text = bytes.get(blank..).unwrap_or_default();
-    if !may_be_status_line(text) {
-        return if text.is_empty() && !ended { Start::Incomplete } else { Start::Bare };
-    }
-    let mut at = blank;
-    let mut lines: Vec<&[u8]> = Vec::new();
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(end) = rest.iter().position(|&b| b == b'\n') else {
-            if bytes.len() > MAX_HEAD {
-                return Start::TooLarge;
-            }
-            if !ended {
-                return Start::Incomplete;
-            }
-            lines.push(rest);
-            at = bytes.len();
-            break;
+/// Reads the head of an answer while its bytes come.
+#[derive(Debug, Clone, Default)]
+pub struct StartReader(HeadEnd);
+
+impl StartReader {
+    /// What the bytes that have come begin with; from call to call they may only grow. `ended` says that no more will come.
+    pub fn read(&mut self, bytes: &[u8], ended: bool) -> Start {
+        // A stray line end before the status line is left over from an earlier answer (RFC 9112 §2.2).
+        let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let text = bytes.get(blank..).unwrap_or_default();
+        if !may_be_status_line(text) {
+            return match text.is_empty() && !ended {
+                true if blank > MAX_HEAD => Start::TooLarge,
+                true => Start::Incomplete,
+                false => Start::Bare,
+            };
+        }
+        let length = match self.0.find(text, |_| false) {
+            Some(length) => length,
+            None if text.len() <= MAX_HEAD && !ended => return Start::Incomplete,
+            None => text.len(),
         };
-        let line = rest.get(..end).unwrap_or_default();
-        at += end + 1;
-        if at > MAX_HEAD {
+        if length > MAX_HEAD {
             return Start::TooLarge;
         }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            break;
+        let (first, headers) = head::read(text.get(..length).unwrap_or_default());
+        match parse_status_line(first) {
+            Some((version, status)) => Start::Head(Head { status, version, headers }, blank + length),
+            None => Start::Bare,
         }
-        lines.push(line);
-    }
-    match lines.split_first().and_then(|(first, rest)| Some((parse_status_line(first)?, rest))) {
-        Some(((version, status), rest)) => {
-            let headers = parse_headers(rest);
-            let is_challenge = |name: &[u8]| to_text(name).eq_ignore_ascii_case("WWW-Authenticate");
-            let challenges = headers.iter().filter(|(n, _)| is_challenge(n)).map(|(_, v)| v.clone()).collect();
-            let headers = headers.iter().map(|(name, value)| (to_text(name), to_text(value))).collect();
-            Start::Head(Head { status, version, headers, challenges }, at)
-        }
-        None => Start::Bare,
     }
 }
 
-/// Whether an answer that was incomplete with its first `seen` bytes may be more than that now. Answers come in pieces of any
-/// size; a head of [`MAX_HEAD`] that comes byte by byte would else be read through as often.
-pub fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
-    /// By so many bytes it is clear whether a status line begins, unless they are line ends left over.
-    const BEGINNING: usize = 64;
-    let is_blank = |b: &u8| matches!(b, b'\r' | b'\n');
-    // The end of the head is two line ends, of which the first may have been seen.
-    let new = bytes.get(seen.saturating_sub(2)..).unwrap_or_default();
-    let ends = || new.windows(2).any(|w| w == b"\n\n") || new.windows(3).any(|w| w == b"\n\r\n");
-    seen < BEGINNING + 8
-        || bytes.len() > MAX_HEAD
-        || bytes.get(..BEGINNING).is_none_or(|beginning| beginning.iter().all(is_blank))
-        || ends()
+/// What an answer that is all there, or has `ended`, begins with.
+pub fn parse_start(bytes: &[u8], ended: bool) -> Start {
+    StartReader::default().read(bytes, ended)
 }
 
 /// Whether bytes begin a status line, as far as they go.
@@ -111,58 +86,21 @@ fn may_be_status_line(bytes: &[u8]) -> bool {
 }
 
 fn parse_status_line(line: &[u8]) -> Option<(String, u16)> {
-    let text = to_text(line);
+    let text = text::decode(line);
     let mut words = text.split_ascii_whitespace();
     let version = words.next()?.to_owned();
     let status: u16 = words.next()?.get(..3)?.parse().ok()?;
     (100..1000).contains(&status).then_some((version, status))
 }
 
-/// Header lines into names and values: folded lines joined, lines without a colon left out.
-fn parse_headers(lines: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    for line in lines {
-        if line.starts_with(b" ") || line.starts_with(b"\t") {
-            if let Some((_, value)) = headers.last_mut() {
-                value.push(b' ');
-                value.extend_from_slice(line.trim_ascii());
-            }
-            continue;
-        }
-        let mut parts = line.splitn(2, |&b| b == b':');
-        if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-            headers.push((name.trim_ascii().to_vec(), value.trim_ascii().to_vec()));
-        }
-    }
-    headers
-}
-
-/// Bytes as text without loss: UTF-8, else each byte as the character of that number.
-pub fn to_text(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|&b| char::from(b)).collect(),
-    }
-}
-
 impl Head {
-    /// The first header of that name, compared without regard to case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
-    }
-
     /// How the body that follows is to be read, by the method that was asked with. Answers to HEAD and those without
     /// content have none (RFC 9112 §6.3); nor has one to OPTIONS that states no length (RFC 9110 §9.3.7), whoever leaves
     /// the connection open behind it.
     pub fn body(&self, method: &str) -> BodyDecoder {
         let none = method == "HEAD" || matches!(self.status, 100..=199 | 204 | 304);
-        let chunked = self.header("Transfer-Encoding").is_some_and(|v| v.to_ascii_lowercase().contains("chunked"));
-        let length = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("Content-Length"))
-            .filter_map(|(_, value)| value.split(',').next()?.trim().parse::<u64>().ok())
-            .max();
+        let chunked = self.headers.texts("Transfer-Encoding").any(|v| v.to_ascii_lowercase().contains("chunked"));
+        let length = self.headers.content_length();
         BodyDecoder(match length {
             _ if none => State::Done,
             _ if chunked => State::ChunkSize { line: Vec::new(), first: true },
@@ -256,7 +194,7 @@ fn take<'a>(input: &mut &'a [u8], left: &mut u64, out: &mut Vec<u8>) -> &'a [u8]
 }
 
 fn after_size_line(line: &[u8], first: bool, out: &mut Vec<u8>) -> State {
-    let text = to_text(line);
+    let text = text::decode(line);
     let digits = text.split(';').next().unwrap_or_default().trim();
     if digits.is_empty() && text.ends_with('\n') {
         // The line end after a chunk's data.
@@ -326,10 +264,7 @@ pub fn emit_request(method: &str, target: &str, headers: &[(&str, &[u8])], body:
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in headers {
-        out.extend(name.bytes().filter(|b| !b.is_ascii_control()));
-        out.extend_from_slice(b": ");
-        out.extend(value.iter().filter(|b| !b.is_ascii_control()));
-        out.extend_from_slice(b"\r\n");
+        head::write_line(&mut out, name, value);
     }
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
@@ -361,7 +296,7 @@ mod tests {
             let (head, _) = head(sent);
             assert_eq!((head.version.as_str(), head.status, head.headers.len()), (version, status, headers));
         }
-        assert_eq!(head(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").0.header("a"), Some("b c"));
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n").0.headers.text("a").as_deref(), Some("b c"));
     }
 
     #[test]
@@ -438,22 +373,25 @@ mod tests {
     }
 
     proptest! {
-        /// Whenever more bytes make an answer more than incomplete, it is looked at again.
+        /// An answer is read the same in whatever pieces it comes.
         #[test]
         fn no_answer_is_left_unread(
             blank in "[\r\n]{0,80}",
             start in prop::sample::select(vec!["", "H", "HTTP/1.1 200 OK", "RTSP/1.0 1", "ICY 200", "<html>"]),
             rest in "[a:\\r\\n\\n ]{0,120}",
-            seen in any::<prop::sample::Index>(),
-            now in any::<prop::sample::Index>(),
+            piece in 1usize..40,
+            ended in any::<bool>(),
         ) {
             let bytes = format!("{blank}{start}{rest}").into_bytes();
-            let now = &bytes[..now.index(bytes.len() + 1)];
-            let seen = seen.index(now.len() + 1);
-            let was_incomplete = parse_start(&now[..seen], false) == Start::Incomplete;
-            if was_incomplete && parse_start(now, false) != Start::Incomplete {
-                prop_assert!(may_be_whole(now, seen), "{:?} after {seen}", now);
+            let mut reader = StartReader::default();
+            for length in (0..bytes.len()).step_by(piece) {
+                let now = &bytes[..length];
+                prop_assert_eq!(reader.read(now, false), StartReader::default().read(now, false), "{:?}", now);
+                if parse_start(now, false) != Start::Incomplete {
+                    return Ok(());
+                }
             }
+            prop_assert_eq!(reader.read(&bytes, ended), parse_start(&bytes, ended), "{:?}", bytes);
         }
     }
 
@@ -467,7 +405,7 @@ mod tests {
                     let mut out = Vec::new();
                     text[len..].chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));
                     prop_assert!(out.len() <= text.len());
-                    unpack(out, head.header("Content-Encoding"), 4096);
+                    unpack(out, head.headers.text("Content-Encoding").as_deref(), 4096);
                 }
             }
             unpack([&[0x1f, 0x8b, 8, 0][..], &bytes].concat(), None, 4096);
@@ -483,7 +421,7 @@ mod tests {
                 sent.extend_from_slice(b"\r\n");
             }
             sent.extend_from_slice(b"0\r\n\r\n");
-            let head = Head { status: 200, version: "HTTP/1.1".into(), headers: vec![("transfer-encoding".into(), "Chunked".into())], challenges: vec![] };
+            let head = Head { status: 200, version: "HTTP/1.1".into(), headers: [("transfer-encoding", "Chunked")].into_iter().collect() };
             let mut decoder = head.body("GET");
             let mut out = Vec::new();
             sent.chunks(cut).for_each(|piece| decoder.decode(piece, &mut out));

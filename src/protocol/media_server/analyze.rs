@@ -14,7 +14,7 @@ use crate::protocol::http::client::{self, Request, Response, host_name};
 use crate::protocol::http::page;
 use crate::protocol::proof::web_ports;
 use crate::text;
-use crate::wire::auth::{self, Challenge};
+use crate::wire::auth::Challenge;
 
 /// The largest list that is read, in bytes: 64 streams of go2rtc with all who watch them.
 const MAX_LIST: usize = 1024 * 1024;
@@ -135,7 +135,7 @@ async fn get(host: &Inspection, at: Place, target: String, server: &str) -> Opti
 
 /// Whether a demand for a login names the server.
 fn is_realm_of(answer: &Response, server: &str) -> bool {
-    let realms = auth::challenges(&answer.challenges);
+    let realms = answer.challenges();
     realms.iter().filter_map(Challenge::realm).any(|realm| realm.eq_ignore_ascii_case(server))
 }
 
@@ -158,7 +158,7 @@ async fn nginx_rtmp(host: &Inspection, service: &Service) -> Option<()> {
 
 /// Where a start page leads to that is called a page of statistics, on the same port.
 fn stat_links(host: &Inspection, answer: &Response) -> Vec<String> {
-    let html = page::decode(&answer.body, answer.header("Content-Type"));
+    let html = page::decode(&answer.body, answer.header("Content-Type").as_deref());
     let links = page::links(&html, MAX_LINKS).into_iter().filter(|link| link.to_ascii_lowercase().contains("stat"));
     let places = links.filter_map(|link| crate::protocol::segment::resolve(host, answer, &link).ok());
     let own = places.filter(|place| (place.port, place.tls) == (answer.port, answer.tls) && place.target != "/stat");

@@ -49,10 +49,9 @@ mod tests {
     #[test]
     fn ports_are_told_apart_by_what_they_take() {
         let answer = |methods: &str, headers: &str| Response {
-            headers: vec![
-                ("Access-Control-Allow-Methods".into(), methods.into()),
-                ("Access-Control-Allow-Headers".into(), headers.into()),
-            ],
+            headers: [("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", headers)]
+                .into_iter()
+                .collect(),
             ..Response::default()
         };
         for (methods, headers, is) in [

@@ -165,7 +165,7 @@ impl<'a> Client<'a> {
             Answer::Body(body) => wire::utc(body),
             _ => None,
         };
-        let date = || jiff::fmt::rfc2822::parse(response.header("Date")?).ok().map(|z| z.timestamp());
+        let date = || jiff::fmt::rfc2822::parse(&response.header("Date")?).ok().map(|z| z.timestamp());
         if let Some(time) = told.or_else(date) {
             self.clock = Some(time.duration_since((self.peer.clock)()));
         }
@@ -228,7 +228,7 @@ impl<'a> Client<'a> {
 
     /// Which login an answer demands.
     pub(super) fn note_demand(&mut self, response: &Response, answer: &Answer) {
-        let challenges = auth::challenges(&response.challenges);
+        let challenges = response.challenges();
         let mut schemes: Vec<AuthScheme> = Vec::new();
         if response.status == 401 && !challenges.is_empty() {
             schemes.extend(auth::schemes(&challenges));

@@ -6,19 +6,18 @@ use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
 use crate::probe::{Peer, Verdict};
 use crate::protocol::http::client::Response;
-use crate::wire::auth;
 use crate::wire::auth::lock::{LockSign, lock_sign};
 
 /// What an answer says of the login its call carried.
 pub(super) fn reply(response: &Response, answer: &Answer, negotiation: &Negotiation) -> Reply {
     let demands = demands_login(response, answer);
-    let info = response.header("Authentication-Info").map(|value| value.as_bytes().to_vec());
+    let info = response.headers.all("Authentication-Info").next().map(<[u8]>::to_vec);
     let speaks_of_locks = demands || matches!(answer, Answer::Fault(_));
     let sign = || lock_sign(&response.body).filter(LockSign::says_stop).map(|sign| sign.sentence());
     let lock = speaks_of_locks.then(sign).flatten();
     let reply = Reply { info, lock, ..Reply::new(verdict(response, answer, negotiation.is_proved())) };
     match demands {
-        true if response.status == 401 => reply.demanding(auth::challenges(&response.challenges)),
+        true if response.status == 401 => reply.demanding(response.challenges()),
         true => reply.demanding(Vec::new()),
         false => reply,
     }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::headers::RtspHeaders;
 use super::wire::{Decoder, Item, Next, Response};
 use crate::model::ErrorKind;
 use crate::net::error::kind_of;

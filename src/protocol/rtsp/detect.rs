@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 
 use super::client::Client;
 use super::error::RtspError;
+use super::headers::RtspHeaders;
 use super::wire::{Response, Spoken};
 use crate::identify::ports;
 use crate::identify::signature::Field;

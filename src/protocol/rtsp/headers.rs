@@ -1,65 +1,30 @@
-//! RTSP headers: a list of names and values as they came, and the few that are read closely (RFC 2326 §12), each as
-//! loosely as devices write it. Pure.
+//! The few headers of RTSP that are read closely (RFC 2326 §12), each as loosely as devices write it. Pure.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::text;
+use crate::wire::head::Headers;
 
 /// A session ends after this without a sign of life, unless it says otherwise (RFC 2326 §12.37).
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Headers in the order sent. Names are compared without regard to case; a name may stand more than once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
-
-impl Headers {
-    /// Adds one; the value's blanks at both ends are dropped.
-    pub fn push(&mut self, name: impl Into<String>, value: &[u8]) {
-        self.0.push((name.into(), value.trim_ascii().to_vec()));
-    }
-
-    /// Continues the value of the last one, as a folded line does.
-    pub fn fold(&mut self, more: &[u8]) {
-        if let Some((_, value)) = self.0.last_mut() {
-            value.push(b' ');
-            value.extend_from_slice(more.trim_ascii());
-        }
-    }
-
-    /// All values of that name, as sent.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
-    }
-
-    /// The first value of that name that is not empty, as text; not cleaned.
-    pub fn text<'a>(&'a self, name: &'a str) -> Option<Cow<'a, str>> {
-        self.all(name).find(|v| !v.is_empty()).map(String::from_utf8_lossy)
-    }
-
-    /// The first value of that name that is not empty, cleaned.
-    pub fn clean(&self, name: &str) -> Option<String> {
-        self.all(name).map(text::clean_bytes).find(|v| !v.is_empty())
-    }
-
-    /// Every header in the order sent.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_slice()))
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
+/// The headers of RTSP that are read closely.
+pub trait RtspHeaders {
     /// `CSeq`: the number at its beginning. Devices leave it out or empty, send -1 or add the method.
-    pub fn cseq(&self) -> Option<i64> {
+    fn cseq(&self) -> Option<i64>;
+    /// The methods of `Public`, else of `Allow`: upper case, in the order sent.
+    fn methods(&self) -> Vec<String>;
+    /// `Session`.
+    fn session(&self) -> Option<Session>;
+    /// `Transport`, the first of several.
+    fn transport(&self) -> Option<Transport>;
+    /// `RTP-Info`.
+    fn rtp_info(&self) -> Vec<RtpInfo>;
+}
+
+impl RtspHeaders for Headers {
+    fn cseq(&self) -> Option<i64> {
         let value = self.text("CSeq")?;
         let value = value.trim();
         let (sign, digits) = value.strip_prefix('-').map_or((1, value), |rest| (-1, rest));
@@ -67,19 +32,7 @@ impl Headers {
         digits.get(..end)?.parse::<i64>().ok().map(|n| n * sign)
     }
 
-    /// `Content-Length`; none when it is missing or no number.
-    pub fn content_length(&self) -> Option<u64> {
-        self.all("Content-Length").find_map(|v| std::str::from_utf8(v).ok()?.trim().parse().ok())
-    }
-
-    /// `Content-Type` without parameters, lower case.
-    pub fn content_type(&self) -> Option<String> {
-        let value = self.clean("Content-Type")?;
-        value.split([';', ' ']).next().filter(|t| !t.is_empty()).map(str::to_ascii_lowercase)
-    }
-
-    /// The methods of `Public`, else of `Allow`: upper case, in the order sent.
-    pub fn methods(&self) -> Vec<String> {
+    fn methods(&self) -> Vec<String> {
         let list = |name: &str| {
             let values: Vec<String> = self.all(name).map(text::clean_bytes).collect();
             let words = values.iter().flat_map(|v| v.split([',', ' ', ';'])).filter(|w| !w.is_empty());
@@ -88,18 +41,15 @@ impl Headers {
         Some(list("Public")).filter(|methods| !methods.is_empty()).unwrap_or_else(|| list("Allow"))
     }
 
-    /// `Session`.
-    pub fn session(&self) -> Option<Session> {
+    fn session(&self) -> Option<Session> {
         Session::read(&self.text("Session")?)
     }
 
-    /// `Transport`, the first of several.
-    pub fn transport(&self) -> Option<Transport> {
+    fn transport(&self) -> Option<Transport> {
         self.text("Transport").map(|t| Transport::read(&t))
     }
 
-    /// `RTP-Info`.
-    pub fn rtp_info(&self) -> Vec<RtpInfo> {
+    fn rtp_info(&self) -> Vec<RtpInfo> {
         self.text("RTP-Info").map(|t| RtpInfo::read(&t)).unwrap_or_default()
     }
 }
@@ -233,9 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn headers(lines: &[(&str, &str)]) -> Headers {
-        let mut headers = Headers::default();
-        lines.iter().for_each(|(n, v)| headers.push(*n, v.as_bytes()));
-        headers
+        lines.iter().copied().collect()
     }
 
     #[test]

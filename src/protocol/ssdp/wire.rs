@@ -1,5 +1,6 @@
 //! Searches out, answers in. Pure.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::identify::signature::Field;
@@ -7,6 +8,7 @@ use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Pro
 use crate::probe::evidence::Facts;
 use crate::protocol::address::Announced;
 use crate::text;
+use crate::wire::head;
 
 /// The UDP port of SSDP.
 pub const PORT: u16 = 1900;
@@ -48,29 +50,21 @@ pub struct Answer {
 /// Reads an answer. Lenient about line ends, blanks, the case of names and a missing empty line. None for what is no answer:
 /// searches of others, notifications that a device leaves, other protocols.
 pub fn parse(datagram: &[u8]) -> Option<Answer> {
-    let all = String::from_utf8_lossy(datagram);
-    let mut lines = all.lines();
-    let start = lines.next()?.trim().to_ascii_uppercase();
+    let (start, headers) = head::read(datagram);
+    let start = text::decode(start).trim().to_ascii_uppercase();
     let answers = start.starts_with("HTTP/") && start.split_ascii_whitespace().nth(1) == Some("200");
     let notifies = start.starts_with("NOTIFY ");
-    if !answers && !notifies {
-        return None;
-    }
-    let mut answer = Answer::default();
-    let mut alive = answers;
-    for line in lines.take_while(|l| !l.trim().is_empty()).take(64) {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let value = Some(value.trim()).filter(|v| !v.is_empty()).map(str::to_owned);
-        match name.trim().to_ascii_uppercase().as_str() {
-            "LOCATION" => answer.location = value,
-            "SERVER" => answer.server = value,
-            "ST" | "NT" => answer.target = value,
-            "USN" => answer.usn = value,
-            "NTS" => alive = value.as_deref() == Some("ssdp:alive"),
-            _ => {}
-        }
-    }
-    alive.then_some(answer)
+    let value = |name: &str| headers.text(name).map(Cow::into_owned);
+    let is_alive = match headers.has("NTS") {
+        true => value("NTS").as_deref() == Some("ssdp:alive"),
+        false => answers,
+    };
+    ((answers || notifies) && is_alive).then(|| Answer {
+        location: value("LOCATION"),
+        server: value("SERVER"),
+        target: value("ST").or_else(|| value("NT")),
+        usn: value("USN"),
+    })
 }
 
 impl Answer {

@@ -78,7 +78,7 @@ async fn takes_offers(host: &Inspection, place: &Place) -> bool {
     if !matches!(answer.status, 200 | 204) {
         return false;
     }
-    let has = |header: &str, word: &str| answer.headers_named(header).any(|v| v.to_ascii_lowercase().contains(word));
+    let has = |header: &str, word: &str| answer.headers.texts(header).any(|v| v.to_ascii_lowercase().contains(word));
     // The draft's own mark; or a POST that goes with the DELETE and PATCH of a session.
     has("Accept-Post", "application/sdp")
         || (has("Access-Control-Allow-Methods", "post")
@@ -150,7 +150,7 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
     let Some(location) = answer.header("Location") else {
         return Some("names no address to close the session at".to_owned());
     };
-    let place = match segment::resolve(host, answer, location) {
+    let place = match segment::resolve(host, answer, &location) {
         Ok(place) => place,
         Err(note) => return Some(note),
     };
@@ -172,7 +172,7 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
 async fn say_service(host: &Inspection, answer: &Response) {
     let mut service = Service::new(Protocol::Webrtc, Transport::Tcp, answer.port);
     service.url = Some(text::redact_url(&answer.url(&host.peer)));
-    service.server = answer.header("Server").and_then(text::clean_some);
+    service.server = answer.headers.clean("Server");
     host.emit(FindingKind::Service(service)).await;
 }
 

@@ -7,6 +7,7 @@ use camscan::protocol::hls::wire::Playlist;
 use camscan::protocol::http::page;
 use camscan::protocol::onvif::soap::{Answer, Fault};
 use camscan::protocol::onvif::{address::Address, wire as onvif};
+use camscan::protocol::rtsp::headers::RtspHeaders;
 use camscan::protocol::rtsp::sdp::{Media, MediaKind};
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::rtsp::wire::Item;
@@ -607,7 +608,7 @@ impl Judge<'_> {
             "must_not_contain_byte" => self.must(key, title.is_none_or(|t| !t.contains('\u{1b}'))),
             "redirect" => {
                 let to = page::refresh(&web.text).or_else(|| page::script_jump(&web.text));
-                self.same(key, to.as_deref().or(web.head.header("Location")), text(value));
+                self.same(key, to.or(web.head.headers.text("Location").map(Into::into)).as_deref(), text(value));
             }
             "jpeg" => self.same(key, jpeg::find(&web.body).and_then(jpeg::size), size(value)),
             "playlist" => {

@@ -198,12 +198,12 @@ fn web(seen: &mut Seen, bytes: &[u8]) -> Option<()> {
     let mut pictures = Pictures::default();
     pictures.push(&raw);
     let pictures: Vec<Vec<u8>> = std::iter::from_fn(|| pictures.next_picture()).collect();
-    let (body, truncated) = http::unpack(raw, head.header("Content-Encoding"), MOST);
-    let text = page::decode(&body, head.header("Content-Type"));
-    seen.observe(Field::HttpServer, head.header("Server"));
+    let (body, truncated) = http::unpack(raw, head.headers.text("Content-Encoding").as_deref(), MOST);
+    let text = page::decode(&body, head.headers.text("Content-Type").as_deref());
+    seen.observe(Field::HttpServer, head.headers.text("Server").as_deref());
     seen.observe(Field::HttpTitle, page::title(&text).map(|t| camscan::text::clean(&t)).as_deref());
     seen.observe(Field::HttpBody, Some(&text));
-    seen.challenges = auth::challenges(&head.challenges);
+    seen.challenges = auth::challenges(head.headers.all("WWW-Authenticate"));
     for challenge in seen.challenges.clone() {
         seen.observe(Field::Realm, challenge.realm().as_deref());
     }

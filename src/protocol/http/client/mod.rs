@@ -1,5 +1,6 @@
 //! Sends a request to the host under inspection and reads the whole answer within a deadline and a byte cap.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::net::{NetError, OldTls};
 use crate::probe::Peer;
 use crate::probe::memory::Room;
 use crate::text;
+use crate::wire::auth::{self, Challenge};
+use crate::wire::head::Headers;
 
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
@@ -109,10 +112,8 @@ pub struct Response {
     pub status: u16,
     /// `HTTP/1.1`, `HTTP/1.0`, `HTTP/0.9`, `ICY`, `RTSP/1.0`: what stood in the status line.
     pub version: String,
-    /// Headers in the order sent, names as sent, values trimmed.
-    pub headers: Vec<(String, String)>,
-    /// The values of `WWW-Authenticate` to the byte, for [`crate::wire::auth::challenges`].
-    pub challenges: Vec<Vec<u8>>,
+    /// The headers.
+    pub headers: Headers,
     /// The body, unchunked and unpacked, cut at the cap.
     pub body: Vec<u8>,
     /// Whether the body was cut or ended early.
@@ -142,20 +143,19 @@ pub struct Response {
 }
 
 impl Response {
-    /// The first header of that name, compared without regard to case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
-    }
-
-    /// All headers of that name.
-    pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    /// The first header of that name that is not empty, as text.
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<Cow<'a, str>> {
+        self.headers.text(name)
     }
 
     /// The `Content-Type` without parameters, lower case; empty when there is none.
     pub fn content_type(&self) -> String {
-        let value = self.header("Content-Type").unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+        self.headers.content_type().unwrap_or_default()
+    }
+
+    /// The challenges of a demand for a login.
+    pub fn challenges(&self) -> Vec<Challenge> {
+        auth::challenges(self.headers.all("WWW-Authenticate"))
     }
 
     /// The address it came from, as a URL; the port is always written.
@@ -306,7 +306,8 @@ impl Walk {
     /// new.
     fn take_cookies(&mut self, response: &Response) -> bool {
         let mut is_new = false;
-        for cookie in response.headers_named("Set-Cookie").filter_map(|c| c.split(';').next()).map(str::trim) {
+        for cookie in response.headers.texts("Set-Cookie") {
+            let cookie = cookie.split(';').next().unwrap_or_default().trim();
             let Some((name, _)) = cookie.split_once('=').filter(|(n, _)| !n.is_empty()) else { continue };
             if self.cookies.iter().any(|known| known == cookie) || cookie.len() > MAX_COOKIE {
                 continue;

@@ -138,7 +138,7 @@ async fn heard_of(host: &Inspection, port: u16, tls: bool, failed: &HttpError) -
         ErrorKind::TooLarge => {
             // It began like HTTP.
             let mut service = service(host, tls, port);
-            service.notes.push(format!("headers of more than {} KiB", super::wire::MAX_HEAD / 1024));
+            service.notes.push(format!("headers of more than {} KiB", crate::wire::head::MAX_HEAD / 1024));
             host.emit(FindingKind::Service(service)).await;
             if tls { Detection::SpokenOverTls } else { Detection::Spoken }
         }
@@ -186,11 +186,11 @@ async fn say(host: &Inspection, response: &Response) {
 async fn describe(host: &Inspection, response: &Response) -> Service {
     let mut service = service(host, response.tls, response.port);
     service.answers = transcript::of_http(&host.peer, response);
-    service.server = response.header("Server").and_then(text::clean_some);
+    service.server = response.headers.clean("Server");
     if let Some(server) = &service.server {
         host.match_signatures(Field::HttpServer, server).await;
     }
-    let challenges = auth::challenges(&response.challenges);
+    let challenges = response.challenges();
     service.realm = challenges.iter().find_map(auth::Challenge::realm);
     if let Some(realm) = &service.realm {
         host.match_signatures(Field::Realm, realm).await;
@@ -231,7 +231,7 @@ async fn say_page(host: &Inspection, response: &Response, service: &mut Service)
     if ["image/", "video/", "audio/", "multipart/"].iter().any(|k| kind.starts_with(k)) || response.body.is_empty() {
         return;
     }
-    let html = page::decode(&response.body, response.header("Content-Type"));
+    let html = page::decode(&response.body, response.header("Content-Type").as_deref());
     if let Some(title) = page::title(&html).as_deref().and_then(text::clean_some) {
         host.match_signatures(Field::HttpTitle, &title).await;
         // The title of an error page names the error, not the device.
@@ -262,7 +262,7 @@ async fn say_icon(host: &Inspection, response: &Response) {
     if host.peer.is_over() || !matches!(response.status, 200 | 401 | 403) {
         return;
     }
-    let html = page::decode(&response.body, response.header("Content-Type"));
+    let html = page::decode(&response.body, response.header("Content-Type").as_deref());
     let link = page::icon(&html).filter(|link| !link.starts_with("data:")).unwrap_or_else(|| "/favicon.ico".to_owned());
     let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) else { return };
     if (hop.port, hop.tls) != (response.port, response.tls) {

@@ -163,7 +163,7 @@ impl Walk<'_> {
     async fn links(&mut self, port: u16, tls: bool) -> Vec<Place> {
         let request = Request { login: self.may_log_in(), ..Request::get(port, tls, "/") };
         let Ok(front) = client::send(&self.host.peer, request).await else { return Vec::new() };
-        let html = page::decode(&front.body, front.header("Content-Type"));
+        let html = page::decode(&front.body, front.header("Content-Type").as_deref());
         let links = page::links(&html, 64).into_iter().filter(|link| is_like_a_stream(link));
         links
             .filter_map(|link| redirect::resolve(&link, &front, self.host.peer.ip, &self.host.peer.name).ok())

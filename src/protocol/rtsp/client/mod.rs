@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::channel::{Channel, Failure};
 use super::error::{Ladder, RtspError, kind_of_status};
-use super::headers::Headers;
+use super::headers::RtspHeaders;
 use super::login;
 use super::url::RtspUrl;
 use super::verify::ways::Lessons;
@@ -21,6 +21,7 @@ use crate::probe::Peer;
 use crate::probe::negotiation::Negotiation;
 use crate::probe::transcript::Transcript;
 use crate::wire::auth::{self, Challenge};
+use crate::wire::head::Headers;
 use describe::Walk;
 
 /// Without it some cameras answer 401 to the best of logins.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Ended, Phase, Playing, Sign};
 use crate::protocol::rtsp::channel::{Channel, Failure};
 use crate::protocol::rtsp::client::Client;
+use crate::protocol::rtsp::headers::RtspHeaders;
 use crate::protocol::rtsp::login;
 use crate::protocol::rtsp::wire::{Request, Response};
 

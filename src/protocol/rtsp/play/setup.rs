@@ -11,7 +11,7 @@ use crate::model::{ErrorKind, Step};
 use crate::protocol::rtsp::channel::Channel;
 use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::error::RtspError;
-use crate::protocol::rtsp::headers::{self, Session};
+use crate::protocol::rtsp::headers::{self, RtspHeaders, Session};
 use crate::protocol::rtsp::udp::UdpPair;
 use crate::protocol::rtsp::url::RtspUrl;
 use crate::protocol::rtsp::wire::{Request, Response};

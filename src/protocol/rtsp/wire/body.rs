@@ -2,7 +2,7 @@
 
 use super::start::{Start, start};
 use super::{BodyEnd, MAX_BODY};
-use crate::protocol::rtsp::headers::Headers;
+use crate::wire::head::Headers;
 
 /// Where a body ends, as far as can be told.
 pub(super) enum Body {

@@ -6,13 +6,11 @@ mod start;
 
 use bytes::{Bytes, BytesMut};
 
-use super::headers::Headers;
+use super::headers::RtspHeaders;
 use crate::text;
+use crate::wire::head::{self, HeadEnd, Headers, MAX_HEAD};
 use body::{Body, find_body};
 use start::{Start, start};
-
-/// The longest head of a message taken, in bytes.
-pub const MAX_HEAD: usize = 64 * 1024;
 
 /// The longest body of a message taken, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -50,10 +48,7 @@ impl Request {
         out.extend(self.url.bytes().filter(|&b| b > b' ' && b != 0x7f));
         out.extend_from_slice(b" RTSP/1.0\r\n");
         for (name, value) in self.headers.iter() {
-            out.extend(name.bytes().filter(|&b| b.is_ascii_graphic() && b != b':'));
-            out.extend_from_slice(b": ");
-            out.extend(value.iter().filter(|b| !matches!(b, b'\r' | b'\n' | 0)));
-            out.extend_from_slice(b"\r\n");
+            head::write_line(&mut out, name, value);
         }
         if !self.body.is_empty() {
             out.extend_from_slice(format!("Content-Length: {}\r\n", self.body.len()).as_bytes());
@@ -168,8 +163,8 @@ pub enum Next {
 pub struct Decoder {
     /// Where bytes read are added.
     pub buffer: BytesMut,
-    /// So much of the buffer is known to hold no end of a head.
-    scanned: usize,
+    /// How far the end of a head was looked for.
+    head_end: HeadEnd,
 }
 
 impl Decoder {
@@ -187,14 +182,12 @@ impl Decoder {
     /// Forgets what was not taken.
     pub fn clear(&mut self) {
         self.buffer.clear();
-        self.scanned = 0;
+        self.head_end = HeadEnd::default();
     }
 
     fn step(&mut self, body_awaited: bool, ended: bool) -> Next {
-        if self.scanned == 0 {
-            let blank = self.buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0)).count();
-            let _ = self.buffer.split_to(blank);
-        }
+        let blank = self.buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0)).count();
+        let _ = self.buffer.split_to(blank);
         match start(&self.buffer) {
             Start::Nothing => Next::More,
             Start::Data => self.data(ended),
@@ -237,18 +230,20 @@ impl Decoder {
     }
 
     fn message(&mut self, spoken: Option<Spoken>, body_awaited: bool, ended: bool) -> Next {
-        let (head_length, is_whole) = match self.head_length() {
+        // A description that begins without an empty line before it ends the head, too.
+        let (head_length, is_whole) = match self.head_end.find(&self.buffer, |line| line == b"v=0") {
             Some(length) if length <= MAX_HEAD => (length, true),
             None if self.buffer.len() <= MAX_HEAD && !ended => return Next::More,
             None if self.buffer.len() <= MAX_HEAD => (self.buffer.len(), false),
             _ => return Next::TooLarge,
         };
         let (head, rest) = self.buffer.split_at_checked(head_length).unwrap_or((&self.buffer, &[]));
-        let (first, headers) = read_head(head);
+        let (first, headers) = head::read(head);
         let Some(spoken) = spoken else {
+            let first = text::decode(first).into_owned();
             return self.request(&first, headers, head_length, ended);
         };
-        let (version, status, reason) = read_status(&first);
+        let (version, status, reason) = read_status(first);
         let awaited = body_awaited && (200..300).contains(&status);
         let (length, end) = match find_body(&headers, rest, awaited, ended) {
             Body::Ends(length, end) => (length, end),
@@ -260,71 +255,28 @@ impl Decoder {
         Next::Item(Item::Response(Response { spoken, version, status, reason, headers, body, end }))
     }
 
-    fn request(&mut self, first: &[u8], headers: Headers, head_length: usize, ended: bool) -> Next {
+    fn request(&mut self, first: &str, headers: Headers, head_length: usize, ended: bool) -> Next {
         let declared = headers.content_length().unwrap_or(0).min(MAX_BODY as u64) as usize;
         if self.buffer.len() < head_length + declared && !ended {
             return Next::More;
         }
-        let line = String::from_utf8_lossy(first);
-        let mut words = line.split_ascii_whitespace();
+        let mut words = first.split_ascii_whitespace();
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (method, url) = (word(), word());
         let mut whole = self.take((head_length + declared).min(self.buffer.len()));
         Next::Item(Item::Request(Request { method, url, headers, body: whole.split_off(head_length.min(whole.len())) }))
     }
 
-    /// The length of the head with the empty line that ends it. A description that begins without an empty line before
-    /// it ends the head, too.
-    fn head_length(&mut self) -> Option<usize> {
-        let mut at = self.scanned;
-        while let Some(end) = self.buffer.get(at..)?.iter().position(|&b| b == b'\n') {
-            let line = trim_line_end(self.buffer.get(at..at + end)?);
-            if line.is_empty() && at > 0 {
-                return Some(at + end + 1);
-            }
-            if line == b"v=0" {
-                return Some(at);
-            }
-            at += end + 1;
-        }
-        self.scanned = at;
-        None
-    }
-
     fn take(&mut self, length: usize) -> Bytes {
-        self.scanned = 0;
+        self.head_end = HeadEnd::default();
         self.buffer.split_to(length.min(self.buffer.len())).freeze()
     }
-}
-
-fn trim_line_end(mut line: &[u8]) -> &[u8] {
-    while let Some(shorter) = line.strip_suffix(b"\r").or_else(|| line.strip_suffix(b"\n")) {
-        line = shorter;
-    }
-    line
-}
-
-/// The first line and the headers. Lines without a colon are skipped, lines that begin with a blank belong to the one
-/// before.
-fn read_head(head: &[u8]) -> (Vec<u8>, Headers) {
-    let mut lines = head.split(|&b| b == b'\n').map(trim_line_end);
-    let first = lines.next().unwrap_or_default().to_vec();
-    let mut headers = Headers::default();
-    for line in lines {
-        if matches!(line.first(), Some(b' ' | b'\t')) {
-            headers.fold(line);
-        } else if let Some(colon) = line.iter().position(|&b| b == b':') {
-            let (name, value) = line.split_at_checked(colon).unwrap_or_default();
-            headers.push(text::clean_bytes(name), value.get(1..).unwrap_or_default());
-        }
-    }
-    (first, headers)
 }
 
 /// Version, status code and reason. What stands after the reason (`200 OK 200`) is taken as part of it.
 fn read_status(line: &[u8]) -> (String, u16, String) {
     let mut words = line.splitn(2, |b| matches!(b, b' ' | b'\t'));
-    let version = text::clean_to(&String::from_utf8_lossy(words.next().unwrap_or_default()), 16);
+    let version = text::clean_to(&text::decode(words.next().unwrap_or_default()), 16);
     let rest = words.next().unwrap_or_default().trim_ascii();
     let digits = rest.get(..3).unwrap_or_default();
     let status = std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(0);
