@@ -10,7 +10,6 @@ use camscan::identify::signature::{Field, Signatures};
 use camscan::media::order::PacketOrder;
 use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtp, ts, vpx};
 use camscan::model::{ProbeTarget, TargetSpec};
-use camscan::protocol::address::Announced;
 use camscan::protocol::http;
 use camscan::protocol::onvif::{soap, wire as onvif};
 use camscan::protocol::rtsp::frames::Meter;
@@ -24,6 +23,7 @@ use camscan::text::redactor::{CommonWords, Login};
 use camscan::text::{self, Redactor};
 use camscan::tool::ffprobe;
 use camscan::wire::head::{self, HeadEnd};
+use camscan::wire::url::AnnouncedUrl;
 use camscan::wire::{auth, xml};
 
 /// A parser.
@@ -121,7 +121,7 @@ pub fn config(data: &[u8]) {
 }
 
 pub fn dash_manifest(data: &[u8]) {
-    if let Ok(base) = "http://192.0.2.9/a/manifest.mpd".parse() {
+    if let Some(base) = AnnouncedUrl::read_http("http://192.0.2.9/a/manifest.mpd") {
         let _ = dash::wire::parse(data, &base, 1_800_000_000.0);
     }
 }
@@ -306,7 +306,7 @@ pub fn ssdp_answer(data: &[u8]) {
     if let Some(answer) = ssdp::wire::parse(data) {
         let _ = (answer.facts(SENDER), answer.udn().map(ssdp::wire::mac_of_udn), answer.serial().is_some());
     }
-    if let Some(location) = Announced::parse("http://192.0.2.9/d.xml")
+    if let Some(location) = AnnouncedUrl::read_http("http://192.0.2.9/d.xml")
         && let Some(description) = ssdp::description::parse(data, &location)
     {
         let _ = (description.facts(SENDER), description.mac());
@@ -331,7 +331,7 @@ pub fn targets(data: &[u8]) {
     if let Ok(target) = written.parse::<TargetSpec>() {
         assert_eq!(target.to_string().parse::<TargetSpec>().ok(), Some(target), "{written:?}");
     }
-    let _ = (written.parse::<ProbeTarget>().is_ok(), Announced::parse(&written));
+    let _ = (written.parse::<ProbeTarget>().is_ok(), AnnouncedUrl::read_http(&written));
     if let Some(url) = RtspUrl::parse(&written) {
         is_clean(&url.shown());
     }

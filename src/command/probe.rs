@@ -12,12 +12,13 @@ use crate::cli::exit::Exit;
 use crate::cli::problem::Problem;
 use crate::cli::ui::Ui;
 use crate::model::finding::StreamHint;
-use crate::model::stream::{default_port, url_host};
+use crate::model::stream::url_host;
 use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
     TargetSpec,
 };
 use crate::net::{Names, Net};
+use crate::wire::url::Scheme;
 
 /// Looks at each target in depth and writes one report of all.
 ///
@@ -103,7 +104,8 @@ fn meant_for(ip: IpAddr, mut login: Credential) -> Credential {
 fn at_address(url: &str, host: &HostTarget) -> (String, u16) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("rtsp", url));
     let target = rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/");
-    let port = host.ports.first().copied().or_else(|| default_port(scheme)).unwrap_or(554);
+    let port =
+        host.ports.first().copied().or_else(|| scheme.parse::<Scheme>().ok().map(Scheme::default_port)).unwrap_or(554);
     (format!("{scheme}://{}:{port}{target}", url_host(host.ip)), port)
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::stream::default_port;
 use crate::model::{AuthScheme, Device, Report, Stream};
+use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// The columns, in order, as the schema names them.
 pub const HEADER: [&str; 28] = [
@@ -176,6 +176,5 @@ fn schemes(schemes: &[AuthScheme]) -> String {
 
 /// The port a URL names or its scheme implies.
 fn url_port(url: &str) -> Option<u16> {
-    let parsed = url::Url::parse(url).ok()?;
-    parsed.port().or_else(|| default_port(parsed.scheme()))
+    Some(AnnouncedUrl::read_lenient(url, Scheme::Rtsp)?.url.endpoint().port)
 }

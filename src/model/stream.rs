@@ -385,20 +385,6 @@ pub struct StreamError {
     pub message: String,
 }
 
-/// The port a URL of this scheme means when it names none: 554 (RFC 2326 §3.2), 322 (RFC 7826 §4.2), 1935 and 443 (RTMP
-/// inside TLS), 80 and 443. None for schemes not known here.
-pub fn default_port(scheme: &str) -> Option<u16> {
-    match scheme.to_ascii_lowercase().as_str() {
-        "rtsp" => Some(554),
-        "rtsps" => Some(322),
-        "rtmp" => Some(1935),
-        "rtmps" => Some(443),
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
-        _ => None,
-    }
-}
-
 /// A URL host for an address: IPv6 in brackets.
 pub fn url_host(ip: IpAddr) -> String {
     match ip {

@@ -1,7 +1,6 @@
 //! One folder per protocol: `wire.rs` turns bytes into values and back, `discover.rs` and `detect.rs` are the thin shells
 //! that send and receive. A protocol joins the scanner by a line in one of these tables.
 
-pub mod address;
 pub mod arp;
 pub mod beacon;
 pub mod dash;

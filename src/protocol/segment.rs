@@ -15,9 +15,9 @@ use crate::probe::Inspection;
 use crate::probe::memory::{Kept, Room};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::redirect;
-use crate::protocol::onvif::address::Address;
 use crate::protocol::proof::{Proof, Stop, web_ports};
 use crate::text;
+use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// Streams of one kind reported of one host at most.
 pub const MAX_STREAMS: usize = 16;
@@ -67,11 +67,11 @@ pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates:
         }
     };
     for hint in host.record.hints() {
-        let address = Address::read(&hint.url, "http", host.peer.ip, &host.peer.name);
+        let announced = AnnouncedUrl::read_lenient(&hint.url, Scheme::Http).map(|a| a.url);
         let fits = |target: &str| words.iter().any(|word| target.to_ascii_lowercase().contains(word));
-        if let Some(a) = address.filter(|a| a.scheme.starts_with("http") && fits(&a.target)) {
-            let (port, tls) = (a.port_or_default(), a.tls());
-            add(Place { port, tls, target: a.target, guessed: false });
+        if let Some(url) = announced.filter(|url| url.scheme.is_http() && fits(url.target())) {
+            let at = url.endpoint();
+            add(Place { port: at.port, tls: at.tls, target: url.target().to_owned(), guessed: false });
         }
     }
     let services = host.record.services();
@@ -111,9 +111,22 @@ pub async fn ask(host: &Inspection, place: &Place) -> Result<(Response, Duration
 /// # Errors
 /// A note when it leads to another host.
 pub fn resolve(host: &Inspection, from: &Response, named: &str) -> Result<Place, String> {
-    let hop = redirect::resolve(named, from, host.peer.ip, &host.peer.name)
-        .map_err(|_| format!("{} lies on another host; not fetched", text::clean(&text::redact_url(named))))?;
-    Ok(Place { port: hop.port, tls: hop.tls, target: hop.target, guessed: false })
+    let announced = AnnouncedUrl::unnamed(from.place()).join_rfc3986(named);
+    announced.and_then(|a| on_host(host, &a).ok()).ok_or_else(|| elsewhere(named))
+}
+
+/// The place an address means on this host.
+///
+/// # Errors
+/// A note when it is on another host.
+pub fn on_host(host: &Inspection, announced: &AnnouncedUrl) -> Result<Place, String> {
+    let hop =
+        redirect::on_host(announced, host.peer.ip, &host.peer.name).ok_or_else(|| elsewhere(&announced.shown()))?;
+    Ok(Place { port: hop.endpoint().port, tls: hop.endpoint().tls, target: hop.target().to_owned(), guessed: false })
+}
+
+fn elsewhere(named: &str) -> String {
+    format!("{} lies on another host; not fetched", text::clean(&text::redact_url(named)))
 }
 
 /// Something to fetch: all that is at a place, or a part of it.

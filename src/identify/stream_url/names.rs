@@ -42,9 +42,11 @@ pub fn common_names(host_name: Option<&str>) -> Vec<String> {
 
 /// The name in the address of a stream, as far as one of the templates made it; with its application where it has one.
 pub fn name_in(url: &str) -> Option<String> {
-    let url = url::Url::parse(url).ok()?;
-    let path = percent_encoding::percent_decode_str(url.path()).decode_utf8().ok()?.into_owned();
-    let purposes = match url.scheme() {
+    let (scheme, rest) = url.split_once("://")?;
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
+    let path = percent_encoding::percent_decode_str(path).decode_utf8().ok()?.into_owned();
+    let purposes = match scheme.to_ascii_lowercase().as_str() {
         "rtsp" | "rtsps" => return clean(path.trim_matches('/')),
         "rtmp" | "rtmps" => return clean(path.trim_matches('/')),
         _ => [Purpose::Hls, Purpose::Dash, Purpose::Whep],

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use url::Url;
 
 use super::wire::{self, Mpd, Representation};
 use crate::identify::stream_url;
@@ -16,6 +15,7 @@ use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
 use crate::text;
+use crate::wire::url::AnnouncedUrl;
 
 /// The analysis of DASH streams.
 pub struct DashAnalysis;
@@ -49,10 +49,8 @@ impl HostProbe for DashAnalysis {
 /// Says what a manifest's answer tells; how many streams that were.
 async fn answered(host: &Inspection, place: &Place, answer: &Response, took: Duration) -> usize {
     let now_s = (host.peer.clock)().as_millisecond() as f64 / 1000.0;
-    // The name stands for this host and is understood so where addresses are resolved.
-    let scheme = if answer.tls { "https" } else { "http" };
-    let base = Url::parse(&format!("{scheme}://host.invalid:{}{}", answer.port, answer.target));
-    let mpd = base.ok().filter(|_| answer.status == 200).and_then(|base| wire::parse(&answer.body, &base, now_s));
+    let base = AnnouncedUrl::unnamed(answer.place());
+    let mpd = if answer.status == 200 { wire::parse(&answer.body, &base, now_s) } else { None };
     match mpd {
         Some(mpd) => representations(host, answer, took, &mpd).await,
         None if !place.guessed && answer.status != 200 => {
@@ -90,7 +88,7 @@ async fn representations(host: &Inspection, answer: &Response, took: Duration, m
             proof.warn("the manifest is static: a recording, not a live stream");
         }
         let picture = match host.options.verify >= Verify::Frames {
-            true => prove(host, &mut proof, answer, representation).await,
+            true => prove(host, &mut proof, representation).await,
             false => None,
         };
         snapshot::save(host, &mut proof.stream, picture.as_deref()).await;
@@ -107,19 +105,14 @@ fn fragment(representation: &Representation, number: usize) -> String {
 }
 
 /// Proves a representation by a segment. Gives a key frame of it.
-async fn prove(
-    host: &Inspection,
-    proof: &mut Proof,
-    from: &Response,
-    representation: &Representation,
-) -> Option<Kept<Picture>> {
+async fn prove(host: &Inspection, proof: &mut Proof, representation: &Representation) -> Option<Kept<Picture>> {
     let _turn = proof::turn(host).await;
     if representation.encrypted {
         proof.warn("the content is protected; no segment was fetched");
         return None;
     }
     let resolve = |(address, range): &wire::Piece| {
-        Ok::<_, String>(segment::Piece { place: segment::resolve(host, from, address)?, range: *range })
+        Ok::<_, String>(segment::Piece { place: segment::on_host(host, address)?, range: *range })
     };
     let Some(media) = &representation.media else {
         let message = "the manifest names no segment";

@@ -1,9 +1,8 @@
 //! Media presentation descriptions (ISO/IEC 23009-1 §5). Pure: the time of day is handed in.
 
-use url::Url;
-
 use crate::media::{ByteRange, describe, frame_rate, plausible_size};
 use crate::model::{Audio, FpsSource, SizeSource, Video};
+use crate::wire::url::AnnouncedUrl;
 use crate::wire::xml::{self, Element};
 
 /// Representations taken of one manifest at most.
@@ -36,7 +35,10 @@ pub struct Representation {
 }
 
 /// Where something is, and which bytes there, where it is not all of them.
-pub type Piece = (String, Option<ByteRange>);
+pub type Piece = (AnnouncedUrl, Option<ByteRange>);
+
+/// The same, relative to a base.
+type RelativePiece = (String, Option<ByteRange>);
 
 /// Whether bytes can be a manifest.
 pub fn is_mpd(bytes: &[u8]) -> bool {
@@ -46,7 +48,7 @@ pub fn is_mpd(bytes: &[u8]) -> bool {
 
 /// Reads a manifest. Its addresses come out joined to `base`, the address it was read at; `now_s` is the time of day in
 /// seconds since 1970, from which the number of a live segment follows.
-pub fn parse(bytes: &[u8], base: &Url, now_s: f64) -> Option<Mpd> {
+pub fn parse(bytes: &[u8], base: &AnnouncedUrl, now_s: f64) -> Option<Mpd> {
     if !is_mpd(bytes) {
         return None;
     }
@@ -86,7 +88,7 @@ fn is_text(scopes: &[&Element]) -> bool {
     content.starts_with("text") || content.starts_with("image") || content.starts_with("application")
 }
 
-fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> Representation {
+fn representation(scopes: &[&Element; 3], base: &AnnouncedUrl, elapsed: Option<f64>) -> Representation {
     let [own, ..] = scopes;
     let id = own.attribute("id").unwrap_or_default().to_owned();
     let bandwidth = own.attribute("bandwidth").and_then(|b| b.parse::<u64>().ok());
@@ -98,7 +100,7 @@ fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> R
     let (width, height) = number("width").zip(number("height")).filter(|&(w, h)| plausible_size(w, h)).unzip();
     let fps = inherited(scopes, "frameRate").and_then(fraction);
     let (init, media) = addresses(scopes, &id, bandwidth.unwrap_or(0), elapsed);
-    let join = |(relative, range): Piece| Some((String::from(base.join(&relative).ok()?), range));
+    let join = |(relative, range): RelativePiece| Some((base.join_rfc3986(&relative)?, range));
     Representation {
         id,
         video: (!is_audio).then(|| Video {
@@ -125,7 +127,12 @@ fn representation(scopes: &[&Element; 3], base: &Url, elapsed: Option<f64>) -> R
 }
 
 /// Where initialisation and media are, relative to the base: by template, by list, or the base itself.
-fn addresses(scopes: &[&Element], id: &str, bandwidth: u64, elapsed: Option<f64>) -> (Option<Piece>, Option<Piece>) {
+fn addresses(
+    scopes: &[&Element],
+    id: &str,
+    bandwidth: u64,
+    elapsed: Option<f64>,
+) -> (Option<RelativePiece>, Option<RelativePiece>) {
     let templates: Vec<&Element> = scopes.iter().filter_map(|e| e.child("SegmentTemplate")).collect();
     if !templates.is_empty() {
         let (number, time) = newest(&templates, elapsed);
@@ -200,8 +207,8 @@ fn fill(template: &str, id: &str, bandwidth: u64, number: u64, time: u64) -> Str
     out
 }
 
-fn based(base: &Url, element: &Element) -> Url {
-    element.child_text("BaseURL").and_then(|b| base.join(b).ok()).unwrap_or_else(|| base.clone())
+fn based(base: &AnnouncedUrl, element: &Element) -> AnnouncedUrl {
+    element.child_text("BaseURL").and_then(|b| base.join_rfc3986(b)).unwrap_or_else(|| base.clone())
 }
 
 /// `25` or `30000/1001`.
@@ -243,7 +250,7 @@ mod tests {
       <AdaptationSet contentType="text"><Representation id="3"/></AdaptationSet></Period></MPD>"#;
 
     fn read(text: &str, now: &str) -> Mpd {
-        let base = Url::parse("http://host.invalid:8080/live/a.mpd").unwrap();
+        let base = AnnouncedUrl::read_http("http://host.invalid:8080/live/a.mpd").unwrap();
         parse(text.as_bytes(), &base, instant(now).unwrap()).unwrap()
     }
 
@@ -255,9 +262,9 @@ mod tests {
         let video = main.video.clone().unwrap();
         assert_eq!((video.codec, video.width, video.bitrate_kbps), (Some(VideoCodec::H264), Some(1280), Some(2000)));
         assert!((video.fps.unwrap() - 29.97).abs() < 0.01);
-        assert_eq!(main.init.as_ref().unwrap().0, "http://host.invalid:8080/live/i-0.m4s");
+        assert_eq!(main.init.as_ref().unwrap().0.shown(), "http://host.invalid:8080/live/i-0.m4s");
         // 30 are complete; 28 past the fifth, one spare.
-        assert_eq!(main.media.as_ref().unwrap().0, "http://host.invalid:8080/live/c-0-00033.m4s?b=2000000");
+        assert_eq!(main.media.as_ref().unwrap().0.shown(), "http://host.invalid:8080/live/c-0-00033.m4s?b=2000000");
         assert_eq!(sub.video.as_ref().unwrap().codec, Some(VideoCodec::H265));
         assert_eq!((sound.video.is_none(), sound.audio.as_ref().unwrap().sample_rate_hz), (true, Some(48_000)));
     }
@@ -271,7 +278,7 @@ mod tests {
                 </SegmentTimeline></SegmentTemplate><Representation id="a"/></AdaptationSet></Period></MPD>"#
             )
         };
-        let media = |text: &str| read(text, "2026-11-21T08:00:00Z").representations[0].media.clone().unwrap().0;
+        let media = |text: &str| read(text, "2026-11-21T08:00:00Z").representations[0].media.clone().unwrap().0.shown();
         assert_eq!(media(&timeline("dynamic")), "http://host.invalid:8080/v/5-180$.m4s");
         assert_eq!(media(&timeline("static")), "http://host.invalid:8080/v/1-100$.m4s");
         let list = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><Representation id="a"><BaseURL>x/</BaseURL>
@@ -283,7 +290,10 @@ mod tests {
             </AdaptationSet></Period></MPD>"#;
         let parts = read(parts, "2026-11-21T08:00:00Z").representations.remove(0);
         let file = |offset, length| {
-            Some(("http://host.invalid:8080/live/x.mp4".to_owned(), Some(ByteRange { offset, length })))
+            Some((
+                AnnouncedUrl::read_http("http://host.invalid:8080/live/x.mp4").unwrap(),
+                Some(ByteRange { offset, length }),
+            ))
         };
         assert_eq!((parts.init, parts.media), (file(0, 700), file(700, 100)));
         let file = r#"<MPD><Period><AdaptationSet mimeType="video/mp4"><ContentProtection/><Representation>
@@ -295,7 +305,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_do(bytes: Vec<u8>, at in 0..1200usize, value in "[0-9\"<>$%/]{0,4}") {
-            let base = Url::parse("http://host.invalid/").unwrap();
+            let base = AnnouncedUrl::read_http("http://host.invalid/").unwrap();
             parse(&bytes, &base, 0.0);
             let mut text = LIVE.to_owned();
             text.insert_str(at.min(text.len()), &value);

@@ -3,21 +3,16 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use url::{Host, Url};
-
 use super::client::Response;
 use super::page;
 use crate::text;
+use crate::wire::url::{AnnouncedUrl, Fault, Host, HostUrl};
 
 /// The next place to ask, always on the same host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
-    /// Port.
-    pub port: u16,
-    /// Over TLS.
-    pub tls: bool,
-    /// Path and query.
-    pub target: String,
+    /// Where, with its port.
+    pub url: HostUrl,
     /// What was odd about it.
     pub note: Option<String>,
 }
@@ -41,34 +36,28 @@ pub fn location(response: &Response) -> Option<String> {
 /// # Errors
 /// A note when it leads to another host or another protocol.
 pub fn resolve(location: &str, response: &Response, ip: IpAddr, name: &str) -> Result<Hop, String> {
-    let location = location.trim();
-    let scheme = if response.tls { "https" } else { "http" };
-    let shown = text::clean(&text::redact_url(location));
-    // `http://:80/x` and `http:///x` name no host at all.
-    let named = location.replacen("://:", "://host.invalid:", 1).replacen(":///", "://host.invalid/", 1);
-    let url = Url::parse(&format!("{scheme}://host.invalid:{}{}", response.port, response.target))
-        .and_then(|base| base.join(&named))
-        .map_err(|_| format!("redirects to {shown}, which is no address"))?;
-    let tls = match url.scheme() {
-        "http" => false,
-        "https" => true,
-        _ => return Err(format!("redirects to {shown}, which is not HTTP")),
+    let shown = || text::clean(&text::redact_url(location.trim()));
+    let announced = AnnouncedUrl::unnamed(response.place()).join_rfc3986(location).and_then(AnnouncedUrl::plausible);
+    let announced = announced.ok_or_else(|| format!("redirects to {}, which is no address of HTTP", shown()))?;
+    if !announced.url.scheme.is_http() {
+        return Err(format!("redirects to {}, which is not HTTP", shown()));
+    }
+    let url =
+        on_host(&announced, ip, name).ok_or_else(|| format!("redirects to another host, {}; not followed", shown()))?;
+    let is_here = announced.is_on(ip, name);
+    let note = || format!("redirects to {}; its port and path were asked at this address instead", shown());
+    Ok(Hop { url, note: (!is_here).then(note) })
+}
+
+/// The place on the host that an announced address of HTTP means, with its port; none when it is clearly meant for another
+/// host, by a name that is not of the local network.
+pub fn on_host(announced: &AnnouncedUrl, ip: IpAddr, name: &str) -> Option<HostUrl> {
+    let is_elsewhere = match &announced.host {
+        Host::Name(named) => !is_local_name(named) && !announced.is_on(ip, name),
+        Host::Unnamed | Host::Address(_) => false,
     };
-    let note = match url.host() {
-        Some(Host::Domain(domain)) if domain == "host.invalid" || domain.eq_ignore_ascii_case(name) => None,
-        Some(Host::Ipv4(v4)) if ip == v4 => None,
-        Some(Host::Ipv6(v6)) if ip == v6 => None,
-        Some(Host::Domain(domain)) if !is_local_name(domain) => {
-            return Err(format!("redirects to another host, {shown}; not followed"));
-        }
-        _ => Some(format!("redirects to {shown}; its port and path were asked at this address instead")),
-    };
-    let port = url.port_or_known_default().unwrap_or(if tls { 443 } else { 80 });
-    let target = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
-    Ok(Hop { port, tls, target, note })
+    (announced.fault.is_none_or(|fault| fault == Fault::Brackets) && announced.url.scheme.is_http() && !is_elsewhere)
+        .then(|| announced.url.clone().with_port())
 }
 
 /// Whether a name can only be meant for a device of the local network.
@@ -87,7 +76,7 @@ mod tests {
     fn at(location: &str) -> Result<(u16, bool, String, bool), String> {
         let from = Response { port: 8080, target: "/doc/index.asp?x=1".into(), ..Response::default() };
         let hop = resolve(location, &from, "192.0.2.7".parse().unwrap(), "cam.example.org")?;
-        Ok((hop.port, hop.tls, hop.target, hop.note.is_some()))
+        Ok((hop.url.endpoint().port, hop.url.scheme.is_tls(), hop.url.target().to_owned(), hop.note.is_some()))
     }
 
     #[test]

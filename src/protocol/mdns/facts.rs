@@ -356,9 +356,9 @@ mod tests {
                 };
                 prop_assert!(port != Some(0));
                 if let Some(address) = address {
-                    let url = url::Url::parse(address).unwrap();
-                    prop_assert_eq!(url.host_str().map(str::to_owned), Some(url_host(sender)), "{}", address);
-                    prop_assert!(url.username().is_empty() && url.password().is_none(), "{}", address);
+                    let url = crate::wire::url::AnnouncedUrl::read_lenient(address, crate::wire::url::Scheme::Rtsp).unwrap();
+                    prop_assert_eq!((url.ip(), url.fault), (Some(sender), None), "{}", address);
+                    prop_assert_eq!(&text::strip_userinfo(address), address);
                     prop_assert_eq!(text::clean(address), address);
                 }
             }

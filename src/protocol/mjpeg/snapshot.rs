@@ -12,7 +12,7 @@ use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
 use crate::probe::Inspection;
 use crate::probe::memory::Kept;
 use crate::protocol::http::client::{self, HttpError, Request};
-use crate::protocol::onvif::address::Address;
+use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// The largest picture taken.
 const MAX_PICTURE: usize = 8 * 1024 * 1024;
@@ -55,7 +55,7 @@ pub async fn elsewhere(host: &Inspection, stream: &Stream) -> Result<Kept<Vec<u8
 
 /// The first picture of an MJPEG stream.
 async fn first_picture(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
-    let (port, tls, target) = place(host, url)?;
+    let (port, tls, target) = place(url)?;
     let (response, mut body) = client::open(&host.peer, Request::get(port, tls, target).with_login()).await?;
     let deadline = host.peer.deadline.min(Instant::now() + host.options.frame_timeout);
     let (mut pictures, mut room) = (Pictures::default(), host.peer.memory.room());
@@ -76,13 +76,13 @@ async fn first_picture(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, Ht
 }
 
 /// Port, TLS and path of an HTTP address, at the host.
-fn place(host: &Inspection, url: &str) -> Result<(u16, bool, String), HttpError> {
-    let address = Address::read(url, "http", host.peer.ip, &host.peer.name).filter(|a| a.scheme.starts_with("http"));
-    let Some(address) = address else {
+fn place(url: &str) -> Result<(u16, bool, String), HttpError> {
+    let announced = AnnouncedUrl::read_lenient(url, Scheme::Http).filter(|a| a.url.scheme.is_http());
+    let Some(AnnouncedUrl { url, .. }) = announced else {
         return Err(HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address"));
     };
-    let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
-    Ok((address.port_or_default(), address.tls(), target))
+    let at = url.endpoint();
+    Ok((at.port, at.tls, url.target().to_owned()))
 }
 
 /// The picture at an address of the host, logged in where that is demanded. What the answer's type says does not count:
@@ -91,7 +91,7 @@ fn place(host: &Inspection, url: &str) -> Result<(u16, bool, String), HttpError>
 /// # Errors
 /// No answer, another status than 200, or something that is no JPEG.
 pub async fn fetch(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
-    let (port, tls, target) = place(host, url)?;
+    let (port, tls, target) = place(url)?;
     fetch_at(host, port, tls, target).await
 }
 

@@ -12,6 +12,7 @@ use crate::probe::{Peer, Verdict};
 use crate::protocol::http::client::{self, HttpError, Request, Response};
 use crate::protocol::http::transcript;
 use crate::wire::auth;
+use crate::wire::url::{Endpoint, HostUrl};
 use crate::wire::xml::Element;
 
 /// The most of an answer that is read.
@@ -22,17 +23,6 @@ const MOST_ANSWERS: usize = 16;
 
 /// Two readings of a clock that differ by less are of one clock that goes right.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(3);
-
-/// Where a service is, on the host under inspection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Port.
-    pub port: u16,
-    /// Over TLS.
-    pub tls: bool,
-    /// Path and query.
-    pub target: String,
-}
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +77,7 @@ pub enum Expectation {
 pub struct Client<'a> {
     pub(super) peer: &'a Peer,
     /// The device service.
-    pub device: Endpoint,
+    pub device: HostUrl,
     /// The logins it demanded, in the order met; empty as long as it demanded none.
     pub demanded: Vec<AuthScheme>,
     /// Whether it has answered in SOAP: only then ONVIF is really spoken.
@@ -109,7 +99,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// What hindered the call.
-    pub async fn open(peer: &'a Peer, device: Endpoint, expectation: Expectation) -> Result<Client<'a>, CallError> {
+    pub async fn open(peer: &'a Peer, device: HostUrl, expectation: Expectation) -> Result<Client<'a>, CallError> {
         let mut client = Client {
             peer,
             demanded: Vec::new(),
@@ -117,7 +107,7 @@ impl<'a> Client<'a> {
             answers: Vec::new(),
             dialect: Dialect::WithAction,
             clock: None,
-            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Onvif, device.tls).with_tokens(),
+            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Onvif, device.scheme.is_tls()).with_tokens(),
             device,
         };
         let announced = expectation == Expectation::Announced;
@@ -151,8 +141,7 @@ impl<'a> Client<'a> {
         let mut request = self.request(&self.device, Call::GetSystemDateAndTime, None);
         request.follow = true;
         let response = client::send(self.peer, request).await?;
-        (self.device.port, self.device.tls) = (response.port, response.tls);
-        self.device.target = response.target.clone();
+        self.device = Endpoint { port: response.port, tls: response.tls }.http(&response.target);
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
@@ -180,9 +169,9 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// No answer, a fault, or a login that cannot be given.
-    pub async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Element, CallError> {
+    pub async fn call(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Element, CallError> {
         let was_logged_in = self.is_logged_in();
-        let outcome = self.negotiate(endpoint, call).await;
+        let outcome = self.negotiate(at, call).await;
         let (response, answer) = outcome?;
         match answer {
             Answer::Body(body) => Ok(body),
@@ -197,12 +186,12 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a call, with a login where one is demanded, until its answer stands.
-    async fn negotiate(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Exchange, CallError> {
-        self.negotiation.set_encrypted(endpoint.tls);
+    async fn negotiate(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Exchange, CallError> {
+        self.negotiation.set_encrypted(at.scheme.is_tls());
         self.negotiation.begin_more();
         self.negotiation.prepare_until(self.peer.request_deadline()).await;
         loop {
-            let (response, answer) = match self.transmit(endpoint, call).await {
+            let (response, answer) = match self.transmit(at, call).await {
                 Ok(exchange) => exchange,
                 Err(error) => {
                     // A connection that never came about carried no login.
@@ -260,9 +249,9 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a call once, with the login of the moment.
-    async fn transmit(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<Exchange, CallError> {
+    async fn transmit(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Exchange, CallError> {
         let token = self.negotiation.token().map(|credential| self.token(&credential));
-        let request = self.request(endpoint, call, token.as_ref());
+        let request = self.request(at, call, token.as_ref());
         let authorization = self.negotiation.authorization(request.method, &request.target, &request.body);
         let response = client::send_once(self.peer, &request, authorization.as_deref()).await?;
         self.note_answers(&response);
@@ -289,10 +278,10 @@ impl<'a> Client<'a> {
         UsernameToken::new(&credential.user, credential.password.expose(), nonce, &created)
     }
 
-    fn request(&self, endpoint: &Endpoint, call: Call<'_>, token: Option<&UsernameToken>) -> Request {
+    fn request(&self, at: &HostUrl, call: Call<'_>, token: Option<&UsernameToken>) -> Request {
         let body = soap::envelope(self.dialect, &call.body(), token).into_bytes();
         let content_type = self.dialect.content_type(&call.action());
-        let mut request = Request::post(endpoint.port, endpoint.tls, endpoint.target.as_str(), &content_type, body);
+        let mut request = Request::post(at.endpoint().port, at.endpoint().tls, at.target(), &content_type, body);
         if self.dialect == Dialect::Old {
             request.headers.push(("SOAPAction".to_owned(), format!("\"{}\"", call.action())));
         }

@@ -1,6 +1,5 @@
 //! ONVIF: what the device is, and where its streams are. Only asks, never sets.
 
-pub mod address;
 pub mod analyze;
 pub mod client;
 mod login;

@@ -5,8 +5,8 @@ use futures::future::{BoxFuture, FutureExt};
 use super::description;
 use crate::model::Protocol;
 use crate::probe::{HostProbe, Inspection};
-use crate::protocol::address::Announced;
 use crate::protocol::http::client::{self, Request};
+use crate::wire::url::AnnouncedUrl;
 
 /// Descriptions fetched of one host at most.
 const MOST: usize = 2;
@@ -23,7 +23,9 @@ impl HostProbe for Describe {
         async move {
             let services = host.record.services();
             let announced = services.iter().filter(|s| s.protocol == Protocol::Upnp).filter_map(|s| s.url.as_deref());
-            for location in announced.filter_map(Announced::parse).filter(|l| l.ip() == Some(host.peer.ip)).take(MOST) {
+            for location in
+                announced.filter_map(AnnouncedUrl::read_http).filter(|l| l.ip() == Some(host.peer.ip)).take(MOST)
+            {
                 if host.peer.is_over() {
                     return;
                 }
@@ -34,8 +36,9 @@ impl HostProbe for Describe {
     }
 }
 
-async fn read(host: &Inspection, location: &Announced) {
-    let request = Request::get(location.port, location.tls, location.target.clone());
+async fn read(host: &Inspection, location: &AnnouncedUrl) {
+    let at = location.url.endpoint();
+    let request = Request::get(at.port, at.tls, location.url.target());
     match client::send(&host.peer, request).await {
         Ok(response) if response.status == 200 => {
             if let Some(description) = description::parse(&response.body, location) {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use super::wire::{kind_of_type, mac_of_udn};
 use crate::identify::signature::Field;
 use crate::identify::vendor::says_nothing;
-use crate::model::{EvidenceSource, Fact, FindingKind, MacAddr, Protocol, Service, Transport};
+use crate::model::{EvidenceSource, Fact, FindingKind, MacAddr, Service, Transport};
 use crate::probe::evidence::Facts;
-use crate::protocol::address::Announced;
+use crate::wire::url::AnnouncedUrl;
 use crate::wire::xml::{self, Element};
 
 /// A device's description. Texts are as sent, trimmed; what is empty is absent.
@@ -28,15 +28,15 @@ pub struct Description {
     /// The types of the device and of those embedded in it, the outermost first.
     pub device_types: Vec<String>,
     /// Where the web pages are, resolved, host as announced.
-    pub presentation: Option<Announced>,
+    pub presentation: Option<AnnouncedUrl>,
 }
 
 /// Reads a description that came from `location`. None when it describes no device.
-pub fn parse(document: &[u8], location: &Announced) -> Option<Description> {
+pub fn parse(document: &[u8], location: &AnnouncedUrl) -> Option<Description> {
     let document = xml::read(document);
     let device = document.find("device")?;
     let text = |name: &str| device.child_text(name).map(str::to_owned);
-    let base = document.find_text("URLBase").and_then(Announced::parse);
+    let base = document.find_text("URLBase").and_then(AnnouncedUrl::read_http);
     Some(Description {
         manufacturer: text("manufacturer"),
         model_name: text("modelName"),
@@ -47,22 +47,8 @@ pub fn parse(document: &[u8], location: &Announced) -> Option<Description> {
         device_types: device.find_all("deviceType").filter_map(Element::text).take(16).map(str::to_owned).collect(),
         presentation: device
             .child_text("presentationURL")
-            .and_then(|url| resolve(url, base.as_ref().unwrap_or(location))),
+            .and_then(|url| base.as_ref().unwrap_or(location).join_rfc3986(url)?.plausible()),
     })
-}
-
-/// An address given by itself or relative to `base`.
-fn resolve(url: &str, base: &Announced) -> Option<Announced> {
-    if url.contains("://") {
-        return Announced::parse(url);
-    }
-    let path = base.target.split('?').next().unwrap_or_default();
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let target = if url.starts_with('/') { url.to_owned() } else { format!("{folder}/{url}") };
-    // Through the reader, so that the path is cleaned like any other.
-    let scheme = if base.tls { "https" } else { "http" };
-    let host = if base.host.contains(':') { format!("[{}]", base.host) } else { base.host.clone() };
-    Announced::parse(&format!("{scheme}://{host}:{}{target}", base.port))
 }
 
 impl Description {
@@ -99,10 +85,10 @@ impl Description {
 
     /// The web pages, if they are on that host.
     fn web_pages(&self, host: IpAddr) -> Option<Service> {
-        let pages = self.presentation.as_ref().filter(|p| p.ip() == Some(host))?;
-        let protocol = if pages.tls { Protocol::Https } else { Protocol::Http };
-        let mut service = Service::new(protocol, Transport::Tcp, pages.port);
-        service.url = Some(pages.url_at(host));
+        let pages = self.presentation.as_ref().filter(|p| p.ip() == Some(host) && p.url.scheme.is_http())?;
+        let pages = pages.url.clone().with_port();
+        let mut service = Service::new(pages.scheme.protocol(), Transport::Tcp, pages.endpoint().port);
+        service.url = Some(pages.shown(host));
         Some(service)
     }
 }
@@ -115,7 +101,7 @@ mod tests {
 
     fn check(document: &[u8], wanted: &Value, name: &str) {
         let location = wanted["location_used"].as_str().or(wanted["presentation_url"].as_str());
-        let location = Announced::parse(location.unwrap_or("http://192.0.2.32:80/d.xml")).unwrap();
+        let location = AnnouncedUrl::read_http(location.unwrap_or("http://192.0.2.32:80/d.xml")).unwrap();
         let description = parse(document, &location).unwrap();
         let facts = description.facts(location.ip().unwrap());
         let same = |ours: Option<&str>, key: &str| {
@@ -159,7 +145,7 @@ mod tests {
     #[test]
     fn web_pages_are_resolved_against_the_base_and_kept_on_the_host() {
         let host: IpAddr = "192.0.2.9".parse().unwrap();
-        let location = Announced::parse("http://192.0.2.9:5000/a/root.xml?x=/y").unwrap();
+        let location = AnnouncedUrl::read_http("http://192.0.2.9:5000/a/root.xml?x=/y").unwrap();
         for (base, url, wanted) in [
             ("", "/", Some("http://192.0.2.9:5000/")),
             ("", "index.html", Some("http://192.0.2.9:5000/a/index.html")),
@@ -183,7 +169,7 @@ mod tests {
     fn routers_and_media_servers_are_other() {
         let document = b"<root><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType>\
             <deviceList><device><deviceType>urn:schemas-upnp-org:device:WANDevice:1</deviceType></device></deviceList></device></root>";
-        let location = Announced::parse("http://192.0.2.1/d.xml").unwrap();
+        let location = AnnouncedUrl::read_http("http://192.0.2.1/d.xml").unwrap();
         let description = parse(document, &location).unwrap();
         assert_eq!(description.device_types.len(), 2);
         assert_eq!(description.facts(location.ip().unwrap()).value(Fact::Kind), Some("other"));
@@ -195,7 +181,7 @@ mod tests {
             let [base, url, udn, serial] = &texts[..] else { unreachable!() };
             let document = format!("<root><URLBase>{base}</URLBase><device><presentationURL>{url}</presentationURL>\
                 <UDN>{udn}</UDN><serialNumber>{serial}</serialNumber></device></root>");
-            let location = Announced::parse("http://192.0.2.1/d.xml").unwrap();
+            let location = AnnouncedUrl::read_http("http://192.0.2.1/d.xml").unwrap();
             let _ = parse(document.as_bytes(), &location).map(|d| d.facts(host));
         }
     }

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::identify::signature::Field;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
 use crate::probe::evidence::Facts;
-use crate::protocol::address::Announced;
 use crate::text;
 use crate::wire::head;
+use crate::wire::url::{AnnouncedUrl, HostUrl};
 
 /// The UDP port of SSDP.
 pub const PORT: u16 = 1900;
@@ -83,14 +83,14 @@ impl Answer {
         (maker.starts_with("www.") && plausible).then_some(serial)
     }
 
-    /// The description's address, if it is on the sender: the host that answered is the only one ever asked.
-    /// Where no host, this machine's loopback or none in particular is named, the sender is meant.
-    pub fn location_at(&self, sender: IpAddr) -> Result<Option<Announced>, String> {
-        let Some(announced) = self.location.as_deref().and_then(Announced::parse) else { return Ok(None) };
-        match announced.ip() {
-            Some(ip) if ip == sender || ip.is_unspecified() || ip.is_loopback() => Ok(Some(announced)),
-            None if announced.host.is_empty() => Ok(Some(announced)),
-            _ => Err(text::clean(&announced.host)),
+    /// Where the description is on the sender: the host that answered is the only one ever asked. Where no host, this
+    /// machine's loopback or none in particular is named, the sender is meant; else the host named is the error.
+    pub fn location_at(&self, sender: IpAddr) -> Result<Option<HostUrl>, String> {
+        let Some(announced) = self.location.as_deref().and_then(AnnouncedUrl::read_http) else { return Ok(None) };
+        let is_itself = |ip: IpAddr| ip.is_unspecified() || ip.is_loopback();
+        match announced.is_on(sender, "") || announced.ip().is_some_and(is_itself) {
+            true => Ok(Some(announced.url.with_port())),
+            false => Err(announced.host_shown()),
         }
     }
 
@@ -101,7 +101,7 @@ impl Answer {
         let mut service = Service::new(Protocol::Upnp, Transport::Udp, PORT);
         service.server = self.server.as_deref().and_then(text::clean_some);
         match self.location_at(sender) {
-            Ok(Some(location)) => service.url = Some(location.url_at(sender)),
+            Ok(Some(location)) => service.url = Some(location.shown(sender)),
             Ok(None) => {}
             Err(host) => service.notes.push(format!("announces its description on another host, {host}: not fetched")),
         }
@@ -167,7 +167,7 @@ mod tests {
         }
         let answer = answer.unwrap();
         let off_host = wanted["verdict"] == "location off host, not fetched";
-        let sender = wanted["location"].as_str().and_then(|l| Announced::parse(l)?.ip());
+        let sender = wanted["location"].as_str().and_then(|l| AnnouncedUrl::read_http(l)?.ip());
         let facts = answer.facts(sender.unwrap_or_else(|| "192.0.2.250".parse().unwrap()));
         let service = facts.findings.iter().find_map(|f| match f {
             FindingKind::Service(s) => Some(s),
@@ -229,7 +229,7 @@ mod tests {
     fn a_location_on_no_host_in_particular_is_the_senders() {
         let at = |location: &str| {
             let answer = Answer { location: Some(location.into()), ..Answer::default() };
-            answer.location_at("192.0.2.9".parse().unwrap()).map(|l| l.map(|l| l.url_at("192.0.2.9".parse().unwrap())))
+            answer.location_at("192.0.2.9".parse().unwrap()).map(|l| l.map(|l| l.at("192.0.2.9")))
         };
         for location in ["http://192.0.2.9:80/d.xml", "http://0.0.0.0/d.xml", "http://127.0.0.1/d.xml", "http:///d.xml"]
         {

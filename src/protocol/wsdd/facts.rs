@@ -6,8 +6,8 @@ use super::wire::{Match, Sort};
 use crate::identify::signature::Field;
 use crate::model::{EvidenceSource, Fact, FindingKind, Kind, Method, Protocol, Service, Transport};
 use crate::probe::evidence::Facts;
-use crate::protocol::address::Announced;
 use crate::text;
+use crate::wire::url::AnnouncedUrl;
 
 /// The matches of one datagram that speak of its sender. Where one names the sender's address, those that name other
 /// hosts only speak of those: a discovery proxy or recorder answers for the cameras behind it.
@@ -49,8 +49,8 @@ pub fn of_match(m: &Match, sender: IpAddr) -> Facts {
     facts
 }
 
-fn addresses(m: &Match) -> Vec<Announced> {
-    m.xaddrs.iter().filter_map(|x| Announced::parse(x)).collect()
+fn addresses(m: &Match) -> Vec<AnnouncedUrl> {
+    m.xaddrs.iter().filter_map(|x| AnnouncedUrl::read_http(x)).collect()
 }
 
 /// The device services of the sender, the one to try first at the head: those announced under its own address, plain HTTP
@@ -58,15 +58,15 @@ fn addresses(m: &Match) -> Vec<Announced> {
 pub fn services(m: &Match, sender: IpAddr) -> Vec<Service> {
     let mut own = addresses(m);
     let others = own.extract_if(.., |a| a.ip() != Some(sender)).collect::<Vec<_>>();
-    own.sort_by_key(|a| a.tls);
+    own.sort_by_key(|a| a.url.scheme.is_tls());
     own.dedup();
     if !own.is_empty() {
         return own.iter().map(|a| service(a, sender)).collect();
     }
-    let best = others.iter().min_by_key(|a| (implausibility(a, sender), a.tls));
+    let best = others.iter().min_by_key(|a| (implausibility(a, sender), a.url.scheme.is_tls()));
     best.map(|a| {
         let mut service = service(a, sender);
-        if let Some(host) = text::clean_some(&a.host) {
+        if let Some(host) = text::clean_some(&a.host_shown()) {
             service.notes.push(format!("announces itself as {host}"));
         }
         service
@@ -75,14 +75,14 @@ pub fn services(m: &Match, sender: IpAddr) -> Vec<Service> {
     .collect()
 }
 
-fn service(announced: &Announced, sender: IpAddr) -> Service {
-    let mut service = Service::new(Protocol::Onvif, Transport::Tcp, announced.port);
-    service.url = Some(announced.url_at(sender));
+fn service(announced: &AnnouncedUrl, sender: IpAddr) -> Service {
+    let mut service = Service::new(Protocol::Onvif, Transport::Tcp, announced.url.endpoint().port);
+    service.url = Some(announced.url.clone().with_port().shown(sender));
     service
 }
 
 /// How unlikely it is that an address is the one the sender is reached under from elsewhere.
-fn implausibility(announced: &Announced, sender: IpAddr) -> u8 {
+fn implausibility(announced: &AnnouncedUrl, sender: IpAddr) -> u8 {
     match announced.ip() {
         Some(ip) if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() => 4,
         Some(IpAddr::V6(v6)) if v6.is_unicast_link_local() => 3,
@@ -188,7 +188,8 @@ mod tests {
                 assert_eq!(m.said().name, telling("name"), "{name}");
                 assert_eq!(m.said().profiles, strings("profiles"), "{name}");
                 assert_eq!(m.sort(), Sort::Transmitter, "{name}");
-                let sender = strings("xaddrs").iter().filter_map(|x| Announced::parse(x)?.ip()).find(|ip| ip.is_ipv4());
+                let sender =
+                    strings("xaddrs").iter().filter_map(|x| AnnouncedUrl::read_http(x)?.ip()).find(|ip| ip.is_ipv4());
                 assert_eq!(urls(m, sender.unwrap()).len(), 1, "{name}");
             }
         }

@@ -88,6 +88,11 @@ impl AnnouncedUrl {
         AnnouncedUrl { host: Host::Unnamed, url, fault: None }
     }
 
+    /// Reads an address of HTTP whose host can be one and whose port is one.
+    pub fn read_http(text: &str) -> Option<AnnouncedUrl> {
+        AnnouncedUrl::read_lenient(text, Scheme::Http)?.plausible().filter(|announced| announced.url.scheme.is_http())
+    }
+
     /// The address, if its host can be one and its port is one.
     pub fn plausible(self) -> Option<AnnouncedUrl> {
         matches!(self.fault, None | Some(Fault::Brackets)).then_some(self)
@@ -119,6 +124,11 @@ impl AnnouncedUrl {
             Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
             Host::Unnamed | Host::Address(_) => false,
         }
+    }
+
+    /// The whole address for people: cleaned, without passwords.
+    pub fn shown(&self) -> String {
+        self.url.shown(self.host_shown())
     }
 
     /// The host it names, for people.

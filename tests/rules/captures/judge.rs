@@ -6,12 +6,13 @@ use camscan::model::{AuthScheme, Fact, FpsSource, Kind, SizeSource, VideoCodec};
 use camscan::protocol::hls::wire::Playlist;
 use camscan::protocol::http::page;
 use camscan::protocol::onvif::soap::{Answer, Fault};
-use camscan::protocol::onvif::{address::Address, wire as onvif};
+use camscan::protocol::onvif::wire as onvif;
 use camscan::protocol::rtsp::headers::RtspHeaders;
 use camscan::protocol::rtsp::sdp::{Media, MediaKind};
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::rtsp::wire::Item;
 use camscan::wire::auth;
+use camscan::wire::url::{AnnouncedUrl, Scheme};
 use camscan::wire::xml::Element;
 use serde_json::Value;
 
@@ -446,11 +447,11 @@ impl Judge<'_> {
             "uri" | "lenient_uri" => self.same("uri", onvif::uri(&body), text(value)),
             "usable" => {
                 let peer = self.want["peer"].as_str().unwrap();
-                let url = onvif::uri(&body).and_then(|u| Address::read(u, "rtsp", peer.parse().unwrap(), peer));
-                self.same("usable", url.map(|a| a.url(peer)).as_deref(), text(value));
+                let url = onvif::uri(&body).and_then(|u| AnnouncedUrl::read_lenient(u, Scheme::Rtsp));
+                self.same("usable", url.map(|a| a.url.at(peer)).as_deref(), text(value));
             }
             "must_not_appear_in_output" => {
-                let url = onvif::uri(&body).and_then(|u| Address::read(u, "rtsp", "192.0.2.10".parse().unwrap(), "h"));
+                let url = onvif::uri(&body).and_then(|u| AnnouncedUrl::read_lenient(u, Scheme::Rtsp));
                 self.must(key, !format!("{url:?}").contains(value.as_str().unwrap()));
             }
             "must_not_contain_byte" => self.must(key, !format!("{information:?}").contains("\\u{1b}")),

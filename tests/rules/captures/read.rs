@@ -7,7 +7,6 @@ use camscan::identify::{Verdict, weigh};
 use camscan::media::{aac, h264, h265, jpeg, mpeg4, nal};
 use camscan::model::{Evidence, FindingKind, Video, VideoCodec};
 use camscan::probe::evidence::Facts;
-use camscan::protocol::address::Announced;
 use camscan::protocol::hls::wire::{self as hls, Playlist};
 use camscan::protocol::http::{page, wire as http};
 use camscan::protocol::mjpeg::wire::Pictures;
@@ -17,6 +16,7 @@ use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::rtsp::wire::{Decoder, Item, Next, Response};
 use camscan::protocol::{ssdp, wsdd};
 use camscan::wire::auth::{self, Challenge};
+use camscan::wire::url::AnnouncedUrl;
 use serde_json::{Value, json};
 
 /// What was seen in a file.
@@ -121,7 +121,7 @@ pub fn read(name: &str, bytes: &[u8], want: &Value) -> Option<Seen> {
         }
         "ssdp" | "upnp-description" if name.ends_with(".xml") => {
             let location = want["location_used"].as_str().or(want["url_base"].as_str());
-            let location = Announced::parse(location.unwrap_or("http://192.0.2.33:80/rootdesc.xml")).unwrap();
+            let location = AnnouncedUrl::read_http(location.unwrap_or("http://192.0.2.33:80/rootdesc.xml")).unwrap();
             let host = location.ip().unwrap();
             seen.description = ssdp::description::parse(bytes, &location);
             let facts = seen.description.as_ref()?.facts(host);
@@ -130,7 +130,7 @@ pub fn read(name: &str, bytes: &[u8], want: &Value) -> Option<Seen> {
         "ssdp" => {
             seen.ssdp = ssdp::wire::parse(bytes);
             if let Some(answer) = &seen.ssdp {
-                let location = answer.location.as_deref().and_then(Announced::parse).and_then(|l| l.ip());
+                let location = answer.location.as_deref().and_then(AnnouncedUrl::read_http).and_then(|l| l.ip());
                 let facts = answer.facts(location.unwrap_or(peer));
                 seen.take(facts);
             }

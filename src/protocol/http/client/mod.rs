@@ -14,6 +14,7 @@ use crate::probe::memory::Room;
 use crate::text;
 use crate::wire::auth::{self, Challenge};
 use crate::wire::head::Headers;
+use crate::wire::url::{Endpoint, HostUrl};
 
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
@@ -158,6 +159,11 @@ impl Response {
         auth::challenges(self.headers.all("WWW-Authenticate"))
     }
 
+    /// Where it came from, with its port.
+    pub fn place(&self) -> HostUrl {
+        Endpoint { port: self.port, tls: self.tls }.http(&self.target)
+    }
+
     /// The address it came from, as a URL; the port is always written.
     pub fn url(&self, peer: &Peer) -> String {
         url(peer, self.tls, self.port, &self.target)
@@ -277,7 +283,7 @@ impl Walk {
             // Some send back to the same page, to see whether their cookie comes along.
             let reminded = self.take_cookies(&response);
             let visited = |hop: &redirect::Hop| {
-                let same = |r: &Response| (r.port, r.tls, &r.target) == (hop.port, hop.tls, &hop.target);
+                let same = |r: &Response| r.place() == hop.url;
                 !reminded && (same(&response) || self.hops.iter().any(same))
             };
             match redirect::resolve(&location, &response, peer.ip, &peer.name) {
@@ -289,7 +295,9 @@ impl Walk {
                 }
                 Ok(hop) => {
                     self.notes.extend(hop.note);
-                    (self.request.port, self.request.tls, self.request.target) = (hop.port, hop.tls, hop.target);
+                    let at = hop.url.endpoint();
+                    (self.request.port, self.request.tls) = (at.port, at.tls);
+                    self.request.target = hop.url.target().to_owned();
                     self.hops.push(response);
                     return None;
                 }

@@ -246,7 +246,7 @@ async fn say_page(host: &Inspection, response: &Response, service: &mut Service)
     host.match_signatures(Field::HttpBody, up_to(&html, MAX_TEXT)).await;
     for link in page::manifests(up_to(&html, MAX_TEXT), MAX_MANIFESTS) {
         if let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) {
-            let url = text::clean(&client::url(&host.peer, hop.tls, hop.port, &hop.target));
+            let url = text::clean(&hop.url.at(client::host_name(&host.peer)));
             host.emit(FindingKind::StreamHint(StreamHint::new(url))).await;
         }
     }
@@ -265,10 +265,11 @@ async fn say_icon(host: &Inspection, response: &Response) {
     let html = page::decode(&response.body, response.header("Content-Type").as_deref());
     let link = page::icon(&html).filter(|link| !link.starts_with("data:")).unwrap_or_else(|| "/favicon.ico".to_owned());
     let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) else { return };
-    if (hop.port, hop.tls) != (response.port, response.tls) {
+    let at = hop.url.endpoint();
+    if at != response.place().endpoint() {
         return;
     }
-    let request = Request { max_body: MAX_ICON, follow: false, ..Request::get(hop.port, hop.tls, hop.target) };
+    let request = Request { max_body: MAX_ICON, follow: false, ..Request::get(at.port, at.tls, hop.url.target()) };
     let Ok(icon) = client::send(&host.peer, request).await else { return };
     if icon.status == 200 && !icon.truncated && is_image(&icon.body) {
         let hash: String = Md5::digest(&icon.body).iter().map(|b| format!("{b:02x}")).collect();

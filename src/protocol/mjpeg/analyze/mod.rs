@@ -18,9 +18,9 @@ use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
-use crate::protocol::onvif::address::Address;
 use crate::protocol::proof::{IMPOSSIBLE_PATH, Proof, Stop, web_ports};
 use crate::protocol::snapshot;
+use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// Streams reported of one host at most.
 const MAX_STREAMS: usize = 8;
@@ -102,10 +102,10 @@ impl Walk<'_> {
     async fn announced(&mut self) {
         let mut places = Vec::new();
         for hint in self.host.record.hints() {
-            let address = Address::read(&hint.url, "http", self.host.peer.ip, &self.host.peer.name);
-            if let Some(address) = address.filter(|a| a.scheme.starts_with("http") && !is_of_another_kind(&a.target)) {
-                let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
-                places.push((address.port_or_default(), address.tls(), target));
+            let announced = AnnouncedUrl::read_lenient(&hint.url, Scheme::Http).map(|a| a.url);
+            if let Some(url) = announced.filter(|url| url.scheme.is_http() && !is_of_another_kind(url.target())) {
+                let at = url.endpoint();
+                places.push((at.port, at.tls, url.target().to_owned()));
             }
         }
         // Where every path gives the stream, the root is the name it has when it has no other.
@@ -167,7 +167,7 @@ impl Walk<'_> {
         let links = page::links(&html, 64).into_iter().filter(|link| is_like_a_stream(link));
         links
             .filter_map(|link| redirect::resolve(&link, &front, self.host.peer.ip, &self.host.peer.name).ok())
-            .map(|hop| (hop.port, hop.tls, hop.target))
+            .map(|hop| (hop.url.endpoint().port, hop.url.scheme.is_tls(), hop.url.target().to_owned()))
             .take(MAX_PATHS / 2)
             .collect()
     }

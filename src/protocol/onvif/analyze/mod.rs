@@ -2,8 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::address::Address;
-use super::client::{CallError, Client, Endpoint, Expectation};
+use super::client::{CallError, Client, Expectation};
 use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
 use crate::identify::ports;
 use crate::identify::signature::Field;
@@ -13,8 +12,9 @@ use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport, Verify,
 };
 use crate::probe::{HostProbe, Inspection};
-use crate::protocol::http::client::{host_name, url};
+use crate::protocol::http::client::host_name;
 use crate::text;
+use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl, Scheme};
 
 /// Where the device service is by the standard (ONVIF Core Specification §5.1.1).
 const PATH: &str = "/onvif/device_service";
@@ -71,22 +71,19 @@ async fn find(host: &Inspection) -> Option<Client<'_>> {
     None
 }
 
-fn announced(host: &Inspection) -> Vec<Endpoint> {
+fn announced(host: &Inspection) -> Vec<HostUrl> {
     let services = host.record.services();
     let onvif = services.iter().filter(|s| s.protocol == Protocol::Onvif && s.transport == Transport::Tcp);
     let endpoints = onvif.map(|service| {
-        let address = service.url.as_deref().and_then(|url| Address::read(url, "http", host.peer.ip, &host.peer.name));
-        Endpoint {
-            port: service.port,
-            tls: address.as_ref().is_some_and(Address::tls),
-            target: address.map(|a| a.target).filter(|t| t.starts_with('/')).unwrap_or_else(|| PATH.to_owned()),
-        }
+        let announced = service.url.as_deref().and_then(AnnouncedUrl::read_http).map(|a| a.url);
+        let at = Endpoint { port: service.port, tls: announced.as_ref().is_some_and(|url| url.scheme.is_tls()) };
+        at.http(announced.as_ref().map_or(PATH, HostUrl::target))
     });
     endpoints.collect()
 }
 
 /// The HTTP services found, plain before TLS, the likeliest port first.
-fn guesses(host: &Inspection) -> Vec<Endpoint> {
+fn guesses(host: &Inspection) -> Vec<HostUrl> {
     let rank = |port: u16| ports::describe(port).and_then(|known| known.onvif_rank).unwrap_or(u8::MAX);
     let mut likeliest: Vec<(bool, u8, u16)> = host
         .record
@@ -97,7 +94,7 @@ fn guesses(host: &Inspection) -> Vec<Endpoint> {
         .collect();
     likeliest.sort_unstable();
     likeliest.truncate(MAX_GUESSES);
-    likeliest.into_iter().map(|(tls, _, port)| Endpoint { port, tls, target: PATH.to_owned() }).collect()
+    likeliest.into_iter().map(|(tls, _, port)| Endpoint { port, tls }.http(PATH)).collect()
 }
 
 /// The questions to one device.
@@ -159,8 +156,8 @@ impl<'a> Inquiry<'a> {
             return;
         }
         let device = &self.client.device;
-        let mut service = Service::new(Protocol::Onvif, Transport::Tcp, device.port);
-        service.url = Some(text::redact_url(&url(&self.host.peer, device.tls, device.port, &device.target)));
+        let mut service = Service::new(Protocol::Onvif, Transport::Tcp, device.endpoint().port);
+        service.url = Some(text::redact_url(&device.at(&host_name(&self.host.peer))));
         if complete || !self.client.demanded.is_empty() {
             service.auth = Some(self.client.demanded.clone());
         }
@@ -179,12 +176,12 @@ impl<'a> Inquiry<'a> {
     }
 
     /// A call; what a login was refused for is remembered once.
-    async fn call(&mut self, endpoint: &Endpoint, call: Call<'_>) -> Result<crate::wire::xml::Element, CallError> {
+    async fn call(&mut self, at: &HostUrl, call: Call<'_>) -> Result<crate::wire::xml::Element, CallError> {
         if self.host.peer.is_over() {
             let message = "the time for this host is over";
             return Err(crate::protocol::http::client::HttpError::new(ErrorKind::Timeout, message).into());
         }
-        let outcome = self.client.call(endpoint, call).await;
+        let outcome = self.client.call(at, call).await;
         match &outcome {
             Err(error @ CallError::Login { .. }) if self.refusal.is_none() => self.refusal = Some(error.clone()),
             Err(error) => tracing::debug!(ip = %self.host.peer.ip, call = call.name(), %error, "no answer"),
@@ -207,7 +204,7 @@ impl<'a> Inquiry<'a> {
         }
         if services.media.is_none() && services.media2.is_none() && self.refusal.is_none() {
             // Small servers answer every call at one path.
-            services.media = Some(self.client.device.target.clone());
+            services.media = Some(self.client.device.target().to_owned());
         }
         services
     }
@@ -275,24 +272,27 @@ impl<'a> Inquiry<'a> {
         self.host.emit(FindingKind::Evidence(evidence)).await;
     }
 
-    /// The endpoint of a media service; the address is the host's, whatever it names.
-    fn endpoint(&mut self, announced: &str) -> Option<Endpoint> {
-        let address = Address::read(announced, "http", self.host.peer.ip, &self.host.peer.name)?;
-        self.note_named(&address);
-        let target = if address.target.is_empty() { "/".to_owned() } else { address.target.clone() };
+    /// Where a media service is; on the host, whatever host it names.
+    fn place(&mut self, announced: &str) -> Option<HostUrl> {
+        let announced_url = self.read(announced, Scheme::Http)?;
+        // A path alone is one of the device service's port.
         Some(match announced.trim_start().starts_with('/') {
-            true => Endpoint { target, ..self.client.device.clone() },
-            false => Endpoint { port: address.port_or_default(), tls: address.tls(), target },
+            true => self.client.device.endpoint().http(announced_url.target()),
+            false => announced_url.with_port(),
         })
     }
 
-    fn note_named(&mut self, address: &Address) {
-        if let Some(named) = &address.named
-            && !self.named.contains(named)
+    /// Reads an announced address and takes note of another host it names.
+    fn read(&mut self, announced: &str, scheme: Scheme) -> Option<HostUrl> {
+        let announced = AnnouncedUrl::read_lenient(announced, scheme)?;
+        let named = announced.host_shown();
+        if !announced.is_on(self.host.peer.ip, &self.host.peer.name)
+            && !self.named.contains(&named)
             && self.named.len() < 4
         {
-            self.named.push(named.clone());
+            self.named.push(named);
         }
+        Some(announced.url)
     }
 
     /// A call to a media service; where the announced port does not answer, at the device service's.
@@ -306,14 +306,14 @@ impl<'a> Inquiry<'a> {
             Media::One => services.media.clone(),
             Media::Two => services.media2.clone(),
         }?;
-        let endpoint = self.endpoint(&announced)?;
-        let outcome = self.call(&endpoint, call).await;
-        let (port, tls) = (self.client.device.port, self.client.device.tls);
+        let at = self.place(&announced)?;
+        let outcome = self.call(&at, call).await;
+        let device = self.client.device.endpoint();
         let unreachable = |e: &CallError| {
             matches!(e.kind(), ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Tls)
         };
-        if endpoint.port != port && outcome.as_ref().is_err_and(unreachable) {
-            return Some(self.call(&Endpoint { port, tls, ..endpoint }, call).await);
+        if at.endpoint().port != device.port && outcome.as_ref().is_err_and(unreachable) {
+            return Some(self.call(&device.http(at.target()), call).await);
         }
         Some(outcome)
     }
@@ -361,11 +361,11 @@ impl<'a> Inquiry<'a> {
             // A profile without a stream does not stop the others.
             let Some(address) = self.stream(services, &profile).await else { continue };
             let host = host_name(&self.host.peer);
-            let mut hint = StreamHint::new(address.url(&host));
+            let mut hint = StreamHint::new(address.at(&host));
             if without_picture < MAX_WITHOUT_PICTURE {
                 let picture = self.picture(services, &profile).await;
                 without_picture = if picture.is_some() { 0 } else { without_picture + 1 };
-                hint.snapshot_url = picture.map(|p| p.url(&host));
+                hint.snapshot_url = picture.map(|p| p.at(&host));
             }
             hint.channel = channel;
             hint.profile_name = profile.name;
@@ -378,7 +378,7 @@ impl<'a> Inquiry<'a> {
 
     /// Where a profile streams. As long as no address has come, a version that refuses one carrier is asked for the others:
     /// not every device knows them all.
-    async fn stream(&mut self, services: &Services, profile: &Profile) -> Option<Address> {
+    async fn stream(&mut self, services: &Services, profile: &Profile) -> Option<HostUrl> {
         for &media in &profile.listed_by {
             let carriers = match self.carrier(media) {
                 Some(known) => vec![known],
@@ -411,7 +411,7 @@ impl<'a> Inquiry<'a> {
         self.carriers.iter().find(|(known, _)| *known == media).map(|(_, carrier)| *carrier)
     }
 
-    async fn picture(&mut self, services: &Services, profile: &Profile) -> Option<Address> {
+    async fn picture(&mut self, services: &Services, profile: &Profile) -> Option<HostUrl> {
         for &media in &profile.listed_by {
             if let Ok(Some(address)) = self.uri(services, media, Call::GetSnapshotUri(media, &profile.token)).await {
                 return Some(address);
@@ -421,15 +421,10 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The address a call gives; none where there is none in the answer, or no such service.
-    async fn uri(&mut self, services: &Services, media: Media, call: Call<'_>) -> Result<Option<Address>, CallError> {
+    async fn uri(&mut self, services: &Services, media: Media, call: Call<'_>) -> Result<Option<HostUrl>, CallError> {
         let Some(outcome) = self.media(services, media, call).await else { return Ok(None) };
         let body = outcome?;
-        let address =
-            wire::uri(&body).and_then(|uri| Address::read(uri, "http", self.host.peer.ip, &self.host.peer.name));
-        if let Some(address) = &address {
-            self.note_named(address);
-        }
-        Ok(address)
+        Ok(wire::uri(&body).and_then(|uri| self.read(uri, Scheme::Http)))
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::time::{Duration, Instant};
-use url::Url;
 
 use super::amf::Value;
 use super::client::{Answer, Client, RtmpError, answer};
@@ -14,13 +13,13 @@ use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Purpose};
 use crate::media::meter::FrameMeter;
 use crate::media::picture::Picture;
-use crate::model::stream::default_port;
 use crate::model::{Audio, ErrorKind, FindingKind, Protocol, Service, Step, StreamSource, StreamStatus, Verify, Video};
 use crate::probe::memory::Kept;
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::http::client::host_name;
 use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop, turn};
 use crate::protocol::snapshot;
+use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// Streams that the device or its API named, played at most.
 const MAX_NAMED: usize = 16;
@@ -94,11 +93,10 @@ fn base(host: &Inspection, service: &Service, app: &str) -> String {
 fn places(host: &Inspection, service: &Service) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for hint in host.record.hints() {
-        let Ok(url) = Url::parse(&hint.url) else { continue };
-        let port = url.port().or_else(|| default_port(url.scheme())).unwrap_or(1935);
-        if url.scheme() == service.protocol.as_str() && port == service.port && places.len() < MAX_NAMED {
-            let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
-            places.push(Place::of_path(&format!("{}{query}", url.path()), false));
+        let Some(AnnouncedUrl { url, .. }) = AnnouncedUrl::read_lenient(&hint.url, Scheme::Rtmp) else { continue };
+        let is_here = url.scheme.protocol() == service.protocol && url.endpoint().port == service.port;
+        if is_here && places.len() < MAX_NAMED {
+            places.push(Place::of_path(url.target().split('#').next().unwrap_or_default(), false));
         }
     }
     if places.is_empty() && host.record.may_guess() {
