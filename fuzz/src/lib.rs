@@ -23,7 +23,7 @@ use camscan::text::redactor::{CommonWords, Login};
 use camscan::text::{self, Redactor};
 use camscan::tool::ffprobe;
 use camscan::wire::head::{self, HeadEnd};
-use camscan::wire::url::AnnouncedUrl;
+use camscan::wire::url::{AnnouncedUrl, Scheme};
 use camscan::wire::{auth, xml};
 
 /// A parser.
@@ -332,8 +332,16 @@ pub fn targets(data: &[u8]) {
         assert_eq!(target.to_string().parse::<TargetSpec>().ok(), Some(target), "{written:?}");
     }
     let _ = (written.parse::<ProbeTarget>().is_ok(), AnnouncedUrl::read_http(&written));
-    if let Some(url) = RtspUrl::parse(&written) {
-        is_clean(&url.shown());
+    for scheme in [Scheme::Rtsp, Scheme::Http] {
+        let Some(announced) = AnnouncedUrl::read_lenient(&written, scheme) else { continue };
+        is_clean(&announced.shown());
+        let at_host = announced.url.at(SENDER);
+        let again = AnnouncedUrl::read_lenient(&at_host, scheme).map(|again| again.url);
+        assert_eq!(again.as_ref(), Some(&announced.url), "{at_host:?}");
+        is_clean(&announced.url.join_control(Some(&written)).shown(SENDER));
+        let _ = (announced.join_rfc3986(&written), announced.url.join_control_rfc3986(Some(&written)));
+        let asked = RtspUrl::at(SENDER, announced.url);
+        let _ = (asked.base(Some(&written), None), asked.redirect(&written, "camera"));
     }
 }
 

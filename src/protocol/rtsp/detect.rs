@@ -14,6 +14,7 @@ use crate::net::tls::TlsInfo;
 use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
 use crate::wire::auth::Challenge;
+use crate::wire::url::Endpoint;
 
 /// The detector of RTSP and RTSPS.
 pub struct RtspDetector;
@@ -162,7 +163,7 @@ async fn say(host: &Inspection, port: u16, tls: bool, client: &mut Client, is_op
 fn service(host: &Inspection, port: u16, tls: bool) -> Service {
     let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
     let mut service = Service::new(protocol, Transport::Tcp, port);
-    service.url = Some(super::url::RtspUrl::new(host.peer.ip, port, tls, "/").to_string());
+    service.url = Some(super::url::RtspUrl::new(host.peer.ip, Endpoint { port, tls }, "/").to_string());
     service
 }
 

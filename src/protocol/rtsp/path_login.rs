@@ -11,6 +11,7 @@ use crate::identify::stream_url::{self, WithLogin};
 use crate::model::{Credential, ErrorKind, Protocol, Stream};
 use crate::probe::{Grant, Inspection, LoginTry, Verdict};
 use crate::protocol::proof::IMPOSSIBLE_CHANNEL;
+use crate::wire::url::Endpoint;
 
 /// The streams of a port at paths that hold a login: the path as it goes on the wire, and the stream, in whose address
 /// `***` stands for user and password.
@@ -33,7 +34,7 @@ pub(super) async fn look(host: &Inspection, port: u16, tls: bool, demanded: bool
     for credential in host.peer.logins.credentials().into_iter().filter(|c| may || c.allow_in_path) {
         let mut walk = Walk {
             asker: Asker::new(host, Client::new(&host.peer, port, tls).without_login()),
-            at: (port, tls),
+            at: Endpoint { port, tls },
             found: Vec::new(),
         };
         match walk.first(&vendor, &credential).await {
@@ -59,7 +60,7 @@ enum First {
 
 struct Walk<'h> {
     asker: Asker<'h>,
-    at: (u16, bool),
+    at: Endpoint,
     found: Vec<(String, Stream)>,
 }
 
@@ -151,7 +152,7 @@ impl Walk<'_> {
             };
             let answer = self.asker.asked.get(request);
             let mut stream = stream::of_found(self.asker.host, self.at, &found, answer, Nature::Honest);
-            stream.url = RtspUrl::new(self.asker.host.peer.ip, self.at.0, self.at.1, &path.shown.path).shown();
+            stream.url = RtspUrl::new(self.asker.host.peer.ip, self.at, &path.shown.path).shown();
             stream.open = Some(false);
             self.found.push((request.to_owned(), stream));
         }

@@ -1,122 +1,68 @@
-//! RTSP URLs as devices write them: bases that are none, controls joined in two ways, passwords that do not belong
-//! there. Pure. Paths and queries are kept to the letter, since devices compare them so.
+//! The address of an RTSP request: a place on the device asked, and where descriptions and redirects lead from it. Pure.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::stream::url_host;
 use crate::text;
+use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl};
 
-/// The longest URL taken from a device, in bytes.
-const MAX_URL: usize = 2048;
-
-/// An RTSP URL without user name and password. `Display` is what goes on the wire; [`RtspUrl::shown`] is for people,
-/// since some makers put the password into the path.
+/// An RTSP URL on a device. `Display` is what goes on the wire; [`RtspUrl::shown`] is for people, since some makers put the
+/// password into the path.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RtspUrl {
-    tls: bool,
-    /// Address or name; IPv6 without brackets.
-    host: String,
-    port: Option<u16>,
-    /// Path and query, empty or with what parts it from the host.
-    target: String,
+    ip: IpAddr,
+    place: HostUrl,
 }
 
 impl RtspUrl {
     /// The URL of `target` (path and query, with leading `/`; or empty) on a host.
-    pub fn new(ip: IpAddr, port: u16, tls: bool, target: &str) -> Self {
-        let mut target = sendable(target);
-        if !target.is_empty() && !target.starts_with(['/', '?']) {
-            target.insert(0, '/');
-        }
-        RtspUrl { tls, host: ip.to_string(), port: Some(port), target }
+    pub fn new(ip: IpAddr, endpoint: Endpoint, target: &str) -> Self {
+        RtspUrl { ip, place: endpoint.rtsp(target) }
     }
 
-    /// Reads `rtsp://` and `rtsps://` URLs; user name and password are dropped. None for anything else, also for a host
-    /// that is neither a name nor an address (`::ffff:192.0.2.1` without brackets).
-    pub fn parse(url: &str) -> Option<RtspUrl> {
-        let url = text::strip_userinfo(url.get(..url.len().min(MAX_URL))?.trim());
-        let (scheme, rest) = url.split_once("://")?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "rtsp" | "rtspu" | "rtspt" => false,
-            "rtsps" => true,
-            _ => return None,
-        };
-        let (authority, target) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(v6) => v6.split_once(']').filter(|(h, _)| h.parse::<IpAddr>().is_ok())?,
-            None => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
-        };
-        let is_host = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if host.is_empty() || !host.chars().all(is_host) {
-            return None;
-        }
-        let port = match port.strip_prefix(':') {
-            Some("") => None,
-            Some(digits) => Some(digits.parse().ok().filter(|&p| p > 0)?),
-            None if port.is_empty() => None,
-            None => return None,
-        };
-        Some(RtspUrl { tls, host: host.to_owned(), port, target: sendable(target) })
+    /// The URL of a place on a host.
+    pub fn at(ip: IpAddr, place: HostUrl) -> Self {
+        RtspUrl { ip, place }
     }
 
-    /// Whether it is `rtsps`.
-    pub fn tls(&self) -> bool {
-        self.tls
-    }
-
-    /// Address or name; IPv6 without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port, or the scheme's: 554, 322 for `rtsps`.
-    pub fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.tls { 322 } else { 554 })
+    /// The port, and whether it is spoken to inside TLS.
+    pub fn endpoint(&self) -> Endpoint {
+        self.place.endpoint()
     }
 
     /// Path and query; may be empty.
     pub fn target(&self) -> &str {
-        &self.target
+        self.place.target()
     }
 
     /// For people, logs and reports: without passwords in path and query.
     pub fn shown(&self) -> String {
-        text::clean_to(&text::redact_url(&self.to_string()), MAX_URL)
+        self.place.shown(self.ip)
     }
 
     /// The base of a description's controls (RFC 2326 §C.1.1): `Content-Base`, else `Content-Location`, else the URL asked
     /// for. One that is no URL, or of another host than the one asked, is passed over.
     pub fn base(&self, content_base: Option<&str>, content_location: Option<&str>) -> RtspUrl {
-        let usable = |text: &str| self.repaired(text).filter(|url| same_host(&url.host, &self.host));
-        let found = content_base.and_then(usable).or_else(|| content_location.and_then(usable));
-        found.map_or_else(|| self.clone(), |url| RtspUrl { host: self.host.clone(), ..url })
-    }
-
-    /// The URL of a control below this base: `*` or nothing is the base, an absolute one stays as it is but for its host,
-    /// anything else is appended, also behind a query.
-    pub fn control(&self, control: Option<&str>) -> RtspUrl {
-        match control.map(str::trim) {
-            None | Some("" | "*") => self.clone(),
-            Some(absolute) if absolute.contains("://") => self.absolute(absolute),
-            Some(relative) => {
-                let slash = if self.target.ends_with('/') { "" } else { "/" };
-                self.with_target(&format!("{}{slash}{relative}", self.target))
+        let usable = |text: &str| {
+            if text.trim().starts_with('/') {
+                return Some(self.place.with_target(text.trim()));
             }
-        }
+            let announced = AnnouncedUrl::read_lenient(text, self.place.scheme)?;
+            let is_sound = announced.fault.is_none() && announced.url.scheme.is_rtsp() && announced.ip().is_some();
+            (is_sound && announced.is_on(self.ip, "")).then_some(announced.url)
+        };
+        let found = content_base.and_then(usable).or_else(|| content_location.and_then(usable));
+        found.map_or_else(|| self.clone(), |place| RtspUrl { ip: self.ip, place })
     }
 
-    /// The same by the rules of RFC 3986 §5.2, where they lead elsewhere: worth one try when the other is not found.
+    /// The URL of a control below this base, as players join it.
+    pub fn control(&self, control: Option<&str>) -> RtspUrl {
+        RtspUrl { ip: self.ip, place: self.place.join_control(control) }
+    }
+
+    /// The same by the rules of RFC 3986 §5.2, where they lead elsewhere.
     pub fn control_rfc3986(&self, control: Option<&str>) -> Option<RtspUrl> {
-        let control = control.map(str::trim).filter(|c| !matches!(*c, "" | "*") && !c.contains("://"))?;
-        let path = self.target.split(['?', '#']).next().unwrap_or_default();
-        let folder = path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or("/");
-        let resolved = match control.chars().next() {
-            Some('/') => self.with_target(control),
-            Some('?') => self.with_target(&format!("{path}{control}")),
-            _ => self.with_target(&format!("{folder}{control}")),
-        };
-        (resolved != self.control(Some(control))).then_some(resolved)
+        Some(RtspUrl { ip: self.ip, place: self.place.join_control_rfc3986(control)? })
     }
 
     /// Where a redirect leads. `name` is what the host is called besides its address.
@@ -126,65 +72,22 @@ impl RtspUrl {
             return Redirect::Nowhere;
         }
         if !location.contains("://") {
-            return Redirect::Here(
-                self.control_rfc3986(Some(location)).unwrap_or_else(|| self.control(Some(location))),
-            );
+            let here = self.control_rfc3986(Some(location)).unwrap_or_else(|| self.control(Some(location)));
+            return Redirect::Here(here);
         }
-        let Some(url) = RtspUrl::parse(location) else {
-            return Redirect::Elsewhere(text::clean(&text::redact_url(location)));
-        };
-        if same_host(&url.host, &self.host) || url.host.eq_ignore_ascii_case(name) || is_itself(&url.host) {
-            Redirect::Here(RtspUrl { host: self.host.clone(), ..url })
-        } else {
-            Redirect::Elsewhere(url.shown())
+        match AnnouncedUrl::read_rtsp(location) {
+            None => Redirect::Elsewhere(text::clean(&text::redact_url(location))),
+            Some(announced) if announced.is_on(self.ip, name) || announced.is_on_itself() => {
+                Redirect::Here(RtspUrl { ip: self.ip, place: announced.url })
+            }
+            Some(announced) => Redirect::Elsewhere(announced.shown()),
         }
-    }
-
-    fn with_target(&self, target: &str) -> RtspUrl {
-        RtspUrl { target: sendable(target), ..self.clone() }
-    }
-
-    /// An absolute URL of whatever host, on this host.
-    fn absolute(&self, url: &str) -> RtspUrl {
-        if let Some(url) = self.repaired(url) {
-            return RtspUrl { host: self.host.clone(), ..url };
-        }
-        // The host is nonsense; the path may still be right.
-        let rest = text::strip_userinfo(url);
-        let rest = rest.rsplit_once("://").map_or("", |(_, rest)| rest);
-        self.with_target(rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or_default())
-    }
-
-    /// Reads a URL that may lack its scheme or have it twice, or be a path.
-    fn repaired(&self, url: &str) -> Option<RtspUrl> {
-        let mut url = url.trim().trim_matches(['"', '<', '>']);
-        if url.is_empty() {
-            return None;
-        }
-        if url.starts_with('/') {
-            return Some(self.with_target(url));
-        }
-        // The innermost of several schemes, but not one inside a path or query.
-        while let Some((_, rest)) = url.split_once("://")
-            && rest.find("://").is_some_and(|at| !rest.get(..at).unwrap_or_default().contains(['/', '?', '@']))
-        {
-            url = rest;
-        }
-        if url.contains("://") { RtspUrl::parse(url) } else { RtspUrl::parse(&format!("rtsp://{url}")) }
     }
 }
 
 impl fmt::Display for RtspUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "rtsps" } else { "rtsp" };
-        match self.host.parse::<IpAddr>() {
-            Ok(ip) => write!(f, "{scheme}://{}", url_host(ip))?,
-            Err(_) => write!(f, "{scheme}://{}", self.host)?,
-        }
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        f.write_str(&self.target)
+        f.write_str(&self.place.at(self.ip))
     }
 }
 
@@ -205,28 +108,6 @@ pub enum Redirect {
     Nowhere,
 }
 
-fn same_host(a: &str, b: &str) -> bool {
-    match (a.parse::<IpAddr>(), b.parse::<IpAddr>()) {
-        (Ok(a), Ok(b)) => a.to_canonical() == b.to_canonical(),
-        _ => a.eq_ignore_ascii_case(b),
-    }
-}
-
-/// Addresses by which a device can only mean itself.
-fn is_itself(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(ip) if ip.is_loopback() || ip.is_unspecified() => true,
-        Ok(IpAddr::V4(v4)) => v4.is_link_local(),
-        _ => host.eq_ignore_ascii_case("localhost"),
-    }
-}
-
-/// Without control characters, blanks encoded: what can stand in a request line.
-fn sendable(target: &str) -> String {
-    let kept = target.chars().filter(|c| !c.is_control()).take(MAX_URL);
-    kept.flat_map(|c| if c == ' ' { "%20".chars().collect() } else { vec![c] }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -235,7 +116,8 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> RtspUrl {
-        RtspUrl::parse(text).unwrap_or_else(|| panic!("{text}"))
+        let announced = AnnouncedUrl::read_rtsp(text).unwrap_or_else(|| panic!("{text}"));
+        RtspUrl::at(announced.ip().unwrap(), announced.url)
     }
 
     /// Header values and the media's control of a recorded description, read without any of our parsers.
@@ -299,14 +181,18 @@ mod tests {
             let asked = url(asked);
             for media in want["medias"].as_array().unwrap() {
                 let control = media["control"].as_str();
-                let Some(wanted) = media["control_url"].as_str().and_then(RtspUrl::parse) else { continue };
+                let Some(wanted) = media["control_url"].as_str().and_then(AnnouncedUrl::read_rtsp) else { continue };
                 let found = base.control(control);
-                assert_eq!((found.host(), found.target()), (asked.host(), wanted.target()), "{path}");
-                if wanted.host() == asked.host() {
-                    assert_eq!(found, wanted, "{path}");
+                assert_eq!((found.ip, found.target()), (asked.ip, wanted.url.target()), "{path}");
+                if wanted.ip() == Some(asked.ip) {
+                    assert_eq!(found.place, wanted.url, "{path}");
                 }
-                if let Some(second) = media["control_url_rfc3986"].as_str().and_then(RtspUrl::parse) {
-                    assert_eq!(base.control_rfc3986(control).map(|u| u.target), Some(second.target), "{path}");
+                if let Some(second) = media["control_url_rfc3986"].as_str().and_then(AnnouncedUrl::read_rtsp) {
+                    assert_eq!(
+                        base.control_rfc3986(control).map(|u| u.target().to_owned()),
+                        Some(second.url.target().to_owned()),
+                        "{path}"
+                    );
                 }
                 checked += 1;
             }
@@ -364,17 +250,11 @@ mod tests {
         fn any_text_is_read_without_panic(base in any::<String>(), control in any::<String>()) {
             let asked = url("rtsp://[2001:db8::1]:554/a");
             let based = asked.base(Some(&base), Some(&control));
-            prop_assert_eq!(based.host(), asked.host());
+            prop_assert_eq!(based.ip, asked.ip);
             let joined = based.control(Some(&control));
-            prop_assert_eq!(joined.host(), asked.host());
+            prop_assert_eq!(joined.ip, asked.ip);
             prop_assert!(!joined.to_string().contains(['\r', '\n', ' ']));
-            let _ = (based.control_rfc3986(Some(&control)), asked.redirect(&control, "x"), RtspUrl::parse(&base));
-        }
-
-        #[test]
-        fn what_is_printed_is_read_back(path in "(/[!-\"$->A-~]{0,30})?", port in 1u16.., tls in any::<bool>()) {
-            let made = RtspUrl::new("192.0.2.10".parse().unwrap(), port, tls, &path);
-            prop_assert_eq!(RtspUrl::parse(&made.to_string()), Some(made));
+            let _ = (based.control_rfc3986(Some(&control)), asked.redirect(&control, "x"));
         }
     }
 }

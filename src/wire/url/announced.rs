@@ -93,6 +93,11 @@ impl AnnouncedUrl {
         AnnouncedUrl::read_lenient(text, Scheme::Http)?.plausible().filter(|announced| announced.url.scheme.is_http())
     }
 
+    /// Reads an address of RTSP whose host can be one and whose port is one.
+    pub fn read_rtsp(text: &str) -> Option<AnnouncedUrl> {
+        AnnouncedUrl::read_lenient(text, Scheme::Rtsp)?.plausible().filter(|announced| announced.url.scheme.is_rtsp())
+    }
+
     /// The address, if its host can be one and its port is one.
     pub fn plausible(self) -> Option<AnnouncedUrl> {
         matches!(self.fault, None | Some(Fault::Brackets)).then_some(self)

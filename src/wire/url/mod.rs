@@ -241,7 +241,8 @@ impl HostUrl {
         }
     }
 
-    fn with_target(&self, target: &str) -> HostUrl {
+    /// The same scheme and port with another path and query.
+    pub fn with_target(&self, target: &str) -> HostUrl {
         HostUrl { target: sendable(self.scheme, target), ..self.clone() }
     }
 }

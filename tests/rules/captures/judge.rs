@@ -400,10 +400,10 @@ impl Judge<'_> {
         self.same("control", media.control.as_deref(), text(&wanted["control"]));
         self.same("back channel", media.is_back_channel, wanted["back_channel"] == true);
         if let Some(base) = self.seen.base.clone()
-            && let Some(url) = text(&wanted["control_url"]).and_then(RtspUrl::parse)
+            && let Some(url) = text(&wanted["control_url"]).and_then(AnnouncedUrl::read_rtsp)
         {
             // Another host than the one asked is replaced by it.
-            self.same("control URL", base.control(media.control.as_deref()).target(), url.target());
+            self.same("control URL", base.control(media.control.as_deref()).target(), url.url.target());
         }
         if let Some(video) = &media.video {
             self.same("size", video.width.zip(video.height), size(&wanted["resolution"]));

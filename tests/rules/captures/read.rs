@@ -173,7 +173,7 @@ fn rtsp(seen: &mut Seen, bytes: &[u8], want: &Value) {
     for challenge in seen.challenges.clone() {
         seen.observe(Field::Realm, challenge.realm().as_deref());
     }
-    let asked = want["request_url"].as_str().or(want["request_url_assumed"].as_str()).and_then(RtspUrl::parse);
+    let asked = want["request_url"].as_str().or(want["request_url_assumed"].as_str()).and_then(rtsp_url);
     let (base, location) = (header("Content-Base"), header("Content-Location"));
     seen.base = asked.map(|asked| asked.base(base.as_deref(), location.as_deref()));
     describe(seen, &answer.body);
@@ -238,4 +238,10 @@ fn frames(name: &str, bytes: &[u8]) -> Option<Video> {
     let sps = units.find(|n| h265::nal_type(n) == h265::SPS)?;
     let sps = h265::Sps::parse(sps)?;
     Some(video(VideoCodec::H265, (sps.shape.width, sps.shape.height)))
+}
+
+/// An RTSP URL of a capture at the address it names.
+pub fn rtsp_url(text: &str) -> Option<RtspUrl> {
+    let announced = AnnouncedUrl::read_rtsp(text)?;
+    Some(RtspUrl::at(announced.ip()?, announced.url))
 }

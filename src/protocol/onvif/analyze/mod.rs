@@ -157,7 +157,7 @@ impl<'a> Inquiry<'a> {
         }
         let device = &self.client.device;
         let mut service = Service::new(Protocol::Onvif, Transport::Tcp, device.endpoint().port);
-        service.url = Some(text::redact_url(&device.at(&host_name(&self.host.peer))));
+        service.url = Some(text::redact_url(&device.at(host_name(&self.host.peer))));
         if complete || !self.client.demanded.is_empty() {
             service.auth = Some(self.client.demanded.clone());
         }

@@ -12,7 +12,6 @@ use super::client::Client;
 use super::client::describe::Described;
 use super::error::RtspError;
 use super::sdp::{Media, Session, lines};
-use super::url::RtspUrl;
 use super::verify;
 use super::walk::{self, Ask, Found, Known, Nature, Reply, Walked};
 use crate::identify::signature::Field;
@@ -25,6 +24,7 @@ use crate::model::{
 use crate::probe::{HostProbe, Inspection};
 use crate::protocol::rtsp::path_login;
 use crate::protocol::snapshot;
+use crate::wire::url::{AnnouncedUrl, Endpoint};
 
 /// Ports of one host that are asked for streams: recorders announce one for each channel.
 const MOST_ENDPOINTS: usize = 64;
@@ -47,7 +47,7 @@ async fn analyse(host: &Inspection) {
         return;
     }
     let mut looks: Vec<Look> = Vec::new();
-    for (port, tls) in endpoints(host) {
+    for Endpoint { port, tls } in endpoints(host) {
         if host.peer.is_over() {
             return;
         }
@@ -56,21 +56,22 @@ async fn analyse(host: &Inspection) {
 }
 
 /// The ports where RTSP was heard, plain ones first, and those that announced streams name.
-fn endpoints(host: &Inspection) -> Vec<(u16, bool)> {
+fn endpoints(host: &Inspection) -> Vec<Endpoint> {
     let spoken =
         host.record.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
-            Protocol::Rtsp => Some((s.port, false)),
-            Protocol::Rtsps => Some((s.port, true)),
+            Protocol::Rtsp => Some(Endpoint::plain(s.port)),
+            Protocol::Rtsps => Some(Endpoint::tls(s.port)),
             _ => None,
         });
-    let announced = host.record.hints().into_iter().filter_map(|h| RtspUrl::parse(&h.url)).map(|u| (u.port(), u.tls()));
-    let mut all: Vec<(u16, bool)> = Vec::new();
+    let announced =
+        host.record.hints().into_iter().filter_map(|h| AnnouncedUrl::read_rtsp(&h.url)).map(|a| a.url.endpoint());
+    let mut all: Vec<Endpoint> = Vec::new();
     for endpoint in spoken.filter(|_| host.record.may_guess()).chain(announced) {
         if all.len() < MOST_ENDPOINTS && !all.contains(&endpoint) {
             all.push(endpoint);
         }
     }
-    all.sort_by_key(|&(port, tls)| (tls, port));
+    all.sort_by_key(|at| (at.tls, at.port));
     all
 }
 
@@ -108,7 +109,7 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<L
         report_no_stream(host, port, &walked, &asked).await;
     }
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
-        described.extend(tell_found(host, (port, tls), found, &asked, walked.nature, &elsewhere).await);
+        described.extend(tell_found(host, Endpoint { port, tls }, found, &asked, walked.nature, &elsewhere).await);
         looks.extend(if let Reply::Video(look) = &found.reply { Some(look.clone()) } else { None });
     }
     let demanded = client.auth_schemes();
@@ -122,7 +123,10 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<L
 /// The paths of a port that were announced, with what was said of them.
 fn announced(host: &Inspection, port: u16, tls: bool) -> Vec<(String, StreamHint)> {
     let of_port = |hint: StreamHint| {
-        let url = RtspUrl::parse(&hint.url).filter(|u| (u.port(), u.tls()) == (port, tls))?;
+        let url = AnnouncedUrl::read_rtsp(&hint.url)?.url;
+        if url.endpoint() != (Endpoint { port, tls }) {
+            return None;
+        }
         Some((url.target().to_owned(), hint))
     };
     host.record.hints().into_iter().filter_map(of_port).collect()
@@ -159,7 +163,7 @@ async fn walk_port(
 /// Says what stream a path stands for; gives it back with its path when it can be played.
 async fn tell_found(
     host: &Inspection,
-    at: (u16, bool),
+    at: Endpoint,
     found: &Found<Look>,
     asked: &HashMap<String, Asked>,
     nature: Nature,

@@ -13,17 +13,18 @@ use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::sdp::Session;
 use crate::protocol::rtsp::url::RtspUrl;
 use crate::protocol::rtsp::walk::{Found, Nature};
+use crate::wire::url::Endpoint;
 
 /// The stream a found path stands for, as far as asking told.
 pub(in crate::protocol::rtsp) fn of_found(
     host: &Inspection,
-    (port, tls): (u16, bool),
+    at: Endpoint,
     found: &Found<Look>,
     asked: Option<&Asked>,
     nature: Nature,
 ) -> Stream {
-    let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
-    let mut stream = Stream::new(RtspUrl::new(host.peer.ip, port, tls, &found.path).shown(), protocol);
+    let protocol = if at.tls { Protocol::Rtsps } else { Protocol::Rtsp };
+    let mut stream = Stream::new(RtspUrl::new(host.peer.ip, at, &found.path).shown(), protocol);
     stream.channel = found.channel;
     if let Some(hint) = &found.hint {
         stream.channel = stream.channel.or(hint.channel);

@@ -91,7 +91,7 @@ impl Client {
                 return self.described(url, response);
             }
             url = self.redirected(&url, &response)?;
-            self.go_to((url.port(), url.tls()));
+            self.go_to(url.endpoint());
         }
         Err(self.failed(&url, Step::Described, None, ErrorKind::Redirect, "redirected too often"))
     }

@@ -22,6 +22,7 @@ use crate::probe::negotiation::Negotiation;
 use crate::probe::transcript::Transcript;
 use crate::wire::auth::{self, Challenge};
 use crate::wire::head::Headers;
+use crate::wire::url::Endpoint;
 use describe::Walk;
 
 /// Without it some cameras answer 401 to the best of logins.
@@ -33,8 +34,8 @@ const HIPCAM_PAUSE: Duration = Duration::from_secs(5);
 /// Speaks RTSP to one port of a host. Keeps one connection, the login that worked and what the device told of itself.
 pub struct Client {
     pub(super) peer: Peer,
-    origin: (u16, bool),
-    at: (u16, bool),
+    origin: Endpoint,
+    at: Endpoint,
     pub(super) channel: Option<Channel>,
     pub(super) negotiation: Negotiation,
     pub(super) ladder: Ladder,
@@ -58,8 +59,8 @@ impl Client {
     pub fn new(peer: &Peer, port: u16, tls: bool) -> Self {
         Client {
             peer: peer.clone(),
-            origin: (port, tls),
-            at: (port, tls),
+            origin: Endpoint { port, tls },
+            at: Endpoint { port, tls },
             channel: None,
             negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, tls),
             ladder: Ladder::default(),
@@ -115,7 +116,7 @@ impl Client {
 
     /// The URL of a path on this client's port.
     pub fn url(&self, target: &str) -> RtspUrl {
-        RtspUrl::new(self.peer.ip, self.origin.0, self.origin.1, target)
+        RtspUrl::new(self.peer.ip, self.origin, target)
     }
 
     /// Whether there is a connection, and the device has not closed it.
@@ -188,7 +189,7 @@ impl Client {
                     return Ok(response);
                 }
                 Err(Failure { kind: ErrorKind::Closed, heard: false })
-                    if may_reconnect && (reused || self.peer.is_worth_asking_again(self.at.0)) =>
+                    if may_reconnect && (reused || self.peer.is_worth_asking_again(self.at.port)) =>
                 {
                     // Closing may have been how a login was refused: it counts, and does not go along again.
                     self.negotiation.unanswered(true);
@@ -270,7 +271,7 @@ impl Client {
         }
         self.note_closed();
         self.channel = None;
-        let (port, tls) = self.at;
+        let Endpoint { port, tls } = self.at;
         self.negotiation.reconnected();
         self.negotiation.set_encrypted(tls);
         let turn = self.peer.gate.turn(self.peer.timeouts.request.min(self.peer.time_left())).await;
@@ -295,7 +296,7 @@ impl Client {
         Ok(was_kept)
     }
 
-    fn go_to(&mut self, endpoint: (u16, bool)) {
+    fn go_to(&mut self, endpoint: Endpoint) {
         if self.at != endpoint {
             self.at = endpoint;
             self.channel = None;
