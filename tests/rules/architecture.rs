@@ -149,6 +149,11 @@ pub fn anyhow_stays_with_the_program() {
     }
 }
 
+pub fn retina_is_known_to_one_file() {
+    let users = sources().into_iter().filter(|(_, text)| code(text).contains("retina::"));
+    assert_eq!(users.map(|(path, _)| path).collect::<Vec<_>>(), [Path::new("media/key_frame.rs")]);
+}
+
 pub fn the_reader_of_imports_reads_them() {
     assert_eq!(imports("use crate::{a::{b, c}, d};\nuse crate::e::f;\ncrate::g::h()"), ["a", "d", "e", "g"]);
 }

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         beside architecture::what_is_pure_has_no_runtime_and_no_clock;
         beside architecture::unsafe_stays_with_the_platform;
         beside architecture::anyhow_stays_with_the_program;
+        beside architecture::retina_is_known_to_one_file;
         beside architecture::the_reader_of_imports_reads_them;
         beside captures::every_file_of_the_repository_is_read_as_expected;
         beside captures::every_capture_is_read_as_expected;
