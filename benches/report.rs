@@ -47,7 +47,7 @@ fn findings_of(number: u32) -> Vec<Finding> {
 }
 
 fn registry_of(findings: Vec<Finding>) -> Registry {
-    let mut registry = Registry::new();
+    let mut registry = Registry::new(false);
     for finding in findings {
         black_box(registry.apply(Timestamp::UNIX_EPOCH, finding));
     }
@@ -66,7 +66,7 @@ fn report() -> Report {
         hosts_up: u64::from(DEVICES),
         methods: vec![camscan::model::Method::Arp],
     };
-    let devices = registry_of((1..=DEVICES).flat_map(findings_of).collect()).devices(false);
+    let devices = registry_of((1..=DEVICES).flat_map(findings_of).collect()).devices();
     assert_eq!(devices.len(), DEVICES as usize);
     Report { schema: SCHEMA.to_owned(), scan, devices, warnings: vec![] }
 }
@@ -80,7 +80,7 @@ fn registry(criterion: &mut Criterion) {
     });
     let registry = registry_of(findings);
     group.throughput(Throughput::Elements(u64::from(DEVICES)));
-    group.bench_function("the registry's devices", |bencher| bencher.iter(|| registry.devices(false)));
+    group.bench_function("the registry's devices", |bencher| bencher.iter(|| registry.devices()));
     group.finish();
 }
 

@@ -28,6 +28,7 @@ pub mod tool;
 pub mod scan;
 
 pub mod export;
+pub mod history;
 
 pub mod cli;
 pub mod command;

@@ -1,37 +1,29 @@
 //! Whether a finished scan meets what was asked of it: the conditions of `--fail-on`.
 
-use std::collections::BTreeSet;
-
 use crate::cli::config::fail_on::FailOn;
+use crate::history::diff::{self, DeviceSummary, Diff};
 use crate::model::{Device, ErrorKind, Report, StreamStatus};
 
 /// The conditions that hold, each with a sentence that says why. `baseline` is the earlier report to compare with.
 pub fn broken(conditions: &[FailOn], report: &Report, baseline: Option<&Report>) -> Vec<String> {
-    conditions.iter().filter_map(|condition| holds(*condition, report, baseline)).collect()
+    let diff = baseline.map(|baseline| diff::compare(baseline, report)).unwrap_or_default();
+    conditions.iter().filter_map(|condition| holds(*condition, report, &diff)).collect()
 }
 
-fn holds(condition: FailOn, report: &Report, baseline: Option<&Report>) -> Option<String> {
+fn holds(condition: FailOn, report: &Report, diff: &Diff) -> Option<String> {
     let devices = &report.devices;
     let any = |what: &str, test: &dyn Fn(&Device) -> bool| {
         let which: Vec<String> = devices.iter().filter(|d| test(d)).map(|d| d.ip.to_string()).collect();
         (!which.is_empty()).then(|| format!("{what}: {}", which.join(", ")))
     };
+    let listed = |what: &str, which: &[DeviceSummary]| {
+        let ips: Vec<String> = which.iter().map(|d| d.ip.to_string()).collect();
+        (!ips.is_empty()).then(|| format!("{what}: {}", ips.join(", ")))
+    };
     let with_status = |status: StreamStatus| move |d: &Device| d.streams.iter().any(|s| s.status == status);
     match condition {
-        FailOn::New => {
-            let known = baseline.map(identities).unwrap_or_default();
-            any("not in the baseline", &|d| identity(d).is_disjoint(&known))
-        }
-        FailOn::Offline => {
-            let here = identities(report);
-            let gone: Vec<String> = baseline
-                .into_iter()
-                .flat_map(|b| &b.devices)
-                .filter(|d| identity(d).is_disjoint(&here))
-                .map(|d| d.ip.to_string())
-                .collect();
-            (!gone.is_empty()).then(|| format!("in the baseline but not found now: {}", gone.join(", ")))
-        }
+        FailOn::New => listed("not in the baseline", &diff.added),
+        FailOn::Offline => listed("in the baseline but not found now", &diff.gone),
         FailOn::NoneFound => devices.is_empty().then(|| "no camera was found".to_owned()),
         FailOn::AuthRequired => any("a login is needed or was refused", &|d| {
             with_status(StreamStatus::AuthRequired)(d) || d.login_attempts.is_some_and(|l| l.counted() > 0)
@@ -48,16 +40,54 @@ fn holds(condition: FailOn, report: &Report, baseline: Option<&Report>) -> Optio
     }
 }
 
-/// What a device can be known again by: its MAC address or endpoint, else its address.
-fn identity(device: &Device) -> BTreeSet<String> {
-    if device.id.starts_with("ip:") {
-        return BTreeSet::from([device.id.clone()]);
-    }
-    let mac = device.mac.map(|m| format!("mac:{m}"));
-    mac.into_iter().chain([device.id.clone()]).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::sample;
+    use crate::model::MacAddr;
 
-fn identities(report: &Report) -> BTreeSet<String> {
-    // A baseline made without the privilege for MAC addresses knows devices by address alone.
-    report.devices.iter().flat_map(|d| identity(d).into_iter().chain([format!("ip:{}", d.ip)])).collect()
+    fn said(condition: FailOn, report: &Report, baseline: &Report) -> Option<String> {
+        broken(&[condition], report, Some(baseline)).pop()
+    }
+
+    #[test]
+    fn new_and_offline_devices_are_those_the_other_report_has_nothing_of() {
+        let baseline = sample::report();
+        let mut now = baseline.clone();
+        let gone = now.devices.remove(0);
+        assert_eq!(said(FailOn::New, &baseline, &baseline), None);
+        assert_eq!(said(FailOn::New, &now, &baseline), None);
+        assert_eq!(
+            said(FailOn::Offline, &now, &baseline).unwrap(),
+            format!("in the baseline but not found now: {}", gone.ip)
+        );
+        assert_eq!(said(FailOn::New, &baseline, &now).unwrap(), format!("not in the baseline: {}", gone.ip));
+        assert_eq!(broken(&[FailOn::New], &now, None), [""; 0]);
+    }
+
+    #[test]
+    fn a_baseline_without_mac_addresses_knows_devices_by_address() {
+        let with_mac = sample::report();
+        let mut without = with_mac.clone();
+        for device in &mut without.devices {
+            (device.mac, device.id) = (None, format!("ip:{}", device.ip));
+        }
+        assert!(with_mac.devices.iter().any(|d| d.mac.is_some()));
+        for (now, baseline) in [(&with_mac, &without), (&without, &with_mac)] {
+            assert_eq!(said(FailOn::New, now, baseline), None);
+            assert_eq!(said(FailOn::Offline, now, baseline), None);
+        }
+    }
+
+    #[test]
+    fn another_device_at_a_known_address_is_new() {
+        let baseline = sample::report();
+        let mut now = baseline.clone();
+        let device = now.devices.iter_mut().find(|d| d.mac.is_some()).unwrap();
+        let ip = device.ip;
+        device.serial = None;
+        (device.mac, device.id) = (Some(MacAddr([2, 0, 0, 0, 0, 9])), "mac:02:00:00:00:00:09".to_owned());
+        assert_eq!(said(FailOn::New, &now, &baseline).unwrap(), format!("not in the baseline: {ip}"));
+        assert_eq!(said(FailOn::Offline, &now, &baseline).unwrap(), format!("in the baseline but not found now: {ip}"));
+    }
 }

@@ -112,6 +112,17 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// A total order: the heavier word first, then by what it says. Equal only when everything is.
+    pub fn cmp_rank(&self, other: &Evidence) -> std::cmp::Ordering {
+        let key = |e: &'_ Evidence| (e.fact, e.source);
+        other
+            .weight
+            .total_cmp(&self.weight)
+            .then_with(|| key(self).cmp(&key(other)))
+            .then_with(|| self.value.cmp(&other.value))
+            .then_with(|| self.detail.cmp(&other.detail))
+    }
+
     /// One source's word; `weight` is clamped to 0..1.
     pub fn new(fact: Fact, value: impl Into<String>, source: EvidenceSource, weight: f64) -> Self {
         Evidence { fact, value: value.into(), source, weight: weight.clamp(0.0, 1.0), detail: None }
@@ -144,6 +155,20 @@ impl LoginAttempts {
     }
 }
 
+/// By how many count towards the limit: that number only grows, so the greatest is the latest.
+impl Ord for LoginAttempts {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |a: &Self| (a.counted(), a.refused, a.unclear, a.limit);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for LoginAttempts {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// In words: `1 of 2 refused`, and how many of them were answered unclearly.
 impl std::fmt::Display for LoginAttempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -161,7 +186,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 /// Something that went wrong during the inspection of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageError {
     /// In which step: `ports`, `rtsp`, `http`, `onvif`, `host`, …
@@ -217,13 +242,13 @@ pub struct Device {
     pub last_seen: Timestamp,
     /// What it speaks, by port and protocol.
     pub services: Vec<Service>,
-    /// Its streams, by channel, then in its own order.
+    /// Its streams, by channel, then by protocol; of one channel the largest picture first.
     pub streams: Vec<Stream>,
     /// Refused logins; absent when none was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_attempts: Option<LoginAttempts>,
     /// What was said about it, the decisive word first.
     pub evidence: Vec<Evidence>,
-    /// What went wrong.
+    /// What went wrong, by step.
     pub errors: Vec<StageError>,
 }

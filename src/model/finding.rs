@@ -33,8 +33,10 @@ pub enum FindingKind {
     EndpointId(String),
     /// A further address of the same device, by its own word.
     Address(IpAddr),
-    /// A service was found or more became known of it; merged by port, transport and protocol.
+    /// A service was spoken to, or more became known about it; merged by port, transport and protocol.
     Service(Service),
+    /// A service that somebody announced and nobody has spoken to yet. What the service answers itself counts before it.
+    Announced(Service),
     /// A TCP port refuses connections: what was announced to be there is not.
     Refuses(u16),
     /// A source's word on a fact.
@@ -85,21 +87,5 @@ impl StreamHint {
             audio: None,
             is_asked_for: false,
         }
-    }
-
-    /// Adds what another word on the same address says.
-    pub fn learn(&mut self, other: &StreamHint) {
-        fn fill<T: Clone>(gap: &mut Option<T>, with: &Option<T>) {
-            if gap.is_none() {
-                gap.clone_from(with);
-            }
-        }
-        fill(&mut self.channel, &other.channel);
-        fill(&mut self.profile_name, &other.profile_name);
-        fill(&mut self.profile_token, &other.profile_token);
-        fill(&mut self.snapshot_url, &other.snapshot_url);
-        fill(&mut self.video, &other.video);
-        fill(&mut self.audio, &other.audio);
-        self.is_asked_for |= other.is_asked_for;
     }
 }

@@ -1,9 +1,12 @@
 //! Plain data, shared by every room: no I/O, no clock, no behaviour beyond what the data itself means.
 
 pub mod answer;
+#[cfg(test)]
+pub mod arbitrary;
 pub mod device;
 pub mod event;
 pub mod finding;
+pub mod host_record;
 pub mod mac;
 pub mod names;
 pub mod options;
@@ -18,6 +21,7 @@ pub use answer::{Answer, Header};
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
 pub use event::ScanEvent;
 pub use finding::{Finding, FindingKind};
+pub use host_record::HostRecord;
 pub use mac::MacAddr;
 pub use options::{Method, ProbeOptions, ScanPlan, Verify};
 pub use report::{Report, ScanInfo, ScanStatus};

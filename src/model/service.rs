@@ -103,36 +103,6 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether two findings are about one service.
-    pub fn is_same(&self, other: &Service) -> bool {
-        (self.port, self.transport, self.protocol) == (other.port, other.transport, other.protocol)
-    }
-
-    /// Takes over what another finding about the same service says; what it leaves open stays as it was, so that a bare
-    /// announcement takes nothing away.
-    pub fn learn(&mut self, new: Service) {
-        /// Notes and answers kept of one service.
-        const MOST: usize = 512;
-        fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
-            if list.len() < MOST && !list.contains(&item) {
-                list.push(item);
-            }
-        }
-        self.url = new.url.or(self.url.take());
-        self.auth = new.auth.or(self.auth.take());
-        self.server = new.server.or(self.server.take());
-        self.title = new.title.or(self.title.take());
-        self.realm = new.realm.or(self.realm.take());
-        self.certificate = new.certificate.or(self.certificate.take());
-        new.notes.into_iter().for_each(|note| add(&mut self.notes, note));
-        for answer in new.answers {
-            // Asked the same once more, it says another time of day.
-            if !self.answers.iter().any(|a| (&a.request, &a.status) == (&answer.request, &answer.status)) {
-                add(&mut self.answers, answer);
-            }
-        }
-    }
-
     /// A service of which only protocol and port are known.
     pub fn new(protocol: Protocol, transport: Transport, port: u16) -> Self {
         Service {
@@ -147,28 +117,6 @@ impl Service {
             certificate: None,
             notes: Vec::new(),
             answers: Vec::new(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_known_of_a_service_does_not_hang_on_the_order_it_was_said_in() {
-        let bare = Service::new(Protocol::Http, Transport::Tcp, 1984);
-        let full = Service {
-            server: Some("go2rtc".to_owned()),
-            title: Some("go2rtc".to_owned()),
-            auth: Some(vec![AuthScheme::Basic]),
-            notes: vec!["a note".to_owned()],
-            ..bare.clone()
-        };
-        for order in [[&bare, &full], [&full, &bare], [&full, &full]] {
-            let mut known = order[0].clone();
-            known.learn(order[1].clone());
-            assert_eq!(known, full);
         }
     }
 }

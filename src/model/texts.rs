@@ -29,7 +29,7 @@ impl FindingKind {
     pub fn texts(&mut self, of: OfTexts<'_>) {
         match self {
             FindingKind::EndpointId(id) => of(TextKind::Line, id),
-            FindingKind::Service(service) => service.texts(of),
+            FindingKind::Service(service) | FindingKind::Announced(service) => service.texts(of),
             FindingKind::Evidence(evidence) => evidence.texts(of),
             FindingKind::Stream(stream) => stream.texts(of),
             FindingKind::Error(error) => error.texts(of),

@@ -91,7 +91,7 @@ impl Scan {
         }
         let status = run.work(inbox, heard, &mut tell).await;
         let Run { scan, registry, mut ran, warnings, worked, redactor, .. } = run;
-        let mut devices = registry.devices(scan.plan.all);
+        let mut devices = registry.devices();
         devices.iter_mut().for_each(|device| reveal(&worked, device));
         ran.sort_unstable();
         ran.dedup();
@@ -159,7 +159,7 @@ impl Run {
             places: Arc::new(Semaphore::new(plan.concurrency.max(1))),
             all_found: CancellationToken::new(),
             memory: Arc::default(),
-            registry: Registry::new().telling_all(plan.all),
+            registry: Registry::new(plan.all),
             swept: Arc::default(),
             discovery: JoinSet::new(),
             inspections: JoinSet::new(),

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Credential, Evidence, EvidenceSource, Fact, FindingKind, Kind, MacAddr, ProbeOptions, Protocol, Service,
-    StreamStatus, Transport,
+    Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, ProbeOptions, Protocol, Service,
+    StreamStatus,
 };
 use crate::probe::Logins;
 
@@ -28,13 +28,7 @@ pub struct Record {
 
 #[derive(Debug, Default, Clone)]
 struct Known {
-    /// As the link shows it.
-    mac: Option<MacAddr>,
-    /// As the device states it.
-    stated_mac: Option<MacAddr>,
-    evidence: Vec<Evidence>,
-    services: Vec<Service>,
-    hints: Vec<StreamHint>,
+    host: HostRecord,
     /// By which protocols streams were found.
     streams: BTreeSet<Protocol>,
     /// What the host's streams are called, by its own lists or by those that were found.
@@ -67,45 +61,23 @@ impl Record {
         &self.logins
     }
 
-    /// Takes in a finding. What one host can say is bounded.
+    /// Adds what a finding says ([`HostRecord::learn`]).
     pub fn learn(&self, kind: &FindingKind) {
-        const MOST: usize = 512;
         let mut known = self.lock();
-        match kind {
-            FindingKind::Mac(mac) => known.mac = Some(*mac),
-            FindingKind::StatedMac(mac) => known.stated_mac = Some(*mac),
-            FindingKind::Evidence(e) if known.evidence.len() < MOST && !known.evidence.contains(e) => {
-                known.evidence.push(e.clone());
+        if let FindingKind::Stream(s) = kind
+            && !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error)
+        {
+            known.streams.insert(s.protocol);
+            if let Some(name) = stream_url::name_in(&s.url) {
+                known.add_name(name);
             }
-            FindingKind::Service(s) => {
-                if let Some(same) = known.services.iter_mut().find(|k| k.is_same(s)) {
-                    same.learn(s.clone());
-                } else if known.services.len() < MOST {
-                    known.services.push(s.clone());
-                }
-                self.news.notify_one();
-            }
-            FindingKind::Refuses(port) => {
-                known.services.retain(|s| (s.transport, s.port) != (Transport::Tcp, *port));
-            }
-            FindingKind::StreamHint(h) => {
-                if let Some(same) = known.hints.iter_mut().find(|k| k.url == h.url) {
-                    same.learn(h);
-                } else if known.hints.len() < MOST {
-                    known.hints.push(h.clone());
-                }
-            }
-            FindingKind::Stream(s) if !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error) => {
-                known.streams.insert(s.protocol);
-                if let Some(name) = stream_url::name_in(&s.url) {
-                    known.add_name(name);
-                }
-            }
-            _ => {}
         }
+        known.host.learn(kind.clone());
         drop(known);
-        if matches!(kind, FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_)) {
-            self.offer_logins();
+        match kind {
+            FindingKind::Service(_) | FindingKind::Announced(_) => self.news.notify_one(),
+            FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_) => self.offer_logins(),
+            _ => {}
         }
     }
 
@@ -128,17 +100,17 @@ impl Record {
 
     /// The evidence so far.
     pub fn evidence(&self) -> Vec<Evidence> {
-        self.lock().evidence.clone()
+        self.lock().host.evidence().to_vec()
     }
 
     /// The services so far.
     pub fn services(&self) -> Vec<Service> {
-        self.lock().services.clone()
+        self.lock().host.services()
     }
 
     /// The stream addresses announced so far; those that the user asked for alone, where there are any.
     pub fn hints(&self) -> Vec<StreamHint> {
-        let mut hints = self.lock().hints.clone();
+        let mut hints = self.lock().host.hints().to_vec();
         if hints.iter().any(|h| h.is_asked_for) {
             hints.retain(|h| h.is_asked_for);
         }
@@ -147,19 +119,13 @@ impl Record {
 
     /// Whether streams are looked for that nobody announced: not where the user asked for certain ones.
     pub fn may_guess(&self) -> bool {
-        !self.lock().hints.iter().any(|h| h.is_asked_for)
+        !self.lock().host.hints().iter().any(|h| h.is_asked_for)
     }
 
     /// Whether a stream was found that comes by one of these protocols.
     pub fn has_stream(&self, protocols: &[Protocol]) -> bool {
         let known = self.lock();
         protocols.iter().any(|protocol| known.streams.contains(protocol))
-    }
-
-    /// The MAC address as the link shows it (ARP, the neighbour table), which a device cannot choose as freely as what it
-    /// says of itself; none for hosts behind a router.
-    fn mac_of_link(&self) -> Option<MacAddr> {
-        self.lock().mac
     }
 
     /// The vendor the evidence so far speaks for.
@@ -205,7 +171,8 @@ impl Record {
     fn vendor_of_link(&self) -> Option<String> {
         let vendor = self.vendor()?;
         let names = |e: &Evidence| e.fact == Fact::Vendor && e.value.eq_ignore_ascii_case(&vendor);
-        let by_link = self.mac_of_link().is_some_and(|mac| crate::identify::oui::evidence(mac).iter().any(names));
+        let by_link =
+            self.lock().host.link_mac().is_some_and(|mac| crate::identify::oui::evidence(mac).iter().any(names));
         let by_second = || self.evidence().iter().any(|e| names(e) && e.source != EvidenceSource::Oui);
         (by_link && by_second()).then_some(vendor)
     }
@@ -213,11 +180,14 @@ impl Record {
     /// Offers the logins meant for this device. One bound to a MAC address or a vendor goes by what the link shows, unless
     /// the user trusts the device's own word for it.
     fn offer_logins(&self) {
-        let (mac, vendor) = (self.mac_of_link(), self.vendor_of_link());
-        let stated = self.lock().stated_mac;
+        let (mac_of_link, mac) = {
+            let known = self.lock();
+            (known.host.link_mac(), known.host.mac())
+        };
+        let vendor_of_link = self.vendor_of_link();
         let covers = |credential: &&Credential| match credential.scope.trust_announced {
-            true => credential.scope.covers(self.ip, self.vendor().as_deref(), mac.or(stated)),
-            false => credential.scope.covers(self.ip, vendor.as_deref(), mac),
+            true => credential.scope.covers(self.ip, self.vendor().as_deref(), mac),
+            false => credential.scope.covers(self.ip, vendor_of_link.as_deref(), mac_of_link),
         };
         self.logins.offer(self.options.credentials.iter().filter(covers).cloned().collect());
     }

@@ -62,7 +62,7 @@ impl Device {
             if let Some(port) = port.filter(|p| *p != 0) {
                 let mut service = Service::new(protocol, Transport::Tcp, port);
                 service.url = Some(format!("{protocol}://{}:{port}/", url_host(sender)));
-                facts.findings.push(FindingKind::Service(service));
+                facts.findings.push(FindingKind::Announced(service));
             }
         }
         facts

@@ -139,7 +139,7 @@ mod tests {
         let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
         let (outcome, findings) = discover(&net, &Mdns).await;
         assert_eq!(outcome, Ok(()));
-        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s) if s.port == 8554)));
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s) if s.port == 8554)));
         assert_eq!(findings.iter().filter(|f| f.kind == FindingKind::Seen(Method::Mdns)).count(), 1);
     }
 

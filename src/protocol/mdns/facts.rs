@@ -153,7 +153,7 @@ fn place(facts: &mut Facts, message: &Message, instance: &Name, (port, target): 
     }
     let mut service = Service::new(protocol, Transport::Tcp, port);
     service.url = Some(if protocol == Protocol::Rtsp { base } else { url.unwrap_or(base) });
-    facts.findings.push(FindingKind::Service(service));
+    facts.findings.push(FindingKind::Announced(service));
 }
 
 /// What an instance's strings say.
@@ -246,7 +246,7 @@ mod tests {
             .iter()
             .filter_map(|f| match f {
                 FindingKind::StreamHint(h) => Some(h.url.as_str()),
-                FindingKind::Service(s) if s.protocol == Protocol::Rtsp => s.url.as_deref(),
+                FindingKind::Announced(s) if s.protocol == Protocol::Rtsp => s.url.as_deref(),
                 _ => None,
             })
             .collect();
@@ -346,7 +346,7 @@ mod tests {
             let (facts, _) = of_message(&Message { response: true, questions: vec![], records }, sender);
             for finding in &facts.findings {
                 let (port, address) = match finding {
-                    FindingKind::Service(s) => (Some(s.port), s.url.as_deref()),
+                    FindingKind::Announced(s) | FindingKind::Service(s) => (Some(s.port), s.url.as_deref()),
                     FindingKind::StreamHint(h) => (None, Some(h.url.as_str())),
                     FindingKind::StatedMac(mac) => {
                         prop_assert!(mac.is_station());

@@ -79,7 +79,7 @@ impl Description {
             facts.observe(Field::UpnpDeviceType, Some(device_type));
             kind_of_type(device_type, &mut facts);
         }
-        facts.findings.extend(self.web_pages(host).map(FindingKind::Service));
+        facts.findings.extend(self.web_pages(host).map(FindingKind::Announced));
         facts
     }
 

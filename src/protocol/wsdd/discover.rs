@@ -113,7 +113,7 @@ mod tests {
             let services: Vec<_> = said
                 .iter()
                 .filter_map(|f| match &f.kind {
-                    FindingKind::Service(s) => s.url.as_deref(),
+                    FindingKind::Announced(s) => s.url.as_deref(),
                     _ => None,
                 })
                 .collect();
@@ -151,7 +151,7 @@ mod tests {
             vec![(Duration::ZERO, "[fe80::99]:3702".parse().unwrap(), Ok(camera(SHARED, "[fe80::99]")))]
         });
         let (_, findings) = discover(&net, &WsDiscovery).await;
-        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s)
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s)
             if s.url.as_deref() == Some("http://[fe80::99]:8000/onvif/device_service"))));
         assert_eq!(net.zones.lock().unwrap()[0], ("fe80::99".parse().unwrap(), 7));
     }

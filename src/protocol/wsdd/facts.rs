@@ -35,7 +35,7 @@ pub fn of_match(m: &Match, sender: IpAddr) -> Facts {
         return facts;
     }
     facts.findings.extend(m.uuid().map(FindingKind::EndpointId));
-    facts.findings.extend(services(m, sender).into_iter().map(FindingKind::Service));
+    facts.findings.extend(services(m, sender).into_iter().map(FindingKind::Announced));
     let said = m.said();
     facts.mac(said.mac);
     facts.word(Fact::Vendor, said.manufacturer.as_deref(), EvidenceSource::Wsdd, 0.6, "scope manufacturer");
@@ -143,7 +143,7 @@ mod tests {
         let printer = wire::parse(&data("onvif/probe_printer.xml"));
         let facts = of_match(&printer[0], "192.0.2.50".parse().unwrap());
         assert_eq!(facts.value(Fact::Kind), Some("other"));
-        assert!(!facts.findings.iter().any(|f| matches!(f, FindingKind::Service(_) | FindingKind::EndpointId(_))));
+        assert!(!facts.findings.iter().any(|f| matches!(f, FindingKind::Announced(_) | FindingKind::EndpointId(_))));
     }
 
     #[test]

@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(net.sent().len(), 2);
         assert_eq!(start.elapsed(), Duration::from_millis(130));
         assert!(findings.iter().any(|f| f.kind == FindingKind::Seen(Method::Onvif)));
-        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s)
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s)
             if s.url.as_deref() == Some("http://192.0.2.5:2020/onvif/device_service"))));
     }
 
@@ -84,7 +84,7 @@ mod tests {
         });
         let findings = inquire(&net, "192.0.2.5", &UnicastProbe).await;
         assert_eq!(net.sent().len(), 2);
-        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s) if s.port == 2020)));
+        assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s) if s.port == 2020)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -73,7 +73,7 @@ impl Seen {
         for finding in facts.findings {
             match finding {
                 FindingKind::Evidence(evidence) => self.evidence.push(evidence),
-                FindingKind::Service(service) => self.urls.extend(service.url),
+                FindingKind::Service(service) | FindingKind::Announced(service) => self.urls.extend(service.url),
                 _ => {}
             }
         }

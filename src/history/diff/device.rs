@@ -1,0 +1,157 @@
+//! What changed about one device.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Change, Field, ServiceKey, VideoField};
+use crate::model::{Device, Protocol, Service, Stream, Video};
+
+/// The changes, facts first, then services, then streams.
+pub(super) fn changes(before: &Device, after: &Device) -> Vec<Change> {
+    let mut changes = fields(before, after);
+    services(&before.services, &after.services, &mut changes);
+    streams(&before.streams, &after.streams, &mut changes);
+    changes
+}
+
+fn fields(before: &Device, after: &Device) -> Vec<Change> {
+    let value = |device: &Device, field: Field| match field {
+        Field::Ip => Some(device.ip.to_string()),
+        Field::Mac => device.mac.map(|mac| mac.to_string()),
+        Field::Kind => Some(device.kind.as_str().to_owned()),
+        Field::Vendor => device.vendor.clone(),
+        Field::Model => device.model.clone(),
+        Field::Firmware => device.firmware.clone(),
+        Field::Serial => device.serial.clone(),
+        Field::Hostname => device.hostname.clone(),
+        Field::Name => device.name.clone(),
+    };
+    let all = [
+        Field::Ip,
+        Field::Mac,
+        Field::Kind,
+        Field::Vendor,
+        Field::Model,
+        Field::Firmware,
+        Field::Serial,
+        Field::Hostname,
+        Field::Name,
+    ];
+    all.into_iter()
+        .map(|field| Change::Field { field, before: value(before, field), after: value(after, field) })
+        .filter(|change| matches!(change, Change::Field { before, after, .. } if before != after))
+        .collect()
+}
+
+fn services(before: &[Service], after: &[Service], changes: &mut Vec<Change>) {
+    let by_key = |services: &[Service]| -> BTreeMap<ServiceKey, Option<bool>> {
+        let key = |s: &Service| ServiceKey { port: s.port, protocol: s.protocol, transport: s.transport };
+        services.iter().map(|s| (key(s), s.auth.as_ref().map(|schemes| !schemes.is_empty()))).collect()
+    };
+    let (before, after) = (by_key(before), by_key(after));
+    let keys: BTreeSet<&ServiceKey> = before.keys().chain(after.keys()).collect();
+    for &key in keys {
+        changes.extend(match (before.get(&key), after.get(&key)) {
+            (None, _) => Some(Change::ServiceOpened(key)),
+            (_, None) => Some(Change::ServiceClosed(key)),
+            (Some(Some(false)), Some(Some(true))) => Some(Change::ServiceLoginNeeded(key)),
+            (Some(Some(true)), Some(Some(false))) => Some(Change::ServiceOpenWithoutLogin(key)),
+            _ => None,
+        });
+    }
+}
+
+/// What stays of a stream's address when the device moves: protocol, port and path. Several with one of these are told
+/// apart by their order.
+type StreamKey = (Protocol, Option<u16>, String, usize);
+
+fn by_key(streams: &[Stream]) -> BTreeMap<StreamKey, &Stream> {
+    let mut all = BTreeMap::new();
+    for stream in streams {
+        let (port, target) = port_and_target(&stream.url);
+        let mut key = (stream.protocol, port, target.to_owned(), 0);
+        while all.contains_key(&key) {
+            key.3 += 1;
+        }
+        all.insert(key, stream);
+    }
+    all
+}
+
+/// The port and the path of a URL, without login and host.
+fn port_and_target(url: &str) -> (Option<u16>, &str) {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    // The colons of an IPv6 address stand in brackets.
+    let port = host.rsplit(']').next().and_then(|after| after.rsplit_once(':')).and_then(|(_, port)| port.parse().ok());
+    (port, target)
+}
+
+fn streams(before: &[Stream], after: &[Stream], changes: &mut Vec<Change>) {
+    let (before, after) = (by_key(before), by_key(after));
+    let keys: BTreeSet<&StreamKey> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        match (before.get(key), after.get(key)) {
+            (Some(a), Some(b)) => stream(a, b, changes),
+            (Some(a), None) => changes.push(Change::StreamGone { url: a.url.clone(), status: a.status }),
+            (None, Some(b)) => changes.push(Change::StreamAdded { url: b.url.clone(), status: b.status }),
+            (None, None) => {}
+        }
+    }
+}
+
+fn stream(before: &Stream, after: &Stream, changes: &mut Vec<Change>) {
+    let url = || after.url.clone();
+    if before.status != after.status {
+        changes.push(Change::StreamStatus { url: url(), before: before.status, after: after.status });
+    }
+    match (before.open, after.open) {
+        (Some(true), Some(false)) => changes.push(Change::StreamLoginNeeded { url: url() }),
+        (Some(false), Some(true)) => changes.push(Change::StreamOpenWithoutLogin { url: url() }),
+        _ => {}
+    }
+    if let (Some(a), Some(b)) = (&before.video, &after.video) {
+        let changed = video(a, b).into_iter();
+        changes.extend(changed.map(|(field, before, after)| Change::StreamVideo { url: url(), field, before, after }));
+    }
+    let (a, b) = (warnings(before), warnings(after));
+    let missing = |from: &BTreeMap<String, &String>, to: &BTreeMap<String, &String>| -> Vec<String> {
+        from.iter().filter(|(pattern, _)| !to.contains_key(*pattern)).map(|(_, text)| (*text).clone()).collect()
+    };
+    changes.extend(missing(&b, &a).into_iter().map(|warning| Change::WarningAdded { url: url(), warning }));
+    changes.extend(missing(&a, &b).into_iter().map(|warning| Change::WarningGone { url: url(), warning }));
+}
+
+/// Warnings without their numbers, which are measured anew each time.
+fn warnings(stream: &Stream) -> BTreeMap<String, &String> {
+    let pattern = |text: &str| text.split(|c: char| c.is_ascii_digit() || c == '.').filter(|s| !s.is_empty()).collect();
+    stream.warnings.iter().map(|text| (pattern(text), text)).collect()
+}
+
+/// What changed about a picture that was seen both times. What is not known of one of them is no change.
+fn video(before: &Video, after: &Video) -> Vec<(VideoField, String, String)> {
+    let codec = |v: &Video| v.codec.map(|codec| codec.as_str().to_owned());
+    let size = |v: &Video| v.width.zip(v.height).map(|(width, height)| format!("{width}x{height}"));
+    let both = |field, a: Option<String>, b: Option<String>| {
+        a.zip(b).filter(|(a, b)| a != b).map(|(before, after)| (field, before, after))
+    };
+    let rate = |field, a: Option<f64>, b: Option<f64>, tolerance: f64| {
+        let (a, b) = a.zip(b)?;
+        let is_changed = (a - b).abs() > 1.0_f64.max(a.max(b) * tolerance);
+        is_changed.then(|| (field, format!("{a}"), format!("{b}")))
+    };
+    /// Frames a second that are declared are seldom declared otherwise without a change of the settings.
+    const DECLARED: f64 = 0.04;
+    /// What is counted over two seconds varies with where the counting begins and with the light.
+    const MEASURED: f64 = 0.2;
+    [
+        both(VideoField::Codec, codec(before), codec(after)),
+        both(VideoField::Size, size(before), size(after)),
+        rate(VideoField::Fps, before.fps, after.fps, DECLARED),
+        rate(VideoField::MeasuredFps, before.measured_fps, after.measured_fps, MEASURED),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

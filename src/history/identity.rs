@@ -1,0 +1,183 @@
+//! Who is the same device in two reports.
+//!
+//! A device is recognised by something that only it has: its MAC address, else its ONVIF endpoint, else its maker's serial
+//! number. What two devices of one report share identifies neither: a proxy-ARP router answers for everybody with its own
+//! MAC address, and cameras of one series have been seen with one endpoint ID. A device that has none of these in common is
+//! recognised by its address, unless what is known of both says that they are different ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Device;
+
+/// What a device was recognised by, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// Its MAC address.
+    Mac,
+    /// The UUID of its ONVIF endpoint.
+    Endpoint,
+    /// Its maker and serial number.
+    Serial,
+    /// Its address alone.
+    Address,
+}
+
+impl Key {
+    /// Those that go with the device wherever it is.
+    const LASTING: [Key; 3] = [Key::Mac, Key::Endpoint, Key::Serial];
+
+    /// A device's value for this key, if it has one.
+    fn of(self, device: &Device) -> Option<String> {
+        match self {
+            Key::Mac => device.mac.map(|mac| mac.to_string()),
+            Key::Endpoint => device.id.strip_prefix("onvif:").map(str::to_owned),
+            Key::Serial => {
+                let serial = device.serial.as_deref().filter(|serial| is_serial(serial))?;
+                Some(format!("{}/{serial}", device.vendor.as_deref().unwrap_or_default()))
+            }
+            Key::Address => Some(device.ip.to_string()),
+        }
+    }
+}
+
+/// Whether a serial number can be one. Placeholders (`0`, `000000`, `1111`) are on many devices.
+fn is_serial(serial: &str) -> bool {
+    let distinct: BTreeSet<char> = serial.chars().collect();
+    serial.chars().count() >= 4 && distinct.len() >= 2
+}
+
+/// Which device of one report is which of another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// Pairs of positions in the two lists, by the first, and what they were recognised by.
+    pub pairs: Vec<(usize, usize, Key)>,
+    /// Those of the first list that the second has nothing of.
+    pub only_first: Vec<usize>,
+    /// Those of the second list that the first has nothing of.
+    pub only_second: Vec<usize>,
+}
+
+/// Matches the devices of two reports. Each device is in one pair at most. The same the other way round, with the sides
+/// exchanged. A device that is a further address of one on the other side ([`Device::addresses`]) is part of that one, and
+/// in none of the lists.
+pub fn matches(first: &[Device], second: &[Device]) -> Matches {
+    let mut pairs: Vec<(usize, usize, Key)> = Vec::new();
+    for key in Key::LASTING.into_iter().chain([Key::Address]) {
+        let (left, right) = (own_values(key, first), own_values(key, second));
+        for (value, &a) in &left {
+            let Some(&b) = right.get(value) else { continue };
+            let is_free = !pairs.iter().any(|(x, y, _)| *x == a || *y == b);
+            let fits =
+                key != Key::Address || at(first, a).zip(at(second, b)).is_some_and(|(a, b)| !are_different(a, b));
+            if is_free && fits {
+                pairs.push((a, b, key));
+            }
+        }
+    }
+    pairs.sort_unstable();
+    let left: BTreeSet<usize> = pairs.iter().map(|(a, _, _)| *a).collect();
+    let right: BTreeSet<usize> = pairs.iter().map(|(_, b, _)| *b).collect();
+    Matches { only_first: unmatched(first, &left, second), only_second: unmatched(second, &right, first), pairs }
+}
+
+fn at(devices: &[Device], index: usize) -> Option<&Device> {
+    devices.get(index)
+}
+
+/// The devices by their value for a key; those that share one are left out.
+fn own_values(key: Key, devices: &[Device]) -> BTreeMap<String, usize> {
+    let mut by_value: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, device) in devices.iter().enumerate() {
+        if let Some(value) = key.of(device) {
+            by_value.entry(value).or_default().push(index);
+        }
+    }
+    let own = |(value, indices): (String, Vec<usize>)| match indices[..] {
+        [only] => Some((value, only)),
+        _ => None,
+    };
+    by_value.into_iter().filter_map(own).collect()
+}
+
+/// Whether what is known of both says that they are different devices.
+fn are_different(a: &Device, b: &Device) -> bool {
+    Key::LASTING.iter().any(|key| key.of(a).zip(key.of(b)).is_some_and(|(a, b)| a != b))
+}
+
+fn unmatched(devices: &[Device], matched: &BTreeSet<usize>, others: &[Device]) -> Vec<usize> {
+    let is_part_of = |device: &Device, other: &Device| {
+        device.ip != other.ip && other.addresses.contains(&device.ip) && !are_different(device, other)
+    };
+    let is_new = |device: &Device| !others.iter().any(|other| is_part_of(device, other));
+    let rest = devices.iter().enumerate().filter(|(index, _)| !matched.contains(index));
+    rest.filter(|(_, device)| is_new(device)).map(|(index, _)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::diff::tests::device;
+
+    fn with_mac(ip: &str, last: u8) -> Device {
+        Device { mac: Some(crate::model::MacAddr([0x44, 0x19, 0xb6, 0, 0, last])), ..device(ip) }
+    }
+
+    fn with_serial(ip: &str, serial: &str) -> Device {
+        Device { serial: Some(serial.into()), vendor: Some("Axis".into()), ..device(ip) }
+    }
+
+    /// What two single devices are to each other.
+    fn key(a: &Device, b: &Device) -> Option<Key> {
+        let there = matches(std::slice::from_ref(a), std::slice::from_ref(b));
+        let back = matches(std::slice::from_ref(b), std::slice::from_ref(a));
+        assert_eq!(there.pairs, back.pairs);
+        there.pairs.first().map(|(_, _, key)| *key)
+    }
+
+    #[test]
+    fn a_device_is_recognised_by_what_only_it_has() {
+        let table: &[(Device, Device, Option<Key>)] = &[
+            (with_mac("192.0.2.1", 1), with_mac("192.0.2.9", 1), Some(Key::Mac)),
+            (with_mac("192.0.2.1", 1), with_mac("192.0.2.1", 2), None),
+            (with_serial("192.0.2.1", "ACCC8E01"), with_serial("192.0.2.9", "ACCC8E01"), Some(Key::Serial)),
+            (with_serial("192.0.2.1", "ACCC8E01"), with_serial("192.0.2.1", "ACCC8E02"), None),
+            (with_serial("192.0.2.1", "000000"), with_serial("192.0.2.9", "000000"), None),
+            // The one report was made without the right to see MAC addresses.
+            (with_mac("192.0.2.1", 1), device("192.0.2.1"), Some(Key::Address)),
+            (device("192.0.2.1"), with_mac("192.0.2.1", 1), Some(Key::Address)),
+            (device("192.0.2.1"), device("192.0.2.2"), None),
+            // A camera on a cable yesterday and on the air today.
+            (
+                Device { serial: Some("ACCC8E01".into()), ..with_mac("192.0.2.1", 1) },
+                Device { serial: Some("ACCC8E01".into()), ..with_mac("192.0.2.9", 2) },
+                Some(Key::Serial),
+            ),
+        ];
+        for (n, (a, b, expected)) in table.iter().enumerate() {
+            assert_eq!(key(a, b), *expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn what_two_devices_share_identifies_neither() {
+        let before = [with_mac("192.0.2.1", 1), with_mac("192.0.2.2", 1)];
+        let after = [with_mac("192.0.2.3", 1), with_mac("192.0.2.2", 1)];
+        let found = matches(&before, &after);
+        assert_eq!(found.pairs, [(1, 1, Key::Address)]);
+        assert_eq!((found.only_first, found.only_second), (vec![0], vec![0]));
+    }
+
+    #[test]
+    fn a_further_address_is_part_of_its_device() {
+        let apart = [with_mac("192.0.2.1", 1), device("192.0.2.2")];
+        let together = [Device {
+            addresses: vec!["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()],
+            ..with_mac("192.0.2.1", 1)
+        }];
+        let found = matches(&apart, &together);
+        assert_eq!(found, Matches { pairs: vec![(0, 0, Key::Mac)], ..Matches::default() });
+    }
+}

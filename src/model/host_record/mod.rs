@@ -1,0 +1,165 @@
+//! Everything known about one host, and the only rule by which findings are merged into it.
+//!
+//! Discovery and the inspection of a host work side by side, so findings arrive in any order. The result must not depend on
+//! it: learning is commutative and idempotent. Where two findings disagree, what they say decides, never which came last.
+//! Lists are bounded, since a device can make us keep what it likes; a full list keeps the entries that sort first, which
+//! are the same whatever the order. [`HostRecord::services`], [`HostRecord::streams`] and [`HostRecord::hints`] list their
+//! entries in the order they became known, because that is the order in which an inspection goes through them; *which*
+//! entries there are and what stands in them does not depend on it.
+
+mod hint;
+mod list;
+mod service;
+mod stream;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::finding::StreamHint;
+use super::{
+    Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, Protocol, Service, StageError, Stream, StreamStatus,
+};
+use list::{insert_bounded, learn_entry};
+use service::ServiceRecord;
+
+/// The most entries of each list of one host; more is an attack or a defect.
+pub const MOST_PER_HOST: usize = 512;
+
+/// What is known about one host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HostRecord {
+    link_mac: Option<MacAddr>,
+    stated_mac: Option<MacAddr>,
+    endpoint_id: Option<String>,
+    addresses: BTreeSet<IpAddr>,
+    methods: BTreeSet<Method>,
+    services: Vec<ServiceRecord>,
+    refused: BTreeSet<u16>,
+    /// Sorted by [`Evidence::cmp_rank`], no two alike.
+    evidence: Vec<Evidence>,
+    hints: Vec<StreamHint>,
+    streams: Vec<Stream>,
+    errors: BTreeSet<StageError>,
+    login_attempts: Option<LoginAttempts>,
+    is_done: bool,
+}
+
+impl HostRecord {
+    /// A host nothing is known about.
+    pub fn new() -> Self {
+        HostRecord::default()
+    }
+
+    /// Adds what a finding says.
+    ///
+    /// - Of several MAC addresses, endpoint IDs and texts of one kind the one that sorts first counts; a MAC address seen on
+    ///   the link counts before a stated one. MAC addresses no station can have are ignored.
+    /// - What a service answered itself counts before what was announced about it ([`FindingKind::Announced`]); a finding
+    ///   that leaves a field open takes nothing away. The longer text says more.
+    /// - A port that refuses has no service, whatever announces one.
+    /// - Of two analyses of one stream the one that got further counts.
+    pub fn learn(&mut self, kind: FindingKind) {
+        match kind {
+            FindingKind::Seen(method) => {
+                self.methods.insert(method);
+            }
+            FindingKind::Mac(mac) if mac.is_station() => keep_least(&mut self.link_mac, mac),
+            FindingKind::StatedMac(mac) if mac.is_station() => keep_least(&mut self.stated_mac, mac),
+            FindingKind::Mac(_) | FindingKind::StatedMac(_) => {}
+            FindingKind::EndpointId(id) => keep_least(&mut self.endpoint_id, id),
+            FindingKind::Address(ip) => insert_bounded(&mut self.addresses, ip),
+            FindingKind::Service(service) => learn_entry(&mut self.services, ServiceRecord::of_answer(service)),
+            FindingKind::Announced(service) => learn_entry(&mut self.services, ServiceRecord::announced(service)),
+            FindingKind::Refuses(port) => insert_bounded(&mut self.refused, port),
+            FindingKind::Evidence(evidence) => self.learn_evidence(evidence),
+            FindingKind::StreamHint(hint) => learn_entry(&mut self.hints, hint),
+            FindingKind::Stream(stream) => learn_entry(&mut self.streams, *stream),
+            FindingKind::Error(error) => insert_bounded(&mut self.errors, error),
+            FindingKind::LoginAttempts(attempts) => self.login_attempts = self.login_attempts.max(Some(attempts)),
+            FindingKind::Done => self.is_done = true,
+        }
+    }
+
+    fn learn_evidence(&mut self, evidence: Evidence) {
+        if let Err(at) = self.evidence.binary_search_by(|known| known.cmp_rank(&evidence)) {
+            self.evidence.insert(at, evidence);
+            self.evidence.truncate(MOST_PER_HOST);
+        }
+    }
+
+    /// Its MAC address: as the link shows it, else as the device states it.
+    pub fn mac(&self) -> Option<MacAddr> {
+        self.link_mac.or(self.stated_mac)
+    }
+
+    /// The MAC address the link shows (ARP, the neighbour table). A device cannot choose it as freely as what it states
+    /// about itself. None for hosts behind a router.
+    pub fn link_mac(&self) -> Option<MacAddr> {
+        self.link_mac
+    }
+
+    /// The UUID of its ONVIF endpoint or UPnP device.
+    pub fn endpoint_id(&self) -> Option<&str> {
+        self.endpoint_id.as_deref()
+    }
+
+    /// Further addresses it states as its own.
+    pub fn addresses(&self) -> &BTreeSet<IpAddr> {
+        &self.addresses
+    }
+
+    /// The discovery methods it answered to.
+    pub fn methods(&self) -> &BTreeSet<Method> {
+        &self.methods
+    }
+
+    /// Its services, in the order they became known; those on ports that refuse are left out.
+    pub fn services(&self) -> Vec<Service> {
+        self.services.iter().filter(|s| !s.is_on(&self.refused)).map(ServiceRecord::service).collect()
+    }
+
+    /// Its streams, in the order they were analysed.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// The stream addresses announced, in the order they became known.
+    pub fn hints(&self) -> &[StreamHint] {
+        &self.hints
+    }
+
+    /// What was said about it, the strongest first.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// The serial number with the strongest evidence.
+    pub fn serial(&self) -> Option<&str> {
+        self.evidence.iter().find(|e| e.fact == Fact::Serial).map(|e| e.value.as_str())
+    }
+
+    /// What went wrong.
+    pub fn errors(&self) -> &BTreeSet<StageError> {
+        &self.errors
+    }
+
+    /// The logins used so far; none when none was tried.
+    pub fn login_attempts(&self) -> Option<LoginAttempts> {
+        self.login_attempts
+    }
+
+    /// Whether its inspection has ended.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+}
+
+/// Keeps the value that sorts first.
+fn keep_least<T: Ord>(known: &mut Option<T>, new: T) {
+    if known.as_ref().is_none_or(|known| new < *known) {
+        *known = Some(new);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::arbitrary;
+use crate::model::host_record::MOST_PER_HOST;
+use crate::model::{
+    Answer, Evidence, EvidenceSource, Fact, Header, Kind, Method, Protocol, Service, Stream, StreamStatus, Transport,
+    Video,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn ip(n: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, n])
+}
+
+/// What was found, devices without video included.
+fn registry(findings: Vec<(IpAddr, FindingKind)>) -> Registry {
+    filled(Registry::new(true), findings)
+}
+
+fn filled(mut registry: Registry, findings: Vec<(IpAddr, FindingKind)>) -> Registry {
+    for (n, (ip, kind)) in findings.into_iter().enumerate() {
+        registry.apply(at(n as i64), Finding::new(ip, kind));
+    }
+    registry
+}
+
+fn mac(n: u8) -> FindingKind {
+    FindingKind::Mac(MacAddr([0x44, 0x19, 0xb6, 0, 0, n]))
+}
+
+fn serial(text: &str) -> FindingKind {
+    FindingKind::Evidence(Evidence::new(Fact::Serial, text, EvidenceSource::Onvif, 0.95))
+}
+
+#[test]
+fn a_device_seen_by_three_methods_is_one() {
+    let mut r = Registry::new(true);
+    let first = r.apply(at(0), Finding::new(ip(1), FindingKind::Seen(Method::Arp)));
+    assert_eq!(first, [ScanEvent::HostUp { ip: ip(1), method: Method::Arp }]);
+    for method in [Method::Onvif, Method::Ssdp] {
+        assert_eq!(r.apply(at(5), Finding::new(ip(1), FindingKind::Seen(method))), []);
+    }
+    let devices = r.devices();
+    assert_eq!(devices.len(), 1);
+    assert_eq!(devices[0].discovered_by, [Method::Arp, Method::Onvif, Method::Ssdp]);
+    assert_eq!((devices[0].first_seen, devices[0].last_seen), (at(0), at(5)));
+}
+
+#[test]
+fn two_address_families_on_one_mac_are_one_device() {
+    let v6: IpAddr = "fe80::1".parse().unwrap();
+    let devices = registry(vec![(v6, mac(1)), (ip(1), mac(1))]).devices();
+    assert_eq!(devices.len(), 1);
+    assert_eq!((devices[0].ip, devices[0].id.as_str()), (ip(1), "mac:44:19:b6:00:00:01"));
+    assert_eq!(devices[0].addresses, [ip(1), v6]);
+}
+
+#[test]
+fn the_same_answer_at_another_time_is_no_further_one() {
+    let answer = |status: &str, date: &str| Answer {
+        request: "OPTIONS rtsp://192.0.2.1/".into(),
+        status: status.into(),
+        headers: vec![Header { name: "Date".into(), value: Some(date.into()), withheld: false }],
+    };
+    let service = |answers| Service { answers, ..Service::new(Protocol::Rtsp, Transport::Tcp, 554) };
+    let said = [vec![answer("200", "1")], vec![answer("200", "2"), answer("401", "2")]];
+    let devices = registry(said.map(|a| (ip(1), FindingKind::Service(service(a)))).to_vec()).devices();
+    assert_eq!(devices[0].services[0].answers, [answer("200", "1"), answer("401", "2")]);
+}
+
+#[test]
+fn a_proxy_arp_router_does_not_merge_what_is_behind_it() {
+    let devices = registry(vec![(ip(1), mac(1)), (ip(2), mac(1)), (ip(3), mac(1))]).devices();
+    let ids: Vec<&str> = devices.iter().map(|d| d.id.as_str()).collect();
+    assert_eq!(ids, ["ip:192.0.2.1", "ip:192.0.2.2", "ip:192.0.2.3"]);
+}
+
+#[test]
+fn one_endpoint_id_on_two_cameras_stays_two() {
+    let id = || FindingKind::EndpointId("a".into());
+    let devices = registry(vec![(ip(1), id()), (ip(2), id()), (ip(1), serial("x")), (ip(2), serial("y"))]);
+    let ids: Vec<String> = devices.devices().into_iter().map(|d| d.id).collect();
+    assert_eq!(ids, ["ip:192.0.2.1", "ip:192.0.2.2"]);
+}
+
+#[test]
+fn one_serial_behind_one_mac_is_one_device() {
+    let r = registry(vec![(ip(1), mac(1)), (ip(2), mac(1)), (ip(1), serial("x")), (ip(2), serial("x"))]);
+    assert_eq!(r.devices().len(), 1);
+}
+
+#[test]
+fn a_service_grows_and_forgets_nothing() {
+    let mut early = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
+    early.server = Some("Hipcam RealServer/V1.0".into());
+    let mut late = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
+    late.auth = Some(vec![]);
+    let r = registry(vec![(ip(1), FindingKind::Service(early)), (ip(1), FindingKind::Service(late))]);
+    let services = &r.devices()[0].services;
+    assert_eq!(services.len(), 1);
+    assert_eq!(services[0].server.as_deref(), Some("Hipcam RealServer/V1.0"));
+    assert_eq!(services[0].auth, Some(vec![]));
+}
+
+#[test]
+fn a_host_without_video_is_left_out_and_a_stream_makes_a_camera() {
+    let mut stream = Stream::new("rtsp://192.0.2.1/", Protocol::Rtsp);
+    stream.status = StreamStatus::Streaming;
+    stream.video = Some(Video::default());
+    let findings = vec![(ip(1), FindingKind::Stream(Box::new(stream))), (ip(2), FindingKind::Seen(Method::Arp))];
+    let r = filled(Registry::new(false), findings.clone());
+    let devices = r.devices();
+    assert_eq!(devices.len(), 1);
+    assert_eq!(devices[0].kind, Kind::Camera);
+    assert_eq!(r.hosts_up(), 2);
+    assert_eq!(registry(findings).devices().len(), 2);
+}
+
+#[test]
+fn four_channels_that_film_make_a_recorder() {
+    let streams = (1..=4).map(|channel| {
+        let mut stream = Stream::new(format!("rtsp://192.0.2.1/ch{channel}"), Protocol::Rtsp);
+        stream.status = StreamStatus::Streaming;
+        stream.video = Some(Video::default());
+        stream.channel = Some(channel);
+        (ip(1), FindingKind::Stream(Box::new(stream)))
+    });
+    assert_eq!(registry(streams.collect()).devices()[0].kind, Kind::Recorder);
+}
+
+#[test]
+fn what_one_host_says_is_bounded() {
+    let r = registry((0..5000).map(|n| (ip(1), serial(&n.to_string()))).collect());
+    assert!(r.devices()[0].evidence.len() <= MOST_PER_HOST);
+}
+
+/// Findings with the second each was made in, and the same in another order.
+fn shuffled() -> impl Strategy<Value = (Vec<(i64, Finding)>, Vec<(i64, Finding)>)> {
+    let found = prop::collection::vec((0i64..60, arbitrary::finding()), 0..40);
+    found.prop_flat_map(|found| (Just(found.clone()), Just(found).prop_shuffle()))
+}
+
+fn report(findings: Vec<(i64, Finding)>) -> (Vec<Device>, u64, Vec<IpAddr>) {
+    let mut registry = Registry::new(true);
+    for (second, finding) in findings {
+        registry.apply(at(second), finding);
+    }
+    (registry.devices(), registry.hosts_up(), registry.unfinished())
+}
+
+proptest! {
+    #[test]
+    fn the_order_findings_arrive_in_does_not_change_the_report((found, otherwise) in shuffled()) {
+        prop_assert_eq!(report(found), report(otherwise));
+    }
+
+    #[test]
+    fn a_finding_that_arrives_again_changes_nothing(found in prop::collection::vec((0i64..60, arbitrary::finding()), 0..20)) {
+        let twice = found.iter().chain(&found).cloned().collect();
+        prop_assert_eq!(report(twice), report(found));
+    }
+}
