@@ -32,6 +32,7 @@ use camscan::export::{Options, render};
 use camscan::identify::signature::Signatures;
 use camscan::model::{Report, ScanEvent};
 use camscan::net::real::RealNet;
+use camscan::scan::session::Session;
 use camscan::scan::{Scan, targets};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -68,31 +69,28 @@ async fn scan() -> Report {
     let cli = args::parse(COMMAND.split(' ')).unwrap_or_else(|error| error.exit());
     let settings = Settings::resolve(&cli, &environment).unwrap();
     let ui = Ui::new(settings.terminal);
-    let net = RealNet::new();
+    let session = Session::new(RealNet::new(), Signatures::builtin(), Timestamp::now, camscan::net::connection_limit());
     let request = targets::Request {
         specs: &settings.targets,
         exclude: &settings.exclude,
         interfaces: &settings.interfaces,
         large_subnets: settings.large_subnets,
     };
-    let resolved = targets::resolve(&request, net.as_ref()).await.unwrap();
+    let resolved = session.resolve(&request).await.unwrap();
     let scan = Scan {
-        plan: Arc::new(settings.plan(resolved.targets, Vec::new())),
-        net,
-        signatures: Signatures::builtin(),
-        open_connections: camscan::net::connection_limit(),
+        session,
+        plan: Arc::new(settings.plan(resolved.targets)),
         known: Vec::new(),
-        now: Timestamp::now,
         cancel: CancellationToken::new(),
     };
     let width = terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0));
     let table = TableOptions { width, colour: settings.output.color, ..TableOptions::default() };
     let report = scan
-        .run(|event| {
-            if let ScanEvent::DeviceDone(device) = &event {
+        .run(|event: &ScanEvent| {
+            if let ScanEvent::DeviceDone(device) = event {
                 ui.device(&device_lines(device, &table));
             }
-            ui.event(&event);
+            ui.event(event);
         })
         .await;
     ui.finish();

@@ -8,7 +8,7 @@ use crate::cli::args::ShowFormat;
 use crate::cli::config::settings::Settings;
 use crate::model::Credential;
 
-/// Says that nothing is wrong: what is, was said while the settings were read.
+/// Reports that nothing is wrong: what is wrong was reported while the settings were read.
 ///
 /// # Errors
 /// Those of `out`.

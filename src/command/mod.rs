@@ -13,6 +13,7 @@ pub mod scan;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod signatures;
+mod sinks;
 pub mod verdict;
 
 use std::io;
@@ -28,11 +29,11 @@ use crate::cli::log;
 use crate::cli::ui::Ui;
 use ready::Ready;
 
-/// Does what the command line asks and says how the program ends. Errors have been printed when it returns.
+/// Runs the command and returns how the program ends. Errors have been printed when it returns.
 pub fn run(cli: &Cli, environment: &Environment) -> Exit {
-    tell_panics();
+    report_panics();
     let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(cli, environment)));
-    outcome.unwrap_or_else(|_| Err(anyhow!(MISTAKE))).unwrap_or_else(|error| {
+    outcome.unwrap_or_else(|_| Err(anyhow!(INTERNAL_ERROR))).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if exit != Exit::Success {
             let color = is_coloured(cli, environment);
@@ -43,22 +44,22 @@ pub fn run(cli: &Cli, environment: &Environment) -> Exit {
 }
 
 /// What no guard further down has caught.
-const MISTAKE: &str = "camscan failed by a mistake of its own\nhint: the line before says where; please report it";
+const INTERNAL_ERROR: &str = "internal error\nhint: please report it, with the line above";
 
 /// Panics go where the log goes, once there is one, and leave the progress line whole.
-fn tell_panics() {
+fn report_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if tracing::dispatcher::has_been_set() {
-            tracing::error!("a mistake of ours: {}", told(panic));
+            tracing::error!("internal error: {}", described(panic));
         } else {
             default(panic);
         }
     }));
 }
 
-/// Where a panic happened and what it says, which may hold what a device sent.
-fn told(panic: &PanicHookInfo<'_>) -> String {
+/// Where a panic happened and its message, which may hold what a device sent.
+fn described(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     format!("{place}: {}", crate::text::clean(panic.payload_as_str().unwrap_or_default()))
 }

@@ -65,7 +65,7 @@ impl Outputs {
         Outputs { pictures: Pictures::In(folder.to_owned()), ..self }
     }
 
-    /// The same, with a table that tells everything.
+    /// The same, with a table that shows everything.
     pub fn in_depth(mut self) -> Outputs {
         self.settings.verbose = true;
         self
@@ -76,7 +76,7 @@ impl Outputs {
         self.settings.stdout == Some(Format::Jsonl)
     }
 
-    /// Writes the report everywhere, and says of each file what it holds. `streamed` says that the report's devices stand on
+    /// Writes the report everywhere, and notes what each file holds. `streamed` says that the report's devices stand on
     /// standard output already.
     ///
     /// # Errors

@@ -15,9 +15,9 @@ use crate::model::finding::StreamHint;
 use crate::model::stream::url_host;
 use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
-    TargetSpec,
 };
-use crate::net::{Names, Net};
+use crate::net::Names;
+use crate::scan::targets;
 use crate::wire::url::Scheme;
 
 /// Looks at each target in depth and writes one report of all.
@@ -25,16 +25,16 @@ use crate::wire::url::Scheme;
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<Exit> {
-    let Ready { outputs, signatures, net, .. } = ready;
+    let Ready { outputs, session, .. } = ready;
     let outputs = outputs.in_depth();
     let stop = CancellationToken::new();
     interrupt::listen(stop.clone(), ui)?;
-    let Some(planned) = stop.run_until_cancelled(plan(settings, net.as_ref())).await else {
+    let Some(planned) = stop.run_until_cancelled(plan(settings, session.net.as_ref())).await else {
         ui.warning(interrupt::BEFORE);
         return Ok(Exit::Interrupted);
     };
     let (plan, known) = planned?;
-    let mut report = scan::scan(plan, known, net, signatures, &stop, &outputs, ui).await;
+    let mut report = scan::scan(session, plan, known, &stop, &outputs, ui).await;
     ui.finish();
     // Nobody discovered them: up is who answered.
     report.scan.hosts_up = report.devices.iter().filter(|device| has_answered(device)).count() as u64;
@@ -44,7 +44,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     }
     if report.scan.hosts_up == 0 {
         return Err(anyhow!(
-            "nothing answered\nhint: is the device on, and reachable from here? -v says what was tried"
+            "nothing answered\nhint: is the device on, and reachable from here? -v shows what was tried"
         ));
     }
     Ok(Exit::Success)
@@ -55,13 +55,13 @@ fn has_answered(device: &Device) -> bool {
 }
 
 /// A scan without discovery: the hosts are known, and so are the streams whose URL was given.
-async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Finding>), Problem> {
+async fn plan(settings: &Settings, net: &dyn Names) -> Result<(ScanPlan, Vec<Finding>), Problem> {
     let mut hosts = Vec::new();
     let mut known = Vec::new();
     let mut credentials: Vec<Credential> = Vec::new();
     let mut wholes = Vec::new();
     for target in &settings.probe_targets {
-        let mut host = resolve(target.host(), net).await?;
+        let mut host = targets::one(target.host(), net).await.map_err(Problem::from_text)?;
         known.push(Finding::new(host.ip, FindingKind::Seen(Method::Tcp)));
         match target {
             ProbeTarget::Host(_) => wholes.push(host.ip),
@@ -76,7 +76,7 @@ async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Findi
         hosts.push(host);
     }
     let written = settings.probe_targets.iter().map(ToString::to_string).collect();
-    let mut plan = settings.plan(TargetSet::new(written, [], hosts, &[]), scan::own_addresses(net));
+    let mut plan = settings.plan(TargetSet::new(written, [], hosts, &[]));
     plan.methods = Vec::new();
     plan.all = true;
     plan.probe.in_depth = true;
@@ -107,32 +107,6 @@ fn at_address(url: &str, host: &HostTarget) -> (String, u16) {
     let port =
         host.ports.first().copied().or_else(|| scheme.parse::<Scheme>().ok().map(Scheme::default_port)).unwrap_or(554);
     (format!("{scheme}://{}:{port}{target}", url_host(host.ip)), port)
-}
-
-async fn resolve(spec: &TargetSpec, net: &dyn Names) -> Result<HostTarget, Problem> {
-    let host = |ip: IpAddr, name: Option<String>, zone: Option<String>, port: &Option<u16>| HostTarget {
-        ip,
-        name,
-        zone,
-        ports: port.iter().copied().collect(),
-    };
-    match spec {
-        TargetSpec::Address(ip, port) => Ok(host(*ip, None, None, port)),
-        TargetSpec::LinkLocal(ip, zone, port) => Ok(host((*ip).into(), None, Some(zone.clone()), port)),
-        TargetSpec::Name(name, port) => {
-            let found = net.resolve(name).await;
-            let why = found.as_ref().err().map_or("it has no address".to_owned(), ToString::to_string);
-            let addresses = found.unwrap_or_default();
-            let ip = addresses.iter().find(|ip| ip.is_ipv4()).or(addresses.first());
-            ip.map(|ip| host(*ip, Some(name.clone()), None, port)).ok_or_else(|| {
-                Problem::new(format!("the host name '{name}' cannot be resolved: {why}"))
-                    .hint("check the spelling, or give the address instead")
-            })
-        }
-        TargetSpec::Network(_) | TargetSpec::Range(..) => {
-            Err(Problem::new(format!("'{spec}' is more than one device")).hint(format!("camscan scan {spec}")))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::export::read_report;
 use super::output::Outputs;
 use super::signatures;
 use crate::cli::config::settings::Settings;
 use crate::cli::problem::Problem;
 use crate::cli::ui::Ui;
-use crate::identify::signature::Signatures;
 use crate::model::{Method, Report};
 use crate::net::real::RealNet;
 use crate::net::{self, Links};
 use crate::protocol::snapshot;
+use crate::scan::session::Session;
 
 /// What has been taken.
 pub struct Ready {
@@ -21,10 +23,8 @@ pub struct Ready {
     pub outputs: Outputs,
     /// The earlier report to compare with.
     pub baseline: Option<Report>,
-    /// The signatures.
-    pub signatures: Arc<Signatures>,
-    /// The network.
-    pub net: Arc<RealNet>,
+    /// What scans need: the network and the signatures.
+    pub session: Arc<Session>,
 }
 
 impl Ready {
@@ -43,7 +43,8 @@ impl Ready {
         if let Err(error) = net::give_up_rights(writes_files) {
             ui.warning(format!("the system does not let the privileges be given up, so they are kept: {error}"));
         }
-        Ok(Ready { outputs, baseline, signatures, net })
+        let session = Session::new(net, signatures, Timestamp::now, net::connection_limit());
+        Ok(Ready { outputs, baseline, session })
     }
 }
 

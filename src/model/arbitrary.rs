@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::finding::StreamHint;
 use super::{
-    Answer, Audio, AuthScheme, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind, LadderStep,
-    LoginAttempts, MacAddr, Method, Protocol, Service, StageError, Step, Stream, StreamError, StreamSource,
-    StreamStatus, Transport, Video, VideoCodec,
+    Answer, Audio, AuthScheme, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind,
+    Kind, LadderStep, LoginAttempts, MacAddr, Method, Protocol, ScanEvent, Service, StageError, Step, Stream,
+    StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// One of a few addresses of both families.
@@ -20,6 +21,47 @@ pub fn ip() -> impl Strategy<Value = IpAddr> {
 /// A finding about one of these addresses.
 pub fn finding() -> impl Strategy<Value = Finding> {
     (ip(), kind()).prop_map(|(ip, kind)| Finding::new(ip, kind))
+}
+
+/// An event of a scan.
+pub fn event() -> impl Strategy<Value = ScanEvent> {
+    prop_oneof![
+        any::<u64>().prop_map(|addresses| ScanEvent::SweepStarted { addresses }),
+        any::<u64>().prop_map(|addresses| ScanEvent::Swept { addresses }),
+        (ip(), select(&Method::ALL[..])).prop_map(|(ip, method)| ScanEvent::HostUp { ip, method }),
+        ip().prop_map(|ip| ScanEvent::HostStarted { ip }),
+        ip().prop_map(|ip| ScanEvent::HostDone { ip }),
+        (ip(), prop::collection::vec(stream(), 0..3))
+            .prop_map(|(ip, streams)| { ScanEvent::DeviceDone(Box::new(Device { streams, ..device(ip) })) }),
+        word().prop_map(ScanEvent::Warning),
+    ]
+}
+
+/// A camera of which nothing but the address is known.
+pub fn device(ip: IpAddr) -> Device {
+    Device {
+        id: format!("ip:{ip}"),
+        ip,
+        addresses: vec![ip],
+        mac: None,
+        hostname: None,
+        name: None,
+        kind: Kind::Camera,
+        confidence: 0.9,
+        vendor: None,
+        model: None,
+        firmware: None,
+        serial: None,
+        discovered_by: Vec::new(),
+        state: DeviceState::Online,
+        first_seen: Timestamp::UNIX_EPOCH,
+        last_seen: Timestamp::UNIX_EPOCH,
+        services: Vec::new(),
+        streams: Vec::new(),
+        login_attempts: None,
+        evidence: Vec::new(),
+        errors: Vec::new(),
+    }
 }
 
 /// What a finding can say.

@@ -1,15 +1,19 @@
-//! What discovery, detectors and analysis say: one observation about one address.
+//! What discovery, detectors and analysis find: one observation about one address. Findings can be stored and sent; they hold
+//! no credentials.
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Evidence, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
 
-/// One observation.
-#[derive(Debug, Clone, PartialEq)]
+/// One observation. As JSON it is `{"ip": "192.0.2.1", "finding": "refuses", "data": 80}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The address that answered.
     pub ip: IpAddr,
     /// What was observed.
+    #[serde(flatten)]
     pub kind: FindingKind,
 }
 
@@ -21,7 +25,8 @@ impl Finding {
 }
 
 /// What was observed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "finding", content = "data", rename_all = "snake_case")]
 pub enum FindingKind {
     /// The address answered to a discovery method.
     Seen(Method),
@@ -31,7 +36,7 @@ pub enum FindingKind {
     StatedMac(MacAddr),
     /// An identity the device states itself: an ONVIF endpoint's or UPnP device's UUID, lower case, without `urn:uuid:`.
     EndpointId(String),
-    /// A further address of the same device, by its own word.
+    /// A further address of the same device, as the device states it.
     Address(IpAddr),
     /// A service was spoken to, or more became known about it; merged by port, transport and protocol.
     Service(Service),
@@ -39,7 +44,7 @@ pub enum FindingKind {
     Announced(Service),
     /// A TCP port refuses connections: what was announced to be there is not.
     Refuses(u16),
-    /// A source's word on a fact.
+    /// What one source states about a fact.
     Evidence(Evidence),
     /// A stream address the device announced, to be analysed first; no fact of the report by itself.
     StreamHint(StreamHint),
@@ -49,12 +54,12 @@ pub enum FindingKind {
     LoginAttempts(LoginAttempts),
     /// Something went wrong.
     Error(StageError),
-    /// Nothing more will be said about this address in this scan.
+    /// Nothing more will be found out about this address in this scan.
     Done,
 }
 
 /// A stream address a device announced.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamHint {
     /// The URL, host replaced by the address that answered, userinfo removed.
     pub url: String,

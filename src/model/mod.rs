@@ -19,7 +19,7 @@ pub mod texts;
 
 pub use answer::{Answer, Header};
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
-pub use event::ScanEvent;
+pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
 pub use host_record::HostRecord;
 pub use mac::MacAddr;

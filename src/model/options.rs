@@ -1,6 +1,5 @@
 //! What a scan is asked to do, resolved: no flag, file or environment is looked at after this.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::names::names;
@@ -113,8 +112,6 @@ pub struct ScanPlan {
     pub resolve_names: bool,
     /// What is done with one host.
     pub probe: ProbeOptions,
-    /// Addresses of this machine, which are looked at like any other when they are targets.
-    pub own_addresses: Vec<IpAddr>,
 }
 
 impl Default for ProbeOptions {

@@ -36,11 +36,16 @@ pub struct Dialer {
 impl Dialer {
     /// A dialer of at most `open` connections at once, `per_host` of them to one address.
     pub fn new(net: Arc<dyn Net>, pace: Arc<Pace>, open: usize, per_host: usize) -> Self {
+        Dialer::within(net, pace, Arc::new(Semaphore::new(open.max(1))), per_host)
+    }
+
+    /// A dialer that shares its limit of open connections with others, `per_host` of them to one address.
+    pub fn within(net: Arc<dyn Net>, pace: Arc<Pace>, all: Arc<Semaphore>, per_host: usize) -> Self {
         Dialer {
             neighbour_table: NeighbourTable::new(net.clone()),
             net,
             pace,
-            all: Arc::new(Semaphore::new(open.max(1))),
+            all,
             per_host: per_host.max(1),
             hosts: Mutex::default(),
             kept: Kept::default(),

@@ -321,7 +321,6 @@ pub mod testing {
             show_secrets: false,
             resolve_names: false,
             probe: Default::default(),
-            own_addresses: vec![],
         }
     }
 

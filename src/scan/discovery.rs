@@ -2,119 +2,179 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use super::{Run, Scan};
-use crate::model::{Method, ScanEvent};
-use crate::net::Interface;
+use super::results::Results;
+use super::session::Session;
+use crate::model::{EventSink, Finding, Method, ScanPlan};
+use crate::net::{Dialer, Interface, Net};
 use crate::probe::sweep::{AddressList, segments};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{Discoverer, DiscoveryContext, PortProber};
 use crate::protocol;
 use crate::protocol::tcp::syn::SynScanner;
 
-impl Run {
-    pub(super) fn start_discovery(&mut self, warnings: mpsc::Sender<String>, tell: &mut impl FnMut(ScanEvent)) {
-        let Some(findings) = self.findings.clone() else { return };
-        let wanted = &self.scan.plan.interfaces;
-        let interfaces: Vec<Interface> = match self.scan.net.interfaces() {
-            Ok(all) => all.into_iter().filter(|i| wanted.is_empty() || wanted.contains(&i.name)).collect(),
+/// Discovery under way.
+pub(super) struct Discovery {
+    net: Arc<dyn Net>,
+    running: JoinSet<(Method, Result<(), String>)>,
+    /// How many addresses have been asked.
+    swept: Arc<AtomicU64>,
+    ports: Option<Arc<dyn PortProber>>,
+    /// The interfaces that targets are behind.
+    links: Vec<String>,
+    methods_run: Vec<Method>,
+}
+
+impl Discovery {
+    /// Starts the methods of the plan. Hosts go to `findings`, sentences for the operator to `warnings`.
+    pub(super) fn new<S: EventSink>(
+        session: &Session,
+        plan: &Arc<ScanPlan>,
+        dialer: &Arc<Dialer>,
+        cancel: &CancellationToken,
+        findings: mpsc::Sender<Finding>,
+        warnings: mpsc::Sender<String>,
+        results: &mut Results<S>,
+    ) -> Self {
+        let net = session.net.clone();
+        let interfaces: Vec<Interface> = match net.interfaces() {
+            Ok(all) => {
+                all.into_iter().filter(|i| plan.interfaces.is_empty() || plan.interfaces.contains(&i.name)).collect()
+            }
             Err(error) => {
-                self.warn(format!("the network interfaces cannot be listed: {error}"), tell);
+                results.warn(format!("the network interfaces cannot be listed: {error}"));
                 Vec::new()
             }
         };
-        note_zones(&self.scan, &interfaces);
-        self.dialer.neighbour_table().set_interfaces(&interfaces);
-        let targets = AddressList::of_targets(&self.scan.plan.targets);
-        self.links = segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect();
-        self.start_port_prober(&interfaces);
+        set_zones(plan, net.as_ref(), &interfaces);
+        dialer.neighbour_table().set_interfaces(&interfaces);
+        let targets = AddressList::of_targets(&plan.targets);
+        let mut discovery = Discovery {
+            running: JoinSet::new(),
+            swept: Arc::default(),
+            ports: port_prober(plan, &net, dialer, &interfaces),
+            links: segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect(),
+            methods_run: Vec::new(),
+            net: net.clone(),
+        };
         let context = Arc::new(DiscoveryContext {
-            plan: self.scan.plan.clone(),
-            net: self.scan.net.clone(),
-            dialer: self.dialer.clone(),
+            plan: plan.clone(),
+            net,
+            dialer: dialer.clone(),
             interfaces,
-            cancel: self.scan.cancel.clone(),
-            signatures: self.scan.signatures.clone(),
+            cancel: cancel.clone(),
+            signatures: session.signatures.clone(),
             findings,
-            swept: self.swept.clone(),
+            swept: discovery.swept.clone(),
             warnings,
-            ports: self.ports.clone(),
+            ports: discovery.ports.clone(),
         });
         for &discoverer in protocol::DISCOVERERS {
             let method = Discoverer::method(discoverer);
             // Of a scan of loopback no datagram goes out to a link.
-            let runs = method == Method::Tcp || !self.scan.plan.targets.is_loopback_only();
-            if runs && self.scan.plan.methods.contains(&method) {
-                let context = context.clone();
-                tracing::info!(method = method.as_str(), "discovery began");
-                self.discovery.spawn(async move {
-                    let stop = context.cancel.clone();
-                    let discovery = AssertUnwindSafe(discoverer.discover(&context)).catch_unwind();
-                    let outcome = stop.run_until_cancelled(discovery).await.unwrap_or(Ok(Ok(())));
-                    (method, outcome.unwrap_or_else(|_| Err(mistake_in(method))))
-                });
+            let runs = method == Method::Tcp || !plan.targets.is_loopback_only();
+            if runs && plan.methods.contains(&method) {
+                discovery.spawn(method, discoverer, context.clone());
             }
         }
+        discovery
     }
 
-    /// Without the right to send raw frames, ports are asked by connects.
-    fn start_port_prober(&mut self, interfaces: &[Interface]) {
-        if !self.scan.plan.methods.contains(&Method::Arp) {
-            return;
-        }
-        match SynScanner::start(self.scan.net.as_ref(), interfaces, self.dialer.pace()) {
-            Ok(scanner) => self.ports = Some(scanner),
-            Err(error) => tracing::debug!("ports are asked by connects: {error}"),
-        }
+    fn spawn(&mut self, method: Method, discoverer: &'static dyn Discoverer, context: Arc<DiscoveryContext>) {
+        tracing::info!(method = method.as_str(), "discovery began");
+        self.running.spawn(async move {
+            let stop = context.cancel.clone();
+            let discovery = AssertUnwindSafe(discoverer.discover(&context)).catch_unwind();
+            let outcome = stop.run_until_cancelled(discovery).await.unwrap_or(Ok(Ok(())));
+            (method, outcome.unwrap_or_else(|_| Err(internal_error(method))))
+        });
     }
 
-    pub(super) fn discovery_ended(
-        &mut self,
-        done: Result<(Method, Result<(), String>), JoinError>,
-        tell: &mut impl FnMut(ScanEvent),
-    ) {
-        match done {
-            Ok((method, Ok(()))) => {
-                tracing::info!(method = method.as_str(), "discovery ended");
-                self.ran.push(method);
-            }
-            Ok((_, Err(why))) => self.warn(why, tell),
+    /// Waits for the next method to end; why it could not run, if so. None when none is running.
+    pub(super) async fn next_ended(&mut self) -> Option<Result<Method, String>> {
+        loop {
             // It catches its panics, and is aborted only when all is over.
-            Err(_) => {}
-        }
-        if self.discovery.is_empty() {
-            self.inspect_deferred(tell);
+            let Ok((method, outcome)) = self.running.join_next().await? else { continue };
+            if outcome.is_ok() {
+                tracing::info!(method = method.as_str(), "discovery ended");
+                self.methods_run.push(method);
+            }
+            return Some(outcome.map(|()| method));
         }
     }
 
-    /// Who is behind an interface that went away was not there to be asked.
-    pub(super) fn say_links_lost(&mut self, tell: &mut impl FnMut(ScanEvent)) {
-        let Ok(up) = self.scan.net.interfaces() else { return };
-        for name in std::mem::take(&mut self.links) {
-            if !up.iter().any(|i| i.name == name) {
-                self.warn(
-                    format!("the interface {name} went down during the scan: hosts behind it may be missing"),
-                    tell,
-                );
-            }
+    /// Whether every method has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Ends all methods.
+    pub(super) async fn stop(&mut self) {
+        self.running.shutdown().await;
+    }
+
+    /// What asks ports without connecting, where that can be done.
+    pub(super) fn port_prober(&self) -> Option<Arc<dyn PortProber>> {
+        self.ports.clone()
+    }
+
+    /// How many addresses have been asked so far.
+    pub(super) fn swept(&self) -> u64 {
+        self.swept.load(Ordering::Relaxed)
+    }
+
+    /// The methods that ran to their end, sorted.
+    pub(super) fn methods_run(mut self) -> Vec<Method> {
+        self.methods_run.sort_unstable();
+        self.methods_run.dedup();
+        self.methods_run
+    }
+
+    /// The interfaces that went away: hosts behind them were not there to be asked.
+    pub(super) fn lost_links(&mut self) -> Vec<String> {
+        let Ok(up) = self.net.interfaces() else { return Vec::new() };
+        let mut lost = std::mem::take(&mut self.links);
+        lost.retain(|name| !up.iter().any(|i| i.name == *name));
+        lost
+    }
+}
+
+/// Without the right to send raw frames, ports are asked by connects.
+fn port_prober(
+    plan: &ScanPlan,
+    net: &Arc<dyn Net>,
+    dialer: &Dialer,
+    interfaces: &[Interface],
+) -> Option<Arc<dyn PortProber>> {
+    if !plan.methods.contains(&Method::Arp) {
+        return None;
+    }
+    match SynScanner::start(net.as_ref(), interfaces, dialer.pace()) {
+        Ok(scanner) => Some(scanner),
+        Err(error) => {
+            tracing::debug!("ports are asked by connects: {error}");
+            None
         }
     }
 }
 
 /// Tells the network through which interface the link-local targets are reached.
-fn note_zones(scan: &Scan, interfaces: &[Interface]) {
-    for host in scan.plan.targets.hosts() {
+fn set_zones(plan: &ScanPlan, net: &dyn Net, interfaces: &[Interface]) {
+    for host in plan.targets.hosts() {
         let Some(zone) = &host.zone else { continue };
         let index = interfaces.iter().find(|i| i.name == *zone).map(|i| i.index).or_else(|| zone.parse().ok());
         if let Some(index) = index {
-            scan.net.note_zone(host.ip, index);
+            net.note_zone(host.ip, index);
         }
     }
 }
 
-fn mistake_in(method: Method) -> String {
-    format!("discovery by {} failed by a mistake of ours; the other methods went on", method.as_str())
+fn internal_error(method: Method) -> String {
+    let method = method.as_str();
+    format!("internal error in discovery by {method} (please report it); the other methods are unaffected")
 }

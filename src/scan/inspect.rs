@@ -1,5 +1,5 @@
-//! One host, from its open ports to its streams. Nothing a device does, and no mistake of ours in one protocol, ends
-//! more than that step.
+//! One host, from its open ports to its streams. Nothing a device does, and no defect in one protocol ends more than
+//! that step.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -10,7 +10,7 @@ use futures::future::{Either, select};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::place::Place;
+use super::slot::Slot;
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
 use crate::probe::{Detection, Detector, HostProbe, Inspection, PORTS};
@@ -24,14 +24,14 @@ const LATE_ANSWER: Duration = Duration::from_secs(4);
 
 /// Looks at one host until all is known or its time is over, then returns. `own_ports` were given with the target
 /// itself and are looked at first. Without any port only the host's name is asked for: that it is up was the question.
-/// Where only answers are waited for, `place` is left to others.
-pub(super) async fn inspect(host: Inspection, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
+/// Where only answers are waited for, `slot` is left to others.
+pub(super) async fn inspect(host: Inspection, own_ports: &[u16], resolve_name: bool, slot: &mut Slot) {
     // Every step is guarded by itself; this is for what lies between them.
-    caught(&host, "host", look_at(&host, own_ports, resolve_name, place)).await;
+    caught(&host, "host", look_at(&host, own_ports, resolve_name, slot)).await;
     host.emit_login_attempts().await;
 }
 
-async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, place: &mut Place) {
+async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, slot: &mut Slot) {
     let name = async {
         if resolve_name {
             guarded(host, "dns", name_of(host)).await;
@@ -45,7 +45,7 @@ async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, place
     let began = Instant::now();
     let asides = Box::pin(async { tokio::join!(name, ask_all(host, ASIDES)) });
     // DNS may be slow to say that it knows nothing, and no step needs the name.
-    let main = Box::pin(look_at_all(host, &ports, place));
+    let main = Box::pin(look_at_all(host, &ports, slot));
     let left = match select(main, asides).await {
         Either::Left(((), asides)) => Some(asides),
         Either::Right((_, main)) => {
@@ -54,10 +54,10 @@ async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, place
         }
     };
     if let Some(asides) = left {
-        place.leave();
+        slot.release();
         let enough = async {
             sleep_until(began + ASIDES_AT_LEAST).await;
-            place.all_found().await;
+            slot.all_found().await;
         };
         tokio::select! { _ = asides => {}, () = enough => {} }
     }
@@ -65,7 +65,7 @@ async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, place
 }
 
 /// Ports and questions by UDP side by side, then the streams; and once more what was announced late.
-async fn look_at_all(host: &Inspection, ports: &[u16], place: &mut Place) {
+async fn look_at_all(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     let mut asking = Box::pin(ask_all(host, INQUIRIES));
     let mut looking = Box::pin(look_at_all_ports(host, ports));
     let mut later = Duration::ZERO;
@@ -73,14 +73,14 @@ async fn look_at_all(host: &Inspection, ports: &[u16], place: &mut Place) {
         () = &mut asking => looking.await,
         () = &mut looking => {
             // Silence by UDP is waited for by nobody else.
-            place.leave();
+            slot.release();
             asking.await;
-            later = take_again(place).await;
+            later = take_again(slot).await;
         }
     }
     let host = &host.until(host.peer.deadline + later);
     analyse(host).await;
-    hear_late(host, ports, place).await;
+    hear_late(host, ports, slot).await;
     leave_out_refused(host, ports).await;
     if !host.peer.cancel.is_cancelled() && host.peer.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
@@ -111,23 +111,23 @@ async fn leave_out_refused(host: &Inspection, ports: &[u16]) {
     }
 }
 
-/// Takes the place again; how long that took, which is no time of the host's.
-async fn take_again(place: &mut Place) -> Duration {
+/// Takes the slot again; how long that took, which is no time of the host's.
+async fn take_again(slot: &mut Slot) -> Duration {
     let left = Instant::now();
-    place.take().await;
+    slot.take().await;
     left.elapsed()
 }
 
 /// A host that gives no sign of being a camera or of being none may only be slow to answer. While others are looked for it
 /// costs nothing to ask it once more and hear what comes.
-async fn hear_late(host: &Inspection, ports: &[u16], place: &mut Place) {
+async fn hear_late(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     let is_known = host.record.is_like_a_camera() || host.record.is_clearly_no_camera();
-    if is_known || !place.is_early() || host.peer.is_over() {
+    if is_known || !slot.is_early() || host.peer.is_over() {
         return;
     }
     let before = leads(host);
     let until = host.peer.deadline.min(Instant::now() + LATE_ANSWER);
-    place.leave();
+    slot.release();
     host.peer.history.be_unhurried();
     let answers = async {
         ask_all(host, INQUIRIES).await;
@@ -137,14 +137,14 @@ async fn hear_late(host: &Inspection, ports: &[u16], place: &mut Place) {
     };
     tokio::select! {
         () = answers => {}
-        () = place.all_found() => {}
+        () = slot.all_found() => {}
         () = sleep_until(until) => {}
         () = host.peer.cancel.cancelled() => return,
     }
     if leads(host) == before {
         return;
     }
-    let later = take_again(place).await;
+    let later = take_again(slot).await;
     let host = &host.until(host.peer.deadline + later);
     let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
     if !late.is_empty() && !host.peer.is_over() {
@@ -397,7 +397,12 @@ async fn guarded<T>(host: &Inspection, name: &str, step: impl Future<Output = T>
 async fn caught<T>(host: &Inspection, name: &str, step: impl Future<Output = T>) -> Option<T> {
     let outcome = AssertUnwindSafe(step).catch_unwind().await;
     if outcome.is_err() {
-        host.error(name, ErrorKind::Local, "this step failed by a mistake of ours; the others went on").await;
+        host.error(
+            name,
+            ErrorKind::Local,
+            "internal error in this step (please report it); the rest of the scan is unaffected",
+        )
+        .await;
     }
     outcome.ok()
 }
@@ -415,11 +420,11 @@ mod tests {
 
     const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n";
 
-    /// A place in a scan that looks for nobody else.
-    fn place() -> Place {
+    /// A slot in a scan that looks for nobody else.
+    fn slot() -> Slot {
         let all_found = CancellationToken::new();
         all_found.cancel();
-        Place::new([192, 0, 2, 10].into(), Arc::new(Semaphore::new(1)), None, all_found)
+        Slot::new([192, 0, 2, 10].into(), Arc::new(Semaphore::new(1)), None, all_found)
     }
 
     fn service(protocol: Protocol, port: u16) -> FindingKind {
@@ -450,7 +455,7 @@ mod tests {
         net.serve("192.0.2.10:554", |_, _| async {});
         let options = ProbeOptions { ports: vec![554, 8080], ..ProbeOptions::default() };
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
-        inspect(host, &[], false, &mut place()).await;
+        inspect(host, &[], false, &mut slot()).await;
         let mut errors = Vec::new();
         while let Ok(finding) = said.try_recv() {
             if let FindingKind::Error(error) = finding.kind {
@@ -480,7 +485,7 @@ mod tests {
             record.learn(&service(Protocol::Rtsp, 49_554));
             async {}
         });
-        inspect(host, &[], false, &mut place()).await;
+        inspect(host, &[], false, &mut slot()).await;
         let mut streams: Vec<Stream> = Vec::new();
         while let Ok(finding) = said.try_recv() {
             if let FindingKind::Stream(stream) = finding.kind {

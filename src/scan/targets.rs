@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnetwork::IpNetwork;
 
 use crate::model::{HostTarget, TargetSet, TargetSpec};
-use crate::net::{Interface, Net};
+use crate::net::{Interface, Names, Net};
 
 /// The largest subnet that is scanned without having been asked for: /20, 4,096 addresses.
 pub const LARGEST_FOUND_PREFIX: u8 = 20;
@@ -22,6 +22,9 @@ pub enum TargetError {
         /// What the resolver said.
         why: String,
     },
+    /// A network or range where one device is asked for.
+    #[error("'{0}' is more than one device\nhint: camscan scan {0}")]
+    SeveralDevices(String),
     /// No interface has a subnet.
     #[error(
         "no network interface with a subnet is up, so there is nothing to scan\nhint: connect to a network, or name the targets: camscan scan 192.168.1.0/24"
@@ -88,19 +91,13 @@ pub async fn resolve(request: &Request<'_>, net: &dyn Net) -> Result<Resolved, T
             TargetSpec::Network(IpNetwork::V6(v6)) => {
                 hosts.extend(v6.iter().map(|ip| host(ip.into(), None, None, None)));
             }
-            TargetSpec::Address(ip, port) => hosts.push(host(*ip, None, None, *port)),
-            TargetSpec::LinkLocal(ip, zone, port) => hosts.push(host((*ip).into(), None, Some(zone.clone()), *port)),
-            TargetSpec::Name(name, port) => match net.resolve(name).await {
-                Ok(addresses) if !addresses.is_empty() => {
-                    // A name with both families is one host; IPv4 is what cameras answer on.
-                    let v4 = addresses.iter().find(|ip| ip.is_ipv4()).or(addresses.first());
-                    hosts.extend(v4.map(|&ip| host(ip, Some(name.clone()), None, *port)));
-                }
-                outcome => {
-                    let why = outcome.err().map_or("it has no address".to_owned(), |e| e.to_string());
+            TargetSpec::Address(..) | TargetSpec::LinkLocal(..) | TargetSpec::Name(..) => match one(spec, net).await {
+                Ok(host) => hosts.push(host),
+                Err(TargetError::Unresolved { name, why }) => {
                     warnings.push(format!("the host name '{name}' cannot be resolved and is left out: {why}"));
-                    failed = Some(TargetError::Unresolved { name: name.clone(), why });
+                    failed = Some(TargetError::Unresolved { name, why });
                 }
+                Err(error) => return Err(error),
             },
         }
     }
@@ -109,6 +106,27 @@ pub async fn resolve(request: &Request<'_>, net: &dyn Net) -> Result<Resolved, T
         (true, Some(error)) => Err(error),
         (true, None) => Err(TargetError::NothingLeft),
         (false, _) => Ok(Resolved { targets, warnings }),
+    }
+}
+
+/// Resolves a target that is one device. Of a name with addresses of both families the IPv4 address counts: that is what
+/// cameras answer on.
+///
+/// # Errors
+/// [`TargetError::Unresolved`] for a name without an address, [`TargetError::SeveralDevices`] for a network or range.
+pub async fn one(spec: &TargetSpec, net: &dyn Names) -> Result<HostTarget, TargetError> {
+    match spec {
+        TargetSpec::Address(ip, port) => Ok(host(*ip, None, None, *port)),
+        TargetSpec::LinkLocal(ip, zone, port) => Ok(host((*ip).into(), None, Some(zone.clone()), *port)),
+        TargetSpec::Name(name, port) => {
+            let found = net.resolve(name).await;
+            let why = found.as_ref().err().map_or("it has no address".to_owned(), ToString::to_string);
+            let addresses = found.unwrap_or_default();
+            let ip = addresses.iter().find(|ip| ip.is_ipv4()).or(addresses.first());
+            ip.map(|ip| host(*ip, Some(name.clone()), None, *port))
+                .ok_or_else(|| TargetError::Unresolved { name: name.clone(), why })
+        }
+        TargetSpec::Network(_) | TargetSpec::Range(..) => Err(TargetError::SeveralDevices(spec.to_string())),
     }
 }
 

@@ -24,7 +24,7 @@ fn a_probe_that_nobody_answers_is_a_failure() {
     assert_eq!(run.code, Some(1));
     insta::assert_snapshot!(run.err, @r#"
     error: nothing answered
-    hint: is the device on, and reachable from here? -v says what was tried
+    hint: is the device on, and reachable from here? -v shows what was tried
     "#);
     assert_eq!(run.json()["schema"], "camscan/1", "the report is written all the same");
 }

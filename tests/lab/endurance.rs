@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 
 use camscan::identify::signature::Signatures;
 use camscan::model::options::Ffprobe;
-use camscan::model::{Credential, HostTarget, Method, ProbeOptions, Report, ScanPlan, StreamStatus, TargetSet};
+use camscan::model::{
+    Credential, HostTarget, Method, ProbeOptions, Report, ScanEvent, ScanPlan, StreamStatus, TargetSet,
+};
 use camscan::net::RealNet;
 use camscan::scan::Scan;
+use camscan::scan::session::Session;
 use camscan::testkit::fleet::clip::Clip;
 use camscan::testkit::fleet::{Camera, Fault, Fleet, Login};
 use tokio::runtime::Runtime;
@@ -87,19 +90,11 @@ async fn scan(fleet: &Fleet, signatures: &Arc<Signatures>) -> Report {
         all: true,
         resolve_names: false,
         probe,
-        own_addresses: Vec::new(),
         show_secrets: false,
     };
-    let scan = Scan {
-        plan: Arc::new(plan),
-        net: RealNet::new(),
-        signatures: signatures.clone(),
-        open_connections: 64,
-        known: Vec::new(),
-        now: jiff::Timestamp::now,
-        cancel: CancellationToken::new(),
-    };
-    scan.run(|_| {}).await
+    let session = Session::new(RealNet::new(), signatures.clone(), jiff::Timestamp::now, 64);
+    let scan = Scan { session, plan: Arc::new(plan), known: Vec::new(), cancel: CancellationToken::new() };
+    scan.run(|_: &ScanEvent| {}).await
 }
 
 /// Runs [`endure`] in a process of its own.

@@ -484,7 +484,6 @@ async fn run_sweep(targets: &str, methods: &str) {
         show_secrets: false,
         resolve_names: false,
         probe: ProbeOptions { ports: vec![554, 80, 8554], ..ProbeOptions::default() },
-        own_addresses: vec![],
     };
     let context = DiscoveryContext {
         interfaces: net.interfaces().unwrap(),

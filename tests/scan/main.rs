@@ -18,6 +18,7 @@ mod passwords;
 mod patience;
 mod promises;
 mod reasons;
+mod repeated;
 mod servers;
 mod sessions;
 mod stopping;
@@ -32,6 +33,7 @@ use camscan::model::{
     Device, Finding, FindingKind, HostTarget, Method, ProbeOptions, Report, ScanEvent, ScanPlan, TargetSet,
 };
 use camscan::scan::Scan;
+use camscan::scan::session::Session;
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -57,7 +59,6 @@ fn plan_without(exclude: &[IpNetwork]) -> ScanPlan {
         all: true,
         resolve_names: true,
         probe: ProbeOptions { ports: vec![554, 80, 8080], ffprobe: Ffprobe::Never, ..ProbeOptions::default() },
-        own_addresses: Vec::new(),
         show_secrets: false,
     }
 }
@@ -87,21 +88,14 @@ fn clock() -> Timestamp {
 }
 
 fn scan_of(net: &FakeNet, plan: ScanPlan, cancel: CancellationToken) -> Scan {
-    Scan {
-        plan: Arc::new(plan),
-        net: Arc::new(net.clone()),
-        signatures: Signatures::builtin(),
-        open_connections: 512,
-        known: Vec::new(),
-        now: clock,
-        cancel,
-    }
+    let session = Session::new(Arc::new(net.clone()), Signatures::builtin(), clock, 512);
+    Scan { session, plan: Arc::new(plan), known: Vec::new(), cancel }
 }
 
 async fn run(scan: Scan) -> Outcome {
     let began = Instant::now();
     let mut events = Vec::new();
-    let report = scan.run(|event| events.push((began.elapsed(), event))).await;
+    let report = scan.run(|event: &ScanEvent| events.push((began.elapsed(), event.clone()))).await;
     Outcome { report, events, took: began.elapsed() }
 }
 

@@ -3,36 +3,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::model::{
-    AuthScheme, DeviceState, MacAddr, ScanInfo, ScanStatus, Service, Stream, Video, VideoCodec, arbitrary,
-};
+use crate::model::{AuthScheme, MacAddr, ScanInfo, ScanStatus, Service, Stream, Video, VideoCodec, arbitrary};
 
 /// A camera of which nothing but the address is known.
 pub fn device(ip: &str) -> Device {
-    let ip: IpAddr = ip.parse().unwrap();
-    Device {
-        id: format!("ip:{ip}"),
-        ip,
-        addresses: vec![ip],
-        mac: None,
-        hostname: None,
-        name: None,
-        kind: Kind::Camera,
-        confidence: 0.9,
-        vendor: None,
-        model: None,
-        firmware: None,
-        serial: None,
-        discovered_by: Vec::new(),
-        state: DeviceState::Online,
-        first_seen: Timestamp::UNIX_EPOCH,
-        last_seen: Timestamp::UNIX_EPOCH,
-        services: Vec::new(),
-        streams: Vec::new(),
-        login_attempts: None,
-        evidence: Vec::new(),
-        errors: Vec::new(),
-    }
+    arbitrary::device(ip.parse().unwrap())
 }
 
 fn report(devices: Vec<Device>) -> Report {

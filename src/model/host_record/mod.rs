@@ -16,9 +16,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::finding::StreamHint;
-use super::{
-    Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, Protocol, Service, StageError, Stream, StreamStatus,
-};
+use super::{Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
 use list::{insert_bounded, learn_entry};
 use service::ServiceRecord;
 

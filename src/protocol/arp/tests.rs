@@ -49,7 +49,6 @@ async fn sweep_at(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[
         show_secrets: false,
         resolve_names: false,
         probe: ProbeOptions { ports: vec![80, 554], ..ProbeOptions::default() },
-        own_addresses: vec![],
     };
     let eth0 = Interface {
         name: "eth0".into(),

@@ -138,13 +138,16 @@ fn what_one_host_says_is_bounded() {
     assert!(r.devices()[0].evidence.len() <= MOST_PER_HOST);
 }
 
-/// Findings with the second each was made in, and the same in another order.
-fn shuffled() -> impl Strategy<Value = (Vec<(i64, Finding)>, Vec<(i64, Finding)>)> {
+/// Findings with the second each was made in.
+type Timed = Vec<(i64, Finding)>;
+
+/// Findings, and the same in another order.
+fn shuffled() -> impl Strategy<Value = (Timed, Timed)> {
     let found = prop::collection::vec((0i64..60, arbitrary::finding()), 0..40);
     found.prop_flat_map(|found| (Just(found.clone()), Just(found).prop_shuffle()))
 }
 
-fn report(findings: Vec<(i64, Finding)>) -> (Vec<Device>, u64, Vec<IpAddr>) {
+fn report(findings: Timed) -> (Vec<Device>, u64, Vec<IpAddr>) {
     let mut registry = Registry::new(true);
     for (second, finding) in findings {
         registry.apply(at(second), finding);

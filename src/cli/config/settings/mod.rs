@@ -133,7 +133,7 @@ impl Settings {
     }
 
     /// The plan of a scan of `targets`.
-    pub fn plan(&self, targets: TargetSet, own_addresses: Vec<std::net::IpAddr>) -> ScanPlan {
+    pub fn plan(&self, targets: TargetSet) -> ScanPlan {
         ScanPlan {
             targets,
             methods: self.methods.clone(),
@@ -146,7 +146,6 @@ impl Settings {
             resolve_names: self.resolve_names,
             show_secrets: self.output.show_secrets,
             probe: self.probe.clone(),
-            own_addresses,
         }
     }
 }

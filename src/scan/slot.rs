@@ -1,4 +1,4 @@
-//! An inspection's place among those under way. Who only waits for a host to say something holds none.
+//! An inspection's slot among those under way. An inspection that only waits for a host to answer holds none.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,46 +8,46 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::Dialer;
 
-/// A place among the hosts under inspection, taken or not.
-pub struct Place {
+/// A slot among the hosts under inspection, taken or not.
+pub struct Slot {
     ip: IpAddr,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// Knows whether the kernel has room for the host among its neighbours; none when nothing will be asked of it.
     neighbours: Option<Arc<Dialer>>,
     all_found: CancellationToken,
     taken: Option<OwnedSemaphorePermit>,
 }
 
-impl Place {
+impl Slot {
     /// Not taken yet. `all_found` is cancelled when no more hosts are looked for.
     pub fn new(
         ip: IpAddr,
-        places: Arc<Semaphore>,
+        slots: Arc<Semaphore>,
         neighbours: Option<Arc<Dialer>>,
         all_found: CancellationToken,
     ) -> Self {
-        Place { ip, places, neighbours, all_found, taken: None }
+        Slot { ip, slots, neighbours, all_found, taken: None }
     }
 
-    /// Waits for a place, and until the kernel can send to the host. No place is kept while that is waited for: hosts
-    /// behind routers need no row. False when the scan is over.
+    /// Waits for a slot, and until the kernel can send to the host. No slot is held while that is waited for: hosts behind
+    /// routers need no row. False when the scan is over.
     pub async fn take(&mut self) -> bool {
         while self.taken.is_none() {
             // Closed only when the scan is over.
-            let Ok(place) = self.places.clone().acquire_owned().await else { return false };
+            let Ok(slot) = self.slots.clone().acquire_owned().await else { return false };
             match &self.neighbours {
                 Some(dialer) if !dialer.neighbour_table().has_room(self.ip) => {
-                    drop(place);
+                    drop(slot);
                     dialer.neighbour_table().reserve_row(self.ip).await;
                 }
-                _ => self.taken = Some(place),
+                _ => self.taken = Some(slot),
             }
         }
         true
     }
 
-    /// Gives the place to another for the time being.
-    pub fn leave(&mut self) {
+    /// Gives the slot to another inspection for the time being.
+    pub fn release(&mut self) {
         self.taken = None;
         if let Some(dialer) = &self.neighbours {
             dialer.neighbour_table().release(self.ip);
@@ -65,8 +65,8 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.leave();
+        self.release();
     }
 }

@@ -1,0 +1,69 @@
+//! Who follows a scan that runs in a terminal.
+
+use std::io::Write;
+
+use crate::cli::ui::Ui;
+use crate::export::jsonl;
+use crate::export::table::{self, TableOptions};
+use crate::model::{EventSink, ScanEvent};
+
+/// The progress line, warnings, and each device above it as it is done.
+pub struct Terminal<'u> {
+    ui: &'u Ui,
+    /// How devices are shown; none where they go to standard output as JSON lines.
+    table: Option<TableOptions>,
+}
+
+impl<'u> Terminal<'u> {
+    /// Shows events on this terminal, and devices as such a table's lines.
+    pub fn new(ui: &'u Ui, table: Option<TableOptions>) -> Self {
+        Terminal { ui, table }
+    }
+}
+
+impl EventSink for Terminal<'_> {
+    fn event(&mut self, event: &ScanEvent) {
+        if let (ScanEvent::DeviceDone(device), Some(table)) = (event, &self.table) {
+            self.ui.device(&table::device_lines(device, table));
+        }
+        self.ui.event(event);
+    }
+}
+
+/// Devices to standard output, one line each as it is done.
+pub struct JsonLines<'u> {
+    ui: &'u Ui,
+}
+
+impl<'u> JsonLines<'u> {
+    /// Keeps the progress line of this terminal out of the way.
+    pub fn new(ui: &'u Ui) -> Self {
+        JsonLines { ui }
+    }
+}
+
+impl EventSink for JsonLines<'_> {
+    fn event(&mut self, event: &ScanEvent) {
+        // Its reader may be gone; the scan goes on for the files' sake.
+        if let ScanEvent::DeviceDone(device) = event
+            && let Ok(line) = jsonl::device_line(device)
+        {
+            let _ = self.ui.aside(|| std::io::stdout().lock().write_all(line.as_bytes()));
+        }
+    }
+}
+
+/// The log: what -v shows besides warnings, which are shown in any case.
+pub fn log(event: &ScanEvent) {
+    match event {
+        ScanEvent::SweepStarted { addresses } => tracing::info!(addresses, "scan started"),
+        ScanEvent::HostUp { ip, method } => tracing::info!(%ip, method = method.as_str(), "answers"),
+        ScanEvent::HostStarted { ip } => tracing::info!(%ip, "inspection started"),
+        ScanEvent::HostDone { ip } => tracing::info!(%ip, "inspection ended"),
+        ScanEvent::DeviceDone(device) => {
+            let (vendor, model) = (device.vendor.as_deref(), device.model.as_deref());
+            tracing::info!(ip = %device.ip, vendor, model, streams = device.streams.len(), "device found");
+        }
+        ScanEvent::Swept { .. } | ScanEvent::Warning(_) => {}
+    }
+}

@@ -1,0 +1,173 @@
+//! The inspections under way: bounded in number, each with what is known about its host.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::inspect;
+use super::session::Session;
+use super::slot::Slot;
+use crate::model::{Credential, Finding, FindingKind, ProbeOptions, ScanPlan};
+use crate::net::Dialer;
+use crate::probe::memory::Memory;
+use crate::probe::{Farewells, Inspection, Peer, PortProber, Record};
+
+pub(super) struct Pool {
+    session: Arc<Session>,
+    plan: Arc<ScanPlan>,
+    /// What is done with each host; one copy, since lists of ports are long.
+    options: Arc<ProbeOptions>,
+    dialer: Arc<Dialer>,
+    cancel: CancellationToken,
+    slots: Arc<Semaphore>,
+    /// Cancelled when no more hosts are looked for.
+    all_found: CancellationToken,
+    /// What devices send is held in this, all hosts together.
+    memory: Arc<Memory>,
+    farewells: Farewells,
+    ports: Option<Arc<dyn PortProber>>,
+    findings: mpsc::Sender<Finding>,
+    inspections: JoinSet<(IpAddr, Option<Credential>)>,
+    /// What is known about the hosts that are, or will be, inspected. What discovery finds about one meanwhile reaches its
+    /// inspection through here.
+    records: HashMap<IpAddr, Arc<Record>>,
+    /// Found by IPv6 alone so far: most are further addresses of hosts under inspection, which the MAC addresses show by
+    /// the end of discovery.
+    deferred: Vec<IpAddr>,
+}
+
+impl Pool {
+    /// A pool without inspections, whose findings go to `findings`.
+    pub(super) fn new(
+        session: &Arc<Session>,
+        plan: &Arc<ScanPlan>,
+        dialer: &Arc<Dialer>,
+        cancel: &CancellationToken,
+        findings: mpsc::Sender<Finding>,
+        ports: Option<Arc<dyn PortProber>>,
+    ) -> Self {
+        Pool {
+            session: session.clone(),
+            plan: plan.clone(),
+            options: Arc::new(plan.probe.clone()),
+            dialer: dialer.clone(),
+            cancel: cancel.clone(),
+            slots: Arc::new(Semaphore::new(plan.concurrency.max(1))),
+            all_found: CancellationToken::new(),
+            memory: Arc::default(),
+            farewells: Farewells::default(),
+            ports,
+            findings,
+            inspections: JoinSet::new(),
+            records: HashMap::new(),
+            deferred: Vec::new(),
+        }
+    }
+
+    /// Whether more is asked of a host than to be up. One that is not inspected is reported at the end, when all that
+    /// discovery finds about it is known.
+    pub(super) fn is_inspected(&self, ip: IpAddr) -> bool {
+        !self.options.ports.is_empty() || self.plan.targets.host(ip).is_some_and(|h| !h.ports.is_empty())
+    }
+
+    /// Keeps what is found about a host from now on, for its inspection.
+    pub(super) fn expect(&mut self, ip: IpAddr) {
+        self.record_of(ip);
+    }
+
+    fn record_of(&mut self, ip: IpAddr) -> Arc<Record> {
+        self.records.entry(ip).or_insert_with(|| Record::new(ip, self.options.clone())).clone()
+    }
+
+    /// Adds a finding to what is known about a host, if that one is to be inspected and its inspection has not ended.
+    pub(super) fn learn(&self, ip: IpAddr, kind: &FindingKind) {
+        if let Some(record) = self.records.get(&ip) {
+            record.learn(kind);
+        }
+    }
+
+    /// Puts a host's inspection off to the end of discovery.
+    pub(super) fn defer(&mut self, ip: IpAddr) {
+        self.deferred.push(ip);
+    }
+
+    /// The hosts whose inspection was put off.
+    pub(super) fn take_deferred(&mut self) -> Vec<IpAddr> {
+        std::mem::take(&mut self.deferred)
+    }
+
+    /// Begins a host's inspection, as soon as there is a free slot.
+    pub(super) fn inspect(&mut self, ip: IpAddr) {
+        let target = self.plan.targets.host(ip).cloned();
+        let record = self.record_of(ip);
+        let mut peer = Peer {
+            logins: record.logins().clone(),
+            memory: self.memory.clone(),
+            clock: self.session.now,
+            cancel: self.cancel.clone(),
+            deadline: Instant::now() + self.options.host_timeout,
+            farewells: self.farewells.clone(),
+            ..Peer::new(ip, self.dialer.clone()).with_options(&self.options)
+        };
+        if let Some(name) = target.as_ref().and_then(|t| t.name.clone()) {
+            peer.name = name;
+        }
+        let signatures = self.session.signatures.clone();
+        let mut host = Inspection::new(peer, self.options.clone(), record, signatures, self.findings.clone());
+        host.ports = self.ports.clone();
+        let own_ports = target.map(|t| t.ports).unwrap_or_default();
+        let resolve = self.plan.resolve_names;
+        let neighbours = self.is_inspected(ip).then(|| self.dialer.clone());
+        let mut slot = Slot::new(ip, self.slots.clone(), neighbours, self.all_found.clone());
+        let (logins, show_secrets) = (host.peer.logins.clone(), self.plan.show_secrets);
+        self.inspections.spawn(async move {
+            let cancel = host.peer.cancel.clone();
+            if cancel.run_until_cancelled(slot.take()).await == Some(true) {
+                let deadline = Instant::now() + host.options.host_timeout;
+                inspect::inspect(host.until(deadline), &own_ports, resolve, &mut slot).await;
+            }
+            (ip, logins.worked().filter(|_| show_secrets))
+        });
+    }
+
+    /// Waits for the next inspection to end: its host, and the login that worked there if it is to be shown. None when
+    /// none is under way.
+    pub(super) async fn next_ended(&mut self) -> Option<(IpAddr, Option<Credential>)> {
+        loop {
+            // It catches its panics, and is aborted only when all is over.
+            if let Ok(ended) = self.inspections.join_next().await? {
+                return Some(ended);
+            }
+        }
+    }
+
+    /// Forgets what is known about a host whose inspection has ended or will not begin.
+    pub(super) fn forget(&mut self, ip: IpAddr) {
+        self.records.remove(&ip);
+    }
+
+    /// Tells the inspections that no more hosts are looked for.
+    pub(super) fn nothing_more_is_found(&self) {
+        self.all_found.cancel();
+    }
+
+    /// Whether no inspection is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.inspections.is_empty()
+    }
+
+    /// Ends all inspections.
+    pub(super) async fn stop(&mut self) {
+        self.inspections.shutdown().await;
+    }
+
+    /// What ends the sessions of inspections that were cut short.
+    pub(super) fn farewells(&self) -> &Farewells {
+        &self.farewells
+    }
+}

@@ -1,0 +1,243 @@
+//! One scan under way: discovery feeds the pool of inspections, and what both find goes into the results.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Scan;
+use super::discovery::Discovery;
+use super::pool::Pool;
+use super::results::Results;
+use crate::model::{EventSink, Finding, FindingKind, Method, ScanEvent, ScanPlan, ScanStatus};
+use crate::net::Dialer;
+use crate::net::pace::Pace;
+
+/// How long inspections have to tear their sessions down once the scan is stopped.
+const STOP_GRACE: Duration = Duration::from_millis(1500);
+
+/// How long sessions that were left to be torn down are waited for when all else is over.
+const FAREWELLS: Duration = Duration::from_secs(1);
+
+/// Findings under way between the sockets and the registry; a full channel slows the senders down.
+const FINDINGS_UNDER_WAY: usize = 4096;
+
+/// Sentences for the operator under way.
+const WARNINGS_UNDER_WAY: usize = 64;
+
+/// Hosts that were found by their IPv6 address alone, without having been asked for by it. A link has 2^64 addresses to claim;
+/// the largest network that is scanned unasked has so many.
+const MOST_FOUND_BY_V6: usize = 4096;
+
+const TOO_MANY_BY_V6: &str = "more than 4,096 link-local IPv6 addresses answered; the others are left out\nhint: exclude \
+                              the device that invents them (--exclude takes IPv6 networks)";
+
+const TABLE_FULL: &str = "the kernel's neighbour table stayed full, so local hosts may be missing\nhint: raise \
+                          net.ipv4.neigh.default.gc_thresh3";
+
+const OUT_OF_TIME: &str = "the scan was stopped by --max-duration; hosts not yet inspected are missing";
+
+/// What comes in while a scan runs.
+pub(super) struct Inbox {
+    discovered: mpsc::Receiver<Finding>,
+    inspected: mpsc::Receiver<Finding>,
+    warnings: mpsc::Receiver<String>,
+}
+
+/// A scan under way.
+pub(super) struct Run<S> {
+    plan: Arc<ScanPlan>,
+    cancel: CancellationToken,
+    discovery: Discovery,
+    pool: Pool,
+    results: Results<S>,
+    dialer: Arc<Dialer>,
+    found_by_v6: usize,
+}
+
+impl<S: EventSink> Run<S> {
+    /// Starts discovery, and the inspection of what is known beforehand.
+    pub(super) fn start(scan: Scan, sink: S) -> (Self, Inbox) {
+        let Scan { session, plan, known, cancel } = scan;
+        let pace = Arc::new(Pace::new(plan.rate));
+        let dialer = Arc::new(session.dialer(pace, plan.probe.per_host));
+        let (discovery_findings, discovered) = mpsc::channel(FINDINGS_UNDER_WAY);
+        let (inspection_findings, inspected) = mpsc::channel(FINDINGS_UNDER_WAY);
+        let (warning_sender, warnings) = mpsc::channel(WARNINGS_UNDER_WAY);
+        let mut results = Results::new(plan.all, &plan.probe, session.now, sink);
+        results.report(&ScanEvent::SweepStarted { addresses: plan.targets.len() });
+        let discovery =
+            Discovery::new(&session, &plan, &dialer, &cancel, discovery_findings, warning_sender, &mut results);
+        let ports = discovery.port_prober();
+        let pool = Pool::new(&session, &plan, &dialer, &cancel, inspection_findings, ports);
+        let mut run = Run { plan, cancel, discovery, pool, results, dialer, found_by_v6: 0 };
+        for finding in known {
+            run.take_discovered(finding);
+        }
+        (run, Inbox { discovered, inspected, warnings })
+    }
+
+    /// Takes in findings until discovery and all inspections are over, or the scan is stopped.
+    pub(super) async fn finish(mut self, mut inbox: Inbox) -> (Results<S>, Vec<Method>, ScanStatus) {
+        let status = self.work(&mut inbox).await;
+        self.discovery.stop().await;
+        self.pool.stop().await;
+        // What was cut short ends its sessions meanwhile; without the runtime it could not.
+        self.pool.farewells().all_said(FAREWELLS).await;
+        self.take_all(&mut inbox);
+        if self.dialer.neighbour_table().is_stuck() {
+            self.results.warn(TABLE_FULL.to_owned());
+        }
+        for name in self.discovery.lost_links() {
+            self.results
+                .warn(format!("the interface {name} went down during the scan: hosts behind it may be missing"));
+        }
+        // What is known of hosts that were cut short, or that were not inspected, is reported too.
+        for ip in self.results.registry().unfinished() {
+            self.results.host_done(ip);
+        }
+        self.results.report(&ScanEvent::Swept { addresses: self.discovery.swept() });
+        (self.results, self.discovery.methods_run(), status)
+    }
+
+    async fn work(&mut self, inbox: &mut Inbox) -> ScanStatus {
+        let far = Instant::now() + Duration::from_secs(30 * 24 * 3600);
+        let mut end = self.plan.max_duration.map_or(far, |most| Instant::now() + most);
+        let mut progress = tokio::time::interval(Duration::from_millis(100));
+        let cancel = self.cancel.clone();
+        let mut is_stopped = false;
+        while !self.is_over(inbox) {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled(), if !is_stopped => {
+                    is_stopped = true;
+                    end = Instant::now() + STOP_GRACE;
+                }
+                Some(finding) = inbox.inspected.recv() => self.take_inspected(finding),
+                Some(finding) = inbox.discovered.recv() => self.take_discovered(finding),
+                Some(warning) = inbox.warnings.recv() => self.results.warn(warning),
+                Some(ended) = self.discovery.next_ended() => self.discovery_ended(ended),
+                Some((ip, login)) = self.pool.next_ended() => {
+                    // It may have sent its last findings after the inbox was looked at, and ended since.
+                    while let Ok(finding) = inbox.inspected.try_recv() {
+                        self.take_inspected(finding);
+                    }
+                    self.pool.forget(ip);
+                    if let Some(login) = login {
+                        self.results.keep_login(ip, login);
+                    }
+                    if self.pool.is_inspected(ip) {
+                        self.results.host_done(ip);
+                    }
+                }
+                _ = progress.tick() => self.results.report(&ScanEvent::Swept { addresses: self.discovery.swept() }),
+                () = sleep_until(end) => {
+                    if is_stopped {
+                        break;
+                    }
+                    self.results.warn(OUT_OF_TIME.to_owned());
+                    cancel.cancel();
+                }
+            }
+        }
+        if is_stopped { ScanStatus::Interrupted } else { ScanStatus::Complete }
+    }
+
+    /// Whether discovery and all inspections have ended, and all they found is taken in.
+    fn is_over(&mut self, inbox: &Inbox) -> bool {
+        if !self.discovery.is_over() {
+            return false;
+        }
+        self.pool.nothing_more_is_found();
+        self.pool.is_idle() && inbox.inspected.is_empty() && inbox.discovered.is_empty()
+    }
+
+    fn take_all(&mut self, inbox: &mut Inbox) {
+        while let Ok(finding) = inbox.inspected.try_recv() {
+            self.take_inspected(finding);
+        }
+        while let Ok(finding) = inbox.discovered.try_recv() {
+            self.take_discovered(finding);
+        }
+        while let Ok(warning) = inbox.warnings.try_recv() {
+            self.results.warn(warning);
+        }
+    }
+
+    /// Takes in what an inspection found, which has recorded it itself.
+    fn take_inspected(&mut self, finding: Finding) {
+        for conclusion in conclusions(&finding) {
+            self.pool.learn(conclusion.ip, &conclusion.kind);
+            self.results.take(conclusion);
+        }
+        self.results.take(finding);
+    }
+
+    /// Takes in what was found by discovery. A new host is inspected; of one under inspection its inspection learns it.
+    fn take_discovered(&mut self, finding: Finding) {
+        let ip = finding.ip;
+        let is_new = !self.results.registry().knows(ip);
+        let is_asked_for = self.plan.targets.host(ip).is_some();
+        if is_new && ip.is_ipv6() && !is_asked_for {
+            if self.found_by_v6 >= MOST_FOUND_BY_V6 {
+                return self.results.warn(TOO_MANY_BY_V6.to_owned());
+            }
+            self.found_by_v6 += 1;
+        }
+        let is_wanted = self.pool.is_inspected(ip) || self.plan.resolve_names;
+        let is_started = is_new && is_wanted && !self.cancel.is_cancelled();
+        if is_started {
+            self.pool.expect(ip);
+        }
+        for finding in conclusions(&finding).into_iter().chain([finding]) {
+            // An inspection asks on with what was sent; from here on it is redacted.
+            self.pool.learn(ip, &finding.kind);
+            self.results.take(finding);
+        }
+        if !is_started {
+            return;
+        }
+        if ip.is_ipv6() && !is_asked_for && !self.discovery.is_over() {
+            self.pool.defer(ip);
+        } else {
+            self.inspect(ip);
+        }
+    }
+
+    fn inspect(&mut self, ip: IpAddr) {
+        self.results.report(&ScanEvent::HostStarted { ip });
+        self.pool.inspect(ip);
+    }
+
+    fn discovery_ended(&mut self, ended: Result<Method, String>) {
+        if let Err(why) = ended {
+            self.results.warn(why);
+        }
+        if !self.discovery.is_over() {
+            return;
+        }
+        // A camera is not asked twice over, least of all for its login: only deferred hosts that are devices of their own
+        // are inspected.
+        for ip in self.pool.take_deferred() {
+            if !self.results.registry().has_other_addresses(ip) && !self.cancel.is_cancelled() {
+                self.inspect(ip);
+            } else {
+                self.pool.forget(ip);
+            }
+        }
+    }
+}
+
+/// What a finding lets us conclude without asking anybody: a MAC address is evidence of a maker.
+fn conclusions(finding: &Finding) -> Vec<Finding> {
+    match &finding.kind {
+        FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => crate::identify::oui::evidence(*mac)
+            .into_iter()
+            .map(|evidence| Finding::new(finding.ip, FindingKind::Evidence(evidence)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,48 @@
+//! What outlives a scan: the network, the signatures and the limits of this machine. Many scans run in one session, one after
+//! the other or side by side.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::targets::{self, Request, Resolved, TargetError};
+use crate::identify::signature::Signatures;
+use crate::net::pace::Pace;
+use crate::net::{Dialer, Net};
+
+/// What the scans of a process share.
+pub struct Session {
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// The signatures.
+    pub signatures: Arc<Signatures>,
+    /// The time of day.
+    pub now: fn() -> Timestamp,
+    connections: Arc<Semaphore>,
+}
+
+impl Session {
+    /// A session on this network, with at most `open_connections` connections at once in all its scans together.
+    pub fn new(
+        net: Arc<dyn Net>,
+        signatures: Arc<Signatures>,
+        now: fn() -> Timestamp,
+        open_connections: usize,
+    ) -> Arc<Self> {
+        Arc::new(Session { net, signatures, now, connections: Arc::new(Semaphore::new(open_connections.max(1))) })
+    }
+
+    /// Resolves the targets of a scan.
+    ///
+    /// # Errors
+    /// See [`TargetError`].
+    pub async fn resolve(&self, request: &Request<'_>) -> Result<Resolved, TargetError> {
+        targets::resolve(request, self.net.as_ref()).await
+    }
+
+    /// A dialer for one scan, within the session's limit of open connections.
+    pub(super) fn dialer(&self, pace: Arc<Pace>, per_host: usize) -> Dialer {
+        Dialer::within(self.net.clone(), pace, self.connections.clone(), per_host)
+    }
+}
