@@ -1,4 +1,4 @@
-//! What an answer says about its sender, gathered by pure code and then said in one go.
+//! What an answer says about its sender, gathered by pure code and then emitted in one go.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,10 +11,10 @@ use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, Kind, MacAddr};
 use crate::probe::{DiscoveryContext, Inspection};
 use crate::text;
 
-/// Findings remembered as said; a scan of that many is not repeated, only said twice.
+/// Findings remembered; what comes after that many is emitted again whenever it is repeated.
 const REMEMBERED: usize = 262_144;
 
-/// What is to be said, and what is to be looked up in the signatures.
+/// What is to be emitted, and what is to be looked up in the signatures.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     /// Findings about the sender.
@@ -51,8 +51,8 @@ impl Facts {
         self.observed.extend(text.and_then(text::clean_some).map(|t| (field, t)));
     }
 
-    /// Says everything about the host under inspection.
-    pub async fn say(self, host: &Inspection) {
+    /// Emits everything about the host under inspection.
+    pub async fn emit(self, host: &Inspection) {
         for finding in self.findings {
             host.emit(finding).await;
         }
@@ -70,28 +70,28 @@ impl Facts {
     }
 }
 
-/// Says facts while hosts are being found, each once: questions are repeated, and so are answers.
-pub struct Teller<'a> {
+/// Emits what is found of hosts, each finding once: questions are repeated, and so are answers.
+pub struct FindingDedup<'a> {
     context: &'a DiscoveryContext,
-    said: Mutex<HashSet<u64>>,
+    emitted: Mutex<HashSet<u64>>,
 }
 
-impl<'a> Teller<'a> {
-    /// Nothing is said yet.
+impl<'a> FindingDedup<'a> {
+    /// Nothing is emitted yet.
     pub fn new(context: &'a DiscoveryContext) -> Self {
-        Teller { context, said: Mutex::default() }
+        FindingDedup { context, emitted: Mutex::default() }
     }
 
-    /// Says what of the facts has not been said of `ip`.
-    pub async fn tell(&self, ip: IpAddr, facts: Facts) {
+    /// Emits what of the facts is new of `ip`.
+    pub async fn emit(&self, ip: IpAddr, facts: Facts) {
         for finding in facts.findings {
             if self.is_new(&(ip, format!("{finding:?}"))) {
-                self.context.say(ip, finding).await;
+                self.context.emit(ip, finding).await;
             }
         }
         for (field, text) in facts.observed {
             if self.is_new(&(ip, field, &text)) {
-                self.context.observe(ip, field, &text).await;
+                self.context.match_signatures(ip, field, &text).await;
             }
         }
     }
@@ -99,10 +99,10 @@ impl<'a> Teller<'a> {
     fn is_new(&self, what: &impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
         what.hash(&mut hasher);
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() >= REMEMBERED {
-            return !said.contains(&hasher.finish());
+        let mut emitted = self.emitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if emitted.len() >= REMEMBERED {
+            return !emitted.contains(&hasher.finish());
         }
-        said.insert(hasher.finish())
+        emitted.insert(hasher.finish())
     }
 }

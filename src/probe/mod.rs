@@ -1,4 +1,5 @@
-//! What a discoverer, a detector and an analyser are, and what each is handed. None of them opens a socket by itself.
+//! The contract between a scan and the protocols: the rows a protocol contributes, and what each row's function is handed. None
+//! of them opens a socket by itself.
 
 pub mod evidence;
 mod farewells;
@@ -33,19 +34,68 @@ pub use peer::Peer;
 /// Where findings go.
 pub type FindingSender = mpsc::Sender<Finding>;
 
-/// A way of finding hosts: asks the network as a whole and says who answers, as the answers come.
-pub trait Discoverer: Send + Sync {
-    /// Which method it is.
-    fn method(&self) -> Method;
-
-    /// Asks until it has nothing more to ask. Answers from addresses outside the targets are not said.
-    ///
-    /// # Errors
-    /// A sentence for the operator when the method cannot run at all on this machine.
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>>;
+/// What a protocol's folder contributes to a scan. A protocol joins by one line in the list a scan is given.
+#[derive(Clone, Copy)]
+pub struct ProtocolRows {
+    /// Its way of finding hosts.
+    pub finder: Option<Finder>,
+    /// How an open port is asked whether it is spoken there.
+    pub detector: Option<Detector>,
+    /// What is done once for each host.
+    pub probes: &'static [Probe],
 }
 
-/// What a discoverer is handed.
+impl ProtocolRows {
+    /// Nothing; for `..ProtocolRows::NONE`.
+    pub const NONE: ProtocolRows = ProtocolRows { finder: None, detector: None, probes: &[] };
+}
+
+/// A way of finding hosts: asks the network as a whole and emits who answers, as the answers come.
+#[derive(Clone, Copy)]
+pub struct Finder {
+    /// Which method it is.
+    pub method: Method,
+    /// Asks until it has nothing more to ask; what answers from outside the targets is not emitted. The error is a sentence
+    /// for the operator: the method cannot run at all on this machine.
+    pub find: for<'a> fn(&'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>>,
+}
+
+/// Speaks one protocol to an open port.
+#[derive(Clone, Copy)]
+pub struct Detector {
+    /// Its name, as it stands in logs and errors.
+    pub name: &'static str,
+    /// Whether the port is one where the protocol is expected; those are asked first.
+    pub expects: fn(u16) -> bool,
+    /// Asks. Whatever the device does is an outcome, emitted as findings; the [`Detection`] tells whether others need to ask.
+    pub detect: for<'a> fn(&'a Inspection, u16) -> BoxFuture<'a, Detection>,
+}
+
+/// Something done once for a host: a question that needs no open port, or an analysis of what was detected.
+#[derive(Clone, Copy)]
+pub struct Probe {
+    /// Its name, as it stands in logs and errors.
+    pub name: &'static str,
+    /// When it runs.
+    pub phase: Phase,
+    /// Does it. What it learns is emitted as findings.
+    pub run: for<'a> fn(&'a Inspection) -> BoxFuture<'a, ()>,
+}
+
+/// When a probe of a host runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// From the beginning, at the same time as the others of its phase; nothing waits for what it learns.
+    Aside,
+    /// While the ports are asked, at the same time as the others of its phase; what it learns leads those after it.
+    Inquiry,
+    /// When the ports are known, one after the other: says where streams are.
+    Name,
+    /// After that, one after the other: walks the places where streams are, and those where they may be.
+    Walk,
+}
+
+/// What a [`Finder`] is handed.
 pub struct DiscoveryContext {
     /// What is asked of the scan.
     pub plan: Arc<ScanPlan>,
@@ -55,7 +105,7 @@ pub struct DiscoveryContext {
     pub dialer: Arc<Dialer>,
     /// The interfaces to use.
     pub interfaces: Vec<Interface>,
-    /// Says that the scan is to stop.
+    /// Cancelled when the scan is to stop.
     pub cancel: CancellationToken,
     /// The signatures to look headers up in.
     pub signatures: Arc<Signatures>,
@@ -65,20 +115,20 @@ pub struct DiscoveryContext {
     pub swept: Arc<std::sync::atomic::AtomicU64>,
     /// Where sentences for the operator go.
     pub warnings: mpsc::Sender<String>,
-    /// Asks ports without connecting, where that can be done; wants to know who is on the links.
+    /// Asks ports without connecting, where that can be done; is to be told of the stations on the links.
     pub ports: Option<Arc<dyn PortProber>>,
 }
 
 impl DiscoveryContext {
-    /// Says one thing about `ip`; nothing when `ip` is not among the targets.
-    pub async fn say(&self, ip: IpAddr, kind: FindingKind) {
+    /// Emits a finding about `ip`; dropped unless `ip` is a target.
+    pub async fn emit(&self, ip: IpAddr, kind: FindingKind) {
         if self.plan.targets.contains(ip) {
             // The receiver is gone only when the scan is over.
             let _ = self.findings.send(Finding::new(ip, kind)).await;
         }
     }
 
-    /// Says one thing the operator should know, in one sentence, with a `hint:` line where something can be done. Never
+    /// Warns the operator in one sentence, with a `hint:` line where something can be done. Never
     /// waits: with nobody reading, it goes to the log alone.
     pub fn warn(&self, sentence: impl Into<String>) {
         if let Err(unread) = self.warnings.try_send(sentence.into()) {
@@ -86,10 +136,10 @@ impl DiscoveryContext {
         }
     }
 
-    /// Says all evidence the signatures give for a text a device sent.
-    pub async fn observe(&self, ip: IpAddr, field: Field, text: &str) {
+    /// Emits all evidence the signatures give for a text a device sent.
+    pub async fn match_signatures(&self, ip: IpAddr, field: Field, text: &str) {
         for evidence in self.signatures.evidence(field, text) {
-            self.say(ip, FindingKind::Evidence(evidence)).await;
+            self.emit(ip, FindingKind::Evidence(evidence)).await;
         }
     }
 }
@@ -99,22 +149,22 @@ pub trait PortProber: Send + Sync {
     /// Takes note of the MAC address that answers for an address on its link.
     fn note_station(&self, ip: Ipv4Addr, mac: MacAddr);
 
-    /// Asks the ports of a host, `at_once` of them in a burst, those that say nothing repeatedly if `again`. Says each
-    /// answer as it comes, one a port at most; returns when all have answered or no answer is to be expected any more.
+    /// Asks the ports of a host, `at_once` of them in a burst, silent ones repeatedly if `again`. Sends each answer as it
+    /// comes, one a port at most; returns when all have answered or no answer is to be expected any more.
     ///
     /// # Errors
-    /// When the host cannot be asked this way, or no longer: what has been said until then holds.
+    /// When the host cannot be asked this way, or no longer: the answers sent until then hold.
     fn ask<'a>(
         &'a self,
         ip: IpAddr,
         ports: &'a [u16],
         at_once: usize,
         again: bool,
-        say: mpsc::UnboundedSender<PortAnswer>,
+        answers: mpsc::UnboundedSender<PortAnswer>,
     ) -> BoxFuture<'a, io::Result<()>>;
 }
 
-/// What a port said.
+/// The answer of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortAnswer {
     /// The port.
@@ -123,18 +173,6 @@ pub struct PortAnswer {
     pub open: bool,
     /// How long after it was first asked.
     pub after: Duration,
-}
-
-/// Speaks one protocol to an open port and says what it heard.
-pub trait Detector: Send + Sync {
-    /// Its name, as it stands in logs and errors.
-    fn name(&self) -> &'static str;
-
-    /// Whether the port is one where the protocol is expected; those are asked first.
-    fn expects(&self, port: u16) -> bool;
-
-    /// Asks. Whatever the device does is an outcome, said as findings; `Detection` tells whether others need to ask.
-    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection>;
 }
 
 /// What a detector heard on a port.
@@ -152,13 +190,4 @@ pub enum Detection {
     Silence,
     /// The connection failed or was closed without an answer.
     Closed,
-}
-
-/// Something done once for a host: a question that needs no open port, or an analysis of what was detected.
-pub trait HostProbe: Send + Sync {
-    /// Its name, as it stands in logs and errors.
-    fn name(&self) -> &'static str;
-
-    /// Does it. What it hears is said as findings.
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()>;
 }

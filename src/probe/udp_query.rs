@@ -246,38 +246,43 @@ pub async fn host<T>(
             break;
         }
         let wait = peer.patience(*wait, number, tries.len());
-        match hear(&*socket, peer.ip, peer.deadline.min(Instant::now() + wait), &read).await {
-            Heard::Answer(answer) => return Some(answer),
-            Heard::Nothing => {}
-            Heard::NobodyThere => break,
+        match receive(&*socket, peer.ip, peer.deadline.min(Instant::now() + wait), &read).await {
+            Waited::Answer(answer) => return Some(answer),
+            Waited::Nothing => {}
+            Waited::NobodyThere => break,
         }
     }
     None
 }
 
-enum Heard<T> {
+enum Waited<T> {
     Answer(T),
     Nothing,
     NobodyThere,
 }
 
-async fn hear<T>(socket: &dyn Datagram, host: IpAddr, until: Instant, read: &impl Fn(&[u8]) -> Option<T>) -> Heard<T> {
+async fn receive<T>(
+    socket: &dyn Datagram,
+    host: IpAddr,
+    until: Instant,
+    read: &impl Fn(&[u8]) -> Option<T>,
+) -> Waited<T> {
     let mut buffer = vec![0; DATAGRAM];
     for _ in 0..ANSWERS_PER_SENDER {
         match timeout_at(until, socket.recv_from(&mut buffer)).await {
             Ok(Ok((length, from))) if from.ip().to_canonical() == host => {
                 if let Some(answer) = read(buffer.get(..length).unwrap_or_default()) {
-                    return Heard::Answer(answer);
+                    return Waited::Answer(answer);
                 }
             }
             Ok(Ok(_)) => {}
             Ok(Err(error)) if matches!(kind_of(&error), ErrorKind::Refused | ErrorKind::Unreachable) => {
-                return Heard::NobodyThere;
+                return Waited::NobodyThere;
             }
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    Heard::Nothing
+    Waited::Nothing
 }
 
 /// A random version 4 UUID (RFC 9562 §5.4) from 128 random bits, lower case.
@@ -302,7 +307,7 @@ pub mod testing {
     use crate::net::fake_udp::FakeUdp;
     use crate::net::pace::Pace;
     use crate::net::{Dialer, Net};
-    use crate::probe::{Discoverer, HostProbe, Inspection};
+    use crate::probe::{Finder, Inspection, Probe};
 
     /// The targets of the tests: 192.0.2.0/24, and IPv6 hosts that answer on the link.
     pub fn plan() -> ScanPlan {
@@ -324,8 +329,8 @@ pub mod testing {
         }
     }
 
-    /// Runs a discoverer to its end; says its outcome and all it found.
-    pub async fn discover(net: &Arc<FakeUdp>, discoverer: &dyn Discoverer) -> (Result<(), String>, Vec<Finding>) {
+    /// Runs a finder to its end; its outcome and all it found.
+    pub async fn discover(net: &Arc<FakeUdp>, finder: Finder) -> (Result<(), String>, Vec<Finding>) {
         let (findings, mut said) = mpsc::channel(100_000);
         let net: Arc<dyn Net> = net.clone();
         let context = DiscoveryContext {
@@ -340,7 +345,7 @@ pub mod testing {
             warnings: mpsc::channel(1).0,
             ports: None,
         };
-        let outcome = discoverer.discover(&context).await;
+        let outcome = (finder.find)(&context).await;
         drop(context);
         let mut all = Vec::new();
         while let Some(finding) = said.recv().await {
@@ -350,10 +355,10 @@ pub mod testing {
     }
 
     /// Runs a probe of one host to its end; says all it found.
-    pub async fn inquire(net: &Arc<FakeUdp>, ip: &str, probe: &dyn HostProbe) -> Vec<Finding> {
+    pub async fn inquire(net: &Arc<FakeUdp>, ip: &str, probe: Probe) -> Vec<Finding> {
         let (mut host, mut said) = Inspection::for_test(net.clone(), ip, ProbeOptions::default());
         host.signatures = Signatures::builtin();
-        probe.run(&host).await;
+        (probe.run)(&host).await;
         drop(host);
         let mut all = Vec::new();
         while let Some(finding) = said.recv().await {
@@ -369,20 +374,13 @@ mod tests {
     use super::*;
     use crate::model::{Finding, FindingKind, Method};
     use crate::net::fake_udp::{FakeUdp, interface};
-    use crate::probe::Discoverer;
+    use crate::probe::Finder;
     use futures::FutureExt;
 
-    struct Shout;
-
-    impl Discoverer for Shout {
-        fn method(&self) -> Method {
-            Method::Beacon
-        }
-
-        fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-            async move { ask(context, &places(context), &Shouting(context)).await }.boxed()
-        }
-    }
+    const SHOUT: Finder = Finder {
+        method: Method::Beacon,
+        find: |context| Box::pin(async { ask(context, &places(context), &Shouting(context)).await }),
+    };
 
     struct Shouting<'a>(&'a DiscoveryContext);
 
@@ -392,7 +390,7 @@ mod tests {
         }
 
         fn answer<'a>(&'a self, from: SocketAddr, _: &'a [u8]) -> BoxFuture<'a, ()> {
-            self.0.say(from.ip(), FindingKind::Seen(Method::Beacon)).boxed()
+            self.0.emit(from.ip(), FindingKind::Seen(Method::Beacon)).boxed()
         }
     }
 
@@ -407,7 +405,7 @@ mod tests {
             |_| vec![],
         );
         let start = Instant::now();
-        let (outcome, _) = discover(&net, &Shout).await;
+        let (outcome, _) = discover(&net, SHOUT).await;
         assert_eq!(outcome, Ok(()));
         assert_eq!(start.elapsed(), plan().discovery_time + GRACE);
         let sent = net.sent();
@@ -431,7 +429,7 @@ mod tests {
             let flood = (0..10_000).map(|_| (Duration::ZERO, forger, Ok(vec![0; 8])));
             if sent.data == [0] { flood.chain([outside, honest]).collect() } else { vec![] }
         });
-        let (_, findings) = discover(&net, &Shout).await;
+        let (_, findings) = discover(&net, SHOUT).await;
         let of = |ip: &str| findings.iter().filter(|f: &&Finding| f.ip == ip.parse::<IpAddr>().unwrap()).count();
         assert_eq!((of("192.0.2.66"), of("192.0.2.7"), of("198.51.100.1")), (ANSWERS_PER_SENDER as usize, 1, 0));
     }
@@ -451,7 +449,7 @@ mod tests {
             let at = Duration::from_millis;
             if sent.data == [0] { vec![(at(0), camera, failure()), (at(5), camera, Ok(vec![]))] } else { vec![] }
         });
-        let (_, findings) = discover(&net, &Shout).await;
+        let (_, findings) = discover(&net, SHOUT).await;
         assert_eq!(findings.len(), 1);
     }
 
@@ -460,9 +458,9 @@ mod tests {
         let interfaces = vec![interface("eth0", 2, &["192.0.2.2/24"]), interface("eth1", 3, &["203.0.113.2/24"])];
         let net = FakeUdp::new(interfaces, |_| vec![]);
         net.refused.lock().unwrap().push("192.0.2.2:0".parse().unwrap());
-        assert_eq!(discover(&net, &Shout).await.0, Ok(()));
+        assert_eq!(discover(&net, SHOUT).await.0, Ok(()));
         net.refused.lock().unwrap().push("203.0.113.2:0".parse().unwrap());
-        assert!(discover(&net, &Shout).await.0.is_err());
+        assert!(discover(&net, SHOUT).await.0.is_err());
     }
 
     #[test]

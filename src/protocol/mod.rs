@@ -1,5 +1,6 @@
 //! One folder per protocol: `wire.rs` turns bytes into values and back, `discover.rs` and `detect.rs` are the thin shells
-//! that send and receive. A protocol joins the scanner by a line in one of these tables.
+//! that send and receive. A protocol joins the scanner by its folder's `PROTOCOL`
+//! and a line in [`PROTOCOLS`].
 
 pub mod arp;
 pub mod beacon;
@@ -23,44 +24,31 @@ pub mod tcp;
 pub mod webrtc;
 pub mod wsdd;
 
-use crate::probe::{Detector, Discoverer, HostProbe};
+use crate::probe::ProtocolRows;
 
-/// Ways of finding hosts; all run at once.
-pub const DISCOVERERS: &[&dyn Discoverer] = &[
-    // The local links, then what lies behind routers, then whoever announces itself.
-    &arp::discover::ArpSweep,
-    &icmp::discover::IcmpSweep,
-    &tcp::discover::TcpSweep,
-    &wsdd::discover::WsDiscovery,
-    &ssdp::discover::Ssdp,
-    &mdns::discover::Mdns,
-    &beacon::discover::Beacons,
-];
-
-/// Asked of every open port; those that expect the port come first.
-pub const DETECTORS: &[&dyn Detector] = &[
-    &rtsp::detect::RtspDetector,
-    &rtmp::detect::RtmpDetector,
-    &stun::detect::StunDetector,
-    &http::detect::HttpDetector,
-];
-
-/// Asked of every host besides its ports, while they are looked at; what they say leads the analysers.
-pub const INQUIRIES: &[&dyn HostProbe] = &[&wsdd::inquire::UnicastProbe, &ssdp::inquire::UnicastSearch];
-
-/// Asked of every host meanwhile; nothing waits for what they say.
-pub const ASIDES: &[&dyn HostProbe] = &[&stun::detect::StunInquiry, &srt::inquire::SrtInquiry];
-
-/// Run one after the other when a host's ports are known: what says where streams are comes before what walks them.
-pub const ANALYSERS: &[&dyn HostProbe] = &[
-    &ssdp::describe::Describe,
-    &onvif::analyze::OnvifAnalysis,
-    &media_server::analyze::MediaServers,
-    &rtsp::analyze::Analyse,
-    &mjpeg::analyze::MjpegAnalysis,
+/// All protocols. The order counts within each kind of row: detectors are asked in it, and probes of the phases `Name` and
+/// `Walk` run in it.
+pub const PROTOCOLS: &[ProtocolRows] = &[
+    // Finding hosts: the local links, then what lies behind routers, then whoever announces itself.
+    arp::PROTOCOL,
+    icmp::PROTOCOL,
+    tcp::PROTOCOL,
+    wsdd::PROTOCOL,
+    ssdp::PROTOCOL,
+    mdns::PROTOCOL,
+    beacon::PROTOCOL,
+    // What says where streams are comes before what walks them.
+    onvif::PROTOCOL,
+    media_server::PROTOCOL,
+    rtsp::PROTOCOL,
+    mjpeg::PROTOCOL,
     // A wrong name costs one request over HTTP, and a wait over RTMP: what is found there is tried here.
-    &hls::analyze::HlsAnalysis,
-    &dash::analyze::DashAnalysis,
-    &rtmp::analyze::RtmpAnalysis,
-    &webrtc::analyze::WhepAnalysis,
+    hls::PROTOCOL,
+    dash::PROTOCOL,
+    rtmp::PROTOCOL,
+    webrtc::PROTOCOL,
+    stun::PROTOCOL,
+    srt::PROTOCOL,
+    // Web servers answer whatever they are asked: HTTP is the last to be looked for on a port.
+    http::PROTOCOL,
 ];

@@ -14,8 +14,7 @@ use super::session::Session;
 use crate::model::{EventSink, Finding, Method, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 use crate::probe::sweep::{AddressList, segments};
-use crate::probe::{Discoverer, DiscoveryContext, PortProber};
-use crate::protocol;
+use crate::probe::{DiscoveryContext, Finder, PortProber};
 use crate::protocol::tcp::syn::SynScanner;
 
 /// Discovery under way.
@@ -74,22 +73,23 @@ impl Discovery {
             warnings,
             ports: discovery.ports.clone(),
         });
-        for &discoverer in protocol::DISCOVERERS {
-            let method = Discoverer::method(discoverer);
+        for finder in session.protocols.iter().filter_map(|rows| rows.finder) {
+            let method = finder.method;
             // Of a scan of loopback no datagram goes out to a link.
             let runs = method == Method::Tcp || !plan.targets.is_loopback_only();
             if runs && plan.methods.contains(&method) {
-                discovery.spawn(method, discoverer, context.clone());
+                discovery.spawn(finder, context.clone());
             }
         }
         discovery
     }
 
-    fn spawn(&mut self, method: Method, discoverer: &'static dyn Discoverer, context: Arc<DiscoveryContext>) {
+    fn spawn(&mut self, finder: Finder, context: Arc<DiscoveryContext>) {
+        let method = finder.method;
         tracing::info!(method = method.as_str(), "discovery began");
         self.running.spawn(async move {
             let stop = context.cancel.clone();
-            let discovery = AssertUnwindSafe(discoverer.discover(&context)).catch_unwind();
+            let discovery = AssertUnwindSafe((finder.find)(&context)).catch_unwind();
             let outcome = stop.run_until_cancelled(discovery).await.unwrap_or(Ok(Ok(())));
             (method, outcome.unwrap_or_else(|_| Err(internal_error(method))))
         });

@@ -13,10 +13,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::slot::Slot;
 use crate::identify::{self, signature::Field};
 use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
-use crate::probe::{Detection, Detector, HostProbe, Inspection, PORTS};
+use crate::probe::{Detection, Detector, Inspection, PORTS, Phase, Probe};
 use crate::protocol::tcp::ports::open_ports;
-use crate::protocol::{ANALYSERS, ASIDES, DETECTORS, INQUIRIES};
 
+/// What is reported of a step that panicked.
+const INTERNAL_ERROR: &str = "internal error in this step (please report it); the rest of the scan is unaffected";
 /// How long after its beginning an inspection that is otherwise done, in a scan that is, waits for a name or a STUN server.
 const ASIDES_AT_LEAST: Duration = Duration::from_millis(700);
 /// How long a host that nothing is known of may take to answer, while others are still being looked for.
@@ -43,7 +44,7 @@ async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, slot:
     }
     let ports = ports_of(host, own_ports);
     let began = Instant::now();
-    let asides = Box::pin(async { tokio::join!(name, ask_all(host, ASIDES)) });
+    let asides = Box::pin(async { tokio::join!(name, ask_all(host, Phase::Aside)) });
     // DNS may be slow to say that it knows nothing, and no step needs the name.
     let main = Box::pin(look_at_all(host, &ports, slot));
     let left = match select(main, asides).await {
@@ -66,7 +67,7 @@ async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, slot:
 
 /// Ports and questions by UDP side by side, then the streams; and once more what was announced late.
 async fn look_at_all(host: &Inspection, ports: &[u16], slot: &mut Slot) {
-    let mut asking = Box::pin(ask_all(host, INQUIRIES));
+    let mut asking = Box::pin(ask_all(host, Phase::Inquiry));
     let mut looking = Box::pin(look_at_all_ports(host, ports));
     let mut later = Duration::ZERO;
     tokio::select! {
@@ -130,7 +131,7 @@ async fn hear_late(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     slot.release();
     host.peer.history.be_unhurried();
     let answers = async {
-        ask_all(host, INQUIRIES).await;
+        ask_all(host, Phase::Inquiry).await;
         while leads(host) == before {
             host.record.news().await;
         }
@@ -173,11 +174,11 @@ async fn look_at_all_ports(host: &Inspection, ports: &[u16]) {
 }
 
 async fn analyse(host: &Inspection) {
-    for analyser in ANALYSERS {
+    for probe in probes(host, Phase::Name).chain(probes(host, Phase::Walk)) {
         if host.peer.is_over() {
             break;
         }
-        guarded(host, analyser.name(), analyser.run(host)).await;
+        guarded(host, probe.name, (probe.run)(host)).await;
     }
 }
 
@@ -210,8 +211,13 @@ fn announced(host: &Inspection) -> Vec<u16> {
     ports
 }
 
-async fn ask_all(host: &Inspection, inquiries: &[&dyn HostProbe]) {
-    futures::future::join_all(inquiries.iter().map(|i| guarded(host, i.name(), i.run(host)))).await;
+/// The probes of a phase, in the order of the protocols.
+fn probes(host: &Inspection, phase: Phase) -> impl Iterator<Item = &Probe> {
+    host.protocols.iter().flat_map(|rows| rows.probes).filter(move |probe| probe.phase == phase)
+}
+
+async fn ask_all(host: &Inspection, phase: Phase) {
+    futures::future::join_all(probes(host, phase).map(|probe| guarded(host, probe.name, (probe.run)(host)))).await;
 }
 
 /// Every port that turns out open is handed to the detectors at once, while the others are still asked. Ports where RTSP
@@ -346,17 +352,17 @@ async fn within_patience(host: &Inspection, spent: Duration, asking: impl Future
 /// are asked in any case: Foscam speaks HTTP and RTSP on one. With `comes_back`, a port that closes without a word on who
 /// should be at home there is left at that: who comes next may find room, and take an RTSP server for a web server.
 async fn detect(host: &Inspection, port: u16, comes_back: bool) -> Outcome {
-    let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
-    order.sort_by_key(|d| !d.expects(port));
+    let mut order: Vec<Detector> = host.protocols.iter().filter_map(|rows| rows.detector).collect();
+    order.sort_by_key(|d| !(d.expects)(port));
     let mut understood = false;
     let (mut unanswered, mut last) = (0, None);
     let mut closed = false;
     for detector in order {
-        if host.peer.is_over() || (understood && !detector.expects(port)) || unanswered >= 2 {
+        if host.peer.is_over() || (understood && !(detector.expects)(port)) || unanswered >= 2 {
             break;
         }
-        let heard = guarded(host, detector.name(), detector.detect(host, port)).await;
-        tracing::debug!(ip = %host.peer.ip, port, detector = detector.name(), ?heard, "port asked");
+        let heard = guarded(host, detector.name, (detector.detect)(host, port)).await;
+        tracing::debug!(ip = %host.peer.ip, port, detector = detector.name, ?heard, "port asked");
         // An answer in whatever protocol tells more than that another question got none.
         last = heard.filter(|h| matches!(h, Detection::Garbage | Detection::Other(_))).or(last).or(heard);
         match heard {
@@ -397,12 +403,7 @@ async fn guarded<T>(host: &Inspection, name: &str, step: impl Future<Output = T>
 async fn caught<T>(host: &Inspection, name: &str, step: impl Future<Output = T>) -> Option<T> {
     let outcome = AssertUnwindSafe(step).catch_unwind().await;
     if outcome.is_err() {
-        host.error(
-            name,
-            ErrorKind::Local,
-            "internal error in this step (please report it); the rest of the scan is unaffected",
-        )
-        .await;
+        host.error(name, ErrorKind::Local, INTERNAL_ERROR).await;
     }
     outcome.ok()
 }
@@ -417,6 +418,7 @@ mod tests {
     use super::*;
     use crate::model::{ProbeOptions, Stream, StreamStatus};
     use crate::net::fake::{FakeNet, Reply};
+    use crate::protocol::PROTOCOLS;
 
     const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n";
 
@@ -454,7 +456,8 @@ mod tests {
         });
         net.serve("192.0.2.10:554", |_, _| async {});
         let options = ProbeOptions { ports: vec![554, 8080], ..ProbeOptions::default() };
-        let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
+        let (mut host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
+        host.protocols = PROTOCOLS.into();
         inspect(host, &[], false, &mut slot()).await;
         let mut errors = Vec::new();
         while let Ok(finding) = said.try_recv() {
@@ -479,7 +482,8 @@ mod tests {
         });
         let options =
             ProbeOptions { ports: vec![81], verify: crate::model::Verify::Describe, ..ProbeOptions::default() };
-        let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
+        let (mut host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
+        host.protocols = PROTOCOLS.into();
         let record = host.record.clone();
         net.serve("192.0.2.10:81", move |_, _| {
             record.learn(&service(Protocol::Rtsp, 49_554));

@@ -120,6 +120,7 @@ impl Pool {
         let signatures = self.session.signatures.clone();
         let mut host = Inspection::new(peer, self.options.clone(), record, signatures, self.findings.clone());
         host.ports = self.ports.clone();
+        host.protocols = self.session.protocols.clone();
         let own_ports = target.map(|t| t.ports).unwrap_or_default();
         let resolve = self.plan.resolve_names;
         let neighbours = self.is_inspected(ip).then(|| self.dialer.clone());

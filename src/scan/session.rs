@@ -10,6 +10,8 @@ use super::targets::{self, Request, Resolved, TargetError};
 use crate::identify::signature::Signatures;
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
+use crate::probe::ProtocolRows;
+use crate::protocol::PROTOCOLS;
 
 /// What the scans of a process share.
 pub struct Session {
@@ -17,20 +19,34 @@ pub struct Session {
     pub net: Arc<dyn Net>,
     /// The signatures.
     pub signatures: Arc<Signatures>,
+    /// How hosts are found, and what each port and each host is asked.
+    pub protocols: Arc<[ProtocolRows]>,
     /// The time of day.
     pub now: fn() -> Timestamp,
     connections: Arc<Semaphore>,
 }
 
 impl Session {
-    /// A session on this network, with at most `open_connections` connections at once in all its scans together.
+    /// A session on this network that speaks all of [`PROTOCOLS`], with at most `open_connections` connections at once in all its scans together.
     pub fn new(
         net: Arc<dyn Net>,
         signatures: Arc<Signatures>,
         now: fn() -> Timestamp,
         open_connections: usize,
     ) -> Arc<Self> {
-        Arc::new(Session { net, signatures, now, connections: Arc::new(Semaphore::new(open_connections.max(1))) })
+        let connections = Arc::new(Semaphore::new(open_connections.max(1)));
+        Arc::new(Session { net, signatures, protocols: PROTOCOLS.into(), now, connections })
+    }
+
+    /// The same session speaking other protocols: those of the program, some of them, or others besides.
+    pub fn with_protocols(&self, protocols: impl Into<Arc<[ProtocolRows]>>) -> Arc<Self> {
+        Arc::new(Session {
+            net: self.net.clone(),
+            signatures: self.signatures.clone(),
+            protocols: protocols.into(),
+            now: self.now,
+            connections: self.connections.clone(),
+        })
     }
 
     /// Resolves the targets of a scan.

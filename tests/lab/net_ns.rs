@@ -13,8 +13,8 @@ use camscan::model::{FindingKind, HostTarget, Method, ProbeOptions, ScanPlan, Ta
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
 use camscan::net::{Dialer, Links, Net, RealNet, Streams};
-use camscan::probe::{Discoverer, DiscoveryContext, Inspection, Peer, PortProber, Record};
-use camscan::protocol::DISCOVERERS;
+use camscan::probe::{DiscoveryContext, Finder, Inspection, Peer, PortProber, Record};
+use camscan::protocol::PROTOCOLS;
 use camscan::protocol::tcp::ports::open_ports;
 use camscan::protocol::tcp::syn::SynScanner;
 use tokio::sync::mpsc;
@@ -507,8 +507,9 @@ async fn run_sweep(targets: &str, methods: &str) {
             }
         }
     });
-    let chosen = DISCOVERERS.iter().filter(|d| context.plan.methods.contains(&d.method()));
-    let outcomes = futures::future::join_all(chosen.map(|d: &&dyn Discoverer| d.discover(&context))).await;
+    let finders = PROTOCOLS.iter().filter_map(|rows| rows.finder);
+    let chosen = finders.filter(|finder| context.plan.methods.contains(&finder.method));
+    let outcomes = futures::future::join_all(chosen.map(|finder: Finder| (finder.find)(&context))).await;
     let took = began.elapsed();
     drop(context);
     printing.await.unwrap();

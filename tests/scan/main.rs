@@ -17,6 +17,7 @@ mod one_client;
 mod passwords;
 mod patience;
 mod promises;
+mod protocols;
 mod reasons;
 mod repeated;
 mod servers;

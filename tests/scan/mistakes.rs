@@ -1,4 +1,4 @@
-//! Our own mistakes: a panic in one step is that step's error, and nobody else's.
+//! Internal errors: a panic in one step is that step's error, and nobody else's.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Detection, FindingSender, Peer, PortProber};
+use super::{Detection, FindingSender, Peer, PortProber, ProtocolRows};
 use crate::identify::ports;
 use crate::identify::signature::{Field, Signatures};
 use crate::model::{ErrorKind, Finding, FindingKind, ProbeOptions, StageError};
@@ -32,12 +32,14 @@ pub struct Inspection {
     pub signatures: Arc<Signatures>,
     /// Asks ports without connecting, where that can be done.
     pub ports: Option<Arc<dyn PortProber>>,
+    /// What every port and every host is asked.
+    pub protocols: Arc<[ProtocolRows]>,
     findings: FindingSender,
     pictures: Arc<AtomicU32>,
 }
 
 impl Inspection {
-    /// The inspection of `peer` by the options, whose findings go to `findings` and into `record`.
+    /// The inspection of `peer` by the options, whose findings go to `findings` and into `record`. It knows no protocol yet.
     pub fn new(
         peer: Peer,
         options: Arc<ProbeOptions>,
@@ -45,7 +47,8 @@ impl Inspection {
         signatures: Arc<Signatures>,
         findings: FindingSender,
     ) -> Self {
-        Inspection { peer, options, record, signatures, ports: None, findings, pictures: Arc::default() }
+        let protocols = Arc::from([]);
+        Inspection { peer, options, record, signatures, ports: None, protocols, findings, pictures: Arc::default() }
     }
 
     /// The same inspection, which may last until `deadline`.

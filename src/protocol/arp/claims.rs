@@ -45,7 +45,7 @@ impl Claims {
 
     /// Takes a claim; the claim itself when it is new and believed at once. A MAC's first address is; its further ones
     /// wait until [`Claims::settle`].
-    pub fn hear(&mut self, claim: Claim) -> Option<Claim> {
+    pub fn receive(&mut self, claim: Claim) -> Option<Claim> {
         let Claim { ip, mac } = claim;
         let is_owned = self.believed.contains_key(&ip);
         let is_known = [&self.believed, &self.held, &self.rivals].iter().any(|of| of.get(&ip) == Some(&mac));
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn a_host_is_believed_the_moment_it_answers_and_said_once() {
         let mut claims = Claims::new(254);
-        assert_eq!(claims.hear(claim(1, 1)), Some(claim(1, 1)));
-        assert_eq!(claims.hear(claim(1, 1)), None);
-        assert_eq!(claims.hear(claim(2, 2)), Some(claim(2, 2)));
+        assert_eq!(claims.receive(claim(1, 1)), Some(claim(1, 1)));
+        assert_eq!(claims.receive(claim(1, 1)), None);
+        assert_eq!(claims.receive(claim(2, 2)), Some(claim(2, 2)));
         assert!(claims.settle().is_empty());
         assert_eq!(claims.unproven().0.len(), 0);
     }
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn a_recorder_with_sixteen_addresses_is_sixteen_hosts() {
         let mut claims = Claims::new(254);
-        let at_once = (1..=16).filter_map(|n| claims.hear(claim(n, 1))).count();
+        let at_once = (1..=16).filter_map(|n| claims.receive(claim(n, 1))).count();
         assert_eq!((at_once, claims.settle().len()), (1, 15));
-        assert_eq!(claims.hear(claim(17, 1)), Some(claim(17, 1)));
+        assert_eq!(claims.receive(claim(17, 1)), Some(claim(17, 1)));
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
         let mut claims = Claims::new(254);
         let mut said = 0;
         for n in 1..=254 {
-            said += usize::from(claims.hear(claim(n, 9)).is_some());
+            said += usize::from(claims.receive(claim(n, 9)).is_some());
         }
         said += claims.settle().len();
         assert_eq!(said, 1);
@@ -168,11 +168,11 @@ mod tests {
     #[test]
     fn a_small_range_is_judged_by_its_share() {
         let mut claims = Claims::new(14);
-        let at_once = (1..=14).filter_map(|n| claims.hear(claim(n, 9))).count();
+        let at_once = (1..=14).filter_map(|n| claims.receive(claim(n, 9))).count();
         assert_eq!(at_once + claims.settle().len(), 1);
         // Two addresses of one machine, both asked for, are just that.
         let mut claims = Claims::new(2);
-        let at_once = (1..=2).filter_map(|n| claims.hear(claim(n, 9))).count();
+        let at_once = (1..=2).filter_map(|n| claims.receive(claim(n, 9))).count();
         assert_eq!(at_once + claims.settle().len(), 2);
     }
 
@@ -180,10 +180,10 @@ mod tests {
     fn a_camera_behind_such_a_router_is_believed_whoever_answers_first() {
         let mut claims = Claims::new(254);
         for n in 1..=254 {
-            claims.hear(claim(n, 9));
+            claims.receive(claim(n, 9));
         }
-        assert_eq!(claims.hear(claim(77, 1)), Some(claim(77, 1)));
-        assert_eq!(claims.hear(claim(78, 2)), Some(claim(78, 2)));
+        assert_eq!(claims.receive(claim(77, 1)), Some(claim(77, 1)));
+        assert_eq!(claims.receive(claim(78, 2)), Some(claim(78, 2)));
         claims.settle();
         assert!(claims.is_believed(claim(77, 1).ip));
         assert_eq!(claims.unproven().0.len(), 254 - 3);
@@ -193,15 +193,15 @@ mod tests {
     fn a_camera_that_a_router_was_quicker_than_gets_its_address_back() {
         let mut claims = Claims::new(254);
         // The router's first claim is believed at once, and is for a camera; the others are held.
-        assert_eq!(claims.hear(claim(77, 9)), Some(claim(77, 9)));
-        assert_eq!(claims.hear(claim(77, 1)), None);
+        assert_eq!(claims.receive(claim(77, 9)), Some(claim(77, 9)));
+        assert_eq!(claims.receive(claim(77, 1)), None);
         for n in 1..=254 {
-            claims.hear(claim(n, 9));
+            claims.receive(claim(n, 9));
         }
         // A recorder with two addresses of its own, each said three times, as it is asked.
         for _ in 0..3 {
-            claims.hear(claim(80, 2));
-            claims.hear(claim(81, 2));
+            claims.receive(claim(80, 2));
+            claims.receive(claim(81, 2));
         }
         let mut settled = claims.settle();
         settled.sort_by_key(|c| c.ip);
@@ -213,14 +213,14 @@ mod tests {
     #[test]
     fn an_address_that_two_claim_is_contested() {
         let mut claims = Claims::new(254);
-        claims.hear(claim(64, 1));
+        claims.receive(claim(64, 1));
         for _ in 0..3 {
-            assert_eq!(claims.hear(claim(64, 2)), None);
+            assert_eq!(claims.receive(claim(64, 2)), None);
         }
-        assert_eq!(claims.hear(claim(64, 3)), None);
+        assert_eq!(claims.receive(claim(64, 3)), None);
         assert_eq!(claims.settle(), []);
         assert_eq!(claims.contested(), [(claim(64, 1).ip, [claim(64, 1).mac, claim(64, 2).mac])]);
-        assert_eq!(claims.hear(claim(65, 3)), Some(claim(65, 3)));
+        assert_eq!(claims.receive(claim(65, 3)), Some(claim(65, 3)));
     }
 
     proptest! {
@@ -233,7 +233,7 @@ mod tests {
             let mut claims = Claims::new(20);
             let mut said: Vec<Claim> = Vec::new();
             for (n, &(host, mac)) in heard.iter().enumerate() {
-                said.extend(claims.hear(claim(host, mac)));
+                said.extend(claims.receive(claim(host, mac)));
                 if n == settle_at {
                     said.extend(claims.settle());
                 }
@@ -250,9 +250,9 @@ mod tests {
     #[test]
     fn one_that_turns_out_a_router_late_is_held_from_then_on() {
         let mut claims = Claims::new(65_536);
-        let said = (1..=20).filter_map(|n| claims.hear(claim(n, 9))).count() + claims.settle().len();
+        let said = (1..=20).filter_map(|n| claims.receive(claim(n, 9))).count() + claims.settle().len();
         assert_eq!(said, 20);
-        let later = (21..=254).filter_map(|n| claims.hear(claim(n, 9))).count();
+        let later = (21..=254).filter_map(|n| claims.receive(claim(n, 9))).count();
         assert_eq!(later, 12);
         assert!(claims.settle().is_empty());
     }

@@ -2,46 +2,36 @@
 //! it leaves the addresses to TCP.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 
 use super::claims::Claims;
 use super::wire::Claim;
 use super::{kernel, raw};
-use crate::model::{FindingKind, MacAddr, Method};
+use crate::model::{MacAddr, Method};
 use crate::net::link::LinkKind;
 use crate::probe::sweep::{AddressList, Segment, segments};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 use crate::protocol::tcp::discover as tcp;
 
 /// The ARP sweep.
-pub struct ArpSweep;
+pub const FINDER: Finder = Finder { method: Method::Arp, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for ArpSweep {
-    fn method(&self) -> Method {
-        Method::Arp
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let targets = AddressList::of_targets(&context.plan.targets);
+    let segments = segments(&targets, &context.interfaces);
+    let outcomes = join_all(segments.iter().map(|segment| sweep(context, segment))).await;
+    if outcomes.iter().any(|o| o.rung == Rung::Kernel) {
+        context.warn(HINT);
     }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let targets = AddressList::of_targets(&context.plan.targets);
-            let segments = segments(&targets, &context.interfaces);
-            let outcomes = join_all(segments.iter().map(|segment| sweep(context, segment))).await;
-            if outcomes.iter().any(|o| o.rung == Rung::Kernel) {
-                context.warn(HINT);
-            }
-            let failed = outcomes.iter().filter_map(|o| o.failure.as_deref()).next();
-            let by_tcp = context.plan.methods.contains(&Method::Tcp);
-            match failed {
-                Some(why) if !by_tcp => Err(format!(
-                    "the local link cannot be asked by ARP: {why}\nhint: add tcp to the methods, which needs no privilege"
-                )),
-                _ => Ok(()),
-            }
-        }
-        .boxed()
+    let failed = outcomes.iter().filter_map(|o| o.failure.as_deref()).next();
+    let by_tcp = context.plan.methods.contains(&Method::Tcp);
+    match failed {
+        Some(why) if !by_tcp => Err(format!(
+            "the local link cannot be asked by ARP: {why}\nhint: add tcp to the methods, which needs no privilege"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -64,7 +54,7 @@ struct Outcome {
 async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
     for ip in &segment.own {
         if let Some(mac) = segment.interface.mac {
-            say(context, Claim { ip: *ip, mac }).await;
+            super::emit(context, Claim { ip: *ip, mac }).await;
         }
     }
     if segment.addresses.is_empty() {
@@ -94,17 +84,6 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
             Outcome { rung: Rung::Tcp, failure: Some(refused.to_string()) }
         }
     }
-}
-
-/// Says that a host answered to ARP.
-pub(super) async fn say(context: &DiscoveryContext, claim: Claim) {
-    let ip = IpAddr::V4(claim.ip);
-    // The host is looked at as soon as anything is said of it.
-    if let Some(ports) = &context.ports {
-        ports.note_station(claim.ip, claim.mac);
-    }
-    context.say(ip, FindingKind::Seen(Method::Arp)).await;
-    context.say(ip, FindingKind::Mac(claim.mac)).await;
 }
 
 /// Says which addresses two stations claim: only one of the two was looked at.

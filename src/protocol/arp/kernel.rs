@@ -61,7 +61,7 @@ pub async fn sweep(context: &DiscoveryContext, segment: &Segment) -> io::Result<
         unasked = asking => unasked?,
     };
     for claim in sweep.claims.settle() {
-        super::discover::say(context, claim).await;
+        super::emit(context, claim).await;
     }
     Ok(Outcome { claims: sweep.claims, unasked })
 }
@@ -155,8 +155,8 @@ impl Sweep<'_> {
             }
             if !row.confirmed {
                 self.remembered.insert(ip);
-            } else if let Some(new) = self.claims.hear(Claim { ip, mac: row.mac }) {
-                super::discover::say(self.context, new).await;
+            } else if let Some(new) = self.claims.receive(Claim { ip, mac: row.mac }) {
+                super::emit(self.context, new).await;
             }
         }
         Ok(())

@@ -40,14 +40,14 @@ const WIDE: u64 = 1024;
 /// Frames a second at most from the first loss on.
 const SLOW: f64 = 5_000.0;
 
-/// Asks every address of the segment and says each host the moment it answers; the claims as they stand at the end.
+/// Asks every address of the segment and emits each host the moment it answers; the claims as they stand at the end.
 ///
 /// # Errors
 /// When the interface can no longer send or receive.
 pub async fn sweep(context: &DiscoveryContext, segment: &Segment, link: &dyn Link) -> io::Result<Claims> {
-    // Unbounded, since hearing must not wait for saying; it holds one entry an address at most.
-    let (say, mut to_say) = unbounded_channel();
-    let heard = Mutex::new(Detection { claims: Claims::new(segment.addresses.len()), last_new: Instant::now(), say });
+    // Unbounded, since receiving must not wait for emitting; it holds one entry an address at most.
+    let (new, mut to_emit) = unbounded_channel();
+    let heard = Mutex::new(Received { claims: Claims::new(segment.addresses.len()), last_new: Instant::now(), new });
     let asking = async {
         let sweep = Sweep { context, segment, link, heard, all_there: Notify::new() };
         let outcome = tokio::select! {
@@ -57,34 +57,34 @@ pub async fn sweep(context: &DiscoveryContext, segment: &Segment, link: &dyn Lin
         };
         outcome.map(|()| sweep.heard.into_inner().unwrap_or_else(PoisonError::into_inner).claims)
     };
-    let saying = async {
-        while let Some(claim) = to_say.recv().await {
-            super::discover::say(context, claim).await;
+    let emitting = async {
+        while let Some(claim) = to_emit.recv().await {
+            super::emit(context, claim).await;
         }
     };
-    tokio::join!(asking, saying).0
+    tokio::join!(asking, emitting).0
 }
 
 struct Sweep<'a> {
     context: &'a DiscoveryContext,
     segment: &'a Segment,
     link: &'a dyn Link,
-    heard: Mutex<Detection>,
+    heard: Mutex<Received>,
     /// Tells when every address is a host: nothing more can be found.
     all_there: Notify,
 }
 
-struct Detection {
+struct Received {
     claims: Claims,
     last_new: Instant,
-    say: UnboundedSender<Claim>,
+    new: UnboundedSender<Claim>,
 }
 
-impl Detection {
-    fn say(&mut self, claim: Claim) {
+impl Received {
+    fn emit(&mut self, claim: Claim) {
         self.last_new = Instant::now();
         // The receiver outlives the sweep.
-        let _ = self.say.send(claim);
+        let _ = self.new.send(claim);
     }
 }
 
@@ -92,16 +92,16 @@ impl Sweep<'_> {
     /// Hears until the link fails.
     async fn receive(&self) -> io::Result<()> {
         loop {
-            self.link.receive(&mut |frame| self.hear(frame)).await?;
+            self.link.receive(&mut |frame| self.receive_frame(frame)).await?;
         }
     }
 
-    fn hear(&self, frame: &[u8]) {
+    fn receive_frame(&self, frame: &[u8]) {
         let Some(claim) = wire::parse(frame) else { return };
         if self.segment.addresses.contains(claim.ip) && Some(claim.mac) != self.segment.interface.mac {
             let mut heard = self.heard();
-            if let Some(new) = heard.claims.hear(claim) {
-                heard.say(new);
+            if let Some(new) = heard.claims.receive(claim) {
+                heard.emit(new);
                 if self.has_all(heard.claims.believed()) {
                     self.all_there.notify_one();
                 }
@@ -161,7 +161,7 @@ impl Sweep<'_> {
     fn settle(&self) -> usize {
         let mut heard = self.heard();
         for claim in heard.claims.settle() {
-            heard.say(claim);
+            heard.emit(claim);
         }
         heard.claims.believed()
     }
@@ -193,7 +193,7 @@ impl Sweep<'_> {
         self.heard().claims.is_believed(ip)
     }
 
-    fn heard(&self) -> MutexGuard<'_, Detection> {
+    fn heard(&self) -> MutexGuard<'_, Received> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ use crate::model::{FindingKind, HostTarget, MacAddr, Method, ProbeOptions, ScanP
 use crate::net::fake_lan::{FakeLan, Port};
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Interface, Net};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::DiscoveryContext;
 use crate::protocol::{arp, tcp};
 
 struct Outcome {
@@ -71,7 +71,7 @@ async fn sweep_at(lan: &Arc<FakeLan>, first: [u8; 4], last: [u8; 4], methods: &[
         ports: None,
     };
     let began = Instant::now();
-    let said = tokio::join!(arp::discover::ArpSweep.discover(&context), tcp::discover::TcpSweep.discover(&context)).0;
+    let said = tokio::join!((arp::discover::FINDER.find)(&context), (tcp::discover::FINDER.find)(&context)).0;
     let took = began.elapsed();
     let swept = context.swept.load(std::sync::atomic::Ordering::Relaxed);
     drop(context);

@@ -7,35 +7,26 @@ use futures::future::{BoxFuture, FutureExt, join_all};
 use super::{Asker, MAKERS, Maker};
 use crate::model::Method;
 use crate::net::UdpBind;
-use crate::probe::evidence::Teller;
+use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 
 /// The makers' own discovery, by multicast and broadcast over IPv4.
-pub struct Beacons;
+pub const FINDER: Finder = Finder { method: Method::Beacon, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for Beacons {
-    fn method(&self) -> Method {
-        Method::Beacon
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let places: Vec<Place> = udp_query::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
+    if places.is_empty() {
+        return Ok(());
     }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let places: Vec<Place> = udp_query::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
-            if places.is_empty() {
-                return Ok(());
-            }
-            let teller = Teller::new(context);
-            let own = FromOwnPort { teller: &teller };
-            let fixed: Vec<AtFixedPort<'_>> =
-                MAKERS.iter().filter_map(|maker| AtFixedPort::new(&teller, maker, &places)).collect();
-            let everywhere = [everywhere()];
-            let fixed = join_all(fixed.iter().map(|exchange| udp_query::ask(context, &everywhere, exchange)));
-            let (asked, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed);
-            asked.map_err(|error| format!("the makers' discovery cannot open a UDP socket: {error}"))
-        }
-        .boxed()
-    }
+    let dedup = FindingDedup::new(context);
+    let own = FromOwnPort { dedup: &dedup };
+    let fixed: Vec<AtFixedPort<'_>> =
+        MAKERS.iter().filter_map(|maker| AtFixedPort::new(&dedup, maker, &places)).collect();
+    let everywhere = [everywhere()];
+    let fixed = join_all(fixed.iter().map(|exchange| udp_query::ask(context, &everywhere, exchange)));
+    let (asked, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed);
+    asked.map_err(|error| format!("the makers' discovery cannot open a UDP socket: {error}"))
 }
 
 /// No interface in particular: where broadcasts of all of them arrive.
@@ -48,15 +39,15 @@ fn asker(place: &Place) -> Option<Asker> {
     Some(Asker { ip, mac: place.mac, nonce: fastrand::u128(..) })
 }
 
-async fn tell(teller: &Teller<'_>, from: SocketAddr, datagram: &[u8]) {
+async fn emit(dedup: &FindingDedup<'_>, from: SocketAddr, datagram: &[u8]) {
     if let Some((maker, device)) = super::read(datagram) {
-        teller.tell(from.ip(), device.facts(maker, from.ip())).await;
+        dedup.emit(from.ip(), device.facts(maker, from.ip())).await;
     }
 }
 
 /// Asks all makers from a port of each interface's own, where most answers come back to.
 struct FromOwnPort<'a> {
-    teller: &'a Teller<'a>,
+    dedup: &'a FindingDedup<'a>,
 }
 
 impl Exchange for FromOwnPort<'_> {
@@ -76,21 +67,21 @@ impl Exchange for FromOwnPort<'_> {
     }
 
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
-        tell(self.teller, from, datagram).boxed()
+        emit(self.dedup, from, datagram).boxed()
     }
 }
 
 /// Asks one maker whose devices answer to a fixed port, or by broadcast, from a socket that hears that.
 struct AtFixedPort<'a> {
-    teller: &'a Teller<'a>,
+    dedup: &'a FindingDedup<'a>,
     maker: &'a Maker,
     port: u16,
     places: &'a [Place],
 }
 
 impl<'a> AtFixedPort<'a> {
-    fn new(teller: &'a Teller<'a>, maker: &'a Maker, places: &'a [Place]) -> Option<Self> {
-        maker.answers_at.map(|port| AtFixedPort { teller, maker, port, places })
+    fn new(dedup: &'a FindingDedup<'a>, maker: &'a Maker, places: &'a [Place]) -> Option<Self> {
+        maker.answers_at.map(|port| AtFixedPort { dedup, maker, port, places })
     }
 }
 
@@ -110,7 +101,7 @@ impl Exchange for AtFixedPort<'_> {
     }
 
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
-        tell(self.teller, from, datagram).boxed()
+        emit(self.dedup, from, datagram).boxed()
     }
 }
 
@@ -135,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_said_once_and_of_its_sender() {
         let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], hikvision);
-        let (outcome, findings) = discover(&net, &Beacons).await;
+        let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert!(findings.iter().all(|f| f.ip == "192.0.2.64".parse::<IpAddr>().unwrap()));
         let said = |kind: FindingKind| findings.iter().filter(|f| f.kind == kind).count();
@@ -158,7 +149,7 @@ mod tests {
             |_| vec![],
         );
         net.refused.lock().unwrap().push("0.0.0.0:7711".parse().unwrap());
-        let _ = discover(&net, &Beacons).await;
+        let _ = discover(&net, FINDER).await;
         let sent = net.sent();
         for maker in MAKERS {
             for (source, directed) in [("192.0.2.2", "192.0.2.255"), ("198.51.100.2", "198.51.100.127")] {

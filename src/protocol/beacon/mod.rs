@@ -18,6 +18,11 @@ pub mod vivotek;
 pub mod vstarcam;
 pub mod xiongmai;
 
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { finder: Some(discover::FINDER), ..ProtocolRows::NONE };
+
 use std::net::Ipv4Addr;
 
 use crate::model::{MacAddr, Protocol};

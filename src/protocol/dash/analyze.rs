@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-
 use super::wire::{self, Mpd, Representation};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::Response;
 use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Place};
@@ -18,31 +16,23 @@ use crate::text;
 use crate::wire::url::AnnouncedUrl;
 
 /// The analysis of DASH streams.
-pub struct DashAnalysis;
+pub const PROBE: Probe = Probe { name: "dash", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for DashAnalysis {
-    fn name(&self) -> &'static str {
-        "dash"
+async fn run(host: &Inspection) {
+    if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
-                return;
+    let (mut found, mut dead) = (0, Vec::new());
+    for place in segment::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
+        if host.peer.is_over() || found >= MAX_STREAMS {
+            return;
+        }
+        if !dead.contains(&place.port) {
+            match segment::ask(host, &place).await {
+                Ok((answer, took)) => found += answered(host, &place, &answer, took).await,
+                Err(_) => dead.push(place.port),
             }
-            let (mut found, mut dead) = (0, Vec::new());
-            for place in segment::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
-                if host.peer.is_over() || found >= MAX_STREAMS {
-                    return;
-                }
-                if !dead.contains(&place.port) {
-                    match segment::ask(host, &place).await {
-                        Ok((answer, took)) => found += answered(host, &place, &answer, took).await,
-                        Err(_) => dead.push(place.port),
-                    }
-                }
-            }
-        })
+        }
     }
 }
 
@@ -161,7 +151,7 @@ mod tests {
         let options = ProbeOptions { verify, ..ProbeOptions::default() };
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
         host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80)));
-        DashAnalysis.run(&host).await;
+        run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());
         said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
     }

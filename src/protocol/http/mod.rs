@@ -8,3 +8,8 @@ pub mod page;
 pub mod redirect;
 pub mod transcript;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { detector: Some(detect::DETECTOR), ..ProtocolRows::NONE };

@@ -8,8 +8,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::wire::{self, Token};
@@ -17,7 +15,7 @@ use crate::model::{FindingKind, Method};
 use crate::net::Datagram;
 use crate::net::throttle::Throttle;
 use crate::probe::sweep::{AddressList, Permutation, note_zones, off_link};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 
 /// Requests a second at most: routers answer and forward no more than so many gladly.
 const RATE: u32 = 10_000;
@@ -33,32 +31,23 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const MOST_NEIGHBOURS: usize = 16_384;
 
 /// The echo sweep.
-pub struct IcmpSweep;
+pub const FINDER: Finder = Finder { method: Method::Icmp, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for IcmpSweep {
-    fn method(&self) -> Method {
-        Method::Icmp
-    }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            note_zones(context);
-            let (v4, v6) = targets(context);
-            let v4 = async { if v4.is_empty() { Ok(()) } else { Echo::open(context, false)?.sweep(&v4, &[]).await } };
-            let v6 = async {
-                let asks_links = context.plan.targets.link_local_v6;
-                if v6.is_empty() && !asks_links {
-                    return Ok(());
-                }
-                let echo = Echo::open(context, true)?;
-                let groups = if asks_links { groups(context) } else { Vec::new() };
-                echo.sweep(&AddressList::default(), &[v6, groups].concat()).await
-            };
-            let (v4, v6) = tokio::join!(v4, v6);
-            outcome(context, v4.and(v6))
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    note_zones(context);
+    let (v4, v6) = targets(context);
+    let v4 = async { if v4.is_empty() { Ok(()) } else { Echo::open(context, false)?.sweep(&v4, &[]).await } };
+    let v6 = async {
+        let asks_links = context.plan.targets.link_local_v6;
+        if v6.is_empty() && !asks_links {
+            return Ok(());
         }
-        .boxed()
-    }
+        let echo = Echo::open(context, true)?;
+        let groups = if asks_links { groups(context) } else { Vec::new() };
+        echo.sweep(&AddressList::default(), &[v6, groups].concat()).await
+    };
+    let (v4, v6) = tokio::join!(v4, v6);
+    outcome(context, v4.and(v6))
 }
 
 /// Whom to ask: what ARP does not, without loopback, where everything answers.
@@ -134,7 +123,7 @@ impl<'a> Echo<'a> {
             sleep_until(next).await;
         }
         sleep(LAST_ANSWER).await;
-        self.say_macs().await;
+        self.emit_macs().await;
     }
 
     async fn ask_one(&self, to: SocketAddr, round: u16, throttle: &mut Throttle) {
@@ -167,7 +156,7 @@ impl<'a> Echo<'a> {
         loop {
             match self.socket.recv_from(&mut buf).await {
                 Ok((len, from)) if wire::is_answer(buf.get(..len).unwrap_or_default(), self.v6, &self.token) => {
-                    self.hear(from).await;
+                    self.receive_from(from).await;
                 }
                 Ok(_) => {}
                 Err(error) if failures >= 64 => return Err(error),
@@ -177,7 +166,7 @@ impl<'a> Echo<'a> {
         }
     }
 
-    async fn hear(&self, from: SocketAddr) {
+    async fn receive_from(&self, from: SocketAddr) {
         let ip = from.ip();
         let is_own = self.context.interfaces.iter().flat_map(|i| &i.addresses).any(|a| a.ip() == ip);
         let is_written = self.context.plan.targets.host(ip).is_some() || ip.is_ipv4();
@@ -195,16 +184,16 @@ impl<'a> Echo<'a> {
             {
                 self.context.net.note_zone(ip, v6.scope_id());
             }
-            self.context.say(ip, FindingKind::Seen(Method::Icmp)).await;
+            self.context.emit(ip, FindingKind::Seen(Method::Icmp)).await;
         }
     }
 
     /// Those who answered on a local link are in the kernel's table now.
-    async fn say_macs(&self) {
+    async fn emit_macs(&self) {
         let Ok(table) = self.context.net.neighbours().await else { return };
         for row in table {
             if self.has_answered(row.ip) {
-                self.context.say(row.ip, FindingKind::Mac(row.mac)).await;
+                self.context.emit(row.ip, FindingKind::Mac(row.mac)).await;
             }
         }
     }

@@ -10,39 +10,29 @@ use super::facts;
 use super::wire::{self, Message, Name};
 use crate::model::Method;
 use crate::net::UdpBind;
-use crate::probe::evidence::Teller;
+use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 
 /// Instances asked about by name, because an answer named them without saying where they are.
 const MOST_INSTANCES: usize = 32;
 
 /// DNS-SD by multicast, over IPv4 and IPv6.
-pub struct Mdns;
+pub const FINDER: Finder = Finder { method: Method::Mdns, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for Mdns {
-    fn method(&self) -> Method {
-        Method::Mdns
-    }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let shared = Shared { teller: Teller::new(context), unexplained: Mutex::default() };
-            let places = udp_query::places(context);
-            let (one_shot, member) =
-                (Asking { shared: &shared, member: false }, Asking { shared: &shared, member: true });
-            // As a one-shot resolver (RFC 6762 §5.1), which is answered by unicast, and as a member of the group: some
-            // devices answer one of them only. The port of the group may be taken, and then the first has to do.
-            let (first, second) =
-                tokio::join!(udp_query::ask(context, &places, &one_shot), udp_query::ask(context, &places, &member),);
-            first.or(second).map_err(|error| format!("mDNS cannot open a UDP socket: {error}"))
-        }
-        .boxed()
-    }
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let shared = Shared { dedup: FindingDedup::new(context), unexplained: Mutex::default() };
+    let places = udp_query::places(context);
+    let (one_shot, member) = (Asking { shared: &shared, member: false }, Asking { shared: &shared, member: true });
+    // As a one-shot resolver (RFC 6762 §5.1), which is answered by unicast, and as a member of the group: some
+    // devices answer one of them only. The port of the group may be taken, and then the first has to do.
+    let (first, second) =
+        tokio::join!(udp_query::ask(context, &places, &one_shot), udp_query::ask(context, &places, &member),);
+    first.or(second).map_err(|error| format!("mDNS cannot open a UDP socket: {error}"))
 }
 
 struct Shared<'a> {
-    teller: Teller<'a>,
+    dedup: FindingDedup<'a>,
     unexplained: Mutex<BTreeSet<Name>>,
 }
 
@@ -99,7 +89,7 @@ impl Exchange for Asking<'_> {
                     }
                 }
             }
-            self.shared.teller.tell(from.ip(), facts).await;
+            self.shared.dedup.emit(from.ip(), facts).await;
         }
         .boxed()
     }
@@ -137,7 +127,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_instance_without_a_place_is_asked_about() {
         let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
-        let (outcome, findings) = discover(&net, &Mdns).await;
+        let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s) if s.port == 8554)));
         assert_eq!(findings.iter().filter(|f| f.kind == FindingKind::Seen(Method::Mdns)).count(), 1);
@@ -146,7 +136,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_type_is_asked_thrice_from_an_own_port_and_as_a_member() {
         let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"])], |_| vec![]);
-        let _ = discover(&net, &Mdns).await;
+        let _ = discover(&net, FINDER).await;
         let sent = net.sent();
         for service in facts::ASKED {
             let name = Name::of(&format!("{service}.local"));
@@ -171,7 +161,7 @@ mod tests {
     async fn a_taken_port_of_the_group_is_no_failure() {
         let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
         net.refused.lock().unwrap().push("0.0.0.0:5353".parse().unwrap());
-        let (outcome, findings) = discover(&net, &Mdns).await;
+        let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert!(!findings.is_empty());
     }

@@ -3,3 +3,8 @@
 pub mod discover;
 pub mod facts;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { finder: Some(discover::FINDER), ..ProtocolRows::NONE };

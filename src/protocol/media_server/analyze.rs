@@ -1,15 +1,13 @@
 //! Asks media servers for the names of their streams, so that what follows need not guess. Runs before streams are
 //! analysed.
 
-use futures::future::BoxFuture;
-
 use super::names::{self, Reader};
 use super::{janus, mediamtx};
 use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Named, Purpose};
 use crate::model::finding::StreamHint;
 use crate::model::{FindingKind, Protocol, Service, Transport, Verify};
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::{self, Request, Response, host_name};
 use crate::protocol::http::page;
 use crate::protocol::proof::web_ports;
@@ -31,19 +29,11 @@ const SRS_PORT: u16 = 1985;
 const GO2RTC_PORT: u16 = 1984;
 
 /// The question for what media servers list.
-pub struct MediaServers;
+pub const PROBE: Probe = Probe { name: "media_server", phase: Phase::Name, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for MediaServers {
-    fn name(&self) -> &'static str {
-        "media_server"
-    }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.verify != Verify::None && host.record.may_guess() {
-                ask_all(host).await;
-            }
-        })
+async fn run(host: &Inspection) {
+    if host.options.verify != Verify::None && host.record.may_guess() {
+        ask_all(host).await;
     }
 }
 
@@ -66,7 +56,7 @@ async fn ask_all(host: &Inspection) {
     let of_mediamtx = |s: &Service| says(s, "mediamtx") || says(s, "gortsplib");
     if host.record.services().iter().any(of_mediamtx) {
         let own: Vec<Service> = services.iter().filter(|s| says(s, "mediamtx")).cloned().collect();
-        mediamtx::say_ports(host, &own).await;
+        mediamtx::emit_ports(host, &own).await;
         // Its API is on a port of its own, whichever other it is recognised by.
         // Who may watch may not list, as it comes; so a refusal there says nothing of HLS and WebRTC.
         let place = stream_url::named("MediaMTX").map(|named| Place {
@@ -268,7 +258,7 @@ mod tests {
         let options = ProbeOptions { credentials, in_depth: true, ..ProbeOptions::default() };
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
         services.into_iter().for_each(|s| host.record.learn(&FindingKind::Service(s)));
-        MediaServers.run(&host).await;
+        run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok()).map(|f| format!("{f:?}")).collect();
         Found { hints: host.record.hints().into_iter().map(|h| h.url).collect(), log, host, said }
     }

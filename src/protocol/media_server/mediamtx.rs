@@ -7,7 +7,7 @@ use crate::probe::Inspection;
 use crate::protocol::http::client::{self, Request, Response};
 
 /// Says what the HTTP ports of a MediaMTX serve.
-pub(super) async fn say_ports(host: &Inspection, services: &[Service]) {
+pub(super) async fn emit_ports(host: &Inspection, services: &[Service]) {
     for service in services {
         if host.peer.is_over() {
             return;

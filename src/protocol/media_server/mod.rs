@@ -8,3 +8,8 @@ pub mod analyze;
 mod janus;
 mod mediamtx;
 pub mod names;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { probes: &[analyze::PROBE], ..ProtocolRows::NONE };

@@ -4,3 +4,8 @@ pub mod analyze;
 mod measure;
 pub mod snapshot;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { probes: &[analyze::PROBE], ..ProtocolRows::NONE };

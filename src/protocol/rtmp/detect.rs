@@ -1,7 +1,5 @@
 //! Asks a port where RTMP is expected for its handshake, plain or inside TLS. Connects to no application.
 
-use futures::future::BoxFuture;
-
 use super::client::{Client, RtmpError};
 use crate::identify::ports;
 use crate::model::{ErrorKind, FindingKind, Protocol, Service, Transport};
@@ -9,43 +7,36 @@ use crate::probe::{Detection, Detector, Inspection};
 use crate::protocol::http::client::host_name;
 
 /// The detector of RTMP and RTMPS.
-pub struct RtmpDetector;
+pub const DETECTOR: Detector =
+    Detector { name: "rtmp", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
-impl Detector for RtmpDetector {
-    fn name(&self) -> &'static str {
-        "rtmp"
+fn is_expected(port: u16) -> bool {
+    ports::expects(port, Protocol::Rtmp) || ports::expects(port, Protocol::Rtmps)
+}
+
+pub(super) async fn detect(host: &Inspection, port: u16) -> Detection {
+    // A kilobyte and a half of anything is sent only where it is expected.
+    if !is_expected(port) {
+        return Detection::Garbage;
     }
-
-    fn expects(&self, port: u16) -> bool {
-        ports::expects(port, Protocol::Rtmp) || ports::expects(port, Protocol::Rtmps)
+    let tls_first = ports::is_tls_first(port);
+    let first = match shake(host, port, tls_first).await {
+        Ok(heard) => return heard,
+        Err(error) => error,
+    };
+    let other_may_do = matches!(first.kind, ErrorKind::Tls | ErrorKind::Protocol | ErrorKind::Closed);
+    if other_may_do
+        && !host.peer.is_over()
+        && let Ok(heard) = shake(host, port, !tls_first).await
+    {
+        return heard;
     }
-
-    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
-        Box::pin(async move {
-            // A kilobyte and a half of anything is sent only where it is expected.
-            if !self.expects(port) {
-                return Detection::Garbage;
-            }
-            let tls_first = ports::is_tls_first(port);
-            let first = match shake(host, port, tls_first).await {
-                Ok(heard) => return heard,
-                Err(error) => error,
-            };
-            let other_may_do = matches!(first.kind, ErrorKind::Tls | ErrorKind::Protocol | ErrorKind::Closed);
-            if other_may_do
-                && !host.peer.is_over()
-                && let Ok(heard) = shake(host, port, !tls_first).await
-            {
-                return heard;
-            }
-            match first.kind {
-                _ if first.banner.starts_with(b"HTTP/") => Detection::Other(Protocol::Http),
-                _ if first.banner.starts_with(b"RTSP/") => Detection::Other(Protocol::Rtsp),
-                ErrorKind::Timeout => Detection::Silence,
-                ErrorKind::Protocol => Detection::Garbage,
-                _ => Detection::Closed,
-            }
-        })
+    match first.kind {
+        _ if first.banner.starts_with(b"HTTP/") => Detection::Other(Protocol::Http),
+        _ if first.banner.starts_with(b"RTSP/") => Detection::Other(Protocol::Rtsp),
+        ErrorKind::Timeout => Detection::Silence,
+        ErrorKind::Protocol => Detection::Garbage,
+        _ => Detection::Closed,
     }
 }
 

@@ -7,3 +7,9 @@ pub mod client;
 pub mod detect;
 pub mod flv;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { detector: Some(detect::DETECTOR), probes: &[analyze::PROBE], ..ProtocolRows::NONE };

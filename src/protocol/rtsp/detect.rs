@@ -1,8 +1,6 @@
 //! Asks an open port in RTSP, plain or inside TLS: OPTIONS, and DESCRIBE of `/` where that tells more. Never logs in, never
 //! sets a stream up.
 
-use futures::future::BoxFuture;
-
 use super::client::Client;
 use super::error::RtspError;
 use super::headers::RtspHeaders;
@@ -17,21 +15,8 @@ use crate::wire::auth::Challenge;
 use crate::wire::url::Endpoint;
 
 /// The detector of RTSP and RTSPS.
-pub struct RtspDetector;
-
-impl Detector for RtspDetector {
-    fn name(&self) -> &'static str {
-        "rtsp"
-    }
-
-    fn expects(&self, port: u16) -> bool {
-        is_expected(port)
-    }
-
-    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
-        Box::pin(detect(host, port))
-    }
-}
+pub const DETECTOR: Detector =
+    Detector { name: "rtsp", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
 fn is_expected(port: u16) -> bool {
     ports::expects(port, Protocol::Rtsp) || ports::expects(port, Protocol::Rtsps)
@@ -119,7 +104,7 @@ async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspE
         _ => false,
     };
     client.disconnect();
-    say(host, port, tls, &mut client, is_open, notes).await;
+    emit(host, port, tls, &mut client, is_open, notes).await;
     Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
@@ -136,7 +121,7 @@ fn is_rtsp_in_http(response: &Response) -> bool {
         || response.headers.content_type().is_some_and(|t| t == "application/x-rtsp-tunnelled")
 }
 
-async fn say(host: &Inspection, port: u16, tls: bool, client: &mut Client, is_open: bool, notes: Vec<String>) {
+async fn emit(host: &Inspection, port: u16, tls: bool, client: &mut Client, is_open: bool, notes: Vec<String>) {
     let mut service = service(host, port, tls);
     service.auth = client.auth_schemes().or_else(|| is_open.then(Vec::new));
     service.server = client.server().map(str::to_owned);
@@ -200,7 +185,7 @@ mod tests {
 
     async fn heard(net: &Arc<FakeNet>, port: u16) -> (Detection, Vec<Service>) {
         let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
-        let heard = RtspDetector.detect(&host, port).await;
+        let heard = detect(&host, port).await;
         (heard, services(&mut said))
     }
 
@@ -327,7 +312,7 @@ mod tests {
         });
         let (host, _said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
         let began = tokio::time::Instant::now();
-        assert_eq!(RtspDetector.detect(&host, 554).await, Detection::Closed);
+        assert_eq!(detect(&host, 554).await, Detection::Closed);
         assert!(host.peer.connect_tls(554).await.is_err());
         assert!(began.elapsed() <= host.options.request_timeout + std::time::Duration::from_secs(1));
     }

@@ -16,3 +16,9 @@ pub mod url;
 pub mod verify;
 pub mod walk;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { detector: Some(detect::DETECTOR), probes: &[analyze::PROBE], ..ProtocolRows::NONE };

@@ -3,13 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::{self, PORT};
 use crate::model::{FindingKind, Protocol, Service, Transport};
 use crate::net::{Datagram, UdpBind};
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::host_name;
 
 /// How long an answer is awaited, try by try.
@@ -18,21 +17,13 @@ const TRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(
 const MOST_PACKETS: usize = 16;
 
 /// SRT over UDP, asked of hosts whose port for it is among those to be looked at.
-pub struct SrtInquiry;
+pub const PROBE: Probe = Probe { name: "srt", phase: Phase::Aside, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for SrtInquiry {
-    fn name(&self) -> &'static str {
-        "srt"
-    }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.ports.contains(&PORT) && speaks(host).await == Some(true) {
-                let mut service = Service::new(Protocol::Srt, Transport::Udp, PORT);
-                service.url = Some(format!("srt://{}:{PORT}", host_name(&host.peer)));
-                host.emit(FindingKind::Service(service)).await;
-            }
-        })
+async fn run(host: &Inspection) {
+    if host.options.ports.contains(&PORT) && speaks(host).await == Some(true) {
+        let mut service = Service::new(Protocol::Srt, Transport::Udp, PORT);
+        service.url = Some(format!("srt://{}:{PORT}", host_name(&host.peer)));
+        host.emit(FindingKind::Service(service)).await;
     }
 }
 
@@ -49,7 +40,7 @@ async fn speaks(host: &Inspection) -> Option<bool> {
         host.peer.dialer.pace().turn(1).await;
         socket.send_to(&packet, SocketAddr::new(host.peer.ip, PORT)).await.ok()?;
         let until = host.peer.deadline.min(Instant::now() + wait);
-        if let Some(answered) = hear(&*socket, host.peer.ip, number, until).await {
+        if let Some(answered) = receive(&*socket, host.peer.ip, number, until).await {
             return Some(answered);
         }
     }
@@ -57,7 +48,7 @@ async fn speaks(host: &Inspection) -> Option<bool> {
 }
 
 /// Awaits a listener's answer; that nobody listens is an answer, too.
-async fn hear(socket: &dyn Datagram, host: IpAddr, number: u32, until: Instant) -> Option<bool> {
+async fn receive(socket: &dyn Datagram, host: IpAddr, number: u32, until: Instant) -> Option<bool> {
     let mut buffer = vec![0; 2048];
     for _ in 0..MOST_PACKETS {
         match timeout_at(until, socket.recv_from(&mut buffer)).await {
@@ -97,7 +88,7 @@ mod tests {
     async fn services(net: Arc<FakeUdp>, ports: &[u16]) -> Vec<String> {
         let options = ProbeOptions { ports: ports.to_vec(), ..ProbeOptions::default() };
         let (host, _said) = Inspection::for_test(net, "192.0.2.5", options);
-        SrtInquiry.run(&host).await;
+        run(&host).await;
         host.record.services().into_iter().filter_map(|s| s.url).collect()
     }
 

@@ -3,3 +3,8 @@
 
 pub mod inquire;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { probes: &[inquire::PROBE], ..ProtocolRows::NONE };

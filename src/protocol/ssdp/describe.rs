@@ -1,10 +1,8 @@
 //! Reads the descriptions a host announced by SSDP.
 
-use futures::future::{BoxFuture, FutureExt};
-
 use super::description;
 use crate::model::Protocol;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::{self, Request};
 use crate::wire::url::AnnouncedUrl;
 
@@ -12,27 +10,16 @@ use crate::wire::url::AnnouncedUrl;
 const MOST: usize = 2;
 
 /// Fetches and reads a host's UPnP descriptions.
-pub struct Describe;
+pub const PROBE: Probe = Probe { name: "upnp", phase: Phase::Name, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for Describe {
-    fn name(&self) -> &'static str {
-        "upnp"
-    }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        async move {
-            let services = host.record.services();
-            let announced = services.iter().filter(|s| s.protocol == Protocol::Upnp).filter_map(|s| s.url.as_deref());
-            for location in
-                announced.filter_map(AnnouncedUrl::read_http).filter(|l| l.ip() == Some(host.peer.ip)).take(MOST)
-            {
-                if host.peer.is_over() {
-                    return;
-                }
-                read(host, &location).await;
-            }
+async fn run(host: &Inspection) {
+    let services = host.record.services();
+    let announced = services.iter().filter(|s| s.protocol == Protocol::Upnp).filter_map(|s| s.url.as_deref());
+    for location in announced.filter_map(AnnouncedUrl::read_http).filter(|l| l.ip() == Some(host.peer.ip)).take(MOST) {
+        if host.peer.is_over() {
+            return;
         }
-        .boxed()
+        read(host, &location).await;
     }
 }
 
@@ -42,7 +29,7 @@ async fn read(host: &Inspection, location: &AnnouncedUrl) {
     match client::send(&host.peer, request).await {
         Ok(response) if response.status == 200 => {
             if let Some(description) = description::parse(&response.body, location) {
-                description.facts(host.peer.ip).say(host).await;
+                description.facts(host.peer.ip).emit(host).await;
             }
         }
         Ok(response) => tracing::debug!(ip = %host.peer.ip, status = response.status, "no UPnP description"),
@@ -65,7 +52,7 @@ mod tests {
         let mut service = Service::new(Protocol::Upnp, Transport::Udp, 1900);
         service.url = Some(url.into());
         host.record.learn(&FindingKind::Service(service));
-        Describe.run(&host).await;
+        run(&host).await;
         drop(host);
         let mut models = Vec::new();
         while let Some(finding) = said.recv().await {

@@ -6,30 +6,21 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::wire;
 use crate::model::Method;
-use crate::probe::evidence::Teller;
+use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 
 /// SSDP by multicast, over IPv4 and IPv6.
-pub struct Ssdp;
+pub const FINDER: Finder = Finder { method: Method::Ssdp, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for Ssdp {
-    fn method(&self) -> Method {
-        Method::Ssdp
-    }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let exchange = Searching(Teller::new(context));
-            udp_query::ask(context, &udp_query::places(context), &exchange)
-                .await
-                .map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
-        }
-        .boxed()
-    }
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let exchange = Searching(FindingDedup::new(context));
+    udp_query::ask(context, &udp_query::places(context), &exchange)
+        .await
+        .map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
 }
 
-struct Searching<'a>(Teller<'a>);
+struct Searching<'a>(FindingDedup<'a>);
 
 impl Exchange for Searching<'_> {
     fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
@@ -44,7 +35,7 @@ impl Exchange for Searching<'_> {
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
         async move {
             if let Some(answer) = wire::parse(datagram) {
-                self.0.tell(from.ip(), answer.facts(from.ip())).await;
+                self.0.emit(from.ip(), answer.facts(from.ip())).await;
             }
         }
         .boxed()
@@ -72,7 +63,7 @@ mod tests {
                 (after, "192.0.2.32:1900".parse().unwrap(), Ok(sent.data.clone())),
             ]
         });
-        let (outcome, findings) = discover(&net, &Ssdp).await;
+        let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert_eq!(net.sent().len(), wire::TARGETS.len() * 3 * 2);
         assert_eq!(findings.len(), 2);

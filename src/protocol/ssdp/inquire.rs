@@ -4,36 +4,25 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt};
-
 use super::wire;
 use crate::model::Protocol;
 use crate::probe::udp_query;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 
 /// How long an answer to each try is awaited. Devices may take up to the second that the search grants them.
 const WAITS: [Duration; 2] = [Duration::from_millis(350), Duration::from_millis(750)];
 
 /// SSDP by unicast.
-pub struct UnicastSearch;
+pub const PROBE: Probe = Probe { name: "upnp", phase: Phase::Inquiry, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for UnicastSearch {
-    fn name(&self) -> &'static str {
-        "upnp"
+async fn run(host: &Inspection) {
+    if host.record.services().iter().any(|s| s.protocol == Protocol::Upnp) {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        async move {
-            if host.record.services().iter().any(|s| s.protocol == Protocol::Upnp) {
-                return;
-            }
-            let to = SocketAddr::new(host.peer.ip, wire::PORT);
-            let tries = WAITS.map(|wait| (wire::search(to, "upnp:rootdevice", 1).into_bytes(), wait));
-            if let Some(answer) = udp_query::host(&host.peer, wire::PORT, &tries, wire::parse).await {
-                answer.facts(host.peer.ip).say(host).await;
-            }
-        }
-        .boxed()
+    let to = SocketAddr::new(host.peer.ip, wire::PORT);
+    let tries = WAITS.map(|wait| (wire::search(to, "upnp:rootdevice", 1).into_bytes(), wait));
+    if let Some(answer) = udp_query::host(&host.peer, wire::PORT, &tries, wire::parse).await {
+        answer.facts(host.peer.ip).emit(host).await;
     }
 }
 
@@ -54,7 +43,7 @@ mod tests {
             let echo = (Duration::from_millis(5), sent.to, Ok(sent.data.clone()));
             vec![echo, (Duration::from_millis(600), sent.to, Ok(answer.to_vec()))]
         });
-        let findings = inquire(&net, "192.0.2.5", &UnicastSearch).await;
+        let findings = inquire(&net, "192.0.2.5", PROBE).await;
         assert_eq!(net.sent().len(), 2);
         assert!(net.sent().iter().all(|s| s.to == "192.0.2.5:1900".parse().unwrap()));
         assert!(String::from_utf8_lossy(&net.sent()[0].data).contains("HOST: 192.0.2.5:1900"));
@@ -66,7 +55,7 @@ mod tests {
     async fn silence_costs_little() {
         let net = FakeUdp::new(vec![], |_| vec![]);
         let start = Instant::now();
-        assert_eq!(inquire(&net, "192.0.2.5", &UnicastSearch).await, []);
+        assert_eq!(inquire(&net, "192.0.2.5", PROBE).await, []);
         assert_eq!(net.sent().len(), 2);
         assert!(start.elapsed() <= Duration::from_millis(1200));
     }

@@ -6,3 +6,9 @@ pub mod description;
 pub mod discover;
 pub mod inquire;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { finder: Some(discover::FINDER), probes: &[inquire::PROBE, describe::PROBE], ..ProtocolRows::NONE };

@@ -3,14 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::{self, Answer, Method, PORT, PORT_TLS, Transaction};
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::{Connection, Datagram, UdpBind};
-use crate::probe::{Detection, Detector, HostProbe, Inspection, Peer};
+use crate::probe::{Detection, Detector, Inspection, Peer, Phase, Probe};
 use crate::protocol::http::client::host_name;
 use crate::text;
 
@@ -20,57 +19,41 @@ const TRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(
 const MAX_ANSWER: usize = 4096;
 
 /// STUN over UDP, asked of every host.
-pub struct StunInquiry;
+pub const PROBE: Probe = Probe { name: "stun", phase: Phase::Aside, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for StunInquiry {
-    fn name(&self) -> &'static str {
-        "stun"
-    }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let any: IpAddr =
-                if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            match host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
-                Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, PORT, false).await,
-                Err(error) => {
-                    tracing::debug!(ip = %host.peer.ip, %error, "stun not asked");
-                    None
-                }
-            };
-        })
-    }
+async fn run(host: &Inspection) {
+    let any: IpAddr = if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    match host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
+        Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, PORT, false).await,
+        Err(error) => {
+            tracing::debug!(ip = %host.peer.ip, %error, "stun not asked");
+            None
+        }
+    };
 }
 
 /// STUN over TCP and TLS, on its own ports.
-pub struct StunDetector;
+pub const DETECTOR: Detector =
+    Detector { name: "stun", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
-impl Detector for StunDetector {
-    fn name(&self) -> &'static str {
-        "stun"
+fn is_expected(port: u16) -> bool {
+    matches!(port, PORT | PORT_TLS)
+}
+
+async fn detect(host: &Inspection, port: u16) -> Detection {
+    if !is_expected(port) {
+        return Detection::Garbage;
     }
-
-    fn expects(&self, port: u16) -> bool {
-        matches!(port, PORT | PORT_TLS)
-    }
-
-    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
-        Box::pin(async move {
-            if !self.expects(port) {
-                return Detection::Garbage;
-            }
-            let tls = port == PORT_TLS;
-            let connection = if tls { host.peer.connect_tls(port).await } else { host.peer.connect(port).await };
-            match connection {
-                Ok(connection) => {
-                    let heard = ask(host, &mut Way::Tcp(Box::new(connection)), Transport::Tcp, port, tls).await;
-                    let spoken = if tls { Detection::SpokenOverTls } else { Detection::Spoken };
-                    heard.map_or(Detection::Silence, |()| spoken)
-                }
-                Err(error) if error.kind() == ErrorKind::Timeout => Detection::Silence,
-                Err(_) => Detection::Closed,
-            }
-        })
+    let tls = port == PORT_TLS;
+    let connection = if tls { host.peer.connect_tls(port).await } else { host.peer.connect(port).await };
+    match connection {
+        Ok(connection) => {
+            let heard = ask(host, &mut Way::Tcp(Box::new(connection)), Transport::Tcp, port, tls).await;
+            let spoken = if tls { Detection::SpokenOverTls } else { Detection::Spoken };
+            heard.map_or(Detection::Silence, |()| spoken)
+        }
+        Err(error) if error.kind() == ErrorKind::Timeout => Detection::Silence,
+        Err(_) => Detection::Closed,
     }
 }
 
@@ -214,7 +197,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_relay_demands_a_login_over_udp() {
         let net = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(9), sent.to, Ok(coturn(&sent.data)))]);
-        let said = services(inquire(&net, "192.0.2.5", &StunInquiry).await);
+        let said = services(inquire(&net, "192.0.2.5", PROBE).await);
         let [stun, turn] = &said[..] else { panic!("{said:#?}") };
         assert_eq!((stun.protocol, stun.port, stun.transport), (Protocol::Stun, 3478, Transport::Udp));
         assert_eq!((stun.server.as_deref(), stun.auth.as_deref()), (Some("Coturn-4.6.1"), Some(&[][..])));
@@ -227,16 +210,16 @@ mod tests {
     async fn silence_costs_two_datagrams_and_little_time_and_a_closed_port_less() {
         let net = FakeUdp::new(vec![], |_| vec![]);
         let start = Instant::now();
-        assert_eq!(inquire(&net, "192.0.2.5", &StunInquiry).await, []);
+        assert_eq!(inquire(&net, "192.0.2.5", PROBE).await, []);
         assert_eq!(net.sent().len(), 2);
         assert!(start.elapsed() <= Duration::from_millis(600));
         let closed = FakeUdp::new(vec![], |sent| {
             vec![(Duration::from_millis(1), sent.to, Err(std::io::ErrorKind::ConnectionRefused.into()))]
         });
-        assert_eq!(inquire(&closed, "192.0.2.5", &StunInquiry).await, []);
+        assert_eq!(inquire(&closed, "192.0.2.5", PROBE).await, []);
         assert_eq!(closed.sent().len(), 1);
         let junk = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(1), sent.to, Ok(b"HTTP/1.1 400".to_vec()))]);
-        assert_eq!(inquire(&junk, "192.0.2.5", &StunInquiry).await, []);
+        assert_eq!(inquire(&junk, "192.0.2.5", PROBE).await, []);
     }
 
     #[tokio::test(start_paused = true)]
@@ -254,7 +237,7 @@ mod tests {
             }
         });
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
-        assert_eq!(StunDetector.detect(&host, 5349).await, Detection::SpokenOverTls);
+        assert_eq!(detect(&host, 5349).await, Detection::SpokenOverTls);
         let said = services(std::iter::from_fn(|| said.try_recv().ok()));
         let [stun, turn] = &said[..] else { panic!("{said:#?}") };
         assert_eq!(stun.url.as_deref(), Some("stuns:192.0.2.10:5349?transport=tcp"));
@@ -287,10 +270,10 @@ mod tests {
             }
         });
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
-        assert_eq!(StunDetector.detect(&host, 3478).await, Detection::Spoken);
+        assert_eq!(detect(&host, 3478).await, Detection::Spoken);
         let said = services(std::iter::from_fn(|| said.try_recv().ok()));
         assert_eq!(said.iter().map(|s| s.protocol).collect::<Vec<_>>(), [Protocol::Stun, Protocol::Turn]);
         assert_eq!(*asked.lock().unwrap(), [1, 3, 4]);
-        assert_eq!(StunDetector.detect(&host, 80).await, Detection::Garbage, "never asked elsewhere");
+        assert_eq!(detect(&host, 80).await, Detection::Garbage, "never asked elsewhere");
     }
 }

@@ -2,3 +2,9 @@
 
 pub mod detect;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { detector: Some(detect::DETECTOR), probes: &[detect::PROBE], ..ProtocolRows::NONE };

@@ -7,16 +7,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{patience, telling_ports};
 use crate::model::{ErrorKind, FindingKind, Method};
 use crate::net::Cause;
 use crate::probe::sweep::{AddressList, Permutation, off_link};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 
 /// Connects under way at once.
 const IN_FLIGHT: usize = 512;
@@ -32,27 +31,18 @@ const PORTS_AGAIN: usize = 2;
 const TOO_GOOD: usize = 200;
 
 /// The TCP sweep.
-pub struct TcpSweep;
+pub const FINDER: Finder = Finder { method: Method::Tcp, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for TcpSweep {
-    fn method(&self) -> Method {
-        Method::Tcp
-    }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let targets = AddressList::of_targets(&context.plan.targets);
-            let by_arp = context.plan.methods.contains(&Method::Arp);
-            let list = if by_arp { off_link(&targets, &context.interfaces) } else { targets };
-            crate::probe::sweep::note_zones(context);
-            let v6: Vec<IpAddr> = context.plan.targets.ipv6_hosts().collect();
-            let sweep = Sweep::new(context, &list, v6, true);
-            sweep.run().await;
-            sweep.say_routeless();
-            Ok(())
-        }
-        .boxed()
-    }
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let targets = AddressList::of_targets(&context.plan.targets);
+    let by_arp = context.plan.methods.contains(&Method::Arp);
+    let list = if by_arp { off_link(&targets, &context.interfaces) } else { targets };
+    crate::probe::sweep::note_zones(context);
+    let v6: Vec<IpAddr> = context.plan.targets.ipv6_hosts().collect();
+    let sweep = Sweep::new(context, &list, v6, true);
+    sweep.run().await;
+    sweep.emit_routeless();
+    Ok(())
 }
 
 /// Says which of the addresses answer, where connects are among the scan's methods.
@@ -137,7 +127,7 @@ impl<'a> Sweep<'a> {
             && let Some(port) = self.ports(ip, PORTS).get(port)
             && self.answers(ip, *port, self.wait(ip, most)).await != Answer::Silence
         {
-            self.say(ip).await;
+            self.emit(ip).await;
         }
     }
 
@@ -145,7 +135,7 @@ impl<'a> Sweep<'a> {
     async fn ask_loopback(&self, ip: IpAddr, wait: Duration) {
         for port in self.ports(ip, usize::MAX) {
             if self.answers(ip, port, wait).await == Answer::Open {
-                self.say(ip).await;
+                self.emit(ip).await;
                 return;
             }
         }
@@ -190,9 +180,9 @@ impl<'a> Sweep<'a> {
         patience(slowest.get(&network_of(ip)).copied(), most)
     }
 
-    async fn say(&self, ip: IpAddr) {
+    async fn emit(&self, ip: IpAddr) {
         if self.up.lock().unwrap_or_else(PoisonError::into_inner).insert(ip) {
-            self.context.say(ip, FindingKind::Seen(Method::Tcp)).await;
+            self.context.emit(ip, FindingKind::Seen(Method::Tcp)).await;
         }
     }
 
@@ -210,7 +200,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Says so when no network leads to targets.
-    fn say_routeless(&self) {
+    fn emit_routeless(&self) {
         if let Some(ip) = *self.routeless.lock().unwrap_or_else(PoisonError::into_inner) {
             self.context.warn(format!(
                 "no route leads to {ip}, so it and others there could not be asked\nhint: is this machine in that network, \

@@ -5,6 +5,11 @@ pub mod discover;
 pub mod ports;
 pub mod syn;
 
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows = ProtocolRows { finder: Some(discover::FINDER), ..ProtocolRows::NONE };
+
 use std::time::Duration;
 
 use crate::model::target::RAW_PRINT_PORTS;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::wire::{self, Seed};
@@ -12,7 +11,7 @@ use crate::model::{
     ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
 };
 use crate::probe::transcript::Transcript;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Place};
@@ -27,41 +26,33 @@ const ANSWER_TIME: Duration = Duration::from_secs(15);
 const SLOW_ANSWER: Duration = Duration::from_secs(3);
 
 /// The analysis of WHEP endpoints.
-pub struct WhepAnalysis;
+pub const PROBE: Probe = Probe { name: "webrtc", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for WhepAnalysis {
-    fn name(&self) -> &'static str {
-        "webrtc"
+async fn run(host: &Inspection) {
+    if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
-                return;
-            }
-            let (mut found, mut slowest) = (0, Duration::ZERO);
-            for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
-                if host.peer.is_over() || found >= MAX_STREAMS {
-                    return;
-                }
-                if place.guessed && !takes_offers(host, &place).await {
-                    continue;
-                }
-                // As much is spent for the next; what time is left for would be cut off.
-                if slowest > SLOW_ANSWER && host.peer.time_left() < slowest * 2 {
-                    tracing::debug!(ip = %host.peer.ip, ?slowest, "no time is left for a further answer to an offer");
-                    return;
-                }
-                let began = Instant::now();
-                let stream = ask(host, &place).await;
-                slowest = slowest.max(began.elapsed());
-                if let Some(mut stream) = stream {
-                    found += 1;
-                    snapshot::save(host, &mut stream, None).await;
-                    host.emit(FindingKind::Stream(Box::new(stream))).await;
-                }
-            }
-        })
+    let (mut found, mut slowest) = (0, Duration::ZERO);
+    for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
+        if host.peer.is_over() || found >= MAX_STREAMS {
+            return;
+        }
+        if place.guessed && !takes_offers(host, &place).await {
+            continue;
+        }
+        // As much is spent for the next; what time is left for would be cut off.
+        if slowest > SLOW_ANSWER && host.peer.time_left() < slowest * 2 {
+            tracing::debug!(ip = %host.peer.ip, ?slowest, "no time is left for a further answer to an offer");
+            return;
+        }
+        let began = Instant::now();
+        let stream = ask(host, &place).await;
+        slowest = slowest.max(began.elapsed());
+        if let Some(mut stream) = stream {
+            found += 1;
+            snapshot::save(host, &mut stream, None).await;
+            host.emit(FindingKind::Stream(Box::new(stream))).await;
+        }
     }
 }
 
@@ -127,7 +118,7 @@ async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
         proof.stop(Step::Described, why);
         return is_there.then_some(proof.stream);
     };
-    say_service(host, &answer).await;
+    emit_service(host, &answer).await;
     let stream = &mut proof.stream;
     stream.sdp = Transcript::new(&host.peer).description(String::from_utf8_lossy(&answer.body).lines());
     stream.transport = Transport::Udp;
@@ -169,7 +160,7 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
     }
 }
 
-async fn say_service(host: &Inspection, answer: &Response) {
+async fn emit_service(host: &Inspection, answer: &Response) {
     let mut service = Service::new(Protocol::Webrtc, Transport::Tcp, answer.port);
     service.url = Some(text::redact_url(&answer.url(&host.peer)));
     service.server = answer.headers.clean("Server");
@@ -201,7 +192,7 @@ mod tests {
         if let Some(hint) = hint {
             host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
         }
-        WhepAnalysis.run(&host).await;
+        run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());
         let streams = said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None });
         (streams.collect(), log.all().iter().map(|a| format!("{} {}", a.method(), a.target())).collect())

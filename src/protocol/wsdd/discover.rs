@@ -6,30 +6,21 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{facts, wire};
 use crate::model::Method;
-use crate::probe::evidence::Teller;
+use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{Discoverer, DiscoveryContext};
+use crate::probe::{DiscoveryContext, Finder};
 
 /// WS-Discovery by multicast, over IPv4 and IPv6.
-pub struct WsDiscovery;
+pub const FINDER: Finder = Finder { method: Method::Onvif, find: |context| Box::pin(find(context)) };
 
-impl Discoverer for WsDiscovery {
-    fn method(&self) -> Method {
-        Method::Onvif
-    }
-
-    fn discover<'a>(&'a self, context: &'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let exchange = Probing(Teller::new(context));
-            udp_query::ask(context, &udp_query::places(context), &exchange)
-                .await
-                .map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
-        }
-        .boxed()
-    }
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let exchange = Probing(FindingDedup::new(context));
+    udp_query::ask(context, &udp_query::places(context), &exchange)
+        .await
+        .map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
 }
 
-struct Probing<'a>(Teller<'a>);
+struct Probing<'a>(FindingDedup<'a>);
 
 impl Exchange for Probing<'_> {
     fn questions(&self, place: &Place, _round: u32) -> Vec<Question> {
@@ -44,7 +35,7 @@ impl Exchange for Probing<'_> {
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
         async move {
             for m in facts::of_sender(wire::parse(datagram), from.ip()) {
-                self.0.tell(from.ip(), facts::of_match(&m, from.ip())).await;
+                self.0.emit(from.ip(), facts::of_match(&m, from.ip())).await;
             }
         }
         .boxed()
@@ -99,7 +90,7 @@ mod tests {
             vec![interface("eth0", 2, &["192.0.2.2/24"]), interface("eth1", 3, &["198.51.100.2/24"])],
             two_cameras,
         );
-        let (outcome, findings) = discover(&net, &WsDiscovery).await;
+        let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         let of =
             |ip: &str| -> Vec<&Finding> { findings.iter().filter(|f| f.ip == ip.parse::<IpAddr>().unwrap()).collect() };
@@ -131,7 +122,7 @@ mod tests {
             vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"]), interface("eth1", 3, &["198.51.100.2/24"])],
             |_| vec![],
         );
-        let _ = discover(&net, &WsDiscovery).await;
+        let _ = discover(&net, FINDER).await;
         let sent = net.sent();
         assert_eq!(sent.len(), 27);
         assert_eq!(sent.iter().filter(|s| s.to == "239.255.255.250:3702".parse().unwrap()).count(), 18);
@@ -150,7 +141,7 @@ mod tests {
         let net = FakeUdp::new(vec![interface("eth0", 7, &["fe80::2/64"])], |_| {
             vec![(Duration::ZERO, "[fe80::99]:3702".parse().unwrap(), Ok(camera(SHARED, "[fe80::99]")))]
         });
-        let (_, findings) = discover(&net, &WsDiscovery).await;
+        let (_, findings) = discover(&net, FINDER).await;
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s)
             if s.url.as_deref() == Some("http://[fe80::99]:8000/onvif/device_service"))));
         assert_eq!(net.zones.lock().unwrap()[0], ("fe80::99".parse().unwrap(), 7));

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt};
-
 use super::{facts, wire};
 use crate::model::Protocol;
 use crate::probe::udp_query;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 
 /// What is asked and how long an answer is awaited; after the last the host is taken not to speak WS-Discovery here.
 const TRIES: [(wire::Wanted, Duration); 3] = [
@@ -17,30 +15,21 @@ const TRIES: [(wire::Wanted, Duration); 3] = [
 ];
 
 /// WS-Discovery by unicast.
-pub struct UnicastProbe;
+pub const PROBE: Probe = Probe { name: "onvif", phase: Phase::Inquiry, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for UnicastProbe {
-    fn name(&self) -> &'static str {
-        "onvif"
+async fn run(host: &Inspection) {
+    if host.record.services().iter().any(|s| s.protocol == Protocol::Onvif) {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        async move {
-            if host.record.services().iter().any(|s| s.protocol == Protocol::Onvif) {
-                return;
-            }
-            let tries = TRIES.map(|(wanted, wait)| {
-                let probe = wire::probe(wanted, &udp_query::uuid(fastrand::u128(..)));
-                (probe.into_bytes(), wait)
-            });
-            let read = |datagram: &[u8]| Some(wire::parse(datagram)).filter(|matches| !matches.is_empty());
-            if let Some(matches) = udp_query::host(&host.peer, wire::PORT, &tries, read).await {
-                for m in facts::of_sender(matches, host.peer.ip) {
-                    facts::of_match(&m, host.peer.ip).say(host).await;
-                }
-            }
+    let tries = TRIES.map(|(wanted, wait)| {
+        let probe = wire::probe(wanted, &udp_query::uuid(fastrand::u128(..)));
+        (probe.into_bytes(), wait)
+    });
+    let read = |datagram: &[u8]| Some(wire::parse(datagram)).filter(|matches| !matches.is_empty());
+    if let Some(matches) = udp_query::host(&host.peer, wire::PORT, &tries, read).await {
+        for m in facts::of_sender(matches, host.peer.ip) {
+            facts::of_match(&m, host.peer.ip).emit(host).await;
         }
-        .boxed()
     }
 }
 
@@ -65,7 +54,7 @@ mod tests {
             if first { vec![other, junk] } else { vec![answer] }
         });
         let start = Instant::now();
-        let findings = inquire(&net, "192.0.2.5", &UnicastProbe).await;
+        let findings = inquire(&net, "192.0.2.5", PROBE).await;
         assert_eq!(net.sent().len(), 2);
         assert_eq!(start.elapsed(), Duration::from_millis(130));
         assert!(findings.iter().any(|f| f.kind == FindingKind::Seen(Method::Onvif)));
@@ -82,7 +71,7 @@ mod tests {
             let typed = String::from_utf8_lossy(&sent.data).contains("Types");
             vec![(Duration::from_millis(5), sent.to, Ok(if typed { FAULT.to_vec() } else { MATCH.to_vec() }))]
         });
-        let findings = inquire(&net, "192.0.2.5", &UnicastProbe).await;
+        let findings = inquire(&net, "192.0.2.5", PROBE).await;
         assert_eq!(net.sent().len(), 2);
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s) if s.port == 2020)));
     }
@@ -91,14 +80,14 @@ mod tests {
     async fn silence_costs_little_and_a_closed_port_less() {
         let silent = FakeUdp::new(vec![], |_| vec![]);
         let start = Instant::now();
-        assert_eq!(inquire(&silent, "192.0.2.5", &UnicastProbe).await, []);
+        assert_eq!(inquire(&silent, "192.0.2.5", PROBE).await, []);
         assert_eq!(silent.sent().len(), 3);
         assert!(start.elapsed() <= Duration::from_millis(1200));
 
         let closed = FakeUdp::new(vec![], |sent| {
             vec![(Duration::from_millis(1), sent.to, Err(std::io::ErrorKind::ConnectionRefused.into()))]
         });
-        assert_eq!(inquire(&closed, "192.0.2.5", &UnicastProbe).await, []);
+        assert_eq!(inquire(&closed, "192.0.2.5", PROBE).await, []);
         assert_eq!(closed.sent().len(), 1);
     }
 }

@@ -5,3 +5,9 @@ pub mod discover;
 pub mod facts;
 pub mod inquire;
 pub mod wire;
+
+use crate::probe::ProtocolRows;
+
+/// What this folder contributes to a scan.
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { finder: Some(discover::FINDER), probes: &[inquire::PROBE], ..ProtocolRows::NONE };

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-
 use super::wire::{self, Playlist, Variant};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::{self, Response};
 use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Piece, Place};
@@ -20,23 +18,15 @@ use crate::text;
 const LONGEST_PAUSE_S: u64 = 4;
 
 /// The analysis of HLS streams.
-pub struct HlsAnalysis;
+pub const PROBE: Probe = Probe { name: "hls", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for HlsAnalysis {
-    fn name(&self) -> &'static str {
-        "hls"
+async fn run(host: &Inspection) {
+    if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
-                return;
-            }
-            let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
-            for place in segment::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
-                walk.ask(place).await;
-            }
-        })
+    let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
+    for place in segment::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
+        walk.ask(place).await;
     }
 }
 
@@ -69,7 +59,7 @@ impl Walk<'_> {
                     described(&mut proof, &answer, &Variant::default());
                     let picture = self.media(&mut proof, &answer, &media).await;
                     drop(turn);
-                    self.say(proof, picture).await;
+                    self.emit(proof, picture).await;
                 }
                 None => {}
             },
@@ -78,7 +68,7 @@ impl Walk<'_> {
                 let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
                 proof.stream.open = None;
                 proof.stop(Step::Described, Stop::of_status(&self.host.peer, answer.status));
-                self.say(proof, None).await;
+                self.emit(proof, None).await;
             }
             Ok(_) => {}
         }
@@ -100,7 +90,7 @@ impl Walk<'_> {
             if mixed {
                 proof.warn("the playlist mixes tags of both kinds, which RFC 8216 forbids");
             }
-            self.say(proof, picture).await;
+            self.emit(proof, picture).await;
         }
     }
 
@@ -207,7 +197,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn say(&mut self, mut proof: Proof, picture: Option<Kept<Picture>>) {
+    async fn emit(&mut self, mut proof: Proof, picture: Option<Kept<Picture>>) {
         self.found += 1;
         snapshot::save(self.host, &mut proof.stream, picture.as_deref()).await;
         self.host.emit(FindingKind::Stream(Box::new(proof.stream))).await;

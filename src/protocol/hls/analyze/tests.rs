@@ -40,7 +40,7 @@ async fn analyse(
     if let Some(hint) = hint {
         host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
     }
-    HlsAnalysis.run(&host).await;
+    run(&host).await;
     let said = std::iter::from_fn(|| said.try_recv().ok());
     let streams = said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None });
     (streams.collect(), log)
@@ -180,7 +180,7 @@ async fn parts_of_a_file_are_asked_for() {
         });
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
         host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
-        HlsAnalysis.run(&host).await;
+        run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());
         let streams: Vec<Stream> =
             said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect();

@@ -1,7 +1,6 @@
 //! Asks an open port for `/` over HTTP, plain or inside TLS, and says what the answer gives away: server, realm, title,
 //! icon, certificate, redirects.
 
-use futures::future::BoxFuture;
 use md5::{Digest as _, Md5};
 
 use super::client::{self, HttpError, Request, Response};
@@ -24,24 +23,13 @@ const MAX_MANIFESTS: usize = 8;
 const MAX_ICON: usize = 64 * 1024;
 
 /// The detector of HTTP and HTTPS.
-pub struct HttpDetector;
+pub const DETECTOR: Detector =
+    Detector { name: "http", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
-impl Detector for HttpDetector {
-    fn name(&self) -> &'static str {
-        "http"
-    }
-
-    fn expects(&self, port: u16) -> bool {
-        is_expected(port)
-    }
-
-    fn detect<'a>(&'a self, host: &'a Inspection, port: u16) -> BoxFuture<'a, Detection> {
-        Box::pin(async move {
-            match ports::is_tls_first(port) {
-                true => tls_first(host, port).await,
-                false => plain_first(host, port).await,
-            }
-        })
+async fn detect(host: &Inspection, port: u16) -> Detection {
+    match ports::is_tls_first(port) {
+        true => tls_first(host, port).await,
+        false => plain_first(host, port).await,
     }
 }
 
@@ -107,10 +95,10 @@ async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, HttpE
         && wants_tls(&response)
         && let Ok(inside) = client::send(&host.peer, Request::get(port, true, "/")).await
     {
-        say(host, &inside).await;
+        emit(host, &inside).await;
         return Ok(Detection::SpokenOverTls);
     }
-    say(host, &response).await;
+    emit(host, &response).await;
     Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
@@ -155,7 +143,7 @@ fn service(host: &Inspection, tls: bool, port: u16) -> Service {
 }
 
 /// Says what an answer and those that redirected to it give away.
-async fn say(host: &Inspection, response: &Response) {
+async fn emit(host: &Inspection, response: &Response) {
     let place = |r: &Response| (r.port, r.tls);
     let mut said: Vec<(u16, bool)> = Vec::new();
     for hop in response.hops.iter().filter(|hop| place(hop) != place(response)) {
@@ -177,9 +165,9 @@ async fn say(host: &Inspection, response: &Response) {
     if response.status == 200 && response.content_type() == "multipart/x-mixed-replace" {
         host.emit(FindingKind::StreamHint(StreamHint::new(response.url(&host.peer)))).await;
     }
-    say_page(host, response, &mut service).await;
+    emit_page(host, response, &mut service).await;
     host.emit(FindingKind::Service(service)).await;
-    say_icon(host, response).await;
+    emit_icon(host, response).await;
 }
 
 /// What headers and handshake give away.
@@ -199,13 +187,13 @@ async fn describe(host: &Inspection, response: &Response) -> Service {
         service.auth = Some(auth::schemes(&challenges));
     }
     if let Some(info) = &response.tls_info {
-        say_certificate(host, info, &mut service).await;
+        emit_certificate(host, info, &mut service).await;
     }
     service
 }
 
 /// What the certificate gives away: its subject, the names it is for, and that its time is over; and that TLS itself is old.
-async fn say_certificate(host: &Inspection, info: &TlsInfo, service: &mut Service) {
+async fn emit_certificate(host: &Inspection, info: &TlsInfo, service: &mut Service) {
     let subject = info.subject.as_deref().and_then(text::clean_some);
     let names: Vec<String> = info.names.iter().filter_map(|name| text::clean_some(name)).collect();
     // Newer certificates have no subject, only names.
@@ -226,7 +214,7 @@ async fn say_certificate(host: &Inspection, info: &TlsInfo, service: &mut Servic
 }
 
 /// What the page gives away.
-async fn say_page(host: &Inspection, response: &Response, service: &mut Service) {
+async fn emit_page(host: &Inspection, response: &Response, service: &mut Service) {
     let kind = response.content_type();
     if ["image/", "video/", "audio/", "multipart/"].iter().any(|k| kind.starts_with(k)) || response.body.is_empty() {
         return;
@@ -258,7 +246,7 @@ fn up_to(text: &str, most: usize) -> &str {
 }
 
 /// Fetches the page's icon, or the one at the usual place, and says its hash.
-async fn say_icon(host: &Inspection, response: &Response) {
+async fn emit_icon(host: &Inspection, response: &Response) {
     if host.peer.is_over() || !matches!(response.status, 200 | 401 | 403) {
         return;
     }

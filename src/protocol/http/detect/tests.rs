@@ -10,7 +10,7 @@ const IP: &str = "192.0.2.10";
 async fn detect(net: &std::sync::Arc<FakeNet>, port: u16) -> (Detection, Vec<FindingKind>) {
     let options = ProbeOptions { ports: vec![80, 443], ..ProbeOptions::default() };
     let (host, said) = Inspection::for_test(net.clone(), IP, options);
-    let heard = HttpDetector.detect(&host, port).await;
+    let heard = super::detect(&host, port).await;
     (heard, drain(said))
 }
 
@@ -176,7 +176,7 @@ async fn a_certificate_is_evidence_by_its_names_and_noted_when_it_has_ended() {
     });
     let (mut host, said) = Inspection::for_test(net, IP, ProbeOptions::default());
     host.signatures = crate::identify::signature::Signatures::builtin();
-    HttpDetector.detect(&host, 443).await;
+    super::detect(&host, 443).await;
     let said = drain(said);
     let service = services(&said)[0];
     assert_eq!(service.certificate.as_deref(), Some("CN=axis-accc8e000001"));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::measure::{Measured, measure};
@@ -14,7 +13,7 @@ use crate::model::{
     StreamStatus, Verify, Video, VideoCodec,
 };
 use crate::probe::memory::{Kept, MEDIUM};
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::{self, Request, Response};
 use crate::protocol::http::exchange::Body;
 use crate::protocol::http::{page, redirect};
@@ -34,31 +33,23 @@ const ENOUGH: usize = 512;
 const TELLING: usize = 2;
 
 /// The analysis of MJPEG streams.
-pub struct MjpegAnalysis;
+pub const PROBE: Probe = Probe { name: "mjpeg", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for MjpegAnalysis {
-    fn name(&self) -> &'static str {
-        "mjpeg"
+async fn run(host: &Inspection) {
+    if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
-                return;
-            }
-            let mut walk = Walk { host, found: Vec::new(), asked: Vec::new(), natures: Vec::new(), still: None };
-            walk.announced().await;
-            if !host.record.may_guess() {
-                return;
-            }
-            let ports = web_ports(host);
-            for service in &ports {
-                walk.port(service).await;
-            }
-            if walk.found.is_empty() && !walk.has_rtsp() {
-                walk.still(&ports).await;
-            }
-        })
+    let mut walk = Walk { host, found: Vec::new(), asked: Vec::new(), natures: Vec::new(), still: None };
+    walk.announced().await;
+    if !host.record.may_guess() {
+        return;
+    }
+    let ports = web_ports(host);
+    for service in &ports {
+        walk.port(service).await;
+    }
+    if walk.found.is_empty() && !walk.has_rtsp() {
+        walk.still(&ports).await;
     }
 }
 
@@ -241,7 +232,7 @@ impl Walk<'_> {
             let kind = kind.with_detail("moving pictures behind a login");
             self.host.emit(FindingKind::Evidence(kind)).await;
         }
-        self.say(found).await;
+        self.emit(found).await;
         Some(status)
     }
 
@@ -262,11 +253,11 @@ impl Walk<'_> {
             }
         }
         if let Some(still) = self.still.take().filter(|_| self.found.is_empty()) {
-            self.say(still).await;
+            self.emit(still).await;
         }
     }
 
-    async fn say(&mut self, (mut stream, picture): Found) {
+    async fn emit(&mut self, (mut stream, picture): Found) {
         snapshot::save(self.host, &mut stream, picture.as_deref()).await;
         self.host.emit(FindingKind::Stream(Box::new(stream))).await;
     }

@@ -29,7 +29,7 @@ fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> (Inspection, tokio::sync
 async fn analyse(net: &Arc<FakeNet>, known: Vec<FindingKind>, logins: &[(&str, &str)]) -> Vec<Stream> {
     let (host, mut said) = host(net, logins);
     known.iter().for_each(|kind| host.record.learn(kind));
-    MjpegAnalysis.run(&host).await;
+    run(&host).await;
     let said = std::iter::from_fn(|| said.try_recv().ok());
     said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
 }
@@ -405,7 +405,7 @@ async fn behind_a_login_for_every_path_the_stream_is_found() {
             };
             login.end(Verdict::Taken);
         }
-        MjpegAnalysis.run(&host).await;
+        run(&host).await;
         let said = std::iter::from_fn(|| said.try_recv().ok());
         let streams: Vec<Stream> =
             said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect();

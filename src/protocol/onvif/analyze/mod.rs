@@ -1,7 +1,5 @@
 //! Asks a host's ONVIF device service who it is, and its media services where the streams are.
 
-use futures::future::BoxFuture;
-
 use super::client::{CallError, Client, Expectation};
 use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
 use crate::identify::ports;
@@ -11,7 +9,7 @@ use crate::model::finding::StreamHint;
 use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport, Verify,
 };
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::host_name;
 use crate::text;
 use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl, Scheme};
@@ -28,19 +26,11 @@ const MAX_GUESSES: usize = 6;
 const OWN_WORD: f64 = 0.95;
 
 /// The analysis of ONVIF devices.
-pub struct OnvifAnalysis;
+pub const PROBE: Probe = Probe { name: "onvif", phase: Phase::Name, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for OnvifAnalysis {
-    fn name(&self) -> &'static str {
-        "onvif"
-    }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if let Some(client) = find(host).await {
-                Inquiry::new(host, client).run().await;
-            }
-        })
+async fn run(host: &Inspection) {
+    if let Some(client) = find(host).await {
+        Inquiry::new(host, client).run().await;
     }
 }
 
@@ -117,20 +107,20 @@ impl<'a> Inquiry<'a> {
     }
 
     async fn run(mut self) {
-        self.say_service(false).await;
+        self.emit_service(false).await;
         // First the call that every device knows (ONVIF Core §8.3.1): it decides about a login. One that a device does not
         // know would be answered unclearly, and count.
         let information = match self.device(Call::GetDeviceInformation).await {
             Some(body) => wire::device_information(&body),
             None => DeviceInformation::default(),
         };
-        self.say_identity(&information).await;
+        self.emit_identity(&information).await;
         let mut services = self.services().await;
         let scopes = self.device(Call::GetScopes).await.map(|body| wire::scopes(&body)).unwrap_or_default();
         for scope in &scopes {
             self.host.match_signatures(Field::OnvifScope, scope).await;
         }
-        self.say_network().await;
+        self.emit_network().await;
         let mut profiles = Vec::new();
         let is_software = self.is_media_server(&information);
         if self.host.options.verify != Verify::None {
@@ -140,18 +130,18 @@ impl<'a> Inquiry<'a> {
             // Its profiles are streams of others, not channels of its own.
             profiles.iter_mut().for_each(|profile| profile.source = None);
         } else {
-            self.say_kind(&scopes, &services, &profiles).await;
+            self.emit_kind(&scopes, &services, &profiles).await;
         }
         if self.host.options.verify != Verify::None {
-            self.say_streams(&services, profiles).await;
+            self.emit_streams(&services, profiles).await;
         }
-        self.say_service(true).await;
+        self.emit_service(true).await;
         if let Some(refusal) = &self.refusal {
             self.host.error("onvif", refusal.kind(), refusal.to_string()).await;
         }
     }
 
-    async fn say_service(&self, complete: bool) {
+    async fn emit_service(&self, complete: bool) {
         if !self.client.has_spoken {
             return;
         }
@@ -209,7 +199,7 @@ impl<'a> Inquiry<'a> {
         services
     }
 
-    async fn say_identity(&self, information: &DeviceInformation) {
+    async fn emit_identity(&self, information: &DeviceInformation) {
         if let Some(maker) = &information.manufacturer {
             self.host.match_signatures(Field::OnvifManufacturer, maker).await;
             let evidence = Evidence::new(Fact::Vendor, vendor::unify(maker), EvidenceSource::Onvif, OWN_WORD);
@@ -230,7 +220,7 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    async fn say_network(&mut self) {
+    async fn emit_network(&mut self) {
         if let Some(body) = self.device(Call::GetNetworkInterfaces).await {
             let interfaces = wire::network_interfaces(&body);
             let own = interfaces.iter().find(|i| i.addresses.contains(&self.host.peer.ip));
@@ -253,7 +243,7 @@ impl<'a> Inquiry<'a> {
         named.into_iter().any(|e| e.fact == Fact::Kind && e.value == Kind::MediaServer.as_str())
     }
 
-    async fn say_kind(&self, scopes: &[String], services: &Services, profiles: &[Profile]) {
+    async fn emit_kind(&self, scopes: &[String], services: &Services, profiles: &[Profile]) {
         let says = |what: &str| scopes.iter().any(|s| s.to_ascii_lowercase().contains(what));
         let sources = sources(profiles).len();
         let (kind, weight, why) = if says("networkvideostorage") {
@@ -347,7 +337,7 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    async fn say_streams(&mut self, services: &Services, profiles: Vec<Profile>) {
+    async fn emit_streams(&mut self, services: &Services, profiles: Vec<Profile>) {
         let sources = sources(&profiles);
         let has_encoders = profiles.iter().any(|p| p.video.is_some());
         let mut without_picture = 0;

@@ -117,7 +117,7 @@ async fn analyse(net: &Arc<FakeNet>, known: &[Service], logins: &[(&str, &str)])
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
     let (host, mut said) = Inspection::for_test(net.clone(), IP, options);
     known.iter().for_each(|service| host.record.learn(&FindingKind::Service(service.clone())));
-    OnvifAnalysis.run(&host).await;
+    run(&host).await;
     let said: Vec<Finding> = std::iter::from_fn(|| said.try_recv().ok()).collect();
     (host, said.into_iter().map(|f| f.kind).collect())
 }
@@ -431,7 +431,7 @@ async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
         let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
         let (host, mut said) = Inspection::for_test(net.clone(), IP, options);
         host.record.learn(&FindingKind::Service(web(80)));
-        OnvifAnalysis.run(&host).await;
+        run(&host).await;
         let mut kept = Vec::new();
         while let Ok(finding) = said.try_recv() {
             if let FindingKind::Service(service) = finding.kind {

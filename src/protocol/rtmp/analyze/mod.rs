@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use tokio::time::{Duration, Instant};
 
 use super::amf::Value;
@@ -15,7 +14,7 @@ use crate::media::meter::FrameMeter;
 use crate::media::picture::Picture;
 use crate::model::{Audio, ErrorKind, FindingKind, Protocol, Service, Step, StreamSource, StreamStatus, Verify, Video};
 use crate::probe::memory::Kept;
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client::host_name;
 use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop, turn};
 use crate::protocol::snapshot;
@@ -36,23 +35,15 @@ const SIGN_TIME: Duration = Duration::from_millis(700);
 const MAX_MEDIA: u64 = 32 * 1024 * 1024;
 
 /// The analysis of RTMP streams.
-pub struct RtmpAnalysis;
+pub const PROBE: Probe = Probe { name: "rtmp", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
-impl HostProbe for RtmpAnalysis {
-    fn name(&self) -> &'static str {
-        "rtmp"
+async fn run(host: &Inspection) {
+    if host.options.verify == Verify::None {
+        return;
     }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if host.options.verify == Verify::None {
-                return;
-            }
-            let is_ours = |s: &Service| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps);
-            for service in host.record.services().into_iter().filter(is_ours) {
-                analyse(host, service).await;
-            }
-        })
+    let is_ours = |s: &Service| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps);
+    for service in host.record.services().into_iter().filter(is_ours) {
+        analyse(host, service).await;
     }
 }
 

@@ -3,14 +3,14 @@ use std::sync::{Arc, Mutex};
 use base64::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::super::detect::RtmpDetector;
+use super::super::detect::detect;
 use super::super::wire::{BLOCK, Reader};
 use super::*;
 use crate::model::finding::StreamHint;
 use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Stream, Transport};
 use crate::net::fake::FakeNet;
 use crate::net::tls;
-use crate::probe::{Detection, Detector};
+use crate::probe::Detection;
 
 const AT: &str = "192.0.2.10:1935";
 
@@ -149,7 +149,7 @@ async fn analyse_called(
     if let Some(hint) = hint {
         host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
     }
-    RtmpAnalysis.run(&host).await;
+    run(&host).await;
     let (mut streams, mut services) = (Vec::new(), Vec::new());
     while let Ok(finding) = said.try_recv() {
         match finding.kind {
@@ -221,10 +221,10 @@ async fn the_handshake_alone_says_that_it_is_rtmp() {
     });
     net.serve("192.0.2.10:80", |_, _| async move { panic!("never asked") });
     let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
-    assert_eq!(RtmpDetector.detect(&host, 1935).await, Detection::Spoken);
+    assert_eq!(detect(&host, 1935).await, Detection::Spoken);
     assert!(matches!(said.try_recv().unwrap().kind, FindingKind::Service(s) if s.protocol == Protocol::Rtmp));
-    assert_eq!(RtmpDetector.detect(&host, 80).await, Detection::Garbage);
-    assert_ne!(RtmpDetector.detect(&host, 1936).await, Detection::SpokenOverTls);
+    assert_eq!(detect(&host, 80).await, Detection::Garbage);
+    assert_ne!(detect(&host, 1936).await, Detection::SpokenOverTls);
 }
 
 #[test]
@@ -250,9 +250,9 @@ async fn a_stream_inside_tls_is_found_and_played() {
         }
     });
     let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
-    assert_eq!(RtmpDetector.detect(&host, 1936).await, Detection::SpokenOverTls);
+    assert_eq!(detect(&host, 1936).await, Detection::SpokenOverTls);
     host.record.learn(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/hof")));
-    RtmpAnalysis.run(&host).await;
+    run(&host).await;
     let said: Vec<FindingKind> = std::iter::from_fn(|| said.try_recv().ok()).map(|f| f.kind).collect();
     let urls: Vec<_> =
         said.iter().filter_map(|k| if let FindingKind::Service(s) = k { s.url.as_deref() } else { None }).collect();

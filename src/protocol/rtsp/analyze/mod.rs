@@ -5,9 +5,6 @@ pub(super) mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
 use super::client::Client;
 use super::client::describe::Described;
 use super::error::RtspError;
@@ -21,7 +18,7 @@ use crate::model::{
     Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Stream,
     StreamStatus, Transport, Verify,
 };
-use crate::probe::{HostProbe, Inspection};
+use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::rtsp::path_login;
 use crate::protocol::snapshot;
 use crate::wire::url::{AnnouncedUrl, Endpoint};
@@ -30,17 +27,7 @@ use crate::wire::url::{AnnouncedUrl, Endpoint};
 const MOST_ENDPOINTS: usize = 64;
 
 /// The analysis of all RTSP ports of a host.
-pub struct Analyse;
-
-impl HostProbe for Analyse {
-    fn name(&self) -> &'static str {
-        "rtsp"
-    }
-
-    fn run<'a>(&'a self, host: &'a Inspection) -> BoxFuture<'a, ()> {
-        analyse(host).boxed()
-    }
-}
+pub const PROBE: Probe = Probe { name: "rtsp", phase: Phase::Walk, run: |host| Box::pin(analyse(host)) };
 
 async fn analyse(host: &Inspection) {
     if host.options.verify == Verify::None {
@@ -86,7 +73,7 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<L
     let offered = asker.client.transcript.take();
     let walked = walk_port(host, port, &announced, &mut asker).await;
     let Asker { mut client, asked, .. } = asker;
-    tell_login(host, port, tls, &client, &asked, offered).await;
+    emit_login(host, port, tls, &client, &asked, offered).await;
     if is_sound_alone(&asked) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
         host.emit(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
@@ -109,13 +96,13 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<L
         report_no_stream(host, port, &walked, &asked).await;
     }
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
-        described.extend(tell_found(host, Endpoint { port, tls }, found, &asked, walked.nature, &elsewhere).await);
+        described.extend(emit_found(host, Endpoint { port, tls }, found, &asked, walked.nature, &elsewhere).await);
         looks.extend(if let Reply::Video(look) = &found.reply { Some(look.clone()) } else { None });
     }
     let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;
     if client.auth_schemes() != demanded {
-        tell_login(host, port, tls, &client, &asked, Vec::new()).await;
+        emit_login(host, port, tls, &client, &asked, Vec::new()).await;
     }
     host.emit_login_attempts().await;
 }
@@ -161,7 +148,7 @@ async fn walk_port(
 }
 
 /// Says what stream a path stands for; gives it back with its path when it can be played.
-async fn tell_found(
+async fn emit_found(
     host: &Inspection,
     at: Endpoint,
     found: &Found<Look>,
@@ -220,7 +207,7 @@ fn is_sound_alone(asked: &HashMap<String, Asked>) -> bool {
 }
 
 /// What the port demands of those who want a stream, which OPTIONS alone rarely tells.
-async fn tell_login(
+async fn emit_login(
     host: &Inspection,
     port: u16,
     tls: bool,

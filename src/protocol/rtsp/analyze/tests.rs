@@ -36,7 +36,7 @@ async fn analysed(net: &Arc<FakeNet>, hints: &[FindingKind], in_depth: bool) -> 
     let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     let rtsp = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
     hints.iter().chain([&FindingKind::Service(rtsp)]).for_each(|finding| host.record.learn(finding));
-    Analyse.run(&host).await;
+    analyse(&host).await;
     let (mut streams, mut services): (Vec<Stream>, Vec<Service>) = (Vec::new(), Vec::new());
     for finding in drain(&mut said) {
         match finding.kind {

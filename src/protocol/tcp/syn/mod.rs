@@ -165,7 +165,7 @@ impl PortProber for SynScanner {
 async fn serve(link: Box<dyn Link>, bursts: mpsc::Receiver<Burst>, inbox: Arc<Inbox>, pace: Arc<Pace>) {
     let hear = async {
         loop {
-            link.receive(&mut |frame| inbox.hear(frame)).await?;
+            link.receive(&mut |frame| inbox.receive_frame(frame)).await?;
         }
     };
     let outcome: io::Result<()> = tokio::select! {
@@ -218,14 +218,14 @@ impl Cookies {
 struct Inbox {
     cookies: Cookies,
     port: u16,
-    waiting: Mutex<HashMap<Ipv4Addr, mpsc::Sender<Detection>>>,
+    waiting: Mutex<HashMap<Ipv4Addr, mpsc::Sender<PortState>>>,
 }
 
 /// A port of the host one waits for, whether it is open, and when it said so.
-type Detection = (u16, bool, Instant);
+type PortState = (u16, bool, Instant);
 
 impl Inbox {
-    fn hear(&self, frame: &[u8]) {
+    fn receive_frame(&self, frame: &[u8]) {
         let Some(answer) = wire::parse(frame).filter(|a| a.to.port() == self.port && self.cookies.fits(a)) else {
             return;
         };
@@ -247,7 +247,7 @@ impl Inbox {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Ipv4Addr, mpsc::Sender<Detection>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Ipv4Addr, mpsc::Sender<PortState>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -256,7 +256,7 @@ impl Inbox {
 struct Answers<'a> {
     inbox: &'a Inbox,
     ip: Ipv4Addr,
-    answers: mpsc::Receiver<Detection>,
+    answers: mpsc::Receiver<PortState>,
 }
 
 impl Drop for Answers<'_> {
@@ -284,7 +284,7 @@ impl Asking<'_> {
         for round in 1..=ROUNDS {
             let before = self.silent.len();
             self.ask_the_silent(ports, at_once).await?;
-            self.hear(Instant::now() + self.last_wait(), 0).await;
+            self.receive(Instant::now() + self.last_wait(), 0).await;
             let found = self.silent.len() < before;
             // Silence after two questions is a firewall's, unless the second one was of use or the host sleeps.
             let is_worth_more = round == 1 || found || self.slowest.is_none();
@@ -303,7 +303,7 @@ impl Asking<'_> {
             }
             let left = self.silent.len() - some.len();
             self.send(&some).await?;
-            self.hear(Instant::now() + BETWEEN_BURSTS, left).await;
+            self.receive(Instant::now() + BETWEEN_BURSTS, left).await;
         }
         Ok(())
     }
@@ -330,7 +330,7 @@ impl Asking<'_> {
     }
 
     /// Hears until then, or until no more than `left` ports are silent.
-    async fn hear(&mut self, until: Instant, left: usize) {
+    async fn receive(&mut self, until: Instant, left: usize) {
         while self.silent.len() > left {
             match timeout_at(until, self.heard.answers.recv()).await {
                 Ok(Some((port, open, at))) => self.take(port, open, at),
