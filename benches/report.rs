@@ -4,8 +4,7 @@
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
-use camscan::export::format::Format;
-use camscan::export::{Options, render};
+use camscan::export::{FORMATS, Options, render};
 use camscan::identify::signature::{Field, Signatures};
 use camscan::model::report::SCHEMA;
 use camscan::model::{
@@ -88,8 +87,8 @@ fn exports(criterion: &mut Criterion) {
     let report = report();
     let mut group = criterion.benchmark_group("10,000 devices");
     group.sample_size(10).throughput(Throughput::Elements(u64::from(DEVICES)));
-    for format in Format::ALL {
-        group.bench_function(format!("as {}", format.as_str()), |bencher| {
+    for format in FORMATS.iter() {
+        group.bench_function(format!("as {}", format.name), |bencher| {
             bencher.iter(|| render(format, &Options::default(), black_box(&report)).unwrap());
         });
     }

@@ -26,7 +26,6 @@ use camscan::cli::args;
 use camscan::cli::config::environment::Environment;
 use camscan::cli::config::settings::Settings;
 use camscan::cli::ui::Ui;
-use camscan::export::format::Format;
 use camscan::export::table::{TableOptions, device_lines};
 use camscan::export::{Options, render};
 use camscan::identify::signature::Signatures;
@@ -94,7 +93,7 @@ async fn scan() -> Report {
         })
         .await;
     ui.finish();
-    let bytes = render(Format::Table, &Options { table, ..Options::default() }, &report).unwrap();
+    let bytes = render(&camscan::export::table::FORMAT, &Options { table, ..Options::default() }, &report).unwrap();
     println!("{}", String::from_utf8_lossy(&bytes).trim_end());
     report
 }

@@ -1,16 +1,19 @@
-//! The command line, exactly as it was typed. What it means is decided in `settings`.
+//! The command line, exactly as it was typed. What it means is decided in `config::settings`.
 //!
-//! Flags that set a key carry the key's name as their id, so that the help text can name key, variable and default, and
-//! a test can find a key without a flag.
+//! Flags that set a key carry the key's name as their id: by it the help names key, variable and default, and [`Typed`]
+//! collects what was given, so that the fields of such flags only define them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ContextValue;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::parser::ValueSource;
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
 
-use crate::export::format::Format;
+use crate::export::FORMATS;
 use crate::model::names::Named;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, Secret, Verify};
@@ -24,20 +27,21 @@ Examples:
   camscan scan 192.168.1.0/24 10.0.5.10-99      these addresses
   camscan scan @sites.txt -o cameras.csv        targets from a file, a spreadsheet out
   camscan probe rtsp://192.168.1.20/stream1     one stream in depth
-  camscan export report.json -f csv             an earlier result in another format";
+  camscan export report.json -f csv             an earlier report in another format";
 
 const SCAN_EXAMPLES: &str = "\
 Targets:
-  192.168.1.0/24             a network; host bits are cleared
+  192.168.1.0/24             a network; host bits are ignored
   192.168.1.10-50            a range, also 192.168.1.10-192.168.2.20
-  192.168.1.20, cam1.lan     an address or a name, also with a port of its own: cam1.lan:8554
-  [2001:db8::1]:554          IPv6 with a port; fe80::1%eth0 with its interface
-  @targets.txt, -            a file or standard input with one target a line; # begins a comment
-  Without targets the subnets of this machine's interfaces are scanned.
+  192.168.1.20, cam1.lan     an address or a name, optionally with a port: cam1.lan:8554
+  [2001:db8::1]:554          IPv6 with a port; fe80::1%eth0 with an interface
+  @targets.txt, -            a file or standard input, one target per line; # starts a comment
+  Without targets, the subnets of this machine's interfaces are scanned.
 
 Logins:
-  Passwords are never guessed. On the command line they show in `ps` and in the shell's history;
-  in a file (--credentials-file, or credentials: in camscan.yaml) or in CAMSCAN_CREDENTIAL not.
+  Passwords are never guessed. A password on the command line is visible in `ps` and in the shell's
+  history; one in a file (--credentials-file, or credentials: in camscan.yaml) or in the variable
+  CAMSCAN_CREDENTIAL is not.
 
 Examples:
   camscan scan
@@ -48,8 +52,8 @@ Examples:
   CAMSCAN_CREDENTIAL=admin:secret camscan scan 192.168.1.20
 
 Exit codes:
-  0 finished, 1 could not do the job, 2 usage or configuration, 3 a --fail-on condition holds,
-  130 interrupted (what was found is still written)";
+  0 success, 1 failure, 2 wrong usage or configuration, 3 a --fail-on condition was met,
+  130 interrupted (what was found so far is still written)";
 
 const PROBE_EXAMPLES: &str = "\
 Examples:
@@ -59,43 +63,57 @@ Examples:
 
 /// Find every IP camera, recorder and video stream on a network.
 ///
-/// Says what each one is and what it streams, and proves that frames arrive. Every option of a command can also be set
-/// in a YAML file (--config) and by an environment variable; a flag is stronger than the environment, the environment
-/// than the file.
+/// Reports what each device is and what it streams, and verifies that frames arrive. Every option can also be set in a
+/// YAML file (--config) or by an environment variable. Flags override the environment, and the environment overrides
+/// the file.
 #[derive(Parser)]
 #[command(name = "camscan", version, after_help = EXAMPLES, arg_required_else_help = true, propagate_version = true)]
 pub struct Cli {
-    /// What is to be done.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
-    /// Options of every command.
+    /// Options of all commands.
     #[command(flatten)]
     pub global: GlobalArgs,
+    /// The keys that were set.
+    #[arg(skip)]
+    pub typed: Vec<Typed>,
 }
 
-/// What is to be done.
+/// A key that was set on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// The key.
+    pub key: &'static str,
+    /// The flag, `--timeout`, or what a positional argument is called, `TARGET`.
+    pub flag: String,
+    /// The values as typed; `true` or `false` of a flag without a value.
+    pub values: Vec<String>,
+}
+
+/// A subcommand.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Find the cameras of a network and what they stream.
-    #[command(after_long_help = SCAN_EXAMPLES, after_help = "`camscan scan --help` says more and has examples.")]
+    /// Find the cameras on a network and their streams.
+    #[command(after_long_help = SCAN_EXAMPLES, after_help = "See `camscan scan --help` for details and examples.")]
     Scan(Box<ScanArgs>),
-    /// Look at one device or stream in depth.
+    /// Examine one device or stream in depth.
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<ProbeArgs>),
-    /// Render an earlier report in another format.
+    /// Convert an earlier report to another format.
     Export(Box<ExportArgs>),
-    /// Check the configuration, or show what holds and why.
+    /// Check the configuration, or show the effective settings.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the JSON Schema of the report.
     Schema,
-    /// Print completions for a shell.
+    /// Print the completion script for a shell.
     #[command(after_help = "Example: camscan completions bash > ~/.local/share/bash-completion/completions/camscan")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write one for every command into a folder.
+    /// Print the manual page, or write one per command to a folder.
     Man {
         /// The folder; it must exist.
         #[arg(value_hint = ValueHint::DirPath)]
@@ -103,20 +121,20 @@ pub enum Command {
     },
 }
 
-/// What is done with the configuration.
+/// `camscan config`.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Read the configuration file and the environment and say what is wrong with them.
+    /// Check the configuration file and the environment for mistakes.
     Check,
-    /// Print every setting with where its value comes from; passwords are left out.
+    /// Print every setting and where its value comes from; passwords are hidden.
     Show {
-        /// The form.
+        /// The output format.
         #[arg(short, long = "format", id = "show_format", value_name = "FORMAT", default_value = "yaml")]
         format: ShowFormat,
     },
 }
 
-/// In what form the configuration is shown.
+/// How the configuration is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ShowFormat {
     /// A configuration file with comments.
@@ -125,209 +143,211 @@ pub enum ShowFormat {
     Json,
 }
 
-/// Options of every command.
+/// Options of all commands.
 #[derive(Args)]
 #[command(next_help_heading = "General options")]
 pub struct GlobalArgs {
     /// Read this configuration file.
     ///
-    /// Otherwise the first of $CAMSCAN_CONFIG, ./camscan.yaml, $XDG_CONFIG_HOME/camscan/config.yaml
-    /// (~/.config/camscan/config.yaml) and /etc/camscan/config.yaml is read.
+    /// By default, the first of these that exists: $CAMSCAN_CONFIG, ./camscan.yaml, $XDG_CONFIG_HOME/camscan/config.yaml
+    /// (~/.config/camscan/config.yaml), /etc/camscan/config.yaml.
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Tell more: what is done (-v), every request (-vv).
+    /// Log progress (-v) or every request (-vv).
     ///
-    /// Also adds services, evidence and errors to the table. CAMSCAN_LOG takes a filter, such as camscan::net=trace.
+    /// Also adds services, evidence and errors to the table. CAMSCAN_LOG sets a finer filter, such as camscan::net=trace.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Tell errors only: no progress, no warnings.
+    /// Show errors only: no progress, no warnings.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Use colours.
+    /// When to use colours.
     ///
-    /// `auto` uses them on a terminal unless NO_COLOR is set.
+    /// auto: on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, value_name = "WHEN", value_parser = names::<Color>(), ignore_case = true)]
     pub color: Option<String>,
-    /// Show no progress.
+    /// Hide the progress line.
     #[arg(long = "no-progress", id = "progress", global = true)]
     pub no_progress: bool,
-    /// Form of the log lines on standard error.
-    #[arg(long, global = true, value_name = "FORM", value_parser = names::<LogFormat>(), ignore_case = true)]
+    /// Format of the log lines on standard error.
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = names::<LogFormat>(), ignore_case = true)]
     pub log_format: Option<String>,
 }
 
 /// `camscan scan`.
 #[derive(Args)]
 pub struct ScanArgs {
-    /// Networks, ranges, addresses, names, @FILE or - (standard input).
+    /// Networks, ranges, addresses, host names, @FILE or - (standard input).
     ///
-    /// None: the subnets of this machine's interfaces.
+    /// Default: the subnets of this machine's interfaces.
     #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname)]
     pub targets: Vec<String>,
-    /// How hosts are found.
+    /// How hosts are discovered.
     #[command(flatten)]
     pub discovery: DiscoveryArgs,
-    /// What is done with each host.
+    /// What is examined on each host.
     #[command(flatten)]
     pub host: HostArgs,
-    /// How fast it is, and how long.
+    /// Rates and limits of the whole scan.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Where the result goes.
+    /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// End with exit code 3 when one of these holds.
+    /// Exit with code 3 when one of these conditions is met.
     ///
-    /// new: a device is not in the baseline; offline: one of the baseline is gone; none-found: nothing with video was
-    /// found; auth-required: a login is wanted or was refused; not-streaming: a device delivers no frames at all;
-    /// no-data: a stream was accepted and stayed silent; error: something failed.
+    /// new: a device is not in the baseline; offline: a device of the baseline is gone; none-found: no video device was
+    /// found; auth-required: a login is missing or was refused; not-streaming: no stream of a device delivers frames;
+    /// no-data: a stream was accepted but sent no frames; error: a stream or device failed with an error.
     #[arg(long, value_name = "CONDITION,...", value_delimiter = ',', value_parser = names::<FailOn>(),
-          help_heading = "Result")]
+          help_heading = "Output")]
     pub fail_on: Vec<String>,
-    /// Compare with this earlier report (JSON) for --fail-on new,offline.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Result")]
+    /// Earlier report (JSON) to compare with for --fail-on new,offline.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub baseline: Option<String>,
 }
 
-/// How hosts are found.
+/// How hosts are discovered.
 #[derive(Args)]
 #[command(next_help_heading = "Targets")]
 pub struct DiscoveryArgs {
-    /// Leave these out: networks, ranges, addresses or @FILE.
+    /// Skip these networks, ranges, addresses or those in @FILE.
     #[arg(short = 'x', long, value_name = "TARGET,...")]
     pub exclude: Vec<String>,
-    /// Use only this interface; repeat for more.
+    /// Use only this interface; repeatable.
     #[arg(short, long, value_name = "NAME,...")]
     pub interface: Vec<String>,
-    /// Scan subnets found by itself even if they are large.
+    /// Also scan large local subnets (over 4,096 addresses) without naming them.
     #[arg(short = 'y', long, visible_alias = "yes")]
     pub large_subnets: bool,
-    /// How hosts are found.
+    /// Discovery methods.
     ///
-    /// arp and icmp need privileges or a permitting system and are left out with a warning otherwise.
+    /// arp and icmp need privileges on most systems; without them they are skipped with a warning.
     #[arg(long, value_name = "METHOD,...", value_delimiter = ',', value_parser = names::<Method>())]
     pub methods: Vec<String>,
-    /// How long multicast questions are repeated and answers awaited.
+    /// How long to send multicast discovery requests and wait for answers.
     #[arg(long, value_name = "TIME")]
     pub discovery_time: Option<String>,
-    /// Do not ask DNS for the hosts' names.
+    /// Do not look up host names in DNS.
     #[arg(long = "no-dns", id = "dns")]
     pub no_dns: bool,
-    /// Keep hosts without video in the result.
+    /// Include hosts without video in the report.
     #[arg(short, long)]
     pub all: bool,
 }
 
-/// How fast a scan is, and how long.
+/// Rates and limits of a scan.
 #[derive(Args)]
-#[command(next_help_heading = "Pace and patience")]
+#[command(next_help_heading = "Timing and limits")]
 pub struct PaceArgs {
-    /// Hosts inspected at once.
+    /// Hosts inspected at the same time.
     #[arg(short = 'j', long, value_name = "N")]
     pub concurrency: Option<String>,
-    /// Packets and connections a second, at most; `max` for all the machine can do. Unless given, broadcasts and SYN frames
-    /// keep to 10000 a second.
+    /// Maximum packets and connections per second, or `max` for no limit.
+    ///
+    /// By default only broadcasts and SYN frames are limited, to 10000 per second.
     #[arg(long, value_name = "N|max")]
     pub rate: Option<String>,
-    /// End the scan after this time, with what it has.
+    /// Stop the scan after this time and report what was found.
     #[arg(long, value_name = "TIME")]
     pub max_duration: Option<String>,
 }
 
-/// What is done with each host.
+/// What is examined on each host.
 #[derive(Args)]
-#[command(next_help_heading = "What to look for")]
+#[command(next_help_heading = "Inspection")]
 pub struct HostArgs {
-    /// TCP ports looked at: 554, 8000-8100, core, wide, all or none.
+    /// TCP ports to check: 554, 8000-8100, core, wide, all or none.
     ///
-    /// none looks at no host, it only says which are up: with --all they are listed.
-    /// 9100-9107 are never contacted: printers print whatever is sent to them.
+    /// none only finds out which hosts are up; --all lists them. Ports 9100-9107 are never contacted, because printers
+    /// print whatever they receive there.
     #[arg(short, long, value_name = "PORT,...")]
     pub ports: Vec<String>,
-    /// How far streams are proved.
+    /// How far to verify streams.
     ///
-    /// none: services are named only; describe: streams are described, none is played; frames: streams are played until
-    /// frames have been measured.
-    #[arg(long, value_name = "HOW", value_parser = names::<Verify>(), ignore_case = true)]
+    /// none: list services only; describe: read stream descriptions without playing; frames: play each stream until its
+    /// frames are measured.
+    #[arg(long, value_name = "LEVEL", value_parser = names::<Verify>(), ignore_case = true)]
     pub verify: Option<String>,
-    /// When ffprobe is asked about a stream.
+    /// When to run ffprobe on a stream.
     ///
-    /// auto: when codec or size stay unknown, and it is installed.
+    /// auto: if it is installed and codec or size are still unknown.
     #[arg(long, value_name = "WHEN", value_parser = names::<Ffprobe>(), ignore_case = true)]
     pub ffprobe: Option<String>,
-    /// Save a picture of every stream in this folder.
+    /// Save a snapshot of every stream to this folder.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub snapshots: Option<String>,
-    /// Read further signatures from this folder.
+    /// Read additional device signatures from this folder.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub signatures: Option<String>,
-    /// Stream addresses tried per device, at most.
+    /// Maximum number of stream URLs tried per device.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_candidates: Option<String>,
-    /// Channels of a recorder looked at, at most.
+    /// Maximum number of channels examined per recorder.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_channels: Option<String>,
-    /// Try this login; repeat for more. Shows in `ps`: prefer a file.
+    /// Login to try; repeatable. Visible in `ps`, so prefer a file.
     ///
-    /// Logins are only used where a device demands one, in this order, and never more than --max-login-failures of them
-    /// are refused by one device. Flags replace the logins of the environment, and those the ones of the file.
-    /// Variables: CAMSCAN_CREDENTIAL (one), CAMSCAN_CREDENTIALS (one a line). Key: credentials.
+    /// Logins are only used where a device requires one, in the given order, and stop after --max-login-failures refusals
+    /// per device. Logins given as flags replace those of the environment, which replace those of the file.
+    ///
+    /// [key: credentials, variables: CAMSCAN_CREDENTIAL (one), CAMSCAN_CREDENTIALS (one per line)].
     #[arg(short, long = "credential", id = "credentials", value_name = "USER:PASS", help_heading = "Logins",
           value_parser = secret, hide_possible_values = true)]
     pub credentials: Vec<Secret>,
-    /// Read logins from this file: USER:PASS line by line, or YAML.
+    /// Read logins from this file: one USER:PASS per line, or YAML.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
     pub credentials_file: Option<String>,
-    /// Refused logins per device before none is tried any more.
+    /// Stop trying logins on a device after this many refusals.
     ///
-    /// Cameras lock out after a few; RTSP, HTTP and ONVIF are counted together.
+    /// Many cameras lock the account after a few. RTSP, HTTP and ONVIF are counted together.
     #[arg(long, value_name = "N", help_heading = "Logins")]
     pub max_login_failures: Option<String>,
-    /// Wait this long for the whole answer to a request.
-    #[arg(short, long, value_name = "TIME", help_heading = "Pace and patience")]
+    /// Timeout of one request, until its answer is complete.
+    #[arg(short, long, value_name = "TIME", help_heading = "Timing and limits")]
     pub timeout: Option<String>,
-    /// Wait this long for a TCP connection.
-    #[arg(long, value_name = "TIME", help_heading = "Pace and patience", hide_short_help = true)]
+    /// Timeout of a TCP connect.
+    #[arg(long, value_name = "TIME", help_heading = "Timing and limits", hide_short_help = true)]
     pub connect_timeout: Option<String>,
-    /// Wait this long for the first frame of a stream.
-    #[arg(long, value_name = "TIME", help_heading = "Pace and patience", hide_short_help = true)]
+    /// Timeout for the first frame of a stream.
+    #[arg(long, value_name = "TIME", help_heading = "Timing and limits", hide_short_help = true)]
     pub frame_timeout: Option<String>,
-    /// Measure a stream this long after its first frame.
-    #[arg(long, value_name = "TIME", help_heading = "Pace and patience", hide_short_help = true)]
+    /// How long to measure a stream after its first frame.
+    #[arg(long, value_name = "TIME", help_heading = "Timing and limits", hide_short_help = true)]
     pub measure_time: Option<String>,
-    /// Give up on a host after this time.
-    #[arg(long, value_name = "TIME", help_heading = "Pace and patience")]
+    /// Time limit for one host.
+    #[arg(long, value_name = "TIME", help_heading = "Timing and limits")]
     pub host_timeout: Option<String>,
-    /// Repeat what failed in passing this often.
-    #[arg(long, value_name = "N", help_heading = "Pace and patience")]
+    /// Retries after a temporary failure.
+    #[arg(long, value_name = "N", help_heading = "Timing and limits")]
     pub retries: Option<String>,
-    /// Connections to one host at once.
-    #[arg(long, value_name = "N", help_heading = "Pace and patience")]
+    /// Maximum simultaneous connections to one host.
+    #[arg(long, value_name = "N", help_heading = "Timing and limits")]
     pub per_host: Option<String>,
 }
 
-/// Where the result goes.
+/// Where the report goes.
 #[derive(Args)]
-#[command(next_help_heading = "Result")]
+#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Format of standard output.
     ///
-    /// Without it a table; where -o is given and standard output is no terminal, nothing.
+    /// auto: a table; nothing if -o is given and standard output is not a terminal.
     #[arg(short, long, value_name = "FORMAT", ignore_case = true,
-          value_parser = PossibleValuesParser::new(Format::ALL.map(Format::as_str)))]
+          value_parser = formats())]
     pub format: Option<String>,
-    /// Write the result to this file, its format by its extension; repeat for more.
+    /// Write the report to this file, in the format of its extension; repeatable.
     ///
-    /// The file is checked before the work begins and replaced as a whole at its end.
+    /// The file is checked before the scan starts and replaced atomically at its end.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Vec<String>,
-    /// Begin CSV with a byte order mark, as Excel wants it.
+    /// Start CSV files with a byte order mark, for Excel.
     #[arg(long)]
     pub csv_bom: bool,
-    /// Part the cells of CSV by this character, or `tab`.
+    /// Separator of CSV cells: a character, or `tab`.
     #[arg(long, value_name = "CHAR")]
     pub csv_delimiter: Option<String>,
-    /// Leave passwords in the URLs of the result.
+    /// Show passwords in the URLs of the report.
     #[arg(long)]
     pub show_secrets: bool,
 }
@@ -335,16 +355,16 @@ pub struct OutputArgs {
 /// `camscan probe`.
 #[derive(Args)]
 pub struct ProbeArgs {
-    /// A stream's URL, or a host's address or name, with or without a port.
-    #[arg(value_name = "URL|HOST", required = true, value_parser = secret, value_hint = ValueHint::Url)]
+    /// Stream URL, or address or name of a host, optionally with a port.
+    #[arg(id = "probe_targets", value_name = "URL|HOST", required = true, value_parser = secret, value_hint = ValueHint::Url)]
     pub targets: Vec<Secret>,
-    /// Say in the table which evidence decided vendor, model and kind, and against what.
-    #[arg(long, help_heading = "Result")]
+    /// Show in the table which evidence decided vendor, model and kind.
+    #[arg(long, help_heading = "Output")]
     pub explain: bool,
-    /// What is done with each host.
+    /// What is examined on each host.
     #[command(flatten)]
     pub host: HostArgs,
-    /// Where the result goes.
+    /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -352,10 +372,10 @@ pub struct ProbeArgs {
 /// `camscan export`.
 #[derive(Args)]
 pub struct ExportArgs {
-    /// The earlier report (JSON), or - for standard input.
+    /// The report to convert (JSON, JSON lines or YAML), or - for standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Where the result goes.
+    /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -364,13 +384,18 @@ fn names<T: Named>() -> PossibleValuesParser {
     PossibleValuesParser::new(T::TABLE.iter().map(|(name, _)| *name))
 }
 
-/// A secret by clap's rules: it must not fail, since clap would print the text.
+/// The formats' names with what they are.
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.help)))
+}
+
+/// Takes a text as a secret. It never fails, since clap would print the text in its error.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 
-/// The command with all its help, key, variable and default of every setting included.
+/// The command line's definition; the help of every option names its key, variable and default.
 pub fn command() -> clap::Command {
     with_keys(Cli::command())
 }
@@ -398,13 +423,48 @@ fn name_key(arg: Arg, key: &dyn Setting) -> Arg {
     }
 }
 
+/// `-vv`; more of them mean the same.
+const MOST_VERBOSE: u8 = 2;
+
 /// Reads a command line.
 ///
 /// # Errors
-/// What clap has to say, `--help` and `--version` included; see `exit::of_clap`.
+/// A clap error, which `--help` and `--version` are too; see `exit::of_clap`.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(arguments).map_err(without_passwords)?;
-    Cli::from_arg_matches(&matches).map_err(without_passwords)
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments).map_err(without_passwords)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(without_passwords)?;
+    cli.typed = typed(&command, &matches);
+    Ok(cli)
+}
+
+/// The keys that were set, by the command's own arguments and the subcommand's.
+fn typed(command: &clap::Command, matches: &ArgMatches) -> Vec<Typed> {
+    let given = |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let of_key = |arg: &Arg| {
+        let id = arg.get_id().as_str();
+        let values = match arg.get_action() {
+            ArgAction::Count => vec![matches.get_count(id).min(MOST_VERBOSE).to_string()],
+            ArgAction::SetTrue => vec![(!arg.get_long().is_some_and(|long| long.starts_with("no-"))).to_string()],
+            _ => matches.get_raw(id)?.map(|value| value.to_string_lossy().into_owned()).collect(),
+        };
+        Some(Typed { key: keys::find(id)?.name(), flag: flag(arg), values })
+    };
+    let mut all: Vec<Typed> = command.get_arguments().filter(given).filter_map(of_key).collect();
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(command) = command.find_subcommand(name)
+    {
+        all.extend(typed(command, matches));
+    }
+    all
+}
+
+/// What an argument is called in a message.
+fn flag(arg: &Arg) -> String {
+    match arg.get_long() {
+        Some(long) => format!("--{long}"),
+        None => arg.get_value_names().unwrap_or_default().join(" "),
+    }
 }
 
 /// The same error; a URL in it, put where none belongs, has lost its password.

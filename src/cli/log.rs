@@ -16,10 +16,10 @@ use tracing_subscriber::fmt::time::uptime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::problem::Problem;
 use super::ui::Ui;
 use crate::cli::config::keys::LogFormat;
 use crate::cli::config::settings::LogSettings;
+use crate::model::problem::Problem;
 use crate::text::{self, Redactor};
 
 /// The longest value of a line, in characters.
@@ -180,7 +180,7 @@ impl Visit for JsonLine<'_> {
 fn filter(settings: &LogSettings) -> Result<EnvFilter, Problem> {
     match &settings.filter {
         Some(filter) => EnvFilter::try_new(filter).map_err(|e| {
-            Problem::new(format!("`{}` is no log filter: {e}", crate::text::clean(filter)))
+            Problem::new(format!("`{}` is not a log filter: {e}", crate::text::clean(filter)))
                 .at("CAMSCAN_LOG")
                 .hint("write a level (debug) or levels of modules (camscan::net=trace,retina=info)")
         }),
@@ -295,7 +295,7 @@ mod tests {
     fn a_wrong_filter_is_a_problem() {
         let said = filter(&settings(0, LogFormat::Text, Some("camscan=loud"))).unwrap_err().to_string();
         insta::assert_snapshot!(said, @r#"
-            CAMSCAN_LOG: `camscan=loud` is no log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+            CAMSCAN_LOG: `camscan=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
             hint: write a level (debug) or levels of modules (camscan::net=trace,retina=info)
         "#);
     }

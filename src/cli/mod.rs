@@ -7,5 +7,4 @@ pub mod args;
 pub mod config;
 pub mod exit;
 pub mod log;
-pub mod problem;
 pub mod ui;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Style};
 
+use crate::cli::exit::problem_of;
+use crate::model::problem::Problem;
 use crate::model::{Kind, ScanEvent};
 
 use crate::cli::config::settings::TerminalSettings;
@@ -103,21 +105,25 @@ impl Ui {
         }
     }
 
-    /// Shows an error: a sentence and, after line breaks, `hint:` lines. What led to it follows on the same line.
+    /// Shows an error: the sentences of its causes in one line, then their hints.
     pub fn error(&self, error: &anyhow::Error) {
-        let (mut sentences, mut hints) = (Vec::<String>::new(), String::new());
-        for cause in error.chain().map(|cause| without_number(&cause.to_string())) {
-            let (sentence, more) = cause.split_once('\n').unwrap_or((cause.as_str(), ""));
+        let (mut sentences, mut hints) = (Vec::<String>::new(), Vec::<&str>::new());
+        for cause in error.chain() {
+            let problem = problem_of(cause);
+            let sentence = problem.map_or_else(|| cause.to_string(), |problem| problem.message().to_owned());
+            let sentence = without_number(&sentence);
             // Many errors repeat their cause's words; once is enough.
-            if !sentences.iter().any(|known| known.contains(sentence)) {
-                sentences.push(sentence.to_owned());
+            if !sentences.iter().any(|known| known.contains(&sentence)) {
+                sentences.push(sentence);
             }
-            if !more.is_empty() && !hints.contains(more) {
-                hints = format!("{hints}\n{more}");
+            for hint in problem.map_or(&[][..], Problem::hints) {
+                if !hints.contains(&hint.as_ref()) {
+                    hints.push(hint);
+                }
             }
         }
-        let text = format!("{}{hints}", sentences.join(": "));
-        self.print(&self.styled("error:", Style::new().red().bold(), &text));
+        let hints: String = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
+        self.print(&self.styled("error:", Style::new().red().bold(), &format!("{}{hints}", sentences.join(": "))));
     }
 
     /// Does something that writes to the terminal, standard output included, with the progress line out of the way.
@@ -209,7 +215,6 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::problem::Problem;
     use crate::model::Method;
     use anyhow::Context as _;
 

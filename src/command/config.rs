@@ -14,8 +14,8 @@ use crate::model::Credential;
 /// Those of `out`.
 pub fn check(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     match &settings.config_file {
-        Some(path) => writeln!(out, "{} and the environment are fine", path.display())?,
-        None => writeln!(out, "there is no configuration file; the environment is fine")?,
+        Some(path) => writeln!(out, "{} and the environment are valid", path.display())?,
+        None => writeln!(out, "there is no configuration file; the environment is valid")?,
     }
     for login in &settings.probe.credentials {
         if let Some(note) = reach(login) {

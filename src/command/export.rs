@@ -6,10 +6,10 @@ use std::path::Path;
 use super::output::Outputs;
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
-use crate::cli::problem::{Problem, io_reason};
 use crate::cli::ui::Ui;
 use crate::export::read;
 use crate::model::Report;
+use crate::model::problem::{Problem, io_reason};
 
 /// The largest report that is read, in bytes: some hundred thousand devices.
 const MAX_REPORT: u64 = 1 << 30;
@@ -42,5 +42,5 @@ pub fn read_report(file: &Path) -> Result<Report, Problem> {
         .and_then(|source| source.take(MAX_REPORT).read_to_end(&mut bytes))
         .map_err(|e| Problem::new(format!("{} cannot be read: {}", file.display(), io_reason(&e))))?;
     read::read(&String::from_utf8_lossy(&bytes))
-        .map_err(|e| Problem::from_text(format!("{} cannot be used: {e}", file.display())))
+        .map_err(|e| Problem::from(e).at(format!("{} cannot be used", file.display())))
 }

@@ -56,21 +56,24 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "EXIT STATUS",
         &[
-            ("0", "The job was done, also when nothing was found."),
-            ("1", "The job could not be done."),
+            ("0", "Success, also when nothing was found."),
+            ("1", "Failure."),
             ("2", "The command line or the configuration is wrong; nothing was sent."),
-            ("3", "A condition of --fail-on holds."),
-            ("130", "Interrupted; what was found until then has been written."),
+            ("3", "A condition of --fail-on was met."),
+            ("130", "Interrupted; what was found so far has been written."),
         ],
     ),
     (
         "ENVIRONMENT",
         &[
-            ("CAMSCAN_*", "Every setting has a variable, named in the help of its flag. Lists are parted by commas."),
+            (
+                "CAMSCAN_*",
+                "Every setting has a variable, named in the help of its flag. Lists are separated by commas.",
+            ),
             ("CAMSCAN_CONFIG", "The configuration file."),
             ("CAMSCAN_CREDENTIAL", "One login, USER:PASS."),
-            ("CAMSCAN_CREDENTIALS", "Several logins, one USER:PASS a line."),
-            ("CAMSCAN_LOG", "A log filter, such as debug or camscan::net=trace; stronger than --verbose."),
+            ("CAMSCAN_CREDENTIALS", "Several logins, one USER:PASS per line."),
+            ("CAMSCAN_LOG", "A log filter, such as debug or camscan::net=trace; overrides --verbose."),
             ("NO_COLOR", "When set, colours are used only with --color always."),
         ],
     ),

@@ -19,21 +19,20 @@ pub mod verdict;
 use std::io;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
-use anyhow::anyhow;
-
 use crate::cli::args::{Cli, Command, ConfigCommand};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::{Settings, TerminalSettings};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::log;
 use crate::cli::ui::Ui;
+use crate::model::problem::Problem;
 use ready::Ready;
 
 /// Runs the command and returns how the program ends. Errors have been printed when it returns.
 pub fn run(cli: &Cli, environment: &Environment) -> Exit {
-    report_panics();
+    log_panics();
     let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(cli, environment)));
-    outcome.unwrap_or_else(|_| Err(anyhow!(INTERNAL_ERROR))).unwrap_or_else(|error| {
+    outcome.unwrap_or_else(|_| Err(internal_error().into())).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if exit != Exit::Success {
             let color = is_coloured(cli, environment);
@@ -44,10 +43,12 @@ pub fn run(cli: &Cli, environment: &Environment) -> Exit {
 }
 
 /// What no guard further down has caught.
-const INTERNAL_ERROR: &str = "internal error\nhint: please report it, with the line above";
+fn internal_error() -> JobFailed {
+    JobFailed(Problem::new("internal error in camscan").hint("please report it with the line before this one"))
+}
 
 /// Panics go where the log goes, once there is one, and leave the progress line whole.
-fn report_panics() {
+fn log_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if tracing::dispatcher::has_been_set() {

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::cli::config::settings::OutputSettings;
-use crate::cli::problem::Problem;
+use crate::cli::exit::JobFailed;
 use crate::cli::ui::Ui;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;
-use crate::export::{Options, OutputFile, render};
+use crate::export::{Options, OutputFile, jsonl, render};
+use crate::model::problem::Problem;
 use crate::model::{Device, Report};
 
 /// The largest snapshot that goes into a report itself.
@@ -37,6 +38,10 @@ pub struct Outputs {
     pictures: Pictures,
 }
 
+fn commit(file: &OutputFile, bytes: &[u8]) -> anyhow::Result<()> {
+    file.commit(bytes).map_err(|error| JobFailed(error.into()).into())
+}
+
 /// Which files may go into a report as its pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pictures {
@@ -52,9 +57,7 @@ impl Outputs {
     /// # Errors
     /// The first that cannot, with a hint; nothing has been touched.
     pub fn check(settings: &OutputSettings) -> Result<Outputs, Problem> {
-        let check = |(path, format): &(std::path::PathBuf, Format)| {
-            Ok((OutputFile::check(path).map_err(Problem::from_text)?, *format))
-        };
+        let check = |(path, format): &(std::path::PathBuf, Format)| Ok((OutputFile::check(path)?, *format));
         let files = settings.files.iter().map(check).collect::<Result<_, Problem>>()?;
         Ok(Outputs { settings: settings.clone(), files, pictures: Pictures::Own })
     }
@@ -73,7 +76,7 @@ impl Outputs {
 
     /// Whether devices go to standard output as they are done.
     pub fn streams(&self) -> bool {
-        self.settings.stdout == Some(Format::Jsonl)
+        self.settings.stdout == Some(&jsonl::FORMAT)
     }
 
     /// Writes the report everywhere, and notes what each file holds. `streamed` says that the report's devices stand on
@@ -87,28 +90,28 @@ impl Outputs {
 
     fn write_each(&self, report: &Report, streamed: bool, ui: &Ui) -> anyhow::Result<()> {
         let picture = |path: &str| self.pictures.read(path);
-        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture) };
+        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture), logins: None };
         let mut outcome = Ok(());
         let mut note = |result: anyhow::Result<()>| {
             if outcome.is_ok() {
                 outcome = result;
             }
         };
-        for (file, format) in &self.files {
+        for &(ref file, format) in &self.files {
             let written: anyhow::Result<()> =
-                render(*format, &options, report).map_err(Into::into).and_then(|b| Ok(file.commit(&b)?));
+                render(format, &options, report).map_err(Into::into).and_then(|b| commit(file, &b));
             if written.is_ok() && !file.is_stdout() {
                 ui.note(format!("wrote {}: {}", file.path().display(), summary(report)));
             }
             note(written);
         }
         if let Some(format) = self.settings.stdout {
-            let bytes = match format {
-                Format::Jsonl if streamed => crate::export::jsonl::scan_line(&report.scan).map(String::into_bytes),
-                _ => render(format, &options, report),
+            let bytes = match streamed && format == &jsonl::FORMAT {
+                true => jsonl::scan_line(&report.scan).map(String::into_bytes),
+                false => render(format, &options, report),
             };
-            let stdout = OutputFile::check(Path::new("-")).context("standard output")?;
-            note(bytes.map_err(Into::into).and_then(|b| Ok(stdout.commit(&b)?)));
+            let stdout = OutputFile::check(Path::new("-")).map_err(Problem::from).context("standard output")?;
+            note(bytes.map_err(Into::into).and_then(|b| commit(&stdout, &b)));
         }
         outcome
     }

@@ -2,16 +2,15 @@
 
 use std::net::IpAddr;
 
-use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
 use super::{interrupt, scan};
 use crate::cli::config::settings::Settings;
-use crate::cli::exit::Exit;
-use crate::cli::problem::Problem;
+use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::ui::Ui;
 use crate::model::finding::StreamHint;
+use crate::model::problem::Problem;
 use crate::model::stream::url_host;
 use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
@@ -43,9 +42,11 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         return Ok(Exit::Interrupted);
     }
     if report.scan.hosts_up == 0 {
-        return Err(anyhow!(
-            "nothing answered\nhint: is the device on, and reachable from here? -v shows what was tried"
-        ));
+        return Err(JobFailed(
+            Problem::new("nothing answered")
+                .hint("check that the device is on and reachable from here; -v shows what was tried"),
+        )
+        .into());
     }
     Ok(Exit::Success)
 }
@@ -61,7 +62,7 @@ async fn plan(settings: &Settings, net: &dyn Names) -> Result<(ScanPlan, Vec<Fin
     let mut credentials: Vec<Credential> = Vec::new();
     let mut wholes = Vec::new();
     for target in &settings.probe_targets {
-        let mut host = targets::one(target.host(), net).await.map_err(Problem::from_text)?;
+        let mut host = targets::one(target.host(), net).await.map_err(Problem::from)?;
         known.push(Finding::new(host.ip, FindingKind::Seen(Method::Tcp)));
         match target {
             ProbeTarget::Host(_) => wholes.push(host.ip),

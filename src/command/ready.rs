@@ -9,8 +9,8 @@ use super::export::read_report;
 use super::output::Outputs;
 use super::signatures;
 use crate::cli::config::settings::Settings;
-use crate::cli::problem::Problem;
 use crate::cli::ui::Ui;
+use crate::model::problem::Problem;
 use crate::model::{Method, Report};
 use crate::net::real::RealNet;
 use crate::net::{self, Links};
@@ -35,9 +35,9 @@ impl Ready {
     /// What cannot be read or written; nothing has been sent.
     pub fn new(settings: &Settings, ui: &Ui) -> anyhow::Result<Ready> {
         let outputs = Outputs::check(&settings.output)?;
-        settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from_text)?;
+        settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from)?;
         let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
-        let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from_text)?;
+        let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from)?;
         let net = network(settings);
         let writes_files = !settings.output.files.is_empty() || settings.probe.snapshots.is_some();
         if let Err(error) = net::give_up_rights(writes_files) {

@@ -9,10 +9,10 @@ use super::sinks::{self, JsonLines, Terminal};
 use super::{interrupt, output::Outputs, verdict};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
-use crate::cli::problem::Problem;
 use crate::cli::ui::Ui;
 use crate::export::table::TableOptions;
 use crate::model::event::Sinks;
+use crate::model::problem::Problem;
 use crate::model::{EventSink, Finding, Report, ScanPlan};
 use crate::scan::session::Session;
 use crate::scan::{Scan, targets};
@@ -35,7 +35,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         ui.warning(interrupt::BEFORE);
         return Ok(Exit::Interrupted);
     };
-    let resolved = resolved.map_err(Problem::from_text)?;
+    let resolved = resolved.map_err(Problem::from)?;
     for warning in &resolved.warnings {
         ui.warning(warning);
     }

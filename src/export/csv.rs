@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::Exporter;
+use super::format::Spec;
 use super::row::{self, HEADER, Value};
 use crate::model::Report;
+use crate::model::problem::Hinted;
 
 /// How CSV is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsvOptions {
     /// Begin with a byte order mark, so that Excel reads UTF-8.
     pub bom: bool,
-    /// What parts the cells: `,`, or `;` and tab for spreadsheets of other countries.
+    /// What separates the cells: `,`, or `;` and tab for spreadsheets of other countries.
     pub delimiter: u8,
 }
 
@@ -22,10 +24,16 @@ impl Default for CsvOptions {
     }
 }
 
-/// What was written can't part cells.
+/// What was written cannot separate cells.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' cannot part the cells of a CSV file\nhint: use one of , ; | or tab")]
+#[error("'{0}' cannot separate the cells of a CSV file")]
 pub struct BadDelimiter(String);
+
+impl Hinted for BadDelimiter {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some("use one of , ; | or tab".into())
+    }
+}
 
 /// Reads a delimiter: one ASCII sign that can't be part of a number, or `tab`, `\t`, `comma`, `semicolon`, `pipe`.
 ///
@@ -44,6 +52,15 @@ pub fn parse_delimiter(text: &str) -> Result<u8, BadDelimiter> {
         _ => Err(BadDelimiter(text.to_owned())),
     }
 }
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "csv",
+    extensions: &["csv"],
+    help: "one row per stream (RFC 4180), for spreadsheets and scripts",
+    is_binary: false,
+    make: |options| Box::new(Csv(options.csv)),
+};
 
 /// Writes CSV.
 pub struct Csv(pub CsvOptions);

@@ -1,228 +1,217 @@
-//! The formats by name and by file extension.
+//! The table of formats, and how one is chosen by its name or by a file's extension.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
+
+use super::{Exporter, Options};
+use crate::model::problem::Hinted;
+use crate::text::nearest;
 
 /// A format a report is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Format {
-    /// The terminal's view.
-    Table,
-    /// One JSON document.
-    Json,
-    /// One JSON document a line: a device each, the scan last.
-    Jsonl,
-    /// One row per stream, RFC 4180.
-    Csv,
-    /// The JSON document's tree in YAML.
-    Yaml,
-    /// The JSON document's tree in XML.
-    Xml,
-    /// One page that needs nothing else.
-    Html,
-    /// A spreadsheet (Office Open XML).
-    Xlsx,
-    /// A playlist of the streams that play.
-    M3u,
+pub struct Spec {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The extensions of files in this format, the usual one first.
+    pub extensions: &'static [&'static str],
+    /// What it is, for the help.
+    pub help: &'static str,
+    /// Whether the bytes are no text, and so nothing for a terminal.
+    pub is_binary: bool,
+    /// Makes its exporter.
+    pub make: for<'a> fn(&Options<'a>) -> Box<dyn Exporter + 'a>,
 }
 
-impl Format {
-    /// All of them, in the order they are listed in help texts.
-    pub const ALL: [Format; 9] = [
-        Format::Table,
-        Format::Json,
-        Format::Jsonl,
-        Format::Csv,
-        Format::Yaml,
-        Format::Xml,
-        Format::Html,
-        Format::Xlsx,
-        Format::M3u,
-    ];
+/// A row of a table of formats.
+pub type Format = &'static Spec;
 
-    /// Its name on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Format::Table => "table",
-            Format::Json => "json",
-            Format::Jsonl => "jsonl",
-            Format::Csv => "csv",
-            Format::Yaml => "yaml",
-            Format::Xml => "xml",
-            Format::Html => "html",
-            Format::Xlsx => "xlsx",
-            Format::M3u => "m3u",
-        }
+/// Formats a build can leave out; each has a feature of its name.
+const OPTIONAL: [&str; 1] = ["xlsx"];
+
+/// A table of formats.
+#[derive(Clone, Copy)]
+pub struct Formats(pub &'static [Format]);
+
+impl Formats {
+    /// Its formats, in order.
+    pub fn iter(self) -> impl Iterator<Item = Format> {
+        self.0.iter().copied()
     }
 
-    /// The extensions of files in this format, the usual one first.
-    pub fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Format::Table => &["txt"],
-            Format::Json => &["json"],
-            Format::Jsonl => &["jsonl", "ndjson"],
-            Format::Csv => &["csv"],
-            Format::Yaml => &["yaml", "yml"],
-            Format::Xml => &["xml"],
-            Format::Html => &["html", "htm"],
-            Format::Xlsx => &["xlsx"],
-            Format::M3u => &["m3u", "m3u8"],
-        }
-    }
-
-    /// Whether the bytes are no text, and so nothing for a terminal.
-    pub fn is_binary(self) -> bool {
-        self == Format::Xlsx
-    }
-
-    /// The format itself, if this build can write it.
+    /// The format of that name, in whatever case; an extension (`yml`, `ndjson`) is taken for a name, too.
     ///
     /// # Errors
-    /// When its feature was left out of the build.
-    fn if_built(self) -> Result<Format, UnknownFormat> {
-        if self == Format::Xlsx && !cfg!(feature = "xlsx") { Err(UnknownFormat::LeftOut(self)) } else { Ok(self) }
+    /// When there is none; names the nearest.
+    pub fn by_name(self, name: &str) -> Result<Format, UnknownFormat> {
+        let written = name.trim().to_lowercase();
+        self.iter()
+            .find(|f| f.name == written || f.extensions.contains(&written.as_str()))
+            .ok_or_else(|| self.unknown(Unknown::Name(name.to_owned()), &written, self.iter().map(|f| f.name)))
     }
 
     /// The format that `path`'s extension stands for, in whatever case.
     ///
     /// # Errors
-    /// When it has none or one that stands for no format (names the nearest), or for one this build cannot write.
-    pub fn from_extension(path: &Path) -> Result<Format, UnknownFormat> {
+    /// When it has no extension or one that stands for no format; names the nearest.
+    pub fn by_extension(self, path: &Path) -> Result<Format, UnknownFormat> {
         let written = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let known = || Format::ALL.into_iter().flat_map(|f| f.extensions().iter().map(move |&e| (e, f)));
-        match known().find(|(extension, _)| *extension == written) {
-            Some((_, format)) => format.if_built(),
-            None if written.is_empty() => Err(UnknownFormat::NoExtension(path.display().to_string())),
-            None => {
-                let nearest = nearest(&written, known().map(|(e, _)| e));
-                Err(UnknownFormat::Extension { path: path.display().to_string(), extension: written, nearest })
-            }
+        self.iter().find(|f| f.extensions.contains(&written.as_str())).ok_or_else(|| {
+            let path = path.display().to_string();
+            let what = if written.is_empty() { Unknown::NoExtension(path) } else { Unknown::Extension(path) };
+            self.unknown(what, &written, self.iter().flat_map(|f| f.extensions.iter().copied()))
+        })
+    }
+
+    fn unknown(self, what: Unknown, written: &str, known: impl Iterator<Item = &'static str>) -> UnknownFormat {
+        UnknownFormat {
+            left_out: OPTIONAL.into_iter().find(|name| *name == written),
+            nearest: nearest(written, known),
+            names: self.iter().map(|f| f.name).collect(),
+            extensions: self.iter().flat_map(|f| f.extensions.iter().copied()).collect(),
+            what,
         }
     }
 }
 
-impl fmt::Display for Format {
+impl PartialEq for Spec {
+    fn eq(&self, other: &Spec) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Spec {}
+
+impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.name)
     }
 }
 
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    /// The format with that name, in whatever case; an extension (`yml`, `ndjson`) is taken for a name too.
-    fn from_str(name: &str) -> Result<Format, UnknownFormat> {
-        let written = name.trim().to_lowercase();
-        Format::ALL
-            .into_iter()
-            .find(|f| f.as_str() == written || f.extensions().contains(&written.as_str()))
-            .ok_or_else(|| UnknownFormat::Name {
-                nearest: nearest(&written, Format::ALL.into_iter().map(Format::as_str)),
-                name: name.to_owned(),
-            })?
-            .if_built()
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
     }
 }
 
-/// What was written names no format.
+/// A name or an extension stands for no format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UnknownFormat {
-    /// No format of that name.
-    Name {
-        /// As written.
-        name: String,
-        /// What was probably meant.
-        nearest: Option<&'static str>,
-    },
-    /// No format with that extension.
-    Extension {
-        /// As written.
-        path: String,
-        /// Its extension, lower case.
-        extension: String,
-        /// What was probably meant.
-        nearest: Option<&'static str>,
-    },
-    /// A path without an extension.
+pub struct UnknownFormat {
+    what: Unknown,
+    /// The format meant, when this build was made without it.
+    left_out: Option<&'static str>,
+    nearest: Option<&'static str>,
+    names: Vec<&'static str>,
+    extensions: Vec<&'static str>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unknown {
+    Name(String),
+    /// A path with an extension.
+    Extension(String),
+    /// A path without one.
     NoExtension(String),
-    /// This build was made without the feature of that name.
-    LeftOut(Format),
 }
 
 impl fmt::Display for UnknownFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Format::ALL.map(Format::as_str).join(", ");
-        let extensions = Format::ALL.map(|f| format!(".{}", f.extensions().join(", ."))).join(", ");
-        match self {
-            UnknownFormat::Name { name, nearest: Some(nearest) } => {
-                write!(f, "there is no format '{name}'\nhint: did you mean '{nearest}'? The formats are {names}")
-            }
-            UnknownFormat::Name { name, nearest: None } => {
-                write!(f, "there is no format '{name}'\nhint: the formats are {names}")
-            }
-            UnknownFormat::Extension { path, extension, nearest: Some(nearest) } => {
-                write!(
-                    f,
-                    "no format is known for '.{extension}' of {path}\nhint: did you mean '.{nearest}'? Known are {extensions}"
-                )
-            }
-            UnknownFormat::Extension { path, extension, nearest: None } => {
-                write!(f, "no format is known for '.{extension}' of {path}\nhint: known are {extensions}")
-            }
-            UnknownFormat::LeftOut(format) => {
-                write!(
-                    f,
-                    "this camscan was built without the format '{format}'\nhint: build it with `--features {format}`, or choose another format"
-                )
-            }
-            UnknownFormat::NoExtension(path) => {
-                write!(
-                    f,
-                    "{path} has no extension to tell the format by\nhint: end it in one of {extensions}, or name the format"
-                )
-            }
+        match (&self.what, self.left_out) {
+            (_, Some(format)) => write!(f, "this camscan was built without the format '{format}'"),
+            (Unknown::Name(name), None) => write!(f, "there is no format '{name}'"),
+            (Unknown::Extension(path), None) => write!(f, "the extension of {path} stands for no format"),
+            (Unknown::NoExtension(path), None) => write!(f, "{path} has no extension to tell the format by"),
         }
     }
 }
 
 impl std::error::Error for UnknownFormat {}
 
-/// The candidate least different from what was written, when it is near enough to have been meant.
-fn nearest(written: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    candidates
-        .map(|c| (strsim::damerau_levenshtein(written, c), c))
-        .filter(|&(distance, c)| distance <= 2 && distance < c.len().max(2))
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, c)| c)
+impl Hinted for UnknownFormat {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        let names = self.names.join(", ");
+        let extensions = format!(".{}", self.extensions.join(", ."));
+        let hint = match (&self.what, self.left_out, self.nearest) {
+            (_, Some(format), _) => format!("build it with `--features {format}`, or choose another format"),
+            (Unknown::Name(_), None, Some(nearest)) => format!("did you mean '{nearest}'? The formats are {names}"),
+            (Unknown::Name(_), None, None) => format!("the formats are {names}"),
+            (Unknown::Extension(_), None, Some(nearest)) => {
+                format!("did you mean '.{nearest}'? The extensions are {extensions}")
+            }
+            (Unknown::Extension(_) | Unknown::NoExtension(_), None, _) => {
+                format!("name the file with one of the extensions {extensions}")
+            }
+        };
+        Some(hint.into())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
+
     use super::*;
+    use crate::export::{FORMATS, render, sample};
+    use crate::model::problem::Problem;
+    use crate::model::{Credential, Device, Report};
 
     #[test]
     fn every_format_is_found_by_its_name_and_its_extensions() {
-        for format in Format::ALL {
-            assert_eq!(format.as_str().parse(), Ok(format));
-            assert_eq!(format.as_str().to_uppercase().parse(), Ok(format));
-            for extension in format.extensions() {
-                assert_eq!(Format::from_extension(Path::new(&format!("/tmp/a.b.{extension}"))), Ok(format));
-                assert_eq!(extension.parse(), Ok(format));
+        for format in FORMATS.iter() {
+            assert_eq!(FORMATS.by_name(format.name), Ok(format));
+            assert_eq!(FORMATS.by_name(&format.name.to_uppercase()), Ok(format));
+            for extension in format.extensions {
+                assert_eq!(FORMATS.by_extension(Path::new(&format!("/tmp/a.b.{extension}"))), Ok(format));
+                assert_eq!(FORMATS.by_name(extension), Ok(format));
             }
         }
-        assert_eq!(Format::from_extension(Path::new("OUT.CSV")), Ok(Format::Csv));
+        assert_eq!(FORMATS.by_extension(Path::new("OUT.CSV")).unwrap().name, "csv");
     }
 
     #[test]
-    fn a_slip_is_told_the_nearest_name() {
-        let said = "jsno".parse::<Format>().unwrap_err().to_string();
-        assert!(said.starts_with("there is no format 'jsno'\nhint: did you mean 'json'?"), "{said}");
-        let said = Format::from_extension(Path::new("inventory.cvs")).unwrap_err().to_string();
-        assert!(said.contains("did you mean '.csv'?"), "{said}");
-        let said = Format::from_extension(Path::new("inventory")).unwrap_err().to_string();
-        assert!(said.starts_with("inventory has no extension"), "{said}");
-        let said = "powerpoint".parse::<Format>().unwrap_err().to_string();
-        assert!(!said.contains("did you mean"), "{said}");
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        let by_name = |name: &str| Problem::from(FORMATS.by_name(name).unwrap_err()).to_string();
+        let by_path = |path: &str| Problem::from(FORMATS.by_extension(Path::new(path)).unwrap_err()).to_string();
+        assert!(by_name("jsno").starts_with("there is no format 'jsno'\nhint: did you mean 'json'?"));
+        assert!(!by_name("powerpoint").contains("did you mean"));
+        assert!(by_path("inventory.cvs").contains("did you mean '.csv'?"));
+        assert!(by_path("inventory").starts_with("inventory has no extension"));
+    }
+
+    /// Writes what a video system needs of each device: its streams, and the login to play them.
+    struct Sample<'a>(Options<'a>);
+
+    static SAMPLE: Spec = Spec {
+        name: "sample",
+        extensions: &["conf"],
+        help: "a configuration for a video system",
+        is_binary: false,
+        make: |options| Box::new(Sample(*options)),
+    };
+
+    impl Exporter for Sample<'_> {
+        fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+            for device in &report.devices {
+                let login = self.0.logins.and_then(|login_of| login_of(device));
+                let (user, password) = login.as_ref().map_or(("", ""), |l| (l.user.as_str(), l.password.expose()));
+                for stream in &device.streams {
+                    writeln!(out, "{} {user} {password}", stream.url)?;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_new_format_is_a_row_and_is_given_the_logins() {
+        static ROWS: [Format; 2] = [&crate::export::json::FORMAT, &SAMPLE];
+        let formats = Formats(&ROWS);
+        let format = formats.by_extension(Path::new("nvr.conf")).unwrap();
+        let report = sample::report_of(vec![sample::camera()]);
+        let login_of = |device: &Device| (device.vendor.is_some()).then(|| Credential::new("viewer", "secret"));
+        let shown = |options| String::from_utf8(render(format, &options, &report).unwrap()).unwrap();
+        let with = shown(Options { logins: Some(&login_of), ..Options::default() });
+        assert!(!with.is_empty() && with.lines().all(|line| line.ends_with(" viewer secret")), "{with}");
+        assert!(!shown(Options::default()).contains("secret"), "none unless they are handed over");
     }
 }

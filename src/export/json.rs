@@ -3,7 +3,17 @@
 use std::io::{self, Write};
 
 use super::Exporter;
+use super::format::Spec;
 use crate::model::Report;
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "json",
+    extensions: &["json"],
+    help: "the whole report as one JSON document",
+    is_binary: false,
+    make: |_| Box::new(Json),
+};
 
 /// Writes one JSON document.
 pub struct Json;

@@ -5,7 +5,17 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::Exporter;
+use super::format::Spec;
 use crate::model::{Device, Report, ScanInfo};
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "jsonl",
+    extensions: &["jsonl", "ndjson"],
+    help: "one JSON document a line: each device as it is found, then the scan",
+    is_binary: false,
+    make: |_| Box::new(Jsonl),
+};
 
 /// Writes JSON lines.
 pub struct Jsonl;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::format::Spec;
 use super::{Exporter, words};
 use crate::model::{Device, Protocol, Report, Stream, StreamStatus};
 use crate::text;
@@ -11,6 +12,15 @@ const HIDDEN: &str = "***";
 
 /// The schemes a player is given. A report may come from anybody, and players open files and more, too.
 const SCHEMES: [&str; 6] = ["rtsp", "rtsps", "rtmp", "rtmps", "http", "https"];
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "m3u",
+    extensions: &["m3u", "m3u8"],
+    help: "a playlist of the streams that play, for VLC and IPTV players",
+    is_binary: false,
+    make: |_| Box::new(M3u),
+};
 
 /// Writes a playlist.
 pub struct M3u;

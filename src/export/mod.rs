@@ -20,13 +20,15 @@ pub mod yaml;
 #[cfg(test)]
 pub(crate) mod sample;
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::model::Report;
+use crate::model::problem::{Hinted, io_reason};
+use crate::model::{Credential, Device, Report};
 use csv::CsvOptions;
-use format::Format;
+use format::{Format, Formats};
 use table::TableOptions;
 
 /// Renders a report. Pure: it opens nothing and asks no clock, so the same report gives the same bytes.
@@ -41,6 +43,9 @@ pub trait Exporter {
 /// Reads the bytes of a file the report names (a snapshot), by the path as it stands there; none when there is none.
 pub type Assets<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
+/// The login that works for a device; none when it needs none or none is known.
+pub type Logins<'a> = &'a dyn Fn(&Device) -> Option<Credential>;
+
 /// How the formats that leave a choice are to be written.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
@@ -50,44 +55,31 @@ pub struct Options<'a> {
     pub table: TableOptions,
     /// Where pictures come from that go into the report itself.
     pub assets: Option<Assets<'a>>,
+    /// Where logins come from that go into a video system's configuration; none where no password may be written.
+    pub logins: Option<Logins<'a>>,
 }
 
-/// The exporter of a format.
-pub fn exporter<'a>(format: Format, options: &Options<'a>) -> Box<dyn Exporter + 'a> {
-    match format {
-        Format::Table => Box::new(table::Table(options.table)),
-        Format::Json => Box::new(json::Json),
-        Format::Jsonl => Box::new(jsonl::Jsonl),
-        Format::Csv => Box::new(csv::Csv(options.csv)),
-        Format::Yaml => Box::new(yaml::Yaml),
-        Format::Xml => Box::new(xml::Xml),
-        Format::Html => Box::new(html::Html { assets: options.assets }),
-        #[cfg(feature = "xlsx")]
-        Format::Xlsx => Box::new(xlsx::Xlsx),
-        #[cfg(not(feature = "xlsx"))]
-        Format::Xlsx => Box::new(LeftOut(format)),
-        Format::M3u => Box::new(m3u::M3u),
-    }
-}
-
-/// A format whose feature this build lacks. The command line refuses it before the scan.
-#[cfg(not(feature = "xlsx"))]
-struct LeftOut(Format);
-
-#[cfg(not(feature = "xlsx"))]
-impl Exporter for LeftOut {
-    fn write(&self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, format::UnknownFormat::LeftOut(self.0)))
-    }
-}
+/// Every format this build can write, in the order of the help.
+pub static FORMATS: Formats = Formats(&[
+    &table::FORMAT,
+    &json::FORMAT,
+    &jsonl::FORMAT,
+    &csv::FORMAT,
+    &yaml::FORMAT,
+    &xml::FORMAT,
+    &html::FORMAT,
+    #[cfg(feature = "xlsx")]
+    &xlsx::FORMAT,
+    &m3u::FORMAT,
+]);
 
 /// `report` in `format`, as bytes.
 ///
 /// # Errors
-/// When the format's feature was left out of this build.
+/// None in practice: memory is written to.
 pub fn render(format: Format, options: &Options<'_>, report: &Report) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    exporter(format, options).write(report, &mut bytes)?;
+    (format.make)(options).write(report, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -106,37 +98,49 @@ pub fn quiet_pipe(result: io::Result<()>) -> io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A folder was named instead of a file.
-    #[error("{} is a folder\nhint: name a file in it, such as {}", .0.display(), .0.join("report.json").display())]
+    #[error("{} is a folder", .0.display())]
     Folder(PathBuf),
-    /// The folder the file should lie in is not there.
-    #[error("the folder {} does not exist\nhint: make it first: mkdir -p '{}'", .0.display(), .0.display())]
+    /// The folder of the file does not exist.
+    #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
-    /// Links lead round in a circle.
-    #[error("{} is a symbolic link that leads nowhere\nhint: remove it or name another file", .0.display())]
+    /// Symbolic links form a loop.
+    #[error("{} is a symbolic link that leads nowhere", .0.display())]
     LinkLoop(PathBuf),
     /// The system refuses.
-    #[error("{path} cannot be written: {source}\nhint: {hint}", path = .path.display())]
+    #[error("{} cannot be written: {}", path.display(), io_reason(source))]
     Refused {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The system's reason.
         source: io::Error,
-        /// What may help.
-        hint: &'static str,
     },
 }
 
 impl OutputError {
     fn refused(path: &Path, source: io::Error) -> Self {
-        let hint = match source.kind() {
-            io::ErrorKind::PermissionDenied => "name a file in a folder you may write to",
-            io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only; name a file elsewhere",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full; free some space or name a file elsewhere"
+        OutputError::Refused { path: path.to_owned(), source }
+    }
+}
+
+impl Hinted for OutputError {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            OutputError::Folder(path) => {
+                format!("name a file in it, such as {}", path.join("report.json").display()).into()
             }
-            _ => "name a file elsewhere",
-        };
-        OutputError::Refused { path: path.to_owned(), source, hint }
+            OutputError::NoFolder(path) => format!("create it first: mkdir -p '{}'", path.display()).into(),
+            OutputError::LinkLoop(_) => "remove it or name another file".into(),
+            OutputError::Refused { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => "name a file in a folder you may write to".into(),
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "the file system is mounted read-only; name a file elsewhere".into()
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "the disk is full; free some space or name a file elsewhere".into()
+                }
+                _ => "name a file elsewhere".into(),
+            },
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! Reads a report back: the formats that carry all of it, JSON, JSON lines and YAML.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
+use crate::model::problem::Hinted;
 use crate::model::report::SCHEMA;
 use crate::model::texts::TextKind;
 use crate::model::{Device, Report, ScanInfo};
@@ -14,24 +17,32 @@ const MAX_LINE: usize = 8192;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// Nothing in it.
-    #[error("there is nothing in it\nhint: a report is written by camscan scan -o FILE.json")]
+    #[error("there is nothing in it")]
     Empty,
     /// A report of another version, or something else altogether.
-    #[error(
-        "it is no report this version reads: its schema is '{0}', not '{SCHEMA}'\nhint: a report is written by camscan scan -o FILE.json"
-    )]
+    #[error("it is not a report this version can read: its schema is '{0}', not '{SCHEMA}'")]
     Schema(String),
     /// JSON lines whose last line, the scan's, is missing.
-    #[error("its last line, about the scan, is missing\nhint: the scan that wrote it was stopped; run it again")]
+    #[error("its last line, about the scan, is missing")]
     Cut,
     /// It can't be read.
-    #[error("it can't be read as {format}: {message}\nhint: reports are read from JSON, JSON lines and YAML")]
+    #[error("it can't be read as {format}: {message}")]
     Malformed {
         /// As what it was read.
         format: &'static str,
         /// What is wrong, with line and column.
         message: String,
     },
+}
+
+impl Hinted for ReadError {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
+            ReadError::Empty | ReadError::Schema(_) => "a report is written by camscan scan -o FILE.json",
+            ReadError::Cut => "the scan that wrote it was stopped; run it again",
+            ReadError::Malformed { .. } => "reports are read from JSON, JSON lines and YAML",
+        }))
+    }
 }
 
 impl ReadError {
@@ -131,7 +142,7 @@ fn jsonl(text: &str) -> Result<Report, ReadError> {
 mod tests {
     use super::*;
     use crate::export::format::Format;
-    use crate::export::{Options, render, sample};
+    use crate::export::{Options, csv, html, json, jsonl, m3u, render, sample, xml, yaml};
 
     fn text(format: Format, report: &Report) -> String {
         String::from_utf8(render(format, &Options::default(), report).unwrap()).unwrap()
@@ -140,12 +151,12 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back() {
         for report in [sample::report(), sample::report_of(vec![])] {
-            assert_eq!(read(&text(Format::Json, &report)).as_ref(), Ok(&report));
+            assert_eq!(read(&text(&json::FORMAT, &report)).as_ref(), Ok(&report));
             assert_eq!(read(&serde_json::to_string(&report).unwrap()).as_ref(), Ok(&report));
-            assert_eq!(read(&("\u{feff}".to_owned() + &text(Format::Yaml, &report))).as_ref(), Ok(&report));
+            assert_eq!(read(&("\u{feff}".to_owned() + &text(&yaml::FORMAT, &report))).as_ref(), Ok(&report));
             let mut lines = report.clone();
             lines.warnings.clear();
-            assert_eq!(read(&text(Format::Jsonl, &report)), Ok(lines));
+            assert_eq!(read(&text(&jsonl::FORMAT, &report)), Ok(lines));
         }
     }
 
@@ -176,7 +187,7 @@ mod tests {
             report.warnings = vec![format!("w{dirt}"), sample::hostile_report().warnings.concat()];
             let read = read(&serde_json::to_string(&report).unwrap()).unwrap();
             for format in
-                [Format::Json, Format::Jsonl, Format::Csv, Format::Xml, Format::Yaml, Format::Html, Format::M3u]
+                [&json::FORMAT, &jsonl::FORMAT, &csv::FORMAT, &xml::FORMAT, &yaml::FORMAT, &html::FORMAT, &m3u::FORMAT]
             {
                 let written = text(format, &read);
                 let is_dirt = |c: char| {
@@ -195,7 +206,7 @@ mod tests {
         let mut report = sample::report();
         report.devices[0].streams[0].snapshot = Some("my  shots/1.jpg".into());
         report.warnings = vec!["a sentence\nhint: what to do".into()];
-        assert_eq!(read(&text(Format::Json, &report)), Ok(report));
+        assert_eq!(read(&text(&json::FORMAT, &report)), Ok(report));
     }
 
     #[test]
@@ -205,13 +216,13 @@ mod tests {
         assert_eq!(read("schema: camscan/9"), Err(ReadError::Schema("camscan/9".into())));
         assert!(matches!(read("ip,mac\r\n"), Err(ReadError::Malformed { format: "YAML", .. })));
         let report = sample::report();
-        let lines = text(Format::Jsonl, &report);
+        let lines = text(&jsonl::FORMAT, &report);
         let devices_only = lines.lines().take(2).collect::<Vec<_>>().join("\n");
         assert_eq!(read(&devices_only), Err(ReadError::Cut));
         let broken = lines.replacen("\"kind\":\"camera\"", "\"kind\":\"toaster\"", 1);
         let said = read(&broken).unwrap_err().to_string();
         assert!(said.contains("line 1: unknown variant `toaster`"), "{said}");
-        let json = text(Format::Json, &report).replace("\"port\": 80,", "\"port\": \"x\",");
+        let json = text(&json::FORMAT, &report).replace("\"port\": 80,", "\"port\": \"x\",");
         let said = read(&json).unwrap_err().to_string();
         assert!(said.contains("expected u16 at line"), "{said}");
     }

@@ -6,6 +6,10 @@ fn text(format: Format, report: &Report) -> String {
     String::from_utf8(render(format, &Options::default(), report).unwrap()).unwrap()
 }
 
+fn shown(error: OutputError) -> String {
+    crate::model::problem::Problem::from(error).to_string()
+}
+
 fn file_in(folder: &tempfile::TempDir, name: &str) -> PathBuf {
     folder.path().join(name)
 }
@@ -20,7 +24,7 @@ fn names_in(folder: &tempfile::TempDir) -> Vec<String> {
 #[test]
 fn the_same_report_gives_the_same_bytes() {
     for report in [sample::report(), sample::hostile_report()] {
-        for format in Format::ALL {
+        for format in FORMATS.iter() {
             let render = || render(format, &Options::default(), &report).unwrap();
             assert_eq!(render(), render(), "{format}");
         }
@@ -30,8 +34,8 @@ fn the_same_report_gives_the_same_bytes() {
 #[test]
 fn json_is_read_back_as_it_was() {
     for report in [sample::report(), sample::hostile_report()] {
-        assert_eq!(serde_json::from_str::<Report>(&text(Format::Json, &report)).unwrap(), report);
-        let lines = text(Format::Jsonl, &report);
+        assert_eq!(serde_json::from_str::<Report>(&text(&json::FORMAT, &report)).unwrap(), report);
+        let lines = text(&jsonl::FORMAT, &report);
         let (last, devices) = lines.lines().collect::<Vec<_>>().split_last().map(|(l, d)| (*l, d.to_vec())).unwrap();
         let devices: Vec<crate::model::Device> = devices.iter().map(|l| serde_json::from_str(l).unwrap()).collect();
         assert_eq!(devices, report.devices);
@@ -58,10 +62,10 @@ fn nothing_is_touched_before_the_commit() {
 #[test]
 fn a_folder_or_a_place_in_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let said = OutputFile::check(folder.path()).unwrap_err().to_string();
+    let said = shown(OutputFile::check(folder.path()).unwrap_err());
     assert!(said.contains("is a folder\nhint: name a file in it"), "{said}");
-    let said = OutputFile::check(&file_in(&folder, "no/such/out.json")).unwrap_err().to_string();
-    assert!(said.contains("does not exist\nhint: make it first: mkdir -p"), "{said}");
+    let said = shown(OutputFile::check(&file_in(&folder, "no/such/out.json")).unwrap_err());
+    assert!(said.contains("does not exist\nhint: create it first: mkdir -p"), "{said}");
     assert!(OutputFile::check(Path::new("")).is_err());
     assert!(OutputFile::check(&file_in(&folder, "new/")).is_err());
     assert_eq!(names_in(&folder), [""; 0]);
@@ -113,7 +117,7 @@ mod unix {
         OutputFile::check(Path::new("/dev/null")).unwrap().commit(b"gone").unwrap();
         assert_eq!(fs::metadata("/dev/null").unwrap().rdev(), before.rdev());
         // Always full (full(4)).
-        let said = OutputFile::check(Path::new("/dev/full")).unwrap().commit(b"more").unwrap_err().to_string();
+        let said = shown(OutputFile::check(Path::new("/dev/full")).unwrap().commit(b"more").unwrap_err());
         assert!(said.contains("hint: the disk is full"), "{said}");
     }
 

@@ -8,10 +8,20 @@ use rust_xlsxwriter::{
     Color, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError,
 };
 
+use super::format::Spec;
 use super::row::{self, HEADER, Value};
 use super::words::{self, Standing, Tone};
 use super::{Exporter, xml};
 use crate::model::{Device, Report};
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "xlsx",
+    extensions: &["xlsx"],
+    help: "a spreadsheet (Office Open XML)",
+    is_binary: true,
+    make: |_| Box::new(Xlsx),
+};
 
 /// Writes a spreadsheet.
 pub struct Xlsx;

@@ -9,7 +9,17 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::{Map, Value};
 
 use super::Exporter;
+use super::format::Spec;
 use crate::model::Report;
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "xml",
+    extensions: &["xml"],
+    help: "the whole report in XML",
+    is_binary: false,
+    make: |_| Box::new(Xml),
+};
 
 /// Writes XML.
 pub struct Xml;

@@ -4,7 +4,17 @@
 use std::io::{self, Write};
 
 use super::Exporter;
+use super::format::Spec;
 use crate::model::Report;
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "yaml",
+    extensions: &["yaml", "yml"],
+    help: "the whole report in YAML",
+    is_binary: false,
+    make: |_| Box::new(Yaml),
+};
 
 /// Writes YAML.
 pub struct Yaml;

@@ -10,6 +10,7 @@ pub mod host_record;
 pub mod mac;
 pub mod names;
 pub mod options;
+pub mod problem;
 pub mod report;
 pub mod secret;
 pub mod service;
@@ -31,4 +32,4 @@ pub use stream::{
     Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, SizeSource, Step, Stream, StreamError, StreamSource,
     StreamStatus, Video, VideoCodec, Way,
 };
-pub use target::{HostTarget, ProbeTarget, TargetError, TargetSet, TargetSpec};
+pub use target::{HostTarget, ProbeTarget, TargetSet, TargetSpec};

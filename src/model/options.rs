@@ -50,7 +50,7 @@ names! {
 }
 
 /// What is done with one host. Shared by `scan`, `probe` and whatever rescans.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeOptions {
     /// TCP ports to look at, in order of likelihood.
     pub ports: Vec<u16>,

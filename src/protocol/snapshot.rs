@@ -1,5 +1,6 @@
 //! Saves one JPEG per stream. The only place that knows where a stream's picture may come from, and where it goes.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::mjpeg::snapshot as web;
 use crate::media::jpeg;
 use crate::media::picture::Picture;
+use crate::model::problem::Hinted;
 use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::net::with_file_rights;
 use crate::probe::Inspection;
@@ -28,10 +30,16 @@ static DECODERS: Semaphore = Semaphore::const_new(2);
 
 /// A folder in which no snapshot can be saved.
 #[derive(Debug, thiserror::Error)]
-#[error("snapshots cannot be saved in '{}': {why}\nhint: --snapshots takes a folder that may be written to; it is made when it is missing", .folder.display())]
+#[error("snapshots cannot be saved in '{}': {why}", .folder.display())]
 pub struct FolderError {
     folder: PathBuf,
     why: io::Error,
+}
+
+impl Hinted for FolderError {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some("--snapshots takes a folder that may be written to; it is created when it is missing".into())
+    }
 }
 
 /// Makes the folder where it is missing, and sure that a file can be written there.
@@ -186,7 +194,7 @@ mod tests {
         assert_eq!(names(&folder), [""; 0]);
         fs::write(temp.path().join("file"), "").unwrap();
         let error = check_folder(&temp.path().join("file")).unwrap_err().to_string();
-        assert!(error.contains("file'") && error.contains("\nhint: "), "{error}");
+        assert!(error.contains("file'"), "{error}");
     }
 
     #[tokio::test]

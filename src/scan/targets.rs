@@ -1,10 +1,12 @@
 //! From targets as written to the addresses of a scan: names are resolved, and without a target the subnets of this
 //! machine's interfaces are taken.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 
+use crate::model::problem::Hinted;
 use crate::model::{HostTarget, TargetSet, TargetSpec};
 use crate::net::{Interface, Names, Net};
 
@@ -15,7 +17,7 @@ pub const LARGEST_FOUND_PREFIX: u8 = 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// A name has no address.
-    #[error("the host name '{name}' cannot be resolved: {why}\nhint: check the spelling, or give the address instead")]
+    #[error("the host name '{name}' cannot be resolved: {why}")]
     Unresolved {
         /// The name.
         name: String,
@@ -23,20 +25,16 @@ pub enum TargetError {
         why: String,
     },
     /// A network or range where one device is asked for.
-    #[error("'{0}' is more than one device\nhint: camscan scan {0}")]
+    #[error("'{0}' is more than one device")]
     SeveralDevices(String),
     /// No interface has a subnet.
-    #[error(
-        "no network interface with a subnet is up, so there is nothing to scan\nhint: connect to a network, or name the targets: camscan scan 192.168.1.0/24"
-    )]
+    #[error("no network interface with a subnet is up, so there is nothing to scan")]
     NoSubnet,
     /// Only subnets too large to be scanned unasked.
-    #[error(
-        "the subnet {0} of this machine has more than 4,096 addresses and is only scanned when asked for\nhint: camscan scan {0}"
-    )]
+    #[error("the subnet {0} of this machine has more than 4,096 addresses and is only scanned when asked for")]
     LargeSubnet(IpNetwork),
     /// An interface that was named does not exist or is down.
-    #[error("there is no interface '{name}' that is up\nhint: the interfaces that are up: {up}")]
+    #[error("there is no interface '{name}' that is up")]
     NoInterface {
         /// The name.
         name: String,
@@ -44,8 +42,21 @@ pub enum TargetError {
         up: String,
     },
     /// The excludes leave nothing.
-    #[error("the excludes leave no address to scan\nhint: remove an --exclude")]
+    #[error("the excludes leave no address to scan")]
     NothingLeft,
+}
+
+impl Hinted for TargetError {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            TargetError::Unresolved { .. } => "check the spelling, or give the address instead".into(),
+            TargetError::SeveralDevices(targets) => format!("camscan scan {targets}").into(),
+            TargetError::NoSubnet => "connect to a network, or name the targets: camscan scan 192.168.1.0/24".into(),
+            TargetError::LargeSubnet(subnet) => format!("camscan scan {subnet}").into(),
+            TargetError::NoInterface { up, .. } => format!("the interfaces that are up: {up}").into(),
+            TargetError::NothingLeft => "remove an --exclude".into(),
+        })
+    }
 }
 
 /// What is asked for.

@@ -156,6 +156,17 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10fffd}' | '\u{fdd0}'..='\u{fdef}')
 }
 
+/// The candidate least different from what was written, when it is near enough to have been meant.
+pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase().replace('-', "_");
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(&written, &c.to_lowercase().replace('-', "_")), c))
+        .filter(|&(distance, c)| distance <= 3 && distance * 2 < c.len().max(3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, c)| c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

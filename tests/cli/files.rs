@@ -27,13 +27,13 @@ fn outputs_that_cannot_be_written_are_told_before_the_scan() {
     }
     insta::assert_snapshot!(said, @r#"
     error: the folder none does not exist
-    hint: make it first: mkdir -p 'none'
+    hint: create it first: mkdir -p 'none'
     error: folder.csv is a folder
     hint: name a file in it, such as folder.csv/report.json
     error: --output: report has no extension to tell the format by
-    hint: end it in one of .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8, or name the format
-    error: --output: no format is known for '.jsn' of report.jsn
-    hint: did you mean '.json'? Known are .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8
+    hint: name the file with one of the extensions .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8
+    error: --output: the extension of report.jsn stands for no format
+    hint: did you mean '.json'? The extensions are .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8
     error: --output: ./report.json is written twice
     "#);
     assert_eq!(env.read("report.json"), "old");
@@ -59,7 +59,7 @@ fn what_one_may_not_write_is_told_before_the_scan() {
     let run = env.end(&mut command);
     assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
     insta::assert_snapshot!(run.err, @r#"
-    error: locked/report.json cannot be written: Permission denied
+    error: locked/report.json cannot be written: permission denied
     hint: name a file in a folder you may write to
     "#);
 }
@@ -98,7 +98,7 @@ fn files_that_cannot_be_read_are_told() {
     error: torn.json cannot be used: it can't be read as JSON: EOF while parsing an object at line 1 column 33
     hint: reports are read from JSON, JSON lines and YAML
     $ camscan export other.json
-    error: other.json cannot be used: it is no report this version reads: its schema is 'camscan/2', not 'camscan/1'
+    error: other.json cannot be used: it is not a report this version can read: its schema is 'camscan/2', not 'camscan/1'
     hint: a report is written by camscan scan -o FILE.json
     $ camscan export empty.json
     error: empty.json cannot be used: there is nothing in it
@@ -113,7 +113,7 @@ fn files_that_cannot_be_read_are_told() {
     error: . cannot be read: is a directory
     $ camscan scan 127.88.2.1 --baseline none.json --fail-on new
     error: --baseline: there is no file none.json
-    hint: make it first: camscan scan -o 'none.json'
+    hint: create it first: camscan scan -o 'none.json'
     $ camscan scan 127.88.2.1 --baseline torn.json --fail-on new
     error: torn.json cannot be used: it can't be read as JSON: EOF while parsing an object at line 1 column 33
     hint: reports are read from JSON, JSON lines and YAML
@@ -186,7 +186,7 @@ fn one_output_that_fails_keeps_the_others() {
     assert_eq!(run.code, Some(1), "{}", run.err);
     insta::assert_snapshot!(run.err, @r#"
     wrote report.json: 0 devices, 0 streams
-    error: full.csv cannot be written: No space left on device
+    error: full.csv cannot be written: no space left on device
     hint: the disk is full; free some space or name a file elsewhere
     "#);
     assert_eq!(run.json(), report(&env.path("report.json")));

@@ -29,13 +29,13 @@ fn every_command_has_short_and_long_help() {
     Usage: camscan [OPTIONS] <COMMAND>
 
     Commands:
-      scan         Find the cameras of a network and what they stream
-      probe        Look at one device or stream in depth
-      export       Render an earlier report in another format
-      config       Check the configuration, or show what holds and why
+      scan         Find the cameras on a network and their streams
+      probe        Examine one device or stream in depth
+      export       Convert an earlier report to another format
+      config       Check the configuration, or show the effective settings
       schema       Print the JSON Schema of the report
-      completions  Print completions for a shell
-      man          Print the manual page, or write one for every command into a folder
+      completions  Print the completion script for a shell
+      man          Print the manual page, or write one per command to a folder
       help         Print this message or the help of the given subcommand(s)
 
     Options:
@@ -43,50 +43,52 @@ fn every_command_has_short_and_long_help() {
       -V, --version  Print version
 
     General options:
-          --config <FILE>      Read this configuration file
-      -v, --verbose...         Tell more: what is done (-v), every request (-vv)
-      -q, --quiet              Tell errors only: no progress, no warnings
-          --color <WHEN>       Use colours [default: auto] [possible values: auto, always, never]
-          --no-progress        Show no progress
-          --log-format <FORM>  Form of the log lines on standard error [default: text] [possible values:
-                               text, json]
+          --config <FILE>        Read this configuration file
+      -v, --verbose...           Log progress (-v) or every request (-vv)
+      -q, --quiet                Show errors only: no progress, no warnings
+          --color <WHEN>         When to use colours [default: auto] [possible values: auto, always,
+                                 never]
+          --no-progress          Hide the progress line
+          --log-format <FORMAT>  Format of the log lines on standard error [default: text] [possible
+                                 values: text, json]
 
     Examples:
       camscan scan                                  the subnets of this machine
       camscan scan 192.168.1.0/24 10.0.5.10-99      these addresses
       camscan scan @sites.txt -o cameras.csv        targets from a file, a spreadsheet out
       camscan probe rtsp://192.168.1.20/stream1     one stream in depth
-      camscan export report.json -f csv             an earlier result in another format
+      camscan export report.json -f csv             an earlier report in another format
     "#);
     insta::assert_snapshot!(env.run("export -h").out, @r#"
-    Render an earlier report in another format
+    Convert an earlier report to another format
 
     Usage: camscan export [OPTIONS] <FILE>
 
     Arguments:
-      <FILE>  The earlier report (JSON), or - for standard input
+      <FILE>  The report to convert (JSON, JSON lines or YAML), or - for standard input
 
     Options:
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
-    Result:
+    Output:
       -f, --format <FORMAT>       Format of standard output [default: auto] [possible values: table,
                                   json, jsonl, csv, yaml, xml, html, xlsx, m3u]
-      -o, --output <FILE>         Write the result to this file, its format by its extension; repeat for
-                                  more
-          --csv-bom               Begin CSV with a byte order mark, as Excel wants it
-          --csv-delimiter <CHAR>  Part the cells of CSV by this character, or `tab` [default: ,]
-          --show-secrets          Leave passwords in the URLs of the result
+      -o, --output <FILE>         Write the report to this file, in the format of its extension;
+                                  repeatable
+          --csv-bom               Start CSV files with a byte order mark, for Excel
+          --csv-delimiter <CHAR>  Separator of CSV cells: a character, or `tab` [default: ,]
+          --show-secrets          Show passwords in the URLs of the report
 
     General options:
-          --config <FILE>      Read this configuration file
-      -v, --verbose...         Tell more: what is done (-v), every request (-vv)
-      -q, --quiet              Tell errors only: no progress, no warnings
-          --color <WHEN>       Use colours [default: auto] [possible values: auto, always, never]
-          --no-progress        Show no progress
-          --log-format <FORM>  Form of the log lines on standard error [default: text] [possible values:
-                               text, json]
+          --config <FILE>        Read this configuration file
+      -v, --verbose...           Log progress (-v) or every request (-vv)
+      -q, --quiet                Show errors only: no progress, no warnings
+          --color <WHEN>         When to use colours [default: auto] [possible values: auto, always,
+                                 never]
+          --no-progress          Hide the progress line
+          --log-format <FORMAT>  Format of the log lines on standard error [default: text] [possible
+                                 values: text, json]
     "#);
 }
 

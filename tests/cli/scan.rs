@@ -12,8 +12,8 @@ fn nothing_found_is_a_success_that_says_what_to_check() {
     let shown = run.out.lines().filter(|l| !l.contains("answered in")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(shown, @r#"
     No cameras found
-    hint: nothing answered: check that this machine is in the cameras' network and no firewall or VPN is between, or name
-    their network: camscan scan 192.168.1.0/24
+    hint: nothing answered: check that this machine is on the cameras' network and that no firewall or VPN is in the way, or
+    name their network: camscan scan 192.168.1.0/24
     "#);
     assert_eq!(run.err, "");
 }
@@ -24,7 +24,7 @@ fn a_probe_that_nobody_answers_is_a_failure() {
     assert_eq!(run.code, Some(1));
     insta::assert_snapshot!(run.err, @r#"
     error: nothing answered
-    hint: is the device on, and reachable from here? -v shows what was tried
+    hint: check that the device is on and reachable from here; -v shows what was tried
     "#);
     assert_eq!(run.json()["schema"], "camscan/1", "the report is written all the same");
 }

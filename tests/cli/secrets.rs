@@ -125,7 +125,7 @@ fn mistakes_with_a_login_are_told_without_it() {
     hint: did you mean `password`?
     hint: keys of a login are user, password, password_env, password_file, network, vendor, mac, trust, basic, login_in_path
     error: TARGET: `rtsp://127.88.3.1/` is a URL, not a target of a scan
-    hint: one device or stream is looked at with `camscan probe URL`
+    hint: use `camscan probe URL` for one device or stream
     error: unrecognized subcommand 'rtsp://127.88.3.1/'
 
     Usage: camscan [OPTIONS] <COMMAND>

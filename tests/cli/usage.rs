@@ -49,7 +49,7 @@ fn wrong_commands_and_flags() {
 
     For more information, try '--help'.
     $ camscan scan 127.88.0.1 --verify frame
-    error: invalid value 'frame' for '--verify <HOW>'
+    error: invalid value 'frame' for '--verify <LEVEL>'
       [possible values: none, describe, frames]
 
       tip: a similar value exists: 'frames'
@@ -116,18 +116,18 @@ fn nothing_in_place_of_a_target_is_refused() {
     }
     insta::assert_snapshot!(said, @r#"
     error: TARGET: the value is empty
-    hint: in a script, check that the variable it comes from is set
+    hint: in a script, check that the variable is set
     hint: leave the targets out to scan the subnets of this machine
     error: --exclude: the value is empty
-    hint: in a script, check that the variable it comes from is set
+    hint: in a script, check that the variable is set
     hint: leave it out to exclude nothing
     error: --interface: the value is empty
-    hint: in a script, check that the variable it comes from is set
+    hint: in a script, check that the variable is set
     hint: leave it out to use all interfaces
     error: the list of targets is empty
     hint: leave the targets out to scan the subnets of this machine
     error: URL|HOST: the value is empty
-    hint: in a script, check that the variable it comes from is set
+    hint: in a script, check that the variable is set
     hint: name a device (192.168.1.20) or a stream (rtsp://192.168.1.20/stream1)
     "#);
 }
@@ -148,15 +148,15 @@ fn a_variable_that_is_no_text_is_refused() {
         said += &run.err;
     }
     insta::assert_snapshot!(said, @r#"
-    error: the variable CAMSCAN_CREDENTIAL holds what is no text (UTF-8)
+    error: the variable CAMSCAN_CREDENTIAL is not valid UTF-8
     hint: write it in UTF-8, as terminals and editors do, or put it into a file
-    error: the variable CAMSCAN_CREDENTIALS holds what is no text (UTF-8)
+    error: the variable CAMSCAN_CREDENTIALS is not valid UTF-8
     hint: write it in UTF-8, as terminals and editors do, or put it into a file
-    error: the variable CAMSCAN_PORTS holds what is no text (UTF-8)
+    error: the variable CAMSCAN_PORTS is not valid UTF-8
     hint: write it in UTF-8, as terminals and editors do, or put it into a file
-    error: the variable CAMSCAN_LOG holds what is no text (UTF-8)
+    error: the variable CAMSCAN_LOG is not valid UTF-8
     hint: write it in UTF-8, as terminals and editors do, or put it into a file
-    error: --credentials-file: logins.yaml:2:17: password_env: the variable CAMERA_PASSWORD holds what is no text (UTF-8)
+    error: --credentials-file: logins.yaml:2:17: password_env: the variable CAMERA_PASSWORD is not valid UTF-8
     hint: write it in UTF-8, as terminals and editors do, or put it into a file
     "#);
 }
@@ -182,19 +182,19 @@ fn wrong_values() {
     error: --timeout: `5` is a duration without a unit
     hint: write 5s for seconds, 5ms for milliseconds or 5m for minutes
     $ camscan scan 127.88.0.1 --timeout 0s
-    error: --timeout: `0s` is no time at all
+    error: --timeout: `0s` is too short
     hint: write at least 1ms
     $ camscan scan 127.88.0.1 -j 0
-    error: --concurrency: `0` is no whole number from 1 to 4096
-    hint: 0 would mean that nothing is ever done
+    error: --concurrency: `0` is not a whole number from 1 to 4096
+    hint: with 0 nothing would ever run
     $ camscan scan 127.88.0.1 -p 70000
-    error: --ports: `70000` is no port, range of ports or set of ports
+    error: --ports: `70000` is not a port, port range or port set
     hint: write a port (554), a range (8000-8100) or a set: core, wide, all, none
     $ camscan scan 127.88.0.1 -p 9000-9200
-    error: --ports: `9000-9200` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them
+    error: --ports: `9000-9200` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there
     hint: write 9000-9099,9108-9200
     $ camscan scan 127.88.0.1 --csv-delimiter ab
-    error: --csv-delimiter: 'ab' cannot part the cells of a CSV file
+    error: --csv-delimiter: 'ab' cannot separate the cells of a CSV file
     hint: use one of , ; | or tab
     $ camscan scan 127.88.0.1 -i eth77 -i lo
     error: there is no interface 'eth77' that is up
@@ -224,22 +224,22 @@ fn targets_that_are_none() {
     );
     insta::assert_snapshot!(said, @r#"
     $ camscan scan 127.88.0.300
-    error: TARGET: `127.88.0.300` is no IPv4 address
+    error: TARGET: `127.88.0.300` is not an IPv4 address
     hint: write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
     $ camscan scan 127.88.0.0/33
-    error: TARGET: `127.88.0.0/33` is no network
+    error: TARGET: `127.88.0.0/33` is not a network
     hint: write the address and the length of its prefix, such as 192.168.1.0/24
     $ camscan scan 127.88.0.9-3
     error: TARGET: `127.88.0.9-3` ends before it begins
     hint: write 127.88.0.3-127.88.0.9
     $ camscan scan 127.88.0.1:0
-    error: TARGET: `0` is no port
+    error: TARGET: `0` is not a port
     hint: ports are numbers from 1 to 65535
     $ camscan scan http://127.88.0.1/
     error: TARGET: `http://127.88.0.1/` is a URL, not a target of a scan
-    hint: one device or stream is looked at with `camscan probe URL`
+    hint: use `camscan probe URL` for one device or stream
     $ camscan scan @list.txt
-    error: list.txt:3: `127.88.0.999` is no IPv4 address
+    error: list.txt:3: `127.88.0.999` is not an IPv4 address
     hint: write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
     $ camscan scan @empty.txt
     error: the list of targets is empty
@@ -249,7 +249,7 @@ fn targets_that_are_none() {
     hint: check the spelling and the folder you are in
     $ camscan probe 127.88.0.0/30
     error: `127.88.0.0/30` is more than one device
-    hint: many devices are looked at with `camscan scan`
+    hint: use `camscan scan` for several devices
     $ camscan probe ftp://127.88.0.1/
     error: `ftp://127.88.0.1/` has a scheme that cannot be probed
     hint: schemes are rtsp, rtsps, rtmp, rtmps, http, https
@@ -274,9 +274,9 @@ fn enormous_and_overlapping_targets() {
     error: the targets hold 16777214 addresses, more than the 1048576 of one scan
     hint: scan smaller networks, one after the other, or leave some out with --exclude
     $ camscan scan 2001:db8::/64
-    error: the IPv6 network 2001:db8::/64 holds too many addresses to ask one by one
+    error: the IPv6 network 2001:db8::/64 has too many addresses to scan one by one
     hint: write a prefix of /120 or longer, or single addresses
-    hint: cameras with IPv6 on a local link are found by multicast: name the interface with --interface
+    hint: IPv6 cameras on a local link are found by multicast: name the interface with --interface
     $ camscan scan 127.88.0.0/24 127.88.0.128/25
     error: the targets 127.88.0.0/24 and 127.88.0.128/25 overlap
     hint: write every address once: remove one of them or make them smaller
@@ -284,10 +284,10 @@ fn enormous_and_overlapping_targets() {
     error: the excludes leave no address of the targets
     hint: remove an --exclude
     $ camscan scan 127.88.0.1 -x cam1
-    error: --exclude: `cam1` is a name, but addresses are excluded
+    error: --exclude: `cam1` is a host name, but only addresses can be excluded
     hint: write its address
     $ camscan scan 127.88.0.1 -x 127.88.0.1:80
-    error: --exclude: `127.88.0.1:80` has a port, but whole hosts are excluded
+    error: --exclude: `127.88.0.1:80` has a port, but only whole hosts can be excluded
     hint: leave the port out
     "#);
 }
@@ -339,12 +339,12 @@ fn wrong_keys_and_values_in_the_configuration_file() {
     error: camscan.yaml:1:10: timeout: `5` is a duration without a unit
     hint: write 5s for seconds, 5ms for milliseconds or 5m for minutes
     --- ports: [554, rtsp]
-    error: camscan.yaml:1:14: ports: `rtsp` is no port, range of ports or set of ports
+    error: camscan.yaml:1:14: ports: `rtsp` is not a port, port range or port set
     hint: write a port (554), a range (8000-8100) or a set: core, wide, all, none
     --- methods: tpc
-    error: camscan.yaml:1:10: methods: `tpc` is no method of discovery
+    error: camscan.yaml:1:10: methods: `tpc` is not a discovery method
     hint: did you mean `tcp`?
-    hint: known are arp, onvif, ssdp, mdns, beacon, icmp, tcp
+    hint: choose one of arp, onvif, ssdp, mdns, beacon, icmp, tcp
     --- timeout: 5s | timeout: 6s
     error: camscan.yaml:2:1: the key `timeout` is given twice
     --- credentials: |   - user: admin |     pasword: x
@@ -360,7 +360,7 @@ fn wrong_keys_and_values_in_the_configuration_file() {
     --- - a | - b
     error: camscan.yaml:1:1: expected lines of `key: value`
     --- timeout: [5s
-    error: camscan.yaml:2:1: this is no YAML: did not find expected ',' or ']'
+    error: camscan.yaml:2:1: this is not valid YAML: did not find expected ',' or ']'
     "#);
 }
 
@@ -380,24 +380,24 @@ fn wrong_variables() {
         said += &run.err;
     }
     insta::assert_snapshot!(said, @r#"
-    error: CAMSCAN_TIMEOUT: `soon` is no duration
+    error: CAMSCAN_TIMEOUT: `soon` is not a duration
     hint: write a number and its unit, such as 500ms, 2s, 1m30s or 1h
-    error: CAMSCAN_FAIL_ON: `nwe` is no condition to fail on
+    error: CAMSCAN_FAIL_ON: `nwe` is not a condition for --fail-on
     hint: did you mean `new`?
-    hint: known are new, offline, none-found, auth-required, not-streaming, no-data, error
+    hint: choose one of new, offline, none-found, auth-required, not-streaming, no-data, error
     error: CAMSCAN_CREDENTIAL: a login lacks the colon between user name and password
     hint: write USER:PASS
     error: CAMSCAN_CONFIG: there is no file none.yaml
-    error: CAMSCAN_LOG: `camscan=loud` is no log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+    error: CAMSCAN_LOG: `camscan=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
     hint: write a level (debug) or levels of modules (camscan::net=trace,retina=info)
     "#);
     // What is nearly a variable is told, and stops nothing.
     let run = env.end(env.command(&["config", "check"]).env("CAMSCAN_TIMOUT", "5s"));
     insta::assert_snapshot!(run.err, @r#"
-    warning: the variable CAMSCAN_TIMOUT sets nothing
+    warning: the variable CAMSCAN_TIMOUT has no effect
     hint: did you mean `CAMSCAN_TIMEOUT`?
     "#);
-    assert_eq!(run.success().out, "there is no configuration file; the environment is fine\n");
+    assert_eq!(run.success().out, "there is no configuration file; the environment is valid\n");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use camscan::export::format::Format;
 use camscan::export::{self, Options};
 use camscan::model::{Finding, FindingKind, Kind, Method, ScanPlan, ScanStatus, StreamStatus};
 use tokio_util::sync::CancellationToken;
@@ -116,7 +115,9 @@ async fn the_report_is_the_same_to_the_byte_however_often_it_is_made() {
         }
         announce(&net, "192.0.2.12");
         let report = scan(&net, every_method()).await.report;
-        reports.push(String::from_utf8(export::render(Format::Json, &Options::default(), &report).unwrap()).unwrap());
+        reports.push(
+            String::from_utf8(export::render(&export::json::FORMAT, &Options::default(), &report).unwrap()).unwrap(),
+        );
     }
     assert!(reports[0].contains("camera 15") || reports[0].contains("192.0.2.15"));
     assert_eq!(reports[0], reports[1]);

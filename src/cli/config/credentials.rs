@@ -5,7 +5,7 @@ use ipnetwork::IpNetwork;
 
 use crate::model::Credential;
 
-use crate::cli::problem::Problem;
+use crate::model::problem::Problem;
 
 /// Longer ones no device takes.
 const LONGEST: usize = 256;
@@ -58,7 +58,8 @@ pub fn lines(text: &str, place: &str) -> Result<Vec<Credential>, Problem> {
 /// When it is neither.
 pub fn network(text: &str) -> Result<IpNetwork, Problem> {
     text.parse().map_err(|_| {
-        Problem::new(format!("`{}` is no network", crate::text::clean(text))).hint("write 192.168.1.0/24 or an address")
+        Problem::new(format!("`{}` is not a network", crate::text::clean(text)))
+            .hint("write 192.168.1.0/24 or an address")
     })
 }
 
@@ -73,7 +74,7 @@ pub fn mac_prefix(text: &str) -> Result<String, Problem> {
     if whole && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(digits);
     }
-    Err(Problem::new(format!("`{}` is no MAC address or the beginning of one", crate::text::clean(text)))
+    Err(Problem::new(format!("`{}` is not a MAC address or the beginning of one", crate::text::clean(text)))
         .hint("write 44:19:b6 for a maker's devices or 44:19:b6:00:00:01 for one; quote it"))
 }
 
@@ -109,8 +110,8 @@ mod tests {
             a user name or password holds a control character
             a user name or password is longer than 256 bytes
             logins.txt:2: a login lacks the colon between user name and password / write USER:PASS
-            `44:19:b` is no MAC address or the beginning of one / write 44:19:b6 for a maker's devices or 44:19:b6:00:00:01 for one; quote it
-            `10.0.0.0/40` is no network / write 192.168.1.0/24 or an address
+            `44:19:b` is not a MAC address or the beginning of one / write 44:19:b6 for a maker's devices or 44:19:b6:00:00:01 for one; quote it
+            `10.0.0.0/40` is not a network / write 192.168.1.0/24 or an address
         "#);
     }
 

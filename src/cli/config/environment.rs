@@ -6,11 +6,7 @@ use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::keys;
-use crate::cli::problem::{Problem, nearest};
-
-/// Variables that are no keys.
-const FURTHER: [&str; 4] = ["CAMSCAN_CONFIG", "CAMSCAN_LOG", "CAMSCAN_CREDENTIAL", "CAMSCAN_CREDENTIALS"];
+use crate::model::problem::Problem;
 
 /// What surrounds the program.
 pub struct Environment {
@@ -93,7 +89,7 @@ impl Environment {
     /// When it is no text (UTF-8). The value is not shown.
     pub fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.unreadable.contains(name) {
-            true => Err(Problem::new(format!("the variable {name} holds what is no text (UTF-8)"))
+            true => Err(Problem::new(format!("the variable {name} is not valid UTF-8"))
                 .hint("write it in UTF-8, as terminals and editors do, or put it into a file")),
             false => Ok(self.get(name)),
         }
@@ -119,17 +115,9 @@ impl Environment {
         Ok(bytes)
     }
 
-    /// `CAMSCAN_` variables that set nothing and are nearly spelled like one that does, with that one.
-    pub fn misspelt(&self) -> Vec<(&str, String)> {
-        let known: Vec<String> = keys::ALL.iter().map(|key| key.variable()).chain(FURTHER.map(str::to_owned)).collect();
-        self.variables
-            .keys()
-            .filter(|name| name.starts_with("CAMSCAN_") && !known.contains(name))
-            .filter_map(|name| {
-                let near = nearest(name.get(8..)?, known.iter().filter_map(|k| k.get(8..)))?;
-                Some((name.as_str(), format!("CAMSCAN_{near}")))
-            })
-            .collect()
+    /// The names of the variables that begin with `CAMSCAN_`.
+    pub fn own_names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str).filter(|name| name.starts_with("CAMSCAN_"))
     }
 
     /// Whether colours are unwanted on any stream: NO_COLOR (no-color.org) or a terminal that knows none.

@@ -23,7 +23,7 @@ names! {
 }
 
 impl FailOn {
-    /// Whether it compares with an earlier report.
+    /// Whether it needs an earlier report to compare with.
     pub fn needs_baseline(self) -> bool {
         matches!(self, FailOn::New | FailOn::Offline)
     }

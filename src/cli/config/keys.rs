@@ -4,16 +4,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::export::FORMATS;
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
 use crate::model::names::names;
 use crate::model::options::Ffprobe;
-use crate::model::{Method, Verify};
+use crate::model::{Method, ProbeOptions, Verify};
 
 use super::fail_on::FailOn;
 use super::targets::TargetWord;
-use super::values::{count, duration, number, one_of, optional, path, ports, rate, switch};
-use crate::cli::problem::Problem;
+use super::values::{count, duration, number, one_of, optional, path, ports, rate, show_duration, switch};
+use crate::model::problem::Problem;
+
+/// The key of the list of logins, which is read by rules of its own: the table does not hold it.
+pub const CREDENTIALS: &str = "credentials";
 
 /// How many values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +36,8 @@ pub struct Key<T: 'static> {
     pub name: &'static str,
     /// How many values it takes.
     pub shape: Shape,
-    /// What holds when nothing is given; values of a list are parted by commas.
-    pub default: &'static str,
+    /// The value when nothing is given; the values of a list with commas between them.
+    pub default: fn() -> String,
     /// Reads one value.
     pub read: fn(&str) -> Result<T, Problem>,
 }
@@ -68,8 +72,8 @@ impl<T> Setting for Key<T> {
 
     fn defaults(&self) -> Vec<String> {
         match self.shape {
-            Shape::One => vec![self.default.to_owned()],
-            _ => self.default.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect(),
+            Shape::One => vec![(self.default)()],
+            _ => (self.default)().split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect(),
         }
     }
 
@@ -106,13 +110,18 @@ names! {
 }
 
 fn format(name: &str) -> Result<Option<Format>, Problem> {
-    if name == "auto" { Ok(None) } else { name.parse().map(Some).map_err(Problem::from_text) }
+    if name == "auto" { Ok(None) } else { Ok(Some(FORMATS.by_name(name)?)) }
+}
+
+/// What is done with a host when nothing is given.
+fn usual() -> ProbeOptions {
+    ProbeOptions::default()
 }
 
 macro_rules! keys {
-    ($($(#[$doc:meta])* $id:ident: $type:ty = $name:literal, $shape:ident, $default:literal, $read:expr;)*) => {
+    ($($(#[$doc:meta])* $id:ident: $type:ty = $name:literal, $shape:ident, $default:expr, $read:expr;)*) => {
         $($(#[$doc])* pub static $id: Key<$type> =
-            Key { name: $name, shape: Shape::$shape, default: $default, read: $read };)*
+            Key { name: $name, shape: Shape::$shape, default: || $default.to_string(), read: $read };)*
 
         /// Every key, in the order of the example file.
         pub static ALL: &[&dyn Setting] = &[$(&$id),*];
@@ -122,60 +131,60 @@ macro_rules! keys {
 keys! {
     /// Targets; none: the subnets of this machine.
     TARGETS: TargetWord = "targets", List, "", TargetWord::read;
-    /// Addresses left out.
+    /// Addresses to skip.
     EXCLUDE: TargetWord = "exclude", List, "", TargetWord::read;
     /// Interfaces used; none: all that are up.
     INTERFACE: String = "interface", List, "", |t| Ok(t.to_owned());
-    /// Scan subnets found by itself however large they are.
+    /// Scan local subnets of any size.
     LARGE_SUBNETS: bool = "large_subnets", One, "false", switch;
-    /// How hosts are found.
-    METHODS: Method = "methods", List, "arp,onvif,ssdp,mdns,beacon,icmp,tcp", |t| one_of(t, "method of discovery");
-    /// How long multicast questions are repeated.
+    /// Discovery methods.
+    METHODS: Method = "methods", List, Method::ALL.map(Method::as_str).join(","), |t| one_of(t, "discovery method");
+    /// How long multicast requests are repeated.
     DISCOVERY_TIME: Duration = "discovery_time", One, "3s", duration;
-    /// Ask DNS for names.
+    /// Look up names in DNS.
     DNS: bool = "dns", One, "true", switch;
-    /// Keep hosts without video.
+    /// Include hosts without video.
     ALL_HOSTS: bool = "all", One, "false", switch;
 
-    /// TCP ports looked at.
+    /// TCP ports to check.
     PORTS: Vec<u16> = "ports", List, "wide", ports;
-    /// How far streams are proved.
-    VERIFY_STREAMS: Verify = "verify", One, "frames", |t| one_of(t, "way to verify streams");
-    /// When ffprobe is asked.
-    USE_FFPROBE: Ffprobe = "ffprobe", One, "auto", |t| one_of(t, "time to ask ffprobe");
+    /// How far streams are verified.
+    VERIFY_STREAMS: Verify = "verify", One, usual().verify, |t| one_of(t, "verify level");
+    /// When ffprobe is run.
+    USE_FFPROBE: Ffprobe = "ffprobe", One, usual().ffprobe, |t| one_of(t, "choice for ffprobe");
     /// Where snapshots go.
     SNAPSHOTS: Option<PathBuf> = "snapshots", One, "none", |t| optional(t, path);
     /// Further signature files.
     SIGNATURES: Option<PathBuf> = "signatures", One, "none", |t| optional(t, path);
-    /// Stream addresses tried per device.
-    MAX_CANDIDATES: usize = "max_candidates", One, "64", count::<1, 1000>;
-    /// Channels of a recorder looked at.
-    MAX_CHANNELS: u32 = "max_channels", One, "64", number::<1, 1024>;
+    /// Stream URLs tried per device.
+    MAX_CANDIDATES: usize = "max_candidates", One, usual().max_candidates, count::<1, 1000>;
+    /// Channels examined per recorder.
+    MAX_CHANNELS: u32 = "max_channels", One, usual().max_channels, number::<1, 1024>;
 
     /// A file of logins.
     CREDENTIALS_FILE: Option<PathBuf> = "credentials_file", One, "none", |t| optional(t, path);
     /// Refused logins allowed per device.
-    MAX_LOGIN_FAILURES: u32 = "max_login_failures", One, "2", number::<0, 100>;
+    MAX_LOGIN_FAILURES: u32 = "max_login_failures", One, usual().max_login_failures, number::<0, 100>;
 
     /// Deadline of one request's answer.
-    TIMEOUT: Duration = "timeout", One, "5s", duration;
+    TIMEOUT: Duration = "timeout", One, show_duration(usual().request_timeout), duration;
     /// Deadline of a TCP connect.
-    CONNECT_TIMEOUT: Duration = "connect_timeout", One, "1500ms", duration;
+    CONNECT_TIMEOUT: Duration = "connect_timeout", One, show_duration(usual().connect_timeout), duration;
     /// Wait for a stream's first frame.
-    FRAME_TIMEOUT: Duration = "frame_timeout", One, "5s", duration;
+    FRAME_TIMEOUT: Duration = "frame_timeout", One, show_duration(usual().frame_timeout), duration;
     /// How long a stream is measured.
-    MEASURE_TIME: Duration = "measure_time", One, "2s", duration;
+    MEASURE_TIME: Duration = "measure_time", One, show_duration(usual().measure_time), duration;
     /// Deadline of everything done with one host.
-    HOST_TIMEOUT: Duration = "host_timeout", One, "30s", duration;
+    HOST_TIMEOUT: Duration = "host_timeout", One, show_duration(usual().host_timeout), duration;
     /// Deadline of the whole scan.
     MAX_DURATION: Option<Duration> = "max_duration", One, "none", |t| optional(t, duration);
-    /// Repetitions of what failed in passing.
-    RETRIES: u32 = "retries", One, "1", number::<0, 10>;
+    /// Retries after a temporary failure.
+    RETRIES: u32 = "retries", One, usual().retries, number::<0, 10>;
     /// Hosts inspected at once.
     CONCURRENCY: usize = "concurrency", One, "64", count::<1, 4096>;
     /// Connections to one host at once.
-    PER_HOST: usize = "per_host", One, "4", count::<1, 64>;
-    /// Packets and connections a second.
+    PER_HOST: usize = "per_host", One, usual().per_host, count::<1, 64>;
+    /// Packets and connections per second.
     RATE: Option<u32> = "rate", One, "none", |t| optional(t, rate);
 
     /// What goes to standard output.
@@ -184,25 +193,25 @@ keys! {
     OUTPUT: PathBuf = "output", Paths, "", path;
     /// Byte order mark in CSV.
     CSV_BOM: bool = "csv_bom", One, "false", switch;
-    /// What parts CSV's cells.
-    CSV_DELIMITER: u8 = "csv_delimiter", One, ",", |t| parse_delimiter(t).map_err(Problem::from_text);
-    /// Leave passwords in URLs of the report.
+    /// Separator of CSV cells.
+    CSV_DELIMITER: u8 = "csv_delimiter", One, ",", |t| Ok(parse_delimiter(t)?);
+    /// Show passwords in URLs of the report.
     SHOW_SECRETS: bool = "show_secrets", One, "false", switch;
-    /// Whether the table of a probe says why.
+    /// Whether the table shows the decisive evidence.
     EXPLAIN: bool = "explain", One, "false", switch;
-    /// What makes the exit code 3.
-    FAIL_ON: FailOn = "fail_on", List, "", |t| one_of(t, "condition to fail on");
-    /// The earlier report compared with.
+    /// Conditions for exit code 3.
+    FAIL_ON: FailOn = "fail_on", List, "", |t| one_of(t, "condition for --fail-on");
+    /// Earlier report to compare with.
     BASELINE: Option<PathBuf> = "baseline", One, "none", |t| optional(t, path);
 
-    /// How much is told.
+    /// Verbosity of the log.
     VERBOSE: u32 = "verbose", One, "0", number::<0, 2>;
-    /// Tell errors only.
+    /// Show errors only.
     QUIET: bool = "quiet", One, "false", switch;
     /// When colours are used.
-    USE_COLOR: Color = "color", One, "auto", |t| one_of(t, "time for colours");
+    USE_COLOR: Color = "color", One, "auto", |t| one_of(t, "choice for colours");
     /// Show progress.
     PROGRESS: bool = "progress", One, "true", switch;
     /// What log lines look like.
-    LOG: LogFormat = "log_format", One, "text", |t| one_of(t, "form of log lines");
+    LOG: LogFormat = "log_format", One, "text", |t| one_of(t, "log format");
 }

@@ -8,7 +8,8 @@ use crate::model::Credential;
 
 use super::environment::Environment;
 use super::keys::{self, Key, Setting, Shape};
-use crate::cli::problem::Problem;
+use crate::model::problem::Problem;
+use crate::text::nearest;
 
 /// Where a value comes from, the weakest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,8 +137,9 @@ impl Layer {
     /// # Errors
     /// When it cannot be read; says who gave it.
     pub fn one<T>(&self, key: &Key<T>) -> Result<T, Problem> {
-        let text = self.given(key.name).and_then(|given| given.values.first()).map_or(key.default, String::as_str);
-        (key.read)(text).map_err(|problem| problem.at(self.origin(key.name).place(key.name)))
+        let text = self.given(key.name).and_then(|given| given.values.first().cloned());
+        (key.read)(&text.unwrap_or_else(key.default))
+            .map_err(|problem| problem.at(self.origin(key.name).place(key.name)))
     }
 
     /// The values of a key that takes several.
@@ -154,4 +156,20 @@ impl Layer {
 /// The pieces of a list, trimmed, without empty ones.
 pub fn split(text: &str, at: impl Fn(char) -> bool) -> Vec<String> {
     text.split(at).map(str::trim).filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+}
+
+/// Variables that are no keys.
+const FURTHER: [&str; 4] = ["CAMSCAN_CONFIG", "CAMSCAN_LOG", "CAMSCAN_CREDENTIAL", "CAMSCAN_CREDENTIALS"];
+
+/// `CAMSCAN_` variables that have no effect and are nearly spelled like one that has, with that one.
+pub fn misspelt(environment: &Environment) -> Vec<(&str, String)> {
+    let known: Vec<String> = keys::ALL.iter().map(|key| key.variable()).chain(FURTHER.map(str::to_owned)).collect();
+    environment
+        .own_names()
+        .filter(|name| !known.iter().any(|k| k == name))
+        .filter_map(|name| {
+            let near = nearest(name.get(8..)?, known.iter().filter_map(|k| k.get(8..)))?;
+            Some((name, format!("CAMSCAN_{near}")))
+        })
+        .collect()
 }

@@ -10,7 +10,6 @@ pub mod file;
 pub mod given;
 pub mod keys;
 pub mod layer;
-mod logins;
 pub mod settings;
 pub mod targets;
 pub mod values;

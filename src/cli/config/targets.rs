@@ -11,7 +11,7 @@ use ipnetwork::{IpNetwork, Ipv4Network};
 use crate::model::{HostTarget, TargetSet, TargetSpec};
 
 use super::environment::Environment;
-use crate::cli::problem::Problem;
+use crate::model::problem::Problem;
 
 /// The most IPv4 addresses one scan looks at: 2^20, a /12.
 pub const MOST_ADDRESSES: u64 = 1 << 20;
@@ -41,7 +41,7 @@ impl TargetWord {
             Some("") => Err(Problem::new("`@` names no file").hint("write @targets.txt")),
             Some(path) => Ok(TargetWord::File(path.into())),
             None if text == "-" => Ok(TargetWord::Stdin),
-            None => text.parse().map(TargetWord::Spec).map_err(Problem::from_text),
+            None => text.parse().map(TargetWord::Spec),
         }
     }
 }
@@ -81,7 +81,7 @@ fn list(text: &str, place: &str) -> Result<Vec<TargetSpec>, Problem> {
             let at = |problem: Problem| problem.at(format!("{place}:{}", i + 1));
             match TargetWord::read(word).map_err(at)? {
                 TargetWord::Spec(spec) => specs.push(spec),
-                _ => return Err(at(Problem::new(format!("`{word}` names a further list, which a list cannot")))),
+                _ => return Err(at(Problem::new(format!("`{word}` names another list, but lists cannot be nested")))),
             }
         }
     }
@@ -96,7 +96,7 @@ pub fn read_capped(path: &Path, cap: u64) -> Result<String, Problem> {
     let shown = path.display().to_string();
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(cap + 1).read_to_end(&mut bytes)).map_err(|e| {
-        let problem = Problem::new(format!("{shown} cannot be read: {}", crate::cli::problem::io_reason(&e)));
+        let problem = Problem::new(format!("{shown} cannot be read: {}", crate::model::problem::io_reason(&e)));
         match e.kind() {
             std::io::ErrorKind::NotFound => problem.hint("check the spelling and the folder you are in"),
             std::io::ErrorKind::PermissionDenied => problem.hint(format!("allow it: chmod u+r '{shown}'")),
@@ -112,7 +112,7 @@ fn capped_text(bytes: Vec<u8>, cap: u64, place: &str) -> Result<String, Problem>
     }
     String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|&&b| b == b'\n').count() + 1;
-        Problem::new(format!("{place}:{line}: what stands here is no text (UTF-8)"))
+        Problem::new(format!("{place}:{line}: this is not valid UTF-8"))
     })
 }
 
@@ -129,13 +129,12 @@ pub fn excluded(specs: &[TargetSpec]) -> Result<Vec<IpNetwork>, Problem> {
             TargetSpec::Address(ip, None) => networks.push((*ip).into()),
             TargetSpec::LinkLocal(ip, _, None) => networks.push(IpAddr::V6(*ip).into()),
             TargetSpec::Address(_, Some(_)) | TargetSpec::LinkLocal(_, _, Some(_)) => {
-                return Err(Problem::new(format!("`{spec}` has a port, but whole hosts are excluded"))
+                return Err(Problem::new(format!("`{spec}` has a port, but only whole hosts can be excluded"))
                     .hint("leave the port out"));
             }
             TargetSpec::Name(..) => {
-                return Err(
-                    Problem::new(format!("`{spec}` is a name, but addresses are excluded")).hint("write its address")
-                );
+                return Err(Problem::new(format!("`{spec}` is a host name, but only addresses can be excluded"))
+                    .hint("write its address"));
             }
         }
     }
@@ -164,9 +163,9 @@ pub fn check(specs: &[TargetSpec], exclude: &[IpNetwork]) -> Result<(), Problem>
         TargetSpec::Network(IpNetwork::V6(net)) if net.prefix() < SHORTEST_IPV6_PREFIX => Some(net),
         _ => None,
     }) {
-        return Err(Problem::new(format!("the IPv6 network {network} holds too many addresses to ask one by one"))
+        return Err(Problem::new(format!("the IPv6 network {network} has too many addresses to scan one by one"))
             .hint(format!("write a prefix of /{SHORTEST_IPV6_PREFIX} or longer, or single addresses"))
-            .hint("cameras with IPv6 on a local link are found by multicast: name the interface with --interface"));
+            .hint("IPv6 cameras on a local link are found by multicast: name the interface with --interface"));
     }
     overlap(specs)?;
     let targets = TargetSet::new(
@@ -253,9 +252,9 @@ mod tests {
         };
         let missing = folder.path().join("none.txt");
         let missing = read_capped(&missing, 10).unwrap_err().to_string();
-        insta::assert_snapshot!(said(b"192.0.2.1\n192.0.2.999"), @r#"list.txt:2: `192.0.2.999` is no IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
-        insta::assert_snapshot!(said(b"192.0.2.1\n\n@more.txt"), @r#"list.txt:3: `@more.txt` names a further list, which a list cannot"#);
-        insta::assert_snapshot!(said(b"192.0.2.1\n\xff"), @r#"list.txt:2: what stands here is no text (UTF-8)"#);
+        insta::assert_snapshot!(said(b"192.0.2.1\n192.0.2.999"), @r#"list.txt:2: `192.0.2.999` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
+        insta::assert_snapshot!(said(b"192.0.2.1\n\n@more.txt"), @r#"list.txt:3: `@more.txt` names another list, but lists cannot be nested"#);
+        insta::assert_snapshot!(said(b"192.0.2.1\n\xff"), @r#"list.txt:2: this is not valid UTF-8"#);
         insta::assert_snapshot!(said(&vec![b'#'; 5 << 20]), @r#"list.txt is larger than 4096 KiB"#);
         insta::assert_snapshot!(missing.rsplit_once("/none.txt").unwrap().1, @r#"
              cannot be read: no such file or directory
@@ -270,16 +269,16 @@ mod tests {
             check(&specs(targets), &exclude).unwrap_err().to_string().replace("\nhint: ", " / ")
         };
         insta::assert_snapshot!(said(&["10.0.0.0/8"], &[]), @r#"the targets hold 16777214 addresses, more than the 1048576 of one scan / scan smaller networks, one after the other, or leave some out with --exclude"#);
-        insta::assert_snapshot!(said(&["2001:db8::/64"], &[]), @r#"the IPv6 network 2001:db8::/64 holds too many addresses to ask one by one / write a prefix of /120 or longer, or single addresses / cameras with IPv6 on a local link are found by multicast: name the interface with --interface"#);
+        insta::assert_snapshot!(said(&["2001:db8::/64"], &[]), @r#"the IPv6 network 2001:db8::/64 has too many addresses to scan one by one / write a prefix of /120 or longer, or single addresses / IPv6 cameras on a local link are found by multicast: name the interface with --interface"#);
         insta::assert_snapshot!(said(&["10.0.0.0/24", "10.0.0.200-10.0.1.3"], &[]), @r#"the targets 10.0.0.0/24 and 10.0.0.200-10.0.1.3 overlap / write every address once: remove one of them or make them smaller"#);
         insta::assert_snapshot!(said(&["10.0.0.0/24", "10.0.0.0/24"], &[]), @r#"the targets 10.0.0.0/24 and 10.0.0.0/24 overlap / write every address once: remove one of them or make them smaller"#);
         insta::assert_snapshot!(said(&["10.0.0.0/24", "fe80::1%eth0"], &["10.0.0.0-10.0.1.0", "fe80::/10"]), @r#"the excludes leave no address of the targets / remove an --exclude"#);
         insta::assert_snapshot!(excluded(&specs(&["cam1"])).unwrap_err().to_string(), @r#"
-            `cam1` is a name, but addresses are excluded
+            `cam1` is a host name, but only addresses can be excluded
             hint: write its address
         "#);
         insta::assert_snapshot!(excluded(&specs(&["10.0.0.1:80"])).unwrap_err().to_string(), @r#"
-            `10.0.0.1:80` has a port, but whole hosts are excluded
+            `10.0.0.1:80` has a port, but only whole hosts can be excluded
             hint: leave the port out
         "#);
     }

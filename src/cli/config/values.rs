@@ -7,7 +7,7 @@ use crate::model::names::Named;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::text::clean;
 
-use crate::cli::problem::Problem;
+use crate::model::problem::Problem;
 
 /// The longest time that can be given: 30 days.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// When it is none.
 pub fn duration(text: &str) -> Result<Duration, Problem> {
     let wrong = || {
-        Problem::new(format!("`{}` is no duration", clean(text)))
+        Problem::new(format!("`{}` is not a duration", clean(text)))
             .hint("write a number and its unit, such as 500ms, 2s, 1m30s or 1h")
     };
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.is_empty() {
@@ -28,7 +28,7 @@ pub fn duration(text: &str) -> Result<Duration, Problem> {
     let read: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(read).map_err(|_| wrong())?;
     if duration < Duration::from_millis(1) {
-        return Err(Problem::new(format!("`{}` is no time at all", clean(text))).hint("write at least 1ms"));
+        return Err(Problem::new(format!("`{}` is too short", clean(text))).hint("write at least 1ms"));
     }
     if duration > LONGEST {
         return Err(Problem::new(format!("`{}` is too long", clean(text))).hint("write at most 720h (30 days)"));
@@ -56,8 +56,8 @@ pub fn number<const MIN: u32, const MAX: u32>(text: &str) -> Result<u32, Problem
     match text.parse::<u32>() {
         Ok(n) if (MIN..=MAX).contains(&n) => Ok(n),
         _ => {
-            let problem = Problem::new(format!("`{}` is no whole number from {MIN} to {MAX}", clean(text)));
-            Err(if text == "0" { problem.hint("0 would mean that nothing is ever done") } else { problem })
+            let problem = Problem::new(format!("`{}` is not a whole number from {MIN} to {MAX}", clean(text)));
+            Err(if text == "0" { problem.hint("with 0 nothing would ever run") } else { problem })
         }
     }
 }
@@ -70,7 +70,7 @@ pub fn rate(text: &str) -> Result<u32, Problem> {
     if text == "max" {
         return Ok(u32::MAX);
     }
-    number::<1, 10_000_000>(text).map_err(|problem| problem.hint("`max` is as fast as the machine can, `none` gentle"))
+    number::<1, 10_000_000>(text).map_err(|problem| problem.hint("`max` sets no limit, `none` keeps the default"))
 }
 
 /// As [`number`], for what counts things in memory.
@@ -116,9 +116,9 @@ pub fn path(text: &str) -> Result<PathBuf, Problem> {
 pub fn one_of<T: Named>(text: &str, what: &str) -> Result<T, Problem> {
     let all = || T::TABLE.iter().map(|(name, _)| *name);
     T::TABLE.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value).ok_or_else(|| {
-        Problem::new(format!("`{}` is no {what}", clean(text)))
+        Problem::new(format!("`{}` is not a {what}", clean(text)))
             .did_you_mean(text, all())
-            .hint(format!("known are {}", all().collect::<Vec<_>>().join(", ")))
+            .hint(format!("choose one of {}", all().collect::<Vec<_>>().join(", ")))
     })
 }
 
@@ -131,7 +131,7 @@ pub fn ports(text: &str) -> Result<Vec<u16>, Problem> {
         return Ok(set);
     }
     let wrong = || {
-        Problem::new(format!("`{}` is no port, range of ports or set of ports", clean(text)))
+        Problem::new(format!("`{}` is not a port, port range or port set", clean(text)))
             .did_you_mean(text, PORT_SETS)
             .hint("write a port (554), a range (8000-8100) or a set: core, wide, all, none")
     };
@@ -158,7 +158,7 @@ pub fn ports(text: &str) -> Result<Vec<u16>, Problem> {
 fn raw_print(text: &str, first: u16, last: u16) -> Problem {
     let (from, to) = (*RAW_PRINT_PORTS.start(), *RAW_PRINT_PORTS.end());
     let problem = Problem::new(format!(
-        "`{}` holds ports from {from} to {to}, which are never contacted: printers print whatever is sent to them",
+        "`{}` includes ports {from} to {to}, which are never contacted because printers print whatever they receive there",
         clean(text)
     ));
     let piece = |a: u16, b: u16| if a == b { a.to_string() } else { format!("{a}-{b}") };
@@ -197,19 +197,19 @@ mod tests {
         insta::assert_snapshot!(said(duration, &["5", "0.5", "", "5 parsecs", "-2s", "0s", "900us", "721h"]), @r#"
             `5` is a duration without a unit / write 5s for seconds, 5ms for milliseconds or 5m for minutes
             `0.5` is a duration without a unit / write 0.5s for seconds, 0.5ms for milliseconds or 0.5m for minutes
-            `` is no duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
-            `5 parsecs` is no duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
-            `-2s` is no duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
-            `0s` is no time at all / write at least 1ms
-            `900us` is no time at all / write at least 1ms
+            `` is not a duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
+            `5 parsecs` is not a duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
+            `-2s` is not a duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
+            `0s` is too short / write at least 1ms
+            `900us` is too short / write at least 1ms
             `721h` is too long / write at most 720h (30 days)
         "#);
         insta::assert_snapshot!(said(number::<1, 64>, &["0", "65", "-1", "many", "1.5"]), @r#"
-            `0` is no whole number from 1 to 64 / 0 would mean that nothing is ever done
-            `65` is no whole number from 1 to 64
-            `-1` is no whole number from 1 to 64
-            `many` is no whole number from 1 to 64
-            `1.5` is no whole number from 1 to 64
+            `0` is not a whole number from 1 to 64 / with 0 nothing would ever run
+            `65` is not a whole number from 1 to 64
+            `-1` is not a whole number from 1 to 64
+            `many` is not a whole number from 1 to 64
+            `1.5` is not a whole number from 1 to 64
         "#);
         insta::assert_snapshot!(said(switch, &["maybe", ""]), @r#"
             `maybe` is neither true nor false / write true or false
@@ -219,21 +219,21 @@ mod tests {
             ports,
             &["", "0", "70000", "wid", "9-8", "9100", "9101-9107", "9000-9200", "1-65535", "+80", "80-"]
         ), @r#"
-            `` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
-            `0` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
-            `70000` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
-            `wid` is no port, range of ports or set of ports / did you mean `wide`? / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `` is not a port, port range or port set / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `0` is not a port, port range or port set / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `70000` is not a port, port range or port set / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `wid` is not a port, port range or port set / did you mean `wide`? / write a port (554), a range (8000-8100) or a set: core, wide, all, none
             `9-8` ends before it begins / write 8-9
-            `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them
-            `9101-9107` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them
-            `9000-9200` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them / write 9000-9099,9108-9200
-            `1-65535` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them / write 1-9099,9108-65535
-            `+80` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
-            `80-` is no port, range of ports or set of ports / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `9100` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there
+            `9101-9107` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there
+            `9000-9200` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there / write 9000-9099,9108-9200
+            `1-65535` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there / write 1-9099,9108-65535
+            `+80` is not a port, port range or port set / write a port (554), a range (8000-8100) or a set: core, wide, all, none
+            `80-` is not a port, port range or port set / write a port (554), a range (8000-8100) or a set: core, wide, all, none
         "#);
         insta::assert_snapshot!(said(|t| one_of::<Verify>(t, "level"), &["frame", "x"]), @r#"
-            `frame` is no level / did you mean `frames`? / known are none, describe, frames
-            `x` is no level / known are none, describe, frames
+            `frame` is not a level / did you mean `frames`? / choose one of none, describe, frames
+            `x` is not a level / choose one of none, describe, frames
         "#);
     }
 

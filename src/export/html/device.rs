@@ -130,12 +130,12 @@ fn details(page: &mut Markup, device: &Device) {
         page.raw("</ol>\n");
     }
     if !device.services.is_empty() {
-        header(page, "Services", &["Port", "Protocol", "Login", "Says of itself"]);
+        header(page, "Services", &["Port", "Protocol", "Login", "Identification"]);
         device.services.iter().for_each(|s| service(page, device.ip, s));
         page.raw("</tbody></table>\n");
     }
     if !device.evidence.is_empty() {
-        header(page, "Evidence", &["Fact", "Value", "Source", "Weight", "Read"]);
+        header(page, "Evidence", &["Fact", "Value", "Source", "Weight", "Detail"]);
         for e in &device.evidence {
             page.raw("<tr>").element("td", "", e.fact.as_str()).element("td", "", &e.value);
             page.element("td", "", e.source.as_str().replace('_', " "));
@@ -145,7 +145,7 @@ fn details(page: &mut Markup, device: &Device) {
         page.raw("</tbody></table>\n");
     }
     if !device.errors.is_empty() {
-        page.raw("<h3>What went wrong</h3>\n<ul class=\"errors\">\n");
+        page.raw("<h3>Errors</h3>\n<ul class=\"errors\">\n");
         for e in &device.errors {
             let kind = e.kind.as_str().replace('_', " ");
             page.element("li", "", format_args!("{}: {kind}: {}", e.stage, e.message));
@@ -173,7 +173,7 @@ fn about(page: &mut Markup, device: &Device) {
         ("MAC", device.mac.map(|m| m.to_string())),
         ("Host name", device.hostname.clone()),
         ("Addresses", Some(addresses.join(", "))),
-        ("Seen by", Some(words::methods(&device.discovered_by))),
+        ("Found by", Some(words::methods(&device.discovered_by))),
         ("Logins", logins),
         ("First seen", Some(device.first_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),
         ("Last seen", Some(device.last_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),
@@ -192,8 +192,8 @@ fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
     page.raw("<li>\n<p>");
     badge(page, words::status(stream));
     let channel = stream.channel.map(|c| format!("channel {c}"));
-    let audio = stream.audio.as_ref().and_then(|a| a.codec).map(|c| format!("sound {}", words::audio_codec(c)));
-    let talk = (stream.back_channel == Some(true)).then(|| "takes sound".to_owned());
+    let audio = stream.audio.as_ref().and_then(|a| a.codec).map(|c| format!("audio {}", words::audio_codec(c)));
+    let talk = (stream.back_channel == Some(true)).then(|| "two-way audio".to_owned());
     let video = stream.video.as_ref();
     let keys = video.and_then(|v| v.keyframe_interval_s).map(|s| format!("a key frame every {s:.1} s"));
     let login = row::auth(device, stream).map(login);

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
+use super::format::Spec;
 use super::words::{self, Tone, plural};
 use super::{Assets, Exporter};
 use crate::model::{Report, ScanInfo, ScanStatus};
@@ -16,6 +17,15 @@ use markup::Markup;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "html",
+    extensions: &["html", "htm"],
+    help: "one page with everything in it, to read in a browser",
+    is_binary: false,
+    make: |options| Box::new(Html { assets: options.assets }),
+};
 
 /// Writes a page.
 pub struct Html<'a> {

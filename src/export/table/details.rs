@@ -63,7 +63,7 @@ pub fn under_device(device: &Device, options: &TableOptions) -> Vec<String> {
         of_device(device, &mut details);
     }
     for line in options.explain.map(|explain| explain(device)).unwrap_or_default() {
-        details.add("because", Tone::Plain, &line);
+        details.add("reason", Tone::Plain, &line);
     }
     if options.has_details() {
         details.lines.push(String::new());
@@ -99,7 +99,7 @@ fn about(device: &Device) -> String {
         ("MAC", device.mac.map(|m| m.to_string())),
         ("host name", device.hostname.clone()),
         ("also at", Some(others.join(", ")).filter(|o| !o.is_empty())),
-        ("seen by", Some(words::methods(&device.discovered_by)).filter(|d| !d.is_empty())),
+        ("found by", Some(words::methods(&device.discovered_by)).filter(|d| !d.is_empty())),
     ]
     .into_iter()
     .filter_map(|(name, value)| value.map(|v| format!("{name} {v}")))

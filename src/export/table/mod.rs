@@ -7,15 +7,17 @@ mod summary;
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, Table as Grid, Width, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table as Grid, Width, presets};
 
 use super::Exporter;
+use super::format::Spec;
 use super::row::Row;
+use super::words::Tone;
 use crate::model::{Device, Report};
 use columns::{Column, GAP, Layout};
 use paint::Paint;
 
-/// Says in lines why a device is what it is taken for.
+/// Lines that explain why a device was identified as what it is.
 pub type Explain = fn(&Device) -> Vec<String>;
 
 /// How the table is shown.
@@ -27,7 +29,7 @@ pub struct TableOptions {
     pub colour: bool,
     /// 0: the table; 1 and more: services, evidence, errors and the steps of the proof under each device.
     pub verbosity: u8,
-    /// Whose words stand under each device about what decided; none: nobody's.
+    /// Lines on the decisive evidence below each device, where wanted.
     pub explain: Option<Explain>,
 }
 
@@ -51,6 +53,15 @@ impl TableOptions {
         Paint(self.colour)
     }
 }
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "table",
+    extensions: &["txt"],
+    help: "the view for the terminal",
+    is_binary: false,
+    make: |options| Box::new(Table(options.table)),
+};
 
 /// Writes the table.
 pub struct Table(pub TableOptions);
@@ -107,13 +118,17 @@ struct Lines {
 
 fn lines(devices: &[&Device], natural: &[(Column, usize)], options: &TableOptions) -> Lines {
     let layout = Layout::fit(natural, options.columns());
-    let mut grid = grid(&layout, options);
+    let mut grid = grid(&layout);
     // Each row is one line high, so that lines of another kind can be put between them.
+    let mut tones = vec![layout.columns.iter().map(|_| CellTone::Tone(Tone::Quiet)).collect()];
     let mut below = Vec::new();
     for device in devices {
         let rows = rows(device);
         for (i, &row) in rows.iter().enumerate() {
-            grid.add_row(layout.columns.iter().map(|&(column, width)| cell(column, width, row, i == 0, options)));
+            let cells = layout.columns.iter().map(|&(column, width)| cell(column, width, row, i == 0, options));
+            let (cells, of_row): (Vec<Cell>, Vec<CellTone>) = cells.unzip();
+            grid.add_row(cells);
+            tones.push(of_row);
             let mut under = Vec::new();
             if layout.url_below {
                 under.extend(details::url(row, &layout, options));
@@ -128,10 +143,38 @@ fn lines(devices: &[&Device], natural: &[(Column, usize)], options: &TableOption
         }
     }
     align(&mut grid, &layout);
-    let mut rows = grid.lines().map(|line| line.trim_end().to_owned());
+    let painted = grid.lines().zip(&tones).map(|(line, tones)| painted(&line, &layout, tones, options.paint()));
+    let mut rows = painted.collect::<Vec<_>>().into_iter();
     let header = rows.next().unwrap_or_default();
     let lines = rows.zip(below).flat_map(|(line, under)| std::iter::once(line).chain(under)).collect();
     Lines { header, lines }
+}
+
+/// How a cell is painted.
+#[derive(Debug, Clone, Copy)]
+enum CellTone {
+    Tone(Tone),
+    Bold,
+}
+
+/// A line of the grid with the text of its cells painted.
+fn painted(line: &str, layout: &Layout, tones: &[CellTone], paint: Paint) -> String {
+    let mut rest = line;
+    let mut out = String::new();
+    for (&(_, width), tone) in layout.columns.iter().zip(tones) {
+        let cell = paint::head(rest, width + GAP);
+        rest = rest.get(cell.len()..).unwrap_or_default();
+        let text = cell.trim();
+        let (before, after) = cell.split_once(text).unwrap_or((cell, ""));
+        out.push_str(before);
+        out.push_str(&match tone {
+            CellTone::Tone(tone) => paint.tone(*tone, text),
+            CellTone::Bold => paint.bold(text),
+        });
+        out.push_str(after);
+    }
+    out.push_str(rest);
+    out.trim_end().to_owned()
 }
 
 fn rows(device: &Device) -> Vec<Row<'_>> {
@@ -152,19 +195,12 @@ fn natural(devices: &[&Device], verbosity: u8) -> Vec<(Column, usize)> {
     Column::ALL.into_iter().map(|column| (column, cells(column).max().unwrap_or(0))).collect()
 }
 
-fn grid(layout: &Layout, options: &TableOptions) -> Grid {
+fn grid(layout: &Layout) -> Grid {
     let mut grid = Grid::new();
     grid.load_style(presets::NOTHING);
-    if options.colour {
-        // Whether to colour is decided by whoever set the option; the library would ask the environment again.
-        crossterm::style::force_color_output(true);
-        grid.enforce_styling();
-        grid.style_text_only();
-    }
     grid.set_header(layout.columns.iter().map(|&(column, _)| {
         let heading = Cell::new(column.heading());
-        let heading = if column.is_numeric() { heading.set_alignment(CellAlignment::Right) } else { heading };
-        if options.colour { heading.fg(Color::DarkGrey) } else { heading }
+        if column.is_numeric() { heading.set_alignment(CellAlignment::Right) } else { heading }
     }));
     grid
 }
@@ -180,18 +216,11 @@ fn align(grid: &mut Grid, layout: &Layout) {
     }
 }
 
-fn cell(column: Column, width: usize, row: Row<'_>, first: bool, options: &TableOptions) -> Cell {
+fn cell(column: Column, width: usize, row: Row<'_>, first: bool, options: &TableOptions) -> (Cell, CellTone) {
     let (text, tone) = column.cell(row, first, options.verbosity);
-    let mut cell = Cell::new_owned(paint::cut(&text, width));
-    if column.is_numeric() {
-        cell = cell.set_alignment(CellAlignment::Right);
-    }
-    match paint::color(tone) {
-        _ if !options.colour => cell,
-        _ if column == Column::Address => cell.add_attribute(Attribute::Bold),
-        Some(color) => cell.fg(color),
-        None => cell,
-    }
+    let cell = Cell::new_owned(paint::cut(&text, width));
+    let cell = if column.is_numeric() { cell.set_alignment(CellAlignment::Right) } else { cell };
+    (cell, if column == Column::Address { CellTone::Bold } else { CellTone::Tone(tone) })
 }
 
 #[cfg(test)]
@@ -223,7 +252,7 @@ mod tests {
         let explain: Explain = |device| vec![format!("vendor: {} 0.98 (onvif 0.95)", device.ip)];
         let report = sample::report();
         let shown = coloured(&report, TableOptions { explain: Some(explain), ..TableOptions::default() });
-        assert_eq!(shown.lines().filter(|l| l.starts_with("    because   vendor: ")).count(), report.devices.len());
+        assert_eq!(shown.lines().filter(|l| l.starts_with("    reason    vendor: ")).count(), report.devices.len());
     }
 
     #[test]

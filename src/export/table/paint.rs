@@ -1,6 +1,5 @@
 //! Text on a terminal: colour, cutting and wrapping by the columns that characters really take.
 
-use comfy_table::Color;
 use owo_colors::{OwoColorize, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -39,18 +38,6 @@ impl Paint {
     }
 }
 
-/// The colour of a cell.
-pub fn color(tone: Tone) -> Option<Color> {
-    match tone {
-        Tone::Good => Some(Color::DarkGreen),
-        Tone::Fair => Some(Color::DarkCyan),
-        Tone::Attention => Some(Color::DarkYellow),
-        Tone::Bad => Some(Color::DarkRed),
-        Tone::Quiet => Some(Color::DarkGrey),
-        Tone::Plain => None,
-    }
-}
-
 /// The columns `text` takes on a terminal.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -70,7 +57,7 @@ pub fn cut(text: &str, columns: usize) -> String {
 }
 
 /// As much of the beginning of `text` as fits in `columns`.
-fn head(text: &str, columns: usize) -> &str {
+pub fn head(text: &str, columns: usize) -> &str {
     let mut used = 0usize;
     let end = text.char_indices().find(|&(_, c)| {
         used += c.width().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The lines below the table: how many devices stand how, and the one thing to do next.
+//! The lines below the table: devices counted by status, and the next thing to do.
 
 use super::TableOptions;
 use super::paint::{width, wrap};
@@ -73,7 +73,7 @@ fn hint(report: &Report) -> Option<String> {
     } else if refused > 0 {
         let who = plural(refused as u64, "device", "devices");
         Some(format!(
-            "{who} refused the login given; check it before trying again, since cameras lock after a few failures"
+            "{who} refused the given login; check it before you try again, since cameras lock the account after a few failures"
         ))
     } else if silent > 0 && report.devices.len() == silent {
         let first = report.devices.first().map(|d| d.ip.to_string()).unwrap_or_default();
@@ -85,12 +85,14 @@ fn hint(report: &Report) -> Option<String> {
 
 fn nothing_found(report: &Report) -> String {
     match (report.scan.status, report.scan.hosts_up) {
-        (ScanStatus::Interrupted, _) => "the scan was stopped early; run it again to its end".to_owned(),
-        (_, 0) => "nothing answered: check that this machine is in the cameras' network and no firewall or VPN is \
-                   between, or name their network: camscan scan 192.168.1.0/24"
-            .to_owned(),
+        (ScanStatus::Interrupted, _) => "the scan was stopped early; run it again".to_owned(),
+        (_, 0) => {
+            "nothing answered: check that this machine is on the cameras' network and that no firewall or VPN is \
+                   in the way, or name their network: camscan scan 192.168.1.0/24"
+                .to_owned()
+        }
         (_, up) => format!(
-            "no video was found on the {} that answered: --all lists them, --ports looks at other ports",
+            "no video was found on the {} that answered: --all lists them, --ports checks other ports",
             if up == 1 { "host".to_owned() } else { format!("{up} hosts") }
         ),
     }

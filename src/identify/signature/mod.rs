@@ -4,6 +4,7 @@
 
 mod entry;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -12,6 +13,7 @@ use regex::{Regex, RegexSet, RegexSetBuilder};
 
 use self::entry::{Entry, compile, read, read_builtin, take};
 use crate::identify::vendor;
+use crate::model::problem::Hinted;
 use crate::model::{Evidence, EvidenceSource, Fact};
 use crate::text;
 
@@ -109,7 +111,7 @@ struct Signature {
 
 /// Why a file of signatures cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}: {message}\nhint: {hint}", file.display(), line.map(|l| format!(" line {l}")).unwrap_or_default())]
+#[error("{}{}: {message}", file.display(), line.map(|l| format!(" line {l}")).unwrap_or_default())]
 pub struct SignatureError {
     /// The file or folder.
     pub file: PathBuf,
@@ -119,6 +121,12 @@ pub struct SignatureError {
     pub message: String,
     /// What is expected.
     pub hint: String,
+}
+
+impl Hinted for SignatureError {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(self.hint.clone().into())
+    }
 }
 
 /// The most of a text that is looked at, in bytes.
@@ -370,7 +378,7 @@ mod tests {
             let error = Signatures::default().with_files(&file(text)).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
             assert_eq!(error.line, line, "{error}");
-            assert!(error.to_string().contains("acme.yaml line") && error.to_string().contains("\nhint: "), "{error}");
+            assert!(error.to_string().contains("acme.yaml line") && error.hint().is_some(), "{error}");
         }
     }
 

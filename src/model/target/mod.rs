@@ -8,7 +8,7 @@ use ipnetwork::{IpNetwork, Ipv6Network};
 
 mod parse;
 
-pub use parse::{ProbeTarget, RAW_PRINT_PORTS, TargetError, URL_SCHEMES};
+pub use parse::{ProbeTarget, RAW_PRINT_PORTS, URL_SCHEMES};
 
 /// One target as the user wrote it, read but not yet resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::TargetSpec;
 use crate::model::Credential;
+use crate::model::problem::Problem;
 use crate::text::{clean, redact_url, strip_userinfo};
 
 /// TCP ports that print whatever they are sent (JetDirect, "raw print"). Nothing is ever sent to them.
@@ -17,46 +18,25 @@ pub const RAW_PRINT_PORTS: std::ops::RangeInclusive<u16> = 9100..=9107;
 /// The schemes of URLs that can be probed.
 pub const URL_SCHEMES: [&str; 6] = ["rtsp", "rtsps", "rtmp", "rtmps", "http", "https"];
 
-/// Why a text is no target. It shows as the sentence and, on a line of its own, the hint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", hint.as_ref().map(|h| format!("\nhint: {h}")).unwrap_or_default())]
-pub struct TargetError {
-    /// One sentence that names the text.
-    pub message: String,
-    /// What to write instead.
-    pub hint: Option<String>,
-}
-
-impl TargetError {
-    fn new(message: impl Into<String>) -> Self {
-        TargetError { message: message.into(), hint: None }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
 impl FromStr for TargetSpec {
-    type Err = TargetError;
+    type Err = Problem;
 
     /// Reads a network, a range, an address or a host name; host bits of a network are cleared, names become lower
     /// case, a network or range of one address becomes that address.
     ///
     /// # Errors
     /// A sentence and mostly a hint when the text is none of these, or names no host.
-    fn from_str(text: &str) -> Result<Self, TargetError> {
+    fn from_str(text: &str) -> Result<Self, Problem> {
         let text = text.trim();
         if text.is_empty() {
-            return Err(TargetError::new("the target is empty"));
+            return Err(Problem::new("the target is empty"));
         }
         if text.contains("://") {
-            return Err(TargetError::new(format!("`{}` is a URL, not a target of a scan", shown_url(text)))
-                .hint("one device or stream is looked at with `camscan probe URL`"));
+            return Err(Problem::new(format!("`{}` is a URL, not a target of a scan", shown_url(text)))
+                .hint("use `camscan probe URL` for one device or stream"));
         }
         if text.contains('*') {
-            return Err(TargetError::new(format!("`{}` holds a wildcard", clean(text)))
+            return Err(Problem::new(format!("`{}` contains a wildcard", clean(text)))
                 .hint("write a network (192.168.1.0/24) or a range (192.168.1.1-254)"));
         }
         let spec = if text.contains('/') {
@@ -75,9 +55,9 @@ impl FromStr for TargetSpec {
     }
 }
 
-fn network(text: &str) -> Result<TargetSpec, TargetError> {
+fn network(text: &str) -> Result<TargetSpec, Problem> {
     let wrong = || {
-        TargetError::new(format!("`{}` is no network", clean(text)))
+        Problem::new(format!("`{}` is not a network", clean(text)))
             .hint("write the address and the length of its prefix, such as 192.168.1.0/24")
     };
     Ok(match IpNetwork::from_str(text).map_err(|_| wrong())? {
@@ -93,28 +73,28 @@ fn network(text: &str) -> Result<TargetSpec, TargetError> {
 }
 
 /// `[fe80::1%eth0]:554`; `rest` is what follows the first bracket.
-fn bracketed(text: &str, rest: &str) -> Result<TargetSpec, TargetError> {
+fn bracketed(text: &str, rest: &str) -> Result<TargetSpec, Problem> {
     let Some((address, after)) = rest.split_once(']') else {
-        return Err(TargetError::new(format!("`{}` lacks the closing bracket", clean(text))));
+        return Err(Problem::new(format!("`{}` lacks the closing bracket", clean(text))));
     };
     let port = match after.strip_prefix(':') {
         Some(port) => Some(self::port(port)?),
         None if after.is_empty() => None,
         None => {
-            return Err(TargetError::new(format!("`{}` goes on after the address", clean(text)))
+            return Err(Problem::new(format!("`{}` goes on after the address", clean(text)))
                 .hint("a port follows the bracket and a colon: [2001:db8::1]:554"));
         }
     };
     ipv6(text, address, port)
 }
 
-fn ipv6(text: &str, address: &str, port: Option<u16>) -> Result<TargetSpec, TargetError> {
+fn ipv6(text: &str, address: &str, port: Option<u16>) -> Result<TargetSpec, Problem> {
     let (address, zone) = match address.split_once('%') {
         Some((address, zone)) => (address, Some(zone)),
         None => (address, None),
     };
     let ip = Ipv6Addr::from_str(address).map_err(|_| {
-        TargetError::new(format!("`{}` is no IPv6 address", clean(text)))
+        Problem::new(format!("`{}` is not an IPv6 address", clean(text)))
             .hint("a port after an IPv6 address needs brackets around the address: [2001:db8::1]:554")
     })?;
     let Some(zone) = zone else {
@@ -123,18 +103,18 @@ fn ipv6(text: &str, address: &str, port: Option<u16>) -> Result<TargetSpec, Targ
     // An interface's name is at most 15 bytes long (IFNAMSIZ of Linux) and holds no blank, slash or colon.
     let named = (1..=15).contains(&zone.len()) && zone.bytes().all(|b| b.is_ascii_graphic() && !b"/:%[]".contains(&b));
     if !named {
-        return Err(TargetError::new(format!("`{}` names no interface after `%`", clean(text)))
+        return Err(Problem::new(format!("`{}` names no interface after `%`", clean(text)))
             .hint("write the interface's name: fe80::1%eth0"));
     }
     if !ip.is_unicast_link_local() {
-        return Err(TargetError::new(format!("`{}` has a zone, but {ip} is no link-local address", clean(text)))
+        return Err(Problem::new(format!("`{}` has a zone, but {ip} is no link-local address", clean(text)))
             .hint("leave out `%` and what follows it"));
     }
     Ok(TargetSpec::LinkLocal(ip, zone.to_owned(), port))
 }
 
 /// A range, when the text before the first `-` is an IPv4 address; a host name may hold `-` too.
-fn range(text: &str) -> Option<Result<TargetSpec, TargetError>> {
+fn range(text: &str) -> Option<Result<TargetSpec, Problem>> {
     let (first, last) = text.split_once('-')?;
     let first = Ipv4Addr::from_str(first.trim()).ok()?;
     let last = last.trim();
@@ -144,11 +124,10 @@ fn range(text: &str) -> Option<Result<TargetSpec, TargetError>> {
         Err(_) => Ipv4Addr::from_str(last).ok(),
     };
     Some(match end {
-        None => Err(TargetError::new(format!("`{}` is no range: its end is no address", clean(text)))
+        None => Err(Problem::new(format!("`{}` is not a range: its end is not an address", clean(text)))
             .hint("write 192.168.1.10-20 or 192.168.1.10-192.168.2.20")),
         Some(end) if end < first => {
-            Err(TargetError::new(format!("`{}` ends before it begins", clean(text)))
-                .hint(format!("write {end}-{first}")))
+            Err(Problem::new(format!("`{}` ends before it begins", clean(text))).hint(format!("write {end}-{first}")))
         }
         Some(end) if end == first => Ok(TargetSpec::Address(first.into(), None)),
         Some(end) => Ok(TargetSpec::Range(first, end)),
@@ -156,7 +135,7 @@ fn range(text: &str) -> Option<Result<TargetSpec, TargetError>> {
 }
 
 /// An IPv4 address or a host name, with or without a port.
-fn host(text: &str) -> Result<TargetSpec, TargetError> {
+fn host(text: &str) -> Result<TargetSpec, Problem> {
     let (name, port) = match text.split_once(':') {
         Some((name, port)) => (name, Some(self::port(port)?)),
         None => (text, None),
@@ -169,16 +148,16 @@ fn host(text: &str) -> Result<TargetSpec, TargetError> {
 
 /// RFC 1123 §2.1: labels of letters, digits and inner hyphens, 1 to 63 long, 253 together. A name whose last label is
 /// all digits would be an address and is refused.
-fn host_name(text: &str) -> Result<String, TargetError> {
+fn host_name(text: &str) -> Result<String, Problem> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let labels = || name.split('.');
     if labels().all(|l| l.bytes().all(|b| b.is_ascii_digit() || b == b'-')) {
-        return Err(TargetError::new(format!("`{}` is no IPv4 address", clean(text))).hint(
+        return Err(Problem::new(format!("`{}` is not an IPv4 address", clean(text))).hint(
             "write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name",
         ));
     }
     let wrong = |why: &str| {
-        TargetError::new(format!("`{}` is no host name: {why}", clean(text)))
+        Problem::new(format!("`{}` is not a host name: {why}", clean(text)))
             .hint("names are made of letters, digits, dots and inner hyphens (RFC 1123)")
     };
     if name.len() > 253 {
@@ -200,26 +179,26 @@ fn host_name(text: &str) -> Result<String, TargetError> {
     Ok(name)
 }
 
-fn port(text: &str) -> Result<u16, TargetError> {
+fn port(text: &str) -> Result<u16, Problem> {
     match text.parse::<u16>() {
-        Ok(port) if RAW_PRINT_PORTS.contains(&port) => {
-            Err(TargetError::new(format!("port {port} is never contacted: printers print whatever is sent to it")))
-        }
+        Ok(port) if RAW_PRINT_PORTS.contains(&port) => Err(Problem::new(format!(
+            "port {port} is never contacted because printers print whatever they receive there"
+        ))),
         Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
-        _ => Err(TargetError::new(format!("`{}` is no port", clean(text))).hint("ports are numbers from 1 to 65535")),
+        _ => Err(Problem::new(format!("`{}` is not a port", clean(text))).hint("ports are numbers from 1 to 65535")),
     }
 }
 
 /// Refuses addresses no host can have: unspecified, multicast, broadcast, reserved (240.0.0.0/4).
-fn refuse_unusable(spec: &TargetSpec, text: &str) -> Result<(), TargetError> {
+fn refuse_unusable(spec: &TargetSpec, text: &str) -> Result<(), Problem> {
     let unusable = match spec {
         TargetSpec::Network(IpNetwork::V6(net)) => net.ip().is_multicast(),
         TargetSpec::Address(IpAddr::V6(ip), _) => ip.is_multicast() || ip.is_unspecified(),
         _ => spec.ipv4_range().is_some_and(|(a, b)| b.octets()[0] >= 224 || (a.is_unspecified() && a == b)),
     };
     if unusable {
-        return Err(TargetError::new(format!("`{}` holds addresses no host can have", clean(text)))
-            .hint("multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) are no targets"));
+        return Err(Problem::new(format!("`{}` includes addresses no host can have", clean(text)))
+            .hint("multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) cannot be targets"));
     }
     Ok(())
 }
@@ -285,25 +264,25 @@ impl fmt::Debug for ProbeTarget {
 }
 
 impl FromStr for ProbeTarget {
-    type Err = TargetError;
+    type Err = Problem;
 
     /// Reads a URL, an address or a name. A login in the URL is taken out of it; percent escapes in it are resolved.
     ///
     /// # Errors
     /// A sentence without the login when the text is none of these.
-    fn from_str(text: &str) -> Result<Self, TargetError> {
+    fn from_str(text: &str) -> Result<Self, Problem> {
         let text = text.trim();
         let Some((scheme, after)) = text.split_once("://") else {
             return match text.parse()? {
                 TargetSpec::Network(_) | TargetSpec::Range(..) => {
-                    Err(TargetError::new(format!("`{}` is more than one device", clean(text)))
-                        .hint("many devices are looked at with `camscan scan`"))
+                    Err(Problem::new(format!("`{}` is more than one device", clean(text)))
+                        .hint("use `camscan scan` for several devices"))
                 }
                 host => Ok(ProbeTarget::Host(host)),
             };
         };
         if !URL_SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s)) {
-            return Err(TargetError::new(format!("`{}` has a scheme that cannot be probed", shown_url(text)))
+            return Err(Problem::new(format!("`{}` has a scheme that cannot be probed", shown_url(text)))
                 .hint(format!("schemes are {}", URL_SCHEMES.join(", "))));
         }
         let url = strip_userinfo(text);
@@ -311,7 +290,7 @@ impl FromStr for ProbeTarget {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = match authority.parse()? {
             TargetSpec::Network(_) | TargetSpec::Range(..) => {
-                return Err(TargetError::new(format!("`{}` names more than one host", shown_url(text))));
+                return Err(Problem::new(format!("`{}` names more than one host", shown_url(text))));
             }
             host => host,
         };
@@ -391,30 +370,30 @@ mod tests {
         .collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
             the target is empty
-            `rtsp://cam1/live` is a URL, not a target of a scan / one device or stream is looked at with `camscan probe URL`
-            `192.168.1.*` holds a wildcard / write a network (192.168.1.0/24) or a range (192.168.1.1-254)
-            `192.168.1.0/33` is no network / write the address and the length of its prefix, such as 192.168.1.0/24
-            `192.168.1.300` is no IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
-            `192.168.1` is no IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
-            `1234` is no IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
+            `rtsp://cam1/live` is a URL, not a target of a scan / use `camscan probe URL` for one device or stream
+            `192.168.1.*` contains a wildcard / write a network (192.168.1.0/24) or a range (192.168.1.1-254)
+            `192.168.1.0/33` is not a network / write the address and the length of its prefix, such as 192.168.1.0/24
+            `192.168.1.300` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
+            `192.168.1` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
+            `1234` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name
             `192.168.1.20-10` ends before it begins / write 192.168.1.10-192.168.1.20
-            `192.168.1.20-x` is no range: its end is no address / write 192.168.1.10-20 or 192.168.1.10-192.168.2.20
-            `0` is no port / ports are numbers from 1 to 65535
-            `99999` is no port / ports are numbers from 1 to 65535
-            port 9100 is never contacted: printers print whatever is sent to it
+            `192.168.1.20-x` is not a range: its end is not an address / write 192.168.1.10-20 or 192.168.1.10-192.168.2.20
+            `0` is not a port / ports are numbers from 1 to 65535
+            `99999` is not a port / ports are numbers from 1 to 65535
+            port 9100 is never contacted because printers print whatever they receive there
             `[2001:db8::1` lacks the closing bracket
             `[2001:db8::1]554` goes on after the address / a port follows the bracket and a colon: [2001:db8::1]:554
-            `2001:db8::zz` is no IPv6 address / a port after an IPv6 address needs brackets around the address: [2001:db8::1]:554
+            `2001:db8::zz` is not an IPv6 address / a port after an IPv6 address needs brackets around the address: [2001:db8::1]:554
             `2001:db8::1%eth0` has a zone, but 2001:db8::1 is no link-local address / leave out `%` and what follows it
             `fe80::1%` names no interface after `%` / write the interface's name: fe80::1%eth0
-            `-cam.lan` is no host name: a label begins or ends with a hyphen / names are made of letters, digits, dots and inner hyphens (RFC 1123)
-            `cam_1` is no host name: it holds a character names cannot have / names are made of letters, digits, dots and inner hyphens (RFC 1123)
-            `cam..lan` is no host name: a label is empty / names are made of letters, digits, dots and inner hyphens (RFC 1123)
-            `cam.7` is no host name: its last label is a number / names are made of letters, digits, dots and inner hyphens (RFC 1123)
-            `224.0.0.1` holds addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) are no targets
-            `0.0.0.0` holds addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) are no targets
-            `192.0.0.0/1` holds addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) are no targets
-            `ff02::1` holds addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) are no targets
+            `-cam.lan` is not a host name: a label begins or ends with a hyphen / names are made of letters, digits, dots and inner hyphens (RFC 1123)
+            `cam_1` is not a host name: it holds a character names cannot have / names are made of letters, digits, dots and inner hyphens (RFC 1123)
+            `cam..lan` is not a host name: a label is empty / names are made of letters, digits, dots and inner hyphens (RFC 1123)
+            `cam.7` is not a host name: its last label is a number / names are made of letters, digits, dots and inner hyphens (RFC 1123)
+            `224.0.0.1` includes addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) cannot be targets
+            `0.0.0.0` includes addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) cannot be targets
+            `192.0.0.0/1` includes addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) cannot be targets
+            `ff02::1` includes addresses no host can have / multicast, broadcast and reserved addresses (224.0.0.0 and up, ff00::/8) cannot be targets
         "#);
     }
 
@@ -438,7 +417,7 @@ mod tests {
     #[test]
     fn one_device_is_probed_at_a_time() {
         assert_eq!("cam1:554".parse::<ProbeTarget>().unwrap().to_string(), "cam1:554");
-        assert!("192.0.2.0/24".parse::<ProbeTarget>().unwrap_err().hint.unwrap().contains("camscan scan"));
+        assert!("192.0.2.0/24".parse::<ProbeTarget>().unwrap_err().hints()[0].contains("camscan scan"));
         assert!("rtsp://192.0.2.1-9/x".parse::<ProbeTarget>().is_err());
         let error = "ftp://u:s3cret@cam1/x".parse::<ProbeTarget>().unwrap_err();
         assert!(!error.to_string().contains("s3cret"), "{error}");

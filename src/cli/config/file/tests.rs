@@ -116,19 +116,19 @@ fn mistakes_are_told_by_line_and_column() {
     insta::assert_snapshot!(said("timeout: 5s\n\ntimeout: 6s\n"), @r#"camscan.yaml:3:1: the key `timeout` is given twice"#);
     insta::assert_snapshot!(said("timeout: [5s]"), @r#"camscan.yaml:1:10: timeout: expected one value"#);
     insta::assert_snapshot!(said("timeout: {a: 5s}"), @r#"camscan.yaml:1:10: timeout: expected one value"#);
-    insta::assert_snapshot!(said("ports:\n  - 554\n  - 9100\n"), @r#"camscan.yaml:3:5: ports: `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them"#);
+    insta::assert_snapshot!(said("ports:\n  - 554\n  - 9100\n"), @r#"camscan.yaml:3:5: ports: `9100` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there"#);
     insta::assert_snapshot!(said("ports: [554, [80]]"), @r#"camscan.yaml:1:14: ports: expected one value"#);
     insta::assert_snapshot!(said("ports: 5.5"), @r#"camscan.yaml:1:8: ports: this reads as a number with a fraction / put it in quotes"#);
-    insta::assert_snapshot!(said("targets: [10.0.0.0/24, 10.0.0.300]"), @r#"camscan.yaml:1:24: targets: `10.0.0.300` is no IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
-    insta::assert_snapshot!(said("methods: [arp, onvfi]"), @r#"camscan.yaml:1:16: methods: `onvfi` is no method of discovery / did you mean `onvif`? / known are arp, onvif, ssdp, mdns, beacon, icmp, tcp"#);
-    insta::assert_snapshot!(said("verify: frame"), @r#"camscan.yaml:1:9: verify: `frame` is no way to verify streams / did you mean `frames`? / known are none, describe, frames"#);
+    insta::assert_snapshot!(said("targets: [10.0.0.0/24, 10.0.0.300]"), @r#"camscan.yaml:1:24: targets: `10.0.0.300` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
+    insta::assert_snapshot!(said("methods: [arp, onvfi]"), @r#"camscan.yaml:1:16: methods: `onvfi` is not a discovery method / did you mean `onvif`? / choose one of arp, onvif, ssdp, mdns, beacon, icmp, tcp"#);
+    insta::assert_snapshot!(said("verify: frame"), @r#"camscan.yaml:1:9: verify: `frame` is not a verify level / did you mean `frames`? / choose one of none, describe, frames"#);
     insta::assert_snapshot!(said("- timeout"), @r#"camscan.yaml:1:1: expected lines of `key: value`"#);
     insta::assert_snapshot!(said("just text"), @r#"camscan.yaml:1:1: expected lines of `key: value`"#);
-    insta::assert_snapshot!(said("timeout: 'open"), @r#"camscan.yaml:1:15: this is no YAML: found unexpected end of stream"#);
-    insta::assert_snapshot!(said("timeout: 5s\n\tretries: 1"), @r#"camscan.yaml:2:1: this is no YAML: found a tab character that violates indentation"#);
-    insta::assert_snapshot!(said("a: 1\n---\nb: 2"), @r#"camscan.yaml: this is no YAML: deserializing from YAML containing more than one document is not supported"#);
+    insta::assert_snapshot!(said("timeout: 'open"), @r#"camscan.yaml:1:15: this is not valid YAML: found unexpected end of stream"#);
+    insta::assert_snapshot!(said("timeout: 5s\n\tretries: 1"), @r#"camscan.yaml:2:1: this is not valid YAML: found a tab character that violates indentation"#);
+    insta::assert_snapshot!(said("a: 1\n---\nb: 2"), @r#"camscan.yaml: this is not valid YAML: deserializing from YAML containing more than one document is not supported"#);
     insta::assert_snapshot!(said("[1]: 2"), @r#"camscan.yaml:1:1: expected lines of `key: value`"#);
-    insta::assert_snapshot!(said(&format!("targets: {}", "[".repeat(1000))), @r#"camscan.yaml:2:1: this is no YAML: did not find expected node content"#);
+    insta::assert_snapshot!(said(&format!("targets: {}", "[".repeat(1000))), @r#"camscan.yaml:2:1: this is not valid YAML: did not find expected node content"#);
 }
 
 #[test]
@@ -147,11 +147,11 @@ fn mistakes_in_logins_are_told_without_showing_them() {
     insta::assert_snapshot!(said("credentials:\n  - user: admin"), @r#"camscan.yaml:2:5: credentials: a login lacks its password / give one of password, password_env and password_file"#);
     insta::assert_snapshot!(said("credentials:\n  - {user: admin, password: hunter2, password_env: CAMERA_PASSWORD}"), @r#"camscan.yaml:2:5: credentials: a login has more than one password / give one of password, password_env and password_file"#);
     insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password_env: hunter2"), @r#"camscan.yaml:3:19: password_env: there is no such environment variable, or it is empty / name the variable that holds the password"#);
-    insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password_file: hunter2"), @r#"camscan.yaml:3:20: password_file: the password file cannot be read, is larger than 4096 bytes or is no text / name a file that holds the password alone; relative paths count from this file's folder"#);
-    insta::assert_snapshot!(said("credentials:\n  - {user: a, password: hunter2, network: 10.0.0.0/64}"), @r#"camscan.yaml:2:43: network: `10.0.0.0/64` is no network / write 192.168.1.0/24 or an address"#);
+    insta::assert_snapshot!(said("credentials:\n  - user: admin\n    password_file: hunter2"), @r#"camscan.yaml:3:20: password_file: the password file cannot be read, is larger than 4096 bytes or is not text / name a file that holds the password alone; relative paths count from this file's folder"#);
+    insta::assert_snapshot!(said("credentials:\n  - {user: a, password: hunter2, network: 10.0.0.0/64}"), @r#"camscan.yaml:2:43: network: `10.0.0.0/64` is not a network / write 192.168.1.0/24 or an address"#);
     insta::assert_snapshot!(said("credentials:\n  - {user: a, password: hunter2, mac: 44:19}\n  - x"), @r#"camscan.yaml:3:5: credentials: expected a login with `user:` and `password:`"#);
     insta::assert_snapshot!(said("credentials: !!binary hunter2"), @r#"camscan.yaml:1:14: credentials: expected a list of logins, each with `user:` and `password:`"#);
-    insta::assert_snapshot!(said("credentials: [{user: a, password: 'hunter2"), @r#"camscan.yaml:1:43: this is no YAML: found unexpected end of stream"#);
+    insta::assert_snapshot!(said("credentials: [{user: a, password: 'hunter2"), @r#"camscan.yaml:1:43: this is not valid YAML: found unexpected end of stream"#);
     insta::assert_snapshot!(said("password: hunter2"), @r#"camscan.yaml:1:1: unknown key `password` / all keys are listed in config.example.yaml and by `camscan config show`"#);
 }
 

@@ -1,4 +1,4 @@
-//! Command line, environment and file together: everything a command needs to know, read once.
+//! Command line, environment and file combined: everything a command needs to know, read once.
 
 mod resolve;
 
@@ -15,42 +15,42 @@ use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, Targ
 use super::fail_on::FailOn;
 use super::keys::LogFormat;
 use super::layer::Origin;
-use crate::cli::problem::Problem;
+use crate::model::problem::Problem;
 
 /// What a command is to do, with every default filled in.
 #[derive(Debug)]
 pub struct Settings {
-    /// Whom to scan; none: the subnets of this machine.
+    /// The targets of a scan; empty: the subnets of this machine.
     pub targets: Vec<TargetSpec>,
-    /// Whom `probe` looks at.
+    /// The targets of `probe`.
     pub probe_targets: Vec<ProbeTarget>,
-    /// Addresses left out.
+    /// Addresses to skip.
     pub exclude: Vec<IpNetwork>,
     /// Interfaces used; none: all that are up.
     pub interfaces: Vec<String>,
-    /// Whether subnets found by itself are scanned however large they are.
+    /// Whether local subnets of any size are scanned.
     pub large_subnets: bool,
-    /// How hosts are found, each once.
+    /// Discovery methods, each once.
     pub methods: Vec<Method>,
-    /// How long multicast questions are repeated.
+    /// How long multicast requests are repeated.
     pub discovery_time: Duration,
-    /// Whether DNS is asked for names.
+    /// Whether host names are looked up in DNS.
     pub resolve_names: bool,
-    /// Whether hosts without video stay in the result.
+    /// Whether hosts without video are in the report.
     pub all: bool,
     /// Hosts inspected at once.
     pub concurrency: usize,
     /// Packets and connections a second, at most.
     pub rate: Option<u32>,
-    /// Deadline of the whole scan.
+    /// Time limit of the whole scan.
     pub max_duration: Option<Duration>,
     /// What is done with one host.
     pub probe: ProbeOptions,
     /// Folder of further signature files.
     pub signatures: Option<PathBuf>,
-    /// Where the result goes.
+    /// Where the report goes.
     pub output: OutputSettings,
-    /// What makes the exit code 3, each once.
+    /// Conditions for exit code 3, each once.
     pub fail_on: Vec<FailOn>,
     /// The earlier report to compare with; it exists.
     pub baseline: Option<PathBuf>,
@@ -62,11 +62,11 @@ pub struct Settings {
     pub effective: Vec<Effective>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
-    /// What the operator should know before anything begins.
+    /// Shown before anything begins.
     pub warnings: Vec<Problem>,
 }
 
-/// Where the result goes.
+/// Where the report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputSettings {
     /// What standard output gets; none: nothing.
@@ -79,9 +79,9 @@ pub struct OutputSettings {
     pub show_secrets: bool,
     /// Whether standard output is coloured.
     pub color: bool,
-    /// Whether the table tells more.
+    /// Whether the table shows services, evidence and errors.
     pub verbose: bool,
-    /// Whether the table of a probe says which evidence decided.
+    /// Whether the table of a probe shows the decisive evidence.
     pub explain: bool,
 }
 

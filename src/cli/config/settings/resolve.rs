@@ -14,11 +14,12 @@ use crate::cli::config::fail_on::FailOn;
 use crate::cli::config::file;
 use crate::cli::config::given;
 use crate::cli::config::keys::{self, Color};
-use crate::cli::config::layer::{Layer, Origin};
+use crate::cli::config::layer::{Layer, Origin, misspelt};
 use crate::cli::config::targets;
-use crate::cli::problem::Problem;
 use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
+use crate::export::{FORMATS, table};
+use crate::model::problem::Problem;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
 
 impl Settings {
@@ -40,8 +41,8 @@ impl Settings {
         }
         let variables = given::variables(environment)?;
         let layer = given::layer(cli)?.over(variables.over(file)).over(Layer::defaults());
-        warnings.extend(environment.misspelt().into_iter().map(|(name, near)| {
-            Problem::new(format!("the variable {name} sets nothing")).hint(format!("did you mean `{near}`?"))
+        warnings.extend(misspelt(environment).into_iter().map(|(name, near)| {
+            Problem::new(format!("the variable {name} has no effect")).hint(format!("did you mean `{near}`?"))
         }));
         Resolver { layer, environment, warnings }.settings(cli, config_file)
     }
@@ -184,7 +185,7 @@ impl Resolver<'_> {
         // Files named by the configuration are for scans: a probe must not replace the inventory.
         let written = if scans || matches!(origin, Origin::Flag(_)) { layer.list(&keys::OUTPUT)? } else { Vec::new() };
         for path in written {
-            let format = Format::from_extension(&path).map_err(|e| Problem::from_text(e).at(place()))?;
+            let format = FORMATS.by_extension(&path).map_err(|e| Problem::from(e).at(place()))?;
             if files.iter().any(|(other, _)| same_file(other, &path)) {
                 return Err(Problem::new(format!("{} is written twice", path.display())).at(place()));
             }
@@ -192,12 +193,12 @@ impl Resolver<'_> {
         }
         let terminal = self.environment.stdout_is_terminal;
         let stdout = match layer.one(&keys::FORMAT)? {
-            None if files.is_empty() || terminal => Some(Format::Table),
+            None if files.is_empty() || terminal => Some(&table::FORMAT),
             chosen => chosen,
         };
-        if let Some(format) = stdout.filter(|format| format.is_binary() && terminal) {
-            return Err(Problem::new(format!("{format} is no text, so it cannot go to a terminal"))
-                .hint(format!("write it to a file: -o report.{}", format.extensions().first().unwrap_or(&"bin"))));
+        if let Some(format) = stdout.filter(|format| format.is_binary && terminal) {
+            return Err(Problem::new(format!("{format} is a binary format and cannot be printed on a terminal"))
+                .hint(format!("write it to a file: -o report.{}", format.extensions.first().unwrap_or(&"bin"))));
         }
         Ok(OutputSettings {
             stdout,
@@ -223,18 +224,15 @@ impl Resolver<'_> {
         match (&baseline, comparing) {
             (None, Some(condition)) => {
                 let place = self.layer.origin(keys::FAIL_ON.name).place(keys::FAIL_ON.name);
-                Err(Problem::new(format!(
-                    "`{}` compares with an earlier report, and none is given",
-                    condition.as_str()
-                ))
-                .at(place)
-                .hint("name one: --baseline inventory.json"))
+                Err(Problem::new(format!("`{}` needs an earlier report to compare with", condition.as_str()))
+                    .at(place)
+                    .hint("name one: --baseline inventory.json"))
             }
             (Some(path), _) if !path.is_file() => {
                 let place = self.layer.origin(keys::BASELINE.name).place(keys::BASELINE.name);
                 Err(Problem::new(format!("there is no file {}", path.display()))
                     .at(place)
-                    .hint(format!("make it first: camscan scan -o '{}'", path.display())))
+                    .hint(format!("create it first: camscan scan -o '{}'", path.display())))
             }
             _ => Ok(baseline),
         }
@@ -284,7 +282,7 @@ fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {
                 ));
             }
             let read = args.targets.iter().map(|text| text.expose().parse());
-            read.collect::<Result<_, _>>().map_err(Problem::from_text)
+            read.collect()
         }
         _ => Ok(Vec::new()),
     }
@@ -305,7 +303,7 @@ fn effective(layer: &Layer, logins: &[Credential]) -> Vec<Effective> {
     let origin = layer.logins.as_ref().map_or(Origin::Default, |given| given.origin.clone());
     let origin = origin.max(layer.origin(keys::CREDENTIALS_FILE.name));
     let value = logins.iter().map(shown_login).collect();
-    all.push(Effective { key: file::CREDENTIALS, value, origin });
+    all.push(Effective { key: keys::CREDENTIALS, value, origin });
     all
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::cli::args;
 use crate::cli::config::environment::Environment;
 use crate::cli::config::keys;
+use crate::export::{csv, json, table};
 use crate::model::options::Ffprobe;
 use crate::model::{Credential, Verify};
 
@@ -30,38 +31,12 @@ fn settings(line: &str) -> Settings {
 #[test]
 fn without_anything_the_defaults_hold() {
     let settings = settings("scan");
-    let ProbeOptions {
-        ports,
-        verify,
-        ffprobe,
-        connect_timeout,
-        request_timeout,
-        frame_timeout,
-        measure_time,
-        retries,
-        host_timeout,
-        per_host,
-        credentials,
-        max_login_failures,
-        max_candidates,
-        max_channels,
-        snapshots,
-        in_depth,
-    } = settings.probe;
-    let default = ProbeOptions::default();
-    assert_eq!(ports, crate::identify::ports::defaults());
-    assert_eq!((verify, ffprobe), (default.verify, default.ffprobe));
-    assert_eq!((connect_timeout, request_timeout), (default.connect_timeout, default.request_timeout));
-    assert_eq!((frame_timeout, measure_time), (default.frame_timeout, default.measure_time));
-    assert_eq!((retries, host_timeout, per_host), (default.retries, default.host_timeout, default.per_host));
-    assert_eq!((credentials, max_login_failures), (vec![], default.max_login_failures));
-    assert_eq!((max_candidates, max_channels, snapshots), (default.max_candidates, default.max_channels, None));
-    assert!(!in_depth, "that is for `probe` alone");
+    assert_eq!(settings.probe, ProbeOptions { ports: crate::identify::ports::defaults(), ..ProbeOptions::default() });
     assert!(settings.targets.is_empty() && settings.exclude.is_empty() && settings.interfaces.is_empty());
     assert_eq!(settings.methods, Method::ALL);
     assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (64, None, None));
     assert!(settings.resolve_names && !settings.all && !settings.large_subnets);
-    assert_eq!(settings.output.stdout, Some(Format::Table));
+    assert_eq!(settings.output.stdout, Some(&table::FORMAT));
     assert!(settings.warnings.is_empty() && settings.config_file.is_none());
     assert!(settings.effective.iter().all(|e| e.origin == Origin::Default));
 }
@@ -98,11 +73,11 @@ const LINES: &[(&str, Check)] = &[
         s.probe.snapshots == Some("shots".into()) && s.signatures == Some("more".into())
     }),
     ("scan --fail-on none-found,error,error", |s| s.fail_on == [FailOn::NoneFound, FailOn::Error]),
-    ("scan -f json", |s| s.output.stdout == Some(Format::Json) && s.output.files.is_empty()),
+    ("scan -f json", |s| s.output.stdout == Some(&json::FORMAT) && s.output.files.is_empty()),
     ("scan -o a.json", |s| s.output.stdout.is_none()),
-    ("scan -o a.json -f csv", |s| s.output.stdout == Some(Format::Csv)),
+    ("scan -o a.json -f csv", |s| s.output.stdout == Some(&csv::FORMAT)),
     ("scan -o a,b.json -o B.CSV", |s| {
-        s.output.files == [("a,b.json".into(), Format::Json), ("B.CSV".into(), Format::Csv)]
+        s.output.files == [("a,b.json".into(), &json::FORMAT), ("B.CSV".into(), &csv::FORMAT)]
     }),
     ("scan --csv-bom --csv-delimiter ;", |s| s.output.csv == CsvOptions { bom: true, delimiter: b';' }),
     ("scan --show-secrets", |s| s.output.show_secrets),
@@ -113,7 +88,7 @@ const LINES: &[(&str, Check)] = &[
     ("probe cam1 rtsp://u:p@cam2/x", |s| s.probe_targets.len() == 2 && s.targets.is_empty()),
     ("probe cam1 --explain", |s| s.output.explain),
     ("probe cam1 -p 8554 -f json", |s| s.probe.ports == [8554]),
-    ("export a.json -f csv", |s| s.output.stdout == Some(Format::Csv)),
+    ("export a.json -f csv", |s| s.output.stdout == Some(&csv::FORMAT)),
 ];
 
 #[test]
@@ -196,27 +171,27 @@ fn nonsense_is_caught_before_a_packet_is_sent() {
         resolve(line, &environment(variables)).unwrap_err().to_string().replace("\nhint: ", " / ")
     };
     insta::assert_snapshot!(said("scan --timeout 5", &[]), @r#"--timeout: `5` is a duration without a unit / write 5s for seconds, 5ms for milliseconds or 5m for minutes"#);
-    insta::assert_snapshot!(said("scan", &[("CAMSCAN_TIMEOUT", "0s")]), @r#"CAMSCAN_TIMEOUT: `0s` is no time at all / write at least 1ms"#);
-    insta::assert_snapshot!(said("scan --concurrency 0", &[]), @r#"--concurrency: `0` is no whole number from 1 to 4096 / 0 would mean that nothing is ever done"#);
-    insta::assert_snapshot!(said("scan --rate fast", &[]), @r#"--rate: `fast` is no whole number from 1 to 10000000 / `max` is as fast as the machine can, `none` gentle"#);
-    insta::assert_snapshot!(said("scan -p 9100", &[]), @r#"--ports: `9100` holds ports from 9100 to 9107, which are never contacted: printers print whatever is sent to them"#);
+    insta::assert_snapshot!(said("scan", &[("CAMSCAN_TIMEOUT", "0s")]), @r#"CAMSCAN_TIMEOUT: `0s` is too short / write at least 1ms"#);
+    insta::assert_snapshot!(said("scan --concurrency 0", &[]), @r#"--concurrency: `0` is not a whole number from 1 to 4096 / with 0 nothing would ever run"#);
+    insta::assert_snapshot!(said("scan --rate fast", &[]), @r#"--rate: `fast` is not a whole number from 1 to 10000000 / `max` sets no limit, `none` keeps the default"#);
+    insta::assert_snapshot!(said("scan -p 9100", &[]), @r#"--ports: `9100` includes ports 9100 to 9107, which are never contacted because printers print whatever they receive there"#);
     insta::assert_snapshot!(said("scan -p ,", &[]), @r#"--ports: no port is given / write a port (554) or a set: core, wide, all, none"#);
-    insta::assert_snapshot!(said("scan rtsp://u:hunter2@cam1/live", &[]), @r#"TARGET: `rtsp://cam1/live` is a URL, not a target of a scan / one device or stream is looked at with `camscan probe URL`"#);
+    insta::assert_snapshot!(said("scan rtsp://u:hunter2@cam1/live", &[]), @r#"TARGET: `rtsp://cam1/live` is a URL, not a target of a scan / use `camscan probe URL` for one device or stream"#);
     insta::assert_snapshot!(said("scan 10.0.0.0/8", &[]), @r#"the targets hold 16777214 addresses, more than the 1048576 of one scan / scan smaller networks, one after the other, or leave some out with --exclude"#);
     insta::assert_snapshot!(said("scan 10.0.0.0/24 -x 10.0.0.0/16", &[]), @r#"the excludes leave no address of the targets / remove an --exclude"#);
-    insta::assert_snapshot!(said("scan -x cam1", &[]), @r#"--exclude: `cam1` is a name, but addresses are excluded / write its address"#);
+    insta::assert_snapshot!(said("scan -x cam1", &[]), @r#"--exclude: `cam1` is a host name, but only addresses can be excluded / write its address"#);
     insta::assert_snapshot!(said("scan -", &[]), @r#"the list of targets is empty / leave the targets out to scan the subnets of this machine"#);
     assert!(said("scan -o report", &[]).starts_with("--output: report has no extension"));
     insta::assert_snapshot!(said("scan -o a.json -o ./a.json", &[]), @r#"--output: ./a.json is written twice"#);
-    insta::assert_snapshot!(said("scan --fail-on new", &[]), @r#"--fail-on: `new` compares with an earlier report, and none is given / name one: --baseline inventory.json"#);
-    insta::assert_snapshot!(said("scan --baseline none.json", &[]), @r#"--baseline: there is no file none.json / make it first: camscan scan -o 'none.json'"#);
+    insta::assert_snapshot!(said("scan --fail-on new", &[]), @r#"--fail-on: `new` needs an earlier report to compare with / name one: --baseline inventory.json"#);
+    insta::assert_snapshot!(said("scan --baseline none.json", &[]), @r#"--baseline: there is no file none.json / create it first: camscan scan -o 'none.json'"#);
     insta::assert_snapshot!(said("scan -c hunter2", &[]), @r#"--credential: a login lacks the colon between user name and password / write USER:PASS"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIAL", "hunter2")]), @r#"CAMSCAN_CREDENTIAL: a login lacks the colon between user name and password / write USER:PASS"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIALS", "a:b\nhunter2")]), @r#"CAMSCAN_CREDENTIALS:2: a login lacks the colon between user name and password / write USER:PASS"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_QUIET", "1"), ("CAMSCAN_VERBOSE", "1")]), @r#"quiet and verbose contradict each other / set one of them"#);
     insta::assert_snapshot!(said("scan --config none.yaml", &[]), @r#"--config: there is no file none.yaml"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CONFIG", "none.yaml")]), @r#"CAMSCAN_CONFIG: there is no file none.yaml"#);
-    insta::assert_snapshot!(said("probe 10.0.0.0/24", &[]), @r#"`10.0.0.0/24` is more than one device / many devices are looked at with `camscan scan`"#);
+    insta::assert_snapshot!(said("probe 10.0.0.0/24", &[]), @r#"`10.0.0.0/24` is more than one device / use `camscan scan` for several devices"#);
 }
 
 #[test]
@@ -250,11 +225,11 @@ fn terminals_decide_colour_progress_and_table() {
         let settings = resolve(line, &environment).unwrap();
         (settings.output.color, settings.terminal.progress, settings.output.stdout)
     };
-    assert_eq!(on(&[], "scan"), (true, true, Some(Format::Table)));
-    assert_eq!(on(&[("NO_COLOR", "1")], "scan"), (false, true, Some(Format::Table)));
-    assert_eq!(on(&[("NO_COLOR", "1")], "scan --color always"), (true, true, Some(Format::Table)));
-    assert_eq!(on(&[("TERM", "dumb")], "scan --no-progress"), (false, false, Some(Format::Table)));
-    assert_eq!(on(&[], "scan -q -o a.json"), (true, false, Some(Format::Table)));
+    assert_eq!(on(&[], "scan"), (true, true, Some(&table::FORMAT)));
+    assert_eq!(on(&[("NO_COLOR", "1")], "scan"), (false, true, Some(&table::FORMAT)));
+    assert_eq!(on(&[("NO_COLOR", "1")], "scan --color always"), (true, true, Some(&table::FORMAT)));
+    assert_eq!(on(&[("TERM", "dumb")], "scan --no-progress"), (false, false, Some(&table::FORMAT)));
+    assert_eq!(on(&[], "scan -q -o a.json"), (true, false, Some(&table::FORMAT)));
 }
 
 #[test]
@@ -271,7 +246,7 @@ fn a_misspelt_variable_is_pointed_out() {
     assert_eq!(settings.warnings.len(), 1);
     assert_eq!(
         settings.warnings[0].to_string(),
-        "the variable CAMSCAN_TIMOUT sets nothing\nhint: did you mean `CAMSCAN_TIMEOUT`?"
+        "the variable CAMSCAN_TIMOUT has no effect\nhint: did you mean `CAMSCAN_TIMEOUT`?"
     );
 }
 

@@ -9,15 +9,16 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use crate::model::Credential;
 
-use super::credentials;
-use super::targets::read_capped;
-use crate::cli::config::file::{CREDENTIALS, Name, Reader, Text};
-use crate::cli::problem::Problem;
+use super::reader::{Name, Reader, Text};
+use crate::cli::config::credentials;
+use crate::cli::config::keys::CREDENTIALS;
+use crate::cli::config::targets::read_capped;
+use crate::model::problem::Problem;
 
 /// The most bytes a file with one password may have.
 const PASSWORD_CAP: u64 = 4096;
 /// What an entry of the list can hold.
-pub(super) const LOGIN_KEYS: [&str; 10] = [
+const LOGIN_KEYS: [&str; 10] = [
     "user",
     "password",
     "password_env",
@@ -84,7 +85,9 @@ impl<'de> Visitor<'de> for Login<'_, '_> {
         let reader = self.0;
         let mut fields = Fields::default();
         let mut seen = HashSet::new();
-        while let Some(name) = map.next_key_seed(Name { reader, known: &LOGIN_KEYS, seen: &mut seen })? {
+        while let Some(name) =
+            map.next_key_seed(Name { reader, known: &LOGIN_KEYS, is_login: true, seen: &mut seen })?
+        {
             reader.expected.set("one value");
             let text = map.next_value_seed(Text(reader, &|text| reader.check_field(&name, text)))?;
             fields.take(&name, text);
@@ -187,8 +190,10 @@ impl Reader<'_> {
         let path = self.path.parent().unwrap_or(Path::new("")).join(path);
         // The path stays unsaid: what stands here may be the password itself.
         let text = read_capped(&path, PASSWORD_CAP).map_err(|_| {
-            Problem::new(format!("the password file cannot be read, is larger than {PASSWORD_CAP} bytes or is no text"))
-                .hint("name a file that holds the password alone; relative paths count from this file's folder")
+            Problem::new(format!(
+                "the password file cannot be read, is larger than {PASSWORD_CAP} bytes or is not text"
+            ))
+            .hint("name a file that holds the password alone; relative paths count from this file's folder")
         })?;
         Ok(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
     }
