@@ -28,18 +28,21 @@ fn main() -> ExitCode {
         beside fuzz_smoke::any_bytes_are_taken;
         beside fuzz_smoke::every_parser_has_its_fuzz_target;
         beside fuzz_smoke::every_wire_is_among_the_parsers;
-        beside architecture::imports_point_down;
-        beside architecture::what_is_pure_has_no_runtime_and_no_clock;
-        beside architecture::unsafe_stays_with_the_platform;
-        beside architecture::anyhow_stays_with_the_program;
-        beside architecture::retina_is_known_to_one_file;
-        beside architecture::the_reader_of_imports_reads_them;
         beside captures::every_file_of_the_repository_is_read_as_expected;
         beside captures::every_capture_is_read_as_expected;
-        beside dependencies::expressions_are_read;
         beside dependencies::every_licence_is_one_that_fits_ours;
         beside dependencies::nothing_comes_in_two_versions_without_a_reason;
         beside dependencies::everything_comes_from_the_registry;
+        beside architecture::imports_point_down;
+        beside architecture::files_do_not_import_each_other_in_a_circle;
+        beside architecture::what_is_pure_has_no_runtime_and_no_clock;
+        beside architecture::a_protocols_codec_imports_what_is_pure;
+        beside architecture::a_client_imports_no_detector_and_no_analyser;
+        beside architecture::protocols_build_on_what_is_listed;
+        beside architecture::protocols_are_folders;
+        beside architecture::words_stay_where_they_belong;
+        beside architecture::no_file_is_a_giant;
+        beside architecture::the_reader_of_sources_reads_them;
     };
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -1,0 +1,258 @@
+//! The house's rules, read from the sources: imports point down only, what is pure stays pure, no circles, no giants.
+
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sources::{Source, Sources};
+
+/// Every room with the rooms it may import.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("text", &[]),
+    ("model", &["text"]),
+    ("wire", &["model", "text"]),
+    ("media", &["model", "text"]),
+    ("identify", &["model", "text"]),
+    ("history", &["model", "text"]),
+    ("net", &["model", "text"]),
+    ("tool", &["model", "text"]),
+    ("probe", &["tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("protocol", &["probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("scan", &["protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("export", &["wire", "model", "text"]),
+    ("cli", &["export", "identify", "model", "text"]),
+    (
+        "command",
+        &[
+            "cli", "export", "scan", "history", "protocol", "probe", "tool", "wire", "identify", "net", "media",
+            "model", "text",
+        ],
+    ),
+    ("testkit", &["scan", "protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("main", &["command", "cli"]),
+];
+
+/// Rooms without I/O, runtime, clock or chance; `scan/registry` and every protocol's codec are held to the same.
+const PURE: &[&str] = &["text", "model", "wire", "media", "identify", "history"];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "std::fs",
+    "std::process",
+    "Instant::now",
+    "SystemTime",
+    "Timestamp::now",
+    "fastrand::",
+];
+
+/// Every protocol that builds on another. Nobody builds on ONVIF.
+const BUILT_ON: &[(&str, &[&str])] = &[
+    ("arp", &["tcp"]),
+    ("dash", &["http"]),
+    ("hls", &["http"]),
+    ("media_server", &["http"]),
+    ("mjpeg", &["http"]),
+    ("onvif", &["http"]),
+    ("rtmp", &["http"]),
+    ("srt", &["http"]),
+    ("ssdp", &["http"]),
+    ("stun", &["http"]),
+    ("webrtc", &["http"]),
+];
+/// What protocols share, beside their folders: `protocol/proof.rs`, `protocol/segment.rs`.
+const SHARED: &[&str] = &["proof", "segment"];
+
+/// Only these know the crate `retina`: what is used of it is no documented interface.
+const RETINA: &[&str] = &["media/key_frame.rs"];
+
+/// Files that import each other in a circle still: none may be added.
+const STILL_IN_CIRCLES: &[&str] = &[
+    "cli/config/environment.rs",
+    "cli/config/file/mod.rs",
+    "cli/config/keys.rs",
+    "cli/config/logins.rs",
+    "cli/config/targets.rs",
+    "net/dial.rs",
+    "net/kept.rs",
+    "protocol/arp/discover.rs",
+    "protocol/arp/kernel.rs",
+    "protocol/arp/raw.rs",
+    "protocol/http/client/mod.rs",
+    "protocol/http/exchange.rs",
+    "protocol/http/login.rs",
+    "protocol/http/redirect.rs",
+    "protocol/onvif/client.rs",
+    "protocol/onvif/login.rs",
+    "protocol/rtsp/analyze/mod.rs",
+    "protocol/rtsp/analyze/stream.rs",
+    "protocol/rtsp/client/describe.rs",
+    "protocol/rtsp/client/mod.rs",
+    "protocol/rtsp/path_login.rs",
+    "protocol/rtsp/play/mod.rs",
+    "protocol/rtsp/verify/tracks.rs",
+    "protocol/rtsp/verify/ways.rs",
+];
+/// Files that keep other rules not yet: none may be added.
+const STILL: &[&str] = &[
+    "protocol/address.rs",
+    "protocol/mjpeg/wire.rs",
+    "protocol/onvif/address.rs",
+    "protocol/onvif/analyze/mod.rs",
+    "protocol/rtmp/wire.rs",
+    "protocol/rtsp/play/mod.rs",
+    "protocol/snapshot.rs",
+    "protocol/ssdp/wire.rs",
+];
+
+/// Lines of a file without its tests.
+const MOST_LINES: usize = 420;
+/// Longer ones, and why they are not cut.
+const LONG: &[(&str, &str)] = &[("cli/args.rs", "a table: one field for each option, with its help")];
+
+/// One line for each breach of a rule, in order.
+fn files(wrong: impl IntoIterator<Item = String>) -> String {
+    let new = wrong.into_iter().filter(|line| !STILL.iter().any(|file| line.contains(file)));
+    new.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a name stands among the parts of a file's module.
+fn is_part(source: &Source, names: &[&str]) -> bool {
+    source.module.iter().any(|part| names.contains(&part.as_str()))
+}
+
+/// The imports that `forbidden` is true of.
+fn imports_that_are(forbidden: impl Fn(&Source, &Source) -> bool) -> String {
+    let sources = Sources::read();
+    let pairs = sources.iter().flat_map(|from| sources.imports(from).into_iter().map(move |to| (from, to)));
+    files(pairs.filter(|(from, to)| forbidden(from, to)).map(|(from, to)| format!("{} imports {}", from.file, to.file)))
+}
+
+pub fn imports_point_down() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
+    let upward = imports_that_are(|from, to| {
+        let may = || allowed.get(from.room()).unwrap_or_else(|| panic!("the room of {} is not in the list", from.file));
+        // The crate's root names every room, and nothing else.
+        from.room() != "lib" && to.room() != "lib" && from.room() != to.room() && !may().contains(&to.room())
+    });
+    assert_eq!(upward, "", "imports that do not point down");
+}
+
+pub fn files_do_not_import_each_other_in_a_circle() {
+    let sources = Sources::read();
+    let circles = sources.circles();
+    let new: Vec<_> =
+        circles.iter().filter(|circle| !circle.iter().all(|file| STILL_IN_CIRCLES.contains(file))).collect();
+    assert!(new.is_empty(), "circles of imports: {new:#?}");
+}
+
+pub fn what_is_pure_has_no_runtime_and_no_clock() {
+    let sources = Sources::read();
+    let is_registry = |source: &Source| source.module.starts_with(&["scan".to_owned(), "registry".to_owned()]);
+    let pure = sources.iter().filter(|source| PURE.contains(&source.room()) || is_registry(source) || is_codec(source));
+    let impure = pure.flat_map(|source| {
+        IMPURE.iter().filter(|words| source.has(words)).map(|words| format!("{}: {words}", source.file))
+    });
+    assert_eq!(files(impure), "", "pure files that are not");
+}
+
+fn is_protocol(source: &Source) -> bool {
+    source.room() == "protocol" && source.module.len() > 1
+}
+
+/// A protocol's `wire.rs`, or a file below its `wire/`.
+fn is_codec(source: &Source) -> bool {
+    is_protocol(source) && is_part(source, &["wire"])
+}
+
+pub fn a_protocols_codec_imports_what_is_pure() {
+    const SHELLS: &[&str] = &["client", "analyze", "detect", "discover", "inquire"];
+    let impure = imports_that_are(|from, to| {
+        let is_own = is_protocol(to) && from.module.get(1) == to.module.get(1) && !is_part(to, SHELLS);
+        is_codec(from) && !is_own && !PURE.contains(&to.room())
+    });
+    assert_eq!(impure, "", "codecs that import shells");
+}
+
+pub fn a_client_imports_no_detector_and_no_analyser() {
+    let upward = imports_that_are(|from, to| {
+        is_protocol(from) && is_part(from, &["client"]) && is_part(to, &["analyze", "detect", "discover"])
+    });
+    assert_eq!(upward, "", "clients that need a scan");
+}
+
+pub fn protocols_build_on_what_is_listed() {
+    let on: BTreeMap<&str, &[&str]> = BUILT_ON.iter().copied().collect();
+    let unlisted = imports_that_are(|from, to| {
+        if !is_protocol(from) || !is_protocol(to) || from.module[1] == to.module[1] {
+            return false;
+        }
+        let (from, to) = (from.module[1].as_str(), to.module[1].as_str());
+        let may = if SHARED.contains(&from) { &["http"][..] } else { on.get(from).copied().unwrap_or_default() };
+        !SHARED.contains(&to) && !may.contains(&to)
+    });
+    assert_eq!(unlisted, "", "protocols that build on others");
+}
+
+pub fn protocols_are_folders() {
+    let sources = Sources::read();
+    let is_loose = |source: &&Source| {
+        source.module.len() == 2 && is_protocol(source) && !source.file.ends_with("/mod.rs") && !is_part(source, SHARED)
+    };
+    assert_eq!(files(sources.iter().filter(is_loose).map(|source| source.file.clone())), "", "loose in protocol/");
+}
+
+pub fn words_stay_where_they_belong() {
+    let sources = Sources::read();
+    let wrong = sources.iter().filter(|source| {
+        source.has("unsafe {") && !source.file.starts_with("net/platform/")
+            || source.has("anyhow") && !["cli", "command", "main"].contains(&source.room())
+            || source.has("retina") && !RETINA.contains(&source.file.as_str())
+    });
+    assert_eq!(files(wrong.map(|s| s.file.clone())), "", "unsafe below net/platform, anyhow above, retina in one file");
+}
+
+pub fn no_file_is_a_giant() {
+    let sources = Sources::read();
+    let is_long = |s: &&Source| s.lines > MOST_LINES && !LONG.iter().any(|(file, _)| *file == s.file);
+    assert_eq!(files(sources.iter().filter(is_long).map(|s| format!("{}: {}", s.file, s.lines))), "", "long files");
+}
+
+/// The rules are as good as what reads the sources.
+pub fn the_reader_of_sources_reads_them() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let sources = Sources::of(vec![
+        file("lib.rs", "pub mod a; pub mod b;\n#[cfg(any(test, feature = \"x\"))] pub mod d;"),
+        file("a/mod.rs", "pub mod c;\nmod e;\npub use c::Thing;\n#[cfg(test)]\nmod tests;"),
+        file(
+            "a/c.rs",
+            "use super::e::{self, f as g};\n#[cfg(test)]\nmod tests { use crate::d; fn f() {} }\nfn f() { crate::b::x() }",
+        ),
+        file(
+            "a/e.rs",
+            "use super::*; // crate::d\nconst S: &str = r#\"crate::d \" \"#; const C: char = '\"';\nfn f() { super::Thing::new() }",
+        ),
+        file("a/tests.rs", "use crate::d;"),
+        file(
+            "b.rs",
+            "use crate::{a::{Thing as T}, d};\n#[cfg(test)]\nuse crate::lib;\nfn f<'a>(x: &'a T) { unsafe { d::y() } }",
+        ),
+        file("d.rs", "use std::fs;\nfn y() { fs::read(\"crate::a\") }"),
+    ]);
+    let imports = |name: &str| -> Vec<&str> {
+        let source = sources.iter().find(|source| source.file == name).unwrap();
+        sources.imports(source).into_iter().map(|to| to.file.as_str()).collect()
+    };
+    assert_eq!(imports("a/c.rs"), ["a/e.rs", "b.rs"]);
+    assert_eq!(imports("a/e.rs"), ["a/mod.rs", "a/c.rs"]);
+    assert_eq!(imports("b.rs"), ["a/c.rs", "d.rs"]);
+    assert_eq!(imports("d.rs"), [""; 0]);
+    assert_eq!(imports("lib.rs"), ["a/mod.rs", "b.rs", "d.rs"]);
+    assert!(sources.iter().all(|source| source.file != "a/tests.rs"), "it is compiled for tests alone");
+    assert_eq!(sources.circles(), [["a/c.rs", "a/e.rs", "b.rs"]]);
+    let lines = |name: &str| sources.iter().find(|source| source.file == name).unwrap().lines;
+    assert_eq!((lines("a/c.rs"), lines("b.rs")), (2, 2));
+    let b = sources.iter().find(|source| source.file == "b.rs").unwrap();
+    assert!(b.has("unsafe {") && b.has("d::y") && !b.has("d::x"));
+}
