@@ -49,12 +49,12 @@ const PASSWORD: &str = "korrekt-pferd-42";
 /// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
 const ROLE: &str = "CAMSCAN_LAB_ROLE";
 
-/// The longest first.
+/// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
 fn trials() -> Vec<Trial> {
     trial::trials! {
-        beside network::every_server_is_known_for_what_it_is;
+        alone network::every_server_is_known_for_what_it_is;
         beside endurance::twenty_five_scans_leave_nothing_behind;
-        beside players::ffprobe_and_camscan_see_the_same_streams;
+        alone players::ffprobe_and_camscan_see_the_same_streams;
         beside players::every_probe_of_a_mount_with_sound_streams;
         beside players::a_disagreement_is_found;
         beside gentle::connections_at_once_sessions_and_logins_are_bounded;
@@ -143,7 +143,9 @@ impl Lab {
     fn new() -> Lab {
         let mut lan = Lan::new();
         let binary = lan.folder().join("camscan");
-        std::fs::copy(env!("CARGO_BIN_EXE_camscan"), &binary).unwrap();
+        // Another build may be named, to compare the reports of two.
+        let built = std::env::var("CAMSCAN_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_camscan").to_owned());
+        std::fs::copy(built, &binary).unwrap();
         let scanner = lan.host("10.77.0.1", "02:00:00:00:00:01");
         Lab { lan, scanner, binary }
     }
@@ -182,10 +184,17 @@ impl Lab {
         command
     }
 
-    /// Runs the scanner with the lab's login to its end.
+    /// Runs the scanner with the lab's login to its end. Where `CAMSCAN_REPORTS` names a folder, the report is kept there.
     fn camscan(&self, as_root: bool, arguments: &[&str]) -> Said {
         let login = format!("admin:{PASSWORD}");
-        Said::of(self.command(as_root, arguments).env("CAMSCAN_CREDENTIAL", login).output().unwrap())
+        let said = Said::of(self.command(as_root, arguments).env("CAMSCAN_CREDENTIAL", login).output().unwrap());
+        if let Ok(folder) = std::env::var("CAMSCAN_REPORTS") {
+            let words: Vec<&str> = arguments.iter().copied().filter(|word| !word.starts_with('/')).collect();
+            let name = words.join(" ").replace(|c: char| !c.is_alphanumeric() && c != '.', "_");
+            let who = if as_root { "root" } else { "nobody" };
+            std::fs::write(Path::new(&folder).join(format!("{who}_{name:.120}.json")), &said.report).unwrap();
+        }
+        said
     }
 }
 
