@@ -158,19 +158,19 @@ fn the_schema_is_a_schema() {
 }
 
 #[test]
-fn the_readme_leaves_out_nothing_that_can_be_asked_for() {
-    let readme = include_str!("../../README.md");
+fn the_docs_leave_out_nothing_that_can_be_asked_for() {
+    let docs = [include_str!("../../docs/usage.md"), include_str!("../../docs/report.md")].concat();
     for command in COMMANDS.iter().filter(|command| !matches!(**command, "" | "config")) {
-        assert!(readme.contains(&format!("`camscan {command}")), "{command}");
+        assert!(docs.contains(&format!("`camscan {command}")), "{command}");
     }
     let help = TestEnv::new().run("scan -h").out.split_whitespace().collect::<Vec<_>>().join(" ");
     for flag in ["--format <FORMAT>", "--fail-on <CONDITION,...>"] {
         let values = help.split(flag).nth(1).unwrap().split("[possible values: ").nth(1).unwrap();
         for value in values.split(']').next().unwrap().split(", ") {
-            assert!(readme.contains(&format!("`{value}`")), "{flag} {value}");
+            assert!(docs.contains(&format!("`{value}`")), "{flag} {value}");
         }
     }
     for code in [0, 1, 2, 3, 130] {
-        assert!(readme.contains(&format!("| {code} | ")), "{code}");
+        assert!(docs.contains(&format!("| {code} | ")), "{code}");
     }
 }

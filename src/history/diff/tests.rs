@@ -208,7 +208,7 @@ fn sorted(mut diff: Diff) -> Diff {
     diff.changed.sort_by_key(|device| {
         let mut both = [device.before.ip, device.after.ip];
         both.sort_unstable();
-        (both, device.recognised_by)
+        (both, device.before.ip, device.recognised_by)
     });
     diff.changed.iter_mut().for_each(|device| device.changes.sort_by_key(|change| format!("{change:?}")));
     diff
