@@ -164,6 +164,16 @@ mod tests {
         assert!(checked >= 9, "{checked}");
     }
 
+    /// A capture's notes with the name of the host that was asked replaced by an address: cameras are asked by address.
+    fn by_address(notes: &Value) -> Value {
+        let host = notes["request_url_assumed"].as_str().and_then(|url| url.split('/').nth(2)).unwrap_or_default();
+        if host.is_empty() || AnnouncedUrl::read_rtsp(&format!("rtsp://{host}/")).is_some_and(|url| url.ip().is_some())
+        {
+            return notes.clone();
+        }
+        serde_json::from_str(&notes.to_string().replace(&format!("//{host}"), "//192.0.2.10")).unwrap()
+    }
+
     /// Verbatim captures. Hosts other than the one asked are replaced by it, which the captures' notes do not do.
     #[test]
     fn captures_lead_where_expected() {
@@ -174,6 +184,7 @@ mod tests {
         let all: Value = serde_json::from_slice(&std::fs::read(format!("{folder}/expected.json")).unwrap()).unwrap();
         let mut checked = 0;
         for (path, want) in all["files"].as_object().unwrap() {
+            let want = by_address(want);
             let Some(asked) = want["request_url_assumed"].as_str().filter(|_| path.starts_with("rtsp/describe")) else {
                 continue;
             };
