@@ -254,7 +254,7 @@ pub fn a_full_disk_keeps_the_old_report() -> Result<(), Skip> {
     let (_, out, err) = Running::start(command.env("HOME", "/nonexistent")).end();
     let after = err.split("code 1\n").nth(1).unwrap_or_else(|| panic!("{err}"));
     assert_eq!(after, format!("old\n{disk}:\nreport.json\nrest\nshots\n\n{disk}/shots:\n"), "{err}");
-    assert!(err.contains("No space left on device\nhint: the disk is full"), "{err}");
+    assert!(err.contains("no space left on device\nhint: the disk is full"), "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();
     let stream = &device(&report, "10.78.0.10")["streams"][0];
     assert_eq!(stream["status"], "streaming", "{stream:#}");
