@@ -111,7 +111,8 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
 /// The error of a subcommand whose feature (of the same name) this build lacks.
 #[cfg(not(all(feature = "man", feature = "schema")))]
 fn left_out(command: &str) -> anyhow::Error {
-    anyhow!("this camscan was built without `camscan {command}`\nhint: build it with `--features {command}`")
+    let problem = Problem::new(format!("this camscan was built without `camscan {command}`"));
+    JobFailed(problem.hint(format!("build it with `--features {command}`"))).into()
 }
 
 /// The settings, and the terminal with warnings about them shown and logging begun.
