@@ -12,9 +12,10 @@ use crate::cli::exit::JobFailed;
 use crate::cli::ui::Ui;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;
-use crate::export::{Options, OutputFile, jsonl, render};
+use crate::export::{Options, jsonl, render};
 use crate::model::problem::Problem;
 use crate::model::{Device, Report};
+use crate::tool::file::OutputFile;
 
 /// The largest snapshot that goes into a report itself.
 const MAX_PICTURE: u64 = 4 << 20;

@@ -1,8 +1,7 @@
 //! Saves one JPEG per stream. The only place that knows where a stream's picture may come from, and where it goes.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::net::with_file_rights;
 use crate::probe::Inspection;
 use crate::probe::memory::Kept;
-use crate::tool::process;
+use crate::tool::{file, process};
 
 /// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
 const DECODE_LIMIT: Duration = Duration::from_secs(15);
@@ -47,11 +46,7 @@ impl Hinted for FolderError {
 /// # Errors
 /// When the system refuses.
 pub fn check_folder(folder: &Path) -> Result<(), FolderError> {
-    let check = || {
-        fs::create_dir_all(folder)?;
-        TempFile::make(folder).map(drop)
-    };
-    check().map_err(|why| FolderError { folder: folder.to_owned(), why })
+    file::check_folder(folder).map_err(|why| FolderError { folder: folder.to_owned(), why })
 }
 
 /// Saves a picture of a stream that was found, where that is wished, and notes its path in the stream. `frame` is a whole
@@ -70,7 +65,7 @@ pub async fn save(host: &Inspection, stream: &mut Stream, frame: Option<&Picture
         Err(why) => return stream.warnings.push(format!("no snapshot: {why}")),
     };
     let shown = path.display().to_string();
-    let write = move || with_file_rights(|| write(&path, &picture));
+    let write = move || with_file_rights(|| file::put(&path, &picture));
     let written = tokio::task::spawn_blocking(write).await;
     let written = written.unwrap_or_else(|e| Err(e.into()));
     match written {
@@ -122,37 +117,9 @@ fn file_name(ip: IpAddr, number: u32) -> String {
     format!("{}-{number}.jpg", ip.to_string().replace(':', "_"))
 }
 
-/// Whoever looks into the folder sees the old picture or the new, never half of one.
-fn write(path: &Path, picture: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temp = TempFile::make(folder)?;
-    temp.file.write_all(picture)?;
-    fs::rename(&temp.path, path)
-}
-
-/// A file that is gone when it is dropped, unless it was renamed.
-struct TempFile {
-    path: PathBuf,
-    file: fs::File,
-}
-
-impl TempFile {
-    fn make(folder: &Path) -> io::Result<TempFile> {
-        let path = folder.join(format!(".camscan-{:016x}.tmp", fastrand::u64(..)));
-        let file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(TempFile { path, file })
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        // Gone already when it was renamed.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
 
     use super::*;

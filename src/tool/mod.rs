@@ -1,4 +1,5 @@
-//! Programs and files outside: ffprobe, ffmpeg and what keeps a child process in bounds.
+//! Programs and files outside: ffprobe, ffmpeg, what keeps a child process in bounds, and files replaced as a whole.
 
 pub mod ffprobe;
+pub mod file;
 pub mod process;

@@ -33,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without I/O, runtime, clock or chance; `scan/registry` and every protocol's codec are held to the same.
-const PURE: &[&str] = &["text", "model", "wire", "media", "identify", "history"];
+const PURE: &[&str] = &["text", "model", "wire", "media", "identify", "history", "export"];
 const IMPURE: &[&str] = &[
     "tokio::",
     "TcpStream",
