@@ -14,8 +14,8 @@ use crate::model::problem::Problem;
 use crate::model::{Method, Report};
 use crate::net::real::RealNet;
 use crate::net::{self, Links};
-use crate::protocol::snapshot;
 use crate::scan::session::Session;
+use crate::tool::file;
 
 /// What has been taken.
 pub struct Ready {
@@ -35,7 +35,7 @@ impl Ready {
     /// What cannot be read or written; nothing has been sent.
     pub fn new(settings: &Settings, ui: &Ui) -> anyhow::Result<Ready> {
         let outputs = Outputs::check(&settings.output)?;
-        settings.probe.snapshots.as_deref().map_or(Ok(()), snapshot::check_folder).map_err(Problem::from)?;
+        settings.probe.snapshots.as_deref().map_or(Ok(()), file::check_folder).map_err(Problem::from)?;
         let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
         let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from)?;
         let net = network(settings);

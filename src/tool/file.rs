@@ -162,13 +162,30 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// A folder in which no snapshot can be saved.
+#[derive(Debug, thiserror::Error)]
+#[error("snapshots cannot be saved in '{}': {why}", .folder.display())]
+pub struct FolderError {
+    folder: PathBuf,
+    why: io::Error,
+}
+
+impl Hinted for FolderError {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        Some("--snapshots takes a folder that may be written to; it is created when it is missing".into())
+    }
+}
+
 /// Makes the folder where it is missing, and sure that a file can be written there.
 ///
 /// # Errors
 /// When the system refuses.
-pub fn check_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    TempFile::inside(folder, None).map(drop)
+pub fn check_folder(folder: &Path) -> Result<(), FolderError> {
+    let check = || {
+        fs::create_dir_all(folder)?;
+        TempFile::inside(folder, None).map(drop)
+    };
+    check().map_err(|why| FolderError { folder: folder.to_owned(), why })
 }
 
 /// Writes one of many files that are made anew by the next run: whoever looks into the folder sees the old file or the new,
@@ -288,6 +305,17 @@ mod tests {
         let output = OutputFile::check(Path::new("-")).unwrap();
         assert!(output.is_stdout());
         assert!(!Path::new("-").exists());
+    }
+
+    #[test]
+    fn a_folder_is_made_and_one_that_cannot_be_is_said() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("a/b");
+        check_folder(&folder).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::write(temp.path().join("file"), "").unwrap();
+        let error = check_folder(&temp.path().join("file")).unwrap_err().to_string();
+        assert!(error.contains("file'"), "{error}");
     }
 
     #[cfg(unix)]

@@ -2,7 +2,6 @@
 
 pub mod analyze;
 mod measure;
-pub mod snapshot;
 pub mod wire;
 
 use crate::probe::ProtocolRows;

@@ -11,7 +11,7 @@ use crate::model::finding::StreamHint;
 use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions, Transport};
 use crate::net::fake::{FakeNet, Reply};
 use crate::probe::{Grant, Verdict};
-use crate::protocol::mjpeg::snapshot;
+use crate::protocol::snapshot::still;
 
 const IP: &str = "192.0.2.10";
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
@@ -242,7 +242,7 @@ async fn snapshots_are_told_by_their_bytes() {
     });
     let (host, _said) = host(&net, &[]);
     for target in ["good", "lf"] {
-        let picture = snapshot::fetch(&host, &format!("http://192.0.2.10/{target}")).await.unwrap();
+        let picture = still::fetch(&host, &format!("http://192.0.2.10/{target}")).await.unwrap();
         assert_eq!(jpeg::size(&picture), Some((32, 16)));
     }
     for (url, kind) in [
@@ -251,7 +251,7 @@ async fn snapshots_are_told_by_their_bytes() {
         ("http://192.0.2.10:81/good", ErrorKind::Refused),
         ("rtsp://192.0.2.10/good", ErrorKind::Protocol),
     ] {
-        assert_eq!(snapshot::fetch(&host, url).await.unwrap_err().kind, kind, "{url}");
+        assert_eq!(still::fetch(&host, url).await.unwrap_err().kind, kind, "{url}");
     }
 }
 
@@ -270,7 +270,7 @@ async fn a_streams_picture_is_found() {
     hint.snapshot_url = Some("http://192.0.2.10/announced".into());
     let rtsp = |path: &str| Stream::new(format!("rtsp://192.0.2.10:554/{path}"), Protocol::Rtsp);
     let mjpeg = Stream::new("http://192.0.2.10:80/video", Protocol::Mjpeg);
-    let picture = async |stream: &Stream| snapshot::of_stream(&host, stream).await.map(|p| jpeg::size(&p));
+    let picture = async |stream: &Stream| still::of_stream(&host, stream).await.map(|p| jpeg::size(&p));
     assert_eq!(picture(&mjpeg).await, Ok(Some((32, 16))));
     assert_eq!(picture(&rtsp("main")).await.unwrap_err().kind, ErrorKind::NotFound);
     host.record.learn(&FindingKind::StreamHint(hint));
@@ -372,7 +372,7 @@ async fn shells_without_a_picture_are_no_stream() {
         Reply::Last(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xd9".to_vec())
     });
     let (host, _said) = host(&net, &[]);
-    assert_eq!(snapshot::fetch(&host, "http://192.0.2.10/still").await.unwrap_err().kind, ErrorKind::Protocol);
+    assert_eq!(still::fetch(&host, "http://192.0.2.10/still").await.unwrap_err().kind, ErrorKind::Protocol);
 }
 
 /// Every path demands a login, and none is named without one: the page behind it names the stream, or nothing does. The

@@ -1,53 +1,16 @@
 //! Saves one JPEG per stream. The only place that knows where a stream's picture may come from, and where it goes.
 
-use std::borrow::Cow;
-use std::io;
+pub mod still;
+
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use super::mjpeg::snapshot as web;
 use crate::media::jpeg;
 use crate::media::picture::Picture;
-use crate::model::problem::Hinted;
 use crate::model::{Protocol, Stream, StreamStatus, VideoCodec};
 use crate::net::with_file_rights;
 use crate::probe::Inspection;
 use crate::probe::memory::Kept;
-use crate::tool::{file, process};
-
-/// How long ffmpeg may take for one picture; a healthy one needs a fraction of it.
-const DECODE_LIMIT: Duration = Duration::from_secs(15);
-
-/// The largest picture saved, in bytes.
-const MAX_PICTURE: u64 = 8 << 20;
-
-/// Pictures decoded at once, of the whole program: each keeps a core busy.
-static DECODERS: Semaphore = Semaphore::const_new(2);
-
-/// A folder in which no snapshot can be saved.
-#[derive(Debug, thiserror::Error)]
-#[error("snapshots cannot be saved in '{}': {why}", .folder.display())]
-pub struct FolderError {
-    folder: PathBuf,
-    why: io::Error,
-}
-
-impl Hinted for FolderError {
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        Some("--snapshots takes a folder that may be written to; it is created when it is missing".into())
-    }
-}
-
-/// Makes the folder where it is missing, and sure that a file can be written there.
-///
-/// # Errors
-/// When the system refuses.
-pub fn check_folder(folder: &Path) -> Result<(), FolderError> {
-    file::check_folder(folder).map_err(|why| FolderError { folder: folder.to_owned(), why })
-}
+use crate::tool::{ffmpeg, file};
 
 /// Saves a picture of a stream that was found, where that is wished, and notes its path in the stream. `frame` is a whole
 /// picture that already came over the stream. A picture that could not be had is a warning of the stream.
@@ -80,7 +43,7 @@ async fn take(host: &Inspection, stream: &Stream, frame: Option<&Picture>) -> Re
     if let Some(frame) = frame.filter(|f| f.codec == VideoCodec::Mjpeg) {
         return Ok(Kept::new(frame.bytes.clone(), None));
     }
-    if let Some(picture) = web::announced(host, stream).await {
+    if let Some(picture) = still::announced(host, stream).await {
         return Ok(picture);
     }
     let undecoded = match frame {
@@ -94,7 +57,7 @@ async fn take(host: &Inspection, stream: &Stream, frame: Option<&Picture>) -> Re
     if !matches!(stream.protocol, Protocol::Rtsp | Protocol::Rtsps | Protocol::Mjpeg) {
         return Err(undecoded.unwrap_or_else(|| "no whole key frame came".to_owned()));
     }
-    web::elsewhere(host, stream).await.map_err(|error| undecoded.unwrap_or_else(|| error.to_string()))
+    still::elsewhere(host, stream).await.map_err(|error| undecoded.unwrap_or_else(|| error.to_string()))
 }
 
 /// The JPEG of a key frame, by ffmpeg.
@@ -102,13 +65,7 @@ async fn decode(frame: &Picture) -> Result<Vec<u8>, String> {
     let Some(format) = frame.ffmpeg_format() else {
         return Err(format!("a picture of {} is not decoded", frame.codec.as_str()));
     };
-    let args = ["-v", "error", "-protocol_whitelist", "pipe", "-threads", "1", "-f", format, "-i", "pipe:0"];
-    let picture =
-        ["-frames:v", "1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "image2pipe", "pipe:1"];
-    let args = [&args[..], &picture[..]].concat();
-    let _turn = DECODERS.acquire().await.map_err(|e| e.to_string())?;
-    let decoded = process::through("ffmpeg", &args, &frame.bytes, MAX_PICTURE, DECODE_LIMIT).await;
-    let decoded = decoded.map_err(|error| format!("ffmpeg {error}"))?;
+    let decoded = ffmpeg::picture(&frame.bytes, format).await?;
     jpeg::find(&decoded).map(<[u8]>::to_vec).ok_or_else(|| "ffmpeg makes no picture of what came".to_owned())
 }
 
@@ -120,6 +77,7 @@ fn file_name(ip: IpAddr, number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
@@ -127,8 +85,8 @@ mod tests {
     use crate::model::{Audio, FindingKind, ProbeOptions};
     use crate::net::fake::{FakeNet, Reply};
 
-    const JPEG: &[u8] = include_bytes!("../../tests/data/media/camera_640x480_1.jpg");
-    const H264: &[u8] = include_bytes!("../../tests/data/media/camera_h264_1280x720_25fps.h264");
+    const JPEG: &[u8] = include_bytes!("../../../tests/data/media/camera_640x480_1.jpg");
+    const H264: &[u8] = include_bytes!("../../../tests/data/media/camera_h264_1280x720_25fps.h264");
 
     fn stream(path: &str) -> Stream {
         let mut stream = Stream::new(format!("rtsp://192.0.2.10:554/{path}"), Protocol::Rtsp);
@@ -151,17 +109,6 @@ mod tests {
     fn names_hold_numbers_alone() {
         assert_eq!(file_name("10.77.0.10".parse().unwrap(), 1), "10.77.0.10-1.jpg");
         assert_eq!(file_name("fe80::1".parse().unwrap(), 2), "fe80__1-2.jpg");
-    }
-
-    #[test]
-    fn a_folder_is_made_and_one_that_cannot_be_is_said() {
-        let temp = tempfile::tempdir().unwrap();
-        let folder = temp.path().join("a/b");
-        check_folder(&folder).unwrap();
-        assert_eq!(names(&folder), [""; 0]);
-        fs::write(temp.path().join("file"), "").unwrap();
-        let error = check_folder(&temp.path().join("file")).unwrap_err().to_string();
-        assert!(error.contains("file'"), "{error}");
     }
 
     #[tokio::test]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::wire::Pictures;
 use crate::identify::stream_url;
 use crate::media::jpeg;
 use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
 use crate::probe::Inspection;
 use crate::probe::memory::Kept;
 use crate::protocol::http::client::{self, HttpError, Request};
+use crate::protocol::mjpeg::wire::Pictures;
 use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// The largest picture taken.
