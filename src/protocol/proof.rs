@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::probe::gate::StreamTurn;
 use crate::probe::{Inspection, Peer};
-use crate::protocol::http::client::Response;
+use crate::protocol::http::message::Response;
 use crate::protocol::http::transcript;
 use crate::text;
 

@@ -13,7 +13,8 @@ use crate::media::{ByteRange, aac, mp4, ts};
 use crate::model::{Audio, ErrorKind, Protocol, Step, Stream, StreamStatus};
 use crate::probe::Inspection;
 use crate::probe::memory::{Kept, Room};
-use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::http::client;
+use crate::protocol::http::message::{HttpError, Request, Response};
 use crate::protocol::http::redirect;
 use crate::protocol::proof::{Proof, Stop, web_ports};
 use crate::text;
@@ -97,7 +98,7 @@ pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates:
 ///
 /// # Errors
 /// As [`client::send`].
-pub async fn ask(host: &Inspection, place: &Place) -> Result<(Response, Duration), client::HttpError> {
+pub async fn ask(host: &Inspection, place: &Place) -> Result<(Response, Duration), HttpError> {
     let login = !place.guessed || host.peer.logins.worked().is_some();
     let target = place.target.clone();
     let request = Request { max_body: MAX_MANIFEST, login, ..Request::get(place.port, place.tls, target) };

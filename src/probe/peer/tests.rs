@@ -1,7 +1,8 @@
 use super::*;
 use crate::net::fake::{FakeNet, Reply};
 use crate::net::pace::Pace;
-use crate::protocol::http::client::{Request, send};
+use crate::protocol::http::client::send;
+use crate::protocol::http::message::Request;
 use crate::protocol::rtsp::client::Client;
 
 const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n";

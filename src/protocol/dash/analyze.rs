@@ -8,7 +8,7 @@ use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::Response;
+use crate::protocol::http::message::Response;
 use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;

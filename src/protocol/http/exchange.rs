@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::client::{HttpError, Request, Response};
+use super::message::{HttpError, Request, Response};
 use super::wire::{self, BodyDecoder, Start, StartReader};
 use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;

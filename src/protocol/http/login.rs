@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::client::{HttpError, Request, Response};
 use super::exchange::{Body, exchange};
+use super::message::{HttpError, Request, Response};
 use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
 use crate::probe::{Peer, Verdict};

@@ -4,6 +4,7 @@ pub mod client;
 pub mod detect;
 pub mod exchange;
 mod login;
+pub mod message;
 pub mod page;
 pub mod redirect;
 pub mod transcript;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::client::Response;
+use super::message::Response;
 use super::page;
 use crate::text;
 use crate::wire::url::{AnnouncedUrl, Fault, Host, HostUrl};

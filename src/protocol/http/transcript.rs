@@ -1,6 +1,6 @@
 //! Answers over HTTP, for whoever looks at a device in depth.
 
-use super::client::{Response, url};
+use super::message::{Response, url};
 use crate::model::Answer;
 use crate::probe::Peer;
 use crate::probe::transcript::Transcript;

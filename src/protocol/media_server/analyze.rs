@@ -8,7 +8,8 @@ use crate::identify::stream_url::{self, Named, Purpose};
 use crate::model::finding::StreamHint;
 use crate::model::{FindingKind, Protocol, Service, Transport, Verify};
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::{self, Request, Response, host_name};
+use crate::protocol::http::client;
+use crate::protocol::http::message::{self, Request, Response, host_name};
 use crate::protocol::http::page;
 use crate::protocol::proof::web_ports;
 use crate::text;
@@ -182,7 +183,7 @@ async fn ask_janus(host: &Inspection, service: &Service) -> Option<()> {
     let server = text::clean(&janus::info(host, service.port, tls).await?);
     host.match_signatures(Field::MediaServer, &server).await;
     let mut found = Service::new(Protocol::Webrtc, Transport::Tcp, service.port);
-    found.url = Some(client::url(&host.peer, tls, service.port, "/janus"));
+    found.url = Some(message::url(&host.peer, tls, service.port, "/janus"));
     found.server = Some(server);
     if let Some(streams) = janus::streams(host, service.port, tls).await {
         let listed = if streams.is_empty() { "none".to_owned() } else { streams.join(", ") };

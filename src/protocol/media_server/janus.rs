@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::names;
 use crate::probe::Inspection;
-use crate::protocol::http::client::{self, Request};
+use crate::protocol::http::client;
+use crate::protocol::http::message::Request;
 
 /// Where its HTTP transport is by default.
 const BASE: &str = "/janus";

@@ -4,7 +4,8 @@
 
 use crate::model::{FindingKind, Protocol, Service, Transport};
 use crate::probe::Inspection;
-use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::http::client;
+use crate::protocol::http::message::{self, Request, Response};
 
 /// Says what the HTTP ports of a MediaMTX serve.
 pub(super) async fn emit_ports(host: &Inspection, services: &[Service]) {
@@ -24,7 +25,7 @@ pub(super) async fn emit_ports(host: &Inspection, services: &[Service]) {
         let Ok(answer) = client::send(&host.peer, preflight).await else { continue };
         if let Some(protocol) = serves(&answer) {
             let mut found = Service::new(protocol, Transport::Tcp, service.port);
-            found.url = Some(client::url(&host.peer, tls, service.port, "/"));
+            found.url = Some(message::url(&host.peer, tls, service.port, "/"));
             found.server.clone_from(&service.server);
             host.emit(FindingKind::Service(found)).await;
         }

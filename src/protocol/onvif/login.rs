@@ -5,7 +5,7 @@ use super::soap::Answer;
 use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};
 use crate::probe::{Peer, Verdict};
-use crate::protocol::http::client::Response;
+use crate::protocol::http::message::Response;
 use crate::wire::auth::lock::{LockSign, lock_sign};
 
 /// What an answer says of the login its call carried.

@@ -4,7 +4,7 @@ use super::client::{Client, RtmpError};
 use crate::identify::ports;
 use crate::model::{ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::probe::{Detection, Detector, Inspection};
-use crate::protocol::http::client::host_name;
+use crate::protocol::http::message::host_name;
 
 /// The detector of RTMP and RTMPS.
 pub const DETECTOR: Detector =

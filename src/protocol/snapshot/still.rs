@@ -10,7 +10,8 @@ use crate::media::jpeg;
 use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
 use crate::probe::Inspection;
 use crate::probe::memory::Kept;
-use crate::protocol::http::client::{self, HttpError, Request};
+use crate::protocol::http::client;
+use crate::protocol::http::message::{self, HttpError, Request};
 use crate::protocol::mjpeg::wire::Pictures;
 use crate::wire::url::{AnnouncedUrl, Scheme};
 
@@ -138,7 +139,7 @@ async fn fetch_at(host: &Inspection, port: u16, tls: bool, target: String) -> Re
         503 => (ErrorKind::Busy, "the device is busy".to_owned()),
         status => (ErrorKind::Device, format!("answered status {status}")),
     };
-    Err(HttpError::new(kind, format!("{}: {why}", client::url(&host.peer, tls, port, "/"))))
+    Err(HttpError::new(kind, format!("{}: {why}", message::url(&host.peer, tls, port, "/"))))
 }
 
 /// Whether there is a picture in that place, which has a size, rather than an empty shell.

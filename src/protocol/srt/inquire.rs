@@ -9,7 +9,7 @@ use super::wire::{self, PORT};
 use crate::model::{FindingKind, Protocol, Service, Transport};
 use crate::net::{Datagram, UdpBind};
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::host_name;
+use crate::protocol::http::message::host_name;
 
 /// How long an answer is awaited, try by try.
 const TRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(400)];

@@ -3,7 +3,8 @@
 use super::description;
 use crate::model::Protocol;
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::{self, Request};
+use crate::protocol::http::client;
+use crate::protocol::http::message::Request;
 use crate::wire::url::AnnouncedUrl;
 
 /// Descriptions fetched of one host at most.

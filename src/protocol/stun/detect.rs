@@ -10,7 +10,7 @@ use super::wire::{self, Answer, Method, PORT, PORT_TLS, Transaction};
 use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
 use crate::net::{Connection, Datagram, UdpBind};
 use crate::probe::{Detection, Detector, Inspection, Peer, Phase, Probe};
-use crate::protocol::http::client::host_name;
+use crate::protocol::http::message::host_name;
 use crate::text;
 
 /// How long an answer is awaited, try by try.

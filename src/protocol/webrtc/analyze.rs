@@ -12,7 +12,8 @@ use crate::model::{
 };
 use crate::probe::transcript::Transcript;
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::http::client;
+use crate::protocol::http::message::{self, Request, Response};
 use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Place};
 use crate::protocol::snapshot;
@@ -97,7 +98,7 @@ async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
         Ok(answer) => answer,
         Err(error) => {
             let mut proof =
-                Proof::new(&client::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
+                Proof::new(&message::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
             proof.stop(Step::Spoken, Stop::error(error.kind, error.message));
             return (!place.guessed).then_some(proof.stream);
         }

@@ -72,10 +72,6 @@ const RETINA: &[&str] = &["media/key_frame.rs"];
 const STILL_IN_CIRCLES: &[&str] = &[
     "net/dial.rs",
     "net/kept.rs",
-    "protocol/http/client/mod.rs",
-    "protocol/http/exchange.rs",
-    "protocol/http/login.rs",
-    "protocol/http/redirect.rs",
     "protocol/rtsp/analyze/mod.rs",
     "protocol/rtsp/analyze/stream.rs",
     "protocol/rtsp/client/describe.rs",

@@ -8,7 +8,7 @@ use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::{self, Response};
+use crate::protocol::http::message::{self, Response};
 use crate::protocol::proof::{self, Proof, Stop};
 use crate::protocol::segment::{self, MAX_STREAMS, Piece, Place};
 use crate::protocol::snapshot;
@@ -84,7 +84,7 @@ impl Walk<'_> {
             if is_of_session(&variant.uri, &master.target) {
                 // Streams are told apart by their address.
                 let which = if many { format!("#{}", number + 1) } else { String::new() };
-                let lasting = client::url(&self.host.peer, asked.tls, asked.port, &asked.target);
+                let lasting = message::url(&self.host.peer, asked.tls, asked.port, &asked.target);
                 proof.stream.url = text::redact_url(&lasting) + &which;
             }
             if mixed {

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::*;
-use crate::model::{Credential, ProbeOptions};
+use crate::model::{Credential, ErrorKind, ProbeOptions};
 use crate::net::fake::{FakeNet, Log, Reply};
 use crate::protocol::http::page;
 use crate::wire::auth;

@@ -3,7 +3,8 @@
 
 use md5::{Digest as _, Md5};
 
-use super::client::{self, HttpError, Request, Response};
+use super::client;
+use super::message::{self, HttpError, Request, Response};
 use super::transcript;
 use super::{page, redirect};
 use crate::identify::ports;
@@ -138,7 +139,7 @@ async fn heard_of(host: &Inspection, port: u16, tls: bool, failed: &HttpError) -
 
 fn service(host: &Inspection, tls: bool, port: u16) -> Service {
     let mut service = Service::new(if tls { Protocol::Https } else { Protocol::Http }, Transport::Tcp, port);
-    service.url = Some(client::url(&host.peer, tls, port, "/"));
+    service.url = Some(message::url(&host.peer, tls, port, "/"));
     service
 }
 
@@ -234,7 +235,7 @@ async fn emit_page(host: &Inspection, response: &Response, service: &mut Service
     host.match_signatures(Field::HttpBody, up_to(&html, MAX_TEXT)).await;
     for link in page::manifests(up_to(&html, MAX_TEXT), MAX_MANIFESTS) {
         if let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) {
-            let url = text::clean(&hop.url.at(client::host_name(&host.peer)));
+            let url = text::clean(&hop.url.at(message::host_name(&host.peer)));
             host.emit(FindingKind::StreamHint(StreamHint::new(url))).await;
         }
     }

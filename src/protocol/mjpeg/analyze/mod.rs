@@ -14,8 +14,9 @@ use crate::model::{
 };
 use crate::probe::memory::{Kept, MEDIUM};
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::{self, Request, Response};
+use crate::protocol::http::client;
 use crate::protocol::http::exchange::Body;
+use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::{page, redirect};
 use crate::protocol::proof::{IMPOSSIBLE_PATH, Proof, Stop, web_ports};
 use crate::protocol::snapshot;

@@ -10,7 +10,7 @@ use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport, Verify,
 };
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::host_name;
+use crate::protocol::http::message::host_name;
 use crate::text;
 use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl, Scheme};
 
@@ -169,7 +169,7 @@ impl<'a> Inquiry<'a> {
     async fn call(&mut self, at: &HostUrl, call: Call<'_>) -> Result<crate::wire::xml::Element, CallError> {
         if self.host.peer.is_over() {
             let message = "the time for this host is over";
-            return Err(crate::protocol::http::client::HttpError::new(ErrorKind::Timeout, message).into());
+            return Err(crate::protocol::http::message::HttpError::new(ErrorKind::Timeout, message).into());
         }
         let outcome = self.client.call(at, call).await;
         match &outcome {

@@ -15,7 +15,7 @@ use crate::media::picture::Picture;
 use crate::model::{Audio, ErrorKind, FindingKind, Protocol, Service, Step, StreamSource, StreamStatus, Verify, Video};
 use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::http::client::host_name;
+use crate::protocol::http::message::host_name;
 use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop, turn};
 use crate::protocol::snapshot;
 use crate::wire::url::{AnnouncedUrl, Scheme};
