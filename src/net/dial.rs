@@ -1,25 +1,19 @@
 //! Connections with a deadline, a pace and a bound per host and per scan.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::connection::{Connection, Permit};
 use super::error::is_exhaustion;
 use super::kept::Kept;
 use super::neighbour_table::NeighbourTable;
 use super::pace::Pace;
-use super::tls::{self, TlsInfo};
-use super::{BoxStream, Cause, Net, NetError, Stage};
+use super::{Cause, Net, NetError, Stage};
 use crate::model::target::RAW_PRINT_PORTS;
 
 /// Dials for everybody: one pace, one bound of open connections for the scan, one for each host.
@@ -86,11 +80,7 @@ impl Dialer {
             match timeout_at(started + limit, self.net.connect(to)).await {
                 Err(_) => return Err(NetError::timeout(to, Stage::Connect)),
                 Ok(Ok(stream)) => {
-                    return Ok(Connection {
-                        permits,
-                        connected_in: started.elapsed(),
-                        ..Connection::from_stream(stream, to)
-                    });
+                    return Ok(Connection::from_stream(stream, to).holding(permits, started.elapsed()));
                 }
                 Ok(Err(error)) if is_exhaustion(&error) && pause < Duration::from_secs(2) => {
                     sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
@@ -116,7 +106,7 @@ impl Dialer {
     /// Keeps an open connection on which nothing was said for whoever speaks to its port first. It is closed when its place
     /// is wanted for another, and after a second.
     pub fn keep(&self, connection: Connection) {
-        self.kept.keep(Connection { kept: true, ..connection });
+        self.kept.keep(connection.kept());
     }
 
     /// The connection that was kept to an endpoint, unless the device has closed it meanwhile.
@@ -152,156 +142,9 @@ impl Dialer {
     }
 }
 
-type Permit = Option<OwnedSemaphorePermit>;
-
 async fn acquire(places: Arc<Semaphore>) -> Permit {
     // Fails only when the semaphore is closed, which nobody does.
     places.acquire_owned().await.ok()
-}
-
-/// An open connection; its place among the host's and the scan's connections is free again when it is dropped.
-pub struct Connection {
-    stream: BoxStream,
-    /// The endpoint.
-    pub peer: SocketAddr,
-    /// How long the TCP connect took.
-    pub connected_in: Duration,
-    /// What the TLS handshake told, and how long it took; absent on plain TCP.
-    pub tls: Option<(TlsInfo, Duration)>,
-    permits: (Permit, Permit),
-    /// What the device said before it was asked.
-    early: Vec<u8>,
-    kept: bool,
-    heard: Option<Arc<AtomicBool>>,
-}
-
-impl Connection {
-    /// Shakes hands for TLS within `limit`.
-    ///
-    /// # Errors
-    /// Kind `Tls` when the peer speaks no TLS that we do, `Timeout` when it does not answer.
-    pub async fn into_tls(self, name: &str, limit: Duration) -> Result<Connection, NetError> {
-        self.shake(limit, |stream| tls::handshake(stream, name)).await
-    }
-
-    /// The same with a device that was heard to speak nothing newer than what the program reads by itself
-    /// ([`NetError::old_tls`]).
-    ///
-    /// # Errors
-    /// As [`Connection::into_tls`].
-    #[cfg(feature = "legacy-tls")]
-    pub async fn into_old_tls(self, limit: Duration) -> Result<Connection, NetError> {
-        self.shake(limit, super::old_tls::handshake).await
-    }
-
-    async fn shake<F>(self, limit: Duration, hands: impl FnOnce(BoxStream) -> F) -> Result<Connection, NetError>
-    where
-        F: Future<Output = Result<(BoxStream, TlsInfo), Cause>>,
-    {
-        let (peer, connected_in, kept, heard) = (self.peer, self.connected_in, self.kept, self.heard.clone());
-        let (stream, permits): (BoxStream, _) = match self.early.is_empty() {
-            true => (self.stream, self.permits),
-            // It spoke first, as no TLS server does; what it said belongs to the handshake all the same.
-            false => (Box::new(self), (None, None)),
-        };
-        let started = Instant::now();
-        let outcome = timeout_at(started + limit, hands(stream)).await;
-        if let (Some(heard), Ok(outcome)) = (&heard, &outcome) {
-            heard.fetch_or(!matches!(outcome, Err(Cause::Tls { is_cut: true, .. })), Ordering::Relaxed);
-        }
-        match outcome {
-            Err(_) => Err(NetError::timeout(peer, Stage::Tls)),
-            Ok(Err(cause)) => Err(NetError::new(peer, Stage::Tls, cause)),
-            Ok(Ok((stream, info))) => {
-                let tls = Some((info, started.elapsed()));
-                Ok(Connection { connected_in, tls, permits, kept, heard, ..Connection::from_stream(stream, peer) })
-            }
-        }
-    }
-
-    /// The same connection, which notes in `heard` when the device has said anything.
-    pub fn noting(self, heard: Arc<AtomicBool>) -> Self {
-        Connection { heard: Some(heard), ..self }
-    }
-
-    /// Whether it was open before it was wanted ([`Dialer::keep`]): the device may be about to close it for want of a word.
-    pub fn was_kept(&self) -> bool {
-        self.kept
-    }
-
-    /// Whether the device has not closed it, as far as is known here.
-    pub fn is_open(&mut self) -> bool {
-        self.listen().now_or_never().unwrap_or(true)
-    }
-
-    /// Whether the device closes it within `limit`, before it was sent anything.
-    pub async fn is_closed_within(&mut self, limit: Duration) -> bool {
-        timeout_at(Instant::now() + limit, self.listen()).await.is_ok_and(|open| !open)
-    }
-
-    /// Waits until the device says something, which is kept for the reader, or closes the connection; false when closed.
-    async fn listen(&mut self) -> bool {
-        /// What one says in greeting is shorter.
-        const MOST: usize = 512;
-        if self.early.is_empty() {
-            let mut early = Vec::with_capacity(MOST);
-            if !matches!(self.stream.read_buf(&mut early).await, Ok(1..)) {
-                return false;
-            }
-            self.early = early;
-        }
-        true
-    }
-
-    /// Wraps a stream that is already open; for tests and for streams that came from elsewhere.
-    pub fn from_stream(stream: BoxStream, peer: SocketAddr) -> Self {
-        let permits = (None, None);
-        Connection {
-            stream,
-            peer,
-            connected_in: Duration::ZERO,
-            tls: None,
-            permits,
-            early: Vec::new(),
-            kept: false,
-            heard: None,
-        }
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.early.is_empty() {
-            let length = self.early.len().min(buf.remaining());
-            buf.put_slice(&self.early.drain(..length).collect::<Vec<u8>>());
-            if let Some(heard) = &self.heard {
-                heard.store(true, Ordering::Relaxed);
-            }
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if let Some(heard) = &self.heard
-            && buf.filled().len() > before
-        {
-            heard.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Connection;
+use super::connection::Connection;
 
 /// A connection nobody wants is closed after so long: a server of one thread may be waiting for a word on it while it is
 /// asked on another port.

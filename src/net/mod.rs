@@ -1,6 +1,7 @@
 //! The only sockets of the program. Everything above is given a [`Net`], or the part of it that it needs, and opens no
 //! socket itself, so that a test can pass in a network of its own.
 
+mod connection;
 pub mod dial;
 pub mod error;
 #[cfg(test)]
@@ -28,7 +29,8 @@ use std::net::{IpAddr, SocketAddr};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use dial::{Connection, Dialer};
+pub use connection::Connection;
+pub use dial::Dialer;
 pub use error::{Cause, NetError, OldTls, Stage};
 pub use interface::Interface;
 pub use link::{Link, Neighbour};
