@@ -7,6 +7,7 @@ pub mod detect;
 pub mod error;
 pub mod frames;
 pub mod headers;
+mod lessons;
 mod login;
 mod path_login;
 pub mod play;

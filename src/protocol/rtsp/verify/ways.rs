@@ -24,15 +24,6 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// Streams of one port that no other way could help: after so many the others are not tried in other ways.
 const MOST_IN_VAIN: u32 = 2;
 
-/// What playing the streams of one port taught about it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lessons {
-    /// The way that worked where the first had brought nothing.
-    worked: Option<Way>,
-    /// How many streams no way worked for.
-    in_vain: u32,
-}
-
 /// What playing a stream showed.
 pub(super) struct Played {
     pub meter: Meter,
