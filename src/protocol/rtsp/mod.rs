@@ -1,6 +1,7 @@
 //! RTSP 1.0 (RFC 2326) with SDP (RFC 4566).
 
 pub mod analyze;
+mod asker;
 mod channel;
 pub mod client;
 pub mod detect;
@@ -12,6 +13,7 @@ mod login;
 mod path_login;
 pub mod play;
 pub mod sdp;
+mod stream;
 mod udp;
 pub mod url;
 pub mod verify;

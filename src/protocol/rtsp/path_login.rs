@@ -3,8 +3,9 @@
 
 use tokio::time::Instant;
 
-use super::analyze::{Asker, stream};
+use super::asker::{Asker, StreamKey};
 use super::client::Client;
+use super::stream;
 use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::{self, WithLogin};
@@ -128,7 +129,7 @@ impl Walk<'_> {
     }
 
     /// Asks with a login that has worked, unless one more refusal would be too many.
-    async fn ask_again(&mut self, path: &WithLogin, credential: &Credential) -> Reply<super::analyze::Look> {
+    async fn ask_again(&mut self, path: &WithLogin, credential: &Credential) -> Reply<StreamKey> {
         let Some(attempt) = self.place(credential).await else { return Reply::Lost };
         let reply = self.ask(path).await;
         attempt.end(match reply {
@@ -139,7 +140,7 @@ impl Walk<'_> {
         reply
     }
 
-    async fn ask(&mut self, path: &WithLogin) -> Reply<super::analyze::Look> {
+    async fn ask(&mut self, path: &WithLogin) -> Reply<StreamKey> {
         let request = path.request.expose();
         let reply = self.asker.ask(request).await;
         if matches!(reply, Reply::Video(_)) {

@@ -1,25 +1,21 @@
 //! From an RTSP port to its streams: the paths are walked on one connection, what they describe is read, and what is
 //! described is played just long enough to prove that frames arrive.
 
-pub(super) mod stream;
-
 use std::collections::{BTreeMap, HashMap};
 
+use super::asker::{Asked, Asker, StreamKey};
 use super::client::Client;
-use super::client::describe::Described;
 use super::error::RtspError;
-use super::sdp::{Media, Session, lines};
-use super::verify;
-use super::walk::{self, Ask, Found, Known, Nature, Reply, Walked};
+use super::walk::{self, Found, Known, Nature, Reply, Walked};
+use super::{path_login, stream, verify};
 use crate::identify::signature::Field;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, LadderStep, Protocol, Service, Stream,
-    StreamStatus, Transport, Verify,
+    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stream, StreamStatus,
+    Transport, Verify,
 };
 use crate::probe::{Inspection, Phase, Probe};
-use crate::protocol::rtsp::path_login;
 use crate::protocol::snapshot;
 use crate::wire::url::{AnnouncedUrl, Endpoint};
 
@@ -33,12 +29,12 @@ async fn analyse(host: &Inspection) {
     if host.options.verify == Verify::None {
         return;
     }
-    let mut looks: Vec<Look> = Vec::new();
+    let mut keys: Vec<StreamKey> = Vec::new();
     for Endpoint { port, tls } in endpoints(host) {
         if host.peer.is_over() {
             return;
         }
-        analyse_port(host, port, tls, &mut looks).await;
+        analyse_port(host, port, tls, &mut keys).await;
     }
 }
 
@@ -62,7 +58,7 @@ fn endpoints(host: &Inspection) -> Vec<Endpoint> {
     all
 }
 
-async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<Look>) {
+async fn analyse_port(host: &Inspection, port: u16, tls: bool, keys: &mut Vec<StreamKey>) {
     let mut asker = Asker::new(host, Client::new(&host.peer, port, tls));
     let announced = announced(host, port, tls);
     let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
@@ -91,13 +87,13 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, looks: &mut Vec<L
     // Guesses that demanded a login are no streams where the login belongs into the path.
     let only_announced = !described.is_empty();
     // What is described alike on one port stands there under names of its own.
-    let elsewhere = looks.clone();
+    let elsewhere = keys.clone();
     if !only_announced {
         report_no_stream(host, port, &walked, &asked).await;
     }
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
         described.extend(emit_found(host, Endpoint { port, tls }, found, &asked, walked.nature, &elsewhere).await);
-        looks.extend(if let Reply::Video(look) = &found.reply { Some(look.clone()) } else { None });
+        keys.extend(if let Reply::Video(key) = &found.reply { Some(key.clone()) } else { None });
     }
     let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;
@@ -125,7 +121,7 @@ async fn walk_port(
     port: u16,
     announced: &[(String, StreamHint)],
     asker: &mut Asker<'_>,
-) -> Walked<Look> {
+) -> Walked<StreamKey> {
     let vendor = host.record.vendor();
     let server = vendor.as_deref().and_then(stream_url::named);
     let mut candidates = stream_url::of_names(stream_url::Purpose::Rtsp, &host.record.stream_names(), server);
@@ -151,15 +147,15 @@ async fn walk_port(
 async fn emit_found(
     host: &Inspection,
     at: Endpoint,
-    found: &Found<Look>,
+    found: &Found<StreamKey>,
     asked: &HashMap<String, Asked>,
     nature: Nature,
-    elsewhere: &[Look],
+    elsewhere: &[StreamKey],
 ) -> Option<(String, Stream)> {
     // The same stream on a second port of the device is no further stream.
-    if let Reply::Video(look) = &found.reply
+    if let Reply::Video(key) = &found.reply
         && found.hint.is_none()
-        && elsewhere.contains(look)
+        && elsewhere.contains(key)
     {
         return None;
     }
@@ -231,93 +227,8 @@ async fn emit_login(
     }
 }
 
-/// What tells two streams apart: everything a description says but where it is.
-pub(super) type Look = (Option<String>, Vec<Media>);
-
-/// What asking a path gave, and the steps on the way.
-pub(super) struct Asked {
-    outcome: Result<(Described, Session), RtspError>,
-    ladder: Vec<LadderStep>,
-    /// What was answered word for word, where that is kept.
-    answers: Vec<Answer>,
-    sdp: Option<String>,
-}
-
-pub(super) struct Asker<'h> {
-    pub(super) host: &'h Inspection,
-    client: Client,
-    /// By path.
-    pub(super) asked: HashMap<String, Asked>,
-}
-
-impl<'h> Asker<'h> {
-    pub(super) fn new(host: &'h Inspection, client: Client) -> Self {
-        Asker { host, client, asked: HashMap::new() }
-    }
-}
-
-impl Ask for Asker<'_> {
-    type Description = Look;
-
-    async fn ask(&mut self, path: &str) -> Reply<Look> {
-        if self.host.peer.is_over() {
-            return Reply::Lost;
-        }
-        let outcome = self.client.describe(path).await;
-        self.told(path, outcome)
-    }
-
-    async fn ask_afresh(&mut self, path: &str) -> Reply<Look> {
-        if self.host.peer.is_over() {
-            return Reply::Lost;
-        }
-        let outcome = self.client.describe_afresh(path).await;
-        self.told(path, outcome)
-    }
-}
-
-impl Asker<'_> {
-    /// Keeps what asking a path gave.
-    fn told(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<Look> {
-        let ladder = self.client.ladder().steps().to_vec();
-        let outcome = outcome.map(|described| {
-            let session = Session::parse(&described.sdp).unwrap_or_default();
-            (described, session)
-        });
-        let reply = match &outcome {
-            Ok((_, session)) => look(session),
-            Err(error) => match error.kind {
-                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
-                ErrorKind::Busy => Reply::Busy,
-                ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
-                ErrorKind::Timeout => Reply::Silence,
-                // No path is the reason.
-                ErrorKind::Protocol | ErrorKind::TooLarge | ErrorKind::Device if error.status.is_none() => {
-                    Reply::Silence
-                }
-                _ => Reply::NotFound,
-            },
-        };
-        let sdp = match &outcome {
-            Ok((described, _)) => self.client.transcript.description(lines::decoded(&described.sdp)),
-            Err(_) => None,
-        };
-        let answers = self.client.transcript.take();
-        self.asked.insert(path.to_owned(), Asked { outcome, ladder, answers, sdp });
-        reply
-    }
-}
-
-fn look(session: &Session) -> Reply<Look> {
-    if session.video().or(session.sound_alone()).is_none() {
-        return Reply::NoVideo;
-    }
-    let medias = session.medias.iter().cloned().map(|m| Media { control: None, ..m }).collect();
-    Reply::Video((session.name.clone(), medias))
-}
-
 /// What a description says of its maker, and that there is a camera behind a door that is locked.
-async fn observe(host: &Inspection, found: &Found<Look>, asked: Option<&Asked>) {
+async fn observe(host: &Inspection, found: &Found<StreamKey>, asked: Option<&Asked>) {
     match asked.map(|a| &a.outcome) {
         Some(Ok((described, session))) => {
             for text in [&session.name, &session.information, &session.tool, &session.origin].into_iter().flatten() {
@@ -338,7 +249,7 @@ async fn observe(host: &Inspection, found: &Found<Look>, asked: Option<&Asked>) 
 }
 
 /// Says why a port has no stream, or why the search for more of them ended before its time.
-async fn report_no_stream(host: &Inspection, port: u16, walked: &Walked<Look>, asked: &HashMap<String, Asked>) {
+async fn report_no_stream(host: &Inspection, port: u16, walked: &Walked<StreamKey>, asked: &HashMap<String, Asked>) {
     if host.peer.cancel.is_cancelled() || host.peer.is_over() {
         return;
     }

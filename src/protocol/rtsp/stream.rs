@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use super::{Asked, Look};
+use super::asker::{Asked, StreamKey};
+use super::client::describe::Described;
+use super::error::RtspError;
+use super::sdp::Session;
+use super::url::RtspUrl;
+use super::walk::{Found, Nature};
 use crate::media::merge::{self, Declarer};
 use crate::model::{
     Audio, AudioCodec, ErrorKind, LadderStep, Protocol, Stream, StreamError, StreamSource, StreamStatus, Video,
 };
 use crate::probe::Inspection;
-use crate::protocol::rtsp::client::describe::Described;
-use crate::protocol::rtsp::error::RtspError;
-use crate::protocol::rtsp::sdp::Session;
-use crate::protocol::rtsp::url::RtspUrl;
-use crate::protocol::rtsp::walk::{Found, Nature};
 use crate::wire::url::Endpoint;
 
 /// The stream a found path stands for, as far as asking told.
-pub(in crate::protocol::rtsp) fn of_found(
+pub(super) fn of_found(
     host: &Inspection,
     at: Endpoint,
-    found: &Found<Look>,
+    found: &Found<StreamKey>,
     asked: Option<&Asked>,
     nature: Nature,
 ) -> Stream {

@@ -1,0 +1,100 @@
+//! Asks the paths of one port, and keeps what each of them gave.
+
+use std::collections::HashMap;
+
+use super::client::Client;
+use super::client::describe::Described;
+use super::error::RtspError;
+use super::sdp::{Media, Session, lines};
+use super::walk::{Ask, Reply};
+use crate::model::{Answer, ErrorKind, LadderStep};
+use crate::probe::Inspection;
+
+/// What tells two streams apart: everything a description says but where it is.
+pub(super) type StreamKey = (Option<String>, Vec<Media>);
+
+/// What asking a path gave, and the steps on the way.
+pub(super) struct Asked {
+    /// The description, or why there is none.
+    pub(super) outcome: Result<(Described, Session), RtspError>,
+    /// The steps on the way.
+    pub(super) ladder: Vec<LadderStep>,
+    /// What was answered word for word, where that is kept.
+    pub(super) answers: Vec<Answer>,
+    /// The description line by line, where that is kept.
+    pub(super) sdp: Option<String>,
+}
+
+/// Asks the paths of one port, and keeps what each gave.
+pub(super) struct Asker<'h> {
+    pub(super) host: &'h Inspection,
+    pub(super) client: Client,
+    /// By path.
+    pub(super) asked: HashMap<String, Asked>,
+}
+
+impl<'h> Asker<'h> {
+    pub(super) fn new(host: &'h Inspection, client: Client) -> Self {
+        Asker { host, client, asked: HashMap::new() }
+    }
+}
+
+impl Ask for Asker<'_> {
+    type Description = StreamKey;
+
+    async fn ask(&mut self, path: &str) -> Reply<StreamKey> {
+        if self.host.peer.is_over() {
+            return Reply::Lost;
+        }
+        let outcome = self.client.describe(path).await;
+        self.keep(path, outcome)
+    }
+
+    async fn ask_afresh(&mut self, path: &str) -> Reply<StreamKey> {
+        if self.host.peer.is_over() {
+            return Reply::Lost;
+        }
+        let outcome = self.client.describe_afresh(path).await;
+        self.keep(path, outcome)
+    }
+}
+
+impl Asker<'_> {
+    /// Keeps what asking a path gave.
+    fn keep(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<StreamKey> {
+        let ladder = self.client.ladder().steps().to_vec();
+        let outcome = outcome.map(|described| {
+            let session = Session::parse(&described.sdp).unwrap_or_default();
+            (described, session)
+        });
+        let reply = match &outcome {
+            Ok((_, session)) => reply(session),
+            Err(error) => match error.kind {
+                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
+                ErrorKind::Busy => Reply::Busy,
+                ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
+                ErrorKind::Timeout => Reply::Silence,
+                // No path is the reason.
+                ErrorKind::Protocol | ErrorKind::TooLarge | ErrorKind::Device if error.status.is_none() => {
+                    Reply::Silence
+                }
+                _ => Reply::NotFound,
+            },
+        };
+        let sdp = match &outcome {
+            Ok((described, _)) => self.client.transcript.description(lines::decoded(&described.sdp)),
+            Err(_) => None,
+        };
+        let answers = self.client.transcript.take();
+        self.asked.insert(path.to_owned(), Asked { outcome, ladder, answers, sdp });
+        reply
+    }
+}
+
+fn reply(session: &Session) -> Reply<StreamKey> {
+    if session.video().or(session.sound_alone()).is_none() {
+        return Reply::NoVideo;
+    }
+    let medias = session.medias.iter().cloned().map(|m| Media { control: None, ..m }).collect();
+    Reply::Video((session.name.clone(), medias))
+}
