@@ -3,14 +3,15 @@
 
 use jiff::SignedDuration;
 
+use super::error::{CallError, demands_login, failure};
 use super::login;
-use super::soap::{self, Answer, Dialect, Fault, UsernameToken};
+use super::soap::{self, Answer, Dialect, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind, Protocol};
 use crate::probe::negotiation::Negotiation;
 use crate::probe::{Peer, Verdict};
 use crate::protocol::http::client;
-use crate::protocol::http::message::{HttpError, Request, Response};
+use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::transcript;
 use crate::wire::auth;
 use crate::wire::url::{Endpoint, HostUrl};
@@ -24,44 +25,6 @@ const MOST_ANSWERS: usize = 16;
 
 /// Two readings of a clock that differ by less are of one clock that goes right.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(3);
-
-/// Why a call gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// The device answered with a fault that is not about the login.
-    #[error("{0}")]
-    Fault(Fault),
-    /// No answer.
-    #[error("{0}")]
-    Http(#[from] HttpError),
-    /// An answer that is no SOAP.
-    #[error("answered status {0} and nothing of ONVIF")]
-    NotSoap(u16),
-    /// A login is demanded that was not given, was refused, or may not see this.
-    #[error("{message}")]
-    Login {
-        /// `AuthRequired`, `AuthRefused` or `Locked`.
-        kind: ErrorKind,
-        /// In words.
-        message: String,
-    },
-}
-
-impl CallError {
-    /// What kind of failure.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            CallError::Fault(_) => ErrorKind::Device,
-            CallError::Http(error) => error.kind,
-            CallError::NotSoap(_) => ErrorKind::Protocol,
-            CallError::Login { kind, .. } => *kind,
-        }
-    }
-
-    pub(super) fn login(kind: ErrorKind, message: impl Into<String>) -> Self {
-        CallError::Login { kind, message: message.into() }
-    }
-}
 
 /// What speaks for ONVIF at an address before it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,23 +250,5 @@ impl<'a> Client<'a> {
             request.headers.push(("SOAPAction".to_owned(), format!("\"{}\"", call.action())));
         }
         Request { max_body: MAX_ANSWER, follow: false, signed: token.is_some(), ..request }
-    }
-}
-
-/// Whether an answer means that a login is missing or wrong: by its fault, whatever the status; by the status where there
-/// is no fault; an empty 200 is how some devices answer a token they do not take.
-pub(super) fn demands_login(response: &Response, answer: &Answer) -> bool {
-    match answer {
-        Answer::Body(_) => false,
-        Answer::Fault(fault) => fault.is_not_authorized() || fault.is_about_the_clock(),
-        Answer::Empty => matches!(response.status, 200 | 401 | 403),
-        Answer::NotSoap => matches!(response.status, 401 | 403),
-    }
-}
-
-pub(super) fn failure(response: &Response, answer: Answer) -> CallError {
-    match answer {
-        Answer::Fault(fault) => CallError::Fault(fault),
-        _ => CallError::NotSoap(response.status),
     }
 }

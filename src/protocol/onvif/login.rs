@@ -1,6 +1,6 @@
 //! What ONVIF answers mean for the login that a call carried, in a token or by HTTP, and why none was enough, in words.
 
-use super::client::{CallError, demands_login};
+use super::error::{CallError, demands_login};
 use super::soap::Answer;
 use crate::model::ErrorKind;
 use crate::probe::negotiation::{Negotiation, Reply};

@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod client;
+pub mod error;
 mod login;
 pub mod soap;
 pub mod wire;

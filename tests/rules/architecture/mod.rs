@@ -68,11 +68,9 @@ const SHARED: &[&str] = &["proof", "segment", "snapshot"];
 /// Only these know the crate `retina`: what is used of it is no documented interface.
 const RETINA: &[&str] = &["media/key_frame.rs"];
 
-/// Files that import each other in a circle still: none may be added.
-const STILL_IN_CIRCLES: &[&str] = &[
-];
 /// Files that keep other rules not yet: none may be added.
 const STILL: &[&str] =
+    &["protocol/mjpeg/wire.rs", "protocol/onvif/analyze/mod.rs", "protocol/rtmp/wire.rs", "protocol/ssdp/wire.rs"];
 
 /// Lines of a file without its tests.
 const MOST_LINES: usize = 420;
@@ -110,9 +108,7 @@ pub fn imports_point_down() {
 pub fn files_do_not_import_each_other_in_a_circle() {
     let sources = Sources::read();
     let circles = sources.circles();
-    let new: Vec<_> =
-        circles.iter().filter(|circle| !circle.iter().all(|file| STILL_IN_CIRCLES.contains(file))).collect();
-    assert!(new.is_empty(), "circles of imports: {new:#?}");
+    assert!(circles.is_empty(), "circles of imports: {circles:#?}");
 }
 
 pub fn what_is_pure_has_no_runtime_and_no_clock() {

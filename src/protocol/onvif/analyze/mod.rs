@@ -1,6 +1,7 @@
 //! Asks a host's ONVIF device service who it is, and its media services where the streams are.
 
-use super::client::{CallError, Client, Expectation};
+use super::client::{Client, Expectation};
+use super::error::CallError;
 use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
 use crate::identify::ports;
 use crate::identify::signature::Field;
