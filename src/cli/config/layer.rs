@@ -60,7 +60,7 @@ impl fmt::Display for Origin {
 pub struct Given {
     /// As written, lists taken apart.
     pub values: Vec<String>,
-    /// By whom.
+    /// What set it.
     pub origin: Origin,
 }
 
@@ -71,7 +71,7 @@ pub struct GivenLogins {
     pub logins: Vec<Credential>,
     /// Whether a password stands among them in clear.
     pub in_clear: bool,
-    /// By whom.
+    /// What set it.
     pub origin: Origin,
 }
 

@@ -1,4 +1,4 @@
-//! Who claims which addresses, and whom to believe: a router that answers ARP for everybody (proxy ARP, RFC 1027;
+//! Who claims which addresses, and which claim to believe: a router that answers ARP for everybody (proxy ARP, RFC 1027;
 //! client isolation) must not become a network full of hosts.
 
 use std::collections::HashMap;

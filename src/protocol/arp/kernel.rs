@@ -53,7 +53,7 @@ pub async fn sweep(context: &DiscoveryContext, segment: &Segment) -> io::Result<
     };
     sweep.read_table().await?;
     let order = Permutation::new(segment.addresses.len());
-    // Whom the kernel merely remembers it asks again after five seconds; a connection tells sooner.
+    // A neighbour that the kernel merely remembers is asked again after five seconds; a connection shows it sooner.
     let remembered = AddressList::of(sweep.remembered.iter().copied());
     let asking = async { tokio::join!(sweep.ask(order), tcp::prove(context, &remembered)).0 };
     let unasked = tokio::select! {

@@ -50,7 +50,7 @@ async fn find(context: &DiscoveryContext) -> Result<(), String> {
     outcome(context, v4.and(v6))
 }
 
-/// Whom to ask: what ARP does not, without loopback, where everything answers.
+/// The addresses to ask: those ARP does not, without loopback, where everything answers.
 fn targets(context: &DiscoveryContext) -> (AddressList, Vec<SocketAddr>) {
     let all = AddressList::of_targets(&context.plan.targets);
     let by_arp = context.plan.methods.contains(&Method::Arp);

@@ -63,7 +63,7 @@ impl<'de> Visitor<'de> for Logins<'_, '_> {
     }
 }
 
-/// One login with whom it is meant for.
+/// One login and the devices it is meant for.
 struct Login<'a, 'r>(&'r Reader<'a>);
 
 impl<'de> DeserializeSeed<'de> for Login<'_, '_> {

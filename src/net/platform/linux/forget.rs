@@ -46,7 +46,7 @@ impl Forgetter {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 drop(orders);
-                // What goes wrong ends it, a mistake of ours too; the scan then waits for rows to become free.
+                // What goes wrong ends it, an internal error too; the scan then waits for rows to become free.
                 let _ = catch_unwind(AssertUnwindSafe(|| serve(heard)));
                 end()
             }
@@ -87,7 +87,7 @@ fn serve(mut orders: Socket) -> io::Result<()> {
     let kernel = Socket::new(libc::AF_NETLINK.into(), Type::RAW, Some(Protocol::from(libc::NETLINK_ROUTE)))?;
     let mut order = [0; ORDER];
     while orders.read(&mut order)? == ORDER {
-        // Whom the kernel has forgotten already it cannot forget, and whom it does not stays: either way the scan sees.
+        // A row that is gone already, or that the kernel keeps, needs no answer: the scan sees the table.
         let _ = kernel.send(&request(&order));
     }
     Ok(())

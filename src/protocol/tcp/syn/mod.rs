@@ -1,6 +1,6 @@
 //! Which ports of the hosts on the local links are open, asked by SYN frames of our own. No connection comes about: the
 //! kernel knows of none and resets what a host offers. No table says what has been asked: the sequence number of each
-//! SYN is a keyed hash of whom it asks, so that an answer proves itself. Needs CAP_NET_RAW.
+//! SYN is a keyed hash of the address it asks, so that an answer proves itself. Needs CAP_NET_RAW.
 
 pub mod wire;
 

@@ -75,7 +75,7 @@ pub fn syn(from: Endpoint, to: Endpoint, sequence: u32) -> [u8; FRAME_LEN] {
 pub struct Answer {
     /// Who says it.
     pub from: SocketAddrV4,
-    /// To whom.
+    /// The destination.
     pub to: SocketAddrV4,
     /// The number acknowledged: the SYN's sequence number and one (RFC 9293 §3.5).
     pub acknowledged: u32,
