@@ -12,7 +12,7 @@ use crate::cli::config::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::model::problem::Problem;
 use crate::model::{Method, Report};
-use crate::net::real::RealNet;
+use crate::net::real::{Preparation, RealNet};
 use crate::net::{self, Links};
 use crate::scan::session::Session;
 use crate::tool::file;
@@ -51,5 +51,9 @@ impl Ready {
 fn network(settings: &Settings) -> Arc<RealNet> {
     let mut interfaces = RealNet::new().interfaces().unwrap_or_default();
     interfaces.retain(|i| settings.interfaces.is_empty() || settings.interfaces.contains(&i.name));
-    RealNet::in_reserve(settings.methods.contains(&Method::Arp), &interfaces)
+    RealNet::prepare(Preparation {
+        raw_frames: settings.methods.contains(&Method::Arp),
+        interfaces: &interfaces,
+        many_scans: false,
+    })
 }

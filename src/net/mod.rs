@@ -163,7 +163,7 @@ pub fn connection_limit() -> usize {
 
 /// Gives up for good every right the program was started with (root's, or those of its file), for this thread and all it
 /// starts from now on: to be called before the first other thread is started. What takes a right to open is opened
-/// before, by [`RealNet::in_reserve`], and what takes one later is left to a process of its own. With `keep_files`, the
+/// before, by [`RealNet::prepare`], and what takes one later is left to a privileged helper. With `keep_files`, the
 /// right to write where root may stays in reserve.
 ///
 /// # Errors

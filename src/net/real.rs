@@ -23,7 +23,21 @@ pub struct RealNet {
     zones: Zones,
     resolver: Resolver,
     reserve: platform::Reserve,
-    forgetter: Option<platform::Forgetter>,
+    helper: Option<platform::Helper>,
+}
+
+/// Scans side by side that have a socket for ICMP each, where the process scans more than once; more of them go without.
+const SCANS_AT_ONCE: usize = 4;
+
+/// What a process that is about to give up its rights will need them for.
+#[derive(Debug, Clone, Copy)]
+pub struct Preparation<'a> {
+    /// Whether raw frames are wanted.
+    pub raw_frames: bool,
+    /// The interfaces there are now, of which the scan may use any.
+    pub interfaces: &'a [Interface],
+    /// Whether the process scans more than once, and so meets interfaces that are not there yet.
+    pub many_scans: bool,
 }
 
 impl RealNet {
@@ -32,19 +46,41 @@ impl RealNet {
         Arc::new(RealNet::default())
     }
 
-    /// Opens at once what takes a right to open: ICMP, and a link of every kind for each of `interfaces`, if raw frames are
-    /// wanted; where more neighbours can be than the kernel's table has room for, also a process that has it forget some. So
-    /// that the rights can be given up ([`super::give_up_rights`]) before anything is read. What the system
-    /// refuses is asked for again, and refused again, when it is needed.
-    pub fn in_reserve(raw_frames: bool, interfaces: &[Interface]) -> Arc<Self> {
-        let has_links = |i: &&Interface| raw_frames && i.mac.is_some() && !i.loopback && !i.point_to_point;
+    /// Opens what takes a right to open, so that the rights can be given up ([`super::give_up_rights`]) before anything is
+    /// read. ICMP is opened in any case. For raw frames, one scan of a small network gets a socket for each use of each
+    /// interface. Where the process scans more than once, or the networks have more addresses than the kernel's neighbour
+    /// table has entries, a privileged helper is started instead, which opens links when they are needed and deletes entries;
+    /// that works before the first other thread alone. What the system refuses is tried again, and refused again, when it
+    /// is needed.
+    pub fn prepare(wanted: Preparation<'_>) -> Arc<Self> {
+        // First, so that the helper shares no socket with this process.
+        let helper = start_helper(wanted);
+        let opens_links = helper.as_ref().is_some_and(platform::Helper::opens_links);
+        let has_links = |i: &&Interface| i.mac.is_some() && !i.loopback && !i.point_to_point;
+        let interfaces = wanted.interfaces.iter().filter(has_links);
         // One for the answers to SYNs, and one to ask each of its networks by ARP.
-        let links = interfaces.iter().filter(has_links).map(|i| 1 + i.addresses.iter().filter(|a| a.is_ipv4()).count());
-        let links = links.sum();
-        // First, so that the process it is shares no socket with this one.
-        let forgetter = (raw_frames && may_be_crowded(interfaces)).then(platform::Forgetter::start);
-        let reserve = platform::Reserve::open(links, open_icmp);
-        Arc::new(RealNet { reserve, forgetter: forgetter.and_then(Result::ok), ..RealNet::default() })
+        let links = interfaces.map(|i| 1 + i.addresses.iter().filter(|a| a.is_ipv4()).count());
+        let links = if wanted.raw_frames && !opens_links { links.sum() } else { 0 };
+        let icmp_each = if wanted.many_scans { SCANS_AT_ONCE } else { 1 };
+        let reserve = platform::Reserve::open(links, icmp_each, open_icmp);
+        Arc::new(RealNet { reserve, helper, ..RealNet::default() })
+    }
+}
+
+/// The privileged helper, if something needs it and it can be started.
+fn start_helper(wanted: Preparation<'_>) -> Option<platform::Helper> {
+    let Preparation { raw_frames, interfaces, many_scans } = wanted;
+    if !raw_frames || !(many_scans || may_be_crowded(interfaces)) {
+        return None;
+    }
+    match platform::Helper::start(many_scans) {
+        Ok(helper) => Some(helper),
+        // That is how most programs are started, and nothing they could use a helper for.
+        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => None,
+        Err(error) => {
+            tracing::warn!("the privileged helper cannot be started, so that scans have fewer means: {error}");
+            None
+        }
     }
 }
 
@@ -88,13 +124,16 @@ impl Datagrams for RealNet {
         for group in &bind.join {
             join(&socket, *group, bind)?;
         }
-        Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing: Framing::Payload }))
+        let (socket, zones) = (into_tokio(socket)?, self.zones.clone());
+        Ok(Box::new(RealDatagram { socket, zones, framing: Framing::Payload, _reserved: None }))
     }
 
     fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
-        let socket = self.reserve.icmp(v6).map_or_else(|| open_icmp(v6), Ok)?;
+        let reserved = self.reserve.icmp(v6);
+        let socket = reserved.as_ref().map_or_else(|| open_icmp(v6), platform::Borrowed::socket)?;
         let framing = if !v6 && socket.r#type()? == Type::RAW { Framing::Ipv4Header } else { Framing::Payload };
-        Ok(Box::new(RealDatagram { socket: into_tokio(socket)?, zones: self.zones.clone(), framing }))
+        let (socket, zones) = (into_tokio(socket)?, self.zones.clone());
+        Ok(Box::new(RealDatagram { socket, zones, framing, _reserved: reserved }))
     }
 }
 
@@ -104,7 +143,10 @@ impl Links for RealNet {
     }
 
     fn link(&self, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
-        platform::open_link(self.reserve.link()?, interface, kind)
+        match self.helper.as_ref().filter(|helper| helper.opens_links()) {
+            Some(helper) => platform::link_on(helper.open_link(interface.index, kind)?),
+            None => platform::open_link(self.reserve.link()?, interface, kind),
+        }
     }
 
     fn own_port(&self) -> io::Result<OwnPort> {
@@ -125,8 +167,8 @@ impl Links for RealNet {
     }
 
     fn forget(&self, neighbour: &Neighbour) -> io::Result<()> {
-        let forgetter = self.forgetter.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        forgetter.forget(neighbour.ip, neighbour.interface)
+        let helper = self.helper.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        helper.forget(neighbour.ip, neighbour.interface)
     }
 
     fn note_zone(&self, ip: IpAddr, interface_index: u32) {
@@ -227,6 +269,8 @@ struct RealDatagram {
     socket: UdpSocket,
     zones: Zones,
     framing: Framing,
+    /// Goes back into the reserve with this.
+    _reserved: Option<platform::Borrowed>,
 }
 
 impl Datagram for RealDatagram {

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use camscan::testkit::population;
 use serde_json::Value;
 
+use crate::helper;
 use crate::ns::{Host, Lan, need};
 use crate::trial::Skip;
 
@@ -135,9 +135,10 @@ fn scan(scanner: &Host, is_root: bool, program: &str, targets: &str, options: &[
     let mut command = scanner.command("setpriv", &words);
     command.env("HOME", "/nonexistent").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let scan = command.spawn().unwrap();
-    let forgetter = is_root.then(|| forgetter_of(scan.id()));
+    let helper = is_root.then(|| helper::wait_for_helper(scan.id()));
+    helper.into_iter().for_each(helper::assert_may_do_two_things);
     let output = scan.wait_with_output().unwrap();
-    assert!(!forgetter.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists()), "it outlives the scan");
+    assert!(!helper.is_some_and(helper::is_there), "it outlives the scan");
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{log}");
     let is_described =
@@ -149,26 +150,6 @@ fn scan(scanner: &Host, is_root: bool, program: &str, targets: &str, options: &[
         .map(|d| d["ip"].as_str().unwrap().to_owned())
         .collect();
     (devices, log)
-}
-
-/// The process that has the kernel forget neighbours for a scan, which can do nothing else.
-fn forgetter_of(scan: u32) -> u32 {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let children = std::fs::read_to_string(format!("/proc/{scan}/task/{scan}/children")).unwrap();
-        let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let child = children.split_whitespace().map(|pid| pid.parse().unwrap()).next();
-        // CAP_NET_ADMIN
-        let is = |status: &str, field: &str, value: &str| status.contains(&format!("{field}:\t{value}\n"));
-        if let Some(pid) = child.filter(|pid| is(&status(*pid), "CapPrm", "0000000000001000")) {
-            let status = status(pid);
-            assert!(is(&status, "CapEff", "0000000000001000") && is(&status, "CapBnd", "0000000000000000"), "{status}");
-            assert!(is(&status, "NoNewPrivs", "1") && is(&status, "Threads", "1"), "{status}");
-            return pid;
-        }
-        assert!(Instant::now() < until, "no process that keeps one right only: {:?}", child.map(status));
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Runs a program that reads `text`.

@@ -19,6 +19,7 @@ mod crowded;
 mod endurance;
 mod faults;
 mod gentle;
+mod helper;
 mod hostile;
 mod limits;
 mod lockout;
@@ -83,6 +84,10 @@ fn trials() -> Vec<Trial> {
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
         beside limits::sixty_four_open_files_are_enough_for_a_whole_network;
         beside compare::differences_are_found_and_named;
+        beside helper::every_scan_of_a_process_has_raw_frames_and_new_interfaces_as_well;
+        beside helper::it_is_started_where_something_needs_it_only;
+        beside helper::whoever_takes_over_the_scan_gets_two_things_of_it_and_no_more;
+        beside helper::it_ends_with_the_process_that_started_it;
         alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
         by_hand players::each_of_two_hundred_probes_of_a_mount_with_sound_streams;
         by_hand endurance::five_hundred_scans_leave_nothing_behind;
@@ -108,7 +113,8 @@ fn play(role: &str) {
         ["dns", ip] => faults::serve_dns(ip),
         ["camera", ip] => faults::serve_camera(ip, Fault::None),
         ["silent", ip] => faults::serve_camera(ip, Fault::Silent),
-        _ => net_ns::play(&words).unwrap_or_else(|| panic!("no such role: {role}")),
+        // First, for a helper is started before the first thread.
+        _ => helper::play(&words).or_else(|| net_ns::play(&words)).unwrap_or_else(|| panic!("no such role: {role}")),
     }
 }
 

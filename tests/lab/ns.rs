@@ -98,6 +98,14 @@ impl Lan {
         host
     }
 
+    /// Joins two hosts by a wire of their own: an interface of that name on each, with an address (`10.79.0.1/24`).
+    pub fn join(&self, one: &Host, other: &Host, name: &str, addresses: [&str; 2]) {
+        batch(one, &format!("link add {name} type veth peer name {name} netns {}\n", other.0));
+        for (host, address) in [one, other].into_iter().zip(addresses) {
+            batch(host, &format!("addr add {address} dev {name}\nlink set {name} up\n"));
+        }
+    }
+
     /// The host with an address.
     pub fn host_at(&self, address: &str) -> &Host {
         &self.hosts.iter().find(|(of, _)| of == address).unwrap().1

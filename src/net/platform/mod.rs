@@ -7,13 +7,13 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Forgetter, Reserve, give_up, with_file_rights};
+pub(super) use linux::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]
-pub(super) use linux::{hear_refusals, neighbours, nudge, open_link, set_multicast_interface_v4};
+pub(super) use linux::{hear_refusals, link_on, neighbours, nudge, open_link, set_multicast_interface_v4};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{Forgetter, Reserve, give_up, with_file_rights};
+pub(super) use other::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{hear_refusals, neighbours, nudge, open_link, set_multicast_interface_v4};
+pub(super) use other::{hear_refusals, link_on, neighbours, nudge, open_link, set_multicast_interface_v4};
 
 use crate::model::MacAddr;
 

@@ -17,6 +17,11 @@ pub(in crate::net) fn open_link(_: Socket, _: &Interface, _: LinkKind) -> io::Re
 }
 
 /// None here.
+pub(in crate::net) fn link_on(_: Socket) -> io::Result<Box<dyn Link>> {
+    unsupported("raw Ethernet frames")
+}
+
+/// None here.
 pub(in crate::net) async fn neighbours() -> io::Result<Vec<Neighbour>> {
     unsupported("neighbour tables")
 }
@@ -56,7 +61,11 @@ pub(in crate::net) struct Reserve;
 
 impl Reserve {
     /// Nothing.
-    pub(in crate::net) fn open(_links: usize, _icmp: impl Fn(bool) -> io::Result<Socket>) -> Reserve {
+    pub(in crate::net) fn open(
+        _links: usize,
+        _icmp_each: usize,
+        _icmp: impl Fn(bool) -> io::Result<Socket>,
+    ) -> Reserve {
         Reserve
     }
 
@@ -66,18 +75,38 @@ impl Reserve {
     }
 
     /// None.
-    pub(in crate::net) fn icmp(&self, _v6: bool) -> Option<Socket> {
+    pub(in crate::net) fn icmp(&self, _v6: bool) -> Option<Borrowed> {
         None
     }
 }
 
-/// Nobody is made to forget here.
-pub(in crate::net) struct Forgetter;
+/// A socket of the reserve: there is none here.
+pub(in crate::net) enum Borrowed {}
 
-impl Forgetter {
+impl Borrowed {
+    /// Never called.
+    pub(in crate::net) fn socket(&self) -> io::Result<Socket> {
+        match *self {}
+    }
+}
+
+/// No privileged helper here.
+pub(in crate::net) struct Helper;
+
+impl Helper {
     /// None here.
-    pub(in crate::net) fn start() -> io::Result<Forgetter> {
-        unsupported("neighbour tables")
+    pub(in crate::net) fn start(_many_scans: bool) -> io::Result<Helper> {
+        unsupported("privileged helpers")
+    }
+
+    /// It does not.
+    pub(in crate::net) fn opens_links(&self) -> bool {
+        false
+    }
+
+    /// None here.
+    pub(in crate::net) fn open_link(&self, _interface: u32, _kind: LinkKind) -> io::Result<Socket> {
+        unsupported("raw Ethernet frames")
     }
 
     /// Not here.

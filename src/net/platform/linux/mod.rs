@@ -1,7 +1,7 @@
-//! Linux: raw frames by AF_PACKET, the neighbour table by netlink. The only unsafe code of the program is here.
+//! Linux: raw frames by AF_PACKET, the neighbour table by netlink, privileges. The only unsafe code of the program is here.
 
 mod filter;
-mod forget;
+mod helper;
 mod neighbours;
 mod packet;
 mod rights;
@@ -12,10 +12,10 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-pub(in crate::net) use forget::Forgetter;
+pub(in crate::net) use helper::Helper;
 pub(in crate::net) use neighbours::neighbours;
-pub(in crate::net) use packet::open_link;
-pub(in crate::net) use rights::{Reserve, give_up, with_file_rights};
+pub(in crate::net) use packet::{link_on, open_link};
+pub(in crate::net) use rights::{Borrowed, Reserve, give_up, with_file_rights};
 
 /// Sets an option of a socket.
 fn set_option<T: Copy>(socket: &Socket, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {

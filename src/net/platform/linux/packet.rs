@@ -32,19 +32,49 @@ pub(super) fn raw_socket() -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Opens an interface for frames of one kind, on a socket of [`raw_socket`].
-pub(in crate::net) fn open_link(socket: Socket, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+/// Binds a socket of [`raw_socket`] to an interface, for frames of one kind and no others ever: the filter cannot be
+/// changed or removed.
+///
+/// # Errors
+/// `ENODEV` when there is no such interface or it is no Ethernet, `ENETDOWN` when it is not up.
+pub(super) fn bind(socket: &Socket, interface: u32, kind: LinkKind) -> io::Result<()> {
     socket.attach_filter(&filter::program(kind))?;
+    set_option(socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &1i32)?;
     // Our own requests are of no interest; kernels before 4.20 deliver them, and the readers ignore them.
-    let _ = set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
+    let _ = set_option(socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
     // Frames go to the driver at once: the throttle is queue enough, and hears sooner when the interface is full. Kernels
     // before 3.14 queue them.
-    let _ = set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32);
+    let _ = set_option(socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32);
     let protocol = match kind {
         LinkKind::Arp => libc::ETH_P_ARP,
         LinkKind::TcpAnswers { .. } => libc::ETH_P_IP,
     };
-    socket.bind(&link_address(interface.index, protocol as u16))?;
+    socket.bind(&link_address(interface, protocol as u16))?;
+    // bind(2) leaves it to the next call to report that the interface is down.
+    if let Some(error) = socket.take_error()? {
+        return Err(error);
+    }
+    let is_ethernet = hardware_type(socket)? == libc::ARPHRD_ETHER;
+    if is_ethernet { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENODEV)) }
+}
+
+/// The type of the interface a socket is bound to (ARPHRD_*).
+fn hardware_type(socket: &Socket) -> io::Result<u16> {
+    let address = socket.local_addr()?;
+    #[expect(unsafe_code, reason = "socket2 knows no link-layer addresses")]
+    // SAFETY: a packet socket's address is a sockaddr_ll, and its storage is large and aligned enough for any address.
+    let address = unsafe { &*address.as_ptr().cast::<libc::sockaddr_ll>() };
+    Ok(address.sll_hatype)
+}
+
+/// Opens an interface for frames of one kind, on a socket of [`raw_socket`].
+pub(in crate::net) fn open_link(socket: Socket, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+    bind(&socket, interface.index, kind)?;
+    link_on(socket)
+}
+
+/// The link of a socket that is bound.
+pub(in crate::net) fn link_on(socket: Socket) -> io::Result<Box<dyn Link>> {
     #[expect(unsafe_code, reason = "tokio's safe way is deprecated")]
     // SAFETY: a Socket owns its descriptor, which stays open and the same until it is dropped.
     let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };

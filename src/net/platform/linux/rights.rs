@@ -2,7 +2,8 @@
 //! before the first byte of the network is read. All by safe calls.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::mem::MaybeUninit;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::geteuid;
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
@@ -23,17 +24,17 @@ pub(in crate::net) fn give_up(keep_files: bool) -> io::Result<()> {
     keep(if keep_files { FILES } else { none }, none)
 }
 
-/// Gives up for good every right but one, which stays in force.
+/// Gives up for good every right but these. Those of them that are in force stay so.
 ///
 /// # Errors
 /// When the system refuses.
-pub(super) fn give_up_all_but(right: CapabilitySet) -> io::Result<()> {
-    keep(right, right)
+pub(super) fn give_up_all_but(rights: CapabilitySet) -> io::Result<()> {
+    keep(rights, rights)
 }
 
-/// Whether a right is in force.
-pub(super) fn has(right: CapabilitySet) -> bool {
-    thread::capabilities(None).is_ok_and(|had| had.effective.contains(right))
+/// Which of these rights are in force.
+pub(super) fn in_force(rights: CapabilitySet) -> CapabilitySet {
+    thread::capabilities(None).map_or(CapabilitySet::empty(), |had| had.effective & rights)
 }
 
 /// Keeps of the rights there are those in `reserve`, and has those in force that are in `force` too.
@@ -79,15 +80,16 @@ pub(in crate::net) fn with_file_rights<T>(work: impl FnOnce() -> T) -> T {
 #[derive(Default)]
 pub(in crate::net) struct Reserve {
     links: Mutex<Vec<Socket>>,
-    icmp: Mutex<Vec<(bool, Socket)>>,
+    icmp: Arc<Mutex<Vec<(bool, Socket)>>>,
 }
 
 impl Reserve {
-    /// So many for raw frames, and ICMP by `icmp`, as far as the system lets us.
-    pub(in crate::net) fn open(links: usize, icmp: impl Fn(bool) -> io::Result<Socket>) -> Reserve {
+    /// So many for raw frames, and for ICMP by `icmp` so many of each IP version, as far as the system lets us.
+    pub(in crate::net) fn open(links: usize, icmp_each: usize, icmp: impl Fn(bool) -> io::Result<Socket>) -> Reserve {
         let links = (0..links).map_while(|_| packet::raw_socket().ok()).collect();
-        let icmp = [false, true].into_iter().filter_map(|v6| Some((v6, icmp(v6).ok()?))).collect();
-        Reserve { links: Mutex::new(links), icmp: Mutex::new(icmp) }
+        let versions = [false, true].into_iter().flat_map(|v6| std::iter::repeat_n(v6, icmp_each));
+        let icmp = versions.filter_map(|v6| Some((v6, icmp(v6).ok()?))).collect();
+        Reserve { links: Mutex::new(links), icmp: Arc::new(Mutex::new(icmp)) }
     }
 
     /// A socket for raw frames that nothing has come to yet; without one in reserve, a new one.
@@ -96,10 +98,86 @@ impl Reserve {
         kept.map_or_else(packet::raw_socket, Ok)
     }
 
-    /// The socket for ICMP, if it is still in reserve.
-    pub(in crate::net) fn icmp(&self, v6: bool) -> Option<Socket> {
+    /// A socket for ICMP with nothing in its queue, if one is in reserve. It is nobody else's until it is dropped.
+    pub(in crate::net) fn icmp(&self, v6: bool) -> Option<Borrowed> {
         let mut kept = self.icmp.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(kept_v6, _)| *kept_v6 == v6)?;
-        Some(kept.swap_remove(at).1)
+        let borrowed = Borrowed { kept: Some(kept.swap_remove(at)), reserve: self.icmp.clone() };
+        borrowed.discard_received();
+        Some(borrowed)
+    }
+}
+
+/// A socket of the reserve, which goes back when this is dropped.
+pub(in crate::net) struct Borrowed {
+    kept: Option<(bool, Socket)>,
+    reserve: Arc<Mutex<Vec<(bool, Socket)>>>,
+}
+
+impl Borrowed {
+    /// Another descriptor of the socket.
+    ///
+    /// # Errors
+    /// When there are too many open files.
+    pub(in crate::net) fn socket(&self) -> io::Result<Socket> {
+        self.kept.as_ref().ok_or(io::ErrorKind::NotFound)?.1.try_clone()
+    }
+
+    /// What came while it was in reserve answers nobody.
+    fn discard_received(&self) {
+        /// More than its buffer holds of the smallest datagrams, so that a flood cannot keep this going.
+        const MOST: usize = 1 << 16;
+        let Some((_, socket)) = &self.kept else { return };
+        let is_empty = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        let mut byte = [MaybeUninit::uninit(); 1];
+        for _ in 0..MOST {
+            // An error of an earlier datagram (unreachable, for one) is reported in between.
+            if socket.recv(&mut byte).is_err_and(is_empty) {
+                break;
+            }
+        }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.reserve.lock().unwrap_or_else(PoisonError::into_inner).extend(self.kept.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use socket2::{Domain, Type};
+
+    use super::*;
+
+    /// A socket that receives what it sends, in the place of one for ICMP.
+    #[expect(clippy::disallowed_methods, reason = "a socket that takes no right to open")]
+    fn to_itself(_v6: bool) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+        socket.connect(&socket.local_addr()?)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    #[test]
+    fn a_borrowed_socket_is_one_scans_alone_and_goes_back_without_what_it_received() {
+        let reserve = Reserve::open(0, 1, to_itself);
+        for _scan in 0..3 {
+            let borrowed = reserve.icmp(false).unwrap();
+            assert!(reserve.icmp(false).is_none(), "two scans would take each other's answers");
+            let socket = borrowed.socket().unwrap();
+            let mut answer = [MaybeUninit::uninit(); 8];
+            assert!(socket.recv(&mut answer).is_err(), "an answer to an earlier scan");
+            socket.send(b"one").unwrap();
+            assert_eq!(socket.recv(&mut answer).unwrap(), 3);
+            for _ in 0..5 {
+                socket.send(b"late").unwrap();
+            }
+        }
+        assert!(reserve.icmp(true).is_some());
     }
 }
