@@ -151,7 +151,7 @@ async fn acquire(places: Arc<Semaphore>) -> Permit {
 mod tests {
     use super::*;
     use crate::model::ErrorKind;
-    use crate::net::fake::FakeNet;
+    use crate::testkit::net::FakeNet;
 
     #[tokio::test]
     async fn nothing_is_sent_to_where_printers_print() {
@@ -159,7 +159,7 @@ mod tests {
         for port in 9099..=9108 {
             net.serve(&format!("192.0.2.10:{port}"), |_, _| async {});
         }
-        let dialer = Dialer::new(net, Arc::new(Pace::new(None)), 8, 4);
+        let dialer = Dialer::new(Arc::new(net), Arc::new(Pace::new(None)), 8, 4);
         for port in 9099..=9108 {
             let to = SocketAddr::new([192, 0, 2, 10].into(), port);
             let outcome = dialer.tcp(to, Duration::from_secs(1)).await.map(|c| c.peer.port()).map_err(|e| e.kind());

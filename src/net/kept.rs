@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
     use crate::net::Dialer;
-    use crate::net::fake::FakeNet;
     use crate::net::pace::Pace;
+    use crate::testkit::net::FakeNet;
 
     const LIMIT: Duration = Duration::from_secs(1);
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     /// A dialer of `per_host` connections, and a network where each port says its number of connections when it is asked.
-    fn dialer(all: usize, per_host: usize) -> (Dialer, Arc<FakeNet>) {
+    fn dialer(all: usize, per_host: usize) -> (Dialer, FakeNet) {
         let net = FakeNet::new();
         for port in 1..=4 {
             net.serve(&format!("192.0.2.10:{port}"), |number, mut stream| async move {
@@ -130,7 +130,7 @@ mod tests {
                 }
             });
         }
-        (Dialer::new(net.clone(), Arc::new(Pace::new(None)), all, per_host), net)
+        (Dialer::new(Arc::new(net.clone()), Arc::new(Pace::new(None)), all, per_host), net)
     }
 
     #[tokio::test(start_paused = true)]

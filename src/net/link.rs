@@ -38,6 +38,14 @@ pub struct OwnPort {
     pub(super) _socket: Option<socket2::Socket>,
 }
 
+#[cfg(any(test, feature = "testkit"))]
+impl OwnPort {
+    /// A port of a test's network, which nothing holds.
+    pub fn unheld(number: u16) -> Self {
+        OwnPort { number, _socket: None }
+    }
+}
+
 /// One row of the kernel's neighbour table that has a usable MAC address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Neighbour {

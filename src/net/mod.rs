@@ -4,12 +4,6 @@
 mod connection;
 pub mod dial;
 pub mod error;
-#[cfg(test)]
-pub mod fake;
-#[cfg(test)]
-pub mod fake_lan;
-#[cfg(test)]
-pub mod fake_udp;
 pub mod interface;
 mod kept;
 pub mod link;

@@ -117,22 +117,16 @@ impl NeighbourTable {
 mod tests {
     use super::*;
     use crate::model::MacAddr;
-    use crate::net::fake_lan::FakeLan;
+    use crate::testkit::net::{FakeNet, Kernel, Lan, interface};
 
     const HOSTS: u8 = 20;
 
     /// A table of so many rows on 192.0.2.0/24, where every address answers.
     fn table(room: usize) -> NeighbourTable {
-        let lan = FakeLan { proxy: Some(MacAddr([2, 0, 0, 0, 0, 9])), room, ..FakeLan::default() };
-        let table = NeighbourTable::new(Arc::new(Arc::new(lan)));
-        table.set_interfaces(&[Interface {
-            name: "eth0".to_owned(),
-            index: 2,
-            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
-            addresses: vec!["192.0.2.1/24".parse().unwrap()],
-            loopback: false,
-            point_to_point: false,
-        }]);
+        let proxy = Some(MacAddr([2, 0, 0, 0, 0, 9]));
+        let net = FakeNet::of_lan(Lan { proxy, kernel: Kernel::Rows(room), ..Lan::default() });
+        let table = NeighbourTable::new(Arc::new(net));
+        table.set_interfaces(&[interface("eth0", 2, &["192.0.2.1/24"])]);
         table
     }
 

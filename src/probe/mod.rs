@@ -144,6 +144,29 @@ impl DiscoveryContext {
     }
 }
 
+#[cfg(any(test, feature = "testkit"))]
+impl DiscoveryContext {
+    /// A test's network on all its interfaces, and where the findings and the warnings arrive.
+    pub fn for_test(net: Arc<dyn Net>, plan: ScanPlan) -> (Self, mpsc::Receiver<Finding>, mpsc::Receiver<String>) {
+        let (findings, found) = mpsc::channel(100_000);
+        let (warnings, warned) = mpsc::channel(100);
+        let pace = Arc::new(crate::net::pace::Pace::new(plan.rate));
+        let context = DiscoveryContext {
+            plan: Arc::new(plan),
+            dialer: Arc::new(Dialer::new(net.clone(), pace, 512, 4)),
+            interfaces: net.interfaces().unwrap_or_default(),
+            net,
+            cancel: CancellationToken::new(),
+            signatures: Signatures::builtin(),
+            findings,
+            swept: Arc::default(),
+            warnings,
+            ports: None,
+        };
+        (context, found, warned)
+    }
+}
+
 /// Asks ports of hosts on the local links without connecting to them.
 pub trait PortProber: Send + Sync {
     /// Takes note of the MAC address that answers for an address on its link.

@@ -128,7 +128,7 @@ fn holds_secret(value: &str) -> bool {
 mod tests {
     use super::*;
     use crate::model::ProbeOptions;
-    use crate::net::fake::FakeNet;
+    use crate::testkit::net::FakeNet;
     use proptest::prelude::*;
 
     fn transcript(in_depth: bool) -> Transcript {

@@ -298,53 +298,24 @@ pub fn uuid(random: u128) -> String {
 pub mod testing {
     use std::sync::Arc;
 
-    use tokio::sync::mpsc;
-    use tokio_util::sync::CancellationToken;
-
     use super::*;
     use crate::identify::signature::Signatures;
     use crate::model::{Finding, HostTarget, ProbeOptions, ScanPlan, TargetSet};
-    use crate::net::fake_udp::FakeUdp;
-    use crate::net::pace::Pace;
-    use crate::net::{Dialer, Net};
     use crate::probe::{Finder, Inspection, Probe};
+    use crate::testkit::net::FakeNet;
+    use crate::testkit::plan::plan_for;
 
     /// The targets of the tests: 192.0.2.0/24, and IPv6 hosts that answer on the link.
     pub fn plan() -> ScanPlan {
         let v4 = |n| Ipv4Addr::new(192, 0, 2, n);
         let mut targets = TargetSet::new(vec![], [(v4(0), v4(255))], Vec::<HostTarget>::new(), &[]);
         targets.link_local_v6 = true;
-        ScanPlan {
-            targets,
-            methods: vec![],
-            interfaces: vec![],
-            concurrency: 1,
-            rate: None,
-            discovery_time: Duration::from_secs(3),
-            max_duration: None,
-            all: false,
-            show_secrets: false,
-            resolve_names: false,
-            probe: Default::default(),
-        }
+        plan_for(targets)
     }
 
     /// Runs a finder to its end; its outcome and all it found.
-    pub async fn discover(net: &Arc<FakeUdp>, finder: Finder) -> (Result<(), String>, Vec<Finding>) {
-        let (findings, mut said) = mpsc::channel(100_000);
-        let net: Arc<dyn Net> = net.clone();
-        let context = DiscoveryContext {
-            plan: Arc::new(plan()),
-            interfaces: net.interfaces().unwrap(),
-            dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 8, 8)),
-            net,
-            cancel: CancellationToken::new(),
-            signatures: Signatures::builtin(),
-            findings,
-            swept: Arc::default(),
-            warnings: mpsc::channel(1).0,
-            ports: None,
-        };
+    pub async fn discover(net: &FakeNet, finder: Finder) -> (Result<(), String>, Vec<Finding>) {
+        let (context, mut said, _) = DiscoveryContext::for_test(Arc::new(net.clone()), plan());
         let outcome = (finder.find)(&context).await;
         drop(context);
         let mut all = Vec::new();
@@ -355,7 +326,7 @@ pub mod testing {
     }
 
     /// Runs a probe of one host to its end; says all it found.
-    pub async fn inquire(net: &Arc<FakeUdp>, ip: &str, probe: Probe) -> Vec<Finding> {
+    pub async fn inquire(net: &FakeNet, ip: &str, probe: Probe) -> Vec<Finding> {
         let (mut host, mut said) = Inspection::for_test(net.clone(), ip, ProbeOptions::default());
         host.signatures = Signatures::builtin();
         (probe.run)(&host).await;
@@ -373,8 +344,8 @@ mod tests {
     use super::testing::{discover, plan};
     use super::*;
     use crate::model::{Finding, FindingKind, Method};
-    use crate::net::fake_udp::{FakeUdp, interface};
     use crate::probe::Finder;
+    use crate::testkit::net::{FakeNet, interface};
     use futures::FutureExt;
 
     const SHOUT: Finder = Finder {
@@ -396,7 +367,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_address_of_every_interface_asks_in_three_rounds() {
-        let net = FakeUdp::new(
+        let net = FakeNet::of_datagrams(
             vec![
                 interface("lo", 1, &["127.0.0.1/8"]),
                 interface("eth0", 2, &["192.0.2.2/24", "198.51.100.2/24", "fe80::2/64"]),
@@ -408,7 +379,7 @@ mod tests {
         let (outcome, _) = discover(&net, SHOUT).await;
         assert_eq!(outcome, Ok(()));
         assert_eq!(start.elapsed(), plan().discovery_time + GRACE);
-        let sent = net.sent();
+        let sent = net.datagrams.sent();
         for (interface, source) in [(2, "192.0.2.2"), (2, "198.51.100.2"), (2, "::"), (3, "203.0.113.2")] {
             let at: Vec<(u64, u8)> = sent
                 .iter()
@@ -422,7 +393,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_answers_is_dropped() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
             let forger: SocketAddr = "192.0.2.66:9".parse().unwrap();
             let outside = (Duration::ZERO, "198.51.100.1:9".parse().unwrap(), Ok(vec![]));
             let honest = (Duration::from_millis(900), "192.0.2.7:9".parse().unwrap(), Ok(vec![]));
@@ -443,7 +414,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failing_receives_do_not_end_the_asking() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
             let camera = "192.0.2.7:9".parse().unwrap();
             let failure = || Err(io::ErrorKind::ConnectionReset.into());
             let at = Duration::from_millis;
@@ -456,10 +427,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_socket_is_enough_and_none_is_said() {
         let interfaces = vec![interface("eth0", 2, &["192.0.2.2/24"]), interface("eth1", 3, &["203.0.113.2/24"])];
-        let net = FakeUdp::new(interfaces, |_| vec![]);
-        net.refused.lock().unwrap().push("192.0.2.2:0".parse().unwrap());
+        let net = FakeNet::of_datagrams(interfaces, |_| vec![]);
+        net.datagrams.refuse_bind("192.0.2.2:0");
         assert_eq!(discover(&net, SHOUT).await.0, Ok(()));
-        net.refused.lock().unwrap().push("203.0.113.2:0".parse().unwrap());
+        net.datagrams.refuse_bind("203.0.113.2:0");
         assert!(discover(&net, SHOUT).await.0.is_err());
     }
 

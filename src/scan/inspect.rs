@@ -417,8 +417,8 @@ mod tests {
 
     use super::*;
     use crate::model::{ProbeOptions, Stream, StreamStatus};
-    use crate::net::fake::{FakeNet, Reply};
     use crate::protocol::PROTOCOLS;
+    use crate::testkit::net::{FakeNet, Reply};
 
     const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n";
 

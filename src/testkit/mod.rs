@@ -1,4 +1,7 @@
-//! What tests and examples share: simulated devices on real sockets. Behind the feature `testkit`.
+//! What tests and examples share: a network in memory, and simulated devices on real sockets. Behind the feature
+//! `testkit`.
 
 pub mod fleet;
+pub mod net;
+pub mod plan;
 pub mod population;

@@ -18,6 +18,7 @@ use camscan::scan::Scan;
 use camscan::scan::session::Session;
 use camscan::testkit::fleet::clip::Clip;
 use camscan::testkit::fleet::{Camera, Fault, Fleet, Login};
+use camscan::testkit::plan::plan_for;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -80,17 +81,10 @@ async fn scan(fleet: &Fleet, signatures: &Arc<Signatures>) -> Report {
         ..ProbeOptions::default()
     };
     let plan = ScanPlan {
-        targets: TargetSet::new(vec!["127.90.0.1-4".to_owned()], [], hosts, &[]),
         methods: vec![Method::Tcp],
-        interfaces: Vec::new(),
-        concurrency: 32,
-        rate: None,
         discovery_time: Duration::from_secs(1),
-        max_duration: None,
-        all: true,
-        resolve_names: false,
         probe,
-        show_secrets: false,
+        ..plan_for(TargetSet::new(vec!["127.90.0.1-4".to_owned()], [], hosts, &[]))
     };
     let session = Session::new(RealNet::new(), signatures.clone(), jiff::Timestamp::now, 64);
     let scan = Scan { session, plan: Arc::new(plan), known: Vec::new(), cancel: CancellationToken::new() };

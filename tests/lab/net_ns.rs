@@ -17,8 +17,8 @@ use camscan::probe::{DiscoveryContext, Finder, Inspection, Peer, PortProber, Rec
 use camscan::protocol::PROTOCOLS;
 use camscan::protocol::tcp::ports::open_ports;
 use camscan::protocol::tcp::syn::SynScanner;
+use camscan::testkit::plan::plan_for;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::ns;
 use crate::trial::Skip;
@@ -469,34 +469,10 @@ async fn run_sweep(targets: &str, methods: &str) {
     let range = targets.split_once('-').map(|(first, last)| (first.parse().unwrap(), last.parse().unwrap()));
     let mut targets = TargetSet::new(vec![], range, Vec::<HostTarget>::new(), &[]);
     targets.link_local_v6 = range.is_none();
-    let net: Arc<dyn Net> = RealNet::new();
-    let (findings, mut heard) = mpsc::channel(64);
-    let (warnings, mut said) = mpsc::channel(64);
-    let plan = ScanPlan {
-        targets,
-        methods: methods.split('+').map(|m| Method::from_name(m).unwrap()).collect(),
-        interfaces: vec![],
-        concurrency: 64,
-        rate: None,
-        discovery_time: Duration::from_secs(3),
-        max_duration: None,
-        all: true,
-        show_secrets: false,
-        resolve_names: false,
-        probe: ProbeOptions { ports: vec![554, 80, 8554], ..ProbeOptions::default() },
-    };
-    let context = DiscoveryContext {
-        interfaces: net.interfaces().unwrap(),
-        dialer: Arc::new(Dialer::new(net.clone(), Arc::new(Pace::new(None)), 512, 4)),
-        net,
-        cancel: CancellationToken::new(),
-        signatures: Signatures::builtin(),
-        findings,
-        swept: Arc::default(),
-        warnings,
-        ports: None,
-        plan: Arc::new(plan),
-    };
+    let methods = methods.split('+').map(|m| Method::from_name(m).unwrap()).collect();
+    let probe = ProbeOptions { ports: vec![554, 80, 8554], ..ProbeOptions::default() };
+    let plan = ScanPlan { methods, probe, ..plan_for(targets) };
+    let (context, mut heard, mut said) = DiscoveryContext::for_test(RealNet::new(), plan);
     let began = Instant::now();
     let printing = tokio::spawn(async move {
         while let Some(finding) = heard.recv().await {

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use camscan::export::{self, Options};
 use camscan::model::{Finding, FindingKind, Kind, Method, ScanPlan, ScanStatus, StreamStatus};
+use camscan::testkit::net::{FakeNet, Sent};
 use tokio_util::sync::CancellationToken;
 
-use super::net::{FakeNet, Sent};
 use super::servers::{Camera, http, pages};
 use super::{Outcome, plan, run, scan, scan_of};
 
 /// Answers WS-Discovery and SSDP as the camera at `ip`.
 fn announce(net: &FakeNet, ip: &str) {
     let ip = ip.to_owned();
-    net.on_datagram(move |sent: &Sent| {
+    net.datagrams.on_datagram(move |sent: &Sent| {
         let matches = format!(
             "<E><ProbeMatch><EndpointReference><Address>urn:uuid:00000000-0000-4000-8000-000000000001</Address>\
              </EndpointReference><Types>dn:NetworkVideoTransmitter</Types>\
@@ -23,8 +23,8 @@ fn announce(net: &FakeNet, ip: &str) {
         let ssdp = format!("HTTP/1.1 200 OK\r\nLOCATION: http://{ip}/d.xml\r\nST: upnp:rootdevice\r\n\r\n");
         let after = Duration::from_millis(30);
         match sent.to.port() {
-            3702 => vec![(after, format!("{ip}:3702").parse().unwrap(), matches.into_bytes())],
-            1900 => vec![(after, format!("{ip}:1900").parse().unwrap(), ssdp.into_bytes())],
+            3702 => vec![(after, format!("{ip}:3702").parse().unwrap(), Ok(matches.into_bytes()))],
+            1900 => vec![(after, format!("{ip}:1900").parse().unwrap(), Ok(ssdp.into_bytes()))],
             _ => Vec::new(),
         }
     });
@@ -40,7 +40,7 @@ fn streams(outcome: &Outcome, ip: &str) -> Vec<(String, StreamStatus)> {
 
 #[tokio::test(start_paused = true)]
 async fn a_camera_is_found_and_its_stream_proved() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new("192.0.2.10").on(&net);
     let outcome = scan(&net, plan()).await;
     assert_eq!((outcome.report.scan.status, outcome.report.scan.hosts_up), (ScanStatus::Complete, 1));
@@ -54,7 +54,7 @@ async fn a_camera_is_found_and_its_stream_proved() {
 #[tokio::test(start_paused = true)]
 async fn a_camera_that_streams_at_any_path_has_one_stream_and_it_plays() {
     for (server, path) in [("Rtsp Server/3.0", "/cam/realmonitor?channel=1&subtype=0"), ("Streamer/1", "/")] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         Camera { server: server.to_owned(), any_path: true, ..Camera::new("192.0.2.10") }.on(&net);
         let outcome = scan(&net, plan()).await;
         let url = format!("rtsp://192.0.2.10:554{path}");
@@ -64,7 +64,7 @@ async fn a_camera_that_streams_at_any_path_has_one_stream_and_it_plays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_host_found_by_several_methods_is_one_device() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new("192.0.2.10").on(&net);
     announce(&net, "192.0.2.10");
     let outcome = scan(&net, every_method()).await;
@@ -75,7 +75,7 @@ async fn a_host_found_by_several_methods_is_one_device() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_camera_is_complete_while_others_are_still_looked_for() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new("192.0.2.10").on(&net);
     let plan = ScanPlan { discovery_time: Duration::from_secs(60), ..every_method() };
     let outcome = scan(&net, plan).await;
@@ -85,14 +85,14 @@ async fn the_first_camera_is_complete_while_others_are_still_looked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_host_delays_nobody() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new("192.0.2.10").on(&net);
     let alone = scan(&net, plan()).await.done("192.0.2.10");
     // It answers to ARP, and to nothing else.
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new("192.0.2.10").on(&net);
     for n in 100..130 {
-        net.serve(&format!("192.0.2.{n}:554"), |stream| async move {
+        net.serve(&format!("192.0.2.{n}:554"), |_, stream| async move {
             let _open = stream;
             futures::future::pending::<()>().await;
         });
@@ -107,7 +107,7 @@ async fn the_report_is_the_same_to_the_byte_however_often_it_is_made() {
     let mut reports = Vec::new();
     for seed in 1..=3 {
         fastrand::seed(seed);
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         for n in 10..16 {
             Camera { session_name: format!("camera {n}"), ..Camera::new(&format!("192.0.2.{n}")) }.on(&net);
             let at = format!("192.0.2.{n}:80");
@@ -127,7 +127,7 @@ async fn the_report_is_the_same_to_the_byte_however_often_it_is_made() {
 /// A camera has an IPv4 and an IPv6 address more often than not; asked at both, it would count refused logins twice.
 #[tokio::test(start_paused = true)]
 async fn a_second_address_of_a_camera_is_not_asked_again_and_a_camera_of_ipv6_alone_is() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let (second, alone): (IpAddr, IpAddr) = ("fe80::10".parse().unwrap(), "fe80::20".parse().unwrap());
     for ip in ["192.0.2.10", "[fe80::10]", "[fe80::20]"] {
         Camera::new(ip).on(&net);
@@ -148,13 +148,17 @@ async fn a_second_address_of_a_camera_is_not_asked_again_and_a_camera_of_ipv6_al
 #[tokio::test(start_paused = true)]
 async fn what_is_announced_on_a_port_that_refuses_is_no_service() {
     for port in [80, 8081] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         let ip = "192.0.2.10";
         Camera::new(ip).on(&net);
         let located = format!("HTTP/1.1 200 OK\r\nLOCATION: http://{ip}:49152/d.xml\r\nST: upnp:rootdevice\r\n\r\n");
-        net.on_datagram(move |sent: &Sent| match sent.to.port() {
+        net.datagrams.on_datagram(move |sent: &Sent| match sent.to.port() {
             1900 => {
-                vec![(Duration::from_millis(20), format!("{ip}:1900").parse().unwrap(), located.clone().into_bytes())]
+                vec![(
+                    Duration::from_millis(20),
+                    format!("{ip}:1900").parse().unwrap(),
+                    Ok(located.clone().into_bytes()),
+                )]
             }
             _ => Vec::new(),
         });

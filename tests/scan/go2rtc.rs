@@ -13,11 +13,11 @@ use std::time::Duration;
 use base64::Engine;
 use camscan::model::options::Ffprobe;
 use camscan::model::{Credential, Kind, ProbeOptions, Protocol, ScanPlan, Stream, StreamStatus, Verify};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use camscan::testkit::net::{Asked, FakeNet, Requests};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
-use super::net::{Asked, FakeNet};
-use super::servers::{http, packets, whole_request};
+use super::servers::{http, packets};
 use super::{Outcome, look_at, plan};
 
 const SERVER: &str = "192.0.2.40";
@@ -46,27 +46,19 @@ impl Go2rtc {
 
     fn on(self, net: &FakeNet) {
         let (of_rtsp, of_web, net_of_rtsp, net_of_web) = (self.clone(), self, net.clone(), net.clone());
-        net.serve(&format!("{SERVER}:8554"), move |stream| {
-            let (server, net) = (of_rtsp.clone(), net_of_rtsp.clone());
-            async move { server.talk_rtsp(stream, net).await }
+        let (rtsp, web) = (format!("{SERVER}:8554"), format!("{SERVER}:1984"));
+        net.serve(&rtsp.clone(), move |number, stream| {
+            let (server, requests) = (of_rtsp.clone(), net_of_rtsp.requests(&rtsp, number));
+            async move { server.talk_rtsp(stream, requests).await }
         });
-        net.serve(&format!("{SERVER}:1984"), move |mut stream| {
-            let (server, net) = (of_web.clone(), net_of_web.clone());
+        net.serve(&web.clone(), move |number, mut stream| {
+            let (server, mut requests) = (of_web.clone(), net_of_web.requests(&web, number));
             async move {
-                let mut buffer = Vec::new();
-                loop {
-                    if let Some(text) = whole_request(&mut buffer) {
-                        let asked = net.note(format!("{SERVER}:1984").parse().unwrap(), text);
-                        if asked.method() == "POST" && asked.target().starts_with("/api/webrtc") {
-                            tokio::time::sleep(server.gathering).await;
-                        }
-                        let _ = stream.write_all(&server.page(&asked)).await;
-                        return;
-                    }
-                    if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
-                        return;
-                    }
+                let Some(asked) = requests.next(&mut stream).await else { return };
+                if asked.method() == "POST" && asked.target().starts_with("/api/webrtc") {
+                    tokio::time::sleep(server.gathering).await;
                 }
+                let _ = stream.write_all(&server.page(&asked)).await;
             }
         });
     }
@@ -78,16 +70,14 @@ impl Go2rtc {
     }
 
     /// `Accept`, then `Handle` once something plays.
-    async fn talk_rtsp(self, mut stream: DuplexStream, net: FakeNet) {
-        let mut buffer = Vec::new();
+    async fn talk_rtsp(self, mut stream: DuplexStream, mut requests: Requests) {
         let pictures = packets();
         let mut next = pictures.len();
         let mut about: Option<String> = None;
         let mut senders = 0;
         let mut plays = false;
         loop {
-            while let Some(text) = whole_request(&mut buffer) {
-                let asked = net.note(format!("{SERVER}:8554").parse().unwrap(), text);
+            while let Some(asked) = requests.take() {
                 let name = asked.target().splitn(4, '/').nth(3).unwrap_or_default().to_owned();
                 let about = about.get_or_insert(name.clone()).clone();
                 if asked.method() == "DESCRIBE" {
@@ -149,7 +139,7 @@ impl Go2rtc {
                 }
             }
             tokio::select! {
-                read = stream.read_buf(&mut buffer) => if !matches!(read, Ok(1..)) { return },
+                more = requests.read(&mut stream) => if !more { return },
                 () = tokio::time::sleep(Duration::from_millis(40)), if next < pictures.len() => {
                     if stream.write_all(&pictures[next]).await.is_err() { return }
                     next += 1;
@@ -346,7 +336,7 @@ fn go2rtc_plan(logins: &[&str]) -> ScanPlan {
 }
 
 async fn scan_of(server: Go2rtc, plan: ScanPlan) -> (FakeNet, Outcome) {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     server.on(&net);
     let outcome = look_at(&net, plan, &[SERVER.to_owned()]).await;
     (net, outcome)
@@ -383,7 +373,7 @@ async fn no_connection_is_about_two_streams() {
         let streams = described.iter().filter(|(named, _)| !named.is_empty());
         assert!(streams.clone().count() >= 6, "{described:?}");
         assert!(streams.clone().all(|(named, about)| named == about), "{described:?}");
-        assert_eq!(net.most_open(&format!("{SERVER}:8554")), 1);
+        assert_eq!(net.streams.most_open(&format!("{SERVER}:8554")), 1);
     }
 }
 

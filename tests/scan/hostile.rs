@@ -8,9 +8,9 @@ use std::time::Duration;
 use camscan::export::{self, FORMATS, Options};
 use camscan::model::{Device, MacAddr, Method, ProbeOptions, Report, ScanEvent, ScanPlan, StreamStatus};
 use camscan::protocol::mdns::wire::{self as mdns, Data, Message, Name, Record};
+use camscan::testkit::net::{Asked, FakeNet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::net::FakeNet;
 use super::servers::{Camera, http, pages};
 use super::{Outcome, look_at, plan, scan};
 
@@ -20,7 +20,7 @@ pub(super) const EVIL: &str = "192.0.2.66";
 pub(super) const CAMERAS: [&str; 3] = ["192.0.2.10", "192.0.2.65", "192.0.2.200"];
 
 pub(super) fn neighbourhood() -> FakeNet {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for ip in CAMERAS {
         Camera::new(ip).on(&net);
         pages(&net, &format!("{ip}:80"), |_| http("200 OK", "Server: App-webs/\r\n", "<title>Camera</title>"));
@@ -59,13 +59,14 @@ where
 {
     among_cameras(plan(), |net| {
         for port in [554, 80, 8080] {
-            net.serve(&format!("{EVIL}:{port}"), server.clone());
+            let server = server.clone();
+            net.serve(&format!("{EVIL}:{port}"), move |_, stream| server(stream));
         }
     })
     .await
 }
 
-pub(super) async fn page(answer: impl Fn(&super::net::Asked) -> Vec<u8> + Clone + Send + Sync + 'static) -> Outcome {
+pub(super) async fn page(answer: impl Fn(&Asked) -> Vec<u8> + Clone + Send + Sync + 'static) -> Outcome {
     among_cameras(plan(), |net| {
         for port in [554, 80, 8080] {
             pages(net, &format!("{EVIL}:{port}"), answer.clone());
@@ -193,7 +194,7 @@ async fn pictures_without_end_of_many_hosts() {
     /// Bytes taken of connections that are open: of all, and the most there were.
     type Taken = Arc<std::sync::Mutex<(usize, usize)>>;
     const MIB: usize = 1 << 20;
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let page = || http("200 OK", "Server: uc-httpd 1.0.0\r\n", "<img src=/video.mjpg>");
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n--b\r\n\r\n";
     let taken = Taken::default();
@@ -201,7 +202,7 @@ async fn pictures_without_end_of_many_hosts() {
     let hosts: Vec<String> = (2..42).map(|n| format!("192.0.2.{n}")).chain([camera.to_owned()]).collect();
     for ip in &hosts {
         let (is_camera, taken) = (ip == camera, taken.clone());
-        net.serve(&format!("{ip}:80"), move |mut stream| {
+        net.serve(&format!("{ip}:80"), move |_, mut stream| {
             let taken = taken.clone();
             async move {
                 let mut question = vec![0; 4096];
@@ -353,8 +354,8 @@ fn mdns_of(n: u32) -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_forged_answers() {
     let outcome = among_cameras(all_methods(), |net| {
-        net.host_up(EVIL.parse().unwrap());
-        net.on_datagram(|sent| {
+        net.host_up(EVIL);
+        net.datagrams.on_datagram(|sent| {
             if !matches!(sent.to.port(), 3702 | 1900 | 5353) {
                 return Vec::new();
             }
@@ -379,7 +380,7 @@ async fn a_flood_of_forged_answers() {
                 text.into_bytes()
             };
             let from = format!("{EVIL}:{port}").parse().unwrap();
-            (0..1000).map(|n| (Duration::from_millis(u64::from(n % 100)), from, forge(n))).collect()
+            (0..1000).map(|n| (Duration::from_millis(u64::from(n % 100)), from, Ok(forge(n)))).collect()
         });
     })
     .await;
@@ -396,7 +397,7 @@ async fn one_that_claims_every_address() {
     let router = MacAddr([0x02, 0x66, 0, 0, 0, 1]);
     fastrand::seed(1);
     let net = neighbourhood();
-    net.proxy_arp(router);
+    net.links.proxy_arp(router);
     let outcome = scan(&net, ScanPlan { methods: vec![Method::Arp, Method::Tcp], ..plan() }).await;
     for ip in CAMERAS {
         assert_eq!(outcome.device(ip).streams[0].status, StreamStatus::Streaming, "{ip}");
@@ -410,7 +411,7 @@ async fn a_tarpit_with_all_ports_open() {
     let ports = [554, 80].into_iter().chain(8000..8400).collect();
     let plan = ScanPlan { probe: ProbeOptions { ports, ..plan().probe }, ..plan() };
     let outcome = among_cameras(plan, |net| {
-        net.serve_all_ports(EVIL, |stream| async move {
+        net.serve_all_ports(EVIL, |_, stream| async move {
             let _open = stream;
             futures::future::pending::<()>().await;
         });
@@ -426,11 +427,13 @@ async fn a_reset_in_the_middle_of_an_answer() {
     for text in ["HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<title>", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nConte", ""] {
         among_cameras(plan(), |net| {
             for port in [554, 80, 8080] {
-                net.serve_and_reset(&format!("{EVIL}:{port}"), move |mut stream| async move {
+                let at = format!("{EVIL}:{port}");
+                net.serve(&at, move |_, mut stream| async move {
                     let mut question = [0; 1024];
                     let _ = stream.read(&mut question).await;
                     let _ = stream.write_all(text.as_bytes()).await;
                 });
+                net.streams.reset_at_end(&at);
             }
         })
         .await;
@@ -446,7 +449,7 @@ async fn a_handshake_that_never_ends() {
         among_cameras(plan.clone(), |net| {
             for port in [443, 322] {
                 let again = again.clone();
-                net.serve(&format!("{EVIL}:{port}"), move |mut stream| {
+                net.serve(&format!("{EVIL}:{port}"), move |_, mut stream| {
                     let again = again.clone();
                     async move {
                         if again.is_empty() {
@@ -482,7 +485,7 @@ fn tls_server(net: &FakeNet, at: &str, name: &str, bytes: usize) {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    net.serve(at, move |stream| {
+    net.serve(at, move |_, stream| {
         let acceptor = acceptor.clone();
         async move {
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
@@ -530,7 +533,7 @@ fn mischievous(net: &FakeNet) {
             ),
         });
     }
-    net.name(EVIL, &format!("\r\n+{MISCHIEF}.example.{}", "a".repeat(5000)));
+    net.names.name(EVIL, &format!("\r\n+{MISCHIEF}.example.{}", "a".repeat(5000)));
 }
 
 pub(super) fn strings(report: &Report) -> Vec<String> {

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use camscan::model::{ProbeOptions, ScanPlan};
+use camscan::testkit::net::{Asked, FakeNet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::hostile::{CAMERAS, EVIL, among_cameras, flood, is_harmful, server, strings};
-use super::net::{Asked, FakeNet};
 use super::promises::{IP, PASSWORD, counted, logins, scan_with, users};
 use super::servers::{http, pages, rtsp, talking};
 use super::{Outcome, plan};
@@ -180,7 +180,7 @@ async fn lists_that_never_end_end() {
     ] {
         among_cameras(media_plan(), |n| {
             for port in [1984, 8088, 8889, 9997] {
-                n.serve(&format!("{EVIL}:{port}"), move |stream| async move {
+                n.serve(&format!("{EVIL}:{port}"), move |_, stream| async move {
                     flood(stream, head.as_bytes(), again.as_bytes()).await;
                 });
             }
@@ -272,7 +272,7 @@ fn demanding(net: &FakeNet, challenges: &'static str) {
 
 /// Three logins against a device that demands one by these headers; how many were sent.
 async fn sent_for(challenges: String) -> (usize, Outcome) {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     demanding(&net, challenges.leak());
     let outcome = scan_with(&net, users(3)).await;
     let sent = logins(&net).len();
@@ -320,7 +320,7 @@ async fn digest_as_nobody_speaks_it_is_not_answered_in_plain_text() {
         "WWW-Authenticate: Digest realm=\"x\", nonce=\"y\", algorithm=TOKEN\r\nWWW-Authenticate: Basic realm=\"x\"\r\n",
         "WWW-Authenticate: Digest\r\nWWW-Authenticate: NTLM\r\n",
     ] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         demanding(&net, challenges);
         let outcome = scan_with(&net, users(3)).await;
         let in_header = net.asked_of(IP).iter().filter(|a| a.header("Authorization").is_some()).count();
@@ -439,7 +439,7 @@ async fn a_tls_server_that_speaks_http2_alone_is_named_for_what_it_is() {
     let outcome = among_cameras(ScanPlan { probe, ..plan() }, |net| {
         for port in [443, 8443] {
             let (acceptor, handshakes) = (acceptor.clone(), counted.clone());
-            net.serve(&SocketAddr::new(EVIL.parse().unwrap(), port).to_string(), move |stream| {
+            net.serve(&SocketAddr::new(EVIL.parse().unwrap(), port).to_string(), move |_, stream| {
                 let (acceptor, handshakes) = (acceptor.clone(), handshakes.clone());
                 async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };

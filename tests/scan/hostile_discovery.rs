@@ -8,10 +8,10 @@ use std::time::Duration;
 use camscan::model::{MacAddr, Method, ProbeOptions, Protocol, ScanPlan, StreamStatus};
 use camscan::protocol::arp::wire as arp;
 use camscan::protocol::mdns::wire::{self as mdns, Data, Message, Name, Record};
+use camscan::testkit::net::FakeNet;
 use ipnetwork::IpNetwork;
 
 use super::hostile::{CAMERAS, EVIL, all_methods, among_cameras, is_harmful, neighbourhood, strings};
-use super::net::{Answer, FakeNet};
 use super::servers::{Camera, http, pages};
 use super::{Outcome, plan, plan_without, scan};
 
@@ -49,9 +49,9 @@ fn instance(label: &str, service: &str, port: u16, txt: &[&str], host: Ipv4Addr)
 
 /// Answers every question over mDNS by these messages, each from an address.
 fn mdns_says(net: &FakeNet, messages: Vec<(SocketAddr, Vec<u8>)>) {
-    net.on_datagram(move |sent| {
+    net.datagrams.on_datagram(move |sent| {
         let heard = messages.iter().filter(|_| sent.to.port() == MDNS);
-        heard.enumerate().map(|(n, (from, data))| (spread(n), *from, data.clone())).collect()
+        heard.enumerate().map(|(n, (from, data))| (spread(n), *from, Ok(data.clone()))).collect()
     });
 }
 
@@ -92,7 +92,7 @@ async fn services_announced_at_ports_of_printers_are_not_asked() {
     let mut net = None;
     let outcome = among_cameras(all_methods(), |n| {
         // Every port of the host would answer.
-        n.serve_all_ports(EVIL, |stream| async move { drop(stream) });
+        n.serve_all_ports(EVIL, |_, stream| async move { drop(stream) });
         mdns_says(n, messages);
         net = Some(n.clone());
     })
@@ -120,7 +120,7 @@ async fn one_sender_does_not_speak_for_other_addresses() {
     let messages: Vec<_> = records.chunks(36).map(|some| (at(EVIL, MDNS), response(some.to_vec()))).collect();
     let mut net = None;
     let outcome = among_cameras(all_methods(), |n| {
-        n.host_up(EVIL.parse().unwrap());
+        n.host_up(EVIL);
         mdns_says(n, messages);
         net = Some(n.clone());
     })
@@ -210,7 +210,7 @@ async fn names_and_texts_of_every_kind_bite_nobody() {
     messages.push((at(EVIL, MDNS), response(many)));
     let mut net = None;
     let outcome = among_cameras(all_methods(), |n| {
-        n.host_up(EVIL.parse().unwrap());
+        n.host_up(EVIL);
         mdns_says(n, messages);
         net = Some(n.clone());
     })
@@ -233,7 +233,7 @@ async fn arp_nobody_asked_for_is_nobody() {
     let own = Ipv4Addr::new(192, 0, 2, 1);
     let mut net = None;
     let outcome = among_cameras(ScanPlan { methods: vec![Method::Arp, Method::Tcp], ..plan() }, |n| {
-        n.on_arp(move |asked| {
+        n.links.on_arp(move |asked| {
             let mut frames = Vec::new();
             let forged = |n: u8| [0x02, 0x66, asked.octets()[3], n, 0, 1];
             // For addresses that are no targets, and for those that stand for a network or for many.
@@ -280,7 +280,7 @@ async fn arp_nobody_asked_for_is_nobody() {
 
 /// Somebody claims every address, and is quicker than everybody.
 fn quick_proxy(net: &FakeNet, mac: MacAddr) {
-    net.on_arp(move |asked| vec![arp_frame(Ipv4Addr::new(192, 0, 2, 1), mac.0, asked, 2)]);
+    net.links.on_arp(move |asked| vec![arp_frame(Ipv4Addr::new(192, 0, 2, 1), mac.0, asked, 2)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,7 +306,7 @@ async fn a_camera_keeps_its_own_mac_address_behind_a_router_that_answers_first()
 async fn two_who_claim_one_address_are_told_and_leave_one_device() {
     let (net, twin) = (neighbourhood(), MacAddr([0x44, 0x19, 0xb6, 0, 0, 7]));
     let target: Ipv4Addr = CAMERAS[1].parse().unwrap();
-    net.on_arp(move |asked| match asked == target {
+    net.links.on_arp(move |asked| match asked == target {
         true => vec![arp_frame(Ipv4Addr::new(192, 0, 2, 1), twin.0, asked, 2)],
         false => Vec::new(),
     });
@@ -339,11 +339,15 @@ fn probe_match(xaddrs: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn on_v6(net: &FakeNet, port: u16, answers: impl Fn() -> Vec<Answer> + Send + Sync + 'static) {
-    net.speak_v6();
-    net.on_datagram(move |sent| match sent.to.port() == port && sent.to.is_ipv6() && sent.to.ip().is_multicast() {
-        true => answers(),
-        false => Vec::new(),
+fn on_v6<F>(net: &FakeNet, port: u16, answers: F)
+where
+    F: Fn() -> Vec<(Duration, SocketAddr, Vec<u8>)> + Send + Sync + 'static,
+{
+    net.links.speak_v6();
+    net.datagrams.on_datagram(move |sent| {
+        let is_asked = sent.to.port() == port && sent.to.is_ipv6() && sent.to.ip().is_multicast();
+        let answers = if is_asked { answers() } else { Vec::new() };
+        answers.into_iter().map(|(after, from, data)| (after, from, Ok(data))).collect()
     });
 }
 
@@ -361,8 +365,8 @@ async fn neighbours_invented_by_the_thousand_do_not_take_the_scan_over() {
             let said = response(instance("cam", "_axis-video", 80, &[], Ipv4Addr::UNSPECIFIED));
             (0..count).map(|n| (spread(n as usize), SocketAddr::new(v6(n), MDNS), said.clone())).collect()
         });
-        net.echo_v6((0..count).map(|n| v6(0x1_0000 + n)));
-        net.neighbour((0..count).map(|n| (v6(0x1_0000 + n), MacAddr([2, 0x67, 0, 0, (n >> 8) as u8, n as u8]))));
+        net.datagrams.echo_v6((0..count).map(|n| v6(0x1_0000 + n)));
+        net.links.neighbour((0..count).map(|n| (v6(0x1_0000 + n), MacAddr([2, 0x67, 0, 0, (n >> 8) as u8, n as u8]))));
         let outcome = scan(&net, unasked(with_v6(&[]))).await;
         for ip in CAMERAS {
             assert_eq!(outcome.device(ip).ip.to_string(), ip);
@@ -384,14 +388,14 @@ async fn excluded_ipv6_addresses_never_receive_anything_though_they_are_heard() 
     on_v6(&net, 3702, move || {
         hosts.map(|ip| (Duration::from_millis(5), SocketAddr::new(ip, 3702), probe_match(""))).to_vec()
     });
-    net.echo_v6(hosts);
+    net.datagrams.echo_v6(hosts);
     let excluded: Vec<IpNetwork> =
         vec![format!("{}/128", v6(11)).parse().unwrap(), "fe80::1234:0:2:0/112".parse().unwrap()];
     let outcome = scan(&net, with_v6(&excluded)).await;
     let is_out = |ip: IpAddr| excluded.iter().any(|net| net.contains(ip));
     assert!(is_out(hosts[1]) && is_out(hosts[2]) && !is_out(hosts[0]));
     assert!(!net.connects().iter().any(|(_, to)| is_out(to.ip())));
-    assert!(!net.sent().iter().any(|sent| is_out(sent.to.ip())));
+    assert!(!net.datagrams.sent().iter().any(|sent| is_out(sent.to.ip())));
     assert!(!outcome.report.devices.iter().any(|d| is_out(d.ip)));
     assert!(outcome.report.devices.iter().any(|d| d.ip == hosts[0]), "the others are looked at");
 }
@@ -419,7 +423,7 @@ async fn addresses_with_brackets_and_zones_stay_with_their_sender() {
         let device = outcome.device(&camera.to_string());
         assert_eq!(device.streams.first().map(|s| s.status), Some(StreamStatus::Streaming), "{xaddrs}: {device:?}");
         assert!(device.streams[0].url.starts_with(&format!("rtsp://[{camera}]")), "{}", device.streams[0].url);
-        assert!(net.zones().iter().any(|(ip, zone)| (*ip, *zone) == (camera, 2)));
+        assert!(net.links.zones().iter().any(|(ip, zone)| (*ip, *zone) == (camera, 2)));
         assert_eq!(outcome.report.devices.len(), CAMERAS.len() + 1, "{xaddrs}");
     }
 }
@@ -472,7 +476,7 @@ async fn whatever_dns_says_of_an_address_is_a_name_and_no_more() {
     ];
     for name in names {
         let net = neighbourhood();
-        net.name(CAMERAS[0], &name);
+        net.names.name(CAMERAS[0], &name);
         let outcome = scan(&net, plan()).await;
         nothing_astray(&net, &outcome, &[]);
         let camera = outcome.device(CAMERAS[0]);
@@ -500,7 +504,7 @@ async fn what_is_announced_at_many_ports_is_asked_at_few() {
     let mut net = None;
     let probe = ProbeOptions { host_timeout: Duration::from_secs(30), ..plan().probe };
     let outcome = among_cameras(ScanPlan { probe, ..all_methods() }, |n| {
-        n.host_up(EVIL.parse().unwrap());
+        n.host_up(EVIL);
         mdns_says(n, messages);
         net = Some(n.clone());
     })

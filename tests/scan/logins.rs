@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use camscan::model::{Credential, ProbeOptions, ScanPlan, StreamStatus};
+use camscan::testkit::net::FakeNet;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::net::FakeNet;
-use super::servers::{Camera, http, pages, whole_request};
+use super::servers::{Camera, http, pages, talking};
 use super::{Outcome, look_at, plan, scan};
 
 const FAULT: &str = "<Envelope><Body><Fault><Code><Subcode><Value>ter:NotAuthorized</Value></Subcode></Code>\
@@ -32,7 +31,7 @@ async fn scan_locked(net: &FakeNet, logins: &[(&str, &str)], limit: u32) -> Outc
 async fn refusals_never_pass_the_limit_over_all_protocols_together() {
     let wrong = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5")];
     for limit in 0..4 {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         let outcome = scan_locked(&net, &wrong, limit).await;
         let given = net.asked_of("192.0.2.10").iter().filter(|a| a.has_login()).count();
         assert_eq!(given, limit as usize);
@@ -43,7 +42,7 @@ async fn refusals_never_pass_the_limit_over_all_protocols_together() {
 
 #[tokio::test(start_paused = true)]
 async fn the_right_login_opens_the_stream_and_stands_nowhere_in_the_report() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let outcome = scan_locked(&net, &[("admin", "right")], 4).await;
     let camera = outcome.device("192.0.2.10");
     assert!(camera.streams.iter().any(|s| s.status == StreamStatus::Streaming), "{:?}", camera.streams);
@@ -52,9 +51,9 @@ async fn the_right_login_opens_the_stream_and_stands_nowhere_in_the_report() {
 
 #[tokio::test(start_paused = true)]
 async fn without_logins_none_is_tried() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let outcome = scan_locked(&net, &[], 2).await;
-    assert!(!net.asked().iter().any(super::net::Asked::has_login));
+    assert!(!net.asked().iter().any(camscan::testkit::net::Asked::has_login));
     let statuses: Vec<StreamStatus> = outcome.device("192.0.2.10").streams.iter().map(|s| s.status).collect();
     assert_eq!(statuses, [StreamStatus::AuthRequired], "{:#?}", outcome.device("192.0.2.10").streams);
 }
@@ -103,21 +102,6 @@ struct Moody {
 }
 
 impl Moody {
-    async fn talk(&self, mut stream: DuplexStream) {
-        let mut buffer = Vec::new();
-        loop {
-            while let Some(text) = whole_request(&mut buffer) {
-                let Some(answer) = self.answer(&text) else { return };
-                if stream.write_all(&answer).await.is_err() {
-                    return;
-                }
-            }
-            if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
-                return;
-            }
-        }
-    }
-
     /// The bytes of the answer; none when the connection is closed instead.
     fn answer(&self, text: &str) -> Option<Vec<u8>> {
         let mut tried = self.tried.lock().unwrap();
@@ -247,13 +231,10 @@ proptest! {
         let credentials: Vec<Credential> = (0..logins).map(|n| Credential::new(format!("user{n}"), "secret")).collect();
         let probe = ProbeOptions { credentials, max_login_failures: limit, ..plan().probe };
         let outcome = runtime.block_on(async {
-            let net = FakeNet::new();
+            let net = FakeNet::subnet();
             for port in [554, 80, 8080] {
                 let device = device.clone();
-                net.serve(&format!("192.0.2.10:{port}"), move |stream| {
-                    let device = device.clone();
-                    async move { device.talk(stream).await }
-                });
+                talking(&net, &format!("192.0.2.10:{port}"), move |asked| device.answer(&asked.text));
             }
             look_at(&net, ScanPlan { probe, ..plan() }, &["192.0.2.10".to_owned()]).await
         });

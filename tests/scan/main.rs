@@ -12,7 +12,6 @@ mod hostile_discovery;
 mod logins;
 mod mediamtx;
 mod mistakes;
-mod net;
 mod one_client;
 mod passwords;
 mod patience;
@@ -35,12 +34,12 @@ use camscan::model::{
 };
 use camscan::scan::Scan;
 use camscan::scan::session::Session;
+use camscan::testkit::net::FakeNet;
+use camscan::testkit::plan::plan_for;
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-use net::FakeNet;
 
 /// A plan for 192.0.2.2 to 192.0.2.254 that asks the ports 554, 80 and 8080, by ARP alone.
 fn plan() -> ScanPlan {
@@ -49,19 +48,9 @@ fn plan() -> ScanPlan {
 
 fn plan_without(exclude: &[IpNetwork]) -> ScanPlan {
     let range = (Ipv4Addr::new(192, 0, 2, 2), Ipv4Addr::new(192, 0, 2, 254));
-    ScanPlan {
-        targets: TargetSet::new(vec!["192.0.2.0/24".to_owned()], [range], Vec::<HostTarget>::new(), exclude),
-        methods: vec![Method::Arp],
-        interfaces: Vec::new(),
-        concurrency: 32,
-        rate: None,
-        discovery_time: Duration::from_secs(3),
-        max_duration: None,
-        all: true,
-        resolve_names: true,
-        probe: ProbeOptions { ports: vec![554, 80, 8080], ffprobe: Ffprobe::Never, ..ProbeOptions::default() },
-        show_secrets: false,
-    }
+    let targets = TargetSet::new(vec!["192.0.2.0/24".to_owned()], [range], Vec::<HostTarget>::new(), exclude);
+    let probe = ProbeOptions { ports: vec![554, 80, 8080], ffprobe: Ffprobe::Never, ..ProbeOptions::default() };
+    ScanPlan { methods: vec![Method::Arp], resolve_names: true, probe, ..plan_for(targets) }
 }
 
 /// What a scan gave, and when, from its beginning.

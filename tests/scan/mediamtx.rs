@@ -11,11 +11,11 @@ use std::time::Duration;
 use base64::Engine;
 use camscan::model::options::Ffprobe;
 use camscan::model::{Credential, Kind, ProbeOptions, Protocol, ScanPlan, StreamStatus};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use camscan::testkit::net::{Asked, FakeNet, Requests};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 
 use super::go2rtc::transport_stream;
-use super::net::{Asked, FakeNet};
-use super::servers::{http, packets, pages, whole_request};
+use super::servers::{http, packets, pages};
 use super::{Outcome, look_at, plan};
 
 const SERVER: &str = "192.0.2.50";
@@ -45,9 +45,10 @@ impl MediaMtx {
 
     fn on(self, net: &FakeNet) {
         let (of_rtsp, net_of_rtsp) = (self.clone(), net.clone());
-        net.serve(&format!("{SERVER}:8554"), move |stream| {
-            let (server, net) = (of_rtsp.clone(), net_of_rtsp.clone());
-            async move { server.talk_rtsp(stream, net).await }
+        let at = format!("{SERVER}:8554");
+        net.serve(&at.clone(), move |number, stream| {
+            let (server, requests) = (of_rtsp.clone(), net_of_rtsp.requests(&at, number));
+            async move { server.talk_rtsp(stream, requests).await }
         });
         let (hls, webrtc, api) = (self.clone(), self.clone(), self.clone());
         pages(net, &format!("{SERVER}:8888"), move |asked| hls.hls(asked));
@@ -63,13 +64,11 @@ impl MediaMtx {
         asked.header("Authorization").is_some_and(|a| a.strip_prefix("Basic ") == Some(&expected))
     }
 
-    async fn talk_rtsp(self, mut stream: DuplexStream, net: FakeNet) {
-        let mut buffer = Vec::new();
+    async fn talk_rtsp(self, mut stream: DuplexStream, mut requests: Requests) {
         let pictures = packets();
         let mut next = pictures.len();
         loop {
-            while let Some(text) = whole_request(&mut buffer) {
-                let asked = net.note(format!("{SERVER}:8554").parse().unwrap(), text);
+            while let Some(asked) = requests.take() {
                 let path = asked.target().splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/').to_owned();
                 let path = path.split("/trackID").next().unwrap_or_default().to_owned();
                 let head = |status: &str, more: &str| {
@@ -115,7 +114,7 @@ impl MediaMtx {
                 }
             }
             tokio::select! {
-                read = stream.read_buf(&mut buffer) => if !matches!(read, Ok(1..)) { return },
+                more = requests.read(&mut stream) => if !more { return },
                 () = tokio::time::sleep(Duration::from_millis(40)), if next < pictures.len() => {
                     if stream.write_all(&pictures[next]).await.is_err() { return }
                     next += 1;
@@ -252,7 +251,7 @@ fn mediamtx_plan(logins: &[&str]) -> ScanPlan {
 }
 
 async fn scan_of(server: MediaMtx, plan: ScanPlan) -> (FakeNet, Outcome) {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     server.on(&net);
     let outcome = look_at(&net, plan, &[SERVER.to_owned()]).await;
     (net, outcome)

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use camscan::model::{Method, ScanEvent, ScanPlan, StreamStatus};
+use camscan::testkit::net::FakeNet;
 
-use super::net::FakeNet;
 use super::servers::{Camera, http, pages};
 use super::{Outcome, plan, scan};
 
@@ -13,7 +13,7 @@ const CAMERA: &str = "192.0.2.10";
 const OTHER: &str = "192.0.2.11";
 
 fn two_cameras() -> FakeNet {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for ip in [CAMERA, OTHER] {
         Camera::new(ip).on(&net);
         pages(&net, &format!("{ip}:80"), |_| http("200 OK", "Server: App-webs/\r\n", "<title>Camera</title>"));
@@ -45,7 +45,7 @@ async fn whichever_step_panics_it_is_that_steps_error_alone() {
         let at = format!("{CAMERA}:{port}");
         for number in 1.. {
             let net = two_cameras();
-            net.panic_on(&at, number);
+            net.streams.panic_on(&at, number);
             let outcome = scan(&net, plan()).await;
             check_other(&outcome);
             if net.connects().iter().filter(|(_, to)| to.to_string() == at).count() < number {
@@ -65,7 +65,7 @@ async fn whichever_step_panics_it_is_that_steps_error_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_name_that_makes_us_panic_costs_the_name() {
     let net = two_cameras();
-    net.panic_on_name(CAMERA);
+    net.names.panic_on(CAMERA);
     let outcome = scan(&net, plan()).await;
     check_other(&outcome);
     assert_eq!(mistakes(&outcome, CAMERA), ["dns"]);
@@ -78,15 +78,15 @@ async fn whichever_way_of_finding_panics_the_others_go_on() {
         // Two ways of which one is enough.
         let other = if method == Method::Onvif { Method::Arp } else { Method::Onvif };
         let net = two_cameras();
-        net.on_datagram(|sent| {
+        net.datagrams.on_datagram(|sent| {
             let answer = "<E><ProbeMatch><EndpointReference><Address>urn:uuid:1</Address></EndpointReference>\
                           <Types>dn:NetworkVideoTransmitter</Types></ProbeMatch></E>";
             let from = (sent.to.port() == 3702).then(|| format!("{CAMERA}:3702").parse().unwrap());
-            from.into_iter().map(|from| (Duration::from_millis(9), from, answer.as_bytes().to_vec())).collect()
+            from.into_iter().map(|from| (Duration::from_millis(9), from, Ok(answer.as_bytes().to_vec()))).collect()
         });
         net.panic_in(method);
         // Nobody else has business there.
-        net.panic_on("192.0.2.77:554", usize::from(method == Method::Tcp));
+        net.streams.panic_on("192.0.2.77:554", usize::from(method == Method::Tcp));
         let outcome = scan(&net, ScanPlan { methods: vec![method, other], ..plan() }).await;
         let why = format!(
             "internal error in discovery by {} (please report it); the other methods are unaffected",

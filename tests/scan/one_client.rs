@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use camscan::model::{ErrorKind, Method, ProbeOptions, ScanPlan, Stream, StreamStatus, Verify};
+use camscan::testkit::net::{FakeNet, Full};
 use tokio_util::sync::CancellationToken;
 
-use super::net::{FakeNet, Full};
 use super::servers::{Camera, http, pages};
 use super::{Outcome, plan, run, scan, scan_of};
 
@@ -19,10 +19,10 @@ fn streams(outcome: &Outcome) -> Vec<StreamStatus> {
 
 /// The camera, which takes so long to notice that its client is gone, and its web server, which has room for many.
 fn camera(full: Full, notices_after: u64) -> FakeNet {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new(CAMERA).on(&net);
     pages(&net, "192.0.2.10:80", |_| http("200 OK", "Server: App-webs/\r\n", "<title>Camera</title>"));
-    net.one_connection(RTSP, full, Duration::from_millis(notices_after));
+    net.streams.one_connection(RTSP, full, Duration::from_millis(notices_after));
     net
 }
 
@@ -50,7 +50,7 @@ async fn the_connection_by_which_a_port_was_found_open_is_the_one_it_is_asked_on
         scan(&net, ScanPlan { methods, probe, ..plan() }).await;
         let connects = net.connects().iter().filter(|(_, to)| to.to_string() == RTSP).count();
         assert_eq!(connects, 1);
-        assert_eq!(net.open_now(), 0);
+        assert_eq!(net.streams.open_now(), 0);
     }
 }
 
@@ -61,7 +61,7 @@ async fn one_connection_a_host_is_enough() {
     let probe = ProbeOptions { per_host: 1, ..plan().probe };
     let outcome = scan(&net, ScanPlan { methods: vec![Method::Tcp], probe, ..plan() }).await;
     assert_eq!(streams(&outcome), [StreamStatus::Streaming]);
-    assert_eq!(net.most_of_host(CAMERA), 1);
+    assert_eq!(net.streams.most_of_host(CAMERA), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn a_camera_that_is_taken_by_others_is_said_to_be() {
     for (full, kind) in [(Full::Refuses, ErrorKind::Refused), (Full::Closes, ErrorKind::Closed)] {
         // Room for the sweep's connection, and then for nobody.
         let net = camera(full, 3_600_000);
-        net.serve(RTSP, |_| async {});
+        net.serve(RTSP, |_, _| async {});
         let outcome = run(scan_of(&net, plan(), CancellationToken::new())).await;
         let errors = &outcome.device(CAMERA).errors;
         assert!(errors.iter().any(|e| e.kind == kind && e.message.contains(":554")), "{full:?}: {errors:#?}");

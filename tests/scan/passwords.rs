@@ -1,14 +1,14 @@
 //! What a password does to the report: nothing, where no device sends it back.
 
 use camscan::model::{Credential, Device, Kind, ProbeOptions, ScanPlan, StreamStatus, VideoCodec};
+use camscan::testkit::net::FakeNet;
 
-use super::net::FakeNet;
 use super::servers::{Camera, http, pages, rtsp, talking};
 use super::{look_at, plan, scan};
 
 /// A camera whose texts are full of words that people choose for passwords.
 async fn seen_with(password: &str) -> Device {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let camera = Camera {
         login: Some(format!("admin:{password}")),
         server: "Hikvision-Webs 1.0 live".to_owned(),
@@ -56,7 +56,7 @@ async fn an_address_with_a_login_in_it_is_hidden_when_the_device_repeats_it() {
         Some(value.split(['&', '_']).next()?.to_owned())
     };
     for in_clear in [true, false] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         let server = "Server: H264DVR 1.0\r\n";
         let sdp = Camera::new("192.0.2.10").sdp();
         talking(&net, "192.0.2.10:554", move |asked| {

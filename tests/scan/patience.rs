@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use camscan::model::{Method, Protocol, ScanPlan, StreamStatus};
+use camscan::testkit::net::{FakeNet, Sent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::net::{FakeNet, Sent};
 use super::servers::{Camera, http, pages};
 use super::{Outcome, look_at, plan, scan};
 
@@ -39,14 +39,14 @@ async fn slowly(stream: DuplexStream, mut server: DuplexStream, after: Duration,
 }
 
 fn slow_camera(net: &FakeNet) {
-    let fast = FakeNet::new();
+    let fast = FakeNet::subnet();
     Camera::new(CAMERA).on(&fast);
-    net.serve(&format!("{CAMERA}:554"), move |stream| {
+    net.serve(&format!("{CAMERA}:554"), move |_, stream| {
         let fast = fast.clone();
         async move {
             let (ours, theirs) = tokio::io::duplex(64 * 1024);
             let at = format!("{CAMERA}:554");
-            tokio::join!(fast.talk_to(&at, theirs), slowly(stream, ours, Duration::from_secs(4), 100));
+            tokio::join!(fast.streams.talk_to(&at, theirs), slowly(stream, ours, Duration::from_secs(4), 100));
         }
     });
 }
@@ -57,11 +57,11 @@ fn protocols(outcome: &Outcome, ip: &str) -> Vec<Protocol> {
 
 #[tokio::test(start_paused = true)]
 async fn a_camera_whose_first_byte_takes_four_seconds_is_found_beside_tarpits() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     slow_camera(&net);
     for n in 100..106 {
         for port in [554, 80, 8080] {
-            net.serve(&format!("192.0.2.{n}:{port}"), |stream| async move {
+            net.serve(&format!("192.0.2.{n}:{port}"), |_, stream| async move {
                 let _open = stream;
                 futures::future::pending::<()>().await;
             });
@@ -82,9 +82,9 @@ async fn a_camera_whose_first_byte_takes_four_seconds_is_found_beside_tarpits() 
 /// One byte a second is no camera either, though it is heard.
 #[tokio::test(start_paused = true)]
 async fn a_drip_ends_sooner_than_a_host_that_is_understood() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for port in [554, 80] {
-        net.serve(&format!("192.0.2.100:{port}"), |mut stream| async move {
+        net.serve(&format!("192.0.2.100:{port}"), |_, mut stream| async move {
             for byte in b"HTTP/1.1 200 OK\r\nServer: slow\r\n\r\n".iter().cycle() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if stream.write_all(&[*byte]).await.is_err() {
@@ -99,13 +99,13 @@ async fn a_drip_ends_sooner_than_a_host_that_is_understood() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_by_udp_costs_a_host_little() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new(CAMERA).on(&net);
     let alone = ScanPlan { resolve_names: false, ..plan() };
     let outcome = scan(&net, alone).await;
     // The camera plays for two seconds.
     assert!(outcome.done(CAMERA) < Duration::from_millis(3000), "{:?}", outcome.done(CAMERA));
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     pages(&net, &format!("{CAMERA}:80"), |_| http("200 OK", "", "<title>x</title>"));
     let outcome = look_at(&net, plan(), &[CAMERA.to_owned()]).await;
     assert!(outcome.took < Duration::from_millis(500), "{:?}", outcome.took);
@@ -114,7 +114,7 @@ async fn silence_by_udp_costs_a_host_little() {
 /// Places are for who is spoken to: whoever is only waited for holds none.
 #[tokio::test(start_paused = true)]
 async fn silent_hosts_wait_side_by_side() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for n in 10..210 {
         pages(&net, &format!("192.0.2.{n}:80"), |_| http("200 OK", "", "<title>x</title>"));
     }
@@ -125,22 +125,22 @@ async fn silent_hosts_wait_side_by_side() {
 
 /// Answers WS-Discovery by unicast alone, and late.
 fn late_answer(net: &FakeNet, after: Duration) {
-    net.on_datagram(move |sent: &Sent| {
+    net.datagrams.on_datagram(move |sent: &Sent| {
         let matches = format!(
             "<E><ProbeMatch><EndpointReference><Address>urn:uuid:00000000-0000-4000-8000-000000000001</Address>\
              </EndpointReference><Types>dn:NetworkVideoTransmitter</Types>\
              <XAddrs>http://{CAMERA}:8899/onvif/device_service</XAddrs></ProbeMatch></E>"
         );
         let to: std::net::SocketAddr = format!("{CAMERA}:3702").parse().unwrap();
-        if sent.to == to { vec![(after, to, matches.into_bytes())] } else { Vec::new() }
+        if sent.to == to { vec![(after, to, Ok(matches.into_bytes()))] } else { Vec::new() }
     });
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_and_no_other_sign_make_a_camera_while_others_are_still_looked_for() {
     for after in [10, 300, 1500] {
-        let net = FakeNet::new();
-        net.host_up(CAMERA.parse().unwrap());
+        let net = FakeNet::subnet();
+        net.host_up(CAMERA);
         pages(&net, &format!("{CAMERA}:8899"), |_| http("200 OK", "", "<title>x</title>"));
         late_answer(&net, Duration::from_millis(after));
         let outcome = scan(&net, every_method()).await;
@@ -153,9 +153,9 @@ async fn a_late_answer_and_no_other_sign_make_a_camera_while_others_are_still_lo
 
 #[tokio::test(start_paused = true)]
 async fn a_camera_behind_a_slow_network_has_the_time_its_answers_take() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new(CAMERA).on(&net);
-    net.connect_takes(CAMERA, Duration::from_millis(300));
+    net.streams.connect_takes(CAMERA, Duration::from_millis(300));
     late_answer(&net, Duration::from_millis(900));
     pages(&net, &format!("{CAMERA}:8899"), |_| http("200 OK", "", "<title>x</title>"));
     let outcome = scan(&net, plan()).await;
@@ -166,7 +166,7 @@ async fn a_camera_behind_a_slow_network_has_the_time_its_answers_take() {
 /// A small network with as many hostile hosts as one has to reckon with: all cameras play, and soon.
 #[tokio::test(start_paused = true)]
 async fn hostile_hosts_cost_a_small_network_seconds() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let cameras: Vec<String> = (20..53).map(|n| format!("192.0.2.{n}")).collect();
     for ip in &cameras {
         Camera::new(ip).on(&net);
@@ -175,7 +175,7 @@ async fn hostile_hosts_cost_a_small_network_seconds() {
     slow_camera(&net);
     for n in 100..106 {
         for port in [554, 80, 8080] {
-            net.serve(&format!("192.0.2.{n}:{port}"), move |stream| torment(stream, n % 3));
+            net.serve(&format!("192.0.2.{n}:{port}"), move |_, stream| torment(stream, n % 3));
         }
     }
     let outcome = scan(&net, every_method()).await;

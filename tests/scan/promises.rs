@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use camscan::model::secret::CredentialScope;
 use camscan::model::{Credential, Device, MacAddr, ProbeOptions, ScanPlan, StreamStatus};
+use camscan::testkit::net::{Asked, FakeNet};
 
-use super::net::{Asked, FakeNet};
 use super::servers::{Camera, http, pages, rtsp, talking};
 use super::{Outcome, look_at, plan, scan};
 
@@ -75,7 +75,7 @@ async fn an_rtsp_login_is_never_sent_past_the_limit_whatever_it_is_answered_with
         "999 No",
     ] {
         for count in [1, 5] {
-            let net = FakeNet::new();
+            let net = FakeNet::subnet();
             rtsp_door(&net, move |asked| rtsp(asked, status, "Location: /elsewhere\r\n", ""));
             let outcome = scan_with(&net, users(count)).await;
             let sent = logins(&net).len();
@@ -88,7 +88,7 @@ async fn an_rtsp_login_is_never_sent_past_the_limit_whatever_it_is_answered_with
 #[tokio::test(start_paused = true)]
 async fn a_login_that_finds_nothing_is_followed_by_no_second_one() {
     for status in ["404 Not Found", "454 Session Not Found", "461 Unsupported Transport"] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         rtsp_door(&net, move |asked| rtsp(asked, status, "", ""));
         scan_with(&net, users(5)).await;
         let sent = logins(&net);
@@ -101,7 +101,7 @@ async fn a_login_that_finds_nothing_is_followed_by_no_second_one() {
 async fn an_http_login_is_never_sent_past_the_limit_whatever_it_is_answered_with() {
     for status in ["500 Internal Server Error", "400 Bad Request", "302 Found", "403 Forbidden", "401 Unauthorized"] {
         for (count, stale) in [(1, ""), (5, ""), (5, ", stale=true")] {
-            let net = FakeNet::new();
+            let net = FakeNet::subnet();
             for port in [80, 8080] {
                 pages(&net, &format!("{IP}:{port}"), move |asked| {
                     let challenge = digest().replace("\r\n", &format!("{stale}\r\nServer: uc-httpd 1.0.0\r\n"));
@@ -140,7 +140,7 @@ async fn an_onvif_login_is_never_sent_past_the_limit_whatever_it_is_answered_wit
     ];
     for (number, answer) in answers.into_iter().enumerate() {
         for count in [1, 8] {
-            let net = FakeNet::new();
+            let net = FakeNet::subnet();
             let (answer, demand) = (answer.clone(), fault("NotAuthorized", "Sender not authorized"));
             pages(&net, &format!("{IP}:80"), move |asked| match asked.method() {
                 "POST" if asked.text.contains("GetSystemDateAndTime") => {
@@ -184,7 +184,7 @@ fn turncoat(net: &FakeNet, refuses: impl Fn(&Asked, u32) -> bool + Send + Sync +
 
 #[tokio::test(start_paused = true)]
 async fn refused_signs_of_life_and_farewells_count() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let refuses = |asked: &Asked| matches!(asked.method(), "GET_PARAMETER" | "TEARDOWN");
     turncoat(&net, move |asked, _| refuses(asked));
     let outcome = scan_with(&net, users(1)).await;
@@ -198,7 +198,7 @@ async fn refused_signs_of_life_and_farewells_count() {
 #[tokio::test(start_paused = true)]
 async fn a_login_refused_after_it_was_taken_counts_each_time() {
     for taken in [1, 2, 3] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         turncoat(&net, move |_, number| number >= taken);
         let outcome = scan_with(&net, users(3)).await;
         let refused = logins(&net).len() - taken as usize;
@@ -206,7 +206,7 @@ async fn a_login_refused_after_it_was_taken_counts_each_time() {
         assert_eq!(counted(outcome.device(IP)), refused as u32);
     }
     // Looked at once, refused from then on: no second login follows.
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let first = AtomicU32::new(0);
     rtsp_door(&net, move |asked| match first.fetch_add(1, Ordering::Relaxed) {
         0 => rtsp(asked, "404 Not Found", "", ""),
@@ -237,7 +237,7 @@ fn xiongmai(net: &FakeNet, challenge: Option<&'static str>) {
 async fn a_makers_name_alone_draws_no_password_into_an_address() {
     let in_path = |net: &FakeNet| net.asked_of(IP).iter().filter(|a| a.target().contains(PASSWORD)).count();
     for challenge in [None, Some("digest")] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         xiongmai(&net, challenge);
         let outcome = scan_with(&net, users(2)).await;
         assert_eq!(in_path(&net), 0, "{challenge:?}");
@@ -246,13 +246,13 @@ async fn a_makers_name_alone_draws_no_password_into_an_address() {
         assert!(!net.asked().iter().any(|a| a.text.contains(PASSWORD)), "{challenge:?}");
     }
     // Demanded, and nothing better offered: the maker's own way.
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     xiongmai(&net, Some("WWW-Authenticate: Unknown realm=\"x\"\r\n"));
     scan_with(&net, users(1)).await;
     assert!(in_path(&net) > 0);
     // The user says so.
     for challenge in [None, Some("digest")] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         xiongmai(&net, challenge);
         let allowed = Credential { allow_in_path: true, ..users(1).remove(0) };
         let outcome = scan_with(&net, vec![allowed]).await;
@@ -293,7 +293,7 @@ async fn a_login_bound_to_a_maker_or_an_address_goes_by_the_link_and_not_by_the_
         });
     };
     for credential in bound(false) {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         device(&net);
         scan_with(&net, vec![credential.clone()]).await;
         assert_eq!(logins(&net).len(), 0, "by its word alone: {:?}", credential.scope);
@@ -307,15 +307,15 @@ async fn a_login_bound_to_a_maker_or_an_address_goes_by_the_link_and_not_by_the_
         assert_eq!(outcome.device(IP).mac, Some(MacAddr([0x02, 0, 0x5e, 0, 2, 10])));
     }
     for credential in bound(true) {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         device(&net);
         scan_with(&net, vec![credential.clone()]).await;
         assert!(!logins(&net).is_empty(), "trusted: {:?}", credential.scope);
     }
     for credential in bound(false) {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         device(&net);
-        net.mac(IP, MacAddr([0x44, 0x19, 0xb6, 0, 0, 1]));
+        net.links.mac(IP, MacAddr([0x44, 0x19, 0xb6, 0, 0, 1]));
         scan(
             &net,
             ScanPlan { probe: ProbeOptions { credentials: vec![credential.clone()], ..plan().probe }, ..plan() },
@@ -331,12 +331,12 @@ async fn a_device_that_offered_digest_gets_no_password_in_plain_text() {
         net.asked_of(IP).iter().filter(|a| a.header("Authorization").is_some_and(|v| v.starts_with("Basic "))).count()
     };
     // Digest first, its answer refused by Basic only.
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     rtsp_door(&net, |asked| rtsp(asked, "401 Unauthorized", BASIC, ""));
     scan_with(&net, users(5)).await;
     assert_eq!(in_clear(&net), 0);
     // Digest over RTSP, Basic over HTTP and ONVIF.
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     turncoat(&net, |_, _| false);
     for port in [80, 8080] {
         pages(&net, &format!("{IP}:{port}"), |_| {
@@ -354,7 +354,7 @@ async fn the_right_login_finds_the_stream_at_a_late_path() {
     let candidates = camscan::identify::stream_url::rtsp(None);
     for nth in [8, 12] {
         let path = candidates[nth].path.clone();
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         let right = path.clone();
         talking(&net, RTSP_PORT, move |asked| {
             let is_there = asked.target().contains(&right);

@@ -3,10 +3,10 @@
 use camscan::model::{Evidence, EvidenceSource, Fact, FindingKind, ScanPlan};
 use camscan::probe::{Detection, Detector, Inspection, Phase, Probe, ProtocolRows};
 use camscan::protocol::PROTOCOLS;
+use camscan::testkit::net::FakeNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-use super::net::FakeNet;
 use super::{plan, run, scan_of};
 
 /// Devices that greet with their model as soon as they are connected to.
@@ -40,8 +40,8 @@ async fn walk(host: &Inspection) {
 
 #[tokio::test(start_paused = true)]
 async fn a_protocol_of_ones_own_joins_by_one_line() {
-    let net = FakeNet::new();
-    net.serve("192.0.2.10:4321", |mut stream| async move {
+    let net = FakeNet::subnet();
+    net.serve("192.0.2.10:4321", |_, mut stream| async move {
         let _ = stream.write_all(b"HELLO X1\r\n").await;
     });
     let probe = camscan::model::ProbeOptions { ports: vec![4321], ..plan().probe };

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use camscan::model::{Device, ErrorKind, ProbeOptions, ScanPlan, StreamStatus};
+use camscan::testkit::net::{FakeNet, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::net::FakeNet;
 use super::servers::{http, pages};
 use super::{Outcome, look_at, plan};
 
@@ -23,29 +23,14 @@ fn errors(device: &Device, port: u16) -> Vec<(ErrorKind, &str)> {
 }
 
 /// An RTSP server that answers OPTIONS, and what it answers to all else.
-fn rtsp(net: &FakeNet, other: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'static) {
-    net.serve(&format!("{IP}:554"), move |mut stream| {
-        let other = other.clone();
-        async move {
-            let mut buffer = Vec::new();
-            loop {
-                while let Some(text) = super::servers::whole_request(&mut buffer) {
-                    let cseq = text.lines().find_map(|l| l.strip_prefix("CSeq: ")).unwrap_or("1").to_owned();
-                    let answer = match text.starts_with("OPTIONS") {
-                        true => Some("200 OK\r\nPublic: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN".to_owned()),
-                        false => other(&text),
-                    };
-                    let Some(answer) = answer else { continue };
-                    let answer = format!("RTSP/1.0 {answer}\r\nCSeq: {cseq}\r\n\r\n");
-                    if stream.write_all(answer.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
-                if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
-                    return;
-                }
-            }
-        }
+fn rtsp(net: &FakeNet, other: impl Fn(&str) -> Option<String> + Send + Sync + 'static) {
+    net.answer(&format!("{IP}:554"), move |asked| {
+        let answer = match asked.method() {
+            "OPTIONS" => Some("200 OK\r\nPublic: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN".to_owned()),
+            _ => other(&asked.text),
+        };
+        let cseq = asked.header("CSeq").unwrap_or("1");
+        answer.map_or(Reply::Silence, |answer| Reply::text(format!("RTSP/1.0 {answer}\r\nCSeq: {cseq}\r\n\r\n")))
     });
 }
 
@@ -57,7 +42,7 @@ async fn why_an_rtsp_server_has_no_stream_is_said() {
         (Some("500 Internal Server Error"), ErrorKind::Device, "500 Internal Server Error"),
         (Some("404 Not Found"), ErrorKind::NotFound, "none is a stream"),
     ] {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         rtsp(&net, move |_| answer.map(str::to_owned));
         let outcome = scan_of(&net, &[554]).await;
         let device = outcome.device(IP);
@@ -73,8 +58,8 @@ async fn why_an_rtsp_server_has_no_stream_is_said() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_broken_off_half_is_said() {
     for closes in [true, false] {
-        let net = FakeNet::new();
-        net.serve(&format!("{IP}:554"), move |mut stream| async move {
+        let net = FakeNet::subnet();
+        net.serve(&format!("{IP}:554"), move |_, mut stream| async move {
             let _ = stream.read(&mut [0; 4096]).await;
             let _ = stream.write_all(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nConte").await;
             if !closes {
@@ -88,9 +73,9 @@ async fn an_answer_broken_off_half_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn why_nothing_was_learnt_of_an_open_port_is_said() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for port in [80, 554, 8080, 8554, 1935, 37777] {
-        net.serve(&format!("{IP}:{port}"), move |mut stream| async move {
+        net.serve(&format!("{IP}:{port}"), move |_, mut stream| async move {
             let mut question = [0; 4096];
             match port {
                 80 | 37777 => while matches!(stream.read(&mut question).await, Ok(1..)) {},
@@ -123,13 +108,13 @@ async fn why_nothing_was_learnt_of_an_open_port_is_said() {
 /// LIVE555's port for RTSP over HTTP: 405, no length, and the connection stays open. It cost 29 of the host's 30 seconds.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_without_end_costs_little_and_the_camera_beside_it_is_found() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     super::servers::Camera::new(IP).on(&net);
     let before = {
         let outcome = scan_of(&net, &[554]).await;
         outcome.took
     };
-    net.serve(&format!("{IP}:80"), |mut stream| async move {
+    net.serve(&format!("{IP}:80"), |_, mut stream| async move {
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(b"HTTP/1.0 405 Method Not Allowed\r\n\r\n").await;
         let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -146,21 +131,11 @@ async fn a_refusal_without_end_costs_little_and_the_camera_beside_it_is_found() 
 /// A web server on the port of Hikvision's SDK, and an RTSP server that offers what LIVE555 offers: nothing of a camera.
 #[tokio::test(start_paused = true)]
 async fn a_file_server_is_no_camera() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     let stock = "200 OK\r\nPublic: OPTIONS, DESCRIBE, SETUP, TEARDOWN, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER";
-    net.serve(&format!("{IP}:554"), move |mut stream| async move {
-        let mut buffer = Vec::new();
-        loop {
-            while let Some(text) = super::servers::whole_request(&mut buffer) {
-                let cseq = text.lines().find_map(|l| l.strip_prefix("CSeq: ")).unwrap_or("1").to_owned();
-                let answer =
-                    if text.starts_with("OPTIONS") { stock } else { "404 File Not Found, Or In Incorrect Format" };
-                let _ = stream.write_all(format!("RTSP/1.0 {answer}\r\nCSeq: {cseq}\r\n\r\n").as_bytes()).await;
-            }
-            if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
-                return;
-            }
-        }
+    net.answer(&format!("{IP}:554"), move |asked| {
+        let answer = if asked.method() == "OPTIONS" { stock } else { "404 File Not Found, Or In Incorrect Format" };
+        Reply::text(format!("RTSP/1.0 {answer}\r\nCSeq: {}\r\n\r\n", asked.header("CSeq").unwrap_or("1")))
     });
     pages(&net, &format!("{IP}:8000"), |_| http("405 Method Not Allowed", "", ""));
     let outcome = scan_of(&net, &[554, 8000]).await;

@@ -6,14 +6,14 @@ use camscan::identify::signature::Signatures;
 use camscan::model::{Report, ScanEvent, ScanPlan};
 use camscan::scan::Scan;
 use camscan::scan::session::Session;
+use camscan::testkit::net::FakeNet;
 use tokio_util::sync::CancellationToken;
 
-use super::net::FakeNet;
 use super::servers::Camera;
 use super::{clock, plan};
 
 fn network() -> FakeNet {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for ip in ["192.0.2.10", "192.0.2.11", "192.0.2.12"] {
         Camera::new(ip).on(&net);
     }

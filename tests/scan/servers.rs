@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use base64::Engine;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-
-use super::net::{Asked, FakeNet};
+use camscan::testkit::net::{Asked, FakeNet, Reply, Requests};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 
 /// A camera of one stream, `/live` on port 554.
 #[derive(Debug, Clone)]
@@ -42,19 +41,17 @@ impl Camera {
     /// Puts it on the network.
     pub fn on(self, net: &FakeNet) {
         let (net_of_camera, at) = (net.clone(), format!("{}:554", self.ip));
-        net.serve(&at.clone(), move |stream| {
-            let (camera, net, at) = (self.clone(), net_of_camera.clone(), at.clone());
-            async move { camera.talk(stream, net, &at).await }
+        net.serve(&at.clone(), move |number, stream| {
+            let (camera, requests) = (self.clone(), net_of_camera.requests(&at, number));
+            async move { camera.talk(stream, requests).await }
         });
     }
 
-    async fn talk(self, mut stream: DuplexStream, net: FakeNet, at: &str) {
-        let mut buffer = Vec::new();
+    async fn talk(self, mut stream: DuplexStream, mut requests: Requests) {
         let packets = packets();
         let mut next = packets.len();
         loop {
-            while let Some(text) = whole_request(&mut buffer) {
-                let asked = net.note(at.parse().unwrap(), text);
+            while let Some(asked) = requests.take() {
                 if asked.method() == "PLAY" {
                     let Some(takes) = self.play_takes else { continue };
                     tokio::time::sleep(takes).await;
@@ -69,7 +66,7 @@ impl Camera {
                 }
             }
             tokio::select! {
-                read = stream.read_buf(&mut buffer) => if !matches!(read, Ok(1..)) { return },
+                more = requests.read(&mut stream) => if !more { return },
                 () = tokio::time::sleep(Duration::from_millis(40)), if next < packets.len() => {
                     if stream.write_all(&packets[next]).await.is_err() { return }
                     next += 1;
@@ -122,24 +119,6 @@ impl Camera {
     }
 }
 
-/// The first request when it is all there, taken out of `buffer`; interleaved frames before it are passed over.
-pub fn whole_request(buffer: &mut Vec<u8>) -> Option<String> {
-    while buffer.first() == Some(&b'$') {
-        let length = 4 + usize::from(u16::from_be_bytes([*buffer.get(2)?, *buffer.get(3)?]));
-        if buffer.len() < length {
-            return None;
-        }
-        buffer.drain(..length);
-    }
-    let head = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
-    let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-    let body = text.split("content-length:").nth(1).and_then(|v| v.lines().next()?.trim().parse().ok()).unwrap_or(0);
-    if buffer.len() < head + body {
-        return None;
-    }
-    Some(String::from_utf8_lossy(&buffer.drain(..head + body).collect::<Vec<u8>>()).into_owned())
-}
-
 /// The pictures of a real camera, each as the interleaved frames of its RTP packets (RFC 6184, RFC 2326 §10.12).
 pub fn packets() -> Vec<Vec<u8>> {
     let file = include_bytes!("../data/media/camera_h264_1280x720_25fps.h264");
@@ -183,23 +162,7 @@ pub fn packets() -> Vec<Vec<u8>> {
 
 /// Serves a text protocol of the HTTP family: `answer` gives the bytes for each request and the connection is closed.
 pub fn pages(net: &FakeNet, at: &str, answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) {
-    let (answer, of, net_of_server) = (std::sync::Arc::new(answer), at.to_owned(), net.clone());
-    net.serve(at, move |mut stream| {
-        let (answer, of, net) = (answer.clone(), of.clone(), net_of_server.clone());
-        async move {
-            let mut buffer = Vec::new();
-            loop {
-                if let Some(text) = whole_request(&mut buffer) {
-                    let asked = net.note(of.parse().unwrap(), text);
-                    let _ = stream.write_all(&answer(&asked)).await;
-                    return;
-                }
-                if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
-                    return;
-                }
-            }
-        }
-    });
+    net.answer(at, move |asked| Reply::Last(answer(asked)));
 }
 
 /// An HTTP answer of this status, with headers and a body.
@@ -210,25 +173,7 @@ pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
 
 /// Serves a text protocol of the RTSP family: `answer` gives the bytes for each request, and none closes the connection.
 pub fn talking(net: &FakeNet, at: &str, answer: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) {
-    let (answer, of, net_of_server) = (std::sync::Arc::new(answer), at.to_owned(), net.clone());
-    net.serve(at, move |mut stream| {
-        let (answer, of, net) = (answer.clone(), of.clone(), net_of_server.clone());
-        async move {
-            let mut buffer = Vec::new();
-            loop {
-                while let Some(text) = whole_request(&mut buffer) {
-                    let asked = net.note(of.parse().unwrap(), text);
-                    let Some(bytes) = answer(&asked) else { return };
-                    if stream.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-                if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
-                    return;
-                }
-            }
-        }
-    });
+    net.answer(at, move |asked| answer(asked).map_or(Reply::Last(Vec::new()), Reply::Bytes));
 }
 
 /// An RTSP answer to a request, with headers and a body.

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use camscan::testkit::net::{Asked, FakeNet, Requests};
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 
-use super::net::FakeNet;
-use super::servers::{Camera, packets, whole_request};
+use super::servers::{Camera, packets};
 use super::{look_at, plan};
 
 const CAMERA: &str = "192.0.2.10";
@@ -57,14 +57,14 @@ struct Seen {
 }
 
 /// A camera with one stream; the requests meet their fates in order, and all after them are answered.
-async fn talk(mut stream: DuplexStream, fates: Arc<Vec<Fate>>, seen: Arc<Mutex<Seen>>) {
+async fn talk(mut stream: DuplexStream, mut requests: Requests, fates: Arc<Vec<Fate>>, seen: Arc<Mutex<Seen>>) {
     let camera = Camera::new(CAMERA);
-    let (mut buffer, packets) = (Vec::new(), packets());
+    let packets = packets();
     let mut next = packets.len();
     let mut own = Vec::new();
     'connection: loop {
-        while let Some(text) = whole_request(&mut buffer) {
-            let (answer, fate) = answer(&camera, &text, &fates, &mut seen.lock().unwrap(), &mut own);
+        while let Some(asked) = requests.take() {
+            let (answer, fate) = answer(&camera, &asked, &fates, &mut seen.lock().unwrap(), &mut own);
             let whole = answer.as_bytes();
             let bytes = match fate {
                 Fate::Ignored => &[],
@@ -75,14 +75,14 @@ async fn talk(mut stream: DuplexStream, fates: Arc<Vec<Fate>>, seen: Arc<Mutex<S
             if stream.write_all(bytes).await.is_err() || matches!(fate, Fate::LastWord | Fate::CutOff) {
                 break 'connection;
             }
-            match text.split(' ').next() {
-                Some("PLAY") if fate == Fate::Answered => next = 0,
-                Some("TEARDOWN") => next = packets.len(),
+            match asked.method() {
+                "PLAY" if fate == Fate::Answered => next = 0,
+                "TEARDOWN" => next = packets.len(),
                 _ => {}
             }
         }
         tokio::select! {
-            read = stream.read_buf(&mut buffer) => if !matches!(read, Ok(1..)) {
+            more = requests.read(&mut stream) => if !more {
                 // Closed by the client: what it has not torn down stays open in the camera.
                 return;
             },
@@ -96,14 +96,11 @@ async fn talk(mut stream: DuplexStream, fates: Arc<Vec<Fate>>, seen: Arc<Mutex<S
     own.iter().for_each(|&at: &usize| seen.sessions[at].dead = true);
 }
 
-fn answer(camera: &Camera, text: &str, fates: &[Fate], seen: &mut Seen, own: &mut Vec<usize>) -> (String, Fate) {
+fn answer(camera: &Camera, asked: &Asked, fates: &[Fate], seen: &mut Seen, own: &mut Vec<usize>) -> (String, Fate) {
     let fate = fates.get(seen.requests).copied().unwrap_or(Fate::Answered);
     seen.requests += 1;
-    let (method, path) = (text.split(' ').next().unwrap_or_default(), text.split(' ').nth(1).unwrap_or_default());
-    let header = |name: &str| {
-        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
-        fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value.trim())
-    };
+    let (method, path) = (asked.method(), asked.target());
+    let header = |name: &str| asked.header(name).unwrap_or_default();
     let given = header("Session").split(';').next().unwrap_or_default().to_owned();
     seen.talk.push(format!("{method} {path} {given}: {fate:?}"));
     if method == "TEARDOWN" {
@@ -143,13 +140,15 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let open = runtime.block_on(async {
-            let net = FakeNet::new();
-            let (fates, noted) = (Arc::new(fates), seen.clone());
-            net.serve(&format!("{CAMERA}:554"), move |stream| talk(stream, fates.clone(), noted.clone()));
+            let net = FakeNet::subnet();
+            let (fates, noted, at, of_camera) = (Arc::new(fates), seen.clone(), format!("{CAMERA}:554"), net.clone());
+            net.serve(&at.clone(), move |number, stream| {
+                talk(stream, of_camera.requests(&at, number), fates.clone(), noted.clone())
+            });
             look_at(&net, plan(), &[CAMERA.to_owned()]).await;
             // What was given up half-way is torn down in the background.
             tokio::time::sleep(Duration::from_secs(10)).await;
-            net.open_now()
+            net.streams.open_now()
         });
         let seen = seen.lock().unwrap();
         for session in &seen.sessions {

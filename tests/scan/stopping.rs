@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use camscan::model::{Finding, FindingKind, Method, ScanPlan, ScanStatus};
 use camscan::scan::Scan;
+use camscan::testkit::net::FakeNet;
 use tokio_util::sync::CancellationToken;
 
-use super::net::FakeNet;
 use super::servers::Camera;
 use super::{plan, run, scan, scan_of};
 
@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_millis(1600);
 
 /// The first moment the camera plays, measured from the scan's beginning.
 async fn moment_of_play(plan: ScanPlan, udp_only: bool) -> Duration {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera { udp_only, ..Camera::new("192.0.2.10") }.on(&net);
     let began = tokio::time::Instant::now();
     let seen = Finding::new("192.0.2.10".parse().unwrap(), FindingKind::Seen(Method::Tcp));
@@ -26,7 +26,7 @@ async fn moment_of_play(plan: ScanPlan, udp_only: bool) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_plays_is_torn_down() {
     let play = moment_of_play(plan(), false).await;
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     Camera::new("192.0.2.10").on(&net);
     let stop = CancellationToken::new();
     let at = play + Duration::from_millis(300);
@@ -40,18 +40,18 @@ async fn a_stream_that_plays_is_torn_down() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let methods: Vec<String> = net.asked().iter().map(|a| a.method().to_owned()).collect();
     assert!(methods.contains(&"PLAY".to_owned()) && methods.contains(&"TEARDOWN".to_owned()), "{methods:?}");
-    assert_eq!(net.open_now(), 0);
+    assert_eq!(net.streams.open_now(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_any_moment_it_ends_within_the_grace() {
     for tenth in 0..60 {
-        let net = FakeNet::new();
+        let net = FakeNet::subnet();
         for n in 10..14 {
             Camera::new(&format!("192.0.2.{n}")).on(&net);
         }
         // One that will not say a word.
-        net.serve("192.0.2.66:554", |stream| async move {
+        net.serve("192.0.2.66:554", |_, stream| async move {
             let _open = stream;
             futures::future::pending::<()>().await;
         });
@@ -70,7 +70,7 @@ async fn at_any_moment_it_ends_within_the_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn the_longest_duration_is_kept_and_said() {
-    let net = FakeNet::new();
+    let net = FakeNet::subnet();
     for n in 10..40 {
         Camera::new(&format!("192.0.2.{n}")).on(&net);
     }
@@ -90,7 +90,7 @@ async fn a_session_that_waits_for_play_is_torn_down() {
     let plan = || ScanPlan { methods: Vec::new(), ..plan() };
     for (udp_only, play_takes) in [(false, Some(900)), (false, None), (true, Some(900)), (true, None)] {
         for way in ["cancelled", "--max-duration", "--host-timeout"] {
-            let net = FakeNet::new();
+            let net = FakeNet::subnet();
             let play_takes = play_takes.map(Duration::from_millis);
             Camera { udp_only, play_takes, ..Camera::new("192.0.2.10") }.on(&net);
             let case = format!("udp {udp_only}, PLAY answered after {play_takes:?}, {way}");
@@ -114,7 +114,7 @@ async fn a_session_that_waits_for_play_is_torn_down() {
             assert!(count("PLAY") > 0, "{case}: it never came so far");
             assert_eq!(count("PLAY"), count("TEARDOWN"), "{case}");
             tokio::time::sleep(Duration::from_secs(2)).await;
-            assert_eq!(net.open_now(), 0, "{case}");
+            assert_eq!(net.streams.open_now(), 0, "{case}");
         }
     }
 }

@@ -128,7 +128,7 @@ fn nothing_learnt(port: u16, heard: Detection) -> Option<StageError> {
 #[cfg(test)]
 impl Inspection {
     /// A host of a test's network, and where its findings arrive. An inspection may take ten minutes of the test's clock.
-    pub fn for_test(net: Arc<dyn Net>, ip: &str, options: ProbeOptions) -> (Self, mpsc::Receiver<Finding>) {
+    pub fn for_test(net: impl Net + 'static, ip: &str, options: ProbeOptions) -> (Self, mpsc::Receiver<Finding>) {
         let (findings, found) = mpsc::channel(1024);
         let peer = Peer::for_test(net, ip, &options);
         let options = Arc::new(options);

@@ -182,9 +182,9 @@ impl Peer {
 #[cfg(test)]
 impl Peer {
     /// A host of a test's network, of which nothing is known; there are ten minutes of the test's clock for it.
-    pub fn for_test(net: Arc<dyn Net>, ip: &str, options: &ProbeOptions) -> Self {
+    pub fn for_test(net: impl Net + 'static, ip: &str, options: &ProbeOptions) -> Self {
         let pace = Arc::new(crate::net::pace::Pace::new(None));
-        let dialer = Arc::new(Dialer::new(net, pace, 64, options.per_host));
+        let dialer = Arc::new(Dialer::new(Arc::new(net), pace, 64, options.per_host));
         let peer = Peer::new(ip.parse().unwrap(), dialer).with_options(options);
         Peer { name: ip.to_owned(), deadline: Instant::now() + Duration::from_secs(600), ..peer }
             .with_logins(options.credentials.clone(), options.max_login_failures)

@@ -1,15 +1,15 @@
 use super::*;
-use crate::net::fake::{FakeNet, Reply};
 use crate::net::pace::Pace;
 use crate::protocol::http::client::send;
 use crate::protocol::http::message::Request;
 use crate::protocol::rtsp::client::Client;
+use crate::testkit::net::{FakeNet, Reply};
 
 const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n";
 
 /// A host of a fake network, seen by nothing but its clients: no scan, no channel of findings, no signatures.
-fn peer(net: Arc<FakeNet>) -> Peer {
-    let dialer = Dialer::new(net, Arc::new(Pace::new(None)), 4, 2);
+fn peer(net: FakeNet) -> Peer {
+    let dialer = Dialer::new(Arc::new(net), Arc::new(Pace::new(None)), 4, 2);
     Peer::new([192, 0, 2, 10].into(), Arc::new(dialer))
 }
 

@@ -111,8 +111,8 @@ mod tests {
 
     use super::*;
     use crate::model::{Fact, FindingKind, Protocol};
-    use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
     use crate::probe::udp_query::testing::discover;
+    use crate::testkit::net::{Answer, FakeNet, Sent, interface};
 
     const SADP: &str = "<ProbeMatch><DeviceDescription>DS-1</DeviceDescription><MAC>44-19-b6-00-00-01</MAC>\
         <IPv4Address>192.0.0.64</IPv4Address><Activated>false</Activated></ProbeMatch>";
@@ -125,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_said_once_and_of_its_sender() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], hikvision);
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24"])], hikvision);
         let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert!(findings.iter().all(|f| f.ip == "192.0.2.64".parse::<IpAddr>().unwrap()));
@@ -144,13 +144,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_maker_is_asked_from_every_interface_and_where_answers_go() {
-        let net = FakeUdp::new(
+        let net = FakeNet::of_datagrams(
             vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"]), interface("eth1", 3, &["198.51.100.2/25"])],
             |_| vec![],
         );
-        net.refused.lock().unwrap().push("0.0.0.0:7711".parse().unwrap());
+        net.datagrams.refuse_bind("0.0.0.0:7711");
         let _ = discover(&net, FINDER).await;
-        let sent = net.sent();
+        let sent = net.datagrams.sent();
         for maker in MAKERS {
             for (source, directed) in [("192.0.2.2", "192.0.2.255"), ("198.51.100.2", "198.51.100.127")] {
                 let to = |ip: IpAddr| {

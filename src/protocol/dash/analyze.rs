@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::media::mp4;
     use crate::model::{ProbeOptions, Service, Stream, StreamStatus, Transport};
-    use crate::net::fake::{FakeNet, Reply};
+    use crate::testkit::net::{FakeNet, Reply};
 
     const MPD: &str = r#"<MPD type="static"><Period><AdaptationSet mimeType="video/mp4">
         <SegmentTemplate media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/init.mp4"/>

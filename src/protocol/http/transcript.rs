@@ -24,7 +24,7 @@ pub fn of_http(peer: &Peer, response: &Response) -> Vec<Answer> {
 mod tests {
     use super::*;
     use crate::model::ProbeOptions;
-    use crate::net::fake::FakeNet;
+    use crate::testkit::net::FakeNet;
 
     #[test]
     fn answers_over_http_are_shown_with_those_that_led_there() {

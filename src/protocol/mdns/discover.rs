@@ -101,16 +101,16 @@ mod tests {
 
     use super::*;
     use crate::model::FindingKind;
-    use crate::net::fake_udp::{FakeUdp, Sent, interface};
     use crate::probe::udp_query::testing::discover;
     use crate::protocol::mdns::wire::{Data, Record, kind};
+    use crate::testkit::net::{FakeNet, Sent, interface};
 
     fn questions(sent: &Sent) -> Vec<wire::Question> {
         wire::parse(&sent.data).unwrap().questions
     }
 
     /// Names an instance when asked for the type, and says where it is only when asked about the instance.
-    fn reticent(sent: &Sent) -> Vec<crate::net::fake_udp::Answer> {
+    fn reticent(sent: &Sent) -> Vec<crate::testkit::net::Answer> {
         let instance = Name::of("cam._rtsp._tcp.local");
         let asked = |name: &str| questions(sent).iter().any(|q| q.name.is(&Name::of(name)));
         let record = if asked("cam._rtsp._tcp.local") {
@@ -126,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_instance_without_a_place_is_asked_about() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
         let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s) if s.port == 8554)));
@@ -135,9 +135,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_type_is_asked_thrice_from_an_own_port_and_as_a_member() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"])], |_| vec![]);
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"])], |_| vec![]);
         let _ = discover(&net, FINDER).await;
-        let sent = net.sent();
+        let sent = net.datagrams.sent();
         for service in facts::ASKED {
             let name = Name::of(&format!("{service}.local"));
             for (v6, member) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -152,15 +152,15 @@ mod tests {
                 assert_eq!(asked, wanted, "{service} v6 {v6} member {member}");
             }
         }
-        let joined: Vec<_> = net.binds.lock().unwrap().iter().flat_map(|b| b.join.clone()).collect();
+        let joined: Vec<_> = net.datagrams.binds().iter().flat_map(|b| b.join.clone()).collect();
         assert_eq!(joined, [IpAddr::from(wire::GROUP_V4), IpAddr::from(wire::GROUP_V6)]);
         assert!(sent.iter().all(|s| s.data.len() < 512));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_taken_port_of_the_group_is_no_failure() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
-        net.refused.lock().unwrap().push("0.0.0.0:5353".parse().unwrap());
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24"])], reticent);
+        net.datagrams.refuse_bind("0.0.0.0:5353");
         let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
         assert!(!findings.is_empty());

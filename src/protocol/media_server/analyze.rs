@@ -222,11 +222,9 @@ async fn hint(host: &Inspection, named: &Named, names: &[String], at: Place) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::{Credential, ProbeOptions};
-    use crate::net::fake::{Asked, FakeNet, Log, Reply};
+    use crate::testkit::net::{Asked, FakeNet, Log, Reply};
 
     fn reply(status: &str, headers: &str, body: &str) -> Reply {
         Reply::Last(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
@@ -253,7 +251,7 @@ mod tests {
         login: Option<&str>,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Found {
-        let net: Arc<FakeNet> = FakeNet::new();
+        let net = FakeNet::new();
         let log = net.answer(at, answer);
         let credentials = login.map(|password| Credential::new("admin", password)).into_iter().collect();
         let options = ProbeOptions { credentials, in_depth: true, ..ProbeOptions::default() };

@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Finding, ProbeOptions};
-    use crate::net::fake::{FakeNet, Reply};
+    use crate::testkit::net::{FakeNet, Reply};
 
     const AT: &str = "192.0.2.10:554";
 
@@ -183,7 +183,7 @@ mod tests {
         findings.filter_map(|f| if let FindingKind::Service(s) = f.kind { Some(s) } else { None }).collect()
     }
 
-    async fn heard(net: &Arc<FakeNet>, port: u16) -> (Detection, Vec<Service>) {
+    async fn heard(net: &FakeNet, port: u16) -> (Detection, Vec<Service>) {
         let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
         let heard = detect(&host, port).await;
         (heard, services(&mut said))

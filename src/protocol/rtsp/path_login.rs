@@ -166,11 +166,11 @@ mod tests {
     use super::super::client::tests::{AT, answer, described};
     use super::*;
     use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, LoginAttempts, ProbeOptions};
-    use crate::net::fake::FakeNet;
+    use crate::testkit::net::FakeNet;
 
     const PASSWORD: &str = "tiefer-brunnen-7";
 
-    fn host(net: std::sync::Arc<FakeNet>, passwords: &[&str], max_login_failures: u32) -> Inspection {
+    fn host(net: FakeNet, passwords: &[&str], max_login_failures: u32) -> Inspection {
         let credentials = passwords.iter().map(|p| Credential::new("admin", *p)).collect();
         let options = ProbeOptions { credentials, max_login_failures, ..ProbeOptions::default() };
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);

@@ -170,7 +170,7 @@ fn is_for_streams(group: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::fake::FakeNet;
+    use crate::testkit::net::FakeNet;
 
     #[test]
     fn groups_of_the_links_own_protocols_are_not_joined() {
@@ -184,7 +184,7 @@ mod tests {
             ("[ff01::1]:5000", false),
             ("239.77.0.2:0", false),
         ] {
-            assert_eq!(UdpPair::join(&*net, group.parse().unwrap(), 1).is_ok(), joined, "{group}");
+            assert_eq!(UdpPair::join(&net, group.parse().unwrap(), 1).is_ok(), joined, "{group}");
         }
     }
 }

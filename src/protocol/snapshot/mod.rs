@@ -78,12 +78,11 @@ fn file_name(ip: IpAddr, number: u32) -> String {
 mod tests {
     use std::fs;
     use std::path::Path;
-    use std::sync::Arc;
 
     use super::*;
     use crate::model::finding::StreamHint;
     use crate::model::{Audio, FindingKind, ProbeOptions};
-    use crate::net::fake::{FakeNet, Reply};
+    use crate::testkit::net::{FakeNet, Reply};
 
     const JPEG: &[u8] = include_bytes!("../../../tests/data/media/camera_640x480_1.jpg");
     const H264: &[u8] = include_bytes!("../../../tests/data/media/camera_h264_1280x720_25fps.h264");
@@ -94,7 +93,7 @@ mod tests {
         stream
     }
 
-    fn host(net: Arc<FakeNet>, folder: &Path) -> Inspection {
+    fn host(net: FakeNet, folder: &Path) -> Inspection {
         Inspection::for_test(net, "192.0.2.10", ProbeOptions { snapshots: Some(folder.into()), ..Default::default() }).0
     }
 

@@ -68,11 +68,9 @@ async fn receive(socket: &dyn Datagram, host: IpAddr, number: u32, until: Instan
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::ProbeOptions;
-    use crate::net::fake_udp::{FakeUdp, Sent};
+    use crate::testkit::net::{FakeNet, Sent};
 
     /// A listener as draft-sharabayko-srt §4.3.1.1 has it.
     fn listener(sent: &Sent) -> Vec<u8> {
@@ -85,7 +83,7 @@ mod tests {
         answer
     }
 
-    async fn services(net: Arc<FakeUdp>, ports: &[u16]) -> Vec<String> {
+    async fn services(net: FakeNet, ports: &[u16]) -> Vec<String> {
         let options = ProbeOptions { ports: ports.to_vec(), ..ProbeOptions::default() };
         let (host, _said) = Inspection::for_test(net, "192.0.2.5", options);
         run(&host).await;
@@ -94,26 +92,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_listener_is_known_by_its_answer_and_sent_nothing_more() {
-        let net = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(9), sent.to, Ok(listener(sent)))]);
+        let net = FakeNet::of_datagrams(vec![], |sent| vec![(Duration::from_millis(9), sent.to, Ok(listener(sent)))]);
         assert_eq!(services(net.clone(), &[554, 8890]).await, ["srt://192.0.2.5:8890"]);
-        assert_eq!(net.sent().iter().map(|s| s.to.port()).collect::<Vec<_>>(), [8890]);
-        let net = FakeUdp::new(vec![], |_| vec![]);
+        assert_eq!(net.datagrams.sent().iter().map(|s| s.to.port()).collect::<Vec<_>>(), [8890]);
+        let net = FakeNet::of_datagrams(vec![], |_| vec![]);
         assert_eq!(services(net.clone(), &[554]).await, [""; 0]);
-        assert_eq!(net.sent(), [], "asked only where its port is to be looked at");
+        assert_eq!(net.datagrams.sent(), [], "asked only where its port is to be looked at");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_no_listener_costs_little() {
-        let echo = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(1), sent.to, Ok(sent.data.clone()))]);
+        let echo =
+            FakeNet::of_datagrams(vec![], |sent| vec![(Duration::from_millis(1), sent.to, Ok(sent.data.clone()))]);
         assert_eq!(services(echo, &[8890]).await, [""; 0]);
-        let closed = FakeUdp::new(vec![], |sent| {
+        let closed = FakeNet::of_datagrams(vec![], |sent| {
             vec![(Duration::from_millis(1), sent.to, Err(std::io::ErrorKind::ConnectionRefused.into()))]
         });
         assert_eq!(services(closed.clone(), &[8890]).await, [""; 0]);
-        assert_eq!(closed.sent().len(), 1);
-        let silent = FakeUdp::new(vec![], |_| vec![]);
+        assert_eq!(closed.datagrams.sent().len(), 1);
+        let silent = FakeNet::of_datagrams(vec![], |_| vec![]);
         let began = Instant::now();
         assert_eq!(services(silent.clone(), &[8890]).await, [""; 0]);
-        assert!(silent.sent().len() == 2 && began.elapsed() <= Duration::from_millis(600));
+        assert!(silent.datagrams.sent().len() == 2 && began.elapsed() <= Duration::from_millis(600));
     }
 }

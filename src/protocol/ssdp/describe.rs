@@ -42,7 +42,7 @@ async fn read(host: &Inspection, location: &AnnouncedUrl) {
 mod tests {
     use super::*;
     use crate::model::{Fact, FindingKind, Service, Transport};
-    use crate::net::fake::{FakeNet, Reply};
+    use crate::testkit::net::{FakeNet, Reply};
 
     async fn described(url: &str) -> (usize, Vec<String>) {
         let net = FakeNet::new();

@@ -48,12 +48,12 @@ mod tests {
 
     use super::*;
     use crate::model::{FindingKind, Protocol};
-    use crate::net::fake_udp::{FakeUdp, interface};
     use crate::probe::udp_query::testing::discover;
+    use crate::testkit::net::{FakeNet, interface};
 
     #[tokio::test(start_paused = true)]
     async fn every_target_is_searched_in_every_round_and_an_answer_said_once() {
-        let net = FakeUdp::new(vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"])], |sent| {
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"])], |sent| {
             let answer = b"HTTP/1.1 200 OK\nLOCATION: http://192.0.2.30:49152/d.xml\nST: upnp:rootdevice\n";
             let byebye = b"NOTIFY * HTTP/1.1\nNTS: ssdp:byebye\nLOCATION: http://192.0.2.31/d.xml\n";
             let after = Duration::from_millis(300);
@@ -65,7 +65,7 @@ mod tests {
         });
         let (outcome, findings) = discover(&net, FINDER).await;
         assert_eq!(outcome, Ok(()));
-        assert_eq!(net.sent().len(), wire::TARGETS.len() * 3 * 2);
+        assert_eq!(net.datagrams.sent().len(), wire::TARGETS.len() * 3 * 2);
         assert_eq!(findings.len(), 2);
         assert!(findings.iter().all(|f| f.ip == "192.0.2.30".parse::<std::net::IpAddr>().unwrap()));
         assert!(matches!(&findings[1].kind, FindingKind::Service(s)

@@ -32,31 +32,31 @@ mod tests {
 
     use super::*;
     use crate::model::FindingKind;
-    use crate::net::fake_udp::FakeUdp;
     use crate::probe::udp_query::testing::inquire;
+    use crate::testkit::net::FakeNet;
 
     #[tokio::test(start_paused = true)]
     async fn the_host_is_asked_by_its_address_and_its_answer_believed() {
-        let net = FakeUdp::new(vec![], |sent| {
+        let net = FakeNet::of_datagrams(vec![], |sent| {
             let answer = b"HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.5:49152/d.xml\r\nST: upnp:rootdevice\r\n\r\n";
             // A search comes by too, and the answer takes longer than the first try waits.
             let echo = (Duration::from_millis(5), sent.to, Ok(sent.data.clone()));
             vec![echo, (Duration::from_millis(600), sent.to, Ok(answer.to_vec()))]
         });
         let findings = inquire(&net, "192.0.2.5", PROBE).await;
-        assert_eq!(net.sent().len(), 2);
-        assert!(net.sent().iter().all(|s| s.to == "192.0.2.5:1900".parse().unwrap()));
-        assert!(String::from_utf8_lossy(&net.sent()[0].data).contains("HOST: 192.0.2.5:1900"));
+        assert_eq!(net.datagrams.sent().len(), 2);
+        assert!(net.datagrams.sent().iter().all(|s| s.to == "192.0.2.5:1900".parse().unwrap()));
+        assert!(String::from_utf8_lossy(&net.datagrams.sent()[0].data).contains("HOST: 192.0.2.5:1900"));
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Service(s)
             if s.url.as_deref() == Some("http://192.0.2.5:49152/d.xml"))));
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_costs_little() {
-        let net = FakeUdp::new(vec![], |_| vec![]);
+        let net = FakeNet::of_datagrams(vec![], |_| vec![]);
         let start = Instant::now();
         assert_eq!(inquire(&net, "192.0.2.5", PROBE).await, []);
-        assert_eq!(net.sent().len(), 2);
+        assert_eq!(net.datagrams.sent().len(), 2);
         assert!(start.elapsed() <= Duration::from_millis(1200));
     }
 }

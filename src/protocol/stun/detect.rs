@@ -169,9 +169,8 @@ mod tests {
     use super::wire::testing::answer;
     use super::*;
     use crate::model::{Finding, ProbeOptions};
-    use crate::net::fake::FakeNet;
-    use crate::net::fake_udp::FakeUdp;
     use crate::probe::udp_query::testing::inquire;
+    use crate::testkit::net::FakeNet;
 
     fn services(findings: impl IntoIterator<Item = Finding>) -> Vec<Service> {
         let services = findings.into_iter().map(|f| f.kind);
@@ -196,7 +195,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_relay_demands_a_login_over_udp() {
-        let net = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(9), sent.to, Ok(coturn(&sent.data)))]);
+        let net =
+            FakeNet::of_datagrams(vec![], |sent| vec![(Duration::from_millis(9), sent.to, Ok(coturn(&sent.data)))]);
         let said = services(inquire(&net, "192.0.2.5", PROBE).await);
         let [stun, turn] = &said[..] else { panic!("{said:#?}") };
         assert_eq!((stun.protocol, stun.port, stun.transport), (Protocol::Stun, 3478, Transport::Udp));
@@ -208,17 +208,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_costs_two_datagrams_and_little_time_and_a_closed_port_less() {
-        let net = FakeUdp::new(vec![], |_| vec![]);
+        let net = FakeNet::of_datagrams(vec![], |_| vec![]);
         let start = Instant::now();
         assert_eq!(inquire(&net, "192.0.2.5", PROBE).await, []);
-        assert_eq!(net.sent().len(), 2);
+        assert_eq!(net.datagrams.sent().len(), 2);
         assert!(start.elapsed() <= Duration::from_millis(600));
-        let closed = FakeUdp::new(vec![], |sent| {
+        let closed = FakeNet::of_datagrams(vec![], |sent| {
             vec![(Duration::from_millis(1), sent.to, Err(std::io::ErrorKind::ConnectionRefused.into()))]
         });
         assert_eq!(inquire(&closed, "192.0.2.5", PROBE).await, []);
-        assert_eq!(closed.sent().len(), 1);
-        let junk = FakeUdp::new(vec![], |sent| vec![(Duration::from_millis(1), sent.to, Ok(b"HTTP/1.1 400".to_vec()))]);
+        assert_eq!(closed.datagrams.sent().len(), 1);
+        let junk = FakeNet::of_datagrams(vec![], |sent| {
+            vec![(Duration::from_millis(1), sent.to, Ok(b"HTTP/1.1 400".to_vec()))]
+        });
         assert_eq!(inquire(&junk, "192.0.2.5", PROBE).await, []);
     }
 

@@ -244,20 +244,18 @@ impl PortScan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::net::fake_lan::{FakeLan, Port};
+    use crate::testkit::net::{FakeNet, Port};
 
     const NEAR: Port = Port::Open(Duration::from_millis(2));
 
-    fn lan(ports: impl Fn(u16, usize) -> Port + Send + Sync + 'static) -> Arc<FakeLan> {
-        Arc::new(FakeLan { ports: Box::new(move |to, before| ports(to.port(), before)), ..FakeLan::default() })
+    fn lan(ports: impl Fn(u16, usize) -> Port + Send + Sync + 'static) -> FakeNet {
+        FakeNet::new().with_ports(move |to, before| ports(to.port(), before))
     }
 
     /// The outcomes, and the open ports as they were told.
-    async fn scan(lan: &Arc<FakeLan>, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
-        let (host, _found) = Inspection::for_test(Arc::new(lan.clone()), "192.0.2.9", Default::default());
+    async fn scan(lan: &FakeNet, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
+        let (host, _found) = Inspection::for_test(lan.clone(), "192.0.2.9", Default::default());
         let (open, mut told) = mpsc::channel(1);
         let telling = async {
             let mut all = Vec::new();
@@ -344,6 +342,6 @@ mod tests {
         let ports: Vec<u16> = (9098..9110).collect();
         let (outcomes, _) = scan(&lan, &ports).await;
         assert_eq!(outcomes.open, [9098, 9099, 9108, 9109]);
-        assert!(lan.connects().iter().all(|to| !(9100..=9107).contains(&to.port())));
+        assert!(lan.connects().iter().all(|(_, to)| !(9100..=9107).contains(&to.port())));
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::model::finding::StreamHint;
     use crate::model::{ProbeOptions, VideoCodec};
-    use crate::net::fake::{FakeNet, Reply};
+    use crate::testkit::net::{FakeNet, Reply};
 
     const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
         a=rtpmap:96 H264/90000\r\na=sendonly\r\n";

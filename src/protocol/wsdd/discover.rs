@@ -49,8 +49,8 @@ mod tests {
 
     use super::*;
     use crate::model::{Fact, Finding, FindingKind};
-    use crate::net::fake_udp::{Answer, FakeUdp, Sent, interface};
     use crate::probe::udp_query::testing::discover;
+    use crate::testkit::net::{Answer, FakeNet, Sent, interface};
 
     fn camera(endpoint: &str, ip: &str) -> Vec<u8> {
         format!(
@@ -86,7 +86,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn cameras_of_one_endpoint_are_two_and_each_is_said_once() {
-        let net = FakeUdp::new(
+        let net = FakeNet::of_datagrams(
             vec![interface("eth0", 2, &["192.0.2.2/24"]), interface("eth1", 3, &["198.51.100.2/24"])],
             two_cameras,
         );
@@ -118,12 +118,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn three_forms_three_times_from_each_interface_with_fresh_ids() {
-        let net = FakeUdp::new(
+        let net = FakeNet::of_datagrams(
             vec![interface("eth0", 2, &["192.0.2.2/24", "fe80::2/64"]), interface("eth1", 3, &["198.51.100.2/24"])],
             |_| vec![],
         );
         let _ = discover(&net, FINDER).await;
-        let sent = net.sent();
+        let sent = net.datagrams.sent();
         assert_eq!(sent.len(), 27);
         assert_eq!(sent.iter().filter(|s| s.to == "239.255.255.250:3702".parse().unwrap()).count(), 18);
         assert_eq!(sent.iter().filter(|s| s.to.ip() == IpAddr::from(wire::GROUP_V6)).count(), 9);
@@ -138,12 +138,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_zone_of_a_link_local_camera_is_noted() {
-        let net = FakeUdp::new(vec![interface("eth0", 7, &["fe80::2/64"])], |_| {
+        let net = FakeNet::of_datagrams(vec![interface("eth0", 7, &["fe80::2/64"])], |_| {
             vec![(Duration::ZERO, "[fe80::99]:3702".parse().unwrap(), Ok(camera(SHARED, "[fe80::99]")))]
         });
         let (_, findings) = discover(&net, FINDER).await;
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s)
             if s.url.as_deref() == Some("http://[fe80::99]:8000/onvif/device_service"))));
-        assert_eq!(net.zones.lock().unwrap()[0], ("fe80::99".parse().unwrap(), 7));
+        assert_eq!(net.links.zones()[0], ("fe80::99".parse().unwrap(), 7));
     }
 }

@@ -39,14 +39,14 @@ mod tests {
 
     use super::*;
     use crate::model::{FindingKind, Method};
-    use crate::net::fake_udp::FakeUdp;
     use crate::probe::udp_query::testing::inquire;
+    use crate::testkit::net::FakeNet;
 
     const MATCH: &[u8] = b"<ProbeMatch><Types>dn:NetworkVideoTransmitter</Types><XAddrs>http://10.0.0.1:2020/onvif/device_service</XAddrs></ProbeMatch>";
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_from_any_port_of_the_host_ends_it() {
-        let net = FakeUdp::new(vec![], |sent| {
+        let net = FakeNet::of_datagrams(vec![], |sent| {
             let first = String::from_utf8_lossy(&sent.data).contains("NetworkVideoTransmitter");
             let other = (Duration::from_millis(1), "192.0.2.6:3702".parse().unwrap(), Ok(MATCH.to_vec()));
             let junk = (Duration::from_millis(2), "192.0.2.5:3702".parse().unwrap(), Ok(b"lollipop".to_vec()));
@@ -55,7 +55,7 @@ mod tests {
         });
         let start = Instant::now();
         let findings = inquire(&net, "192.0.2.5", PROBE).await;
-        assert_eq!(net.sent().len(), 2);
+        assert_eq!(net.datagrams.sent().len(), 2);
         assert_eq!(start.elapsed(), Duration::from_millis(130));
         assert!(findings.iter().any(|f| f.kind == FindingKind::Seen(Method::Onvif)));
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s)
@@ -67,27 +67,27 @@ mod tests {
     async fn a_fault_is_no_answer_and_the_next_form_is_asked() {
         const FAULT: &[u8] = b"<s:Envelope><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode>\
             <s:Value>d:MatchingRuleNotSupported</s:Value></s:Subcode></s:Code></s:Fault></s:Body></s:Envelope>";
-        let net = FakeUdp::new(vec![], |sent| {
+        let net = FakeNet::of_datagrams(vec![], |sent| {
             let typed = String::from_utf8_lossy(&sent.data).contains("Types");
             vec![(Duration::from_millis(5), sent.to, Ok(if typed { FAULT.to_vec() } else { MATCH.to_vec() }))]
         });
         let findings = inquire(&net, "192.0.2.5", PROBE).await;
-        assert_eq!(net.sent().len(), 2);
+        assert_eq!(net.datagrams.sent().len(), 2);
         assert!(findings.iter().any(|f| matches!(&f.kind, FindingKind::Announced(s) if s.port == 2020)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_costs_little_and_a_closed_port_less() {
-        let silent = FakeUdp::new(vec![], |_| vec![]);
+        let silent = FakeNet::of_datagrams(vec![], |_| vec![]);
         let start = Instant::now();
         assert_eq!(inquire(&silent, "192.0.2.5", PROBE).await, []);
-        assert_eq!(silent.sent().len(), 3);
+        assert_eq!(silent.datagrams.sent().len(), 3);
         assert!(start.elapsed() <= Duration::from_millis(1200));
 
-        let closed = FakeUdp::new(vec![], |sent| {
+        let closed = FakeNet::of_datagrams(vec![], |sent| {
             vec![(Duration::from_millis(1), sent.to, Err(std::io::ErrorKind::ConnectionRefused.into()))]
         });
         assert_eq!(inquire(&closed, "192.0.2.5", PROBE).await, []);
-        assert_eq!(closed.sent().len(), 1);
+        assert_eq!(closed.datagrams.sent().len(), 1);
     }
 }

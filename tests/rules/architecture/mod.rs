@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "model", "text",
         ],
     ),
-    ("testkit", &["scan", "protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("testkit", &["wire", "net", "model", "text"]),
     ("main", &["command", "cli"]),
 ];
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::media::{mp4, nal, ts};
 use crate::model::finding::StreamHint;
 use crate::model::{ProbeOptions, Service, Stream, StreamStatus, Transport, VideoCodec};
-use crate::net::fake::{FakeNet, Log, Reply};
+use crate::testkit::net::{FakeNet, Log, Reply};
 
 const AT: &str = "192.0.2.10:8888";
 

@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::model::{Credential, ErrorKind, ProbeOptions};
-use crate::net::fake::{FakeNet, Log, Reply};
 use crate::protocol::http::page;
+use crate::testkit::net::{FakeNet, Log, Reply};
 use crate::wire::auth;
 
 const IP: &str = "192.0.2.10";
 
-fn peer(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> Peer {
+fn peer(net: &FakeNet, logins: &[(&str, &str)]) -> Peer {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
     Peer::for_test(net.clone(), IP, &options)
 }
 
-fn server(net: &Arc<FakeNet>, port: u16, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Log {
+fn server(net: &FakeNet, port: u16, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Log {
     net.answer(&format!("{IP}:{port}"), move |asked| Reply::Last(answer(asked.target())))
 }
 
@@ -200,7 +200,7 @@ const DIGEST: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm
      WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\", qop=\"auth\"\r\nContent-Length: 0\r\n\r\n";
 
 /// A server that lets `good` in by Digest.
-fn guarded(net: &Arc<FakeNet>, good: &'static str, refusal: &'static str) -> Log {
+fn guarded(net: &FakeNet, good: &'static str, refusal: &'static str) -> Log {
     net.answer(&format!("{IP}:80"), move |asked| {
         let authorization = asked.header("Authorization").unwrap_or_default();
         Reply::Last(match authorization {

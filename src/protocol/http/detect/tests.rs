@@ -1,13 +1,13 @@
 use super::*;
 use crate::model::{Finding, ProbeOptions};
-use crate::net::fake::{FakeNet, Reply};
 use crate::net::tls::testing::certificate;
+use crate::testkit::net::{FakeNet, Reply};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Receiver;
 
 const IP: &str = "192.0.2.10";
 
-async fn detect(net: &std::sync::Arc<FakeNet>, port: u16) -> (Detection, Vec<FindingKind>) {
+async fn detect(net: &FakeNet, port: u16) -> (Detection, Vec<FindingKind>) {
     let options = ProbeOptions { ports: vec![80, 443], ..ProbeOptions::default() };
     let (host, said) = Inspection::for_test(net.clone(), IP, options);
     let heard = super::detect(&host, port).await;
@@ -22,7 +22,7 @@ fn services(said: &[FindingKind]) -> Vec<&Service> {
     said.iter().filter_map(|k| if let FindingKind::Service(s) = k { Some(s) } else { None }).collect()
 }
 
-fn serve(net: &std::sync::Arc<FakeNet>, port: u16, answer: &'static str) {
+fn serve(net: &FakeNet, port: u16, answer: &'static str) {
     net.answer(&format!("{IP}:{port}"), move |asked| {
         Reply::Last(match asked.target() {
             "/" => answer.as_bytes().to_vec(),

@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -9,9 +7,9 @@ use super::*;
 use crate::media::jpeg;
 use crate::model::finding::StreamHint;
 use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions, Transport};
-use crate::net::fake::{FakeNet, Reply};
 use crate::probe::{Grant, Verdict};
 use crate::protocol::snapshot::still;
+use crate::testkit::net::{FakeNet, Reply};
 
 const IP: &str = "192.0.2.10";
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
@@ -20,13 +18,13 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/http/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-fn host(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> (Inspection, tokio::sync::mpsc::Receiver<Finding>) {
+fn host(net: &FakeNet, logins: &[(&str, &str)]) -> (Inspection, tokio::sync::mpsc::Receiver<Finding>) {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
     Inspection::for_test(net.clone(), IP, options)
 }
 
-async fn analyse(net: &Arc<FakeNet>, known: Vec<FindingKind>, logins: &[(&str, &str)]) -> Vec<Stream> {
+async fn analyse(net: &FakeNet, known: Vec<FindingKind>, logins: &[(&str, &str)]) -> Vec<Stream> {
     let (host, mut said) = host(net, logins);
     known.iter().for_each(|kind| host.record.learn(kind));
     run(&host).await;
@@ -142,7 +140,7 @@ async fn every_body_of_the_collection_is_measured() {
 }
 
 /// Ten pictures a second for ever, on the path Axis has, to those who log in.
-fn axis(net: &Arc<FakeNet>) {
+fn axis(net: &FakeNet) {
     let good = file("mjpeg_good.bin");
     let picture = jpeg::find(&good).unwrap().to_vec();
     net.serve("192.0.2.10:80", move |_, mut stream| {

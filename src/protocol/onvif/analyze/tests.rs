@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::model::{AuthScheme, Credential, Finding, ProbeOptions, VideoCodec};
-use crate::net::fake::{Asked, FakeNet, Log, Reply};
+use crate::testkit::net::{Asked, FakeNet, Log, Reply};
 use crate::wire::xml;
 
 const IP: &str = "192.0.2.10";
@@ -107,12 +105,12 @@ fn answer(seen: &Seen) -> Vec<u8> {
     }
 }
 
-fn camera(net: &Arc<FakeNet>, at: &str, reply: impl Fn(&Asked, &Seen) -> Vec<u8> + Send + Sync + 'static) -> Log {
+fn camera(net: &FakeNet, at: &str, reply: impl Fn(&Asked, &Seen) -> Vec<u8> + Send + Sync + 'static) -> Log {
     net.answer(at, move |asked| Reply::Last(reply(asked, &seen(asked))))
 }
 
 /// Runs the analysis against a host of which these services are known.
-async fn analyse(net: &Arc<FakeNet>, known: &[Service], logins: &[(&str, &str)]) -> (Inspection, Vec<FindingKind>) {
+async fn analyse(net: &FakeNet, known: &[Service], logins: &[(&str, &str)]) -> (Inspection, Vec<FindingKind>) {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
     let (host, mut said) = Inspection::for_test(net.clone(), IP, options);

@@ -8,9 +8,9 @@ use super::super::wire::{BLOCK, Reader};
 use super::*;
 use crate::model::finding::StreamHint;
 use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Stream, Transport};
-use crate::net::fake::FakeNet;
 use crate::net::tls;
 use crate::probe::Detection;
+use crate::testkit::net::FakeNet;
 
 const AT: &str = "192.0.2.10:1935";
 

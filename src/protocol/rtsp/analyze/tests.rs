@@ -1,12 +1,11 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::model::{Finding, ProbeOptions};
-use crate::net::fake::{Asked as Request, FakeNet, Log, Reply as Answered};
 use crate::protocol::rtsp::client::tests::{AT, SDP, answer, described};
+use crate::testkit::net::{Asked as Request, FakeNet, Log, Reply as Answered};
 
 /// A camera that describes these paths and sends nothing; `special` may answer differently.
 fn camera(
@@ -31,7 +30,7 @@ fn hint(path: &str, is_asked_for: bool) -> FindingKind {
 }
 
 /// The streams and services as they stand after the analysis.
-async fn analysed(net: &Arc<FakeNet>, hints: &[FindingKind], in_depth: bool) -> (Vec<Stream>, Vec<Service>) {
+async fn analysed(net: &FakeNet, hints: &[FindingKind], in_depth: bool) -> (Vec<Stream>, Vec<Service>) {
     let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
     let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     let rtsp = Service::new(Protocol::Rtsp, Transport::Tcp, 554);

@@ -6,14 +6,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::describe::COURTESY;
 use super::*;
 use crate::model::{Credential, ProbeOptions};
-use crate::net::fake::{Asked, FakeNet, Reply};
+use crate::testkit::net::{Asked, FakeNet, Reply};
 
 pub(in super::super) const AT: &str = "192.0.2.10:554";
 pub(in super::super) const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=control:trackID=1\r\n";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n";
 
-pub(in super::super) fn peer(net: &Arc<FakeNet>, logins: &[(&str, &str)]) -> Peer {
+pub(in super::super) fn peer(net: &FakeNet, logins: &[(&str, &str)]) -> Peer {
     let credentials = logins.iter().map(|(u, p)| Credential::new(*u, *p)).collect();
     let options = ProbeOptions { credentials, ..ProbeOptions::default() };
     Peer::for_test(net.clone(), "192.0.2.10", &options)

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::net::fake::{Asked, FakeNet, Log, OWN_IP, Reply};
 use crate::net::{Datagrams, UdpBind};
 use crate::probe::Peer;
 use crate::protocol::rtsp::client::tests::{AT, answer, described, is_answered, peer};
+use crate::testkit::net::{Asked, FakeNet, Log, OWN_IP, Reply};
 
 /// A minimal RTP packet with this payload type and sequence number.
 fn rtp(sequence: u8) -> Vec<u8> {

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::model::{ProbeOptions, Protocol, Transport};
-use crate::net::fake::{Asked, FakeNet, Log, Reply};
 use crate::net::{Datagrams as _, UdpBind};
 use crate::protocol::rtsp::client::tests::{AT, answer};
+use crate::testkit::net::{Asked, FakeNet, Log, Reply};
 
 const PICTURE: &str = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n";
 const SOUND: &str = "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:a\r\n";
@@ -33,7 +33,7 @@ fn packets(track: char) -> Vec<Vec<u8>> {
 
 /// A camera of this description. `allows` may refuse a request; `sends` says of what was set up whether the track plays.
 fn camera(
-    net: &Arc<FakeNet>,
+    net: &FakeNet,
     sdp: &str,
     allows: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     sends: impl Fn(&Playing, char) -> bool + Send + Sync + 'static,
@@ -67,7 +67,7 @@ fn camera(
                                 bytes.extend([&[b'$', channel, 0, packet.len() as u8], &packet[..]].concat())
                             }
                             Err(port) => {
-                                let (device, to) = (device.clone(), SocketAddr::new(crate::net::fake::OWN_IP, port));
+                                let (device, to) = (device.clone(), SocketAddr::new(crate::testkit::net::OWN_IP, port));
                                 tokio::spawn(async move { device.send_to(&packet, to).await });
                             }
                         }
@@ -81,7 +81,7 @@ fn camera(
 }
 
 /// The stream as it stands after it was described and played.
-async fn verified(net: &Arc<FakeNet>, client: &mut Option<Client>, path: &str) -> Stream {
+async fn verified(net: &FakeNet, client: &mut Option<Client>, path: &str) -> Stream {
     let options = ProbeOptions { ffprobe: Ffprobe::Never, ..ProbeOptions::default() };
     let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     tokio::spawn(async move { while said.recv().await.is_some() {} });

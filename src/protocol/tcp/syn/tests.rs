@@ -5,40 +5,32 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::net::fake_lan::{FakeLan, Port};
 use crate::probe::Inspection;
 use crate::protocol::tcp::ports::{PortOutcomes, open_ports};
+use crate::testkit::net::{FakeNet, Lan, Port, RawFrames, interface, mac_of};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 const NEAR: Port = Port::Open(Duration::from_millis(2));
 
-fn lan(ports: impl Fn(u16, usize) -> Port + Send + Sync + 'static) -> Arc<FakeLan> {
-    Arc::new(FakeLan { ports: Box::new(move |to, before| ports(to.port(), before)), ..FakeLan::with([HOST]) })
+fn lan(ports: impl Fn(u16, usize) -> Port + Send + Sync + 'static) -> FakeNet {
+    FakeNet::of_lan(Lan::with([HOST])).with_ports(move |to, before| ports(to.port(), before))
 }
 
 fn eth0() -> Interface {
-    Interface {
-        name: "eth0".into(),
-        index: 2,
-        mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
-        addresses: vec!["192.0.2.1/24".parse().unwrap()],
-        loopback: false,
-        point_to_point: false,
-    }
+    interface("eth0", 2, &["192.0.2.1/24"])
 }
 
-fn scanner(lan: &Arc<FakeLan>) -> Arc<SynScanner> {
-    let net = Arc::new(lan.clone());
-    SynScanner::start(net.as_ref(), &[eth0()], &Arc::new(Pace::new(None))).unwrap()
+fn scanner(lan: &FakeNet) -> Arc<SynScanner> {
+    SynScanner::start(lan, &[eth0()], &Arc::new(Pace::new(None))).unwrap()
 }
 
 /// The outcomes and the open ports as they were told, by SYN frames where `mac` is known.
-async fn scan_with(lan: &Arc<FakeLan>, mac: Option<MacAddr>, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
+async fn scan_with(lan: &FakeNet, mac: Option<MacAddr>, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
     let scanner = scanner(lan);
     if let Some(mac) = mac {
         scanner.note_station(HOST, mac);
     }
-    let (mut host, _found) = Inspection::for_test(Arc::new(lan.clone()), &HOST.to_string(), Default::default());
+    let (mut host, _found) = Inspection::for_test(lan.clone(), &HOST.to_string(), Default::default());
     host.ports = Some(scanner);
     let (open, mut told) = mpsc::channel(1);
     let telling = async {
@@ -51,8 +43,8 @@ async fn scan_with(lan: &Arc<FakeLan>, mac: Option<MacAddr>, ports: &[u16]) -> (
     tokio::join!(open_ports(&host, ports, open), telling)
 }
 
-async fn scan(lan: &Arc<FakeLan>, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
-    scan_with(lan, Some(FakeLan::mac(HOST)), ports).await
+async fn scan(lan: &FakeNet, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
+    scan_with(lan, Some(mac_of(HOST)), ports).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +63,7 @@ async fn each_outcome_is_its_own_and_no_connection_is_made() {
     assert_eq!((outcomes, told), (expected, vec![80, 554]));
     assert_eq!(lan.connects(), []);
     // Only who is silent is asked again, and once where that is of no use.
-    let asked = |port| lan.syns().iter().filter(|to| to.port() == port).count();
+    let asked = |port| lan.streams.syns().iter().filter(|to| to.port() == port).count();
     assert_eq!([554, 80, 443, 8554].map(asked), [1, 1, 2, 1]);
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
@@ -104,7 +96,7 @@ async fn a_silent_host_is_believed_after_a_few_connects() {
     let lan = lan(|_, _| Port::Silent);
     let (outcomes, _) = scan(&lan, &(1..=20).collect::<Vec<_>>()).await;
     assert_eq!(outcomes.timed_out.len(), 20);
-    assert_eq!((lan.syns().len(), lan.connects().len()), (20 * ROUNDS, 4));
+    assert_eq!((lan.streams.syns().len(), lan.connects().len()), (20 * ROUNDS, 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +107,7 @@ async fn a_host_that_hears_no_frames_is_asked_by_connects() {
     let elsewhere = lan(script);
     let (outcomes, told) = scan_with(&elsewhere, Some(MacAddr([2; 6])), &wanted).await;
     assert_eq!((outcomes.open, outcomes.refused.len(), told), (vec![37777], 5, vec![37777]));
-    assert_eq!((elsewhere.syns().len(), elsewhere.connects().len()), (0, 6));
+    assert_eq!((elsewhere.streams.syns().len(), elsewhere.connects().len()), (0, 6));
     // ARP has not heard of it.
     let unknown = lan(script);
     let (outcomes, _) = scan_with(&unknown, None, &wanted).await;
@@ -129,7 +121,7 @@ async fn a_host_found_a_moment_before_arp_is_asked_by_frames_all_the_same() {
     let (say, mut said) = mpsc::unbounded_channel();
     let late = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        scanner.note_station(HOST, FakeLan::mac(HOST));
+        scanner.note_station(HOST, mac_of(HOST));
     };
     let (outcome, ()) = tokio::join!(scanner.ask(HOST.into(), &[554], 4, true, say), late);
     assert!(outcome.is_ok());
@@ -142,7 +134,7 @@ async fn a_host_that_takes_any_port_is_not_asked_for_all() {
     let lan = lan(|_, _| NEAR);
     let (outcomes, _) = scan(&lan, &(8000..8400).collect::<Vec<_>>()).await;
     assert!(outcomes.takes_any_port);
-    assert!(lan.syns().len() < 100, "{}", lan.syns().len());
+    assert!(lan.streams.syns().len() < 100, "{}", lan.streams.syns().len());
     assert_eq!(lan.connects().len(), 4);
 }
 
@@ -150,11 +142,11 @@ async fn a_host_that_takes_any_port_is_not_asked_for_all() {
 async fn printers_are_left_alone_and_so_is_this_machine() {
     let lan = lan(|_, _| NEAR);
     let scanner = scanner(&lan);
-    scanner.note_station(HOST, FakeLan::mac(HOST));
+    scanner.note_station(HOST, mac_of(HOST));
     let ports: Vec<u16> = (9098..9110).collect();
     let (say, _said) = mpsc::unbounded_channel();
     scanner.ask(HOST.into(), &ports, 4, true, say.clone()).await.unwrap();
-    let mut asked: Vec<u16> = lan.syns().iter().map(SocketAddr::port).collect();
+    let mut asked: Vec<u16> = lan.streams.syns().iter().map(SocketAddr::port).collect();
     asked.sort_unstable();
     assert_eq!(asked, [9098, 9099, 9108, 9109]);
     let own = Ipv4Addr::new(192, 0, 2, 1);
@@ -165,9 +157,8 @@ async fn printers_are_left_alone_and_so_is_this_machine() {
 #[tokio::test(start_paused = true)]
 async fn questions_keep_to_the_rate_of_the_scan() {
     let lan = lan(|_, _| Port::Refused);
-    let net = Arc::new(lan.clone());
-    let scanner = SynScanner::start(net.as_ref(), &[eth0()], &Arc::new(Pace::new(Some(50)))).unwrap();
-    scanner.note_station(HOST, FakeLan::mac(HOST));
+    let scanner = SynScanner::start(&lan, &[eth0()], &Arc::new(Pace::new(Some(50)))).unwrap();
+    scanner.note_station(HOST, mac_of(HOST));
     let (say, mut said) = mpsc::unbounded_channel();
     let began = Instant::now();
     scanner.ask(HOST.into(), &(1000..1100).collect::<Vec<_>>(), 4, true, say).await.unwrap();
@@ -176,13 +167,13 @@ async fn questions_keep_to_the_rate_of_the_scan() {
     while said.recv().await.is_some() {
         answered += 1;
     }
-    assert_eq!((answered, lan.syns().len()), (100, 100));
+    assert_eq!((answered, lan.streams.syns().len()), (100, 100));
 }
 
 #[test]
 fn without_the_right_there_is_no_scanner() {
-    let lan = Arc::new(Arc::new(FakeLan { raw: false, ..FakeLan::default() }));
-    let refused = SynScanner::start(lan.as_ref(), &[eth0()], &Arc::new(Pace::new(None))).err();
+    let lan = FakeNet::of_lan(Lan { raw: RawFrames::Denied, ..Lan::default() });
+    let refused = SynScanner::start(&lan, &[eth0()], &Arc::new(Pace::new(None))).err();
     assert_eq!(refused.map(|e| e.kind()), Some(io::ErrorKind::PermissionDenied));
 }
 

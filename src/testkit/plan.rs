@@ -1,0 +1,22 @@
+//! Plans of scans for tests.
+
+use std::time::Duration;
+
+use crate::model::{ProbeOptions, ScanPlan, TargetSet};
+
+/// A plan that names its targets and nothing else: no method of discovery, no names, all hosts in the report.
+pub fn plan_for(targets: TargetSet) -> ScanPlan {
+    ScanPlan {
+        targets,
+        methods: Vec::new(),
+        interfaces: Vec::new(),
+        concurrency: 32,
+        rate: None,
+        discovery_time: Duration::from_secs(3),
+        max_duration: None,
+        all: true,
+        show_secrets: false,
+        resolve_names: false,
+        probe: ProbeOptions::default(),
+    }
+}
