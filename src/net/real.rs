@@ -49,7 +49,7 @@ impl RealNet {
     /// Opens what takes a right to open, so that the rights can be given up ([`super::give_up_rights`]) before anything is
     /// read. ICMP is opened in any case. For raw frames, one scan of a small network gets a socket for each use of each
     /// interface. Where the process scans more than once, or the networks have more addresses than the kernel's neighbour
-    /// table has entries, a privileged helper is started instead, which opens links when they are needed and deletes entries;
+    /// table has rows, a privileged helper is started instead, which opens links when they are needed and deletes rows;
     /// that works before the first other thread alone. What the system refuses is tried again, and refused again, when it
     /// is needed.
     pub fn prepare(wanted: Preparation<'_>) -> Arc<Self> {

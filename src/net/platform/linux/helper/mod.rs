@@ -1,13 +1,13 @@
 //! The privileged helper: a process of its own that does two things for a program that has given up its privileges. It opens
-//! interfaces for raw frames (CAP_NET_RAW), also those that appear later, and it deletes entries of the kernel's neighbour
+//! interfaces for raw frames (CAP_NET_RAW), also those that appear later, and it deletes rows of the kernel's neighbour
 //! table (CAP_NET_ADMIN). It is a copy of the program from before its first thread and before it read anything of a
 //! network. [`RealNet::prepare`](crate::net::RealNet::prepare) starts it, and only where something needs it.
 //!
 //! **What an attacker who controls the scanning process gets from it.** Raw frames to every Ethernet interface that is up,
 //! and from them ARP and the first bytes of TCP segments with SYN+ACK or RST. The filter of each socket is locked, so that
 //! no other traffic can be read through it. That is less than a scan without a helper holds: its sockets bear no filter
-//! before they are used. Learnt entries of the neighbour table can be deleted, which the kernel then resolves again; never
-//! entries that the operator or a routing daemon has set, though one set in the moment between the check and the deletion
+//! before they are used. Learnt rows of the neighbour table can be deleted, which the kernel then resolves again; never
+//! rows that the operator or a routing daemon has set, though one set in the moment between the check and the deletion
 //! would be lost. Nothing else of CAP_NET_RAW or CAP_NET_ADMIN is within reach.
 //!
 //! **What ensures that.**

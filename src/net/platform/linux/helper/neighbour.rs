@@ -1,4 +1,4 @@
-//! One entry of the kernel's neighbour table, read and deleted by rtnetlink(7).
+//! One row of the kernel's neighbour table, read and deleted by rtnetlink(7).
 
 use std::cell::Cell;
 use std::io;
@@ -17,7 +17,7 @@ use socket2::{Protocol, Socket, Type};
 
 /// The kernel answers within the call; this bounds the case that it does not.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Bytes of an answer about one entry at most.
+/// Bytes of an answer about one row at most.
 const MOST: usize = 8192;
 
 /// The table, by a socket of its own.
@@ -40,21 +40,21 @@ impl Neighbours {
         Ok(Neighbours { kernel, number: Cell::new(0) })
     }
 
-    /// Deletes the entry of a neighbour, unless somebody has set it. No answer of the kernel is awaited.
+    /// Deletes the row of a neighbour, unless somebody has set it. No answer of the kernel is awaited.
     ///
     /// # Errors
-    /// `PermissionDenied` for an entry that is to stay; when there is none, and on kernels before 5.0, which do not read
-    /// single entries, what the system answered.
+    /// `PermissionDenied` for a row that is to stay; when there is none, and on kernels before 5.0, which do not read
+    /// single rows, what the system answered.
     pub(super) fn forget(&self, interface: u32, ip: IpAddr) -> io::Result<()> {
-        let entry = self.read(interface, ip)?;
-        if !is_learnt(&entry) {
+        let row = self.read(interface, ip)?;
+        if !is_learnt(&row) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        self.send(RouteNetlinkMessage::DelNeighbour(entry_of(interface, ip))).map(drop)
+        self.send(RouteNetlinkMessage::DelNeighbour(row_of(interface, ip))).map(drop)
     }
 
     fn read(&self, interface: u32, ip: IpAddr) -> io::Result<NeighbourMessage> {
-        let number = self.send(RouteNetlinkMessage::GetNeighbour(entry_of(interface, ip)))?;
+        let number = self.send(RouteNetlinkMessage::GetNeighbour(row_of(interface, ip)))?;
         let until = Instant::now() + PATIENCE;
         let mut bytes = [0; MOST];
         while Instant::now() < until {
@@ -66,10 +66,8 @@ impl Neighbours {
                 continue;
             }
             return match message.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry))
-                    if is_of(&entry, interface, ip) =>
-                {
-                    Ok(entry)
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(row)) if is_of(&row, interface, ip) => {
+                    Ok(row)
                 }
                 NetlinkPayload::Error(error) => Err(error.to_io()),
                 _ => Err(io::ErrorKind::InvalidData.into()),
@@ -93,38 +91,38 @@ impl Neighbours {
     }
 }
 
-fn entry_of(interface: u32, ip: IpAddr) -> NeighbourMessage {
-    let mut entry = NeighbourMessage::default();
-    entry.header.ifindex = interface;
+fn row_of(interface: u32, ip: IpAddr) -> NeighbourMessage {
+    let mut row = NeighbourMessage::default();
+    row.header.ifindex = interface;
     let (family, address) = match ip {
         IpAddr::V4(v4) => (AddressFamily::Inet, NeighbourAddress::Inet(v4)),
         IpAddr::V6(v6) => (AddressFamily::Inet6, NeighbourAddress::Inet6(v6)),
     };
-    entry.header.family = family;
-    entry.attributes.push(NeighbourAttribute::Destination(address));
-    entry
+    row.header.family = family;
+    row.attributes.push(NeighbourAttribute::Destination(address));
+    row
 }
 
-fn is_of(entry: &NeighbourMessage, interface: u32, ip: IpAddr) -> bool {
+fn is_of(row: &NeighbourMessage, interface: u32, ip: IpAddr) -> bool {
     let is_it = |attribute: &NeighbourAttribute| match attribute {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(v4)) => ip == IpAddr::V4(*v4),
         NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => ip == IpAddr::V6(*v6),
         _ => false,
     };
-    entry.header.ifindex == interface && entry.attributes.iter().any(is_it)
+    row.header.ifindex == interface && row.attributes.iter().any(is_it)
 }
 
-/// Whether the kernel found the neighbour by itself: nobody set the entry by hand, and no routing daemon keeps it.
-fn is_learnt(entry: &NeighbourMessage) -> bool {
+/// Whether the kernel found the neighbour by itself: nobody set the row by hand, and no routing daemon keeps it.
+fn is_learnt(row: &NeighbourMessage) -> bool {
     use NeighbourState as S;
-    let is_dynamic = matches!(entry.header.state, S::Reachable | S::Stale | S::Delay | S::Probe);
+    let is_dynamic = matches!(row.header.state, S::Reachable | S::Stale | S::Delay | S::Probe);
     let kept = NeighbourFlags::Proxy | NeighbourFlags::ExtLearned | NeighbourFlags::Sticky;
     let is_kept = |attribute: &NeighbourAttribute| match attribute {
         NeighbourAttribute::Protocol(by) => *by != RouteProtocol::Unspec,
         NeighbourAttribute::ExtFlags(flags) => *flags != NeighbourExtFlags::empty(),
         _ => false,
     };
-    is_dynamic && !entry.header.flags.intersects(kept) && !entry.attributes.iter().any(is_kept)
+    is_dynamic && !row.header.flags.intersects(kept) && !row.attributes.iter().any(is_kept)
 }
 
 #[cfg(test)]
@@ -132,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_entries_the_kernel_found_by_itself_are_deleted() {
+    fn only_rows_the_kernel_found_by_itself_are_deleted() {
         use NeighbourState as S;
         for (state, flags, expected) in [
             (S::Reachable, NeighbourFlags::empty(), true),
@@ -147,9 +145,9 @@ mod tests {
             (S::Stale, NeighbourFlags::Proxy, false),
             (S::Stale, NeighbourFlags::Sticky, false),
         ] {
-            let mut entry = entry_of(2, [192, 0, 2, 9].into());
-            (entry.header.state, entry.header.flags) = (state, flags);
-            assert_eq!(is_learnt(&entry), expected, "{state:?} {flags:?}");
+            let mut row = row_of(2, [192, 0, 2, 9].into());
+            (row.header.state, row.header.flags) = (state, flags);
+            assert_eq!(is_learnt(&row), expected, "{state:?} {flags:?}");
         }
         for (attribute, expected) in [
             (NeighbourAttribute::Probes(1), true),
@@ -157,24 +155,24 @@ mod tests {
             (NeighbourAttribute::Protocol(RouteProtocol::Static), false),
             (NeighbourAttribute::Protocol(RouteProtocol::Zebra), false),
         ] {
-            let mut entry = entry_of(2, [192, 0, 2, 9].into());
-            entry.header.state = S::Reachable;
-            entry.attributes.push(attribute.clone());
-            assert_eq!(is_learnt(&entry), expected, "{attribute:?}");
+            let mut row = row_of(2, [192, 0, 2, 9].into());
+            row.header.state = S::Reachable;
+            row.attributes.push(attribute.clone());
+            assert_eq!(is_learnt(&row), expected, "{attribute:?}");
         }
     }
 
     #[test]
-    fn an_entry_is_known_by_its_interface_and_address() {
+    fn a_row_is_known_by_its_interface_and_address() {
         for ip in ["192.0.2.9", "2001:db8::9"] {
             let ip: IpAddr = ip.parse().unwrap();
-            let entry = entry_of(7, ip);
-            assert!(is_of(&entry, 7, ip) && !is_of(&entry, 8, ip) && !is_of(&entry, 7, [192, 0, 2, 10].into()));
+            let row = row_of(7, ip);
+            assert!(is_of(&row, 7, ip) && !is_of(&row, 8, ip) && !is_of(&row, 7, [192, 0, 2, 10].into()));
         }
     }
 
     #[test]
-    fn an_entry_that_is_not_there_is_not_deleted() {
+    fn a_row_that_is_not_there_is_not_deleted() {
         assert!(Neighbours::open().unwrap().forget(1, [127, 0, 0, 77].into()).is_err());
     }
 }

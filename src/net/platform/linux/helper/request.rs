@@ -40,7 +40,7 @@ pub(super) enum Request {
         /// Which frames.
         kind: LinkKind,
     },
-    /// Deletes an entry of the neighbour table. There is no reply.
+    /// Deletes a row of the neighbour table. There is no reply.
     Forget {
         /// The interface's index.
         interface: u32,
