@@ -10,6 +10,8 @@ pub mod memory;
 pub mod negotiation;
 pub mod peer;
 pub mod sweep;
+#[cfg(test)]
+pub mod testing;
 pub mod transcript;
 pub mod udp_query;
 

@@ -208,18 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::MacAddr;
-
-    fn interface(name: &str, addresses: &[&str]) -> Interface {
-        Interface {
-            name: name.to_owned(),
-            index: 2,
-            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
-            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
-            loopback: false,
-            point_to_point: false,
-        }
-    }
+    use crate::testkit::net::interface;
 
     fn list(ranges: &[(&str, &str)]) -> AddressList {
         let number = |text: &str| u32::from(text.parse::<Ipv4Addr>().unwrap());
@@ -229,9 +218,9 @@ mod tests {
     #[test]
     fn targets_fall_to_the_link_they_are_on() {
         let targets = list(&[("192.0.2.0", "192.0.2.255"), ("198.51.100.10", "198.51.100.19")]);
-        let lo = Interface { loopback: true, mac: None, ..interface("lo", &["127.0.0.1/8"]) };
-        let tunnel = Interface { point_to_point: true, ..interface("tun0", &["198.51.100.1/24"]) };
-        let interfaces = [lo, interface("eth0", &["192.0.2.7/25", "2001:db8::7/64"]), tunnel];
+        let lo = Interface { loopback: true, mac: None, ..interface("lo", 2, &["127.0.0.1/8"]) };
+        let tunnel = Interface { point_to_point: true, ..interface("tun0", 2, &["198.51.100.1/24"]) };
+        let interfaces = [lo, interface("eth0", 2, &["192.0.2.7/25", "2001:db8::7/64"]), tunnel];
         let found = segments(&targets, &interfaces);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].interface.name, "eth0");
@@ -245,7 +234,8 @@ mod tests {
     #[test]
     fn each_network_is_one_segment_however_many_addresses_and_interfaces_lead_to_it() {
         let targets = list(&[("192.0.2.0", "192.0.2.9")]);
-        let interfaces = [interface("eth0", &["192.0.2.7/24", "192.0.2.8/24"]), interface("wlan0", &["192.0.2.9/24"])];
+        let interfaces =
+            [interface("eth0", 2, &["192.0.2.7/24", "192.0.2.8/24"]), interface("wlan0", 2, &["192.0.2.9/24"])];
         let found = segments(&targets, &interfaces);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].own.len(), 2);

@@ -301,6 +301,7 @@ pub mod testing {
     use super::*;
     use crate::identify::signature::Signatures;
     use crate::model::{Finding, HostTarget, ProbeOptions, ScanPlan, TargetSet};
+    use crate::probe::testing::all;
     use crate::probe::{Finder, Inspection, Probe};
     use crate::testkit::net::FakeNet;
     use crate::testkit::plan::plan_for;
@@ -315,27 +316,19 @@ pub mod testing {
 
     /// Runs a finder to its end; its outcome and all it found.
     pub async fn discover(net: &FakeNet, finder: Finder) -> (Result<(), String>, Vec<Finding>) {
-        let (context, mut said, _) = DiscoveryContext::for_test(Arc::new(net.clone()), plan());
+        let (context, said, _) = DiscoveryContext::for_test(Arc::new(net.clone()), plan());
         let outcome = (finder.find)(&context).await;
         drop(context);
-        let mut all = Vec::new();
-        while let Some(finding) = said.recv().await {
-            all.push(finding);
-        }
-        (outcome, all)
+        (outcome, all(said).await)
     }
 
     /// Runs a probe of one host to its end; says all it found.
     pub async fn inquire(net: &FakeNet, ip: &str, probe: Probe) -> Vec<Finding> {
-        let (mut host, mut said) = Inspection::for_test(net.clone(), ip, ProbeOptions::default());
+        let (mut host, said) = Inspection::for_test(net.clone(), ip, ProbeOptions::default());
         host.signatures = Signatures::builtin();
         (probe.run)(&host).await;
         drop(host);
-        let mut all = Vec::new();
-        while let Some(finding) = said.recv().await {
-            all.push(finding);
-        }
-        all
+        all(said).await
     }
 }
 

@@ -416,7 +416,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::model::{ProbeOptions, Stream, StreamStatus};
+    use crate::model::{ProbeOptions, StreamStatus};
     use crate::protocol::PROTOCOLS;
     use crate::testkit::net::{FakeNet, Reply};
 
@@ -490,12 +490,7 @@ mod tests {
             async {}
         });
         inspect(host, &[], false, &mut slot()).await;
-        let mut streams: Vec<Stream> = Vec::new();
-        while let Ok(finding) = said.try_recv() {
-            if let FindingKind::Stream(stream) = finding.kind {
-                streams.push(*stream);
-            }
-        }
+        let streams = crate::probe::testing::streams(&mut said);
         assert!(
             streams.iter().any(|s| s.status == StreamStatus::Described && s.url.contains(":49554/")),
             "{streams:?}"

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::{ProbeOptions, ScanPlan, TargetSet};
+use crate::model::{Credential, ProbeOptions, ScanPlan, TargetSet};
+
+/// The logins a user gives, as `(user, password)`.
+pub fn credentials(logins: &[(&str, &str)]) -> Vec<Credential> {
+    logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect()
+}
 
 /// A plan that names its targets and nothing else: no method of discovery, no names, all hosts in the report.
 pub fn plan_for(targets: TargetSet) -> ScanPlan {

@@ -10,7 +10,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine;
 use camscan::model::options::Ffprobe;
 use camscan::model::{Credential, Kind, ProbeOptions, Protocol, ScanPlan, Stream, StreamStatus, Verify};
 use camscan::testkit::net::{Asked, FakeNet, Requests};
@@ -64,9 +63,7 @@ impl Go2rtc {
     }
 
     fn lets_in(&self, asked: &Asked) -> bool {
-        let Some(login) = &self.login else { return true };
-        let expected = base64::engine::general_purpose::STANDARD.encode(login);
-        asked.header("Authorization").is_some_and(|a| a.strip_prefix("Basic ") == Some(&expected))
+        self.login.as_ref().is_none_or(|login| asked.has_basic_login(login))
     }
 
     /// `Accept`, then `Handle` once something plays.

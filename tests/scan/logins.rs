@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use camscan::model::{Credential, ProbeOptions, ScanPlan, StreamStatus};
 use camscan::testkit::net::FakeNet;
+use camscan::testkit::plan::credentials;
 use proptest::prelude::*;
 
 use super::servers::{Camera, http, pages, talking};
@@ -22,8 +23,7 @@ async fn scan_locked(net: &FakeNet, logins: &[(&str, &str)], limit: u32) -> Outc
             _ => http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"IP Camera\"\r\n", ""),
         });
     }
-    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
-    let probe = ProbeOptions { credentials, max_login_failures: limit, ..plan().probe };
+    let probe = ProbeOptions { credentials: credentials(logins), max_login_failures: limit, ..plan().probe };
     scan(net, ScanPlan { probe, ..plan() }).await
 }
 

@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
 use camscan::model::options::Ffprobe;
 use camscan::model::{Credential, Kind, ProbeOptions, Protocol, ScanPlan, StreamStatus};
 use camscan::testkit::net::{Asked, FakeNet, Requests};
@@ -59,9 +58,7 @@ impl MediaMtx {
     }
 
     fn lets_in(&self, asked: &Asked) -> bool {
-        let Some(login) = &self.login else { return true };
-        let expected = base64::engine::general_purpose::STANDARD.encode(login);
-        asked.header("Authorization").is_some_and(|a| a.strip_prefix("Basic ") == Some(&expected))
+        self.login.as_ref().is_none_or(|login| asked.has_basic_login(login))
     }
 
     async fn talk_rtsp(self, mut stream: DuplexStream, mut requests: Requests) {

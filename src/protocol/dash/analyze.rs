@@ -152,8 +152,7 @@ mod tests {
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
         host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 80)));
         run(&host).await;
-        let said = std::iter::from_fn(|| said.try_recv().ok());
-        said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
+        crate::probe::testing::streams(&mut said)
     }
 
     #[tokio::test(start_paused = true)]

@@ -170,18 +170,13 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::sync::mpsc;
 
     use super::*;
-    use crate::model::{Finding, ProbeOptions};
+    use crate::model::ProbeOptions;
+    use crate::probe::testing::services;
     use crate::testkit::net::{FakeNet, Reply};
 
     const AT: &str = "192.0.2.10:554";
-
-    fn services(said: &mut mpsc::Receiver<Finding>) -> Vec<Service> {
-        let findings = std::iter::from_fn(|| said.try_recv().ok());
-        findings.filter_map(|f| if let FindingKind::Service(s) = f.kind { Some(s) } else { None }).collect()
-    }
 
     async fn heard(net: &FakeNet, port: u16) -> (Detection, Vec<Service>) {
         let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());

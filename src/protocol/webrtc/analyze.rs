@@ -194,9 +194,8 @@ mod tests {
             host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
         }
         run(&host).await;
-        let said = std::iter::from_fn(|| said.try_recv().ok());
-        let streams = said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None });
-        (streams.collect(), log.all().iter().map(|a| format!("{} {}", a.method(), a.target())).collect())
+        let streams = crate::probe::testing::streams(&mut said);
+        (streams, log.all().iter().map(|a| format!("{} {}", a.method(), a.target())).collect())
     }
 
     #[tokio::test(start_paused = true)]

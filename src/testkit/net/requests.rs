@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::Instant;
 
@@ -43,6 +44,12 @@ impl Asked {
     /// Whether it carries a login, in a header or in the body.
     pub fn has_login(&self) -> bool {
         self.header("Authorization").is_some() || self.text.contains("UsernameToken")
+    }
+
+    /// Whether it carries this login, `user:password`, by Basic.
+    pub fn has_basic_login(&self, login: &str) -> bool {
+        let expected = base64::engine::general_purpose::STANDARD.encode(login);
+        self.header("Authorization").is_some_and(|value| value.strip_prefix("Basic ") == Some(&expected))
     }
 }
 

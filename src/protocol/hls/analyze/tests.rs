@@ -4,6 +4,7 @@ use super::*;
 use crate::media::{mp4, nal, ts};
 use crate::model::finding::StreamHint;
 use crate::model::{ProbeOptions, Service, Stream, StreamStatus, Transport, VideoCodec};
+use crate::probe::testing::streams;
 use crate::testkit::net::{FakeNet, Log, Reply};
 
 const AT: &str = "192.0.2.10:8888";
@@ -41,9 +42,7 @@ async fn analyse(
         host.record.learn(&FindingKind::StreamHint(StreamHint::new(hint)));
     }
     run(&host).await;
-    let said = std::iter::from_fn(|| said.try_recv().ok());
-    let streams = said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None });
-    (streams.collect(), log)
+    (streams(&mut said), log)
 }
 
 fn server(target: &str) -> Reply {
@@ -181,9 +180,7 @@ async fn parts_of_a_file_are_asked_for() {
         let (host, mut said) = Inspection::for_test(net, "192.0.2.10", ProbeOptions::default());
         host.record.learn(&FindingKind::Service(Service::new(Protocol::Http, Transport::Tcp, 8888)));
         run(&host).await;
-        let said = std::iter::from_fn(|| said.try_recv().ok());
-        let streams: Vec<Stream> =
-            said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect();
+        let streams = streams(&mut said);
         let [stream] = &streams[..] else { panic!("{streams:#?}") };
         assert_eq!(stream.status, StreamStatus::Streaming, "{stream:#?}");
         assert_eq!(stream.video.as_ref().and_then(|v| v.measured_fps), Some(25.0));

@@ -6,16 +6,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::*;
-use crate::model::{Credential, ErrorKind, ProbeOptions};
+use crate::model::{ErrorKind, ProbeOptions};
 use crate::protocol::http::page;
 use crate::testkit::net::{FakeNet, Log, Reply};
+use crate::testkit::plan::credentials;
 use crate::wire::auth;
 
 const IP: &str = "192.0.2.10";
 
 fn peer(net: &FakeNet, logins: &[(&str, &str)]) -> Peer {
-    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
-    let options = ProbeOptions { credentials, ..ProbeOptions::default() };
+    let options = ProbeOptions { credentials: credentials(logins), ..ProbeOptions::default() };
     Peer::for_test(net.clone(), IP, &options)
 }
 

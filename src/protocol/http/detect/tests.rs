@@ -1,21 +1,17 @@
 use super::*;
-use crate::model::{Finding, ProbeOptions};
+use crate::model::ProbeOptions;
 use crate::net::tls::testing::certificate;
+use crate::probe::testing::kinds;
 use crate::testkit::net::{FakeNet, Reply};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc::Receiver;
 
 const IP: &str = "192.0.2.10";
 
 async fn detect(net: &FakeNet, port: u16) -> (Detection, Vec<FindingKind>) {
     let options = ProbeOptions { ports: vec![80, 443], ..ProbeOptions::default() };
-    let (host, said) = Inspection::for_test(net.clone(), IP, options);
+    let (host, mut said) = Inspection::for_test(net.clone(), IP, options);
     let heard = super::detect(&host, port).await;
-    (heard, drain(said))
-}
-
-fn drain(mut said: Receiver<Finding>) -> Vec<FindingKind> {
-    std::iter::from_fn(|| said.try_recv().ok()).map(|finding| finding.kind).collect()
+    (heard, kinds(&mut said))
 }
 
 fn services(said: &[FindingKind]) -> Vec<&Service> {
@@ -174,10 +170,10 @@ async fn a_certificate_is_evidence_by_its_names_and_noted_when_it_has_ended() {
         let shown = certificate("", &["axis-accc8e000001", "AVIGILON-CAMERA-5.0-H3-DP1-1242900"], 2015);
         async { _ = serve_tls(stream, shown, b"HTTP/1.0 200 OK\r\n\r\n").await }
     });
-    let (mut host, said) = Inspection::for_test(net, IP, ProbeOptions::default());
+    let (mut host, mut said) = Inspection::for_test(net, IP, ProbeOptions::default());
     host.signatures = crate::identify::signature::Signatures::builtin();
     super::detect(&host, 443).await;
-    let said = drain(said);
+    let said = kinds(&mut said);
     let service = services(&said)[0];
     assert_eq!(service.certificate.as_deref(), Some("CN=axis-accc8e000001"));
     assert_eq!(service.notes, ["its certificate ended on 2015-06-01"]);

@@ -7,9 +7,11 @@ use super::*;
 use crate::media::jpeg;
 use crate::model::finding::StreamHint;
 use crate::model::{Credential, Evidence, EvidenceSource, Fact, Finding, ProbeOptions, Transport};
+use crate::probe::testing::streams;
 use crate::probe::{Grant, Verdict};
 use crate::protocol::snapshot::still;
 use crate::testkit::net::{FakeNet, Reply};
+use crate::testkit::plan::credentials;
 
 const IP: &str = "192.0.2.10";
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
@@ -19,8 +21,7 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn host(net: &FakeNet, logins: &[(&str, &str)]) -> (Inspection, tokio::sync::mpsc::Receiver<Finding>) {
-    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
-    let options = ProbeOptions { credentials, ..ProbeOptions::default() };
+    let options = ProbeOptions { credentials: credentials(logins), ..ProbeOptions::default() };
     Inspection::for_test(net.clone(), IP, options)
 }
 
@@ -28,8 +29,7 @@ async fn analyse(net: &FakeNet, known: Vec<FindingKind>, logins: &[(&str, &str)]
     let (host, mut said) = host(net, logins);
     known.iter().for_each(|kind| host.record.learn(kind));
     run(&host).await;
-    let said = std::iter::from_fn(|| said.try_recv().ok());
-    said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect()
+    streams(&mut said)
 }
 
 fn web() -> FindingKind {
@@ -404,9 +404,7 @@ async fn behind_a_login_for_every_path_the_stream_is_found() {
             login.end(Verdict::Taken);
         }
         run(&host).await;
-        let said = std::iter::from_fn(|| said.try_recv().ok());
-        let streams: Vec<Stream> =
-            said.filter_map(|f| if let FindingKind::Stream(s) = f.kind { Some(*s) } else { None }).collect();
+        let streams = streams(&mut said);
         let [stream] = &streams[..] else { panic!("{path} {worked}: {streams:#?}") };
         assert_eq!(
             (stream.url.as_str(), stream.status),

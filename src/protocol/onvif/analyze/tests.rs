@@ -1,8 +1,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::model::{AuthScheme, Credential, Finding, ProbeOptions, VideoCodec};
+use crate::model::{AuthScheme, ProbeOptions, VideoCodec};
+use crate::probe::testing::kinds;
 use crate::testkit::net::{Asked, FakeNet, Log, Reply};
+use crate::testkit::plan::credentials;
 use crate::wire::xml;
 
 const IP: &str = "192.0.2.10";
@@ -111,13 +113,11 @@ fn camera(net: &FakeNet, at: &str, reply: impl Fn(&Asked, &Seen) -> Vec<u8> + Se
 
 /// Runs the analysis against a host of which these services are known.
 async fn analyse(net: &FakeNet, known: &[Service], logins: &[(&str, &str)]) -> (Inspection, Vec<FindingKind>) {
-    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
-    let options = ProbeOptions { credentials, ..ProbeOptions::default() };
+    let options = ProbeOptions { credentials: credentials(logins), ..ProbeOptions::default() };
     let (host, mut said) = Inspection::for_test(net.clone(), IP, options);
     known.iter().for_each(|service| host.record.learn(&FindingKind::Service(service.clone())));
     run(&host).await;
-    let said: Vec<Finding> = std::iter::from_fn(|| said.try_recv().ok()).collect();
-    (host, said.into_iter().map(|f| f.kind).collect())
+    (host, kinds(&mut said))
 }
 
 fn web(port: u16) -> Service {

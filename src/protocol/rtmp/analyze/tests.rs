@@ -10,6 +10,7 @@ use crate::model::finding::StreamHint;
 use crate::model::{Evidence, EvidenceSource, Fact, ProbeOptions, Stream, Transport};
 use crate::net::tls;
 use crate::probe::Detection;
+use crate::probe::testing::kinds;
 use crate::testkit::net::FakeNet;
 
 const AT: &str = "192.0.2.10:1935";
@@ -253,7 +254,7 @@ async fn a_stream_inside_tls_is_found_and_played() {
     assert_eq!(detect(&host, 1936).await, Detection::SpokenOverTls);
     host.record.learn(&FindingKind::StreamHint(StreamHint::new("rtmps://192.0.2.10:1936/live/hof")));
     run(&host).await;
-    let said: Vec<FindingKind> = std::iter::from_fn(|| said.try_recv().ok()).map(|f| f.kind).collect();
+    let said = kinds(&mut said);
     let urls: Vec<_> =
         said.iter().filter_map(|k| if let FindingKind::Service(s) = k { s.url.as_deref() } else { None }).collect();
     assert_eq!(urls[0], "rtmps://192.0.2.10:1936/");

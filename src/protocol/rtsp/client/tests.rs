@@ -7,6 +7,7 @@ use super::describe::COURTESY;
 use super::*;
 use crate::model::{Credential, ProbeOptions};
 use crate::testkit::net::{Asked, FakeNet, Reply};
+use crate::testkit::plan::credentials;
 
 pub(in super::super) const AT: &str = "192.0.2.10:554";
 pub(in super::super) const SDP: &str =
@@ -14,8 +15,7 @@ pub(in super::super) const SDP: &str =
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n";
 
 pub(in super::super) fn peer(net: &FakeNet, logins: &[(&str, &str)]) -> Peer {
-    let credentials = logins.iter().map(|(u, p)| Credential::new(*u, *p)).collect();
-    let options = ProbeOptions { credentials, ..ProbeOptions::default() };
+    let options = ProbeOptions { credentials: credentials(logins), ..ProbeOptions::default() };
     Peer::for_test(net.clone(), "192.0.2.10", &options)
 }
 
