@@ -17,7 +17,7 @@ use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::url::RtspUrl;
 use camscan::protocol::tcp::syn::wire as syn;
 use camscan::protocol::{
-    arp, beacon, dash, hls, icmp, mdns, media_server, mjpeg, rtmp, rtsp, srt, ssdp, stun, webrtc, wsdd,
+    arp, beacon, dash, hls, icmp, mdns, media_server, mjpeg, recorder, rtmp, rtsp, srt, ssdp, stun, webrtc, wsdd,
 };
 use camscan::text::redactor::{CommonWords, Login};
 use camscan::text::{self, Redactor};
@@ -48,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mjpeg", mjpeg_parts),
     ("onvif", onvif_answer),
     ("page", page),
+    ("recorder", recorder_list),
     ("report", report),
     ("rtmp", rtmp_chunks),
     ("rtsp", rtsp_stream),
@@ -362,6 +363,19 @@ pub fn cleaned(data: &[u8]) {
     assert!(!shown.to_lowercase().contains("tiefer brunnen/7"));
     let both = format!("{raw}{password}{raw}");
     assert!(!redactor.redact(&both).contains(password));
+}
+
+pub fn recorder_list(data: &[u8]) {
+    let channels = [recorder::wire::hikvision_channels(data), recorder::wire::dahua_channels(data)]
+        .into_iter()
+        .flatten()
+        .flatten();
+    for channel in channels.chain(recorder::wire::hikvision_states(data)) {
+        assert!(channel.number > 0);
+        [channel.name, channel.serial, channel.model].iter().flatten().for_each(|text| is_clean(text));
+    }
+    recorder::wire::dahua_titles(data).values().for_each(|title| is_clean(title));
+    let _ = recorder::wire::dahua_states(data);
 }
 
 pub fn media_server_list(data: &[u8]) {

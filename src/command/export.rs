@@ -8,6 +8,7 @@ use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::export::read;
+use crate::identify::recorder;
 use crate::model::Report;
 use crate::model::problem::{Problem, io_reason};
 
@@ -41,6 +42,9 @@ pub fn read_report(file: &Path) -> Result<Report, Problem> {
     opened
         .and_then(|source| source.take(MAX_REPORT).read_to_end(&mut bytes))
         .map_err(|e| Problem::new(format!("{} cannot be read: {}", file.display(), io_reason(&e))))?;
-    read::read(&String::from_utf8_lossy(&bytes))
-        .map_err(|e| Problem::from(e).at(format!("{} cannot be used", file.display())))
+    let mut report = read::read(&String::from_utf8_lossy(&bytes))
+        .map_err(|e| Problem::from(e).at(format!("{} cannot be used", file.display())))?;
+    // JSON lines are written before all devices are known.
+    recorder::fold(&mut report.devices);
+    Ok(report)
 }

@@ -28,7 +28,7 @@ fn explain(device: &Device) -> Vec<String> {
 /// How much a report holds: `24 devices, 31 streams`.
 fn summary(report: &Report) -> String {
     let count = |n: usize, of: &str| format!("{n} {of}{}", if n == 1 { "" } else { "s" });
-    let streams = report.devices.iter().map(|device| device.streams.len()).sum();
+    let streams = report.devices.iter().map(|device| device.own_streams().count()).sum();
     format!("{}, {}", count(report.devices.len(), "device"), count(streams, "stream"))
 }
 

@@ -134,7 +134,7 @@ mod tests {
             csv(CsvOptions::default(), &sample::report_of(vec![])),
             "ip,mac,hostname,kind,vendor,model,firmware,serial,channel,profile_name,url,protocol,transport,status,open,\
              auth,video_codec,video_profile,width,height,fps,bitrate_kbps,audio_codec,audio_sample_rate_hz,\
-             audio_channels,first_seen,last_seen,error\r\n"
+             audio_channels,first_seen,last_seen,error,camera\r\n"
         );
     }
 
@@ -144,6 +144,24 @@ mod tests {
         insta::assert_snapshot!(csv(CsvOptions::default(), &report).replace("\r\n", "\n"));
         let streams: usize = report.devices.iter().map(|d: &Device| d.streams.len().max(1)).sum();
         assert_eq!(read(&csv(CsvOptions::default(), &report), b',').len(), streams + 1);
+    }
+
+    #[test]
+    fn a_channel_whose_camera_is_listed_names_it() {
+        let rows = read(&csv(CsvOptions::default(), &sample::site()), b',');
+        let shown: Vec<(&str, &str, &str)> =
+            rows.iter().skip(1).map(|r| (r[0].as_str(), r[8].as_str(), r[28].as_str())).collect();
+        assert_eq!(
+            shown[..5],
+            [
+                ("10.77.0.2", "1", "mac:44:19:b6:00:00:01"),
+                ("10.77.0.2", "2", "ip:10.77.0.11"),
+                ("10.77.0.2", "3", "ip:10.77.0.17"),
+                ("10.77.0.2", "4", ""),
+                ("10.77.0.3", "7", "ip:10.77.0.17"),
+            ]
+        );
+        assert!(shown[5..].iter().all(|(_, _, camera)| camera.is_empty()), "each picture once: {shown:?}");
     }
 
     #[test]

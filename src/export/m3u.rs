@@ -1,5 +1,6 @@
 //! An extended M3U playlist of the streams that play, as VLC and IPTV players open it.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use super::format::Spec;
@@ -28,8 +29,12 @@ pub struct M3u;
 impl Exporter for M3u {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"#EXTM3U\n")?;
+        let mut once = Once::of(report);
         for device in &report.devices {
             for stream in device.streams.iter().filter(|s| plays(s)) {
+                if !once.is_listed_here(device, stream) {
+                    continue;
+                }
                 let name = name(device, stream);
                 let group = attribute(words::device_name(device).as_deref().unwrap_or(&device.ip.to_string()));
                 if stream.url.contains(HIDDEN) {
@@ -45,6 +50,25 @@ impl Exporter for M3u {
             }
         }
         Ok(())
+    }
+}
+
+/// Where each camera is listed: by its own streams where they play, else by the first recorder that shows it.
+struct Once<'r> {
+    plays: HashSet<&'r str>,
+    by_recorder: HashMap<&'r str, (&'r str, Option<u32>)>,
+}
+
+impl<'r> Once<'r> {
+    fn of(report: &'r Report) -> Self {
+        let plays = report.devices.iter().filter(|device| device.own_streams().any(plays)).map(|d| d.id.as_str());
+        Once { plays: plays.collect(), by_recorder: HashMap::new() }
+    }
+
+    fn is_listed_here(&mut self, device: &'r Device, stream: &'r Stream) -> bool {
+        let Some(camera) = device.camera_of(stream) else { return true };
+        let here = (device.id.as_str(), stream.channel);
+        !self.plays.contains(camera) && *self.by_recorder.entry(camera).or_insert(here) == here
     }
 }
 
@@ -115,6 +139,27 @@ mod tests {
     fn only_what_plays_is_listed() {
         insta::assert_snapshot!(m3u(&sample::report()));
         assert_eq!(m3u(&sample::report_of(vec![])), "#EXTM3U\n");
+    }
+
+    #[test]
+    fn a_camera_is_listed_once() {
+        let mut report = sample::site();
+        let urls = |report: &Report| -> Vec<String> {
+            m3u(report).lines().filter(|l| l.starts_with("rtsp")).map(str::to_owned).collect()
+        };
+        let cameras = [
+            "rtsp://10.77.0.10:554/Streaming/Channels/101",
+            "rtsp://10.77.0.10:554/Streaming/Channels/102",
+            "rtsp://10.77.0.17/media/video1",
+        ];
+        // The second camera itself needs a login; the recorder plays it.
+        let of_recorder =
+            ["rtsp://10.77.0.2:554/Streaming/Channels/201", "rtsp://10.77.0.2:554/Streaming/Channels/401"];
+        assert_eq!(urls(&report), [&of_recorder[..], &cameras].concat());
+        // When the third does not play itself, the first recorder that shows it does.
+        report.devices[4].streams[0].status = StreamStatus::NoData;
+        let third = "rtsp://10.77.0.2:554/Streaming/Channels/301";
+        assert_eq!(urls(&report), [of_recorder[0], third, of_recorder[1], cameras[0], cameras[1]]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::model::{AuthScheme, Device, Report, Stream};
 use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// The columns, in order, as the schema names them.
-pub const HEADER: [&str; 28] = [
+pub const HEADER: [&str; 29] = [
     "ip",
     "mac",
     "hostname",
@@ -38,6 +38,7 @@ pub const HEADER: [&str; 28] = [
     "first_seen",
     "last_seen",
     "error",
+    "camera",
 ];
 
 /// A cell's value.
@@ -107,7 +108,7 @@ pub fn rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
 
 impl<'a> Row<'a> {
     /// The cells, in the order of [`HEADER`]. What was declared of a stream goes before what was measured.
-    pub fn values(&self) -> [Value<'a>; 28] {
+    pub fn values(&self) -> [Value<'a>; 29] {
         let (device, stream) = (self.device, self.stream);
         let video = stream.and_then(|s| s.video.as_ref());
         let audio = stream.and_then(|s| s.audio.as_ref());
@@ -140,6 +141,7 @@ impl<'a> Row<'a> {
             Value::Time(device.first_seen),
             Value::Time(device.last_seen),
             Value::owned(self.error()),
+            Value::text(stream.and_then(|s| device.camera_of(s))),
         ]
     }
 

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::model::service::AuthScheme;
 use crate::model::{
-    Answer, Audio, AudioCodec, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, FpsSource, Header, Kind,
-    LadderStep, LoginAttempts, Method, Protocol, Report, ScanInfo, ScanStatus, Service, StageError, Step, Stream,
-    StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
+    Answer, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, FpsSource,
+    Header, Kind, LadderStep, LoginAttempts, Method, Protocol, Report, ScanInfo, ScanStatus, Service, ShownBy,
+    StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// Names that do harm where they are not handled: escapes, formulas, markup, other scripts, YAML's traps.
@@ -61,6 +61,8 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         last_seen: at(9),
         services: vec![],
         streams: vec![],
+        channels: vec![],
+        shown_by: vec![],
         login_attempts: None,
         evidence: vec![],
         errors: vec![],
@@ -264,6 +266,10 @@ pub fn hostile(ip: &str, name: &str) -> Device {
     s.profile_name = Some(name.into());
     s.warnings = vec![name.into()];
     d.streams = vec![s];
+    let text = || Some(name.to_owned());
+    let listed = Channel { name: text(), note: text(), ..Channel::new(1) };
+    d.channels = vec![listed, Channel { camera: text(), ..Channel::new(2) }];
+    d.shown_by = vec![ShownBy { recorder: name.into(), ip: d.ip, channel: 1 }];
     d.evidence = vec![Evidence::new(Fact::Model, name, EvidenceSource::HttpPage, 0.3).with_detail(name)];
     d.errors = vec![StageError { stage: "http".into(), kind: ErrorKind::Protocol, message: name.into() }];
     d
@@ -307,6 +313,32 @@ pub fn report() -> Report {
     let mut report = report_of(vec![camera(), needs_login(), recorder(), refused(), silent, gone, printer, cjk]);
     report.devices.push(media_server());
     report.warnings = vec!["no permission for raw sockets: addresses were found by TCP connects".into()];
+    report
+}
+
+/// A recorder with four channels, of which three are cameras that are listed by themselves: one that plays, one that needs a
+/// login, one that plays and is shown by a second recorder as well.
+pub fn site() -> Report {
+    let nvr = |ip: &str, listed: &[(u32, &str)]| {
+        let mut d = made(device(ip, Kind::Recorder, 0.95), "Hikvision", "DS-7608NI-K2");
+        for &(number, camera) in listed {
+            let url = format!("rtsp://{ip}:554/Streaming/Channels/{number}01");
+            let mut s = stream(&url, StreamStatus::Streaming);
+            s.channel = Some(number);
+            s.video = video(VideoCodec::H264, 1920, 1080, 25.0);
+            s.open = Some(false);
+            d.streams.push(s);
+            let address = Some(camera.parse().unwrap());
+            let name = Some(format!("Channel {number}"));
+            d.channels.push(Channel { name, address, online: Some(true), ..Channel::new(number) });
+        }
+        d
+    };
+    let first = nvr("10.77.0.2", &[(1, "10.77.0.10"), (2, "10.77.0.11"), (3, "10.77.0.17"), (4, "192.168.254.4")]);
+    let second = nvr("10.77.0.3", &[(7, "10.77.0.17")]);
+    let cjk = report().devices.remove(7);
+    let mut report = report_of(vec![first, second, camera(), needs_login(), cjk]);
+    crate::identify::recorder::fold(&mut report.devices);
     report
 }
 

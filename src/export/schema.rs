@@ -76,13 +76,15 @@ mod tests {
             (
                 "Device",
                 "id ip addresses kind confidence discovered_by state first_seen last_seen services streams evidence errors",
-                "mac hostname name vendor model firmware serial login_attempts",
+                "mac hostname name vendor model firmware serial login_attempts channels shown_by",
             ),
+            ("Channel", "number", "name address mac serial model online camera matched_by possible_camera note"),
+            ("ShownBy", "recorder ip channel", ""),
             ("Service", "protocol transport port", "url auth server title realm certificate notes answers"),
             (
                 "Stream",
                 "url protocol transport status sources ladder",
-                "channel profile_name profile_token open video audio back_channel warnings snapshot error answers sdp",
+                "channel profile_name profile_token open video audio parameter_sets back_channel warnings snapshot error answers sdp",
             ),
             (
                 "Video",
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_report_meets_it() {
-        for report in [sample::report(), sample::hostile_report(), sample::report_of(vec![])] {
+        for report in [sample::report(), sample::hostile_report(), sample::site(), sample::report_of(vec![])] {
             assert_eq!(validate(&serde_json::to_value(&report).unwrap()), [""; 0]);
         }
     }
@@ -150,5 +152,6 @@ mod tests {
             }
         }
         walk("", &serde_json::to_value(sample::report()).unwrap());
+        walk("", &serde_json::to_value(sample::site()).unwrap());
     }
 }

@@ -1,11 +1,13 @@
 //! A report in the operator's words, shared by the views for people: table, HTML, spreadsheet.
 
+use std::collections::HashMap;
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use crate::model::names::names;
 use crate::model::{
-    Audio, AudioCodec, Device, DeviceState, ErrorKind, Kind, Method, Report, Service, Stream, StreamStatus, Video,
-    VideoCodec,
+    Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Kind, Method, Report, Service, Stream, StreamStatus,
+    Video, VideoCodec,
 };
 
 names! {
@@ -215,6 +217,56 @@ pub fn device_name(device: &Device) -> Option<String> {
         (None, Some(make)) => Some(make),
         (None, None) => device.hostname.clone(),
     }
+}
+
+/// The addresses of devices by their `id`.
+#[derive(Debug, Default)]
+pub struct Addresses<'r>(HashMap<&'r str, IpAddr>);
+
+impl<'r> Addresses<'r> {
+    /// Of these devices.
+    pub fn of(devices: impl IntoIterator<Item = &'r Device>) -> Self {
+        Addresses(devices.into_iter().map(|device| (device.id.as_str(), device.ip)).collect())
+    }
+
+    /// The address of the device of that `id`; the `id` itself where it is not among them.
+    fn shown(&self, id: &str) -> String {
+        self.0.get(id).map_or_else(|| id.to_owned(), IpAddr::to_string)
+    }
+
+    /// What a channel shows: `10.77.0.10`, `may be 10.77.0.10 (same parameter sets)`, or why that is not known.
+    pub fn camera(&self, channel: &Channel) -> Option<String> {
+        let camera = channel.camera.as_deref().map(|id| self.shown(id));
+        let possible = || channel.possible_camera.as_deref();
+        let possible = || possible().map(|id| format!("may be {} (same parameter sets)", self.shown(id)));
+        camera.or_else(possible).or_else(|| channel.note.clone())
+    }
+
+    /// The cameras behind a recorder's channels that are listed by themselves: `channel 1 is 10.77.0.10, channel 2 is
+    /// 10.77.0.11`.
+    pub fn cameras(&self, recorder: &Device) -> Option<String> {
+        let known = recorder.channels.iter().filter_map(|c| Some((c.number, c.camera.as_deref()?)));
+        let said: Vec<String> = known.map(|(number, id)| format!("channel {number} is {}", self.shown(id))).collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    }
+}
+
+/// What a recorder lists of the camera behind a channel: `10.77.0.10 · DS-2CD2042WD-I · online`.
+pub fn listed_camera(channel: &Channel) -> String {
+    let facts = [
+        channel.address.map(|ip| ip.to_string()),
+        channel.model.clone(),
+        channel.mac.map(|mac| mac.to_string()),
+        channel.serial.clone(),
+        channel.online.map(|online| if online { "online" } else { "offline" }.to_owned()),
+    ];
+    facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// Where else a camera is seen: `also channel 3 of 10.0.5.2, channel 1 of 10.0.5.3`.
+pub fn also(camera: &Device) -> Option<String> {
+    let said: Vec<String> = camera.shown_by.iter().map(|s| format!("channel {} of {}", s.channel, s.ip)).collect();
+    (!said.is_empty()).then(|| format!("also {}", said.join(", ")))
 }
 
 /// The names of `methods`, parted by commas.

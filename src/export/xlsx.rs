@@ -85,7 +85,7 @@ fn device_row(device: &Device) -> Vec<Cell<'_>> {
         texts => Value::Text(texts.join("; ").into()),
     };
     let (status, tone) = Standing::of(device).words();
-    let streaming = device.streams.iter().filter(|s| words::status(s).1 == Tone::Good).count();
+    let streaming = device.own_streams().filter(|s| words::status(s).1 == Tone::Good).count();
     let services = device.services.iter().map(|s| format!("{}/{} {}", s.port, s.transport.as_str(), s.protocol));
     let values = [
         text(Some(&device.ip.to_string())),
@@ -95,7 +95,7 @@ fn device_row(device: &Device) -> Vec<Cell<'_>> {
         text(Some(device.kind.as_str())),
         Value::Number(device.confidence),
         text(Some(status)),
-        Value::Whole(device.streams.len() as u64),
+        Value::Whole(device.own_streams().count() as u64),
         Value::Whole(streaming as u64),
         text(device.mac.map(|m| m.to_string()).as_deref()),
         text(device.hostname.as_deref()),

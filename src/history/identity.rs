@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Device;
+use crate::model::device::is_serial;
 
 /// What a device was recognised by, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,12 +42,6 @@ impl Key {
             Key::Address => Some(device.ip.to_string()),
         }
     }
-}
-
-/// Whether a serial number can be one. Placeholders (`0`, `000000`, `1111`) are on many devices.
-fn is_serial(serial: &str) -> bool {
-    let distinct: BTreeSet<char> = serial.chars().collect();
-    serial.chars().count() >= 4 && distinct.len() >= 2
 }
 
 /// Which device of one report is which of another.

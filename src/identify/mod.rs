@@ -7,6 +7,7 @@
 mod kind;
 pub mod oui;
 pub mod ports;
+pub mod recorder;
 mod redaction;
 pub mod signature;
 pub mod stream_url;

@@ -8,9 +8,9 @@ use proptest::sample::select;
 
 use super::finding::StreamHint;
 use super::{
-    Answer, Audio, AuthScheme, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Finding, FindingKind,
-    Kind, LadderStep, LoginAttempts, MacAddr, Method, Protocol, ScanEvent, Service, StageError, Step, Stream,
-    StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
+    Answer, Audio, AuthScheme, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Finding,
+    FindingKind, Kind, LadderStep, LoginAttempts, MacAddr, Method, Protocol, ScanEvent, Service, StageError, Step,
+    Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// One of a few addresses of both families.
@@ -58,6 +58,8 @@ pub fn device(ip: IpAddr) -> Device {
         last_seen: Timestamp::UNIX_EPOCH,
         services: Vec::new(),
         streams: Vec::new(),
+        channels: Vec::new(),
+        shown_by: Vec::new(),
         login_attempts: None,
         evidence: Vec::new(),
         errors: Vec::new(),
@@ -78,6 +80,7 @@ pub fn kind() -> impl Strategy<Value = FindingKind> {
         evidence().prop_map(FindingKind::Evidence),
         hint().prop_map(FindingKind::StreamHint),
         stream().prop_map(|stream| FindingKind::Stream(Box::new(stream))),
+        channel().prop_map(|channel| FindingKind::Channel(Box::new(channel))),
         (0..3u32, 0..3u32).prop_map(|(refused, unclear)| {
             FindingKind::LoginAttempts(LoginAttempts { refused, unclear, limit: 2 })
         }),
@@ -171,17 +174,26 @@ pub fn stream() -> impl Strategy<Value = Stream> {
     (
         url(),
         select(&[Protocol::Rtsp, Protocol::Http][..]),
-        (maybe(1..4u32), maybe(any::<bool>()), maybe(word())),
+        (maybe(1..4u32), maybe(any::<bool>()), maybe(word()), maybe(word())),
         select(statuses.to_vec()),
         maybe(video()),
         (0..=steps.len(), select(&[0.25, 1.5][..])),
         (prop::collection::vec(word(), 0..2), maybe(stream_error())),
     )
         .prop_map(
-            move |(url, protocol, (channel, open, snapshot), status, video, (taken, ms), (warnings, error))| Stream {
+            move |(
+                url,
+                protocol,
+                (channel, open, snapshot, parameter_sets),
+                status,
+                video,
+                (taken, ms),
+                (warnings, error),
+            )| Stream {
                 channel,
                 open,
                 snapshot,
+                parameter_sets,
                 status,
                 audio: video.as_ref().map(|_| Audio::default()),
                 sources: video.as_ref().map(|_| StreamSource::Sdp).into_iter().collect(),
@@ -192,6 +204,22 @@ pub fn stream() -> impl Strategy<Value = Stream> {
                 ..Stream::new(url, protocol)
             },
         )
+}
+
+/// A channel as a recorder lists it.
+pub fn channel() -> impl Strategy<Value = Channel> {
+    let serial = select(&["DS-2CD2042WD0001", "DS-2CD2042WD0002"][..]).prop_map(str::to_owned);
+    (1..4u32, maybe(word()), maybe(ip()), maybe(mac()), maybe(serial), maybe(word()), maybe(any::<bool>())).prop_map(
+        |(number, name, address, mac, serial, model, online)| Channel {
+            name,
+            address,
+            mac,
+            serial,
+            model,
+            online,
+            ..Channel::new(number)
+        },
+    )
 }
 
 fn stream_error() -> impl Strategy<Value = StreamError> {

@@ -1,12 +1,13 @@
 //! A device: one identity, its facts with the evidence for them, its services and streams.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::names::names;
-use super::{ErrorKind, MacAddr, Method, Service, Stream};
+use super::{Channel, ErrorKind, MacAddr, Method, Service, ShownBy, Stream};
 
 names! {
     /// What a device is.
@@ -180,6 +181,12 @@ impl std::fmt::Display for LoginAttempts {
     }
 }
 
+/// Whether a serial number can be one that a single device has. Placeholders (`0`, `000000`, `1111`) are on many.
+pub fn is_serial(serial: &str) -> bool {
+    let distinct: BTreeSet<char> = serial.chars().collect();
+    serial.chars().count() >= 4 && distinct.len() >= 2
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks this way")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -244,6 +251,12 @@ pub struct Device {
     pub services: Vec<Service>,
     /// Its streams, by channel, then by protocol; of one channel the largest picture first.
     pub streams: Vec<Stream>,
+    /// A recorder's channels, by number.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub channels: Vec<Channel>,
+    /// The channels of recorders that show this camera, by recorder and number.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shown_by: Vec<ShownBy>,
     /// Refused logins; absent when none was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_attempts: Option<LoginAttempts>,
@@ -251,4 +264,17 @@ pub struct Device {
     pub evidence: Vec<Evidence>,
     /// What went wrong, by step.
     pub errors: Vec<StageError>,
+}
+
+impl Device {
+    /// The `id` of the device that a stream of this recorder shows, where that is found by itself.
+    pub fn camera_of(&self, stream: &Stream) -> Option<&str> {
+        let number = stream.channel?;
+        self.channels.iter().find(|channel| channel.number == number)?.camera.as_deref()
+    }
+
+    /// The streams that no other device of the report has: all but those of the channels whose cameras are listed.
+    pub fn own_streams(&self) -> impl Iterator<Item = &Stream> {
+        self.streams.iter().filter(|stream| self.camera_of(stream).is_none())
+    }
 }

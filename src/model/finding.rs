@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
+use super::{Channel, Evidence, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
 
 /// One observation. As JSON it is `{"ip": "192.0.2.1", "finding": "refuses", "data": 80}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub enum FindingKind {
     StreamHint(StreamHint),
     /// A stream was analysed; merged by URL.
     Stream(Box<Stream>),
+    /// A recorder lists a channel; merged by number.
+    Channel(Box<Channel>),
     /// Logins used so far.
     LoginAttempts(LoginAttempts),
     /// Something went wrong.

@@ -3,6 +3,7 @@
 pub mod answer;
 #[cfg(test)]
 pub mod arbitrary;
+pub mod channel;
 pub mod device;
 pub mod event;
 pub mod finding;
@@ -19,6 +20,7 @@ pub mod target;
 pub mod texts;
 
 pub use answer::{Answer, Header};
+pub use channel::{Channel, MatchedBy, ShownBy};
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};

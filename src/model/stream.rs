@@ -41,6 +41,9 @@ pub struct Stream {
     /// The sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio: Option<Audio>,
+    /// A digest of the parameter sets (SPS, PPS, …) in its description: the same for streams that have the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub parameter_sets: Option<String>,
     /// Whether the device takes sound (an ONVIF back channel).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_channel: Option<bool>,
@@ -81,6 +84,7 @@ impl Stream {
             open: None,
             video: None,
             audio: None,
+            parameter_sets: None,
             back_channel: None,
             sources: Vec::new(),
             ladder: Vec::new(),

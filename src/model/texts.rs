@@ -1,6 +1,8 @@
 //! Every text of a report, one after the other: so that what must hold for all of them is done in one place.
 
-use super::{Answer, Device, Evidence, EvidenceSource, Fact, FindingKind, Report, Service, StageError, Stream};
+use super::{
+    Answer, Channel, Device, Evidence, EvidenceSource, Fact, FindingKind, Report, Service, StageError, Stream,
+};
 
 /// What kind of text it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,7 @@ impl FindingKind {
             FindingKind::Service(service) | FindingKind::Announced(service) => service.texts(of),
             FindingKind::Evidence(evidence) => evidence.texts(of),
             FindingKind::Stream(stream) => stream.texts(of),
+            FindingKind::Channel(channel) => channel.texts(of),
             FindingKind::Error(error) => error.texts(of),
             FindingKind::Seen(_)
             | FindingKind::Mac(_)
@@ -63,6 +66,8 @@ impl Device {
         lines([&mut self.id].into_iter().chain(names.into_iter().chain(further).flatten()), of);
         self.services.iter_mut().for_each(|service| service.texts(of));
         self.streams.iter_mut().for_each(|stream| stream.texts(of));
+        self.channels.iter_mut().for_each(|channel| channel.texts(of));
+        lines(self.shown_by.iter_mut().map(|shown| &mut shown.recorder), of);
         self.evidence.iter_mut().for_each(|evidence| evidence.texts(of));
         self.errors.iter_mut().for_each(|error| error.texts(of));
     }
@@ -88,6 +93,9 @@ impl Stream {
         if let Some(error) = &mut self.error {
             of(TextKind::Line, &mut error.message);
         }
+        if let Some(digest) = &mut self.parameter_sets {
+            of(TextKind::Own, digest);
+        }
         if let Some(path) = &mut self.snapshot {
             of(TextKind::Path, path);
         }
@@ -95,6 +103,15 @@ impl Stream {
             of(TextKind::Lines, sdp);
         }
         self.answers.iter_mut().for_each(|answer| answer.texts(of));
+    }
+}
+
+impl Channel {
+    /// Shows `of` every text.
+    pub fn texts(&mut self, of: OfTexts<'_>) {
+        let listed = [&mut self.name, &mut self.serial, &mut self.model];
+        let concluded = [&mut self.camera, &mut self.possible_camera, &mut self.note];
+        lines(listed.into_iter().chain(concluded).flatten(), of);
     }
 }
 
@@ -156,9 +173,17 @@ mod tests {
         stream.sdp = Some("v=0".into());
         stream.snapshot = Some("a.jpg".into());
         stream.profile_token = Some("t".into());
+        stream.parameter_sets = Some("0f".into());
         report.devices[0].services[0].answers.clone_from(&stream.answers);
         report.devices[0].services[0].certificate = Some("x".into());
         report.devices[0].streams.push(stream);
+        let mut channels = sample::site().devices.remove(0).channels;
+        channels[0].serial = Some("x".into());
+        channels[0].model = Some("x".into());
+        channels[0].note = Some("x".into());
+        channels[0].possible_camera = Some("x".into());
+        report.devices[0].channels = channels;
+        report.devices[0].shown_by = sample::site().devices.remove(4).shown_by;
         let whole = serde_json::to_value(&report).unwrap();
         let mut all = Vec::new();
         places(&whole, "", &mut all);

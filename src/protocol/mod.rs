@@ -13,6 +13,7 @@ pub mod media_server;
 pub mod mjpeg;
 pub mod onvif;
 pub mod proof;
+pub mod recorder;
 pub mod rtmp;
 pub mod rtsp;
 pub mod segment;
@@ -41,6 +42,8 @@ pub const PROTOCOLS: &[ProtocolRows] = &[
     onvif::PROTOCOL,
     media_server::PROTOCOL,
     rtsp::PROTOCOL,
+    // Which cameras a recorder shows is asked as soon as it is known to be one, which its streams may show first.
+    recorder::PROTOCOL,
     mjpeg::PROTOCOL,
     // A wrong name costs one request over HTTP, and a wait over RTMP: what is found there is tried here.
     hls::PROTOCOL,

@@ -89,6 +89,7 @@ impl<S: EventSink> Results<S> {
     /// The devices and the warnings.
     pub(super) fn finish(self) -> (Vec<Device>, Vec<String>) {
         let mut devices = self.registry.devices();
+        crate::identify::recorder::fold(&mut devices);
         devices.iter_mut().for_each(|device| reveal(&self.logins, device));
         (devices, self.warnings)
     }

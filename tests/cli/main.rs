@@ -15,6 +15,7 @@ mod echo;
 mod files;
 mod help;
 mod interrupt;
+mod recorders;
 mod scan;
 mod secrets;
 mod usage;

@@ -18,6 +18,7 @@ mod patience;
 mod promises;
 mod protocols;
 mod reasons;
+mod recorders;
 mod repeated;
 mod servers;
 mod sessions;

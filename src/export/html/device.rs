@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 
 use super::markup::Markup;
-use crate::export::words::{self, Standing, Tone};
+use crate::export::words::{self, Addresses, Standing, Tone};
 use crate::export::{Assets, row};
 use crate::model::stream::url_host;
-use crate::model::{AuthScheme, Device, Protocol, Service, Stream, Video};
+use crate::model::{AuthScheme, Channel, Device, Protocol, Service, Stream, Video};
 
 /// The largest picture that goes into the page, in bytes; a snapshot is a fraction of it.
 const LARGEST_PICTURE: usize = 4 << 20;
 
 /// The device's row and the row of its details.
-pub fn rows(page: &mut Markup, device: &Device, pictures: Option<Assets<'_>>) {
+pub fn rows(page: &mut Markup, device: &Device, addresses: &Addresses<'_>, pictures: Option<Assets<'_>>) {
     let standing = Standing::of(device);
     page.open("tbody", &[("data-standing", standing.words().0)]);
     page.raw("\n<tr>");
@@ -28,6 +28,7 @@ pub fn rows(page: &mut Markup, device: &Device, pictures: Option<Assets<'_>>) {
     page.raw("</th><td>");
     page.name(name.as_deref().unwrap_or("not recognised"));
     small(page, device.firmware.as_deref());
+    small(page, words::also(device).or_else(|| addresses.cameras(device)).as_deref());
     page.raw("</td>");
     page.raw("<td>").text(words::kind(device.kind));
     small(page, Some(&format!("{:.0}% sure", device.confidence * 100.0)));
@@ -35,10 +36,12 @@ pub fn rows(page: &mut Markup, device: &Device, pictures: Option<Assets<'_>>) {
     page.open("td", &[("data-key", &format!("{}", standing as u8))]);
     badge(page, standing.words());
     page.raw("</td>");
-    let playing = device.streams.iter().filter(|s| words::status(s).1 == Tone::Good).count();
-    page.open("td", &[("class", "number"), ("data-key", &format!("{playing} {}", device.streams.len()))]);
-    if !device.streams.is_empty() {
-        page.text(format_args!("{playing} of {}", device.streams.len()));
+    // The others are counted where their cameras are listed.
+    let own = device.own_streams().count();
+    let playing = device.own_streams().filter(|s| words::status(s).1 == Tone::Good).count();
+    page.open("td", &[("class", "number"), ("data-key", &format!("{playing} {own}"))]);
+    if own > 0 {
+        page.text(format_args!("{playing} of {own}"));
     }
     page.raw("</td>");
     best_video(page, device);
@@ -46,7 +49,7 @@ pub fn rows(page: &mut Markup, device: &Device, pictures: Option<Assets<'_>>) {
     let columns = if pictures.is_some() { "8" } else { "7" };
     page.raw("</td></tr>\n<tr class=\"more\">").open("td", &[("colspan", columns)]);
     page.raw("<details><summary>Details<span class=\"spoken\"> of ").text(device.ip).raw("</span></summary>\n");
-    details(page, device);
+    details(page, device, addresses);
     page.raw("</details></td></tr>\n</tbody>\n");
 }
 
@@ -122,12 +125,17 @@ fn picture_kind(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn details(page: &mut Markup, device: &Device) {
+fn details(page: &mut Markup, device: &Device, addresses: &Addresses<'_>) {
     about(page, device);
     if !device.streams.is_empty() {
         page.raw("<h3>Streams</h3>\n<ol class=\"streams\">\n");
         device.streams.iter().for_each(|s| stream(page, device, s));
         page.raw("</ol>\n");
+    }
+    if !device.channels.is_empty() {
+        header(page, "Channels", &["Channel", "Name", "Listed camera", "Camera"]);
+        device.channels.iter().for_each(|c| channel(page, c, addresses));
+        page.raw("</tbody></table>\n");
     }
     if !device.services.is_empty() {
         header(page, "Services", &["Port", "Protocol", "Login", "Identification"]);
@@ -152,6 +160,14 @@ fn details(page: &mut Markup, device: &Device) {
         }
         page.raw("</ul>\n");
     }
+}
+
+/// What the recorder lists of a channel's camera, and which device of the report it is.
+fn channel(page: &mut Markup, channel: &Channel, addresses: &Addresses<'_>) {
+    page.raw("<tr>").element("td", "number", channel.number);
+    page.element("td", "", channel.name.as_deref().unwrap_or_default());
+    page.element("td", "", words::listed_camera(channel));
+    page.element("td", "", addresses.camera(channel).unwrap_or_default()).raw("</tr>\n");
 }
 
 fn header(page: &mut Markup, title: &'static str, columns: &[&'static str]) {

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 use super::format::Spec;
-use super::words::{self, Tone, plural};
+use super::words::{self, Addresses, Tone, plural};
 use super::{Assets, Exporter};
 use crate::model::{Report, ScanInfo, ScanStatus};
 use markup::Markup;
@@ -106,7 +106,7 @@ fn cards(page: &mut Markup, report: &Report) {
         let (name, tone) = standing.words();
         card(page, name, tone, n, standing.of_many(n));
     }
-    let streams: usize = report.devices.iter().map(|d| d.streams.len()).sum();
+    let streams: usize = report.devices.iter().map(|d| d.own_streams().count()).sum();
     page.open("li", &[]).open("div", &[("class", "card plain")]);
     page.element("b", "", streams).element("span", "", if streams == 1 { "stream" } else { "streams" });
     page.raw("</div></li>\n</ul>\n");
@@ -148,8 +148,9 @@ fn table(page: &mut Markup, report: &Report, assets: Option<Assets<'_>>) {
         page.raw("<th scope=\"col\" data-sortable>").text(column).raw("</th>");
     }
     page.raw("</tr>\n</thead>\n");
+    let addresses = Addresses::of(&report.devices);
     for device in &report.devices {
-        device::rows(page, device, pictures);
+        device::rows(page, device, &addresses, pictures);
     }
     page.raw("</table>\n</div>\n");
 }
@@ -245,6 +246,18 @@ mod tests {
         assert_eq!(page.matches("<tbody data-standing").count(), report.devices.len());
         let streams: usize = report.devices.iter().map(|d| d.streams.len()).sum();
         assert_eq!(page.matches("<code class=\"url\">").count(), streams);
+    }
+
+    #[test]
+    fn a_stream_of_a_listed_camera_is_counted_once() {
+        let page = html(&sample::site());
+        assert!(
+            page.contains("<b><bdi>5</bdi></b><span><bdi>streams</bdi></span>"),
+            "{}",
+            between(&page, "<ul class=\"cards\">", "</ul>")
+        );
+        assert!(page.contains("also channel 3 of 10.77.0.2, channel 7 of 10.77.0.3"));
+        assert!(page.contains("channel 1 is 10.77.0.10, channel 2 is 10.77.0.11, channel 3 is 10.77.0.17"));
     }
 
     proptest! {

@@ -4,8 +4,8 @@ use super::TableOptions;
 use super::columns::{Column, GAP, Layout};
 use super::paint::{Paint, width, wrap};
 use crate::export::row::Row;
-use crate::export::words::{self, Tone};
-use crate::model::{Answer, Device, Header, LadderStep, Service, Stream};
+use crate::export::words::{self, Addresses, Tone};
+use crate::model::{Answer, Channel, Device, Header, LadderStep, Service, Stream};
 use crate::text;
 
 /// Blanks before a detail.
@@ -56,11 +56,15 @@ fn ladder(stream: &Stream) -> String {
     stream.ladder.iter().map(step).collect::<Vec<_>>().join(" → ")
 }
 
-/// What stands under a device's last line: with `-v` what is known of it, with `--explain` what decided.
-pub fn under_device(device: &Device, options: &TableOptions) -> Vec<String> {
+/// What stands under a device's last line: which recorder shows it or which cameras it shows, with `-v` what is known of
+/// it, with `--explain` what decided.
+pub fn under_device(device: &Device, addresses: &Addresses<'_>, options: &TableOptions) -> Vec<String> {
     let mut details = Details::new(options);
+    for line in [words::also(device), addresses.cameras(device)].into_iter().flatten() {
+        details.sentence(&line);
+    }
     if options.verbosity > 0 {
-        of_device(device, &mut details);
+        of_device(device, addresses, &mut details);
     }
     for line in options.explain.map(|explain| explain(device)).unwrap_or_default() {
         details.add("reason", Tone::Plain, &line);
@@ -72,8 +76,9 @@ pub fn under_device(device: &Device, options: &TableOptions) -> Vec<String> {
 }
 
 /// What is known of a device, and by whose word.
-fn of_device(device: &Device, details: &mut Details) {
+fn of_device(device: &Device, addresses: &Addresses<'_>, details: &mut Details) {
     details.add("about", Tone::Plain, &about(device));
+    details.table("channels", &device.channels.iter().map(|c| channel(c, addresses)).collect::<Vec<_>>());
     details.table("services", &device.services.iter().map(service).collect::<Vec<_>>());
     for service in &device.services {
         details.answers(&service.answers);
@@ -107,6 +112,12 @@ fn about(device: &Device) -> String {
     .join(" · ")
 }
 
+/// Number, name, what the recorder lists of the camera, and which device that is.
+fn channel(channel: &Channel, addresses: &Addresses<'_>) -> Vec<String> {
+    let name = channel.name.clone().unwrap_or_default();
+    vec![channel.number.to_string(), name, words::listed_camera(channel), addresses.camera(channel).unwrap_or_default()]
+}
+
 fn service(service: &Service) -> Vec<String> {
     let auth = match service.auth.as_deref() {
         None => String::new(),
@@ -138,6 +149,12 @@ impl Details {
             let lines = wrap(&text, self.columns - INDENT - LABEL);
             self.push(label, lines.iter().map(|line| self.paint.tone(tone, line)).collect());
         }
+    }
+
+    /// A line without a label.
+    fn sentence(&mut self, text: &str) {
+        let lines = wrap(&text::clean_to(text, 4096), self.columns - INDENT);
+        self.lines.extend(lines.iter().map(|line| format!("{:INDENT$}{}", "", self.paint.dim(line))));
     }
 
     /// What was asked, and every header of the answer below it.

@@ -12,7 +12,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table as Grid, Width, p
 use super::Exporter;
 use super::format::Spec;
 use super::row::Row;
-use super::words::Tone;
+use super::words::{Addresses, Tone};
 use crate::model::{Device, Report};
 use columns::{Column, GAP, Layout};
 use paint::Paint;
@@ -122,8 +122,9 @@ fn lines(devices: &[&Device], natural: &[(Column, usize)], options: &TableOption
     // Each row is one line high, so that lines of another kind can be put between them.
     let mut tones = vec![layout.columns.iter().map(|_| CellTone::Tone(Tone::Quiet)).collect()];
     let mut below = Vec::new();
+    let addresses = Addresses::of(devices.iter().copied());
     for device in devices {
-        let rows = rows(device);
+        let rows = rows(device, options.verbosity);
         for (i, &row) in rows.iter().enumerate() {
             let cells = layout.columns.iter().map(|&(column, width)| cell(column, width, row, i == 0, options));
             let (cells, of_row): (Vec<Cell>, Vec<CellTone>) = cells.unzip();
@@ -137,7 +138,7 @@ fn lines(devices: &[&Device], natural: &[(Column, usize)], options: &TableOption
                 under.extend(details::of_stream(row, options));
             }
             if i + 1 == rows.len() {
-                under.extend(details::under_device(device, options));
+                under.extend(details::under_device(device, &addresses, options));
             }
             below.push(under);
         }
@@ -177,11 +178,12 @@ fn painted(line: &str, layout: &Layout, tones: &[CellTone], paint: Paint) -> Str
     out.trim_end().to_owned()
 }
 
-fn rows(device: &Device) -> Vec<Row<'_>> {
-    match device.streams.as_slice() {
-        [] => vec![Row { device, stream: None }],
-        streams => streams.iter().map(|stream| Row { device, stream: Some(stream) }).collect(),
-    }
+/// A row for each stream, or one without. The streams of a recorder whose cameras have rows of their own are shown with
+/// `-v` only.
+fn rows(device: &Device, verbosity: u8) -> Vec<Row<'_>> {
+    let streams = device.streams.iter().filter(|stream| verbosity > 0 || device.camera_of(stream).is_none());
+    let rows: Vec<Row<'_>> = streams.map(|stream| Row { device, stream: Some(stream) }).collect();
+    if rows.is_empty() { vec![Row { device, stream: None }] } else { rows }
 }
 
 /// The widest cell of each column, 0 where there is nothing to show.
@@ -189,7 +191,7 @@ fn natural(devices: &[&Device], verbosity: u8) -> Vec<(Column, usize)> {
     let cells = |column: Column| {
         devices
             .iter()
-            .flat_map(|d| rows(d).into_iter().enumerate().map(|(i, row)| (i == 0, row)).collect::<Vec<_>>())
+            .flat_map(|d| rows(d, verbosity).into_iter().enumerate().map(|(i, row)| (i == 0, row)).collect::<Vec<_>>())
             .map(move |(first, row)| paint::width(&column.cell(row, first, verbosity).0))
     };
     Column::ALL.into_iter().map(|column| (column, cells(column).max().unwrap_or(0))).collect()
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        for report in [sample::report(), sample::hostile_report()] {
+        for report in [sample::report(), sample::hostile_report(), sample::site()] {
             for width in 60..=200 {
                 for verbosity in [0, 1] {
                     for line in table(&report, width, verbosity).lines() {
@@ -305,6 +307,12 @@ mod tests {
         let report = sample::report();
         let all: String = report.devices.iter().map(|d| device_lines(d, &TableOptions::default())).collect();
         insta::assert_snapshot!("devices_alone", all);
+    }
+
+    #[test]
+    fn a_camera_behind_a_recorder_is_shown_once() {
+        insta::assert_snapshot!("recorder", table(&sample::site(), 120, 0));
+        insta::assert_snapshot!("recorder_verbose", table(&sample::site(), 120, 1));
     }
 
     #[test]

@@ -1,16 +1,34 @@
 //! What changed about one device.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Change, Field, ServiceKey, VideoField};
 use crate::model::{Device, Protocol, Service, Stream, Video};
 
-/// The changes, facts first, then services, then streams.
-pub(super) fn changes(before: &Device, after: &Device) -> Vec<Change> {
+/// The changes, facts first, then services, streams and channels. `same` holds the later identity of each device by its
+/// earlier one.
+pub(super) fn changes(before: &Device, after: &Device, same: &HashMap<&str, &str>) -> Vec<Change> {
     let mut changes = fields(before, after);
     services(&before.services, &after.services, &mut changes);
     streams(&before.streams, &after.streams, &mut changes);
+    channels(before, after, same, &mut changes);
     changes
+}
+
+/// Channels that show another camera. One whose camera is not known in one of the reports is no change: a login may have
+/// been missing.
+fn channels(before: &Device, after: &Device, same: &HashMap<&str, &str>, changes: &mut Vec<Change>) {
+    let cameras = |device: &Device| -> BTreeMap<u32, String> {
+        let known = device.channels.iter().filter_map(|c| Some((c.number, c.camera.clone()?)));
+        known.collect()
+    };
+    let after = cameras(after);
+    for (channel, before) in cameras(before) {
+        let Some(now) = after.get(&channel) else { continue };
+        if same.get(before.as_str()).copied().unwrap_or(&before) != now {
+            changes.push(Change::ChannelCamera { channel, before, after: now.clone() });
+        }
+    }
 }
 
 fn fields(before: &Device, after: &Device) -> Vec<Change> {

@@ -2,6 +2,7 @@
 
 mod device;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -216,6 +217,15 @@ pub enum Change {
         /// Its address.
         url: String,
     },
+    /// A recorder's channel shows another camera than before.
+    ChannelCamera {
+        /// The number of the channel.
+        channel: u32,
+        /// The camera's identity in the earlier report.
+        before: String,
+        /// The camera's identity in the later report.
+        after: String,
+    },
     /// Something odd about a stream that was not so before.
     WarningAdded {
         /// The stream's address.
@@ -254,6 +264,9 @@ impl fmt::Display for Change {
             }
             Change::StreamLoginNeeded { url } => write!(f, "{url}: now needs a login"),
             Change::StreamOpenWithoutLogin { url } => write!(f, "{url}: no longer needs a login"),
+            Change::ChannelCamera { channel, before, after } => {
+                write!(f, "channel {channel}: camera {before} → {after}")
+            }
             Change::WarningAdded { url, warning } => write!(f, "{url}: {warning}"),
             Change::WarningGone { url, warning } => write!(f, "{url}: no longer so: {warning}"),
         }
@@ -266,12 +279,17 @@ pub fn compare(before: &Report, after: &Report) -> Diff {
     let summaries = |devices: &[Device], which: &[usize]| {
         which.iter().filter_map(|&index| devices.get(index)).map(DeviceSummary::from).collect()
     };
+    let same: HashMap<&str, &str> = found
+        .pairs
+        .iter()
+        .filter_map(|&(a, b, _)| Some((before.devices.get(a)?.id.as_str(), after.devices.get(b)?.id.as_str())))
+        .collect();
     let mut changed: Vec<DeviceDiff> = found
         .pairs
         .iter()
         .filter_map(|&(a, b, key)| {
             let (a, b) = before.devices.get(a).zip(after.devices.get(b))?;
-            let changes = device::changes(a, b);
+            let changes = device::changes(a, b, &same);
             (!changes.is_empty()).then(|| DeviceDiff { before: a.into(), after: b.into(), recognised_by: key, changes })
         })
         .collect();

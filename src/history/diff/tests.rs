@@ -184,6 +184,9 @@ fn reversed(change: Change, url_before: impl Fn(&str) -> String) -> Change {
         Change::StreamVideo { url, field, before, after } => {
             Change::StreamVideo { url: url_before(&url), field, before: after, after: before }
         }
+        Change::ChannelCamera { channel, before, after } => {
+            Change::ChannelCamera { channel, before: after, after: before }
+        }
         Change::StreamLoginNeeded { url } => Change::StreamOpenWithoutLogin { url: url_before(&url) },
         Change::StreamOpenWithoutLogin { url } => Change::StreamLoginNeeded { url: url_before(&url) },
         Change::WarningAdded { url, warning } => Change::WarningGone { url: url_before(&url), warning },
@@ -231,4 +234,41 @@ proptest! {
         let text = serde_json::to_string(&diff).unwrap();
         prop_assert_eq!(serde_json::from_str::<Diff>(&text).unwrap(), diff);
     }
+}
+
+#[test]
+fn a_recorder_at_another_address_shows_the_same_cameras() {
+    let camera = |ip: &str, last: u8| {
+        let mac = MacAddr([0x44, 0x19, 0xb6, 0, 0, last]);
+        Device { mac: Some(mac), id: format!("mac:{mac}"), ..device(ip) }
+    };
+    let site = |recorder: &str, first: &str, shown: u8| {
+        let mut all = vec![
+            Device {
+                kind: Kind::Recorder,
+                channels: vec![crate::model::Channel {
+                    camera: Some(format!("mac:44:19:b6:00:00:{shown:02x}")),
+                    ..crate::model::Channel::new(1)
+                }],
+                ..camera(recorder, 9)
+            },
+            camera(first, 1),
+            camera("192.0.2.12", 2),
+        ];
+        let at = crate::model::ShownBy { recorder: all[0].id.clone(), ip: all[0].ip, channel: 1 };
+        all[usize::from(shown)].shown_by.push(at);
+        report(all)
+    };
+    let before = site("192.0.2.2", "192.0.2.11", 1);
+    let said = |after: &Report| -> Vec<String> {
+        let diff = compare(&before, after);
+        assert_eq!((diff.added.len(), diff.gone.len()), (0, 0));
+        diff.changed.iter().flat_map(|d| d.changes.iter().map(|c| format!("{}: {c}", d.after.ip))).collect()
+    };
+    assert_eq!(said(&site("192.0.2.3", "192.0.2.11", 1)), ["192.0.2.3: address: 192.0.2.2 → 192.0.2.3"]);
+    assert_eq!(said(&site("192.0.2.2", "192.0.2.44", 1)), ["192.0.2.44: address: 192.0.2.11 → 192.0.2.44"]);
+    assert_eq!(
+        said(&site("192.0.2.2", "192.0.2.11", 2)),
+        ["192.0.2.2: channel 1: camera mac:44:19:b6:00:00:01 → mac:44:19:b6:00:00:02"]
+    );
 }

@@ -3,10 +3,11 @@
 //! Discovery and the inspection of a host work side by side, so findings arrive in any order. The result must not depend on
 //! it: learning is commutative and idempotent. Where two findings disagree, what they say decides, never which came last.
 //! Lists are bounded, since a device can make us keep what it likes; a full list keeps the entries that sort first, which
-//! are the same whatever the order. [`HostRecord::services`], [`HostRecord::streams`] and [`HostRecord::hints`] list their
-//! entries in the order they became known, because that is the order in which an inspection goes through them; *which*
-//! entries there are and what stands in them does not depend on it.
+//! are the same whatever the order. [`HostRecord::services`], [`HostRecord::streams`], [`HostRecord::channels`] and
+//! [`HostRecord::hints`] list their entries in the order they became known, because that is the order in which an
+//! inspection goes through them; *which* entries there are and what stands in them does not depend on it.
 
+mod channel;
 mod hint;
 mod list;
 mod service;
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::finding::StreamHint;
-use super::{Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
+use super::{Channel, Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
 use list::{insert_bounded, learn_entry};
 use service::ServiceRecord;
 
@@ -37,6 +38,7 @@ pub struct HostRecord {
     evidence: Vec<Evidence>,
     hints: Vec<StreamHint>,
     streams: Vec<Stream>,
+    channels: Vec<Channel>,
     errors: BTreeSet<StageError>,
     login_attempts: Option<LoginAttempts>,
     is_done: bool,
@@ -72,6 +74,7 @@ impl HostRecord {
             FindingKind::Evidence(evidence) => self.learn_evidence(evidence),
             FindingKind::StreamHint(hint) => learn_entry(&mut self.hints, hint),
             FindingKind::Stream(stream) => learn_entry(&mut self.streams, *stream),
+            FindingKind::Channel(channel) => learn_entry(&mut self.channels, *channel),
             FindingKind::Error(error) => insert_bounded(&mut self.errors, error),
             FindingKind::LoginAttempts(attempts) => self.login_attempts = self.login_attempts.max(Some(attempts)),
             FindingKind::Done => self.is_done = true,
@@ -119,6 +122,11 @@ impl HostRecord {
     /// Its streams, in the order they were analysed.
     pub fn streams(&self) -> &[Stream] {
         &self.streams
+    }
+
+    /// The channels it lists, in the order they became known.
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
     }
 
     /// The stream addresses announced, in the order they became known.

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, ProbeOptions, Protocol, Service,
-    StreamStatus,
+    Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, ProbeOptions, Protocol,
+    Service, StreamStatus,
 };
 use crate::probe::Logins;
 
@@ -144,6 +144,22 @@ impl Record {
     pub fn is_like_a_camera(&self) -> bool {
         let kind = crate::identify::weigh(&self.evidence()).kind;
         matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
+    }
+
+    /// Whether the evidence so far, and the channels that film, speak for a recorder.
+    pub fn is_recorder(&self) -> bool {
+        let mut evidence = self.evidence();
+        let channels: BTreeSet<u32> = {
+            let known = self.lock();
+            known.host.streams().iter().filter(|s| s.video.is_some()).filter_map(|s| s.channel).collect()
+        };
+        evidence.extend(crate::identify::channels(channels.len()));
+        crate::identify::weigh(&evidence).kind == Kind::Recorder
+    }
+
+    /// Whether it has listed a camera behind one of its channels.
+    pub fn lists_cameras(&self) -> bool {
+        self.lock().host.channels().iter().any(Channel::lists_camera)
     }
 
     /// The names of streams worth trying by any protocol: those that are known of a server of streams; where none is, those

@@ -8,6 +8,7 @@ use super::error::RtspError;
 use super::sdp::Session;
 use super::url::RtspUrl;
 use super::walk::{Found, Nature};
+use crate::media::fingerprint::fingerprint;
 use crate::media::merge::{self, Declarer};
 use crate::model::{
     Audio, AudioCodec, ErrorKind, LadderStep, Protocol, Stream, StreamError, StreamSource, StreamStatus, Video,
@@ -80,6 +81,7 @@ fn described(stream: &mut Stream, described: &Described, session: &Session) {
     }
     stream.video = picture.map(|seen| merge_declared(seen, declared, &mut stream.warnings));
     stream.audio = merge_declared_sound(sound, declared_sound.as_ref(), &mut stream.warnings);
+    stream.parameter_sets = session.video().and_then(|media| fingerprint(&media.parameter_sets));
     stream.back_channel = session.has_back_channel().then_some(true);
 }
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::identify;
 use crate::model::{
-    Device, DeviceState, Evidence, EvidenceSource, Fact, HostRecord, Kind, Method, Protocol, Service, StageError,
-    Stream, StreamStatus,
+    Channel, Device, DeviceState, Evidence, EvidenceSource, Fact, HostRecord, Kind, Method, Protocol, Service,
+    StageError, Stream, StreamStatus,
 };
 
 /// The device that is reached at `ip` and has these hosts, sorted by address. `seen` is when it was first and last seen.
@@ -24,6 +24,8 @@ pub(super) fn of_hosts(
     services.sort_by_key(|s| (s.port, s.protocol, s.transport));
     let mut streams: Vec<Stream> = first_filled(records().map(|r| r.streams().to_vec()));
     streams.sort_by_cached_key(place_in_report);
+    let mut channels: Vec<Channel> = first_filled(records().map(|r| r.channels().to_vec()));
+    channels.sort_by_key(|channel| channel.number);
     let verdict = identify::weigh(&evidence(hosts, &streams));
     let winner = |fact| verdict.winner(fact).map(str::to_owned);
     let addresses: BTreeSet<IpAddr> =
@@ -49,6 +51,8 @@ pub(super) fn of_hosts(
         last_seen: seen.1,
         services,
         streams,
+        channels,
+        shown_by: Vec::new(),
         login_attempts: records().filter_map(HostRecord::login_attempts).max(),
         evidence: verdict.ranked,
         errors: errors.into_iter().cloned().collect(),
@@ -62,7 +66,7 @@ fn by_name(methods: BTreeSet<Method>) -> Vec<Method> {
     methods
 }
 
-/// The first list with anything in it: the services and streams of a second address are the same ones again.
+/// The first list with anything in it: the services, streams and channels of a second address are the same ones again.
 fn first_filled<T>(mut lists: impl Iterator<Item = Vec<T>>) -> Vec<T> {
     lists.find(|list| !list.is_empty()).unwrap_or_default()
 }

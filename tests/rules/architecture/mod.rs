@@ -55,6 +55,7 @@ const BUILT_ON: &[(&str, &[&str])] = &[
     ("media_server", &["http"]),
     ("mjpeg", &["http"]),
     ("onvif", &["http"]),
+    ("recorder", &["http"]),
     ("rtmp", &["http"]),
     ("snapshot", &["http", "mjpeg"]),
     ("srt", &["http"]),

@@ -246,7 +246,7 @@ impl<'a> Inquiry<'a> {
 
     async fn emit_kind(&self, scopes: &[String], services: &Services, profiles: &[Profile]) {
         let says = |what: &str| scopes.iter().any(|s| s.to_ascii_lowercase().contains(what));
-        let sources = sources(profiles).len();
+        let sources = wire::sources(profiles).len();
         let (kind, weight, why) = if says("networkvideostorage") {
             (Kind::Recorder, 0.9, "scope type/NetworkVideoStorage".to_owned())
         } else if sources >= 4 {
@@ -261,6 +261,10 @@ impl<'a> Inquiry<'a> {
         };
         let evidence = Evidence::new(Fact::Kind, kind.as_str(), EvidenceSource::Onvif, weight).with_detail(why);
         self.host.emit(FindingKind::Evidence(evidence)).await;
+        let channels = if kind == Kind::Recorder { wire::channels(profiles) } else { Vec::new() };
+        for channel in channels {
+            self.host.emit(FindingKind::Channel(Box::new(channel))).await;
+        }
     }
 
     /// Where a media service is; on the host, whatever host it names.
@@ -339,7 +343,7 @@ impl<'a> Inquiry<'a> {
     }
 
     async fn emit_streams(&mut self, services: &Services, profiles: Vec<Profile>) {
-        let sources = sources(&profiles);
+        let sources = wire::sources(&profiles);
         let has_encoders = profiles.iter().any(|p| p.video.is_some());
         let mut without_picture = 0;
         let streaming = profiles.into_iter().filter(|p| p.video.is_some() || !has_encoders);
@@ -417,17 +421,6 @@ impl<'a> Inquiry<'a> {
         let body = outcome?;
         Ok(wire::uri(&body).and_then(|uri| self.read(uri, Scheme::Http)))
     }
-}
-
-/// The tokens of the video sources, in the device's order: the channels of a recorder.
-fn sources(profiles: &[Profile]) -> Vec<String> {
-    let mut sources: Vec<String> = Vec::new();
-    for source in profiles.iter().filter_map(|p| p.source.as_ref()) {
-        if !sources.contains(source) {
-            sources.push(source.clone());
-        }
-    }
-    sources
 }
 
 #[cfg(test)]

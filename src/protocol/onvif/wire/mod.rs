@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::soap::escape;
 use crate::identify::vendor;
-use crate::model::{Audio, AudioCodec, FpsSource, MacAddr, SizeSource, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, Channel, FpsSource, MacAddr, SizeSource, Video, VideoCodec};
 use crate::text;
 use crate::wire::xml::Element;
 
@@ -259,6 +259,8 @@ pub struct Profile {
     pub name: Option<String>,
     /// The token of its video source, to the letter.
     pub source: Option<String>,
+    /// The name of its video source's configuration, cleaned.
+    pub source_name: Option<String>,
     /// What is declared of its picture; none without encoder.
     pub video: Option<Video>,
     /// What is declared of its sound.
@@ -272,6 +274,7 @@ impl Profile {
     pub fn merge(&mut self, other: Profile) {
         self.name = self.name.take().or(other.name);
         self.source = self.source.take().or(other.source);
+        self.source_name = self.source_name.take().or(other.source_name);
         self.video = self.video.take().or(other.video);
         self.audio = self.audio.take().or(other.audio);
         self.listed_by.extend(other.listed_by);
@@ -286,18 +289,39 @@ pub fn profiles(body: &Element) -> Vec<Profile> {
         let either = |one: &str, two: &str| {
             profile.child(one).or_else(|| profile.child("Configurations").and_then(|c| c.child(two)))
         };
+        let source = either("VideoSourceConfiguration", "VideoSource");
         Some(Profile {
             token,
             name: profile.child_text("Name").and_then(text::clean_some),
-            source: either("VideoSourceConfiguration", "VideoSource")
-                .and_then(|s| s.child_text("SourceToken"))
-                .map(str::to_owned),
+            source: source.and_then(|s| s.child_text("SourceToken")).map(str::to_owned),
+            source_name: source.and_then(|s| s.child_text("Name")).and_then(text::clean_some),
             video: either("VideoEncoderConfiguration", "VideoEncoder").map(video),
             audio: either("AudioEncoderConfiguration", "AudioEncoder").map(audio),
             listed_by: Vec::new(),
         })
     });
     profiles.take(MAX_PROFILES).collect()
+}
+
+/// The tokens of the video sources, in the device's order: the channels of a recorder.
+pub fn sources(profiles: &[Profile]) -> Vec<String> {
+    let mut sources: Vec<String> = Vec::new();
+    for source in profiles.iter().filter_map(|p| p.source.as_ref()) {
+        if !sources.contains(source) {
+            sources.push(source.clone());
+        }
+    }
+    sources
+}
+
+/// A recorder's channels by the names of its video sources; names that stand for any source are left out.
+pub fn channels(profiles: &[Profile]) -> Vec<Channel> {
+    let name = |source: &String| {
+        let of_source = profiles.iter().filter(|p| p.source.as_ref() == Some(source));
+        of_source.filter_map(|p| p.source_name.clone()).find(|name| !plain(name).starts_with("videosource"))
+    };
+    let named = sources(profiles).into_iter().zip(1..).map(|(source, number)| (number, name(&source)));
+    named.filter_map(|(number, name)| Some(Channel { name: Some(name?), ..Channel::new(number) })).collect()
 }
 
 fn video(encoder: &Element) -> Video {

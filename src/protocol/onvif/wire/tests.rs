@@ -240,3 +240,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn channels_are_named_by_their_video_sources() {
+    let of = |source: &str, name: &str| Profile {
+        source: Some(source.into()),
+        source_name: Some(name.into()),
+        ..Profile::default()
+    };
+    let profiles = [
+        of("a", "Gate"),
+        of("a", "Gate"),
+        of("b", "VideoSourceConfig_2"),
+        of("c", "IPC 192.0.2.13"),
+        Profile::default(),
+    ];
+    let named: Vec<(u32, Option<String>)> = channels(&profiles).into_iter().map(|c| (c.number, c.name)).collect();
+    assert_eq!(named, [(1, Some("Gate".into())), (3, Some("IPC 192.0.2.13".into()))]);
+}
