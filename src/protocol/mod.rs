@@ -42,7 +42,7 @@ pub const PROTOCOLS: &[ProtocolRows] = &[
     onvif::PROTOCOL,
     media_server::PROTOCOL,
     rtsp::PROTOCOL,
-    // Which cameras a recorder shows is asked as soon as it is known to be one, which its streams may show first.
+    // A recorder is asked for its cameras once it is known to be one; often only its streams show that.
     recorder::PROTOCOL,
     mjpeg::PROTOCOL,
     // A wrong name costs one request over HTTP, and a wait over RTMP: what is found there is tried here.

@@ -17,7 +17,7 @@ const MAX_PORTS: usize = 2;
 /// channels has shown it.
 pub const PROBES: &[Probe] = &[
     Probe { name: "recorder", phase: Phase::Name, run: |host| Box::pin(run(host)) },
-    Probe { name: "recorder", phase: Phase::Walk, run: |host| Box::pin(run(host)) },
+    Probe { name: "recorder", phase: Phase::Walk, run: |host| Box::pin(run_late(host)) },
 ];
 
 /// How a maker's recorders are asked.
@@ -25,6 +25,18 @@ pub const PROBES: &[Probe] = &[
 enum Maker {
     Hikvision,
     Dahua,
+}
+
+/// Once the streams are known. Who was asked before and refused is not asked again, unless a login has worked since.
+async fn run_late(host: &Inspection) {
+    if !is_stated_recorder(host) || host.peer.logins.worked().is_some() {
+        run(host).await;
+    }
+}
+
+/// Whether the evidence speaks for a recorder without what its streams show: a camera with several lenses has channels too.
+fn is_stated_recorder(host: &Inspection) -> bool {
+    crate::identify::weigh(&host.record.evidence()).kind == Kind::Recorder
 }
 
 async fn run(host: &Inspection) {
@@ -91,8 +103,7 @@ async fn get(host: &Inspection, at: &Service, target: &str) -> Option<Vec<u8>> {
     let request = Request { max_body: MAX_LIST, ..Request::get(at.port, tls, target) };
     let answer = client::send(&host.peer, request.with_login()).await.ok()?;
     // A camera with several lenses is asked as well; it has no such list.
-    let is_recorder = || crate::identify::weigh(&host.record.evidence()).kind == Kind::Recorder;
-    if answer.status == 403 && !host.peer.logins.credentials().is_empty() && is_recorder() {
+    if answer.status == 403 && !host.peer.logins.credentials().is_empty() && is_stated_recorder(host) {
         let message = "the user may not read the list of cameras; give the login of one who may configure the recorder";
         host.error("recorder", ErrorKind::AuthRefused, message).await;
     }

@@ -124,6 +124,7 @@ async fn an_open_recorder_lists_its_cameras_without_a_login() {
 async fn a_recorder_that_demands_a_login_lists_nothing_without_one() {
     let found = ask("Hikvision", Kind::Recorder, None, |asked| locked(asked, hikvision)).await;
     assert_eq!((found.channels.len(), found.errors.len()), (0, 0));
+    assert_eq!(found.log.all().len(), 1, "it is not asked again");
     assert!(found.log.all().iter().all(|asked| asked.header("Authorization").is_none()));
 }
 
