@@ -64,6 +64,7 @@ fn report() -> Report {
         addresses: 16_384,
         hosts_up: u64::from(DEVICES),
         methods: vec![camscan::model::Method::Arp],
+        coverage: None,
     };
     let devices = registry_of((1..=DEVICES).flat_map(findings_of).collect()).devices();
     assert_eq!(devices.len(), DEVICES as usize);

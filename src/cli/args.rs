@@ -198,7 +198,8 @@ pub struct ScanArgs {
     ///
     /// new: a device is not in the baseline; offline: a device of the baseline is gone; none-found: no video device was
     /// found; auth-required: a login is missing or was refused; not-streaming: no stream of a device delivers frames;
-    /// no-data: a stream was accepted but sent no frames; error: a stream or device failed with an error.
+    /// no-data: a stream was accepted but sent no frames; unactivated: a device has no password yet or is as it left the
+    /// factory; address-conflict: two devices have the same address; error: a stream or device failed with an error.
     #[arg(long, value_name = "CONDITION,...", value_delimiter = ',', value_parser = names::<FailOn>(),
           help_heading = "Output")]
     pub fail_on: Vec<String>,

@@ -2,7 +2,7 @@
 
 use crate::cli::config::fail_on::FailOn;
 use crate::history::diff::{self, DeviceSummary, Diff};
-use crate::model::{Device, ErrorKind, Report, StreamStatus};
+use crate::model::{Activation, Device, ErrorKind, Report, StreamStatus, WarningKind};
 
 /// The conditions that hold, each with a sentence that says why. `baseline` is the earlier report to compare with.
 pub fn broken(conditions: &[FailOn], report: &Report, baseline: Option<&Report>) -> Vec<String> {
@@ -13,7 +13,8 @@ pub fn broken(conditions: &[FailOn], report: &Report, baseline: Option<&Report>)
 fn holds(condition: FailOn, report: &Report, diff: &Diff) -> Option<String> {
     let devices = &report.devices;
     let any = |what: &str, test: &dyn Fn(&Device) -> bool| {
-        let which: Vec<String> = devices.iter().filter(|d| test(d)).map(|d| d.ip.to_string()).collect();
+        let mut which: Vec<String> = devices.iter().filter(|d| test(d)).map(|d| d.ip.to_string()).collect();
+        which.dedup();
         (!which.is_empty()).then(|| format!("{what}: {}", which.join(", ")))
     };
     let listed = |what: &str, which: &[DeviceSummary]| {
@@ -32,6 +33,10 @@ fn holds(condition: FailOn, report: &Report, diff: &Diff) -> Option<String> {
             !d.streams.is_empty() && d.streams.iter().all(|s| s.status != StreamStatus::Streaming)
         }),
         FailOn::NoData => any("a stream was accepted and gave no frame", &with_status(StreamStatus::NoData)),
+        FailOn::Unactivated => any("a device is not set up yet", &|d| d.activation.is_some_and(Activation::is_due)),
+        FailOn::AddressConflict => {
+            any("devices have the same address", &|d| d.warnings.iter().any(|w| w.kind == WarningKind::AddressConflict))
+        }
         FailOn::Error => any("a stream or device ended in an error", &|d| {
             // That none of the paths asked is a stream is no failure of the device.
             let is_failure = |kind| !matches!(kind, ErrorKind::AuthRequired | ErrorKind::NotFound);
@@ -63,6 +68,16 @@ mod tests {
         );
         assert_eq!(said(FailOn::New, &baseline, &now).unwrap(), format!("not in the baseline: {}", gone.ip));
         assert_eq!(broken(&[FailOn::New], &now, None), [""; 0]);
+    }
+
+    #[test]
+    fn devices_that_are_not_set_up_or_share_an_address_are_named() {
+        let mut report = sample::report();
+        let said = |condition, report: &Report| broken(&[condition], report, None).pop();
+        assert_eq!((said(FailOn::Unactivated, &report), said(FailOn::AddressConflict, &report)), (None, None));
+        report.devices.extend(sample::factory_cameras());
+        assert_eq!(said(FailOn::Unactivated, &report).unwrap(), "a device is not set up yet: 192.168.1.108");
+        assert_eq!(said(FailOn::AddressConflict, &report).unwrap(), "devices have the same address: 192.168.1.108");
     }
 
     #[test]

@@ -134,7 +134,7 @@ mod tests {
             csv(CsvOptions::default(), &sample::report_of(vec![])),
             "ip,mac,hostname,kind,vendor,model,firmware,serial,channel,profile_name,url,protocol,transport,status,open,\
              auth,video_codec,video_profile,width,height,fps,bitrate_kbps,audio_codec,audio_sample_rate_hz,\
-             audio_channels,first_seen,last_seen,error,camera\r\n"
+             audio_channels,first_seen,last_seen,error,camera,reach,activation,warnings\r\n"
         );
     }
 

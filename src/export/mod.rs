@@ -10,6 +10,7 @@ pub mod read;
 pub mod row;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod site;
 pub mod table;
 pub mod words;
 #[cfg(feature = "xlsx")]

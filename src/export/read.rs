@@ -113,7 +113,7 @@ fn jsonl(text: &str) -> Result<Report, ReadError> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Line {
-        Scan { scan: ScanInfo },
+        Scan { scan: Box<ScanInfo> },
         Device(Box<Device>),
     }
     let (mut devices, mut scan) = (Vec::new(), None);
@@ -123,7 +123,7 @@ fn jsonl(text: &str) -> Result<Report, ReadError> {
             return Err(at(&"nothing may follow the line about the scan"));
         }
         match serde_json::from_str::<Line>(line) {
-            Ok(Line::Scan { scan: info }) => scan = Some(info),
+            Ok(Line::Scan { scan: info }) => scan = Some(*info),
             Ok(Line::Device(device)) => devices.push(*device),
             // What kind of line it was meant to be says what is wrong with it.
             Err(_) => match serde_json::from_str::<Device>(line) {
@@ -133,7 +133,7 @@ fn jsonl(text: &str) -> Result<Report, ReadError> {
         }
     }
     // Lines come as devices are done; a report has them by address.
-    devices.sort_by_key(|device| device.ip);
+    devices.sort_by(|a, b| (a.ip, &a.id).cmp(&(b.ip, &b.id)));
     let scan = scan.ok_or(ReadError::Cut)?;
     Ok(Report { schema: SCHEMA.to_owned(), scan, devices, warnings: Vec::new() })
 }

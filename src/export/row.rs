@@ -1,6 +1,7 @@
 //! A report as rows: one per stream, one with empty stream columns for a device without any.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use crate::model::{AuthScheme, Device, Report, Stream};
 use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// The columns, in order, as the schema names them.
-pub const HEADER: [&str; 29] = [
+pub const HEADER: [&str; 32] = [
     "ip",
     "mac",
     "hostname",
@@ -39,6 +40,9 @@ pub const HEADER: [&str; 29] = [
     "last_seen",
     "error",
     "camera",
+    "reach",
+    "activation",
+    "warnings",
 ];
 
 /// A cell's value.
@@ -108,7 +112,7 @@ pub fn rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
 
 impl<'a> Row<'a> {
     /// The cells, in the order of [`HEADER`]. What was declared of a stream goes before what was measured.
-    pub fn values(&self) -> [Value<'a>; 29] {
+    pub fn values(&self) -> [Value<'a>; 32] {
         let (device, stream) = (self.device, self.stream);
         let video = stream.and_then(|s| s.video.as_ref());
         let audio = stream.and_then(|s| s.audio.as_ref());
@@ -142,6 +146,9 @@ impl<'a> Row<'a> {
             Value::Time(device.last_seen),
             Value::owned(self.error()),
             Value::text(stream.and_then(|s| device.camera_of(s))),
+            Value::text(device.reach.map(|reach| reach.as_str())),
+            Value::text(device.activation.map(|activation| activation.as_str())),
+            Value::owned(warnings(device)),
         ]
     }
 
@@ -166,6 +173,12 @@ pub fn auth<'d>(device: &'d Device, stream: &Stream) -> Option<&'d [AuthScheme]>
         .find(|s| s.protocol == stream.protocol && port.is_none_or(|p| p == s.port))
         .or_else(|| device.services.iter().find(|s| port == Some(s.port) && s.auth.is_some()))?;
     service.auth.as_deref().filter(|schemes| !(schemes.is_empty() && stream.open == Some(false)))
+}
+
+/// The kinds of a device's warnings, parted by blanks: `address_conflict clock_wrong`.
+fn warnings(device: &Device) -> Option<String> {
+    let kinds: BTreeSet<&str> = device.warnings.iter().map(|warning| warning.kind.as_str()).collect();
+    (!kinds.is_empty()).then(|| kinds.into_iter().collect::<Vec<_>>().join(" "))
 }
 
 /// Login schemes parted by blanks: `digest basic`; `none` for no login.

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 
+use crate::model::coverage::{Coverage, InterfaceCoverage, MethodCoverage, MethodOutcome};
 use crate::model::service::AuthScheme;
 use crate::model::{
-    Answer, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, FpsSource,
-    Header, Kind, LadderStep, LoginAttempts, Method, Protocol, Report, ScanInfo, ScanStatus, Service, ShownBy,
-    StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
+    Activation, Answer, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact,
+    FpsSource, Header, Kind, LadderStep, LoginAttempts, Method, NetworkSettings, Protocol, Reach, Report, ScanInfo,
+    ScanStatus, Service, ShownBy, StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
+    VideoCodec, Warning, WarningKind,
 };
 
 /// Names that do harm where they are not handled: escapes, formulas, markup, other scripts, YAML's traps.
@@ -66,6 +68,11 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         login_attempts: None,
         evidence: vec![],
         errors: vec![],
+        reach: None,
+        heard_on: None,
+        activation: None,
+        network: None,
+        warnings: vec![],
     }
 }
 
@@ -250,6 +257,42 @@ fn media_server() -> Device {
     d
 }
 
+/// Two cameras out of the box at one address of another subnet.
+pub fn factory_cameras() -> Vec<Device> {
+    let warning = |kind, message: &str, hint: &str| Warning { kind, message: message.into(), hint: Some(hint.into()) };
+    let camera = |mac: &str, other: &str| {
+        let mut d = made(device("192.168.1.108", Kind::Camera, 0.85), "Dahua", "IPC-HDW1230");
+        (d.id, d.mac) = (format!("mac:{mac}"), mac.parse().ok());
+        (d.reach, d.heard_on) = (Some(Reach::OtherSubnet), Some("eth0".into()));
+        d.activation = Some(Activation::NotActivated);
+        d.network =
+            Some(NetworkSettings::stated("255.255.255.0".parse().ok(), "192.168.1.1".parse().ok(), Some(false)));
+        d.discovered_by = vec![Method::Beacon];
+        d.warnings = vec![
+            warning(
+                WarningKind::OtherSubnet,
+                "was heard on eth0, and is in a subnet that this machine has no address in",
+                "give this machine an address there: sudo ip addr add 192.168.1.200/24 dev eth0; undo: sudo ip addr del \
+                 192.168.1.200/24 dev eth0",
+            ),
+            warning(
+                WarningKind::NotActivated,
+                "has no password yet: whoever comes first sets it",
+                "set its password on its page http://192.168.1.108/ or with the maker's ConfigTool, and give it an address \
+                 of your network",
+            ),
+            warning(
+                WarningKind::AddressConflict,
+                &format!("shares its address with Dahua IPC-HDW1230 ({other} at 192.168.1.108)"),
+                "give each an address of its own, one after the other: disconnect the others while you set one",
+            ),
+        ];
+        d
+    };
+    let (one, other) = ("3c:ef:8c:00:00:01", "3c:ef:8c:00:00:02");
+    vec![camera(one, other), camera(other, one)]
+}
+
 /// A camera whose every name is `name`.
 pub fn hostile(ip: &str, name: &str) -> Device {
     let mut d = made(device(ip, Kind::Camera, 0.5), name, name);
@@ -272,7 +315,44 @@ pub fn hostile(ip: &str, name: &str) -> Device {
     d.shown_by = vec![ShownBy { recorder: name.into(), ip: d.ip, channel: 1 }];
     d.evidence = vec![Evidence::new(Fact::Model, name, EvidenceSource::HttpPage, 0.3).with_detail(name)];
     d.errors = vec![StageError { stage: "http".into(), kind: ErrorKind::Protocol, message: name.into() }];
+    d.heard_on = Some(name.into());
+    d.warnings = vec![Warning { kind: WarningKind::AddressConflict, message: name.into(), hint: Some(name.into()) }];
     d
+}
+
+/// What a scan without the right to raw frames covered.
+pub fn coverage() -> Coverage {
+    let interface = |name: &str, network: &str, reason: Option<&str>| InterfaceCoverage {
+        name: name.into(),
+        networks: vec![network.into()],
+        used: reason.is_none(),
+        reason: reason.map(str::to_owned),
+    };
+    let method = |method, outcome, answered, reason: Option<&str>| MethodCoverage {
+        method,
+        outcome,
+        answered,
+        reason: reason.map(str::to_owned),
+    };
+    Coverage {
+        interfaces: vec![
+            interface("eth0", "10.77.0.1/24", None),
+            interface("wg0", "10.9.0.2/32", Some("joins two points only (VPN, PPP): nobody else is on its link")),
+        ],
+        methods: vec![
+            method(Method::Arp, MethodOutcome::Answered, 31, None),
+            method(
+                Method::Onvif,
+                MethodOutcome::Silent,
+                0,
+                Some("no answer: nobody speaks it, or a firewall drops the answers"),
+            ),
+            method(Method::Icmp, MethodOutcome::Failed, 0, Some("ICMP echo is not permitted")),
+        ],
+        addresses_asked: 254,
+        addresses_answered: 31,
+        notes: vec!["eth0: cameras in other subnets may be hidden (rp_filter is strict)".into()],
+    }
 }
 
 /// A report of `devices`.
@@ -289,6 +369,7 @@ pub fn report_of(devices: Vec<Device>) -> Report {
             addresses: 254,
             hosts_up: 31,
             methods: vec![Method::Arp, Method::Onvif, Method::Tcp],
+            coverage: None,
         },
         devices,
         warnings: vec![],

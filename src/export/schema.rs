@@ -71,15 +71,21 @@ mod tests {
             (
                 "ScanInfo",
                 "camscan_version started_at finished_at duration_ms status targets addresses hosts_up methods",
-                "",
+                "coverage",
             ),
             (
                 "Device",
                 "id ip addresses kind confidence discovered_by state first_seen last_seen services streams evidence errors",
-                "mac hostname name vendor model firmware serial login_attempts channels shown_by",
+                "mac hostname name vendor model firmware serial login_attempts channels shown_by reach heard_on activation \
+                 network warnings",
             ),
             ("Channel", "number", "name address mac serial model online camera matched_by possible_camera note"),
             ("ShownBy", "recorder ip channel", ""),
+            ("Coverage", "interfaces methods addresses_asked addresses_answered notes", ""),
+            ("InterfaceCoverage", "name networks used", "reason"),
+            ("MethodCoverage", "method outcome answered", "reason"),
+            ("NetworkSettings", "", "netmask gateway dhcp"),
+            ("Warning", "kind message", "hint"),
             ("Service", "protocol transport port", "url auth server title realm certificate notes answers"),
             (
                 "Stream",
@@ -116,7 +122,10 @@ mod tests {
 
     #[test]
     fn every_report_meets_it() {
-        for report in [sample::report(), sample::hostile_report(), sample::site(), sample::report_of(vec![])] {
+        let mut factory = sample::report_of(sample::factory_cameras());
+        factory.scan.coverage = Some(sample::coverage());
+        let site = sample::site();
+        for report in [factory, site, sample::report(), sample::hostile_report(), sample::report_of(vec![])] {
             assert_eq!(validate(&serde_json::to_value(&report).unwrap()), [""; 0]);
         }
     }

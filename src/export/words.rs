@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use crate::model::names::names;
 use crate::model::{
-    Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Kind, Method, Report, Service, Stream, StreamStatus,
-    Video, VideoCodec,
+    Activation, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Kind, Method, Reach, Report, Service,
+    Stream, StreamStatus, Video, VideoCodec,
 };
 
 names! {
@@ -116,6 +116,10 @@ pub enum Standing {
     LoginNeeded,
     /// The login given was refused, or the device is locked.
     LoginRefused,
+    /// It has no password yet, or is as it left the factory.
+    NotActivated,
+    /// It is in a subnet that the machine of the scan has no address in.
+    OtherSubnet,
     /// No stream works.
     NoFrames,
     /// It does not answer.
@@ -129,6 +133,12 @@ impl Standing {
     pub fn of(device: &Device) -> Standing {
         if device.state == DeviceState::Offline {
             return Standing::Offline;
+        }
+        if device.streams.is_empty() && device.activation.is_some_and(Activation::is_due) {
+            return Standing::NotActivated;
+        }
+        if device.reach == Some(Reach::OtherSubnet) {
+            return Standing::OtherSubnet;
         }
         let best = device.streams.iter().map(of_stream).min();
         best.unwrap_or_else(|| match device.kind {
@@ -146,6 +156,8 @@ impl Standing {
             Standing::Described => ("described", Tone::Fair),
             Standing::LoginNeeded => ("login needed", Tone::Attention),
             Standing::LoginRefused => ("login refused", Tone::Attention),
+            Standing::NotActivated => ("not activated", Tone::Attention),
+            Standing::OtherSubnet => ("other subnet", Tone::Attention),
             Standing::NoFrames => ("no frames", Tone::Bad),
             Standing::Offline => ("offline", Tone::Bad),
             Standing::NoVideo => ("no video", Tone::Quiet),
@@ -160,6 +172,8 @@ impl Standing {
             Standing::LoginNeeded if n == 1 => "needs a login",
             Standing::LoginNeeded => "need a login",
             Standing::LoginRefused => "refused the login",
+            Standing::NotActivated => "not activated",
+            Standing::OtherSubnet => "in another subnet",
             Standing::NoFrames if n == 1 => "delivers no frames",
             Standing::NoFrames => "deliver no frames",
             Standing::Offline => "offline",
@@ -185,7 +199,17 @@ fn demands_login(service: &Service) -> bool {
 /// How many devices stand how, the best first; only what there is.
 pub fn standings(report: &Report) -> Vec<(Standing, usize)> {
     use Standing as S;
-    let all = [S::Streaming, S::Described, S::LoginNeeded, S::LoginRefused, S::NoFrames, S::Offline, S::NoVideo];
+    let all = [
+        S::Streaming,
+        S::Described,
+        S::LoginNeeded,
+        S::LoginRefused,
+        S::NotActivated,
+        S::OtherSubnet,
+        S::NoFrames,
+        S::Offline,
+        S::NoVideo,
+    ];
     all.into_iter().map(|standing| (standing, count(report, standing))).filter(|(_, n)| *n > 0).collect()
 }
 

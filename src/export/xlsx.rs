@@ -56,7 +56,7 @@ enum Look {
     Tone(Tone),
 }
 
-const DEVICE_HEADER: [&str; 19] = [
+const DEVICE_HEADER: [&str; 22] = [
     "ip",
     "name",
     "vendor",
@@ -76,6 +76,9 @@ const DEVICE_HEADER: [&str; 19] = [
     "first_seen",
     "last_seen",
     "errors",
+    "reach",
+    "activation",
+    "warnings",
 ];
 
 fn device_row(device: &Device) -> Vec<Cell<'_>> {
@@ -107,6 +110,9 @@ fn device_row(device: &Device) -> Vec<Cell<'_>> {
         Value::Time(device.first_seen),
         Value::Time(device.last_seen),
         joined(device.errors.iter().map(|e| format!("{}: {}", e.stage, e.message)).collect()),
+        text(device.reach.map(|reach| reach.as_str())),
+        text(device.activation.map(|activation| activation.as_str())),
+        joined(device.warnings.iter().map(|w| format!("{}: {}", w.kind, w.message)).collect()),
     ];
     let look = |name: &str| match name {
         "confidence" => Look::Percent,

@@ -10,6 +10,7 @@ pub mod ports;
 pub mod recorder;
 mod redaction;
 pub mod signature;
+pub mod site;
 pub mod stream_url;
 pub mod vendor;
 

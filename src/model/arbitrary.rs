@@ -8,9 +8,9 @@ use proptest::sample::select;
 
 use super::finding::StreamHint;
 use super::{
-    Answer, Audio, AuthScheme, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact, Finding,
-    FindingKind, Kind, LadderStep, LoginAttempts, MacAddr, Method, Protocol, ScanEvent, Service, StageError, Step,
-    Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
+    Activation, Answer, Audio, AuthScheme, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact,
+    Finding, FindingKind, Kind, LadderStep, LoginAttempts, MacAddr, Method, NetworkSettings, Protocol, ScanEvent,
+    Service, StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// One of a few addresses of both families.
@@ -18,9 +18,14 @@ pub fn ip() -> impl Strategy<Value = IpAddr> {
     select(&["192.0.2.1", "192.0.2.2", "192.0.2.3", "fe80::1", "fe80::2"][..]).prop_map(|ip| ip.parse().unwrap())
 }
 
-/// A finding about one of these addresses.
+/// A finding about one of these addresses, told by one of a few hosts or by nobody in particular.
 pub fn finding() -> impl Strategy<Value = Finding> {
-    (ip(), kind()).prop_map(|(ip, kind)| Finding::new(ip, kind))
+    (ip(), maybe(mac()), kind()).prop_map(|(ip, claimant, kind)| Finding::new(ip, kind).by(claimant))
+}
+
+fn network() -> impl Strategy<Value = NetworkSettings> {
+    let mask = maybe(select(&[[255, 255, 255, 0], [255, 255, 0, 0]][..]));
+    (mask, maybe(any::<bool>())).prop_map(|(mask, dhcp)| NetworkSettings::stated(mask.map(Into::into), None, dhcp))
 }
 
 /// An event of a scan.
@@ -63,6 +68,11 @@ pub fn device(ip: IpAddr) -> Device {
         login_attempts: None,
         evidence: Vec::new(),
         errors: Vec::new(),
+        reach: None,
+        heard_on: None,
+        activation: None,
+        network: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -74,6 +84,11 @@ pub fn kind() -> impl Strategy<Value = FindingKind> {
         mac().prop_map(FindingKind::StatedMac),
         word().prop_map(FindingKind::EndpointId),
         ip().prop_map(FindingKind::Address),
+        network().prop_map(FindingKind::Network),
+        select(&Activation::ALL[..]).prop_map(FindingKind::Activation),
+        select(&["eth0", "eth1"][..]).prop_map(|name| FindingKind::HeardOn(name.to_owned())),
+        select(&[-400i64, 0, 3, 400][..]).prop_map(FindingKind::Clock),
+        (0..3i64).prop_map(|s| FindingKind::CertificateEnd(Timestamp::from_second(s).unwrap())),
         service().prop_map(FindingKind::Service),
         service().prop_map(FindingKind::Announced),
         port().prop_map(FindingKind::Refuses),

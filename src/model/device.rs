@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::names::names;
-use super::{Channel, ErrorKind, MacAddr, Method, Service, ShownBy, Stream};
+use super::{
+    Activation, Channel, ErrorKind, MacAddr, Method, NetworkSettings, Reach, Service, ShownBy, Stream, Warning,
+};
 
 names! {
     /// What a device is.
@@ -264,6 +266,21 @@ pub struct Device {
     pub evidence: Vec<Evidence>,
     /// What went wrong, by step.
     pub errors: Vec<StageError>,
+    /// Why it is not reached; absent where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+    /// The interface of this machine it was heard on, where it is not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_on: Option<String>,
+    /// Whether it was ever set up, by its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// How it says its network is set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSettings>,
+    /// What about it needs somebody's attention, by kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl Device {

@@ -3,15 +3,22 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, Evidence, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
+use super::{
+    Activation, Channel, Evidence, LoginAttempts, MacAddr, Method, NetworkSettings, Service, StageError, Stream,
+};
 
 /// One observation. As JSON it is `{"ip": "192.0.2.1", "finding": "refuses", "data": 80}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The address that answered.
     pub ip: IpAddr,
+    /// Which of the hosts at that address told it, where it gave a MAC address with it or the link showed one. It tells
+    /// apart those that share an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimant: Option<MacAddr>,
     /// What was observed.
     #[serde(flatten)]
     pub kind: FindingKind,
@@ -20,7 +27,12 @@ pub struct Finding {
 impl Finding {
     /// An observation about `ip`.
     pub fn new(ip: IpAddr, kind: FindingKind) -> Self {
-        Finding { ip, kind }
+        Finding { ip, claimant: None, kind }
+    }
+
+    /// The same, told by the host with this MAC address.
+    pub fn by(self, claimant: Option<MacAddr>) -> Self {
+        Finding { claimant, ..self }
     }
 }
 
@@ -38,6 +50,16 @@ pub enum FindingKind {
     EndpointId(String),
     /// A further address of the same device, as the device states it.
     Address(IpAddr),
+    /// How the device says its network is set up.
+    Network(NetworkSettings),
+    /// Whether the device was ever set up, by its own word.
+    Activation(Activation),
+    /// The interface of this machine on which a device was heard that is in another subnet.
+    HeardOn(String),
+    /// How many seconds the device's clock is ahead of this machine's; negative when it is behind.
+    Clock(i64),
+    /// When a TLS certificate of the device ends, or ended.
+    CertificateEnd(Timestamp),
     /// A service was spoken to, or more became known about it; merged by port, transport and protocol.
     Service(Service),
     /// A service that somebody announced and nobody has spoken to yet. What the service answers itself counts before it.

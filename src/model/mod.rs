@@ -4,6 +4,7 @@ pub mod answer;
 #[cfg(test)]
 pub mod arbitrary;
 pub mod channel;
+pub mod coverage;
 pub mod device;
 pub mod event;
 pub mod finding;
@@ -15,12 +16,14 @@ pub mod problem;
 pub mod report;
 pub mod secret;
 pub mod service;
+pub mod site;
 pub mod stream;
 pub mod target;
 pub mod texts;
 
 pub use answer::{Answer, Header};
 pub use channel::{Channel, MatchedBy, ShownBy};
+pub use coverage::Coverage;
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
@@ -30,6 +33,7 @@ pub use options::{Method, ProbeOptions, ScanPlan, Verify};
 pub use report::{Report, ScanInfo, ScanStatus};
 pub use secret::{Credential, Secret};
 pub use service::{AuthScheme, Protocol, Service, Transport};
+pub use site::{Activation, NetworkSettings, Reach, Warning, WarningKind};
 pub use stream::{
     Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, SizeSource, Step, Stream, StreamError, StreamSource,
     StreamStatus, Video, VideoCodec, Way,

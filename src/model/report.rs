@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::names::names;
-use super::{Device, Method};
+use super::{Coverage, Device, Method};
 
 /// The schema's name, in every report.
 pub const SCHEMA: &str = "camscan/1";
@@ -45,6 +45,9 @@ pub struct ScanInfo {
     pub hosts_up: u64,
     /// The methods that really ran.
     pub methods: Vec<Method>,
+    /// What the scan covered, and what may have been hidden from it; absent where nobody was looked for on a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
 }
 
 names! {

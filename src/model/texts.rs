@@ -36,10 +36,15 @@ impl FindingKind {
             FindingKind::Stream(stream) => stream.texts(of),
             FindingKind::Channel(channel) => channel.texts(of),
             FindingKind::Error(error) => error.texts(of),
+            FindingKind::HeardOn(interface) => of(TextKind::Own, interface),
             FindingKind::Seen(_)
             | FindingKind::Mac(_)
             | FindingKind::StatedMac(_)
             | FindingKind::Address(_)
+            | FindingKind::Network(_)
+            | FindingKind::Activation(_)
+            | FindingKind::Clock(_)
+            | FindingKind::CertificateEnd(_)
             | FindingKind::Refuses(_)
             | FindingKind::StreamHint(_)
             | FindingKind::LoginAttempts(_)
@@ -53,6 +58,13 @@ impl Report {
     pub fn texts(&mut self, of: OfTexts<'_>) {
         let scan = &mut self.scan;
         lines([&mut scan.camscan_version].into_iter().chain(&mut scan.targets), of);
+        if let Some(coverage) = &mut scan.coverage {
+            let interfaces =
+                coverage.interfaces.iter_mut().flat_map(|i| [&mut i.name].into_iter().chain(&mut i.networks));
+            interfaces.for_each(|text| of(TextKind::Own, text));
+            let reasons = coverage.methods.iter_mut().filter_map(|method| method.reason.as_mut());
+            lines(reasons.chain(&mut coverage.notes), of);
+        }
         self.warnings.iter_mut().for_each(|warning| of(TextKind::Lines, warning));
         self.devices.iter_mut().for_each(|device| device.texts(of));
     }
@@ -70,6 +82,12 @@ impl Device {
         lines(self.shown_by.iter_mut().map(|shown| &mut shown.recorder), of);
         self.evidence.iter_mut().for_each(|evidence| evidence.texts(of));
         self.errors.iter_mut().for_each(|error| error.texts(of));
+        if let Some(interface) = &mut self.heard_on {
+            of(TextKind::Own, interface);
+        }
+        for warning in &mut self.warnings {
+            lines([&mut warning.message].into_iter().chain(&mut warning.hint), of);
+        }
     }
 }
 

@@ -41,6 +41,15 @@ impl Interface {
     }
 }
 
+/// Which packets the kernel drops for who sent them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SenderCheck {
+    /// Those from addresses that it has no route to through the interface they came by.
+    Strict,
+    /// Those from addresses that it has no route to at all.
+    Loose,
+}
+
 /// The interfaces of this machine that are up, in the kernel's order.
 pub(super) fn of_this_machine() -> std::io::Result<Vec<Interface>> {
     let hardware = super::platform::hardware();

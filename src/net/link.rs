@@ -7,11 +7,20 @@ use futures::future::BoxFuture;
 
 use crate::model::MacAddr;
 
+/// The UDP ports of the discovery protocols: a link on which everybody is heard receives no datagrams but those from or to
+/// these.
+pub const DISCOVERY_PORTS: [u16; 17] = [
+    1757, 1758, 1900, 2380, 3702, 5050, 5353, 7701, 7711, 8600, 10_000, 10_001, 10_669, 10_670, 34_569, 37_020, 37_810,
+];
+
 /// Which frames are wanted; the platform filters the others out in the kernel where it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkKind {
     /// ARP replies and requests.
     Arp,
+    /// What devices send to everybody: ARP, and UDP datagrams from or to [`DISCOVERY_PORTS`], also those that the kernel drops
+    /// since it has no route to their sender.
+    Overheard,
     /// TCP segments to this local port with SYN+ACK or RST.
     TcpAnswers {
         /// The local port.

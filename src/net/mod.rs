@@ -16,6 +16,7 @@ pub mod real;
 mod resolve;
 pub mod throttle;
 pub mod tls;
+pub mod udp_frame;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use connection::Connection;
 pub use dial::Dialer;
 pub use error::{Cause, NetError, OldTls, Stage};
-pub use interface::Interface;
+pub use interface::{Interface, SenderCheck};
 pub use link::{Link, Neighbour};
 pub use neighbour_table::NeighbourTable;
 pub use real::RealNet;
@@ -91,6 +92,11 @@ pub trait Links: Send + Sync {
     /// `Unsupported` where no process has the right to.
     fn forget(&self, _neighbour: &Neighbour) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Which senders the kernel drops on an interface; none where it drops nobody's packets, or that is not known.
+    fn sender_check(&self, _interface: &str) -> Option<SenderCheck> {
+        None
     }
 
     /// Records the interface through which an IPv6 link-local address is reached.

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 
 use super::link::{Link, LinkKind, Neighbour, OwnPort};
 use super::resolve::Resolver;
-use super::{BoxStream, Datagram, Datagrams, Interface, Links, Names, Streams, UdpBind, platform};
+use super::{BoxStream, Datagram, Datagrams, Interface, Links, Names, SenderCheck, Streams, UdpBind, platform};
 
 /// The discard service (RFC 863): nobody is meant to answer.
 const DISCARD_PORT: u16 = 9;
@@ -58,8 +58,8 @@ impl RealNet {
         let opens_links = helper.as_ref().is_some_and(platform::Helper::opens_links);
         let has_links = |i: &&Interface| i.mac.is_some() && !i.loopback && !i.point_to_point;
         let interfaces = wanted.interfaces.iter().filter(has_links);
-        // One for the answers to SYNs, and one to ask each of its networks by ARP.
-        let links = interfaces.map(|i| 1 + i.addresses.iter().filter(|a| a.is_ipv4()).count());
+        // One for the answers to SYNs, one for what is sent to everybody, and one to ask each of its networks by ARP.
+        let links = interfaces.map(|i| 2 + i.addresses.iter().filter(|a| a.is_ipv4()).count());
         let links = if wanted.raw_frames && !opens_links { links.sum() } else { 0 };
         let icmp_each = if wanted.many_scans { SCANS_AT_ONCE } else { 1 };
         let reserve = platform::Reserve::open(links, icmp_each, open_icmp);
@@ -124,6 +124,10 @@ impl Datagrams for RealNet {
         for group in &bind.join {
             join(&socket, *group, bind)?;
         }
+        if !bind.join.is_empty() {
+            // Else it hears on every interface what any program has joined; kernels before 2.6.31 know no other way.
+            let _ = platform::hear_own_groups_only(&socket, bind.local.is_ipv6());
+        }
         let (socket, zones) = (into_tokio(socket)?, self.zones.clone());
         Ok(Box::new(RealDatagram { socket, zones, framing: Framing::Payload, _reserved: None }))
     }
@@ -144,7 +148,7 @@ impl Links for RealNet {
 
     fn link(&self, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
         match self.helper.as_ref().filter(|helper| helper.opens_links()) {
-            Some(helper) => platform::link_on(helper.open_link(interface.index, kind)?),
+            Some(helper) => platform::link_on(helper.open_link(interface.index, kind)?, kind),
             None => platform::open_link(self.reserve.link()?, interface, kind),
         }
     }
@@ -169,6 +173,10 @@ impl Links for RealNet {
     fn forget(&self, neighbour: &Neighbour) -> io::Result<()> {
         let helper = self.helper.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         helper.forget(neighbour.ip, neighbour.interface)
+    }
+
+    fn sender_check(&self, interface: &str) -> Option<SenderCheck> {
+        platform::sender_check(interface)
     }
 
     fn note_zone(&self, ip: IpAddr, interface_index: u32) {

@@ -61,6 +61,11 @@ impl Facts {
         }
     }
 
+    /// The MAC address that tells the sender apart from others at its address: the one it states.
+    pub fn claimant(&self) -> Option<MacAddr> {
+        self.findings.iter().find_map(|f| if let FindingKind::StatedMac(mac) = f { Some(*mac) } else { None })
+    }
+
     /// The value of the first word on a fact.
     pub fn value(&self, fact: Fact) -> Option<&str> {
         self.findings.iter().find_map(|f| match f {
@@ -84,14 +89,21 @@ impl<'a> FindingDedup<'a> {
 
     /// Emits what of the facts is new of `ip`.
     pub async fn emit(&self, ip: IpAddr, facts: Facts) {
+        self.emit_from(ip, None, facts).await;
+    }
+
+    /// The same where the link showed the MAC address that the answer came from.
+    pub async fn emit_from(&self, ip: IpAddr, link: Option<MacAddr>, mut facts: Facts) {
+        let claimant = facts.claimant().or(link);
+        facts.findings.extend(link.map(FindingKind::Mac));
         for finding in facts.findings {
-            if self.is_new(&(ip, format!("{finding:?}"))) {
-                self.context.emit(ip, finding).await;
+            if self.is_new(&(ip, claimant, format!("{finding:?}"))) {
+                self.context.emit_by(ip, claimant, finding).await;
             }
         }
         for (field, text) in facts.observed {
-            if self.is_new(&(ip, field, &text)) {
-                self.context.match_signatures(ip, field, &text).await;
+            if self.is_new(&(ip, claimant, field, &text)) {
+                self.context.match_signatures(ip, claimant, field, &text).await;
             }
         }
     }

@@ -8,6 +8,7 @@ mod inspection;
 mod logins;
 pub mod memory;
 pub mod negotiation;
+pub mod overhear;
 pub mod peer;
 pub mod sweep;
 #[cfg(test)]
@@ -15,9 +16,10 @@ pub mod testing;
 pub mod transcript;
 pub mod udp_query;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -25,8 +27,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::identify::signature::{Field, Signatures};
+use crate::identify::site::Surroundings;
 use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
+
+use evidence::Facts;
 
 pub use farewells::Farewells;
 pub use inspection::{Inspection, PORTS, Record};
@@ -41,6 +46,8 @@ pub type FindingSender = mpsc::Sender<Finding>;
 pub struct ProtocolRows {
     /// Its way of finding hosts.
     pub finder: Option<Finder>,
+    /// How its answers are read off the link, where the kernel drops those of hosts it has no route to.
+    pub listener: Option<Listener>,
     /// How an open port is asked whether it is spoken there.
     pub detector: Option<Detector>,
     /// What is done once for each host.
@@ -49,7 +56,7 @@ pub struct ProtocolRows {
 
 impl ProtocolRows {
     /// Nothing; for `..ProtocolRows::NONE`.
-    pub const NONE: ProtocolRows = ProtocolRows { finder: None, detector: None, probes: &[] };
+    pub const NONE: ProtocolRows = ProtocolRows { finder: None, listener: None, detector: None, probes: &[] };
 }
 
 /// A way of finding hosts: asks the network as a whole and emits who answers, as the answers come.
@@ -57,9 +64,33 @@ impl ProtocolRows {
 pub struct Finder {
     /// Which method it is.
     pub method: Method,
-    /// Asks until it has nothing more to ask; what answers from outside the targets is not emitted. The error is a sentence
+    /// Asks until it has nothing more to ask. Of who answers from outside the targets only those are emitted that are in no
+    /// subnet of this machine ([`DiscoveryContext::wants`]). The error is a sentence
     /// for the operator: the method cannot run at all on this machine.
     pub find: for<'a> fn(&'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>>,
+}
+
+/// Reads what devices send to everybody on a link.
+#[derive(Clone, Copy)]
+pub struct Listener {
+    /// The method it belongs to: it listens where that one is among those of the plan.
+    pub method: Method,
+    /// What it reads.
+    pub reads: Reads,
+}
+
+/// What a [`Listener`] reads.
+#[derive(Clone, Copy)]
+pub enum Reads {
+    /// Frames that name the address and the MAC address of their sender; none for any others.
+    Claims(fn(&[u8]) -> Option<(Ipv4Addr, MacAddr)>),
+    /// UDP datagrams.
+    Datagrams {
+        /// The ports they come from or go to.
+        ports: fn() -> Vec<u16>,
+        /// What one from this address says of its sender, if anything; one entry for each device that it is about.
+        read: fn(IpAddr, &[u8]) -> Vec<Facts>,
+    },
 }
 
 /// Speaks one protocol to an open port.
@@ -107,6 +138,8 @@ pub struct DiscoveryContext {
     pub dialer: Arc<Dialer>,
     /// The interfaces to use.
     pub interfaces: Vec<Interface>,
+    /// The networks of all interfaces: who is heard on the link and is in none of them cannot be reached.
+    pub surroundings: Surroundings,
     /// Cancelled when the scan is to stop.
     pub cancel: CancellationToken,
     /// The signatures to look headers up in.
@@ -115,19 +148,55 @@ pub struct DiscoveryContext {
     pub findings: FindingSender,
     /// Counts the addresses that have been asked, for the progress display.
     pub swept: Arc<std::sync::atomic::AtomicU64>,
+    /// Counts the questions that could not be sent.
+    pub unsent: Arc<Unsent>,
     /// Where sentences for the operator go.
     pub warnings: mpsc::Sender<String>,
     /// Asks ports without connecting, where that can be done; is to be told of the stations on the links.
     pub ports: Option<Arc<dyn PortProber>>,
 }
 
+/// Questions that could not be sent, by interface and reason.
+#[derive(Debug, Default)]
+pub struct Unsent(Mutex<BTreeMap<(String, io::ErrorKind), u64>>);
+
+impl Unsent {
+    /// Counts one.
+    pub fn count(&self, interface: &str, reason: io::ErrorKind) {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted.entry((interface.to_owned(), reason)).or_default() += 1;
+    }
+
+    /// All that were counted.
+    pub fn counted(&self) -> BTreeMap<(String, io::ErrorKind), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl DiscoveryContext {
-    /// Emits a finding about `ip`; dropped unless `ip` is a target.
+    /// Emits a finding about `ip`; dropped unless it is wanted.
     pub async fn emit(&self, ip: IpAddr, kind: FindingKind) {
-        if self.plan.targets.contains(ip) {
+        self.emit_by(ip, None, kind).await;
+    }
+
+    /// Emits what one of the hosts at `ip` told, the one with this MAC address; dropped unless it is wanted.
+    pub async fn emit_by(&self, ip: IpAddr, claimant: Option<MacAddr>, kind: FindingKind) {
+        if self.wants(ip) {
             // The receiver is gone only when the scan is over.
-            let _ = self.findings.send(Finding::new(ip, kind)).await;
+            let _ = self.findings.send(Finding::new(ip, kind).by(claimant)).await;
         }
+    }
+
+    /// Whether something is to be emitted about `ip`: a target, or an address heard on the link that is in no subnet of this
+    /// machine.
+    pub fn wants(&self, ip: IpAddr) -> bool {
+        self.plan.targets.contains(ip) || self.is_out_of_reach(ip)
+    }
+
+    /// Whether `ip` can only have been heard: it is no target, and in no subnet of this machine.
+    pub fn is_out_of_reach(&self, ip: IpAddr) -> bool {
+        let targets = &self.plan.targets;
+        !targets.contains(ip) && !targets.excludes(ip) && self.surroundings.is_elsewhere(ip)
     }
 
     /// Warns the operator in one sentence, with a `hint:` line where something can be done. Never
@@ -138,10 +207,10 @@ impl DiscoveryContext {
         }
     }
 
-    /// Emits all evidence the signatures give for a text a device sent.
-    pub async fn match_signatures(&self, ip: IpAddr, field: Field, text: &str) {
+    /// Emits all evidence the signatures give for a text that one of the hosts at `ip` sent.
+    pub async fn match_signatures(&self, ip: IpAddr, claimant: Option<MacAddr>, field: Field, text: &str) {
         for evidence in self.signatures.evidence(field, text) {
-            self.emit(ip, FindingKind::Evidence(evidence)).await;
+            self.emit_by(ip, claimant, FindingKind::Evidence(evidence)).await;
         }
     }
 }
@@ -153,15 +222,21 @@ impl DiscoveryContext {
         let (findings, found) = mpsc::channel(100_000);
         let (warnings, warned) = mpsc::channel(100);
         let pace = Arc::new(crate::net::pace::Pace::new(plan.rate));
+        let interfaces = net.interfaces().unwrap_or_default();
         let context = DiscoveryContext {
             plan: Arc::new(plan),
+            surroundings: Surroundings {
+                networks: interfaces.iter().flat_map(|i| i.addresses.iter().map(|n| (i.name.clone(), *n))).collect(),
+                system: "linux",
+            },
             dialer: Arc::new(Dialer::new(net.clone(), pace, 512, 4)),
-            interfaces: net.interfaces().unwrap_or_default(),
+            interfaces,
             net,
             cancel: CancellationToken::new(),
             signatures: Signatures::builtin(),
             findings,
             swept: Arc::default(),
+            unsent: Arc::default(),
             warnings,
             ports: None,
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::model::{ErrorKind, MacAddr};
+use crate::model::{ErrorKind, FindingKind, MacAddr};
 use crate::net::error::kind_of;
 use crate::net::{Datagram, Interface, UdpBind};
 use crate::probe::{DiscoveryContext, Peer};
@@ -116,7 +116,7 @@ pub trait Exchange: Sync {
     /// The datagrams of one round at a place, made anew each time.
     fn questions(&self, place: &Place, round: u32) -> Vec<Question>;
 
-    /// An answer from one of the targets.
+    /// An answer from one of the targets, or from a host in another subnet ([`DiscoveryContext::wants`]).
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()>;
 }
 
@@ -148,6 +148,7 @@ async fn ask_at(context: &DiscoveryContext, place: &Place, exchange: &dyn Exchan
             context.dialer.pace().turn(1).await;
             if let Err(error) = socket.send_to(&datagram, to).await {
                 tracing::debug!(interface = %place.name, %to, %error, "question not sent");
+                context.unsent.count(&place.name, error.kind());
             }
         }
         let last = round + 1 == ROUNDS;
@@ -189,15 +190,29 @@ async fn take(
         };
         failures = 0;
         let from = canonical(from);
-        if context.plan.targets.contains(from.ip()) && guard.admit(from.ip()) {
+        if context.wants(from.ip()) && guard.admit(from.ip()) {
             if let IpAddr::V6(v6) = from.ip()
                 && v6.is_unicast_link_local()
             {
                 context.net.note_zone(from.ip(), place.interface);
             }
             exchange.answer(from, buffer.get(..length).unwrap_or_default()).await;
+            if context.is_out_of_reach(from.ip())
+                && let Some(interface) = interface_of(context, place)
+            {
+                context.emit(from.ip(), FindingKind::HeardOn(interface)).await;
+            }
         }
     }
+}
+
+/// The interface that answers at a place come by, where that is known: of a socket for all of them only if there is one.
+fn interface_of(context: &DiscoveryContext, place: &Place) -> Option<String> {
+    if place.interface != 0 {
+        return Some(place.name.clone());
+    }
+    let mut links = context.interfaces.iter().filter(|i| !i.loopback && !i.point_to_point);
+    links.next().filter(|_| links.next().is_none()).map(|i| i.name.clone())
 }
 
 /// An IPv4 sender seen through an IPv6 socket is an IPv4 sender; the flow label is left out.
@@ -388,14 +403,15 @@ mod tests {
     async fn a_flood_of_answers_is_dropped() {
         let net = FakeNet::of_datagrams(vec![interface("eth0", 2, &["192.0.2.2/24"])], |sent| {
             let forger: SocketAddr = "192.0.2.66:9".parse().unwrap();
-            let outside = (Duration::ZERO, "198.51.100.1:9".parse().unwrap(), Ok(vec![]));
+            // What no host can have as its address.
+            let outside = (Duration::ZERO, "240.0.0.1:9".parse().unwrap(), Ok(vec![]));
             let honest = (Duration::from_millis(900), "192.0.2.7:9".parse().unwrap(), Ok(vec![]));
             let flood = (0..10_000).map(|_| (Duration::ZERO, forger, Ok(vec![0; 8])));
             if sent.data == [0] { flood.chain([outside, honest]).collect() } else { vec![] }
         });
         let (_, findings) = discover(&net, SHOUT).await;
         let of = |ip: &str| findings.iter().filter(|f: &&Finding| f.ip == ip.parse::<IpAddr>().unwrap()).count();
-        assert_eq!((of("192.0.2.66"), of("192.0.2.7"), of("198.51.100.1")), (ANSWERS_PER_SENDER as usize, 1, 0));
+        assert_eq!((of("192.0.2.66"), of("192.0.2.7"), of("240.0.0.1")), (ANSWERS_PER_SENDER as usize, 1, 0));
     }
 
     #[tokio::test(start_paused = true)]

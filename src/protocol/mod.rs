@@ -55,3 +55,24 @@ pub const PROTOCOLS: &[ProtocolRows] = &[
     // Web servers answer whatever they are asked: HTTP is the last to be looked for on a port.
     http::PROTOCOL,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::PROTOCOLS;
+    use crate::net::link::DISCOVERY_PORTS;
+    use crate::probe::Reads;
+
+    #[test]
+    fn a_link_is_read_for_every_port_that_is_listened_to() {
+        let listeners = PROTOCOLS.iter().filter_map(|rows| rows.listener);
+        let ports: BTreeSet<u16> = listeners
+            .flat_map(|listener| match listener.reads {
+                Reads::Datagrams { ports, .. } => ports(),
+                Reads::Claims(_) => Vec::new(),
+            })
+            .collect();
+        assert_eq!(ports.into_iter().collect::<Vec<_>>(), DISCOVERY_PORTS);
+    }
+}

@@ -1,32 +1,41 @@
 //! The ways of finding hosts within a scan: which of them run, and what becomes of those that cannot.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::coverage::Notes;
 use super::results::Results;
 use super::session::Session;
+use crate::identify::site::Surroundings;
 use crate::model::{EventSink, Finding, Method, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 use crate::probe::sweep::{AddressList, segments};
-use crate::probe::{DiscoveryContext, Finder, PortProber};
+use crate::probe::{DiscoveryContext, Finder, Listener, PortProber, Unsent, overhear};
 use crate::protocol::tcp::syn::SynScanner;
 
 /// Discovery under way.
 pub(super) struct Discovery {
     net: Arc<dyn Net>,
     running: JoinSet<(Method, Result<(), String>)>,
+    /// What listens on the links; it ends with the last method.
+    listening: JoinSet<()>,
+    listened_long_enough: CancellationToken,
     /// How many addresses have been asked.
     swept: Arc<AtomicU64>,
     ports: Option<Arc<dyn PortProber>>,
     /// The interfaces that targets are behind.
     links: Vec<String>,
-    methods_run: Vec<Method>,
+    unsent: Arc<Unsent>,
+    unread: Arc<Mutex<BTreeMap<String, Option<io::ErrorKind>>>>,
+    notes: Notes,
 }
 
 impl Discovery {
@@ -41,24 +50,27 @@ impl Discovery {
         results: &mut Results<S>,
     ) -> Self {
         let net = session.net.clone();
-        let interfaces: Vec<Interface> = match net.interfaces() {
-            Ok(all) => {
-                all.into_iter().filter(|i| plan.interfaces.is_empty() || plan.interfaces.contains(&i.name)).collect()
-            }
-            Err(error) => {
-                results.warn(format!("the network interfaces cannot be listed: {error}"));
-                Vec::new()
-            }
-        };
+        let mut interfaces: Vec<Interface> = net.interfaces().unwrap_or_else(|error| {
+            results.warn(format!("the network interfaces cannot be listed: {error}"));
+            Vec::new()
+        });
+        let surroundings = surroundings(&interfaces);
+        results.set_surroundings(surroundings.clone());
+        let interfaces_up = interfaces.clone();
+        interfaces.retain(|i| plan.interfaces.is_empty() || plan.interfaces.contains(&i.name));
         set_zones(plan, net.as_ref(), &interfaces);
         dialer.neighbour_table().set_interfaces(&interfaces);
         let targets = AddressList::of_targets(&plan.targets);
         let mut discovery = Discovery {
             running: JoinSet::new(),
+            listening: JoinSet::new(),
+            listened_long_enough: CancellationToken::new(),
             swept: Arc::default(),
             ports: port_prober(plan, &net, dialer, &interfaces),
             links: segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect(),
-            methods_run: Vec::new(),
+            unsent: Arc::default(),
+            unread: Arc::default(),
+            notes: Notes { interfaces: interfaces_up, ..Notes::default() },
             net: net.clone(),
         };
         let context = Arc::new(DiscoveryContext {
@@ -66,10 +78,12 @@ impl Discovery {
             net,
             dialer: dialer.clone(),
             interfaces,
+            surroundings: surroundings.clone(),
             cancel: cancel.clone(),
             signatures: session.signatures.clone(),
             findings,
             swept: discovery.swept.clone(),
+            unsent: discovery.unsent.clone(),
             warnings,
             ports: discovery.ports.clone(),
         });
@@ -81,7 +95,32 @@ impl Discovery {
                 discovery.spawn(finder, context.clone());
             }
         }
+        if !plan.targets.is_loopback_only() {
+            let rows = session.protocols.iter().filter_map(|rows| rows.listener);
+            discovery.listen(&context, rows.filter(|l| plan.methods.contains(&l.method)).collect());
+        }
         discovery
+    }
+
+    /// Listens on every link while the methods run.
+    fn listen(&mut self, context: &Arc<DiscoveryContext>, listeners: Vec<Listener>) {
+        let listeners: Arc<[Listener]> = listeners.into();
+        let has_stations = |i: &&Interface| i.mac.is_some() && !i.loopback && !i.point_to_point;
+        for interface in context.interfaces.iter().filter(has_stations).filter(|_| !listeners.is_empty()).cloned() {
+            self.notes
+                .checks
+                .extend(self.net.sender_check(&interface.name).map(|check| (interface.name.clone(), check)));
+            let (context, listeners, over) = (context.clone(), listeners.clone(), self.listened_long_enough.clone());
+            let unread = self.unread.clone();
+            note(&unread, &interface.name, None);
+            self.listening.spawn(async move {
+                let listening = overhear::listen(&context, &interface, &listeners, &over);
+                if let Ok(Err(error)) = AssertUnwindSafe(listening).catch_unwind().await {
+                    tracing::debug!("nothing is read off the link {}: {error}", interface.name);
+                    note(&unread, &interface.name, Some(error.kind()));
+                }
+            });
+        }
     }
 
     fn spawn(&mut self, finder: Finder, context: Arc<DiscoveryContext>) {
@@ -100,10 +139,13 @@ impl Discovery {
         loop {
             // It catches its panics, and is aborted only when all is over.
             let Ok((method, outcome)) = self.running.join_next().await? else { continue };
+            if self.running.is_empty() {
+                self.listened_long_enough.cancel();
+            }
             if outcome.is_ok() {
                 tracing::info!(method = method.as_str(), "discovery ended");
-                self.methods_run.push(method);
             }
+            self.notes.outcomes.insert(method, outcome.clone());
             return Some(outcome.map(|()| method));
         }
     }
@@ -116,6 +158,7 @@ impl Discovery {
     /// Ends all methods.
     pub(super) async fn stop(&mut self) {
         self.running.shutdown().await;
+        self.listening.shutdown().await;
     }
 
     /// What asks ports without connecting, where that can be done.
@@ -128,11 +171,11 @@ impl Discovery {
         self.swept.load(Ordering::Relaxed)
     }
 
-    /// The methods that ran to their end, sorted.
-    pub(super) fn methods_run(mut self) -> Vec<Method> {
-        self.methods_run.sort_unstable();
-        self.methods_run.dedup();
-        self.methods_run
+    /// What is to be told of how it went.
+    pub(super) fn notes(self) -> Notes {
+        let links = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked = self.swept.load(Ordering::Relaxed);
+        Notes { links, asked, unsent: self.unsent.counted(), ..self.notes }
     }
 
     /// The interfaces that went away: hosts behind them were not there to be asked.
@@ -142,6 +185,17 @@ impl Discovery {
         lost.retain(|name| !up.iter().any(|i| i.name == *name));
         lost
     }
+}
+
+/// Notes whether a link is read, or why not.
+fn note(links: &Mutex<BTreeMap<String, Option<io::ErrorKind>>>, name: &str, failed: Option<io::ErrorKind>) {
+    links.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), failed);
+}
+
+/// What the addresses of this machine tell of the site.
+fn surroundings(interfaces: &[Interface]) -> Surroundings {
+    let networks = interfaces.iter().flat_map(|i| i.addresses.iter().map(|network| (i.name.clone(), *network)));
+    Surroundings { networks: networks.collect(), system: std::env::consts::OS }
 }
 
 /// Without the right to send raw frames, ports are asked by connects.

@@ -1,6 +1,7 @@
 //! The pipeline of a scan: discovery feeds a bounded pool of inspections, what they find goes through the registry, and what
 //! changes there is reported as it happens.
 
+mod coverage;
 mod discovery;
 pub mod inspect;
 mod pool;
@@ -39,9 +40,11 @@ impl Scan {
         let (now, plan) = (self.session.now, self.plan.clone());
         let (started_at, started) = (now(), Instant::now());
         let (run, inbox) = Run::start(self, sink);
-        let (results, methods, status) = run.finish(inbox).await;
+        let (results, notes, status) = run.finish(inbox).await;
         let finished_at = now();
         let (targets, hosts_up) = (results.targets(&plan.targets), results.registry().hosts_up());
+        let coverage = coverage::of(&notes, &plan, hosts_up, |method| results.registry().answered_to(method));
+        let methods = notes.outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).map(|(method, _)| *method).collect();
         let (devices, warnings) = results.finish();
         Report {
             schema: SCHEMA.to_owned(),
@@ -55,6 +58,8 @@ impl Scan {
                 addresses: plan.targets.len(),
                 hosts_up,
                 methods,
+                // Where nobody is looked for, or on this machine alone, no network is covered.
+                coverage: (!plan.methods.is_empty() && !plan.targets.is_loopback_only()).then_some(coverage),
             },
             devices,
             warnings,

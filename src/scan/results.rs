@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::registry::Registry;
+use crate::identify::site::Surroundings;
 use crate::model::texts::TextKind;
 use crate::model::{
     Credential, Device, EventSink, Finding, FindingKind, ProbeOptions, ScanEvent, StreamStatus, TargetSet,
@@ -55,6 +56,24 @@ impl<S: EventSink> Results<S> {
             }
             self.report(&event);
         }
+    }
+
+    /// Takes in a finding about an address that is in no subnet of this machine; whether there was room for it.
+    pub(super) fn hear(&mut self, mut finding: Finding) -> bool {
+        finding.kind.texts(&mut |kind, text| redact(&self.redactor, kind, text));
+        self.registry.hear((self.now)(), finding)
+    }
+
+    /// Reports the devices that were heard in other subnets.
+    pub(super) fn report_heard(&mut self) {
+        for device in self.registry.heard_devices() {
+            self.report(&ScanEvent::DeviceDone(Box::new(device)));
+        }
+    }
+
+    /// Judges devices by the networks of this machine from now on.
+    pub(super) fn set_surroundings(&mut self, surroundings: Surroundings) {
+        self.registry = std::mem::take(&mut self.registry).within(surroundings);
     }
 
     /// Reports that a host's inspection has ended, and its device.

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Scan;
+use super::coverage::Notes;
 use super::discovery::Discovery;
 use super::pool::Pool;
 use super::results::Results;
@@ -35,6 +36,9 @@ const MOST_FOUND_BY_V6: usize = 4096;
 const TOO_MANY_BY_V6: &str = "more than 4,096 link-local IPv6 addresses answered; the others are left out\nhint: exclude \
                               the device that invents them (--exclude takes IPv6 networks)";
 
+const TOO_MANY_HEARD: &str = "more than 1,024 addresses of other subnets were heard on the link; the others are left \
+                              out\nhint: exclude the subnet that somebody invents (--exclude)";
+
 const TABLE_FULL: &str = "the kernel's neighbour table stayed full, so local hosts may be missing\nhint: raise \
                           net.ipv4.neigh.default.gc_thresh3";
 
@@ -56,6 +60,8 @@ pub(super) struct Run<S> {
     results: Results<S>,
     dialer: Arc<Dialer>,
     found_by_v6: usize,
+    /// Whether there was no more room for what was heard of other subnets.
+    heard_too_many: bool,
 }
 
 impl<S: EventSink> Run<S> {
@@ -73,15 +79,15 @@ impl<S: EventSink> Run<S> {
             Discovery::new(&session, &plan, &dialer, &cancel, discovery_findings, warning_sender, &mut results);
         let ports = discovery.port_prober();
         let pool = Pool::new(&session, &plan, &dialer, &cancel, inspection_findings, ports);
-        let mut run = Run { plan, cancel, discovery, pool, results, dialer, found_by_v6: 0 };
+        let mut run = Run { plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
         for finding in known {
-            run.take_discovered(finding);
+            run.take_of_target(finding);
         }
         (run, Inbox { discovered, inspected, warnings })
     }
 
     /// Takes in findings until discovery and all inspections are over, or the scan is stopped.
-    pub(super) async fn finish(mut self, mut inbox: Inbox) -> (Results<S>, Vec<Method>, ScanStatus) {
+    pub(super) async fn finish(mut self, mut inbox: Inbox) -> (Results<S>, Notes, ScanStatus) {
         let status = self.work(&mut inbox).await;
         self.discovery.stop().await;
         self.pool.stop().await;
@@ -99,8 +105,9 @@ impl<S: EventSink> Run<S> {
         for ip in self.results.registry().unfinished() {
             self.results.host_done(ip);
         }
+        self.results.report_heard();
         self.results.report(&ScanEvent::Swept { addresses: self.discovery.swept() });
-        (self.results, self.discovery.methods_run(), status)
+        (self.results, self.discovery.notes(), status)
     }
 
     async fn work(&mut self, inbox: &mut Inbox) -> ScanStatus {
@@ -176,8 +183,21 @@ impl<S: EventSink> Run<S> {
         self.results.take(finding);
     }
 
-    /// Takes in what was found by discovery. A new host is inspected; of one under inspection its inspection learns it.
+    /// Takes in what was found by discovery.
     fn take_discovered(&mut self, finding: Finding) {
+        if self.plan.targets.contains(finding.ip) {
+            return self.take_of_target(finding);
+        }
+        for finding in conclusions(&finding).into_iter().chain([finding]) {
+            if !self.results.hear(finding) && !self.heard_too_many {
+                self.heard_too_many = true;
+                self.results.warn(TOO_MANY_HEARD.to_owned());
+            }
+        }
+    }
+
+    /// Takes in what was found of a target. A new host is inspected; of one under inspection its inspection learns it.
+    fn take_of_target(&mut self, finding: Finding) {
         let ip = finding.ip;
         let is_new = !self.results.registry().knows(ip);
         let is_asked_for = self.plan.targets.host(ip).is_some();
@@ -236,7 +256,7 @@ fn conclusions(finding: &Finding) -> Vec<Finding> {
     match &finding.kind {
         FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => crate::identify::oui::evidence(*mac)
             .into_iter()
-            .map(|evidence| Finding::new(finding.ip, FindingKind::Evidence(evidence)))
+            .map(|evidence| Finding::new(finding.ip, FindingKind::Evidence(evidence)).by(finding.claimant))
             .collect(),
         _ => Vec::new(),
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use camscan::model::{Method, ProbeOptions, ScanPlan, StreamStatus};
+use camscan::model::{Method, ProbeOptions, Reach, ScanPlan, StreamStatus};
 use camscan::testkit::net::{CONNECT, FakeNet};
 
 use super::servers::{Camera, http, pages};
@@ -82,14 +82,15 @@ async fn excluded_addresses_never_receive_anything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_from_outside_the_targets_are_ignored() {
+async fn who_answers_from_another_subnet_is_listed_and_not_asked() {
     let net = FakeNet::subnet();
     Camera::new("203.0.113.9").on(&net);
     net.datagrams.on_datagram(|_| {
         vec![(Duration::ZERO, "203.0.113.9:3702".parse().unwrap(), Ok(b"<E><ProbeMatch/></E>".to_vec()))]
     });
     let outcome = scan(&net, ScanPlan { methods: Method::ALL.to_vec(), ..plan() }).await;
-    assert_eq!(outcome.report.devices, []);
+    let reach: Vec<_> = outcome.report.devices.iter().map(|d| (d.ip.to_string(), d.reach, d.services.len())).collect();
+    assert_eq!(reach, [("203.0.113.9".to_owned(), Some(Reach::OtherSubnet), 0)]);
     assert!(net.connects().iter().all(|(_, to)| to.ip() != "203.0.113.9".parse::<IpAddr>().unwrap()));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use camscan::model::{MacAddr, Method, ProbeOptions, Protocol, ScanPlan, StreamStatus};
+use camscan::model::{MacAddr, Method, ProbeOptions, Protocol, ScanPlan, StreamStatus, WarningKind};
 use camscan::protocol::arp::wire as arp;
 use camscan::protocol::mdns::wire::{self as mdns, Data, Message, Name, Record};
 use camscan::testkit::net::FakeNet;
@@ -150,7 +150,9 @@ async fn answers_by_the_thousand_from_nowhere_are_nobody() {
     })
     .await;
     nothing_astray(&net.unwrap(), &outcome, &[]);
-    assert_eq!(outcome.report.devices.len(), CAMERAS.len());
+    // One MAC address is one device, in another subnet, however many addresses it claims.
+    assert_eq!(outcome.report.devices.len(), CAMERAS.len() + 1);
+    assert!(outcome.report.warnings.iter().any(|w| w.contains("1,024 addresses")), "{:?}", outcome.report.warnings);
 }
 
 /// A header and this many answers, in bytes that were never a message of ours.
@@ -303,7 +305,7 @@ async fn a_camera_keeps_its_own_mac_address_behind_a_router_that_answers_first()
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_who_claim_one_address_are_told_and_leave_one_device() {
+async fn two_who_claim_one_address_are_both_listed_and_one_is_inspected() {
     let (net, twin) = (neighbourhood(), MacAddr([0x44, 0x19, 0xb6, 0, 0, 7]));
     let target: Ipv4Addr = CAMERAS[1].parse().unwrap();
     net.links.on_arp(move |asked| match asked == target {
@@ -311,8 +313,11 @@ async fn two_who_claim_one_address_are_told_and_leave_one_device() {
         false => Vec::new(),
     });
     let outcome = scan(&net, plan()).await;
-    assert_eq!(outcome.report.devices.len(), CAMERAS.len());
-    assert_eq!(outcome.device(CAMERAS[1]).streams[0].status, StreamStatus::Streaming);
+    assert_eq!(outcome.report.devices.len(), CAMERAS.len() + 1);
+    let at_it = || outcome.report.devices.iter().filter(|d| d.ip == IpAddr::V4(target));
+    assert_eq!(at_it().flat_map(|d| &d.streams).map(|s| s.status).collect::<Vec<_>>(), [StreamStatus::Streaming]);
+    assert!(at_it().any(|d| d.mac == Some(twin)));
+    assert!(at_it().all(|d| d.warnings.iter().any(|w| w.kind == WarningKind::AddressConflict)));
     let warned = outcome.report.warnings.iter().filter(|w| w.contains(CAMERAS[1])).count();
     assert_eq!(warned, 1, "{:?}", outcome.report.warnings);
     assert!(outcome.report.warnings.iter().any(|w| w.contains(&twin.to_string())), "{:?}", outcome.report.warnings);
@@ -446,8 +451,11 @@ async fn a_mapped_ipv4_address_is_that_ipv4_address() {
     });
     let outcome = scan(&net, with_v6(&[])).await;
     nothing_astray(&net, &outcome, &[]);
-    let found: Vec<String> = outcome.report.devices.iter().map(|d| d.ip.to_string()).collect();
-    assert_eq!(found, CAMERAS);
+    let of = |reached: bool| -> Vec<String> {
+        let devices = outcome.report.devices.iter().filter(|d| d.reach.is_none() == reached);
+        devices.map(|d| d.ip.to_string()).collect()
+    };
+    assert_eq!((of(true), of(false)), (CAMERAS.map(str::to_owned).to_vec(), vec!["203.0.113.9".to_owned()]));
     assert!(outcome.device("192.0.2.10").discovered_by.contains(&Method::Onvif));
 }
 

@@ -22,6 +22,7 @@ mod recorders;
 mod repeated;
 mod servers;
 mod sessions;
+mod site;
 mod stopping;
 
 use std::net::{IpAddr, Ipv4Addr};

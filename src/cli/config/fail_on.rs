@@ -17,6 +17,10 @@ names! {
         NotStreaming = "not-streaming",
         /// A stream was accepted, and no frame came in time.
         NoData = "no-data",
+        /// A device has no password yet, or is as it left the factory.
+        Unactivated = "unactivated",
+        /// Two devices have the same address.
+        AddressConflict = "address-conflict",
         /// A stream or a device ended in an error.
         Error = "error",
     }

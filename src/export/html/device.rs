@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::markup::Markup;
 use crate::export::words::{self, Addresses, Standing, Tone};
-use crate::export::{Assets, row};
+use crate::export::{Assets, row, site};
 use crate::model::stream::url_host;
 use crate::model::{AuthScheme, Channel, Device, Protocol, Service, Stream, Video};
 
@@ -127,6 +127,7 @@ fn picture_kind(bytes: &[u8]) -> Option<&'static str> {
 
 fn details(page: &mut Markup, device: &Device, addresses: &Addresses<'_>) {
     about(page, device);
+    warnings(page, device);
     if !device.streams.is_empty() {
         page.raw("<h3>Streams</h3>\n<ol class=\"streams\">\n");
         device.streams.iter().for_each(|s| stream(page, device, s));
@@ -170,6 +171,23 @@ fn channel(page: &mut Markup, channel: &Channel, addresses: &Addresses<'_>) {
     page.element("td", "", addresses.camera(channel).unwrap_or_default()).raw("</tr>\n");
 }
 
+/// What about the device needs somebody's attention, and what can be done.
+fn warnings(page: &mut Markup, device: &Device) {
+    if device.warnings.is_empty() {
+        return;
+    }
+    page.raw("<h3>Warnings</h3>\n<ul class=\"warnings\">\n");
+    for warning in &device.warnings {
+        page.raw("<li>").element("strong", "attention", warning.kind.as_str().replace('_', " "));
+        page.raw(" ").text(&warning.message);
+        if let Some(hint) = &warning.hint {
+            page.raw("<br>").element("small", "", hint);
+        }
+        page.raw("</li>\n");
+    }
+    page.raw("</ul>\n");
+}
+
 fn header(page: &mut Markup, title: &'static str, columns: &[&'static str]) {
     page.raw("<h3>").raw(title).raw("</h3>\n<table class=\"facts\"><thead><tr>");
     for column in columns {
@@ -189,6 +207,9 @@ fn about(page: &mut Markup, device: &Device) {
         ("MAC", device.mac.map(|m| m.to_string())),
         ("Host name", device.hostname.clone()),
         ("Addresses", Some(addresses.join(", "))),
+        ("Set up", device.activation.map(|activation| site::activation(activation).to_owned())),
+        ("Network", device.network.as_ref().map(site::network)),
+        ("Heard on", device.heard_on.clone()),
         ("Found by", Some(words::methods(&device.discovered_by))),
         ("Logins", logins),
         ("First seen", Some(device.first_seen.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())),

@@ -1,6 +1,7 @@
 //! One HTML page that needs nothing else: styles, script and pictures are in it, and its content security policy keeps
 //! it from loading anything. It reads without the script too; that sorts, filters and enlarges.
 
+mod coverage;
 mod device;
 mod markup;
 
@@ -10,6 +11,7 @@ use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 use super::format::Spec;
+use super::site;
 use super::words::{self, Addresses, Tone, plural};
 use super::{Assets, Exporter};
 use crate::model::{Report, ScanInfo, ScanStatus};
@@ -46,6 +48,9 @@ impl Exporter for Html<'_> {
             page.raw("<p class=\"empty\">No cameras found.</p>\n");
         } else {
             table(&mut page, report, self.assets);
+        }
+        if let Some(covered) = &report.scan.coverage {
+            coverage::section(&mut page, covered);
         }
         page.raw("</main>\n");
         footer(&mut page, report);
@@ -123,9 +128,10 @@ fn card(page: &mut Markup, standing: &str, tone: Tone, n: usize, label: &str) {
 }
 
 fn warnings(page: &mut Markup, report: &Report) {
-    if !report.warnings.is_empty() {
+    let hints = site::hints(report);
+    if !report.warnings.is_empty() || !hints.is_empty() {
         page.raw("<section class=\"notes\" aria-label=\"Warnings\">\n<ul>\n");
-        for warning in &report.warnings {
+        for warning in report.warnings.iter().chain(&hints) {
             page.element("li", "", warning);
         }
         page.raw("\n</ul>\n</section>\n");
@@ -202,6 +208,19 @@ mod tests {
     fn a_camera_reads_well() {
         let page = html(&sample::report_of(vec![sample::camera()]));
         insta::assert_snapshot!(between(&page, "<body>\n", "<script>"));
+    }
+
+    #[test]
+    fn cameras_out_of_the_box_come_with_what_to_do() {
+        let mut report = sample::report_of(sample::factory_cameras());
+        report.scan.coverage = Some(sample::coverage());
+        let page = html(&report);
+        assert_eq!(page.matches("rp_filter is strict").count(), 1);
+        let way = "sudo ip addr add 192.168.1.200/24 dev eth0";
+        // Above the devices once, and with each of them.
+        assert_eq!(page.matches(way).count(), 3);
+        assert_eq!(page.matches("shares its address with Dahua IPC-HDW1230").count(), 2);
+        assert!(page.contains("data-standing=\"not activated\""));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::TableOptions;
 use super::columns::{Column, GAP, Layout};
 use super::paint::{Paint, width, wrap};
 use crate::export::row::Row;
+use crate::export::site;
 use crate::export::words::{self, Addresses, Tone};
 use crate::model::{Answer, Channel, Device, Header, LadderStep, Service, Stream};
 use crate::text;
@@ -79,6 +80,10 @@ pub fn under_device(device: &Device, addresses: &Addresses<'_>, options: &TableO
 fn of_device(device: &Device, addresses: &Addresses<'_>, details: &mut Details) {
     details.add("about", Tone::Plain, &about(device));
     details.table("channels", &device.channels.iter().map(|c| channel(c, addresses)).collect::<Vec<_>>());
+    for warning in &device.warnings {
+        details.add("warning", Tone::Attention, &format!("{}: {}", warning.kind, warning.message));
+        details.add("hint", Tone::Fair, warning.hint.as_deref().unwrap_or_default());
+    }
     details.table("services", &device.services.iter().map(service).collect::<Vec<_>>());
     for service in &device.services {
         details.answers(&service.answers);
@@ -104,10 +109,13 @@ fn about(device: &Device) -> String {
         ("MAC", device.mac.map(|m| m.to_string())),
         ("host name", device.hostname.clone()),
         ("also at", Some(others.join(", ")).filter(|o| !o.is_empty())),
+        ("", device.activation.map(|activation| site::activation(activation).to_owned())),
+        ("network", device.network.as_ref().map(site::network)),
+        ("heard on", device.heard_on.clone()),
         ("found by", Some(words::methods(&device.discovered_by)).filter(|d| !d.is_empty())),
     ]
     .into_iter()
-    .filter_map(|(name, value)| value.map(|v| format!("{name} {v}")))
+    .filter_map(|(name, value)| value.map(|v| format!("{name} {v}").trim().to_owned()))
     .collect::<Vec<_>>()
     .join(" · ")
 }

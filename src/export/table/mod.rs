@@ -250,6 +250,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_out_of_reach_comes_with_the_way_there() {
+        let mut report = sample::report_of(sample::factory_cameras());
+        report.scan.coverage = Some(sample::coverage());
+        insta::assert_snapshot!("factory", table(&report, 100, 0));
+        insta::assert_snapshot!("factory_verbose", table(&report, 100, 1));
+    }
+
+    #[test]
     fn what_decided_stands_under_each_device() {
         let explain: Explain = |device| vec![format!("vendor: {} 0.98 (onvif 0.95)", device.ip)];
         let report = sample::report();

@@ -2,6 +2,7 @@
 
 use super::TableOptions;
 use super::paint::{width, wrap};
+use crate::export::site;
 use crate::export::words::{self, Standing, Tone, plural};
 use crate::model::{Report, ScanStatus};
 use crate::text;
@@ -11,13 +12,17 @@ pub fn lines(report: &Report, options: &TableOptions) -> Vec<String> {
     let paint = options.paint();
     let mut lines = found(report, options);
     lines.extend(wrap(&scanned(report), options.columns()).iter().map(|line| paint.dim(line)));
+    if let Some(coverage) = &report.scan.coverage {
+        let covered = text::clean_to(&format!("coverage: {}", site::coverage(coverage)), 2048);
+        lines.extend(wrap(&covered, options.columns()).iter().map(|line| paint.dim(line)));
+    }
     for warning in &report.warnings {
         // The hint that may follow was for whoever started the scan.
         let sentence = warning.lines().next().unwrap_or_default();
         let warning = format!("warning: {}", text::clean_to(sentence, 1024));
         lines.extend(wrap(&warning, options.columns()).iter().map(|line| paint.tone(Tone::Attention, line)));
     }
-    if let Some(hint) = hint(report) {
+    for hint in hint(report).into_iter().chain(site::hints(report).iter().map(|hint| text::clean_to(hint, 1024))) {
         lines.extend(wrap(&format!("hint: {hint}"), options.columns()).iter().map(|line| paint.tone(Tone::Fair, line)));
     }
     lines

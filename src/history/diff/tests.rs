@@ -23,6 +23,7 @@ fn report(devices: Vec<Device>) -> Report {
             addresses: 0,
             hosts_up: 0,
             methods: Vec::new(),
+            coverage: None,
         },
         devices,
         warnings: Vec::new(),

@@ -16,8 +16,13 @@ mod stream;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use super::finding::StreamHint;
-use super::{Channel, Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, Service, StageError, Stream};
+use super::{
+    Activation, Channel, Evidence, Fact, FindingKind, LoginAttempts, MacAddr, Method, NetworkSettings, Service,
+    StageError, Stream,
+};
 use list::{insert_bounded, learn_entry};
 use service::ServiceRecord;
 
@@ -31,6 +36,11 @@ pub struct HostRecord {
     stated_mac: Option<MacAddr>,
     endpoint_id: Option<String>,
     addresses: BTreeSet<IpAddr>,
+    network: NetworkSettings,
+    activation: Option<Activation>,
+    heard_on: Option<String>,
+    clock: Option<i64>,
+    certificate_end: Option<Timestamp>,
     methods: BTreeSet<Method>,
     services: Vec<ServiceRecord>,
     refused: BTreeSet<u16>,
@@ -56,6 +66,8 @@ impl HostRecord {
     ///   the link counts before a stated one. MAC addresses no station can have are ignored.
     /// - What a service answered itself counts before what was announced about it ([`FindingKind::Announced`]); a finding
     ///   that leaves a field open takes nothing away. The longer text says more.
+    /// - Of several clocks the one that is least wrong counts, of several certificates the one that ends first, and of
+    ///   several words on the activation the one that needs somebody's attention.
     /// - A port that refuses has no service, whatever announces one.
     /// - Of two analyses of one stream the one that got further counts.
     pub fn learn(&mut self, kind: FindingKind) {
@@ -68,6 +80,14 @@ impl HostRecord {
             FindingKind::Mac(_) | FindingKind::StatedMac(_) => {}
             FindingKind::EndpointId(id) => keep_least(&mut self.endpoint_id, id),
             FindingKind::Address(ip) => insert_bounded(&mut self.addresses, ip),
+            FindingKind::Network(network) => self.learn_network(network),
+            FindingKind::Activation(activation) => keep_least(&mut self.activation, activation),
+            FindingKind::HeardOn(interface) => keep_least(&mut self.heard_on, interface),
+            FindingKind::Clock(ahead) => {
+                let known = self.clock.map(|known| (known.unsigned_abs(), known));
+                self.clock = known.into_iter().chain([(ahead.unsigned_abs(), ahead)]).min().map(|(_, least)| least);
+            }
+            FindingKind::CertificateEnd(end) => keep_least(&mut self.certificate_end, end),
             FindingKind::Service(service) => learn_entry(&mut self.services, ServiceRecord::of_answer(service)),
             FindingKind::Announced(service) => learn_entry(&mut self.services, ServiceRecord::announced(service)),
             FindingKind::Refuses(port) => insert_bounded(&mut self.refused, port),
@@ -79,6 +99,39 @@ impl HostRecord {
             FindingKind::LoginAttempts(attempts) => self.login_attempts = self.login_attempts.max(Some(attempts)),
             FindingKind::Done => self.is_done = true,
         }
+    }
+
+    /// Adds all that another record of the same host knows.
+    pub fn absorb(&mut self, other: &HostRecord) {
+        self.link_mac = self.link_mac.into_iter().chain(other.link_mac).min();
+        self.stated_mac = self.stated_mac.into_iter().chain(other.stated_mac).min();
+        other.endpoint_id.iter().for_each(|id| keep_least(&mut self.endpoint_id, id.clone()));
+        other.addresses.iter().for_each(|ip| insert_bounded(&mut self.addresses, *ip));
+        self.learn_network(other.network);
+        let single = [
+            other.activation.map(FindingKind::Activation),
+            other.heard_on.clone().map(FindingKind::HeardOn),
+            other.clock.map(FindingKind::Clock),
+            other.certificate_end.map(FindingKind::CertificateEnd),
+            other.login_attempts.map(FindingKind::LoginAttempts),
+            other.is_done.then_some(FindingKind::Done),
+        ];
+        single.into_iter().flatten().for_each(|kind| self.learn(kind));
+        self.methods.extend(&other.methods);
+        other.services.iter().for_each(|service| learn_entry(&mut self.services, service.clone()));
+        other.refused.iter().for_each(|port| insert_bounded(&mut self.refused, *port));
+        other.evidence.iter().for_each(|evidence| self.learn_evidence(evidence.clone()));
+        other.hints.iter().for_each(|hint| learn_entry(&mut self.hints, hint.clone()));
+        other.streams.iter().for_each(|stream| learn_entry(&mut self.streams, stream.clone()));
+        other.channels.iter().for_each(|channel| learn_entry(&mut self.channels, channel.clone()));
+        other.errors.iter().for_each(|error| insert_bounded(&mut self.errors, error.clone()));
+    }
+
+    fn learn_network(&mut self, new: NetworkSettings) {
+        let known = &mut self.network;
+        known.netmask = known.netmask.into_iter().chain(new.netmask).min();
+        known.gateway = known.gateway.into_iter().chain(new.gateway).min();
+        known.dhcp = known.dhcp.into_iter().chain(new.dhcp).min();
     }
 
     fn learn_evidence(&mut self, evidence: Evidence) {
@@ -99,6 +152,11 @@ impl HostRecord {
         self.link_mac
     }
 
+    /// The MAC address it states as its own.
+    pub fn stated_mac(&self) -> Option<MacAddr> {
+        self.stated_mac
+    }
+
     /// The UUID of its ONVIF endpoint or UPnP device.
     pub fn endpoint_id(&self) -> Option<&str> {
         self.endpoint_id.as_deref()
@@ -107,6 +165,31 @@ impl HostRecord {
     /// Further addresses it states as its own.
     pub fn addresses(&self) -> &BTreeSet<IpAddr> {
         &self.addresses
+    }
+
+    /// How it says its network is set up.
+    pub fn network(&self) -> NetworkSettings {
+        self.network
+    }
+
+    /// Whether it was ever set up, by its own word.
+    pub fn activation(&self) -> Option<Activation> {
+        self.activation
+    }
+
+    /// The interface of this machine it was heard on, where it is in another subnet.
+    pub fn heard_on(&self) -> Option<&str> {
+        self.heard_on.as_deref()
+    }
+
+    /// How many seconds its clock is ahead of this machine's.
+    pub fn clock(&self) -> Option<i64> {
+        self.clock
+    }
+
+    /// When the first of its TLS certificates ends.
+    pub fn certificate_end(&self) -> Option<Timestamp> {
+        self.certificate_end
     }
 
     /// The discovery methods it answered to.

@@ -65,6 +65,8 @@ pub struct TargetSet {
     ranges: Vec<(u32, u32)>,
     /// Hosts with a name, ports or an IPv6 address; sorted by address, one entry an address.
     hosts: Vec<HostTarget>,
+    /// IPv4 ranges that are left out, sorted, disjoint.
+    excluded_v4: Vec<(u32, u32)>,
     /// IPv6 networks that are left out, also of what is found on a local link.
     excluded_v6: Vec<Ipv6Network>,
     /// Whether IPv6 hosts that answer to multicast on a local link are taken in.
@@ -114,10 +116,12 @@ impl TargetSet {
             IpNetwork::V6(v6) => Some(*v6),
             IpNetwork::V4(_) => None,
         });
+        let cuts = merge(cuts);
         TargetSet {
             written,
-            ranges: subtract(merge(ranges), &merge(cuts)),
+            ranges: subtract(merge(ranges), &cuts),
             hosts: singles.into_values().collect(),
+            excluded_v4: cuts,
             excluded_v6: excluded_v6.collect(),
             link_local_v6: false,
         }
@@ -174,6 +178,14 @@ impl TargetSet {
                 let is_excluded = || self.excluded_v6.iter().any(|net| net.contains(v6));
                 self.host(ip).is_some() || (self.link_local_v6 && is_local() && !is_excluded())
             }
+        }
+    }
+
+    /// Whether `ip` is to be left out wherever it turns up.
+    pub fn excludes(&self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(v4) => self.excluded_v4.iter().any(|&(a, b)| (a..=b).contains(&u32::from(v4))),
+            IpAddr::V6(v6) => self.excluded_v6.iter().any(|net| net.contains(v6)),
         }
     }
 

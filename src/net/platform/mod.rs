@@ -9,11 +9,17 @@ mod other;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]
-pub(super) use linux::{hear_refusals, link_on, neighbours, nudge, open_link, set_multicast_interface_v4};
+pub(super) use linux::{
+    hear_own_groups_only, hear_refusals, link_on, neighbours, nudge, open_link, sender_check,
+    set_multicast_interface_v4,
+};
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{hear_refusals, link_on, neighbours, nudge, open_link, set_multicast_interface_v4};
+pub(super) use other::{
+    hear_own_groups_only, hear_refusals, link_on, neighbours, nudge, open_link, sender_check,
+    set_multicast_interface_v4,
+};
 
 use crate::model::MacAddr;
 

@@ -17,7 +17,7 @@ pub(in crate::net) fn open_link(_: Socket, _: &Interface, _: LinkKind) -> io::Re
 }
 
 /// None here.
-pub(in crate::net) fn link_on(_: Socket) -> io::Result<Box<dyn Link>> {
+pub(in crate::net) fn link_on(_: Socket, _: LinkKind) -> io::Result<Box<dyn Link>> {
     unsupported("raw Ethernet frames")
 }
 
@@ -34,6 +34,16 @@ pub(in crate::net) fn nudge(_: &[SocketAddr]) -> io::Result<usize> {
 /// Not here: who is silent is waited for.
 pub(in crate::net) fn hear_refusals(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
     unsupported("refused datagrams")
+}
+
+/// Not known here.
+pub(in crate::net) fn sender_check(_interface: &str) -> Option<crate::net::SenderCheck> {
+    None
+}
+
+/// Not here: a socket hears what is joined.
+pub(in crate::net) fn hear_own_groups_only(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
+    unsupported("sockets of one group")
 }
 
 /// Sends multicast by the interface that has the local address.

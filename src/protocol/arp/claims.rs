@@ -95,6 +95,14 @@ impl Claims {
         contested
     }
 
+    /// The claims for an address besides the one that was said, where neither MAC address claims any other: two devices that
+    /// were given the same one.
+    pub fn rivals(&self) -> Vec<Claim> {
+        let alone = |mac: &MacAddr| self.claimants.get(mac).is_some_and(|claimant| claimant.addresses == 1);
+        let of_two = self.contested().into_iter().filter(|(_, macs)| macs.iter().all(alone));
+        of_two.map(|(ip, [_, mac])| Claim { ip, mac }).collect()
+    }
+
     /// Whether the address need not be asked for again.
     pub fn is_believed(&self, ip: Ipv4Addr) -> bool {
         self.believed.contains_key(&ip)
@@ -220,7 +228,11 @@ mod tests {
         assert_eq!(claims.receive(claim(64, 3)), None);
         assert_eq!(claims.settle(), []);
         assert_eq!(claims.contested(), [(claim(64, 1).ip, [claim(64, 1).mac, claim(64, 2).mac])]);
+        assert_eq!(claims.rivals(), [claim(64, 2)]);
         assert_eq!(claims.receive(claim(65, 3)), Some(claim(65, 3)));
+        // A router that answers for a host as well as the host itself.
+        claims.receive(claim(66, 2));
+        assert_eq!(claims.rivals(), []);
     }
 
     proptest! {

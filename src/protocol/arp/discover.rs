@@ -63,7 +63,7 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
     let raw = async { raw::sweep(context, segment, &*context.net.link(&segment.interface, LinkKind::Arp)?).await };
     let refused = match raw.await {
         Ok(claims) => {
-            warn_of_contested(context, segment, &claims);
+            settle_contested(context, segment, &claims).await;
             prove(context, segment, &claims).await;
             return Outcome { rung: Rung::Raw, failure: None };
         }
@@ -72,7 +72,7 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
     tracing::debug!("{}: no raw frames: {refused}", segment.interface.name);
     match kernel::sweep(context, segment).await {
         Ok(outcome) => {
-            warn_of_contested(context, segment, &outcome.claims);
+            settle_contested(context, segment, &outcome.claims).await;
             prove(context, segment, &outcome.claims).await;
             leave_over(context, segment, outcome.unasked).await;
             let may_be_granted = refused.kind() == io::ErrorKind::PermissionDenied;
@@ -86,10 +86,13 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
     }
 }
 
-/// Says which addresses two stations claim: only one of the two was looked at.
-fn warn_of_contested(context: &DiscoveryContext, segment: &Segment, claims: &Claims) {
+/// Emits the second of two stations that claim an address, and warns of both: only one of the two is inspected.
+async fn settle_contested(context: &DiscoveryContext, segment: &Segment, claims: &Claims) {
     /// Addresses that are named.
     const MOST: usize = 3;
+    for rival in claims.rivals() {
+        super::emit(context, rival).await;
+    }
     let contested = claims.contested();
     if contested.is_empty() {
         return;
@@ -101,8 +104,8 @@ fn warn_of_contested(context: &DiscoveryContext, segment: &Segment, claims: &Cla
         more => format!(", and {more} more"),
     };
     context.warn(format!(
-        "addresses on {} are claimed by two stations: {}{more}\nhint: give one of the two another address; the report has \
-         what one of them said",
+        "addresses on {} are claimed by two stations: {}{more}\nhint: give one of the two another address; only one of \
+         them could be inspected",
         segment.interface.name,
         named.join(", "),
     ));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::device::Device;
 use super::fields::{json, json_number, json_text};
 use super::{Asker, Maker};
-use crate::model::{Kind, Protocol};
+use crate::model::{Activation, Kind, NetworkSettings, Protocol};
 
 /// DHIP.
 pub const MAKER: Maker = Maker {
@@ -51,6 +51,10 @@ fn read(answer: &[u8]) -> Option<Device> {
     }
     let info = said.get("params")?.get("deviceInfo")?;
     let class = json_text(info, "DeviceClass").unwrap_or_default();
+    let v4 = info.get("IPv4Address");
+    let address = |name: &str| json_text(v4?, name)?.parse().ok();
+    let dhcp = v4.and_then(|v4| v4.get("DhcpEnable")?.as_bool());
+    let activation = json_number(info, "Init").and_then(activation);
     let mut device = Device {
         vendor: Some(vendor(json_text(info, "Vendor"))),
         model: json_text(info, "DeviceType"),
@@ -58,17 +62,27 @@ fn read(answer: &[u8]) -> Option<Device> {
         firmware: json_text(info, "Version"),
         name: json_text(info, "MachineName").filter(|n| Some(n) != json_text(info, "SerialNo").as_ref()),
         mac: json_text(&said, "mac").and_then(|m| m.parse().ok()),
-        ip: info.get("IPv4Address").and_then(|v4| json_text(v4, "IPAddress")?.parse().ok()),
+        ip: address("IPAddress"),
+        network: NetworkSettings::stated(address("SubnetMask"), address("DefaultGateway"), dhcp),
+        activation,
         kind: kind(&class),
         http_port: json_number(info, "HttpPort"),
         https_port: json_number(info, "HttpsPort"),
         ..Device::default()
     };
-    // The lowest two bits: 0 knows no initialisation, 1 not initialised, 2 initialised.
-    if json_number::<u64>(info, "Init").is_some_and(|init| init & 3 == 1) {
+    if activation == Some(Activation::NotActivated) {
         device.notes.push("not initialised: it has no password yet".into());
     }
     Some(device)
+}
+
+/// The lowest two bits of `Init`: 0 knows no initialisation, 1 not initialised, 2 initialised.
+fn activation(init: u64) -> Option<Activation> {
+    match init & 3 {
+        1 => Some(Activation::NotActivated),
+        2 => Some(Activation::Activated),
+        _ => None,
+    }
 }
 
 /// `General` and `Private` stand for brands that put no name of their own.
@@ -98,7 +112,7 @@ mod tests {
 
     const BODY: &str = r#"{ "mac" : "3c:ef:8c:00:00:01", "method" : "client.notifyDevInfo", "params" : { "deviceInfo" : {
         "DeviceClass" : "IPC", "DeviceType" : "IPC-HDW5421S", "HttpPort" : 8080, "IPv4Address" : { "DhcpEnable" : false,
-        "IPAddress" : "192.0.2.108" }, "MachineName" : "1F000000000001", "Port" : 37777, "SerialNo" : "1F000000000001",
+        "DefaultGateway" : "192.0.2.1", "IPAddress" : "192.0.2.108", "SubnetMask" : "255.255.255.0" }, "MachineName" : "1F000000000001", "Port" : 37777, "SerialNo" : "1F000000000001",
         "Vendor" : "General", "Version" : "2.400.0.8", "Init" : 1161 } } }"#;
 
     #[test]
@@ -112,10 +126,16 @@ mod tests {
         assert_eq!(device.ip, Some(Ipv4Addr::new(192, 0, 2, 108)));
         assert_eq!(device.kind, Some((Kind::Camera, 0.85)));
         assert_eq!(device.notes, ["not initialised: it has no password yet"]);
+        assert_eq!(device.activation, Some(Activation::NotActivated));
+        assert_eq!((device.network.prefix(), device.network.dhcp), (Some(24), Some(false)));
+        assert_eq!(device.network.gateway, Some(Ipv4Addr::new(192, 0, 2, 1)));
         let lorex = BODY.replace("General", "Lorex").replace("1161", "1162").replace("\"IPC\"", "\"VTO\"");
         let lorex = read(&frame(&lorex)).unwrap();
         assert_eq!(lorex.vendor, Some(("Lorex".into(), 0.85)));
         assert_eq!((lorex.kind, lorex.notes.len()), (Some((Kind::Intercom, 0.85)), 0));
+        assert_eq!(lorex.activation, Some(Activation::Activated));
+        let silent = read(&frame(&BODY.replace("1161", "1160"))).unwrap();
+        assert_eq!(silent.activation, None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::device::Device;
 use super::fields::{ip, le16, string, text};
 use super::{Asker, Maker};
-use crate::model::Protocol;
+use crate::model::{NetworkSettings, Protocol};
 
 /// Dahua's first protocol.
 pub const MAKER: Maker =
@@ -44,6 +44,7 @@ fn read(answer: &[u8]) -> Option<Device> {
         serial: line("SerialNo"),
         mac: Some(mac),
         ip: ip(answer, 56),
+        network: NetworkSettings::stated(ip(answer, 60), ip(answer, 64), None),
         ..Device::default()
     })
 }
@@ -59,7 +60,7 @@ mod tests {
         out[2] = 24;
         out[20] = lines.len() as u8;
         out[40..43].copy_from_slice(b"DVR");
-        out[56..60].copy_from_slice(&[192, 0, 2, 108]);
+        out[56..68].copy_from_slice(&[192, 0, 2, 108, 255, 255, 255, 0, 192, 0, 2, 1]);
         out.extend(b"00:11:22:33:44:55DH-DVR1");
         out.extend(lines.as_bytes());
         out
@@ -73,6 +74,7 @@ mod tests {
         .unwrap();
         assert_eq!((device.model.as_deref(), device.serial.as_deref()), (Some("DVR0404"), Some("TZ0000001")));
         assert_eq!((device.mac, device.ip), ("00:11:22:33:44:55".parse().ok(), Some(Ipv4Addr::new(192, 0, 2, 108))));
+        assert_eq!((device.network.prefix(), device.network.gateway), (Some(24), Some(Ipv4Addr::new(192, 0, 2, 1))));
         assert_eq!(read(&answer("")).unwrap().model.as_deref(), Some("DH-DVR1"));
     }
 

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::Maker;
 use crate::identify::signature::Field;
 use crate::model::stream::url_host;
-use crate::model::{EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, Protocol, Service, Transport};
+use crate::model::{
+    Activation, EvidenceSource, Fact, FindingKind, Kind, MacAddr, Method, NetworkSettings, Protocol, Service, Transport,
+};
 use crate::probe::evidence::Facts;
 
 /// A device's word on itself. Texts are as sent.
@@ -25,6 +27,10 @@ pub struct Device {
     pub mac: Option<MacAddr>,
     /// The address it says it has.
     pub ip: Option<Ipv4Addr>,
+    /// How it says its network is set up.
+    pub network: NetworkSettings,
+    /// Whether it was ever set up.
+    pub activation: Option<Activation>,
     /// What it is, with the weight of that word.
     pub kind: Option<(Kind, f64)>,
     /// The port of its web pages.
@@ -57,6 +63,8 @@ impl Device {
             facts.kind(kind, beacon, weight, &format!("{} discovery", maker.name));
         }
         facts.mac(self.mac);
+        facts.findings.extend(self.activation.map(FindingKind::Activation));
+        facts.findings.extend((!self.network.is_empty()).then_some(FindingKind::Network(self.network)));
         facts.findings.extend(self.further_address(sender).map(FindingKind::Address));
         for (protocol, port) in [(Protocol::Http, self.http_port), (Protocol::Https, self.https_port)] {
             if let Some(port) = port.filter(|p| *p != 0) {

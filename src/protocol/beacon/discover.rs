@@ -9,10 +9,27 @@ use crate::model::Method;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{DiscoveryContext, Finder};
+use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// The makers' own discovery, by multicast and broadcast over IPv4.
 pub const FINDER: Finder = Finder { method: Method::Beacon, find: |context| Box::pin(find(context)) };
+
+/// Answers to everybody.
+pub const LISTENER: Listener = Listener {
+    method: Method::Beacon,
+    reads: Reads::Datagrams {
+        ports: || {
+            MAKERS
+                .iter()
+                .flat_map(|maker| maker.answers_at.into_iter().chain([maker.port]))
+                .filter(|p| *p != 0)
+                .collect()
+        },
+        read: |from, datagram| {
+            super::read(datagram).map(|(maker, device)| device.facts(maker, from)).into_iter().collect()
+        },
+    },
+};
 
 async fn find(context: &DiscoveryContext) -> Result<(), String> {
     let places: Vec<Place> = udp_query::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
@@ -25,7 +42,9 @@ async fn find(context: &DiscoveryContext) -> Result<(), String> {
         MAKERS.iter().filter_map(|maker| AtFixedPort::new(&dedup, maker, &places)).collect();
     let everywhere = [everywhere()];
     let fixed = join_all(fixed.iter().map(|exchange| udp_query::ask(context, &everywhere, exchange)));
-    let (asked, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed);
+    let groups: Vec<AtGroup<'_>> = MAKERS.iter().filter_map(|maker| AtGroup::new(&dedup, maker)).collect();
+    let groups = join_all(groups.iter().map(|exchange| udp_query::ask(context, &places, exchange)));
+    let (asked, _, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed, groups);
     asked.map_err(|error| format!("the makers' discovery cannot open a UDP socket: {error}"))
 }
 
@@ -98,6 +117,33 @@ impl Exchange for AtFixedPort<'_> {
                 Some((to, (self.maker.ask)(&asker(place)?)))
             })
             .collect()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        emit(self.dedup, from, datagram).boxed()
+    }
+}
+
+/// Hears what one maker's devices answer to their group: those without a route to this machine can answer nowhere else.
+struct AtGroup<'a> {
+    dedup: &'a FindingDedup<'a>,
+    port: u16,
+    group: IpAddr,
+}
+
+impl<'a> AtGroup<'a> {
+    fn new(dedup: &'a FindingDedup<'a>, maker: &Maker) -> Option<Self> {
+        maker.group.map(|group| AtGroup { dedup, port: maker.port, group: group.into() })
+    }
+}
+
+impl Exchange for AtGroup<'_> {
+    fn bind(&self, place: &Place) -> UdpBind {
+        place.bind_port(self.port, &[self.group])
+    }
+
+    fn questions(&self, _place: &Place, _round: u32) -> Vec<Question> {
+        Vec::new()
     }
 
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {

@@ -4,7 +4,7 @@
 use super::device::Device;
 use super::fields::{be16, bytes, ip, le16, text};
 use super::{Asker, Maker};
-use crate::model::{Kind, Protocol};
+use crate::model::{Kind, NetworkSettings, Protocol};
 
 /// Foscam's search.
 pub const MAKER: Maker =
@@ -38,6 +38,9 @@ fn read(answer: &[u8]) -> Option<Device> {
         device.serial = id;
         device.name = text(answer, HEADER + 13, 21).filter(|n| !n.eq_ignore_ascii_case("IPCAM"));
         device.ip = ip(answer, HEADER + 34);
+        let dhcp =
+            answer.get(HEADER + 64).and_then(|flag| [Some(false), Some(true)].get(usize::from(*flag)).copied()?);
+        device.network = NetworkSettings::stated(ip(answer, HEADER + 38), ip(answer, HEADER + 42), dhcp);
         device.firmware = version(HEADER + 54);
         device.http_port = be16(answer, HEADER + 62);
     }
@@ -59,6 +62,8 @@ mod tests {
         assert_eq!((device.serial.as_deref(), device.name.as_deref()), (Some("00626E000001"), Some("Porch")));
         assert_eq!((device.mac, device.ip), ("00:62:6e:00:00:01".parse().ok(), Some(Ipv4Addr::new(192, 0, 2, 31))));
         assert_eq!((device.firmware.as_deref(), device.http_port), (Some("11.22.2.51"), Some(8080)));
+        assert_eq!((device.network.prefix(), device.network.dhcp), (Some(24), Some(true)));
+        assert_eq!(device.network.gateway, Some(Ipv4Addr::new(192, 0, 2, 1)));
         answer[7..15].copy_from_slice(b"_Foscam_");
         let hidden = read(&answer).unwrap();
         assert_eq!((hidden.serial, hidden.kind), (None, Some((Kind::Camera, 0.7))));

@@ -4,7 +4,7 @@
 use super::device::Device;
 use super::fields::{le16, text};
 use super::{Asker, Maker};
-use crate::model::{Kind, MacAddr, Protocol};
+use crate::model::{Kind, MacAddr, NetworkSettings, Protocol};
 
 /// Hanwha's search.
 pub const MAKER: Maker =
@@ -29,7 +29,9 @@ fn read(answer: &[u8]) -> Option<Device> {
     // There is no magic word: the MAC address and the address have to look like what they are.
     let mac: MacAddr = text(answer, 19, 18).filter(|m| m.len() == 17)?.parse().ok()?;
     let ip = text(answer, 37, 16)?.parse().ok()?;
+    let address = |at| text(answer, at, 16).and_then(|ip| ip.parse().ok());
     Some(Device {
+        network: NetworkSettings::stated(address(53), address(69), None),
         vendor: Some(("Hanwha".into(), 0.8)),
         model: text(answer, 109, 10),
         mac: Some(mac),
@@ -51,11 +53,14 @@ mod tests {
         answer[0] = 0x0b;
         answer[19..36].copy_from_slice(b"00:09:18:00:00:01");
         answer[37..47].copy_from_slice(b"192.0.2.55");
+        answer[53..64].copy_from_slice(b"255.255.0.0");
+        answer[69..78].copy_from_slice(b"192.0.0.1");
         answer[109..117].copy_from_slice(b"SND-6083");
         answer[120..124].copy_from_slice(&[80, 0, 0xa8, 0x11]);
         let device = read(&answer).unwrap();
         assert_eq!((device.model.as_deref(), device.http_port), (Some("SND-6083"), Some(80)));
         assert_eq!((device.mac, device.ip), ("00:09:18:00:00:01".parse().ok(), Some(Ipv4Addr::new(192, 0, 2, 55))));
+        assert_eq!((device.network.prefix(), device.network.gateway), (Some(16), Some(Ipv4Addr::new(192, 0, 0, 1))));
         answer[19] = b'x';
         assert_eq!(read(&answer), None);
     }

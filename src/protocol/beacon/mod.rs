@@ -21,7 +21,8 @@ pub mod xiongmai;
 use crate::probe::ProtocolRows;
 
 /// What this folder contributes to a scan.
-pub const PROTOCOL: ProtocolRows = ProtocolRows { finder: Some(discover::FINDER), ..ProtocolRows::NONE };
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { finder: Some(discover::FINDER), listener: Some(discover::LISTENER), ..ProtocolRows::NONE };
 
 use std::net::Ipv4Addr;
 

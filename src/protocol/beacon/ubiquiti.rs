@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::device::Device;
 use super::fields::{be16, bytes, ip, mac, string};
 use super::{Asker, Maker};
-use crate::model::{Kind, Protocol};
+use crate::model::{Activation, Kind, Protocol};
 
 /// Ubiquiti's discovery.
 pub const MAKER: Maker = Maker {
@@ -46,7 +46,10 @@ fn read(answer: &[u8]) -> Option<Device> {
             0x0b => device.name = string(value),
             0x0c => platform = string(value),
             0x14 | 0x15 => device.model = device.model.or(string(value)),
-            0x17 if value.last() == Some(&1) => device.notes.push("not adopted by a controller yet".into()),
+            0x17 if value.last() == Some(&1) => {
+                device.activation = Some(Activation::FactoryDefault);
+                device.notes.push("not adopted by a controller yet".into());
+            }
             _ => {}
         }
     }
@@ -95,6 +98,7 @@ mod tests {
         assert_eq!((camera.mac, camera.ip), ("74:83:c2:00:00:01".parse().ok(), Some(Ipv4Addr::new(192, 0, 2, 22))));
         assert_eq!(camera.kind, Some((Kind::Camera, 0.85)));
         assert_eq!(camera.notes, ["not adopted by a controller yet"]);
+        assert_eq!(camera.activation, Some(Activation::FactoryDefault));
         let switch = read(&answer(&[(1, &station[..6]), (0x15, b"US8P60"), (3, b"x")])).unwrap();
         assert_eq!(switch.kind, Some((Kind::Other, 0.5)));
     }

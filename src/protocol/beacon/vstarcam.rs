@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::fields::{le16, mac, text};
 use super::{Asker, Maker};
-use crate::model::{Kind, Protocol};
+use crate::model::{Kind, NetworkSettings, Protocol};
 
 /// VStarcam's search.
 pub const MAKER: Maker = Maker {
@@ -24,13 +24,15 @@ fn read(answer: &[u8]) -> Option<Device> {
     if !answer.starts_with(b"DH\x01\x08") || answer.len() < 0x100 {
         return None;
     }
+    let address = |at| text(answer, at, 16).and_then(|ip| ip.parse().ok());
     Some(Device {
+        network: NetworkSettings::stated(address(0x14), address(0x24), None),
         vendor: Some(("VStarcam or OEM".into(), 0.6)),
         serial: text(answer, 0x5c, 32),
         name: text(answer, 0x7c, 32),
         firmware: text(answer, 0xcc, 32),
         mac: mac(answer, 0x54),
-        ip: text(answer, 4, 16).and_then(|i| i.parse().ok()),
+        ip: address(4),
         kind: Some((Kind::Camera, 0.7)),
         http_port: le16(answer, 0x5a),
         ..Device::default()
@@ -47,6 +49,8 @@ mod tests {
         let mut answer = vec![0; 0x100];
         for (at, bytes) in [
             (0, &b"DH\x01\x08192.0.2.80"[..]),
+            (0x14, b"255.255.255.0"),
+            (0x24, b"192.0.2.1"),
             (0x54, &[0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x90, 0x1f]),
             (0x5c, b"VSTA000001ABCDE"),
             (0x7c, b"Nursery"),
@@ -57,6 +61,7 @@ mod tests {
         let device = read(&answer).unwrap();
         assert_eq!((device.serial.as_deref(), device.name.as_deref()), (Some("VSTA000001ABCDE"), Some("Nursery")));
         assert_eq!((device.mac, device.ip), ("00:11:22:33:44:55".parse().ok(), Some(Ipv4Addr::new(192, 0, 2, 80))));
+        assert_eq!((device.network.prefix(), device.network.gateway), (Some(24), Some(Ipv4Addr::new(192, 0, 2, 1))));
         assert_eq!((device.http_port, device.firmware.as_deref()), (Some(8080), Some("48.53.64.67")));
     }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::device::Device;
 use super::fields::{json, json_number, json_text, le16};
 use super::{Asker, Maker};
-use crate::model::{Kind, Protocol};
+use crate::model::{Kind, NetworkSettings, Protocol};
 
 /// DVRIP.
 pub const MAKER: Maker =
@@ -31,6 +31,7 @@ fn read(answer: &[u8]) -> Option<Device> {
     }
     let said = json(answer.get(20..)?)?;
     let info = said.get("NetWork.NetCommon")?;
+    let at = |name: &str| json_text(info, name).and_then(|hex| address(&hex));
     let channels: u32 = json_number(info, "ChannelNum").unwrap_or(0);
     Some(Device {
         vendor: Some(("Xiongmai or OEM".into(), 0.65)),
@@ -38,7 +39,8 @@ fn read(answer: &[u8]) -> Option<Device> {
         firmware: json_text(info, "Version"),
         name: json_text(info, "HostName").filter(|n| !n.eq_ignore_ascii_case("LocalHost")),
         mac: json_text(info, "MAC").and_then(|m| m.parse().ok()),
-        ip: json_text(info, "HostIP").and_then(|hex| address(&hex)),
+        ip: at("HostIP"),
+        network: NetworkSettings::stated(at("Submask"), at("GateWay"), None),
         kind: Some(if channels > 1 { (Kind::Recorder, 0.6) } else { (Kind::Camera, 0.55) }),
         http_port: json_number(info, "HttpPort"),
         ..Device::default()
@@ -57,13 +59,14 @@ mod tests {
 
     #[test]
     fn an_answer_names_serial_and_channels() {
-        let body = r#"{ "NetWork.NetCommon" : { "ChannelNum" : 4, "HostIP" : "0x0A0200C0", "HostName" : "Shop", "HttpPort" : 80,
+        let body = r#"{ "NetWork.NetCommon" : { "ChannelNum" : 4, "GateWay" : "0x010200C0", "Submask" : "0x00FFFFFF", "HostIP" : "0x0A0200C0", "HostName" : "Shop", "HttpPort" : 80,
             "MAC" : "00:12:12:00:00:01", "SN" : "0123456789abcdef", "TCPPort" : 34567, "Version" : "V4.02.R11" }, "Ret" : 100 }"#;
         let mut answer = vec![0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfb, 5, 0, 0, 0, 0];
         answer.extend(body.as_bytes());
         answer.extend(b"\n\0");
         let device = read(&answer).unwrap();
         assert_eq!(device.ip, Some(Ipv4Addr::new(192, 0, 2, 10)));
+        assert_eq!((device.network.prefix(), device.network.gateway), (Some(24), Some(Ipv4Addr::new(192, 0, 2, 1))));
         assert_eq!((device.serial.as_deref(), device.name.as_deref()), (Some("0123456789abcdef"), Some("Shop")));
         assert_eq!((device.kind, device.http_port), (Some((Kind::Recorder, 0.6)), Some(80)));
         assert_eq!(device.firmware.as_deref(), Some("V4.02.R11"));

@@ -12,13 +12,24 @@ use crate::model::Method;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{DiscoveryContext, Finder};
+use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// Instances asked about by name, because an answer named them without saying where they are.
 const MOST_INSTANCES: usize = 32;
 
 /// DNS-SD by multicast, over IPv4 and IPv6.
 pub const FINDER: Finder = Finder { method: Method::Mdns, find: |context| Box::pin(find(context)) };
+
+/// What members of the group say to each other.
+pub const LISTENER: Listener = Listener {
+    method: Method::Mdns,
+    reads: Reads::Datagrams {
+        ports: || vec![wire::PORT],
+        read: |from, datagram| {
+            wire::parse(datagram).map(|message| facts::of_message(&message, from).0).into_iter().collect()
+        },
+    },
+};
 
 async fn find(context: &DiscoveryContext) -> Result<(), String> {
     let shared = Shared { dedup: FindingDedup::new(context), unexplained: Mutex::default() };

@@ -7,4 +7,5 @@ pub mod wire;
 use crate::probe::ProtocolRows;
 
 /// What this folder contributes to a scan.
-pub const PROTOCOL: ProtocolRows = ProtocolRows { finder: Some(discover::FINDER), ..ProtocolRows::NONE };
+pub const PROTOCOL: ProtocolRows =
+    ProtocolRows { finder: Some(discover::FINDER), listener: Some(discover::LISTENER), ..ProtocolRows::NONE };

@@ -124,6 +124,11 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// How much the device's clock is ahead of ours, in seconds; none where it does not tell the time.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock.map(|ahead| ahead.as_secs())
+    }
+
     /// Whether requests carry a login.
     pub fn is_logged_in(&self) -> bool {
         self.negotiation.is_logged_in()

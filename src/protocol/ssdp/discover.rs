@@ -6,21 +6,34 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::wire;
 use crate::model::Method;
+use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{DiscoveryContext, Finder};
+use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// SSDP by multicast, over IPv4 and IPv6.
 pub const FINDER: Finder = Finder { method: Method::Ssdp, find: |context| Box::pin(find(context)) };
 
+/// Answers and notifications.
+pub const LISTENER: Listener = Listener {
+    method: Method::Ssdp,
+    reads: Reads::Datagrams {
+        ports: || vec![wire::PORT],
+        read: |from, datagram| wire::parse(datagram).map(|answer| answer.facts(from)).into_iter().collect(),
+    },
+};
+
 async fn find(context: &DiscoveryContext) -> Result<(), String> {
-    let exchange = Searching(FindingDedup::new(context));
-    udp_query::ask(context, &udp_query::places(context), &exchange)
-        .await
-        .map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
+    let dedup = FindingDedup::new(context);
+    let places = udp_query::places(context);
+    let (searching, listening) = (Searching(&dedup), Listening(&dedup));
+    // Others may have the port of the group, and devices seldom notify: what is heard there is welcome, no more.
+    let (asked, _) =
+        tokio::join!(udp_query::ask(context, &places, &searching), udp_query::ask(context, &places, &listening));
+    asked.map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
 }
 
-struct Searching<'a>(FindingDedup<'a>);
+struct Searching<'a>(&'a FindingDedup<'a>);
 
 impl Exchange for Searching<'_> {
     fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
@@ -33,12 +46,30 @@ impl Exchange for Searching<'_> {
     }
 
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
-        async move {
-            if let Some(answer) = wire::parse(datagram) {
-                self.0.emit(from.ip(), answer.facts(from.ip())).await;
-            }
-        }
-        .boxed()
+        take(self.0, from, datagram).boxed()
+    }
+}
+
+/// Hears the notifications of the group: a device without a route to this machine cannot answer a search.
+struct Listening<'a>(&'a FindingDedup<'a>);
+
+impl Exchange for Listening<'_> {
+    fn bind(&self, place: &Place) -> UdpBind {
+        place.bind_port(wire::PORT, &[wire::GROUP_V4.into(), wire::GROUP_V6.into()])
+    }
+
+    fn questions(&self, _place: &Place, _round: u32) -> Vec<Question> {
+        Vec::new()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        take(self.0, from, datagram).boxed()
+    }
+}
+
+async fn take(dedup: &FindingDedup<'_>, from: SocketAddr, datagram: &[u8]) {
+    if let Some(answer) = wire::parse(datagram) {
+        dedup.emit(from.ip(), answer.facts(from.ip())).await;
     }
 }
 

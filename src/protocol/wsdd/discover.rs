@@ -1,26 +1,39 @@
 //! Finds ONVIF devices on the local links by multicast.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use futures::future::{BoxFuture, FutureExt};
 
 use super::{facts, wire};
 use crate::model::Method;
-use crate::probe::evidence::FindingDedup;
+use crate::net::UdpBind;
+use crate::probe::evidence::{Facts, FindingDedup};
 use crate::probe::udp_query::{self, Exchange, Place, Question};
-use crate::probe::{DiscoveryContext, Finder};
+use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// WS-Discovery by multicast, over IPv4 and IPv6.
 pub const FINDER: Finder = Finder { method: Method::Onvif, find: |context| Box::pin(find(context)) };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
-    let exchange = Probing(FindingDedup::new(context));
-    udp_query::ask(context, &udp_query::places(context), &exchange)
-        .await
-        .map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
+/// Matches and Hellos.
+pub const LISTENER: Listener =
+    Listener { method: Method::Onvif, reads: Reads::Datagrams { ports: || vec![wire::PORT], read } };
+
+fn read(from: IpAddr, datagram: &[u8]) -> Vec<Facts> {
+    let matches = facts::of_sender(wire::parse(datagram), from);
+    matches.iter().map(|m| facts::of_match(m, from)).collect()
 }
 
-struct Probing<'a>(FindingDedup<'a>);
+async fn find(context: &DiscoveryContext) -> Result<(), String> {
+    let dedup = FindingDedup::new(context);
+    let places = udp_query::places(context);
+    let (probing, listening) = (Probing(&dedup), Listening(&dedup));
+    // Others may have the port of the group, and devices seldom say Hello: what is heard there is welcome, no more.
+    let (asked, _) =
+        tokio::join!(udp_query::ask(context, &places, &probing), udp_query::ask(context, &places, &listening));
+    asked.map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
+}
+
+struct Probing<'a>(&'a FindingDedup<'a>);
 
 impl Exchange for Probing<'_> {
     fn questions(&self, place: &Place, _round: u32) -> Vec<Question> {
@@ -33,12 +46,30 @@ impl Exchange for Probing<'_> {
     }
 
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
-        async move {
-            for m in facts::of_sender(wire::parse(datagram), from.ip()) {
-                self.0.emit(from.ip(), facts::of_match(&m, from.ip())).await;
-            }
-        }
-        .boxed()
+        take(self.0, from, datagram).boxed()
+    }
+}
+
+/// Hears the Hellos of the group, and the matches of devices that cannot answer this machine alone.
+struct Listening<'a>(&'a FindingDedup<'a>);
+
+impl Exchange for Listening<'_> {
+    fn bind(&self, place: &Place) -> UdpBind {
+        place.bind_port(wire::PORT, &[wire::GROUP_V4.into(), wire::GROUP_V6.into()])
+    }
+
+    fn questions(&self, _place: &Place, _round: u32) -> Vec<Question> {
+        Vec::new()
+    }
+
+    fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()> {
+        take(self.0, from, datagram).boxed()
+    }
+}
+
+async fn take(dedup: &FindingDedup<'_>, from: SocketAddr, datagram: &[u8]) {
+    for facts in read(from.ip(), datagram) {
+        dedup.emit(from.ip(), facts).await;
     }
 }
 

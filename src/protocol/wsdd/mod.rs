@@ -9,5 +9,9 @@ pub mod wire;
 use crate::probe::ProtocolRows;
 
 /// What this folder contributes to a scan.
-pub const PROTOCOL: ProtocolRows =
-    ProtocolRows { finder: Some(discover::FINDER), probes: &[inquire::PROBE], ..ProtocolRows::NONE };
+pub const PROTOCOL: ProtocolRows = ProtocolRows {
+    finder: Some(discover::FINDER),
+    listener: Some(discover::LISTENER),
+    probes: &[inquire::PROBE],
+    ..ProtocolRows::NONE
+};

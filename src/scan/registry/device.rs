@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::identify;
+use crate::identify::site::Told;
 use crate::model::{
     Channel, Device, DeviceState, Evidence, EvidenceSource, Fact, HostRecord, Kind, Method, Protocol, Service,
     StageError, Stream, StreamStatus,
@@ -18,7 +19,7 @@ pub(super) fn of_hosts(
     id: String,
     hosts: &[(IpAddr, &HostRecord)],
     seen: (Timestamp, Timestamp),
-) -> Device {
+) -> (Device, Told) {
     let records = || hosts.iter().map(|(_, record)| *record);
     let mut services: Vec<Service> = first_filled(records().map(HostRecord::services));
     services.sort_by_key(|s| (s.port, s.protocol, s.transport));
@@ -32,7 +33,13 @@ pub(super) fn of_hosts(
         hosts.iter().flat_map(|(ip, record)| record.addresses().iter().chain([ip])).copied().collect();
     let methods: BTreeSet<Method> = records().flat_map(HostRecord::methods).copied().collect();
     let errors: BTreeSet<&StageError> = records().flat_map(HostRecord::errors).collect();
-    Device {
+    let network = records().map(HostRecord::network).find(|network| !network.is_empty());
+    let told = Told {
+        endpoint_id: records().find_map(HostRecord::endpoint_id).map(str::to_owned),
+        clock: records().filter_map(HostRecord::clock).min_by_key(|ahead| ahead.unsigned_abs()),
+        certificate_end: records().filter_map(HostRecord::certificate_end).min(),
+    };
+    let device = Device {
         id,
         ip,
         addresses: addresses.into_iter().collect(),
@@ -56,7 +63,13 @@ pub(super) fn of_hosts(
         login_attempts: records().filter_map(HostRecord::login_attempts).max(),
         evidence: verdict.ranked,
         errors: errors.into_iter().cloned().collect(),
-    }
+        reach: None,
+        heard_on: None,
+        activation: records().filter_map(HostRecord::activation).min(),
+        network,
+        warnings: Vec::new(),
+    };
+    (device, told)
 }
 
 /// As a report lists them.
@@ -106,6 +119,7 @@ pub(super) fn is_reported(device: &Device) -> bool {
     let is_rtsp = |s: &Service| matches!(s.protocol, Protocol::Rtsp | Protocol::Rtsps);
     let is_unknown = !device.evidence.iter().any(|e| e.fact == Fact::Kind);
     device.kind != Kind::Other
+        || device.activation.is_some()
         || device.streams.iter().any(|s| s.video.is_some())
         || (is_unknown && device.services.iter().any(is_rtsp))
 }

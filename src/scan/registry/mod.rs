@@ -6,32 +6,46 @@
 //!
 //! The devices do not depend on the order in which findings arrive.
 
+mod claims;
 mod device;
+mod heard;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::model::{Device, Finding, FindingKind, HostRecord, MacAddr, ScanEvent};
+use crate::identify::site::{self, Surroundings, Told};
+use crate::model::{Device, Finding, FindingKind, HostRecord, MacAddr, Method, ScanEvent};
+use claims::Claims;
 use device::is_reported;
+use heard::Heard;
 
 /// A MAC address or endpoint ID that more addresses than this share is a router's or a defect, and identifies nobody.
 const MOST_ADDRESSES: usize = 64;
+
+/// MAC addresses whose claims are counted: those of a large network, and a bound to what somebody can make up.
+const MOST_CLAIMANTS: usize = 1 << 17;
 
 /// All that has been found so far.
 #[derive(Debug, Default)]
 pub struct Registry {
     hosts: BTreeMap<IpAddr, Host>,
+    heard: Heard,
     by_mac: HashMap<MacAddr, BTreeSet<IpAddr>>,
     by_endpoint: HashMap<String, BTreeSet<IpAddr>>,
+    /// The addresses each MAC address is claimed for, also those that another host claims too.
+    by_claimant: HashMap<MacAddr, BTreeSet<IpAddr>>,
     /// Whether devices without any sign of video are reported too.
     reports_all: bool,
+    surroundings: Surroundings,
 }
 
 #[derive(Debug)]
 struct Host {
     record: HostRecord,
+    /// What each of the hosts told that gave a MAC address.
+    claims: Option<Box<Claims>>,
     first_seen: Timestamp,
     last_seen: Timestamp,
 }
@@ -42,43 +56,64 @@ impl Registry {
         Registry { reports_all: all, ..Registry::default() }
     }
 
+    /// The same for a scan from this machine: devices are judged by its networks.
+    pub fn within(self, surroundings: Surroundings) -> Self {
+        Registry { surroundings, ..self }
+    }
+
     /// Takes in one finding made at `now` and returns what changed.
     pub fn apply(&mut self, now: Timestamp, finding: Finding) -> Vec<ScanEvent> {
-        let Finding { ip, kind } = finding;
+        let Finding { ip, claimant, kind } = finding;
+        if let Some(mac) = claimant
+            && (self.by_claimant.len() < MOST_CLAIMANTS || self.by_claimant.contains_key(&mac))
+        {
+            self.by_claimant.entry(mac).or_default().insert(ip);
+        }
         let host = self.hosts.entry(ip).or_insert_with(|| Host::new(now));
-        host.first_seen = host.first_seen.min(now);
-        host.last_seen = host.last_seen.max(now);
+        host.see(now);
         let mut events = Vec::new();
         let is_done = matches!(kind, FindingKind::Done);
         match kind {
             FindingKind::Seen(method) if host.record.methods().is_empty() => {
                 events.push(ScanEvent::HostUp { ip, method });
-                host.record.learn(kind);
+                host.learn(claimant, kind);
             }
             FindingKind::Mac(_) | FindingKind::StatedMac(_) => {
                 let before = host.record.mac();
-                host.record.learn(kind);
+                host.learn(claimant, kind);
                 move_in_index(&mut self.by_mac, before, host.record.mac(), ip);
             }
             FindingKind::EndpointId(_) => {
                 let before = host.record.endpoint_id().map(str::to_owned);
-                host.record.learn(kind);
+                host.learn(claimant, kind);
                 move_in_index(&mut self.by_endpoint, before, host.record.endpoint_id().map(str::to_owned), ip);
             }
             // It is something to try, no fact of the report.
             FindingKind::StreamHint(_) => {}
-            kind => host.record.learn(kind),
+            kind => host.learn(claimant, kind),
         }
         if is_done {
             events.push(ScanEvent::HostDone { ip });
-            events.extend(self.finished_device(ip).map(|d| ScanEvent::DeviceDone(Box::new(d))));
+            events.extend(self.finished_devices(ip).into_iter().map(|d| ScanEvent::DeviceDone(Box::new(d))));
         }
         events
+    }
+
+    /// Takes in one finding about an address that is neither a target nor in a subnet of this machine. Whether it was taken:
+    /// addresses that are claimed cost nothing, so that there is a limit to them.
+    pub fn hear(&mut self, now: Timestamp, finding: Finding) -> bool {
+        self.heard.apply(now, finding)
     }
 
     /// How many addresses answered.
     pub fn hosts_up(&self) -> u64 {
         self.hosts.len() as u64
+    }
+
+    /// How many of them answered to a method.
+    pub fn answered_to(&self, method: Method) -> u64 {
+        let hosts = self.hosts.values().chain(self.heard.hosts());
+        hosts.filter(|host| host.record.methods().contains(&method)).count() as u64
     }
 
     /// Whether anything was found about `ip`.
@@ -94,26 +129,50 @@ impl Registry {
     /// The devices, by address. Those without any sign of video are left out, unless all are reported.
     pub fn devices(&self) -> Vec<Device> {
         let mut listed: BTreeSet<IpAddr> = BTreeSet::new();
-        let mut devices = Vec::new();
+        let mut devices: Vec<(Device, Told)> = Vec::new();
         for &ip in self.hosts.keys() {
             if listed.contains(&ip) {
                 continue;
             }
             let group = self.group(ip);
-            devices.extend(self.device(&group).filter(|d| self.reports_all || is_reported(d)));
+            devices.extend(self.devices_of(&group));
             listed.extend(group);
         }
-        devices
+        devices = self.heard.join(devices);
+        devices.iter_mut().for_each(|(device, told)| self.judge(device, told));
+        devices.sort_by(|(a, _), (b, _)| (a.ip, &a.id).cmp(&(b.ip, &b.id)));
+        let (mut devices, told): (Vec<Device>, Vec<Told>) = devices.into_iter().unzip();
+        site::among(&mut devices, &told, &self.surroundings);
+        self.reported(devices)
     }
 
-    /// The device of an address that is done, unless another of its addresses was done before, or it is not reported.
-    fn finished_device(&self, ip: IpAddr) -> Option<Device> {
+    /// The devices that were heard in other subnets, as [`Registry::devices`] lists them.
+    pub fn heard_devices(&self) -> Vec<Device> {
+        self.devices().into_iter().filter(|device| device.reach.is_some()).collect()
+    }
+
+    fn judge(&self, device: &mut Device, told: &Told) {
+        device.warnings = site::of_device(device, told, &self.surroundings);
+    }
+
+    /// Those of the devices that are reported: an address that two have is reported with both.
+    fn reported(&self, devices: Vec<Device>) -> Vec<Device> {
+        let wanted: BTreeSet<IpAddr> = devices.iter().filter(|d| is_reported(d)).map(|d| d.ip).collect();
+        devices.into_iter().filter(|device| self.reports_all || wanted.contains(&device.ip)).collect()
+    }
+
+    /// The devices of an address that is done, unless another of its addresses was done before, or they are not reported.
+    fn finished_devices(&self, ip: IpAddr) -> Vec<Device> {
         let group = self.group(ip);
         let is_done = |other: &IpAddr| self.hosts.get(other).is_some_and(|h| h.record.is_done());
         if group.iter().any(|other| *other != ip && is_done(other)) {
-            return None;
+            return Vec::new();
         }
-        self.device(&group).filter(|device| self.reports_all || is_reported(device))
+        let judged = self.devices_of(&group).into_iter().map(|(mut device, told)| {
+            self.judge(&mut device, &told);
+            device
+        });
+        self.reported(judged.collect())
     }
 
     /// Whether `ip` is one device with another address.
@@ -121,21 +180,32 @@ impl Registry {
         self.group(ip).len() > 1
     }
 
-    /// The addresses that are one device with `ip`, itself included, sorted.
+    /// The addresses that are one device with `ip`, itself included, sorted. An address that several devices share is with no
+    /// other.
     fn group(&self, ip: IpAddr) -> BTreeSet<IpAddr> {
         let mut group = BTreeSet::from([ip]);
         let mut open = vec![ip];
         while let Some(at) = open.pop() {
             let Some(host) = self.hosts.get(&at) else { continue };
+            if !self.sharers(host).is_empty() {
+                continue;
+            }
             for other in self.sharing(&host.record) {
-                let is_same =
-                    self.hosts.get(other).is_some_and(|o| is_same_device((at, &host.record), (*other, &o.record)));
+                let is_same = self.hosts.get(other).is_some_and(|o| {
+                    is_same_device((at, &host.record), (*other, &o.record)) && self.sharers(o).is_empty()
+                });
                 if is_same && group.insert(*other) {
                     open.push(*other);
                 }
             }
         }
         group
+    }
+
+    /// The hosts that share an address; none where it has one.
+    fn sharers(&self, host: &Host) -> Vec<(MacAddr, HostRecord)> {
+        let is_elsewhere = |mac| self.by_claimant.get(&mac).is_some_and(|all| all.len() > 1);
+        host.claims.as_ref().map(|claims| claims.hosts(is_elsewhere)).unwrap_or_default()
     }
 
     /// The addresses that share a MAC address or an endpoint ID with a host.
@@ -145,13 +215,21 @@ impl Registry {
         by_mac.into_iter().chain(by_endpoint).filter(|all| all.len() <= MOST_ADDRESSES).flatten()
     }
 
-    fn device(&self, group: &BTreeSet<IpAddr>) -> Option<Device> {
+    /// The device of these addresses, or the devices that share the one address.
+    fn devices_of(&self, group: &BTreeSet<IpAddr>) -> Vec<(Device, Told)> {
         // IPv4 sorts first: the address an operator types.
-        let ip = *group.first()?;
+        let Some(&ip) = group.first() else { return Vec::new() };
         let hosts: Vec<(IpAddr, &Host)> = group.iter().filter_map(|ip| Some((*ip, self.hosts.get(ip)?))).collect();
+        if let [(ip, host)] = hosts.as_slice() {
+            let sharers = self.sharers(host);
+            if !sharers.is_empty() {
+                return host.devices_at(*ip, sharers);
+            }
+        }
         let records: Vec<(IpAddr, &HostRecord)> = hosts.iter().map(|(ip, host)| (*ip, &host.record)).collect();
-        let seen = (hosts.iter().map(|(_, h)| h.first_seen).min()?, hosts.iter().map(|(_, h)| h.last_seen).max()?);
-        Some(device::of_hosts(ip, self.id(ip, group, &records), &records, seen))
+        let first = hosts.iter().map(|(_, h)| h.first_seen).min();
+        let seen = first.zip(hosts.iter().map(|(_, h)| h.last_seen).max());
+        seen.map(|seen| device::of_hosts(ip, self.id(ip, group, &records), &records, seen)).into_iter().collect()
     }
 
     /// The strongest identity of a device that no other device has.
@@ -169,7 +247,48 @@ impl Registry {
 
 impl Host {
     fn new(now: Timestamp) -> Self {
-        Host { record: HostRecord::new(), first_seen: now, last_seen: now }
+        Host { record: HostRecord::new(), claims: None, first_seen: now, last_seen: now }
+    }
+
+    fn see(&mut self, now: Timestamp) {
+        self.first_seen = self.first_seen.min(now);
+        self.last_seen = self.last_seen.max(now);
+    }
+
+    /// Adds what a host at the address told, or what was found of the address.
+    fn learn(&mut self, claimant: Option<MacAddr>, kind: FindingKind) {
+        match (claimant.filter(|mac| mac.is_station()), &mut self.claims) {
+            (None, None) => {}
+            (None, Some(claims)) => claims.unclaimed.learn(kind.clone()),
+            (Some(mac), claims) => {
+                claims.get_or_insert_with(|| Box::new(Claims::new(self.record.clone()))).learn(mac, kind.clone());
+            }
+        }
+        self.record.learn(kind);
+    }
+
+    fn seen(&self) -> (Timestamp, Timestamp) {
+        (self.first_seen, self.last_seen)
+    }
+
+    /// The devices that share this address. What was found without saying of whom belongs to the one whose serial number or
+    /// MAC address it names, else to the first: one of them was inspected.
+    fn devices_at(&self, ip: IpAddr, mut sharers: Vec<(MacAddr, HostRecord)>) -> Vec<(Device, Told)> {
+        let empty = HostRecord::new();
+        let unclaimed = self.claims.as_ref().map_or(&empty, |claims| &claims.unclaimed);
+        let is_named = |(mac, record): &(MacAddr, HostRecord)| {
+            unclaimed.mac() == Some(*mac) || unclaimed.serial().is_some_and(|serial| record.serial() == Some(serial))
+        };
+        let inspected = sharers.iter().position(is_named).unwrap_or(0);
+        if let Some((_, record)) = sharers.get_mut(inspected) {
+            record.absorb(unclaimed);
+        }
+        let device = |(mac, record): (MacAddr, HostRecord)| {
+            let (mut device, told) = device::of_hosts(ip, format!("mac:{mac}"), &[(ip, &record)], self.seen());
+            device.mac = Some(mac);
+            (device, told)
+        };
+        sharers.into_iter().map(device).collect()
     }
 }
 

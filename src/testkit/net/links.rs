@@ -359,6 +359,7 @@ impl Link for FakeLink {
             match self.kind {
                 LinkKind::Arp => self.answer_arp(frame),
                 LinkKind::TcpAnswers { .. } => self.answer_syn(frame),
+                LinkKind::Overheard => {}
             }
         }
         Ok(frames.len())

@@ -5,6 +5,7 @@ mod helper;
 mod neighbours;
 mod packet;
 mod rights;
+mod sender_check;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +17,7 @@ pub(in crate::net) use helper::Helper;
 pub(in crate::net) use neighbours::neighbours;
 pub(in crate::net) use packet::{link_on, open_link};
 pub(in crate::net) use rights::{Borrowed, Reserve, give_up, with_file_rights};
+pub(in crate::net) use sender_check::sender_check;
 
 /// Sets an option of a socket.
 fn set_option<T: Copy>(socket: &Socket, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
@@ -39,6 +41,17 @@ pub(in crate::net) fn set_multicast_interface_v4(socket: &Socket, interface: u32
     let request = libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex: interface as libc::c_int };
     set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &request)
 }
+
+/// Makes a socket hear the groups alone that it has joined itself, on the interfaces where it has (ip(7), ipv6(7)).
+pub(in crate::net) fn hear_own_groups_only(socket: &Socket, v6: bool) -> io::Result<()> {
+    match v6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, IPV6_MULTICAST_ALL, &0i32),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &0i32),
+    }
+}
+
+/// From linux/in6.h; Linux 4.20.
+const IPV6_MULTICAST_ALL: libc::c_int = 29;
 
 /// Makes receiving on an unconnected datagram socket fail when an ICMP answer says that a datagram was refused (ip(7),
 /// ipv6(7)).

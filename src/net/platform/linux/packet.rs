@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::filter::{self, SNAP};
+use super::filter;
 use super::set_option;
 use crate::net::Interface;
 use crate::net::link::{Link, LinkKind};
@@ -47,6 +47,7 @@ pub(super) fn bind(socket: &Socket, interface: u32, kind: LinkKind) -> io::Resul
     let _ = set_option(socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32);
     let protocol = match kind {
         LinkKind::Arp => libc::ETH_P_ARP,
+        LinkKind::Overheard => libc::ETH_P_ALL,
         LinkKind::TcpAnswers { .. } => libc::ETH_P_IP,
     };
     socket.bind(&link_address(interface, protocol as u16))?;
@@ -70,15 +71,16 @@ fn hardware_type(socket: &Socket) -> io::Result<u16> {
 /// Opens an interface for frames of one kind, on a socket of [`raw_socket`].
 pub(in crate::net) fn open_link(socket: Socket, interface: &Interface, kind: LinkKind) -> io::Result<Box<dyn Link>> {
     bind(&socket, interface.index, kind)?;
-    link_on(socket)
+    link_on(socket, kind)
 }
 
-/// The link of a socket that is bound.
-pub(in crate::net) fn link_on(socket: Socket) -> io::Result<Box<dyn Link>> {
+/// The link of a socket that is bound for frames of one kind.
+pub(in crate::net) fn link_on(socket: Socket, kind: LinkKind) -> io::Result<Box<dyn Link>> {
+    let snap = filter::snap(kind);
     #[expect(unsafe_code, reason = "tokio's safe way is deprecated")]
     // SAFETY: a Socket owns its descriptor, which stays open and the same until it is dropped.
     let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
-    Ok(Box::new(PacketLink { socket, buffers: Mutex::new(Box::new([[0; SNAP]; BATCH])) }))
+    Ok(Box::new(PacketLink { socket, snap, buffers: Mutex::new(vec![0; snap * BATCH]) }))
 }
 
 /// The address of an interface for frames of one Ethernet type.
@@ -99,7 +101,9 @@ fn link_address(interface: u32, protocol: u16) -> SockAddr {
 
 struct PacketLink {
     socket: AsyncFd<Socket>,
-    buffers: Mutex<Box<[[u8; SNAP]; BATCH]>>,
+    /// Room for a batch of frames, each of so many bytes at most.
+    snap: usize,
+    buffers: Mutex<Vec<u8>>,
 }
 
 impl Link for PacketLink {
@@ -126,7 +130,7 @@ impl Link for PacketLink {
                 let mut ready = self.socket.readable().await?;
                 let outcome = ready.try_io(|socket| {
                     let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-                    receive_batch(socket.get_ref(), &mut buffers, take)
+                    receive_batch(socket.get_ref(), &mut buffers, self.snap, take)
                 });
                 match outcome {
                     // Not ready after all, or a signal came in between.
@@ -168,19 +172,20 @@ fn send_batch(socket: &Socket, frames: &[&[u8]]) -> io::Result<usize> {
 
 fn receive_batch(
     socket: &Socket,
-    buffers: &mut [[u8; SNAP]; BATCH],
+    buffers: &mut [u8],
+    snap: usize,
     take: &mut (dyn FnMut(&[u8]) + Send),
 ) -> io::Result<usize> {
     let mut parts = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
     let mut headers = [blank(); BATCH];
-    for ((part, header), buffer) in parts.iter_mut().zip(&mut headers).zip(buffers.iter_mut()) {
+    for ((part, header), buffer) in parts.iter_mut().zip(&mut headers).zip(buffers.chunks_exact_mut(snap)) {
         part.iov_base = buffer.as_mut_ptr().cast();
-        part.iov_len = SNAP;
+        part.iov_len = snap;
         header.msg_hdr.msg_iov = part;
         header.msg_hdr.msg_iovlen = 1;
     }
     #[expect(unsafe_code, reason = "no library offers recvmmsg on a packet socket")]
-    // SAFETY: each header points at its `part`, each part at SNAP writable bytes of its own buffer; all outlive the
+    // SAFETY: each header points at its `part`, each part at `snap` writable bytes of its own buffer; all outlive the
     // call and nothing else touches the buffers during it, for they are borrowed mutably.
     let received = unsafe {
         libc::recvmmsg(
@@ -192,8 +197,8 @@ fn receive_batch(
         )
     };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-    for (header, buffer) in headers.iter().zip(buffers.iter()).take(received) {
-        let len = (header.msg_len as usize).min(SNAP);
+    for (header, buffer) in headers.iter().zip(buffers.chunks_exact(snap)).take(received) {
+        let len = (header.msg_len as usize).min(snap);
         take(buffer.get(..len).unwrap_or_default());
     }
     Ok(received)

@@ -179,6 +179,12 @@ async fn describe(host: &Inspection, response: &Response) -> Service {
     if let Some(server) = &service.server {
         host.match_signatures(Field::HttpServer, server).await;
     }
+    // A server keeps its own time there (RFC 9110 §6.6.1); a page that is passed on may be dated when it was made.
+    let date = response.headers.clean("Date").filter(|_| !response.headers.has("Age") && !response.headers.has("Via"));
+    if let Some(there) = date.and_then(|date| jiff::fmt::rfc2822::parse(&date).ok()) {
+        let ahead = there.timestamp().duration_since((host.peer.clock)());
+        host.emit(FindingKind::Clock(ahead.as_secs())).await;
+    }
     let challenges = response.challenges();
     service.realm = challenges.iter().find_map(auth::Challenge::realm);
     if let Some(realm) = &service.realm {
@@ -207,10 +213,10 @@ async fn emit_certificate(host: &Inspection, info: &TlsInfo, service: &mut Servi
     if let Some(old) = info.version.as_deref().filter(|v| matches!(*v, "SSL 3.0" | "TLS 1.0" | "TLS 1.1")) {
         service.notes.push(format!("speaks only {old}"));
     }
-    if let Some(ended) = info.not_after.and_then(|end| jiff::Timestamp::from_second(end).ok())
-        && ended < (host.peer.clock)()
-    {
-        service.notes.push(format!("its certificate ended on {}", ended.strftime("%Y-%m-%d")));
+    let Some(ends) = info.not_after.and_then(|end| jiff::Timestamp::from_second(end).ok()) else { return };
+    host.emit(FindingKind::CertificateEnd(ends)).await;
+    if ends < (host.peer.clock)() {
+        service.notes.push(format!("its certificate ended on {}", ends.strftime("%Y-%m-%d")));
     }
 }
 

@@ -137,6 +137,9 @@ impl<'a> Inquiry<'a> {
             self.emit_streams(&services, profiles).await;
         }
         self.emit_service(true).await;
+        if let Some(ahead) = self.client.clock_ahead() {
+            self.host.emit(FindingKind::Clock(ahead)).await;
+        }
         if let Some(refusal) = &self.refusal {
             self.host.error("onvif", refusal.kind(), refusal.to_string()).await;
         }
@@ -229,6 +232,9 @@ impl<'a> Inquiry<'a> {
             let only = interfaces.first().filter(|_| interfaces.len() == 1);
             if let Some(interface) = own.or(only) {
                 self.host.emit(FindingKind::StatedMac(interface.mac)).await;
+                if !interface.network.is_empty() {
+                    self.host.emit(FindingKind::Network(interface.network)).await;
+                }
             }
         }
         if let Some(name) = self.device(Call::GetHostname).await.as_ref().and_then(wire::hostname) {

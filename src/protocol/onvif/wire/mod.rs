@@ -1,12 +1,14 @@
 //! The calls of ONVIF that only ask, and what comes back: device (Core Specification §8), Media (version 1) and Media2
 //! service. Names are local names, whatever prefix a maker chose; what a device leaves out is none. Pure.
 
+use std::net::Ipv4Addr;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::soap::escape;
 use crate::identify::vendor;
-use crate::model::{Audio, AudioCodec, Channel, FpsSource, MacAddr, SizeSource, Video, VideoCodec};
+use crate::model::{Audio, AudioCodec, Channel, FpsSource, MacAddr, NetworkSettings, SizeSource, Video, VideoCodec};
 use crate::text;
 use crate::wire::xml::Element;
 
@@ -230,6 +232,8 @@ pub struct NetworkInterface {
     pub mac: MacAddr,
     /// Its IPv4 and IPv6 addresses.
     pub addresses: Vec<std::net::IpAddr>,
+    /// How IPv4 is set up on it.
+    pub network: NetworkSettings,
 }
 
 /// Reads a GetNetworkInterfacesResponse; interfaces without a usable MAC address are left out.
@@ -238,9 +242,24 @@ pub fn network_interfaces(body: &Element) -> Vec<NetworkInterface> {
         let mac: MacAddr = interface.find_text("HwAddress")?.parse().ok()?;
         let addresses = interface.find_all("Address").filter_map(|a| a.text()?.parse().ok()).take(32).collect();
         let usable = mac.0 != [0; 6] && mac.0.first().is_some_and(|first| first & 1 == 0);
-        usable.then_some(NetworkInterface { mac, addresses })
+        usable.then(|| NetworkInterface { mac, addresses, network: ipv4_settings(interface) })
     });
     interfaces.collect()
+}
+
+/// How IPv4 is set up on an interface (ONVIF schema, `IPv4NetworkInterface`).
+fn ipv4_settings(interface: &Element) -> NetworkSettings {
+    let Some(config) = interface.find("IPv4").and_then(|v4| v4.child("Config")) else {
+        return NetworkSettings::default();
+    };
+    let dhcp = config.child_text("DHCP").and_then(|text| match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    });
+    let prefix = config.find_text("PrefixLength").and_then(|text| text.parse::<u8>().ok()).filter(|p| *p <= 32);
+    let mask = prefix.and_then(|prefix| u32::MAX.checked_shl(32 - u32::from(prefix)));
+    NetworkSettings::stated(mask.map(Ipv4Addr::from), None, dhcp)
 }
 
 /// The name of a GetHostnameResponse, cleaned; none for place-holders.

@@ -198,12 +198,13 @@ fn calls_are_well_formed() {
 fn interfaces_names_and_profiles() {
     let found = network_interfaces(&body(
         "<R><NetworkInterfaces><Info><HwAddress>44-19-b6-00-00-01</HwAddress></Info><IPv4><Config><Manual>\
-         <Address>192.0.2.10</Address></Manual></Config></IPv4></NetworkInterfaces><NetworkInterfaces><Info>\
+         <Address>192.0.2.10</Address><PrefixLength>23</PrefixLength></Manual><DHCP>false</DHCP></Config></IPv4></NetworkInterfaces><NetworkInterfaces><Info>\
          <HwAddress>00:00:00:00:00:00</HwAddress></Info></NetworkInterfaces></R>",
     ));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].mac.to_string(), "44:19:b6:00:00:01");
     assert_eq!(found[0].addresses, ["192.0.2.10".parse::<IpAddr>().unwrap()]);
+    assert_eq!((found[0].network.prefix(), found[0].network.dhcp), (Some(23), Some(false)));
     assert_eq!(hostname(&body("<R><Name> cam-1 </Name></R>")).as_deref(), Some("cam-1"));
     assert_eq!(hostname(&body("<R><Name>localhost</Name></R>")), None);
     let found = profiles(&body(

@@ -4,7 +4,8 @@
 //! network. [`RealNet::prepare`](crate::net::RealNet::prepare) starts it, and only where something needs it.
 //!
 //! **What an attacker who controls the scanning process gets from it.** Raw frames to every Ethernet interface that is up,
-//! and from them ARP and the first bytes of TCP segments with SYN+ACK or RST. The filter of each socket is locked, so that
+//! and from them ARP, UDP datagrams from or to the ports of the discovery protocols
+//! ([`DISCOVERY_PORTS`](crate::net::link::DISCOVERY_PORTS)) and the first bytes of TCP segments with SYN+ACK or RST. The filter of each socket is locked, so that
 //! no other traffic can be read through it. That is less than a scan without a helper holds: its sockets bear no filter
 //! before they are used. Learnt rows of the neighbour table can be deleted, which the kernel then resolves again; never
 //! rows that the operator or a routing daemon has set, though one set in the moment between the check and the deletion

@@ -6,7 +6,7 @@
 //! | bytes | | |
 //! | --- | --- | --- |
 //! | 0 | what | 1 open a link, 2 forget a neighbour |
-//! | 1 | kind | of a link: 1 ARP, 2 TCP answers; of a neighbour: 4 or 6, the IP version |
+//! | 1 | kind | of a link: 1 ARP, 2 TCP answers, 3 what is sent to everybody; of a neighbour: 4 or 6, the IP version |
 //! | 2, 3 | port | that TCP answers are sent to, else 0 |
 //! | 4 to 7 | interface | its index, 1 to 2³¹-1 |
 //! | 8 to 11 | number | of a request that is replied to, else 0 |
@@ -25,6 +25,7 @@ const OPEN_LINK: u8 = 1;
 const FORGET: u8 = 2;
 const ARP: u8 = 1;
 const TCP_ANSWERS: u8 = 2;
+const OVERHEARD: u8 = 3;
 const IPV4: u8 = 4;
 const IPV6: u8 = 6;
 
@@ -56,6 +57,9 @@ impl Request {
             Request::OpenLink { number, interface, kind: LinkKind::Arp } => {
                 (OPEN_LINK, ARP, 0, interface, number, [0; 16])
             }
+            Request::OpenLink { number, interface, kind: LinkKind::Overheard } => {
+                (OPEN_LINK, OVERHEARD, 0, interface, number, [0; 16])
+            }
             Request::OpenLink { number, interface, kind: LinkKind::TcpAnswers { port } } => {
                 (OPEN_LINK, TCP_ANSWERS, port, interface, number, [0; 16])
             }
@@ -86,6 +90,7 @@ impl Request {
         let number = u32::from_be_bytes([n0, n1, n2, n3]);
         let request = match (what, kind, u16::from_be_bytes([p0, p1])) {
             (OPEN_LINK, ARP, 0) => Request::OpenLink { number, interface, kind: LinkKind::Arp },
+            (OPEN_LINK, OVERHEARD, 0) => Request::OpenLink { number, interface, kind: LinkKind::Overheard },
             (OPEN_LINK, TCP_ANSWERS, port @ 1..) => {
                 Request::OpenLink { number, interface, kind: LinkKind::TcpAnswers { port } }
             }
@@ -136,7 +141,11 @@ mod tests {
 
     fn requests() -> impl Strategy<Value = Request> {
         let interface = 1..=i32::MAX.unsigned_abs();
-        let kind = prop_oneof![Just(LinkKind::Arp), (1..=u16::MAX).prop_map(|port| LinkKind::TcpAnswers { port })];
+        let kind = prop_oneof![
+            Just(LinkKind::Arp),
+            Just(LinkKind::Overheard),
+            (1..=u16::MAX).prop_map(|port| LinkKind::TcpAnswers { port })
+        ];
         prop_oneof![
             (any::<u32>(), interface.clone(), kind).prop_map(|(number, interface, kind)| Request::OpenLink {
                 number,
@@ -190,6 +199,7 @@ mod tests {
         let v4 = [192, 0, 2, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         for (bytes, head, address) in [
             (link(LinkKind::Arp), [1, 1, 0, 0, 0, 0, 0, 7, 1, 2, 3, 4], zeros),
+            (link(LinkKind::Overheard), [1, 3, 0, 0, 0, 0, 0, 7, 1, 2, 3, 4], zeros),
             (link(LinkKind::TcpAnswers { port: 554 }), [1, 2, 2, 42, 0, 0, 0, 7, 1, 2, 3, 4], zeros),
             (neighbour("192.0.2.9"), [2, 4, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0], v4),
             (neighbour("2001:db8::9"), [2, 6, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0], v6),

@@ -1,0 +1,206 @@
+//! What a scan covered, in the operator's words. Pure.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::model::coverage::{Coverage, InterfaceCoverage, MethodCoverage, MethodOutcome};
+use crate::model::{Method, ScanPlan};
+use crate::net::{Interface, SenderCheck};
+
+/// What discovery noted while it ran.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// All interfaces that were up.
+    pub interfaces: Vec<Interface>,
+    /// How each method that was started ended; why, if it could not run.
+    pub outcomes: BTreeMap<Method, Result<(), String>>,
+    /// The links that were to be read, each with why that failed.
+    pub links: BTreeMap<String, Option<io::ErrorKind>>,
+    /// Which senders the kernel drops, by interface.
+    pub checks: BTreeMap<String, SenderCheck>,
+    /// Questions that could not be sent, by interface.
+    pub unsent: BTreeMap<(String, io::ErrorKind), u64>,
+    /// How many addresses were asked one by one.
+    pub asked: u64,
+}
+
+/// What the scan covered; `answered` is how many addresses answered a method.
+pub(super) fn of(notes: &Notes, plan: &ScanPlan, hosts_up: u64, answered: impl Fn(Method) -> u64) -> Coverage {
+    let method = |method: Method| {
+        let answered = answered(method);
+        let (outcome, reason) = outcome(method, notes, plan, answered);
+        MethodCoverage { method, outcome, answered, reason }
+    };
+    let links = notes.interfaces.iter().filter(|interface| !interface.loopback);
+    Coverage {
+        interfaces: links.map(|link| interface(link, plan)).collect(),
+        methods: Method::ALL.into_iter().map(method).collect(),
+        addresses_asked: notes.asked.min(plan.targets.len()),
+        addresses_answered: hosts_up,
+        notes: sentences(notes),
+    }
+}
+
+fn interface(interface: &Interface, plan: &ScanPlan) -> InterfaceCoverage {
+    let reason = match () {
+        () if !plan.interfaces.is_empty() && !plan.interfaces.contains(&interface.name) => {
+            Some("not among those of --interface")
+        }
+        () if plan.targets.is_loopback_only() => Some("the targets are on this machine"),
+        () if interface.point_to_point => Some("joins two points only (VPN, PPP): nobody else is on its link"),
+        () if interface.mac.is_none() => Some("has no MAC address, so that nobody can be asked by ARP"),
+        () => None,
+    };
+    InterfaceCoverage {
+        name: interface.name.clone(),
+        networks: interface.addresses.iter().map(ToString::to_string).collect(),
+        used: reason.is_none(),
+        reason: reason.map(str::to_owned),
+    }
+}
+
+fn outcome(method: Method, notes: &Notes, plan: &ScanPlan, answered: u64) -> (MethodOutcome, Option<String>) {
+    let say = |text: &str| Some(text.to_owned());
+    match notes.outcomes.get(&method) {
+        None if !plan.methods.contains(&method) => (MethodOutcome::NotWanted, say("not among those of --methods")),
+        None if plan.targets.is_loopback_only() => (MethodOutcome::NotWanted, say("the targets are on this machine")),
+        None => (MethodOutcome::Failed, say("the scan was stopped before it ended")),
+        Some(Err(why)) => (MethodOutcome::Failed, why.lines().next().map(str::to_owned)),
+        Some(Ok(())) if answered > 0 => (MethodOutcome::Answered, None),
+        Some(Ok(())) => (MethodOutcome::Silent, say("no answer: nobody speaks it, or a firewall drops the answers")),
+    }
+}
+
+fn sentences(notes: &Notes) -> Vec<String> {
+    let mut all = Vec::new();
+    for ((interface, kind), count) in &notes.unsent {
+        let why = match kind {
+            io::ErrorKind::PermissionDenied => "a firewall of this machine forbids them",
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => "there is no route for multicast",
+            _ => "the system refused them",
+        };
+        all.push(format!("{interface}: {count} discovery questions could not be sent, {why}"));
+    }
+    for (interface, failed) in &notes.links {
+        let Some(failed) = failed else { continue };
+        let why = match failed {
+            io::ErrorKind::PermissionDenied => "without the right to raw frames (root, CAP_NET_RAW)",
+            io::ErrorKind::Unsupported => "on this system",
+            _ => "since the link cannot be read",
+        };
+        all.push(match notes.checks.get(interface) {
+            Some(check) => {
+                let (name, route) = match check {
+                    SenderCheck::Strict => ("strict", "through this interface"),
+                    SenderCheck::Loose => ("loose", "at all"),
+                };
+                format!(
+                    "{interface}: cameras in other subnets may be hidden {why}: the kernel drops what comes from addresses it \
+                     has no route to {route} (rp_filter is {name})"
+                )
+            }
+            None => format!("{interface}: cameras in other subnets are seen by their answers alone {why}, not by their ARP"),
+        });
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{HostTarget, MacAddr, ProbeOptions, TargetSet};
+
+    fn link(name: &str, network: &str) -> Interface {
+        Interface {
+            name: name.to_owned(),
+            index: 2,
+            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            addresses: vec![network.parse().unwrap()],
+            loopback: name == "lo",
+            point_to_point: name.starts_with("wg"),
+        }
+    }
+
+    fn plan(interfaces: &[&str]) -> ScanPlan {
+        let range = ("192.0.2.1".parse().unwrap(), "192.0.2.254".parse().unwrap());
+        ScanPlan {
+            targets: TargetSet::new(Vec::new(), [range], Vec::<HostTarget>::new(), &[]),
+            methods: vec![Method::Arp, Method::Onvif, Method::Icmp, Method::Tcp],
+            interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
+            concurrency: 1,
+            rate: None,
+            discovery_time: std::time::Duration::from_secs(1),
+            max_duration: None,
+            all: false,
+            show_secrets: false,
+            resolve_names: false,
+            probe: ProbeOptions::default(),
+        }
+    }
+
+    #[test]
+    fn what_ran_and_what_could_not_is_told_apart() {
+        let why = "ICMP echo is not permitted\nhint: setcap".to_owned();
+        let notes = Notes {
+            interfaces: vec![
+                link("lo", "127.0.0.1/8"),
+                link("eth0", "192.0.2.7/24"),
+                link("eth1", "10.0.0.7/24"),
+                link("wg0", "10.9.0.2/32"),
+            ],
+            outcomes: [(Method::Arp, Ok(())), (Method::Onvif, Ok(())), (Method::Icmp, Err(why))].into(),
+            asked: 300,
+            ..Notes::default()
+        };
+        let coverage = of(&notes, &plan(&["eth0", "wg0"]), 7, |method| if method == Method::Arp { 7 } else { 0 });
+        let said: Vec<String> = coverage
+            .methods
+            .iter()
+            .map(|m| format!("{} {} {}", m.method, m.outcome, m.reason.as_deref().unwrap_or("-")))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "arp answered -",
+                "onvif silent no answer: nobody speaks it, or a firewall drops the answers",
+                "ssdp not_wanted not among those of --methods",
+                "mdns not_wanted not among those of --methods",
+                "beacon not_wanted not among those of --methods",
+                "icmp failed ICMP echo is not permitted",
+                "tcp failed the scan was stopped before it ended",
+            ]
+        );
+        let links: Vec<(&str, bool)> = coverage.interfaces.iter().map(|i| (i.name.as_str(), i.used)).collect();
+        assert_eq!(links, [("eth0", true), ("eth1", false), ("wg0", false)]);
+        assert_eq!((coverage.addresses_asked, coverage.addresses_answered), (254, 7));
+        assert_eq!(coverage.notes, [""; 0]);
+    }
+
+    #[test]
+    fn what_may_be_hidden_is_said_with_its_reason() {
+        let said = |link: Option<io::ErrorKind>, check: Option<SenderCheck>| {
+            let notes = Notes {
+                links: [("eth0".to_owned(), link)].into(),
+                checks: check.into_iter().map(|check| ("eth0".to_owned(), check)).collect(),
+                ..Notes::default()
+            };
+            sentences(&notes).join("; ")
+        };
+        let denied = Some(io::ErrorKind::PermissionDenied);
+        assert_eq!(said(None, Some(SenderCheck::Strict)), "", "who reads the link hears them all the same");
+        assert_eq!(
+            said(denied, Some(SenderCheck::Strict)),
+            "eth0: cameras in other subnets may be hidden without the right to raw frames (root, CAP_NET_RAW): the kernel drops \
+             what comes from addresses it has no route to through this interface (rp_filter is strict)"
+        );
+        assert!(said(denied, Some(SenderCheck::Loose)).ends_with("has no route to at all (rp_filter is loose)"));
+        assert!(said(denied, None).ends_with("not by their ARP"));
+        let unsent =
+            |kind| sentences(&Notes { unsent: [(("eth0".to_owned(), kind), 12)].into(), ..Notes::default() }).join("");
+        assert_eq!(
+            unsent(io::ErrorKind::PermissionDenied),
+            "eth0: 12 discovery questions could not be sent, a firewall of this machine forbids them"
+        );
+        assert!(unsent(io::ErrorKind::NetworkUnreachable).ends_with("there is no route for multicast"));
+    }
+}
