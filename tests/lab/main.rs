@@ -32,6 +32,7 @@ mod onvif;
 mod others;
 mod players;
 mod servers;
+mod site;
 #[path = "../trial/mod.rs"]
 mod trial;
 
@@ -83,6 +84,7 @@ fn trials() -> Vec<Trial> {
         beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
         beside limits::sixty_four_open_files_are_enough_for_a_whole_network;
+        beside site::cameras_at_factory_addresses_are_listed_and_left_alone;
         beside compare::differences_are_found_and_named;
         beside helper::every_scan_of_a_process_has_raw_frames_and_new_interfaces_as_well;
         beside helper::it_is_started_where_something_needs_it_only;
