@@ -75,7 +75,7 @@ impl Ear<'_> {
     /// Who is reached is asked by ARP itself.
     async fn take_claim(&self, method: Method, ip: Ipv4Addr, mac: MacAddr) {
         let ip = IpAddr::V4(ip);
-        if self.context.is_out_of_reach(ip) && Some(mac) != self.interface.mac && self.guard.admit(ip) {
+        if self.context.is_out_of_reach(ip) && Some(mac) != self.interface.mac && self.guard.admit(ip, true) {
             let findings = vec![FindingKind::Seen(method), self.heard_here()];
             self.dedup.emit_from(ip, Some(mac), Facts { findings, ..Facts::default() }).await;
         }
@@ -88,7 +88,7 @@ impl Ear<'_> {
         // What comes through a router is heard by the sockets, if it is for this machine.
         let is_of_the_link = is_near || (is_out_of_reach && datagram.is_to_many);
         let is_own = Some(datagram.station) == self.interface.mac;
-        if is_own || !is_of_the_link || !self.context.wants(from) || !self.guard.admit(from) {
+        if is_own || !is_of_the_link || !self.context.wants(from) || !self.guard.admit(from, is_out_of_reach) {
             return;
         }
         let ports = [datagram.from.port(), datagram.to.port()];

@@ -24,6 +24,10 @@ pub const GRACE: Duration = Duration::from_millis(300);
 const ANSWERS_PER_SENDER: u32 = 256;
 /// Senders whose answers are read.
 const SENDERS: usize = 16_384;
+/// Of those, senders outside the targets and the subnets of this machine: their addresses cost nothing to make up …
+const SENDERS_OUTSIDE: usize = 2048;
+/// … and answers of one of them that are read.
+const ANSWERS_OUTSIDE: u32 = 32;
 /// Between two questions to all devices of a network.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(1);
 /// The longest datagram.
@@ -190,16 +194,15 @@ async fn take(
         };
         failures = 0;
         let from = canonical(from);
-        if context.wants(from.ip()) && guard.admit(from.ip()) {
+        let is_outside = context.is_out_of_reach(from.ip());
+        if context.wants(from.ip()) && guard.admit(from.ip(), is_outside) {
             if let IpAddr::V6(v6) = from.ip()
                 && v6.is_unicast_link_local()
             {
                 context.net.note_zone(from.ip(), place.interface);
             }
             exchange.answer(from, buffer.get(..length).unwrap_or_default()).await;
-            if context.is_out_of_reach(from.ip())
-                && let Some(interface) = interface_of(context, place)
-            {
+            if is_outside && let Some(interface) = interface_of(context, place) {
                 context.emit(from.ip(), FindingKind::HeardOn(interface)).await;
             }
         }
@@ -224,18 +227,23 @@ fn canonical(from: SocketAddr) -> SocketAddr {
 #[derive(Debug, Default)]
 pub struct Guard {
     answers: Mutex<HashMap<IpAddr, u32>>,
+    outside: Mutex<HashMap<IpAddr, u32>>,
 }
 
 impl Guard {
-    /// Whether one more answer of this sender is read.
-    pub fn admit(&self, from: IpAddr) -> bool {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= SENDERS && !answers.contains_key(&from) {
+    /// Whether one more answer of this sender is read; there is less room for those outside the targets.
+    pub fn admit(&self, from: IpAddr, is_outside: bool) -> bool {
+        let (answers, senders, most) = match is_outside {
+            true => (&self.outside, SENDERS_OUTSIDE, ANSWERS_OUTSIDE),
+            false => (&self.answers, SENDERS, ANSWERS_PER_SENDER),
+        };
+        let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= senders && !answers.contains_key(&from) {
             return false;
         }
         let count = answers.entry(from).or_insert(0);
         *count = count.saturating_add(1);
-        *count <= ANSWERS_PER_SENDER
+        *count <= most
     }
 }
 
@@ -417,8 +425,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn forged_senders_are_bounded_too() {
         let guard = Guard::default();
-        let admitted = (0..100_000u32).filter(|n| guard.admit(IpAddr::from(n.to_be_bytes()))).count();
-        assert_eq!(admitted, SENDERS);
+        let admitted =
+            |is_outside| (0..100_000u32).filter(|n| guard.admit(IpAddr::from(n.to_be_bytes()), is_outside)).count();
+        assert_eq!((admitted(false), admitted(true)), (SENDERS, SENDERS_OUTSIDE));
     }
 
     #[tokio::test(start_paused = true)]
