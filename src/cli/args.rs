@@ -61,6 +61,12 @@ Examples:
   camscan probe rtsp://192.168.1.20:554/Streaming/Channels/101 --verify frames
   camscan probe cam1.lan -f json --credentials-file logins.txt";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  camscan export report.json -f csv
+  camscan export report.json -o frigate:config.yml --env-file frigate.env --credentials-file logins.txt
+  camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt";
+
 /// Find every IP camera, recorder and video stream on a network.
 ///
 /// Reports what each device is and what it streams, and verifies that frames arrive. Every option can also be set in a
@@ -100,7 +106,8 @@ pub enum Command {
     /// Examine one device or stream in depth.
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<ProbeArgs>),
-    /// Convert an earlier report to another format.
+    /// Convert an earlier report to another format, or to the configuration of a video system.
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<ExportArgs>),
     /// Check the configuration, or show the effective settings.
     #[command(subcommand)]
@@ -339,16 +346,23 @@ pub struct OutputArgs {
     pub format: Option<String>,
     /// Write the report to this file, in the format of its extension; repeatable.
     ///
-    /// The file is checked before the scan starts and replaced atomically at its end.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// FORMAT:FILE writes another format than the extension's, such as frigate:config.yml; a folder stands for the usual
+    /// file name in it. Files are checked before the scan starts and replaced atomically at its end.
+    #[arg(short, long, value_name = "[FORMAT:]FILE", value_hint = ValueHint::FilePath)]
     pub output: Vec<String>,
+    /// Write the logins that a video system's configuration leaves open to this file, readable by its owner only.
+    ///
+    /// The configuration holds placeholders and lists them. The file has a NAME=VALUE line for each, as Docker Compose and
+    /// systemd read them; with the extension .yaml or .yml a `NAME: VALUE` line, as in Home Assistant's secrets.yaml.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Option<String>,
     /// Start CSV files with a byte order mark, for Excel.
     #[arg(long)]
     pub csv_bom: bool,
     /// Separator of CSV cells: a character, or `tab`.
     #[arg(long, value_name = "CHAR")]
     pub csv_delimiter: Option<String>,
-    /// Show passwords in the URLs of the report.
+    /// Show passwords in the URLs of the report and in configurations of video systems.
     #[arg(long)]
     pub show_secrets: bool,
 }
@@ -376,6 +390,17 @@ pub struct ExportArgs {
     /// The report to convert (JSON, JSON lines or YAML), or - for standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// Login of the cameras, for --env-file and --show-secrets. Visible in `ps`, so prefer a file.
+    ///
+    /// [key: credentials, variables: CAMSCAN_CREDENTIAL (one), CAMSCAN_CREDENTIALS (one per line)].
+    #[arg(short, long = "credential", id = "credentials", value_name = "USER:PASS", help_heading = "Logins",
+          value_parser = secret, hide_possible_values = true)]
+    pub credentials: Vec<Secret>,
+    /// Read logins from this file: one USER:PASS per line, or YAML.
+    ///
+    /// A camera gets the one login that is meant for it; where several are, its variables stay empty.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    pub credentials_file: Option<String>,
     /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,

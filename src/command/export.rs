@@ -9,8 +9,8 @@ use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::export::read;
 use crate::identify::recorder;
-use crate::model::Report;
 use crate::model::problem::{Problem, io_reason};
+use crate::model::{Credential, Device, Report};
 
 /// The largest report that is read, in bytes: some hundred thousand devices.
 const MAX_REPORT: u64 = 1 << 30;
@@ -24,8 +24,16 @@ pub fn run(file: &Path, settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let outputs = Outputs::check(&settings.output)?.of_report_in(folder);
     let report = read_report(file)?;
-    outputs.write(&report, false, ui)?;
+    let login_of = |device: &Device| the_login_for(device, &settings.probe.credentials);
+    outputs.write(&report, false, &login_of, ui)?;
     Ok(Exit::Success)
+}
+
+/// The login that is meant for a device; none where several are, since a wrong one could lock the device.
+fn the_login_for(device: &Device, logins: &[Credential]) -> Option<Credential> {
+    let covers = |login: &&Credential| login.scope.covers(device.ip, device.vendor.as_deref(), device.mac);
+    let mut fitting = logins.iter().filter(covers);
+    fitting.next().filter(|_| fitting.next().is_none()).cloned()
 }
 
 /// Reads a report from a file, or from standard input for `-`.

@@ -10,11 +10,13 @@ use anyhow::Context;
 use crate::cli::config::settings::OutputSettings;
 use crate::cli::exit::JobFailed;
 use crate::cli::ui::Ui;
+use crate::export::configuration::Configuration;
+use crate::export::configuration::login::Variables;
 use crate::export::format::Format;
 use crate::export::table::TableOptions;
-use crate::export::{Options, jsonl, render};
+use crate::export::{Logins, Options, jsonl, render};
 use crate::model::problem::Problem;
-use crate::model::{Device, Report};
+use crate::model::{Credential, Device, Report};
 use crate::tool::file::OutputFile;
 
 /// The largest snapshot that goes into a report itself.
@@ -36,11 +38,30 @@ fn summary(report: &Report) -> String {
 pub struct Outputs {
     settings: OutputSettings,
     files: Vec<(OutputFile, Format)>,
+    /// Gets the logins that configurations leave open.
+    env_file: Option<OutputFile>,
     pictures: Pictures,
 }
 
 fn commit(file: &OutputFile, bytes: &[u8]) -> anyhow::Result<()> {
     file.commit(bytes).map_err(|error| JobFailed(error.into()).into())
+}
+
+/// Writes the logins that configurations leave open, in the form that the file's extension stands for.
+fn write_variables(file: &OutputFile, variables: &Variables, ui: &Ui) -> anyhow::Result<()> {
+    let is_yaml =
+        file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
+    let text = if is_yaml { variables.yaml_file() } else { variables.env_file() };
+    commit(file, text.as_bytes())?;
+    let unknown = variables.iter().filter(|v| v.value.is_none()).count();
+    if unknown > 0 {
+        ui.warning(format!(
+            "{unknown} of {} variables in {} have no value: no login is known for them",
+            variables.iter().count(),
+            file.path().display()
+        ));
+    }
+    Ok(())
 }
 
 /// Which files may go into a report as its pictures.
@@ -60,7 +81,9 @@ impl Outputs {
     pub fn check(settings: &OutputSettings) -> Result<Outputs, Problem> {
         let check = |(path, format): &(std::path::PathBuf, Format)| Ok((OutputFile::check(path)?, *format));
         let files = settings.files.iter().map(check).collect::<Result<_, Problem>>()?;
-        Ok(Outputs { settings: settings.clone(), files, pictures: Pictures::Own })
+        let env_file = settings.env_file.as_deref().map(|path| OutputFile::check(path).map(OutputFile::private));
+        let env_file = env_file.transpose()?;
+        Ok(Outputs { settings: settings.clone(), files, env_file, pictures: Pictures::Own })
     }
 
     /// The same for a report read from a file in `folder`: the pictures it names are looked for there and nowhere else.
@@ -81,26 +104,46 @@ impl Outputs {
     }
 
     /// Writes the report everywhere, and notes what each file holds. `streamed` says that the report's devices stand on
-    /// standard output already.
+    /// standard output already; `login_of` gives the login that works for a device, where it is known.
     ///
     /// # Errors
     /// The first failure, after every other place has been written.
-    pub fn write(&self, report: &Report, streamed: bool, ui: &Ui) -> anyhow::Result<()> {
-        crate::net::with_file_rights(|| self.write_each(report, streamed, ui))
+    pub fn write(
+        &self,
+        report: &Report,
+        streamed: bool,
+        login_of: &dyn Fn(&Device) -> Option<Credential>,
+        ui: &Ui,
+    ) -> anyhow::Result<()> {
+        crate::net::with_file_rights(|| self.write_each(report, streamed, login_of, ui))
     }
 
-    fn write_each(&self, report: &Report, streamed: bool, ui: &Ui) -> anyhow::Result<()> {
+    fn write_each(
+        &self,
+        report: &Report,
+        streamed: bool,
+        login_of: &dyn Fn(&Device) -> Option<Credential>,
+        ui: &Ui,
+    ) -> anyhow::Result<()> {
         let picture = |path: &str| self.pictures.read(path);
-        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture), logins: None };
+        let logins = Logins { of: login_of, shown: self.settings.show_secrets };
+        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture), logins };
         let mut outcome = Ok(());
         let mut note = |result: anyhow::Result<()>| {
             if outcome.is_ok() {
                 outcome = result;
             }
         };
+        let mut variables = Variables::default();
         for &(ref file, format) in &self.files {
-            let written: anyhow::Result<()> =
-                render(format, &options, report).map_err(Into::into).and_then(|b| commit(file, &b));
+            let written = match format.configuration() {
+                None => render(format, &options, report).map_err(Into::into).and_then(|b| commit(file, &b)),
+                Some(configure) => {
+                    let configuration = configure.of(report, &logins);
+                    variables.extend(configuration.variables.clone());
+                    self.write_configuration(file, configuration)
+                }
+            };
             if written.is_ok() && !file.is_stdout() {
                 ui.note(format!("wrote {}: {}", file.path().display(), summary(report)));
             }
@@ -111,10 +154,33 @@ impl Outputs {
                 true => jsonl::scan_line(&report.scan).map(String::into_bytes),
                 false => render(format, &options, report),
             };
+            variables.extend(format.configuration().map(|c| c.of(report, &logins).variables).unwrap_or_default());
             let stdout = OutputFile::check(Path::new("-")).map_err(Problem::from).context("standard output")?;
             note(bytes.map_err(Into::into).and_then(|b| commit(&stdout, &b)));
         }
+        if let Some(file) = &self.env_file {
+            note(write_variables(file, &variables, ui));
+        }
         outcome
+    }
+
+    /// Writes a configuration's files: the main one where it was wanted, the others beside it. With passwords in them they
+    /// are readable by their owner alone.
+    fn write_configuration(&self, main: &OutputFile, configuration: Configuration) -> anyhow::Result<()> {
+        if main.is_stdout() {
+            return commit(main, configuration.in_one_text().as_bytes());
+        }
+        let folder = main.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let configuration = configuration.in_folder(&folder.display().to_string());
+        // The main file is the last: it refers to the others.
+        for (index, (name, text)) in configuration.files.iter().enumerate().rev() {
+            let path = if index == 0 { main.path().to_owned() } else { folder.join(name) };
+            let file = OutputFile::check(&path).map_err(Problem::from).map_err(JobFailed)?;
+            let file = if self.settings.show_secrets { file.private() } else { file };
+            commit(&file, text.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// How the table is shown on standard output.

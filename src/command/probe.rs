@@ -33,11 +33,11 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         return Ok(Exit::Interrupted);
     };
     let (plan, known) = planned?;
-    let mut report = scan::scan(session, plan, known, &stop, &outputs, ui).await;
+    let mut report = scan::scan(session.clone(), plan, known, &stop, &outputs, ui).await;
     ui.finish();
     // Nobody discovered them: up is who answered.
     report.scan.hosts_up = report.devices.iter().filter(|device| has_answered(device)).count() as u64;
-    outputs.write(&report, outputs.streams(), ui)?;
+    outputs.write(&report, outputs.streams(), &|device| session.login_of(device), ui)?;
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);
     }

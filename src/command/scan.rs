@@ -40,9 +40,9 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         ui.warning(warning);
     }
     let plan = settings.plan(resolved.targets);
-    let report = scan(session, plan, Vec::new(), &stop, &outputs, ui).await;
+    let report = scan(session.clone(), plan, Vec::new(), &stop, &outputs, ui).await;
     ui.finish();
-    outputs.write(&report, outputs.streams(), ui)?;
+    outputs.write(&report, outputs.streams(), &|device| session.login_of(device), ui)?;
     // Also when it came while the report was written, whole: whoever sent it wants to know that it was received.
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);

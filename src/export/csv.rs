@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::Exporter;
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use super::row::{self, HEADER, Value};
 use crate::model::Report;
 use crate::model::problem::Hinted;
@@ -59,7 +59,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["csv"],
     help: "one row per stream (RFC 4180), for spreadsheets and scripts",
     is_binary: false,
-    make: |options| Box::new(Csv(options.csv)),
+    writer: Writer::Report(|options| Box::new(Csv(options.csv))),
 };
 
 /// Writes CSV.

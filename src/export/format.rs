@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
+use super::configuration::Configure;
 use super::{Exporter, Options};
 use crate::model::problem::Hinted;
 use crate::text::nearest;
@@ -18,8 +19,27 @@ pub struct Spec {
     pub help: &'static str,
     /// Whether the bytes are no text, and so nothing for a terminal.
     pub is_binary: bool,
-    /// Makes its exporter.
-    pub make: for<'a> fn(&Options<'a>) -> Box<dyn Exporter + 'a>,
+    /// What writes it.
+    pub writer: Writer,
+}
+
+/// What writes a format.
+#[derive(Clone, Copy)]
+pub enum Writer {
+    /// An exporter that leaves nothing of the report out.
+    Report(for<'a> fn(&Options<'a>) -> Box<dyn Exporter + 'a>),
+    /// The configuration of a video system. It has no extension of its own and is chosen by its name.
+    Configuration(Configure),
+}
+
+impl Spec {
+    /// How a video system's configuration is written; none for reports.
+    pub fn configuration(&self) -> Option<Configure> {
+        match self.writer {
+            Writer::Report(_) => None,
+            Writer::Configuration(configure) => Some(configure),
+        }
+    }
 }
 
 /// A row of a table of formats.
@@ -139,7 +159,7 @@ impl Hinted for UnknownFormat {
                 format!("did you mean '.{nearest}'? The extensions are {extensions}")
             }
             (Unknown::Extension(_) | Unknown::NoExtension(_), None, _) => {
-                format!("name the file with one of the extensions {extensions}")
+                format!("name the file with one of the extensions {extensions}, or write -o FORMAT:FILE")
             }
         };
         Some(hint.into())
@@ -151,7 +171,7 @@ mod tests {
     use std::io::{self, Write};
 
     use super::*;
-    use crate::export::{FORMATS, render, sample};
+    use crate::export::{FORMATS, Logins, render, sample};
     use crate::model::problem::Problem;
     use crate::model::{Credential, Device, Report};
 
@@ -186,13 +206,13 @@ mod tests {
         extensions: &["conf"],
         help: "a configuration for a video system",
         is_binary: false,
-        make: |options| Box::new(Sample(*options)),
+        writer: Writer::Report(|options| Box::new(Sample(*options))),
     };
 
     impl Exporter for Sample<'_> {
         fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
             for device in &report.devices {
-                let login = self.0.logins.and_then(|login_of| login_of(device));
+                let login = (self.0.logins.of)(device);
                 let (user, password) = login.as_ref().map_or(("", ""), |l| (l.user.as_str(), l.password.expose()));
                 for stream in &device.streams {
                     writeln!(out, "{} {user} {password}", stream.url)?;
@@ -210,7 +230,8 @@ mod tests {
         let report = sample::report_of(vec![sample::camera()]);
         let login_of = |device: &Device| (device.vendor.is_some()).then(|| Credential::new("viewer", "secret"));
         let shown = |options| String::from_utf8(render(format, &options, &report).unwrap()).unwrap();
-        let with = shown(Options { logins: Some(&login_of), ..Options::default() });
+        let logins = Logins { of: &login_of, shown: true };
+        let with = shown(Options { logins, ..Options::default() });
         assert!(!with.is_empty() && with.lines().all(|line| line.ends_with(" viewer secret")), "{with}");
         assert!(!shown(Options::default()).contains("secret"), "none unless they are handed over");
     }

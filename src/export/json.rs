@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::Exporter;
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use crate::model::Report;
 
 /// Its row in the table of formats.
@@ -12,7 +12,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["json"],
     help: "the whole report as one JSON document",
     is_binary: false,
-    make: |_| Box::new(Json),
+    writer: Writer::Report(|_| Box::new(Json)),
 };
 
 /// Writes one JSON document.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::Exporter;
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use crate::model::{Device, Report, ScanInfo};
 
 /// Its row in the table of formats.
@@ -14,7 +14,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["jsonl", "ndjson"],
     help: "one JSON document a line: each device as it is found, then the scan",
     is_binary: false,
-    make: |_| Box::new(Jsonl),
+    writer: Writer::Report(|_| Box::new(Jsonl)),
 };
 
 /// Writes JSON lines.

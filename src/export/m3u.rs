@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use super::{Exporter, words};
 use crate::model::{Device, Protocol, Report, Stream, StreamStatus};
 use crate::text;
@@ -20,7 +20,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["m3u", "m3u8"],
     help: "a playlist of the streams that play, for VLC and IPTV players",
     is_binary: false,
-    make: |_| Box::new(M3u),
+    writer: Writer::Report(|_| Box::new(M3u)),
 };
 
 /// Writes a playlist.

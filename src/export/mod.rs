@@ -1,5 +1,6 @@
 //! Exporters: a report in, bytes out.
 
+pub mod configuration;
 pub mod csv;
 pub mod format;
 pub mod html;
@@ -12,6 +13,7 @@ pub mod row;
 pub mod schema;
 mod site;
 pub mod table;
+pub mod vms;
 pub mod words;
 #[cfg(feature = "xlsx")]
 pub mod xlsx;
@@ -25,7 +27,7 @@ use std::io::{self, Write};
 
 use crate::model::{Credential, Device, Report};
 use csv::CsvOptions;
-use format::{Format, Formats};
+use format::{Format, Formats, Writer};
 use table::TableOptions;
 
 /// Renders a report. Pure: it opens nothing and asks no clock, so the same report gives the same bytes.
@@ -40,8 +42,21 @@ pub trait Exporter {
 /// Reads the bytes of a file the report names (a snapshot), by the path as it stands there; none when there is none.
 pub type Assets<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// The login that works for a device; none when it needs none or none is known.
-pub type Logins<'a> = &'a dyn Fn(&Device) -> Option<Credential>;
+/// How logins get into the configuration of a video system.
+#[derive(Clone, Copy)]
+pub struct Logins<'a> {
+    /// The login that works for a device; none when it needs none or none is known.
+    pub of: &'a dyn Fn(&Device) -> Option<Credential>,
+    /// Whether passwords stand in the configuration itself instead of placeholders.
+    pub shown: bool,
+}
+
+impl Default for Logins<'_> {
+    /// No login is known, and none is shown.
+    fn default() -> Self {
+        Logins { of: &|_| None, shown: false }
+    }
+}
 
 /// How the formats that leave a choice are to be written.
 #[derive(Clone, Copy, Default)]
@@ -52,8 +67,8 @@ pub struct Options<'a> {
     pub table: TableOptions,
     /// Where pictures come from that go into the report itself.
     pub assets: Option<Assets<'a>>,
-    /// Where logins come from that go into a video system's configuration; none where no password may be written.
-    pub logins: Option<Logins<'a>>,
+    /// Where the logins of a video system's configuration come from.
+    pub logins: Logins<'a>,
 }
 
 /// Every format this build can write, in the order of the help.
@@ -68,16 +83,27 @@ pub static FORMATS: Formats = Formats(&[
     #[cfg(feature = "xlsx")]
     &xlsx::FORMAT,
     &m3u::FORMAT,
+    &vms::frigate::FORMAT,
+    &vms::go2rtc::FORMAT,
+    &vms::mediamtx::FORMAT,
+    &vms::home_assistant::FORMAT,
+    &vms::motion::FORMAT,
+    &vms::prometheus::FORMAT,
 ]);
 
-/// `report` in `format`, as bytes.
+/// `report` in `format`, as bytes of one text or file.
 ///
 /// # Errors
 /// None in practice: memory is written to.
 pub fn render(format: Format, options: &Options<'_>, report: &Report) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    (format.make)(options).write(report, &mut bytes)?;
-    Ok(bytes)
+    match format.writer {
+        Writer::Report(make) => {
+            let mut bytes = Vec::new();
+            make(options).write(report, &mut bytes)?;
+            Ok(bytes)
+        }
+        Writer::Configuration(configure) => Ok(configure.of(report, &options.logins).in_one_text().into_bytes()),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use rust_xlsxwriter::{
     Color, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError,
 };
 
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use super::row::{self, HEADER, Value};
 use super::words::{self, Standing, Tone};
 use super::{Exporter, xml};
@@ -20,7 +20,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["xlsx"],
     help: "a spreadsheet (Office Open XML)",
     is_binary: true,
-    make: |_| Box::new(Xlsx),
+    writer: Writer::Report(|_| Box::new(Xlsx)),
 };
 
 /// Writes a spreadsheet.

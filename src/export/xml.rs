@@ -9,7 +9,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::{Map, Value};
 
 use super::Exporter;
-use super::format::Spec;
+use super::format::{self, Spec};
 use crate::model::Report;
 
 /// Its row in the table of formats.
@@ -18,7 +18,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["xml"],
     help: "the whole report in XML",
     is_binary: false,
-    make: |_| Box::new(Xml),
+    writer: format::Writer::Report(|_| Box::new(Xml)),
 };
 
 /// Writes XML.

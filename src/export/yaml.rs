@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::Exporter;
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use crate::model::Report;
 
 /// Its row in the table of formats.
@@ -13,7 +13,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["yaml", "yml"],
     help: "the whole report in YAML",
     is_binary: false,
-    make: |_| Box::new(Yaml),
+    writer: Writer::Report(|_| Box::new(Yaml)),
 };
 
 /// Writes YAML.

@@ -125,19 +125,19 @@ impl Pool {
         let resolve = self.plan.resolve_names;
         let neighbours = self.is_inspected(ip).then(|| self.dialer.clone());
         let mut slot = Slot::new(ip, self.slots.clone(), neighbours, self.all_found.clone());
-        let (logins, show_secrets) = (host.peer.logins.clone(), self.plan.show_secrets);
+        let logins = host.peer.logins.clone();
         self.inspections.spawn(async move {
             let cancel = host.peer.cancel.clone();
             if cancel.run_until_cancelled(slot.take()).await == Some(true) {
                 let deadline = Instant::now() + host.options.host_timeout;
                 inspect::inspect(host.until(deadline), &own_ports, resolve, &mut slot).await;
             }
-            (ip, logins.worked().filter(|_| show_secrets))
+            (ip, logins.worked())
         });
     }
 
-    /// Waits for the next inspection to end: its host, and the login that worked there if it is to be shown. None when
-    /// none is under way.
+    /// Waits for the next inspection to end: its host, and the login that worked there. None when none is under
+    /// way.
     pub(super) async fn next_ended(&mut self) -> Option<(IpAddr, Option<Credential>)> {
         loop {
             // It catches its panics, and is aborted only when all is over.

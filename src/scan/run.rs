@@ -13,6 +13,7 @@ use super::coverage::Notes;
 use super::discovery::Discovery;
 use super::pool::Pool;
 use super::results::Results;
+use super::session::Session;
 use crate::model::{EventSink, Finding, FindingKind, Method, ScanEvent, ScanPlan, ScanStatus};
 use crate::net::Dialer;
 use crate::net::pace::Pace;
@@ -53,6 +54,7 @@ pub(super) struct Inbox {
 
 /// A scan under way.
 pub(super) struct Run<S> {
+    session: Arc<Session>,
     plan: Arc<ScanPlan>,
     cancel: CancellationToken,
     discovery: Discovery,
@@ -79,7 +81,7 @@ impl<S: EventSink> Run<S> {
             Discovery::new(&session, &plan, &dialer, &cancel, discovery_findings, warning_sender, &mut results);
         let ports = discovery.port_prober();
         let pool = Pool::new(&session, &plan, &dialer, &cancel, inspection_findings, ports);
-        let mut run = Run { plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
+        let mut run = Run { session, plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
         for finding in known {
             run.take_of_target(finding);
         }
@@ -134,7 +136,10 @@ impl<S: EventSink> Run<S> {
                     }
                     self.pool.forget(ip);
                     if let Some(login) = login {
-                        self.results.keep_login(ip, login);
+                        self.session.keep_login(ip, login.clone());
+                        if self.plan.show_secrets {
+                            self.results.keep_login(ip, login);
+                        }
                     }
                     if self.pool.is_inspected(ip) {
                         self.results.host_done(ip);

@@ -1,13 +1,16 @@
 //! What outlives a scan: the network, the signatures and the limits of this machine. Many scans run in one session, one after
 //! the other or side by side.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::targets::{self, Request, Resolved, TargetError};
 use crate::identify::signature::Signatures;
+use crate::model::{Credential, Device};
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
 use crate::probe::ProtocolRows;
@@ -24,6 +27,8 @@ pub struct Session {
     /// The time of day.
     pub now: fn() -> Timestamp,
     connections: Arc<Semaphore>,
+    /// The logins that worked, by host. They leave the process in what the user asked for and nowhere else.
+    logins: Arc<Mutex<HashMap<IpAddr, Credential>>>,
 }
 
 impl Session {
@@ -35,7 +40,7 @@ impl Session {
         open_connections: usize,
     ) -> Arc<Self> {
         let connections = Arc::new(Semaphore::new(open_connections.max(1)));
-        Arc::new(Session { net, signatures, protocols: PROTOCOLS.into(), now, connections })
+        Arc::new(Session { net, signatures, protocols: PROTOCOLS.into(), now, connections, logins: Arc::default() })
     }
 
     /// The same session speaking other protocols: those of the program, some of them, or others besides.
@@ -46,7 +51,19 @@ impl Session {
             protocols: protocols.into(),
             now: self.now,
             connections: self.connections.clone(),
+            logins: self.logins.clone(),
         })
+    }
+
+    /// The login that worked on a device, at whichever of its addresses.
+    pub fn login_of(&self, device: &Device) -> Option<Credential> {
+        let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&device.ip).chain(&device.addresses).find_map(|ip| logins.get(ip).cloned())
+    }
+
+    /// Keeps the login that worked on a host.
+    pub(super) fn keep_login(&self, ip: IpAddr, login: Credential) {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).insert(ip, login);
     }
 
     /// Resolves the targets of a scan.

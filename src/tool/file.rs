@@ -62,6 +62,8 @@ impl Hinted for OutputError {
 pub struct OutputFile {
     path: PathBuf,
     place: Place,
+    /// Readable and writable by its owner alone.
+    is_private: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,13 @@ impl OutputFile {
             // Only a file made there proves that one can be.
             TempFile::inside(folder_of(real), None).map_err(|e| OutputError::refused(path, e))?;
         }
-        Ok(OutputFile { path: path.to_owned(), place })
+        Ok(OutputFile { path: path.to_owned(), place, is_private: false })
+    }
+
+    /// The same, readable and writable by its owner alone, whatever the mode of the file it replaces.
+    #[must_use]
+    pub fn private(self) -> OutputFile {
+        OutputFile { is_private: true, ..self }
     }
 
     /// The path as it was given.
@@ -115,7 +123,7 @@ impl OutputFile {
                 let file = OpenOptions::new().write(true).open(&self.path);
                 quiet_pipe(file.and_then(|mut file| write_all(&mut file, bytes)))
             }
-            Place::File(real) => replace(real, bytes),
+            Place::File(real) => replace(real, bytes, self.is_private),
         }
         .map_err(|e| OutputError::refused(&self.path, e))
     }
@@ -199,8 +207,10 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     temp.keep_as(path)
 }
 
-fn replace(real: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temp = TempFile::inside(folder_of(real), fs::metadata(real).ok())?;
+fn replace(real: &Path, bytes: &[u8], is_private: bool) -> io::Result<()> {
+    let old = fs::metadata(real).ok();
+    let folder = folder_of(real);
+    let mut temp = if is_private { TempFile::new(folder, true) } else { TempFile::inside(folder, old) }?;
     temp.file.write_all(bytes)?;
     temp.file.sync_all()?;
     temp.keep_as(real)?;
@@ -219,16 +229,8 @@ struct TempFile {
 impl TempFile {
     /// A new file in a folder, with the mode and, where allowed, the owner of `old`.
     fn inside(folder: &Path, old: Option<fs::Metadata>) -> io::Result<TempFile> {
-        let path = folder.join(format!(".camscan-{:016x}.tmp", fastrand::u64(..)));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        if old.is_some() {
-            // Never more open than the file it replaces, not even for a moment.
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        }
-        let file = options.open(&path)?;
-        let temp = TempFile { path, file, kept: false };
+        // Never more open than the file it replaces, not even for a moment.
+        let temp = TempFile::new(folder, old.is_some())?;
         if let Some(old) = old {
             #[cfg(unix)]
             {
@@ -238,6 +240,18 @@ impl TempFile {
             temp.file.set_permissions(old.permissions())?;
         }
         Ok(temp)
+    }
+
+    /// A new file in a folder; a private one is its owner's alone to read and write.
+    fn new(folder: &Path, is_private: bool) -> io::Result<TempFile> {
+        let path = folder.join(format!(".camscan-{:016x}.tmp", fastrand::u64(..)));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if is_private {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        Ok(TempFile { file: options.open(&path)?, path, kept: false })
     }
 
     /// Renames it over whatever is there.
@@ -349,6 +363,17 @@ mod tests {
             symlink("b", file_in(&folder, "a")).unwrap();
             symlink("a", file_in(&folder, "b")).unwrap();
             assert!(matches!(OutputFile::check(&file_in(&folder, "a")), Err(OutputError::LinkLoop(_))));
+        }
+
+        #[test]
+        fn a_private_file_is_its_owners_alone() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = file_in(&folder, "cameras.env");
+            fs::write(&path, "old").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            OutputFile::check(&path).unwrap().private().commit(b"PASSWORD=x").unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+            assert_eq!(fs::read(&path).unwrap(), b"PASSWORD=x");
         }
 
         #[test]

@@ -15,6 +15,7 @@
 
 mod cameras;
 mod compare;
+mod configurations;
 mod crowded;
 mod endurance;
 mod faults;
@@ -65,6 +66,7 @@ fn trials() -> Vec<Trial> {
         beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;
+        beside configurations::real_programs_read_what_is_written_for_them;
         beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
         beside faults::without_a_network_the_reason_is_said;
         beside faults::dead_name_servers_cost_names_and_little_time;

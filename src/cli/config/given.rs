@@ -22,12 +22,13 @@ pub fn layer(cli: &Cli) -> Result<Layer, Problem> {
         };
         layer.set(typed.key, values, Origin::Flag(typed.flag.clone()));
     }
-    let host = match &cli.command {
-        Command::Scan(args) => Some(&args.host),
-        Command::Probe(args) => Some(&args.host),
+    let given = match &cli.command {
+        Command::Scan(args) => Some(&args.host.credentials),
+        Command::Probe(args) => Some(&args.host.credentials),
+        Command::Export(args) => Some(&args.credentials),
         _ => None,
     };
-    if let Some(given) = host.map(|host| &host.credentials).filter(|given| !given.is_empty()) {
+    if let Some(given) = given.filter(|given| !given.is_empty()) {
         let logins = given.iter().map(|text| user_and_password(text.expose()));
         let logins = logins.collect::<Result<_, _>>().map_err(|problem| problem.at("--credential"))?;
         layer.logins = Some(GivenLogins { logins, in_clear: true, origin: Origin::Flag("--credential".to_owned()) });

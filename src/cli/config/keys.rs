@@ -191,6 +191,8 @@ keys! {
     FORMAT: Option<Format> = "format", One, "auto", format;
     /// Files the report is written to.
     OUTPUT: PathBuf = "output", Paths, "", path;
+    /// Where the logins of a video system's configuration are written.
+    ENV_FILE: Option<PathBuf> = "env_file", One, "none", |t| optional(t, path);
     /// Byte order mark in CSV.
     CSV_BOM: bool = "csv_bom", One, "false", switch;
     /// Separator of CSV cells.

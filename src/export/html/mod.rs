@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use super::site;
 use super::words::{self, Addresses, Tone, plural};
 use super::{Assets, Exporter};
@@ -26,7 +26,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["html", "htm"],
     help: "one page with everything in it, to read in a browser",
     is_binary: false,
-    make: |options| Box::new(Html { assets: options.assets }),
+    writer: Writer::Report(|options| Box::new(Html { assets: options.assets })),
 };
 
 /// Writes a page.

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table as Grid, Width, presets};
 
 use super::Exporter;
-use super::format::Spec;
+use super::format::{Spec, Writer};
 use super::row::Row;
 use super::words::{Addresses, Tone};
 use crate::model::{Device, Report};
@@ -60,7 +60,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &["txt"],
     help: "the view for the terminal",
     is_binary: false,
-    make: |options| Box::new(Table(options.table)),
+    writer: Writer::Report(|options| Box::new(Table(options.table))),
 };
 
 /// Writes the table.

@@ -73,6 +73,8 @@ pub struct OutputSettings {
     pub stdout: Option<Format>,
     /// Files with their formats, no file twice.
     pub files: Vec<(PathBuf, Format)>,
+    /// Where the logins of a video system's configuration are written.
+    pub env_file: Option<PathBuf>,
     /// How CSV is written.
     pub csv: CsvOptions,
     /// Whether passwords stay in URLs.

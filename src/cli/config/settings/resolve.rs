@@ -184,8 +184,8 @@ impl Resolver<'_> {
         let mut files: Vec<(PathBuf, Format)> = Vec::new();
         // Files named by the configuration are for scans: a probe must not replace the inventory.
         let written = if scans || matches!(origin, Origin::Flag(_)) { layer.list(&keys::OUTPUT)? } else { Vec::new() };
-        for path in written {
-            let format = FORMATS.by_extension(&path).map_err(|e| Problem::from(e).at(place()))?;
+        for written in written {
+            let (format, path) = output_file(&written).map_err(|problem| problem.at(place()))?;
             if files.iter().any(|(other, _)| same_file(other, &path)) {
                 return Err(Problem::new(format!("{} is written twice", path.display())).at(place()));
             }
@@ -200,15 +200,33 @@ impl Resolver<'_> {
             return Err(Problem::new(format!("{format} is a binary format and cannot be printed on a terminal"))
                 .hint(format!("write it to a file: -o report.{}", format.extensions.first().unwrap_or(&"bin"))));
         }
+        let env_file = self.env_file(scans, stdout.iter().copied().chain(files.iter().map(|(_, format)| *format)))?;
         Ok(OutputSettings {
             stdout,
             files,
+            env_file,
             csv: CsvOptions { bom: layer.one(&keys::CSV_BOM)?, delimiter: layer.one(&keys::CSV_DELIMITER)? },
             show_secrets: layer.one(&keys::SHOW_SECRETS)?,
             color: self.color(terminal)?,
             verbose: layer.one(&keys::VERBOSE)? > 0,
             explain: layer.one(&keys::EXPLAIN)?,
         })
+    }
+
+    /// The file of logins; only a video system's configuration leaves some open.
+    fn env_file(&self, scans: bool, mut formats: impl Iterator<Item = Format>) -> Result<Option<PathBuf>, Problem> {
+        let origin = self.layer.origin(keys::ENV_FILE.name);
+        // Like other files of the configuration it is for scans.
+        let Some(path) = self.layer.one(&keys::ENV_FILE)?.filter(|_| scans || matches!(origin, Origin::Flag(_))) else {
+            return Ok(None);
+        };
+        if formats.any(|format| format.configuration().is_some()) {
+            return Ok(Some(path));
+        }
+        let systems: Vec<_> = FORMATS.iter().filter(|f| f.configuration().is_some()).map(|f| f.name).collect();
+        Err(Problem::new("no configuration of a video system is written that leaves logins open")
+            .at(origin.place(keys::ENV_FILE.name))
+            .hint(format!("write one as well, such as -o frigate:config.yml; there are {}", systems.join(", "))))
     }
 
     fn fail_on(&self) -> Result<Vec<FailOn>, Problem> {
@@ -270,6 +288,27 @@ impl Resolver<'_> {
             Color::Auto => terminal && !self.environment.is_colourless(),
         })
     }
+}
+
+/// The format and the path of `[FORMAT:]FILE`. A folder stands for the usual file name of a configuration in it.
+fn output_file(written: &Path) -> Result<(Format, PathBuf), Problem> {
+    let named = written.to_str().and_then(|text| text.split_once(':'));
+    let named = named.and_then(|(name, rest)| Some((FORMATS.iter().find(|f| f.name == name)?, Path::new(rest))));
+    let (format, path) = match named {
+        Some((format, path)) if !path.as_os_str().is_empty() => (format, path),
+        Some((format, _)) => {
+            return Err(
+                Problem::new(format!("`{}` names no file", written.display())).hint(format!("write {format}:FILE"))
+            );
+        }
+        None => (FORMATS.by_extension(written)?, written),
+    };
+    let is_folder = path.is_dir() || path.to_string_lossy().ends_with(std::path::MAIN_SEPARATOR);
+    let path = match format.configuration().filter(|_| is_folder) {
+        Some(configure) => path.join(configure.file),
+        None => path.to_owned(),
+    };
+    Ok((format, path))
 }
 
 fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {

@@ -1,0 +1,166 @@
+//! Logins in configurations: placeholders, the two ways of writing a password, and the file of variables.
+//!
+//! Whether a consumer takes a password as it is or percent-encoded differs from place to place, and is the most reported
+//! mistake of all; each variable says which it is.
+
+use std::fmt::Write as _;
+
+use crate::model::{Credential, Secret};
+
+/// How a value is written where it is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Percent-encoded, for the login part of a URL.
+    Encoded,
+    /// As it is.
+    Plain,
+    /// A whole URL with the login in it, percent-encoded.
+    Url,
+}
+
+impl Form {
+    /// What a comment says of it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Form::Encoded => "percent-encoded",
+            Form::Plain => "as it is, not percent-encoded",
+            Form::Url => "the whole URL, user and password percent-encoded",
+        }
+    }
+}
+
+/// A placeholder's name and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// The name, `[A-Za-z0-9_]+`.
+    pub name: String,
+    /// How the value is written.
+    pub form: Form,
+    /// What it stands for, in words: `password of 10.0.5.20`.
+    pub meaning: String,
+    /// The value in that form; none where no login is known.
+    pub value: Option<Secret>,
+}
+
+/// All placeholders of a configuration, each once, in the order of their use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variables(Vec<Variable>);
+
+impl Variables {
+    /// Adds one, unless it is there.
+    pub fn add(&mut self, variable: Variable) {
+        if !self.0.iter().any(|known| known.name == variable.name) {
+            self.0.push(variable);
+        }
+    }
+
+    /// Adds those of another configuration.
+    pub fn extend(&mut self, others: Variables) {
+        others.0.into_iter().for_each(|variable| self.add(variable));
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The comment lines that list them.
+    pub fn comments(&self, comment: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.0.is_empty() {
+            lines.push(format!("{comment} Set these variables (--env-file writes those that are known):"));
+        }
+        lines.extend(self.0.iter().map(|v| format!("{comment}   {}: {}, {}", v.name, v.meaning, v.form.hint())));
+        lines
+    }
+
+    /// A file of `NAME=VALUE` lines, as `env_file` of Docker Compose and `EnvironmentFile` of systemd read them; what is
+    /// not known stands as a comment. Values in single quotes are taken as they are by both.
+    pub fn env_file(&self) -> String {
+        let mut text = String::from("# Logins for the configuration beside this file. Keep it private: mode 0600.\n");
+        for variable in &self.0 {
+            // Writing to a string cannot fail.
+            let _ = match &variable.value {
+                Some(value) => {
+                    writeln!(
+                        text,
+                        "# {}, {}\n{}={}",
+                        variable.meaning,
+                        variable.form.hint(),
+                        variable.name,
+                        env_value(value.expose())
+                    )
+                }
+                None => {
+                    writeln!(text, "# {}, {}: not known\n#{}=", variable.meaning, variable.form.hint(), variable.name)
+                }
+            };
+        }
+        text
+    }
+
+    /// The same as `name: "value"` lines (Home Assistant's secrets.yaml).
+    pub fn yaml_file(&self) -> String {
+        let mut text = String::from("# Logins for the configuration beside this file. Keep it private: mode 0600.\n");
+        for variable in &self.0 {
+            let _ = match &variable.value {
+                Some(value) => {
+                    writeln!(text, "# {}\n{}: {}", variable.meaning, variable.name, super::text::quoted(value.expose()))
+                }
+                None => writeln!(text, "# {}: not known\n#{}: \"\"", variable.meaning, variable.name),
+            };
+        }
+        text
+    }
+}
+
+/// A value of an environment file. Plain where nothing in it means anything to a shell or to Compose; else in single
+/// quotes, in which only the quote itself must be written otherwise.
+fn env_value(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~%:/@?=&,+".contains(c);
+    if value.chars().all(is_plain) {
+        return value.to_owned();
+    }
+    // A line end cannot be in a login that came over a command line, a file of lines or YAML's plain text; where it is, it
+    // must not begin a line of its own.
+    let value = value.replace(['\n', '\r'], "");
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// Percent-encodes everything but unreserved characters (RFC 3986 §2.3): some consumers refuse what the RFC allows in a
+/// login, such as `^`.
+pub fn encode(text: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encoding::utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// The login in an address, decoded; none where there is none.
+pub fn in_url(url: &str) -> Option<Credential> {
+    let host = crate::text::strip_userinfo(url);
+    let start = url.find("://")? + 3;
+    // What is missing without it is the login and the `@` behind it.
+    let length = url.len().checked_sub(host.len())?.checked_sub(1)?;
+    let written = url.get(start..start.checked_add(length)?)?;
+    let (user, password) = written.split_once(':').unwrap_or((written, ""));
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some(Credential::new(decoded(user), decoded(password)))
+}
+
+/// `url` with user and password before the host, both as they are to stand there.
+pub fn url_with(url: &str, user: &str, password: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{user}:{password}@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+/// The URL with the login in it, percent-encoded.
+pub fn url_with_login(url: &str, login: &Credential) -> String {
+    url_with(url, &encode(&login.user), &encode(login.password.expose()))
+}

@@ -1,0 +1,80 @@
+//! Configurations for other systems: one file or several as text, with the variables that the files leave open for logins.
+//! No password stands in the text unless it is asked for, but the consumer's own placeholder.
+
+pub mod login;
+pub mod text;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::Logins;
+use crate::model::{Credential, Device, Report};
+use crate::text::strip_userinfo;
+use login::Variables;
+
+/// How the configuration of one system is written.
+#[derive(Clone, Copy)]
+pub struct Configure {
+    /// What its main file is usually called.
+    pub file: &'static str,
+    /// Writes its text.
+    pub write: fn(&Report, &Logins<'_>) -> Configuration,
+}
+
+impl Configure {
+    /// Writes the configuration. Logins that stand in the report's addresses, which a report made with `--show-secrets`
+    /// has, count where no other is known; they are taken out of the addresses first.
+    pub fn of(&self, report: &Report, logins: &Logins<'_>) -> Configuration {
+        let mut report = report.clone();
+        let mut written: HashMap<IpAddr, Credential> = HashMap::new();
+        for device in &mut report.devices {
+            for stream in &mut device.streams {
+                if let Some(login) = login::in_url(&stream.url) {
+                    written.entry(device.ip).or_insert(login);
+                    stream.url = strip_userinfo(&stream.url);
+                }
+            }
+        }
+        let of = |device: &Device| (logins.of)(device).or_else(|| written.get(&device.ip).cloned());
+        (self.write)(&report, &Logins { of: &of, shown: logins.shown })
+    }
+}
+
+/// A configuration: one file, or several whose names it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configuration {
+    /// File name and content; the first is the main file.
+    pub files: Vec<(String, String)>,
+    /// Whether the main file is nothing without the others.
+    pub is_split: bool,
+    /// What the placeholders stand for.
+    pub variables: Variables,
+}
+
+impl Configuration {
+    /// One file.
+    pub fn of_one(name: &str, text: String, variables: Variables) -> Self {
+        Configuration { files: vec![(name.to_owned(), text)], is_split: false, variables }
+    }
+
+    /// Has the main file name the others by their paths in `folder`: a service is started in another one.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &str) -> Configuration {
+        if let (true, Some(((_, main), others))) = (self.is_split, self.files.split_first_mut()) {
+            for (name, _) in others {
+                *main = main.replace(&format!(" {name}\n"), &format!(" {}/{name}\n", folder.trim_end_matches('/')));
+            }
+        }
+        self
+    }
+
+    /// What is shown where one text is wanted: the main file; where that is nothing without the others, all of them, each
+    /// behind a comment with its name.
+    pub fn in_one_text(&self) -> String {
+        match self.files.as_slice() {
+            [] => String::new(),
+            [(_, main), ..] if !self.is_split => main.clone(),
+            files => files.iter().map(|(name, text)| format!("# ---- {name}\n{text}")).collect(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A target list for Prometheus (`file_sd_configs`), one entry per stream's port, to be asked by the blackbox exporter;
+//! label names as in Prometheus' data model, values as they are.
+
+use serde_json::{Map, Value, json};
+
+use super::camera::{Camera, Cameras};
+use crate::export::Logins;
+use crate::export::configuration::login::Variables;
+use crate::export::configuration::text::{header, line, text_of};
+use crate::export::configuration::{Configuration, Configure};
+use crate::export::format::{Spec, Writer};
+use crate::model::stream::url_host;
+use crate::model::{Protocol, Report, Stream};
+use crate::wire::url::Scheme;
+
+/// The module for the blackbox exporter and the scrape configuration that go with the list.
+const BLACKBOX: &str = include_str!("blackbox.yml");
+
+/// Its row in the table of formats.
+pub static FORMAT: Spec = Spec {
+    name: "prometheus",
+    extensions: &[],
+    help: "targets for Prometheus and a module for its blackbox exporter",
+    is_binary: false,
+    writer: Writer::Configuration(Configure { file: "cameras.json", write }),
+};
+
+/// Writes `cameras.json` and, as a second file, `blackbox.yml`.
+fn write(report: &Report, _: &Logins<'_>) -> Configuration {
+    let cameras = Cameras::of(report, &|_, stream| {
+        (!matches!(stream.protocol, Protocol::Rtsp)).then(|| "the module asks RTSP alone".to_owned())
+    });
+    let targets: Vec<Value> = cameras.usable.iter().flat_map(of_camera).collect();
+    let mut json = serde_json::to_string_pretty(&targets).unwrap_or_default();
+    json.push('\n');
+    let mut module = header("#", report, "Blackbox exporter 0.23 module and Prometheus scrape configuration");
+    module.push(BLACKBOX.trim_end().to_owned());
+    Configuration {
+        files: vec![("cameras.json".to_owned(), json), ("blackbox.yml".to_owned(), text_of(&module))],
+        is_split: false,
+        variables: Variables::default(),
+    }
+}
+
+fn of_camera(camera: &Camera<'_>) -> Vec<Value> {
+    let roles = ["main", "sub"];
+    camera.streams().into_iter().zip(roles).map(|((_, stream), role)| target(camera, stream, role)).collect()
+}
+
+fn target(camera: &Camera<'_>, stream: &Stream, role: &str) -> Value {
+    let device = camera.device;
+    let mut labels = Map::new();
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            labels.insert(name.to_owned(), Value::from(line(&value)));
+        }
+    };
+    add("name", Some(camera.name.clone()));
+    add("vendor", device.vendor.clone());
+    add("model", device.model.clone());
+    add("mac", device.mac.map(|m| m.to_string()));
+    add("stream", Some(role.to_owned()));
+    json!({"targets": [format!("{}:{}", url_host(device.ip), port(&stream.url))], "labels": labels})
+}
+
+/// The port of a URL; the scheme's own where it names none.
+fn port(url: &str) -> u16 {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("rtsp", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
+    let named = after_host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    named.or_else(|| scheme.parse::<Scheme>().ok().map(Scheme::default_port)).unwrap_or(554)
+}
