@@ -3,10 +3,10 @@
 //! Flags that set a key carry the key's name as their id: by it the help names key, variable and default, and [`Typed`]
 //! collects what was given, so that the fields of such flags only define them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ContextValue;
 use clap::parser::ValueSource;
 use clap::{
@@ -67,6 +67,13 @@ Examples:
   camscan export report.json -o frigate:config.yml --env-file frigate.env --credentials-file logins.txt
   camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt";
 
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  camscan apply report.json /config/config.yml                  show what would be added
+  camscan apply report.json /config/config.yml --write --env-file /config/frigate.env --credentials-file logins.txt
+
+Every other byte of the file stays as it is: comments, order, passwords. The old file is kept beside it.";
+
 /// Find every IP camera, recorder and video stream on a network.
 ///
 /// Reports what each device is and what it streams, and verifies that frames arrive. Every option can also be set in a
@@ -109,9 +116,15 @@ pub enum Command {
     /// Convert an earlier report to another format, or to the configuration of a video system.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<ExportArgs>),
+    /// Add the new cameras of a report to the configuration of a video system.
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(Box<ApplyArgs>),
     /// Check the configuration, or show the effective settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check a folder of device signatures.
+    #[command(subcommand)]
+    Signatures(SignaturesCommand),
     /// Print the JSON Schema of the report.
     Schema,
     /// Print the completion script for a shell.
@@ -138,6 +151,17 @@ pub enum ConfigCommand {
         /// The output format.
         #[arg(short, long = "format", id = "show_format", value_name = "FORMAT", default_value = "yaml")]
         format: ShowFormat,
+    },
+}
+
+/// `camscan signatures`.
+#[derive(Subcommand)]
+pub enum SignaturesCommand {
+    /// Check the files of a folder: their form, their regular expressions, and every example in them.
+    Check {
+        /// The folder, as for `camscan scan --signatures`.
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
     },
 }
 
@@ -340,9 +364,10 @@ pub struct HostArgs {
 pub struct OutputArgs {
     /// Format of standard output.
     ///
-    /// auto: a table; nothing if -o is given and standard output is not a terminal.
+    /// auto: a table; nothing if -o is given and standard output is not a terminal. A name under plugins: of the
+    /// configuration stands for that program.
     #[arg(short, long, value_name = "FORMAT", ignore_case = true,
-          value_parser = formats())]
+          value_parser = FormatParser)]
     pub format: Option<String>,
     /// Write the report to this file, in the format of its extension; repeatable.
     ///
@@ -354,7 +379,7 @@ pub struct OutputArgs {
     ///
     /// The configuration holds placeholders and lists them. The file has a NAME=VALUE line for each, as Docker Compose and
     /// systemd read them; with the extension .yaml or .yml a `NAME: VALUE` line, as in Home Assistant's secrets.yaml.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub env_file: Option<String>,
     /// Start CSV files with a byte order mark, for Excel.
     #[arg(long)]
@@ -406,13 +431,56 @@ pub struct ExportArgs {
     pub output: OutputArgs,
 }
 
+/// `camscan apply`.
+#[derive(Args)]
+pub struct ApplyArgs {
+    /// The report with the cameras (JSON, JSON lines or YAML).
+    #[arg(value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub report: PathBuf,
+    /// The configuration they are added to.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The system that the configuration is for: frigate, go2rtc or mediamtx.
+    ///
+    /// Without it, the keys at the top of the file decide.
+    #[arg(long = "for", value_name = "SYSTEM")]
+    pub system: Option<String>,
+    /// Change the file. Without this flag the changes are shown and nothing is written.
+    #[arg(long)]
+    pub write: bool,
+    /// Add the logins that the new entries leave open to this file of variables.
+    #[arg(long, id = "apply_env_file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Option<PathBuf>,
+    /// Write passwords into the configuration instead of variables.
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Login of the cameras, for --env-file and --show-secrets. Visible in `ps`, so prefer a file.
+    #[arg(short, long = "credential", id = "credentials", value_name = "USER:PASS", help_heading = "Logins",
+          value_parser = secret, hide_possible_values = true)]
+    pub credentials: Vec<Secret>,
+    /// Read logins from this file: one USER:PASS per line, or YAML.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    pub credentials_file: Option<String>,
+}
+
 fn names<T: Named>() -> PossibleValuesParser {
     PossibleValuesParser::new(T::TABLE.iter().map(|(name, _)| *name))
 }
 
-/// The formats' names with what they are.
-fn formats() -> PossibleValuesParser {
-    PossibleValuesParser::new(FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.help)))
+/// Takes any name, since plugins have some of their own, and lists the formats of the program.
+#[derive(Clone)]
+struct FormatParser;
+
+impl TypedValueParser for FormatParser {
+    type Value = String;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.help))))
+    }
 }
 
 /// Takes a text as a secret. It never fails, since clap would print the text in its error.

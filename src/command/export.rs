@@ -30,7 +30,7 @@ pub fn run(file: &Path, settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 /// The login that is meant for a device; none where several are, since a wrong one could lock the device.
-fn the_login_for(device: &Device, logins: &[Credential]) -> Option<Credential> {
+pub fn the_login_for(device: &Device, logins: &[Credential]) -> Option<Credential> {
     let covers = |login: &&Credential| login.scope.covers(device.ip, device.vendor.as_deref(), device.mac);
     let mut fitting = logins.iter().filter(covers);
     fitting.next().filter(|_| fitting.next().is_none()).cloned()

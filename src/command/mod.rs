@@ -1,5 +1,6 @@
 //! One file per subcommand; the only place that joins the parts.
 
+pub mod apply;
 pub mod completions;
 pub mod config;
 pub mod export;
@@ -7,6 +8,7 @@ pub mod interrupt;
 #[cfg(feature = "man")]
 pub mod man;
 pub mod output;
+mod plugin;
 pub mod probe;
 pub mod ready;
 pub mod scan;
@@ -19,7 +21,7 @@ pub mod verdict;
 use std::io;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
-use crate::cli::args::{Cli, Command, ConfigCommand};
+use crate::cli::args::{Cli, Command, ConfigCommand, SignaturesCommand};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::{Settings, TerminalSettings};
 use crate::cli::exit::{Exit, JobFailed};
@@ -90,6 +92,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Config(ConfigCommand::Show { format }) => {
             config::show(&settings(cli, environment)?.0, *format, out)?;
         }
+        Command::Signatures(SignaturesCommand::Check { folder }) => signatures::check(folder, out)?,
         Command::Scan(_) => {
             let (settings, ui) = settings(cli, environment)?;
             let ready = Ready::new(&settings, &ui)?;
@@ -103,6 +106,10 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Export(arguments) => {
             let (settings, ui) = settings(cli, environment)?;
             return export::run(&arguments.file, &settings, &ui);
+        }
+        Command::Apply(arguments) => {
+            let (settings, ui) = settings(cli, environment)?;
+            return apply::run(arguments, &settings, &ui);
         }
     }
     Ok(Exit::Success)

@@ -1,18 +1,19 @@
 //! Where reports go: every place is checked before the work and written after it, and one that fails does not keep the
 //! others from being written.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::cli::config::settings::OutputSettings;
+use super::plugin;
+use crate::cli::config::settings::{OutputFormat, OutputSettings};
 use crate::cli::exit::JobFailed;
 use crate::cli::ui::Ui;
 use crate::export::configuration::Configuration;
 use crate::export::configuration::login::Variables;
-use crate::export::format::Format;
 use crate::export::table::TableOptions;
 use crate::export::{Logins, Options, jsonl, render};
 use crate::model::problem::Problem;
@@ -37,7 +38,7 @@ fn summary(report: &Report) -> String {
 /// The places a report goes to.
 pub struct Outputs {
     settings: OutputSettings,
-    files: Vec<(OutputFile, Format)>,
+    files: Vec<(OutputFile, OutputFormat)>,
     /// Gets the logins that configurations leave open.
     env_file: Option<OutputFile>,
     pictures: Pictures,
@@ -79,7 +80,7 @@ impl Outputs {
     /// # Errors
     /// The first that cannot, with a hint; nothing has been touched.
     pub fn check(settings: &OutputSettings) -> Result<Outputs, Problem> {
-        let check = |(path, format): &(std::path::PathBuf, Format)| Ok((OutputFile::check(path)?, *format));
+        let check = |(path, format): &(PathBuf, OutputFormat)| Ok((OutputFile::check(path)?, format.clone()));
         let files = settings.files.iter().map(check).collect::<Result<_, Problem>>()?;
         let env_file = settings.env_file.as_deref().map(|path| OutputFile::check(path).map(OutputFile::private));
         let env_file = env_file.transpose()?;
@@ -100,7 +101,7 @@ impl Outputs {
 
     /// Whether devices go to standard output as they are done.
     pub fn streams(&self) -> bool {
-        self.settings.stdout == Some(&jsonl::FORMAT)
+        self.settings.stdout == Some(OutputFormat::Builtin(&jsonl::FORMAT))
     }
 
     /// Writes the report everywhere, and notes what each file holds. `streamed` says that the report's devices stand on
@@ -115,7 +116,23 @@ impl Outputs {
         login_of: &dyn Fn(&Device) -> Option<Credential>,
         ui: &Ui,
     ) -> anyhow::Result<()> {
-        crate::net::with_file_rights(|| self.write_each(report, streamed, login_of, ui))
+        // A program of the user's own has no part in the right to write where root may.
+        let plugins = self.run_plugins(report, login_of);
+        crate::net::with_file_rights(|| self.write_each(report, streamed, login_of, plugins, ui))
+    }
+
+    /// What each plugin that is asked for writes, by its name.
+    fn run_plugins(
+        &self,
+        report: &Report,
+        login_of: &dyn Fn(&Device) -> Option<Credential>,
+    ) -> HashMap<String, Result<Vec<u8>, Problem>> {
+        let wanted = self.files.iter().map(|(_, format)| format).chain(&self.settings.stdout);
+        let mut written = HashMap::new();
+        for plugin in wanted.filter_map(|format| if let OutputFormat::Plugin(p) = format { Some(p) } else { None }) {
+            written.entry(plugin.name.clone()).or_insert_with(|| plugin::run(plugin, report, login_of));
+        }
+        written
     }
 
     fn write_each(
@@ -123,8 +140,12 @@ impl Outputs {
         report: &Report,
         streamed: bool,
         login_of: &dyn Fn(&Device) -> Option<Credential>,
+        plugins: HashMap<String, Result<Vec<u8>, Problem>>,
         ui: &Ui,
     ) -> anyhow::Result<()> {
+        let from_plugin = |name: &str| -> anyhow::Result<Vec<u8>> {
+            Ok(plugins.get(name).cloned().unwrap_or_else(|| Ok(Vec::new())).map_err(JobFailed)?)
+        };
         let picture = |path: &str| self.pictures.read(path);
         let logins = Logins { of: login_of, shown: self.settings.show_secrets };
         let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture), logins };
@@ -135,7 +156,18 @@ impl Outputs {
             }
         };
         let mut variables = Variables::default();
-        for &(ref file, format) in &self.files {
+        for (file, format) in &self.files {
+            let format = match format {
+                OutputFormat::Builtin(format) => *format,
+                OutputFormat::Plugin(plugin) => {
+                    let written = from_plugin(&plugin.name).and_then(|bytes| commit(file, &bytes));
+                    if written.is_ok() && !file.is_stdout() {
+                        ui.note(format!("wrote {}: {}", file.path().display(), summary(report)));
+                    }
+                    note(written);
+                    continue;
+                }
+            };
             let written = match format.configuration() {
                 None => render(format, &options, report).map_err(Into::into).and_then(|b| commit(file, &b)),
                 Some(configure) => {
@@ -149,14 +181,18 @@ impl Outputs {
             }
             note(written);
         }
-        if let Some(format) = self.settings.stdout {
-            let bytes = match streamed && format == &jsonl::FORMAT {
-                true => jsonl::scan_line(&report.scan).map(String::into_bytes),
-                false => render(format, &options, report),
+        if let Some(format) = &self.settings.stdout {
+            let bytes: anyhow::Result<Vec<u8>> = match format {
+                OutputFormat::Builtin(format) if streamed && *format == &jsonl::FORMAT => {
+                    jsonl::scan_line(&report.scan).map(String::into_bytes).map_err(Into::into)
+                }
+                OutputFormat::Builtin(format) => render(format, &options, report).map_err(Into::into),
+                OutputFormat::Plugin(plugin) => from_plugin(&plugin.name),
             };
-            variables.extend(format.configuration().map(|c| c.of(report, &logins).variables).unwrap_or_default());
+            let configure = format.builtin().and_then(|format| format.configuration());
+            variables.extend(configure.map(|c| c.of(report, &logins).variables).unwrap_or_default());
             let stdout = OutputFile::check(Path::new("-")).map_err(Problem::from).context("standard output")?;
-            note(bytes.map_err(Into::into).and_then(|b| commit(&stdout, &b)));
+            note(bytes.and_then(|b| commit(&stdout, &b)));
         }
         if let Some(file) = &self.env_file {
             note(write_variables(file, &variables, ui));

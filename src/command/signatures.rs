@@ -1,11 +1,13 @@
 //! Reads the signatures a user keeps in a folder.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cli::exit::JobFailed;
 use crate::identify::signature::{SignatureError, Signatures};
+use crate::model::problem::Problem;
 
 /// The signatures that come with the program, and those of the `*.yaml` and `*.yml` files in `folder`.
 ///
@@ -17,6 +19,41 @@ pub fn load(folder: Option<&Path>) -> Result<Arc<Signatures>, SignatureError> {
         Some(folder) => builtin.with_files(&read(folder)?).map(Arc::new),
         None => Ok(builtin),
     }
+}
+
+/// Checks each file of a folder by itself, so that all that is wrong is named at once; then all of them together.
+///
+/// # Errors
+/// When the folder cannot be read, or a file is wrong.
+pub fn check(folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let files = read(folder).map_err(Problem::from)?;
+    let builtin = Signatures::builtin();
+    let mut wrong = 0;
+    for file in &files {
+        let shown = file.0.display();
+        match builtin.with_files(std::slice::from_ref(file)) {
+            Ok(all) => {
+                let count = all.len().saturating_sub(builtin.len());
+                writeln!(out, "{shown}: {count} signature{}", if count == 1 { "" } else { "s" })?;
+            }
+            Err(error) => {
+                wrong += 1;
+                writeln!(out, "{}", Problem::from(error))?;
+            }
+        }
+    }
+    if files.is_empty() {
+        return Err(JobFailed(
+            Problem::new(format!("there is no file of signatures in {}", folder.display()))
+                .hint("their names end in .yaml or .yml"),
+        )
+        .into());
+    }
+    if wrong > 0 {
+        return Err(JobFailed(Problem::new(format!("{wrong} of {} files cannot be used", files.len()))).into());
+    }
+    load(Some(folder)).map_err(|error| JobFailed(error.into()))?;
+    Ok(())
 }
 
 /// The path and text of each file, in the order of their names.

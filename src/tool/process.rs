@@ -2,7 +2,8 @@
 //! output, and nothing of a device stands on its command line.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,20 @@ pub enum PipeError {
 /// logins may be among it, and what runs decodes bytes a stranger sent.
 const HANDED_ON: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "SystemRoot"];
 
+/// How a program ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it wrote to standard output.
+    pub output: Vec<u8>,
+    /// The beginning of what it wrote to standard error.
+    pub complaint: String,
+    /// Its exit status; none where it did not end after it had closed its output.
+    pub status: Option<ExitStatus>,
+}
+
+/// The most that is kept of standard error, in bytes.
+const MOST_COMPLAINT: u64 = 4096;
+
 /// What `program` writes when `input` is written to it, at most `most` bytes. Within `limit`, or it is killed.
 ///
 /// # Errors
@@ -38,10 +53,33 @@ pub async fn through(
     most: u64,
     limit: Duration,
 ) -> Result<Vec<u8>, PipeError> {
+    run(program, args, input, most, limit).await.map(|finished| finished.output)
+}
+
+/// The same for callers outside of a runtime, on a thread of its own; tells also how the program ended.
+///
+/// # Errors
+/// See [`PipeError`].
+pub fn run_to_end(
+    program: &str,
+    args: &[&str],
+    input: &[u8],
+    most: u64,
+    limit: Duration,
+) -> Result<Finished, PipeError> {
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(run(program, args, input, most, limit))
+    };
+    let panicked = |_| Err(PipeError::Io(std::io::Error::other("internal error")));
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(panicked))
+}
+
+async fn run(program: &str, args: &[&str], input: &[u8], most: u64, limit: Duration) -> Result<Finished, PipeError> {
     let mut command = Command::new(program);
     let kept = HANDED_ON.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.env_clear().envs(kept);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     // Whoever interrupts us from the terminal does not hit it; we end it, and whatever it has started.
     #[cfg(unix)]
     command.process_group(0);
@@ -50,7 +88,7 @@ pub async fn through(
         _ => PipeError::Io(e),
     })?;
     let group = Group::of(&child);
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {
             // It may close its end as soon as it knows enough.
@@ -64,14 +102,43 @@ pub async fn through(
         }
         Ok::<_, std::io::Error>(answer)
     };
-    let ((), answer) =
-        tokio::time::timeout(limit, async { tokio::join!(write, read) }).await.map_err(|_| PipeError::Timeout)?;
+    let complain = async {
+        let mut complaint = Vec::new();
+        if let Some(mut stderr) = stderr {
+            // What it says besides is read and dropped, or it would wait for us.
+            let _ = (&mut stderr).take(MOST_COMPLAINT).read_to_end(&mut complaint).await;
+            let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+        }
+        complaint
+    };
+    // A process that it leaves behind may keep standard error open; what counts is the output.
+    let talk = async {
+        let mut complain = pin!(complain);
+        let mut complaint = None;
+        let mut output = pin!(async { tokio::join!(write, read).1 });
+        let output = loop {
+            tokio::select! {
+                output = &mut output => break output,
+                said = &mut complain, if complaint.is_none() => complaint = Some(said),
+            }
+        };
+        let complaint = match complaint {
+            Some(said) => said,
+            None => tokio::time::timeout(LAST_WORDS, complain).await.unwrap_or_default(),
+        };
+        (output, complaint)
+    };
+    let (output, complaint) = tokio::time::timeout(limit, talk).await.map_err(|_| PipeError::Timeout)?;
     // Reaps the process; a hanging one is killed when `child` is dropped.
-    if matches!(tokio::time::timeout(Duration::from_secs(1), child.wait()).await, Ok(Ok(_))) {
+    let status = tokio::time::timeout(Duration::from_secs(1), child.wait()).await.ok().and_then(Result::ok);
+    if status.is_some() {
         group.ended();
     }
-    Ok(answer?)
+    Ok(Finished { output: output?, complaint: String::from_utf8_lossy(&complaint).into_owned(), status })
 }
+
+/// How long standard error is read on once the output is complete.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What runs now.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());

@@ -31,7 +31,7 @@ fn outputs_that_cannot_be_written_are_told_before_the_scan() {
     error: folder.csv is a folder
     hint: name a file in it, such as folder.csv/report.json
     error: --output: report has no extension to tell the format by
-    hint: name the file with one of the extensions .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8
+    hint: name the file with one of the extensions .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8, or write -o FORMAT:FILE
     error: --output: the extension of report.jsn stands for no format
     hint: did you mean '.json'? The extensions are .txt, .json, .jsonl, .ndjson, .csv, .yaml, .yml, .xml, .html, .htm, .xlsx, .m3u, .m3u8
     error: --output: ./report.json is written twice

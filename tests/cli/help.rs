@@ -4,8 +4,21 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 10] =
-    ["", "scan", "probe", "export", "config", "config check", "config show", "schema", "completions", "man"];
+const COMMANDS: [&str; 13] = [
+    "",
+    "scan",
+    "probe",
+    "export",
+    "apply",
+    "config",
+    "config check",
+    "config show",
+    "signatures",
+    "signatures check",
+    "schema",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_command_has_short_and_long_help() {
@@ -31,8 +44,10 @@ fn every_command_has_short_and_long_help() {
     Commands:
       scan         Find the cameras on a network and their streams
       probe        Examine one device or stream in depth
-      export       Convert an earlier report to another format
+      export       Convert an earlier report to another format, or to the configuration of a video system
+      apply        Add the new cameras of a report to the configuration of a video system
       config       Check the configuration, or show the effective settings
+      signatures   Check a folder of device signatures
       schema       Print the JSON Schema of the report
       completions  Print the completion script for a shell
       man          Print the manual page, or write one per command to a folder

@@ -11,10 +11,12 @@
 
 mod env;
 
+mod configurations;
 mod echo;
 mod files;
 mod help;
 mod interrupt;
+mod plugins;
 mod recorders;
 mod scan;
 mod secrets;

@@ -26,6 +26,7 @@ pub fn layer(cli: &Cli) -> Result<Layer, Problem> {
         Command::Scan(args) => Some(&args.host.credentials),
         Command::Probe(args) => Some(&args.host.credentials),
         Command::Export(args) => Some(&args.credentials),
+        Command::Apply(args) => Some(&args.credentials),
         _ => None,
     };
     if let Some(given) = given.filter(|given| !given.is_empty()) {

@@ -109,8 +109,21 @@ names! {
     }
 }
 
-fn format(name: &str) -> Result<Option<Format>, Problem> {
-    if name == "auto" { Ok(None) } else { Ok(Some(FORMATS.by_name(name)?)) }
+/// A format as it is named: one of the program's own, or one that a plugin may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FormatName {
+    /// One of the program's own.
+    Builtin(Format),
+    /// Any other name.
+    Other(String),
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every key reads with a Result")]
+fn format(name: &str) -> Result<Option<FormatName>, Problem> {
+    Ok(match name {
+        "auto" => None,
+        name => Some(FORMATS.by_name(name).map_or_else(|_| FormatName::Other(name.to_owned()), FormatName::Builtin)),
+    })
 }
 
 /// What is done with a host when nothing is given.
@@ -188,7 +201,7 @@ keys! {
     RATE: Option<u32> = "rate", One, "none", |t| optional(t, rate);
 
     /// What goes to standard output.
-    FORMAT: Option<Format> = "format", One, "auto", format;
+    FORMAT: Option<FormatName> = "format", One, "auto", format;
     /// Files the report is written to.
     OUTPUT: PathBuf = "output", Paths, "", path;
     /// Where the logins of a video system's configuration are written.

@@ -8,6 +8,7 @@ use crate::model::Credential;
 
 use super::environment::Environment;
 use super::keys::{self, Key, Setting, Shape};
+use super::plugins::ExporterPlugin;
 use crate::model::problem::Problem;
 use crate::text::nearest;
 
@@ -81,6 +82,8 @@ pub struct Layer {
     given: BTreeMap<&'static str, Given>,
     /// The logins it gives; `credentials_file` is a key of its own.
     pub logins: Option<GivenLogins>,
+    /// Exporters of the user's own; a configuration file alone gives some.
+    pub exporters: Vec<ExporterPlugin>,
 }
 
 impl Layer {
@@ -119,7 +122,9 @@ impl Layer {
     pub fn over(self, lower: Layer) -> Layer {
         let mut given = lower.given;
         given.extend(self.given);
-        Layer { given, logins: self.logins.or(lower.logins) }
+        let mut exporters = self.exporters;
+        exporters.extend(lower.exporters);
+        Layer { given, logins: self.logins.or(lower.logins), exporters }
     }
 
     /// What is given for a key.

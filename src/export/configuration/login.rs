@@ -79,10 +79,30 @@ impl Variables {
         lines
     }
 
+    /// A file of `NAME=VALUE` lines with those added that it does not set; all that is in it stays.
+    pub fn added_to(&self, old: &str) -> String {
+        let is_set = |name: &str| {
+            old.lines().any(|line| line.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+        };
+        let new = Variables(self.0.iter().filter(|variable| !is_set(&variable.name)).cloned().collect());
+        if old.is_empty() {
+            return new.env_file();
+        }
+        let mut text = old.to_owned();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text + &new.lines()
+    }
+
     /// A file of `NAME=VALUE` lines, as `env_file` of Docker Compose and `EnvironmentFile` of systemd read them; what is
     /// not known stands as a comment. Values in single quotes are taken as they are by both.
     pub fn env_file(&self) -> String {
-        let mut text = String::from("# Logins for the configuration beside this file. Keep it private: mode 0600.\n");
+        format!("# Logins for the configuration beside this file. Keep it private: mode 0600.\n{}", self.lines())
+    }
+
+    fn lines(&self) -> String {
+        let mut text = String::new();
         for variable in &self.0 {
             // Writing to a string cannot fail.
             let _ = match &variable.value {

@@ -2,6 +2,8 @@
 //! No password stands in the text unless it is asked for, but the consumer's own placeholder.
 
 pub mod login;
+pub mod merge;
+pub mod section;
 pub mod text;
 
 use std::collections::HashMap;
@@ -11,6 +13,7 @@ use super::Logins;
 use crate::model::{Credential, Device, Report};
 use crate::text::strip_userinfo;
 use login::Variables;
+use section::{Existing, Section};
 
 /// How the configuration of one system is written.
 #[derive(Clone, Copy)]
@@ -19,25 +22,63 @@ pub struct Configure {
     pub file: &'static str,
     /// Writes its text.
     pub write: fn(&Report, &Logins<'_>) -> Configuration,
+    /// How cameras are added to a file that is there already, where they can be.
+    pub extend: Option<Extend>,
+}
+
+/// How cameras are added to a configuration that is there already.
+#[derive(Clone, Copy)]
+pub struct Extend {
+    /// The key at its top that tells the system's files from those of others.
+    pub mark: &'static str,
+    /// The keys that lead to each of its sections.
+    pub sections: &'static [&'static [&'static str]],
+    /// Makes the entries of the cameras that it does not hold.
+    pub add: fn(&Report, &Logins<'_>, &Existing) -> Additions,
+}
+
+/// What is to be added to a configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Additions {
+    /// The entries.
+    pub sections: Vec<Section>,
+    /// The cameras they are of, as people call them.
+    pub added: Vec<String>,
+    /// How many cameras are there already.
+    pub known: usize,
+    /// What the placeholders of the entries stand for.
+    pub variables: Variables,
 }
 
 impl Configure {
     /// Writes the configuration. Logins that stand in the report's addresses, which a report made with `--show-secrets`
     /// has, count where no other is known; they are taken out of the addresses first.
     pub fn of(&self, report: &Report, logins: &Logins<'_>) -> Configuration {
-        let mut report = report.clone();
-        let mut written: HashMap<IpAddr, Credential> = HashMap::new();
-        for device in &mut report.devices {
-            for stream in &mut device.streams {
-                if let Some(login) = login::in_url(&stream.url) {
-                    written.entry(device.ip).or_insert(login);
-                    stream.url = strip_userinfo(&stream.url);
-                }
+        with_bare_addresses(report, logins, self.write)
+    }
+}
+
+impl Extend {
+    /// Makes the entries of the cameras that a file does not hold, with logins as in [`Configure::of`].
+    pub fn of(&self, report: &Report, logins: &Logins<'_>, existing: &Existing) -> Additions {
+        with_bare_addresses(report, logins, |report, logins| (self.add)(report, logins, existing))
+    }
+}
+
+/// Takes the logins out of the report's addresses; they count where no other is known.
+fn with_bare_addresses<T>(report: &Report, logins: &Logins<'_>, write: impl Fn(&Report, &Logins<'_>) -> T) -> T {
+    let mut report = report.clone();
+    let mut written: HashMap<IpAddr, Credential> = HashMap::new();
+    for device in &mut report.devices {
+        for stream in &mut device.streams {
+            if let Some(login) = login::in_url(&stream.url) {
+                written.entry(device.ip).or_insert(login);
+                stream.url = strip_userinfo(&stream.url);
             }
         }
-        let of = |device: &Device| (logins.of)(device).or_else(|| written.get(&device.ip).cloned());
-        (self.write)(&report, &Logins { of: &of, shown: logins.shown })
     }
+    let of = |device: &Device| (logins.of)(device).or_else(|| written.get(&device.ip).cloned());
+    write(&report, &Logins { of: &of, shown: logins.shown })
 }
 
 /// A configuration: one file, or several whose names it refers to.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::export::configuration::section::Existing;
 use crate::export::configuration::text::line;
 use crate::export::words;
 use crate::model::{AuthScheme, Device, Protocol, Report, Stream, StreamStatus, Transport, VideoCodec};
@@ -55,8 +56,16 @@ pub struct Cameras<'r> {
 impl<'r> Cameras<'r> {
     /// The cameras of a report. `refusal` says why a consumer cannot use a stream that works by itself.
     pub fn of(report: &'r Report, refusal: &dyn Fn(&Device, &Stream) -> Option<String>) -> Cameras<'r> {
+        Cameras::named(report, refusal, Names::default())
+    }
+
+    /// The same with names that differ from those already in use.
+    pub fn named(
+        report: &'r Report,
+        refusal: &dyn Fn(&Device, &Stream) -> Option<String>,
+        mut names: Names,
+    ) -> Cameras<'r> {
         let mut cameras = Cameras::default();
-        let mut names = BTreeSet::new();
         for device in &report.devices {
             let channels: BTreeSet<Option<u32>> = device.streams.iter().map(|s| s.channel).collect();
             let has_channels = channels.iter().filter(|c| c.is_some_and(|c| c > 1)).count() > 0;
@@ -74,7 +83,7 @@ impl<'r> Cameras<'r> {
                 let sub = (!usable.is_empty()).then(|| usable.remove(0));
                 left_out.extend(usable.into_iter().map(|s| left(s, "neither the largest nor the smallest stream")));
                 let channel = has_channels.then_some(channel);
-                let name = unique(&name_of(device, channel), &mut names);
+                let name = names.unique(&name_of(device, channel));
                 cameras.usable.push(Camera {
                     name,
                     label: label(device, channel),
@@ -95,9 +104,26 @@ impl<'r> Cameras<'r> {
     }
 }
 
-impl Camera<'_> {
+impl<'r> Cameras<'r> {
+    /// Takes those out that a configuration holds already, and returns how many they were.
+    pub fn take_known(&mut self, existing: &Existing) -> usize {
+        let before = self.usable.len();
+        self.usable.retain(|camera| {
+            let streams = camera.streams();
+            !existing.has(camera.device, camera.channel.is_some(), streams.iter().map(|(_, stream)| *stream))
+        });
+        before - self.usable.len()
+    }
+
+    /// What people call them, with their addresses.
+    pub fn labels(&self) -> Vec<String> {
+        self.usable.iter().map(|camera| format!("{} ({})", camera.label, camera.device.ip)).collect()
+    }
+}
+
+impl<'r> Camera<'r> {
     /// The streams with their names: the camera's own for the main stream, `NAME_sub` for the other.
-    pub fn streams(&self) -> Vec<(String, &Stream)> {
+    pub fn streams(&self) -> Vec<(String, &'r Stream)> {
         let sub = self.sub.map(|sub| (format!("{}_sub", self.name), sub));
         std::iter::once((self.name.clone(), self.main)).chain(sub).collect()
     }
@@ -269,13 +295,33 @@ fn tail(ip: IpAddr) -> String {
     }
 }
 
-/// The name, with a number where it or that of its sub stream is taken.
-fn unique(name: &str, taken: &mut BTreeSet<String>) -> String {
-    let numbered = |n: u32| format!("{}_{n}", cut(name, MAX_NAME - 6));
-    let is_free = |n: &String| !taken.contains(n) && !taken.contains(&format!("{n}_sub"));
-    let free = std::iter::once(name.to_owned()).chain((2..).map(numbered)).find(is_free);
-    let free = free.unwrap_or_else(|| name.to_owned());
-    taken.insert(format!("{free}_sub"));
-    taken.insert(free.clone());
-    free
+/// Names that are in use.
+pub struct Names {
+    taken: BTreeSet<String>,
+    /// What of a name has to differ.
+    key: fn(&str) -> String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names { taken: BTreeSet::new(), key: str::to_owned }
+    }
+}
+
+impl Names {
+    /// Names of which `key` has to differ, and those of a configuration in use.
+    pub fn new(existing: &Existing, key: fn(&str) -> String) -> Names {
+        Names { taken: existing.names.iter().map(|name| key(name)).collect(), key }
+    }
+
+    /// The name, with a number where it or that of its sub stream is taken.
+    fn unique(&mut self, name: &str) -> String {
+        let numbered = |n: u32| format!("{}_{n}", cut(name, MAX_NAME - 6));
+        let keys = |n: &str| [(self.key)(n), (self.key)(&format!("{n}_sub"))];
+        let is_free = |n: &String| keys(n).iter().all(|key| !self.taken.contains(key));
+        let free = std::iter::once(name.to_owned()).chain((2..).map(numbered)).find(is_free);
+        let free = free.unwrap_or_else(|| name.to_owned());
+        self.taken.extend(keys(&free));
+        free
+    }
 }

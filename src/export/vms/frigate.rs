@@ -4,12 +4,13 @@
 //! encodes passwords by rules that some of them do not survive, so none ever stands there. `{FRIGATE_NAME}` is replaced by
 //! Python's `str.format`, hence braces of a device's own are doubled.
 
-use super::camera::{self, Camera, Cameras};
+use super::camera::{self, Camera, Cameras, Names};
 use super::go2rtc::{escaped, left_out, unusable};
 use crate::export::Logins;
 use crate::export::configuration::login::{Form, Variable, Variables, encode, url_with};
+use crate::export::configuration::section::{Entry, Existing, Section};
 use crate::export::configuration::text::{header, line, quoted, text_of};
-use crate::export::configuration::{Configuration, Configure};
+use crate::export::configuration::{Additions, Configuration, Configure, Extend};
 use crate::export::format::{Spec, Writer};
 use crate::model::{AudioCodec, Credential, Device, Protocol, Report, Secret, Stream, VideoCodec};
 
@@ -24,41 +25,57 @@ pub static FORMAT: Spec = Spec {
     extensions: &[],
     help: "a configuration for Frigate 0.17",
     is_binary: false,
-    writer: Writer::Configuration(Configure { file: "config.yml", write }),
+    writer: Writer::Configuration(Configure {
+        file: "config.yml",
+        write,
+        extend: Some(Extend { mark: "cameras", sections: &[STREAMS, CAMERAS], add }),
+    }),
 };
+
+const STREAMS: &[&str] = &["go2rtc", "streams"];
+const CAMERAS: &[&str] = &["cameras"];
 
 /// Writes the configuration.
 fn write(report: &Report, logins: &Logins<'_>) -> Configuration {
     let cameras = Cameras::of(report, &refusal);
     let mut variables = Variables::default();
-    let mut streams = Vec::new();
-    let mut entries = Vec::new();
+    let sections = sections(&cameras, logins, &mut variables);
+    let mut lines = header("#", report, "Frigate 0.17 configuration");
+    lines.extend(variables.comments("#"));
+    lines.extend(["version: \"0.17-0\"".to_owned(), "mqtt: {enabled: false}".to_owned()]);
+    // `cameras` must be there; go2rtc needs no section without streams.
+    let is_needed = |section: &&Section| !section.entries.is_empty() || section.path == CAMERAS;
+    lines.extend(sections.iter().filter(is_needed).flat_map(Section::lines));
+    lines.extend(unusable(&cameras));
+    Configuration::of_one("config.yml", text_of(&lines), variables)
+}
+
+/// The streams and cameras that a file does not hold.
+fn add(report: &Report, logins: &Logins<'_>, existing: &Existing) -> Additions {
+    let mut cameras = Cameras::named(report, &refusal, Names::new(existing, str::to_owned));
+    let known = cameras.take_known(existing);
+    let mut variables = Variables::default();
+    let sections = sections(&cameras, logins, &mut variables).into();
+    Additions { sections, added: cameras.labels(), known, variables }
+}
+
+/// What go2rtc pulls, and what Frigate makes of it.
+fn sections(cameras: &Cameras<'_>, logins: &Logins<'_>, variables: &mut Variables) -> [Section; 2] {
+    let (mut streams, mut entries) = (Vec::new(), Vec::new());
     for camera in &cameras.usable {
         let login = (logins.of)(camera.device);
         for (name, stream) in camera.streams() {
-            let mut urls = vec![quoted(&source(camera, stream, login.as_ref(), logins.shown, &mut variables))];
+            let mut urls = vec![quoted(&source(camera, stream, login.as_ref(), logins.shown, variables))];
             // WebRTC in browsers takes Opus or PCM; what cameras send is mostly AAC.
             if name == camera.name && camera::has_sound(stream) {
                 urls.push(quoted(&format!("ffmpeg:{name}#audio=opus")));
             }
-            streams.push(format!("    {name}: [{}]", urls.join(", ")));
+            streams.push(Entry { lines: vec![format!("{name}: [{}]", urls.join(", "))], name });
         }
-        entries.extend(entry(camera, login.as_ref(), logins.shown, &mut variables));
+        let lines = entry(camera, login.as_ref(), logins.shown, variables);
+        entries.push(Entry { name: camera.name.clone(), lines });
     }
-    let mut lines = header("#", report, "Frigate 0.17 configuration");
-    lines.extend(variables.comments("#"));
-    lines.extend(["version: \"0.17-0\"".to_owned(), "mqtt: {enabled: false}".to_owned()]);
-    if cameras.usable.is_empty() {
-        lines.push("cameras: {}".to_owned());
-        lines.extend(unusable(&cameras));
-    } else {
-        lines.extend(["go2rtc:".to_owned(), "  streams:".to_owned()]);
-        lines.extend(streams);
-        lines.push("cameras:".to_owned());
-        lines.extend(entries);
-        lines.extend(unusable(&cameras));
-    }
-    Configuration::of_one("config.yml", text_of(&lines), variables)
+    [Section { path: STREAMS, entries: streams }, Section { path: CAMERAS, entries }]
 }
 
 /// Why the go2rtc of Frigate cannot read a stream.
@@ -126,13 +143,13 @@ fn entry(camera: &Camera<'_>, login: Option<&Credential>, shown: bool, variables
     let (detect_name, detect) = detecting(camera);
     let own = |name: &str| quoted(&format!("rtsp://127.0.0.1:8554/{name}"));
     let mut lines = vec![
-        format!("  {}:", camera.name),
-        format!("    friendly_name: {}", quoted(&camera.label)),
-        "    ffmpeg:".to_owned(),
-        "      inputs:".to_owned(),
+        format!("{}:", camera.name),
+        format!("  friendly_name: {}", quoted(&camera.label)),
+        "  ffmpeg:".to_owned(),
+        "    inputs:".to_owned(),
     ];
     let input = |name: &str, roles: &str| {
-        format!("        - {{path: {}, input_args: preset-rtsp-restream, roles: [{roles}]}}", own(name))
+        format!("      - {{path: {}, input_args: preset-rtsp-restream, roles: [{roles}]}}", own(name))
     };
     if detect_name == camera.name {
         lines.push(input(&camera.name, "record, detect"));
@@ -140,17 +157,17 @@ fn entry(camera: &Camera<'_>, login: Option<&Credential>, shown: bool, variables
         lines.push(input(&camera.name, "record"));
         lines.push(input(&detect_name, "detect"));
     }
-    lines.push(format!("      output_args: {{record: {}}}", recording(camera.main)));
+    lines.push(format!("    output_args: {{record: {}}}", recording(camera.main)));
     if camera::codec(camera.main) == Some(VideoCodec::H265) {
-        lines.push("      apple_compatibility: true".to_owned());
+        lines.push("    apple_compatibility: true".to_owned());
     }
     lines.extend(detect_lines(detect));
-    lines.push(format!("    live: {{streams: {{{}}}}}", live(camera)));
+    lines.push(format!("  live: {{streams: {{{}}}}}", live(camera)));
     lines.extend(onvif(camera, login, shown, variables));
     if let Some(page) = page_of(camera.device) {
-        lines.push(format!("    webui_url: {}", quoted(&page)));
+        lines.push(format!("  webui_url: {}", quoted(&page)));
     }
-    lines.extend(left_out(&camera.left_out).into_iter().map(|l| format!("  {l}")));
+    lines.extend(left_out(&camera.left_out).iter().map(|line| format!("  {line}")));
     lines
 }
 
@@ -172,11 +189,11 @@ fn detect_lines(stream: &Stream) -> Vec<String> {
     let mut lines = Vec::new();
     let size = camera::size(stream);
     if size.is_some_and(|(w, h)| w.min(h) > DETECT_MOST) {
-        lines.push("    # no smaller stream was found; detecting on this one takes much processing power".to_owned());
+        lines.push("  # no smaller stream was found; detecting on this one takes much processing power".to_owned());
     }
     // Without its size Frigate probes the stream at every start, and takes 1280x720 where that fails.
     let size = size.map_or(String::new(), |(w, h)| format!(", width: {w}, height: {h}"));
-    lines.push(format!("    detect: {{enabled: false{size}, fps: 5}}"));
+    lines.push(format!("  detect: {{enabled: false{size}, fps: 5}}"));
     lines
 }
 
@@ -199,7 +216,7 @@ fn onvif(camera: &Camera<'_>, login: Option<&Credential>, shown: bool, variables
     let Some(port) = camera::port_of(camera.device, Protocol::Onvif) else { return Vec::new() };
     let host = quoted(&camera.device.ip.to_string());
     if !camera::needs_login(camera.main) {
-        return vec![format!("    onvif: {{host: {host}, port: {port}}}")];
+        return vec![format!("  onvif: {{host: {host}, port: {port}}}")];
     }
     let (user, password) = match (login, shown) {
         // A brace would be taken for a placeholder.
@@ -216,7 +233,7 @@ fn onvif(camera: &Camera<'_>, login: Option<&Credential>, shown: bool, variables
             (user, quoted(&placeholder(camera, "PASSWORD", Form::Plain, value, variables)))
         }
     };
-    vec![format!("    onvif: {{host: {host}, port: {port}, user: {user}, password: {password}}}")]
+    vec![format!("  onvif: {{host: {host}, port: {port}, user: {user}, password: {password}}}")]
 }
 
 /// The device's web page.

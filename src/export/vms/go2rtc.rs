@@ -3,11 +3,12 @@
 //! `${NAME}` is replaced by the environment before the file is read as YAML, so a `$` of a device's own is percent-encoded.
 //! A `#` begins an option of the source; one that belongs to a URL is percent-encoded as well.
 
-use super::camera::{self, Camera, Cameras};
+use super::camera::{self, Camera, Cameras, Names};
 use crate::export::Logins;
 use crate::export::configuration::login::{Form, Variable, Variables, encode, url_with};
+use crate::export::configuration::section::{Entry, Existing, Section};
 use crate::export::configuration::text::{header, line, quoted, text_of};
-use crate::export::configuration::{Configuration, Configure};
+use crate::export::configuration::{Additions, Configuration, Configure, Extend};
 use crate::export::format::{Spec, Writer};
 use crate::model::{AuthScheme, Credential, Device, Protocol, Report, Secret, Stream};
 
@@ -17,34 +18,57 @@ pub static FORMAT: Spec = Spec {
     extensions: &[],
     help: "a configuration for go2rtc 1.9",
     is_binary: false,
-    writer: Writer::Configuration(Configure { file: "go2rtc.yaml", write }),
+    writer: Writer::Configuration(Configure {
+        file: "go2rtc.yaml",
+        write,
+        extend: Some(Extend { mark: "streams", sections: &[STREAMS], add }),
+    }),
 };
+
+const STREAMS: &[&str] = &["streams"];
 
 /// Writes the configuration.
 fn write(report: &Report, logins: &Logins<'_>) -> Configuration {
     let cameras = Cameras::of(report, &refusal);
     let mut variables = Variables::default();
-    let mut body = Vec::new();
-    for camera in &cameras.usable {
-        body.push(format!("  # {}", line(&camera.label)));
-        let login = (logins.of)(camera.device);
-        for (name, stream) in camera.streams() {
-            let url = source(camera, stream, login.as_ref(), logins.shown, &mut variables);
-            body.push(format!("  {name}: [{}]", quoted(&with_options(stream, &url))));
-        }
-        body.extend(left_out(&camera.left_out));
-    }
-    body.extend(unusable(&cameras));
+    let streams = streams(&cameras, logins, &mut variables);
     let mut lines = header("#", report, "go2rtc 1.9 configuration");
     lines.extend(variables.comments("#"));
     lines.extend([
         "# go2rtc listens on all addresses and asks for no login; to keep it to this machine:".to_owned(),
         "# api: {listen: \"127.0.0.1:1984\"}".to_owned(),
         "# rtsp: {listen: \"127.0.0.1:8554\"}".to_owned(),
-        if cameras.usable.is_empty() { "streams: {}".to_owned() } else { "streams:".to_owned() },
     ]);
-    lines.extend(body);
+    lines.extend(streams.lines());
+    lines.extend(unusable(&cameras));
     Configuration::of_one("go2rtc.yaml", text_of(&lines), variables)
+}
+
+/// The streams of cameras that a file does not hold.
+fn add(report: &Report, logins: &Logins<'_>, existing: &Existing) -> Additions {
+    let mut cameras = Cameras::named(report, &refusal, Names::new(existing, str::to_owned));
+    let known = cameras.take_known(existing);
+    let mut variables = Variables::default();
+    let sections = vec![streams(&cameras, logins, &mut variables)];
+    Additions { sections, added: cameras.labels(), known, variables }
+}
+
+fn streams(cameras: &Cameras<'_>, logins: &Logins<'_>, variables: &mut Variables) -> Section {
+    let mut entries = Vec::new();
+    for camera in &cameras.usable {
+        let login = (logins.of)(camera.device);
+        let mut before = vec![format!("# {}", line(&camera.label))];
+        for (name, stream) in camera.streams() {
+            let url = source(camera, stream, login.as_ref(), logins.shown, variables);
+            let mut lines = std::mem::take(&mut before);
+            lines.push(format!("{name}: [{}]", quoted(&with_options(stream, &url))));
+            entries.push(Entry { name, lines });
+        }
+        if let Some(last) = entries.last_mut() {
+            last.lines.extend(left_out(&camera.left_out));
+        }
+    }
+    Section { path: STREAMS, entries }
 }
 
 /// Why go2rtc cannot read a stream.
@@ -124,7 +148,7 @@ fn with_options(stream: &Stream, url: &str) -> String {
 
 /// A comment for each stream that is not used.
 pub(super) fn left_out(streams: &[camera::LeftOut<'_>]) -> Vec<String> {
-    streams.iter().map(|l| format!("  # not used: {} ({})", line(&l.stream.url), line(&l.reason))).collect()
+    streams.iter().map(|l| format!("# not used: {} ({})", line(&l.stream.url), line(&l.reason))).collect()
 }
 
 /// A comment for each device without a usable stream.
@@ -132,9 +156,9 @@ pub(super) fn unusable(cameras: &Cameras<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for (device, streams) in &cameras.unusable {
         if streams.is_empty() {
-            lines.push(format!("  # {}: no stream was found", device.ip));
+            lines.push(format!("# {}: no stream was found", device.ip));
         }
-        lines.extend(streams.iter().map(|l| format!("  # not used: {} ({})", line(&l.stream.url), line(&l.reason))));
+        lines.extend(left_out(streams));
     }
     lines
 }

@@ -18,7 +18,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &[],
     help: "a package for Home Assistant",
     is_binary: false,
-    writer: Writer::Configuration(Configure { file: "cameras.yaml", write }),
+    writer: Writer::Configuration(Configure { file: "cameras.yaml", write, extend: None }),
 };
 
 /// Writes the package. Its variables are lines of `secrets.yaml`.

@@ -3,12 +3,13 @@
 //! MediaMTX replaces nothing in its file, but takes `MTX_PATHS_NAME_SOURCE` in place of a path's source. It splits that name
 //! at `_` and lower-cases it, so a path's name holds letters and digits alone. The whole server refuses a wrong file.
 
-use super::camera::{self, Camera, Cameras};
+use super::camera::{self, Camera, Cameras, Names};
 use super::go2rtc::{left_out, unusable};
 use crate::export::Logins;
 use crate::export::configuration::login::{Form, Variable, Variables, url_with_login};
+use crate::export::configuration::section::{Entry, Existing, Section};
 use crate::export::configuration::text::{header, line, quoted, text_of};
-use crate::export::configuration::{Configuration, Configure};
+use crate::export::configuration::{Additions, Configuration, Configure, Extend};
 use crate::export::format::{Spec, Writer};
 use crate::model::{Credential, Device, Protocol, Report, Secret, Stream};
 
@@ -18,30 +19,63 @@ pub static FORMAT: Spec = Spec {
     extensions: &[],
     help: "a configuration for MediaMTX 1.20",
     is_binary: false,
-    writer: Writer::Configuration(Configure { file: "mediamtx.yml", write }),
+    writer: Writer::Configuration(Configure {
+        file: "mediamtx.yml",
+        write,
+        extend: Some(Extend { mark: "paths", sections: &[PATHS], add }),
+    }),
 };
+
+const PATHS: &[&str] = &["paths"];
 
 /// Writes the configuration.
 fn write(report: &Report, logins: &Logins<'_>) -> Configuration {
-    let blank =
-        |device: &Device| (logins.of)(device).is_some_and(|l| l.user.is_empty() || l.password.expose().is_empty());
-    let cameras = Cameras::of(report, &|device, stream| refusal(stream, &|| blank(device)));
+    let cameras = cameras(report, logins, &Existing::default());
     let mut variables = Variables::default();
-    let mut body = Vec::new();
-    for camera in &cameras.usable {
-        body.push(format!("  # {}", line(&camera.label)));
-        let login = (logins.of)(camera.device);
-        for (name, stream) in camera.streams() {
-            body.extend(path(camera, &name.replace('_', ""), stream, login.as_ref(), logins.shown, &mut variables));
-        }
-        body.extend(left_out(&camera.left_out));
-    }
-    body.extend(unusable(&cameras));
+    let paths = paths(&cameras, logins, &mut variables);
     let mut lines = header("#", report, "MediaMTX 1.20 configuration");
     lines.extend(variables.comments("#"));
-    lines.push(if cameras.usable.is_empty() { "paths: {}".to_owned() } else { "paths:".to_owned() });
-    lines.extend(body);
+    lines.extend(paths.lines());
+    lines.extend(unusable(&cameras));
     Configuration::of_one("mediamtx.yml", text_of(&lines), variables)
+}
+
+/// The paths of cameras that a file does not hold.
+fn add(report: &Report, logins: &Logins<'_>, existing: &Existing) -> Additions {
+    let mut cameras = cameras(report, logins, existing);
+    let known = cameras.take_known(existing);
+    let mut variables = Variables::default();
+    let sections = vec![paths(&cameras, logins, &mut variables)];
+    Additions { sections, added: cameras.labels(), known, variables }
+}
+
+/// The cameras, with names that differ also without their `_`.
+fn cameras<'r>(report: &'r Report, logins: &Logins<'_>, existing: &Existing) -> Cameras<'r> {
+    let is_blank = |login: Credential| login.user.is_empty() || login.password.expose().is_empty();
+    let refusal = |device: &Device, stream: &Stream| refusal(stream, &|| (logins.of)(device).is_some_and(is_blank));
+    Cameras::named(report, &refusal, Names::new(existing, path_name))
+}
+
+fn path_name(name: &str) -> String {
+    name.replace('_', "")
+}
+
+fn paths(cameras: &Cameras<'_>, logins: &Logins<'_>, variables: &mut Variables) -> Section {
+    let mut entries = Vec::new();
+    for camera in &cameras.usable {
+        let login = (logins.of)(camera.device);
+        let mut before = vec![format!("# {}", line(&camera.label))];
+        for (name, stream) in camera.streams() {
+            let name = path_name(&name);
+            let mut lines = std::mem::take(&mut before);
+            lines.extend(path(camera, &name, stream, login.as_ref(), logins.shown, variables));
+            entries.push(Entry { name, lines });
+        }
+        if let Some(last) = entries.last_mut() {
+            last.lines.extend(left_out(&camera.left_out));
+        }
+    }
+    Section { path: PATHS, entries }
 }
 
 /// Why MediaMTX cannot read a stream. `is_blank`: the login has an empty user or password.
@@ -80,17 +114,17 @@ fn path(
         }
     }
     let mut lines =
-        vec![format!("  {name}:"), format!("    source: {}", quoted(&source)), "    sourceOnDemand: true".to_owned()];
+        vec![format!("{name}:"), format!("  source: {}", quoted(&source)), "  sourceOnDemand: true".to_owned()];
     if matches!(stream.protocol, Protocol::Rtsp | Protocol::Rtsps) {
         let transport = match (stream.multicast, camera::is_udp_only(stream)) {
             (Some(_), _) => "multicast",
             (None, true) => "udp",
             (None, false) => "tcp",
         };
-        lines.push(format!("    rtspTransport: {transport}"));
+        lines.push(format!("  rtspTransport: {transport}"));
     }
     if matches!(stream.protocol, Protocol::Rtsps | Protocol::Rtmps) {
-        lines.push("    # a certificate of the camera's own needs its SHA-256 in sourceFingerprint".to_owned());
+        lines.push("  # a certificate of the camera's own needs its SHA-256 in sourceFingerprint".to_owned());
     }
     lines
 }

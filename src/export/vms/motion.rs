@@ -18,7 +18,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &[],
     help: "configuration files for Motion 4.5",
     is_binary: false,
-    writer: Writer::Configuration(Configure { file: "motion.conf", write }),
+    writer: Writer::Configuration(Configure { file: "motion.conf", write, extend: None }),
 };
 
 /// Writes the files.

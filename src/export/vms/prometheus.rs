@@ -22,7 +22,7 @@ pub static FORMAT: Spec = Spec {
     extensions: &[],
     help: "targets for Prometheus and a module for its blackbox exporter",
     is_binary: false,
-    writer: Writer::Configuration(Configure { file: "cameras.json", write }),
+    writer: Writer::Configuration(Configure { file: "cameras.json", write, extend: None }),
 };
 
 /// Writes `cameras.json` and, as a second file, `blackbox.yml`.

@@ -15,6 +15,7 @@ use super::credentials;
 use super::environment::Environment;
 use super::keys::{self, CREDENTIALS, Setting, Shape};
 use super::layer::{GivenLogins, Layer, Origin, split};
+use super::plugins::{self, PLUGINS};
 use super::targets::read_capped;
 use crate::model::problem::Problem;
 use logins::Logins;
@@ -123,12 +124,18 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let reader = self.0;
         let origin = || Origin::File(reader.path.to_owned());
-        let known = || keys::ALL.iter().map(|key| key.name()).chain([CREDENTIALS]);
+        let known = || keys::ALL.iter().map(|key| key.name()).chain([CREDENTIALS, PLUGINS]);
         let mut seen = HashSet::new();
         while let Some(name) =
             map.next_key_seed(Name { reader, known: &known().collect::<Vec<_>>(), is_login: false, seen: &mut seen })?
         {
             match keys::find(&name) {
+                None if name == PLUGINS => {
+                    reader.key.set(Some(PLUGINS));
+                    reader.expected.set("`exporters:` with a name and a command for each");
+                    let exporters = plugins::read(&map.next_value()?).map_err(|problem| reader.fail(problem))?;
+                    reader.layer.borrow_mut().exporters = exporters;
+                }
                 None => {
                     reader.key.set(Some(CREDENTIALS));
                     reader.expected.set("a list of logins, each with `user:` and `password:`");

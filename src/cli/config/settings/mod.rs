@@ -15,6 +15,7 @@ use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, Targ
 use super::fail_on::FailOn;
 use super::keys::LogFormat;
 use super::layer::Origin;
+use super::plugins::ExporterPlugin;
 use crate::model::problem::Problem;
 
 /// What a command is to do, with every default filled in.
@@ -70,9 +71,9 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputSettings {
     /// What standard output gets; none: nothing.
-    pub stdout: Option<Format>,
+    pub stdout: Option<OutputFormat>,
     /// Files with their formats, no file twice.
-    pub files: Vec<(PathBuf, Format)>,
+    pub files: Vec<(PathBuf, OutputFormat)>,
     /// Where the logins of a video system's configuration are written.
     pub env_file: Option<PathBuf>,
     /// How CSV is written.
@@ -85,6 +86,25 @@ pub struct OutputSettings {
     pub verbose: bool,
     /// Whether the table of a probe shows the decisive evidence.
     pub explain: bool,
+}
+
+/// What writes a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// A format of the program's own.
+    Builtin(Format),
+    /// A program of the user's own.
+    Plugin(ExporterPlugin),
+}
+
+impl OutputFormat {
+    /// The format, where it is one of the program's own.
+    pub fn builtin(&self) -> Option<Format> {
+        match self {
+            OutputFormat::Builtin(format) => Some(format),
+            OutputFormat::Plugin(_) => None,
+        }
+    }
 }
 
 /// What standard error shows.

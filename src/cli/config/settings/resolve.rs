@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 
-use super::{Effective, LogSettings, OutputSettings, Settings, TerminalSettings};
+use super::{Effective, LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings};
 use crate::cli::args::{Cli, Command};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::fail_on::FailOn;
 use crate::cli::config::file;
 use crate::cli::config::given;
-use crate::cli::config::keys::{self, Color};
+use crate::cli::config::keys::{self, Color, FormatName};
 use crate::cli::config::layer::{Layer, Origin, misspelt};
 use crate::cli::config::targets;
 use crate::export::csv::CsvOptions;
-use crate::export::format::Format;
 use crate::export::{FORMATS, table};
 use crate::model::problem::Problem;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
+use crate::text::{clean, nearest};
 
 impl Settings {
     /// Everything that flags, variables and configuration file amount to. Files named by them are read here; nothing is
@@ -181,11 +181,11 @@ impl Resolver<'_> {
         let layer = &self.layer;
         let origin = layer.origin(keys::OUTPUT.name);
         let place = || origin.place(keys::OUTPUT.name);
-        let mut files: Vec<(PathBuf, Format)> = Vec::new();
+        let mut files: Vec<(PathBuf, OutputFormat)> = Vec::new();
         // Files named by the configuration are for scans: a probe must not replace the inventory.
         let written = if scans || matches!(origin, Origin::Flag(_)) { layer.list(&keys::OUTPUT)? } else { Vec::new() };
         for written in written {
-            let (format, path) = output_file(&written).map_err(|problem| problem.at(place()))?;
+            let (format, path) = self.output_file(&written).map_err(|problem| problem.at(place()))?;
             if files.iter().any(|(other, _)| same_file(other, &path)) {
                 return Err(Problem::new(format!("{} is written twice", path.display())).at(place()));
             }
@@ -193,14 +193,20 @@ impl Resolver<'_> {
         }
         let terminal = self.environment.stdout_is_terminal;
         let stdout = match layer.one(&keys::FORMAT)? {
-            None if files.is_empty() || terminal => Some(&table::FORMAT),
-            chosen => chosen,
+            None if files.is_empty() || terminal => Some(OutputFormat::Builtin(&table::FORMAT)),
+            None => None,
+            Some(FormatName::Builtin(format)) => Some(OutputFormat::Builtin(format)),
+            Some(FormatName::Other(name)) => {
+                let place = layer.origin(keys::FORMAT.name).place(keys::FORMAT.name);
+                Some(self.named(&name).map_err(|problem| problem.at(place))?)
+            }
         };
-        if let Some(format) = stdout.filter(|format| format.is_binary && terminal) {
+        let binary = stdout.as_ref().and_then(OutputFormat::builtin).filter(|format| format.is_binary && terminal);
+        if let Some(format) = binary {
             return Err(Problem::new(format!("{format} is a binary format and cannot be printed on a terminal"))
                 .hint(format!("write it to a file: -o report.{}", format.extensions.first().unwrap_or(&"bin"))));
         }
-        let env_file = self.env_file(scans, stdout.iter().copied().chain(files.iter().map(|(_, format)| *format)))?;
+        let env_file = self.env_file(scans, stdout.iter().chain(files.iter().map(|(_, format)| format)))?;
         Ok(OutputSettings {
             stdout,
             files,
@@ -214,19 +220,62 @@ impl Resolver<'_> {
     }
 
     /// The file of logins; only a video system's configuration leaves some open.
-    fn env_file(&self, scans: bool, mut formats: impl Iterator<Item = Format>) -> Result<Option<PathBuf>, Problem> {
+    fn env_file<'f>(
+        &self,
+        scans: bool,
+        formats: impl Iterator<Item = &'f OutputFormat>,
+    ) -> Result<Option<PathBuf>, Problem> {
         let origin = self.layer.origin(keys::ENV_FILE.name);
         // Like other files of the configuration it is for scans.
         let Some(path) = self.layer.one(&keys::ENV_FILE)?.filter(|_| scans || matches!(origin, Origin::Flag(_))) else {
             return Ok(None);
         };
-        if formats.any(|format| format.configuration().is_some()) {
+        if formats.filter_map(OutputFormat::builtin).any(|format| format.configuration().is_some()) {
             return Ok(Some(path));
         }
         let systems: Vec<_> = FORMATS.iter().filter(|f| f.configuration().is_some()).map(|f| f.name).collect();
         Err(Problem::new("no configuration of a video system is written that leaves logins open")
             .at(origin.place(keys::ENV_FILE.name))
             .hint(format!("write one as well, such as -o frigate:config.yml; there are {}", systems.join(", "))))
+    }
+
+    /// The format of a name: the program's own, or one of the plugins.
+    fn named(&self, name: &str) -> Result<OutputFormat, Problem> {
+        let plugin = self.layer.exporters.iter().find(|plugin| plugin.name == name).cloned();
+        match (FORMATS.by_name(name), plugin) {
+            (Ok(format), _) => Ok(OutputFormat::Builtin(format)),
+            (Err(_), Some(plugin)) => Ok(OutputFormat::Plugin(plugin)),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// The format and the path of `[FORMAT:]FILE`. A folder stands for the usual file name of a configuration in it.
+    fn output_file(&self, written: &Path) -> Result<(OutputFormat, PathBuf), Problem> {
+        let Some((name, rest)) = written.to_str().and_then(|text| text.split_once(':')) else {
+            return Ok((OutputFormat::Builtin(FORMATS.by_extension(written)?), written.to_owned()));
+        };
+        let is_name = FORMATS.iter().any(|format| format.name == name)
+            || self.layer.exporters.iter().any(|plugin| plugin.name == name);
+        if !is_name {
+            let names = FORMATS.iter().map(|format| format.name);
+            let names = names.chain(self.layer.exporters.iter().map(|plugin| plugin.name.as_str()));
+            if let Some(near) = nearest(name, names) {
+                return Err(Problem::new(format!("there is no format '{}'", clean(name))).hint(format!(
+                    "did you mean '{near}:{rest}'? A file with a colon in its name is written ./{}",
+                    written.display()
+                )));
+            }
+            return Ok((OutputFormat::Builtin(FORMATS.by_extension(written)?), written.to_owned()));
+        }
+        if rest.is_empty() {
+            let problem = Problem::new(format!("`{}` names no file", written.display()));
+            return Err(problem.hint(format!("write {name}:FILE")));
+        }
+        let format = self.named(name)?;
+        let is_folder = Path::new(rest).is_dir() || rest.ends_with(std::path::MAIN_SEPARATOR);
+        let configure = format.builtin().and_then(|format| format.configuration()).filter(|_| is_folder);
+        let path = configure.map_or_else(|| PathBuf::from(rest), |configure| Path::new(rest).join(configure.file));
+        Ok((format, path))
     }
 
     fn fail_on(&self) -> Result<Vec<FailOn>, Problem> {
@@ -288,27 +337,6 @@ impl Resolver<'_> {
             Color::Auto => terminal && !self.environment.is_colourless(),
         })
     }
-}
-
-/// The format and the path of `[FORMAT:]FILE`. A folder stands for the usual file name of a configuration in it.
-fn output_file(written: &Path) -> Result<(Format, PathBuf), Problem> {
-    let named = written.to_str().and_then(|text| text.split_once(':'));
-    let named = named.and_then(|(name, rest)| Some((FORMATS.iter().find(|f| f.name == name)?, Path::new(rest))));
-    let (format, path) = match named {
-        Some((format, path)) if !path.as_os_str().is_empty() => (format, path),
-        Some((format, _)) => {
-            return Err(
-                Problem::new(format!("`{}` names no file", written.display())).hint(format!("write {format}:FILE"))
-            );
-        }
-        None => (FORMATS.by_extension(written)?, written),
-    };
-    let is_folder = path.is_dir() || path.to_string_lossy().ends_with(std::path::MAIN_SEPARATOR);
-    let path = match format.configuration().filter(|_| is_folder) {
-        Some(configure) => path.join(configure.file),
-        None => path.to_owned(),
-    };
-    Ok((format, path))
 }
 
 fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {

@@ -36,7 +36,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.methods, Method::ALL);
     assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (64, None, None));
     assert!(settings.resolve_names && !settings.all && !settings.large_subnets);
-    assert_eq!(settings.output.stdout, Some(&table::FORMAT));
+    assert_eq!(settings.output.stdout, Some(OutputFormat::Builtin(&table::FORMAT)));
     assert!(settings.warnings.is_empty() && settings.config_file.is_none());
     assert!(settings.effective.iter().all(|e| e.origin == Origin::Default));
 }
@@ -73,11 +73,12 @@ const LINES: &[(&str, Check)] = &[
         s.probe.snapshots == Some("shots".into()) && s.signatures == Some("more".into())
     }),
     ("scan --fail-on none-found,error,error", |s| s.fail_on == [FailOn::NoneFound, FailOn::Error]),
-    ("scan -f json", |s| s.output.stdout == Some(&json::FORMAT) && s.output.files.is_empty()),
+    ("scan -f json", |s| s.output.stdout == Some(OutputFormat::Builtin(&json::FORMAT)) && s.output.files.is_empty()),
     ("scan -o a.json", |s| s.output.stdout.is_none()),
-    ("scan -o a.json -f csv", |s| s.output.stdout == Some(&csv::FORMAT)),
+    ("scan -o a.json -f csv", |s| s.output.stdout == Some(OutputFormat::Builtin(&csv::FORMAT))),
     ("scan -o a,b.json -o B.CSV", |s| {
-        s.output.files == [("a,b.json".into(), &json::FORMAT), ("B.CSV".into(), &csv::FORMAT)]
+        let builtin = OutputFormat::Builtin;
+        s.output.files == [("a,b.json".into(), builtin(&json::FORMAT)), ("B.CSV".into(), builtin(&csv::FORMAT))]
     }),
     ("scan --csv-bom --csv-delimiter ;", |s| s.output.csv == CsvOptions { bom: true, delimiter: b';' }),
     ("scan --show-secrets", |s| s.output.show_secrets),
@@ -88,7 +89,7 @@ const LINES: &[(&str, Check)] = &[
     ("probe cam1 rtsp://u:p@cam2/x", |s| s.probe_targets.len() == 2 && s.targets.is_empty()),
     ("probe cam1 --explain", |s| s.output.explain),
     ("probe cam1 -p 8554 -f json", |s| s.probe.ports == [8554]),
-    ("export a.json -f csv", |s| s.output.stdout == Some(&csv::FORMAT)),
+    ("export a.json -f csv", |s| s.output.stdout == Some(OutputFormat::Builtin(&csv::FORMAT))),
 ];
 
 #[test]
@@ -223,7 +224,7 @@ fn terminals_decide_colour_progress_and_table() {
         environment.stdout_is_terminal = true;
         environment.stderr_is_terminal = true;
         let settings = resolve(line, &environment).unwrap();
-        (settings.output.color, settings.terminal.progress, settings.output.stdout)
+        (settings.output.color, settings.terminal.progress, settings.output.stdout.and_then(|format| format.builtin()))
     };
     assert_eq!(on(&[], "scan"), (true, true, Some(&table::FORMAT)));
     assert_eq!(on(&[("NO_COLOR", "1")], "scan"), (false, true, Some(&table::FORMAT)));

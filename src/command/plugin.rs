@@ -1,0 +1,70 @@
+//! Runs an exporter of the user's own: the report as JSON on its standard input, its format on its standard output. No shell is
+//! involved, next to nothing of the environment is handed on, and at the deadline it is ended with all it has started.
+
+use crate::cli::config::plugins::ExporterPlugin;
+use crate::export::{Options, json, render};
+use crate::model::problem::Problem;
+use crate::model::{Credential, Device, Report};
+use crate::text::{clean_to, strip_userinfo};
+use crate::tool::process::{PipeError, run_to_end};
+use crate::wire::url::with_login;
+
+/// The most an exporter may write, in bytes.
+const MOST: u64 = 256 << 20;
+
+/// The most of its complaint that is shown, in characters.
+const MAX_COMPLAINT: usize = 300;
+
+/// What the exporter makes of the report.
+///
+/// # Errors
+/// When it cannot be run, does not end in time, fails, or writes too much.
+pub(super) fn run(
+    plugin: &ExporterPlugin,
+    report: &Report,
+    login_of: &dyn Fn(&Device) -> Option<Credential>,
+) -> Result<Vec<u8>, Problem> {
+    let failed = |why: String| {
+        Problem::new(format!("the exporter `{}` {why}", plugin.name))
+            .hint(format!("try it by hand: camscan export REPORT -f json | {}", plugin.program))
+    };
+    let report = with_logins(report, |device| login_of(device).filter(|_| plugin.passwords), plugin.passwords);
+    let input = render(&json::FORMAT, &Options::default(), &report).map_err(|error| failed(error.to_string()))?;
+    let arguments: Vec<&str> = plugin.arguments.iter().map(String::as_str).collect();
+    let finished = run_to_end(&plugin.program, &arguments, &input, MOST + 1, plugin.timeout).map_err(|e| match e {
+        PipeError::Missing => failed(format!("cannot be run: there is no program {}", plugin.program)),
+        PipeError::Timeout => failed(format!("did not end within {} s and was ended", plugin.timeout.as_secs_f64())),
+        PipeError::Io(error) => failed(format!("cannot be run: {error}")),
+    })?;
+    if finished.output.len() as u64 > MOST {
+        return Err(failed(format!("wrote more than {} MiB", MOST >> 20)));
+    }
+    match finished.status {
+        Some(status) if status.success() => Ok(finished.output),
+        status => {
+            let how = status.map_or_else(|| "did not end".to_owned(), |status| format!("failed ({status})"));
+            let complaint = clean_to(finished.complaint.trim(), MAX_COMPLAINT);
+            Err(failed(if complaint.is_empty() { how } else { format!("{how}: {complaint}") }))
+        }
+    }
+}
+
+/// The report with logins in the addresses that need one, or with none in any.
+fn with_logins(report: &Report, login_of: impl Fn(&Device) -> Option<Credential>, shown: bool) -> Report {
+    let mut report = report.clone();
+    for device in &mut report.devices {
+        let login = login_of(device);
+        for stream in &mut device.streams {
+            let bare = strip_userinfo(&stream.url);
+            match &login {
+                Some(login) if stream.open == Some(false) => {
+                    stream.url = with_login(&bare, &login.user, login.password.expose());
+                }
+                // Those of a report that was made with them stay where they may.
+                _ if shown => {}
+                _ => stream.url = bare,
+            }
+        }
+    }
+    report
+}

@@ -1,0 +1,145 @@
+//! Configurations of video systems: written by a scan, by an export, and added to a file that is there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use camscan::testkit::fleet::{Camera, Login};
+
+use crate::env::{Cameras, TestEnv, camera};
+
+const SECRET: &str = "hunter2-äß";
+const ENCODED: &str = "hunter2-%C3%A4%C3%9F";
+
+/// A camera that lets in whoever knows the secret.
+fn locked(b: u8) -> Cameras {
+    Cameras::one(Camera { login: Login::Digest, user: ("admin".into(), SECRET.into()), ..camera(6, b) })
+}
+
+fn mode(env: &TestEnv, name: &str) -> u32 {
+    fs::metadata(env.path(name)).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_scan_writes_placeholders_and_the_file_of_variables_the_logins() {
+    let env = TestEnv::new();
+    let cameras = locked(1);
+    let all = "-o frigate:config.yml -o go2rtc:go2rtc.yaml -o mediamtx:mediamtx.yml -o homeassistant:package.yaml \
+               -o motion:. -o prometheus:cameras.json -o report.json --env-file cameras.env";
+    let line = cameras.scan(all);
+    let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
+    let run = env.end(command.env("CAMSCAN_CREDENTIAL", format!("admin:{SECRET}"))).success();
+    let names = ["config.yml", "go2rtc.yaml", "mediamtx.yml", "package.yaml", "motion.conf", "cameras.json"];
+    for name in names {
+        let text = env.read(name);
+        assert!(text.contains("127.88.6.1") || name == "motion.conf", "{name}: {text}");
+        assert!(!text.contains("hunter2"), "{name}: {text}");
+    }
+    assert!(env.read("go2rtc.yaml").contains("rtsp://admin:${CAMERA_6_1_PASSWORD}@127.88.6.1:"), "{}", run.err);
+    let variables = env.read("cameras.env");
+    assert!(variables.contains(&format!("\nCAMERA_6_1_PASSWORD={ENCODED}\n")), "{variables}");
+    assert_eq!(mode(&env, "cameras.env"), 0o600);
+    // Motion has no variables, and its main file names the other by its path.
+    assert!(env.read("motion.conf").contains(&format!("camera {}\n", env.path("camera-camera_6_1.conf").display())));
+    assert!(env.names().contains(&"blackbox.yml".to_owned()));
+
+    // An earlier report, with the login given again.
+    env.write("logins.txt", format!("admin:{SECRET}\n"));
+    let shown = env.run("export report.json -f mediamtx --show-secrets --credentials-file logins.txt").success();
+    assert!(shown.out.contains(&format!("rtsp://admin:{ENCODED}@127.88.6.1:")), "{}", shown.out);
+    let hidden = env.run("export report.json -f mediamtx --credentials-file logins.txt").success();
+    assert!(!hidden.out.contains("hunter2") && hidden.out.contains("MTX_PATHS_CAMERA61_SOURCE"), "{}", hidden.out);
+    env.run("export report.json -o motion:. --show-secrets --credentials-file logins.txt").success();
+    assert_eq!(mode(&env, "camera-camera_6_1.conf"), 0o600, "a password stands in it");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_the_scan() {
+    let env = TestEnv::new();
+    let mut said = String::new();
+    for options in
+        ["-o report.json --env-file x.env", "-o frigate:", "-o frigat:config.yml", "-o frigate:none/config.yml"]
+    {
+        let run = env.run(&format!("scan 127.88.6.2 -p 1 {options}"));
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{options}: {}", run.err);
+        said += &run.err;
+    }
+    insta::assert_snapshot!(said, @"");
+}
+
+/// What somebody has written by hand, with a camera that the report has, too.
+const BY_HAND: &str = "\
+# my cameras
+mqtt: {enabled: false}
+go2rtc:
+  streams:
+    hall: [\"rtsp://u:{FRIGATE_HALL}@10.0.5.9/main\"]   # do not touch
+cameras:
+    # the hall
+    hall:
+        ffmpeg: {inputs: [{path: 'rtsp://127.0.0.1:8554/hall', roles: [detect]}]}
+
+# end
+";
+
+#[test]
+fn a_new_camera_is_added_and_no_other_byte_changes() {
+    let env = TestEnv::new();
+    let cameras = locked(3);
+    let line = cameras.scan("-o report.json");
+    let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
+    env.end(command.env("CAMSCAN_CREDENTIAL", format!("admin:{SECRET}"))).success();
+    env.write("config.yml", BY_HAND);
+    fs::set_permissions(env.path("config.yml"), fs::Permissions::from_mode(0o640)).unwrap();
+    env.write("cameras.env", "OTHER=1");
+
+    let shown = env.run("apply report.json config.yml").success();
+    assert_eq!(env.read("config.yml"), BY_HAND, "nothing is written without --write");
+    assert!(shown.out.contains("\n+    camera_6_3: [\"rtsp://"), "{}", shown.out);
+    assert!(
+        shown.err.contains("would add 1 camera to the configuration of frigate (0 are there already)"),
+        "{}",
+        shown.err
+    );
+
+    env.write("logins.txt", format!("admin:{SECRET}\n"));
+    let apply = "apply report.json config.yml --write --env-file cameras.env --credentials-file logins.txt";
+    let run = env.run(apply).success();
+    let new = env.read("config.yml");
+    let left: String = new.split_inclusive('\n').filter(|line| BY_HAND.contains(*line)).collect();
+    assert_eq!(left, BY_HAND, "{new}");
+    assert!(!new.contains("hunter2") && mode(&env, "config.yml") == 0o640, "{new}");
+    let variables = env.read("cameras.env");
+    assert!(
+        variables.starts_with("OTHER=1\n") && variables.contains(&format!("PASSWORD_URL={ENCODED}\n")),
+        "{variables}"
+    );
+    let backup = env.names().into_iter().find(|name| name.ends_with(".bak")).unwrap_or_else(|| panic!("{}", run.err));
+    assert_eq!(env.read(&backup), BY_HAND);
+
+    // Once it is there it is not added again.
+    let again = env.run(apply).success();
+    assert!(again.err.contains("nothing to add to config.yml: 1 of the report's cameras are in it"), "{}", again.err);
+    assert_eq!(env.read("config.yml"), new);
+}
+
+#[test]
+fn a_file_that_cannot_be_added_to_is_left_alone() {
+    let env = TestEnv::new();
+    let cameras = Cameras::one(camera(6, 5));
+    env.run(&cameras.scan("-o report.json")).success();
+    let mut said = String::new();
+    for (text, options) in [
+        ("streams: {a: rtsp://10.0.5.9/x}\n", ""),
+        ("streams: [\n", "--for go2rtc"),
+        ("streams:\n---\nstreams:\n", "--for go2rtc"),
+        ("other: 1\n", ""),
+        ("streams:\n", "--for motion"),
+    ] {
+        env.write("file.yaml", text);
+        let run = env.run(&format!("apply report.json file.yaml --write {options}"));
+        assert_eq!(run.code, Some(2), "{}", run.err);
+        assert_eq!(env.read("file.yaml"), text);
+        said += &run.err;
+    }
+    insta::assert_snapshot!(said, @"");
+}
