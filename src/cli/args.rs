@@ -382,10 +382,10 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub env_file: Option<String>,
     /// Start CSV files with a byte order mark, for Excel.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub csv_bom: bool,
     /// Separator of CSV cells: a character, or `tab`.
-    #[arg(long, value_name = "CHAR")]
+    #[arg(long, value_name = "CHAR", hide_short_help = true)]
     pub csv_delimiter: Option<String>,
     /// Show passwords in the URLs of the report and in configurations of video systems.
     #[arg(long)]

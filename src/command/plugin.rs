@@ -26,7 +26,7 @@ pub(super) fn run(
 ) -> Result<Vec<u8>, Problem> {
     let failed = |why: String| {
         Problem::new(format!("the exporter `{}` {why}", plugin.name))
-            .hint(format!("try it by hand: camscan export REPORT -f json | {}", plugin.program))
+            .hint("it gets what `camscan export REPORT -f json` prints; run it on that by hand")
     };
     let report = with_logins(report, |device| login_of(device).filter(|_| plugin.passwords), plugin.passwords);
     let input = render(&json::FORMAT, &Options::default(), &report).map_err(|error| failed(error.to_string()))?;

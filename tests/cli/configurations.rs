@@ -63,7 +63,16 @@ fn what_makes_no_sense_is_refused_before_the_scan() {
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{options}: {}", run.err);
         said += &run.err;
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    error: --env-file: no configuration of a video system is written that leaves logins open
+    hint: write one as well, such as -o frigate:config.yml; there are frigate, go2rtc, mediamtx, homeassistant, motion, prometheus
+    error: --output: `frigate:` names no file
+    hint: write frigate:FILE
+    error: --output: there is no format 'frigat'
+    hint: did you mean 'frigate:config.yml'? A file with a colon in its name is written ./frigat:config.yml
+    error: the folder none does not exist
+    hint: create it first: mkdir -p 'none'
+    "#);
 }
 
 /// What somebody has written by hand, with a camera that the report has, too.
@@ -141,5 +150,13 @@ fn a_file_that_cannot_be_added_to_is_left_alone() {
         assert_eq!(env.read("file.yaml"), text);
         said += &run.err;
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    error: file.yaml is left as it is: line 1: `streams` is not written as a list of lines below it, the only form that entries are added to
+    error: file.yaml is left as it is: it cannot be read as YAML: did not find expected node content at line 2 column 1, while parsing a flow node
+    error: file.yaml is left as it is: line 2: a second document begins; entries are added to files with one
+    error: file.yaml does not show which system it is for
+    hint: name it: --for with one of frigate, go2rtc, mediamtx
+    error: cameras cannot be added to a configuration of `motion`
+    hint: there are frigate, go2rtc, mediamtx
+    "#);
 }

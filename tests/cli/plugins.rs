@@ -16,7 +16,8 @@ fn example(name: &str) -> String {
 fn prepared(b: u8, exporters: &str) -> TestEnv {
     let env = TestEnv::new();
     let camera = Camera { login: Login::Digest, user: ("admin".into(), SECRET.into()), ..camera(7, b) };
-    let line = Cameras::one(camera).scan("-o report.json");
+    let cameras = Cameras::one(camera);
+    let line = cameras.scan("-o report.json");
     env.write("logins.txt", format!("admin:{SECRET}\n"));
     let line = format!("{line} --credentials-file logins.txt");
     env.run(&line).success();
@@ -88,7 +89,19 @@ fn one_that_misbehaves_costs_its_own_output_alone() {
         assert_eq!(run.out, "", "{name}");
         said += &format!("{:?} {}", run.code, run.err);
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    Some(1) wrote other.json: 1 device, 1 stream
+    error: the exporter `broken` failed (exit status: 3): no such table
+    hint: it gets what `camscan export REPORT -f json` prints; run it on that by hand
+    Some(1) wrote other.json: 1 device, 1 stream
+    error: the exporter `slow` did not end within 0.3 s and was ended
+    hint: it gets what `camscan export REPORT -f json` prints; run it on that by hand
+    Some(1) wrote other.json: 1 device, 1 stream
+    error: the exporter `none` cannot be run: there is no program camscan-no-such-program
+    hint: it gets what `camscan export REPORT -f json` prints; run it on that by hand
+    Some(2) error: --format: there is no format 'slwo'
+    hint: the formats are table, json, jsonl, csv, yaml, xml, html, xlsx, m3u, frigate, go2rtc, mediamtx, homeassistant, motion, prometheus
+    "#);
     let other: Value = serde_json::from_str(&env.read("other.json")).unwrap();
     assert_eq!(other["devices"][0]["ip"], "127.88.7.5", "the other output is written");
 }
@@ -99,7 +112,10 @@ fn a_wrong_entry_is_named_with_its_place() {
     env.write("camscan.yaml", "plugins:\n  exporters:\n    json: [x]\n");
     let run = env.run("config check");
     assert_eq!(run.code, Some(2));
-    insta::assert_snapshot!(run.err, @"");
+    insta::assert_snapshot!(run.err, @r#"
+    error: camscan.yaml:1:1: plugins: json: `json` is a format that camscan has
+    hint: choose another name
+    "#);
 }
 
 #[test]
@@ -114,5 +130,12 @@ fn a_folder_of_signatures_is_checked() {
     env.write("bad/third.yml", good);
     let run = env.run("signatures check bad");
     assert_eq!(run.code, Some(1));
-    insta::assert_snapshot!(format!("{}{}", run.out, run.err), @"");
+    insta::assert_snapshot!(format!("{}{}", run.out, run.err), @r#"
+    bad/acme.yaml line 1: the example 'XACME' does not match '^ACME'
+    hint: an example matches its regex
+    bad/other.yaml line 1: .[0]: missing field `regex` at line 1 column 3
+    hint: a list of signatures is expected: field, regex, and what they identify: vendor, model, kind, weight
+    bad/third.yml: 1 signature
+    error: 2 of 3 files cannot be used
+    "#);
 }

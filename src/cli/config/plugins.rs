@@ -157,6 +157,16 @@ mod tests {
             "[]",
         ]
         .map(|text| of(text).unwrap_err());
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+            plugins: json: `json` is a format that camscan has / choose another name
+            plugins: Bad: the name of a format is a word of lower-case letters, digits, `_` and `-`
+            plugins: mine: a command is a list: the program, then its arguments / write [python3, /path/to/exporter.py]; no shell is involved
+            plugins: mine: a command is a list: the program, then its arguments / write [python3, /path/to/exporter.py]; no shell is involved
+            plugins: mine: `command` is missing
+            plugins: mine: there is no key `shell` / there are command, timeout and passwords
+            plugins: mine: `soon` is not a duration / write a number and its unit, such as 500ms, 2s, 1m30s or 1h
+            plugins: there is no kind of plugin `importers` / write `exporters:`
+            plugins: expected `exporters:` with a name and a command for each
+        "#);
     }
 }

@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::credentials;
 use super::environment::Environment;
 use super::keys::{self, CREDENTIALS, Setting, Shape};
 use super::layer::{GivenLogins, Layer, Origin, split};
-use super::plugins::{self, PLUGINS};
+use super::plugins::{self, ExporterPlugin, PLUGINS};
 use super::targets::read_capped;
 use crate::model::problem::Problem;
 use logins::Logins;
@@ -133,8 +133,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                 None if name == PLUGINS => {
                     reader.key.set(Some(PLUGINS));
                     reader.expected.set("`exporters:` with a name and a command for each");
-                    let exporters = plugins::read(&map.next_value()?).map_err(|problem| reader.fail(problem))?;
-                    reader.layer.borrow_mut().exporters = exporters;
+                    reader.layer.borrow_mut().exporters = map.next_value_seed(Plugins(reader))?;
                 }
                 None => {
                     reader.key.set(Some(CREDENTIALS));
@@ -156,6 +155,18 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             reader.expected.set("lines of `key: value`");
         }
         Ok(())
+    }
+}
+
+/// What stands under `plugins:`.
+struct Plugins<'a, 'r>(&'r Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for Plugins<'_, '_> {
+    type Value = Vec<ExporterPlugin>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let value = serde_yaml::Value::deserialize(deserializer)?;
+        plugins::read(&value).map_err(|problem| self.0.fail(problem))
     }
 }
 

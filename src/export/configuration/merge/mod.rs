@@ -59,8 +59,12 @@ pub struct Merged {
 /// Reads the one document of a configuration.
 ///
 /// # Errors
-/// When it is no YAML.
+/// When it is no YAML, or more than one document.
 pub fn read(text: &str) -> Result<Value, MergeError> {
+    let lines: Vec<Line<'_>> = text.lines().map(Line::of).collect();
+    if let Some(second) = second_document(&lines) {
+        return Err(MergeError::SeveralDocuments(second + 1));
+    }
     serde_yaml::from_str(text).map_err(|error| MergeError::NotYaml(error.to_string()))
 }
 
@@ -71,9 +75,6 @@ pub fn read(text: &str) -> Result<Value, MergeError> {
 pub fn merge(text: &str, sections: &[Section]) -> Result<Merged, MergeError> {
     let old = read(text)?;
     let lines: Vec<Line<'_>> = text.lines().map(Line::of).collect();
-    if let Some(second) = second_document(&lines) {
-        return Err(MergeError::SeveralDocuments(second + 1));
-    }
     let mut insertions = Vec::new();
     for section in sections.iter().filter(|section| !section.entries.is_empty()) {
         insertions.push(insertion(&lines, section)?);
