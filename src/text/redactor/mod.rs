@@ -23,7 +23,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use view::{Unit, plain, units, views};
+use view::{LONGEST_ESCAPE, Unit, decoded, insides, plain, units, views};
 
 /// What stands for a secret.
 pub const HIDDEN: &str = "***";
@@ -33,6 +33,9 @@ const WORD_FROM: usize = 4;
 
 /// From so many characters on, also within a word.
 const PART_FROM: usize = 8;
+
+/// So many characters before a secret decide whether it stands where a login does.
+const CONTEXT: usize = 80;
 
 /// How often a text is gone through again: what was taken out may leave a word that stood against it.
 const MOST_ROUNDS: usize = 4;
@@ -172,6 +175,7 @@ impl Redactor {
                 let secrets = self.0.secrets.get(&unit.c).into_iter().flatten();
                 found.extend(secrets.filter_map(|secret| self.find_at(text, &view, at, secret)));
             }
+            found.extend(self.find_in_escapes(text, &view));
         }
         found.sort_by_key(|range| range.start);
         let mut apart: Vec<Range<usize>> = Vec::new();
@@ -182,6 +186,23 @@ impl Redactor {
             }
         }
         apart
+    }
+
+    /// Secrets whose first character was taken for a part of an escape: in `%AaA%20b` the sign of percent may stand before
+    /// the secret `AaA b`. What follows it is read from that character on.
+    fn find_in_escapes(&self, text: &str, view: &[Unit]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        for (within, decode) in insides(view) {
+            let Some(unit) = view.get(within) else { continue };
+            for secret in self.0.secrets.get(&unit.c).into_iter().flatten() {
+                let end = view.len().min(within + secret.chars.len() * LONGEST_ESCAPE);
+                let Some(rest) = view.get(within..end).and_then(|rest| decoded(rest, decode)) else { continue };
+                let from = within.saturating_sub(CONTEXT);
+                let before = view.get(from..within).unwrap_or_default();
+                found.extend(self.find_at(text, &[before, &rest].concat(), before.len(), secret));
+            }
+        }
+        found
     }
 
     /// The bytes of a secret that begins here.
@@ -215,7 +236,7 @@ impl Redactor {
 
     /// Whether a whole value stands between: a name and `=` or `:` before it, a sign that ends it after it.
     fn is_value(&self, before: &[Unit], after: Option<char>) -> bool {
-        let text: String = before.iter().rev().take(80).map(|unit| unit.c).collect();
+        let text: String = before.iter().rev().take(CONTEXT).map(|unit| unit.c).collect();
         let quoted = text.trim_start_matches(['"', '\'']);
         let sign = quoted.trim_start_matches(' ');
         // After `key: ` everything up to the end of the line is the value, after `key=` a word.

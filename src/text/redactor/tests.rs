@@ -179,6 +179,16 @@ fn password() -> impl Strategy<Value = String> {
     "[a-zA-Z!$%&/=?+*#:;,.<>\"'\\\\@~^ß摄-][a-zA-Z0-9 !$%&/=?+*#:;,.<>\"'\\\\@ßä摄-]{6,20}[a-z]"
 }
 
+/// The sign that begins an escape may stand before a password, too.
+#[test]
+fn a_sign_before_a_password_hides_nothing_of_it() {
+    check(
+        &knowing("viewer", "AaA \\ Aa-more"),
+        &[("%AaA%20%5C%20Aa%2Dmore", "%***"), ("x%0AaA%20%5C%20Aa%2Dmore", "x%0***"), ("%%AaA \\ Aa-more", "%%***")],
+    );
+    check(&knowing("viewer", "nacht \"tief\""), &[(r#"\nacht \"tief\""#, r"\***")]);
+}
+
 proptest! {
     /// In any place, in any writing.
     #[test]

@@ -54,7 +54,7 @@ pub(super) fn views(text: &str) -> Vec<Vec<Unit>> {
     for _ in 0..MOST_DECODINGS {
         let until = views.len();
         for at in from..until {
-            for decode in [percent, backslash, entity] {
+            for decode in DECODES {
                 let Some(decoded) = views.get(at).and_then(|view| decoded(view, decode)) else { continue };
                 if !views.contains(&decoded) {
                     views.push(decoded);
@@ -66,16 +66,33 @@ pub(super) fn views(text: &str) -> Vec<Vec<Unit>> {
     views
 }
 
-/// What the escape at the beginning of `units` stands for: how many of them, and the bytes or the character.
-type Decode = fn(&[Unit]) -> Option<(usize, Meant)>;
+/// More characters no escape is written with; longer names of entities are none.
+pub(super) const LONGEST_ESCAPE: usize = 12;
 
-enum Meant {
+const DECODES: [Decode; 3] = [percent, backslash, entity];
+
+/// Every place within an escape, with what reads such escapes. An entity is whole at its `;` alone, so none begins by chance.
+pub(super) fn insides(view: &[Unit]) -> Vec<(usize, Decode)> {
+    let mut insides = Vec::new();
+    for at in 0..view.len() {
+        for decode in [percent as Decode, backslash] {
+            let long = view.get(at..).and_then(decode).map_or(0, |(long, _)| long);
+            insides.extend((1..long).map(|within| (at + within, decode)));
+        }
+    }
+    insides
+}
+
+/// What the escape at the beginning of `units` stands for: how many of them, and the bytes or the character.
+pub(super) type Decode = fn(&[Unit]) -> Option<(usize, Meant)>;
+
+pub(super) enum Meant {
     Byte(u8),
     Char(char),
 }
 
 /// The view with one kind of escape resolved; none where there is none.
-fn decoded(view: &[Unit], decode: Decode) -> Option<Vec<Unit>> {
+pub(super) fn decoded(view: &[Unit], decode: Decode) -> Option<Vec<Unit>> {
     let mut out: Vec<Unit> = Vec::with_capacity(view.len());
     let mut bytes: Vec<(u8, Unit)> = Vec::new();
     let mut at = 0;
@@ -150,7 +167,7 @@ fn entity(units: &[Unit]) -> Option<(usize, Meant)> {
     if units.first()?.c != '&' {
         return None;
     }
-    let long = units.iter().take(12).position(|unit| unit.c == ';')?;
+    let long = units.iter().take(LONGEST_ESCAPE).position(|unit| unit.c == ';')?;
     let name: String = units.get(1..long)?.iter().map(|unit| unit.c).collect();
     let c = match (name.as_str(), name.strip_prefix("#x"), name.strip_prefix('#')) {
         ("amp", ..) => '&',
