@@ -113,7 +113,7 @@ pub enum Command {
     /// Examine one device or stream in depth.
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<ProbeArgs>),
-    /// Convert an earlier report to another format, or to the configuration of a video system.
+    /// Convert an earlier report to another format, or to a video system's configuration.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<ExportArgs>),
     /// Add the new cameras of a report to the configuration of a video system.

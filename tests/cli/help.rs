@@ -44,7 +44,7 @@ fn every_command_has_short_and_long_help() {
     Commands:
       scan         Find the cameras on a network and their streams
       probe        Examine one device or stream in depth
-      export       Convert an earlier report to another format, or to the configuration of a video system
+      export       Convert an earlier report to another format, or to a video system's configuration
       apply        Add the new cameras of a report to the configuration of a video system
       config       Check the configuration, or show the effective settings
       signatures   Check a folder of device signatures

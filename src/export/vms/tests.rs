@@ -187,7 +187,8 @@ fn check_prometheus(configuration: &Configuration) {
 }
 
 fn check_all(devices: &[Device]) {
-    let checks: [(Format, fn(&Configuration)); 6] = [
+    type Check = fn(&Configuration);
+    let checks: [(Format, Check); 6] = [
         (FRIGATE, check_frigate),
         (GO2RTC, check_go2rtc),
         (MEDIAMTX, check_mediamtx),

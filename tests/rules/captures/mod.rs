@@ -33,6 +33,10 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("oui/camera_oui.csv", "a list of prefixes, held by the tests of identify::oui"),
     ("oui/camera_oui_after_2022.csv", "a list of prefixes, held by the tests of identify::oui"),
     ("tools/sps.py", "a program"),
+    ("vms/README.md", "where the schemas come from"),
+    ("vms/frigate-0.17.2.schema.json", "a schema, held by the tests of export::vms"),
+    ("vms/go2rtc-1.9.14.schema.json", "a schema, held by the tests of export::vms"),
+    ("vms/mediamtx-1.20.1.keys.json", "a list of keys, held by the tests of export::vms"),
 ];
 
 pub fn every_file_of_the_repository_is_read_as_expected() {

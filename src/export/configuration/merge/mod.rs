@@ -129,7 +129,7 @@ fn second_document(lines: &[Line<'_>]) -> Option<usize> {
 fn insertion(lines: &[Line<'_>], section: &Section) -> Result<Insertion, MergeError> {
     let (mut from, mut to, mut indent) = (0, lines.len(), 0);
     // The end of what is there, and whether its key stands for an empty mapping.
-    let (mut before, mut opens) = (end_of(lines, from, to, 0), false);
+    let (mut before, mut opens) = (to, false);
     for (depth, key) in section.path.iter().enumerate() {
         let found = (from..to).find_map(|at| {
             let line = lines.get(at).filter(|line| line.is_content && line.indent == indent)?;
@@ -154,7 +154,7 @@ fn insertion(lines: &[Line<'_>], section: &Section) -> Result<Insertion, MergeEr
 
 /// Behind the last line of a block: its last content, or a comment that stands as deep.
 fn end_of(lines: &[Line<'_>], from: usize, to: usize, indent: usize) -> usize {
-    let belongs = |line: &Line<'_>| line.is_content || (line.is_comment && line.indent >= indent.max(1));
+    let belongs = |line: &Line<'_>| line.is_content || (line.is_comment && line.indent >= indent);
     let last = lines.get(from..to).unwrap_or_default().iter().rposition(belongs);
     last.map_or(from, |last| from + last + 1)
 }

@@ -40,7 +40,8 @@ fn an_entry_is_put_behind_the_last_and_nothing_else_changes() {
         ("streams:\n  a:\n  - x\n  - y\nb: 1\n", format!("streams:\n  a:\n  - x\n  - y\n{}b: 1\n", new(2))),
         // Nothing there yet.
         ("", format!("streams:\n{}", new(2))),
-        ("# nothing\n", format!("# nothing\nstreams:\n{}", new(2)).replacen("# nothing\n", "# nothing\n", 1)),
+        ("# nothing\n", format!("# nothing\nstreams:\n{}", new(2))),
+        ("b: 1\n# the end\n", format!("b: 1\n# the end\nstreams:\n{}", new(2))),
         ("streams: {}  # none yet\nb: 1\n", format!("streams:  # none yet\n{}b: 1\n", new(2))),
         ("streams: # none\n", format!("streams: # none\n{}", new(2))),
         ("\"streams\":\n  a: x", format!("\"streams\":\n  a: x\n{}", new(2))),
