@@ -64,15 +64,15 @@ Examples:
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   camscan export report.json -f csv
-  camscan export report.json -o frigate:config.yml --env-file frigate.env --credentials-file logins.txt
+  camscan export report.json -o frigate:config.yml --env-file frigate.env
   camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
   camscan apply report.json /config/config.yml                  show what would be added
-  camscan apply report.json /config/config.yml --write --env-file /config/frigate.env --credentials-file logins.txt
+  camscan apply report.json /config/config.yml --write          add it
 
-Every other byte of the file stays as it is: comments, order, passwords. The old file is kept beside it.";
+Every other byte of the file stays: comments, order, passwords. The old file is kept beside it.";
 
 /// Find every IP camera, recorder and video stream on a network.
 ///

@@ -75,7 +75,7 @@ fn every_command_has_short_and_long_help() {
       camscan export report.json -f csv             an earlier report in another format
     "#);
     insta::assert_snapshot!(env.run("export -h").out, @r#"
-    Convert an earlier report to another format
+    Convert an earlier report to another format, or to a video system's configuration
 
     Usage: camscan export [OPTIONS] <FILE>
 
@@ -86,14 +86,19 @@ fn every_command_has_short_and_long_help() {
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
+    Logins:
+      -c, --credential <USER:PASS>   Login of the cameras, for --env-file and --show-secrets. Visible in
+                                     `ps`, so prefer a file
+          --credentials-file <FILE>  Read logins from this file: one USER:PASS per line, or YAML
+
     Output:
-      -f, --format <FORMAT>       Format of standard output [default: auto] [possible values: table,
-                                  json, jsonl, csv, yaml, xml, html, xlsx, m3u]
-      -o, --output <FILE>         Write the report to this file, in the format of its extension;
-                                  repeatable
-          --csv-bom               Start CSV files with a byte order mark, for Excel
-          --csv-delimiter <CHAR>  Separator of CSV cells: a character, or `tab` [default: ,]
-          --show-secrets          Show passwords in the URLs of the report
+      -f, --format <FORMAT>         Format of standard output [default: auto] [possible values: table,
+                                    json, jsonl, csv, yaml, xml, html, xlsx, m3u, frigate, go2rtc,
+                                    mediamtx, homeassistant, motion, prometheus]
+      -o, --output <[FORMAT:]FILE>  Write the report to this file, in the format of its extension;
+                                    repeatable
+          --show-secrets            Show passwords in the URLs of the report and in configurations of
+                                    video systems
 
     General options:
           --config <FILE>        Read this configuration file
@@ -104,6 +109,11 @@ fn every_command_has_short_and_long_help() {
           --no-progress          Hide the progress line
           --log-format <FORMAT>  Format of the log lines on standard error [default: text] [possible
                                  values: text, json]
+
+    Examples:
+      camscan export report.json -f csv
+      camscan export report.json -o frigate:config.yml --env-file frigate.env
+      camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt
     "#);
 }
 

@@ -1,7 +1,7 @@
 //! Devices as a video system knows them: one camera per channel, with a name that is safe everywhere, a main and a sub
 //! stream told apart by their measured size, and the streams that cannot be used with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::export::configuration::section::Existing;
@@ -66,6 +66,7 @@ impl<'r> Cameras<'r> {
         mut names: Names,
     ) -> Cameras<'r> {
         let mut cameras = Cameras::default();
+        let mut once = Once::of(report);
         for device in &report.devices {
             let channels: BTreeSet<Option<u32>> = device.streams.iter().map(|s| s.channel).collect();
             let has_channels = channels.iter().filter(|c| c.is_some_and(|c| c > 1)).count() > 0;
@@ -75,7 +76,9 @@ impl<'r> Cameras<'r> {
             let mut found = false;
             for channel in channels {
                 let of_channel = device.streams.iter().filter(|s| !has_channels || s.channel.unwrap_or(1) == channel);
-                let (mut usable, mut left_out) = sort(device, of_channel, refusal);
+                let (mut usable, mut left_out) = sort(of_channel, &mut |stream| {
+                    unfit(stream).or_else(|| refusal(device, stream)).or_else(|| once.elsewhere(device, stream))
+                });
                 let Some(main) = usable.pop() else {
                     refused.append(&mut left_out);
                     continue;
@@ -129,16 +132,40 @@ impl<'r> Camera<'r> {
     }
 }
 
+/// Where each camera is used that recorders show as well: directly where that works, else by the first recorder.
+struct Once<'r> {
+    direct: BTreeSet<&'r str>,
+    by_recorder: BTreeMap<&'r str, (&'r str, Option<u32>)>,
+}
+
+impl<'r> Once<'r> {
+    fn of(report: &'r Report) -> Self {
+        let works = |device: &&Device| device.own_streams().any(|stream| unfit(stream).is_none());
+        let direct = report.devices.iter().filter(works).map(|device| device.id.as_str());
+        Once { direct: direct.collect(), by_recorder: BTreeMap::new() }
+    }
+
+    /// Why a recorder's stream is not used, where its camera is used otherwise.
+    fn elsewhere(&mut self, device: &'r Device, stream: &'r Stream) -> Option<String> {
+        let camera = device.camera_of(stream)?;
+        let here = (device.id.as_str(), stream.channel);
+        if self.direct.contains(camera) {
+            return Some(format!("this is {camera}, which is used directly"));
+        }
+        let used = *self.by_recorder.entry(camera).or_insert(here);
+        (used != here).then(|| format!("this is {camera}, which is used through {}", used.0))
+    }
+}
+
 /// What can be used, smallest first, and the rest with the reasons. Only streams of one protocol are used: the same
 /// picture by another one is no sub stream.
 fn sort<'r>(
-    device: &Device,
     streams: impl Iterator<Item = &'r Stream>,
-    refusal: &dyn Fn(&Device, &Stream) -> Option<String>,
+    refusal: &mut dyn FnMut(&'r Stream) -> Option<String>,
 ) -> (Vec<&'r Stream>, Vec<LeftOut<'r>>) {
     let (mut usable, mut left_out) = (Vec::new(), Vec::new());
     for stream in streams {
-        match unfit(stream).or_else(|| refusal(device, stream)) {
+        match refusal(stream) {
             None => usable.push(stream),
             Some(reason) => left_out.push(LeftOut { stream, reason }),
         }

@@ -7,7 +7,7 @@ use crate::export::configuration::{Configuration, login};
 use crate::export::format::Format;
 use crate::export::{FORMATS, Logins, sample};
 use crate::model::{
-    Credential, Device, Protocol, Report, Secret, Service, Stream, StreamStatus, Transport, Video, VideoCodec,
+    Channel, Credential, Device, Protocol, Report, Secret, Service, Stream, StreamStatus, Transport, Video, VideoCodec,
 };
 
 const FRIGATE: Format = &frigate::FORMAT;
@@ -289,6 +289,24 @@ fn channels_of_a_recorder_are_cameras_of_their_own() {
     let cameras = camera::Cameras::of(&report, &|_, _| None);
     let names: Vec<&str> = cameras.usable.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["nvr_ch1", "nvr_ch2"]);
+}
+
+#[test]
+fn a_camera_that_a_recorder_shows_as_well_is_used_directly() {
+    let (mut nvr, own) = (camera("10.0.5.2", "NVR"), camera("10.0.5.20", "Front door"));
+    nvr.id = "ip:10.0.5.2".to_owned();
+    for (stream, channel) in nvr.streams.iter_mut().zip(1..) {
+        stream.channel = Some(channel);
+        nvr.channels.push(Channel::new(channel));
+    }
+    nvr.channels[0].camera = Some(own.id.clone());
+    nvr.channels[1].camera = Some("mac:of-one-that-is-elsewhere".to_owned());
+    let report = sample::report_of(vec![nvr, own]);
+    let cameras = camera::Cameras::of(&report, &|_, _| None);
+    let names: Vec<&str> = cameras.usable.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["nvr_ch2", "front_door"]);
+    let text = configure(GO2RTC, &report, &Logins::default()).in_one_text();
+    assert!(text.contains("which is used directly)"), "{text}");
 }
 
 #[test]
