@@ -81,7 +81,8 @@ impl<S: EventSink> Run<S> {
             Discovery::new(&session, &plan, &dialer, &cancel, discovery_findings, warning_sender, &mut results);
         let ports = discovery.port_prober();
         let pool = Pool::new(&session, &plan, &dialer, &cancel, inspection_findings, ports);
-        let mut run = Run { session, plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
+        let mut run =
+            Run { session, plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
         for finding in known {
             run.take_of_target(finding);
         }
