@@ -143,6 +143,7 @@ mod tests {
     use super::*;
     use crate::export::format::Format;
     use crate::export::{Options, csv, html, json, jsonl, m3u, render, sample, xml, yaml};
+    use crate::model::Stage;
 
     fn text(format: Format, report: &Report) -> String {
         String::from_utf8(render(format, &Options::default(), report).unwrap()).unwrap()
@@ -199,6 +200,26 @@ mod tests {
                 assert!(!written.contains("\\u001b") && !written.contains("\\u202e"), "{dirt:?} in {format}");
             }
         }
+    }
+
+    /// Reports of other versions may name steps this one does not know.
+    #[test]
+    fn an_unknown_step_is_read_as_another_one() {
+        let report = sample::report();
+        let mut expected = report.clone();
+        for device in &mut expected.devices {
+            device.errors.iter_mut().filter(|e| e.stage == Stage::Rtsp).for_each(|e| e.stage = Stage::Other);
+        }
+        assert_ne!(report, expected);
+        for format in [&json::FORMAT, &yaml::FORMAT] {
+            let written = text(format, &report);
+            let newer = written.replace("\"stage\": \"rtsp\"", "\"stage\": \"hologram\"");
+            let newer = newer.replace("stage: rtsp", "stage: hologram");
+            assert_ne!(written, newer, "{format}");
+            assert_eq!(read(&newer).as_ref(), Ok(&expected), "{format}");
+        }
+        let newer = text(&jsonl::FORMAT, &report).replace("\"stage\":\"rtsp\"", "\"stage\":\"hologram\"");
+        assert_eq!(read(&newer).map(|read| read.devices), Ok(expected.devices));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::model::service::AuthScheme;
 use crate::model::{
     Activation, Answer, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact,
     FpsSource, Header, Kind, LadderStep, LoginAttempts, Method, NetworkSettings, Protocol, Reach, Report, ScanInfo,
-    ScanStatus, Service, ShownBy, StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video,
-    VideoCodec, Warning, WarningKind,
+    ScanStatus, Service, ShownBy, Stage, StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport,
+    Video, VideoCodec, Warning, WarningKind,
 };
 
 /// Names that do harm where they are not handled: escapes, formulas, markup, other scripts, YAML's traps.
@@ -192,7 +192,7 @@ pub fn camera() -> Device {
         Evidence::new(Fact::Kind, "camera", EvidenceSource::Stream, 0.9),
     ];
     d.errors = vec![StageError {
-        stage: "http".into(),
+        stage: Stage::Http,
         kind: ErrorKind::Timeout,
         message: "10.77.0.10:8000: read: timed out".into(),
     }];
@@ -314,7 +314,7 @@ pub fn hostile(ip: &str, name: &str) -> Device {
     d.channels = vec![listed, Channel { camera: text(), ..Channel::new(2) }];
     d.shown_by = vec![ShownBy { recorder: name.into(), ip: d.ip, channel: 1 }];
     d.evidence = vec![Evidence::new(Fact::Model, name, EvidenceSource::HttpPage, 0.3).with_detail(name)];
-    d.errors = vec![StageError { stage: "http".into(), kind: ErrorKind::Protocol, message: name.into() }];
+    d.errors = vec![StageError { stage: Stage::Http, kind: ErrorKind::Protocol, message: name.into() }];
     d.heard_on = Some(name.into());
     d.warnings = vec![Warning { kind: WarningKind::AddressConflict, message: name.into(), hint: Some(name.into()) }];
     d
@@ -382,7 +382,7 @@ pub fn report() -> Report {
     silent.hostname = Some("enc-attic.lan".into());
     silent.services = vec![Service::new(Protocol::Onvif, Transport::Tcp, 8899)];
     silent.errors =
-        vec![StageError { stage: "rtsp".into(), kind: ErrorKind::Refused, message: "connection refused".into() }];
+        vec![StageError { stage: Stage::Rtsp, kind: ErrorKind::Refused, message: "connection refused".into() }];
     let mut gone = made(device("10.77.0.15", Kind::Camera, 0.9), "Axis", "AXIS M3046-V");
     gone.state = DeviceState::Offline;
     let printer = made(device("10.77.0.16", Kind::Other, 0.8), "Brother", "HL-L2350DW");

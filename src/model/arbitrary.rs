@@ -10,7 +10,7 @@ use super::finding::StreamHint;
 use super::{
     Activation, Answer, Audio, AuthScheme, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact,
     Finding, FindingKind, Kind, LadderStep, LoginAttempts, MacAddr, Method, NetworkSettings, Protocol, ScanEvent,
-    Service, StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
+    Service, Stage, StageError, Step, Stream, StreamError, StreamSource, StreamStatus, Transport, Video, VideoCodec,
 };
 
 /// One of a few addresses of both families.
@@ -242,7 +242,11 @@ fn stream_error() -> impl Strategy<Value = StreamError> {
 }
 
 fn stage_error() -> impl Strategy<Value = StageError> {
-    (word(), error_kind(), word()).prop_map(|(stage, kind, message)| StageError { stage, kind, message })
+    (select(&Stage::ALL[..]), error_kind(), word()).prop_map(|(stage, kind, message)| StageError {
+        stage,
+        kind,
+        message,
+    })
 }
 
 fn error_kind() -> impl Strategy<Value = ErrorKind> {

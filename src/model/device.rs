@@ -194,12 +194,44 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+names! {
+    /// The step of an inspection in which something went wrong; errors are sorted by it.
+    #[expect(missing_docs, reason = "most are the protocols' own names")]
+    pub enum Stage {
+        Dash = "dash",
+        /// The name of the host in DNS.
+        Dns = "dns",
+        Hls = "hls",
+        /// The inspection as a whole.
+        Host = "host",
+        Http = "http",
+        MediaServer = "media_server",
+        Mjpeg = "mjpeg",
+        Onvif = "onvif",
+        /// Finding the open ports and what they speak.
+        Ports = "ports",
+        /// Asking a recorder for its channels.
+        Recorder = "recorder",
+        Rtmp = "rtmp",
+        Rtsp = "rtsp",
+        Srt = "srt",
+        Stun = "stun",
+        /// Connecting.
+        Tcp = "tcp",
+        Upnp = "upnp",
+        Webrtc = "webrtc",
+        /// Any other step, also one a newer version of camscan names in a report that is read.
+        #[serde(other)]
+        Other = "other",
+    }
+}
+
 /// Something that went wrong during the inspection of a device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageError {
-    /// In which step: `ports`, `rtsp`, `http`, `onvif`, `host`, …
-    pub stage: String,
+    /// In which step.
+    pub stage: Stage,
     /// What kind.
     pub kind: ErrorKind,
     /// One sentence for the operator, cleaned, without secrets.

@@ -24,7 +24,7 @@ pub mod texts;
 pub use answer::{Answer, Header};
 pub use channel::{Channel, MatchedBy, ShownBy};
 pub use coverage::Coverage;
-pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, StageError};
+pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, Stage, StageError};
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
 pub use host_record::HostRecord;

@@ -158,7 +158,6 @@ impl Evidence {
 impl StageError {
     /// Shows `of` every text.
     pub fn texts(&mut self, of: OfTexts<'_>) {
-        of(TextKind::Own, &mut self.stage);
         of(TextKind::Line, &mut self.message);
     }
 }
@@ -211,6 +210,10 @@ mod tests {
             *changed.pointer_mut(place).unwrap() = "any text".into();
             // Times, addresses and names of enumerations take no other text.
             let Ok(mut report) = serde_json::from_value::<Report>(changed) else { continue };
+            // An unknown step is read as `other`.
+            if serde_json::to_value(&report).unwrap().pointer(place).unwrap() != "any text" {
+                continue;
+            }
             let mut shown = 0;
             report.texts(&mut |_, text| shown += usize::from(text == "any text"));
             assert_eq!(shown, 1, "{place}");

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::tls::{self, TlsInfo};
-use super::{BoxStream, Cause, NetError, Stage};
+use super::{BoxStream, Cause, ConnectionStage, NetError};
 
 /// A place among the open connections.
 pub(super) type Permit = Option<OwnedSemaphorePermit>;
@@ -70,8 +70,8 @@ impl Connection {
             heard.fetch_or(!matches!(outcome, Err(Cause::Tls { is_cut: true, .. })), Ordering::Relaxed);
         }
         match outcome {
-            Err(_) => Err(NetError::timeout(peer, Stage::Tls)),
-            Ok(Err(cause)) => Err(NetError::new(peer, Stage::Tls, cause)),
+            Err(_) => Err(NetError::timeout(peer, ConnectionStage::Tls)),
+            Ok(Err(cause)) => Err(NetError::new(peer, ConnectionStage::Tls, cause)),
             Ok(Ok((stream, info))) => {
                 let tls = Some((info, started.elapsed()));
                 Ok(Connection { connected_in, tls, permits, kept, heard, ..Connection::from_stream(stream, peer) })

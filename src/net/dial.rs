@@ -13,7 +13,7 @@ use super::error::is_exhaustion;
 use super::kept::Kept;
 use super::neighbour_table::NeighbourTable;
 use super::pace::Pace;
-use super::{Cause, Net, NetError, Stage};
+use super::{Cause, ConnectionStage, Net, NetError};
 use crate::model::target::RAW_PRINT_PORTS;
 
 /// Dials for everybody: one pace, one bound of open connections for the scan, one for each host.
@@ -69,7 +69,7 @@ impl Dialer {
     /// sent to them nothing is, whoever says that something else is there.
     pub async fn tcp(&self, to: SocketAddr, limit: Duration) -> Result<Connection, NetError> {
         if RAW_PRINT_PORTS.contains(&to.port()) {
-            return Err(NetError::new(to, Stage::Connect, Cause::PrintsWhatIsSent));
+            return Err(NetError::new(to, ConnectionStage::Connect, Cause::PrintsWhatIsSent));
         }
         let host = self.host_permits(to.ip());
         let permits = (self.place(host, Some(to.ip())).await, self.place(self.all.clone(), None).await);
@@ -78,7 +78,7 @@ impl Dialer {
             self.pace.turn(1).await;
             let started = Instant::now();
             match timeout_at(started + limit, self.net.connect(to)).await {
-                Err(_) => return Err(NetError::timeout(to, Stage::Connect)),
+                Err(_) => return Err(NetError::timeout(to, ConnectionStage::Connect)),
                 Ok(Ok(stream)) => {
                     return Ok(Connection::from_stream(stream, to).holding(permits, started.elapsed()));
                 }
@@ -86,7 +86,7 @@ impl Dialer {
                     sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
                     pause *= 2;
                 }
-                Ok(Err(error)) => return Err(NetError::from_io(to, Stage::Connect, &error)),
+                Ok(Err(error)) => return Err(NetError::from_io(to, ConnectionStage::Connect, &error)),
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::model::ErrorKind;
 
 /// What was being done when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum ConnectionStage {
     /// TCP connect.
     Connect,
     /// TLS handshake.
@@ -19,14 +19,14 @@ pub enum Stage {
     Read,
 }
 
-impl Stage {
+impl ConnectionStage {
     /// As it stands in a message.
     pub fn as_str(self) -> &'static str {
         match self {
-            Stage::Connect => "connect",
-            Stage::Tls => "TLS handshake",
-            Stage::Write => "send",
-            Stage::Read => "read",
+            ConnectionStage::Connect => "connect",
+            ConnectionStage::Tls => "TLS handshake",
+            ConnectionStage::Write => "send",
+            ConnectionStage::Read => "read",
         }
     }
 }
@@ -38,7 +38,7 @@ pub struct NetError {
     /// The endpoint.
     pub to: SocketAddr,
     /// What was being done.
-    pub stage: Stage,
+    pub stage: ConnectionStage,
     /// Why it failed.
     pub cause: Cause,
 }
@@ -178,17 +178,17 @@ impl Cause {
 
 impl NetError {
     /// A failure for a cause.
-    pub fn new(to: SocketAddr, stage: Stage, cause: Cause) -> Self {
+    pub fn new(to: SocketAddr, stage: ConnectionStage, cause: Cause) -> Self {
         NetError { to, stage, cause }
     }
 
     /// The failure that an operating system's error of a socket stands for.
-    pub fn from_io(to: SocketAddr, stage: Stage, error: &io::Error) -> Self {
+    pub fn from_io(to: SocketAddr, stage: ConnectionStage, error: &io::Error) -> Self {
         NetError::new(to, stage, Cause::of_io(error))
     }
 
     /// Nothing came before the deadline.
-    pub fn timeout(to: SocketAddr, stage: Stage) -> Self {
+    pub fn timeout(to: SocketAddr, stage: ConnectionStage) -> Self {
         NetError::new(to, stage, Cause::TimedOut)
     }
 
@@ -265,7 +265,7 @@ mod tests {
             (K::ConnectionReset, Cause::Closed, ErrorKind::Closed, "connect: connection closed by the device"),
             (K::NotConnected, Cause::Closed, ErrorKind::Closed, "connect: connection closed by the device"),
         ] {
-            let error = NetError::from_io(TO, Stage::Connect, &kind.into());
+            let error = NetError::from_io(TO, ConnectionStage::Connect, &kind.into());
             assert_eq!((&error.cause, error.kind()), (&cause, reported));
             assert_eq!(error.to_string(), format!("192.0.2.9:554: {message}"));
         }

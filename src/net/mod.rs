@@ -26,7 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use connection::Connection;
 pub use dial::Dialer;
-pub use error::{Cause, NetError, OldTls, Stage};
+pub use error::{Cause, ConnectionStage, NetError, OldTls};
 pub use interface::{Interface, SenderCheck};
 pub use link::{Link, Neighbour};
 pub use neighbour_table::NeighbourTable;

@@ -28,13 +28,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identify::signature::{Field, Signatures};
 use crate::identify::site::Surroundings;
-use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan};
+use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan, Stage};
 use crate::net::{Dialer, Interface, Net};
 
 use evidence::Facts;
 
 pub use farewells::Farewells;
-pub use inspection::{Inspection, PORTS, Record};
+pub use inspection::{Inspection, Record};
 pub use logins::{Grant, LoginTry, Logins, Verdict};
 pub use peer::Peer;
 
@@ -96,8 +96,8 @@ pub enum Reads {
 /// Speaks one protocol to an open port.
 #[derive(Clone, Copy)]
 pub struct Detector {
-    /// Its name, as it stands in logs and errors.
-    pub name: &'static str,
+    /// The step that is named in logs and errors.
+    pub stage: Stage,
     /// Whether the port is one where the protocol is expected; those are asked first.
     pub expects: fn(u16) -> bool,
     /// Asks. Whatever the device does is an outcome, emitted as findings; the [`Detection`] tells whether others need to ask.
@@ -107,8 +107,8 @@ pub struct Detector {
 /// Something done once for a host: a question that needs no open port, or an analysis of what was detected.
 #[derive(Clone, Copy)]
 pub struct Probe {
-    /// Its name, as it stands in logs and errors.
-    pub name: &'static str,
+    /// The step that is named in logs and errors.
+    pub stage: Stage,
     /// When it runs.
     pub phase: Phase,
     /// Does it. What it learns is emitted as findings.

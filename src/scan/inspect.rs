@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::slot::Slot;
 use crate::identify::{self, signature::Field};
-use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Transport};
-use crate::probe::{Detection, Detector, Inspection, PORTS, Phase, Probe};
+use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Stage, Transport};
+use crate::probe::{Detection, Detector, Inspection, Phase, Probe};
 use crate::protocol::tcp::ports::open_ports;
 
 /// What is reported of a step that panicked.
@@ -28,14 +28,14 @@ const LATE_ANSWER: Duration = Duration::from_secs(4);
 /// Where only answers are waited for, `slot` is left to others.
 pub(super) async fn inspect(host: Inspection, own_ports: &[u16], resolve_name: bool, slot: &mut Slot) {
     // Every step is guarded by itself; this is for what lies between them.
-    caught(&host, "host", look_at(&host, own_ports, resolve_name, slot)).await;
+    caught(&host, Stage::Host, look_at(&host, own_ports, resolve_name, slot)).await;
     host.emit_login_attempts().await;
 }
 
 async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, slot: &mut Slot) {
     let name = async {
         if resolve_name {
-            guarded(host, "dns", name_of(host)).await;
+            guarded(host, Stage::Dns, name_of(host)).await;
         }
     };
     if host.options.ports.is_empty() && own_ports.is_empty() {
@@ -87,7 +87,7 @@ async fn look_at_all(host: &Inspection, ports: &[u16], slot: &mut Slot) {
         let seconds = host.options.host_timeout.as_secs_f64();
         let message =
             format!("the host's time of {seconds} s was over before all was looked at; raise it with --host-timeout");
-        host.error("host", ErrorKind::Timeout, message).await;
+        host.error(Stage::Host, ErrorKind::Timeout, message).await;
     }
 }
 
@@ -99,7 +99,7 @@ async fn leave_out_refused(host: &Inspection, ports: &[u16]) {
         announced(host).into_iter().filter(|port| !is_asked(port)).collect()
     };
     if !unasked.is_empty() && !host.peer.is_over() {
-        caught(host, "ports", look_at_ports(host, &unasked)).await;
+        caught(host, Stage::Ports, look_at_ports(host, &unasked)).await;
     }
     let refused = host.peer.history.refused_ports();
     for service in
@@ -107,7 +107,7 @@ async fn leave_out_refused(host: &Inspection, ports: &[u16]) {
     {
         let at = SocketAddr::new(host.peer.ip, service.port);
         let message = format!("{at}: announced as {}, and refuses connections", service.protocol);
-        host.error("ports", ErrorKind::Refused, message).await;
+        host.error(Stage::Ports, ErrorKind::Refused, message).await;
         host.emit(FindingKind::Refuses(service.port)).await;
     }
 }
@@ -149,7 +149,7 @@ async fn hear_late(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     let host = &host.until(host.peer.deadline + later);
     let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
     if !late.is_empty() && !host.peer.is_over() {
-        caught(host, "ports", look_at_ports(host, &late)).await;
+        caught(host, Stage::Ports, look_at_ports(host, &late)).await;
     }
     analyse(host).await;
 }
@@ -166,10 +166,10 @@ fn leads(host: &Inspection) -> usize {
 /// The ports, and then those that announced themselves while the others were looked at.
 async fn look_at_all_ports(host: &Inspection, ports: &[u16]) {
     // Its parts keep to the host's time by themselves, and what they found by then is said.
-    caught(host, "ports", look_at_ports(host, ports)).await;
+    caught(host, Stage::Ports, look_at_ports(host, ports)).await;
     let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
     if !late.is_empty() {
-        caught(host, "ports", look_at_ports(host, &late)).await;
+        caught(host, Stage::Ports, look_at_ports(host, &late)).await;
     }
 }
 
@@ -178,7 +178,7 @@ async fn analyse(host: &Inspection) {
         if host.peer.is_over() {
             break;
         }
-        guarded(host, probe.name, (probe.run)(host)).await;
+        guarded(host, probe.stage, (probe.run)(host)).await;
     }
 }
 
@@ -217,7 +217,7 @@ fn probes(host: &Inspection, phase: Phase) -> impl Iterator<Item = &Probe> {
 }
 
 async fn ask_all(host: &Inspection, phase: Phase) {
-    futures::future::join_all(probes(host, phase).map(|probe| guarded(host, probe.name, (probe.run)(host)))).await;
+    futures::future::join_all(probes(host, phase).map(|probe| guarded(host, probe.stage, (probe.run)(host)))).await;
 }
 
 /// Every port that turns out open is handed to the detectors at once, while the others are still asked. Ports where RTSP
@@ -246,7 +246,7 @@ async fn look_at_ports(host: &Inspection, ports: &[u16]) {
     outcomes.refused.iter().for_each(|port| host.peer.history.note_refused(*port));
     if outcomes.takes_any_port {
         let message = format!("takes connections on any port: {} of {} asked", outcomes.open.len(), outcomes.asked());
-        host.error("ports", ErrorKind::Device, message).await;
+        host.error(Stage::Ports, ErrorKind::Device, message).await;
         return;
     }
     let services = host.record.services();
@@ -276,7 +276,7 @@ async fn detect_in_turn(host: &Inspection, mut ports: mpsc::UnboundedReceiver<u1
         if outcome == Outcome::GivenUp {
             let message =
                 format!("{}: nothing came of it; not waited for any longer", SocketAddr::new(host.peer.ip, port));
-            host.peer.doubt(port, PORTS, ErrorKind::Timeout, &message);
+            host.peer.doubt(port, Stage::Ports, ErrorKind::Timeout, &message);
         }
         if outcome == Outcome::Shut && shut.len() < MOST {
             shut.push(port);
@@ -361,8 +361,8 @@ async fn detect(host: &Inspection, port: u16, comes_back: bool) -> Outcome {
         if host.peer.is_over() || (understood && !(detector.expects)(port)) || unanswered >= 2 {
             break;
         }
-        let heard = guarded(host, detector.name, (detector.detect)(host, port)).await;
-        tracing::debug!(ip = %host.peer.ip, port, detector = detector.name, ?heard, "port asked");
+        let heard = guarded(host, detector.stage, (detector.detect)(host, port)).await;
+        tracing::debug!(ip = %host.peer.ip, port, detector = %detector.stage, ?heard, "port asked");
         // An answer in whatever protocol tells more than that another question got none.
         last = heard.filter(|h| matches!(h, Detection::Garbage | Detection::Other(_))).or(last).or(heard);
         match heard {
@@ -395,15 +395,15 @@ async fn name_of(host: &Inspection) {
 }
 
 /// Runs one step within the host's time; a panic in it becomes that step's error.
-async fn guarded<T>(host: &Inspection, name: &str, step: impl Future<Output = T>) -> Option<T> {
-    caught(host, name, timeout(host.peer.time_left(), step)).await?.ok()
+async fn guarded<T>(host: &Inspection, stage: Stage, step: impl Future<Output = T>) -> Option<T> {
+    caught(host, stage, timeout(host.peer.time_left(), step)).await?.ok()
 }
 
 /// Runs one step; a panic in it becomes that step's error.
-async fn caught<T>(host: &Inspection, name: &str, step: impl Future<Output = T>) -> Option<T> {
+async fn caught<T>(host: &Inspection, stage: Stage, step: impl Future<Output = T>) -> Option<T> {
     let outcome = AssertUnwindSafe(step).catch_unwind().await;
     if outcome.is_err() {
-        host.error(name, ErrorKind::Local, INTERNAL_ERROR).await;
+        host.error(stage, ErrorKind::Local, INTERNAL_ERROR).await;
     }
     outcome.ok()
 }

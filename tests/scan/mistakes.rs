@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use camscan::model::{Method, ScanEvent, ScanPlan, StreamStatus};
+use camscan::model::{Method, ScanEvent, ScanPlan, Stage, StreamStatus};
 use camscan::testkit::net::FakeNet;
 
 use super::servers::{Camera, http, pages};
@@ -22,14 +22,14 @@ fn two_cameras() -> FakeNet {
 }
 
 /// The steps at which a camera's inspection went wrong by our mistake.
-fn mistakes(outcome: &Outcome, ip: &str) -> Vec<String> {
+fn mistakes(outcome: &Outcome, ip: &str) -> Vec<Stage> {
     let errors = outcome.device(ip).errors.iter();
-    errors.filter(|e| e.message.contains("internal error")).map(|e| e.stage.clone()).collect()
+    errors.filter(|e| e.message.contains("internal error")).map(|e| e.stage).collect()
 }
 
 fn check_other(outcome: &Outcome) {
     assert_eq!(outcome.device(OTHER).streams[0].status, StreamStatus::Streaming);
-    assert_eq!(mistakes(outcome, OTHER), [""; 0]);
+    assert_eq!(mistakes(outcome, OTHER), []);
     assert_eq!(outcome.report.warnings, [""; 0]);
     for ip in [CAMERA, OTHER] {
         let done = ScanEvent::HostDone { ip: ip.parse().unwrap() };
@@ -57,8 +57,8 @@ async fn whichever_step_panics_it_is_that_steps_error_alone() {
         }
     }
     // The port scan, a detector of each protocol, and analysers.
-    for stage in ["ports", "rtsp", "http", "onvif"] {
-        assert!(stages.contains(stage), "{stages:?}");
+    for stage in [Stage::Ports, Stage::Rtsp, Stage::Http, Stage::Onvif] {
+        assert!(stages.contains(&stage), "{stages:?}");
     }
 }
 
@@ -68,7 +68,7 @@ async fn a_name_that_makes_us_panic_costs_the_name() {
     net.names.panic_on(CAMERA);
     let outcome = scan(&net, plan()).await;
     check_other(&outcome);
-    assert_eq!(mistakes(&outcome, CAMERA), ["dns"]);
+    assert_eq!(mistakes(&outcome, CAMERA), [Stage::Dns]);
     assert_eq!(outcome.device(CAMERA).streams[0].status, StreamStatus::Streaming);
 }
 

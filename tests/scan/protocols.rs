@@ -1,6 +1,6 @@
 //! A protocol that is no part of the program joins a scan by the value the scan is given: nothing else is touched.
 
-use camscan::model::{Evidence, EvidenceSource, Fact, FindingKind, ScanPlan};
+use camscan::model::{Evidence, EvidenceSource, Fact, FindingKind, ScanPlan, Stage};
 use camscan::probe::{Detection, Detector, Inspection, Phase, Probe, ProtocolRows};
 use camscan::protocol::PROTOCOLS;
 use camscan::testkit::net::FakeNet;
@@ -12,11 +12,11 @@ use super::{plan, run, scan_of};
 /// Devices that greet with their model as soon as they are connected to.
 const GREETER: ProtocolRows = ProtocolRows {
     detector: Some(Detector {
-        name: "greeter",
+        stage: Stage::Other,
         expects: |port| port == 4321,
         detect: |host, port| Box::pin(detect(host, port)),
     }),
-    probes: &[Probe { name: "greeter", phase: Phase::Walk, run: |host| Box::pin(walk(host)) }],
+    probes: &[Probe { stage: Stage::Other, phase: Phase::Walk, run: |host| Box::pin(walk(host)) }],
     ..ProtocolRows::NONE
 };
 

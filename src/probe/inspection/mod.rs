@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Detection, FindingSender, Peer, PortProber, ProtocolRows};
 use crate::identify::ports;
 use crate::identify::signature::{Field, Signatures};
-use crate::model::{ErrorKind, Finding, FindingKind, ProbeOptions, StageError};
+use crate::model::{ErrorKind, Finding, FindingKind, ProbeOptions, Stage, StageError};
 #[cfg(test)]
 use crate::net::Net;
 
@@ -71,9 +71,9 @@ impl Inspection {
     }
 
     /// Emits that something went wrong. `message` must hold no secret.
-    pub async fn error(&self, stage: &str, kind: ErrorKind, message: impl AsRef<str>) {
+    pub async fn error(&self, stage: Stage, kind: ErrorKind, message: impl AsRef<str>) {
         let message = crate::text::clean(message.as_ref());
-        self.emit(FindingKind::Error(StageError { stage: stage.to_owned(), kind, message })).await;
+        self.emit(FindingKind::Error(StageError { stage, kind, message })).await;
     }
 
     /// Emits how many logins have been used.
@@ -101,7 +101,7 @@ impl Inspection {
         let is_private = ports::describe(port).is_some_and(|p| p.maker.is_some_and(|maker| maker.speaks.is_empty()));
         if is_private {
             // Doubts about the port as such; a detector that expects its own there has its reasons.
-            doubts.retain(|error| error.stage != PORTS);
+            doubts.retain(|error| error.stage != Stage::Ports);
         } else if doubts.is_empty() {
             doubts.extend(heard.and_then(|heard| nothing_learnt(port, heard)));
         }
@@ -111,9 +111,6 @@ impl Inspection {
     }
 }
 
-/// The stage of errors about a port as such.
-pub const PORTS: &str = "ports";
-
 /// Why nothing was learnt about an open port.
 fn nothing_learnt(port: u16, heard: Detection) -> Option<StageError> {
     let (kind, what) = match heard {
@@ -122,7 +119,7 @@ fn nothing_learnt(port: u16, heard: Detection) -> Option<StageError> {
         Detection::Garbage | Detection::Other(_) => (ErrorKind::Protocol, "answers in a protocol that is not known"),
         Detection::Spoken | Detection::SpokenOverTls => return None,
     };
-    Some(StageError { stage: PORTS.to_owned(), kind, message: format!("port {port} {what}") })
+    Some(StageError { stage: Stage::Ports, kind, message: format!("port {port} {what}") })
 }
 
 #[cfg(test)]

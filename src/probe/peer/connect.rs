@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::Peer;
 use super::history::Room;
-use crate::model::ErrorKind;
-use crate::net::{Cause, Connection, NetError, Stage};
+use crate::model::{ErrorKind, Stage};
+use crate::net::{Cause, Connection, ConnectionStage, NetError};
 
 /// How long a device is given to notice that its last client is gone, before each try.
 const PAUSES: [Duration; 4] =
@@ -43,7 +43,7 @@ impl Peer {
             let shut = match self.dial(port).await {
                 Ok(mut connection) => match self.is_closed_at_once(&mut connection).await {
                     false => return Ok(connection),
-                    true => NetError::new(connection.peer, Stage::Connect, Cause::ClosedAtOnce),
+                    true => NetError::new(connection.peer, ConnectionStage::Connect, Cause::ClosedAtOnce),
                 },
                 Err(error) if error.kind() == ErrorKind::Refused && self.history.is_open(port) => error,
                 Err(error) => return Err(error),
@@ -53,7 +53,7 @@ impl Peer {
                 Some(pause) => tokio::time::sleep((*pause).min(self.time_left())).await,
                 None => {
                     if room == Room::Awaited {
-                        self.doubt(port, "tcp", shut.kind(), &has_no_room(&shut, began.elapsed()));
+                        self.doubt(port, Stage::Tcp, shut.kind(), &has_no_room(&shut, began.elapsed()));
                     }
                     self.history.gave_up(port);
                     return Err(shut);
@@ -112,7 +112,7 @@ impl Peer {
     /// As [`Dialer::tls`].
     pub async fn connect_tls(&self, port: u16) -> Result<Connection, NetError> {
         if self.history.is_silent_tls(port) {
-            return Err(NetError::timeout(SocketAddr::new(self.ip, port), Stage::Tls));
+            return Err(NetError::timeout(SocketAddr::new(self.ip, port), ConnectionStage::Tls));
         }
         let limit = || self.timeouts.request.min(self.time_left());
         let connection = self.connect(port).await?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, Stage};
 
 /// What was learnt of a host's ports by connecting to them. Bounded by the number of ports.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub struct Doubt {
     /// The port.
     pub port: u16,
     /// The step that failed.
-    pub stage: String,
+    pub stage: Stage,
     /// What kind of failure.
     pub kind: ErrorKind,
     /// In words, cleaned, without secrets.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::gate::Gate;
 use super::memory::Memory;
 use super::{Farewells, Logins};
-use crate::model::{Credential, ErrorKind, ProbeOptions};
+use crate::model::{Credential, ErrorKind, ProbeOptions, Stage};
 use crate::net::{Dialer, Interface, Net};
 
 pub use history::{Doubt, PortHistory};
@@ -145,8 +145,8 @@ impl Peer {
     }
 
     /// Notes that a port was asked in vain for what is expected there. `message` must hold no secret.
-    pub fn doubt(&self, port: u16, stage: &str, kind: ErrorKind, message: &str) {
-        self.history.doubt(Doubt { port, stage: stage.to_owned(), kind, message: crate::text::clean(message) });
+    pub fn doubt(&self, port: u16, stage: Stage, kind: ErrorKind, message: &str) {
+        self.history.doubt(Doubt { port, stage, kind, message: crate::text::clean(message) });
     }
 
     /// The index of the interface whose link the host is on; none when routers lie between, or it is this machine itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::wire::{self, Mpd, Representation};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
-use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
+use crate::model::{ErrorKind, FindingKind, Protocol, Stage, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::Response;
@@ -16,7 +16,7 @@ use crate::text;
 use crate::wire::url::AnnouncedUrl;
 
 /// The analysis of DASH streams.
-pub const PROBE: Probe = Probe { name: "dash", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Dash, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {

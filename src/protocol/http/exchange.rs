@@ -10,7 +10,7 @@ use super::message::{HttpError, Request, Response};
 use super::wire::{self, BodyDecoder, Start, StartReader};
 use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
-use crate::net::{Connection, NetError, Stage};
+use crate::net::{Connection, ConnectionStage, NetError};
 use crate::probe::Peer;
 use crate::probe::memory::{FREE, NoRoom, Room, grow};
 use crate::wire::head::MAX_HEAD;
@@ -82,7 +82,7 @@ async fn exchange_once(
         Ok(read) => read,
         Err(error) => {
             return Err(match sent {
-                Ok(Err(failed)) => NetError::from_io(connection.peer, Stage::Write, &failed).into(),
+                Ok(Err(failed)) => NetError::from_io(connection.peer, ConnectionStage::Write, &failed).into(),
                 _ => error,
             });
         }
@@ -166,12 +166,12 @@ async fn read_start(connection: &mut Connection, deadline: Instant) -> Result<(S
         let is_late = !bytes.is_empty() && Instant::now() >= deadline;
         match timeout_at(deadline, connection.read_buf(&mut bytes)).await {
             _ if is_late => ended = true,
-            Err(_) if bytes.is_empty() => return Err(NetError::timeout(peer, Stage::Read).into()),
+            Err(_) if bytes.is_empty() => return Err(NetError::timeout(peer, ConnectionStage::Read).into()),
             Err(_) | Ok(Ok(0)) => ended = true,
             Ok(Ok(_)) => {}
             // A reset right behind the answer.
             Ok(Err(_)) if !bytes.is_empty() => ended = true,
-            Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
+            Ok(Err(error)) => return Err(NetError::from_io(peer, ConnectionStage::Read, &error).into()),
         }
     }
 }
@@ -227,10 +227,10 @@ impl Body {
             }
             let mut read = Vec::with_capacity(16 * 1024);
             match timeout_at(deadline, self.connection.read_buf(&mut read)).await {
-                Err(_) => return Err(NetError::timeout(peer, Stage::Read).into()),
+                Err(_) => return Err(NetError::timeout(peer, ConnectionStage::Read).into()),
                 Ok(Ok(0)) => return Ok(None),
                 Ok(Ok(_)) => self.pending = read,
-                Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
+                Ok(Err(error)) => return Err(NetError::from_io(peer, ConnectionStage::Read, &error).into()),
             }
         }
         Err(HttpError::new(ErrorKind::Protocol, format!("{peer}: a body of framing alone")))

@@ -6,7 +6,7 @@ use super::{janus, mediamtx};
 use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Named, Purpose};
 use crate::model::finding::StreamHint;
-use crate::model::{FindingKind, Protocol, Service, Transport, Verify};
+use crate::model::{FindingKind, Protocol, Service, Stage, Transport, Verify};
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client;
 use crate::protocol::http::message::{self, Request, Response, host_name};
@@ -30,7 +30,7 @@ const SRS_PORT: u16 = 1985;
 const GO2RTC_PORT: u16 = 1984;
 
 /// The question for what media servers list.
-pub const PROBE: Probe = Probe { name: "media_server", phase: Phase::Name, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::MediaServer, phase: Phase::Name, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.verify != Verify::None && host.record.may_guess() {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::amf::Value;
 use super::wire::{self, BLOCK, Message, Reader, kind};
 use crate::model::ErrorKind;
-use crate::net::{Connection, NetError, Stage};
+use crate::net::{Connection, ConnectionStage, NetError};
 use crate::probe::Peer;
 use crate::probe::memory::{NoRoom, Room};
 use crate::text;
@@ -207,14 +207,14 @@ impl Client {
             }
             let mut read = Vec::with_capacity(16 * 1024);
             match timeout_at(deadline, self.connection.read_buf(&mut read)).await {
-                Err(_) => return Err(NetError::timeout(peer, Stage::Read).into()),
+                Err(_) => return Err(NetError::timeout(peer, ConnectionStage::Read).into()),
                 Ok(Ok(0)) => return Ok(None),
                 Ok(Ok(length)) => {
                     self.make_room(self.reader.held() + length).await?;
                     self.reader.push(&read);
                     self.acknowledge(length, deadline).await?;
                 }
-                Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
+                Ok(Err(error)) => return Err(NetError::from_io(peer, ConnectionStage::Read, &error).into()),
             }
         }
     }
@@ -281,8 +281,8 @@ pub fn answer(values: &[Value]) -> Answer {
 async fn write(connection: &mut Connection, bytes: &[u8], deadline: Instant) -> Result<(), RtmpError> {
     let peer = connection.peer;
     match timeout_at(deadline, async { connection.write_all(bytes).await.and(connection.flush().await) }).await {
-        Err(_) => Err(NetError::timeout(peer, Stage::Write).into()),
-        Ok(outcome) => outcome.map_err(|error| NetError::from_io(peer, Stage::Write, &error).into()),
+        Err(_) => Err(NetError::timeout(peer, ConnectionStage::Write).into()),
+        Ok(outcome) => outcome.map_err(|error| NetError::from_io(peer, ConnectionStage::Write, &error).into()),
     }
 }
 
@@ -303,12 +303,12 @@ async fn fill(
                 let error = RtmpError::new(ErrorKind::Protocol, format!("{peer}: answered something that is not RTMP"));
                 return Err(RtmpError { banner, ..error });
             }
-            Err(_) => return Err(NetError::timeout(peer, Stage::Read).into()),
+            Err(_) => return Err(NetError::timeout(peer, ConnectionStage::Read).into()),
             Ok(Ok(0)) => {
                 return Err(RtmpError::new(ErrorKind::Closed, format!("{peer}: closed within the handshake")));
             }
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(NetError::from_io(peer, Stage::Read, &error).into()),
+            Ok(Err(error)) => return Err(NetError::from_io(peer, ConnectionStage::Read, &error).into()),
         }
     }
     Ok(())

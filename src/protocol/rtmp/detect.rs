@@ -2,13 +2,13 @@
 
 use super::client::{Client, RtmpError};
 use crate::identify::ports;
-use crate::model::{ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::model::{ErrorKind, FindingKind, Protocol, Service, Stage, Transport};
 use crate::probe::{Detection, Detector, Inspection};
 use crate::protocol::http::message::host_name;
 
 /// The detector of RTMP and RTMPS.
 pub const DETECTOR: Detector =
-    Detector { name: "rtmp", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
+    Detector { stage: Stage::Rtmp, expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
 fn is_expected(port: u16) -> bool {
     ports::expects(port, Protocol::Rtmp) || ports::expects(port, Protocol::Rtmps)

@@ -7,7 +7,7 @@ use super::headers::RtspHeaders;
 use super::wire::{Response, Spoken};
 use crate::identify::ports;
 use crate::identify::signature::Field;
-use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Stage, Transport};
 use crate::net::tls::TlsInfo;
 use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
@@ -16,7 +16,7 @@ use crate::wire::url::Endpoint;
 
 /// The detector of RTSP and RTSPS.
 pub const DETECTOR: Detector =
-    Detector { name: "rtsp", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
+    Detector { stage: Stage::Rtsp, expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
 fn is_expected(port: u16) -> bool {
     ports::expects(port, Protocol::Rtsp) || ports::expects(port, Protocol::Rtsps)
@@ -35,7 +35,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
         let mut service = service(host, port, true);
         service.notes.push(old.to_string());
         host.emit(FindingKind::Service(service)).await;
-        host.error("rtsp", first.kind, &first.message).await;
+        host.error(Stage::Rtsp, first.kind, &first.message).await;
         return Detection::SpokenOverTls;
     }
     let other_may_do = match first.kind {
@@ -58,7 +58,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
 /// What a failure says about the port; an error only where RTSP is expected and nothing else is spoken.
 fn heard_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
     if is_expected(port) && failed.kind != ErrorKind::Interrupted {
-        host.peer.doubt(port, "rtsp", failed.kind, &failed.message);
+        host.peer.doubt(port, Stage::Rtsp, failed.kind, &failed.message);
     }
     match failed.kind {
         ErrorKind::Timeout => Detection::Silence,

@@ -9,7 +9,7 @@ use super::stream;
 use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::{self, WithLogin};
-use crate::model::{Credential, ErrorKind, Protocol, Stream};
+use crate::model::{Credential, ErrorKind, Protocol, Stage, Stream};
 use crate::probe::{Grant, Inspection, LoginTry, Verdict};
 use crate::protocol::proof::IMPOSSIBLE_CHANNEL;
 use crate::wire::url::Endpoint;
@@ -30,7 +30,7 @@ pub(super) async fn look(host: &Inspection, port: u16, tls: bool, demanded: bool
             "port {port}: {vendor} takes a login in the address of the stream, in plain text, {why}: not sent \
              (`login_in_path: allow` permits it)"
         );
-        host.error("rtsp", ErrorKind::AuthRequired, message).await;
+        host.error(Stage::Rtsp, ErrorKind::AuthRequired, message).await;
     }
     for credential in host.peer.logins.credentials().into_iter().filter(|c| may || c.allow_in_path) {
         let mut walk = Walk {

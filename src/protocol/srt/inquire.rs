@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::{self, PORT};
-use crate::model::{FindingKind, Protocol, Service, Transport};
+use crate::model::{FindingKind, Protocol, Service, Stage, Transport};
 use crate::net::{Datagram, UdpBind};
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::host_name;
@@ -17,7 +17,7 @@ const TRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(
 const MOST_PACKETS: usize = 16;
 
 /// SRT over UDP, asked of hosts whose port for it is among those to be looked at.
-pub const PROBE: Probe = Probe { name: "srt", phase: Phase::Aside, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Srt, phase: Phase::Aside, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.ports.contains(&PORT) && speaks(host).await == Some(true) {

@@ -1,7 +1,7 @@
 //! Reads the descriptions a host announced by SSDP.
 
 use super::description;
-use crate::model::Protocol;
+use crate::model::{Protocol, Stage};
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client;
 use crate::protocol::http::message::Request;
@@ -11,7 +11,7 @@ use crate::wire::url::AnnouncedUrl;
 const MOST: usize = 2;
 
 /// Fetches and reads a host's UPnP descriptions.
-pub const PROBE: Probe = Probe { name: "upnp", phase: Phase::Name, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Upnp, phase: Phase::Name, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     let services = host.record.services();

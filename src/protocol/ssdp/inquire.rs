@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::wire;
-use crate::model::Protocol;
+use crate::model::{Protocol, Stage};
 use crate::probe::udp_query;
 use crate::probe::{Inspection, Phase, Probe};
 
@@ -13,7 +13,7 @@ use crate::probe::{Inspection, Phase, Probe};
 const WAITS: [Duration; 2] = [Duration::from_millis(350), Duration::from_millis(750)];
 
 /// SSDP by unicast.
-pub const PROBE: Probe = Probe { name: "upnp", phase: Phase::Inquiry, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Upnp, phase: Phase::Inquiry, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.record.services().iter().any(|s| s.protocol == Protocol::Upnp) {

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::{self, Answer, Method, PORT, PORT_TLS, Transaction};
-use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Stage, Transport};
 use crate::net::{Connection, Datagram, UdpBind};
 use crate::probe::{Detection, Detector, Inspection, Peer, Phase, Probe};
 use crate::protocol::http::message::host_name;
@@ -19,7 +19,7 @@ const TRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(
 const MAX_ANSWER: usize = 4096;
 
 /// STUN over UDP, asked of every host.
-pub const PROBE: Probe = Probe { name: "stun", phase: Phase::Aside, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Stun, phase: Phase::Aside, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     let any: IpAddr = if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -34,7 +34,7 @@ async fn run(host: &Inspection) {
 
 /// STUN over TCP and TLS, on its own ports.
 pub const DETECTOR: Detector =
-    Detector { name: "stun", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
+    Detector { stage: Stage::Stun, expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
 fn is_expected(port: u16) -> bool {
     matches!(port, PORT | PORT_TLS)

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::wire::{self, Seed};
 use crate::identify::stream_url;
 use crate::model::{
-    ErrorKind, FindingKind, Protocol, Service, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
+    ErrorKind, FindingKind, Protocol, Service, Stage, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
 };
 use crate::probe::transcript::Transcript;
 use crate::probe::{Inspection, Phase, Probe};
@@ -27,7 +27,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(15);
 const SLOW_ANSWER: Duration = Duration::from_secs(3);
 
 /// The analysis of WHEP endpoints.
-pub const PROBE: Probe = Probe { name: "webrtc", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Webrtc, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {

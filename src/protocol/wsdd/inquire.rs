@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{facts, wire};
-use crate::model::Protocol;
+use crate::model::{Protocol, Stage};
 use crate::probe::udp_query;
 use crate::probe::{Inspection, Phase, Probe};
 
@@ -15,7 +15,7 @@ const TRIES: [(wire::Wanted, Duration); 3] = [
 ];
 
 /// WS-Discovery by unicast.
-pub const PROBE: Probe = Probe { name: "onvif", phase: Phase::Inquiry, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Onvif, phase: Phase::Inquiry, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.record.services().iter().any(|s| s.protocol == Protocol::Onvif) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::wire::{self, Playlist, Variant};
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
-use crate::model::{ErrorKind, FindingKind, Protocol, Step, StreamSource, Verify};
+use crate::model::{ErrorKind, FindingKind, Protocol, Stage, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::{self, Response};
@@ -18,7 +18,7 @@ use crate::text;
 const LONGEST_PAUSE_S: u64 = 4;
 
 /// The analysis of HLS streams.
-pub const PROBE: Probe = Probe { name: "hls", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Hls, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {

@@ -10,7 +10,7 @@ use super::{page, redirect};
 use crate::identify::ports;
 use crate::identify::signature::Field;
 use crate::model::finding::StreamHint;
-use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Transport};
+use crate::model::{AuthScheme, ErrorKind, FindingKind, Protocol, Service, Stage, Transport};
 use crate::net::tls::TlsInfo;
 use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
@@ -25,7 +25,7 @@ const MAX_ICON: usize = 64 * 1024;
 
 /// The detector of HTTP and HTTPS.
 pub const DETECTOR: Detector =
-    Detector { name: "http", expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
+    Detector { stage: Stage::Http, expects: is_expected, detect: |host, port| Box::pin(detect(host, port)) };
 
 async fn detect(host: &Inspection, port: u16) -> Detection {
     match ports::is_tls_first(port) {
@@ -52,7 +52,7 @@ async fn tls_first(host: &Inspection, port: u16) -> Detection {
     match ask(host, port, false).await {
         Ok(heard) => heard,
         Err(error) => {
-            host.peer.doubt(port, "http", failed.kind, &failed.message);
+            host.peer.doubt(port, Stage::Http, failed.kind, &failed.message);
             heard_of(host, port, false, &error).await
         }
     }
@@ -117,7 +117,7 @@ async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Det
     let mut service = service(host, true, port);
     service.notes.push(old.to_string());
     host.emit(FindingKind::Service(service)).await;
-    host.error("http", ErrorKind::Tls, &failed.message).await;
+    host.error(Stage::Http, ErrorKind::Tls, &failed.message).await;
     Some(Detection::SpokenOverTls)
 }
 

@@ -9,7 +9,7 @@ use super::wire;
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{
-    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Step, Stream, StreamSource,
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Step, Stream, StreamSource,
     StreamStatus, Verify, Video, VideoCodec,
 };
 use crate::probe::memory::{Kept, MEDIUM};
@@ -34,7 +34,7 @@ const ENOUGH: usize = 512;
 const TELLING: usize = 2;
 
 /// The analysis of MJPEG streams.
-pub const PROBE: Probe = Probe { name: "mjpeg", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Mjpeg, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {

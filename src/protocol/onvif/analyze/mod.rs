@@ -8,7 +8,7 @@ use crate::identify::signature::Field;
 use crate::identify::vendor;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Transport, Verify,
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Transport, Verify,
 };
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::host_name;
@@ -27,7 +27,7 @@ const MAX_GUESSES: usize = 6;
 const OWN_WORD: f64 = 0.95;
 
 /// The analysis of ONVIF devices.
-pub const PROBE: Probe = Probe { name: "onvif", phase: Phase::Name, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Onvif, phase: Phase::Name, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if let Some(client) = find(host).await {
@@ -41,7 +41,7 @@ async fn find(host: &Inspection) -> Option<Client<'_>> {
     for endpoint in &announced {
         match Client::open(&host.peer, endpoint.clone(), Expectation::Announced).await {
             Ok(client) => return Some(client),
-            Err(error) => host.error("onvif", error.kind(), error.to_string()).await,
+            Err(error) => host.error(Stage::Onvif, error.kind(), error.to_string()).await,
         }
     }
     if host.record.is_clearly_no_camera() {
@@ -141,7 +141,7 @@ impl<'a> Inquiry<'a> {
             self.host.emit(FindingKind::Clock(ahead)).await;
         }
         if let Some(refusal) = &self.refusal {
-            self.host.error("onvif", refusal.kind(), refusal.to_string()).await;
+            self.host.error(Stage::Onvif, refusal.kind(), refusal.to_string()).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::wire;
 use crate::identify::vendor;
-use crate::model::{Channel, ErrorKind, FindingKind, Kind, Protocol, Service, Verify};
+use crate::model::{Channel, ErrorKind, FindingKind, Kind, Protocol, Service, Stage, Verify};
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client;
 use crate::protocol::http::message::Request;
@@ -16,8 +16,8 @@ const MAX_PORTS: usize = 2;
 /// Before streams are looked at, where it is known already that the host is a recorder; else after it, when the number of
 /// channels has shown it.
 pub const PROBES: &[Probe] = &[
-    Probe { name: "recorder", phase: Phase::Name, run: |host| Box::pin(run(host)) },
-    Probe { name: "recorder", phase: Phase::Walk, run: |host| Box::pin(run_late(host)) },
+    Probe { stage: Stage::Recorder, phase: Phase::Name, run: |host| Box::pin(run(host)) },
+    Probe { stage: Stage::Recorder, phase: Phase::Walk, run: |host| Box::pin(run_late(host)) },
 ];
 
 /// How a maker's recorders are asked.
@@ -105,7 +105,7 @@ async fn get(host: &Inspection, at: &Service, target: &str) -> Option<Vec<u8>> {
     // A camera with several lenses is asked as well; it has no such list.
     if answer.status == 403 && !host.peer.logins.credentials().is_empty() && is_stated_recorder(host) {
         let message = "the user may not read the list of cameras; give the login of one who may configure the recorder";
-        host.error("recorder", ErrorKind::AuthRefused, message).await;
+        host.error(Stage::Recorder, ErrorKind::AuthRefused, message).await;
     }
     (answer.status == 200 && !answer.truncated).then_some(answer.body)
 }

@@ -12,7 +12,9 @@ use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Purpose};
 use crate::media::meter::FrameMeter;
 use crate::media::picture::Picture;
-use crate::model::{Audio, ErrorKind, FindingKind, Protocol, Service, Step, StreamSource, StreamStatus, Verify, Video};
+use crate::model::{
+    Audio, ErrorKind, FindingKind, Protocol, Service, Stage, Step, StreamSource, StreamStatus, Verify, Video,
+};
 use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::host_name;
@@ -35,7 +37,7 @@ const SIGN_TIME: Duration = Duration::from_millis(700);
 const MAX_MEDIA: u64 = 32 * 1024 * 1024;
 
 /// The analysis of RTMP streams.
-pub const PROBE: Probe = Probe { name: "rtmp", phase: Phase::Walk, run: |host| Box::pin(run(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Rtmp, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
 async fn run(host: &Inspection) {
     if host.options.verify == Verify::None {

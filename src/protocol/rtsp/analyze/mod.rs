@@ -12,8 +12,8 @@ use crate::identify::signature::Field;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stream, StreamStatus,
-    Transport, Verify,
+    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Stream,
+    StreamStatus, Transport, Verify,
 };
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::snapshot;
@@ -23,7 +23,7 @@ use crate::wire::url::{AnnouncedUrl, Endpoint};
 const MOST_ENDPOINTS: usize = 64;
 
 /// The analysis of all RTSP ports of a host.
-pub const PROBE: Probe = Probe { name: "rtsp", phase: Phase::Walk, run: |host| Box::pin(analyse(host)) };
+pub const PROBE: Probe = Probe { stage: Stage::Rtsp, phase: Phase::Walk, run: |host| Box::pin(analyse(host)) };
 
 async fn analyse(host: &Inspection) {
     if host.options.verify == Verify::None {
@@ -292,7 +292,7 @@ async fn report_no_stream(host: &Inspection, port: u16, walked: &Walked<StreamKe
             (ErrorKind::NotFound, format!("{} paths asked: {what}", asked.len()))
         }
     };
-    host.error("rtsp", kind, format!("port {port}: {message}")).await;
+    host.error(Stage::Rtsp, kind, format!("port {port}: {message}")).await;
 }
 
 /// Whether an error says that there is no such path, or that it is locked, rather than why there is no stream at all.

@@ -15,7 +15,7 @@ use super::login;
 use super::url::RtspUrl;
 use super::wire::{Request, Response, Spoken};
 use crate::model::{AuthScheme, ErrorKind, Protocol, Step};
-use crate::net::Stage;
+use crate::net::ConnectionStage;
 use crate::net::tls::TlsInfo;
 use crate::probe::Peer;
 use crate::probe::negotiation::Negotiation;
@@ -280,7 +280,7 @@ impl Client {
         let connected = if tls { self.peer.connect_tls(port).await } else { self.peer.connect(port).await };
         self.peer.gate.note_opened();
         let connection = connected.map_err(|error| {
-            let step = if error.stage == Stage::Tls { Step::Tls } else { Step::Tcp };
+            let step = if error.stage == ConnectionStage::Tls { Step::Tls } else { Step::Tcp };
             self.ladder.mark(step, false, started.elapsed());
             let message = crate::text::clean(&error.to_string());
             RtspError { kind: error.kind(), step, status: None, message, old_tls: error.old_tls() }
