@@ -182,6 +182,29 @@ async fn a_certificate_is_evidence_by_its_names_and_noted_when_it_has_ended() {
     }
 }
 
+/// Whether a certificate has ended is decided by the clock of the inspection, whatever the time of this machine is.
+#[tokio::test(start_paused = true)]
+async fn a_certificate_has_ended_by_the_clock_of_the_inspection() {
+    let clocks: [(crate::probe::peer::Clock, i32, &[&str]); 4] = [
+        (|| "2015-05-31T00:00:00Z".parse().unwrap(), 2015, &[]),
+        (|| "2015-06-02T00:00:00Z".parse().unwrap(), 2015, &["its certificate ended on 2015-06-01"]),
+        (|| "2099-05-31T00:00:00Z".parse().unwrap(), 2099, &[]),
+        (|| "2099-06-02T00:00:00Z".parse().unwrap(), 2099, &["its certificate ended on 2099-06-01"]),
+    ];
+    for (clock, until, notes) in clocks {
+        let net = FakeNet::new();
+        net.serve(&format!("{IP}:443"), move |_, stream| {
+            let shown = certificate("camera", &[], until);
+            async { _ = serve_tls(stream, shown, b"HTTP/1.0 200 OK\r\n\r\n").await }
+        });
+        let (mut host, mut said) = Inspection::for_test(net, IP, ProbeOptions::default());
+        host.peer.clock = clock;
+        super::detect(&host, 443).await;
+        let said = kinds(&mut said);
+        assert_eq!(services(&said)[0].notes, notes, "at {}", clock());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn playlists_and_manifests_of_a_page_are_hinted_at_the_host() {
     let net = FakeNet::new();

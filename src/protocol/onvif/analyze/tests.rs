@@ -179,6 +179,32 @@ async fn an_open_camera_tells_everything() {
     assert_eq!(errors(&said), []);
 }
 
+/// How far the device's clock is ahead is measured, and a token is dated, by the clock of the inspection: where the device
+/// tells its time, to the second by that; where it does not, by ours.
+#[tokio::test(start_paused = true)]
+async fn tokens_are_dated_by_the_clock_of_the_inspection() {
+    const OURS: &str = "2001-02-03T04:05:06Z";
+    const THEIRS: &str = "2040-07-08T09:10:11Z";
+    for (told, dated) in [(Some(THEIRS), THEIRS), (None, OURS)] {
+        let net = FakeNet::new();
+        let log = camera(&net, "192.0.2.10:80", move |_, seen| match (seen.call.as_str(), told) {
+            ("GetSystemDateAndTime", Some(told)) => time(told.parse().unwrap()),
+            ("GetSystemDateAndTime", None) => fault("ActionNotSupported", "no such call"),
+            _ if seen.created.is_none() => fault("NotAuthorized", "Sender not authorized"),
+            _ => answer(seen),
+        });
+        let options = ProbeOptions { credentials: credentials(&[("admin", "pw")]), ..ProbeOptions::default() };
+        let (mut host, mut said) = Inspection::for_test(net, IP, options);
+        host.peer.clock = || OURS.parse().unwrap();
+        host.record.learn(&FindingKind::Service(announced(80)));
+        run(&host).await;
+        assert_eq!(fact(&kinds(&mut said), Fact::Model), Some("DS-2CD2042WD-I"), "{told:?}");
+        let dates: Vec<Timestamp> = log.all().iter().filter_map(|asked| seen(asked).created).collect();
+        assert!(!dates.is_empty());
+        assert!(dates.iter().all(|date| *date == dated.parse().unwrap()), "{told:?}: {dates:?}");
+    }
+}
+
 /// Lets in by token, made within five seconds of a clock six hours behind.
 #[tokio::test(start_paused = true)]
 async fn tokens_are_made_by_the_devices_clock() {

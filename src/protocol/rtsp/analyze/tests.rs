@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::model::{Finding, ProbeOptions};
 use crate::protocol::rtsp::client::tests::{AT, SDP, answer, described};
+use crate::protocol::rtsp::sdp::PARSED;
 use crate::testkit::net::{Asked as Request, FakeNet, Log, Reply as Answered};
 
 /// A camera that describes these paths and sends nothing; `special` may answer differently.
@@ -31,7 +32,11 @@ fn hint(path: &str, is_asked_for: bool) -> FindingKind {
 
 /// The streams and services as they stand after the analysis.
 async fn analysed(net: &FakeNet, hints: &[FindingKind], in_depth: bool) -> (Vec<Stream>, Vec<Service>) {
-    let options = ProbeOptions { in_depth, ..ProbeOptions::default() };
+    analysed_by(net, hints, ProbeOptions { in_depth, ..ProbeOptions::default() }).await
+}
+
+/// The same by these options.
+async fn analysed_by(net: &FakeNet, hints: &[FindingKind], options: ProbeOptions) -> (Vec<Stream>, Vec<Service>) {
     let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     let rtsp = Service::new(Protocol::Rtsp, Transport::Tcp, 554);
     hints.iter().chain([&FindingKind::Service(rtsp)]).for_each(|finding| host.record.learn(finding));
@@ -125,6 +130,27 @@ async fn in_depth_every_answer_and_the_description_are_told() {
     let (streams, services) = analysed(&net, &[hint("/1", true)], false).await;
     assert!(streams.iter().all(|s| s.answers.is_empty() && s.sdp.is_none()));
     assert!(services.iter().all(|s| s.answers.is_empty()));
+}
+
+/// What a stream is described by is parsed where it is received; everything after that uses what was read.
+#[tokio::test(start_paused = true)]
+async fn a_description_is_parsed_once() {
+    for verify in [Verify::Describe, Verify::Frames] {
+        for in_depth in [false, true] {
+            let net = FakeNet::new();
+            let log = camera(&net, &["/main", "/sub"], |_| None);
+            let options = ProbeOptions { in_depth, verify, ..ProbeOptions::default() };
+            let before = PARSED.get();
+            let (streams, _) = analysed_by(&net, &[hint("/main", false), hint("/sub", false)], options).await;
+            assert_eq!(streams.len(), 2);
+            let is_described = |asked: &&Request| {
+                asked.method() == "DESCRIBE" && ["/main", "/sub"].iter().any(|path| asked.target().ends_with(path))
+            };
+            let described = log.all().iter().filter(is_described).count();
+            assert!(described >= 2, "{described}");
+            assert_eq!(PARSED.get() - before, described, "{verify:?}, in depth: {in_depth}");
+        }
+    }
 }
 
 /// Dahua, D-Link and NUUO refuse OPTIONS and describe all the same.

@@ -105,9 +105,17 @@ pub struct Media {
     pub is_back_channel: bool,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many descriptions the test that runs in this thread has parsed.
+    pub(super) static PARSED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Session {
     /// Reads a description; `None` when it has neither a `v=` nor an `m=` line and so is none.
     pub fn parse(bytes: &[u8]) -> Option<Session> {
+        #[cfg(test)]
+        PARSED.set(PARSED.get() + 1);
         let clean = lines::clean(bytes);
         if !clean.is_sdp {
             return None;
