@@ -8,7 +8,7 @@ use camscan::cli::config::{environment::Environment, file};
 use camscan::export;
 use camscan::identify::signature::{Field, Signatures};
 use camscan::media::order::PacketOrder;
-use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtp, ts, vpx};
+use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtcp, rtp, ts, vpx};
 use camscan::model::{ProbeTarget, TargetSpec};
 use camscan::protocol::http;
 use camscan::protocol::onvif::{soap, wire as onvif};
@@ -50,6 +50,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("page", page),
     ("recorder", recorder_list),
     ("report", report),
+    ("rtcp", rtcp_packets),
     ("rtmp", rtmp_chunks),
     ("rtsp", rtsp_stream),
     ("sdp", sdp),
@@ -256,6 +257,16 @@ pub fn report(data: &[u8]) {
     let _ = export::read::read(&String::from_utf8_lossy(data));
 }
 
+/// The input as one datagram; and what stands in interleaved frames, so that captures of RTSP are seeds.
+pub fn rtcp_packets(data: &[u8]) {
+    let frames = (4..data.len()).filter(|at| data[at - 4] == b'$' && rtcp::is_rtcp(&data[*at..]));
+    for bytes in std::iter::once(0).chain(frames.take(16)).map(|at| &data[at..]) {
+        let packets = rtcp::parse(bytes);
+        assert!(packets.len() <= bytes.len() && (packets.is_empty() || bytes[0] >> 6 == 2));
+        assert_eq!(rtcp::parse(&rtcp::emit(&packets)), packets, "what was read is written in another way");
+    }
+}
+
 pub fn rtmp_chunks(data: &[u8]) {
     let mut reader = rtmp::wire::Reader::default();
     for part in parts(data) {
@@ -267,7 +278,8 @@ pub fn rtmp_chunks(data: &[u8]) {
         }
     }
     rtmp::flv::video(data);
-    let _ = (rtmp::flv::audio(data), rtmp::amf::parse(data));
+    rtmp::flv::audio(data);
+    assert!(rtmp::amf::parse(data).len() <= data.len());
 }
 
 pub fn rtsp_stream(data: &[u8]) {

@@ -159,7 +159,6 @@ pub fn packed(bytes: &[u8]) -> Option<Audio> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn configurations() {
@@ -210,12 +209,5 @@ mod tests {
             frames += 1;
         }
         assert_eq!((at, frames), (stream.len(), 17));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_do(bytes: Vec<u8>) {
-            let _ = (AudioConfig::parse(&bytes), AudioConfig::parse_latm(&bytes), Adts::parse(&bytes));
-        }
     }
 }

@@ -152,7 +152,6 @@ fn sequence_size(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn vp8_key_frames_carry_their_size() {
@@ -190,12 +189,5 @@ mod tests {
             .collect();
         let payload = [&[0x18, 0x08][..], &body].concat();
         assert_eq!(av1(&payload), Some(Picture { begins: true, key: true, size: Some((1280, 720)), profile: Some(0) }));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_do(bytes: Vec<u8>) {
-            let _ = (vp8(&bytes), vp9(&bytes), av1(&bytes));
-        }
     }
 }

@@ -127,8 +127,6 @@ fn equals(text: &str) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -168,13 +166,6 @@ mod tests {
             ("me@example.org", "me@example.org"),
         ] {
             assert_eq!(redact_urls(sent), shown);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn redacting_never_panics(text in any::<String>()) {
-            let _ = redact_url(&text);
         }
     }
 }

@@ -228,10 +228,5 @@ mod tests {
         fn what_was_written_reads_the_same(values in prop::collection::vec(value(), 0..5)) {
             prop_assert_eq!(parse(&emit(&values)), values);
         }
-
-        #[test]
-        fn any_bytes_do(bytes: Vec<u8>) {
-            prop_assert!(parse(&bytes).len() <= bytes.len());
-        }
     }
 }

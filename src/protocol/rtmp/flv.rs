@@ -174,7 +174,6 @@ pub(crate) mod testing {
 mod tests {
     use super::*;
     use base64::prelude::*;
-    use proptest::prelude::*;
 
     #[test]
     fn tags_old_and_enhanced() {
@@ -225,14 +224,6 @@ mod tests {
             let (video, audio) = data(id);
             assert_eq!((video.codec, video.width, video.fps), (codec, Some(640), None));
             assert_eq!(audio.codec, Some(AudioCodec::Aac));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_do(bytes: Vec<u8>) {
-            super::video(&bytes);
-            audio(&bytes);
         }
     }
 }

@@ -345,10 +345,5 @@ mod tests {
             // A size that is never used changes nothing but what follows.
             prop_assert_eq!(read(&Message::control(kind::SET_CHUNK_SIZE, chunk).emit(), pieces).unwrap(), vec![]);
         }
-
-        #[test]
-        fn any_bytes_do(bytes: Vec<u8>, pieces in 1usize..64) {
-            let _ = read(&bytes, pieces);
-        }
     }
 }

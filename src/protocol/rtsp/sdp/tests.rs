@@ -304,11 +304,6 @@ fn what_a_session_says_of_itself_is_clean() {
 
 proptest! {
     #[test]
-    fn any_bytes_do(bytes: Vec<u8>) {
-        let _ = Session::parse(&bytes);
-    }
-
-    #[test]
     fn any_lines_do(lines in proptest::collection::vec(
         "(a=(rtpmap|fmtp|framerate|framesize|cliprect|x-dimensions|control):[0-9]{0,3} ?[ -~]{0,40})|(m=(video|audio) 0 RTP/AVP [0-9]{1,3})",
         0..30,
