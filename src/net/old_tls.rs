@@ -64,11 +64,10 @@ mod tests {
 
     /// The dialer meets a server of an old version, and comes back with what it takes.
     #[tokio::test]
+    #[ignore = "needs openssl"]
     async fn a_server_of_an_old_version_is_spoken_to() {
         for (version, named) in [("-tls1", "TLS 1.0"), ("-tls1_1", "TLS 1.1")] {
-            let Some((_server, port)) = openssl(version) else {
-                return println!("skipped: openssl is not installed, or does not speak {version}");
-            };
+            let (_server, port) = openssl(version).expect("openssl is installed and speaks old versions");
             let dialer = Dialer::new(RealNet::new(), Arc::new(Pace::new(None)), 4, 4);
             let to = ([127, 0, 0, 1], port).into();
             let mut connection = dialer.tls(to, "127.0.0.1", Duration::from_secs(20)).await.unwrap();

@@ -1,6 +1,8 @@
 //! What tests and examples share: a network in memory, and simulated devices on real sockets. Behind the feature
 //! `testkit`.
 
+#[cfg(test)]
+pub mod captures;
 pub mod fleet;
 pub mod net;
 pub mod plan;

@@ -1,13 +1,7 @@
 //! The program as it is used: started with a command line, judged by what it prints, writes and returns. It meets
 //! simulated cameras on loopback and nothing else.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test: what is missing fails it"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test: what is missing fails it")]
 
 mod env;
 
