@@ -192,7 +192,7 @@ fn ports_of(host: &Inspection, own: &[u16]) -> Vec<u16> {
     ports
 }
 
-/// The ports discovery says that streams or pages are at, on the plan's list or not. None where the plan wants no ports
+/// The ports where streams or pages are by discovery, on the plan's list or not. None where the plan wants no ports
 /// looked at but the target's own.
 fn announced(host: &Inspection) -> Vec<u16> {
     /// A host that announces more is not believed.
@@ -298,14 +298,14 @@ enum Outcome {
     Understood,
     /// Every connection was refused or closed without a word.
     Shut,
-    /// It was silent, or nothing that was said was understood: what was heard that tells most.
+    /// It was silent, or nothing that it sent was understood: the most meaningful of what came.
     Unknown(Option<Detection>),
     /// It was silent for too long.
     GivenUp,
 }
 
 impl Outcome {
-    /// What was heard that tells most of why nothing was understood.
+    /// What came that explains best why nothing was understood.
     fn heard(self) -> Option<Detection> {
         match self {
             Outcome::Understood => None,
@@ -363,7 +363,7 @@ async fn detect(host: &Inspection, port: u16, comes_back: bool) -> Outcome {
         }
         let heard = guarded(host, detector.stage, (detector.detect)(host, port)).await;
         tracing::debug!(ip = %host.peer.ip, port, detector = %detector.stage, ?heard, "port asked");
-        // An answer in whatever protocol tells more than that another question got none.
+        // An answer in whatever protocol means more than that another question got none.
         last = heard.filter(|h| matches!(h, Detection::Garbage | Detection::Other(_))).or(last).or(heard);
         match heard {
             Some(Detection::Spoken | Detection::SpokenOverTls) => understood = true,

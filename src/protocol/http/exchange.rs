@@ -248,7 +248,7 @@ impl Body {
 
     /// The whole body into `response`, unpacked, at most `limit` bytes.
     pub(super) async fn read_into(&mut self, response: &mut Response, limit: usize, deadline: Instant) {
-        // Moving pictures and radio have no end; their headers tell enough.
+        // Moving pictures and radio have no end; their headers are enough.
         let content_type = response.content_type();
         let is_endless = content_type == "multipart/x-mixed-replace"
             || (content_type.starts_with("audio/") && !response.headers.has("Content-Length"));

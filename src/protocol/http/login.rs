@@ -16,8 +16,8 @@ const MAX_REFUSAL: usize = 16 * 1024;
 /// How long the text of a refusal is awaited before the login is answered all the same.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(2);
 
-/// Looks for signs of a lock-out in a refusal of a request without login: who is locked out already is told so before
-/// anything is tried, and a try would prolong it.
+/// Looks for signs of a lock-out in a refusal of a request without login: a client that is locked out already learns it
+/// before anything is tried, and a try would prolong it.
 pub(super) async fn check_lock(peer: &Peer, response: &mut Response, body: &mut Body) {
     if peer.logins.credentials().is_empty() {
         return;
@@ -25,7 +25,7 @@ pub(super) async fn check_lock(peer: &Peer, response: &mut Response, body: &mut 
     let until = peer.request_deadline().min(Instant::now() + REFUSAL_PAUSE);
     let (text, _) = body.read_all(MAX_REFUSAL, until).await;
     let busy = matches!(response.status, 423 | 429).then(|| format!("answered {}", response.status));
-    // A page for people may speak of locks whatever the state; a demand for a login that is a page tells nothing.
+    // A page for people may speak of locks whatever the state; a login page proves nothing.
     let is_page = || text.windows(5).any(|w| w.eq_ignore_ascii_case(b"<html") || w.eq_ignore_ascii_case(b"<scri"));
     let sign = lock(&text).filter(|_| response.status != 401 || !is_page());
     if let Some(why) = sign.or(busy) {
@@ -35,7 +35,7 @@ pub(super) async fn check_lock(peer: &Peer, response: &mut Response, body: &mut 
     body.put_back(text);
 }
 
-/// What a refusal says of a lock-out, in words.
+/// What a refusal states about a lock-out, in words.
 fn lock(text: &[u8]) -> Option<String> {
     lock_sign(text).filter(LockSign::says_stop).map(|sign| sign.sentence())
 }

@@ -1,4 +1,4 @@
-//! What a page says: its text whatever the character set, its title, where it sends its reader, its icon and links.
+//! What a page holds: its text whatever the character set, its title, where it sends its reader, its icon and links.
 //! Reads tags one by one and never builds a tree; a page is hostile like everything else. Pure.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};

@@ -29,7 +29,7 @@ pub struct Head {
 /// What the first bytes of an answer are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// More bytes are needed to tell.
+    /// More bytes are needed to decide.
     Incomplete,
     /// A head of `len` bytes; the body follows.
     Head(Head, usize),
@@ -44,7 +44,7 @@ pub enum Start {
 pub struct StartReader(HeadEnd);
 
 impl StartReader {
-    /// What the bytes that have come begin with; from call to call they may only grow. `ended` says that no more will come.
+    /// What the bytes that have come begin with; from call to call they may only grow. `ended` means that no more will come.
     pub fn read(&mut self, bytes: &[u8], ended: bool) -> Start {
         // A stray line end before the status line is left over from an earlier answer (RFC 9112 §2.2).
         let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -183,7 +183,7 @@ impl BodyDecoder {
     }
 }
 
-/// Moves up to `left` bytes from `input` to `out`; says what of `input` stands after them.
+/// Moves up to `left` bytes from `input` to `out`; returns what is left of `input`.
 fn take<'a>(input: &mut &'a [u8], left: &mut u64, out: &mut Vec<u8>) -> &'a [u8] {
     let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
     let (head, rest) = input.split_at(n);

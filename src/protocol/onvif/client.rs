@@ -49,7 +49,7 @@ pub struct Client<'a> {
     /// What it answered, one answer of each address and status, where the host is looked at in depth.
     pub answers: Vec<HttpAnswer>,
     dialect: Dialect,
-    /// How much the device's clock is ahead of ours; none until it has told.
+    /// How much the device's clock is ahead of ours; none until it has been read.
     clock: Option<SignedDuration>,
     negotiation: Negotiation,
 }
@@ -100,7 +100,7 @@ impl<'a> Client<'a> {
         if announced { Ok(client) } else { Err(refused) }
     }
 
-    /// Asks for the time without login and takes note of it; of the HTTP date where the device does not tell.
+    /// Asks for the time without login and keeps it; the HTTP date where the device does not state the time.
     async fn ask_time(&mut self) -> Result<Exchange, CallError> {
         let mut request = self.request(&self.device, Call::GetSystemDateAndTime, None);
         request.follow = true;
@@ -124,7 +124,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// How much the device's clock is ahead of ours, in seconds; none where it does not tell the time.
+    /// How much the device's clock is ahead of ours, in seconds; none where it does not state the time.
     pub fn clock_ahead(&self) -> Option<i64> {
         self.clock.map(|ahead| ahead.as_secs())
     }
@@ -204,8 +204,9 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// After a complaint about the clock: asks for it again. One that told the same before does not go by what it tells (it
-    /// tells local time for UTC): then the date of its answers counts, and without one ours. Says whether it is known now.
+    /// After a complaint about the clock: asks for it again. One that stated the same before does not go by it (it
+    /// states local time as UTC): then the date of its answers counts, and without one ours. Returns whether it is
+    /// known now.
     pub(super) async fn reread_clock(&mut self, complaint: &Response) -> bool {
         let before = self.clock.take();
         let told = self.ask_time().await.is_ok() && self.clock.is_some();

@@ -8,7 +8,7 @@ use crate::probe::{Peer, Verdict};
 use crate::protocol::http::message::Response;
 use crate::wire::auth::lock::{LockSign, lock_sign};
 
-/// What an answer says of the login its call carried.
+/// The verdict of an answer on the login its call carried.
 pub(super) fn reply(response: &Response, answer: &Answer, negotiation: &Negotiation) -> Reply {
     let demands = demands_login(response, answer);
     let info = response.headers.all("Authentication-Info").next().map(<[u8]>::to_vec);
@@ -24,7 +24,7 @@ pub(super) fn reply(response: &Response, answer: &Answer, negotiation: &Negotiat
 }
 
 /// By the fault, whatever the status: devices refuse logins with 400 and 500, too. An empty 200 is how some refuse a token;
-/// of a login that was taken before it says nothing.
+/// of a login that was accepted before it proves nothing.
 fn verdict(response: &Response, answer: &Answer, is_proved: bool) -> Verdict {
     match (answer, response.status) {
         (Answer::Body(_), _) => Verdict::Taken,

@@ -20,7 +20,7 @@ const BASE64: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-so
 /// How requests are written. Devices differ in what they refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// SOAP 1.2, the action in the content type: what the standard says, and Pelco demands.
+    /// SOAP 1.2, the action in the content type: as the standard has it, and as Pelco demands.
     WithAction,
     /// SOAP 1.2 without the action, which Illustra does not bear.
     Plain,
@@ -203,8 +203,8 @@ impl Fault {
             || self.says(&["soapaction", "soap action", "no action", "missing action", "content-type", "content type"])
     }
 
-    /// Whether the same call with other arguments for the same profile may do: it is not about who asks, nor about a profile
-    /// that is not there or lacks what it takes.
+    /// Whether the same call with other arguments for the same profile may do: it is neither about the user nor about a
+    /// profile that is not there or lacks what it takes.
     pub fn is_about_arguments(&self) -> bool {
         let is = |name: &str| self.subcodes.iter().any(|s| s.eq_ignore_ascii_case(name));
         !self.is_not_authorized() && !is("NoProfile") && !is("IncompleteConfiguration")

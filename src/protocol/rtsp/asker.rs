@@ -10,7 +10,7 @@ use super::walk::{Ask, Reply};
 use crate::model::{Answer, ErrorKind, LadderStep};
 use crate::probe::Inspection;
 
-/// What tells two streams apart: everything a description says but where it is.
+/// What distinguishes two streams: everything in a description but the address.
 pub(super) type StreamKey = (Option<String>, Vec<Media>);
 
 /// What asking a path gave, and the steps on the way.

@@ -103,7 +103,7 @@ impl Channel {
         self.io.connected_in
     }
 
-    /// What the TLS handshake told, and how long it took.
+    /// What the TLS handshake revealed, and how long it took.
     pub fn tls(&self) -> Option<&(TlsInfo, Duration)> {
         self.io.tls.as_ref()
     }
@@ -232,7 +232,7 @@ impl Channel {
         }
     }
 
-    /// The next thing the device sends. Its requests are answered, junk is counted; both are told all the same.
+    /// The next thing the device sends. Its requests are answered, junk is counted; both are returned all the same.
     pub async fn item(&mut self, body_awaited: bool, limit: Instant, heard: &mut bool) -> Result<Item, Failure> {
         loop {
             let next = match self.closed {

@@ -1,5 +1,5 @@
-//! Asks an open port in RTSP, plain or inside TLS: OPTIONS, and DESCRIBE of `/` where that tells more. Never logs in, never
-//! sets a stream up.
+//! Asks an open port in RTSP, plain or inside TLS: OPTIONS, and DESCRIBE of `/` where that reveals more. Never logs in,
+//! never sets a stream up.
 
 use super::client::Client;
 use super::error::RtspError;
@@ -47,7 +47,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
     if other_may_do && !host.peer.is_over() {
         match ask(host, port, !tls_first).await {
             Ok(heard) => return heard,
-            // The port is open: what it said in plain text tells more than a failed handshake.
+            // The port is open: what it answered in plain text means more than a failed handshake.
             Err(error) if tls_first => return heard_of(host, port, &error),
             Err(_) => {}
         }
@@ -55,7 +55,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
     heard_of(host, port, &first)
 }
 
-/// What a failure says about the port; an error only where RTSP is expected and nothing else is spoken.
+/// What a failure means for the port; an error only where RTSP is expected and nothing else is spoken.
 fn heard_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
     if is_expected(port) && failed.kind != ErrorKind::Interrupted {
         host.peer.doubt(port, Stage::Rtsp, failed.kind, &failed.message);
@@ -67,7 +67,7 @@ fn heard_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
     }
 }
 
-/// Asks, and says what came.
+/// Asks, and returns what came.
 async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspError> {
     let mut client = Client::new(&host.peer, port, tls).without_login();
     let response = match client.options("/").await {
@@ -108,7 +108,7 @@ async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspE
     Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
-/// Whether DESCRIBE can tell more: not when the login is known already, nor when it is not offered, as loudspeakers do
+/// Whether DESCRIBE can reveal more: not when the login is known already, nor when it is not offered, as loudspeakers do
 /// not, nor when the device is busy.
 fn is_describe_worthwhile(client: &Client, response: &Response) -> bool {
     let offered = client.public().is_empty() || client.public().iter().any(|m| m == "DESCRIBE");

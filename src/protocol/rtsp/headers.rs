@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::text;
 use crate::wire::head::Headers;
 
-/// A session ends after this without a sign of life, unless it says otherwise (RFC 2326 §12.37).
+/// A session ends after this without a sign of life, unless it states otherwise (RFC 2326 §12.37).
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The headers of RTSP that are read closely.
@@ -59,7 +59,7 @@ impl RtspHeaders for Headers {
 pub struct Session {
     /// Its id, as sent.
     pub id: String,
-    /// After how long without a sign of life it ends, where the answer says so.
+    /// After how long without a sign of life it ends, where the answer states it.
     pub timeout: Option<Duration>,
 }
 
@@ -85,7 +85,7 @@ pub struct Transport {
     pub client_port: Option<(u16, u16)>,
     /// The source identifier its packets will carry.
     pub ssrc: Option<u32>,
-    /// Where it says its packets come from; nothing is sent there.
+    /// Where it states that its packets come from; nothing is sent there.
     pub source: Option<String>,
     /// Whether it sends to a multicast group.
     pub multicast: bool,

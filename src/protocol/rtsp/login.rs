@@ -7,7 +7,7 @@ use crate::probe::{Peer, Verdict};
 use crate::wire::auth::lock::{LockSign, lock_sign};
 use crate::wire::auth::{self, Challenge};
 
-/// What an answer says of the login its request carried. `is_describe` tells whether a description was asked for, without
+/// The verdict of an answer on the login its request carried. `is_describe`: whether a description was asked for, without
 /// which success proves nothing. `server` is the device's `Server` header.
 pub(super) fn reply(response: &Response, is_describe: bool, server: Option<&str>) -> Reply {
     let verdict = match response.status {
@@ -30,7 +30,7 @@ pub(super) fn reply(response: &Response, is_describe: bool, server: Option<&str>
     }
 }
 
-/// Why no login is to be tried any more, when the device says that it is locked or about to be.
+/// Why no login is to be tried any more, when the device states that it is locked or about to be.
 fn lock(response: &Response) -> Option<String> {
     if matches!(response.status, 423 | 429) {
         return Some(crate::text::clean(&format!("the device says {} {}", response.status, response.reason)));

@@ -16,7 +16,7 @@ use crate::model::{
 use crate::probe::Inspection;
 use crate::wire::url::Endpoint;
 
-/// The stream a found path stands for, as far as asking told.
+/// The stream a found path stands for, as far as its answers show.
 pub(super) fn of_found(
     host: &Inspection,
     at: Endpoint,

@@ -10,7 +10,7 @@ use crate::protocol::proof::{IMPOSSIBLE_CHANNEL, IMPOSSIBLE_PATH};
 /// Channels in a row that may be missing before a recorder's end is taken as reached: one empty input is common.
 const GAP: u32 = 2;
 
-/// Paths that demand a login, at most, before the walk stops: more tell nothing new.
+/// Paths that demand a login, at most, before the walk stops: more reveal nothing new.
 const MOST_LOCKED: usize = 4;
 
 /// Paths that are busy or hang, at most, before the device is taken to be so as a whole.
@@ -19,7 +19,7 @@ const MOST_STUCK: usize = 2;
 /// What came of asking a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply<D> {
-    /// A description with picture or sound; `D` tells two streams apart.
+    /// A description with picture or sound; `D` distinguishes streams.
     Video(D),
     /// An answer that stands for no stream: no description, or one with neither picture nor sound.
     NoVideo,
@@ -29,7 +29,7 @@ pub enum Reply<D> {
     NotFound,
     /// No answer in time, from a device that answered before.
     Silence,
-    /// The device says it is busy; asking on would not be kind.
+    /// The device states that it is busy; further requests would add to its load.
     Busy,
     /// The device cannot be asked any more.
     Lost,
@@ -37,7 +37,7 @@ pub enum Reply<D> {
 
 /// Asks one path at a time.
 pub trait Ask {
-    /// What tells two streams apart.
+    /// What distinguishes two streams.
     type Description: Clone + PartialEq;
 
     /// DESCRIBEs a path (with query, leading `/`).
@@ -67,7 +67,7 @@ pub enum Nature {
 pub struct Found<D> {
     /// Path and query.
     pub path: String,
-    /// The recorder's channel, from 1; absent where the path says nothing of it.
+    /// The recorder's channel, from 1; absent where the path does not show it.
     pub channel: Option<u32>,
     /// What was announced about it.
     pub hint: Option<StreamHint>,
@@ -184,7 +184,7 @@ impl<A: Ask + Send> Walk<'_, A> {
         };
         match reply {
             Reply::Video(description) => self.any_path(known, description).await,
-            // Which path is right cannot be told; that there is a door can.
+            // Which path is right cannot be decided; that a login is demanded is known.
             Reply::Login => self.root().await,
             Reply::Silence | Reply::Busy | Reply::Lost => {}
             Reply::NotFound | Reply::NoVideo => self.candidates(known).await,
@@ -211,7 +211,7 @@ impl<A: Ask + Send> Walk<'_, A> {
         }
     }
 
-    /// Where no path can be told from another, the root stands for whatever is there.
+    /// Where no path can be distinguished from another, the root stands for whatever is there.
     async fn root(&mut self) {
         let reply = self.reply("/").await;
         if matches!(reply, Reply::Video(_) | Reply::Login) {

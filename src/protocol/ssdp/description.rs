@@ -63,7 +63,7 @@ impl Description {
         mac_of_udn(udn).or_else(repeated)
     }
 
-    /// What the description says of the host it came from.
+    /// What the description states about the host it came from.
     pub fn facts(&self, host: IpAddr) -> Facts {
         let mut facts = Facts::default();
         let upnp = EvidenceSource::Upnp;

@@ -27,7 +27,7 @@ async fn find(context: &DiscoveryContext) -> Result<(), String> {
     let dedup = FindingDedup::new(context);
     let places = udp_query::places(context);
     let (searching, listening) = (Searching(&dedup), Listening(&dedup));
-    // Others may have the port of the group, and devices seldom notify: what is heard there is welcome, no more.
+    // Others may have the port of the group, and devices seldom notify: what arrives there is welcome, no more.
     let (asked, _) =
         tokio::join!(udp_query::ask(context, &places, &searching), udp_query::ask(context, &places, &listening));
     asked.map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))

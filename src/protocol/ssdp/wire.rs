@@ -94,7 +94,7 @@ impl Answer {
         }
     }
 
-    /// What the answer says of its sender.
+    /// What the answer states about its sender.
     pub fn facts(&self, sender: IpAddr) -> Facts {
         let mut facts = Facts::default();
         facts.findings.push(FindingKind::Seen(Method::Ssdp));
@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-/// What a standard device type says of the kind of device.
+/// The kind of device that a standard device type stands for.
 pub fn kind_of_type(device_type: &str, facts: &mut Facts) {
     const OTHERS: [&str; 10] = [
         "InternetGatewayDevice",

@@ -1,4 +1,4 @@
-//! Asks an open port for `/` over HTTP, plain or inside TLS, and says what the answer gives away: server, realm, title,
+//! Asks an open port for `/` over HTTP, plain or inside TLS, and reads what the answer gives away: server, realm, title,
 //! icon, certificate, redirects.
 
 use md5::{Digest as _, Md5};
@@ -64,7 +64,7 @@ async fn plain_first(host: &Inspection, port: u16) -> Detection {
         Err(error) => error,
     };
     let tls_is_likely = match failed.kind {
-        // What a TLS server says to a plain request: an alert record, or nothing before it hangs up.
+        // How a TLS server answers a plain request: an alert record, or nothing before it hangs up.
         ErrorKind::Protocol => failed.banner.starts_with(&[0x15, 0x03]),
         ErrorKind::Closed => true,
         // A server that takes the request for the start of a very long record waits; asked only where it pays.
@@ -84,7 +84,7 @@ async fn plain_first(host: &Inspection, port: u16) -> Detection {
     heard_of(host, port, false, &failed).await
 }
 
-/// Asks for `/` and says what came.
+/// Asks for `/` and emits what came.
 async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, HttpError> {
     let response = client::send(&host.peer, Request::get(port, tls, "/")).await?;
     let first = response.hops.first().unwrap_or(&response);
@@ -121,7 +121,7 @@ async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Det
     Some(Detection::SpokenOverTls)
 }
 
-/// What a failure says about the port.
+/// What a failure means for the port.
 async fn heard_of(host: &Inspection, port: u16, tls: bool, failed: &HttpError) -> Detection {
     match failed.kind {
         ErrorKind::TooLarge => {
@@ -157,7 +157,7 @@ async fn emit(host: &Inspection, response: &Response) {
         service.notes.push(format!("redirects to {}", text::clean(&text::redact_url(&location))));
         host.emit(FindingKind::Service(service)).await;
     }
-    // Another port that is asked by itself tells the same once more.
+    // Another port that is asked by itself gives the same once more.
     if !said.is_empty() && host.options.ports.contains(&response.port) {
         return;
     }
@@ -252,7 +252,7 @@ fn up_to(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Fetches the page's icon, or the one at the usual place, and says its hash.
+/// Fetches the page's icon, or the one at the usual place, and emits its hash.
 async fn emit_icon(host: &Inspection, response: &Response) {
     if host.peer.is_over() || !matches!(response.status, 200 | 401 | 403) {
         return;

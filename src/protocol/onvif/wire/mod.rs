@@ -135,7 +135,7 @@ impl Call<'_> {
     }
 }
 
-/// The device's clock in UTC; none when it does not say or says nonsense.
+/// The device's clock in UTC; none when it states none or an impossible one.
 pub fn utc(body: &Element) -> Option<Timestamp> {
     let utc = body.find("UTCDateTime")?;
     let number = |name: &str| utc.find_text(name)?.parse::<i16>().ok();
@@ -146,7 +146,7 @@ pub fn utc(body: &Element) -> Option<Timestamp> {
     date.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
-/// What a device says of itself; place-holders are left out.
+/// What a device states about itself; place-holders are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceInformation {
     /// Its maker, cleaned.
@@ -171,7 +171,7 @@ pub fn device_information(body: &Element) -> DeviceInformation {
     }
 }
 
-/// Where the services are, as announced, and what they tell about the device.
+/// Where the services are, as announced, and what they reveal about the device.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Services {
     /// The Media service's address.
@@ -289,7 +289,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Takes over what the other version of the service says beyond this.
+    /// Takes over what the other version of the service states beyond this.
     pub fn merge(&mut self, other: Profile) {
         self.name = self.name.take().or(other.name);
         self.source = self.source.take().or(other.source);

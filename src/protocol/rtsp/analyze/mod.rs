@@ -38,7 +38,7 @@ async fn analyse(host: &Inspection) {
     }
 }
 
-/// The ports where RTSP was heard, plain ones first, and those that announced streams name.
+/// The ports where RTSP was recognised, plain ones first, and those that announced streams name.
 fn endpoints(host: &Inspection) -> Vec<Endpoint> {
     let spoken =
         host.record.services().into_iter().filter(|s| s.transport == Transport::Tcp).filter_map(|s| match s.protocol {
@@ -202,7 +202,7 @@ fn is_sound_alone(asked: &HashMap<String, Asked>) -> bool {
     sessions > 0
 }
 
-/// What the port demands of those who want a stream, which OPTIONS alone rarely tells.
+/// What the port demands for a stream, which OPTIONS alone rarely shows.
 async fn emit_login(
     host: &Inspection,
     port: u16,
@@ -227,7 +227,7 @@ async fn emit_login(
     }
 }
 
-/// What a description says of its maker, and that there is a camera behind a door that is locked.
+/// What a description reveals of its maker, and that a camera stands behind a demand for a login.
 async fn observe(host: &Inspection, found: &Found<StreamKey>, asked: Option<&Asked>) {
     match asked.map(|a| &a.outcome) {
         Some(Ok((described, session))) => {
@@ -253,7 +253,7 @@ async fn report_no_stream(host: &Inspection, port: u16, walked: &Walked<StreamKe
     if host.peer.cancel.is_cancelled() || host.peer.is_over() {
         return;
     }
-    // A stream that was found says itself what became of it.
+    // A stream that was found has its own result.
     let is_told = match &walked.cut_short {
         Some(cut) => walked.found.iter().any(|f| f.reply == *cut),
         None => !walked.found.is_empty(),
@@ -295,7 +295,7 @@ async fn report_no_stream(host: &Inspection, port: u16, walked: &Walked<StreamKe
     host.error(Stage::Rtsp, kind, format!("port {port}: {message}")).await;
 }
 
-/// Whether an error says that there is no such path, or that it is locked, rather than why there is no stream at all.
+/// Whether an error means that there is no such path, or that it is locked, rather than why there is no stream at all.
 fn is_of_the_path(error: &RtspError) -> bool {
     matches!(error.kind, ErrorKind::NotFound | ErrorKind::AuthRequired | ErrorKind::AuthRefused)
 }

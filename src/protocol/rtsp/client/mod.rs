@@ -31,7 +31,7 @@ const USER_AGENT: &str = concat!("camscan/", env!("CARGO_PKG_VERSION"));
 /// A second connection within this time is reset by cameras of the Hipcam family.
 const HIPCAM_PAUSE: Duration = Duration::from_secs(5);
 
-/// Speaks RTSP to one port of a host. Keeps one connection, the login that worked and what the device told of itself.
+/// Speaks RTSP to one port of a host. Keeps one connection, the login that worked and what the device stated about itself.
 pub struct Client {
     pub(super) peer: Peer,
     origin: Endpoint,
@@ -104,7 +104,7 @@ impl Client {
         self.challenges.as_deref().map(auth::schemes)
     }
 
-    /// What the last TLS handshake told.
+    /// What the last TLS handshake revealed.
     pub fn tls_info(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()
     }

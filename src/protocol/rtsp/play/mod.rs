@@ -56,7 +56,7 @@ pub struct PlayOptions {
     pub or_other: bool,
     /// How much is played at most.
     pub caps: Caps,
-    /// Whether the device is told how well its packets come.
+    /// Whether the device gets reports on how well its packets come.
     pub reporting: Reporting,
     /// The description's `a=control` at session level: what PLAY and TEARDOWN are about.
     pub session_control: Option<String>,

@@ -1,4 +1,5 @@
-//! RTCP: what the device is told of how well its packets come, and what it says of its own clocks (RFC 3550 §6).
+//! RTCP: receiver reports on how well the device's packets come, and the device's statements about its own clocks
+//! (RFC 3550 §6).
 
 use std::ops::DerefMut;
 use std::time::Duration;
@@ -16,10 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Longer than anybody plays: when no report is ever due.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Whether the device is told how well its packets come.
+/// Whether the device gets reports on how well its packets come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reporting {
-    /// It is told nothing.
+    /// It gets none.
     Silent,
     /// It is sent a receiver report of each media every five seconds or so (RFC 3550 §6.2).
     Regular,
@@ -76,7 +77,7 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
                     }
                 }
                 Carrier::Udp(pair) => pair.report(peer, &bytes).await,
-                // Who sends to a group is told nothing by one of many.
+                // A sender to a group gets no reports from one of many.
                 Carrier::Multicast(..) => {}
             }
         }

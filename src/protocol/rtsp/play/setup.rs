@@ -257,7 +257,7 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
         }
     }
 
-    /// The id of the latest answer holds; a timeout once told holds until another is told.
+    /// The id of the latest answer holds; a timeout once stated holds until another is stated.
     pub(super) fn note_session(&mut self, response: &Response) {
         if let Some(Session { id, timeout }) = response.headers.session() {
             let known = self.phase.session().and_then(|s| s.timeout);
