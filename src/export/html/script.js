@@ -78,7 +78,7 @@
   });
   let folded = [];
   addEventListener("beforeprint", () => {
-    folded = details().filter((d) => !d.open);
+    folded = all("details").filter((d) => !d.open);
     folded.forEach((d) => { d.open = true; });
   });
   addEventListener("afterprint", () => folded.forEach((d) => { d.open = false; }));
