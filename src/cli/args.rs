@@ -67,6 +67,13 @@ Examples:
   camscan export report.json -o frigate:config.yml --env-file frigate.env
   camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt";
 
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  camscan diff yesterday.json today.json
+  camscan diff yesterday.json today.json --fail-on new,gone,broken -f json
+
+A device is recognised by its MAC address, serial number or ONVIF identity, and only then by its address.";
+
 const APPLY_EXAMPLES: &str = "\
 Examples:
   camscan apply report.json /config/config.yml                  show what would be added
@@ -119,6 +126,9 @@ pub enum Command {
     /// Add the new cameras of a report to the configuration of a video system.
     #[command(after_help = APPLY_EXAMPLES)]
     Apply(Box<ApplyArgs>),
+    /// Show what changed from one report to another.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Box<DiffArgs>),
     /// Check the configuration, or show the effective settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -152,6 +162,36 @@ pub enum ConfigCommand {
         #[arg(short, long = "format", id = "show_format", value_name = "FORMAT", default_value = "yaml")]
         format: ShowFormat,
     },
+}
+
+/// `camscan diff`.
+#[derive(Args)]
+pub struct DiffArgs {
+    /// The earlier report (JSON, JSON lines or YAML).
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::FilePath)]
+    pub before: PathBuf,
+    /// The later report.
+    #[arg(value_name = "AFTER", value_hint = ValueHint::FilePath)]
+    pub after: PathBuf,
+    /// The output format.
+    #[arg(short, long = "format", id = "diff_format", value_name = "FORMAT", default_value = "text")]
+    pub format: DiffFormat,
+    /// Exit with code 3 when one of these conditions is met.
+    ///
+    /// new: a device is in the later report alone; gone: a device is in the earlier one alone; moved: a device has another
+    /// address; changed: anything about a device changed; broken: a stream that delivered frames does so no longer; open: a
+    /// service or stream demands a login no longer.
+    #[arg(long = "fail-on", id = "diff_fail_on", value_name = "CONDITION,...", value_delimiter = ',')]
+    pub diff_fail_on: Vec<String>,
+}
+
+/// How changes are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object.
+    Json,
 }
 
 /// `camscan signatures`.

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod completions;
 pub mod config;
+pub mod diff;
 pub mod export;
 pub mod interrupt;
 #[cfg(feature = "man")]
@@ -106,6 +107,10 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Export(arguments) => {
             let (settings, ui) = settings(cli, environment)?;
             return export::run(&arguments.file, &settings, &ui);
+        }
+        Command::Diff(arguments) => {
+            let (_, ui) = settings(cli, environment)?;
+            return diff::run(arguments, &ui, out);
         }
         Command::Apply(arguments) => {
             let (settings, ui) = settings(cli, environment)?;

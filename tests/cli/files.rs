@@ -65,6 +65,30 @@ fn what_one_may_not_write_is_told_before_the_scan() {
 }
 
 #[test]
+fn two_reports_are_compared() {
+    let env = TestEnv::new();
+    reported(&env, 30);
+    let mut after = report(&env.path("report.json"));
+    let devices = after["devices"].as_array_mut().unwrap();
+    let gone = devices.remove(1);
+    devices[0]["streams"][0]["status"] = "no_data".into();
+    devices[0]["firmware"] = "V2".into();
+    env.write("after.json", after.to_string());
+    let same = env.run("diff report.json report.json --fail-on new,gone,moved,changed,broken,open").success();
+    assert_eq!(same.out, "nothing changed\n");
+    let changed = env.run("diff report.json after.json --fail-on gone,new,broken");
+    assert_eq!(changed.code, Some(3), "{}", changed.err);
+    assert!(changed.out.contains(&format!("- {}  ", gone["ip"].as_str().unwrap())), "{}", changed.out);
+    assert!(changed.out.contains("    firmware: not known → V2\n"), "{}", changed.out);
+    assert!(changed.out.contains("streaming → no_data"), "{}", changed.out);
+    assert_eq!(changed.err, "warning: --fail-on: gone\nwarning: --fail-on: broken\n");
+    let json = env.run("diff after.json report.json -f json").success().json();
+    assert_eq!(json["added"][0]["ip"], gone["ip"]);
+    let wrong = env.run("diff report.json after.json --fail-on offline");
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+}
+
+#[test]
 fn files_that_cannot_be_read_are_told() {
     let env = TestEnv::new();
     env.write("torn.json", r#"{"schema": "camscan/1", "scan": {"#);

@@ -4,12 +4,13 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "",
     "scan",
     "probe",
     "export",
     "apply",
+    "diff",
     "config",
     "config check",
     "config show",
@@ -46,6 +47,7 @@ fn every_command_has_short_and_long_help() {
       probe        Examine one device or stream in depth
       export       Convert an earlier report to another format, or to a video system's configuration
       apply        Add the new cameras of a report to the configuration of a video system
+      diff         Show what changed from one report to another
       config       Check the configuration, or show the effective settings
       signatures   Check a folder of device signatures
       schema       Print the JSON Schema of the report
