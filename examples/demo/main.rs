@@ -1,7 +1,7 @@
 //! The scanner at work without a camera: a fleet of simulated devices on loopback, found, looked at and printed.
 //!
 //! ```text
-//! cargo run --release --example demo
+//! cargo run --example demo
 //! ```
 //!
 //! The devices speak real RTSP, RTP, ONVIF and HTTP over real sockets; the scan is the one `camscan scan` runs. The
