@@ -18,7 +18,7 @@ pub fn ip() -> impl Strategy<Value = IpAddr> {
     select(&["192.0.2.1", "192.0.2.2", "192.0.2.3", "fe80::1", "fe80::2"][..]).prop_map(|ip| ip.parse().unwrap())
 }
 
-/// A finding about one of these addresses, told by one of a few hosts or by nobody in particular.
+/// A finding about one of these addresses, stated by one of a few hosts or by an unnamed one.
 pub fn finding() -> impl Strategy<Value = Finding> {
     (ip(), maybe(mac()), kind()).prop_map(|(ip, claimant, kind)| Finding::new(ip, kind).by(claimant))
 }

@@ -30,7 +30,7 @@ impl Finding {
         Finding { ip, claimant: None, kind }
     }
 
-    /// The same, told by the host with this MAC address.
+    /// The same, stated by the host with this MAC address.
     pub fn by(self, claimant: Option<MacAddr>) -> Self {
         Finding { claimant, ..self }
     }

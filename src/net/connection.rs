@@ -26,7 +26,7 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// How long the TCP connect took.
     pub connected_in: Duration,
-    /// What the TLS handshake told, and how long it took; absent on plain TCP.
+    /// What the TLS handshake revealed, and how long it took; absent on plain TCP.
     pub tls: Option<(TlsInfo, Duration)>,
     permits: (Permit, Permit),
     /// What the device said before it was asked.

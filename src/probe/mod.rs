@@ -179,7 +179,7 @@ impl DiscoveryContext {
         self.emit_by(ip, None, kind).await;
     }
 
-    /// Emits what one of the hosts at `ip` told, the one with this MAC address; dropped unless it is wanted.
+    /// Emits what the host with this MAC address at `ip` stated; dropped unless it is wanted.
     pub async fn emit_by(&self, ip: IpAddr, claimant: Option<MacAddr>, kind: FindingKind) {
         if self.wants(ip) {
             // The receiver is gone only when the scan is over.

@@ -8,7 +8,7 @@ use crate::ns::{Host, need};
 use crate::trial::Skip;
 use crate::{Lab, PASSWORD};
 
-const NEEDED: [&str; 6] = [crate::PYTHON, "curl", "motion", "promtool", "prometheus-blackbox-exporter", "ss"];
+const NEEDED: [&str; 7] = [crate::PYTHON, "curl", "ffmpeg", "motion", "promtool", "prometheus-blackbox-exporter", "ss"];
 
 /// How long Motion may take until it shows a camera's picture.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -82,11 +82,14 @@ fn motion_shows_each_camera(lab: &Lab) {
     assert!(!said.contains("Unknown config option"), "{said}");
 }
 
-/// Whether Motion serves the camera's own picture, of 320 x 240; until it has one it serves a grey one that says so.
+/// Whether Motion serves the camera's own picture, a ball on black. Until it has one it serves a grey picture, of about the
+/// same length: the mean brightness tells them apart (5 and 131 of 255).
 fn shows(host: &Host, camera: u32) -> bool {
-    let url = format!("http://127.0.0.1:8081/{camera}/current");
-    let picture = host.run("curl", &["-s", "-m", "5", &url]).stdout;
-    picture.starts_with(&[0xff, 0xd8]) && picture.len() > 2_000
+    let mean = format!(
+        "curl -s -m 5 http://127.0.0.1:8081/{camera}/current \
+         | ffmpeg -v error -f mjpeg -i - -frames:v 1 -vf scale=1:1:flags=area,format=gray -f rawvideo -"
+    );
+    matches!(host.run("sh", &["-c", &mean]).stdout.as_slice(), [0..64])
 }
 
 fn text_of(output: &Output) -> String {

@@ -9,7 +9,7 @@ use ipnetwork::Ipv4Network;
 use super::{Surroundings, free_address};
 use crate::model::{Activation, Device, Warning, WarningKind};
 
-/// What a network is taken for whose mask nobody told.
+/// The prefix assumed for a network whose mask is not known.
 const USUAL_PREFIX: u8 = 24;
 
 /// That a device is in another subnet, and how this machine gets an address there and gives it up again.

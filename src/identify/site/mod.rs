@@ -1,4 +1,4 @@
-//! What about the devices of a site needs somebody's attention: judged from what they told and from the networks of this
+//! What about the devices of a site needs somebody's attention: judged from what they state and from the networks of this
 //! machine. Nothing is asked for it, and nothing is changed.
 
 mod hint;
@@ -40,7 +40,7 @@ impl Surroundings {
     }
 }
 
-/// What a device told that stands in no field of it, and is judged here.
+/// What a device stated that stands in no field of it, and is judged here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// The UUID of its ONVIF endpoint or UPnP device.
@@ -114,7 +114,7 @@ fn length(seconds: u64) -> String {
     }
 }
 
-/// Adds to each device what is to be said of several together; `told` belongs to the devices in their order.
+/// Adds to each device the warnings that concern several together; `told` belongs to the devices in their order.
 pub fn among(devices: &mut [Device], told: &[Told], surroundings: &Surroundings) {
     let taken: BTreeSet<IpAddr> = devices.iter().flat_map(|device| &device.addresses).copied().collect();
     let conflicts = address_conflicts(devices);

@@ -271,7 +271,7 @@ impl Host {
         (self.first_seen, self.last_seen)
     }
 
-    /// The devices that share this address. What was found without saying of whom belongs to the one whose serial number or
+    /// The devices that share this address. What was found without a MAC address belongs to the one whose serial number or
     /// MAC address it names, else to the first: one of them was inspected.
     fn devices_at(&self, ip: IpAddr, mut sharers: Vec<(MacAddr, HostRecord)>) -> Vec<(Device, Told)> {
         let empty = HostRecord::new();
