@@ -4,5 +4,6 @@
 
 pub mod diff;
 pub mod identity;
+pub mod memory;
 
 pub use diff::{Diff, compare};

@@ -10,6 +10,7 @@ pub mod event;
 pub mod finding;
 pub mod host_record;
 pub mod mac;
+pub mod memory;
 pub mod names;
 pub mod options;
 pub mod problem;

@@ -14,18 +14,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("media", &["model", "text"]),
     ("identify", &["model", "text"]),
     ("history", &["model", "text"]),
+    ("metrics", &["history", "model", "text"]),
     ("net", &["model", "text"]),
+    ("notify", &["tool", "net", "model", "text"]),
+    ("store", &["history", "model", "text"]),
     ("tool", &["model", "text"]),
     ("probe", &["tool", "wire", "identify", "net", "media", "model", "text"]),
     ("protocol", &["probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
     ("scan", &["protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    (
+        "watch",
+        &[
+            "store", "notify", "history", "metrics", "scan", "protocol", "probe", "tool", "wire", "identify", "net",
+            "media", "model", "text",
+        ],
+    ),
     ("export", &["wire", "model", "text"]),
     ("cli", &["export", "identify", "model", "text"]),
     (
         "command",
         &[
-            "cli", "export", "scan", "history", "protocol", "probe", "tool", "wire", "identify", "net", "media",
-            "model", "text",
+            "cli", "watch", "store", "notify", "metrics", "export", "scan", "history", "protocol", "probe", "tool",
+            "wire", "identify", "net", "media", "model", "text",
         ],
     ),
     ("testkit", &["wire", "net", "model", "text"]),
@@ -33,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without I/O, runtime, clock or chance; `scan/registry` and every protocol's codec are held to the same.
-const PURE: &[&str] = &["text", "model", "wire", "media", "identify", "history", "export"];
+const PURE: &[&str] = &["text", "model", "wire", "media", "identify", "history", "metrics", "export"];
 const IMPURE: &[&str] = &[
     "tokio::",
     "TcpStream",

@@ -1,0 +1,11 @@
+//! What is remembered about devices and told about them: shared by the rooms that decide, store and send it.
+
+mod event;
+mod note;
+mod outbox;
+mod uid;
+
+pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, StreamCard};
+pub use note::{Expect, Note};
+pub use outbox::{Delivery, DeliveryState};
+pub use uid::Uid;

@@ -1,0 +1,94 @@
+//! The lasting identity of a device.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a device is called in the store, for ever: `d_` and sixteen letters and digits. Drawn at random when the device is
+/// first seen, so it stays right when an address, a MAC address or a serial number turns out to be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(try_from = "String", into = "String")]
+pub struct Uid(String);
+
+impl Uid {
+    /// What every id begins with.
+    const PREFIX: &'static str = "d_";
+    /// The digits of base 32, without `i`, `l`, `o` and `u` (Crockford's alphabet in lower case).
+    const DIGITS: &'static [u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    /// Digits behind the prefix: 80 bits.
+    const LEN: usize = 16;
+
+    /// The id of these 80 bits, which must come from a source that cannot be guessed.
+    pub fn of(random: [u8; 10]) -> Self {
+        let bits = random.iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
+        let digit = |n: usize| {
+            let five = bits >> (5 * (Self::LEN - 1 - n)) & 31;
+            char::from(Self::DIGITS.get(usize::try_from(five).unwrap_or_default()).copied().unwrap_or(b'0'))
+        };
+        Uid(Self::PREFIX.chars().chain((0..Self::LEN).map(digit)).collect())
+    }
+
+    /// The id that is written there, in whichever case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_lowercase();
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        let is_id = digits.len() == Self::LEN && digits.bytes().all(|digit| Self::DIGITS.contains(&digit));
+        is_id.then_some(Uid(text))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl TryFrom<String> for Uid {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Uid::parse(&text).ok_or_else(|| "expected the id of a device, `d_` and 16 letters and digits".to_owned())
+    }
+}
+
+impl From<Uid> for String {
+    fn from(uid: Uid) -> String {
+        uid.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_id_reads_back(random in any::<[u8; 10]>()) {
+            let uid = Uid::of(random);
+            prop_assert_eq!(Uid::parse(&uid.to_string().to_uppercase()), Some(uid.clone()));
+            prop_assert_eq!(serde_json::from_value::<Uid>(serde_json::to_value(&uid).unwrap()).unwrap(), uid);
+        }
+
+        #[test]
+        fn other_bits_are_another_id(a in any::<[u8; 10]>(), b in any::<[u8; 10]>()) {
+            prop_assert_eq!(Uid::of(a) == Uid::of(b), a == b);
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_ids() {
+        for text in ["", "d_", "d_0123456789abcde", "d_0123456789abcdefg", "d_0123456789abcdeu", "x_0123456789abcdef"] {
+            assert_eq!(Uid::parse(text), None, "{text}");
+        }
+        assert_eq!(Uid::of([0; 10]).as_str(), "d_0000000000000000");
+        assert_eq!(Uid::of([255; 10]).as_str(), "d_zzzzzzzzzzzzzzzz");
+    }
+}
