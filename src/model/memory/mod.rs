@@ -7,5 +7,5 @@ mod uid;
 
 pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, StreamCard};
 pub use note::{Expect, Note};
-pub use outbox::{Delivery, DeliveryState};
+pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
 pub use uid::Uid;
