@@ -46,11 +46,14 @@ fn at(second: i64) -> Timestamp {
 fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
     Device {
         id: format!("ip:{ip}"),
+        uid: None,
         ip: ip.parse().unwrap(),
         addresses: vec![ip.parse().unwrap()],
         mac: None,
         hostname: None,
         name: None,
+        site: None,
+        tags: Vec::new(),
         kind,
         confidence,
         vendor: None,

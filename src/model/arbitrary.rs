@@ -46,11 +46,14 @@ pub fn event() -> impl Strategy<Value = ScanEvent> {
 pub fn device(ip: IpAddr) -> Device {
     Device {
         id: format!("ip:{ip}"),
+        uid: None,
         ip,
         addresses: vec![ip],
         mac: None,
         hostname: None,
         name: None,
+        site: None,
+        tags: Vec::new(),
         kind: Kind::Camera,
         confidence: 0.9,
         vendor: None,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::memory::Uid;
 use super::names::names;
 use super::{
     Activation, Channel, ErrorKind, MacAddr, Method, NetworkSettings, Reach, Service, ShownBy, Stream, Warning,
@@ -244,6 +245,9 @@ pub struct StageError {
 pub struct Device {
     /// The strongest identity known: `mac:…`, `onvif:…` or `ip:…`.
     pub id: String,
+    /// What the store calls it for ever; absent where the scan was not remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Uid>,
     /// The address it is reached at.
     pub ip: IpAddr,
     /// All its addresses, sorted.
@@ -254,9 +258,15 @@ pub struct Device {
     /// Its name in DNS or mDNS, cleaned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
-    /// The name the operator gave it, cleaned.
+    /// The name the operator gave it, cleaned: in the store, else in the device itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Where it is, in the words of the operator; from the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// The words the operator finds it by; from the store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// What it is.
     pub kind: Kind,
     /// How sure that is, 0..1.

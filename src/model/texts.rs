@@ -74,8 +74,9 @@ impl Device {
     /// Shows `of` every text.
     pub fn texts(&mut self, of: OfTexts<'_>) {
         let names = [&mut self.hostname, &mut self.name, &mut self.vendor, &mut self.model];
-        let further = [&mut self.firmware, &mut self.serial];
+        let further = [&mut self.firmware, &mut self.serial, &mut self.site];
         lines([&mut self.id].into_iter().chain(names.into_iter().chain(further).flatten()), of);
+        lines(&mut self.tags, of);
         self.services.iter_mut().for_each(|service| service.texts(of));
         self.streams.iter_mut().for_each(|stream| stream.texts(of));
         self.channels.iter_mut().for_each(|channel| channel.texts(of));
@@ -184,6 +185,7 @@ mod tests {
     #[test]
     fn every_text_of_a_report_is_shown() {
         let mut report = sample::report();
+        (report.devices[0].site, report.devices[0].tags) = (Some("x".into()), vec!["x".into()]);
         let mut stream = Stream::new("rtsp://192.0.2.1/", Protocol::Rtsp);
         let header = Header { name: "Server".into(), value: Some("x".into()), withheld: false };
         stream.answers = vec![Answer { request: "OPTIONS".into(), status: "200".into(), headers: vec![header] }];

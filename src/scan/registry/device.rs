@@ -41,11 +41,14 @@ pub(super) fn of_hosts(
     };
     let device = Device {
         id,
+        uid: None,
         ip,
         addresses: addresses.into_iter().collect(),
         mac: records().find_map(HostRecord::mac),
         hostname: winner(Fact::Hostname),
         name: winner(Fact::Name),
+        site: None,
+        tags: Vec::new(),
         kind: verdict.kind,
         confidence: (verdict.confidence * 100.0).round() / 100.0,
         vendor: verdict.reported_vendor().map(str::to_owned),
