@@ -209,6 +209,11 @@ pub struct Body {
 }
 
 impl Body {
+    /// Whether it has come whole, and nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.decoder.is_complete() && self.decoded.is_empty()
+    }
+
     /// The next bytes, without framing; none at the end. Chunked bodies are joined, packed ones stay packed.
     ///
     /// # Errors

@@ -110,6 +110,8 @@ fn why_none(peer: &Peer, negotiation: &Negotiation) -> Option<String> {
 /// What an answer to a request with a login means for it.
 async fn reply(peer: &Peer, response: &mut Response, body: &mut Body) -> Reply {
     let verdict = match response.status {
+        // Some devices answer a wrong login with success and nothing in it.
+        200 if body.is_empty() => Verdict::Unclear,
         200..=299 => Verdict::Taken,
         401 => Verdict::Refused,
         403 => Verdict::Forbidden,
