@@ -29,6 +29,7 @@ pub mod scan;
 
 pub mod export;
 pub mod history;
+pub mod metrics;
 
 pub mod cli;
 pub mod command;
