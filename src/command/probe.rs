@@ -9,14 +9,13 @@ use super::{interrupt, scan};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::ui::Ui;
-use crate::model::finding::StreamHint;
 use crate::model::problem::Problem;
 use crate::model::stream::url_host;
 use crate::model::{
-    Credential, Device, Finding, FindingKind, HostTarget, Method, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
+    Credential, Device, Finding, FindingKind, HostTarget, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
 };
 use crate::net::Names;
-use crate::scan::targets;
+use crate::scan::{single, targets};
 use crate::wire::url::Scheme;
 
 /// Looks at each target in depth and writes one report of all.
@@ -63,14 +62,13 @@ async fn plan(settings: &Settings, net: &dyn Names) -> Result<(ScanPlan, Vec<Fin
     let mut wholes = Vec::new();
     for target in &settings.probe_targets {
         let mut host = targets::one(target.host(), net).await.map_err(Problem::from)?;
-        known.push(Finding::new(host.ip, FindingKind::Seen(Method::Tcp)));
+        known.push(single::host(host.ip));
         match target {
             ProbeTarget::Host(_) => wholes.push(host.ip),
             ProbeTarget::Url { url, credential, .. } => {
                 let (url, port) = at_address(url, &host);
                 host.ports = vec![port];
-                let hint = StreamHint { is_asked_for: true, ..StreamHint::new(url) };
-                known.push(Finding::new(host.ip, FindingKind::StreamHint(hint)));
+                known.push(single::stream(host.ip, url));
                 credentials.extend(credential.clone().map(|login| meant_for(host.ip, login)));
             }
         }

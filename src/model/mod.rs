@@ -9,6 +9,7 @@ pub mod device;
 pub mod event;
 pub mod finding;
 pub mod host_record;
+pub mod known_host;
 pub mod mac;
 pub mod memory;
 pub mod names;
@@ -29,6 +30,7 @@ pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, Logi
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
 pub use host_record::HostRecord;
+pub use known_host::{KnownHost, KnownHosts};
 pub use mac::MacAddr;
 pub use options::{Method, ProbeOptions, ScanPlan, Verify};
 pub use report::{Report, ScanInfo, ScanStatus};

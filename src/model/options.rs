@@ -1,9 +1,10 @@
 //! What a scan is asked to do, resolved: no flag, file or environment is looked at after this.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::names;
-use super::{Credential, TargetSet};
+use super::{Credential, KnownHosts, TargetSet};
 
 names! {
     /// A way of finding hosts.
@@ -110,6 +111,8 @@ pub struct ScanPlan {
     pub show_secrets: bool,
     /// Ask DNS for the hosts' names.
     pub resolve_names: bool,
+    /// What earlier scans know about hosts.
+    pub known_hosts: Arc<KnownHosts>,
     /// What is done with one host.
     pub probe: ProbeOptions,
 }

@@ -12,6 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::model::{Credential, LoginAttempts, Protocol};
 
+/// Why no login is tried on a device that refused them before.
+const AT_REST: &str =
+    "no login is tried: the device refused one in an earlier scan (`camscan devices login retry` allows it again)";
+
 /// What an answer says of the login that its request carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -53,6 +57,8 @@ struct State {
     /// whether another is sent.
     trying: Option<(Credential, u32)>,
     locked: Option<String>,
+    /// Earlier scans used up the limit.
+    rests: bool,
     worked: Option<Credential>,
     proved: Vec<(Protocol, Credential)>,
     refused_by: Vec<(Protocol, Credential)>,
@@ -87,6 +93,13 @@ impl Logins {
     /// At most `limit` refused or unclear logins.
     pub fn new(limit: u32) -> Arc<Self> {
         Arc::new(Logins { limit, state: Mutex::default(), changed: Notify::new() })
+    }
+
+    /// None at all: earlier scans used up what this device may refuse.
+    pub fn at_rest() -> Arc<Self> {
+        let logins = Logins::new(0);
+        logins.lock().rests = true;
+        logins
     }
 
     /// From now on, these are the logins meant for this device, in the order to try them.
@@ -163,6 +176,9 @@ impl Logins {
         let state = self.lock();
         if let Some(why) = &state.locked {
             return Some(why.clone());
+        }
+        if state.rests {
+            return Some(AT_REST.to_owned());
         }
         (state.counted() >= self.limit).then(|| match state.unclear {
             0 => format!("{} of {} refused logins used", state.refused, self.limit),

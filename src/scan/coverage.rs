@@ -108,6 +108,8 @@ fn sentences(notes: &Notes) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::model::{HostTarget, MacAddr, ProbeOptions, TargetSet};
 
     fn link(name: &str, network: &str) -> Interface {
@@ -134,6 +136,7 @@ mod tests {
             all: false,
             show_secrets: false,
             resolve_names: false,
+            known_hosts: Arc::default(),
             probe: ProbeOptions::default(),
         }
     }

@@ -9,6 +9,7 @@ pub mod registry;
 mod results;
 mod run;
 pub mod session;
+pub mod single;
 mod slot;
 pub mod targets;
 

@@ -1,5 +1,6 @@
 //! Plans of scans for tests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Credential, ProbeOptions, ScanPlan, TargetSet};
@@ -22,6 +23,7 @@ pub fn plan_for(targets: TargetSet) -> ScanPlan {
         all: true,
         show_secrets: false,
         resolve_names: false,
+        known_hosts: Arc::default(),
         probe: ProbeOptions::default(),
     }
 }

@@ -4,3 +4,5 @@ pub mod ffmpeg;
 pub mod ffprobe;
 pub mod file;
 pub mod process;
+#[cfg(unix)]
+pub mod systemd;

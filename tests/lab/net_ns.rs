@@ -441,7 +441,7 @@ async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
         let options = Arc::new(ProbeOptions::default());
         let ip: IpAddr = [10, 99, 1, number].into();
         let peer = Peer::new(ip, dialer.clone());
-        let record = Record::new(ip, options.clone());
+        let record = Record::new(ip, options.clone(), None);
         let mut host = Inspection::new(peer, options, record, Arc::new(Signatures::default()), mpsc::channel(1).0);
         host.peer.deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         host.ports = scanner.clone();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use camscan::model::{Credential, ProbeOptions, ScanPlan, StreamStatus};
-use camscan::testkit::net::FakeNet;
+use camscan::model::{Credential, KnownHost, ProbeOptions, ScanPlan, StreamStatus};
+use camscan::testkit::net::{Asked, FakeNet};
 use camscan::testkit::plan::credentials;
 use proptest::prelude::*;
 
@@ -58,6 +58,38 @@ async fn without_logins_none_is_tried() {
     assert!(!net.asked().iter().any(camscan::testkit::net::Asked::has_login));
     let statuses: Vec<StreamStatus> = outcome.device("192.0.2.10").streams.iter().map(|s| s.status).collect();
     assert_eq!(statuses, [StreamStatus::AuthRequired], "{:#?}", outcome.device("192.0.2.10").streams);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_login_that_worked_before_is_tried_first() {
+    let net = FakeNet::subnet();
+    let known = KnownHost { login: Some(Credential::new("admin", "right")), refusals_left: None };
+    let outcome = scan_known(&net, &[("a", "1"), ("b", "2"), ("admin", "right")], known).await;
+    let camera = outcome.device("192.0.2.10");
+    assert!(camera.streams.iter().any(|s| s.status == StreamStatus::Streaming), "{:?}", camera.streams);
+    let rtsp: Vec<Asked> = net.asked_of("192.0.2.10").into_iter().filter(|a| a.text.contains("RTSP/")).collect();
+    assert_eq!(user(&rtsp.iter().find(|a| a.has_login()).unwrap().text), user("Authorization: Basic YWRtaW46cmlnaHQ="));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_whose_refusals_are_used_up_sees_no_login_and_the_report_says_why() {
+    for left in [0, 1, 9] {
+        let net = FakeNet::subnet();
+        let known = KnownHost { login: None, refusals_left: Some(left) };
+        let outcome = scan_known(&net, &[("a", "1"), ("b", "2"), ("c", "3")], known).await;
+        let given = net.asked_of("192.0.2.10").iter().filter(|a| a.has_login()).count();
+        assert_eq!(given, left.min(2) as usize);
+        let text = serde_json::to_string(&outcome.device("192.0.2.10").streams).unwrap();
+        assert_eq!(text.contains("camscan devices login retry"), left == 0, "{text}");
+    }
+}
+
+/// Scans a camera with Basic alone of which an earlier scan left something.
+async fn scan_known(net: &FakeNet, logins: &[(&str, &str)], known: KnownHost) -> Outcome {
+    Camera { login: Some("admin:right".to_owned()), ..Camera::new("192.0.2.10") }.on(net);
+    let probe = ProbeOptions { credentials: credentials(logins), ..plan().probe };
+    let known_hosts = Arc::new([("192.0.2.10".parse().unwrap(), known)].into());
+    scan(net, ScanPlan { probe, known_hosts, ..plan() }).await
 }
 
 /// What a device makes of a login.

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, ProbeOptions, Protocol,
-    Service, StreamStatus,
+    Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, ProbeOptions,
+    Protocol, Service, StreamStatus,
 };
 use crate::probe::Logins;
 
@@ -21,6 +21,8 @@ pub struct Record {
     ip: IpAddr,
     options: Arc<ProbeOptions>,
     logins: Arc<Logins>,
+    /// The login that worked in an earlier scan.
+    first: Option<Credential>,
     known: Mutex<Known>,
     /// Notified when a service is found.
     news: Notify,
@@ -48,10 +50,16 @@ impl Known {
 }
 
 impl Record {
-    /// A host of which nothing is known yet, with the logins that are meant for any device at its address.
-    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>) -> Arc<Self> {
-        let logins = Logins::new(options.max_login_failures);
-        let record = Record { ip, options, logins, known: Mutex::default(), news: Notify::new() };
+    /// A host of which nothing is known yet but what earlier scans left, with the logins that are meant for any device at
+    /// its address.
+    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, earlier: Option<&KnownHost>) -> Arc<Self> {
+        let most = options.max_login_failures;
+        let logins = match earlier.and_then(|host| host.refusals_left) {
+            Some(0) if most > 0 => Logins::at_rest(),
+            left => Logins::new(left.unwrap_or(most).min(most)),
+        };
+        let first = earlier.and_then(|host| host.login.clone());
+        let record = Record { ip, options, logins, first, known: Mutex::default(), news: Notify::new() };
         record.offer_logins();
         Arc::new(record)
     }
@@ -205,7 +213,9 @@ impl Record {
             true => credential.scope.covers(self.ip, self.vendor().as_deref(), mac),
             false => credential.scope.covers(self.ip, vendor_of_link.as_deref(), mac_of_link),
         };
-        self.logins.offer(self.options.credentials.iter().filter(covers).cloned().collect());
+        let mut meant: Vec<Credential> = self.options.credentials.iter().filter(covers).cloned().collect();
+        meant.sort_by_key(|credential| self.first.as_ref() != Some(credential));
+        self.logins.offer(meant);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -3,6 +3,7 @@
 mod resolve;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -167,6 +168,7 @@ impl Settings {
             all: self.all,
             resolve_names: self.resolve_names,
             show_secrets: self.output.show_secrets,
+            known_hosts: Arc::default(),
             probe: self.probe.clone(),
         }
     }
