@@ -61,6 +61,7 @@ fn report() -> Report {
         duration_ms: 0,
         status: ScanStatus::Complete,
         targets: vec!["10.0.0.0/18".to_owned()],
+        asked: vec!["10.0.0.1-10.0.63.254".to_owned()],
         addresses: 16_384,
         hosts_up: u64::from(DEVICES),
         methods: vec![camscan::model::Method::Arp],

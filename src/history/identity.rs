@@ -34,7 +34,7 @@ impl Key {
     fn of(self, device: &Device) -> Option<String> {
         match self {
             Key::Mac => device.mac.map(|mac| mac.to_string()),
-            Key::Endpoint => device.id.strip_prefix("onvif:").map(str::to_owned),
+            Key::Endpoint => device.endpoint.as_deref().or_else(|| device.id.strip_prefix("onvif:")).map(str::to_owned),
             Key::Serial => {
                 let serial = device.serial.as_deref().filter(|serial| is_serial(serial))?;
                 Some(format!("{}/{serial}", device.vendor.as_deref().unwrap_or_default()))

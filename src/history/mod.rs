@@ -1,9 +1,12 @@
-//! What changed between two scans. Pure: two reports in, typed data out.
+//! What changed between two scans, and what is known over many. Pure: reports in, typed data out.
 //!
-//! [`identity`] decides which device of one report is which of the other, [`diff`] says what is different about them.
+//! [`identity`] decides which device of one report is which of the other, [`diff`] says what is different about them;
+//! [`memory`] does both over time, and decides what is told.
 
 pub mod diff;
 pub mod identity;
 pub mod memory;
+pub mod stable;
+pub mod stream_key;
 
 pub use diff::{Diff, compare};

@@ -60,6 +60,8 @@ pub fn device(ip: IpAddr) -> Device {
         model: None,
         firmware: None,
         serial: None,
+        endpoint: None,
+        certificate_ends: None,
         discovered_by: Vec::new(),
         state: DeviceState::Online,
         first_seen: Timestamp::UNIX_EPOCH,

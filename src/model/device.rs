@@ -184,10 +184,27 @@ impl std::fmt::Display for LoginAttempts {
     }
 }
 
-/// Whether a serial number can be one that a single device has. Placeholders (`0`, `000000`, `1111`) are on many.
+/// Whether a serial number can be one that a single device has. Placeholders are on many: `0`, `000000`, `1111`,
+/// `123456`, `SerialNumber`.
 pub fn is_serial(serial: &str) -> bool {
-    let distinct: BTreeSet<char> = serial.chars().collect();
-    serial.chars().count() >= 4 && distinct.len() >= 2
+    /// Words in its place, without case and without what stands between them.
+    const PLACEHOLDERS: &[&str] = &[
+        "default",
+        "null",
+        "none",
+        "serial",
+        "serialno",
+        "serialnumber",
+        "tobefilledbyoem",
+        "unknown",
+        "notavailable",
+    ];
+    let bare: String = serial.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    let distinct: BTreeSet<char> = bare.chars().collect();
+    // 1234567890 counts up as well.
+    let counts_up = |(a, b): (u8, u8)| b == a.wrapping_add(1) || (a, b) == (b'9', b'0');
+    let is_counting = bare.bytes().zip(bare.bytes().skip(1)).all(counts_up);
+    bare.chars().count() >= 4 && distinct.len() >= 2 && !is_counting && !PLACEHOLDERS.contains(&bare.as_str())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks this way")]
@@ -283,6 +300,12 @@ pub struct Device {
     /// Its serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
+    /// The UUID of its ONVIF endpoint or UPnP device, cleaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// When the first of its TLS certificates ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends: Option<Timestamp>,
     /// The methods that saw it, by name.
     pub discovered_by: Vec<Method>,
     /// Whether it answers.
@@ -335,5 +358,22 @@ impl Device {
     /// The streams that no other device of the report has: all but those of the channels whose cameras are listed.
     pub fn own_streams(&self) -> impl Iterator<Item = &Stream> {
         self.streams.iter().filter(|stream| self.camera_of(stream).is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_no_serial_numbers() {
+        for text in
+            ["", "0", "000000", "1111-1111", "123456", "0123456789", "1234567890", "SerialNumber", "Serial No.", "NULL"]
+        {
+            assert!(!is_serial(text), "{text}");
+        }
+        for text in ["ACCC8E01", "DS-2CD2042WD0001", "12345679", "4F0A1", "210235C3EN"] {
+            assert!(is_serial(text), "{text}");
+        }
     }
 }

@@ -39,6 +39,9 @@ pub struct ScanInfo {
     pub status: ScanStatus,
     /// The targets as given.
     pub targets: Vec<String>,
+    /// The addresses they hold, excluded ones left out: `192.0.2.1-192.0.2.254`, or a single address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
     /// How many addresses they hold.
     pub addresses: u64,
     /// How many of them answered.

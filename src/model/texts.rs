@@ -58,6 +58,7 @@ impl Report {
     pub fn texts(&mut self, of: OfTexts<'_>) {
         let scan = &mut self.scan;
         lines([&mut scan.camscan_version].into_iter().chain(&mut scan.targets), of);
+        scan.asked.iter_mut().for_each(|range| of(TextKind::Own, range));
         if let Some(coverage) = &mut scan.coverage {
             let interfaces =
                 coverage.interfaces.iter_mut().flat_map(|i| [&mut i.name].into_iter().chain(&mut i.networks));
@@ -74,7 +75,7 @@ impl Device {
     /// Shows `of` every text.
     pub fn texts(&mut self, of: OfTexts<'_>) {
         let names = [&mut self.hostname, &mut self.name, &mut self.vendor, &mut self.model];
-        let further = [&mut self.firmware, &mut self.serial, &mut self.site];
+        let further = [&mut self.firmware, &mut self.serial, &mut self.endpoint, &mut self.site];
         lines([&mut self.id].into_iter().chain(names.into_iter().chain(further).flatten()), of);
         lines(&mut self.tags, of);
         self.services.iter_mut().for_each(|service| service.texts(of));
@@ -195,6 +196,8 @@ mod tests {
         stream.parameter_sets = Some("0f".into());
         report.devices[0].services[0].answers.clone_from(&stream.answers);
         report.devices[0].services[0].certificate = Some("x".into());
+        report.devices[0].endpoint = Some("x".into());
+        report.scan.asked = vec!["x".into()];
         report.devices[0].streams.push(stream);
         let mut channels = sample::site().devices.remove(0).channels;
         channels[0].serial = Some("x".into());

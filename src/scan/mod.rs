@@ -56,6 +56,7 @@ impl Scan {
                 duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
                 status,
                 targets,
+                asked: plan.targets.asked(),
                 addresses: plan.targets.len(),
                 hosts_up,
                 methods,

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Change, Field, ServiceKey, VideoField};
-use crate::model::{Device, Protocol, Service, Stream, Video};
+use crate::history::stream_key::keyed;
+use crate::model::{Device, Service, Stream, Video};
 
 /// The changes, facts first, then services, streams and channels. `same` holds the later identity of each device by its
 /// earlier one.
-pub(super) fn changes(before: &Device, after: &Device, same: &HashMap<&str, &str>) -> Vec<Change> {
+pub(in crate::history) fn changes(before: &Device, after: &Device, same: &HashMap<&str, &str>) -> Vec<Change> {
     let mut changes = fields(before, after);
     services(&before.services, &after.services, &mut changes);
     streams(&before.streams, &after.streams, &mut changes);
@@ -78,40 +79,12 @@ fn services(before: &[Service], after: &[Service], changes: &mut Vec<Change>) {
     }
 }
 
-/// What stays of a stream's address when the device moves: protocol, port and path. Several with one of these are told
-/// apart by their order.
-type StreamKey = (Protocol, Option<u16>, String, usize);
-
-fn by_key(streams: &[Stream]) -> BTreeMap<StreamKey, &Stream> {
-    let mut all = BTreeMap::new();
-    for stream in streams {
-        let (port, target) = port_and_target(&stream.url);
-        let mut key = (stream.protocol, port, target.to_owned(), 0);
-        while all.contains_key(&key) {
-            key.3 += 1;
-        }
-        all.insert(key, stream);
-    }
-    all
-}
-
-/// The port and the path of a URL, without login and host.
-fn port_and_target(url: &str) -> (Option<u16>, &str) {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    // The colons of an IPv6 address stand in brackets.
-    let port = host.rsplit(']').next().and_then(|after| after.rsplit_once(':')).and_then(|(_, port)| port.parse().ok());
-    (port, target)
-}
-
 fn streams(before: &[Stream], after: &[Stream], changes: &mut Vec<Change>) {
-    let (before, after) = (by_key(before), by_key(after));
-    let keys: BTreeSet<&StreamKey> = before.keys().chain(after.keys()).collect();
+    let (before, after) = (keyed(before), keyed(after));
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     for key in keys {
         match (before.get(key), after.get(key)) {
-            (Some(a), Some(b)) => stream(a, b, changes),
+            (Some(a), Some(b)) => changes.extend(stream(a, b)),
             (Some(a), None) => changes.push(Change::StreamGone { url: a.url.clone(), status: a.status }),
             (None, Some(b)) => changes.push(Change::StreamAdded { url: b.url.clone(), status: b.status }),
             (None, None) => {}
@@ -119,7 +92,9 @@ fn streams(before: &[Stream], after: &[Stream], changes: &mut Vec<Change>) {
     }
 }
 
-fn stream(before: &Stream, after: &Stream, changes: &mut Vec<Change>) {
+/// What changed about a stream.
+pub(in crate::history) fn stream(before: &Stream, after: &Stream) -> Vec<Change> {
+    let mut changes = Vec::new();
     let url = || after.url.clone();
     if before.status != after.status {
         changes.push(Change::StreamStatus { url: url(), before: before.status, after: after.status });
@@ -139,6 +114,7 @@ fn stream(before: &Stream, after: &Stream, changes: &mut Vec<Change>) {
     };
     changes.extend(missing(&b, &a).into_iter().map(|warning| Change::WarningAdded { url: url(), warning }));
     changes.extend(missing(&a, &b).into_iter().map(|warning| Change::WarningGone { url: url(), warning }));
+    changes
 }
 
 /// Warnings without their numbers, which are measured anew each time.

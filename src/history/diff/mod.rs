@@ -1,6 +1,6 @@
 //! What is different between two reports, as data that can be stored, sent and shown.
 
-mod device;
+pub(in crate::history) mod device;
 
 use std::collections::HashMap;
 use std::fmt;

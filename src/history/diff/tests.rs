@@ -20,6 +20,7 @@ fn report(devices: Vec<Device>) -> Report {
             duration_ms: 0,
             status: ScanStatus::Complete,
             targets: Vec::new(),
+            asked: Vec::new(),
             addresses: 0,
             hosts_up: 0,
             methods: Vec::new(),

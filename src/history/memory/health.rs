@@ -1,8 +1,9 @@
 //! Whether devices, streams and networks work, and what it takes to change one's mind about it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::model::memory::{EventKind, MutedBy};
 use crate::model::names::names;
 
 names! {
@@ -63,10 +64,59 @@ pub struct DeviceHealth {
     pub hits: u32,
     /// The first of them.
     pub first_hit: Option<Timestamp>,
-    /// The event of this state was not sent yet: a device that may be silent at times.
+    /// The last that was sent about it is that it is offline.
     pub told: bool,
+    /// When it was last lost: since when it is offline, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Timestamp>,
+    /// Why the last event about it was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<MutedBy>,
+    /// Since when a user knows that it is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Timestamp>,
+    /// When it was last asked whether it is there, and did not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_at: Option<Timestamp>,
+    /// When one of its streams could not be connected to: it is to be asked whether it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted_at: Option<Timestamp>,
     /// How often it changes.
     pub flaps: Flaps,
+}
+
+impl DeviceHealth {
+    /// That of a device that answered.
+    pub fn online(at: Timestamp) -> Self {
+        DeviceHealth {
+            state: DeviceState::Online,
+            since: at,
+            misses: 0,
+            first_miss: None,
+            hits: 1,
+            first_hit: Some(at),
+            told: false,
+            lost_at: None,
+            muted: None,
+            acked: None,
+            missed_at: None,
+            doubted_at: None,
+            flaps: Flaps::default(),
+        }
+    }
+
+    /// Forgets what would count towards another state: the clock was set.
+    pub(super) fn begin_round(&mut self, at: Timestamp) {
+        (self.misses, self.first_miss, self.hits, self.first_hit) = (0, None, 0, None);
+        self.missed_at = self.missed_at.filter(|missed| *missed <= at);
+        self.doubted_at = None;
+        self.flaps.changes.retain(|change| *change <= at);
+    }
+
+    /// Whether it is missing: it did not answer when it was last asked.
+    pub fn is_missing(&self) -> bool {
+        self.misses > 0 || self.state == DeviceState::Offline
+    }
 }
 
 /// A stream's state and what may change it.
@@ -86,10 +136,118 @@ pub struct StreamHealth {
     pub slow: u32,
     /// The first check that contradicts the state.
     pub first_bad: Option<Timestamp>,
+    /// When the problem began that was last told, or was to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem_at: Option<Timestamp>,
+    /// Ways of playing it that were tried in these checks, at most in one of them.
+    #[serde(default)]
+    pub ways: u32,
     /// Frames a second it usually delivers: a slow average of good checks.
     pub usual_fps: Option<f64>,
+    /// What was last sent about it: that it is broken or degraded; none while it is known to work, or how it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<EventKind>,
+    /// Why the last event about it was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<MutedBy>,
+    /// Since when a user knows of its problem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Timestamp>,
+    /// When it was last played, or tried to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<Timestamp>,
+    /// How often it was checked since it was learnt.
+    #[serde(default)]
+    pub checks: u64,
     /// How often it changes.
     pub flaps: Flaps,
+}
+
+impl StreamHealth {
+    /// That of a stream that is seen for the first time. Its state is known from then on, and is no news.
+    pub fn new(state: StreamState, at: Timestamp) -> Self {
+        StreamHealth {
+            state,
+            since: at,
+            bad: 0,
+            good: 0,
+            busy: 0,
+            slow: 0,
+            first_bad: None,
+            problem_at: None,
+            ways: 0,
+            usual_fps: None,
+            told: state.problem(),
+            muted: None,
+            acked: None,
+            checked_at: None,
+            checks: 0,
+            flaps: Flaps::default(),
+        }
+    }
+}
+
+impl StreamHealth {
+    /// Forgets what would count towards another state: the clock was set.
+    pub(super) fn begin_round(&mut self, at: Timestamp) {
+        (self.bad, self.good, self.busy, self.slow, self.first_bad) = (0, 0, 0, 0, None);
+        self.checked_at = self.checked_at.filter(|checked| *checked <= at);
+        self.flaps.changes.retain(|change| *change <= at);
+    }
+}
+
+impl Flaps {
+    /// So long must nothing change, until something that came and went counts as steady; changes are counted as long.
+    const CALM: SignedDuration = SignedDuration::from_hours(1);
+    /// So many changes in that time are too many.
+    const MOST: usize = 4;
+
+    /// Takes in a change. Whether from now on it counts as flapping.
+    pub(super) fn change(&mut self, at: Timestamp) -> bool {
+        self.changes.retain(|change| change.duration_until(at) < Self::CALM);
+        self.changes.push(at);
+        if self.since.is_some() {
+            self.count += 1;
+            return false;
+        }
+        let begins = self.changes.len() >= Self::MOST;
+        if begins {
+            self.since = Some(at);
+            self.count = u64::try_from(self.changes.len()).unwrap_or(u64::MAX);
+        }
+        begins
+    }
+
+    /// How often it changed, once it is over.
+    pub(super) fn end(&mut self, now: Timestamp) -> Option<u64> {
+        self.since?;
+        let is_calm = self.changes.last().is_none_or(|last| last.duration_until(now) >= Self::CALM);
+        is_calm.then(|| std::mem::take(self).count)
+    }
+}
+
+impl StreamState {
+    /// The event that begins this state, where it is a problem.
+    pub fn problem(self) -> Option<EventKind> {
+        match self {
+            StreamState::Broken => Some(EventKind::StreamBroken),
+            StreamState::Degraded | StreamState::Busy => Some(EventKind::StreamDegraded),
+            StreamState::Working | StreamState::Described | StreamState::Locked | StreamState::Unknown => None,
+        }
+    }
+}
+
+/// A login that worked and is refused. It is a matter of the device: its streams have one login.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoginTrouble {
+    /// [`EventKind::LoginRefused`] or [`EventKind::LoginLocked`].
+    pub kind: EventKind,
+    /// Since when.
+    pub since: Timestamp,
+    /// The stream that was asked for.
+    pub stream: String,
+    /// It was sent.
+    pub told: bool,
 }
 
 /// A network's state.
@@ -97,4 +255,7 @@ pub struct StreamHealth {
 pub struct NetworkHealth {
     /// Since when most of its devices have not answered; absent while they do.
     pub unreachable_since: Option<Timestamp>,
+    /// The last that was sent about it is that it is unreachable.
+    #[serde(default)]
+    pub told: bool,
 }

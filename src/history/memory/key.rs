@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Device;
+use crate::model::device::is_serial;
 use crate::model::names::names;
 
 names! {
@@ -23,4 +25,32 @@ pub struct DeviceKey {
     pub kind: KeyKind,
     /// Which, in lower case.
     pub value: String,
+}
+
+impl DeviceKey {
+    /// An identity of this kind.
+    pub fn new(kind: KeyKind, value: impl AsRef<str>) -> Self {
+        DeviceKey { kind, value: value.as_ref().to_lowercase() }
+    }
+
+    /// The serial number of a key of that kind, without the maker.
+    pub(super) fn serial(&self) -> Option<&str> {
+        let is_serial = self.kind == KeyKind::Serial;
+        self.value.split_once('/').filter(|_| is_serial).map(|(_, serial)| serial)
+    }
+}
+
+/// The identities a device states. MAC addresses that were assigned locally change at will, and placeholders in the place of
+/// serial numbers are on many devices: they are none.
+pub fn keys_of(device: &Device) -> Vec<DeviceKey> {
+    let mac = device.mac.filter(|mac| mac.is_station() && !mac.is_local());
+    let endpoint = device.endpoint.as_deref().or_else(|| device.id.strip_prefix("onvif:"));
+    let serial = device.serial.as_deref().filter(|serial| is_serial(serial));
+    let serial = serial.map(|serial| format!("{}/{serial}", device.vendor.as_deref().unwrap_or_default()));
+    let keys = [
+        mac.map(|mac| DeviceKey::new(KeyKind::Mac, mac.to_string())),
+        endpoint.map(|endpoint| DeviceKey::new(KeyKind::Onvif, endpoint)),
+        serial.map(|serial| DeviceKey::new(KeyKind::Serial, serial)),
+    ];
+    keys.into_iter().flatten().collect()
 }

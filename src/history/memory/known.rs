@@ -1,14 +1,14 @@
 //! A device as it is remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::health::{DeviceHealth, StreamHealth};
+use super::health::{DeviceHealth, LoginTrouble, StreamHealth};
 use super::key::DeviceKey;
 use crate::model::memory::{Note, Uid};
-use crate::model::{Device, Stream};
+use crate::model::{Device, Stream, WarningKind};
 
 /// When something was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Seen {
 pub struct Known {
     /// What it is called for ever.
     pub uid: Uid,
-    /// It as it was last seen.
+    /// It as it was last seen; facts that were not learnt then are as they were before.
     pub device: Device,
     /// What it is recognised by, and when it was seen with it.
     pub keys: BTreeMap<DeviceKey, Seen>,
@@ -36,10 +36,28 @@ pub struct Known {
     pub by_address_only: bool,
     /// Whether it answers.
     pub health: DeviceHealth,
-    /// Its streams, by [`stream_key`].
+    /// A login that worked and is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginTrouble>,
+    /// Its streams, by [`stream_key`](crate::history::stream_key::stream_key).
     pub streams: BTreeMap<String, KnownStream>,
     /// What the user said about it.
     pub note: Note,
+    /// The recorders that show it. While they do not answer, nothing is sent about it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parents: BTreeSet<Uid>,
+    /// The device that stands in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<Uid>,
+    /// What needed attention, and when it was last so: each is told once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub warned: BTreeMap<WarningKind, Timestamp>,
+    /// The end of its certificate, and the least number of days before it at which it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<(Timestamp, i64)>,
+    /// When it was last found by a full scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanned_at: Option<Timestamp>,
     /// Since when it is no longer listed.
     pub archived_at: Option<Timestamp>,
     /// The device it turned out to be.
@@ -49,7 +67,7 @@ pub struct Known {
 /// A stream as it is remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownStream {
-    /// It as it was last looked at.
+    /// It as it was last looked at; what was not learnt then is as it was before.
     pub stream: Stream,
     /// Whether it works.
     pub health: StreamHealth,
@@ -57,18 +75,9 @@ pub struct KnownStream {
     pub seen: Seen,
     /// When frames of it last arrived.
     pub last_ok: Option<Timestamp>,
+    /// Scans in a row that found the device and not this stream.
+    #[serde(default)]
+    pub absent: u32,
     /// Since when the device has it no longer.
     pub gone_at: Option<Timestamp>,
-}
-
-/// What a stream is known by: protocol, port and path, without login and host, so that it stays what it is when the device
-/// moves.
-pub fn stream_key(stream: &Stream) -> String {
-    let rest = stream.url.split_once("://").map_or(stream.url.as_str(), |(_, rest)| rest);
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    // The colons of an IPv6 address stand in brackets.
-    let port = host.rsplit(']').next().and_then(|after| after.rsplit_once(':')).map_or("", |(_, port)| port);
-    format!("{}:{port}{target}", stream.protocol)
 }

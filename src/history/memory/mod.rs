@@ -1,19 +1,42 @@
 //! What is known about the devices of a place over time. Pure: scans and checks in, events out. The store keeps it.
+//!
+//! `who` decides which device of a scan is which of those that are known, `learn` takes a scan in, `presence`, `network`
+//! and `streams` change what is believed about devices, networks and streams, `mute` decides whether that is sent, and
+//! `pass` does what the time alone brings about.
 
+mod changes;
 mod health;
 mod key;
 mod known;
+mod learn;
+mod merge;
+mod mute;
+mod network;
+mod pass;
+mod presence;
+mod scope;
+mod stream;
+mod streams;
+mod tell;
+#[cfg(test)]
+mod tests;
+mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use health::{DeviceHealth, DeviceState, Flaps, NetworkHealth, StreamHealth, StreamState};
-pub use key::{DeviceKey, KeyKind};
-pub use known::{Known, KnownStream, Seen, stream_key};
+pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, StreamHealth, StreamState};
+pub use key::{DeviceKey, KeyKind, keys_of};
+pub use known::{Known, KnownStream, Seen};
+pub use merge::MergeError;
+pub use mute::{Mute, MuteScope};
 
-use crate::model::memory::Uid;
+pub use super::stream_key::stream_key;
+use crate::model::memory::{Event, Uid};
+use crate::model::{MacAddr, Report, Stream};
 
 /// Everything that is known. Small: a few kilobytes a device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,4 +47,147 @@ pub struct Memory {
     pub shared: BTreeSet<DeviceKey>,
     /// The networks of the devices.
     pub networks: BTreeMap<IpNetwork, NetworkHealth>,
+    /// What users muted: sites, tags, networks and single devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mutes: Vec<Mute>,
+    /// The latest time that anything was learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
+    /// Whom the last calls changed: the store saves those. See [`Memory::take_touched`].
+    #[serde(skip)]
+    pub touched: BTreeSet<Uid>,
+}
+
+/// A full scan.
+#[derive(Debug, Clone, Copy)]
+pub struct Round<'a> {
+    /// What it found.
+    pub report: &'a Report,
+    /// When it ended.
+    pub at: Timestamp,
+    /// Whether this machine could see.
+    pub vantage: Vantage,
+}
+
+/// Whether this machine itself could see: its link was up and somebody of it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vantage {
+    /// It could: who did not answer is not there.
+    Clear,
+    /// It could not: silence says nothing.
+    Blind,
+}
+
+/// What a scan taught.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Learnt {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// Who is who, by position in `report.devices`.
+    pub devices: Vec<Uid>,
+}
+
+/// A stream that was played between scans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamCheck {
+    /// The device.
+    pub uid: Uid,
+    /// The stream: its key in [`Known::streams`].
+    pub key: String,
+    /// When.
+    pub at: Timestamp,
+    /// What came of it.
+    pub stream: Stream,
+    /// The device had no place for another viewer (RTSP 453, HTTP 503).
+    pub busy: bool,
+    /// Ways it was tried to be played.
+    pub ways_tried: u32,
+}
+
+/// A clock that is set back by less makes no new round: results of two tasks can come in the other order.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+impl Memory {
+    /// The device of this text: an id, also of a device that was merged into another one, an address, a MAC address, or the
+    /// name that the user gave it. None where nobody or several have it.
+    pub fn find(&self, text: &str) -> Option<&Known> {
+        let text = text.trim();
+        if let Some(uid) = Uid::parse(text) {
+            return self.devices.get(who::root(&self.devices, self.devices.get_key_value(&uid)?.0));
+        }
+        let mut roots: Vec<&Known> = self.roots().collect();
+        // One that is listed comes before one that is archived, and the one that was seen last before others.
+        roots.sort_by_key(|known| (known.archived_at.is_some(), std::cmp::Reverse(known.seen.last)));
+        if let Ok(ip) = text.parse() {
+            let at = |known: &&&Known| known.device.ip == ip || known.device.addresses.contains(&ip);
+            return roots.iter().find(at).copied();
+        }
+        if let Ok(mac) = text.parse::<MacAddr>() {
+            let key = DeviceKey::new(KeyKind::Mac, mac.to_string());
+            let has_it =
+                |known: &&Known| known.device.mac == Some(mac) || self.keys_of(&known.uid).any(|own| *own == key);
+            return only(roots.into_iter().filter(has_it));
+        }
+        let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(text));
+        only(roots.iter().copied().filter(|known| is_named(&known.note.name)))
+            .or_else(|| only(roots.into_iter().filter(|known| is_named(&known.device.name))))
+    }
+
+    /// Whom the last calls changed, each once.
+    pub fn take_touched(&mut self) -> BTreeSet<Uid> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// A user knows of the problem of a device, or of one of its streams: its repeats are not sent until it has ended.
+    /// Whether there is such a device or stream.
+    pub fn acknowledge(&mut self, uid: &Uid, stream: Option<&str>, at: Timestamp) -> bool {
+        let uid = self.root(uid);
+        let Some(known) = self.devices.get_mut(&uid) else { return false };
+        let acked = match stream {
+            None => Some(&mut known.health.acked),
+            Some(key) => known.streams.get_mut(key).map(|stream| &mut stream.health.acked),
+        };
+        let Some(acked) = acked else { return false };
+        *acked = Some(at);
+        self.touched.insert(uid);
+        true
+    }
+
+    /// The devices that were merged into no other one.
+    pub fn roots(&self) -> impl Iterator<Item = &Known> {
+        self.devices.values().filter(|known| known.merged_into.is_none())
+    }
+
+    /// The device that this one is, in the end.
+    fn root(&self, uid: &Uid) -> Uid {
+        who::root(&self.devices, uid).clone()
+    }
+
+    /// The keys of a device and of those that were merged into it.
+    fn keys_of(&self, uid: &Uid) -> impl Iterator<Item = &DeviceKey> {
+        let members = self.devices.iter().filter(move |(own, _)| who::root(&self.devices, own) == uid);
+        members.flat_map(|(_, known)| known.keys.keys())
+    }
+
+    /// Takes note of the time. Whether the clock was set back: then a new round begins, and nothing that was missed counts.
+    fn begin(&mut self, at: Timestamp) -> bool {
+        let is_step = self.last_at.is_some_and(|last| at.duration_until(last) > CLOCK_TOLERANCE);
+        if is_step {
+            for known in self.devices.values_mut() {
+                known.health.begin_round(at);
+                known.streams.values_mut().for_each(|stream| stream.health.begin_round(at));
+                known.scanned_at = known.scanned_at.filter(|scanned| *scanned <= at);
+                self.touched.insert(known.uid.clone());
+            }
+        }
+        if is_step || self.last_at.is_none_or(|last| last < at) {
+            self.last_at = Some(at);
+        }
+        is_step
+    }
+}
+
+/// The only one of them.
+fn only<'k>(mut all: impl Iterator<Item = &'k Known>) -> Option<&'k Known> {
+    all.next().filter(|_| all.next().is_none())
 }

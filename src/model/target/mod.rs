@@ -143,6 +143,15 @@ impl TargetSet {
         self.ranges.iter().map(|&(a, b)| (a.into(), b.into()))
     }
 
+    /// The addresses in writing: `192.0.2.1-192.0.2.254`, or one alone.
+    pub fn asked(&self) -> Vec<String> {
+        let range = |(first, last): (Ipv4Addr, Ipv4Addr)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        self.ranges().map(range).chain(self.ipv6_hosts().map(|ip| ip.to_string())).collect()
+    }
+
     /// Whether all of them are this machine's own loopback, where there is no link to ask others on.
     pub fn is_loopback_only(&self) -> bool {
         !self.link_local_v6

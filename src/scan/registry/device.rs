@@ -55,6 +55,8 @@ pub(super) fn of_hosts(
         model: winner(Fact::Model),
         firmware: winner(Fact::Firmware),
         serial: winner(Fact::Serial),
+        endpoint: told.endpoint_id.clone(),
+        certificate_ends: told.certificate_end,
         discovered_by: by_name(methods),
         state: DeviceState::Online,
         first_seen: seen.0,

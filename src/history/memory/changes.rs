@@ -1,0 +1,164 @@
+//! What is not as it was about a device that a scan found again.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Memory;
+use super::known::Known;
+use super::mute::Subject;
+use crate::history::diff::{Change, Field, device};
+use crate::model::memory::{Event, EventKind, Uid};
+use crate::model::{Device, Kind, Warning, WarningKind};
+
+/// What was told once is told again after it had not been so for this long.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Days before the end of a certificate at which it is told; 0 is when it has ended.
+const CERTIFICATE_DAYS: [i64; 4] = [0, 1, 7, 30];
+
+/// A device as it is remembered after another scan: what was not learnt this time is as it was.
+pub(super) fn merged(before: &Device, now: &Device) -> Device {
+    fn or(now: &Option<String>, before: &Option<String>) -> Option<String> {
+        now.as_ref().or(before.as_ref()).cloned()
+    }
+    let mut device = now.clone();
+    device.mac = now.mac.or(before.mac);
+    device.hostname = or(&now.hostname, &before.hostname);
+    device.name = or(&now.name, &before.name);
+    device.vendor = or(&now.vendor, &before.vendor);
+    device.model = or(&now.model, &before.model);
+    device.firmware = or(&now.firmware, &before.firmware);
+    device.serial = or(&now.serial, &before.serial);
+    device.endpoint = or(&now.endpoint, &before.endpoint);
+    device.certificate_ends = now.certificate_ends.or(before.certificate_ends);
+    if now.kind == Kind::Other && before.kind != Kind::Other {
+        (device.kind, device.confidence) = (before.kind, before.confidence);
+    }
+    device
+}
+
+/// The event that tells of a warning, where it is news when it comes up.
+fn told_as(kind: WarningKind) -> Option<EventKind> {
+    match kind {
+        WarningKind::AddressConflict | WarningKind::DuplicateSerial | WarningKind::DuplicateEndpoint => {
+            Some(EventKind::DeviceConflict)
+        }
+        WarningKind::ClockWrong => Some(EventKind::ClockWrong),
+        WarningKind::NotActivated | WarningKind::NetworkMismatch => Some(EventKind::DeviceChanged),
+        // The address of one that moves is told when it does; the end of a certificate is told by its date.
+        WarningKind::OtherSubnet | WarningKind::DynamicAddress | WarningKind::CertificateExpired => None,
+    }
+}
+
+impl Memory {
+    /// The changes of a device that was found again; `same` holds the later identity of each device by its earlier one.
+    pub(super) fn device_changes(
+        &mut self,
+        uid: &Uid,
+        found: &Device,
+        same: &HashMap<&str, &str>,
+        at: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(known) = self.devices.get(uid) else { return };
+        // Streams are looked at one by one.
+        let bare = |device: &Device| Device { streams: Vec::new(), ..device.clone() };
+        let (before, after) = (bare(&known.device), bare(&merged(&known.device, found)));
+        let all = device::changes(&before, &after, same);
+        let is_known = |change: &&Change| is_news(change, known);
+        let (access, facts): (Vec<&Change>, Vec<&Change>) = all
+            .iter()
+            .filter(is_known)
+            .partition(|c| matches!(c, Change::ServiceLoginNeeded(_) | Change::ServiceOpenWithoutLogin(_)));
+        if !found.addresses.contains(&known.device.ip) && found.ip != known.device.ip {
+            let mut event = self.about(uid, EventKind::DeviceMoved, at);
+            (event.data.before, event.data.after) = (Some(known.device.ip.to_string()), Some(found.ip.to_string()));
+            if let Some(card) = &mut event.data.device {
+                card.ip = found.ip;
+            }
+            events.push(self.muted(event, uid));
+        }
+        if !facts.is_empty() {
+            let mut event = self.about(uid, EventKind::DeviceChanged, at);
+            event.data.changes = facts.iter().map(ToString::to_string).collect();
+            if let [Change::Field { before, after, .. }] = facts[..] {
+                (event.data.before, event.data.after) = (before.clone(), after.clone());
+            }
+            events.push(self.muted(event, uid));
+        }
+        for change in access {
+            let is_open = matches!(change, Change::ServiceOpenWithoutLogin(_));
+            let kind = if is_open { EventKind::StreamOpen } else { EventKind::StreamProtected };
+            let mut event = self.about(uid, kind, at);
+            event.data.changes = vec![change.to_string()];
+            events.push(self.muted(event, uid));
+        }
+        self.warnings(uid, &found.warnings, at, events);
+    }
+
+    fn muted(&self, mut event: Event, uid: &Uid) -> Event {
+        event.muted_by = self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), event.kind, event.at));
+        event
+    }
+
+    /// Warnings that were not there before, each told once.
+    fn warnings(&mut self, uid: &Uid, warnings: &[Warning], at: Timestamp, events: &mut Vec<Event>) {
+        for warning in warnings {
+            let Some(kind) = told_as(warning.kind) else { continue };
+            let Some(known) = self.devices.get_mut(uid) else { return };
+            let last = known.warned.insert(warning.kind, at);
+            if last.is_some_and(|last| last.duration_until(at) < FORGOTTEN) {
+                continue;
+            }
+            let mut event = self.about(uid, kind, at);
+            event.data.reason = Some(warning.message.clone());
+            event.data.changes = warning.hint.clone().into_iter().collect();
+            events.push(self.muted(event, uid));
+        }
+    }
+
+    /// A certificate that ends in 30, 7 or 1 days, or has ended: each is told once.
+    pub(super) fn certificate(&mut self, uid: &Uid, at: Timestamp, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get(uid) else { return };
+        let Some((ends, stage)) = certificate_stage(known, at) else { return };
+        if known.certificate.is_some_and(|(told_end, told)| told_end == ends && told <= stage) {
+            return;
+        }
+        let mut event = self.about(uid, EventKind::CertificateExpiring, at);
+        let day = ends.strftime("%Y-%m-%d");
+        event.data.since = Some(ends);
+        event.data.reason = Some(match stage {
+            0 => format!("its TLS certificate ended on {day}"),
+            1 => format!("its TLS certificate ends within a day, on {day}"),
+            days => format!("its TLS certificate ends within {days} days, on {day}"),
+        });
+        events.push(self.muted(event, uid));
+        if let Some(known) = self.devices.get_mut(uid) {
+            known.certificate = Some((ends, stage));
+        }
+        self.touched.insert(uid.clone());
+    }
+}
+
+/// When the certificate ends, and how many days before its end was reached, where one was.
+pub(super) fn certificate_stage(known: &Known, at: Timestamp) -> Option<(Timestamp, i64)> {
+    let ends = known.device.certificate_ends?;
+    let left = at.duration_until(ends);
+    let stage = CERTIFICATE_DAYS.into_iter().find(|days| left <= SignedDuration::from_hours(24 * days))?;
+    Some((ends, stage))
+}
+
+/// Whether a change is told: what became known, or was not learnt this time, is none. Ports that are open now and then, and
+/// the address, are told by others or not at all.
+fn is_news(change: &Change, known: &Known) -> bool {
+    match change {
+        Change::Field { field: Field::Ip, .. } => false,
+        // A device with two network cards changes between them.
+        Change::Field { field: Field::Mac, after: Some(after), before: Some(_) } => {
+            !known.keys.keys().any(|key| key.value == *after)
+        }
+        Change::Field { before: Some(_), after: Some(_), .. } => true,
+        Change::ChannelCamera { .. } | Change::ServiceLoginNeeded(_) | Change::ServiceOpenWithoutLogin(_) => true,
+        _ => false,
+    }
+}

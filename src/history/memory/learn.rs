@@ -1,0 +1,299 @@
+//! What a full scan teaches.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ipnetwork::IpNetwork;
+use jiff::Timestamp;
+
+use super::changes::{certificate_stage, merged};
+use super::health::{DeviceHealth, DeviceState};
+use super::key::keys_of;
+use super::known::{Known, KnownStream, Seen};
+use super::scope::Scope;
+use super::stream::ways_tried;
+use super::streams::Look;
+use super::tell::counted;
+use super::who::{self, Index, Match};
+use super::{Learnt, Memory, Round, Vantage};
+use crate::history::stream_key::keyed;
+use crate::model::memory::{Event, EventKind, Note, Uid};
+use crate::model::{Device, ErrorKind, Stage};
+
+/// A stream that so many scans in a row did not find is gone.
+const ABSENT: u32 = 2;
+
+impl Memory {
+    /// A full scan. `mint` gives ids for new devices (random ones come from the store).
+    pub fn learn(&mut self, round: &Round<'_>, mint: &mut dyn FnMut() -> Uid) -> Learnt {
+        let Round { report, at, vantage } = *round;
+        let is_step = self.begin(at);
+        let is_first = self.devices.is_empty();
+        let scope = Scope::of(report);
+        let found = who::recognise(&Index::of(&self.devices), &self.shared, &report.devices);
+        self.shared.extend(found.shared);
+        // New devices are named in an order that does not depend on the report's.
+        let mut order: Vec<(usize, &Device)> = report.devices.iter().enumerate().collect();
+        order.sort_by_key(|(_, device)| (device.ip, &device.id, device.mac));
+        let mut events = Vec::new();
+        let mut devices: BTreeMap<usize, Uid> = BTreeMap::new();
+        for &(n, device) in &order {
+            let uid = match found.matches.get(n).and_then(Option::as_ref) {
+                Some(known) => known.uid.clone(),
+                None => self.add(device, mint(), at),
+            };
+            devices.insert(n, uid);
+        }
+        let same = self.later_ids(&found.matches, &report.devices);
+        for &(n, device) in &order {
+            if let Some(Some(known)) = found.matches.get(n) {
+                self.see(known, device, &same, at, &mut events);
+            }
+        }
+        self.note_parents(&report.devices, &devices);
+        self.note_networks(&scope.networks);
+        self.find_networks(at, &mut events);
+        let seen: BTreeSet<&Uid> = devices.values().collect();
+        let missing = self.missing(&scope, &seen, at);
+        let new: Vec<(&Uid, &Device)> = order
+            .iter()
+            .filter(|(n, _)| found.matches.get(*n).is_none_or(Option::is_none))
+            .filter_map(|(n, device)| Some((devices.get(n)?, *device)))
+            .collect();
+        if is_first {
+            events.extend(first_scan(new.len(), at));
+        } else {
+            new.iter().for_each(|(uid, device)| self.announce_new(uid, device, &missing, at, &mut events));
+        }
+        match vantage {
+            Vantage::Blind => missing.iter().for_each(|uid| self.lose_sight(uid, at)),
+            Vantage::Clear if is_step => {}
+            Vantage::Clear => self.count_misses(&missing, &seen, at, &mut events),
+        }
+        self.settle(at, &mut events);
+        Learnt { events, devices: devices.into_values().collect() }
+    }
+
+    /// A device that was never seen before.
+    fn add(&mut self, device: &Device, uid: Uid, at: Timestamp) -> Uid {
+        let keys = keys_of(device).into_iter().filter(|key| !self.shared.contains(key));
+        let keys: BTreeMap<_, _> = keys.map(|key| (key, Seen { first: at, last: at })).collect();
+        let streams = keyed(&device.streams);
+        let mut known = Known {
+            uid: uid.clone(),
+            device: device.clone(),
+            by_address_only: keys.is_empty(),
+            keys,
+            seen: Seen { first: at, last: at },
+            address_since: at,
+            health: DeviceHealth::online(at),
+            login: None,
+            streams: streams.into_iter().map(|(key, stream)| (key, KnownStream::new(stream, at))).collect(),
+            note: Note::default(),
+            parents: BTreeSet::new(),
+            replaced_by: None,
+            warned: device.warnings.iter().map(|warning| (warning.kind, at)).collect(),
+            certificate: None,
+            scanned_at: Some(at),
+            archived_at: None,
+            merged_into: None,
+        };
+        known.certificate = certificate_stage(&known, at);
+        self.devices.insert(uid.clone(), known);
+        self.touched.insert(uid.clone());
+        uid
+    }
+
+    /// The identity in this report of each device that was known, by the one it had before.
+    fn later_ids<'r>(&self, matches: &[Option<Match>], found: &'r [Device]) -> HashMap<String, &'r str> {
+        let pairs = matches.iter().zip(found).filter_map(|(known, device)| Some((known.as_ref()?, device)));
+        let first = pairs.filter(|(known, _)| !known.is_further);
+        first
+            .filter_map(|(m, device)| Some((self.devices.get(&m.uid)?.device.id.clone(), device.id.as_str())))
+            .collect()
+    }
+
+    /// A device that is known was found again.
+    fn see(&mut self, m: &Match, found: &Device, same: &HashMap<String, &str>, at: Timestamp, events: &mut Vec<Event>) {
+        let uid = &m.uid;
+        self.adopt_keys(m, found, at);
+        if m.is_further {
+            return;
+        }
+        let is_same_scan = self.devices.get(uid).is_some_and(|k| k.scanned_at.is_some_and(|last| last >= at));
+        self.hit(uid, at, true, events);
+        let same: HashMap<&str, &str> = same.iter().map(|(before, now)| (before.as_str(), *now)).collect();
+        self.device_changes(uid, found, &same, at, events);
+        self.see_streams(uid, found, is_same_scan, at, events);
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let mut device = merged(&known.device, found);
+        // What is remembered of a stream is more than one look at it.
+        let streams = keyed(&found.streams).into_keys().filter_map(|key| known.streams.get(&key));
+        device.streams = streams.map(|known| known.stream.clone()).collect();
+        if known.device.ip != device.ip {
+            known.address_since = at;
+        }
+        known.device = device;
+        known.scanned_at = Some(at);
+    }
+
+    fn adopt_keys(&mut self, m: &Match, found: &Device, at: Timestamp) {
+        let Some(known) = self.devices.get_mut(&m.uid) else { return };
+        let is_named_alike = known.device.name.is_some() && known.device.name == found.name;
+        let is_same_model = known.device.model.is_some() && known.device.model == found.model;
+        let is_sure = !m.by_address_only || known.keys.is_empty() || is_named_alike && is_same_model;
+        known.by_address_only = m.by_address_only;
+        if !is_sure {
+            return;
+        }
+        for key in keys_of(found).into_iter().filter(|key| !self.shared.contains(key)) {
+            known.keys.entry(key).or_insert(Seen { first: at, last: at }).last = at;
+        }
+    }
+
+    fn see_streams(&mut self, uid: &Uid, found: &Device, is_same_scan: bool, at: Timestamp, events: &mut Vec<Event>) {
+        let now = keyed(&found.streams);
+        for (key, stream) in &now {
+            let Some(known) = self.devices.get_mut(uid) else { return };
+            let is_back = match known.streams.get_mut(key) {
+                None => {
+                    known.streams.insert(key.clone(), KnownStream::new(stream, at));
+                    events.push(self.about_part(uid, key, EventKind::StreamNew, at));
+                    continue;
+                }
+                Some(known) => {
+                    (known.absent, known.seen.last) = (0, at);
+                    known.gone_at.take().is_some()
+                }
+            };
+            if is_back {
+                let mut event = self.about_part(uid, key, EventKind::StreamNew, at);
+                event.data.reason = Some("it is there again".to_owned());
+                events.push(event);
+            }
+            let look = Look { key, stream, busy: false, ways: ways_tried(stream), at };
+            self.look(uid, &look, events);
+        }
+        if is_same_scan || !was_looked_at(found) {
+            return;
+        }
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let mut gone = Vec::new();
+        for (key, stream) in known.streams.iter_mut().filter(|(key, _)| !now.contains_key(*key)) {
+            stream.absent = stream.absent.saturating_add(1);
+            if stream.absent >= ABSENT && stream.gone_at.is_none() {
+                stream.gone_at = Some(at);
+                gone.push(key.clone());
+            }
+        }
+        for key in gone {
+            let mut event = self.about_part(uid, &key, EventKind::StreamGone, at);
+            event.data.reason = Some(format!("{ABSENT} scans in a row did not find it"));
+            events.push(event);
+        }
+    }
+
+    /// Who shows whom: a camera keeps its recorders while they are not in the report.
+    fn note_parents(&mut self, found: &[Device], uids: &BTreeMap<usize, Uid>) {
+        let by_id: HashMap<&str, &Uid> =
+            found.iter().enumerate().filter_map(|(n, device)| Some((device.id.as_str(), uids.get(&n)?))).collect();
+        let here: BTreeSet<&Uid> = uids.values().collect();
+        for (n, device) in found.iter().enumerate() {
+            let Some(known) = uids.get(&n).and_then(|uid| self.devices.get_mut(uid)) else { continue };
+            let shown = device.shown_by.iter().filter_map(|shown| by_id.get(shown.recorder.as_str()));
+            let shown = shown.map(|uid| (*uid).clone()).filter(|uid| *uid != known.uid);
+            let kept = known.parents.iter().filter(|parent| !here.contains(parent)).cloned();
+            known.parents = shown.chain(kept).collect();
+        }
+    }
+
+    /// The devices that the scan asked for and did not find, recorders first.
+    fn missing(&self, scope: &Scope, seen: &BTreeSet<&Uid>, at: Timestamp) -> Vec<Uid> {
+        let is_missing =
+            |known: &&Known| !seen.contains(&known.uid) && known.seen.last < at && scope.would_find(&known.device);
+        let mut missing: Vec<&Known> = self.listed().filter(is_missing).collect();
+        missing.sort_by_key(|known| (!known.parents.is_empty(), known.device.ip, &known.uid));
+        missing.into_iter().map(|known| known.uid.clone()).collect()
+    }
+
+    fn count_misses(&mut self, missing: &[Uid], seen: &BTreeSet<&Uid>, at: Timestamp, events: &mut Vec<Event>) {
+        let mut by_network: BTreeMap<Option<IpNetwork>, (usize, Vec<&Uid>)> = BTreeMap::new();
+        for uid in missing {
+            let Some(known) = self.devices.get(uid) else { continue };
+            by_network.entry(self.network_of(known.device.ip)).or_default().1.push(uid);
+        }
+        for uid in seen {
+            let network = self.devices.get(*uid).map(|known| self.network_of(known.device.ip));
+            if let Some((answering, _)) = network.and_then(|network| by_network.get_mut(&network)) {
+                *answering += 1;
+            }
+        }
+        for (network, (answering, missing)) in by_network {
+            let is_offline =
+                |uid: &&&Uid| self.devices.get(**uid).is_some_and(|k| k.health.state == DeviceState::Offline);
+            let fresh = missing.len() - missing.iter().filter(is_offline).count();
+            let lost: Vec<&Uid> = missing.into_iter().filter(|uid| self.miss(uid, at).is_some()).collect();
+            match network {
+                Some(network) if fresh >= 3 && fresh > answering => self.network_lost(network, at, at, events),
+                _ => lost.into_iter().for_each(|uid| self.lose(uid, at, events)),
+            }
+        }
+    }
+
+    /// A device that was never seen before, perhaps in the place of another one.
+    fn announce_new(&mut self, uid: &Uid, device: &Device, missing: &[Uid], at: Timestamp, events: &mut Vec<Event>) {
+        let is_replaced = |known: &&Known| {
+            let before = &known.device;
+            before.ip == device.ip
+                && before.kind == device.kind
+                && before.name == device.name
+                && known.replaced_by.is_none()
+        };
+        let old =
+            missing.iter().filter_map(|uid| self.devices.get(uid)).find(is_replaced).map(|known| known.uid.clone());
+        let kind = if old.is_some() { EventKind::DeviceReplaced } else { EventKind::DeviceNew };
+        let mut event = self.about(uid, kind, at);
+        event.data.last_seen = None;
+        let open = device.streams.iter().filter(|stream| stream.open == Some(true)).count();
+        let streams = u64::try_from(device.streams.len()).unwrap_or(u64::MAX);
+        event.data.changes.extend((streams > 0).then(|| match open {
+            0 => counted(streams, "stream", "streams"),
+            open => format!("{}, {open} without a login", counted(streams, "stream", "streams")),
+        }));
+        event.data.changes.extend(device.warnings.iter().map(|warning| warning.message.clone()));
+        if let Some(known) = old.as_ref().and_then(|old| self.devices.get(old)) {
+            let before = super::tell::card(known);
+            let name = before.name.clone().or(before.model).unwrap_or_else(|| "a device".to_owned());
+            event.data.before = Some(name.clone());
+            event.data.reason = Some(format!(
+                "it is at {}, where {name} was that does not answer; name and notes stay with that one",
+                device.ip
+            ));
+        }
+        event.data.other.clone_from(&old);
+        event.muted_by =
+            self.devices.get(uid).and_then(|known| self.muted_by(known, super::mute::Subject::device(known), kind, at));
+        events.push(event);
+        if let Some(known) = old.and_then(|old| self.devices.get_mut(&old)) {
+            known.replaced_by = Some(uid.clone());
+            self.touched.insert(known.uid.clone());
+        }
+    }
+}
+
+/// Whether the streams of a device were all looked for: nothing that is needed to find them failed.
+fn was_looked_at(found: &Device) -> bool {
+    let failed = found.errors.iter().any(|error| {
+        let needed = matches!(error.stage, Stage::Host | Stage::Ports | Stage::Tcp | Stage::Rtsp | Stage::Onvif);
+        needed || matches!(error.kind, ErrorKind::AuthRefused | ErrorKind::Locked | ErrorKind::AuthRequired)
+    });
+    !failed && found.reach.is_none()
+}
+
+/// A first scan is one piece of news, not one a device.
+fn first_scan(count: usize, at: Timestamp) -> Option<Event> {
+    let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
+    let mut event = Event::new(EventKind::ScanFinished, at);
+    event.data.count = Some(count);
+    event.data.reason = Some(format!("{} learnt", counted(count, "device", "devices")));
+    Some(event)
+}

@@ -1,0 +1,123 @@
+//! Whether an event is sent, or only kept.
+
+use ipnetwork::IpNetwork;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::Memory;
+use super::health::{DeviceState, Flaps};
+use super::known::Known;
+use crate::model::memory::{EventKind, Expect, MutedBy, Severity, Uid};
+
+/// What a user muted for a time: maintenance of a site, a network, everything with a tag, or one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mute {
+    /// What.
+    pub scope: MuteScope,
+    /// From when on.
+    pub began: Timestamp,
+    /// Until when; none: until somebody ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Who did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// What is muted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MuteScope {
+    /// One device.
+    Device(Uid),
+    /// All devices of a site.
+    Site(String),
+    /// All devices with a tag.
+    Tag(String),
+    /// All devices of a network.
+    Network(IpNetwork),
+}
+
+impl Mute {
+    /// Whether it holds.
+    pub fn is_on(&self, at: Timestamp) -> bool {
+        self.began <= at && self.ended.is_none_or(|ended| at < ended)
+    }
+
+    fn covers(&self, known: &Known) -> bool {
+        match &self.scope {
+            MuteScope::Device(uid) => known.uid == *uid,
+            MuteScope::Site(site) => known.note.site.as_ref() == Some(site),
+            MuteScope::Tag(tag) => known.note.tags.contains(tag),
+            MuteScope::Network(network) => network.contains(known.device.ip),
+        }
+    }
+}
+
+/// A device that may be silent at times is told to be offline after so long.
+const SOMETIMES: SignedDuration = SignedDuration::from_hours(24);
+
+/// What an event is about, as far as that mutes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// Its changes.
+    pub flaps: &'a Flaps,
+    /// Since when a user knows of its problem.
+    pub acked: Option<Timestamp>,
+    /// It is a stream or login of the device.
+    pub is_part: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// A device itself.
+    pub fn device(known: &'a Known) -> Self {
+        Subject { flaps: &known.health.flaps, acked: known.health.acked, is_part: false }
+    }
+}
+
+impl Memory {
+    /// Why an event about a device, or a part of it, is not sent.
+    pub(super) fn muted_by(&self, known: &Known, of: Subject<'_>, kind: EventKind, at: Timestamp) -> Option<MutedBy> {
+        let is_problem = matches!(kind.severity(), Severity::Problem | Severity::Warning);
+        let health = &known.health;
+        let is_unreachable = || {
+            let network = self.network_of(known.device.ip).and_then(|network| self.networks.get(&network));
+            network.is_some_and(|network| network.unreachable_since.is_some())
+        };
+        let waits_for_recorder =
+            || known.parents.iter().filter_map(|uid| self.devices.get(uid)).any(|parent| parent.health.is_missing());
+        // Words about a device that answers tell nothing of its network.
+        let is_away = health.state != DeviceState::Online || health.misses > 0;
+        let is_early = || {
+            kind == EventKind::DeviceOffline
+                && known.note.expect == Expect::Sometimes
+                && health.lost_at.is_none_or(|lost| lost.duration_until(at) < SOMETIMES)
+        };
+        let is_ignored = known.note.expect == Expect::Ignore
+            || kind == EventKind::DeviceOffline && (known.replaced_by.is_some() || known.archived_at.is_some());
+        match () {
+            () if self.is_muted(known, at) => Some(MutedBy::User),
+            () if is_away && is_unreachable() => Some(MutedBy::Subnet),
+            () if is_away && waits_for_recorder() => Some(MutedBy::Recorder),
+            () if of.is_part && is_away => Some(MutedBy::Device),
+            () if of.flaps.since.is_some() => Some(MutedBy::Flapping),
+            () if is_ignored || is_early() => Some(MutedBy::Expected),
+            () if is_problem && of.acked.is_some() => Some(MutedBy::Acknowledged),
+            () => None,
+        }
+    }
+
+    fn is_muted(&self, known: &Known, at: Timestamp) -> bool {
+        known.note.muted_until.is_some_and(|until| at < until)
+            || self.mutes.iter().any(|mute| mute.is_on(at) && mute.covers(known))
+    }
+
+    /// Whether a user muted a whole network.
+    pub(super) fn is_network_muted(&self, network: IpNetwork, at: Timestamp) -> bool {
+        let covers = |mute: &Mute| matches!(mute.scope, MuteScope::Network(wide) if wide.contains(network.network()));
+        self.mutes.iter().any(|mute| mute.is_on(at) && covers(mute))
+    }
+}

@@ -1,0 +1,170 @@
+//! Whole networks: when most of the devices of one stop answering at once, it is the network, and no device.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use jiff::Timestamp;
+
+use super::Memory;
+use super::health::DeviceState;
+use super::known::Known;
+use super::scope::usual_network;
+use super::tell::length;
+use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+
+/// Fewer devices than this that are missing at once are no matter of the network.
+const FEWEST: usize = 3;
+
+impl Memory {
+    /// The network of an address: the narrowest that is known, else the usual one.
+    pub(super) fn network_of(&self, ip: IpAddr) -> Option<IpNetwork> {
+        let known = self.networks.keys().filter(|network| network.contains(ip));
+        known.max_by_key(|network| network.prefix()).copied().or_else(|| usual_network(ip))
+    }
+
+    /// Takes note of the networks that devices are on.
+    pub(super) fn note_networks(&mut self, interfaces: &[IpNetwork]) {
+        let addresses: BTreeSet<IpAddr> = self.listed().map(|known| known.device.ip).collect();
+        for ip in addresses {
+            let network = interfaces.iter().copied().find(|network| network.contains(ip));
+            let is_new = !self.networks.keys().any(|network| network.contains(ip));
+            if let Some(network) = network.or_else(|| usual_network(ip).filter(|_| is_new)) {
+                self.networks.entry(network).or_default();
+            }
+        }
+    }
+
+    /// The devices that are expected to answer, in principle: those of other subnets were only ever heard.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &Known> {
+        self.roots().filter(|known| known.archived_at.is_none() && known.device.reach.is_none())
+    }
+
+    /// The listed devices of a network.
+    fn members(&self, network: IpNetwork) -> impl Iterator<Item = &Known> {
+        self.listed().filter(move |known| self.network_of(known.device.ip) == Some(network))
+    }
+
+    /// How many devices of a device's network answer, itself left out.
+    pub(super) fn others_answering(&self, uid: &Uid, network: IpNetwork) -> u64 {
+        let answers = |known: &&Known| known.uid != *uid && !known.health.is_missing();
+        let online = self.members(network).filter(|known| known.health.state == DeviceState::Online);
+        online.filter(answers).count().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// Whether most of the devices of a network that were asked since `since` are missing. Those that have been offline for
+    /// longer count for neither side.
+    pub(super) fn is_mostly_missing(&self, network: IpNetwork, since: Timestamp) -> bool {
+        let not_offline = |known: &&Known| known.health.state != DeviceState::Offline;
+        let asked = self.members(network).filter(not_offline);
+        let (mut missing, mut answering) = (0usize, 0usize);
+        for known in asked {
+            match known.health.misses > 0 {
+                true => missing += 1,
+                false if known.seen.last >= since => answering += 1,
+                false => {}
+            }
+        }
+        missing >= FEWEST && missing > answering
+    }
+
+    /// Whether a network is known not to answer.
+    pub(super) fn is_unreachable(&self, network: IpNetwork) -> bool {
+        self.networks.get(&network).is_some_and(|health| health.unreachable_since.is_some())
+    }
+
+    /// Most devices of a network are missing at once, since `since`: nothing is known of those any more.
+    pub(super) fn network_lost(
+        &mut self,
+        network: IpNetwork,
+        since: Timestamp,
+        at: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
+        let is_silent = |known: &&Known| match known.health.state {
+            DeviceState::Online => known.health.misses > 0,
+            DeviceState::Unknown => true,
+            DeviceState::Offline => false,
+        };
+        let silent: Vec<Uid> = self.members(network).filter(is_silent).map(|known| known.uid.clone()).collect();
+        let all = self.members(network).filter(|known| known.health.state != DeviceState::Offline).count();
+        for uid in &silent {
+            self.lose_sight(uid, at);
+        }
+        let health = self.networks.entry(network).or_default();
+        if health.unreachable_since.is_some() {
+            return;
+        }
+        health.unreachable_since = Some(since);
+        let reason = format!("{} of {all} devices of {network} stopped answering at once", silent.len());
+        self.announce_network(network, EventKind::SubnetUnreachable, silent.len(), reason, since, at, events);
+    }
+
+    /// Looks whether networks that did not answer are back: at least half of their devices answer.
+    pub(super) fn find_networks(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let lost: Vec<(IpNetwork, Timestamp)> =
+            self.networks.iter().filter_map(|(network, health)| Some((*network, health.unreachable_since?))).collect();
+        for (network, since) in lost {
+            let answers = |known: &&Known| known.health.state == DeviceState::Online && known.seen.last > since;
+            let online = self.members(network).filter(answers).count();
+            let unknown = self.members(network).filter(|known| known.health.state == DeviceState::Unknown).count();
+            if online < unknown || online == 0 {
+                continue;
+            }
+            if let Some(health) = self.networks.get_mut(&network) {
+                health.unreachable_since = None;
+            }
+            let reason = format!("{online} devices of {network} answer again after {}", length(since, at));
+            self.announce_network(network, EventKind::SubnetReachable, online, reason, since, at, events);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the one event")]
+    fn announce_network(
+        &mut self,
+        network: IpNetwork,
+        kind: EventKind,
+        count: usize,
+        reason: String,
+        since: Timestamp,
+        at: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
+        let is_lost = kind == EventKind::SubnetUnreachable;
+        let is_muted = self.is_network_muted(network, at);
+        let Some(health) = self.networks.get_mut(&network) else { return };
+        let mut event = Event::new(kind, at);
+        event.network = Some(network);
+        event.data.count = u64::try_from(count).ok();
+        event.data.since = Some(since);
+        event.data.reason = Some(reason);
+        // The end of what was not sent is not sent either.
+        if is_muted || !is_lost && !health.told {
+            event.muted_by = Some(MutedBy::User);
+        } else {
+            health.told = is_lost;
+        }
+        events.push(event);
+    }
+
+    /// Sends what was not sent about networks while they were muted, where it still holds.
+    pub(super) fn settle_networks(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let untold: Vec<(IpNetwork, Option<Timestamp>)> = self
+            .networks
+            .iter()
+            .filter(|(_, health)| health.told != health.unreachable_since.is_some())
+            .map(|(network, health)| (*network, health.unreachable_since))
+            .collect();
+        for (network, since) in untold {
+            if self.is_network_muted(network, at) {
+                continue;
+            }
+            let count = self.members(network).count();
+            let (kind, reason) = match since {
+                Some(_) => (EventKind::SubnetUnreachable, format!("most devices of {network} do not answer")),
+                None => (EventKind::SubnetReachable, format!("the devices of {network} answer again")),
+            };
+            self.announce_network(network, kind, count, reason, since.unwrap_or(at), at, events);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the time alone brings about.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Memory;
+use super::health::DeviceState;
+use super::mute::Subject;
+use crate::model::memory::{Event, EventKind, Uid};
+
+/// A device that was not seen for so long is listed no longer.
+const ARCHIVED_AFTER: SignedDuration = SignedDuration::from_hours(365 * 24);
+/// A mute that ended so long ago is forgotten.
+const MUTES_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl Memory {
+    /// Time went by: flapping ends, mutes end, devices that may be silent at times become due, old devices are archived,
+    /// certificates near their end.
+    pub fn pass(&mut self, now: Timestamp) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.begin(now);
+        self.settle(now, &mut events);
+        events
+    }
+
+    /// The same at the end of a scan.
+    pub(super) fn settle(&mut self, now: Timestamp, events: &mut Vec<Event>) {
+        self.mutes.retain(|mute| mute.ended.is_none_or(|ended| ended.duration_until(now) < MUTES_KEPT));
+        self.settle_networks(now, events);
+        let mut roots: Vec<(std::net::IpAddr, Uid)> =
+            self.roots().map(|known| (known.device.ip, known.uid.clone())).collect();
+        roots.sort_unstable();
+        for (_, uid) in roots {
+            self.settle_device(&uid, now, events);
+        }
+    }
+
+    fn settle_device(&mut self, uid: &Uid, now: Timestamp, events: &mut Vec<Event>) {
+        self.archive(uid, now, events);
+        if self.devices.get(uid).is_none_or(|known| known.archived_at.is_some()) {
+            return;
+        }
+        self.certificate(uid, now, events);
+        self.steady(uid, now, events);
+        self.announce_device(uid, now, false, events);
+        self.announce_login(uid, now, false, events);
+        let keys: Vec<String> =
+            self.devices.get(uid).map(|known| known.streams.keys().cloned().collect()).unwrap_or_default();
+        for key in keys {
+            if let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(&key)) {
+                // Streams that come and go are only not sent: it is their device that is told of.
+                let _ = stream.health.flaps.end(now);
+            }
+            self.announce_stream(uid, &key, now, false, events);
+        }
+    }
+
+    fn archive(&mut self, uid: &Uid, now: Timestamp, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let is_old = known.seen.last.duration_until(now) >= ARCHIVED_AFTER;
+        if known.archived_at.is_some() || !is_old || known.health.state == DeviceState::Online {
+            return;
+        }
+        known.archived_at = Some(now);
+        self.touched.insert(uid.clone());
+        let mut event = self.about(uid, EventKind::DeviceArchived, now);
+        event.data.reason = Some("it has not been seen for a year".to_owned());
+        event.muted_by =
+            self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), EventKind::DeviceArchived, now));
+        events.push(event);
+    }
+
+    fn steady(&mut self, uid: &Uid, now: Timestamp, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let since = known.health.flaps.since;
+        let Some(count) = known.health.flaps.end(now) else { return };
+        let state = known.health.state;
+        self.touched.insert(uid.clone());
+        let mut event = self.about(uid, EventKind::DeviceSteady, now);
+        event.data.since = since;
+        event.data.count = Some(count);
+        event.data.after = Some(state.to_string());
+        event.data.reason = Some(format!("nothing changed for an hour, after {count} changes; it is {state}"));
+        event.muted_by =
+            self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), EventKind::DeviceSteady, now));
+        events.push(event);
+    }
+}

@@ -1,0 +1,187 @@
+//! Whether devices answer, and what it takes to change one's mind about it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::health::{DeviceState, StreamState};
+use super::mute::Subject;
+use super::tell::{counted, length};
+use super::{Memory, Vantage};
+use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+
+/// A device is offline after so many misses in a row, …
+const MISSES: u32 = 3;
+/// … the last of them so long after the first.
+const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(2);
+/// Answers in a row after which a device is back.
+const ANSWERS: u32 = 2;
+
+impl Memory {
+    /// A device was asked again whether it is there (between scans).
+    pub fn answered(&mut self, uid: &Uid, at: Timestamp, yes: bool, vantage: Vantage) -> Vec<Event> {
+        let mut events = Vec::new();
+        let is_step = self.begin(at);
+        let uid = self.root(uid);
+        match (yes, vantage) {
+            (true, _) => {
+                self.hit(&uid, at, false, &mut events);
+                self.find_networks(at, &mut events);
+            }
+            (false, Vantage::Blind) => self.lose_sight(&uid, at),
+            (false, Vantage::Clear) if is_step => {}
+            (false, Vantage::Clear) => {
+                let network = self.devices.get(&uid).and_then(|known| self.network_of(known.device.ip));
+                if let Some(since) = self.miss(&uid, at) {
+                    match network.filter(|network| self.is_mostly_missing(*network, since)) {
+                        Some(network) => self.network_lost(network, since, at, &mut events),
+                        None => self.lose(&uid, at, &mut events),
+                    }
+                }
+            }
+        }
+        events
+    }
+
+    /// A device answered. Where that is `settled`, a second answer was had with the first.
+    pub(super) fn hit(&mut self, uid: &Uid, at: Timestamp, settled: bool, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        self.touched.insert(uid.clone());
+        known.seen.last = known.seen.last.max(at);
+        known.archived_at = None;
+        known.replaced_by = None;
+        let health = &mut known.health;
+        (health.misses, health.first_miss, health.doubted_at) = (0, None, None);
+        health.hits = health.hits.saturating_add(1);
+        let first_hit = *health.first_hit.get_or_insert(at);
+        match health.state {
+            DeviceState::Online => {}
+            DeviceState::Unknown => (health.state, health.since) = (DeviceState::Online, at),
+            DeviceState::Offline if settled || health.hits >= ANSWERS => {
+                (health.state, health.since, health.acked) = (DeviceState::Online, first_hit, None);
+                self.changed_state(uid, at, events);
+            }
+            DeviceState::Offline => {}
+        }
+    }
+
+    /// A device did not answer. Since when, where that is enough to take it for offline; the network is looked at first.
+    pub(super) fn miss(&mut self, uid: &Uid, at: Timestamp) -> Option<Timestamp> {
+        let known = self.devices.get(uid)?;
+        let is_unreachable = self.network_of(known.device.ip).is_some_and(|network| self.is_unreachable(network));
+        if is_unreachable && known.health.state != DeviceState::Offline {
+            self.lose_sight(uid, at);
+            return None;
+        }
+        let known = self.devices.get_mut(uid)?;
+        let health = &mut known.health;
+        // One question has one answer.
+        if health.missed_at.is_some_and(|last| last >= at) || known.seen.last >= at {
+            return None;
+        }
+        self.touched.insert(uid.clone());
+        (health.hits, health.first_hit, health.missed_at) = (0, None, Some(at));
+        health.misses = health.misses.saturating_add(1);
+        let since = *health.first_miss.get_or_insert(at);
+        let is_long_enough = since.duration_until(at) >= LONG_ENOUGH;
+        (health.state != DeviceState::Offline && health.misses >= MISSES && is_long_enough).then_some(since)
+    }
+
+    /// Takes a device for offline.
+    pub(super) fn lose(&mut self, uid: &Uid, at: Timestamp, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let health = &mut known.health;
+        let since = health.first_miss.unwrap_or(at);
+        (health.state, health.since, health.lost_at) = (DeviceState::Offline, since, Some(since));
+        // Of a device that is not there nobody knows how its streams are; what was broken before still is.
+        for stream in known.streams.values_mut() {
+            let health = &mut stream.health;
+            if matches!(
+                health.state,
+                StreamState::Working | StreamState::Described | StreamState::Degraded | StreamState::Busy
+            ) {
+                (health.state, health.since) = (StreamState::Unknown, since);
+                (health.bad, health.good, health.busy, health.slow, health.first_bad) = (0, 0, 0, 0, None);
+            }
+        }
+        self.changed_state(uid, at, events);
+    }
+
+    /// Nobody can tell whether a device answers: this machine, or the network, is cut off.
+    pub(super) fn lose_sight(&mut self, uid: &Uid, at: Timestamp) {
+        let Some(health) = self.devices.get_mut(uid).map(|known| &mut known.health) else { return };
+        (health.misses, health.first_miss, health.hits, health.first_hit) = (0, None, 0, None);
+        if health.state == DeviceState::Online {
+            (health.state, health.since) = (DeviceState::Unknown, at);
+        }
+        self.touched.insert(uid.clone());
+    }
+
+    /// A device came or went.
+    fn changed_state(&mut self, uid: &Uid, at: Timestamp, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let mut flaps = known.health.flaps.clone();
+        let begins = flaps.change(at);
+        let count = flaps.count;
+        if begins && let Some(known) = self.devices.get(uid) {
+            let mut event = self.about(uid, EventKind::DeviceFlapping, at);
+            event.muted_by = self.muted_by(known, Subject::device(known), EventKind::DeviceFlapping, at);
+            event.data.count = Some(count);
+            event.data.reason = Some(format!("it came and went {count} times within an hour"));
+            events.push(event);
+        }
+        if let Some(known) = self.devices.get_mut(uid) {
+            known.health.flaps = flaps;
+        }
+        self.announce_device(uid, at, true, events);
+    }
+
+    /// Makes the event of a device's state. What was muted before is sent when nothing mutes it any longer and it still
+    /// holds; only what `is_new` is kept although it is not sent.
+    pub(super) fn announce_device(&mut self, uid: &Uid, at: Timestamp, is_new: bool, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get(uid) else { return };
+        let health = &known.health;
+        let kind = match health.state {
+            DeviceState::Offline if is_new || !health.told => EventKind::DeviceOffline,
+            DeviceState::Online if is_new || health.told => EventKind::DeviceOnline,
+            _ => return,
+        };
+        let mut muted = self.muted_by(known, Subject::device(known), kind, at);
+        if kind == EventKind::DeviceOnline && !health.told {
+            // The end of what was not sent is not sent either.
+            muted = muted.or(health.muted).or(Some(MutedBy::Expected));
+        }
+        if muted.is_some() && !is_new {
+            return;
+        }
+        let mut event = self.about(uid, kind, at);
+        event.muted_by = muted;
+        event.data.since = health.lost_at.or(Some(health.since));
+        event.data.reason = Some(match kind {
+            EventKind::DeviceOffline => self.why_offline(uid, at),
+            _ => health.lost_at.map_or("answers again".to_owned(), |lost| {
+                format!("answers again after {}", length(lost, health.since))
+            }),
+        });
+        events.push(event);
+        self.touched.insert(uid.clone());
+        if let Some(known) = self.devices.get_mut(uid) {
+            known.health.muted = muted;
+            if muted.is_none() {
+                known.health.told = kind == EventKind::DeviceOffline;
+            }
+        }
+    }
+
+    /// `3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer`.
+    fn why_offline(&self, uid: &Uid, at: Timestamp) -> String {
+        let Some(known) = self.devices.get(uid) else { return String::new() };
+        let since = known.health.lost_at.unwrap_or(at);
+        let misses = counted(known.health.misses, "miss", "misses");
+        let missed = format!("{misses} in {}", length(since, at));
+        let Some(network) = self.network_of(known.device.ip) else { return missed };
+        match self.others_answering(uid, network) {
+            0 => format!("{missed}; no other device of {network} is known to answer"),
+            1 => format!("{missed}; 1 other of {network} answers"),
+            others => format!("{missed}; {others} others of {network} answer"),
+        }
+    }
+}

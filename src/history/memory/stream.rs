@@ -1,0 +1,187 @@
+//! What one look at a stream says, and what it takes to change one's mind about it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::health::{StreamHealth, StreamState};
+use crate::model::memory::EventKind;
+use crate::model::{ErrorKind, Protocol, Step, Stream, StreamStatus};
+
+/// A stream is broken after so many bad checks in a row, …
+const BAD: u32 = 3;
+/// … in which so many ways to play it were tried, where there are several.
+const WAYS: u32 = 2;
+/// It is repaired after so many checks with a key frame.
+const GOOD: u32 = 2;
+/// Busy checks in a row that are worth a warning.
+const BUSY: u32 = 6;
+/// Slow checks in a row that make a stream degraded, …
+const SLOW: u32 = 6;
+/// … and those at its usual speed that end it.
+const STEADY: u32 = 3;
+/// A first frame that takes longer is late.
+const LATE: SignedDuration = SignedDuration::from_secs(5);
+/// How much of what a stream usually delivers changes with each check.
+const WEIGHT: f64 = 0.1;
+
+/// What a look at a stream says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    /// Frames came.
+    Good {
+        /// A key frame among them, or a codec that has no other ones.
+        key_frame: bool,
+        /// Frames a second, as counted.
+        fps: Option<f64>,
+        /// The first one came late.
+        is_late: bool,
+    },
+    /// It was described, and not played.
+    Described,
+    /// No frames came.
+    Bad,
+    /// Others have all the places.
+    Busy,
+    /// The login was refused, or the device is locked.
+    Refused(EventKind),
+    /// A login is demanded and none was given.
+    NoLogin,
+    /// This machine could not look.
+    Unseen,
+}
+
+/// What a look at a stream says.
+pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
+    let error = stream.error.as_ref().map(|error| error.kind);
+    match (stream.status, error) {
+        (StreamStatus::Streaming, _) => Verdict::Good {
+            key_frame: !stream.ladder.iter().any(|step| step.step == Step::Keyframe && !step.ok),
+            fps: stream.video.as_ref().and_then(|video| video.measured_fps),
+            is_late: first_frame_ms(stream) > LATE.as_millis_f64(),
+        },
+        (StreamStatus::Described, _) => Verdict::Described,
+        (_, Some(ErrorKind::Busy)) => Verdict::Busy,
+        _ if busy => Verdict::Busy,
+        (_, Some(ErrorKind::Locked)) => Verdict::Refused(EventKind::LoginLocked),
+        (_, Some(ErrorKind::AuthRefused)) => Verdict::Refused(EventKind::LoginRefused),
+        (StreamStatus::AuthRequired, _) | (_, Some(ErrorKind::AuthRequired)) => Verdict::NoLogin,
+        (_, Some(ErrorKind::Local | ErrorKind::Interrupted)) => Verdict::Unseen,
+        (StreamStatus::NotFound | StreamStatus::NoData | StreamStatus::Error, _) => Verdict::Bad,
+    }
+}
+
+/// How long the first frame took, in milliseconds: the steps up to it, of the way that worked.
+fn first_frame_ms(stream: &Stream) -> f64 {
+    let way = stream.ladder.last().and_then(|step| step.way);
+    let steps = stream.ladder.iter().filter(|step| step.ok && (step.way == way || step.way.is_none()));
+    steps.take_while(|step| step.step != Step::Keyframe).map(|step| step.ms).sum()
+}
+
+/// Whether nobody could be connected to.
+pub(super) fn is_unanswered(stream: &Stream) -> bool {
+    let kind = stream.error.as_ref().map(|error| error.kind);
+    let is_first = stream.ladder.iter().all(|step| !step.ok && step.step == Step::Tcp);
+    is_first && matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Unreachable))
+}
+
+/// Whether another way of playing the stream could have brought frames: it was described, and nothing came.
+fn has_other_ways(stream: &Stream) -> bool {
+    let is_rtsp = matches!(stream.protocol, Protocol::Rtsp | Protocol::Rtsps);
+    let failed = stream.ladder.iter().rev().find(|step| !step.ok).map(|step| step.step);
+    is_rtsp && matches!(failed, Some(Step::Setup | Step::Rtp | Step::Frame | Step::Keyframe))
+}
+
+/// The ways a stream was tried to be played, as its ladder tells.
+pub(super) fn ways_tried(stream: &Stream) -> u32 {
+    let mut ways: Vec<_> = stream.ladder.iter().map(|step| step.way).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    ways.len().try_into().unwrap_or(u32::MAX)
+}
+
+/// The state of a stream that is seen for the first time.
+pub(super) fn first_state(stream: &Stream) -> StreamState {
+    match verdict(stream, false) {
+        Verdict::Good { .. } => StreamState::Working,
+        Verdict::Described => StreamState::Described,
+        Verdict::Busy => StreamState::Busy,
+        Verdict::Refused(_) | Verdict::NoLogin => StreamState::Locked,
+        Verdict::Bad => StreamState::Broken,
+        Verdict::Unseen => StreamState::Unknown,
+    }
+}
+
+impl StreamHealth {
+    /// Takes in a look at the stream. While its device `is_missing`, nothing is held against the stream.
+    pub(super) fn check(&mut self, stream: &Stream, verdict: Verdict, ways: u32, is_missing: bool, at: Timestamp) {
+        self.checks = self.checks.saturating_add(1);
+        match verdict {
+            Verdict::Good { key_frame, fps, is_late } => self.good(key_frame, fps, is_late, at),
+            Verdict::Bad => self.bad(ways, has_other_ways(stream), is_missing, at),
+            Verdict::Busy => {
+                self.good = 0;
+                self.busy = self.busy.saturating_add(1);
+                let is_new = !matches!(self.state, StreamState::Busy | StreamState::Broken);
+                if self.busy >= BUSY && is_new {
+                    self.go(StreamState::Busy, at);
+                }
+            }
+            Verdict::Refused(_) => {
+                (self.bad, self.good, self.busy, self.slow, self.first_bad) = (0, 0, 0, 0, None);
+                if self.state != StreamState::Locked {
+                    self.go(StreamState::Locked, at);
+                }
+            }
+            Verdict::Described if self.state == StreamState::Unknown && self.told.is_none() => {
+                self.go(StreamState::Described, at);
+            }
+            Verdict::Described | Verdict::NoLogin | Verdict::Unseen => {}
+        }
+    }
+
+    fn go(&mut self, state: StreamState, since: Timestamp) {
+        (self.state, self.since) = (state, since);
+        if state.problem().is_some() {
+            self.problem_at = Some(since);
+        }
+    }
+
+    fn bad(&mut self, ways: u32, has_other_ways: bool, is_missing: bool, at: Timestamp) {
+        (self.good, self.busy) = (0, 0);
+        if is_missing {
+            return;
+        }
+        self.bad = self.bad.saturating_add(1);
+        self.ways = self.ways.max(ways);
+        let since = *self.first_bad.get_or_insert(at);
+        let is_enough = self.bad >= BAD && (self.ways >= WAYS || !has_other_ways);
+        if is_enough && self.state != StreamState::Broken {
+            self.go(StreamState::Broken, since);
+        }
+    }
+
+    fn good(&mut self, key_frame: bool, fps: Option<f64>, is_late: bool, at: Timestamp) {
+        let is_slow = is_late || fps.zip(self.usual_fps).is_some_and(|(fps, usual)| fps < usual / 2.0);
+        (self.bad, self.busy, self.ways, self.first_bad) = (0, 0, 0, None);
+        self.good = if key_frame { self.good.saturating_add(1) } else { self.good };
+        self.slow = if is_slow { self.slow.saturating_add(1) } else { 0 };
+        match self.state {
+            StreamState::Broken if self.good >= GOOD => self.go(StreamState::Working, at),
+            StreamState::Unknown if self.told.is_none() || self.good >= GOOD => self.go(StreamState::Working, at),
+            StreamState::Degraded => {
+                self.good = if is_slow { 0 } else { self.good };
+                if self.good >= STEADY {
+                    self.go(StreamState::Working, at);
+                }
+            }
+            StreamState::Busy | StreamState::Described | StreamState::Locked => self.go(StreamState::Working, at),
+            StreamState::Working if self.slow >= SLOW => {
+                self.good = 0;
+                self.go(StreamState::Degraded, at);
+            }
+            StreamState::Working | StreamState::Broken | StreamState::Unknown => {}
+        }
+        if let Some(fps) = fps.filter(|fps| fps.is_finite() && !is_slow) {
+            self.usual_fps = Some(self.usual_fps.map_or(fps, |usual| usual + (fps - usual) * WEIGHT));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The streams and the login of a device, as checks and scans find them.
+
+use jiff::Timestamp;
+
+use super::health::{LoginTrouble, StreamHealth, StreamState};
+use super::known::{KnownStream, Seen};
+use super::mute::Subject;
+use super::stream::{Verdict, first_state, is_unanswered, verdict};
+use super::tell::{counted, failure, length};
+use super::{Memory, StreamCheck};
+use crate::history::diff::{Change, VideoField, device};
+use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+use crate::model::{Stream, StreamStatus};
+
+/// One look at a stream.
+pub(super) struct Look<'l> {
+    pub key: &'l str,
+    pub stream: &'l Stream,
+    pub busy: bool,
+    pub ways: u32,
+    pub at: Timestamp,
+}
+
+/// A stream as it is remembered after another look: what was not learnt this time is as it was.
+pub(super) fn merged(before: &Stream, now: &Stream) -> Stream {
+    let mut stream = now.clone();
+    stream.open = now.open.or(before.open);
+    stream.video = now.video.clone().or_else(|| before.video.clone());
+    stream.audio = now.audio.clone().or_else(|| before.audio.clone());
+    stream.profile_name = now.profile_name.clone().or_else(|| before.profile_name.clone());
+    stream.profile_token = now.profile_token.clone().or_else(|| before.profile_token.clone());
+    stream.parameter_sets = now.parameter_sets.clone().or_else(|| before.parameter_sets.clone());
+    stream
+}
+
+impl KnownStream {
+    /// A stream that is seen for the first time.
+    pub(super) fn new(stream: &Stream, at: Timestamp) -> Self {
+        let mut health = StreamHealth::new(first_state(stream), at);
+        health.checked_at = Some(at);
+        health.usual_fps = stream.video.as_ref().and_then(|video| video.measured_fps).filter(|fps| fps.is_finite());
+        KnownStream {
+            stream: stream.clone(),
+            last_ok: (health.state == StreamState::Working).then_some(at),
+            health,
+            seen: Seen { first: at, last: at },
+            absent: 0,
+            gone_at: None,
+        }
+    }
+}
+
+impl Memory {
+    /// A stream was played between scans.
+    pub fn checked(&mut self, check: &StreamCheck) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.begin(check.at);
+        let uid = self.root(&check.uid);
+        let Some(known) = self.devices.get_mut(&uid) else { return events };
+        if !known.streams.contains_key(&check.key) {
+            return events;
+        }
+        if matches!(check.stream.status, StreamStatus::Streaming | StreamStatus::Described) {
+            self.hit(&uid, check.at, true, &mut events);
+            self.find_networks(check.at, &mut events);
+        } else if is_unanswered(&check.stream) {
+            known.health.doubted_at = Some(check.at);
+        }
+        let look =
+            Look { key: &check.key, stream: &check.stream, busy: check.busy, ways: check.ways_tried, at: check.at };
+        self.look(&uid, &look, &mut events);
+        events
+    }
+
+    /// Takes in a look at a stream that is known.
+    pub(super) fn look(&mut self, uid: &Uid, look: &Look<'_>, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        let is_missing = known.health.is_missing() || known.health.doubted_at.is_some();
+        let Some(stream) = known.streams.get_mut(look.key) else { return };
+        if stream.health.checked_at.is_some_and(|last| last >= look.at) {
+            return;
+        }
+        self.touched.insert(uid.clone());
+        let verdict = verdict(look.stream, look.busy);
+        let now = merged(&stream.stream, look.stream);
+        let before = std::mem::replace(&mut stream.stream, now);
+        let worked_with_login = stream.last_ok.is_some() && before.open == Some(false);
+        let changes = device::stream(&before, &stream.stream);
+        let was = stream.health.state;
+        stream.health.checked_at = Some(look.at);
+        stream.health.check(look.stream, verdict, look.ways, is_missing, look.at);
+        let is = stream.health.state;
+        if matches!(verdict, Verdict::Good { .. }) {
+            stream.last_ok = Some(look.at);
+            if stream.stream.open == Some(false) {
+                self.login_accepted(uid, look, events);
+            }
+        }
+        if let Verdict::Refused(kind) = verdict
+            && worked_with_login
+        {
+            self.login_refused(uid, look, kind, events);
+        }
+        self.announce_changes(uid, look, &changes, before.open, verdict, events);
+        if was != is {
+            self.announce_stream(uid, look.key, look.at, true, events);
+        }
+    }
+
+    /// Codec, size and whether a login is needed.
+    fn announce_changes(
+        &mut self,
+        uid: &Uid,
+        look: &Look<'_>,
+        changes: &[Change],
+        was_open: Option<bool>,
+        verdict: Verdict,
+        events: &mut Vec<Event>,
+    ) {
+        let picture = |change: &&Change| {
+            matches!(change, Change::StreamVideo { field: VideoField::Codec | VideoField::Size, .. })
+        };
+        let pictures: Vec<&Change> = changes.iter().filter(picture).collect();
+        if !pictures.is_empty() {
+            let mut event = self.about_part(uid, look.key, EventKind::StreamChanged, look.at);
+            event.data.changes = pictures.iter().map(ToString::to_string).collect();
+            if let [Change::StreamVideo { before, after, .. }] = pictures[..] {
+                (event.data.before, event.data.after) = (Some(before.clone()), Some(after.clone()));
+            }
+            events.push(event);
+        }
+        let opened = changes.iter().find(|change| matches!(change, Change::StreamOpenWithoutLogin { .. }));
+        let closed = changes.iter().find(|change| matches!(change, Change::StreamLoginNeeded { .. }));
+        let is_closed = closed.is_some() || verdict == Verdict::NoLogin && was_open == Some(true);
+        let kind = match opened {
+            Some(_) => EventKind::StreamOpen,
+            None if is_closed => EventKind::StreamProtected,
+            None => return,
+        };
+        let login = |needed| Some(if needed { "a login is needed" } else { "no login is needed" }.to_owned());
+        let mut event = self.about_part(uid, look.key, kind, look.at);
+        (event.data.before, event.data.after) = (login(opened.is_some()), login(opened.is_none()));
+        event.data.changes = opened.or(closed).map(ToString::to_string).into_iter().collect();
+        events.push(event);
+        // From now on it is known to need one, whatever is found without a login.
+        if is_closed && let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(look.key)) {
+            stream.stream.open = Some(false);
+            if stream.health.state != StreamState::Working {
+                (stream.health.state, stream.health.since) = (StreamState::Locked, look.at);
+            }
+        }
+    }
+
+    /// An event about a stream, muted or not.
+    pub(super) fn about_part(&self, uid: &Uid, key: &str, kind: EventKind, at: Timestamp) -> Event {
+        let mut event = self.about_stream(uid, key, kind, at);
+        event.muted_by = self.stream_muted_by(uid, key, kind, at);
+        event
+    }
+
+    fn stream_muted_by(&self, uid: &Uid, key: &str, kind: EventKind, at: Timestamp) -> Option<MutedBy> {
+        let known = self.devices.get(uid)?;
+        let health = &known.streams.get(key)?.health;
+        self.muted_by(known, Subject { flaps: &health.flaps, acked: health.acked, is_part: true }, kind, at)
+    }
+
+    /// Makes the event of a stream's state, as [`Memory::announce_device`] does of a device's.
+    pub(super) fn announce_stream(
+        &mut self,
+        uid: &Uid,
+        key: &str,
+        at: Timestamp,
+        is_new: bool,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(stream) = self.devices.get(uid).and_then(|known| known.streams.get(key)) else { return };
+        let health = &stream.health;
+        let is_well = matches!(health.state, StreamState::Working | StreamState::Described);
+        let kind = match health.state.problem() {
+            Some(kind) if is_new || health.told != Some(kind) => kind,
+            // What was never told, or muted and kept, ends without a word.
+            None if is_well && (health.told.is_some() || is_new && health.muted.is_some()) => EventKind::StreamRepaired,
+            _ => return,
+        };
+        let mut muted = self.stream_muted_by(uid, key, kind, at);
+        if kind == EventKind::StreamRepaired && health.told.is_none() {
+            muted = muted.or(health.muted);
+        }
+        if stream.gone_at.is_some() || muted.is_some() && !is_new {
+            return;
+        }
+        let mut event = self.about_stream(uid, key, kind, at);
+        event.muted_by = muted;
+        event.data.since = health.problem_at.or(Some(health.since));
+        event.data.reason = Some(why(health, kind, at));
+        if kind != EventKind::StreamRepaired {
+            event.data.failure = failure(&stream.stream);
+        }
+        events.push(event);
+        self.touched.insert(uid.clone());
+        let Some(health) =
+            self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(key)).map(|stream| &mut stream.health)
+        else {
+            return;
+        };
+        if is_new {
+            health.flaps.change(at);
+        }
+        let is_end = kind == EventKind::StreamRepaired;
+        if is_end {
+            health.acked = None;
+        }
+        health.muted = muted.filter(|_| !is_end);
+        if muted.is_none() {
+            health.told = Some(kind).filter(|_| !is_end);
+        }
+    }
+
+    fn login_refused(&mut self, uid: &Uid, look: &Look<'_>, kind: EventKind, events: &mut Vec<Event>) {
+        let Some(known) = self.devices.get_mut(uid) else { return };
+        if known.login.is_some() {
+            return;
+        }
+        known.login = Some(LoginTrouble { kind, since: look.at, stream: look.key.to_owned(), told: false });
+        self.announce_login(uid, look.at, true, events);
+    }
+
+    fn login_accepted(&mut self, uid: &Uid, look: &Look<'_>, events: &mut Vec<Event>) {
+        let Some(trouble) = self.devices.get_mut(uid).and_then(|known| known.login.take()) else { return };
+        let mut event = self.about_part(uid, look.key, EventKind::LoginAccepted, look.at);
+        if !trouble.told {
+            event.muted_by = event.muted_by.or(Some(MutedBy::User));
+        }
+        event.data.since = Some(trouble.since);
+        event.data.reason = Some(format!("the login works again after {}", length(trouble.since, look.at)));
+        events.push(event);
+    }
+
+    /// Makes the event of a login that is refused; see [`Memory::announce_device`].
+    pub(super) fn announce_login(&mut self, uid: &Uid, at: Timestamp, is_new: bool, events: &mut Vec<Event>) {
+        let Some(trouble) = self.devices.get(uid).and_then(|known| known.login.clone()) else { return };
+        let mut event = self.about_part(uid, &trouble.stream, trouble.kind, at);
+        if trouble.told || event.muted_by.is_some() && !is_new {
+            return;
+        }
+        event.data.since = Some(trouble.since);
+        event.data.reason = Some(match trouble.kind {
+            EventKind::LoginLocked => "the device accepts no logins for a while".to_owned(),
+            _ => "the login that worked before is refused; it rests until somebody acts".to_owned(),
+        });
+        let stream = self.devices.get(uid).and_then(|known| known.streams.get(&trouble.stream));
+        event.data.failure = stream.and_then(|stream| failure(&stream.stream));
+        let told = event.muted_by.is_none();
+        events.push(event);
+        if let Some(login) = self.devices.get_mut(uid).and_then(|known| known.login.as_mut()) {
+            login.told = told;
+        }
+        self.touched.insert(uid.clone());
+    }
+}
+
+/// How it is known, in one sentence.
+fn why(health: &StreamHealth, kind: EventKind, at: Timestamp) -> String {
+    let since = health.problem_at.unwrap_or(health.since);
+    match (kind, health.state) {
+        (EventKind::StreamBroken, _) => {
+            let checks = counted(health.bad, "check", "checks");
+            let ways = if health.ways > 1 { format!(", played in {} ways", health.ways) } else { String::new() };
+            format!("{checks} without frames in {}{ways}", length(since, at))
+        }
+        (EventKind::StreamDegraded, StreamState::Busy) => {
+            format!("all places for viewers were taken at {}", counted(health.busy, "check", "checks in a row"))
+        }
+        (EventKind::StreamDegraded, _) => {
+            let usual = health.usual_fps.map_or(String::new(), |fps| format!(" of {fps:.0} a second"));
+            let checks = counted(health.slow, "check", "checks");
+            format!("less than half of the usual frames{usual}, or the first one late, in {checks} in a row")
+        }
+        _ => format!("frames arrive again after {}", length(since, health.since)),
+    }
+}
