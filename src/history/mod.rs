@@ -6,6 +6,7 @@
 pub mod diff;
 pub mod identity;
 pub mod memory;
+pub mod schedule;
 pub mod stable;
 pub mod stream_key;
 

@@ -233,3 +233,6 @@ fn seconds(at: Timestamp) -> f64 {
 fn as_f64(count: usize) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests;

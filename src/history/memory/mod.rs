@@ -19,7 +19,7 @@ mod stream;
 mod streams;
 mod tell;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
