@@ -31,6 +31,8 @@ pub mod export;
 pub mod history;
 pub mod metrics;
 
+pub mod store;
+
 pub mod cli;
 pub mod command;
 

@@ -14,6 +14,7 @@ use clap::{
 };
 
 use crate::export::FORMATS;
+use crate::model::memory::Expect;
 use crate::model::names::Named;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, Secret, Verify};
@@ -48,6 +49,7 @@ Examples:
   camscan scan 192.168.1.0/24 --exclude 192.168.1.1 --credentials-file logins.txt
   camscan scan 10.0.0.0/24 -o inventory.json -o inventory.csv
   camscan scan 10.0.0.0/24 --baseline inventory.json --fail-on new,offline -q
+  camscan scan 10.0.0.0/24 --store --fail-on new
   camscan scan 10.0.0.0/24 -f jsonl | jq -r '.ip // empty'
   CAMSCAN_CREDENTIAL=admin:secret camscan scan 192.168.1.20
 
@@ -71,8 +73,32 @@ const DIFF_EXAMPLES: &str = "\
 Examples:
   camscan diff yesterday.json today.json
   camscan diff yesterday.json today.json --fail-on new,gone,broken -f json
+  camscan diff yesterday                                   the last scan of yesterday and the last one of all
+  camscan diff 2026-03-01 last --store /var/lib/camscan/store.sqlite
 
 A device is recognised by its MAC address, serial number or ONVIF identity, and only then by its address.";
+
+const DEVICES_EXAMPLES: &str = "\
+Examples:
+  camscan scan --store                                     remember what this scan finds
+  camscan devices                                          all that is remembered
+  camscan devices -f csv --tag outdoor
+  camscan devices name 10.0.5.21 'Dome North' --site Depot --tag outdoor
+  camscan devices mute --site Depot --for 2h --why maintenance
+
+A device is named by its id (d_...), its address, its MAC address or the name you gave it.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  camscan history                                          what happened in the last 7 days
+  camscan history 'Dome North' --since 30d
+  camscan history --since 2026-03-01 -f csv";
+
+const STORE_EXAMPLES: &str = "\
+Examples:
+  camscan store check
+  camscan store backup /mnt/backup/camscan.sqlite
+  camscan store import reports/*.json";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
@@ -129,6 +155,15 @@ pub enum Command {
     /// Show what changed from one report to another.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Box<DiffArgs>),
+    /// List the devices that are remembered; name, merge, mute and acknowledge them.
+    #[command(after_help = DEVICES_EXAMPLES)]
+    Devices(Box<DevicesArgs>),
+    /// Show what happened to the devices that are remembered.
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryArgs),
+    /// Back up, check, prune or repair the file that devices are remembered in.
+    #[command(after_help = STORE_EXAMPLES)]
+    Store(StoreArgs),
     /// Check the configuration, or show the effective settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -167,22 +202,223 @@ pub enum ConfigCommand {
 /// `camscan diff`.
 #[derive(Args)]
 pub struct DiffArgs {
-    /// The earlier report (JSON, JSON lines or YAML).
+    /// The earlier report (JSON, JSON lines or YAML), or a scan that is remembered.
+    ///
+    /// A scan is named by its number, `last`, `previous`, `yesterday` (the last one before today), or a date: the last one
+    /// until the end of that day.
     #[arg(value_name = "BEFORE", value_hint = ValueHint::FilePath)]
     pub before: PathBuf,
-    /// The later report.
+    /// The later report or scan. Default: the last scan that is remembered.
     #[arg(value_name = "AFTER", value_hint = ValueHint::FilePath)]
-    pub after: PathBuf,
+    pub after: Option<PathBuf>,
+    /// The store. By default that of the configuration, or the one in the user's data folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<String>,
     /// The output format.
     #[arg(short, long = "format", id = "diff_format", value_name = "FORMAT", default_value = "text")]
     pub format: DiffFormat,
     /// Exit with code 3 when one of these conditions is met.
     ///
-    /// new: a device is in the later report alone; gone: a device is in the earlier one alone; moved: a device has another
-    /// address; changed: anything about a device changed; broken: a stream that delivered frames does so no longer; open: a
-    /// service or stream demands a login no longer.
+    /// new: a device is in the later report alone; gone or offline: a device is in the earlier one alone; moved: a device
+    /// has another address; replaced: another device is at the address of one that is gone; changed: anything about a device
+    /// changed; broken: a stream that delivered frames does so no longer; repaired: one that did not does; open: a service
+    /// or stream demands a login no longer; protected: one that did not demands a login.
     #[arg(long = "fail-on", id = "diff_fail_on", value_name = "CONDITION,...", value_delimiter = ',')]
     pub diff_fail_on: Vec<String>,
+}
+
+/// `camscan devices`.
+#[derive(Args)]
+pub struct DevicesArgs {
+    /// What is done with them; none: they are listed.
+    #[command(subcommand)]
+    pub action: Option<DevicesCommand>,
+    /// The store. By default that of the configuration, or the one in the user's data folder.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<String>,
+    /// Only devices with this tag; repeatable.
+    #[arg(long = "tag", id = "list_tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Only devices of this site.
+    #[arg(long = "site", id = "list_site", value_name = "SITE")]
+    pub site: Option<String>,
+    /// Also devices that have not been seen for a year.
+    #[arg(long)]
+    pub archived: bool,
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What is done with devices that are remembered.
+#[derive(Subcommand)]
+pub enum DevicesCommand {
+    /// Show everything that is remembered about a device.
+    Show {
+        /// Its id, address, MAC address or name.
+        id: String,
+        /// The output format.
+        #[arg(short, long = "format", id = "show_device_format", value_name = "FORMAT", default_value = "text")]
+        format: DiffFormat,
+    },
+    /// Give a device a name, a site and tags, which tables, reports and messages use.
+    Name {
+        /// Its id, address, MAC address or name.
+        id: String,
+        /// Its name; an empty one takes the name away.
+        name: Option<String>,
+        /// Where it is; an empty one takes the site away.
+        #[arg(long)]
+        site: Option<String>,
+        /// A word it is found by; repeatable. Replaces the tags it has; an empty one takes them away.
+        #[arg(long = "tag", value_name = "TAG")]
+        tags: Vec<String>,
+        /// A note; an empty one takes it away.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Take two entries for one device: B becomes part of A.
+    Merge {
+        /// The device that stays.
+        into: String,
+        /// The one that is the same.
+        other: String,
+    },
+    /// Undo a merge: B is a device of its own again.
+    Split {
+        /// The id of the device that was merged, as `devices show` lists it.
+        other: String,
+    },
+    /// Send no messages about a device, a tag or a site for a while. They are checked all the same.
+    Mute {
+        /// The device.
+        #[arg(required_unless_present_any = ["mute_tag", "mute_site"])]
+        id: Option<String>,
+        /// All devices with this tag, also those that get it later.
+        #[arg(long = "tag", id = "mute_tag", value_name = "TAG", conflicts_with = "id")]
+        tag: Option<String>,
+        /// All devices of this site.
+        #[arg(long = "site", id = "mute_site", value_name = "SITE", conflicts_with_all = ["id", "mute_tag"])]
+        site: Option<String>,
+        /// Until then: 18:00, 2026-03-01 or 2026-03-01T18:00.
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// For so long: 30m, 2h, 3d. Without either, until `devices unmute`.
+        #[arg(long = "for", value_name = "TIME", conflicts_with = "until")]
+        duration: Option<String>,
+        /// Why, for others to read.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Send messages again.
+    Unmute {
+        /// The device.
+        #[arg(required_unless_present_any = ["unmute_tag", "unmute_site"])]
+        id: Option<String>,
+        /// The tag.
+        #[arg(long = "tag", id = "unmute_tag", value_name = "TAG", conflicts_with = "id")]
+        tag: Option<String>,
+        /// The site.
+        #[arg(long = "site", id = "unmute_site", value_name = "SITE", conflicts_with_all = ["id", "unmute_tag"])]
+        site: Option<String>,
+    },
+    /// Acknowledge the problems of a device: they are not repeated until they have ended.
+    Ack {
+        /// The device.
+        id: String,
+    },
+    /// Tell how long a device may be silent.
+    Expect {
+        /// The device.
+        id: String,
+        /// always: reported as soon as it is offline; sometimes: after 24 hours; ignore: never.
+        #[arg(value_parser = names::<Expect>())]
+        what: String,
+    },
+    /// What is remembered of logins.
+    #[command(subcommand)]
+    Login(LoginCommand),
+}
+
+/// What is done with the logins of a device.
+#[derive(Subcommand)]
+pub enum LoginCommand {
+    /// Forget that a device refused logins, so that they are tried again.
+    Retry {
+        /// The device.
+        id: String,
+    },
+}
+
+/// `camscan history`.
+#[derive(Args)]
+pub struct HistoryArgs {
+    /// A device, by id, address, MAC address or name. Default: all.
+    pub id: Option<String>,
+    /// From when on: 7d, 12h, yesterday, 2026-03-01 or 2026-03-01T18:00.
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub since: String,
+    /// Until when.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only these events, such as device.offline or stream.*.
+    #[arg(long = "event", value_name = "TYPE,...", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// The output format.
+    #[arg(short, long = "format", id = "history_format", value_name = "FORMAT", default_value = "text")]
+    pub format: HistoryFormat,
+    /// The store. By default that of the configuration, or the one in the user's data folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<String>,
+}
+
+/// How a history is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object.
+    Json,
+    /// A row for each event.
+    Csv,
+}
+
+/// `camscan store`.
+#[derive(Args)]
+pub struct StoreArgs {
+    /// What is done with it.
+    #[command(subcommand)]
+    pub action: StoreCommand,
+    /// The store. By default that of the configuration, or the one in the user's data folder.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<String>,
+}
+
+/// What is done with a store.
+#[derive(Subcommand)]
+pub enum StoreCommand {
+    /// Copy it into a new file, also while it is in use.
+    Backup {
+        /// The new file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        to: PathBuf,
+    },
+    /// Look through it for damage, and show its size.
+    Check,
+    /// Remove what is older than it is to be kept (keep_events, keep_scans, ...).
+    Prune,
+    /// Copy what can be read of a damaged store into a new file.
+    Salvage {
+        /// The new file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        to: PathBuf,
+    },
+    /// Remember scans that were made earlier, from their reports.
+    Import {
+        /// The reports (JSON, JSON lines or YAML), in any order.
+        #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
+        reports: Vec<PathBuf>,
+    },
 }
 
 /// How changes are shown.
@@ -267,7 +503,12 @@ pub struct ScanArgs {
     pub output: OutputArgs,
     /// Exit with code 3 when one of these conditions is met.
     ///
-    /// new: a device is not in the baseline; offline: a device of the baseline is gone; none-found: no video device was
+    /// Compared with --baseline, or with what --store remembers: new: a device that was not there; offline or gone: a device
+    /// is no longer found; moved: a device has another address; replaced: another device is at the address of one that is
+    /// gone; changed: anything about a device changed; broken: a stream that delivered frames does so no longer; open: a
+    /// service or stream demands a login no longer.
+    ///
+    /// Always: none-found: no video device was
     /// found; auth-required: a login is missing or was refused; not-streaming: no stream of a device delivers frames;
     /// no-data: a stream was accepted but sent no frames; unactivated: a device has no password yet or is as it left the
     /// factory; address-conflict: two devices have the same address; error: a stream or device failed with an error.
@@ -277,6 +518,16 @@ pub struct ScanArgs {
     /// Earlier report (JSON) to compare with for --fail-on new,offline.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub baseline: Option<String>,
+    /// Remember what is found, in this file or in the user's data folder.
+    ///
+    /// Devices keep their ids, names and history from scan to scan; see `camscan devices` and `camscan history`. Without
+    /// this, a scan leaves no trace. A file is written behind an equals sign: --store=FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
+          value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub store: Option<String>,
+    /// Remember nothing, whatever the configuration says.
+    #[arg(long, conflicts_with = "store", help_heading = "Output")]
+    pub no_store: bool,
 }
 
 /// How hosts are discovered.

@@ -1,15 +1,24 @@
-//! `camscan diff`: what changed from one report to another.
+//! `camscan diff`: what changed from one report, or scan that is remembered, to another.
 
 use std::io::Write;
+use std::path::Path;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _, Zoned};
 
 use super::export::read_report;
+use super::remembered::{failed, open_to_read};
+use super::verdict;
 use crate::cli::args::{DiffArgs, DiffFormat};
+use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
-use crate::history::diff::{self, Change, DeviceSummary, Diff};
-use crate::model::StreamStatus;
+use crate::history::diff::{self, DeviceSummary, Diff};
+use crate::model::Report;
 use crate::model::names::{Named, names};
 use crate::model::problem::Problem;
+use crate::store::{Store, StoreError};
 use crate::text::clean;
 
 names! {
@@ -19,24 +28,34 @@ names! {
         New = "new",
         /// A device is in the earlier report alone.
         Gone = "gone",
+        /// The same.
+        Offline = "offline",
         /// A device is reached at another address.
         Moved = "moved",
+        /// Another device is at the address of one that is gone.
+        Replaced = "replaced",
         /// Anything about a device of both reports changed.
         Changed = "changed",
         /// A stream that delivered frames does so no longer.
         Broken = "broken",
+        /// A stream that delivered no frames does.
+        Repaired = "repaired",
         /// A service or stream demands a login no longer.
         Open = "open",
+        /// A service or stream that demanded none demands a login.
+        Protected = "protected",
     }
 }
 
 /// Compares the reports and prints what changed.
 ///
 /// # Errors
-/// When a report cannot be read, or a condition is none.
-pub fn run(args: &DiffArgs, ui: &Ui, out: &mut dyn Write) -> anyhow::Result<Exit> {
+/// When a report cannot be read, there is no such scan, or a condition is none.
+pub fn run(args: &DiffArgs, settings: &Settings, ui: &Ui, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let conditions = conditions(&args.diff_fail_on)?;
-    let (before, after) = (read_report(&args.before)?, read_report(&args.after)?);
+    let mut sides = Sides { settings, store: None };
+    let before = sides.read(&args.before)?;
+    let after = sides.read(args.after.as_deref().unwrap_or(Path::new("last")))?;
     let diff = diff::compare(&before, &after);
     match args.format {
         DiffFormat::Text => write!(out, "{}", text(&diff))?,
@@ -50,33 +69,98 @@ pub fn run(args: &DiffArgs, ui: &Ui, out: &mut dyn Write) -> anyhow::Result<Exit
     Ok(if met.is_empty() { Exit::Success } else { Exit::Condition })
 }
 
+/// Where the two sides come from. The store is opened only when one of them is in it.
+struct Sides<'s> {
+    settings: &'s Settings,
+    store: Option<Store>,
+}
+
+impl Sides<'_> {
+    /// The report of a file, or the one of a scan that is remembered. A file of that name comes first.
+    fn read(&mut self, named: &Path) -> anyhow::Result<Report> {
+        let text = named.to_string_lossy();
+        let now = Timestamp::now().to_zoned(TimeZone::system());
+        let wanted = if named.exists() || text == "-" { None } else { Wanted::read(&text, &now) };
+        let Some(wanted) = wanted else { return Ok(crate::store::without_notes(read_report(named)?)) };
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => open_to_read(self.settings)?,
+        };
+        let report = wanted.report(&store).map_err(failed)?;
+        self.store = Some(store);
+        Ok(report.ok_or_else(|| {
+            Problem::new(format!("no scan is remembered as `{}`", clean(&text))).hint(
+                "name a scan by its number, last, previous, yesterday or a date such as 2026-03-01, or a report file",
+            )
+        })?)
+    }
+}
+
+/// A scan as it is named.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    /// So many before the last one.
+    Back(usize),
+    /// The one of this number.
+    Number(i64),
+    /// The last one before a time.
+    Before(Timestamp),
+}
+
+impl Wanted {
+    fn read(text: &str, now: &Zoned) -> Option<Wanted> {
+        let start = |zoned: &Zoned| zoned.start_of_day().ok().map(|day| Wanted::Before(day.timestamp()));
+        match text {
+            "last" => return Some(Wanted::Back(0)),
+            "previous" => return Some(Wanted::Back(1)),
+            "yesterday" => return start(now),
+            _ => {}
+        }
+        if let Ok(number) = text.parse::<i64>() {
+            return Some(Wanted::Number(number));
+        }
+        if let Ok(date) = text.parse::<Date>()
+            && text.len() == "2026-03-01".len()
+        {
+            return start(&date.checked_add(1.day()).ok()?.to_zoned(now.time_zone().clone()).ok()?);
+        }
+        super::remembered::moment(text, now).ok().map(Wanted::Before)
+    }
+
+    fn report(&self, store: &Store) -> Result<Option<Report>, StoreError> {
+        let number = match self {
+            Wanted::Number(number) => Some(*number),
+            Wanted::Back(back) => store.scans(back + 1)?.get(*back).map(|scan| scan.number),
+            Wanted::Before(at) => store.scan_before(*at)?.map(|scan| scan.number),
+        };
+        number.map_or(Ok(None), |number| store.report(number))
+    }
+}
+
 fn conditions(names: &[String]) -> Result<Vec<Condition>, Problem> {
     let read = |name: &String| {
         Condition::from_name(name).ok_or_else(|| {
             let known: Vec<&str> = Condition::TABLE.iter().map(|(name, _)| *name).collect();
-            Problem::new(format!("`{}` is no condition", clean(name))).at("--fail-on").hint(known.join(", "))
+            Problem::new(format!("`{}` is no condition", clean(name)))
+                .at("--fail-on")
+                .did_you_mean(name, known.iter().copied())
+                .hint(known.join(", "))
         })
     };
     names.iter().map(read).collect()
 }
 
 fn holds(condition: Condition, diff: &Diff) -> bool {
-    let any = |test: fn(&Change) -> bool| diff.changed.iter().flat_map(|device| &device.changes).any(test);
     match condition {
         Condition::New => !diff.added.is_empty(),
-        Condition::Gone => !diff.gone.is_empty(),
+        Condition::Gone | Condition::Offline => !diff.gone.is_empty(),
         Condition::Moved => diff.moved().next().is_some(),
+        Condition::Replaced => verdict::replaced(diff).next().is_some(),
         Condition::Changed => !diff.changed.is_empty(),
-        Condition::Broken => any(|change| match change {
-            Change::StreamStatus { before, after, .. } => {
-                *before == StreamStatus::Streaming && *after != StreamStatus::Streaming
-            }
-            Change::StreamGone { status, .. } => *status == StreamStatus::Streaming,
-            _ => false,
-        }),
-        Condition::Open => {
-            any(|change| matches!(change, Change::ServiceOpenWithoutLogin(_) | Change::StreamOpenWithoutLogin { .. }))
-        }
+        Condition::Broken => verdict::changed(diff, verdict::is_break).next().is_some(),
+        Condition::Repaired => verdict::changed(diff, verdict::is_repair).next().is_some(),
+        Condition::Open => verdict::changed(diff, verdict::is_opening).next().is_some(),
+        Condition::Protected => verdict::changed(diff, verdict::is_protection).next().is_some(),
     }
 }
 
@@ -100,4 +184,27 @@ fn name(device: &DeviceSummary) -> String {
     let made = [&device.vendor, &device.model].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
     let what = if made.is_empty() { device.kind.as_str() } else { made.as_str() };
     format!("{}  {what}", device.ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scans_are_named_as_people_name_them() {
+        let now: Zoned = "2026-03-10T15:30:00+01:00[Europe/Berlin]".parse().unwrap();
+        let before = |text: &str| Wanted::Before(text.parse().unwrap());
+        for (text, wanted) in [
+            ("last", Some(Wanted::Back(0))),
+            ("previous", Some(Wanted::Back(1))),
+            ("17", Some(Wanted::Number(17))),
+            ("yesterday", Some(before("2026-03-09T23:00:00Z"))),
+            ("2026-03-01", Some(before("2026-03-01T23:00:00Z"))),
+            ("2026-03-01T18:00", Some(before("2026-03-01T17:00:00Z"))),
+            ("2d", Some(before("2026-03-08T14:30:00Z"))),
+            ("report.json", None),
+        ] {
+            assert_eq!(Wanted::read(text, &now), wanted, "{text}");
+        }
+    }
 }

@@ -3,8 +3,10 @@
 pub mod apply;
 pub mod completions;
 pub mod config;
+pub mod devices;
 pub mod diff;
 pub mod export;
+pub mod history;
 pub mod interrupt;
 #[cfg(feature = "man")]
 pub mod man;
@@ -12,11 +14,13 @@ pub mod output;
 mod plugin;
 pub mod probe;
 pub mod ready;
+pub mod remembered;
 pub mod scan;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod signatures;
 mod sinks;
+pub mod store;
 pub mod verdict;
 
 use std::io;
@@ -109,8 +113,20 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             return export::run(&arguments.file, &settings, &ui);
         }
         Command::Diff(arguments) => {
-            let (_, ui) = settings(cli, environment)?;
-            return diff::run(arguments, &ui, out);
+            let (settings, ui) = settings(cli, environment)?;
+            return diff::run(arguments, &settings, &ui, out);
+        }
+        Command::Devices(arguments) => {
+            let (settings, ui) = settings(cli, environment)?;
+            return devices::run(arguments, &settings, &ui, out);
+        }
+        Command::History(arguments) => {
+            let (settings, _) = settings(cli, environment)?;
+            return history::run(arguments, &settings, out);
+        }
+        Command::Store(arguments) => {
+            let (settings, ui) = settings(cli, environment)?;
+            return store::run(arguments, &settings, &ui, out);
         }
         Command::Apply(arguments) => {
             let (settings, ui) = settings(cli, environment)?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::export::read_report;
 use super::output::Outputs;
-use super::signatures;
+use super::{remembered, signatures};
 use crate::cli::config::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::model::problem::Problem;
@@ -15,6 +15,7 @@ use crate::model::{Method, Report};
 use crate::net::real::{Preparation, RealNet};
 use crate::net::{self, Links};
 use crate::scan::session::Session;
+use crate::store::Store;
 use crate::tool::file;
 
 /// What has been taken.
@@ -23,6 +24,8 @@ pub struct Ready {
     pub outputs: Outputs,
     /// The earlier report to compare with.
     pub baseline: Option<Report>,
+    /// Where what is found is remembered.
+    pub store: Option<Store>,
     /// What scans need: the network and the signatures.
     pub session: Arc<Session>,
 }
@@ -37,14 +40,16 @@ impl Ready {
         let outputs = Outputs::check(&settings.output)?;
         settings.probe.snapshots.as_deref().map_or(Ok(()), file::check_folder).map_err(Problem::from)?;
         let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
+        let usual = settings.usual_store.as_deref();
+        let store = settings.store.as_deref().map(|file| remembered::open_or_create(file, usual)).transpose()?;
         let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from)?;
         let net = network(settings);
-        let writes_files = !settings.output.files.is_empty() || settings.probe.snapshots.is_some();
+        let writes_files = !settings.output.files.is_empty() || settings.probe.snapshots.is_some() || store.is_some();
         if let Err(error) = net::give_up_rights(writes_files) {
             ui.warning(format!("the system does not let the privileges be given up, so they are kept: {error}"));
         }
         let session = Session::new(net, signatures, Timestamp::now, net::connection_limit());
-        Ok(Ready { outputs, baseline, session })
+        Ok(Ready { outputs, baseline, store, session })
     }
 }
 

@@ -5,24 +5,28 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
+use super::remembered;
 use super::sinks::{self, JsonLines, Terminal};
 use super::{interrupt, output::Outputs, verdict};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::export::table::TableOptions;
+use crate::history::memory::{Known, Vantage};
 use crate::model::event::Sinks;
 use crate::model::problem::Problem;
 use crate::model::{EventSink, Finding, Report, ScanPlan};
+use crate::net::with_file_rights;
 use crate::scan::session::Session;
 use crate::scan::{Scan, targets};
+use crate::store::{Cause, Store, StoreError, decorate, without_notes};
 
 /// Scans, writes the report, and returns how the program ends.
 ///
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<Exit> {
-    let Ready { outputs, baseline, session } = ready;
+    let Ready { outputs, baseline, store, session } = ready;
     let stop = CancellationToken::new();
     interrupt::listen(stop.clone(), ui)?;
     let request = targets::Request {
@@ -40,9 +44,19 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         ui.warning(warning);
     }
     let plan = settings.plan(resolved.targets);
-    let report = scan(session.clone(), plan, Vec::new(), &stop, &outputs, ui).await;
+    let mut report = scan(session.clone(), plan, Vec::new(), &stop, &outputs, ui).await;
     ui.finish();
+    // The report is written also where it cannot be remembered.
+    let remembered = store.map(|store| remember(store, &mut report)).transpose();
+    let (remembered, failure) = match remembered {
+        Ok(known) => (known, None),
+        Err(error) => (None, Some(error)),
+    };
+    let baseline = baseline.or(remembered);
     outputs.write(&report, outputs.streams(), &|device| session.login_of(device), ui)?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
     // Also when it came while the report was written, whole: whoever sent it wants to know that it was received.
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);
@@ -52,6 +66,27 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         ui.warning(format!("--fail-on: {why}"));
     }
     Ok(if broken.is_empty() { Exit::Success } else { Exit::Condition })
+}
+
+/// Remembers what a scan found, and adds to its report what is known of its devices. What was known of them and of those
+/// that were missed is returned, to be compared with.
+fn remember(store: Store, report: &mut Report) -> anyhow::Result<Report> {
+    // The files beside the store are made and removed in its folder, which may be another user's.
+    let remembered: Result<Report, StoreError> = with_file_rights(move || {
+        let before = store.memory()?;
+        let has_answer = !report.devices.is_empty() || report.scan.hosts_up > 0;
+        let vantage = if has_answer { Vantage::Clear } else { Vantage::Blind };
+        let learnt = store.learn(report, Cause::User, vantage, &())?.value;
+        let after = store.memory()?;
+        let is_meant = |known: &&Known| {
+            learnt.devices.contains(&known.uid)
+                || after.devices.get(&known.uid).is_some_and(|now| now.health.misses > 0 && now.archived_at.is_none())
+        };
+        let baseline = remembered::report_of(before.roots().filter(is_meant));
+        decorate(report, &after, &learnt.devices);
+        Ok(without_notes(baseline))
+    });
+    remembered.map_err(remembered::failed)
 }
 
 /// Runs a scan and shows it while it runs.

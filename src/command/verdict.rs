@@ -1,7 +1,7 @@
 //! Whether a finished scan meets what was asked of it: the conditions of `--fail-on`.
 
 use crate::cli::config::fail_on::FailOn;
-use crate::history::diff::{self, DeviceSummary, Diff};
+use crate::history::diff::{self, Change, DeviceDiff, DeviceSummary, Diff};
 use crate::model::{Activation, Device, ErrorKind, Report, StreamStatus, WarningKind};
 
 /// The conditions that hold, each with a sentence that says why. `baseline` is the earlier report to compare with.
@@ -22,9 +22,18 @@ fn holds(condition: FailOn, report: &Report, diff: &Diff) -> Option<String> {
         (!ips.is_empty()).then(|| format!("{what}: {}", ips.join(", ")))
     };
     let with_status = |status: StreamStatus| move |d: &Device| d.streams.iter().any(|s| s.status == status);
+    let named = |what: &str, which: Vec<&DeviceSummary>| {
+        let ips: Vec<String> = which.iter().map(|d| d.ip.to_string()).collect();
+        (!ips.is_empty()).then(|| format!("{what}: {}", ips.join(", ")))
+    };
     match condition {
         FailOn::New => listed("not in the baseline", &diff.added),
-        FailOn::Offline => listed("in the baseline but not found now", &diff.gone),
+        FailOn::Offline | FailOn::Gone => listed("in the baseline but not found now", &diff.gone),
+        FailOn::Moved => named("at another address than before", after(diff.moved())),
+        FailOn::Replaced => named("another device than before", replaced(diff).collect()),
+        FailOn::Changed => named("not as it was", after(diff.changed.iter())),
+        FailOn::Broken => named("a stream no longer delivers frames", after(changed(diff, is_break))),
+        FailOn::Open => named("a login is demanded no longer", after(changed(diff, is_opening))),
         FailOn::NoneFound => devices.is_empty().then(|| "no camera was found".to_owned()),
         FailOn::AuthRequired => any("a login is needed or was refused", &|d| {
             with_status(StreamStatus::AuthRequired)(d) || d.login_attempts.is_some_and(|l| l.counted() > 0)
@@ -43,6 +52,48 @@ fn holds(condition: FailOn, report: &Report, diff: &Diff) -> Option<String> {
             with_status(StreamStatus::Error)(d) || d.errors.iter().any(|e| is_failure(e.kind))
         }),
     }
+}
+
+/// Devices as they are in the later report.
+fn after<'d>(all: impl Iterator<Item = &'d DeviceDiff>) -> Vec<&'d DeviceSummary> {
+    all.map(|device| &device.after).collect()
+}
+
+/// Devices of the later report that are at the address of one that is gone, and are another one.
+pub(super) fn replaced(diff: &Diff) -> impl Iterator<Item = &DeviceSummary> {
+    diff.added.iter().filter(|new| diff.gone.iter().any(|gone| gone.ip == new.ip))
+}
+
+/// Devices with a change of a kind.
+pub(super) fn changed(diff: &Diff, is_wanted: fn(&Change) -> bool) -> impl Iterator<Item = &DeviceDiff> {
+    diff.changed.iter().filter(move |device| device.changes.iter().any(is_wanted))
+}
+
+/// A stream that delivered frames does so no longer.
+pub(super) fn is_break(change: &Change) -> bool {
+    match change {
+        Change::StreamStatus { before, after, .. } => {
+            *before == StreamStatus::Streaming && *after != StreamStatus::Streaming
+        }
+        Change::StreamGone { status, .. } => *status == StreamStatus::Streaming,
+        _ => false,
+    }
+}
+
+/// A stream that delivered no frames does.
+pub(super) fn is_repair(change: &Change) -> bool {
+    matches!(change, Change::StreamStatus { before, after, .. }
+        if *before != StreamStatus::Streaming && *after == StreamStatus::Streaming)
+}
+
+/// A login is demanded no longer.
+pub(super) fn is_opening(change: &Change) -> bool {
+    matches!(change, Change::ServiceOpenWithoutLogin(_) | Change::StreamOpenWithoutLogin { .. })
+}
+
+/// A login is demanded that was not.
+pub(super) fn is_protection(change: &Change) -> bool {
+    matches!(change, Change::ServiceLoginNeeded(_) | Change::StreamLoginNeeded { .. })
 }
 
 #[cfg(test)]

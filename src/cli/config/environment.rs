@@ -77,6 +77,19 @@ impl Environment {
         [Some("camscan.yaml".into()), user, Some("/etc/camscan/config.yaml".into())].into_iter().flatten().collect()
     }
 
+    /// Where the store is when no file is named: the folder a service is given (systemd.exec(5)), else the user's for data
+    /// (XDG Base Directory Specification).
+    pub fn store_place(&self) -> Option<PathBuf> {
+        if let Some(folders) = self.get("STATE_DIRECTORY") {
+            return folders.split(':').next().map(|folder| PathBuf::from(folder).join("store.sqlite"));
+        }
+        let data = match self.get("XDG_DATA_HOME").filter(|folder| folder.starts_with('/')) {
+            Some(folder) => Some(PathBuf::from(folder)),
+            None => self.get("HOME").map(|home| PathBuf::from(home).join(".local/share")),
+        };
+        data.map(|folder| folder.join("camscan/store.sqlite"))
+    }
+
     /// A variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())

@@ -9,6 +9,18 @@ names! {
         New = "new",
         /// A device of the baseline is gone.
         Offline = "offline",
+        /// The same.
+        Gone = "gone",
+        /// A device of the baseline has another address.
+        Moved = "moved",
+        /// Another device is at the address of one of the baseline that is gone.
+        Replaced = "replaced",
+        /// Anything about a device of the baseline changed.
+        Changed = "changed",
+        /// A stream that delivered frames does so no longer.
+        Broken = "broken",
+        /// A service or stream demands a login no longer.
+        Open = "open",
         /// No camera, recorder or other source of video was found.
         NoneFound = "none-found",
         /// A stream needs a login that was not given or was refused.
@@ -29,6 +41,16 @@ names! {
 impl FailOn {
     /// Whether it needs an earlier report to compare with.
     pub fn needs_baseline(self) -> bool {
-        matches!(self, FailOn::New | FailOn::Offline)
+        matches!(
+            self,
+            FailOn::New
+                | FailOn::Offline
+                | FailOn::Gone
+                | FailOn::Moved
+                | FailOn::Replaced
+                | FailOn::Changed
+                | FailOn::Broken
+                | FailOn::Open
+        )
     }
 }

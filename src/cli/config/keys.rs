@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::export::FORMATS;
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
@@ -13,7 +15,7 @@ use crate::model::{Method, ProbeOptions, Verify};
 
 use super::fail_on::FailOn;
 use super::targets::TargetWord;
-use super::values::{count, duration, number, one_of, optional, path, ports, rate, show_duration, switch};
+use super::values::{age, count, duration, number, one_of, optional, path, ports, rate, show_duration, switch};
 use crate::model::problem::Problem;
 
 /// The key of the list of logins, which is read by rules of its own: the table does not hold it.
@@ -118,6 +120,25 @@ pub enum FormatName {
     Other(String),
 }
 
+/// Where scans are remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// Nowhere.
+    None,
+    /// In the user's data folder.
+    Auto,
+    /// In this file.
+    File(PathBuf),
+}
+
+fn store_place(text: &str) -> Result<StorePlace, Problem> {
+    match text {
+        "none" => Ok(StorePlace::None),
+        "auto" => Ok(StorePlace::Auto),
+        other => path(other).map(StorePlace::File),
+    }
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "every key reads with a Result")]
 fn format(name: &str) -> Result<Option<FormatName>, Problem> {
     Ok(match name {
@@ -218,6 +239,19 @@ keys! {
     FAIL_ON: FailOn = "fail_on", List, "", |t| one_of(t, "condition for --fail-on");
     /// Earlier report to compare with.
     BASELINE: Option<PathBuf> = "baseline", One, "none", |t| optional(t, path);
+
+    /// Where scans are remembered.
+    STORE: StorePlace = "store", One, "none", store_place;
+    /// How long events are kept.
+    KEEP_EVENTS: Option<SignedDuration> = "keep_events", One, "2y", age;
+    /// How long scans are kept.
+    KEEP_SCANS: Option<SignedDuration> = "keep_scans", One, "2y", age;
+    /// How long checks of streams are kept by the hour.
+    KEEP_HOURLY: Option<SignedDuration> = "keep_hourly", One, "14d", age;
+    /// How long checks of streams are kept by the day.
+    KEEP_DAILY: Option<SignedDuration> = "keep_daily", One, "forever", age;
+    /// How long delivered messages are kept.
+    KEEP_OUTBOX: Option<SignedDuration> = "keep_outbox", One, "30d", age;
 
     /// Verbosity of the log.
     VERBOSE: u32 = "verbose", One, "0", number::<0, 2>;

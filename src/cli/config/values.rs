@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::model::names::Named;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::text::clean;
@@ -45,6 +47,28 @@ pub fn show_duration(duration: Duration) -> String {
         (0, 0, _) => format!("{}m", ms / 60_000),
         (0, _, _) => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
+    }
+}
+
+/// How long something is kept: `12h`, `14d`, `8w`, `2y` (of 365 days), or none for `forever`.
+///
+/// # Errors
+/// When it is none of these, or no time at all.
+pub fn age(text: &str) -> Result<Option<SignedDuration>, Problem> {
+    if text == "forever" {
+        return Ok(None);
+    }
+    let wrong = || {
+        Problem::new(format!("`{}` is not a time something is kept", clean(text)))
+            .hint("write a number and its unit, such as 12h, 14d, 8w or 2y, or forever")
+    };
+    let (number, hours) = [("h", 1), ("d", 24), ("w", 24 * 7), ("y", 24 * 365)]
+        .into_iter()
+        .find_map(|(unit, hours)| Some((text.strip_suffix(unit)?, hours)))
+        .ok_or_else(wrong)?;
+    match number.parse::<u16>() {
+        Ok(number) if number > 0 => Ok(Some(SignedDuration::from_hours(i64::from(number) * hours))),
+        _ => Err(wrong()),
     }
 }
 

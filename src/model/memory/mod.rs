@@ -1,11 +1,13 @@
 //! What is remembered about devices and told about them: shared by the rooms that decide, store and send it.
 
 mod event;
+mod keep;
 mod note;
 mod outbox;
 mod uid;
 
 pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, StreamCard};
+pub use keep::Keep;
 pub use note::{Expect, Note};
 pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
 pub use uid::Uid;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
+use crate::model::memory::Keep;
 use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 
 use super::fail_on::FailOn;
@@ -56,6 +57,12 @@ pub struct Settings {
     pub fail_on: Vec<FailOn>,
     /// The earlier report to compare with; it exists.
     pub baseline: Option<PathBuf>,
+    /// The file that scans are remembered in, if they are.
+    pub store: Option<PathBuf>,
+    /// The store of commands that need one, where none is named.
+    pub usual_store: Option<PathBuf>,
+    /// How long what is kept in the store.
+    pub keep: Keep,
     /// What standard error shows.
     pub terminal: TerminalSettings,
     /// What is logged.

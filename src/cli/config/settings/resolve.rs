@@ -13,11 +13,12 @@ use crate::cli::config::environment::Environment;
 use crate::cli::config::fail_on::FailOn;
 use crate::cli::config::file;
 use crate::cli::config::given;
-use crate::cli::config::keys::{self, Color, FormatName};
+use crate::cli::config::keys::{self, Color, FormatName, StorePlace};
 use crate::cli::config::layer::{Layer, Origin, misspelt};
 use crate::cli::config::targets;
 use crate::export::csv::CsvOptions;
 use crate::export::{FORMATS, table};
+use crate::model::memory::Keep;
 use crate::model::problem::Problem;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
 use crate::text::{clean, nearest};
@@ -80,7 +81,16 @@ impl Resolver<'_> {
             signatures: layer.one(&keys::SIGNATURES)?,
             output: self.output(scans)?,
             fail_on,
-            baseline: self.baseline(scans)?,
+            baseline: self.baseline(cli, scans)?,
+            store: self.store(cli)?,
+            usual_store: self.environment.store_place(),
+            keep: Keep {
+                events: layer.one(&keys::KEEP_EVENTS)?,
+                scans: layer.one(&keys::KEEP_SCANS)?,
+                hourly: layer.one(&keys::KEEP_HOURLY)?,
+                daily: layer.one(&keys::KEEP_DAILY)?,
+                outbox: layer.one(&keys::KEEP_OUTBOX)?,
+            },
             terminal,
             log: LogSettings {
                 verbosity: layer.one(&keys::VERBOSE)?,
@@ -282,18 +292,36 @@ impl Resolver<'_> {
         Ok(once(self.layer.list(&keys::FAIL_ON)?))
     }
 
-    fn baseline(&self, scans: bool) -> Result<Option<PathBuf>, Problem> {
+    /// The store that is named. `--no-store` stands over what variables and files name.
+    fn store(&self, cli: &Cli) -> Result<Option<PathBuf>, Problem> {
+        if matches!(&cli.command, Command::Scan(args) if args.no_store) {
+            return Ok(None);
+        }
+        match self.layer.one(&keys::STORE)? {
+            StorePlace::None => Ok(None),
+            StorePlace::File(file) => Ok(Some(file)),
+            StorePlace::Auto => self.environment.store_place().map(Some).ok_or_else(|| {
+                let place = self.layer.origin(keys::STORE.name).place(keys::STORE.name);
+                Problem::new("there is no home folder to keep a store in")
+                    .at(place)
+                    .hint("name a file: --store=/var/lib/camscan/store.sqlite")
+            }),
+        }
+    }
+
+    fn baseline(&self, cli: &Cli, scans: bool) -> Result<Option<PathBuf>, Problem> {
         let baseline = self.layer.one(&keys::BASELINE)?;
         if !scans {
             return Ok(baseline);
         }
         let comparing = self.fail_on()?.into_iter().find(|condition| condition.needs_baseline());
         match (&baseline, comparing) {
-            (None, Some(condition)) => {
+            (None, Some(condition)) if self.store(cli)?.is_none() => {
                 let place = self.layer.origin(keys::FAIL_ON.name).place(keys::FAIL_ON.name);
                 Err(Problem::new(format!("`{}` needs an earlier report to compare with", condition.as_str()))
                     .at(place)
-                    .hint("name one: --baseline inventory.json"))
+                    .hint("name one: --baseline inventory.json")
+                    .hint("or compare with what is remembered: --store"))
             }
             (Some(path), _) if !path.is_file() => {
                 let place = self.layer.origin(keys::BASELINE.name).place(keys::BASELINE.name);

@@ -1,0 +1,277 @@
+//! What is remembered, in one file: the only SQL of the program. Calls block for as long as a disk takes.
+//!
+//! One connection of a process writes, one transaction at a time, and every transaction that writes says so when it begins:
+//! one that only finds out later would fail beside another process, however long it waited. Readers have connections of
+//! their own and keep none of what they read open, so that the log of the database can always be shortened.
+
+mod backup;
+mod checks;
+mod codec;
+mod error;
+mod events;
+mod keep;
+mod logins;
+mod open;
+mod outbox;
+mod rows;
+mod scans;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use backup::{Checked, Salvaged};
+pub use checks::{Check, CheckOutcome, Rollup, Slot};
+pub use error::StoreError;
+pub use events::{EventFilter, Span, StoredEvent};
+pub use keep::Pruned;
+pub use logins::{LoginHash, LoginRecord};
+pub use open::Open;
+pub use outbox::OutboxFilter;
+pub use scans::{Cause, ScanRow, decorate, without_notes};
+
+use crate::history::memory::Memory;
+use crate::model::memory::{Event, Route};
+
+/// Readers that are kept for the next question.
+const MOST_READERS: usize = 4;
+
+/// A store that is open. Clones are the same one.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    file: PathBuf,
+    /// None where the store is opened to be read alone.
+    writer: Option<Mutex<Writer>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+struct Writer {
+    connection: Connection,
+    /// What is known, as it was when this connection last looked.
+    cache: Option<Cache>,
+    /// The row of `opens` that this process has, from its first write on.
+    open: Option<i64>,
+}
+
+struct Cache {
+    memory: Memory,
+    /// All of it that belongs to no single device, as it is stored.
+    rest: String,
+    /// The database's count of what other connections wrote.
+    version: i64,
+}
+
+/// What a change of the memory came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Updated<R> {
+    /// What the decision returned.
+    pub value: R,
+    /// Its events, with their numbers in the store.
+    pub events: Vec<(i64, Event)>,
+}
+
+impl Store {
+    /// Opens a store. One that is there is never replaced, whatever is wrong with it.
+    ///
+    /// # Errors
+    /// When there is none, it is something else, damaged, of a later version, on a network file system, or the system
+    /// refuses.
+    pub fn open(file: &Path, how: Open) -> Result<Store, StoreError> {
+        Store::open_with(file, how, &schema::steps())
+    }
+
+    fn open_with(file: &Path, how: Open, steps: &[refinery::Migration]) -> Result<Store, StoreError> {
+        let (mut writer, mut readers) = (None, Vec::new());
+        if how == Open::ReadOnly {
+            open::check_file(file)?;
+            let reader = open::reader(file, false)?;
+            open::check_readable(&reader, file, steps)?;
+            readers.push(reader);
+        } else {
+            let connection = open::writer(file, how, steps)?;
+            writer = Some(Mutex::new(Writer { connection, cache: None, open: None }));
+        }
+        let readers = Mutex::new(readers);
+        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers }) })
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &Path {
+        &self.inner.file
+    }
+
+    /// Applies a decision to what is known, and stores what it touched, its events, and the messages that `route` makes of
+    /// them: all or nothing.
+    ///
+    /// # Errors
+    /// When it cannot be stored; then nothing of it is, and what is known is as before.
+    pub fn update<R>(
+        &self,
+        decide: impl FnOnce(&mut Memory) -> (R, Vec<Event>),
+        route: &dyn Route,
+    ) -> Result<Updated<R>, StoreError> {
+        self.change(|transaction, cache| {
+            let (value, events) = decide(&mut cache.memory);
+            rows::save(transaction, cache)?;
+            let events = events::insert(transaction, events, None)?;
+            outbox::route(transaction, &events, route)?;
+            Ok(Updated { value, events })
+        })
+    }
+
+    /// What is known.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn memory(&self) -> Result<Memory, StoreError> {
+        let Some(writer) = &self.inner.writer else { return self.read(|reader| rows::load(reader).map(|all| all.0)) };
+        let mut writer = lock(writer);
+        let Writer { connection, cache, .. } = &mut *writer;
+        let known = connection
+            .transaction_with_behavior(TransactionBehavior::Deferred)
+            .and_then(|transaction| current(&transaction, cache.take()));
+        let known = known.map_err(|error| self.error(&error))?;
+        Ok(cache.insert(known).memory.clone())
+    }
+
+    /// Takes what was written out of the log, into the store itself, and shortens the log. To be called when there is little
+    /// to do; it does nothing while others read or write.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        let Some(writer) = &self.inner.writer else { return Ok(()) };
+        let writer = lock(writer);
+        let done = writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        match done.map_err(|error| self.error(&error)) {
+            Err(StoreError::Busy(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Changes what is known.
+    fn change<R>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &mut Cache) -> rusqlite::Result<R>,
+    ) -> Result<R, StoreError> {
+        self.write_with(|transaction, cache| {
+            // What fails half-way must not be known: it is read anew then.
+            let mut known = current(transaction, cache.take())?;
+            let value = work(transaction, &mut known)?;
+            Ok((value, Some(known)))
+        })
+    }
+
+    /// Writes what is none of the memory's business.
+    fn write<R>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<R>) -> Result<R, StoreError> {
+        self.write_with(|transaction, cache| Ok((work(transaction)?, cache.take())))
+    }
+
+    fn write_with<R>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &mut Option<Cache>) -> rusqlite::Result<(R, Option<Cache>)>,
+    ) -> Result<R, StoreError> {
+        let writer = self.inner.writer.as_ref().ok_or_else(|| StoreError::ReadOnly(self.inner.file.clone()))?;
+        let mut writer = lock(writer);
+        let Writer { connection, cache, open } = &mut *writer;
+        let mut known = cache.take();
+        let run = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let row = match *open {
+                Some(row) => row,
+                None => note_open(&transaction)?,
+            };
+            let (value, known) = work(&transaction, &mut known)?;
+            transaction.commit()?;
+            Ok((value, known, row))
+        };
+        let (value, known, row) = run().map_err(|error| self.error(&error))?;
+        *cache = known;
+        *open = Some(row);
+        Ok(value)
+    }
+
+    /// Reads, with everything as it was at one moment.
+    fn read<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, StoreError> {
+        self.with_reader(|connection| {
+            let transaction = connection.unchecked_transaction().map_err(|error| self.error(&error))?;
+            work(&transaction).map_err(|error| self.error(&error))
+        })
+    }
+
+    fn with_reader<R>(&self, work: impl FnOnce(&Connection) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        let idle = lock(&self.inner.readers).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => open::reader(&self.inner.file, self.inner.writer.is_some())?,
+        };
+        let done = work(&reader);
+        let mut readers = lock(&self.inner.readers);
+        if readers.len() < MOST_READERS {
+            readers.push(reader);
+        }
+        done
+    }
+
+    fn error(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::of(&self.inner.file, error)
+    }
+}
+
+/// What is known at this moment: what this process knew, unless another one has written since.
+fn current(transaction: &Transaction<'_>, cache: Option<Cache>) -> rusqlite::Result<Cache> {
+    // The count is that of the last read.
+    transaction.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
+    let version: i64 = transaction.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+    if let Some(cache) = cache.filter(|cache| cache.version == version) {
+        return Ok(cache);
+    }
+    let (memory, rest) = rows::load(transaction)?;
+    Ok(Cache { memory, rest, version })
+}
+
+/// Rows of `opens` that are kept.
+const OPENS: i64 = 100;
+
+/// Notes that this process writes here. Those of processes that were killed are closed: the store has been looked through.
+fn note_open(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let now = codec::ms(Timestamp::now());
+    let mut unclosed = transaction.prepare("SELECT id, pid FROM opens WHERE closed_at IS NULL")?;
+    let unclosed: Vec<(i64, i64)> =
+        unclosed.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    for (id, _) in unclosed.into_iter().filter(|(_, pid)| !open::runs(*pid)) {
+        transaction.execute("UPDATE opens SET closed_at = ?2 WHERE id = ?1", (id, now))?;
+    }
+    transaction.execute("DELETE FROM opens WHERE id <= (SELECT max(id) FROM opens) - ?1", [OPENS])?;
+    let insert = "INSERT INTO opens (at, pid, version) VALUES (?1, ?2, ?3)";
+    transaction.execute(insert, (now, i64::from(std::process::id()), env!("CARGO_PKG_VERSION")))?;
+    Ok(transaction.last_insert_rowid())
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The last connection that is closed takes the log in, and readers may not.
+        lock(&self.readers).clear();
+        let Some(writer) = &self.writer else { return };
+        let writer = lock(writer);
+        if let Some(open) = writer.open {
+            let close = "UPDATE opens SET closed_at = ?2 WHERE id = ?1";
+            // A store that cannot be closed properly is looked through when it is opened again.
+            let _ = writer.connection.execute(close, (open, codec::ms(Timestamp::now())));
+        }
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! Files of stores: made whole or not at all, and opened only where they can be kept whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use refinery::Migration;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
+use super::schema::{self, Age};
+
+/// `cams`: what tells our files from those of others.
+const APPLICATION_ID: i64 = 0x6361_6d73;
+/// How long a write waits for another program's.
+const BUSY: Duration = Duration::from_secs(30);
+/// What every file of the database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// To be written; it is made where there is none.
+    Create,
+    /// To be written.
+    Existing,
+    /// To be read alone.
+    ReadOnly,
+}
+
+/// Flags for reading and writing. The library's own locks are not needed: a connection is used by one thread at a time.
+pub(super) fn read_write() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE
+}
+
+/// The connection that writes, to a store that is there and of this version.
+pub(super) fn writer(file: &Path, how: Open, steps: &[Migration]) -> Result<Connection, StoreError> {
+    if how == Open::Create && !exists(file)? {
+        refuse_network(file)?;
+        create(file, steps)?;
+    }
+    check_file(file)?;
+    refuse_network(file)?;
+    let of = |error: rusqlite::Error| StoreError::of(file, &error);
+    let connect = || -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
+        prepare(&connection).map_err(of)?;
+        Ok(connection)
+    };
+    let mut connection = connect()?;
+    check_application(&connection, file)?;
+    // The database opens a file it may not write without a word, and fails at the first write.
+    if connection.is_readonly("main").map_err(of)? {
+        return Err(StoreError::ReadOnly(file.to_owned()));
+    }
+    if schema::age(&connection, file, steps)? == Age::Older {
+        drop(connection);
+        schema::upgrade(file, steps)?;
+        connection = connect()?;
+    }
+    check_after_crash(&connection, file)?;
+    Ok(connection)
+}
+
+/// A connection that reads alone, to a store of this version.
+pub(super) fn reader(file: &Path, may_write: bool) -> Result<Connection, StoreError> {
+    let of = |error: rusqlite::Error| StoreError::of(file, &error);
+    if may_write {
+        let connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
+        prepare(&connection).and_then(|()| connection.pragma_update(None, "query_only", true)).map_err(of)?;
+        return Ok(connection);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(of)?;
+    connection.busy_timeout(BUSY).map_err(of)?;
+    match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Ok(()) => Ok(connection),
+        // Where nothing can be written, the index of the log cannot be made. Without a log the file is whole by itself.
+        Err(error) if beside(file, "-wal").metadata().map_or(0, |log| log.len()) == 0 => {
+            let Some(uri) = immutable(file) else { return Err(of(error)) };
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(uri, flags).map_err(of)
+        }
+        Err(error) => Err(of(error)),
+    }
+}
+
+/// Makes sure that a file to be read alone is a store of this version.
+pub(super) fn check_readable(connection: &Connection, file: &Path, steps: &[Migration]) -> Result<(), StoreError> {
+    check_application(connection, file)?;
+    match schema::age(connection, file, steps)? {
+        Age::Current => Ok(()),
+        Age::Older => Err(StoreError::Older(file.to_owned())),
+    }
+}
+
+/// The address by which the database takes a file for one that nobody changes.
+fn immutable(file: &Path) -> Option<String> {
+    let path = std::path::absolute(file).ok()?;
+    let escaped: String = path.to_str()?.chars().fold(String::new(), |mut all, c| {
+        match c {
+            '%' => all.push_str("%25"),
+            '?' => all.push_str("%3f"),
+            '#' => all.push_str("%23"),
+            c => all.push(c),
+        }
+        all
+    });
+    Some(format!("file://{escaped}?immutable=1"))
+}
+
+/// A file that the database keeps beside a store.
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // A power cut loses nothing that was told to be stored; commits are few.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // Nothing in a file of somebody else is run.
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+fn exists(file: &Path) -> Result<bool, StoreError> {
+    file.try_exists().map_err(|source| StoreError::Io { file: file.to_owned(), source })
+}
+
+/// Makes sure that a file is one of the database's, and not just made by somebody who was killed before it was one.
+pub(super) fn check_file(file: &Path) -> Result<(), StoreError> {
+    let io = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing(file.to_owned()),
+        _ => StoreError::Io { file: file.to_owned(), source },
+    };
+    if !fs::metadata(file).map_err(io)?.is_file() {
+        return Err(StoreError::NotAStore(file.to_owned()));
+    }
+    let mut head = Vec::new();
+    File::open(file).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head)).map_err(io)?;
+    if head == MAGIC { Ok(()) } else { Err(StoreError::NotAStore(file.to_owned())) }
+}
+
+fn check_application(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+    let id = connection.query_row("PRAGMA application_id", [], |row| row.get::<_, i64>(0));
+    match id.map_err(|error| StoreError::of(file, &error))? {
+        APPLICATION_ID => Ok(()),
+        _ => Err(StoreError::NotAStore(file.to_owned())),
+    }
+}
+
+/// A store is made under another name and gets its own when it is whole, so that whoever finds a file there finds a store,
+/// and one that is there is never replaced.
+pub(super) fn create(file: &Path, steps: &[Migration]) -> Result<(), StoreError> {
+    let temp = TempStore::new(file)?;
+    let of = |error: rusqlite::Error| StoreError::of(file, &error);
+    let mut connection = Connection::open_with_flags(&temp.0, read_write()).map_err(of)?;
+    // Decides how pages are given back, and so must come before the first table.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;
+    schema::make(&mut connection, file, steps)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(of)?;
+    drop(connection);
+    match temp.become_file(file) {
+        // Another camscan was quicker; its store is as good.
+        Err(StoreError::Exists(_)) => Ok(()),
+        other => other,
+    }
+}
+
+/// A file beside a store, its owner's alone, that is gone when it is dropped unless it has got its name.
+pub(super) struct TempStore(pub PathBuf);
+
+impl TempStore {
+    /// An empty one, in the folder of `file`.
+    pub(super) fn new(file: &Path) -> Result<TempStore, StoreError> {
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(file.to_owned()),
+            io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(file.to_owned()),
+            _ => StoreError::Io { file: file.to_owned(), source },
+        };
+        let path = beside(file, &format!(".{:016x}.new", fastrand::u64(..)));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&path).map_err(io)?;
+        Ok(TempStore(path))
+    }
+
+    /// Gives it its name, unless there is a file of that name.
+    pub(super) fn become_file(self, file: &Path) -> Result<(), StoreError> {
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists(file.to_owned()),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(file.to_owned()),
+            _ => StoreError::Io { file: file.to_owned(), source },
+        };
+        File::open(&self.0).and_then(|made| made.sync_all()).map_err(io)?;
+        // A second name cannot take the place of a file, as a new name for the first would.
+        match fs::hard_link(&self.0, file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(io(error)),
+            // Some file systems know no second names.
+            Err(_) if !exists(file)? => fs::rename(&self.0, file).map_err(io)?,
+            Err(error) => return Err(io(error)),
+        }
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // The name is on disk only once its folder is; some file systems refuse to sync one.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+impl Drop for TempStore {
+    fn drop(&mut self) {
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(beside(&self.0, ending));
+        }
+    }
+}
+
+/// Looks through the store where somebody who wrote to it has neither closed it nor runs any more.
+fn check_after_crash(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+    let of = |error: rusqlite::Error| StoreError::of(file, &error);
+    let open = || -> rusqlite::Result<Vec<i64>> {
+        let mut all = connection.prepare("SELECT DISTINCT pid FROM opens WHERE closed_at IS NULL")?;
+        all.query_map([], |row| row.get(0))?.collect()
+    };
+    if open().map_err(of)?.into_iter().all(runs) {
+        return Ok(());
+    }
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(of)?;
+    if found != "ok" {
+        return Err(StoreError::Damaged { file: file.to_owned(), what: crate::text::clean_to(&found, 200) });
+    }
+    Ok(())
+}
+
+/// Whether a process of that number runs on this machine.
+pub(super) fn runs(pid: i64) -> bool {
+    #[cfg(unix)]
+    {
+        // A negative number stands for a group, and is never written.
+        let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(rustix::process::Pid::from_raw);
+        // One of somebody else refuses to be asked, and so runs.
+        pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    }
+    #[cfg(not(unix))]
+    {
+        pid == i64::from(std::process::id())
+    }
+}
+
+/// Kinds of file systems that share a disk of another machine: the log needs memory that all who use it share.
+const NETWORK: &[&str] = &[
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ncpfs",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "9p",
+    "vboxsf",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "fuse.davfs2",
+    "davfs",
+];
+
+fn refuse_network(file: &Path) -> Result<(), StoreError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(real) = file.canonicalize().or_else(|_| folder.canonicalize()) else { return Ok(()) };
+    // Other systems than Linux have no such list; there the user has to know.
+    let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo") else { return Ok(()) };
+    match file_system(&mounts, &real) {
+        Some(kind) if NETWORK.contains(&kind) => {
+            Err(StoreError::Network { file: file.to_owned(), kind: kind.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The kind of file system a path is on, from the list of mounts (proc_pid_mountinfo(5)).
+fn file_system<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
+    let of_line = |line: &'m str| {
+        let (before, after) = line.split_once(" - ")?;
+        let point = PathBuf::from(unescaped(before.split(' ').nth(4)?));
+        path.starts_with(&point).then(|| (point.components().count(), after.split(' ').next().unwrap_or_default()))
+    };
+    // Of several mounts at one place the last one is seen.
+    mounts.lines().filter_map(of_line).max_by_key(|(depth, _)| *depth).map(|(_, kind)| kind)
+}
+
+/// Blanks and the like stand as octal numbers: `\040`.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| {
+        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match code {
+            Some(code) => all + &char::from(code).to_string() + part.get(3..).unwrap_or_default(),
+            None => all + "\\" + part,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_mount_decides() {
+        let mounts = "\
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+30 22 0:30 / /srv rw shared:5 - nfs4 nas:/export rw,vers=4.2
+31 30 8:2 / /srv/local\\040disk rw - xfs /dev/sdb1 rw
+32 22 0:31 / /mnt/share rw - cifs //nas/share rw
+33 22 8:3 / /mnt/share rw - ext4 /dev/sdc1 rw
+";
+        for (path, kind) in [
+            ("/var/lib/camscan/store.sqlite", "ext4"),
+            ("/srv/camscan/store.sqlite", "nfs4"),
+            ("/srv/local disk/store.sqlite", "xfs"),
+            ("/srvother/store.sqlite", "ext4"),
+            ("/mnt/share/store.sqlite", "ext4"),
+        ] {
+            assert_eq!(file_system(mounts, Path::new(path)), Some(kind), "{path}");
+        }
+        assert_eq!(file_system("", Path::new("/a")), None);
+    }
+
+    #[test]
+    fn this_process_runs_and_no_other_of_its_kind() {
+        assert!(runs(i64::from(std::process::id())));
+        assert!(!runs(i64::from(i32::MAX)) && !runs(-1) && !runs(0));
+    }
+}
