@@ -126,6 +126,7 @@ pub fn report_of<'k>(all: impl IntoIterator<Item = &'k Known>) -> Report {
         duration_ms: 0,
         status: ScanStatus::Complete,
         targets: Vec::new(),
+        asked: Vec::new(),
         addresses: 0,
         hosts_up: online as u64,
         methods: Vec::new(),

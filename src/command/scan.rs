@@ -82,7 +82,11 @@ fn remember(store: Store, report: &mut Report) -> anyhow::Result<Report> {
             learnt.devices.contains(&known.uid)
                 || after.devices.get(&known.uid).is_some_and(|now| now.health.misses > 0 && now.archived_at.is_none())
         };
-        let baseline = remembered::report_of(before.roots().filter(is_meant));
+        // The first scan has nothing to be compared with.
+        let baseline = match before.devices.is_empty() {
+            true => report.clone(),
+            false => remembered::report_of(before.roots().filter(is_meant)),
+        };
         decorate(report, &after, &learnt.devices);
         Ok(without_notes(baseline))
     });

@@ -31,7 +31,7 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
         DevicesCommand::Mute { id, tag, site, until, duration, why } => {
             let now = Timestamp::now().to_zoned(TimeZone::system());
             let ended = end_of_mute(until.as_deref(), duration.as_deref(), &now)?;
-            let why = why.as_deref().and_then(|why| word(why));
+            let why = why.as_deref().and_then(word);
             mute(&store, &Target::of(id, tag, site), ended, why, now.timestamp())?
         }
         DevicesCommand::Unmute { id, tag, site } => unmute(&store, &Target::of(id, tag, site))?,
