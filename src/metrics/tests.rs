@@ -32,9 +32,8 @@ fn known(n: u8, state: DeviceState) -> Known {
 }
 
 fn memory(devices: impl IntoIterator<Item = Known>) -> Memory {
-    let mut memory = Memory::default();
-    memory.devices = devices.into_iter().map(|known| (known.uid.clone(), known)).collect();
-    memory
+    let devices = devices.into_iter().map(|known| (known.uid.clone(), known)).collect();
+    Memory { devices, ..Memory::default() }
 }
 
 #[test]
