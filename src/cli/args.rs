@@ -405,8 +405,8 @@ pub enum StoreCommand {
     },
     /// Look through it for damage, and show its size.
     Check,
-    /// Remove what is older than it is to be kept (keep_events, keep_scans, ...).
-    Prune,
+    /// Remove what is older than it is to be kept.
+    Prune(KeepArgs),
     /// Copy what can be read of a damaged store into a new file.
     Salvage {
         /// The new file.
@@ -419,6 +419,27 @@ pub enum StoreCommand {
         #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
         reports: Vec<PathBuf>,
     },
+}
+
+/// How long what is kept in the store.
+#[derive(Args)]
+#[command(next_help_heading = "How long what is kept (14d, 8w, 2y, forever)")]
+pub struct KeepArgs {
+    /// Events, and the states of devices and streams.
+    #[arg(long, value_name = "TIME")]
+    pub keep_events: Option<String>,
+    /// What scans found. The last scan is kept in any case.
+    #[arg(long, value_name = "TIME")]
+    pub keep_scans: Option<String>,
+    /// Checks of streams, added up by the hour.
+    #[arg(long, value_name = "TIME")]
+    pub keep_hourly: Option<String>,
+    /// Checks of streams, added up by the day.
+    #[arg(long, value_name = "TIME")]
+    pub keep_daily: Option<String>,
+    /// Messages that were delivered or given up.
+    #[arg(long, value_name = "TIME")]
+    pub keep_outbox: Option<String>,
 }
 
 /// How changes are shown.
@@ -518,7 +539,7 @@ pub struct ScanArgs {
     /// Earlier report (JSON) to compare with for --fail-on new,offline.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub baseline: Option<String>,
-    /// Remember what is found, in this file or in the user's data folder.
+    /// Remember what is found, in a file or the user's data folder.
     ///
     /// Devices keep their ids, names and history from scan to scan; see `camscan devices` and `camscan history`. Without
     /// this, a scan leaves no trace. A file is written behind an equals sign: --store=FILE.
@@ -526,7 +547,7 @@ pub struct ScanArgs {
           value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub store: Option<String>,
     /// Remember nothing, whatever the configuration says.
-    #[arg(long, conflicts_with = "store", help_heading = "Output")]
+    #[arg(long, conflicts_with = "store", help_heading = "Output", hide_short_help = true)]
     pub no_store: bool,
 }
 

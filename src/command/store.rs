@@ -27,7 +27,7 @@ pub fn run(args: &StoreArgs, settings: &Settings, ui: &Ui, out: &mut dyn Write) 
             writeln!(out, "wrote {}", to.display())?;
         }
         StoreCommand::Check => check(settings, out)?,
-        StoreCommand::Prune => {
+        StoreCommand::Prune(_) => {
             let pruned = open(settings)?.prune(&settings.keep, Timestamp::now()).map_err(failed)?;
             writeln!(
                 out,

@@ -84,7 +84,7 @@ fn two_reports_are_compared() {
     assert_eq!(changed.err, "warning: --fail-on: gone\nwarning: --fail-on: broken\n");
     let json = env.run("diff after.json report.json -f json").success().json();
     assert_eq!(json["added"][0]["ip"], gone["ip"]);
-    let wrong = env.run("diff report.json after.json --fail-on offline");
+    let wrong = env.run("diff report.json after.json --fail-on none-found");
     assert_eq!(wrong.code, Some(2), "{}", wrong.err);
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "",
     "scan",
     "probe",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 31] = [
     "devices unmute",
     "devices ack",
     "devices expect",
+    "devices login",
     "devices login retry",
     "history",
     "store",
@@ -51,7 +52,7 @@ fn every_command_has_short_and_long_help() {
             let widest = run.out.lines().map(|l| l.chars().count()).max().unwrap();
             assert!(widest <= 100, "{command}: a line of {widest} columns");
         }
-        assert!(short.out.lines().count() <= 72, "{command} -h is to be short");
+        assert!(short.out.lines().count() <= 74, "{command} -h is to be short");
         assert!(long.out.len() >= short.out.len(), "{command}");
     }
     insta::assert_snapshot!(env.run("-h").out, @r#"
@@ -65,6 +66,9 @@ fn every_command_has_short_and_long_help() {
       export       Convert an earlier report to another format, or to a video system's configuration
       apply        Add the new cameras of a report to the configuration of a video system
       diff         Show what changed from one report to another
+      devices      List the devices that are remembered; name, merge, mute and acknowledge them
+      history      Show what happened to the devices that are remembered
+      store        Back up, check, prune or repair the file that devices are remembered in
       config       Check the configuration, or show the effective settings
       signatures   Check a folder of device signatures
       schema       Print the JSON Schema of the report

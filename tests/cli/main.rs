@@ -10,6 +10,7 @@ mod echo;
 mod files;
 mod help;
 mod interrupt;
+mod killed;
 mod memory;
 mod plugins;
 mod recorders;

@@ -178,7 +178,10 @@ fn a_store_is_copied_and_what_is_none_is_refused() {
     assert_eq!(again.code, Some(2), "{}", again.err);
     assert_eq!(again.err, "error: copy.sqlite exists already\nhint: name a file that does not exist yet\n");
     env.run("store check --store copy.sqlite").success();
-    env.run("store prune --store copy.sqlite").success();
+    let pruned = env.run("store prune --keep-events 1d --keep-scans forever --store copy.sqlite").success();
+    assert!(pruned.out.starts_with("removed 0 events and states, 0 scans"), "{}", pruned.out);
+    let wrong = env.run("store prune --keep-events soon --store copy.sqlite");
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
     env.write("other.sqlite", "something else");
     let refused = |run: Run| {
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{}", run.err);

@@ -384,7 +384,7 @@ fn wrong_variables() {
     hint: write a number and its unit, such as 500ms, 2s, 1m30s or 1h
     error: CAMSCAN_FAIL_ON: `nwe` is not a condition for --fail-on
     hint: did you mean `new`?
-    hint: choose one of new, offline, none-found, auth-required, not-streaming, no-data, unactivated, address-conflict, error
+    hint: choose one of new, offline, gone, moved, replaced, changed, broken, open, none-found, auth-required, not-streaming, no-data, unactivated, address-conflict, error
     error: CAMSCAN_CREDENTIAL: a login lacks the colon between user name and password
     hint: write USER:PASS
     error: CAMSCAN_CONFIG: there is no file none.yaml

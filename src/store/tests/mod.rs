@@ -1,5 +1,9 @@
 //! The store on real files: what is stored is read back, survives its end in whatever way, and is never put in danger.
 
+mod five_years;
+mod together;
+mod upgrade;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

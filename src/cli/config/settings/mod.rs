@@ -1,5 +1,6 @@
 //! Command line, environment and file combined: everything a command needs to know, read once.
 
+mod memory;
 mod resolve;
 
 use std::path::PathBuf;

@@ -7,18 +7,17 @@ use std::path::{Path, PathBuf};
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 
-use super::{Effective, LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings};
+use super::{Effective, LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory};
 use crate::cli::args::{Cli, Command};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::fail_on::FailOn;
 use crate::cli::config::file;
 use crate::cli::config::given;
-use crate::cli::config::keys::{self, Color, FormatName, StorePlace};
+use crate::cli::config::keys::{self, Color, FormatName};
 use crate::cli::config::layer::{Layer, Origin, misspelt};
 use crate::cli::config::targets;
 use crate::export::csv::CsvOptions;
 use crate::export::{FORMATS, table};
-use crate::model::memory::Keep;
 use crate::model::problem::Problem;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
 use crate::text::{clean, nearest};
@@ -82,15 +81,9 @@ impl Resolver<'_> {
             output: self.output(scans)?,
             fail_on,
             baseline: self.baseline(cli, scans)?,
-            store: self.store(cli)?,
+            store: memory::store(cli, layer, self.environment)?,
             usual_store: self.environment.store_place(),
-            keep: Keep {
-                events: layer.one(&keys::KEEP_EVENTS)?,
-                scans: layer.one(&keys::KEEP_SCANS)?,
-                hourly: layer.one(&keys::KEEP_HOURLY)?,
-                daily: layer.one(&keys::KEEP_DAILY)?,
-                outbox: layer.one(&keys::KEEP_OUTBOX)?,
-            },
+            keep: memory::keep(layer)?,
             terminal,
             log: LogSettings {
                 verbosity: layer.one(&keys::VERBOSE)?,
@@ -292,23 +285,6 @@ impl Resolver<'_> {
         Ok(once(self.layer.list(&keys::FAIL_ON)?))
     }
 
-    /// The store that is named. `--no-store` stands over what variables and files name.
-    fn store(&self, cli: &Cli) -> Result<Option<PathBuf>, Problem> {
-        if matches!(&cli.command, Command::Scan(args) if args.no_store) {
-            return Ok(None);
-        }
-        match self.layer.one(&keys::STORE)? {
-            StorePlace::None => Ok(None),
-            StorePlace::File(file) => Ok(Some(file)),
-            StorePlace::Auto => self.environment.store_place().map(Some).ok_or_else(|| {
-                let place = self.layer.origin(keys::STORE.name).place(keys::STORE.name);
-                Problem::new("there is no home folder to keep a store in")
-                    .at(place)
-                    .hint("name a file: --store=/var/lib/camscan/store.sqlite")
-            }),
-        }
-    }
-
     fn baseline(&self, cli: &Cli, scans: bool) -> Result<Option<PathBuf>, Problem> {
         let baseline = self.layer.one(&keys::BASELINE)?;
         if !scans {
@@ -316,7 +292,7 @@ impl Resolver<'_> {
         }
         let comparing = self.fail_on()?.into_iter().find(|condition| condition.needs_baseline());
         match (&baseline, comparing) {
-            (None, Some(condition)) if self.store(cli)?.is_none() => {
+            (None, Some(condition)) if memory::store(cli, &self.layer, self.environment)?.is_none() => {
                 let place = self.layer.origin(keys::FAIL_ON.name).place(keys::FAIL_ON.name);
                 Err(Problem::new(format!("`{}` needs an earlier report to compare with", condition.as_str()))
                     .at(place)

@@ -184,7 +184,7 @@ fn nonsense_is_caught_before_a_packet_is_sent() {
     insta::assert_snapshot!(said("scan -", &[]), @r#"the list of targets is empty / leave the targets out to scan the subnets of this machine"#);
     assert!(said("scan -o report", &[]).starts_with("--output: report has no extension"));
     insta::assert_snapshot!(said("scan -o a.json -o ./a.json", &[]), @r#"--output: ./a.json is written twice"#);
-    insta::assert_snapshot!(said("scan --fail-on new", &[]), @r#"--fail-on: `new` needs an earlier report to compare with / name one: --baseline inventory.json"#);
+    insta::assert_snapshot!(said("scan --fail-on new", &[]), @r#"--fail-on: `new` needs an earlier report to compare with / name one: --baseline inventory.json / or compare with what is remembered: --store"#);
     insta::assert_snapshot!(said("scan --baseline none.json", &[]), @r#"--baseline: there is no file none.json / create it first: camscan scan -o 'none.json'"#);
     insta::assert_snapshot!(said("scan -c hunter2", &[]), @r#"--credential: a login lacks the colon between user name and password / write USER:PASS"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIAL", "hunter2")]), @r#"CAMSCAN_CREDENTIAL: a login lacks the colon between user name and password / write USER:PASS"#);
@@ -254,7 +254,8 @@ fn a_misspelt_variable_is_pointed_out() {
 #[test]
 fn every_key_has_a_flag_with_its_name_in_the_help() {
     let command = args::command();
-    let commands = ["scan", "probe"].map(|name| command.find_subcommand(name).unwrap());
+    let mut commands = vec![command.find_subcommand("store").unwrap().find_subcommand("prune").unwrap()];
+    commands.extend(["scan", "probe"].map(|name| command.find_subcommand(name).unwrap()));
     for key in keys::ALL {
         let mut all = commands.iter().flat_map(|c| c.get_arguments()).chain(command.get_arguments());
         let arg = all.find(|arg| arg.get_id() == key.name());
