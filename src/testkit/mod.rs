@@ -7,3 +7,4 @@ pub mod fleet;
 pub mod net;
 pub mod plan;
 pub mod population;
+pub mod year;

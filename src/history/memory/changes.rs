@@ -1,6 +1,7 @@
 //! What is not as it was about a device that a scan found again.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +10,7 @@ use super::known::Known;
 use super::mute::Subject;
 use crate::history::diff::{Change, Field, device};
 use crate::model::memory::{Event, EventKind, Uid};
-use crate::model::{Device, Kind, Warning, WarningKind};
+use crate::model::{Device, Kind, MacAddr, Warning, WarningKind};
 
 /// What was told once is told again after it had not been so for this long.
 const FORGOTTEN: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -65,7 +66,7 @@ impl Memory {
         let bare = |device: &Device| Device { streams: Vec::new(), ..device.clone() };
         let (before, after) = (bare(&known.device), bare(&merged(&known.device, found)));
         let all = device::changes(&before, &after, same);
-        let is_known = |change: &&Change| is_news(change, known);
+        let is_known = |change: &&Change| is_news(change, known, at);
         let (access, facts): (Vec<&Change>, Vec<&Change>) = all
             .iter()
             .filter(is_known)
@@ -150,12 +151,13 @@ pub(super) fn certificate_stage(known: &Known, at: Timestamp) -> Option<(Timesta
 
 /// Whether a change is told: what became known, or was not learnt this time, is none. Ports that are open now and then, and
 /// the address, are told by others or not at all.
-fn is_news(change: &Change, known: &Known) -> bool {
+fn is_news(change: &Change, known: &Known, at: Timestamp) -> bool {
     match change {
         Change::Field { field: Field::Ip, .. } => false,
-        // A device with two network cards changes between them.
+        // A device with two network cards changes between them, and an address that was assigned locally changes at will.
         Change::Field { field: Field::Mac, after: Some(after), before: Some(_) } => {
-            !known.keys.keys().any(|key| key.value == *after)
+            let is_local = MacAddr::from_str(after).is_ok_and(MacAddr::is_local);
+            !is_local && !known.keys.iter().any(|(key, seen)| key.value == *after && seen.first < at)
         }
         Change::Field { before: Some(_), after: Some(_), .. } => true,
         Change::ChannelCamera { .. } | Change::ServiceLoginNeeded(_) | Change::ServiceOpenWithoutLogin(_) => true,

@@ -248,6 +248,9 @@ pub struct LoginTrouble {
     pub stream: String,
     /// It was sent.
     pub told: bool,
+    /// A user wants it to be tried again; until then it rests.
+    #[serde(default)]
+    pub retry: bool,
 }
 
 /// A network's state.

@@ -60,6 +60,9 @@ impl Mute {
 /// A device that may be silent at times is told to be offline after so long.
 const SOMETIMES: SignedDuration = SignedDuration::from_hours(24);
 
+/// What a recorder feeds may take so long to start after it.
+const STARTING: SignedDuration = SignedDuration::from_mins(3);
+
 /// What an event is about, as far as that mutes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
@@ -87,8 +90,15 @@ impl Memory {
             let network = self.network_of(known.device.ip).and_then(|network| self.networks.get(&network));
             network.is_some_and(|network| network.unreachable_since.is_some())
         };
-        let waits_for_recorder =
-            || known.parents.iter().filter_map(|uid| self.devices.get(uid)).any(|parent| parent.health.is_missing());
+        // What a recorder feeds starts after it: it is asked once more before it is told to be offline.
+        let is_starting = |parent: &Known| {
+            let back = parent.health.lost_at.is_some().then_some(parent.health.since);
+            back.zip(health.missed_at).is_some_and(|(back, missed)| back.duration_until(missed) < STARTING)
+        };
+        let waits_for_recorder = || {
+            let mut parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
+            parents.any(|parent| parent.health.is_missing() || is_starting(parent))
+        };
         // Words about a device that answers tell nothing of its network.
         let is_away = health.state != DeviceState::Online || health.misses > 0;
         let is_early = || {

@@ -18,7 +18,7 @@ const FEWEST: usize = 3;
 
 impl Memory {
     /// The network of an address: the narrowest that is known, else the usual one.
-    pub(super) fn network_of(&self, ip: IpAddr) -> Option<IpNetwork> {
+    pub fn network_of(&self, ip: IpAddr) -> Option<IpNetwork> {
         let known = self.networks.keys().filter(|network| network.contains(ip));
         known.max_by_key(|network| network.prefix()).copied().or_else(|| usual_network(ip))
     }

@@ -78,7 +78,7 @@ impl Memory {
             return None;
         }
         self.touched.insert(uid.clone());
-        (health.hits, health.first_hit, health.missed_at) = (0, None, Some(at));
+        (health.hits, health.first_hit, health.missed_at, health.doubted_at) = (0, None, Some(at), None);
         health.misses = health.misses.saturating_add(1);
         let since = *health.first_miss.get_or_insert(at);
         let is_long_enough = since.duration_until(at) >= LONG_ENOUGH;
@@ -109,6 +109,7 @@ impl Memory {
     pub(super) fn lose_sight(&mut self, uid: &Uid, at: Timestamp) {
         let Some(health) = self.devices.get_mut(uid).map(|known| &mut known.health) else { return };
         (health.misses, health.first_miss, health.hits, health.first_hit) = (0, None, 0, None);
+        (health.missed_at, health.doubted_at) = (Some(at), None);
         if health.state == DeviceState::Online {
             (health.state, health.since) = (DeviceState::Unknown, at);
         }
@@ -176,7 +177,10 @@ impl Memory {
         let Some(known) = self.devices.get(uid) else { return String::new() };
         let since = known.health.lost_at.unwrap_or(at);
         let misses = counted(known.health.misses, "miss", "misses");
-        let missed = format!("{misses} in {}", length(since, at));
+        let missed = match known.health.misses {
+            0 => format!("no answer for {}", length(since, at)),
+            _ => format!("{misses} in {}", length(since, at)),
+        };
         let Some(network) = self.network_of(known.device.ip) else { return missed };
         match self.others_answering(uid, network) {
             0 => format!("{missed}; no other device of {network} is known to answer"),

@@ -218,10 +218,13 @@ impl Memory {
 
     fn login_refused(&mut self, uid: &Uid, look: &Look<'_>, kind: EventKind, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
-        if known.login.is_some() {
+        if let Some(trouble) = &mut known.login {
+            // It was tried again, once.
+            trouble.retry = false;
             return;
         }
-        known.login = Some(LoginTrouble { kind, since: look.at, stream: look.key.to_owned(), told: false });
+        known.login =
+            Some(LoginTrouble { kind, since: look.at, stream: look.key.to_owned(), told: false, retry: false });
         self.announce_login(uid, look.at, true, events);
     }
 
@@ -234,6 +237,15 @@ impl Memory {
         event.data.since = Some(trouble.since);
         event.data.reason = Some(format!("the login works again after {}", length(trouble.since, look.at)));
         events.push(event);
+    }
+
+    /// A user wants the login of a device to be tried again that was refused. Whether there is one.
+    pub fn retry_login(&mut self, uid: &Uid) -> bool {
+        let uid = self.root(uid);
+        let Some(login) = self.devices.get_mut(&uid).and_then(|known| known.login.as_mut()) else { return false };
+        login.retry = true;
+        self.touched.insert(uid);
+        true
     }
 
     /// Makes the event of a login that is refused; see [`Memory::announce_device`].

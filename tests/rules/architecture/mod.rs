@@ -38,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire", "identify", "net", "media", "model", "text",
         ],
     ),
-    ("testkit", &["wire", "net", "model", "text"]),
+    ("testkit", &["history", "wire", "net", "model", "text"]),
     ("main", &["command", "cli"]),
 ];
 

@@ -1,0 +1,224 @@
+//! A simulated site over months, with a ground truth against which what is remembered and told of it is judged: who is who,
+//! every outage once and its end once, and nothing else.
+//!
+//! The loop is that of `watch`: full scans at an interval, what [`checks::due`] names in between. What is not simulated:
+//! addresses that change hands between two scans (they do so right before one), and devices with neither serial number nor
+//! endpoint that move while a scan sees no MAC addresses.
+
+mod sight;
+mod truth;
+mod world;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::history::memory::{Memory, Round, StreamCheck, Vantage};
+use crate::history::schedule::checks::{self, Check, Plan};
+use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+use truth::Truth;
+use world::World;
+
+/// Seconds from one full scan to the next.
+const SCAN_EVERY: i64 = 6 * 3600;
+/// Seconds from one look at what is due to the next.
+const TICK: i64 = 30;
+
+/// How much is simulated.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Cameras at the beginning, 40 at least.
+    pub cameras: usize,
+    /// Days.
+    pub days: i64,
+    /// Seconds between two looks at a stream.
+    pub check_every: i64,
+    /// What chance begins with.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Full scans.
+    pub scans: u64,
+    /// Looks at streams, and questions to devices, in between.
+    pub checks: u64,
+    /// Events that were sent, by kind.
+    pub sent: BTreeMap<EventKind, u64>,
+    /// Events that were kept and not sent, by reason.
+    pub muted: BTreeMap<MutedBy, u64>,
+    /// Two devices that were taken for one.
+    pub merges: Vec<String>,
+    /// One device that was taken for two.
+    pub splits: Vec<String>,
+    /// What was sent and was not so, or was sent again.
+    pub false_alarms: Vec<String>,
+    /// What was so and was not sent.
+    pub missed: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether everything was as it should be.
+    pub fn is_right(&self) -> bool {
+        [&self.merges, &self.splits, &self.false_alarms, &self.missed].iter().all(|wrong| wrong.is_empty())
+    }
+}
+
+/// The simulation's time.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + second).unwrap_or(Timestamp::MAX)
+}
+
+/// The second of the simulation's time.
+fn second(at: Timestamp) -> i64 {
+    at.as_second() - 1_767_225_600
+}
+
+/// Simulates it.
+pub fn run(size: Size) -> Outcome {
+    let mut run = Run {
+        world: World::new(size),
+        truth: Truth::default(),
+        memory: Memory::default(),
+        minted: 0,
+        outcome: Outcome::default(),
+        who: BTreeMap::new(),
+        uids: BTreeMap::new(),
+    };
+    run.world.plan_incidents(&mut run.truth);
+    let plan = Plan::every(SignedDuration::from_secs(size.check_every));
+    for now in (0..size.days * 86_400).step_by(usize::try_from(TICK).unwrap_or(1)) {
+        if now % SCAN_EVERY == 0 {
+            run.scan(now);
+        }
+        for check in checks::due(&run.memory, at(now), &plan) {
+            run.check(&check, now);
+        }
+        if now % 300 == 0 {
+            let events = run.memory.pass(at(now));
+            run.note(&events);
+        }
+    }
+    let Run { truth, mut outcome, .. } = run;
+    truth.judge(&mut outcome);
+    outcome
+}
+
+struct Run {
+    world: World,
+    truth: Truth,
+    memory: Memory,
+    minted: u64,
+    outcome: Outcome,
+    /// Which camera a device is, and which device a camera is.
+    who: BTreeMap<Uid, usize>,
+    uids: BTreeMap<usize, Uid>,
+}
+
+impl Run {
+    fn scan(&mut self, now: i64) {
+        let sees_macs = self.world.before_scan(now, &mut self.truth);
+        let (report, cameras) = self.world.report(now, sees_macs);
+        let vantage = if self.world.is_blind(now) { Vantage::Blind } else { Vantage::Clear };
+        let minted = &mut self.minted;
+        let mut mint = || {
+            *minted += 1;
+            let mut random = [0; 10];
+            // In no order, as random ones are.
+            random[..8].copy_from_slice(&minted.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+            Uid::of(random)
+        };
+        let learnt = self.memory.learn(&Round { report: &report, at: at(now), vantage }, &mut mint);
+        self.memory.take_touched();
+        self.outcome.scans += 1;
+        for (uid, camera) in learnt.devices.iter().zip(cameras) {
+            let known = self.who.entry(uid.clone()).or_insert(camera);
+            if *known != camera {
+                self.outcome.merges.push(format!("day {}: {uid} is {known} and {camera}", now / 86_400));
+            }
+            let own = self.uids.entry(camera).or_insert_with(|| uid.clone());
+            if own != uid {
+                self.outcome.splits.push(format!("day {}: {camera} is {own} and {uid}", now / 86_400));
+            }
+        }
+        self.note(&learnt.events);
+    }
+
+    fn check(&mut self, check: &Check, now: i64) {
+        let Some(&camera) = self.who.get(&check.uid) else { return };
+        let is_blind = self.world.is_blind(now);
+        let events = match &check.stream {
+            // Who cannot see plays nothing.
+            Some(_) if is_blind => return,
+            Some(key) => {
+                let stream = self.world.played(camera, key, now);
+                let check = StreamCheck {
+                    uid: check.uid.clone(),
+                    key: key.clone(),
+                    at: at(now),
+                    stream,
+                    busy: false,
+                    ways_tried: 2,
+                };
+                self.memory.checked(&check)
+            }
+            None => {
+                let vantage = if is_blind { Vantage::Blind } else { Vantage::Clear };
+                let yes = !is_blind && self.world.is_up(camera, now);
+                self.memory.answered(&check.uid, at(now), yes, vantage)
+            }
+        };
+        self.outcome.checks += 1;
+        self.note(&events);
+    }
+
+    fn note(&mut self, events: &[Event]) {
+        for event in events {
+            match event.muted_by {
+                Some(why) => *self.outcome.muted.entry(why).or_default() += 1,
+                None => {
+                    *self.outcome.sent.entry(event.kind).or_default() += 1;
+                    let camera = event.device.as_ref().and_then(|uid| self.who.get(uid)).copied();
+                    self.truth.sent(event, camera, second(event.at));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(size: Size) -> Outcome {
+        let outcome = run(size);
+        let show = |wrong: &[String]| wrong.iter().take(8).cloned().collect::<Vec<_>>();
+        assert_eq!(show(&outcome.merges), [""; 0], "wrong merges");
+        assert_eq!(show(&outcome.splits), [""; 0], "splits");
+        assert_eq!(show(&outcome.false_alarms), [""; 0], "false alarms");
+        assert_eq!(show(&outcome.missed), [""; 0], "missed");
+        outcome
+    }
+
+    /// The whole year of 200 cameras is `examples/year.rs`.
+    #[test]
+    fn weeks_of_a_site_are_told_as_they_were() {
+        let outcome = judged(Size { cameras: 40, days: 14, check_every: 600, seed: 2 });
+        for kind in [
+            EventKind::DeviceOffline,
+            EventKind::DeviceOnline,
+            EventKind::DeviceMoved,
+            EventKind::DeviceReplaced,
+            EventKind::DeviceNew,
+            EventKind::StreamBroken,
+            EventKind::StreamRepaired,
+            EventKind::SubnetUnreachable,
+            EventKind::SubnetReachable,
+            EventKind::LoginRefused,
+            EventKind::DeviceFlapping,
+        ] {
+            assert!(outcome.sent.get(&kind).is_some_and(|count| *count > 0), "no {kind} in {:?}", outcome.sent);
+        }
+    }
+}
