@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamState};
@@ -20,10 +21,17 @@ pub struct CheckPlan {
 
 /// A full picture is played once in so many rounds; in the others the smallest of the same channel is.
 const MAIN_EACH: i64 = 6;
-/// A device that missed is asked again after this, and after twice as long each time.
+/// A device that missed is asked again so many seconds after the first miss. The last one leaves it three minutes to start.
+const AGAIN: [i64; 4] = [20, 40, 80, 180];
+/// From then on it is asked after twice as long each time, a multiple of this; one that is back is asked once more after it.
 const FIRST_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 /// No longer than this.
 const LONGEST_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// So many other devices of its network are asked when one does not answer, …
+const WITNESSES: usize = 4;
+/// … after this.
+const WITNESSES_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// A device that is due, and what is to be done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +71,8 @@ impl CheckPlan {
         if is_left_alone {
             return None;
         }
-        // One that does not answer is asked by `again`; one that refused a login is not shown it again.
-        let plays = known.health.state == DeviceState::Online && known.health.misses == 0 && known.login.is_none();
+        // One that does not answer is asked by `again`; one that refused a login is not shown it again by itself.
+        let plays = known.health.state == DeviceState::Online && known.health.misses == 0 && !rests(known);
         let streams = if plays { streams(known, round) } else { Vec::new() };
         Some(Due { uid: known.uid.clone(), streams })
     }
@@ -94,6 +102,10 @@ pub fn again(known: &Known) -> Option<Timestamp> {
         }
         (_, misses, Some(first), _) if misses > 0 => {
             let last = health.missed_at.unwrap_or(first);
+            let asked = first.duration_until(last).as_secs();
+            if let Some(after) = AGAIN.into_iter().find(|after| *after > asked) {
+                return first.checked_add(SignedDuration::from_secs(after)).ok();
+            }
             let doubled = FIRST_AGAIN.checked_mul(1 << misses.saturating_sub(2).min(8)).unwrap_or(LONGEST_AGAIN);
             last.checked_add(doubled.min(LONGEST_AGAIN)).ok()
         }
@@ -101,9 +113,50 @@ pub fn again(known: &Known) -> Option<Timestamp> {
     }
 }
 
-/// The devices that are to be asked again by `now`.
+/// The devices that are to be asked by `now`: those that missed or came back, those a stream of which could not be connected
+/// to, and the witnesses of what is missing.
 pub fn due_again(memory: &Memory, now: Timestamp) -> Vec<Uid> {
-    memory.roots().filter(|known| again(known).is_some_and(|due| due <= now)).map(|known| known.uid.clone()).collect()
+    let witnesses = witnesses(memory);
+    let is_due = |known: &&Known| {
+        again(known).is_some_and(|due| due <= now)
+            || known.health.doubted_at.is_some_and(|doubted| doubted <= now)
+            || witnesses.get(&known.uid).is_some_and(|due| *due <= now)
+    };
+    memory.roots().filter(is_due).map(|known| known.uid.clone()).collect()
+}
+
+/// Who is asked because another device does not answer, and when: some others of its network, and the recorder that it is
+/// connected to. So it is known whether it is the device, the recorder or the network before anything is sent.
+fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
+    let listed = || memory.roots().filter(|known| known.archived_at.is_none() && known.device.reach.is_none());
+    let answered = |known: &&Known| known.health.state == DeviceState::Online && known.health.misses == 0;
+    let asked_at = |since: Timestamp| since.checked_add(WITNESSES_AFTER).unwrap_or(since);
+    let mut asked = BTreeMap::new();
+    let mut missing: BTreeMap<IpNetwork, Timestamp> = BTreeMap::new();
+    for known in listed().filter(|known| known.health.state != DeviceState::Offline) {
+        let Some(since) = known.health.first_miss else { continue };
+        if let Some(network) = memory.network_of(known.device.ip) {
+            let latest = missing.entry(network).or_insert(since);
+            *latest = since.max(*latest);
+        }
+        let parents = known.parents.iter().filter_map(|uid| memory.devices.get(uid)).filter(answered);
+        for parent in parents.filter(|parent| parent.seen.last < since) {
+            asked.insert(&parent.uid, asked_at(since));
+        }
+    }
+    let mut others: BTreeMap<IpNetwork, Vec<&Known>> = BTreeMap::new();
+    for known in listed().filter(|known| !missing.is_empty() && answered(known)) {
+        if let Some(network) = memory.network_of(known.device.ip).filter(|network| missing.contains_key(network)) {
+            others.entry(network).or_default().push(known);
+        }
+    }
+    for (network, others) in others {
+        let Some(since) = missing.get(&network) else { continue };
+        // Ids are random, so that the first are as good as any.
+        let chosen = others.into_iter().take(WITNESSES).filter(|known| known.seen.last < *since);
+        asked.extend(chosen.map(|known| (&known.uid, asked_at(*since))));
+    }
+    asked
 }
 
 /// The streams of a device that are played in a round: of each channel one, the smallest, or the largest each sixth time;
@@ -111,7 +164,8 @@ pub fn due_again(memory: &Memory, now: Timestamp) -> Vec<Uid> {
 fn streams(known: &Known, round: i64) -> Vec<String> {
     let mut channels: BTreeMap<Option<u32>, Vec<(&String, &KnownStream)>> = BTreeMap::new();
     let is_listed = |stream: &KnownStream| known.device.camera_of(&stream.stream).is_none();
-    for (key, stream) in known.streams.iter().filter(|(_, stream)| is_played(stream) && is_listed(stream)) {
+    let is_retried = known.login.is_some();
+    for (key, stream) in known.streams.iter().filter(|(_, s)| is_played(s, is_retried) && is_listed(s)) {
         channels.entry(stream.stream.channel).or_default().push((key, stream));
     }
     let mut keys = Vec::new();
@@ -129,10 +183,15 @@ fn streams(known: &Known, round: i64) -> Vec<String> {
     keys
 }
 
-/// Whether a stream can be played at all: it is there, and no login is missing.
-fn is_played(stream: &KnownStream) -> bool {
-    let is_there = stream.gone_at.is_none() && stream.health.state != StreamState::Locked;
-    is_there && !matches!(stream.stream.status, StreamStatus::AuthRequired)
+/// Whether a login that was refused rests: nobody wants it to be tried again.
+fn rests(known: &Known) -> bool {
+    known.login.as_ref().is_some_and(|login| !login.retry)
+}
+
+/// Whether a stream can be played at all: it is there, and no login is missing, or that is to be tried again.
+fn is_played(stream: &KnownStream, is_retried: bool) -> bool {
+    let is_locked = stream.health.state == StreamState::Locked || stream.stream.status == StreamStatus::AuthRequired;
+    stream.gone_at.is_none() && (!is_locked || is_retried)
 }
 
 fn is_ailing(stream: &KnownStream) -> bool {

@@ -1,7 +1,7 @@
 //! A simulated site over months, with a ground truth against which what is remembered and told of it is judged: who is who,
 //! every outage once and its end once, and nothing else.
 //!
-//! The loop is that of `watch`: full scans at an interval, what [`checks::due`] names in between. What is not simulated:
+//! The loop is that of `watch`: full scans at an interval, checks by [`CheckPlan`] and [`due_again`] in between. What is not simulated:
 //! addresses that change hands between two scans (they do so right before one), and devices with neither serial number nor
 //! endpoint that move while a scan sees no MAC addresses.
 
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::history::memory::{Memory, Round, StreamCheck, Vantage};
-use crate::history::schedule::checks::{self, Check, Plan};
+use crate::history::schedule::checks::{CheckPlan, due_again};
 use crate::model::memory::{Event, EventKind, MutedBy, Uid};
 use truth::Truth;
 use world::World;
@@ -85,15 +85,17 @@ pub fn run(size: Size) -> Outcome {
         outcome: Outcome::default(),
         who: BTreeMap::new(),
         uids: BTreeMap::new(),
+        rounds: BTreeMap::new(),
     };
     run.world.plan_incidents(&mut run.truth);
-    let plan = Plan::every(SignedDuration::from_secs(size.check_every));
+    let plan = CheckPlan::every(SignedDuration::from_secs(size.check_every));
     for now in (0..size.days * 86_400).step_by(usize::try_from(TICK).unwrap_or(1)) {
         if now % SCAN_EVERY == 0 {
             run.scan(now);
         }
-        for check in checks::due(&run.memory, at(now), &plan) {
-            run.check(&check, now);
+        run.round(&plan, now);
+        for uid in due_again(&run.memory, at(now)) {
+            run.ask(&uid, now);
         }
         if now % 300 == 0 {
             let events = run.memory.pass(at(now));
@@ -114,6 +116,8 @@ struct Run {
     /// Which camera a device is, and which device a camera is.
     who: BTreeMap<Uid, usize>,
     uids: BTreeMap<usize, Uid>,
+    /// The last round of checks each device had.
+    rounds: BTreeMap<Uid, i64>,
 }
 
 impl Run {
@@ -145,30 +149,43 @@ impl Run {
         self.note(&learnt.events);
     }
 
-    fn check(&mut self, check: &Check, now: i64) {
-        let Some(&camera) = self.who.get(&check.uid) else { return };
-        let is_blind = self.world.is_blind(now);
-        let events = match &check.stream {
-            // Who cannot see plays nothing.
-            Some(_) if is_blind => return,
-            Some(key) => {
-                let stream = self.world.played(camera, key, now);
-                let check = StreamCheck {
-                    uid: check.uid.clone(),
-                    key: key.clone(),
-                    at: at(now),
-                    stream,
-                    busy: false,
-                    ways_tried: 2,
-                };
-                self.memory.checked(&check)
+    /// Makes the checks of those devices whose place in a round has come.
+    fn round(&mut self, plan: &CheckPlan, now: i64) {
+        let mut due = Vec::new();
+        for known in self.memory.roots() {
+            let round = plan.round(&known.uid, at(now));
+            if self.rounds.get(&known.uid) != Some(&round) {
+                self.rounds.insert(known.uid.clone(), round);
+                due.extend(plan.due(known, round));
             }
-            None => {
-                let vantage = if is_blind { Vantage::Blind } else { Vantage::Clear };
-                let yes = !is_blind && self.world.is_up(camera, now);
-                self.memory.answered(&check.uid, at(now), yes, vantage)
+        }
+        for due in due {
+            if due.streams.is_empty() {
+                self.ask(&due.uid, now);
             }
-        };
+            for key in &due.streams {
+                self.play(&due.uid, key, now);
+            }
+        }
+    }
+
+    /// Asks a device whether it is there.
+    fn ask(&mut self, uid: &Uid, now: i64) {
+        let Some(&camera) = self.who.get(uid) else { return };
+        let vantage = if self.world.is_blind(now) { Vantage::Blind } else { Vantage::Clear };
+        let yes = vantage == Vantage::Clear && self.world.is_up(camera, now);
+        let events = self.memory.answered(uid, at(now), yes, vantage);
+        self.outcome.checks += 1;
+        self.note(&events);
+    }
+
+    /// Plays a stream; who cannot see plays none.
+    fn play(&mut self, uid: &Uid, key: &str, now: i64) {
+        let Some(&camera) = self.who.get(uid).filter(|_| !self.world.is_blind(now)) else { return };
+        let stream = self.world.played(camera, key, now);
+        let check =
+            StreamCheck { uid: uid.clone(), key: key.to_owned(), at: at(now), stream, busy: false, ways_tried: 2 };
+        let events = self.memory.checked(&check);
         self.outcome.checks += 1;
         self.note(&events);
     }

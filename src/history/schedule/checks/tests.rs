@@ -82,7 +82,7 @@ fn who_is_to_be_left_alone_is() {
     );
 }
 
-/// 20, 60, 140 s after the first miss, and more seldom from then on.
+/// 20, 40, 80, 180 s after the first miss, and more seldom from then on.
 #[test]
 fn a_device_that_misses_is_asked_again_soon_and_ever_more_seldom() {
     let mut place = Place::default();
@@ -100,11 +100,51 @@ fn a_device_that_misses_is_asked_again_soon_and_ever_more_seldom() {
         now = due;
         memory.answered(&uid, now, false, Vantage::Clear);
     }
-    assert_eq!(waits, [20, 20, 40, 80, 160, 320, 600, 600]);
+    assert_eq!(waits, [20, 20, 40, 100, 160, 320, 600, 600]);
     assert_eq!(memory.devices[&uid].health.state, DeviceState::Offline);
     memory.answered(&uid, now, true, Vantage::Clear);
     let settled = again(&memory.devices[&uid]);
     assert!(settled.is_none_or(|due| due.duration_since(now) == FIRST_AGAIN), "{settled:?}");
+}
+
+#[test]
+fn a_device_that_misses_has_witnesses() {
+    let mut place = Place::default();
+    let recorder = Device { kind: crate::model::Kind::Recorder, ..camera(99, 99) };
+    let shown = vec![crate::model::ShownBy { recorder: recorder.id.clone(), ip: recorder.ip, channel: 1 }];
+    let fed = Device { shown_by: shown, ..camera(1, 1) };
+    let others = (2..20).map(|n| camera(n, n));
+    place.scan(0, [fed, recorder].into_iter().chain(others).collect());
+    let mut memory = place.memory;
+    let missing = memory.find("192.0.2.1").unwrap().uid.clone();
+    let parent = memory.find("192.0.2.99").unwrap().uid.clone();
+    memory.answered(&missing, at(100), false, Vantage::Clear);
+    assert_eq!(due_again(&memory, at(109)), []);
+    let witnesses = due_again(&memory, at(110));
+    assert!(witnesses.contains(&parent) && (4..=5).contains(&witnesses.len()), "{witnesses:?}");
+    for uid in &witnesses {
+        memory.answered(uid, at(110), true, Vantage::Clear);
+    }
+    assert_eq!(due_again(&memory, at(119)), []);
+    assert_eq!(due_again(&memory, at(120)), [missing]);
+}
+
+#[test]
+fn a_login_that_was_refused_rests_until_somebody_wants_it_tried_again() {
+    let mut known = known(vec![stream("a", 640, None)]);
+    let trouble = crate::history::memory::LoginTrouble {
+        kind: crate::model::memory::EventKind::LoginRefused,
+        since: at(1),
+        stream: "rtsp:554/a".to_owned(),
+        told: true,
+        retry: false,
+    };
+    known.login = Some(trouble.clone());
+    known.streams.values_mut().for_each(|stream| stream.health.state = StreamState::Locked);
+    let streams = |known: &Known| five_minutes().due(known, 1).unwrap().streams.len();
+    assert_eq!(streams(&known), 0);
+    known.login = Some(crate::history::memory::LoginTrouble { retry: true, ..trouble });
+    assert_eq!(streams(&known), 1);
 }
 
 proptest! {
