@@ -30,6 +30,7 @@ pub mod scan;
 pub mod export;
 pub mod history;
 pub mod metrics;
+pub mod notify;
 
 pub mod store;
 

@@ -167,6 +167,9 @@ pub enum Command {
     /// Check the configuration, or show the effective settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Send messages to the channels of the configuration.
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Check a folder of device signatures.
     #[command(subcommand)]
     Signatures(SignaturesCommand),
@@ -449,6 +452,19 @@ pub enum DiffFormat {
     Text,
     /// A JSON object.
     Json,
+}
+
+/// `camscan notify`.
+#[derive(Subcommand)]
+pub enum NotifyCommand {
+    /// Send a test message and print what the receivers answer.
+    ///
+    /// Exits with code 1 when a channel does not take it. Nothing of it is stored, and nothing is tried twice.
+    Test {
+        /// The channel, by its name under `notify: channels:`; all of them by default.
+        #[arg(value_name = "CHANNEL")]
+        channel: Option<String>,
+    },
 }
 
 /// `camscan signatures`.

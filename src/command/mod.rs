@@ -10,6 +10,7 @@ pub mod history;
 pub mod interrupt;
 #[cfg(feature = "man")]
 pub mod man;
+pub mod notify;
 pub mod output;
 mod plugin;
 pub mod probe;
@@ -26,7 +27,7 @@ pub mod verdict;
 use std::io;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
-use crate::cli::args::{Cli, Command, ConfigCommand, SignaturesCommand};
+use crate::cli::args::{Cli, Command, ConfigCommand, NotifyCommand, SignaturesCommand};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::{Settings, TerminalSettings};
 use crate::cli::exit::{Exit, JobFailed};
@@ -96,6 +97,10 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Config(ConfigCommand::Check) => config::check(&settings(cli, environment)?.0, out)?,
         Command::Config(ConfigCommand::Show { format }) => {
             config::show(&settings(cli, environment)?.0, *format, out)?;
+        }
+        Command::Notify(NotifyCommand::Test { channel }) => {
+            let (settings, _) = settings(cli, environment)?;
+            return runtime()?.block_on(notify::test(&settings, channel.as_deref(), out));
         }
         Command::Signatures(SignaturesCommand::Check { folder }) => signatures::check(folder, out)?,
         Command::Scan(_) => {

@@ -13,6 +13,7 @@ pub mod known_host;
 pub mod mac;
 pub mod memory;
 pub mod names;
+pub mod notify;
 pub mod options;
 pub mod problem;
 pub mod report;

@@ -5,6 +5,7 @@
 pub mod captures;
 pub mod fleet;
 pub mod net;
+pub mod outbox;
 pub mod plan;
 pub mod population;
 pub mod year;

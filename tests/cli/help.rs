@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 34] = [
     "",
     "scan",
     "probe",
@@ -33,6 +33,8 @@ const COMMANDS: [&str; 32] = [
     "config check",
     "config show",
     "signatures",
+    "notify",
+    "notify test",
     "signatures check",
     "schema",
     "completions",
@@ -208,7 +210,9 @@ fn the_schema_is_a_schema() {
 #[test]
 fn the_docs_leave_out_nothing_that_can_be_asked_for() {
     let docs = [include_str!("../../docs/usage.md"), include_str!("../../docs/report.md")].concat();
-    for command in COMMANDS.iter().filter(|command| !matches!(**command, "" | "config" | "signatures" | "store")) {
+    for command in
+        COMMANDS.iter().filter(|command| !matches!(**command, "" | "config" | "notify" | "signatures" | "store"))
+    {
         assert!(docs.contains(&format!("`camscan {command}")), "{command}");
     }
     let help = TestEnv::new().run("scan -h").out.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -28,6 +28,7 @@ mod media_servers;
 mod memory;
 mod net_ns;
 mod network;
+mod notify;
 mod ns;
 mod onvif;
 mod others;
@@ -92,6 +93,9 @@ fn trials() -> Vec<Trial> {
         beside helper::it_is_started_where_something_needs_it_only;
         beside helper::whoever_takes_over_the_scan_gets_two_things_of_it_and_no_more;
         beside helper::it_ends_with_the_process_that_started_it;
+        beside notify::a_broker_shows_devices_and_knows_them_again_after_it_was_away;
+        beside notify::a_mail_server_gets_each_message_once_and_protected;
+        beside notify::a_receiver_that_misbehaves_loses_nothing_and_gets_nothing_twice;
         alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
         by_hand players::each_of_two_hundred_probes_of_a_mount_with_sound_streams;
         by_hand endurance::five_hundred_scans_leave_nothing_behind;
@@ -118,7 +122,10 @@ fn play(role: &str) {
         ["camera", ip] => faults::serve_camera(ip, Fault::None),
         ["silent", ip] => faults::serve_camera(ip, Fault::Silent),
         // First, for a helper is started before the first thread.
-        _ => helper::play(&words).or_else(|| net_ns::play(&words)).unwrap_or_else(|| panic!("no such role: {role}")),
+        _ => helper::play(&words)
+            .or_else(|| net_ns::play(&words))
+            .or_else(|| notify::play(&words))
+            .unwrap_or_else(|| panic!("no such role: {role}")),
     }
 }
 

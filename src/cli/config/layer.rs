@@ -8,6 +8,7 @@ use crate::model::Credential;
 
 use super::environment::Environment;
 use super::keys::{self, Key, Setting, Shape};
+use super::notify::GivenNotifications;
 use super::plugins::ExporterPlugin;
 use crate::model::problem::Problem;
 use crate::text::nearest;
@@ -84,6 +85,8 @@ pub struct Layer {
     pub logins: Option<GivenLogins>,
     /// Exporters of the user's own; a configuration file alone gives some.
     pub exporters: Vec<ExporterPlugin>,
+    /// Who is told about events; a configuration file alone gives it.
+    pub notifications: Option<GivenNotifications>,
 }
 
 impl Layer {
@@ -124,7 +127,8 @@ impl Layer {
         given.extend(self.given);
         let mut exporters = self.exporters;
         exporters.extend(lower.exporters);
-        Layer { given, logins: self.logins.or(lower.logins), exporters }
+        let notifications = self.notifications.or(lower.notifications);
+        Layer { given, logins: self.logins.or(lower.logins), exporters, notifications }
     }
 
     /// What is given for a key.

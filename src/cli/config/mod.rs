@@ -10,6 +10,7 @@ pub mod file;
 pub mod given;
 pub mod keys;
 pub mod layer;
+pub mod notify;
 pub mod plugins;
 pub mod settings;
 pub mod targets;

@@ -15,6 +15,7 @@ use super::credentials;
 use super::environment::Environment;
 use super::keys::{self, CREDENTIALS, Setting, Shape};
 use super::layer::{GivenLogins, Layer, Origin, split};
+use super::notify::{self, GivenNotifications, NOTIFY};
 use super::plugins::{self, ExporterPlugin, PLUGINS};
 use super::targets::read_capped;
 use crate::model::problem::Problem;
@@ -124,7 +125,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let reader = self.0;
         let origin = || Origin::File(reader.path.to_owned());
-        let known = || keys::ALL.iter().map(|key| key.name()).chain([CREDENTIALS, PLUGINS]);
+        let known = || keys::ALL.iter().map(|key| key.name()).chain([CREDENTIALS, PLUGINS, NOTIFY]);
         let mut seen = HashSet::new();
         while let Some(name) =
             map.next_key_seed(Name { reader, known: &known().collect::<Vec<_>>(), is_login: false, seen: &mut seen })?
@@ -134,6 +135,11 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                     reader.key.set(Some(PLUGINS));
                     reader.expected.set("`exporters:` with a name and a command for each");
                     reader.layer.borrow_mut().exporters = map.next_value_seed(Plugins(reader))?;
+                }
+                None if name == NOTIFY => {
+                    reader.key.set(Some(NOTIFY));
+                    reader.expected.set("`public_url:`, `channels:` and `rules:`");
+                    reader.layer.borrow_mut().notifications = map.next_value_seed(Notify(reader))?;
                 }
                 None => {
                     reader.key.set(Some(CREDENTIALS));
@@ -167,6 +173,18 @@ impl<'de> DeserializeSeed<'de> for Plugins<'_, '_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let value = serde_yaml::Value::deserialize(deserializer)?;
         plugins::read(&value).map_err(|problem| self.0.fail(problem))
+    }
+}
+
+/// What stands under `notify:`.
+struct Notify<'a, 'r>(&'r Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for Notify<'_, '_> {
+    type Value = Option<GivenNotifications>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let value = serde_yaml::Value::deserialize(deserializer)?;
+        notify::read(&value, self.0.path, self.0.environment).map_err(|problem| self.0.fail(problem))
     }
 }
 

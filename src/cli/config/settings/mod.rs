@@ -1,5 +1,6 @@
 //! Command line, environment and file combined: everything a command needs to know, read once.
 
+mod effective;
 mod memory;
 mod resolve;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
 use crate::model::memory::Keep;
+use crate::model::notify::Notifications;
 use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 
 use super::fail_on::FailOn;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub usual_store: Option<PathBuf>,
     /// How long what is kept in the store.
     pub keep: Keep,
+    /// Who is told about events.
+    pub notifications: Notifications,
     /// What standard error shows.
     pub terminal: TerminalSettings,
     /// What is logged.

@@ -4,10 +4,8 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
-use ipnetwork::IpNetwork;
-use serde_json::{Value, json};
-
-use super::{Effective, LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory};
+use super::effective::effective;
+use super::{LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory};
 use crate::cli::args::{Cli, Command};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::fail_on::FailOn;
@@ -21,6 +19,7 @@ use crate::export::{FORMATS, table};
 use crate::model::problem::Problem;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
 use crate::text::{clean, nearest};
+use ipnetwork::IpNetwork;
 
 impl Settings {
     /// Everything that flags, variables and configuration file amount to. Files named by them are read here; nothing is
@@ -36,7 +35,8 @@ impl Settings {
             None => Layer::default(),
         };
         let mut warnings = Vec::new();
-        if file.logins.as_ref().is_some_and(|given| given.in_clear) {
+        let in_clear = file.logins.as_ref().is_some_and(|given| given.in_clear);
+        if in_clear || file.notifications.as_ref().is_some_and(|given| given.in_clear) {
             warnings.extend(config_file.as_deref().and_then(file::readable_by_others));
         }
         let variables = given::variables(environment)?;
@@ -84,6 +84,7 @@ impl Resolver<'_> {
             store: memory::store(cli, layer, self.environment)?,
             usual_store: self.environment.store_place(),
             keep: memory::keep(layer)?,
+            notifications: layer.notifications.as_ref().map(|given| given.notifications.clone()).unwrap_or_default(),
             terminal,
             log: LogSettings {
                 verbosity: layer.one(&keys::VERBOSE)?,
@@ -92,7 +93,7 @@ impl Resolver<'_> {
                 format: layer.one(&keys::LOG)?,
                 color: terminal.color,
             },
-            effective: effective(layer, &probe.credentials),
+            effective: effective(layer, &probe.credentials, config_file.clone()),
             probe,
             config_file,
             warnings: self.warnings,
@@ -357,47 +358,6 @@ fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {
         }
         _ => Ok(Vec::new()),
     }
-}
-
-fn effective(layer: &Layer, logins: &[Credential]) -> Vec<Effective> {
-    let mut all: Vec<Effective> = keys::ALL
-        .iter()
-        .map(|key| {
-            let values = layer.given(key.name()).map_or_else(|| key.defaults(), |given| given.values.clone());
-            let value = match key.shape() {
-                keys::Shape::One => scalar(values.first().map_or("", String::as_str)),
-                _ => values.iter().map(|text| scalar(text)).collect(),
-            };
-            Effective { key: key.name(), value, origin: layer.origin(key.name()) }
-        })
-        .collect();
-    let origin = layer.logins.as_ref().map_or(Origin::Default, |given| given.origin.clone());
-    let origin = origin.max(layer.origin(keys::CREDENTIALS_FILE.name));
-    let value = logins.iter().map(shown_login).collect();
-    all.push(Effective { key: keys::CREDENTIALS, value, origin });
-    all
-}
-
-/// A value as it would be written without quotes.
-fn scalar(text: &str) -> Value {
-    match (text, text.parse::<u32>()) {
-        ("true", _) => Value::Bool(true),
-        ("false", _) => Value::Bool(false),
-        (_, Ok(number)) if number.to_string() == text => number.into(),
-        _ => text.into(),
-    }
-}
-
-fn shown_login(login: &Credential) -> Value {
-    let mut shown = json!({ "user": login.user, "password": login.password.to_string() });
-    let scope = &login.scope;
-    let network = scope.network.map(|network| network.to_string());
-    for (name, value) in [("network", &network), ("vendor", &scope.vendor), ("mac", &scope.mac_prefix)] {
-        if let (Some(fields), Some(value)) = (shown.as_object_mut(), value) {
-            fields.insert(name.to_owned(), value.as_str().into());
-        }
-    }
-    shown
 }
 
 /// Each value once, in their order.

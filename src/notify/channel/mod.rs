@@ -1,0 +1,197 @@
+//! Sends messages: one file per kind of channel. Nothing of an address, a token or a password stands in what is reported.
+
+mod email;
+pub mod escape;
+mod exec;
+mod http;
+pub mod mqtt;
+mod service;
+mod syslog;
+pub(super) mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::compose::Message;
+use crate::model::notify::{Channel, ChannelWay, Notifications};
+use crate::net::RealNet;
+use crate::text::{clean_to, redact_urls};
+use mqtt::Bridge;
+
+/// The longest answer of a receiver that is shown, in characters.
+const ANSWER: usize = 300;
+
+/// What became of one try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it; what it answered.
+    Done {
+        /// In one line: `200 OK: {"id":"x"}`.
+        answer: String,
+    },
+    /// It is to be tried again.
+    Retry {
+        /// The pause the receiver asks for.
+        after: Option<SignedDuration>,
+        /// Why.
+        why: String,
+    },
+    /// The receiver will never take this message.
+    Dead {
+        /// Why.
+        why: String,
+    },
+    /// The receiver takes no messages any more (410).
+    ChannelOff {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Outcome {
+    pub(super) fn retry(why: impl Into<String>) -> Outcome {
+        Outcome::Retry { after: None, why: why.into() }
+    }
+
+    pub(super) fn dead(why: impl Into<String>) -> Outcome {
+        Outcome::Dead { why: why.into() }
+    }
+
+    /// The same with these texts taken out of it.
+    fn without(self, secrets: &[&str]) -> Outcome {
+        let hide = |text: String| hidden(&text, secrets);
+        match self {
+            Outcome::Done { answer } => Outcome::Done { answer: hide(answer) },
+            Outcome::Retry { after, why } => Outcome::Retry { after, why: hide(why) },
+            Outcome::Dead { why } => Outcome::Dead { why: hide(why) },
+            Outcome::ChannelOff { why } => Outcome::ChannelOff { why: hide(why) },
+        }
+    }
+}
+
+/// Delivers messages.
+pub trait Deliver: Send + Sync {
+    /// One try to bring a message to the channel of that name. Ends within a minute.
+    fn deliver<'a>(&'a self, channel: &'a str, message: &'a Message) -> BoxFuture<'a, Outcome>;
+}
+
+/// The channels of a configuration, ready to send.
+pub struct Channels {
+    http: http::Client,
+    net: Arc<RealNet>,
+    channels: BTreeMap<String, Ready>,
+}
+
+/// A channel and what it keeps open.
+struct Ready {
+    channel: Channel,
+    bridge: Option<Bridge>,
+}
+
+impl Channels {
+    /// The channels of a configuration. `instance` tells this camscan from others at a broker: at most 12 letters and digits
+    /// that stay the same as long as the store. Must be called within a runtime; brokers of MQTT are connected to as long as
+    /// the channels live.
+    pub fn open(notifications: &Notifications, instance: &str) -> Channels {
+        let ready = notifications.channels.iter().map(|channel| {
+            let bridge = match &channel.way {
+                ChannelWay::Mqtt(mqtt) => Some(Bridge::start(mqtt, instance)),
+                _ => None,
+            };
+            (channel.name.clone(), Ready { channel: channel.clone(), bridge })
+        });
+        Channels { http: http::Client::new(), net: RealNet::new(), channels: ready.collect() }
+    }
+
+    /// The names of the channels.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.channels.keys().map(String::as_str)
+    }
+
+    /// The bridges to brokers of MQTT, which also show the state of devices.
+    pub fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+        self.channels.values().filter_map(|ready| ready.bridge.as_ref())
+    }
+
+    /// Says goodbye to brokers. At most five seconds.
+    pub async fn close(&self) {
+        futures::future::join_all(self.bridges().map(Bridge::close)).await;
+    }
+
+    async fn send(&self, ready: &Ready, message: &Message) -> Outcome {
+        let name = &ready.channel.name;
+        let outcome = match &ready.channel.way {
+            ChannelWay::Webhook(webhook) => webhook::send(&self.http, webhook, message).await,
+            ChannelWay::Service(service) => service::send(&self.http, service, message).await,
+            ChannelWay::Mqtt(_) => match &ready.bridge {
+                Some(bridge) => bridge.send(message).await,
+                None => Outcome::retry("the broker is not connected"),
+            },
+            ChannelWay::Email(email) => email::send(email, message).await,
+            ChannelWay::Exec(exec) => exec::send(exec, message).await,
+            ChannelWay::Syslog(syslog) => syslog::send(self.net.as_ref(), syslog, message).await,
+        };
+        let secrets: Vec<&str> = ready.channel.way.secrets().into_iter().map(|secret| secret.expose()).collect();
+        let outcome = outcome.without(&secrets);
+        tracing::debug!("channel {name}: {outcome:?}");
+        outcome
+    }
+}
+
+impl Deliver for Channels {
+    fn deliver<'a>(&'a self, channel: &'a str, message: &'a Message) -> BoxFuture<'a, Outcome> {
+        async move {
+            match self.channels.get(channel) {
+                Some(ready) => self.send(ready, message).await,
+                None => Outcome::dead("there is no such channel in the configuration"),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// A text of a receiver or a library, on one line, without these secrets, their parts or what looks like a login.
+fn hidden(text: &str, secrets: &[&str]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for secret in secrets {
+        parts.push((*secret).to_owned());
+        // Of an address, whatever comes behind the host may be the token.
+        let rest = secret.split_once("://").map(|(_, rest)| rest);
+        let path = rest.and_then(|rest| rest.split_once('/')).map(|(_, path)| path.trim_matches('/'));
+        parts.extend(path.map(str::to_owned));
+        parts.extend(path.into_iter().flat_map(|path| path.split(['/', '?', '&', '=', ',', ' '])).map(str::to_owned));
+        parts.extend(rest.and_then(|rest| rest.split_once('@')).map(|(login, _)| login.to_owned()));
+    }
+    // The longest first: it may hold the others.
+    parts.retain(|part| part.chars().count() >= 6);
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let mut text = text.to_owned();
+    for part in parts {
+        text = text.replace(&part, "***");
+    }
+    // Short ones hide only as whole words.
+    for secret in secrets.iter().filter(|secret| (1..6).contains(&secret.chars().count())) {
+        text = text.split(' ').map(|word| if word == *secret { "***" } else { word }).collect::<Vec<_>>().join(" ");
+    }
+    clean_to(&redact_urls(&text), ANSWER)
+}
+
+/// Gives a JSON object another field.
+fn put(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(key.to_owned(), value.into());
+    }
+}
+
+/// Makes ring the provider of cryptography of this process; the libraries that speak TLS ask for it.
+fn provide_cryptography() {
+    // Whoever was first has it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests;
