@@ -73,6 +73,7 @@ const DIFF_EXAMPLES: &str = "\
 Examples:
   camscan diff yesterday.json today.json
   camscan diff yesterday.json today.json --fail-on new,gone,broken -f json
+  camscan diff yesterday 10.0.5.21                         one device then and now
   camscan diff yesterday                                   the last scan of yesterday and the last one of all
   camscan diff 2026-03-01 last --store /var/lib/camscan/store.sqlite
 
@@ -205,13 +206,14 @@ pub enum ConfigCommand {
 /// `camscan diff`.
 #[derive(Args)]
 pub struct DiffArgs {
-    /// The earlier report (JSON, JSON lines or YAML), or a scan that is remembered.
+    /// The earlier report (JSON, JSON lines or YAML), or a scan or device that is remembered.
     ///
     /// A scan is named by its number, `last`, `previous`, `yesterday` (the last one before today), or a date: the last one
-    /// until the end of that day.
+    /// until the end of that day. A device is named by its id, address, MAC address or name, and compared with itself in a
+    /// scan, or with another device.
     #[arg(value_name = "BEFORE", value_hint = ValueHint::FilePath)]
     pub before: PathBuf,
-    /// The later report or scan. Default: the last scan that is remembered.
+    /// The later report, scan or device. Default: the last scan that is remembered.
     #[arg(value_name = "AFTER", value_hint = ValueHint::FilePath)]
     pub after: Option<PathBuf>,
     /// The store. By default that of the configuration, or the one in the user's data folder.

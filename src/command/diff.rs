@@ -8,16 +8,17 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _, Zoned};
 
 use super::export::read_report;
-use super::remembered::{failed, open_to_read};
+use super::remembered::{failed, members, open_to_read};
 use super::verdict;
 use crate::cli::args::{DiffArgs, DiffFormat};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::history::diff::{self, DeviceSummary, Diff};
-use crate::model::Report;
+use crate::model::memory::Uid;
 use crate::model::names::{Named, names};
 use crate::model::problem::Problem;
+use crate::model::{Device, Report};
 use crate::store::{Store, StoreError};
 use crate::text::clean;
 
@@ -56,7 +57,7 @@ pub fn run(args: &DiffArgs, settings: &Settings, ui: &Ui, out: &mut dyn Write) -
     let mut sides = Sides { settings, store: None };
     let before = sides.read(&args.before)?;
     let after = sides.read(args.after.as_deref().unwrap_or(Path::new("last")))?;
-    let diff = diff::compare(&before, &after);
+    let diff = compare(before, after)?;
     match args.format {
         DiffFormat::Text => write!(out, "{}", text(&diff))?,
         DiffFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&diff)?)?,
@@ -69,6 +70,31 @@ pub fn run(args: &DiffArgs, settings: &Settings, ui: &Ui, out: &mut dyn Write) -
     Ok(if met.is_empty() { Exit::Success } else { Exit::Condition })
 }
 
+/// One side of a comparison.
+enum Side {
+    /// All that a scan found.
+    Scan(Box<Report>),
+    /// One device as it is known now, with the ids it has had.
+    Device(Box<Device>, Vec<Uid>),
+}
+
+fn compare(before: Side, after: Side) -> Result<Diff, Problem> {
+    let in_scan = |report: Report, uids: &[Uid]| {
+        let is_it = |device: &Device| device.uid.as_ref().is_some_and(|uid| uids.contains(uid));
+        let missing =
+            || Problem::new("the scan did not find the device").hint("`camscan history` shows when it was seen");
+        report.devices.into_iter().find(|device| is_it(device)).ok_or_else(missing)
+    };
+    Ok(match (before, after) {
+        (Side::Scan(before), Side::Scan(after)) => {
+            diff::compare(&crate::store::without_notes(*before), &crate::store::without_notes(*after))
+        }
+        (Side::Scan(before), Side::Device(after, uids)) => diff::compare_devices(&in_scan(*before, &uids)?, &after),
+        (Side::Device(before, uids), Side::Scan(after)) => diff::compare_devices(&before, &in_scan(*after, &uids)?),
+        (Side::Device(before, _), Side::Device(after, _)) => diff::compare_devices(&before, &after),
+    })
+}
+
 /// Where the two sides come from. The store is opened only when one of them is in it.
 struct Sides<'s> {
     settings: &'s Settings,
@@ -76,24 +102,42 @@ struct Sides<'s> {
 }
 
 impl Sides<'_> {
-    /// The report of a file, or the one of a scan that is remembered. A file of that name comes first.
-    fn read(&mut self, named: &Path) -> anyhow::Result<Report> {
+    /// The report of a file, a scan that is remembered, or a device. A file of that name comes first.
+    fn read(&mut self, named: &Path) -> anyhow::Result<Side> {
         let text = named.to_string_lossy();
-        let now = Timestamp::now().to_zoned(TimeZone::system());
-        let wanted = if named.exists() || text == "-" { None } else { Wanted::read(&text, &now) };
-        let Some(wanted) = wanted else { return Ok(crate::store::without_notes(read_report(named)?)) };
+        let is_report =
+            named.exists() || text == "-" || named.extension().is_some_and(|e| READ.iter().any(|r| e == *r));
+        if is_report {
+            return Ok(Side::Scan(Box::new(read_report(named)?)));
+        }
         let store = match self.store.take() {
             Some(store) => store,
             None => open_to_read(self.settings)?,
         };
-        let report = wanted.report(&store).map_err(failed)?;
+        let side = side(&store, &text)?;
         self.store = Some(store);
-        Ok(report.ok_or_else(|| {
-            Problem::new(format!("no scan is remembered as `{}`", clean(&text))).hint(
-                "name a scan by its number, last, previous, yesterday or a date such as 2026-03-01, or a report file",
-            )
-        })?)
+        Ok(side)
     }
+}
+
+/// Extensions of report files: one that is missing is no device.
+const READ: [&str; 5] = ["json", "jsonl", "ndjson", "yaml", "yml"];
+
+fn side(store: &Store, text: &str) -> anyhow::Result<Side> {
+    let now = Timestamp::now().to_zoned(TimeZone::system());
+    if let Some(wanted) = Wanted::read(text, &now)
+        && let Some(report) = wanted.report(store).map_err(failed)?
+    {
+        return Ok(Side::Scan(Box::new(report)));
+    }
+    let memory = store.memory().map_err(failed)?;
+    let Some(known) = memory.find(text) else {
+        return Err(Problem::new(format!("neither a scan nor a device is remembered as `{}`", clean(text)))
+            .hint("name a scan by its number, last, previous, yesterday or a date such as 2026-03-01")
+            .hint("name a device by its id, address, MAC address or name, or a report by its file")
+            .into());
+    };
+    Ok(Side::Device(Box::new(known.device.clone()), members(&memory, &known.uid)))
 }
 
 /// A scan as it is named.

@@ -24,6 +24,8 @@ pub enum Key {
     Serial,
     /// Its address alone.
     Address,
+    /// Nothing: somebody chose the two to be compared.
+    Choice,
 }
 
 impl Key {
@@ -40,6 +42,7 @@ impl Key {
                 Some(format!("{}/{serial}", device.vendor.as_deref().unwrap_or_default()))
             }
             Key::Address => Some(device.ip.to_string()),
+            Key::Choice => None,
         }
     }
 }

@@ -5,27 +5,8 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::open::{self, TempStore};
-use super::{Store, schema};
-
-/// Copies the store that a connection holds into a new file. The copy is on disk, and whole, before it has its name.
-pub(super) fn copy_into(connection: &Connection, file: &Path, to: &Path) -> Result<(), StoreError> {
-    if to.try_exists().map_err(|source| StoreError::Io { file: to.to_owned(), source })? {
-        return Err(StoreError::Exists(to.to_owned()));
-    }
-    let temp = TempStore::new(to)?;
-    // What is full is the disk of the copy.
-    let of = |error: rusqlite::Error| match StoreError::of(file, &error) {
-        StoreError::Full(_) => StoreError::Full(to.to_owned()),
-        other => other,
-    };
-    let name = temp
-        .0
-        .to_str()
-        .ok_or_else(|| StoreError::Other { file: to.to_owned(), what: "its name is not valid UTF-8".to_owned() })?;
-    connection.execute("VACUUM INTO ?1", [name]).map_err(of)?;
-    temp.become_file(to)
-}
+use super::file::{self, TempStore, copy_into};
+use super::{Store, open, schema};
 
 /// What a check of a store found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +69,7 @@ impl Store {
             Ok(Checked {
                 faults,
                 bytes: unsigned(number("PRAGMA page_count")? * page),
-                log_bytes: open::beside(self.file(), "-wal").metadata().map_or(0, |log| log.len()),
+                log_bytes: file::beside(self.file(), "-wal").metadata().map_or(0, |log| log.len()),
                 free_bytes: unsigned(number("PRAGMA freelist_count")? * page),
                 counts: [
                     unsigned(number("SELECT count(*) FROM devices WHERE merged_into IS NULL")?),
@@ -104,7 +85,7 @@ impl Store {
     /// # Errors
     /// When it is no store, or the new one cannot be written.
     pub fn salvage(damaged: &Path, to: &Path) -> Result<Salvaged, StoreError> {
-        open::check_file(damaged)?;
+        file::check_file(damaged)?;
         if to.try_exists().map_err(|source| StoreError::Io { file: to.to_owned(), source })? {
             return Err(StoreError::Exists(to.to_owned()));
         }
@@ -113,7 +94,7 @@ impl Store {
         // `create` wants no file there, and `temp` holds the name.
         std::fs::remove_file(&temp.0).map_err(|source| StoreError::Io { file: to.to_owned(), source })?;
         open::create(&temp.0, &schema::steps())?;
-        let mut new = Connection::open_with_flags(&temp.0, open::read_write()).map_err(of)?;
+        let mut new = Connection::open_with_flags(&temp.0, file::read_write()).map_err(of)?;
         // Rows whose others are lost are left out at the end, not refused on the way.
         new.pragma_update(None, "foreign_keys", false).map_err(of)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

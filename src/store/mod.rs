@@ -9,6 +9,7 @@ mod checks;
 mod codec;
 mod error;
 mod events;
+mod file;
 mod keep;
 mod logins;
 mod open;
@@ -90,7 +91,7 @@ impl Store {
     fn open_with(file: &Path, how: Open, steps: &[refinery::Migration]) -> Result<Store, StoreError> {
         let (mut writer, mut readers) = (None, Vec::new());
         if how == Open::ReadOnly {
-            open::check_file(file)?;
+            file::check_file(file)?;
             let reader = open::reader(file, false)?;
             open::check_readable(&reader, file, steps)?;
             readers.push(reader);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use refinery::{Migration, Runner};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::backup;
 use super::error::StoreError;
+use super::file;
 
 mod embedded {
     refinery::embed_migrations!("src/store/migrations");
@@ -86,7 +86,7 @@ pub(super) fn age(connection: &Connection, file: &Path, steps: &[Migration]) -> 
 /// beside it: `store.sqlite.v1`.
 pub(super) fn upgrade(file: &Path, steps: &[Migration]) -> Result<(), StoreError> {
     let of = |error: rusqlite::Error| StoreError::of(file, &error);
-    let mut connection = Connection::open_with_flags(file, super::open::read_write()).map_err(of)?;
+    let mut connection = Connection::open_with_flags(file, file::read_write()).map_err(of)?;
     connection.busy_timeout(UPGRADE_WAIT).map_err(of)?;
     // Before the first read, so that it is refused while anybody else has the file open, and nobody comes in between.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(of)?;
@@ -97,7 +97,7 @@ pub(super) fn upgrade(file: &Path, steps: &[Migration]) -> Result<(), StoreError
     let version: i64 =
         connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0)).map_err(of)?;
     let copy = copy_of(file, version);
-    match backup::copy_into(&connection, file, &copy) {
+    match file::copy_into(&connection, file, &copy) {
         // An upgrade that was interrupted has made it already.
         Ok(()) | Err(StoreError::Exists(_)) => {}
         Err(error) => return Err(error),

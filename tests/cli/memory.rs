@@ -134,6 +134,11 @@ fn what_happened_is_shown_and_scans_are_compared() {
     assert!(diff.out.contains("+ 127.88.63.3") && diff.out.contains("- 127.88.63.2"), "{}", diff.out);
     let with_file = env.run("diff first.json 2 --store s.sqlite").success();
     assert!(with_file.out.contains("+ 127.88.63.3") && with_file.out.contains("- 127.88.63.2"), "{}", with_file.out);
+    // One device then and now, and two devices.
+    let then = env.run("diff previous 127.88.63.1 --store s.sqlite").success();
+    assert_eq!(then.out, "nothing changed\n");
+    let two = env.run("diff 127.88.63.1 127.88.63.3 --store s.sqlite").success();
+    assert!(two.out.contains("address: 127.88.63.1 → 127.88.63.3"), "{}", two.out);
     let none = env.run("diff 1 17 --store s.sqlite");
     assert_eq!(none.code, Some(2), "{}", none.err);
     let history = env.run("history --since 1h -f json --store s.sqlite").success().json();

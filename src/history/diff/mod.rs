@@ -273,6 +273,13 @@ impl fmt::Display for Change {
     }
 }
 
+/// Compares two devices that somebody chose: one at two times, or two that are to be alike.
+pub fn compare_devices(before: &Device, after: &Device) -> Diff {
+    let changes = device::changes(before, after, &HashMap::new());
+    let both = DeviceDiff { before: before.into(), after: after.into(), recognised_by: Key::Choice, changes };
+    Diff { changed: Some(both).filter(|both| !both.changes.is_empty()).into_iter().collect(), ..Diff::default() }
+}
+
 /// Compares an earlier report with a later one.
 pub fn compare(before: &Report, after: &Report) -> Diff {
     let found = matches(&before.devices, &after.devices);

@@ -1,0 +1,113 @@
+//! Files of stores: made whole or not at all, and never in the place of another.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
+
+/// What every file of the database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Flags for reading and writing. The library's own locks are not needed: a connection is used by one thread at a time.
+pub(super) fn read_write() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE
+}
+
+/// A file that the database keeps beside a store.
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Whether there is a file of that name.
+pub(super) fn exists(file: &Path) -> Result<bool, StoreError> {
+    file.try_exists().map_err(|source| StoreError::Io { file: file.to_owned(), source })
+}
+
+/// Makes sure that a file is one of the database's, and not just made by somebody who was killed before it was one.
+pub(super) fn check_file(file: &Path) -> Result<(), StoreError> {
+    let io = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing(file.to_owned()),
+        _ => StoreError::Io { file: file.to_owned(), source },
+    };
+    if !fs::metadata(file).map_err(io)?.is_file() {
+        return Err(StoreError::NotAStore(file.to_owned()));
+    }
+    let mut head = Vec::new();
+    File::open(file).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head)).map_err(io)?;
+    if head == MAGIC { Ok(()) } else { Err(StoreError::NotAStore(file.to_owned())) }
+}
+
+/// A file beside a store, its owner's alone, that is gone when it is dropped unless it has got its name.
+pub(super) struct TempStore(pub PathBuf);
+
+impl TempStore {
+    /// An empty one, in the folder of `file`.
+    pub(super) fn new(file: &Path) -> Result<TempStore, StoreError> {
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(file.to_owned()),
+            io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(file.to_owned()),
+            _ => StoreError::Io { file: file.to_owned(), source },
+        };
+        let path = beside(file, &format!(".{:016x}.new", fastrand::u64(..)));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&path).map_err(io)?;
+        Ok(TempStore(path))
+    }
+
+    /// Gives it its name, unless there is a file of that name.
+    pub(super) fn become_file(self, file: &Path) -> Result<(), StoreError> {
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists(file.to_owned()),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(file.to_owned()),
+            _ => StoreError::Io { file: file.to_owned(), source },
+        };
+        File::open(&self.0).and_then(|made| made.sync_all()).map_err(io)?;
+        // A second name cannot take the place of a file, as a new name for the first would.
+        match fs::hard_link(&self.0, file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(io(error)),
+            // Some file systems know no second names.
+            Err(_) if !exists(file)? => fs::rename(&self.0, file).map_err(io)?,
+            Err(error) => return Err(io(error)),
+        }
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // The name is on disk only once its folder is; some file systems refuse to sync one.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+impl Drop for TempStore {
+    fn drop(&mut self) {
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(beside(&self.0, ending));
+        }
+    }
+}
+
+/// Copies the store that a connection holds into a new file. The copy is on disk, and whole, before it has its name.
+pub(super) fn copy_into(connection: &Connection, file: &Path, to: &Path) -> Result<(), StoreError> {
+    if to.try_exists().map_err(|source| StoreError::Io { file: to.to_owned(), source })? {
+        return Err(StoreError::Exists(to.to_owned()));
+    }
+    let temp = TempStore::new(to)?;
+    // What is full is the disk of the copy.
+    let of = |error: rusqlite::Error| match StoreError::of(file, &error) {
+        StoreError::Full(_) => StoreError::Full(to.to_owned()),
+        other => other,
+    };
+    let name = temp
+        .0
+        .to_str()
+        .ok_or_else(|| StoreError::Other { file: to.to_owned(), what: "its name is not valid UTF-8".to_owned() })?;
+    connection.execute("VACUUM INTO ?1", [name]).map_err(of)?;
+    temp.become_file(to)
+}
