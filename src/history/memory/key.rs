@@ -18,8 +18,10 @@ names! {
     }
 }
 
-/// An identity of a device. One device can have several of a kind: a second network card, a repaired main board.
+/// An identity of a device. One device can have several of a kind: a second network card, a repaired main board. In writing
+/// it is `mac:44:19:b6:00:00:01`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct DeviceKey {
     /// Of which kind.
     pub kind: KeyKind,
@@ -37,6 +39,22 @@ impl DeviceKey {
     pub(super) fn serial(&self) -> Option<&str> {
         let is_serial = self.kind == KeyKind::Serial;
         self.value.split_once('/').filter(|_| is_serial).map(|(_, serial)| serial)
+    }
+}
+
+impl From<DeviceKey> for String {
+    fn from(key: DeviceKey) -> String {
+        format!("{}:{}", key.kind, key.value)
+    }
+}
+
+impl TryFrom<String> for DeviceKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (kind, value) = text.split_once(':').unwrap_or_default();
+        let kind = KeyKind::from_name(kind).ok_or_else(|| format!("'{text}' is no identity of a device"))?;
+        Ok(DeviceKey::new(kind, value))
     }
 }
 

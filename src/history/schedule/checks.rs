@@ -71,7 +71,11 @@ impl CheckPlan {
         if is_left_alone {
             return None;
         }
-        // One that does not answer is asked by `again`; one that refused a login is not shown it again by itself.
+        // One that misses has times of its own, which leave it long enough to start: see `again`.
+        if known.health.misses > 0 && known.health.state != DeviceState::Offline {
+            return None;
+        }
+        // One that does not answer is only asked; one that refused a login is not shown it again by itself.
         let plays = known.health.state == DeviceState::Online && known.health.misses == 0 && !rests(known);
         let streams = if plays { streams(known, round) } else { Vec::new() };
         Some(Due { uid: known.uid.clone(), streams })
