@@ -36,8 +36,8 @@ pub(super) fn writer(file: &Path, how: Open, steps: &[Migration]) -> Result<Conn
     refuse_network(file)?;
     let of = |error: rusqlite::Error| StoreError::of(file, &error);
     let connect = || -> Result<Connection, StoreError> {
-        let connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
-        prepare(&connection).map_err(of)?;
+        let mut connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
+        prepare(&mut connection).map_err(of)?;
         Ok(connection)
     };
     let mut connection = connect()?;
@@ -59,8 +59,8 @@ pub(super) fn writer(file: &Path, how: Open, steps: &[Migration]) -> Result<Conn
 pub(super) fn reader(file: &Path, may_write: bool) -> Result<Connection, StoreError> {
     let of = |error: rusqlite::Error| StoreError::of(file, &error);
     if may_write {
-        let connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
-        prepare(&connection).and_then(|()| connection.pragma_update(None, "query_only", true)).map_err(of)?;
+        let mut connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
+        prepare(&mut connection).and_then(|()| connection.pragma_update(None, "query_only", true)).map_err(of)?;
         return Ok(connection);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -102,8 +102,16 @@ fn immutable(file: &Path) -> Option<String> {
     Some(format!("file://{escaped}?immutable=1"))
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
+/// Waits a moment for another program's write, up to [`BUSY`] in all. The database's own way waits ever longer between two
+/// tries, so that a program that writes all the time can keep another one out.
+fn wait(tries: i32) -> bool {
+    const MEAN: Duration = Duration::from_millis(5);
+    std::thread::sleep(Duration::from_millis(fastrand::u64(1..10)));
+    u128::try_from(tries).is_ok_and(|tries| tries < BUSY.as_millis() / MEAN.as_millis())
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait))?;
     // A power cut loses nothing that was told to be stored; commits are few.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
