@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod notify;
 
 pub mod store;
+pub mod watch;
 
 pub mod cli;
 pub mod command;

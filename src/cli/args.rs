@@ -57,6 +57,21 @@ Exit codes:
   0 success, 1 failure, 2 wrong usage or configuration, 3 a --fail-on condition was met,
   130 interrupted (what was found so far is still written)";
 
+const WATCH_EXAMPLES: &str = "\
+What is found is kept in the store (--store); `camscan devices` and `camscan history` show it. Messages go
+to the channels of the configuration (notify:). A device counts as offline after three misses over two
+minutes, a stream as broken after three checks.
+
+Signals:
+  SIGHUP reads the configuration again; one that is not valid changes nothing.
+  SIGUSR1 begins a scan at once. SIGTERM and SIGINT end the program.
+
+Examples:
+  camscan watch
+  camscan watch 192.168.1.0/24 --every 1h --check-every 2m --credentials-file logins.txt
+  camscan watch --cron '30 3 * * *' --time-zone Europe/Berlin --check-every none
+  camscan watch --metrics /var/lib/prometheus/node-exporter/camscan.prom";
+
 const PROBE_EXAMPLES: &str = "\
 Examples:
   camscan probe 192.168.1.20
@@ -144,6 +159,9 @@ pub enum Command {
     /// Find the cameras on a network and their streams.
     #[command(after_long_help = SCAN_EXAMPLES, after_help = "See `camscan scan --help` for details and examples.")]
     Scan(Box<ScanArgs>),
+    /// Scan again and again, play streams in between, and tell what changed.
+    #[command(after_long_help = WATCH_EXAMPLES, after_help = "See `camscan watch --help` for details and examples.")]
+    Watch(Box<WatchArgs>),
     /// Examine one device or stream in depth.
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<ProbeArgs>),
@@ -174,6 +192,8 @@ pub enum Command {
     /// Check a folder of device signatures.
     #[command(subcommand)]
     Signatures(SignaturesCommand),
+    /// Show what is wrong with this installation, and what to do about it.
+    Doctor,
     /// Print the JSON Schema of the report.
     Schema,
     /// Print the completion script for a shell.
@@ -469,6 +489,15 @@ pub enum NotifyCommand {
     },
 }
 
+/// How events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
 /// `camscan signatures`.
 #[derive(Subcommand)]
 pub enum SignaturesCommand {
@@ -567,6 +596,60 @@ pub struct ScanArgs {
     /// Remember nothing, whatever the configuration says.
     #[arg(long, conflicts_with = "store", help_heading = "Output", hide_short_help = true)]
     pub no_store: bool,
+}
+
+/// `camscan watch`.
+#[derive(Args)]
+pub struct WatchArgs {
+    /// Networks, ranges, addresses, host names, @FILE or - (standard input).
+    ///
+    /// Default: the subnets of this machine's interfaces.
+    #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname)]
+    pub targets: Vec<String>,
+    /// How events are printed.
+    #[arg(long = "events", id = "watch_events", value_name = "FORMAT", default_value = "text")]
+    pub events: EventFormat,
+    /// When to scan and check.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
+    /// How hosts are discovered.
+    #[command(flatten)]
+    pub discovery: DiscoveryArgs,
+    /// What is examined on each host.
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Rates and limits of each scan.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+}
+
+/// When to scan and check.
+#[derive(Args)]
+#[command(next_help_heading = "Schedule")]
+pub struct ScheduleArgs {
+    /// Time from one scan to the next.
+    #[arg(long, value_name = "TIME")]
+    pub every: Option<String>,
+    /// Scan at these times instead: minute, hour, day, month, day of the week.
+    #[arg(long, value_name = "PATTERN")]
+    pub cron: Option<String>,
+    /// The place whose clock --cron means: system, UTC or a name such as Europe/Berlin.
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// Begin each scan later by up to this time, so that many installations do not begin at once.
+    #[arg(long, value_name = "TIME")]
+    pub jitter: Option<String>,
+    /// How often to play a stream of each channel between scans, or none.
+    ///
+    /// The smallest stream is played, each sixth time the largest. At least 30s.
+    #[arg(long, value_name = "TIME")]
+    pub check_every: Option<String>,
+    /// Devices checked at the same time.
+    #[arg(long, value_name = "N")]
+    pub check_concurrency: Option<String>,
+    /// Write metrics to this file, for node_exporter's textfile collector.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics: Option<String>,
 }
 
 /// How hosts are discovered.

@@ -17,9 +17,17 @@ pub const BEFORE: &str = "interrupted before anything was asked; there is nothin
 /// # Errors
 /// When the system gives no signal handler.
 pub fn listen(stop: CancellationToken, ui: &Ui) -> std::io::Result<()> {
+    listen_to(&[SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()], stop, ui)
+}
+
+/// The same for these signals.
+///
+/// # Errors
+/// When the system gives no signal handler.
+pub fn listen_to(kinds: &[SignalKind], stop: CancellationToken, ui: &Ui) -> std::io::Result<()> {
     let ignored = ignored();
     let mut signals = Vec::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+    for &kind in kinds {
         if ignored >> kind.as_raw_value().saturating_sub(1) & 1 == 0 {
             signals.push(signal(kind)?);
         }

@@ -5,11 +5,13 @@ pub mod completions;
 pub mod config;
 pub mod devices;
 pub mod diff;
+pub mod doctor;
 pub mod export;
 pub mod history;
 pub mod interrupt;
 #[cfg(feature = "man")]
 pub mod man;
+mod messages;
 pub mod notify;
 pub mod output;
 mod plugin;
@@ -23,6 +25,7 @@ pub mod signatures;
 mod sinks;
 pub mod store;
 pub mod verdict;
+pub mod watch;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -34,7 +37,7 @@ use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::log;
 use crate::cli::ui::Ui;
 use crate::model::problem::Problem;
-use ready::Ready;
+use ready::{Ready, Scans};
 
 /// Runs the command and returns how the program ends. Errors have been printed when it returns.
 pub fn run(cli: &Cli, environment: &Environment) -> Exit {
@@ -105,13 +108,23 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Signatures(SignaturesCommand::Check { folder }) => signatures::check(folder, out)?,
         Command::Scan(_) => {
             let (settings, ui) = settings(cli, environment)?;
-            let ready = Ready::new(&settings, &ui)?;
+            let ready = Ready::new(&settings, Scans::One, &ui)?;
             return runtime()?.block_on(scan::run(&settings, ready, &ui));
         }
         Command::Probe(_) => {
             let (settings, ui) = settings(cli, environment)?;
-            let ready = Ready::new(&settings, &ui)?;
+            let ready = Ready::new(&settings, Scans::One, &ui)?;
             return runtime()?.block_on(probe::run(&settings, ready, &ui));
+        }
+        Command::Watch(arguments) => {
+            let (mut settings, ui) = settings(cli, environment)?;
+            settings.store = settings.store.or_else(|| settings.usual_store.clone());
+            let ready = Ready::new(&settings, Scans::Many, &ui)?;
+            return runtime()?.block_on(watch::run((cli, environment), &settings, arguments.events, ready, &ui));
+        }
+        Command::Doctor => {
+            let (settings, _) = settings(cli, environment)?;
+            return runtime()?.block_on(doctor::run(&settings, out));
         }
         Command::Export(arguments) => {
             let (settings, ui) = settings(cli, environment)?;

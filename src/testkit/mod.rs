@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub mod captures;
+pub mod clock;
 pub mod fleet;
 pub mod net;
 pub mod outbox;

@@ -34,9 +34,9 @@ impl Notifier {
         self.send("READY=1");
     }
 
-    /// It reads its configuration again; [`Notifier::ready`] ends that. `monotonic_usec` is the monotonic clock.
-    pub fn reloading(&self, monotonic_usec: u64) {
-        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_usec}"));
+    /// It reads its configuration again; [`Notifier::ready`] ends that. For services of `Type=notify`.
+    pub fn reloading(&self) {
+        self.send("RELOADING=1");
     }
 
     /// It ends.

@@ -4,9 +4,11 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 36] = [
     "",
     "scan",
+    "watch",
+    "doctor",
     "probe",
     "export",
     "apply",
@@ -64,6 +66,7 @@ fn every_command_has_short_and_long_help() {
 
     Commands:
       scan         Find the cameras on a network and their streams
+      watch        Scan again and again, play streams in between, and tell what changed
       probe        Examine one device or stream in depth
       export       Convert an earlier report to another format, or to a video system's configuration
       apply        Add the new cameras of a report to the configuration of a video system
@@ -73,6 +76,7 @@ fn every_command_has_short_and_long_help() {
       store        Back up, check, prune or repair the file that devices are remembered in
       config       Check the configuration, or show the effective settings
       signatures   Check a folder of device signatures
+      doctor       Show what is wrong with this installation, and what to do about it
       schema       Print the JSON Schema of the report
       completions  Print the completion script for a shell
       man          Print the manual page, or write one per command to a folder

@@ -24,6 +24,7 @@ mod servers;
 mod sessions;
 mod site;
 mod stopping;
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::export::FORMATS;
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
+use crate::history::schedule::{CheckPlan, Schedule};
 use crate::model::names::names;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, ProbeOptions, Verify};
@@ -17,6 +19,7 @@ use super::fail_on::FailOn;
 use super::targets::TargetWord;
 use super::values::{age, count, duration, number, one_of, optional, path, ports, rate, show_duration, switch};
 use crate::model::problem::Problem;
+use crate::text::clean;
 
 /// The key of the list of logins, which is read by rules of its own: the table does not hold it.
 pub const CREDENTIALS: &str = "credentials";
@@ -147,6 +150,32 @@ fn format(name: &str) -> Result<Option<FormatName>, Problem> {
     })
 }
 
+fn pattern(text: &str) -> Result<String, Problem> {
+    Schedule::cron(text, TimeZone::UTC)
+        .map(|_| text.to_owned())
+        .map_err(|error| Problem::new(format!("`{}` is not a cron pattern", clean(text))).hint(error.to_string()))
+}
+
+fn time_zone(text: &str) -> Result<TimeZone, Problem> {
+    if text == "system" {
+        return Ok(TimeZone::system());
+    }
+    TimeZone::get(text).map_err(|_| {
+        Problem::new(format!("`{}` is not a time zone", clean(text)))
+            .hint("write system, UTC, or a place such as Europe/Berlin")
+    })
+}
+
+fn check_time(text: &str) -> Result<Duration, Problem> {
+    let shortest = Duration::try_from(CheckPlan::SHORTEST).unwrap_or_default();
+    let time = duration(text)?;
+    if time < shortest {
+        return Err(Problem::new(format!("`{}` is too short", clean(text)))
+            .hint("write at least 30s: each check plays a stream of every camera"));
+    }
+    Ok(time)
+}
+
 /// What is done with a host when nothing is given.
 fn usual() -> ProbeOptions {
     ProbeOptions::default()
@@ -220,6 +249,21 @@ keys! {
     PER_HOST: usize = "per_host", One, usual().per_host, count::<1, 64>;
     /// Packets and connections per second.
     RATE: Option<u32> = "rate", One, "none", |t| optional(t, rate);
+
+    /// Time from one scan of `watch` to the next.
+    EVERY: Duration = "every", One, "6h", duration;
+    /// The times of its scans instead, as cron writes them.
+    CRON: Option<String> = "cron", One, "none", |t| optional(t, pattern);
+    /// The place whose clock a pattern means.
+    TIME_ZONE: TimeZone = "time_zone", One, "system", time_zone;
+    /// By how much a scan may begin later.
+    JITTER: Duration = "jitter", One, "1m", duration;
+    /// How often streams are played in between.
+    CHECK_EVERY: Option<Duration> = "check_every", One, "5m", |t| optional(t, check_time);
+    /// Devices checked at once.
+    CHECK_CONCURRENCY: usize = "check_concurrency", One, "8", count::<1, 256>;
+    /// Where the metrics of `watch` go.
+    METRICS: Option<PathBuf> = "metrics", One, "none", |t| optional(t, path);
 
     /// What goes to standard output.
     FORMAT: Option<FormatName> = "format", One, "auto", format;

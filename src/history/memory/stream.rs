@@ -153,7 +153,8 @@ impl StreamHealth {
         self.bad = self.bad.saturating_add(1);
         self.ways = self.ways.max(ways);
         let since = *self.first_bad.get_or_insert(at);
-        let is_enough = self.bad >= BAD && (self.ways >= WAYS || !has_other_ways);
+        // Where the other way is never tried, twice as many checks are enough.
+        let is_enough = self.bad >= BAD && (self.ways >= WAYS || !has_other_ways || self.bad >= 2 * BAD);
         if is_enough && self.state != StreamState::Broken {
             self.go(StreamState::Broken, since);
         }

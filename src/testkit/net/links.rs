@@ -166,6 +166,13 @@ impl FakeLinks {
         }
     }
 
+    /// A host that answers ARP no longer.
+    pub fn host_down(&self, ip: IpAddr) {
+        if let IpAddr::V4(ip) = ip {
+            locked(&self.state).lan.hosts.remove(&ip);
+        }
+    }
+
     /// The MAC address a host answers ARP with.
     pub fn mac(&self, ip: &str, mac: MacAddr) {
         locked(&self.state).lan.hosts.insert(ip.parse().unwrap(), mac);

@@ -108,6 +108,13 @@ impl FakeNet {
         self.links.host_up(ip);
     }
 
+    /// A host that is there no longer: nothing of it answers, and what it served is gone.
+    pub fn host_down(&self, ip: &str) {
+        let ip: IpAddr = ip.parse().unwrap();
+        self.streams.host_down(ip);
+        self.links.host_down(ip);
+    }
+
     /// Serves one port, as [`FakeStreams::serve`]; the host answers ARP from now on.
     pub fn serve<F, Fut>(&self, at: &str, server: F)
     where

@@ -171,6 +171,14 @@ impl FakeStreams {
         locked(&self.state).up.insert(ip);
     }
 
+    /// A host that is there no longer, and what it served.
+    pub fn host_down(&self, ip: IpAddr) {
+        let mut state = locked(&self.state);
+        state.up.remove(&ip);
+        state.servers.retain(|at, _| at.ip() != ip);
+        state.any_port.remove(&ip);
+    }
+
     /// Decides what ports do that nobody serves, of hosts that are not up; the second argument is how often the endpoint
     /// has been tried before, by connect or SYN. Without, they refuse.
     pub fn set_ports(&self, script: impl Fn(SocketAddr, usize) -> Port + Send + Sync + 'static) {

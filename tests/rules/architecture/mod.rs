@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("export", &["wire", "model", "text"]),
-    ("cli", &["export", "identify", "model", "text"]),
+    ("cli", &["export", "history", "identify", "model", "text"]),
     (
         "command",
         &[

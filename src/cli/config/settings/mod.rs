@@ -3,6 +3,7 @@
 mod effective;
 mod memory;
 mod resolve;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::keys::LogFormat;
 use super::layer::Origin;
 use super::plugins::ExporterPlugin;
 use crate::model::problem::Problem;
+pub use watch::WatchSettings;
 
 /// What a command is to do, with every default filled in.
 #[derive(Debug)]
@@ -68,6 +70,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Who is told about events.
     pub notifications: Notifications,
+    /// When `watch` scans and checks.
+    pub watch: WatchSettings,
     /// What standard error shows.
     pub terminal: TerminalSettings,
     /// What is logged.

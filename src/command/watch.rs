@@ -1,0 +1,239 @@
+//! `camscan watch`: scans again and again, plays streams in between, and tells what changed.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::messages::Messages;
+use super::ready::Ready;
+use super::{interrupt, remembered};
+use crate::cli::args::{Cli, EventFormat};
+use crate::cli::config::environment::Environment;
+use crate::cli::config::settings::Settings;
+use crate::cli::exit::{Exit, JobFailed};
+use crate::cli::ui::Ui;
+use crate::history::memory::{DeviceState, Memory};
+use crate::model::TargetSet;
+use crate::model::memory::Event;
+use crate::model::problem::Problem;
+use crate::notify::Rules;
+use crate::store::Store;
+use crate::tool::systemd::Notifier;
+use crate::watch::{Follower, Job, Order, Watch, WatchError};
+
+/// Orders of signals that wait.
+const ORDERS: usize = 8;
+
+/// Watches until it is told to end.
+///
+/// # Errors
+/// Usage errors before anything is sent; later only that the store can no longer be written.
+pub async fn run(
+    (cli, environment): (&Cli, &Environment),
+    settings: &Settings,
+    format: EventFormat,
+    ready: Ready,
+    ui: &Ui,
+) -> anyhow::Result<Exit> {
+    let Ready { store, session, .. } = ready;
+    let Some(store) = store else {
+        return Err(Problem::new("there is no store to keep what is found in")
+            .hint("name a file: --store FILE")
+            .into());
+    };
+    let stop = CancellationToken::new();
+    interrupt::listen_to(&[SignalKind::interrupt(), SignalKind::terminate()], stop.clone(), ui)?;
+    let (send, orders) = mpsc::channel(ORDERS);
+    let notifier = Arc::new(notifier(environment));
+    let rules = rules(settings);
+    let messages = Messages::start(&settings.notifications, rules.clone(), &store);
+    let screen = Arc::new(Screen {
+        format,
+        notifier: notifier.clone(),
+        messages: Mutex::new(Some(messages)),
+        store: store.clone(),
+        out: Mutex::new(std::io::stdout()),
+    });
+    let reloading = listen_for_orders((cli, environment), send, screen.clone(), ui);
+    let watch = Watch { session, store, route: rules, follower: screen.clone(), name: name(environment) };
+    notifier.ready();
+    let done = tokio::select! {
+        done = watch.run(job(settings), orders, stop) => done,
+        broken = reloading => return Err(broken?),
+    };
+    notifier.stopping();
+    let messages = lock(&screen.messages).take();
+    if let Some(messages) = messages {
+        messages.end().await;
+    }
+    match done {
+        Ok(()) => Ok(Exit::Success),
+        Err(WatchError::Store(error)) => Err(remembered::failed(error)),
+        Err(taken @ WatchError::Taken(_)) => {
+            let hint = "one process watches at a time; end that one, or name another store";
+            Err(JobFailed(Problem::new(taken.to_string()).hint(hint)).into())
+        }
+    }
+}
+
+/// What a configuration says about watching.
+fn job(settings: &Settings) -> Job {
+    Job {
+        targets: settings.targets.clone(),
+        exclude: settings.exclude.clone(),
+        interfaces: settings.interfaces.clone(),
+        large_subnets: settings.large_subnets,
+        plan: settings.plan(TargetSet::default()),
+        scans: settings.watch.scans.clone(),
+        checks: settings.watch.checks,
+        concurrency: settings.watch.check_concurrency,
+        metrics: settings.watch.metrics.clone(),
+    }
+}
+
+/// Which messages tell which events. Without a channel there are none.
+fn rules(settings: &Settings) -> Arc<Rules> {
+    Arc::new(Rules::new(&settings.notifications, TimeZone::system()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who this is, for another process.
+fn name(environment: &Environment) -> String {
+    let host = environment.get("HOSTNAME").map(str::to_owned);
+    let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok()).unwrap_or_default();
+    format!("process {} on {}", std::process::id(), crate::text::clean(host.trim()))
+}
+
+fn notifier(environment: &Environment) -> Notifier {
+    let socket = environment.get("NOTIFY_SOCKET").map(std::ffi::OsStr::new);
+    Notifier::new(socket, environment.get("WATCHDOG_USEC"), environment.get("WATCHDOG_PID"))
+}
+
+/// SIGHUP reads the configuration again, SIGUSR1 begins a scan. Ends only when a signal cannot be listened for.
+async fn listen_for_orders(
+    (cli, environment): (&Cli, &Environment),
+    orders: mpsc::Sender<Order>,
+    screen: Arc<Screen>,
+    ui: &Ui,
+) -> std::io::Result<anyhow::Error> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut user = signal(SignalKind::user_defined1())?;
+    loop {
+        let order = tokio::select! {
+            _ = hangup.recv() => {
+                screen.notifier.reloading();
+                let order = match Settings::resolve(cli, environment) {
+                    Ok(settings) => {
+                        settings.warnings.iter().for_each(|warning| ui.warning(warning));
+                        ui.warning("the configuration was read again");
+                        let rules = rules(&settings);
+                        screen.replace_messages(&settings, rules.clone()).await;
+                        Order::Reload(Box::new(job(&settings)), rules)
+                    }
+                    Err(problem) => {
+                        ui.warning(format!("the configuration is not valid, so nothing changes: {problem}"));
+                        Order::ReloadFailed
+                    }
+                };
+                screen.notifier.ready();
+                order
+            }
+            _ = user.recv() => Order::ScanNow,
+        };
+        if orders.send(order).await.is_err() {
+            // The loop has ended, and this ends with it.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Prints events as they happen, and tells systemd how it stands.
+struct Screen {
+    format: EventFormat,
+    notifier: Arc<Notifier>,
+    messages: Mutex<Option<Messages>>,
+    store: Store,
+    out: Mutex<std::io::Stdout>,
+}
+
+impl Screen {
+    /// Delivers by the channels of another configuration from now on.
+    async fn replace_messages(&self, settings: &Settings, rules: Arc<Rules>) {
+        let old = lock(&self.messages).take();
+        if let Some(old) = old {
+            old.end().await;
+        }
+        let new = Messages::start(&settings.notifications, rules, &self.store);
+        *lock(&self.messages) = Some(new);
+    }
+}
+
+impl Follower for Screen {
+    fn events(&self, events: &[(i64, Event)]) {
+        if let Some(messages) = &*lock(&self.messages) {
+            messages.ring();
+        }
+        let mut out = lock(&self.out);
+        for (number, event) in events {
+            // Whoever reads may be gone; watching goes on.
+            let _ = match self.format {
+                EventFormat::Text => writeln!(out, "{}", line(event)),
+                EventFormat::Json => serde_json::to_writer(&mut *out, &numbered(*number, event))
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| writeln!(out)),
+            };
+        }
+        let _ = out.flush();
+    }
+
+    fn state(&self, memory: &Memory, next_scan: Timestamp) {
+        if let Some(messages) = &*lock(&self.messages) {
+            messages.show(memory);
+        }
+        let listed = || memory.roots().filter(|known| known.archived_at.is_none());
+        let offline = listed().filter(|known| known.health.state == DeviceState::Offline).count();
+        let at = next_scan.to_zoned(TimeZone::system()).strftime("%H:%M").to_string();
+        self.notifier.status(&format!("{} devices, {offline} offline, next scan {at}", listed().count()));
+    }
+
+    fn alive(&self) {
+        self.notifier.alive();
+    }
+}
+
+/// An event with its number in the store.
+fn numbered(number: i64, event: &Event) -> serde_json::Value {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("number".to_owned(), number.into());
+    }
+    value
+}
+
+/// An event in a line.
+fn line(event: &Event) -> String {
+    let at = event.at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let mut words = vec![at, format!("{:9}", event.severity), event.kind.to_string()];
+    if let Some(device) = &event.data.device {
+        let made =
+            [&device.vendor, &device.model].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
+        words.push(device.ip.to_string());
+        words.extend(device.name.clone().or(Some(made)).filter(|name| !name.is_empty()));
+    }
+    words.extend(event.network.map(|network| network.to_string()));
+    words.extend(event.data.stream.as_ref().map(|stream| stream.key.clone()));
+    words.extend(event.data.channel.clone());
+    words.extend(event.data.before.as_ref().map(|before| format!("was {before}")));
+    words.extend(event.data.reason.as_ref().map(|reason| format!("({reason})")));
+    words.extend(event.data.changes.iter().map(|change| format!("[{change}]")));
+    words.extend(event.muted_by.map(|why| format!("(not sent: {why})")));
+    crate::text::clean(&words.join("  "))
+}

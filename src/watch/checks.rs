@@ -1,0 +1,109 @@
+//! A check: one stream of one device is played until its frames are counted, and nothing else is asked.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::history::memory::{StreamCheck, stream_key};
+use crate::model::memory::Uid;
+use crate::model::{
+    Device, ErrorKind, HostTarget, KnownHost, LadderStep, ScanEvent, ScanPlan, Stream, StreamError, StreamStatus,
+};
+use crate::scan::session::Session;
+use crate::scan::{Scan, single};
+use crate::wire::url::Scheme;
+
+/// A stream that is to be played.
+#[derive(Debug, Clone)]
+pub(super) struct Play {
+    /// The device.
+    pub(super) uid: Uid,
+    /// Where it is.
+    pub(super) ip: IpAddr,
+    /// What the stream is known by.
+    pub(super) key: String,
+    /// The stream as it was last seen.
+    pub(super) stream: Stream,
+    /// What is known about the device's logins.
+    pub(super) login: KnownHost,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) check: StreamCheck,
+    /// Whether the device answered at all.
+    pub(super) has_answered: bool,
+    /// Logins that were refused.
+    pub(super) refused: u32,
+}
+
+/// Plays a stream. Takes no longer than the plan's `host_timeout` and the time to tear the session down.
+pub(super) async fn play(
+    session: Arc<Session>,
+    template: Arc<ScanPlan>,
+    play: Play,
+    stop: CancellationToken,
+) -> Option<Played> {
+    let (url, port) = at(&play.stream.url, play.ip)?;
+    let host = HostTarget { ip: play.ip, name: None, zone: None, ports: vec![port] };
+    let known = Arc::new([(play.ip, play.login.clone())].into());
+    let (plan, known) = single::play(&template, host, &url, known);
+    let now = session.now;
+    let scan = Scan { session, plan: Arc::new(plan), known, cancel: stop.clone() };
+    let report = scan.run(|_: &ScanEvent| {}).await;
+    if stop.is_cancelled() {
+        return None;
+    }
+    let device = report.devices.into_iter().find(|device| device.ip == play.ip);
+    Some(judge(play, device, now()))
+}
+
+fn judge(play: Play, device: Option<Device>, at: Timestamp) -> Played {
+    let refused = device.as_ref().and_then(|device| device.login_attempts).map_or(0, |attempts| attempts.counted());
+    let has_answered = device.as_ref().is_some_and(|device| {
+        let is_lost = |stream: &Stream| {
+            let kind = stream.error.as_ref().map(|error| error.kind);
+            matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Unreachable)) && !has_connected(stream)
+        };
+        !device.services.is_empty() || device.streams.iter().any(|stream| !is_lost(stream))
+    });
+    let found = device.and_then(|device| device.streams.into_iter().find(|stream| stream_key(stream) == play.key));
+    let stream = found.unwrap_or_else(|| not_reached(&play.stream));
+    let busy = stream.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy);
+    let ways: std::collections::BTreeSet<_> = stream.ladder.iter().map(|step| step.way).collect();
+    let ways_tried = u32::try_from(ways.len().max(1)).unwrap_or(1);
+    Played { check: StreamCheck { uid: play.uid, key: play.key, at, stream, busy, ways_tried }, has_answered, refused }
+}
+
+fn has_connected(stream: &Stream) -> bool {
+    stream.ladder.iter().any(|step: &LadderStep| step.ok)
+}
+
+/// A stream of a device that did not even take a connection.
+fn not_reached(known: &Stream) -> Stream {
+    Stream {
+        status: StreamStatus::Error,
+        error: Some(StreamError { kind: ErrorKind::Unreachable, message: "the device does not answer".to_owned() }),
+        ladder: Vec::new(),
+        video: None,
+        audio: None,
+        warnings: Vec::new(),
+        ..known.clone()
+    }
+}
+
+/// The stream's address where the device is now, and its port.
+fn at(url: &str, ip: IpAddr) -> Option<(String, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(end)?;
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let written =
+        host.rsplit(']').next().and_then(|after| after.rsplit_once(':')).and_then(|(_, port)| port.parse().ok());
+    let port = written.or_else(|| scheme.parse::<Scheme>().ok().map(Scheme::default_port))?;
+    let target = if target.is_empty() { "/" } else { target };
+    Some((format!("{scheme}://{}:{port}{target}", crate::model::stream::url_host(ip)), port))
+}

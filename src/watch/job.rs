@@ -1,0 +1,44 @@
+//! What is watched, and how: all that a configuration says about it.
+
+use std::path::PathBuf;
+
+use ipnetwork::IpNetwork;
+
+use crate::history::schedule::{CheckPlan, Schedule};
+use crate::model::{ScanPlan, TargetSpec};
+use crate::scan::targets::Request;
+
+/// What is watched, and how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The targets as they were written; none: the subnets of this machine, as they are at each scan.
+    pub targets: Vec<TargetSpec>,
+    /// What is left out.
+    pub exclude: Vec<IpNetwork>,
+    /// Only these interfaces; none: all that are up.
+    pub interfaces: Vec<String>,
+    /// Scan subnets of this machine however large they are.
+    pub large_subnets: bool,
+    /// How each scan is made; its targets are resolved each time.
+    pub plan: ScanPlan,
+    /// When all is scanned.
+    pub scans: Schedule,
+    /// When streams are played in between; none: never.
+    pub checks: Option<CheckPlan>,
+    /// Devices checked at once, 1 or more.
+    pub concurrency: usize,
+    /// Where the metrics are written.
+    pub metrics: Option<PathBuf>,
+}
+
+impl Job {
+    /// What its targets are.
+    pub(super) fn request(&self) -> Request<'_> {
+        Request {
+            specs: &self.targets,
+            exclude: &self.exclude,
+            interfaces: &self.interfaces,
+            large_subnets: self.large_subnets,
+        }
+    }
+}

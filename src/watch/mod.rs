@@ -1,0 +1,225 @@
+//! Watches the cameras of a place: scans on a schedule, plays streams in between, asks again for what is missing, and
+//! remembers what it finds. What is worth telling is decided in `history` and stored with the events themselves.
+//!
+//! ```text
+//! schedule ── due ──► scan · check · question ── found ──► memory ── events ──► store ──► messages that wait
+//! ```
+//!
+//! One loop decides and stores; what takes time runs beside it. A scan and checks never run at once, and a device is asked
+//! by one of them at a time.
+
+mod checks;
+mod figures;
+mod job;
+mod logins;
+mod presence;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use job::Job;
+
+use crate::history::memory::Memory;
+use crate::model::memory::{Event, Route};
+use crate::scan::session::Session;
+use crate::store::{Store, StoreError};
+use figures::Counts;
+use work::Work;
+
+/// The longest time without a look at the clock: time alone brings things about (a mute that ends), and a clock may be set.
+const TICK: SignedDuration = SignedDuration::from_secs(60);
+/// The name of the lease that one process at a time holds.
+const LEASE: &str = "watch";
+/// How long a lease is valid without being renewed.
+const LEASE_TIME: SignedDuration = SignedDuration::from_secs(180);
+/// Results are stored together when so many are there, or the first of them is so old.
+const BATCH: usize = 200;
+const BATCH_TIME: Duration = Duration::from_millis(250);
+
+/// Whoever follows: the terminal, a log, the couriers of messages.
+pub trait Follower: Send + Sync {
+    /// These events have been stored, and the messages about them.
+    fn events(&self, events: &[(i64, Event)]);
+    /// What is known now, after every change.
+    fn state(&self, memory: &Memory, next_scan: Timestamp);
+    /// The loop has gone round: all is well.
+    fn alive(&self) {}
+}
+
+/// Why watching ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Another process watches with the same store.
+    #[error("{0} is watching with this store already")]
+    Taken(String),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Everything that watching needs.
+pub struct Watch {
+    /// The network.
+    pub session: Arc<Session>,
+    /// Where it is remembered.
+    pub store: Store,
+    /// Which messages tell which events.
+    pub route: Arc<dyn Route + Send + Sync>,
+    /// Whoever follows.
+    pub follower: Arc<dyn Follower>,
+    /// Who this is, for another process that wants to watch too: `camscan watch on HOST, process 123`.
+    pub name: String,
+}
+
+/// What somebody may want of a process that watches.
+#[derive(Debug)]
+pub enum Order {
+    /// Go on with this job.
+    Reload(Box<Job>, Arc<dyn RouteAndDebug>),
+    /// A new configuration was not valid: go on as before.
+    ReloadFailed,
+    /// Scan now.
+    ScanNow,
+}
+
+/// A [`Route`] that can be sent to the loop.
+pub trait RouteAndDebug: Route + Send + Sync + std::fmt::Debug {}
+impl<R: Route + Send + Sync + std::fmt::Debug> RouteAndDebug for R {}
+
+impl Watch {
+    /// Watches until it is stopped.
+    ///
+    /// # Errors
+    /// When another process watches with this store, or the store can no longer be written.
+    pub async fn run(
+        mut self,
+        job: Job,
+        mut orders: mpsc::Receiver<Order>,
+        stop: CancellationToken,
+    ) -> Result<(), WatchError> {
+        let now = (self.session.now)();
+        self.renew(now)?;
+        let mut work = Work::new(job, self.store.memory()?, now, stop.child_token());
+        let mut counts = Counts::default();
+        let outcome = self.rounds(&mut work, &mut counts, &mut orders, &stop).await;
+        work.end().await;
+        let lease = self.store.end_lease(LEASE, &self.name);
+        outcome?;
+        lease?;
+        Ok(())
+    }
+
+    async fn rounds(
+        &mut self,
+        work: &mut Work,
+        counts: &mut Counts,
+        orders: &mut mpsc::Receiver<Order>,
+        stop: &CancellationToken,
+    ) -> Result<(), WatchError> {
+        loop {
+            let now = (self.session.now)();
+            self.look(work, counts, now)?;
+            work.start_what_is_due(&self.session, &self.store, now)?;
+            let wake = work.wake(now);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(order) = orders.recv() => self.obey(work, counts, order),
+                done = work.next_done() => work.collect(done, tokio::time::Instant::now()),
+                () = tokio::time::sleep(wake) => {}
+            }
+            self.store_what_was_found(work, counts)?;
+        }
+    }
+
+    /// What the time alone brings about, once a minute.
+    fn look(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), WatchError> {
+        self.follower.alive();
+        if !work.is_look_due(now) {
+            return Ok(());
+        }
+        self.renew(now)?;
+        // Others may have written: a user who mutes a device, a scan beside this process.
+        work.memory = self.store.memory()?;
+        let mut tried = work.memory.clone();
+        let is_news = !tried.pass(now).is_empty() || !tried.take_touched().is_empty();
+        if is_news {
+            let updated = self.store.update(|memory| ((), memory.pass(now)), self.route.as_ref())?;
+            self.told(work, counts, &updated.events)?;
+        }
+        counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, now);
+        self.follower.state(&work.memory, work.next_scan());
+        Ok(())
+    }
+
+    fn renew(&self, now: Timestamp) -> Result<(), WatchError> {
+        match self.store.lease(LEASE, &self.name, now, now + LEASE_TIME)? {
+            Some(other) => Err(WatchError::Taken(other)),
+            None => Ok(()),
+        }
+    }
+
+    fn obey(&mut self, work: &mut Work, counts: &mut Counts, order: Order) {
+        let now = (self.session.now)();
+        match order {
+            Order::Reload(job, route) => {
+                self.route = Arc::new(Shared(route));
+                work.take_job(*job, now);
+                counts.reloaded(true, now);
+            }
+            Order::ReloadFailed => counts.reloaded(false, now),
+            Order::ScanNow => work.scan_at(now),
+        }
+    }
+
+    /// Stores what scans, checks and questions found, and tells what came of it.
+    fn store_what_was_found(&mut self, work: &mut Work, counts: &mut Counts) -> Result<(), WatchError> {
+        if let Some(report) = work.take_scan() {
+            let events = work.learn(report, &self.session, &self.store, self.route.as_ref(), counts)?;
+            self.told(work, counts, &events)?;
+        }
+        if let Some(answers) = work.take_answers() {
+            let now = (self.session.now)();
+            let decide = |memory: &mut Memory| {
+                let each =
+                    answers.devices.iter().flat_map(|(uid, yes)| memory.answered(uid, now, *yes, answers.vantage));
+                ((), each.collect())
+            };
+            let updated = self.store.update(decide, self.route.as_ref())?;
+            self.told(work, counts, &updated.events)?;
+        }
+        if work.is_batch_due(BATCH, BATCH_TIME, tokio::time::Instant::now()) {
+            let events = work.store_checks(&self.session, &self.store, self.route.as_ref(), counts)?;
+            self.told(work, counts, &events)?;
+        }
+        Ok(())
+    }
+
+    fn told(&self, work: &mut Work, counts: &mut Counts, events: &[(i64, Event)]) -> Result<(), WatchError> {
+        work.memory = self.store.memory()?;
+        counts.events(events);
+        if !events.is_empty() {
+            self.follower.events(events);
+        }
+        self.follower.state(&work.memory, work.next_scan());
+        Ok(())
+    }
+}
+
+struct Shared(Arc<dyn RouteAndDebug>);
+
+impl Route for Shared {
+    fn route(
+        &self,
+        events: &[(i64, Event)],
+        open: &[crate::model::memory::Delivery],
+        now: Timestamp,
+    ) -> crate::model::memory::Routed {
+        self.0.route(events, open, now)
+    }
+}

@@ -1,0 +1,258 @@
+//! Watching: what is told when cameras go, come back, move and change, on a network in memory whose clock runs as fast as
+//! it can.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use camscan::history::memory::{DeviceState, Memory};
+use camscan::history::schedule::{CheckPlan, Schedule};
+use camscan::identify::signature::Signatures;
+use camscan::model::memory::{Event, EventKind};
+use camscan::model::{Credential, MacAddr, ProbeOptions, ScanPlan, TargetSet};
+use camscan::scan::session::Session;
+use camscan::store::{EventFilter, Open, Store};
+use camscan::testkit::clock;
+use camscan::testkit::net::FakeNet;
+use camscan::watch::{Follower, Job, Order, Watch, WatchError};
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::plan;
+use super::servers::Camera;
+
+/// What was told.
+#[derive(Default)]
+struct Heard(Mutex<Vec<Event>>);
+
+impl Follower for Heard {
+    fn events(&self, events: &[(i64, Event)]) {
+        self.0.lock().unwrap().extend(events.iter().map(|(_, event)| event.clone()));
+    }
+
+    fn state(&self, _: &Memory, _: Timestamp) {}
+}
+
+/// A place that is watched.
+struct Place {
+    net: FakeNet,
+    heard: Arc<Heard>,
+    store: Store,
+    orders: mpsc::Sender<Order>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), WatchError>>,
+    _folder: TempDir,
+}
+
+fn job(logins: &[(&str, &str)]) -> Job {
+    let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
+    let probe = ProbeOptions { credentials, measure_time: Duration::from_millis(500), ..plan().probe };
+    Job {
+        targets: vec!["192.0.2.2-192.0.2.254".parse().unwrap()],
+        exclude: Vec::new(),
+        interfaces: Vec::new(),
+        large_subnets: false,
+        plan: ScanPlan { targets: TargetSet::default(), probe, resolve_names: false, ..plan() },
+        scans: Schedule::every(SignedDuration::from_hours(6)),
+        checks: Some(CheckPlan::every(SignedDuration::from_mins(5))),
+        concurrency: 8,
+        metrics: None,
+    }
+}
+
+/// The MAC address of the nth camera: one that a maker gave.
+fn mac(n: u8) -> MacAddr {
+    MacAddr([0x44, 0x19, 0xb6, 0, 0, n])
+}
+
+impl Place {
+    /// With cameras at these addresses, watched by a job.
+    async fn with(hosts: &[u8], job: Job) -> Place {
+        let net = FakeNet::subnet();
+        // In memory where there is such a folder: the days of these tests are short, and each check is written.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
+        for n in hosts {
+            camera(&net, *n, *n, |camera| camera);
+        }
+        let (orders, receiver) = mpsc::channel(4);
+        let (heard, stop) = (Arc::new(Heard::default()), CancellationToken::new());
+        let session = Session::new(Arc::new(net.clone()), Signatures::builtin(), clock::now, 512);
+        let watch = Watch {
+            session,
+            store: store.clone(),
+            route: Arc::new(()),
+            follower: heard.clone(),
+            name: "this test".to_owned(),
+        };
+        let task = tokio::spawn(watch.run(job, receiver, stop.clone()));
+        let place = Place { net, heard, store, orders, stop, task, _folder: folder };
+        place.pass(2).await;
+        place
+    }
+
+    /// Lets minutes pass.
+    async fn pass(&self, minutes: u64) {
+        tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
+        assert!(!self.task.is_finished(), "watching has ended");
+    }
+
+    /// What was told since this was asked last, in short: what would be sent.
+    fn told(&self) -> Vec<&'static str> {
+        let events = std::mem::take(&mut *self.heard.0.lock().unwrap());
+        events.iter().filter(|event| event.muted_by.is_none()).map(|event| event.kind.as_str()).collect()
+    }
+
+    /// Ends watching.
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+        assert_eq!(self.net.streams.open_now(), 0, "connections were left open");
+    }
+}
+
+/// Puts camera `n` at an address.
+fn camera(net: &FakeNet, host: u8, n: u8, with: impl FnOnce(Camera) -> Camera) {
+    let ip = format!("192.0.2.{host}");
+    with(Camera::new(&ip)).on(net);
+    net.links.mac(&ip, mac(n));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_goes_and_comes_back_is_told_of_once_each() {
+    let place = Place::with(&[10, 11, 12], job(&[])).await;
+    assert_eq!(place.told(), ["scan.finished"]);
+    place.pass(30).await;
+    assert_eq!(place.told(), [""; 0]);
+    place.net.host_down("192.0.2.10");
+    place.pass(30).await;
+    assert_eq!(place.told(), ["device.offline"]);
+    place.pass(400).await;
+    assert_eq!(place.told(), [""; 0]);
+    camera(&place.net, 10, 10, |camera| camera);
+    place.pass(30).await;
+    assert_eq!(place.told(), ["device.online"]);
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reboot_is_told_of_to_nobody() {
+    let place = Place::with(&[10, 11, 12], job(&[])).await;
+    place.pass(30).await;
+    place.told();
+    for _ in 0..3 {
+        place.net.host_down("192.0.2.10");
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        camera(&place.net, 10, 10, |camera| camera);
+        place.pass(70).await;
+    }
+    assert_eq!(place.told(), [""; 0]);
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_is_told_of_once_and_when_it_works_again() {
+    let place = Place::with(&[10, 11, 12], job(&[])).await;
+    place.pass(30).await;
+    place.told();
+    // It answers as before, and sends nothing.
+    camera(&place.net, 10, 10, |camera| Camera { play_takes: None, ..camera });
+    place.pass(40).await;
+    assert_eq!(place.told(), ["stream.broken"]);
+    place.pass(60).await;
+    assert_eq!(place.told(), [""; 0]);
+    camera(&place.net, 10, 10, |camera| camera);
+    place.pass(40).await;
+    assert_eq!(place.told(), ["stream.repaired"]);
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_at_another_address_is_the_same_one() {
+    let place = Place::with(&[10, 11, 12], job(&[])).await;
+    place.pass(30).await;
+    place.told();
+    place.net.host_down("192.0.2.10");
+    camera(&place.net, 77, 10, |camera| camera);
+    place.pass(1).await;
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(30).await;
+    assert_eq!(place.told(), ["device.moved"]);
+    let memory = place.store.memory().unwrap();
+    let known: Vec<_> = memory.roots().map(|known| (known.device.ip, known.device.mac, &known.keys)).collect();
+    assert_eq!(known.len(), 3, "{known:#?}");
+    assert_eq!(memory.find("192.0.2.77").unwrap().device.mac, Some(mac(10)));
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_refused_rests_until_somebody_acts() {
+    let place = Place::with(&[], job(&[("admin", "right")])).await;
+    camera(&place.net, 10, 10, |camera| Camera { login: Some("admin:right".to_owned()), ..camera });
+    camera(&place.net, 11, 11, |camera| camera);
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(30).await;
+    place.told();
+    assert_eq!(place.store.memory().unwrap().find("192.0.2.10").unwrap().health.state, DeviceState::Online);
+    // Somebody gave it another password.
+    camera(&place.net, 10, 10, |camera| Camera { login: Some("admin:other".to_owned()), ..camera });
+    let before = place.net.asked_of("192.0.2.10").iter().filter(|asked| asked.has_login()).count();
+    place.pass(3 * 24 * 60).await;
+    let refused = place.net.asked_of("192.0.2.10").iter().filter(|asked| asked.has_login()).count() - before;
+    assert!((1..=2).contains(&refused), "{refused} logins were sent");
+    let told = place.told();
+    assert_eq!(told.iter().filter(|kind| **kind == "login.refused").count(), 1, "{told:?}");
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_this_machine_loses_its_link_nobody_is_told_that_cameras_are_gone() {
+    let place = Place::with(&[10, 11, 12, 13, 14], job(&[])).await;
+    place.pass(30).await;
+    place.told();
+    for host in 10..15 {
+        place.net.host_down(&format!("192.0.2.{host}"));
+    }
+    place.pass(60).await;
+    let told = place.told();
+    assert!(!told.contains(&"device.offline"), "{told:?}");
+    for host in 10..15 {
+        camera(&place.net, host, host, |camera| camera);
+    }
+    place.pass(400).await;
+    let told = place.told();
+    assert!(!told.contains(&"device.offline") && !told.contains(&"device.online"), "{told:?}");
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_process_watches_at_a_time() {
+    let place = Place::with(&[10], job(&[])).await;
+    let session = Session::new(Arc::new(FakeNet::subnet()), Signatures::builtin(), clock::now, 512);
+    let other = Watch {
+        session,
+        store: place.store.clone(),
+        route: Arc::new(()),
+        follower: Arc::new(Heard::default()),
+        name: "another".to_owned(),
+    };
+    let (_orders, receiver) = mpsc::channel(1);
+    let refused = other.run(job(&[]), receiver, CancellationToken::new()).await;
+    assert!(matches!(&refused, Err(WatchError::Taken(who)) if who == "this test"), "{refused:?}");
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_asked_by_one_check_at_a_time() {
+    let place = Place::with(&[10, 11, 12, 13], Job { concurrency: 2, ..job(&[]) }).await;
+    place.pass(60).await;
+    for host in 10..14 {
+        let most = place.net.streams.most_of_host(&format!("192.0.2.{host}"));
+        assert!(most <= 4, "{most} connections to one camera");
+    }
+    let checks = place.store.events(&EventFilter { kinds: vec![EventKind::StreamBroken], ..EventFilter::default() });
+    assert_eq!(checks.unwrap(), []);
+    place.end().await;
+}
