@@ -75,6 +75,7 @@ fn every_command_has_short_and_long_help() {
       history      Show what happened to the devices that are remembered
       store        Back up, check, prune or repair the file that devices are remembered in
       config       Check the configuration, or show the effective settings
+      notify       Send messages to the channels of the configuration
       signatures   Check a folder of device signatures
       doctor       Show what is wrong with this installation, and what to do about it
       schema       Print the JSON Schema of the report
