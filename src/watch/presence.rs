@@ -40,15 +40,21 @@ impl Question {
             .map(|known| (known.uid.clone(), known.device.ip))
             .collect();
         let near = |ip: IpAddr| missing.iter().any(|(_, other)| same_network(ip, *other));
-        let mut witnesses: Vec<IpAddr> = memory
+        // Where nobody is known to be there, those may be of whom nobody can tell: without any witness, this machine's own
+        // blindness would pass for the absence of its last device.
+        let mut witnesses: Vec<(bool, bool, IpAddr)> = memory
             .roots()
-            .filter(|known| known.health.state == DeviceState::Online && known.health.misses == 0)
+            .filter(|known| known.archived_at.is_none() && known.device.reach.is_none())
+            .filter(|known| known.health.state != DeviceState::Offline)
             .filter(|known| !missing.iter().any(|(uid, _)| *uid == known.uid))
-            .map(|known| known.device.ip)
+            .map(|known| {
+                let is_there = known.health.state == DeviceState::Online && known.health.misses == 0;
+                (!is_there, !near(known.device.ip), known.device.ip)
+            })
             .collect();
-        witnesses.sort_by_key(|ip| !near(*ip));
+        witnesses.sort_unstable();
         witnesses.truncate(WITNESSES);
-        Question { missing, witnesses }
+        Question { missing, witnesses: witnesses.into_iter().map(|(_, _, ip)| ip).collect() }
     }
 
     /// Asks. None where the answer was not waited for.
