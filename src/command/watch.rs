@@ -93,6 +93,7 @@ fn job(settings: &Settings) -> Job {
         checks: settings.watch.checks,
         concurrency: settings.watch.check_concurrency,
         metrics: settings.watch.metrics.clone(),
+        keep: settings.keep,
     }
 }
 

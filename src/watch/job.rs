@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ipnetwork::IpNetwork;
 
 use crate::history::schedule::{CheckPlan, Schedule};
+use crate::model::memory::Keep;
 use crate::model::{ScanPlan, TargetSpec};
 use crate::scan::targets::Request;
 
@@ -29,6 +30,8 @@ pub struct Job {
     pub concurrency: usize,
     /// Where the metrics are written.
     pub metrics: Option<PathBuf>,
+    /// How long what is remembered.
+    pub keep: Keep,
 }
 
 impl Job {

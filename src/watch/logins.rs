@@ -25,7 +25,7 @@ pub(super) fn known_host(
 ) -> Result<KnownHost, StoreError> {
     let record = store.login(&known.uid, store.login_hash(&any_login())?, now)?;
     let refused = u32::try_from(record.refused_at.len()).unwrap_or(u32::MAX);
-    let left = if known.login.is_some() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refused) };
+    let left = if known.login_rests() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refused) };
     Ok(KnownHost { login: session.login_of(&known.device), refusals_left: Some(left) })
 }
 

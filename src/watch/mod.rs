@@ -152,9 +152,23 @@ impl Watch {
             let updated = self.store.update(|memory| ((), memory.pass(now)), self.route.as_ref())?;
             self.told(work, counts, &updated.events)?;
         }
+        self.tidy(work, now)?;
         counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, now);
         self.follower.state(&work.memory, work.next_scan());
         Ok(())
+    }
+
+    /// Once an hour, removes what is older than it is kept and takes in the store's log. A disk that is full is no reason to
+    /// watch no longer: what cannot be removed now is removed later.
+    fn tidy(&self, work: &mut Work, now: Timestamp) -> Result<(), WatchError> {
+        if !work.is_tidying_due(now) {
+            return Ok(());
+        }
+        match self.store.prune(&work.job.keep, now) {
+            Ok(pruned) => tracing::debug!(?pruned, "the store was tidied"),
+            Err(error) => tracing::warn!("the store cannot be tidied: {error}"),
+        }
+        Ok(self.store.checkpoint()?)
     }
 
     fn renew(&self, now: Timestamp) -> Result<(), WatchError> {

@@ -25,6 +25,8 @@ use crate::store::{Cause, Check, CheckOutcome, Store, StoreError};
 const MOST_ASKED: usize = 256;
 /// What is due and cannot be done at this moment is looked at again after this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+/// How often the store is tidied.
+const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// A scan that could not be made is tried again after this.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -58,6 +60,7 @@ pub(super) struct Work {
     rounds: BTreeMap<Uid, i64>,
     next_scan: Timestamp,
     next_look: Timestamp,
+    next_tidying: Timestamp,
     scanned: Option<Box<Report>>,
     not_scanned: Option<String>,
     answers: Option<Answers>,
@@ -84,6 +87,7 @@ impl Work {
             rounds: BTreeMap::new(),
             next_scan,
             next_look: now,
+            next_tidying: now,
             scanned: None,
             not_scanned: None,
             answers: None,
@@ -120,6 +124,16 @@ impl Work {
         }
         self.next_look = now.saturating_add(TICK).unwrap_or(Timestamp::MAX);
         true
+    }
+
+    /// Whether the store is to be tidied, which it is now. Never while a scan is under way.
+    pub(super) fn is_tidying_due(&mut self, now: Timestamp) -> bool {
+        let is_far = self.next_tidying.duration_since(now) > TIDY_EVERY;
+        let is_due = (now >= self.next_tidying || is_far) && !self.is_scanning;
+        if is_due {
+            self.next_tidying = now.saturating_add(TIDY_EVERY).unwrap_or(Timestamp::MAX);
+        }
+        is_due
     }
 
     /// How long nothing is due.
@@ -225,7 +239,7 @@ impl Work {
             }
             let Some(known) = self.memory.devices.get(&uid) else { continue };
             // What was due may no longer be: the device went offline, or a login was refused, since.
-            let is_worth_it = known.health.state == DeviceState::Online && known.login.is_none();
+            let is_worth_it = known.health.state == DeviceState::Online && !known.login_rests();
             let Some(stream) = known.streams.get(&key).filter(|_| is_worth_it) else { continue };
             let login = logins::known_host(known, session, store, now)?;
             let play = Play { uid: uid.clone(), ip: known.device.ip, key, stream: stream.stream.clone(), login };

@@ -7,10 +7,10 @@ use std::time::Duration;
 use camscan::history::memory::{DeviceState, Memory};
 use camscan::history::schedule::{CheckPlan, Schedule};
 use camscan::identify::signature::Signatures;
-use camscan::model::memory::{Event, EventKind};
+use camscan::model::memory::{Event, EventKind, Keep};
 use camscan::model::{Credential, MacAddr, ProbeOptions, ScanPlan, TargetSet};
 use camscan::scan::session::Session;
-use camscan::store::{EventFilter, Open, Store};
+use camscan::store::{EventFilter, Open, Slot, Store};
 use camscan::testkit::clock;
 use camscan::testkit::net::FakeNet;
 use camscan::watch::{Follower, Job, Order, Watch, WatchError};
@@ -59,8 +59,13 @@ fn job(logins: &[(&str, &str)]) -> Job {
         checks: Some(CheckPlan::every(SignedDuration::from_mins(5))),
         concurrency: 8,
         metrics: None,
+        keep: KEEP,
     }
 }
+
+/// Checks by the hour are kept for a day.
+const KEEP: Keep =
+    Keep { events: None, scans: None, hourly: Some(SignedDuration::from_hours(24)), daily: None, outbox: None };
 
 /// The MAC address of the nth camera: one that a maker gave.
 fn mac(n: u8) -> MacAddr {
@@ -204,6 +209,18 @@ async fn a_login_that_is_refused_rests_until_somebody_acts() {
     assert!((1..=2).contains(&refused), "{refused} logins were sent");
     let told = place.told();
     assert_eq!(told.iter().filter(|kind| **kind == "login.refused").count(), 1, "{told:?}");
+    // The password is right again, and the user says so.
+    camera(&place.net, 10, 10, |camera| Camera { login: Some("admin:right".to_owned()), ..camera });
+    place.pass(60).await;
+    assert_eq!(place.told(), [""; 0]);
+    let uid = place.store.memory().unwrap().find("192.0.2.10").unwrap().uid.clone();
+    place.store.update(|memory| (memory.retry_login(&uid), Vec::new()), &()).unwrap();
+    place.store.forget_refusals(&uid).unwrap();
+    place.pass(60).await;
+    let told = place.told();
+    let memory = place.store.memory().unwrap();
+    let streams: Vec<_> = memory.devices[&uid].streams.values().map(|known| &known.stream).collect();
+    assert!(told.contains(&"login.accepted"), "{told:?} {streams:#?} {:?}", memory.devices[&uid].login);
     place.end().await;
 }
 
@@ -224,6 +241,22 @@ async fn when_this_machine_loses_its_link_nobody_is_told_that_cameras_are_gone()
     place.pass(400).await;
     let told = place.told();
     assert!(!told.contains(&"device.offline") && !told.contains(&"device.online"), "{told:?}");
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_old_goes_while_it_is_watched() {
+    let place =
+        Place::with(&[10], Job { checks: Some(CheckPlan::every(SignedDuration::from_mins(30))), ..job(&[]) }).await;
+    place.pass(3 * 24 * 60).await;
+    let memory = place.store.memory().unwrap();
+    let known = memory.roots().next().unwrap();
+    let key = known.streams.keys().next().unwrap();
+    let of = |slot| place.store.rollups(&known.uid, key, slot, Timestamp::UNIX_EPOCH).unwrap();
+    let (hours, days) = (of(Slot::Hour), of(Slot::Day));
+    assert!((20..=27).contains(&hours.len()), "{}", hours.len());
+    let checks: u32 = days.iter().map(|day| day.checks).sum();
+    assert!((140..=145).contains(&checks) && days.iter().all(|day| day.bad == 0), "{days:#?}");
     place.end().await;
 }
 

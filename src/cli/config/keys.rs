@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::export::FORMATS;
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
-use crate::history::schedule::{CheckPlan, Schedule};
+use crate::history::schedule::{CheckPlan, SHORTEST, Schedule};
 use crate::model::names::names;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, ProbeOptions, Verify};
@@ -166,6 +166,14 @@ fn time_zone(text: &str) -> Result<TimeZone, Problem> {
     })
 }
 
+fn scan_time(text: &str) -> Result<Duration, Problem> {
+    let time = duration(text)?;
+    if time < Duration::try_from(SHORTEST).unwrap_or_default() {
+        return Err(Problem::new(format!("`{}` is too short", clean(text))).hint("write at least 1m between two scans"));
+    }
+    Ok(time)
+}
+
 fn check_time(text: &str) -> Result<Duration, Problem> {
     let shortest = Duration::try_from(CheckPlan::SHORTEST).unwrap_or_default();
     let time = duration(text)?;
@@ -251,7 +259,7 @@ keys! {
     RATE: Option<u32> = "rate", One, "none", |t| optional(t, rate);
 
     /// Time from one scan of `watch` to the next.
-    EVERY: Duration = "every", One, "6h", duration;
+    EVERY: Duration = "every", One, "6h", scan_time;
     /// The times of its scans instead, as cron writes them.
     CRON: Option<String> = "cron", One, "none", |t| optional(t, pattern);
     /// The place whose clock a pattern means.

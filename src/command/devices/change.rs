@@ -279,7 +279,9 @@ fn retry(store: &Store, id: &str) -> anyhow::Result<String> {
     for uid in members(&memory, &root) {
         forgotten += store.forget_refusals(&uid).map_err(failed)?;
     }
+    let rested = store.update(|memory| (memory.retry_login(&root), Vec::new()), &()).map_err(failed)?.value;
     Ok(match forgotten {
+        0 if rested => format!("{}: the login is tried again", about(&memory, &root)),
         0 => format!("{}: no login was refused in the last 24 hours", about(&memory, &root)),
         n => format!("{}: {n} refused logins are forgotten; they are tried again", about(&memory, &root)),
     })

@@ -142,7 +142,7 @@ fn a_login_shown_in_an_address_makes_no_other_stream() {
 }
 
 /// Devices that agree and contradict in all they are recognised by, in reports as scans make them: by address, each once.
-fn any_report() -> impl Strategy<Value = Report> {
+pub fn any_report() -> impl Strategy<Value = Report> {
     let ip = select(&["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"][..]);
     let mac = prop::option::of(select(&[1u8, 2, 3][..]));
     let serial = prop::option::of(select(&["ACCC8E01", "ACCC8E02", "0000"][..]));

@@ -64,6 +64,13 @@ pub struct Known {
     pub merged_into: Option<Uid>,
 }
 
+impl Known {
+    /// Whether a login of it that was refused rests: nobody wants it to be tried again.
+    pub fn login_rests(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| !login.retry)
+    }
+}
+
 /// A stream as it is remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownStream {

@@ -17,7 +17,7 @@ use super::who::{self, Index, Match};
 use super::{Learnt, Memory, Round, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Uid};
-use crate::model::{Device, ErrorKind, Stage};
+use crate::model::{Device, ErrorKind, Stage, StreamStatus};
 
 /// A stream that so many scans in a row did not find is gone.
 const ABSENT: u32 = 2;
@@ -286,7 +286,9 @@ fn was_looked_at(found: &Device) -> bool {
         let needed = matches!(error.stage, Stage::Host | Stage::Ports | Stage::Tcp | Stage::Rtsp | Stage::Onvif);
         needed || matches!(error.kind, ErrorKind::AuthRefused | ErrorKind::Locked | ErrorKind::AuthRequired)
     });
-    !failed && found.reach.is_none()
+    // What lies behind a login that is missing or refused cannot be seen, and may well be there.
+    let locked = found.streams.iter().any(|stream| stream.status == StreamStatus::AuthRequired);
+    !failed && !locked && found.reach.is_none()
 }
 
 /// A first scan is one piece of news, not one a device.

@@ -545,3 +545,61 @@ mod identity {
         );
     }
 }
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::history::diff::tests::any_report;
+
+    /// Scans of one network, one after the other.
+    fn scans() -> impl Strategy<Value = Vec<Vec<Device>>> {
+        prop::collection::vec(any_report().prop_map(|report| report.devices), 1..5)
+    }
+
+    fn learnt(scans: &[Vec<Device>]) -> Place {
+        let mut place = Place::default();
+        for (n, devices) in (0..).zip(scans) {
+            place.scan(n * 600, devices.clone());
+        }
+        place
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_a_report_decides_nothing(scans in scans(), by in 0usize..5) {
+            let turned: Vec<Vec<Device>> = scans
+                .iter()
+                .map(|devices| {
+                    let mut devices = devices.clone();
+                    let middle = by.min(devices.len());
+                    devices.rotate_left(middle);
+                    devices
+                })
+                .collect();
+            prop_assert_eq!(learnt(&scans).memory, learnt(&turned).memory);
+        }
+
+        #[test]
+        fn memory_reads_back_as_it_was_written(scans in scans()) {
+            let mut memory = learnt(&scans).memory;
+            memory.take_touched();
+            let text = serde_json::to_string(&memory);
+            prop_assert!(text.is_ok(), "{:?}", text);
+            prop_assert_eq!(serde_json::from_str::<Memory>(&text.unwrap()).unwrap(), memory);
+        }
+
+        #[test]
+        fn merging_and_splitting_changes_nothing(scans in scans(), a in 0usize..4, b in 0usize..4) {
+            let mut memory = learnt(&scans).memory;
+            let uids: Vec<Uid> = memory.devices.keys().cloned().collect();
+            let before = memory.devices.clone();
+            if let (Some(a), Some(b)) = (uids.get(a), uids.get(b))
+                && memory.merge(a, b).is_ok()
+            {
+                memory.split(b).unwrap();
+            }
+            prop_assert_eq!(memory.devices, before);
+        }
+    }
+}

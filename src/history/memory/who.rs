@@ -70,7 +70,8 @@ impl<'m> Index<'m> {
             if known.merged_into.is_none() {
                 for ip in known.device.addresses.iter().chain([&known.device.ip]) {
                     let latest = index.at.entry(*ip).or_insert(known);
-                    let rank = |k: &Known| (k.seen.last, k.address_since, Reverse(k.uid.clone()));
+                    // One that is reached there comes before one that has it as a further address.
+                    let rank = |k: &Known| (k.seen.last, k.device.ip == *ip, k.address_since, Reverse(k.uid.clone()));
                     if rank(known) > rank(latest) {
                         *latest = known;
                     }

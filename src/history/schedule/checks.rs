@@ -76,7 +76,7 @@ impl CheckPlan {
             return None;
         }
         // One that does not answer is only asked; one that refused a login is not shown it again by itself.
-        let plays = known.health.state == DeviceState::Online && known.health.misses == 0 && !rests(known);
+        let plays = known.health.state == DeviceState::Online && known.health.misses == 0 && !known.login_rests();
         let streams = if plays { streams(known, round) } else { Vec::new() };
         Some(Due { uid: known.uid.clone(), streams })
     }
@@ -174,6 +174,10 @@ fn streams(known: &Known, round: i64) -> Vec<String> {
     }
     let mut keys = Vec::new();
     for mut streams in channels.into_values() {
+        // An address where nothing was ever seen is left to scans, where there is one that worked.
+        if streams.iter().any(|(_, stream)| stream.last_ok.is_some()) {
+            streams.retain(|(_, stream)| stream.last_ok.is_some());
+        }
         let ailing = streams.iter().filter(|(_, stream)| is_ailing(stream)).map(|(key, _)| (*key).clone());
         keys.extend(ailing);
         let Some(protocol) = streams.iter().map(|(_, stream)| rank(stream.stream.protocol)).min() else { continue };
@@ -185,11 +189,6 @@ fn streams(known: &Known, round: i64) -> Vec<String> {
     keys.sort();
     keys.dedup();
     keys
-}
-
-/// Whether a login that was refused rests: nobody wants it to be tried again.
-fn rests(known: &Known) -> bool {
-    known.login.as_ref().is_some_and(|login| !login.retry)
 }
 
 /// Whether a stream can be played at all: it is there, and no login is missing, or that is to be tried again.
