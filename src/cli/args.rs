@@ -606,6 +606,9 @@ pub struct WatchArgs {
     /// Default: the subnets of this machine's interfaces.
     #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname)]
     pub targets: Vec<String>,
+    /// The store. By default that of the configuration, or the one in the user's data folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<String>,
     /// How events are printed.
     #[arg(long = "events", id = "watch_events", value_name = "FORMAT", default_value = "text")]
     pub events: EventFormat,
