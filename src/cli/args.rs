@@ -640,7 +640,7 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
     /// Begin each scan later by up to this time, so that many installations do not begin at once.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub jitter: Option<String>,
     /// How often to play a stream of each channel between scans, or none.
     ///
@@ -648,7 +648,7 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "TIME")]
     pub check_every: Option<String>,
     /// Devices checked at the same time.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub check_concurrency: Option<String>,
     /// Write metrics to this file, for node_exporter's textfile collector.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
