@@ -202,16 +202,19 @@ fn ffprobe(scanner: &Host, stream: &Value) -> Vec<Value> {
         arguments.extend(["-rtsp_transport", if is_multicast { "udp_multicast" } else { transport }]);
     }
     arguments.push(&url);
-    // An HLS playlist is opened when its next segment is there.
-    for _ in 0..2 {
+    // An HLS playlist is opened when its next segment is there, and over UDP a player that begins late has no size to tell.
+    let mut seen = Vec::new();
+    for _ in 0..3 {
         let output = scanner.command("timeout", &arguments).stdin(Stdio::null()).output().unwrap();
         let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        if let Some(streams) = said["streams"].as_array().filter(|s| !s.is_empty()) {
-            return streams.clone();
+        seen = said["streams"].as_array().cloned().unwrap_or_default();
+        let has_size = |s: &Value| s["codec_type"] != "video" || s["width"].as_u64().is_some_and(|width| width > 0);
+        if !seen.is_empty() && seen.iter().all(has_size) {
+            break;
         }
         std::thread::sleep(Duration::from_millis(500));
     }
-    Vec::new()
+    seen
 }
 
 fn compared(stream: &Value, seen: &[Value]) -> Vec<String> {
