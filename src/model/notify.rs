@@ -193,7 +193,7 @@ pub struct Email {
     pub password: Option<Secret>,
     /// Who it is from.
     pub from: String,
-    /// Whom it is for.
+    /// The receivers.
     pub to: Vec<String>,
 }
 

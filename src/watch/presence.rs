@@ -40,8 +40,8 @@ impl Question {
             .map(|known| (known.uid.clone(), known.device.ip))
             .collect();
         let near = |ip: IpAddr| missing.iter().any(|(_, other)| same_network(ip, *other));
-        // Where nobody is known to be there, those may be of whom nobody can tell: without any witness, this machine's own
-        // blindness would pass for the absence of its last device.
+        // Where no device is known to be online, those in an unknown state are asked: without any witness, a link of this
+        // machine that is down would look like a device that is gone.
         let mut witnesses: Vec<(bool, bool, IpAddr)> = memory
             .roots()
             .filter(|known| known.archived_at.is_none() && known.device.reach.is_none())

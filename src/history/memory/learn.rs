@@ -192,7 +192,7 @@ impl Memory {
         }
     }
 
-    /// Who shows whom: a camera keeps its recorders while they are not in the report.
+    /// Which recorder shows which camera: a camera keeps its recorders while they are not in the report.
     fn note_parents(&mut self, found: &[Device], uids: &BTreeMap<usize, Uid>) {
         let by_id: HashMap<&str, &Uid> =
             found.iter().enumerate().filter_map(|(n, device)| Some((device.id.as_str(), uids.get(&n)?))).collect();

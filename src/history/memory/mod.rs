@@ -53,7 +53,7 @@ pub struct Memory {
     /// The latest time that anything was learnt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<Timestamp>,
-    /// Whom the last calls changed: the store saves those. See [`Memory::take_touched`].
+    /// The devices that the last calls changed: the store saves those. See [`Memory::take_touched`].
     #[serde(skip)]
     pub touched: BTreeSet<Uid>,
 }
@@ -133,7 +133,7 @@ impl Memory {
             .or_else(|| only(roots.into_iter().filter(|known| is_named(&known.device.name))))
     }
 
-    /// Whom the last calls changed, each once.
+    /// The devices that the last calls changed, each once.
     pub fn take_touched(&mut self) -> BTreeSet<Uid> {
         std::mem::take(&mut self.touched)
     }

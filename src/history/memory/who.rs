@@ -27,7 +27,7 @@ pub(super) struct Index<'m> {
     keys: BTreeMap<&'m Uid, Vec<&'m DeviceKey>>,
 }
 
-/// Whom a device of a scan was recognised as.
+/// Which known device a device of a scan was recognised as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Match {
     pub uid: Uid,

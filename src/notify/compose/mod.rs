@@ -234,7 +234,7 @@ fn card(event: &Event) -> String {
     [Some(make), mac, site].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// What messages about one problem have in common: its kind, whom it is about and when it began.
+/// What messages about one problem have in common: its kind, its device and when it began.
 fn thread(event: &Event) -> String {
     let kind = event.kind.ended_by().unwrap_or(event.kind);
     let since = event.data.since.map(|since| since.as_second()).unwrap_or_default();
