@@ -699,6 +699,15 @@ pub struct PaceArgs {
     /// Stop the scan after this time and report what was found.
     #[arg(long, value_name = "TIME")]
     pub max_duration: Option<String>,
+    /// Prove only the streams of devices that were analysed this recently and have not changed; needs --store.
+    ///
+    /// Their ports are checked and their streams played in every scan. If anything is different, the device is analysed in
+    /// full at once.
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub max_age: Option<String>,
+    /// Analyse every device in full, whatever is remembered of it.
+    #[arg(long, hide_short_help = true)]
+    pub fresh: bool,
 }
 
 /// What is examined on each host.

@@ -15,7 +15,7 @@ use crate::export::table::TableOptions;
 use crate::history::memory::{Known, Vantage};
 use crate::model::event::Sinks;
 use crate::model::problem::Problem;
-use crate::model::{EventSink, Finding, Report, ScanPlan};
+use crate::model::{Device, EventSink, Finding, Report, ScanPlan};
 use crate::net::with_file_rights;
 use crate::scan::session::Session;
 use crate::scan::{Scan, targets};
@@ -43,11 +43,19 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     for warning in &resolved.warnings {
         ui.warning(warning);
     }
-    let plan = settings.plan(resolved.targets);
-    let mut report = scan(session.clone(), plan, Vec::new(), &stop, &outputs, ui).await;
+    let mut plan = settings.plan(resolved.targets);
+    if let Some(store) = &store {
+        // Files beside the store are made also where it is only read.
+        let known = with_file_rights(|| {
+            let memory = store.memory()?;
+            store.known_hosts(&memory, &plan, &|_| None, (session.now)())
+        });
+        plan.known_hosts = Arc::new(known.map_err(remembered::failed)?);
+    }
+    let mut report = scan(session.clone(), plan.clone(), Vec::new(), &stop, &outputs, ui).await;
     ui.finish();
     // The report is written also where it cannot be remembered.
-    let remembered = store.map(|store| remember(store, &mut report)).transpose();
+    let remembered = store.map(|store| remember(store, &session, &plan, &mut report)).transpose();
     let (remembered, failure) = match remembered {
         Ok(known) => (known, None),
         Err(error) => (None, Some(error)),
@@ -70,13 +78,15 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
 
 /// Remembers what a scan found, and adds to its report what is known of its devices. What was known of them and of those
 /// that were missed is returned, to be compared with.
-fn remember(store: Store, report: &mut Report) -> anyhow::Result<Report> {
+fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Report) -> anyhow::Result<Report> {
     // The files beside the store are made and removed in its folder, which may be another user's.
     let remembered: Result<Report, StoreError> = with_file_rights(move || {
         let before = store.memory()?;
         let has_answer = !report.devices.is_empty() || report.scan.hosts_up > 0;
         let vantage = if has_answer { Vantage::Clear } else { Vantage::Blind };
         let learnt = store.learn(report, Cause::User, vantage, &())?.value;
+        let worked = |device: &Device| session.login_of(device);
+        store.note_scan(report, &learnt, plan, &worked, (session.now)())?;
         let after = store.memory()?;
         let is_meant = |known: &&Known| {
             learnt.devices.contains(&known.uid)

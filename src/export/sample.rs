@@ -66,6 +66,7 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         state: DeviceState::Online,
         first_seen: at(1),
         last_seen: at(9),
+        analysed_at: None,
         services: vec![],
         streams: vec![],
         channels: vec![],

@@ -12,6 +12,7 @@ pub fn stable(device: &Device) -> Device {
     stable.state = DeviceState::Online;
     (stable.first_seen, stable.last_seen) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
     stable.login_attempts = None;
+    stable.analysed_at = None;
     // Those are the store's.
     (stable.uid, stable.site) = (None, None);
     stable.tags.clear();
@@ -64,6 +65,11 @@ fn stable_warning(warning: &mut Warning) {
     if warning.kind == WarningKind::ClockWrong {
         warning.message = without_measures(&warning.message);
     }
+}
+
+/// Whether a sentence of the program names something that was measured.
+pub fn is_measured(text: &str) -> bool {
+    without_measures(text) != text
 }
 
 /// Units of what is measured.

@@ -314,6 +314,9 @@ pub struct Device {
     pub first_seen: Timestamp,
     /// When it was last seen.
     pub last_seen: Timestamp,
+    /// When it was last analysed in full; absent where that was in this scan. Its streams are proved in every scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysed_at: Option<Timestamp>,
     /// What it speaks, by port and protocol.
     pub services: Vec<Service>,
     /// Its streams, by channel, then by protocol; of one channel the largest picture first.

@@ -74,6 +74,8 @@ pub enum FindingKind {
     Stream(Box<Stream>),
     /// A recorder lists a channel; merged by number.
     Channel(Box<Channel>),
+    /// It was not analysed in this scan but at this time: nothing had changed, and only its streams were proved again.
+    AnalysedAt(Timestamp),
     /// Logins used so far.
     LoginAttempts(LoginAttempts),
     /// Something went wrong.

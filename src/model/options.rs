@@ -4,27 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::names;
-use super::{Credential, KnownHosts, TargetSet};
-
-names! {
-    /// A way of finding hosts.
-    pub enum Method {
-        /// ARP requests on the local links.
-        Arp = "arp",
-        /// WS-Discovery probes, multicast and unicast.
-        Onvif = "onvif",
-        /// SSDP M-SEARCH.
-        Ssdp = "ssdp",
-        /// DNS-SD questions by multicast.
-        Mdns = "mdns",
-        /// The makers' own discovery questions (SADP, DHIP, DVRIP, …).
-        Beacon = "beacon",
-        /// ICMP echo.
-        Icmp = "icmp",
-        /// TCP connects.
-        Tcp = "tcp",
-    }
-}
+use super::{Credential, KnownHosts, Method, TargetSet};
 
 names! {
     /// How far a stream is proved.
@@ -111,6 +91,9 @@ pub struct ScanPlan {
     pub show_secrets: bool,
     /// Ask DNS for the hosts' names.
     pub resolve_names: bool,
+    /// A device that was analysed this long ago at most, and has not changed, is not analysed again: its streams are proved,
+    /// and what else is known of it holds. None: every device is analysed.
+    pub max_age: Option<Duration>,
     /// What earlier scans know about hosts.
     pub known_hosts: Arc<KnownHosts>,
     /// What is done with one host.

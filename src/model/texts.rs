@@ -47,6 +47,7 @@ impl FindingKind {
             | FindingKind::CertificateEnd(_)
             | FindingKind::Refuses(_)
             | FindingKind::StreamHint(_)
+            | FindingKind::AnalysedAt(_)
             | FindingKind::LoginAttempts(_)
             | FindingKind::Done => {}
         }

@@ -136,6 +136,7 @@ mod tests {
             all: false,
             show_secrets: false,
             resolve_names: false,
+            max_age: None,
             known_hosts: Arc::default(),
             probe: ProbeOptions::default(),
         }

@@ -182,7 +182,7 @@ async fn analyse(host: &Inspection) {
     }
 }
 
-fn ports_of(host: &Inspection, own: &[u16]) -> Vec<u16> {
+pub(super) fn ports_of(host: &Inspection, own: &[u16]) -> Vec<u16> {
     let mut ports = own.to_vec();
     for port in announced(host).into_iter().chain(host.options.ports.iter().copied()) {
         if !ports.contains(&port) {
@@ -212,11 +212,12 @@ fn announced(host: &Inspection) -> Vec<u16> {
 }
 
 /// The probes of a phase, in the order of the protocols.
-fn probes(host: &Inspection, phase: Phase) -> impl Iterator<Item = &Probe> {
+pub(super) fn probes(host: &Inspection, phase: Phase) -> impl Iterator<Item = &Probe> {
     host.protocols.iter().flat_map(|rows| rows.probes).filter(move |probe| probe.phase == phase)
 }
 
-async fn ask_all(host: &Inspection, phase: Phase) {
+/// Runs the probes of a phase side by side.
+pub(super) async fn ask_all(host: &Inspection, phase: Phase) {
     futures::future::join_all(probes(host, phase).map(|probe| guarded(host, probe.stage, (probe.run)(host)))).await;
 }
 
@@ -381,7 +382,7 @@ async fn detect(host: &Inspection, port: u16, comes_back: bool) -> Outcome {
 }
 
 /// The name DNS has for the address. Never asked for loopback addresses, which no server knows.
-async fn name_of(host: &Inspection) {
+pub(super) async fn name_of(host: &Inspection) {
     if host.peer.ip.is_loopback() {
         return;
     }
@@ -395,12 +396,12 @@ async fn name_of(host: &Inspection) {
 }
 
 /// Runs one step within the host's time; a panic in it becomes that step's error.
-async fn guarded<T>(host: &Inspection, stage: Stage, step: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn guarded<T>(host: &Inspection, stage: Stage, step: impl Future<Output = T>) -> Option<T> {
     caught(host, stage, timeout(host.peer.time_left(), step)).await?.ok()
 }
 
 /// Runs one step; a panic in it becomes that step's error.
-async fn caught<T>(host: &Inspection, stage: Stage, step: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn caught<T>(host: &Inspection, stage: Stage, step: impl Future<Output = T>) -> Option<T> {
     let outcome = AssertUnwindSafe(step).catch_unwind().await;
     if outcome.is_err() {
         host.error(stage, ErrorKind::Local, INTERNAL_ERROR).await;

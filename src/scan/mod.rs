@@ -5,6 +5,7 @@ mod coverage;
 mod discovery;
 pub mod inspect;
 mod pool;
+mod recheck;
 pub mod registry;
 mod results;
 mod run;

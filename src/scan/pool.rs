@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::inspect;
+use super::recheck;
 use super::session::Session;
 use super::slot::Slot;
 use crate::model::{Credential, Finding, FindingKind, ProbeOptions, ScanPlan};
@@ -129,11 +129,12 @@ impl Pool {
         let neighbours = self.is_inspected(ip).then(|| self.dialer.clone());
         let mut slot = Slot::new(ip, self.slots.clone(), neighbours, self.all_found.clone());
         let logins = host.peer.logins.clone();
+        let known = self.plan.known_hosts.get(&ip).and_then(|known| known.device.clone());
         self.inspections.spawn(async move {
             let cancel = host.peer.cancel.clone();
             if cancel.run_until_cancelled(slot.take()).await == Some(true) {
                 let deadline = Instant::now() + host.options.host_timeout;
-                inspect::inspect(host.until(deadline), &own_ports, resolve, &mut slot).await;
+                recheck::inspect(host.until(deadline), known.as_deref(), &own_ports, resolve, &mut slot).await;
             }
             (ip, logins.worked())
         });

@@ -26,6 +26,12 @@ pub struct LoginRecord {
     pub refused_at: Vec<Timestamp>,
 }
 
+impl std::fmt::Display for LoginHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl Store {
     /// What a login is stored as. The key is random, each store's own, and never leaves it.
     ///

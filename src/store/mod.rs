@@ -10,6 +10,7 @@ mod codec;
 mod error;
 mod events;
 mod file;
+mod hosts;
 mod keep;
 mod logins;
 mod open;

@@ -23,6 +23,7 @@ pub fn plan_for(targets: TargetSet) -> ScanPlan {
         all: true,
         show_secrets: false,
         resolve_names: false,
+        max_age: None,
         known_hosts: Arc::default(),
         probe: ProbeOptions::default(),
     }

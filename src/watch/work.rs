@@ -16,7 +16,7 @@ use super::{Job, TICK, logins};
 use crate::history::memory::{DeviceState, Memory};
 use crate::history::schedule::checks::{again, due_again};
 use crate::model::memory::{Event, EventKind, Route, Uid};
-use crate::model::{KnownHosts, Report, ScanEvent, ScanPlan, ScanStatus, Step, StreamStatus};
+use crate::model::{Device, Report, ScanEvent, ScanPlan, ScanStatus, Step, StreamStatus};
 use crate::scan::Scan;
 use crate::scan::session::Session;
 use crate::store::{Cause, Check, CheckOutcome, Store, StoreError};
@@ -180,10 +180,8 @@ impl Work {
     }
 
     fn start_scan(&mut self, session: &Arc<Session>, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let mut known_hosts = KnownHosts::new();
-        for known in self.memory.roots().filter(|known| known.archived_at.is_none()) {
-            known_hosts.insert(known.device.ip, logins::known_host(known, session, store, now)?);
-        }
+        let worked = |device: &Device| session.login_of(device);
+        let known_hosts = store.known_hosts(&self.memory, &self.job.plan, &worked, now)?;
         let (session, job, stop) = (session.clone(), self.job.clone(), self.stop.clone());
         self.is_scanning = true;
         self.queue.clear();
@@ -344,10 +342,10 @@ impl Work {
         counts.scanned(&report);
         let vantage = vantage_of(&report, &self.memory, session);
         let learnt = store.learn(&report, Cause::Schedule, vantage, route)?;
-        for (uid, device) in learnt.value.devices.iter().zip(&report.devices) {
-            let refused = device.login_attempts.map_or(0, |attempts| attempts.counted());
-            logins::note(uid, device, refused, session, store, now)?;
-            counts.refused(refused);
+        let worked = |device: &Device| session.login_of(device);
+        store.note_scan(&report, &learnt.value, &self.job.plan, &worked, now)?;
+        for attempts in report.devices.iter().filter_map(|device| device.login_attempts) {
+            counts.refused(attempts.counted());
         }
         Ok(learnt.events)
     }

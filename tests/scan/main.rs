@@ -20,6 +20,7 @@ mod protocols;
 mod reasons;
 mod recorders;
 mod repeated;
+mod second_scan;
 mod servers;
 mod sessions;
 mod site;

@@ -294,6 +294,10 @@ keys! {
 
     /// Where scans are remembered.
     STORE: StorePlace = "store", One, "none", store_place;
+    /// How long the analysis of a device that does not change holds.
+    MAX_AGE: Duration = "max_age", One, "20h", duration;
+    /// Analyse every device in full.
+    FRESH: bool = "fresh", One, "false", switch;
     /// How long events are kept.
     KEEP_EVENTS: Option<SignedDuration> = "keep_events", One, "2y", age;
     /// How long scans are kept.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::health::{DeviceHealth, LoginTrouble, StreamHealth};
 use super::key::DeviceKey;
 use crate::model::memory::{Note, Uid};
-use crate::model::{Device, Stream, WarningKind};
+use crate::model::{Device, KnownDevice, Stream, WarningKind};
 
 /// When something was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,13 +58,41 @@ pub struct Known {
     /// When it was last found by a full scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scanned_at: Option<Timestamp>,
+    /// Its last full analysis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
     /// Since when it is no longer listed.
     pub archived_at: Option<Timestamp>,
     /// The device it turned out to be.
     pub merged_into: Option<Uid>,
 }
 
+/// A full analysis of a device: everything was asked of it that a scan asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// When it began.
+    pub at: Timestamp,
+    /// When it was last confirmed that nothing had changed; that scan is the last one that found the device.
+    pub confirmed_at: Timestamp,
+    /// How it was made: the same for scans that ask the same, with the same logins, by the same version.
+    pub way: String,
+}
+
 impl Known {
+    /// The device as it was analysed, where that was in this way and `max_age` ago at most, and no scan found anything else
+    /// since.
+    pub fn as_analysed(&self, way: &str, max_age: SignedDuration, now: Timestamp) -> Option<KnownDevice> {
+        let analysis = self.analysis.as_ref()?;
+        let age = now.duration_since(analysis.at);
+        let is_good = analysis.way == way
+            && self.scanned_at == Some(analysis.confirmed_at)
+            && !age.is_negative()
+            && age <= max_age
+            && self.archived_at.is_none()
+            && self.merged_into.is_none();
+        is_good.then(|| KnownDevice { device: self.device.clone(), analysed_at: analysis.at })
+    }
+
     /// Whether a login of it that was refused rests: nobody wants it to be tried again.
     pub fn login_rests(&self) -> bool {
         self.login.as_ref().is_some_and(|login| !login.retry)

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::changes::{certificate_stage, merged};
 use super::health::{DeviceHealth, DeviceState};
 use super::key::keys_of;
-use super::known::{Known, KnownStream, Seen};
+use super::known::{Analysis, Known, KnownStream, Seen};
 use super::scope::Scope;
 use super::stream::ways_tried;
 use super::streams::Look;
@@ -17,7 +17,7 @@ use super::who::{self, Index, Match};
 use super::{Learnt, Memory, Round, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Uid};
-use crate::model::{Device, ErrorKind, Stage, StreamStatus};
+use crate::model::{Device, ErrorKind, Report, ScanStatus, Stage, StreamStatus};
 
 /// A stream that so many scans in a row did not find is gone.
 const ABSENT: u32 = 2;
@@ -73,6 +73,25 @@ impl Memory {
         Learnt { events, devices: devices.into_values().collect() }
     }
 
+    /// Notes which devices a scan analysed in full, and of which it confirmed that nothing had changed: `devices` are those
+    /// of its report, in order. To be called after [`Memory::learn`]. A scan that was interrupted analysed nothing in full.
+    pub fn note_analyses(&mut self, report: &Report, devices: &[Uid], way: &str) {
+        let (began, ended) = (report.scan.started_at, report.scan.finished_at);
+        let is_complete = report.scan.status == ScanStatus::Complete;
+        for (uid, device) in devices.iter().zip(&report.devices) {
+            let Some(known) = self.devices.get_mut(uid) else { continue };
+            if known.device.ip != device.ip || known.scanned_at != Some(ended) {
+                continue;
+            }
+            let before = known.analysis.take();
+            known.analysis = match device.analysed_at {
+                Some(at) => before.filter(|before| before.at == at).map(|b| Analysis { confirmed_at: ended, ..b }),
+                None => is_complete.then(|| Analysis { at: began, confirmed_at: ended, way: way.to_owned() }),
+            };
+            self.touched.insert(uid.clone());
+        }
+    }
+
     /// A device that was never seen before.
     fn add(&mut self, device: &Device, uid: Uid, at: Timestamp) -> Uid {
         let keys = keys_of(device).into_iter().filter(|key| !self.shared.contains(key));
@@ -94,6 +113,7 @@ impl Memory {
             warned: device.warnings.iter().map(|warning| (warning.kind, at)).collect(),
             certificate: None,
             scanned_at: Some(at),
+            analysis: None,
             archived_at: None,
             merged_into: None,
         };

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, StreamHealth, StreamState};
 pub use key::{DeviceKey, KeyKind, keys_of};
-pub use known::{Known, KnownStream, Seen};
+pub use known::{Analysis, Known, KnownStream, Seen};
 pub use merge::MergeError;
 pub use mute::{Mute, MuteScope};
 

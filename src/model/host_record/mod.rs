@@ -50,6 +50,7 @@ pub struct HostRecord {
     streams: Vec<Stream>,
     channels: Vec<Channel>,
     errors: BTreeSet<StageError>,
+    analysed_at: Option<Timestamp>,
     login_attempts: Option<LoginAttempts>,
     is_done: bool,
 }
@@ -96,6 +97,7 @@ impl HostRecord {
             FindingKind::Stream(stream) => learn_entry(&mut self.streams, *stream),
             FindingKind::Channel(channel) => learn_entry(&mut self.channels, *channel),
             FindingKind::Error(error) => insert_bounded(&mut self.errors, error),
+            FindingKind::AnalysedAt(at) => keep_least(&mut self.analysed_at, at),
             FindingKind::LoginAttempts(attempts) => self.login_attempts = self.login_attempts.max(Some(attempts)),
             FindingKind::Done => self.is_done = true,
         }
@@ -113,6 +115,7 @@ impl HostRecord {
             other.heard_on.clone().map(FindingKind::HeardOn),
             other.clock.map(FindingKind::Clock),
             other.certificate_end.map(FindingKind::CertificateEnd),
+            other.analysed_at.map(FindingKind::AnalysedAt),
             other.login_attempts.map(FindingKind::LoginAttempts),
             other.is_done.then_some(FindingKind::Done),
         ];
@@ -230,6 +233,11 @@ impl HostRecord {
     /// What went wrong.
     pub fn errors(&self) -> &BTreeSet<StageError> {
         &self.errors
+    }
+
+    /// When it was analysed in full, where that was before this scan.
+    pub fn analysed_at(&self) -> Option<Timestamp> {
+        self.analysed_at
     }
 
     /// The logins used so far; none when none was tried.

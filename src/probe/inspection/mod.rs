@@ -56,6 +56,12 @@ impl Inspection {
         Inspection { peer: Peer { deadline, ..self.peer.clone() }, ..self.clone() }
     }
 
+    /// Another look at the same host, whose record begins anew but for the network card, and whose findings go to
+    /// `findings`. Its logins are the same account.
+    pub fn afresh(&self, findings: FindingSender) -> Self {
+        Inspection { record: self.record.afresh(), findings, pictures: Arc::default(), ..self.clone() }
+    }
+
     /// Emits a finding about the host, which is recorded first: whoever runs after it knows it.
     pub async fn emit(&self, kind: FindingKind) {
         self.record.learn(&kind);

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, ProbeOptions,
-    Protocol, Service, StreamStatus,
+    Activation, Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, MacAddr,
+    ProbeOptions, Protocol, Service, StreamStatus,
 };
 use crate::probe::Logins;
 
@@ -64,6 +64,21 @@ impl Record {
         Arc::new(record)
     }
 
+    /// Another record of the same host, in which nothing stands but its network card as the link shows it. Its logins are
+    /// those of this one, so that the device never counts more refusals than it may.
+    pub fn afresh(&self) -> Arc<Self> {
+        let record = Record {
+            ip: self.ip,
+            options: self.options.clone(),
+            logins: self.logins.clone(),
+            first: self.first.clone(),
+            known: Mutex::default(),
+            news: Notify::new(),
+        };
+        self.link_mac().into_iter().for_each(|mac| record.learn(&FindingKind::Mac(mac)));
+        Arc::new(record)
+    }
+
     /// The host's logins.
     pub fn logins(&self) -> &Arc<Logins> {
         &self.logins
@@ -109,6 +124,21 @@ impl Record {
     /// The evidence so far.
     pub fn evidence(&self) -> Vec<Evidence> {
         self.lock().host.evidence().to_vec()
+    }
+
+    /// The MAC address that the link shows; none for hosts behind a router.
+    pub fn link_mac(&self) -> Option<MacAddr> {
+        self.lock().host.link_mac()
+    }
+
+    /// The UUID of its ONVIF endpoint or UPnP device, where it stated one.
+    pub fn endpoint_id(&self) -> Option<String> {
+        self.lock().host.endpoint_id().map(str::to_owned)
+    }
+
+    /// Whether it was ever set up, where it said so.
+    pub fn activation(&self) -> Option<Activation> {
+        self.lock().host.activation()
     }
 
     /// The services so far.
@@ -203,7 +233,7 @@ impl Record {
 
     /// Offers the logins meant for this device. One bound to a MAC address or a vendor goes by what the link shows, unless
     /// the user trusts the device's own word for it.
-    fn offer_logins(&self) {
+    pub fn offer_logins(&self) {
         let (mac_of_link, mac) = {
             let known = self.lock();
             (known.host.link_mac(), known.host.mac())

@@ -61,6 +61,7 @@ pub(super) fn of_hosts(
         state: DeviceState::Online,
         first_seen: seen.0,
         last_seen: seen.1,
+        analysed_at: records().find_map(HostRecord::analysed_at),
         services,
         streams,
         channels,

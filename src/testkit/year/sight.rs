@@ -76,6 +76,7 @@ impl World {
             state: DeviceState::Online,
             first_seen: at(now),
             last_seen: at(now),
+            analysed_at: None,
             services: Vec::new(),
             streams,
             channels: Vec::new(),

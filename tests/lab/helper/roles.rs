@@ -114,6 +114,7 @@ fn plan(range: (Ipv4Addr, Ipv4Addr)) -> ScanPlan {
         max_duration: None,
         all: true,
         resolve_names: false,
+        max_age: None,
         known_hosts: Arc::default(),
         probe,
         show_secrets: false,

@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tool", &["model", "text"]),
     ("probe", &["tool", "wire", "identify", "net", "media", "model", "text"]),
     ("protocol", &["probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
-    ("scan", &["protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
+    ("scan", &["history", "protocol", "probe", "tool", "wire", "identify", "net", "media", "model", "text"]),
     (
         "watch",
         &[

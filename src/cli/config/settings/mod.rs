@@ -66,6 +66,10 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// The store of commands that need one, where none is named.
     pub usual_store: Option<PathBuf>,
+    /// For how long what was learnt of a device holds, while nothing about it changes.
+    pub max_age: Duration,
+    /// Whether every device is analysed in full, whatever is remembered of it.
+    pub fresh: bool,
     /// How long what is kept in the store.
     pub keep: Keep,
     /// Who is told about events.
@@ -184,6 +188,7 @@ impl Settings {
             all: self.all,
             resolve_names: self.resolve_names,
             show_secrets: self.output.show_secrets,
+            max_age: (!self.fresh).then_some(self.max_age),
             known_hosts: Arc::default(),
             probe: self.probe.clone(),
         }

@@ -84,6 +84,8 @@ impl Resolver<'_> {
             baseline: self.baseline(cli, scans)?,
             store: memory::store(cli, layer, self.environment)?,
             usual_store: self.environment.store_place(),
+            max_age: layer.one(&keys::MAX_AGE)?,
+            fresh: layer.one(&keys::FRESH)?,
             keep: memory::keep(layer)?,
             notifications: layer.notifications.as_ref().map(|given| given.notifications.clone()).unwrap_or_default(),
             watch: watch::settings(layer)?,

@@ -57,6 +57,8 @@ const LINES: &[(&str, Check)] = &[
     ("scan --timeout 800ms --connect-timeout 2s", |s| s.probe.connect_timeout == Duration::from_secs(2)),
     ("scan --frame-timeout 9s --measure-time 1s", |s| s.probe.frame_timeout == Duration::from_secs(9)),
     ("scan --host-timeout 1m30s --per-host 2", |s| s.probe.host_timeout == Duration::from_secs(90)),
+    ("scan --max-age 7h", |s| s.max_age == Duration::from_secs(7 * 3600) && !s.fresh),
+    ("scan --fresh", |s| s.fresh && s.plan(TargetSet::default()).max_age.is_none()),
     ("scan --max-duration 10m", |s| s.max_duration == Some(Duration::from_secs(600))),
     ("scan -p none", |s| s.probe.ports.is_empty()),
     ("scan -j 8 --rate 500 --retries 0", |s| (s.concurrency, s.rate, s.probe.retries) == (8, Some(500), 0)),

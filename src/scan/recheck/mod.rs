@@ -1,0 +1,359 @@
+//! A device that was analysed not long ago: its open ports are looked at and its streams are proved again, and where all is
+//! as it was, nothing else is asked.
+//!
+//! What is found meanwhile is held back until that is decided. If anything is different, it is thrown away and the device
+//! is analysed from the beginning; only its logins and what was learnt of its ports stay.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::inspect::{self, ask_all, caught, guarded, name_of, ports_of, probes};
+use super::slot::Slot;
+use crate::history::stable::is_measured;
+use crate::history::stream_key::keyed;
+use crate::identify;
+use crate::model::finding::StreamHint;
+use crate::model::{
+    Device, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, KnownDevice, Service, Stage,
+    StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
+};
+use crate::probe::{Inspection, Phase};
+use crate::protocol::tcp::ports::open_ports;
+
+/// Findings that are held back; a device of which more is found is analysed anew.
+const MOST_FINDINGS: usize = 4096;
+
+/// Inspects a host as [`inspect::inspect`] does. Of a device that is `known` and has not changed only the streams are proved.
+pub(super) async fn inspect(
+    host: Inspection,
+    known: Option<&KnownDevice>,
+    own_ports: &[u16],
+    resolve_name: bool,
+    slot: &mut Slot,
+) {
+    let known = known.filter(|known| !host.options.ports.is_empty() && is_worthwhile(known, &host));
+    let Some(known) = known else { return inspect::inspect(host, own_ports, resolve_name, slot).await };
+    let began = Instant::now();
+    let name = async {
+        if resolve_name {
+            guarded(&host, Stage::Dns, name_of(&host)).await;
+        }
+    };
+    let ports = ports_of(&host, own_ports);
+    let recheck = async { tokio::join!(recheck(&host, known, &ports, resolve_name), name).0 };
+    let is_as_it_was = caught(&host, Stage::Host, recheck).await == Some(true);
+    tracing::debug!(ip = %host.peer.ip, is_as_it_was, seconds = began.elapsed().as_secs_f64(), "proved again");
+    if is_as_it_was {
+        return host.emit_login_attempts().await;
+    }
+    // What it took to see that is no time of the host's.
+    let host = host.until(host.peer.deadline + began.elapsed());
+    inspect::inspect(host, own_ports, false, slot).await;
+}
+
+/// Whether a device can be recognised by its streams, and all about it was well: it has streams, each was proved, and nothing
+/// was odd that may be over by now. Where the network card is not seen, there must be another way to recognise it.
+fn is_worthwhile(known: &KnownDevice, host: &Inspection) -> bool {
+    let (device, options) = (&known.device, &host.options);
+    let proved = match options.verify {
+        Verify::None => return false,
+        Verify::Describe => StreamStatus::Described,
+        Verify::Frames => StreamStatus::Streaming,
+    };
+    // Without any login to offer, a demand for one is all there is to prove.
+    let has_no_login = options.credentials.is_empty() && device.login_attempts.is_none();
+    let is_proved = |stream: &Stream| {
+        stream.status == proved
+            || (stream.status == StreamStatus::AuthRequired && has_no_login && stream.open != Some(true))
+    };
+    // A part of the address that was taken out of the report cannot be asked for.
+    let is_whole = |stream: &Stream| !stream.url.contains("***");
+    let stays = |error: &StageError| {
+        error.stage != Stage::Ports && matches!(error.kind, ErrorKind::Protocol | ErrorKind::NotFound)
+    };
+    !device.streams.is_empty()
+        && device.streams.iter().all(|stream| is_proved(stream) && is_whole(stream))
+        && device.reach.is_none()
+        && device.errors.iter().all(stays)
+        && device.warnings.iter().all(|warning| warning.kind == WarningKind::DynamicAddress)
+        && (is_recognisable(device) || host.record.link_mac().is_some())
+        // Pictures and answers word by word are not remembered.
+        && options.snapshots.is_none()
+        && !options.in_depth
+}
+
+/// Whether something tells it from another device of the same kind at the same address, or nothing ever did.
+fn is_recognisable(device: &Device) -> bool {
+    device.endpoint.is_some() || (device.mac.is_none() && device.serial.is_none())
+}
+
+/// Looks at the ports and proves the streams of a device. Where all is as it was, all that is known of it is emitted, with
+/// what was measured now; otherwise nothing is, and the answer is false.
+async fn recheck(host: &Inspection, known: &KnownDevice, ports: &[u16], names_are_asked: bool) -> bool {
+    let device = &known.device;
+    if !is_still(host, device) || !has_same_ports(host, device, ports).await {
+        host.peer.dialer.close_kept(host.peer.ip);
+        return false;
+    }
+    let (sender, mut findings) = mpsc::channel(MOST_FINDINGS);
+    let look = host.afresh(sender);
+    remember(&look, device);
+    let mut found = Vec::new();
+    {
+        let mut proving = std::pin::pin!(prove(&look));
+        loop {
+            tokio::select! {
+                biased;
+                Some(finding) = findings.recv() => found.push(finding.kind),
+                () = &mut proving => break,
+            }
+            found.truncate(MOST_FINDINGS);
+        }
+    }
+    while let Ok(finding) = findings.try_recv() {
+        found.push(finding.kind);
+    }
+    host.peer.dialer.close_kept(host.peer.ip);
+    let mut now = HostRecord::new();
+    found.iter().for_each(|kind| now.learn(kind.clone()));
+    let streams = (found.len() < MOST_FINDINGS && is_still(host, device) && says_the_same(device, &now, host))
+        .then(|| same_streams(device, &now))
+        .flatten();
+    if let Some(streams) = streams {
+        emit(host, known, streams, names_are_asked).await;
+        return true;
+    }
+    // Logins that were offered for what was remembered are offered for what is found.
+    host.record.offer_logins();
+    if host.peer.is_over() {
+        // No time is left to find it once more.
+        for kind in found {
+            host.emit(kind).await;
+        }
+    }
+    false
+}
+
+/// Whether all that has been heard of a device so far, by the link and by discovery, is what was known.
+fn is_still(host: &Inspection, known: &Device) -> bool {
+    let record = &host.record;
+    let is_same_card = record.link_mac().is_none_or(|mac| known.mac == Some(mac));
+    let is_same_endpoint = record.endpoint_id().is_none_or(|endpoint| known.endpoint == Some(endpoint));
+    let is_same_state = record.activation().is_none_or(|activation| known.activation == Some(activation));
+    let is_known = |service: &Service| {
+        let key = (service.port, service.protocol, service.transport);
+        known.services.iter().any(|known| (known.port, known.protocol, known.transport) == key)
+    };
+    is_same_card
+        && is_same_endpoint
+        && is_same_state
+        && record.services().iter().all(is_known)
+        && says_nothing_new(&record.evidence(), known)
+}
+
+/// Whether what was said of a device is what was said of it then.
+fn says_nothing_new(evidence: &[Evidence], known: &Device) -> bool {
+    let names_device = |e: &&Evidence| {
+        let is_of_itself = !matches!(
+            e.source,
+            EvidenceSource::Dns | EvidenceSource::Oui | EvidenceSource::Port | EvidenceSource::Stream
+        );
+        is_of_itself && e.fact != Fact::Kind
+    };
+    let is_known =
+        |e: &Evidence| known.evidence.iter().any(|k| (k.fact, k.source, &k.value) == (e.fact, e.source, &e.value));
+    // As a report words it.
+    identify::weigh(evidence).ranked.iter().filter(names_device).all(is_known)
+}
+
+/// Asks the ports, and whether those that are open are those that were.
+async fn has_same_ports(host: &Inspection, known: &Device, ports: &[u16]) -> bool {
+    let then: BTreeSet<u16> = known.services.iter().filter(|s| s.transport == Transport::Tcp).map(|s| s.port).collect();
+    let mut asked: Vec<u16> = then.iter().copied().collect();
+    asked.extend(ports.iter().filter(|port| !then.contains(port)));
+    let (sender, mut told) = mpsc::channel(64);
+    let take = async {
+        while let Some(port) = told.recv().await {
+            host.peer.history.note_open(port);
+        }
+    };
+    let (outcomes, ()) = tokio::join!(open_ports(host, &asked, sender), take);
+    let open: BTreeSet<u16> = outcomes.open.iter().copied().collect();
+    !outcomes.takes_any_port && then.is_subset(&open) && are_known(known, &open)
+}
+
+/// Whether each open port speaks something that is known, or is one that makers keep to themselves and was open then.
+fn are_known(known: &Device, open: &BTreeSet<u16>) -> bool {
+    let is_of_port = |e: &&Evidence| e.source == EvidenceSource::Port;
+    let then: BTreeSet<&str> = known.evidence.iter().filter(is_of_port).filter_map(|e| e.detail.as_deref()).collect();
+    let mut now = BTreeSet::new();
+    for port in open {
+        let here = known.services.iter().filter(|s| s.transport == Transport::Tcp && s.port == *port);
+        let spoken: Vec<_> = here.map(|service| service.protocol).collect();
+        let evidence = identify::ports::evidence(*port, &spoken);
+        if spoken.is_empty() && evidence.is_empty() {
+            return false;
+        }
+        now.extend(evidence.into_iter().filter_map(|e| e.detail));
+    }
+    then.into_iter().eq(now.iter().map(String::as_str))
+}
+
+/// What the analysis of streams has to know: what the device is, and where its streams are.
+fn remember(look: &Inspection, known: &Device) {
+    for kind in facts(known) {
+        look.record.learn(&kind);
+    }
+    for stream in &known.streams {
+        let is_declared = stream.sources.contains(&StreamSource::Onvif);
+        let hint = StreamHint {
+            channel: stream.channel,
+            profile_name: stream.profile_name.clone(),
+            profile_token: stream.profile_token.clone(),
+            video: stream.video.clone().filter(|_| is_declared).map(|video| crate::model::Video {
+                measured_fps: None,
+                measured_kbps: None,
+                keyframe_interval_s: None,
+                ..video
+            }),
+            audio: stream.audio.clone().filter(|_| is_declared).map(|audio| crate::model::Audio {
+                measured_kbps: None,
+                measured_packets: None,
+                ..audio
+            }),
+            is_asked_for: true,
+            ..StreamHint::new(stream.url.clone())
+        };
+        look.record.learn(&FindingKind::StreamHint(hint));
+    }
+}
+
+/// Proves the streams; and where the network card is not seen, asks a device that stated an identity for it.
+async fn prove(look: &Inspection) {
+    let identity = async {
+        if look.record.link_mac().is_none() {
+            ask_all(look, Phase::Inquiry).await;
+        }
+    };
+    let streams = async {
+        for probe in probes(look, Phase::Walk) {
+            if look.peer.is_over() {
+                break;
+            }
+            guarded(look, probe.stage, (probe.run)(look)).await;
+        }
+    };
+    tokio::join!(identity, streams);
+}
+
+/// Whether what was found beside the streams was known.
+fn says_the_same(known: &Device, now: &HostRecord, host: &Inspection) -> bool {
+    let is_identified = match (host.record.link_mac(), &known.endpoint) {
+        (Some(mac), _) => known.mac == Some(mac),
+        (None, Some(endpoint)) => now.endpoint_id().is_some_and(|now| now == endpoint),
+        (None, None) => true,
+    };
+    let is_known = |service: &Service| {
+        let key = (service.port, service.protocol, service.transport);
+        let same = known.services.iter().find(|known| (known.port, known.protocol, known.transport) == key);
+        same.is_some_and(|then| is_same_service(then, service))
+    };
+    is_identified
+        && now.services().iter().all(is_known)
+        && now.errors().iter().all(|error| known.errors.contains(error))
+        && now.activation().is_none_or(|activation| known.activation == Some(activation))
+        && says_nothing_new(now.evidence(), known)
+}
+
+/// Whether a service demands the same login and calls itself the same, as far as it was asked.
+fn is_same_service(then: &Service, now: &Service) -> bool {
+    let is_same_login = match (&then.auth, &now.auth) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(then), Some(now)) => then.is_empty() == now.is_empty() && now.iter().all(|scheme| then.contains(scheme)),
+    };
+    let is_same = |then: &Option<String>, now: &Option<String>| now.is_none() || then == now;
+    is_same_login && is_same(&then.server, &now.server) && is_same(&then.realm, &now.realm)
+}
+
+/// The streams with what was measured now, where they are those that were known, and no others.
+fn same_streams(known: &Device, now: &HostRecord) -> Option<Vec<Stream>> {
+    let (then, now) = (keyed(&known.streams), keyed(now.streams()));
+    if then.len() != now.len() {
+        return None;
+    }
+    then.iter().map(|(key, then)| now.get(key).filter(|now| is_same(then, now)).map(|now| renewed(then, now))).collect()
+}
+
+fn is_same(then: &Stream, now: &Stream) -> bool {
+    let picture = |stream: &Stream| {
+        let video = stream.video.clone().unwrap_or_default();
+        (video.codec, video.width, video.height, video.profile, video.level)
+    };
+    let sound =
+        |stream: &Stream| stream.audio.as_ref().map(|audio| (audio.codec, audio.sample_rate_hz, audio.channels));
+    let failed = |stream: &Stream| stream.error.as_ref().map(|error| error.kind);
+    (then.status, then.open, then.transport, then.multicast) == (now.status, now.open, now.transport, now.multicast)
+        && then.video.is_some() == now.video.is_some()
+        && picture(then) == picture(now)
+        && sound(then) == sound(now)
+        && then.parameter_sets == now.parameter_sets
+        && then.back_channel == now.back_channel
+        && failed(then) == failed(now)
+}
+
+/// What is known of a stream, with what was measured now.
+fn renewed(then: &Stream, now: &Stream) -> Stream {
+    let mut stream = then.clone();
+    stream.url.clone_from(&now.url);
+    if let (Some(video), Some(now)) = (&mut stream.video, &now.video) {
+        (video.measured_fps, video.measured_kbps) = (now.measured_fps, now.measured_kbps);
+        video.keyframe_interval_s = now.keyframe_interval_s;
+    }
+    if let (Some(audio), Some(now)) = (&mut stream.audio, &now.audio) {
+        (audio.measured_kbps, audio.measured_packets) = (now.measured_kbps, now.measured_packets);
+    }
+    stream.ladder.clone_from(&now.ladder);
+    stream.error.clone_from(&now.error);
+    stream.warnings.retain(|warning| !is_measured(warning));
+    for warning in &now.warnings {
+        if !stream.warnings.contains(warning) {
+            stream.warnings.push(warning.clone());
+        }
+    }
+    stream
+}
+
+/// What is known of a device and was not asked again. What the registry concludes by itself is left out.
+fn facts(known: &Device) -> impl Iterator<Item = FindingKind> + '_ {
+    let is_concluded = |e: &Evidence| matches!(e.source, EvidenceSource::Stream | EvidenceSource::Oui);
+    let evidence = known.evidence.iter().filter(move |e| !is_concluded(e)).cloned().map(FindingKind::Evidence);
+    evidence.chain(known.services.iter().cloned().map(FindingKind::Service))
+}
+
+/// Emits what is known of a device, and what its streams showed now.
+async fn emit(host: &Inspection, known: &KnownDevice, streams: Vec<Stream>, names_are_asked: bool) {
+    let device = &known.device;
+    let is_asked_anew = |kind: &FindingKind| matches!(kind, FindingKind::Evidence(e) if names_are_asked && e.source == EvidenceSource::Dns);
+    let stated = device.mac.filter(|_| host.record.link_mac().is_none());
+    let single = [
+        stated.map(FindingKind::StatedMac),
+        device.endpoint.clone().map(FindingKind::EndpointId),
+        device.network.map(FindingKind::Network),
+        device.activation.map(FindingKind::Activation),
+        device.certificate_ends.map(FindingKind::CertificateEnd),
+        Some(FindingKind::AnalysedAt(known.analysed_at)),
+    ];
+    let channels = device.channels.iter().cloned().map(|channel| FindingKind::Channel(Box::new(channel)));
+    let errors = device.errors.iter().cloned().map(FindingKind::Error);
+    let streams = streams.into_iter().map(|stream| FindingKind::Stream(Box::new(stream)));
+    let facts = facts(device).filter(|kind| !is_asked_anew(kind));
+    for kind in facts.chain(single.into_iter().flatten()).chain(channels).chain(errors).chain(streams) {
+        host.emit(kind).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
