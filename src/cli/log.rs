@@ -4,6 +4,7 @@
 //! passwords. What a line says by itself (level, module, names of fields) is ours.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -25,26 +26,46 @@ use crate::text::{self, Redactor};
 /// The longest value of a line, in characters.
 const MAX_VALUE: usize = 4096;
 
-/// Logs from now on, through `ui` so that the progress line stays whole. What `redactor` knows is in no line.
+/// What no line may hold. Clones are the same one, so that a process that reads its configuration again can add to it.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(Arc<RwLock<Redactor>>);
+
+impl Secrets {
+    /// Those that this redactor knows.
+    pub fn new(redactor: Redactor) -> Secrets {
+        Secrets(Arc::new(RwLock::new(redactor)))
+    }
+
+    /// From now on those that this one knows.
+    pub fn replace(&self, redactor: Redactor) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = redactor;
+    }
+
+    fn now(&self) -> Redactor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Logs from now on, through `ui` so that the progress line stays whole. None of the `secrets` is in any line.
 ///
 /// # Errors
 /// When CAMSCAN_LOG is no filter.
-pub fn init(settings: &LogSettings, redactor: Redactor, ui: &Ui) -> Result<(), Problem> {
+pub fn init(settings: &LogSettings, secrets: Secrets, ui: &Ui) -> Result<(), Problem> {
     // Only a second call in the same process fails, and then the first holds.
-    let _ = tracing::subscriber::set_global_default(subscriber(settings, redactor, ui.clone())?);
+    let _ = tracing::subscriber::set_global_default(subscriber(settings, secrets, ui.clone())?);
     Ok(())
 }
 
 fn subscriber<W>(
     settings: &LogSettings,
-    redactor: Redactor,
+    secrets: Secrets,
     writer: W,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, Problem>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(settings)?).with_writer(writer);
-    let values = Values(redactor);
+    let values = Values(secrets);
     Ok(match settings.format {
         LogFormat::Text => Box::new(builder.with_ansi(settings.color).with_timer(uptime()).fmt_fields(values).finish()),
         LogFormat::Json => {
@@ -55,11 +76,11 @@ where
 
 /// How values are shown.
 #[derive(Clone)]
-struct Values(Redactor);
+struct Values(Secrets);
 
 impl Values {
     fn shown(&self, value: &str) -> String {
-        self.0.redact(&text::clean_to(value, MAX_VALUE)).into_owned()
+        self.0.now().redact(&text::clean_to(value, MAX_VALUE)).into_owned()
     }
 }
 
@@ -220,24 +241,41 @@ mod tests {
 
     fn logged(settings: &LogSettings) -> String {
         let lines = Lines::default();
-        tracing::subscriber::with_default(subscriber(settings, redactor(), lines.clone()).unwrap(), || {
-            tracing::info!(target: "camscan::net", port = 554, "connected");
-            tracing::debug!(target: "camscan::net", "asked");
-            tracing::warn!(target: "retina", "odd packet");
-            if settings.verbosity == 2 {
-                let sent = format!("/a\u{202e}gpj\u{2028}\u{200b}?pw={PASSWORD}\u{1b}[31m\n\"");
-                tracing::debug!(target: "camscan::net", sent, debugged = ?sent, shown = %sent, list = ?[sent.as_str()], "GET {sent}");
-                tracing::debug!(target: "camscan::net", status = 200u16, seconds = 0.5, tls = false, below = -1, "numbers");
-            }
-        });
+        tracing::subscriber::with_default(
+            subscriber(settings, Secrets::new(redactor(PASSWORD)), lines.clone()).unwrap(),
+            || {
+                tracing::info!(target: "camscan::net", port = 554, "connected");
+                tracing::debug!(target: "camscan::net", "asked");
+                tracing::warn!(target: "retina", "odd packet");
+                if settings.verbosity == 2 {
+                    let sent = format!("/a\u{202e}gpj\u{2028}\u{200b}?pw={PASSWORD}\u{1b}[31m\n\"");
+                    tracing::debug!(target: "camscan::net", sent, debugged = ?sent, shown = %sent, list = ?[sent.as_str()], "GET {sent}");
+                    tracing::debug!(target: "camscan::net", status = 200u16, seconds = 0.5, tls = false, below = -1, "numbers");
+                }
+            },
+        );
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 
     const PASSWORD: &str = "tief/er\"Brunnen";
 
-    fn redactor() -> Redactor {
+    fn redactor(password: &str) -> Redactor {
         use crate::text::redactor::{CommonWords, Login};
-        Redactor::new([Login { user: "viewer", password: PASSWORD, digests: Vec::new() }], CommonWords::default())
+        Redactor::new([Login { user: "viewer", password, digests: Vec::new() }], CommonWords::default())
+    }
+
+    #[test]
+    fn what_becomes_a_secret_later_is_hidden_from_then_on() {
+        let (lines, secrets) = (Lines::default(), Secrets::default());
+        let settings = settings(1, LogFormat::Json, None);
+        tracing::subscriber::with_default(subscriber(&settings, secrets.clone(), lines.clone()).unwrap(), || {
+            tracing::info!(target: "camscan::net", "{PASSWORD}");
+            secrets.replace(redactor(PASSWORD));
+            tracing::info!(target: "camscan::net", sent = PASSWORD, "{PASSWORD}");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let (before, after) = text.split_once('\n').unwrap();
+        assert!(before.contains("Brunnen") && !after.contains("Brunnen") && after.contains("***"), "{text}");
     }
 
     #[test]

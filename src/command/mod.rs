@@ -117,10 +117,11 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             return runtime()?.block_on(probe::run(&settings, ready, &ui));
         }
         Command::Watch(arguments) => {
-            let (mut settings, ui) = settings(cli, environment)?;
+            let (mut settings, ui, secrets) = settings_and_secrets(cli, environment)?;
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
-            return runtime()?.block_on(watch::run((cli, environment), &settings, arguments.events, ready, &ui));
+            let source = watch::Source { cli, environment, secrets };
+            return runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
         }
         Command::Doctor => {
             let (settings, _) = settings(cli, environment)?;
@@ -163,13 +164,19 @@ fn left_out(command: &str) -> anyhow::Error {
 
 /// The settings, and the terminal with warnings about them shown and logging begun.
 fn settings(cli: &Cli, environment: &Environment) -> anyhow::Result<(Settings, Ui)> {
+    settings_and_secrets(cli, environment).map(|(settings, ui, _)| (settings, ui))
+}
+
+/// The same, and what the log hides.
+fn settings_and_secrets(cli: &Cli, environment: &Environment) -> anyhow::Result<(Settings, Ui, log::Secrets)> {
     let settings = Settings::resolve(cli, environment)?;
     let ui = Ui::new(settings.terminal);
-    log::init(&settings.log, crate::identify::redactor(settings.logins()), &ui)?;
+    let secrets = log::Secrets::new(crate::identify::redactor(settings.logins()));
+    log::init(&settings.log, secrets.clone(), &ui)?;
     for warning in &settings.warnings {
         ui.warning(warning);
     }
-    Ok((settings, ui))
+    Ok((settings, ui, secrets))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

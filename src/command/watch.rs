@@ -16,11 +16,12 @@ use crate::cli::args::{Cli, EventFormat};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::{Exit, JobFailed};
+use crate::cli::log::Secrets;
 use crate::cli::ui::Ui;
 use crate::history::memory::{DeviceState, Memory};
-use crate::model::TargetSet;
 use crate::model::memory::Event;
 use crate::model::problem::Problem;
+use crate::model::{Credential, TargetSet};
 use crate::notify::Rules;
 use crate::store::Store;
 use crate::tool::systemd::Notifier;
@@ -29,17 +30,28 @@ use crate::watch::{Follower, Job, Order, Watch, WatchError};
 /// Orders of signals that wait.
 const ORDERS: usize = 8;
 
+/// Where the configuration comes from, each time it is read.
+pub struct Source<'a> {
+    /// The command line.
+    pub cli: &'a Cli,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// What the log hides.
+    pub secrets: Secrets,
+}
+
 /// Watches until it is told to end.
 ///
 /// # Errors
 /// Usage errors before anything is sent; later only that the store can no longer be written.
 pub async fn run(
-    (cli, environment): (&Cli, &Environment),
+    source: Source<'_>,
     settings: &Settings,
     format: EventFormat,
     ready: Ready,
     ui: &Ui,
 ) -> anyhow::Result<Exit> {
+    let environment = source.environment;
     let Ready { store, session, .. } = ready;
     let Some(store) = store else {
         return Err(Problem::new("there is no store to keep what is found in")
@@ -59,7 +71,8 @@ pub async fn run(
         store: store.clone(),
         out: Mutex::new(std::io::stdout()),
     });
-    let reloading = listen_for_orders((cli, environment), send, screen.clone(), ui);
+    let logins: Vec<Credential> = settings.logins().cloned().collect();
+    let reloading = listen_for_orders(source, logins, send, screen.clone(), ui);
     let watch = Watch { session, store, route: rules, follower: screen.clone(), name: name(environment) };
     notifier.ready();
     let done = tokio::select! {
@@ -118,9 +131,11 @@ fn notifier(environment: &Environment) -> Notifier {
     Notifier::new(socket, environment.get("WATCHDOG_USEC"), environment.get("WATCHDOG_PID"))
 }
 
-/// SIGHUP reads the configuration again, SIGUSR1 begins a scan. Ends only when a signal cannot be listened for.
+/// SIGHUP reads the configuration again, SIGUSR1 begins a scan. Ends only when a signal cannot be listened for. `logins` are
+/// those the log hides: one that a new configuration lacks was in use a moment ago.
 async fn listen_for_orders(
-    (cli, environment): (&Cli, &Environment),
+    source: Source<'_>,
+    mut logins: Vec<Credential>,
     orders: mpsc::Sender<Order>,
     screen: Arc<Screen>,
     ui: &Ui,
@@ -131,16 +146,17 @@ async fn listen_for_orders(
         let order = tokio::select! {
             _ = hangup.recv() => {
                 screen.notifier.reloading();
-                let order = match Settings::resolve(cli, environment) {
+                let order = match Settings::resolve(source.cli, source.environment) {
                     Ok(settings) => {
-                        settings.warnings.iter().for_each(|warning| ui.warning(warning));
-                        ui.warning("the configuration was read again");
-                        let rules = rules(&settings);
-                        screen.replace_messages(&settings, rules.clone()).await;
-                        Order::Reload(Box::new(job(&settings)), rules)
+                        let new: Vec<Credential> =
+                            settings.logins().filter(|login| !logins.contains(login)).cloned().collect();
+                        logins.extend(new);
+                        source.secrets.replace(crate::identify::redactor(&logins));
+                        reload(&settings, &screen, ui).await
                     }
                     Err(problem) => {
-                        ui.warning(format!("the configuration is not valid, so nothing changes: {problem}"));
+                        let problem = anyhow::Error::from(problem);
+                        ui.error(&problem.context("the configuration is not valid, so everything stays as it was"));
                         Order::ReloadFailed
                     }
                 };
@@ -154,6 +170,14 @@ async fn listen_for_orders(
             std::future::pending::<()>().await;
         }
     }
+}
+
+async fn reload(settings: &Settings, screen: &Screen, ui: &Ui) -> Order {
+    settings.warnings.iter().for_each(|warning| ui.warning(warning));
+    let rules = rules(settings);
+    screen.replace_messages(settings, rules.clone()).await;
+    ui.note("the configuration was read again");
+    Order::Reload(Box::new(job(settings)), rules)
 }
 
 /// Prints events as they happen, and tells systemd how it stands.

@@ -180,6 +180,8 @@ impl Watch {
 
     fn obey(&mut self, work: &mut Work, counts: &mut Counts, order: Order) {
         let now = (self.session.now)();
+        // Whoever gave the order sees in the metrics what came of it.
+        work.look_at(now);
         match order {
             Order::Reload(job, route) => {
                 self.route = Arc::new(Shared(route));

@@ -1,14 +1,14 @@
 //! Whether devices are there, asked between scans, and whether this machine could have heard them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::history::memory::{DeviceState, Memory, Vantage};
+use crate::history::memory::{DeviceState, KeyKind, Known, Memory, Vantage};
 use crate::model::memory::Uid;
-use crate::model::{Report, ScanEvent, ScanPlan};
+use crate::model::{MacAddr, Report, ScanEvent, ScanPlan};
 use crate::scan::session::Session;
 use crate::scan::{Scan, single};
 
@@ -18,8 +18,31 @@ const WITNESSES: usize = 3;
 /// Who is to be asked whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) missing: Vec<(Uid, IpAddr)>,
+    pub(super) missing: Vec<Missing>,
     pub(super) witnesses: Vec<IpAddr>,
+}
+
+/// A device that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missing {
+    uid: Uid,
+    ip: IpAddr,
+    /// The MAC addresses it is known by, those left out that are assigned locally.
+    macs: BTreeSet<MacAddr>,
+}
+
+impl Missing {
+    fn new(memory: &Memory, known: &Known) -> Self {
+        let keys = memory.keys_of(&known.uid).filter(|key| key.kind == KeyKind::Mac);
+        let macs = keys.filter_map(|key| key.value.parse().ok()).chain(known.device.mac);
+        Missing { uid: known.uid.clone(), ip: known.device.ip, macs: macs.filter(|mac| !mac.is_local()).collect() }
+    }
+
+    /// Whether it is this device that answers there: whoever has another MAC address is another one.
+    fn is(&self, answering: Option<MacAddr>) -> bool {
+        let other = answering.filter(|mac| !mac.is_local() && !self.macs.contains(mac));
+        self.macs.is_empty() || other.is_none()
+    }
 }
 
 /// Who answered.
@@ -34,19 +57,16 @@ pub(super) struct Answers {
 impl Question {
     /// About these devices, with witnesses from among those that are online, of the same networks first.
     pub(super) fn new(memory: &Memory, missing: &[Uid]) -> Self {
-        let missing: Vec<(Uid, IpAddr)> = missing
-            .iter()
-            .filter_map(|uid| memory.devices.get(uid))
-            .map(|known| (known.uid.clone(), known.device.ip))
-            .collect();
-        let near = |ip: IpAddr| missing.iter().any(|(_, other)| same_network(ip, *other));
+        let missing: Vec<Missing> =
+            missing.iter().filter_map(|uid| memory.devices.get(uid)).map(|known| Missing::new(memory, known)).collect();
+        let near = |ip: IpAddr| missing.iter().any(|other| same_network(ip, other.ip));
         // Where no device is known to be online, those in an unknown state are asked: without any witness, a link of this
         // machine that is down would look like a device that is gone.
         let mut witnesses: Vec<(bool, bool, IpAddr)> = memory
             .roots()
             .filter(|known| known.archived_at.is_none() && known.device.reach.is_none())
             .filter(|known| known.health.state != DeviceState::Offline)
-            .filter(|known| !missing.iter().any(|(uid, _)| *uid == known.uid))
+            .filter(|known| !missing.iter().any(|asked| asked.uid == known.uid))
             .map(|known| {
                 let is_there = known.health.state == DeviceState::Online && known.health.misses == 0;
                 (!is_there, !near(known.device.ip), known.device.ip)
@@ -66,17 +86,21 @@ impl Question {
     ) -> Option<Answers> {
         let has_link = has_link(&session);
         let addresses: Vec<IpAddr> =
-            self.missing.iter().map(|(_, ip)| *ip).chain(self.witnesses.iter().copied()).collect();
+            self.missing.iter().map(|asked| asked.ip).chain(self.witnesses.iter().copied()).collect();
         let plan = Arc::new(single::ask(&template, &addresses));
         let scan = Scan { session, plan, known: Vec::new(), cancel: stop.clone() };
         let report = scan.run(|_: &ScanEvent| {}).await;
         if stop.is_cancelled() {
             return None;
         }
-        let up: BTreeSet<IpAddr> =
-            report.devices.iter().flat_map(|d| d.addresses.iter().copied().chain([d.ip])).collect();
-        let heard_any = self.witnesses.is_empty() || self.witnesses.iter().any(|ip| up.contains(ip));
-        let devices = self.missing.into_iter().map(|(uid, ip)| (uid, up.contains(&ip))).collect();
+        let answering: BTreeMap<IpAddr, Option<MacAddr>> = report
+            .devices
+            .iter()
+            .flat_map(|device| device.addresses.iter().chain([&device.ip]).map(|ip| (*ip, device.mac)))
+            .collect();
+        let heard_any = self.witnesses.is_empty() || self.witnesses.iter().any(|ip| answering.contains_key(ip));
+        let is_there = |asked: &Missing| answering.get(&asked.ip).is_some_and(|mac| asked.is(*mac));
+        let devices = self.missing.iter().map(|asked| (asked.uid.clone(), is_there(asked))).collect();
         Some(Answers { devices, vantage: if has_link && heard_any { Vantage::Clear } else { Vantage::Blind } })
     }
 }
@@ -105,4 +129,26 @@ pub(super) fn vantage_of(report: &Report, memory: &Memory, session: &Session) ->
     let on_loopback = report.scan.coverage.is_none();
     let heard_any = report.scan.hosts_up > 0 || is_alone;
     if (on_loopback || has_link(session)) && heard_any { Vantage::Clear } else { Vantage::Blind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::memory::tests::{Place, camera};
+
+    #[test]
+    fn an_answer_with_another_mac_address_is_that_of_another_device() {
+        let mut place = Place::default();
+        place.scan(0, vec![camera(1, 1)]);
+        let known = place.memory.roots().next().unwrap();
+        let own = known.device.mac.unwrap();
+        let asked = Missing::new(&place.memory, known);
+        let [a, b, c, d, e, f] = own.0;
+        let other = MacAddr([a, b, c, d, e, f.wrapping_add(1)]);
+        let local = MacAddr([a | 2, b, c, d, e, f]);
+        let answers = [Some(own), None, Some(other), Some(local)].map(|mac| asked.is(mac));
+        assert_eq!(answers, [true, true, false, true]);
+        let unknown = Missing { macs: BTreeSet::new(), ..asked };
+        assert!(unknown.is(Some(other)));
+    }
 }

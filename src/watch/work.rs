@@ -111,6 +111,10 @@ impl Work {
         self.next_scan = self.next_scan.min(at);
     }
 
+    pub(super) fn look_at(&mut self, at: Timestamp) {
+        self.next_look = self.next_look.min(at);
+    }
+
     pub(super) fn next_scan(&self) -> Timestamp {
         self.next_scan
     }

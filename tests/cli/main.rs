@@ -17,3 +17,4 @@ mod recorders;
 mod scan;
 mod secrets;
 mod usage;
+mod watch;

@@ -37,6 +37,7 @@ mod servers;
 mod site;
 #[path = "../trial/mod.rs"]
 mod trial;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -57,6 +58,7 @@ const ROLE: &str = "CAMSCAN_LAB_ROLE";
 fn trials() -> Vec<Trial> {
     trial::trials! {
         alone network::every_server_is_known_for_what_it_is;
+        beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside endurance::twenty_five_scans_leave_nothing_behind;
         alone players::ffprobe_and_camscan_see_the_same_streams;
         beside players::every_probe_of_a_mount_with_sound_streams;
@@ -121,6 +123,8 @@ fn play(role: &str) {
         ["dns", ip] => faults::serve_dns(ip),
         ["camera", ip] => faults::serve_camera(ip, Fault::None),
         ["silent", ip] => faults::serve_camera(ip, Fault::Silent),
+        ["frozen", ip] => faults::serve_camera(ip, Fault::NoFrames),
+        ["receivers"] => watch::receive(),
         // First, for a helper is started before the first thread.
         _ => helper::play(&words)
             .or_else(|| net_ns::play(&words))

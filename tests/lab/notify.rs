@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -57,16 +57,21 @@ impl Place {
 }
 
 /// A program on a host whose lines are read as they come. It is killed when dropped.
-struct Running {
-    child: Child,
+pub struct Running {
+    pub child: Child,
     stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
+    pub lines: Receiver<String>,
 }
 
 impl Running {
-    fn start(host: &Host, program: &str, arguments: &[&str]) -> Running {
+    pub fn start(host: &Host, program: &str, arguments: &[&str]) -> Running {
         let mut command = host.command(program, arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped());
+        Running::of(command)
+    }
+
+    pub fn of(mut command: Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -74,7 +79,7 @@ impl Running {
     }
 
     /// This test program in a role.
-    fn role(host: &Host, role: &str) -> Running {
+    pub fn role(host: &Host, role: &str) -> Running {
         let [variable, program] = player(role);
         Running::start(host, "env", &[&variable, &program])
     }
@@ -84,7 +89,7 @@ impl Running {
     }
 
     /// The lines up to one that holds the words.
-    fn until(&self, words: &str) -> Vec<String> {
+    pub fn until(&self, words: &str) -> Vec<String> {
         let (until, mut seen) = (Instant::now() + PATIENCE, Vec::new());
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -201,37 +206,30 @@ pub fn a_broker_shows_devices_and_knows_them_again_after_it_was_away() -> Result
     Ok(())
 }
 
-pub fn a_mail_server_gets_each_message_once_and_protected() -> Result<(), Skip> {
-    need(&[PYTHON, "openssl"])?;
-    let place = Place::new();
-    let (key, certificate) = (place.lan.folder().join("key.pem"), place.lan.folder().join("ca.pem"));
+/// Makes a mail server's key and certificate, and gives their paths.
+pub fn certificate_of_mail_server(lan: &Lan, address: &str) -> [String; 2] {
+    let path = |name: &str| lan.folder().join(name).display().to_string();
+    let (key, certificate, configuration) = (path("mail-key.pem"), path("mail-ca.pem"), path("mail-openssl.cnf"));
     let text = format!(
-        "[req]\ndistinguished_name=d\nx509_extensions=v\n[d]\n[v]\nsubjectAltName=IP:{RECEIVER}\nbasicConstraints=critical,CA:FALSE\n"
+        "[req]\ndistinguished_name=d\nx509_extensions=v\n[d]\n[v]\nsubjectAltName=IP:{address}\nbasicConstraints=critical,CA:FALSE\n"
     );
-    let configuration = place.write("openssl.cnf", &text);
+    std::fs::write(&configuration, text).unwrap();
+    let request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mail";
     let made = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=mail",
-            "-config",
-            &configuration,
-        ])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
+        .args(request.split(' '))
+        .args(["-config", &configuration, "-keyout", &key, "-out", &certificate])
         .stderr(Stdio::null())
         .status();
     assert!(made.unwrap().success());
+    [key, certificate]
+}
+
+pub fn a_mail_server_gets_each_message_once_and_protected() -> Result<(), Skip> {
+    need(&[PYTHON, "openssl"])?;
+    let place = Place::new();
+    let [key, certificate] = certificate_of_mail_server(&place.lan, RECEIVER);
     let sink = script("smtp_sink.py");
-    let [folder, key, certificate] = [place.lan.folder(), &key, &certificate].map(|path| path.display().to_string());
+    let folder = place.lan.folder().display().to_string();
     place.lan.serve(&place.receiver, PYTHON, &[&sink, RECEIVER, &folder, &key, &certificate, PASSWORD], |host| {
         host.listens_tcp(2525) && host.listens_tcp(2587)
     });

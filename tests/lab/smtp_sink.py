@@ -1,6 +1,8 @@
 """A mail server that keeps what it is sent: in clear on port 2525, with STARTTLS and a login demanded on port 2587. Each of them
 asks for another try once."""
 
+import email
+import email.policy
 import json
 import ssl
 import sys
@@ -20,8 +22,10 @@ class Sink:
         self.seen += 1
         if self.seen == 1:
             return "451 come again"
+        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
         mail = {
             "text": envelope.content.decode(),
+            "plain": parsed.get_body(("plain",)).get_content(),
             "tls": session.ssl is not None,
             "login": bool(session.authenticated),
         }

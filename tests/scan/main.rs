@@ -12,6 +12,7 @@ mod hostile_discovery;
 mod logins;
 mod mediamtx;
 mod mistakes;
+mod months;
 mod one_client;
 mod passwords;
 mod patience;

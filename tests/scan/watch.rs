@@ -36,17 +36,17 @@ impl Follower for Heard {
 }
 
 /// A place that is watched.
-struct Place {
-    net: FakeNet,
+pub struct Place {
+    pub net: FakeNet,
     heard: Arc<Heard>,
-    store: Store,
+    pub store: Store,
     orders: mpsc::Sender<Order>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), WatchError>>,
     _folder: TempDir,
 }
 
-fn job(logins: &[(&str, &str)]) -> Job {
+pub fn job(logins: &[(&str, &str)]) -> Job {
     let credentials = logins.iter().map(|(user, password)| Credential::new(*user, *password)).collect();
     let probe = ProbeOptions { credentials, measure_time: Duration::from_millis(500), ..plan().probe };
     Job {
@@ -74,7 +74,7 @@ fn mac(n: u8) -> MacAddr {
 
 impl Place {
     /// With cameras at these addresses, watched by a job.
-    async fn with(hosts: &[u8], job: Job) -> Place {
+    pub async fn with(hosts: &[u8], job: Job) -> Place {
         let net = FakeNet::subnet();
         // In memory where there is such a folder: the days of these tests are short, and each check is written.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -99,19 +99,19 @@ impl Place {
     }
 
     /// Lets minutes pass.
-    async fn pass(&self, minutes: u64) {
+    pub async fn pass(&self, minutes: u64) {
         tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
         assert!(!self.task.is_finished(), "watching has ended");
     }
 
     /// What was told since this was asked last, in short: what would be sent.
-    fn told(&self) -> Vec<&'static str> {
+    pub fn told(&self) -> Vec<&'static str> {
         let events = std::mem::take(&mut *self.heard.0.lock().unwrap());
         events.iter().filter(|event| event.muted_by.is_none()).map(|event| event.kind.as_str()).collect()
     }
 
     /// Ends watching.
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
         assert_eq!(self.net.streams.open_now(), 0, "connections were left open");
@@ -119,7 +119,7 @@ impl Place {
 }
 
 /// Puts camera `n` at an address.
-fn camera(net: &FakeNet, host: u8, n: u8, with: impl FnOnce(Camera) -> Camera) {
+pub fn camera(net: &FakeNet, host: u8, n: u8, with: impl FnOnce(Camera) -> Camera) {
     let ip = format!("192.0.2.{host}");
     with(Camera::new(&ip)).on(net);
     net.links.mac(&ip, mac(n));
@@ -189,6 +189,49 @@ async fn a_camera_at_another_address_is_the_same_one() {
     let known: Vec<_> = memory.roots().map(|known| (known.device.ip, known.device.mac, &known.keys)).collect();
     assert_eq!(known.len(), 3, "{known:#?}");
     assert_eq!(memory.find("192.0.2.77").unwrap().device.mac, Some(mac(10)));
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_answers_where_a_camera_was_that_is_exchanged_is_the_new_one() {
+    let place = Place::with(&[10, 11, 12], job(&[])).await;
+    place.pass(30).await;
+    place.told();
+    camera(&place.net, 10, 99, |camera| camera);
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(10).await;
+    assert_eq!(place.told(), ["device.replaced"]);
+    // Neither the scans that follow nor the checks take the new one for the old one.
+    place.pass(8 * 60).await;
+    assert_eq!(place.told(), [""; 0]);
+    let memory = place.store.memory().unwrap();
+    let state = |n: u8| memory.find(&mac(n).to_string()).unwrap().health.state;
+    assert_eq!((state(10), state(99)), (DeviceState::Offline, DeviceState::Online));
+    // It is put to another place.
+    camera(&place.net, 40, 10, |camera| camera);
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(10).await;
+    assert_eq!(place.told(), ["device.moved"]);
+    assert_eq!(place.store.memory().unwrap().find("192.0.2.40").unwrap().health.state, DeviceState::Online);
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_is_set_is_told_of_once() {
+    let place = Place::with(&[10, 11, 12], job(&[("admin", "right")])).await;
+    place.pass(30).await;
+    place.told();
+    camera(&place.net, 10, 10, |camera| Camera { login: Some("admin:right".to_owned()), ..camera });
+    // A check finds it first, and then a scan.
+    place.pass(10).await;
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(7 * 60).await;
+    assert_eq!(place.told(), ["stream.protected"]);
+    // And a scan first.
+    camera(&place.net, 11, 11, |camera| Camera { login: Some("admin:right".to_owned()), ..camera });
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(7 * 60).await;
+    assert_eq!(place.told(), ["stream.protected"]);
     place.end().await;
 }
 

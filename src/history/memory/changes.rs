@@ -160,7 +160,16 @@ fn is_news(change: &Change, known: &Known, at: Timestamp) -> bool {
             !is_local && !known.keys.iter().any(|(key, seen)| key.value == *after && seen.first < at)
         }
         Change::Field { before: Some(_), after: Some(_), .. } => true,
-        Change::ChannelCamera { .. } | Change::ServiceLoginNeeded(_) | Change::ServiceOpenWithoutLogin(_) => true,
+        // Of a service with streams each stream is told by itself, by whoever looks at it first.
+        Change::ServiceLoginNeeded(service) | Change::ServiceOpenWithoutLogin(service) => {
+            let of_service = format!("{}:{}", service.protocol, service.port);
+            !known.streams.iter().any(|(key, stream)| {
+                let rest = key.strip_prefix(&of_service);
+                let is_its = rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+                is_its && stream.gone_at.is_none() && stream.stream.open.is_some()
+            })
+        }
+        Change::ChannelCamera { .. } => true,
         _ => false,
     }
 }

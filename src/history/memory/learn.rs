@@ -296,6 +296,11 @@ impl Memory {
         if let Some(known) = old.and_then(|old| self.devices.get_mut(&old)) {
             known.replaced_by = Some(uid.clone());
             self.touched.insert(known.uid.clone());
+            // Whoever answers at its address from now on is the other one.
+            if known.health.state != DeviceState::Offline {
+                let old = known.uid.clone();
+                self.lose(&old, at, events);
+            }
         }
     }
 }

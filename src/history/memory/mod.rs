@@ -164,7 +164,7 @@ impl Memory {
     }
 
     /// The keys of a device and of those that were merged into it.
-    fn keys_of(&self, uid: &Uid) -> impl Iterator<Item = &DeviceKey> {
+    pub fn keys_of(&self, uid: &Uid) -> impl Iterator<Item = &DeviceKey> {
         let members = self.devices.iter().filter(move |(own, _)| who::root(&self.devices, own) == uid);
         members.flat_map(|(_, known)| known.keys.keys())
     }

@@ -490,6 +490,7 @@ mod identity {
         assert_eq!(sent(&events), ["device.replaced"]);
         assert_eq!((events[0].device.clone(), events[0].data.other.clone()), (Some(uid(4)), Some(uid(1))));
         assert_eq!(events[0].data.before.as_deref(), Some("Gate"));
+        assert_eq!(place.memory.devices[&uid(1)].health.state, DeviceState::Offline);
         let events: Vec<Event> =
             (2..6).flat_map(|n| place.scan(n * 600, [vec![camera(1, 4)], others()].concat())).collect();
         assert_eq!(sent(&events), [""; 0], "the old one is not missed");

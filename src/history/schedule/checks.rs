@@ -67,6 +67,7 @@ impl CheckPlan {
         let is_left_alone = known.archived_at.is_some()
             || known.merged_into.is_some()
             || known.device.reach.is_some()
+            || known.replaced_by.is_some()
             || known.note.expect == Expect::Ignore;
         if is_left_alone {
             return None;
@@ -96,7 +97,9 @@ impl CheckPlan {
 /// When a device that missed, or came back, is asked again; none where there is no need.
 pub fn again(known: &Known) -> Option<Timestamp> {
     let health = &known.health;
-    if known.archived_at.is_some() || known.merged_into.is_some() || known.device.reach.is_some() {
+    // Of one that was replaced, whoever answers at its address is the other one: it is left to scans.
+    let is_elsewhere = known.device.reach.is_some() || known.replaced_by.is_some();
+    if known.archived_at.is_some() || known.merged_into.is_some() || is_elsewhere {
         return None;
     }
     match (health.state, health.misses, health.first_miss, health.first_hit) {

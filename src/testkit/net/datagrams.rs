@@ -63,6 +63,12 @@ pub struct FakeDatagrams {
 }
 
 impl FakeDatagrams {
+    /// Drops the records of datagrams and sockets.
+    pub(super) fn forget_records(&self) {
+        let mut state = locked(&self.state);
+        (state.sent, state.binds) = (Vec::new(), Vec::new());
+    }
+
     /// Answers datagrams, to the socket each was sent from, beside the scripts there are.
     pub fn on_datagram(&self, script: impl Fn(&Sent) -> Vec<Answer> + Send + Sync + 'static) {
         locked(&self.state).scripts.push(Arc::new(script));

@@ -144,6 +144,11 @@ pub struct FakeLinks {
 }
 
 impl FakeLinks {
+    /// Drops the records of frames.
+    pub(super) fn forget_records(&self) {
+        locked(&self.state).sent_at = Vec::new();
+    }
+
     /// Links whose hosts have these ports.
     pub fn new(streams: FakeStreams) -> Self {
         FakeLinks { streams, ..FakeLinks::default() }

@@ -163,6 +163,13 @@ impl FakeNet {
         self.asked().into_iter().filter(|asked| asked.of.ip() == ip).collect()
     }
 
+    /// Drops the records of what was asked, sent and connected so far, for tests that run for months.
+    pub fn forget_records(&self) {
+        self.streams.forget_records();
+        self.datagrams.forget_records();
+        self.links.forget_records();
+    }
+
     /// All connects and when they began, in order.
     pub fn connects(&self) -> Vec<(Instant, SocketAddr)> {
         self.streams.connects()

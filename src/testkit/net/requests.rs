@@ -84,6 +84,11 @@ impl Log {
         Log { asked: self.asked.clone(), of: Some(at.parse().unwrap()) }
     }
 
+    /// Drops all of it.
+    pub(super) fn forget_records(&self) {
+        *locked(&self.asked) = Vec::new();
+    }
+
     /// What was asked so far.
     pub fn all(&self) -> Vec<Asked> {
         locked(&self.asked).iter().filter(|asked| self.of.is_none_or(|of| of == asked.of)).cloned().collect()

@@ -123,6 +123,13 @@ pub struct FakeStreams {
 }
 
 impl FakeStreams {
+    /// Drops the records of requests, connects and SYN frames; what is counted stays.
+    pub(super) fn forget_records(&self) {
+        self.log.forget_records();
+        let mut state = locked(&self.state);
+        (state.connects, state.syns) = (Vec::new(), Vec::new());
+    }
+
     /// The requests that text servers received.
     pub fn log(&self) -> Log {
         self.log.clone()

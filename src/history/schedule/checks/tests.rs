@@ -169,3 +169,13 @@ fn many_devices_are_spread_over_a_round() {
     }
     assert!(seconds.len() > 200 && seconds.values().all(|count| *count < 20), "{seconds:?}");
 }
+
+#[test]
+fn one_that_was_replaced_is_not_looked_for_at_the_address_of_another() {
+    let mut known = known(vec![stream("main", 1920, None)]);
+    known.health.state = DeviceState::Offline;
+    (known.health.misses, known.health.first_miss) = (1, Some(at(60)));
+    assert!(again(&known).is_some() && five_minutes().due(&known, 1).is_some());
+    known.replaced_by = Some(uid(2));
+    assert_eq!((again(&known), five_minutes().due(&known, 1)), (None, None));
+}

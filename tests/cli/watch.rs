@@ -1,0 +1,144 @@
+//! `camscan watch` as a process on loopback: what a signal makes of it.
+
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::env::{Cameras, QUICK, TestEnv, h264};
+use camscan::testkit::fleet::Camera;
+use camscan::testkit::fleet::onvif::Identity;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, and what it has written so far.
+struct Watching {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watching {
+    fn start(env: &TestEnv, line: &str) -> Watching {
+        let program = env.command(&line.split_whitespace().collect::<Vec<_>>());
+        // Whoever starts the tests in the background has them ignore SIGHUP, and all that they start.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,TERM,HUP,USR1").arg(program.get_program()).args(program.get_args());
+        command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("CAMSCAN_LOG", "trace").current_dir(program.get_current_dir().unwrap());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        for stream in [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)] {
+            let lines = lines.clone();
+            std::thread::spawn(move || {
+                let read = BufReader::new(stream).lines().map_while(Result::ok);
+                read.for_each(|line| lines.lock().unwrap().push(line));
+            });
+        }
+        Watching { child, lines }
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for a line with these words among those that come after the first `from`; the number of lines up to it.
+    fn until(&self, from: usize, words: &str) -> usize {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.lines.lock().unwrap().clone();
+            if let Some(at) = lines.iter().skip(from).position(|line| line.contains(words)) {
+                return from + at + 1;
+            }
+            assert!(Instant::now() < until, "no `{words}` in\n{}", lines.join("\n"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.lines.lock().unwrap().len()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until the file of metrics has a line.
+fn until_metric(env: &TestEnv, line: &str) -> String {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(env.path("camscan.prom")).unwrap_or_default();
+        if text.lines().any(|l| l == line) {
+            return text;
+        }
+        assert!(Instant::now() < until, "no `{line}` in\n{text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_configuration_is_read_again_and_a_mistake_in_it_changes_nothing() {
+    let env = TestEnv::new();
+    // The path of its stream holds what will be a password later on.
+    let identity = Identity {
+        http_port: 0,
+        probe_port: 0,
+        endpoint: "00000000-0000-4000-8000-000000000070".to_owned(),
+        manufacturer: "Lab".to_owned(),
+        model: "Dome".to_owned(),
+        firmware: "1".to_owned(),
+        serial: "S70".to_owned(),
+    };
+    let camera = Camera::new(Ipv4Addr::new(127, 88, 70, 1).into(), 0).stream("/Zwei-Geheimnisse-2", &h264(), None);
+    let cameras = Cameras::one(Camera { onvif: Some(identity), ..camera });
+    let [rtsp, http] = [cameras.fleet.cameras[0].rtsp, cameras.fleet.cameras[0].http.unwrap()].map(|at| at.port());
+    let configuration = |password: &str, further: &str| {
+        env.write("camscan.yaml", format!("credentials:\n  - user: admin\n    password: {password}\n{further}\n"));
+    };
+    configuration("eins-geheim-1", "check_every: none");
+    let watching = Watching::start(
+        &env,
+        &format!(
+            "watch 127.88.70.1 -p {rtsp},{http} {QUICK} -vv --store s.sqlite --metrics camscan.prom --config camscan.yaml"
+        ),
+    );
+    let learnt = watching.until(0, "scan.finished");
+    assert!(
+        watching.lines.lock().unwrap().iter().any(|line| line.contains("Zwei-Geheimnisse-2")),
+        "it is no secret yet"
+    );
+
+    // Twice the same mistake: it is named each time, and watching goes on as before.
+    configuration("eins-geheim-1", "check_every: sometimes");
+    let mut at = learnt;
+    for _ in 0..2 {
+        watching.signal("HUP");
+        at = watching.until(at, "error: the configuration is not valid, so everything stays as it was: camscan.yaml:4");
+    }
+    let text = until_metric(&env, "camscan_config_last_reload_successful 0");
+    assert!(text.contains("camscan_devices{state=\"online\"} 1"), "{text}");
+    watching.signal("USR1");
+    let at = watching.until(at, "discovery ended");
+
+    configuration("Zwei-Geheimnisse-2", "check_every: 30s\nmeasure_time: 310ms");
+    watching.signal("HUP");
+    let at = watching.until(at, "the configuration was read again");
+    until_metric(&env, "camscan_config_last_reload_successful 1");
+    // The scan asks the camera again, and the log has the path without the password.
+    let from = watching.count();
+    watching.signal("USR1");
+    watching.until(from, &format!("DESCRIBE rtsp://127.88.70.1:{rtsp}/***"));
+    watching.until(at, "discovery ended");
+    let lines = watching.lines.lock().unwrap().clone();
+    let shown: Vec<&String> =
+        lines.iter().skip(at).filter(|line| line.to_lowercase().contains("zwei-geheim")).collect();
+    assert_eq!(shown, [""; 0]);
+    watching.signal("TERM");
+}
