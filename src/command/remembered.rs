@@ -43,7 +43,7 @@ pub fn open(settings: &Settings) -> anyhow::Result<Store> {
 pub fn open_to_read(settings: &Settings) -> anyhow::Result<Store> {
     let file = place(settings)?;
     match Store::open(&file, Open::Existing) {
-        Err(StoreError::ReadOnly(_)) => Store::open(&file, Open::ReadOnly).map_err(failed),
+        Err(StoreError::ReadOnly(_) | StoreError::Full(_)) => Store::open(&file, Open::ReadOnly).map_err(failed),
         other => other.map_err(failed),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -10,6 +11,14 @@ use super::error::StoreError;
 
 /// What every file of the database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How the names of stores end that are being made, …
+const TEMPORARY: &str = ".new";
+/// … after so many random digits.
+const RANDOM_DIGITS: usize = 16;
+/// No copy takes so long: what is older was left behind.
+const LEFT_OVER_AFTER: Duration = Duration::from_hours(24);
+/// How the names of a database's files end.
+const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Flags for reading and writing. The library's own locks are not needed: a connection is used by one thread at a time.
 pub(super) fn read_write() -> OpenFlags {
@@ -21,6 +30,41 @@ pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// Less room than this, in bytes, is none: it is what the database takes at once for the index of its log.
+const ROOM: u64 = 32 << 10;
+
+/// Whether a user's files find no more room on the disk of a file.
+pub(super) fn is_disk_full(file: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        let disk = rustix::fs::statvfs(file).or_else(|_| rustix::fs::statvfs(folder_of(file)));
+        disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
+/// Whether the file is there, and the system lets nothing be made beside it.
+pub(super) fn is_read_only(file: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        file.exists() && rustix::fs::access(folder_of(file), rustix::fs::Access::WRITE_OK).is_err()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
+/// The folder a file is in.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether there is a file of that name.
@@ -48,12 +92,13 @@ pub(super) struct TempStore(pub PathBuf);
 impl TempStore {
     /// An empty one, in the folder of `file`.
     pub(super) fn new(file: &Path) -> Result<TempStore, StoreError> {
+        remove_left_over(file, LEFT_OVER_AFTER);
         let io = |source: io::Error| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(file.to_owned()),
             io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(file.to_owned()),
             _ => StoreError::Io { file: file.to_owned(), source },
         };
-        let path = beside(file, &format!(".{:016x}.new", fastrand::u64(..)));
+        let path = beside(file, &format!(".{:0RANDOM_DIGITS$x}{TEMPORARY}", fastrand::u64(..)));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -78,16 +123,43 @@ impl TempStore {
             Err(_) if !exists(file)? => fs::rename(&self.0, file).map_err(io)?,
             Err(error) => return Err(io(error)),
         }
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // The name is on disk only once its folder is; some file systems refuse to sync one.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        let _ = File::open(folder_of(file)).and_then(|folder| folder.sync_all());
         Ok(())
     }
 }
 
+/// Removes what a copy left behind whose program was killed: of the names that [`TempStore::new`] gives, and untouched for
+/// `age` or longer. Nothing else of the folder is looked at.
+pub(super) fn remove_left_over(file: &Path, age: Duration) {
+    let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return };
+    let is_left_over = |entry: &fs::DirEntry| {
+        let untouched = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+        entry.file_name().to_str().is_some_and(|entry| is_temporary(entry, name))
+            && matches!(untouched, Ok(Ok(untouched)) if untouched >= age)
+    };
+    // What cannot be removed is no reason not to go on.
+    for entry in fs::read_dir(folder_of(file)).into_iter().flatten().flatten().filter(is_left_over) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+/// Whether it is the name of a temporary store made for one called `name`, or of a file that the database keeps beside it.
+fn is_temporary(entry: &str, name: &str) -> bool {
+    let Some((digits, ending)) = entry
+        .strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.split_at_checked(RANDOM_DIGITS))
+    else {
+        return false;
+    };
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        && ending.strip_prefix(TEMPORARY).is_some_and(|ending| BESIDE.contains(&ending))
+}
+
 impl Drop for TempStore {
     fn drop(&mut self) {
-        for ending in ["", "-wal", "-shm", "-journal"] {
+        for ending in BESIDE {
             let _ = fs::remove_file(beside(&self.0, ending));
         }
     }
@@ -110,4 +182,35 @@ pub(super) fn copy_into(connection: &Connection, file: &Path, to: &Path) -> Resu
         .ok_or_else(|| StoreError::Other { file: to.to_owned(), what: "its name is not valid UTF-8".to_owned() })?;
     connection.execute("VACUUM INTO ?1", [name]).map_err(of)?;
     temp.become_file(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_left_behind_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        let file = path("store.sqlite");
+        let kept = [
+            "store.sqlite",
+            "store.sqlite-wal",
+            "store.sqlite.v1",
+            "store.sqlite.new",
+            "store.sqlite.0123456789abcdeg.new",
+        ];
+        let left = ["store.sqlite.0123456789abcdef.new", "store.sqlite.0123456789abcdef.new-journal"];
+        let others = ["other.sqlite.0123456789abcdef.new", "store.sqlite.v1.0123456789abcdef.new"];
+        for name in kept.iter().chain(&left).chain(&others) {
+            fs::write(path(name), "x").unwrap();
+        }
+        remove_left_over(&file, Duration::from_hours(1));
+        assert!(left.iter().all(|name| path(name).exists()), "somebody may still write it");
+        remove_left_over(&file, Duration::ZERO);
+        assert!(!left.iter().any(|name| path(name).exists()));
+        assert!(kept.iter().chain(&others).all(|name| path(name).exists()));
+        remove_left_over(Path::new("/"), Duration::ZERO);
+        remove_left_over(&path("no/such/folder/store.sqlite"), Duration::ZERO);
+    }
 }

@@ -8,7 +8,7 @@ use refinery::Migration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::file::{TempStore, beside, check_file, exists, read_write};
+use super::file::{TempStore, beside, check_file, exists, folder_of, read_write};
 use super::schema::{self, Age};
 
 /// `cams`: what tells our files from those of others.
@@ -202,7 +202,7 @@ const NETWORK: &[&str] = &[
 ];
 
 fn refuse_network(file: &Path) -> Result<(), StoreError> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     let Ok(real) = file.canonicalize().or_else(|_| folder.canonicalize()) else { return Ok(()) };
     // Other systems than Linux have no such list; there the user has to know.
     let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo") else { return Ok(()) };

@@ -82,7 +82,7 @@ pub(super) fn age(connection: &Connection, file: &Path, steps: &[Migration]) -> 
     }
 }
 
-/// Upgrades a store step by step, each in one transaction, while nobody else has it open. A copy of the old one stays
+/// Upgrades a store by all steps it misses, in one transaction, while nobody else has it open. A copy of the old one stays
 /// beside it: `store.sqlite.v1`.
 pub(super) fn upgrade(file: &Path, steps: &[Migration]) -> Result<(), StoreError> {
     let of = |error: rusqlite::Error| StoreError::of(file, &error);
@@ -97,6 +97,8 @@ pub(super) fn upgrade(file: &Path, steps: &[Migration]) -> Result<(), StoreError
     let version: i64 =
         connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0)).map_err(of)?;
     let copy = copy_of(file, version);
+    // Nobody else upgrades now: what lies there is of one that was killed.
+    file::remove_left_over(&copy, Duration::ZERO);
     match file::copy_into(&connection, file, &copy) {
         // An upgrade that was interrupted has made it already.
         Ok(()) | Err(StoreError::Exists(_)) => {}
@@ -116,8 +118,9 @@ pub(super) fn copy_of(file: &Path, version: i64) -> PathBuf {
 }
 
 fn run(connection: &mut Connection, file: &Path, steps: &[Migration]) -> Result<(), StoreError> {
-    // Texts of steps that are applied may have had their comments changed.
-    let runner = Runner::new(steps).set_abort_divergent(false).set_abort_missing(false);
+    // Texts of steps that are applied may have had their comments changed. Ungrouped, a step and the note that it was made
+    // would be two transactions, and a program that is killed between them would leave a store that no upgrade fits.
+    let runner = Runner::new(steps).set_abort_divergent(false).set_abort_missing(false).set_grouped(true);
     match runner.run(connection) {
         Ok(_) => Ok(()),
         Err(error) => Err(match std::error::Error::source(&error).and_then(|e| e.downcast_ref::<rusqlite::Error>()) {

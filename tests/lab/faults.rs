@@ -18,14 +18,14 @@ use crate::trial::Skip;
 const NOBODY: &str = "65534";
 
 /// A network with the scanner at 10.78.0.1, and what breaks.
-struct Place {
+pub(super) struct Place {
     lan: Lan,
-    scanner: Host,
+    pub(super) scanner: Host,
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Result<Place, Skip> {
+    pub(super) fn new() -> Result<Place, Skip> {
         ns::need(&["setpriv", "unshare", "setcap"])?;
         let folder = tempfile::Builder::new().prefix("camscan-faults").tempdir().unwrap();
         must(Command::new("chmod").arg("755").arg(folder.path()));
@@ -41,7 +41,7 @@ impl Place {
     }
 
     /// A host that plays a role of this test program.
-    fn role(&mut self, ip: &str, role: &str) -> Running {
+    pub(super) fn role(&mut self, ip: &str, role: &str) -> Running {
         let host = self.host(ip);
         self.role_at(&host, ip, role)
     }
@@ -54,7 +54,7 @@ impl Place {
         running
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
@@ -77,13 +77,13 @@ fn must(command: &mut Command) {
 }
 
 /// A program that is killed when it is dropped, and whose output is read line by line.
-struct Running {
+pub(super) struct Running {
     child: Child,
     out: BufReader<ChildStdout>,
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Running {
+    pub(super) fn start(command: &mut Command) -> Running {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         Running { child, out }
@@ -105,7 +105,7 @@ impl Running {
     }
 
     /// Its end: exit code, the rest of standard output, standard error.
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         let mut stderr = self.child.stderr.take().unwrap();
         std::thread::scope(|scope| {

@@ -35,6 +35,7 @@ mod others;
 mod players;
 mod servers;
 mod site;
+mod store;
 #[path = "../trial/mod.rs"]
 mod trial;
 mod watch;
@@ -75,6 +76,7 @@ fn trials() -> Vec<Trial> {
         beside faults::dead_name_servers_cost_names_and_little_time;
         beside faults::names_are_not_waited_for_when_it_is_interrupted;
         beside faults::a_full_disk_keeps_the_old_report;
+        beside store::a_full_disk_and_a_disk_that_is_read_only_leave_the_store_whole;
         beside faults::privileges_are_gone_before_anything_is_read;
         beside net_ns::a_large_network_is_swept_without_losing_a_host;
         beside net_ns::arp_finds_each_host_of_a_network_and_nobody_else;

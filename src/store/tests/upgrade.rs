@@ -1,5 +1,8 @@
 //! A store of an earlier version becomes one of a later: here of one with a step more than there is.
 
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use refinery::Migration;
 
 use super::*;
@@ -101,4 +104,102 @@ fn an_upgrade_waits_for_nobody_who_stays() {
     assert!(matches!(error, StoreError::Busy(_)), "{error}");
     assert_eq!(other.memory().unwrap(), known);
     learn(&other, &report(9));
+}
+
+/// How often an upgrade is killed: a few times, or `CAMSCAN_UPGRADE_KILLS`.
+fn kills() -> usize {
+    std::env::var("CAMSCAN_UPGRADE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+}
+
+/// The store that [`an_upgrade_that_is_killed`] upgrades.
+const FILE: &str = "CAMSCAN_UPGRADE_FILE";
+
+/// Two steps, the second of which moves a lot.
+fn heavy() -> Vec<Migration> {
+    let mut steps = later(STEP);
+    let version = steps.len() + 1;
+    let sql = "CREATE TABLE moved (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+        INSERT INTO moved (data) SELECT randomblob(3000) FROM events, (SELECT id FROM events LIMIT 60) LIMIT 3000;
+        UPDATE events SET severity = severity; CREATE INDEX moved_data ON moved (data);";
+    steps.push(Migration::unapplied(&format!("V{version}__heavy"), sql).unwrap());
+    steps
+}
+
+#[test]
+#[ignore = "run by the test below, in a process that is killed"]
+fn an_upgrade_that_is_killed() {
+    let Some(file) = std::env::var_os(FILE) else { return };
+    Store::open_with(Path::new(&file), Open::Existing, &heavy()).unwrap();
+}
+
+#[test]
+fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
+    let origin = Place::new();
+    let known = {
+        let _ = odd(&origin);
+        let store = origin.store();
+        let many = (0..400).map(|second| Event::new(EventKind::DeviceNew, Timestamp::from_second(second).unwrap()));
+        store.update(|_| ((), many.collect()), &()).unwrap();
+        store.memory().unwrap()
+    };
+    let fresh = Place::new();
+    drop(Store::open_with(&fresh.file(), Open::Create, &heavy()).unwrap());
+    let begin = || {
+        let place = Place::new();
+        fs::copy(origin.file(), place.file()).unwrap();
+        place
+    };
+    let (mut place, mut longest, mut killed, mut versions) = (begin(), None, 0, BTreeSet::new());
+    while killed < kills() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "store::tests::upgrade::an_upgrade_that_is_killed"])
+            .env(FILE, place.file())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        // The first one goes to its end: that is how long one takes.
+        if let Some(longest) = longest {
+            std::thread::sleep(Duration::from_micros(fastrand::u64(0..longest)));
+            killed += usize::from(child.try_wait().unwrap().is_none());
+            let _ = child.kill();
+        }
+        child.wait().unwrap();
+        longest = longest.or(Some(u64::try_from(began.elapsed().as_micros()).unwrap()));
+        // Whatever it was about to do: the file is a whole store of one of the versions.
+        let version = Connection::open(place.file()).unwrap().query_row(
+            "SELECT max(version) FROM refinery_schema_history WHERE (SELECT quick_check FROM pragma_quick_check) = 'ok'",
+            [],
+            |row| row.get::<_, i64>(0),
+        );
+        let version = version.unwrap();
+        assert!(version == 1 || version == 3, "all steps or none, not {version}");
+        versions.insert(version);
+        let copy = schema::copy_of(&place.file(), 1);
+        if copy.exists() {
+            assert_eq!(Store::open(&copy, Open::ReadOnly).unwrap().memory().unwrap(), known);
+        }
+        // Half of them are killed again on the way.
+        if version < 3 && fastrand::bool() {
+            continue;
+        }
+        let store = Store::open_with(&place.file(), Open::Existing, &heavy()).unwrap();
+        assert_eq!(store.memory().unwrap(), known);
+        assert_eq!(store.check().unwrap().faults, [""; 0]);
+        assert_eq!(
+            store.events(&EventFilter { limit: Some(1000), ..EventFilter::default() }).unwrap().len(),
+            events(&origin)
+        );
+        drop(store);
+        assert_eq!(tables(&place.file()), tables(&fresh.file()));
+        let left: Vec<String> = place.names().into_iter().filter(|name| name.ends_with(".new")).collect();
+        assert_eq!(left, [""; 0], "nothing half made is left");
+        place = begin();
+    }
+    println!("killed {killed} times, at versions {versions:?}");
+}
+
+fn events(place: &Place) -> usize {
+    place.store().events(&EventFilter { limit: Some(1000), ..EventFilter::default() }).unwrap().len()
 }
