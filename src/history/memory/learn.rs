@@ -29,23 +29,22 @@ impl Memory {
         let is_step = self.begin(at);
         let is_first = self.devices.is_empty();
         let scope = Scope::of(report);
-        let found = who::recognise(&Index::of(&self.devices), &self.shared, &report.devices);
-        self.shared.extend(found.shared);
+        let found = who::recognise(&Index::of(&self.devices), &mut self.shared, &report.devices);
         // New devices are named in an order that does not depend on the report's.
         let mut order: Vec<(usize, &Device)> = report.devices.iter().enumerate().collect();
         order.sort_by_key(|(_, device)| (device.ip, &device.id, device.mac));
         let mut events = Vec::new();
         let mut devices: BTreeMap<usize, Uid> = BTreeMap::new();
         for &(n, device) in &order {
-            let uid = match found.matches.get(n).and_then(Option::as_ref) {
+            let uid = match found.get(n).and_then(Option::as_ref) {
                 Some(known) => known.uid.clone(),
                 None => self.add(device, mint(), at),
             };
             devices.insert(n, uid);
         }
-        let same = self.later_ids(&found.matches, &report.devices);
+        let same = self.later_ids(&found, &report.devices);
         for &(n, device) in &order {
-            if let Some(Some(known)) = found.matches.get(n) {
+            if let Some(Some(known)) = found.get(n) {
                 self.see(known, device, &same, at, &mut events);
             }
         }
@@ -56,7 +55,7 @@ impl Memory {
         let missing = self.missing(&scope, &seen, at);
         let new: Vec<(&Uid, &Device)> = order
             .iter()
-            .filter(|(n, _)| found.matches.get(*n).is_none_or(Option::is_none))
+            .filter(|(n, _)| found.get(*n).is_none_or(Option::is_none))
             .filter_map(|(n, device)| Some((devices.get(n)?, *device)))
             .collect();
         if is_first {

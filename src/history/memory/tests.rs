@@ -566,7 +566,38 @@ mod properties {
         place
     }
 
+    /// Devices that have each other's serial numbers and endpoints, each at an address of its own. Their MAC addresses, in
+    /// any order, are seen of all or of none.
+    fn crosswise() -> impl Strategy<Value = Vec<Device>> {
+        let key = || prop::option::weighted(0.8, 0u8..4);
+        let macs = Just((0u8..5).collect::<Vec<u8>>()).prop_shuffle();
+        let devices = (prop::collection::vec((key(), key()), 1..6), prop::option::weighted(0.8, macs));
+        devices.prop_map(|(all, macs)| {
+            let device = |(n, (serial, endpoint)): (u8, (Option<u8>, Option<u8>))| Device {
+                mac: macs.as_ref().map(|macs| MacAddr([0x44, 0x19, 0xb6, 0, 1, macs[usize::from(n)]])),
+                serial: serial.map(|serial| format!("DS2CD20420{serial}")),
+                endpoint: endpoint.map(|endpoint| format!("uuid-{endpoint}")),
+                ..bare(n + 1, n)
+            };
+            (0..).zip(all).map(device).collect()
+        })
+    }
+
     proptest! {
+        #[test]
+        fn the_same_scan_twice_is_no_news(before in crosswise(), devices in crosswise()) {
+            let mut place = Place::default();
+            place.scan(0, before);
+            let learnt = place.round(600, &report(devices.clone()), Vantage::Clear).devices;
+            // What is on its way out may still be told of, and nothing else.
+            let again = place.round(1200, &report(devices.clone()), Vantage::Clear);
+            prop_assert_eq!(&again.devices, &learnt, "each is who it was");
+            let known: BTreeSet<&Uid> = learnt.iter().collect();
+            let is_here = |event: &&Event| event.device.as_ref().is_none_or(|uid| known.contains(uid));
+            let news: Vec<&Event> = again.events.iter().filter(is_here).collect();
+            prop_assert_eq!(news, Vec::<&Event>::new());
+        }
+
         #[test]
         fn the_order_of_a_report_decides_nothing(scans in scans(), by in 0usize..5) {
             let turned: Vec<Vec<Device>> = scans

@@ -37,14 +37,6 @@ pub(super) struct Match {
     pub is_further: bool,
 }
 
-/// What came of it.
-pub(super) struct Recognised {
-    /// By position in the report; none for new ones.
-    pub matches: Vec<Option<Match>>,
-    /// Keys that turned out to be on several devices.
-    pub shared: BTreeSet<DeviceKey>,
-}
-
 /// The device that a merged one is, in the end.
 pub(super) fn root<'m>(devices: &'m BTreeMap<Uid, Known>, uid: &'m Uid) -> &'m Uid {
     let mut at = uid;
@@ -100,10 +92,16 @@ struct Found<'d> {
 /// How well a device fits one that is known, the most telling first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
+    /// More than the address agrees.
+    by_key: bool,
+    /// What agrees, the address included, less what contradicts.
     balance: i32,
+    /// It is where it was, as the one that was reached there last.
+    by_address: bool,
     by_mac: bool,
     strong: i32,
-    by_address: bool,
+    /// Nothing contradicts.
+    is_undisputed: bool,
 }
 
 struct Judge<'m, 'd> {
@@ -124,16 +122,17 @@ impl<'m> Judge<'m, '_> {
     fn fit(&self, found: &Found<'_>, known: &Known) -> Option<Fit> {
         let (mut strong, mut against, mut by_mac) = (0, 0, false);
         for key in found.keys.iter().filter(|key| self.usable(key)) {
-            let mut same_kind = self.known_keys(&known.uid).filter(|own| own.kind == key.kind).peekable();
-            if same_kind.peek().is_none() {
+            let of_known = self.index.keys.get(&known.uid).into_iter().flatten();
+            let all: Vec<&&DeviceKey> = of_known.filter(|own| own.kind == key.kind).collect();
+            if all.is_empty() {
                 continue;
             }
-            let all: Vec<&&DeviceKey> = same_kind.collect();
             if all.iter().any(|own| **own == key) {
                 strong += 1;
                 by_mac |= key.kind == KeyKind::Mac;
             } else if key.serial().is_none_or(|serial| all.iter().all(|own| own.serial() != Some(serial))) {
-                // One serial number under two makers' names neither agrees nor contradicts.
+                // One serial number under two makers' names neither agrees nor contradicts; one that several have
+                // identifies nobody, and contradicts all the same.
                 against += 1;
             }
         }
@@ -153,7 +152,8 @@ impl<'m> Judge<'m, '_> {
             0 => against == 0 && by_address && !is_other_model && !is_other_kind,
             _ => against == 0 || strong >= against && strong + weak >= 2,
         };
-        fits.then_some(Fit { balance: strong - against, by_mac, strong, by_address })
+        let (by_key, balance, is_undisputed) = (strong > 0, strong + weak - against, against == 0);
+        fits.then_some(Fit { by_key, balance, by_address, by_mac, strong, is_undisputed })
     }
 }
 
@@ -163,11 +163,28 @@ fn known_serial(keys: &[DeviceKey], judge: &Judge<'_, '_>, known: &Known) -> boo
     serial.is_some_and(|serial| judge.known_keys(&known.uid).any(|own| *own == serial))
 }
 
-/// Recognises the devices of a scan. The same whatever their order.
-pub(super) fn recognise(index: &Index<'_>, already: &BTreeSet<DeviceKey>, devices: &[Device]) -> Recognised {
-    let mut shared = shared_within(index, already, devices);
-    let everyones: BTreeSet<DeviceKey> = already.union(&shared).cloned().collect();
-    let judge = Judge { index, shared: &everyones };
+/// Recognises the devices of a scan: by position in the report, none for new ones. The same whatever their order. Keys that
+/// turn out to be on several devices are added to `shared`.
+pub(super) fn recognise(index: &Index<'_>, shared: &mut BTreeSet<DeviceKey>, devices: &[Device]) -> Vec<Option<Match>> {
+    let within = shared_within(index, shared, devices);
+    shared.extend(within);
+    loop {
+        let (matches, lent) = recognise_with(index, shared, devices);
+        if lent.is_empty() {
+            return matches;
+        }
+        // Who was recognised by such a key is looked at again without it. Each time there are fewer keys left.
+        shared.extend(lent);
+    }
+}
+
+/// The same with the keys that are known to be shared, and the further ones that came out.
+fn recognise_with(
+    index: &Index<'_>,
+    shared: &BTreeSet<DeviceKey>,
+    devices: &[Device],
+) -> (Vec<Option<Match>>, BTreeSet<DeviceKey>) {
+    let judge = Judge { index, shared };
     let mut at: BTreeMap<IpAddr, usize> = BTreeMap::new();
     devices.iter().for_each(|device| *at.entry(device.ip).or_default() += 1);
     let found: Vec<Found<'_>> = devices
@@ -182,16 +199,17 @@ pub(super) fn recognise(index: &Index<'_>, already: &BTreeSet<DeviceKey>, device
     further_cards(&judge, &found, &mut matches);
     // A device that is here cannot lend its key to another one that is here too.
     let here: BTreeSet<&Uid> = matches.iter().flatten().map(|m| &m.uid).collect();
+    let mut lent = BTreeSet::new();
     for (found, own) in found.iter().zip(&matches) {
         for key in found.keys.iter().filter(|key| judge.usable(key)) {
             let owner = index.owner(key).filter(|owner| own.as_ref().is_none_or(|own| own.uid != **owner));
             let is_recognised_otherwise = own.as_ref().is_some_and(|own| !own.by_address_only);
             if owner.is_some_and(|owner| here.contains(owner) || is_recognised_otherwise) {
-                shared.insert(key.clone());
+                lent.insert(key.clone());
             }
         }
     }
-    Recognised { matches, shared }
+    (matches, lent)
 }
 
 /// The keys that several devices of a scan have, but for a known device that shows two of its network cards.
@@ -263,13 +281,14 @@ impl<'d> Rank<'d> {
 
 /// A device that is known with two network cards can show both at once.
 fn further_cards(judge: &Judge<'_, '_>, found: &[Found<'_>], matches: &mut [Option<Match>]) {
+    let is_card = |fit: Fit| fit.by_mac && fit.is_undisputed;
     for (one, place) in found.iter().zip(matches) {
         if place.is_some() {
             continue;
         }
         let mac = one.keys.iter().find(|key| key.kind == KeyKind::Mac && judge.usable(key));
         let Some(uid) = mac.and_then(|mac| judge.index.owner(mac)) else { continue };
-        if judge.index.devices.get(uid).and_then(|known| judge.fit(one, known)).is_some_and(|fit| fit.by_mac) {
+        if judge.index.devices.get(uid).and_then(|known| judge.fit(one, known)).is_some_and(is_card) {
             *place = Some(Match { uid: uid.clone(), by_address_only: false, is_further: true });
         }
     }

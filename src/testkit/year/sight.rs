@@ -1,7 +1,7 @@
 //! What a scan or a check sees of the cameras.
 
 use super::at;
-use super::world::{PATHS, Trait, What, World};
+use super::world::{Camera, PATHS, Trait, What, World};
 use crate::model::{
     Device, DeviceState, ErrorKind, Kind, LadderStep, MacAddr, Method, Protocol, Report, ScanInfo, ScanStatus, ShownBy,
     Step, Stream, StreamError, StreamStatus, Video,
@@ -44,15 +44,17 @@ impl World {
         let shown_by = recorder.and_then(|parent| Some((self.id(parent, sees_macs)?, self.cameras.get(parent)?.ip)));
         let streams = PATHS.map(|path| self.stream(n, path, now)).to_vec();
         let (id, mac) = (self.id(n, sees_macs).unwrap_or_default(), self.mac(n));
-        let identity = |of: Trait| match of {
+        let identity = |camera: &Camera| match camera.of {
             Trait::Plain | Trait::Twin => (Some(format!("SN-{n:05}-A")), Some(format!("uuid-{n:05}"))),
-            Trait::Clone => (Some("CLONED-7".to_owned()), Some("uuid-cloned".to_owned())),
+            Trait::Clone => {
+                (Some(format!("CLONED-{:05}", camera.batch)), Some(format!("uuid-cloned-{}", camera.batch)))
+            }
             Trait::MacOnly => (None, None),
             Trait::Nameless => (Some("SerialNumber".to_owned()), None),
         };
         let camera = self.cameras.get(n);
         let ip = camera.map_or([10, 0, 0, 0].into(), |camera| camera.air.unwrap_or(camera.ip));
-        let (serial, endpoint) = camera.map_or((None, None), |camera| identity(camera.of));
+        let (serial, endpoint) = camera.map_or((None, None), identity);
         let is_recorder = camera.is_some_and(|camera| camera.is_recorder);
         Device {
             id,

@@ -48,7 +48,7 @@ pub(super) enum Trait {
     Plain,
     /// A network cable and wireless, by turns.
     Twin,
-    /// Serial number and endpoint that others have too.
+    /// Serial number and endpoint that the others of its batch have too.
     Clone,
     /// Its MAC address alone.
     MacOnly,
@@ -58,6 +58,8 @@ pub(super) enum Trait {
 
 pub(super) struct Camera {
     pub(super) of: Trait,
+    /// Clones of one batch have the same serial number and endpoint.
+    pub(super) batch: usize,
     pub(super) network: usize,
     pub(super) ip: IpAddr,
     /// Where it is while it is on the air, and its address there.
@@ -76,6 +78,7 @@ impl Camera {
     fn plain(network: usize, ip: IpAddr) -> Self {
         Camera {
             of: Trait::Plain,
+            batch: 0,
             network,
             ip,
             air: None,
@@ -116,19 +119,21 @@ impl World {
             down: Vec::new(),
         };
         for n in 0..size.cameras {
-            let of = match n % 20 {
-                3 => Trait::Twin,
-                5 | 6 => Trait::Clone,
-                8 | 9 => Trait::MacOnly,
-                11 => Trait::Nameless,
-                _ => Trait::Plain,
+            // The first batch is there from the beginning; of each other one there is one camera, until more are bought.
+            let (of, batch) = match n % 20 {
+                3 => (Trait::Twin, 0),
+                5 | 6 => (Trait::Clone, 0),
+                8 | 9 => (Trait::MacOnly, 0),
+                11 => (Trait::Nameless, 0),
+                13 => (Trait::Clone, n),
+                _ => (Trait::Plain, 0),
             };
             let network = n / IN_NETWORK;
             let ip = world.give(network);
             // The first of each network is a recorder that feeds the seven behind it.
             let place = n % IN_NETWORK;
             let parent = (1..8).contains(&place).then_some(n - place);
-            world.cameras.push(Camera { of, parent, is_recorder: place == 0, ..Camera::plain(network, ip) });
+            world.cameras.push(Camera { of, batch, parent, is_recorder: place == 0, ..Camera::plain(network, ip) });
         }
         world
     }
@@ -286,6 +291,7 @@ impl World {
             2 | 3 => self.turn_twin(now, truth),
             4 => self.replace(now, truth),
             5 if self.rng.u32(0..6) == 0 => self.arrive(now, truth),
+            6 => self.grow_batch(now, truth),
             _ => {}
         }
         true
@@ -365,14 +371,40 @@ impl World {
 
     fn arrive(&mut self, now: i64, truth: &mut Truth) {
         let network = self.rng.usize(0..self.given.len());
-        if self.given.get(network).is_some_and(|given| *given > 240)
-            || self.down.iter().any(|(n, from, to)| *n == network && (*from - HOUR..*to + HOUR).contains(&now))
-        {
-            return;
+        if self.has_room(network, now) {
+            self.add(Camera::plain(network, [0, 0, 0, 0].into()), now, truth);
         }
-        let ip = self.give(network);
+    }
+
+    /// Two more of a batch of clones are put up while the only one that is known does not answer: by serial number and
+    /// endpoint each of them could be that one.
+    fn grow_batch(&mut self, now: i64, truth: &mut Truth) {
+        let is_only = |camera: &Camera| {
+            let alike = |other: &&Camera| other.of == Trait::Clone && other.batch == camera.batch;
+            camera.of == Trait::Clone && self.cameras.iter().filter(alike).count() == 1
+        };
+        let is_away = |n: usize| matches!(self.current(n, now), Some(Incident { what: What::Outage, .. }));
+        let found = self.cameras.iter().enumerate().find(|(n, camera)| is_away(*n) && is_only(camera));
+        let Some((network, batch)) = found.map(|(_, camera)| (camera.network, camera.batch)) else { return };
+        for _ in 0..2 {
+            if self.has_room(network, now) {
+                let clone = Camera { of: Trait::Clone, batch, ..Camera::plain(network, [0, 0, 0, 0].into()) };
+                self.add(clone, now, truth);
+            }
+        }
+    }
+
+    /// Whether a network answers, and has addresses left.
+    fn has_room(&self, network: usize, now: i64) -> bool {
+        self.given.get(network).is_some_and(|given| *given <= 240)
+            && !self.down.iter().any(|(n, from, to)| *n == network && (*from - HOUR..*to + HOUR).contains(&now))
+    }
+
+    /// Puts up a camera that nobody has seen before, at an address of its own.
+    fn add(&mut self, camera: Camera, now: i64, truth: &mut Truth) {
+        let ip = self.give(camera.network);
         let new = self.cameras.len();
-        self.cameras.push(Camera::plain(network, ip));
+        self.cameras.push(Camera { ip, ..camera });
         truth.expect(EventKind::DeviceNew, Subject::Camera(new), now, 0);
     }
 }
