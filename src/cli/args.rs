@@ -14,6 +14,7 @@ use clap::{
 };
 
 use crate::export::FORMATS;
+use crate::export::survey::lang::Lang;
 use crate::model::memory::Expect;
 use crate::model::names::Named;
 use crate::model::options::Ffprobe;
@@ -50,6 +51,7 @@ Examples:
   camscan scan 10.0.0.0/24 -o inventory.json -o inventory.csv
   camscan scan 10.0.0.0/24 --baseline inventory.json --fail-on new,offline -q
   camscan scan 10.0.0.0/24 --store --fail-on new
+  camscan scan 10.0.0.0/24 --survey -o survey.html --site 'Depot North' --lang en
   camscan scan 10.0.0.0/24 -f jsonl | jq -r '.ip // empty'
   CAMSCAN_CREDENTIAL=admin:secret camscan scan 192.168.1.20
 
@@ -81,6 +83,7 @@ Examples:
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   camscan export report.json -f csv
+  camscan export report.json -o survey:survey.html --site 'Depot North' --lang ru
   camscan export report.json -o frigate:config.yml --env-file frigate.env
   camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt";
 
@@ -569,6 +572,15 @@ pub struct ScanArgs {
     /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Write the survey of the site, with pictures: -o survey.html.
+    ///
+    /// Files named .html become the survey; without one it goes to standard output, like -f survey. Snapshots are switched
+    /// on: without --snapshots they go to a folder beside the file, survey-pictures for survey.html.
+    #[arg(long, help_heading = "Output")]
+    pub survey: bool,
+    /// How a survey is headed, and its language.
+    #[command(flatten)]
+    pub survey_head: SurveyArgs,
     /// Exit with code 3 when one of these conditions is met.
     ///
     /// Compared with --baseline, or with what --store remembers: new: a device that was not there; offline or gone: a device
@@ -817,6 +829,18 @@ pub struct OutputArgs {
     pub show_secrets: bool,
 }
 
+/// How a survey is headed, and its language.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub struct SurveyArgs {
+    /// Name of the site, for the head of a survey.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub site: Option<String>,
+    /// Language of a survey.
+    #[arg(long, value_name = "LANG", value_parser = names::<Lang>(), ignore_case = true, hide_short_help = true)]
+    pub lang: Option<String>,
+}
+
 /// `camscan probe`.
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -854,6 +878,9 @@ pub struct ExportArgs {
     /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// How a survey is headed, and its language.
+    #[command(flatten)]
+    pub survey_head: SurveyArgs,
 }
 
 /// `camscan apply`.

@@ -148,7 +148,8 @@ impl Outputs {
         };
         let picture = |path: &str| self.pictures.read(path);
         let logins = Logins { of: login_of, shown: self.settings.show_secrets };
-        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture), logins };
+        let survey = self.settings.survey.options();
+        let options = Options { csv: self.settings.csv, table: self.table(), assets: Some(&picture), logins, survey };
         let mut outcome = Ok(());
         let mut note = |result: anyhow::Result<()>| {
             if outcome.is_ok() {

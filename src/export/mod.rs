@@ -12,6 +12,7 @@ pub mod row;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod site;
+pub mod survey;
 pub mod table;
 pub mod vms;
 pub mod words;
@@ -28,6 +29,7 @@ use std::io::{self, Write};
 use crate::model::{Credential, Device, Report};
 use csv::CsvOptions;
 use format::{Format, Formats, Writer};
+use survey::SurveyOptions;
 use table::TableOptions;
 
 /// Renders a report. Pure: it opens nothing and asks no clock, so the same report gives the same bytes.
@@ -69,6 +71,8 @@ pub struct Options<'a> {
     pub assets: Option<Assets<'a>>,
     /// Where the logins of a video system's configuration come from.
     pub logins: Logins<'a>,
+    /// What a survey is headed with, and its language.
+    pub survey: SurveyOptions<'a>,
 }
 
 /// Every format this build can write, in the order of the help.
@@ -80,6 +84,7 @@ pub static FORMATS: Formats = Formats(&[
     &yaml::FORMAT,
     &xml::FORMAT,
     &html::FORMAT,
+    &survey::FORMAT,
     #[cfg(feature = "xlsx")]
     &xlsx::FORMAT,
     &m3u::FORMAT,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::coverage::{Coverage, InterfaceCoverage, MethodCoverage, MethodOutcome};
+use crate::model::coverage::{Coverage, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unused};
 use crate::model::service::AuthScheme;
 use crate::model::{
     Activation, Answer, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact,
@@ -62,6 +62,7 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         serial: None,
         endpoint: None,
         certificate_ends: None,
+        clock_ahead_s: None,
         discovered_by: vec![Method::Arp, Method::Onvif],
         state: DeviceState::Online,
         first_seen: at(1),
@@ -333,6 +334,7 @@ pub fn coverage() -> Coverage {
         networks: vec![network.into()],
         used: reason.is_none(),
         reason: reason.map(str::to_owned),
+        unused: reason.map(|_| Unused::PointToPoint),
     };
     let method = |method, outcome, answered, reason: Option<&str>| MethodCoverage {
         method,
@@ -358,6 +360,7 @@ pub fn coverage() -> Coverage {
         addresses_asked: 254,
         addresses_answered: 31,
         notes: vec!["eth0: cameras in other subnets may be hidden (rp_filter is strict)".into()],
+        limits: vec![Limit { interface: "eth0".into(), kind: LimitKind::StrictSenderCheck }],
     }
 }
 

@@ -11,8 +11,7 @@ pub fn stable(device: &Device) -> Device {
     let mut stable = device.clone();
     stable.state = DeviceState::Online;
     (stable.first_seen, stable.last_seen) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-    stable.login_attempts = None;
-    stable.analysed_at = None;
+    (stable.login_attempts, stable.clock_ahead_s, stable.analysed_at) = (None, None, None);
     // Those are the store's.
     (stable.uid, stable.site) = (None, None);
     stable.tags.clear();
@@ -116,6 +115,7 @@ mod tests {
         device.addresses.push("192.0.2.7".parse().unwrap());
         device.first_seen = Timestamp::from_second(n.into()).unwrap();
         device.last_seen = Timestamp::from_second(i64::from(n) + 9).unwrap();
+        device.clock_ahead_s = Some(i64::from(n) * 60);
         device.login_attempts = Some(LoginAttempts { refused: n % 3, unclear: 0, limit: 2 });
         let message = format!("its clock is {n} min ahead");
         device.warnings.push(Warning { kind: WarningKind::ClockWrong, message, hint: None });

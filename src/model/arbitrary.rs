@@ -62,6 +62,7 @@ pub fn device(ip: IpAddr) -> Device {
         serial: None,
         endpoint: None,
         certificate_ends: None,
+        clock_ahead_s: None,
         discovered_by: Vec::new(),
         state: DeviceState::Online,
         first_seen: Timestamp::UNIX_EPOCH,

@@ -19,6 +19,51 @@ pub struct Coverage {
     pub addresses_answered: u64,
     /// What may have been hidden from the scan and why, one sentence each.
     pub notes: Vec<String>,
+    /// The same by kind, in the order of the sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+}
+
+/// Something on an interface that may have hidden devices from the scan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Limit {
+    /// The interface's name.
+    pub interface: String,
+    /// What.
+    pub kind: LimitKind,
+}
+
+names! {
+    /// What may have hidden devices from a scan.
+    pub enum LimitKind {
+        /// A firewall of this machine forbids discovery questions.
+        QuestionsForbidden = "questions_forbidden",
+        /// There is no route for multicast.
+        NoMulticastRoute = "no_multicast_route",
+        /// The system refused to send discovery questions.
+        QuestionsRefused = "questions_refused",
+        /// The link cannot be read, and the kernel drops what comes from addresses it has no route to through the interface.
+        StrictSenderCheck = "strict_sender_check",
+        /// The link cannot be read, and the kernel drops what comes from addresses it has no route to at all.
+        LooseSenderCheck = "loose_sender_check",
+        /// The link cannot be read, so that devices in other subnets are seen by their answers alone.
+        LinkUnread = "link_unread",
+    }
+}
+
+names! {
+    /// Why an interface was not used.
+    pub enum Unused {
+        /// It is not among those that were named.
+        NotChosen = "not_chosen",
+        /// The targets are on this machine.
+        LocalTargets = "local_targets",
+        /// It joins two points only.
+        PointToPoint = "point_to_point",
+        /// It has no MAC address.
+        NoMac = "no_mac",
+    }
 }
 
 /// An interface of this machine.
@@ -34,6 +79,9 @@ pub struct InterfaceCoverage {
     /// Why not, where it was not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused: Option<Unused>,
 }
 
 names! {

@@ -306,6 +306,10 @@ pub struct Device {
     /// When the first of its TLS certificates ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_ends: Option<Timestamp>,
+    /// How many seconds its clock is ahead of that of the machine that scanned, negative when it is behind; absent where the
+    /// clock is right or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_s: Option<i64>,
     /// The methods that saw it, by name.
     pub discovered_by: Vec<Method>,
     /// Whether it answers.

@@ -34,6 +34,19 @@ impl Activation {
     }
 }
 
+/// The program with which a maker's new devices are set up, as its manuals name it.
+pub fn setup_tool(vendor: &str) -> Option<&'static str> {
+    const TOOLS: &[(&str, &str)] = &[
+        ("hikvision", "SADP"),
+        ("dahua", "ConfigTool"),
+        ("hanwha", "Wisenet Device Manager"),
+        ("samsung", "Wisenet Device Manager"),
+        ("axis", "AXIS Device Manager"),
+    ];
+    let vendor = vendor.to_ascii_lowercase();
+    TOOLS.iter().find(|(name, _)| vendor.contains(name)).map(|(_, tool)| *tool)
+}
+
 /// How a device says its network is set up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::model::coverage::{Coverage, InterfaceCoverage, MethodCoverage, MethodOutcome};
+use crate::model::coverage::{Coverage, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unused};
 use crate::model::{Method, ScanPlan};
 use crate::net::{Interface, SenderCheck};
 
@@ -31,31 +31,38 @@ pub(super) fn of(notes: &Notes, plan: &ScanPlan, hosts_up: u64, answered: impl F
         let (outcome, reason) = outcome(method, notes, plan, answered);
         MethodCoverage { method, outcome, answered, reason }
     };
+    let (limits, texts) = sentences(notes).into_iter().unzip();
     let links = notes.interfaces.iter().filter(|interface| !interface.loopback);
     Coverage {
         interfaces: links.map(|link| interface(link, plan)).collect(),
         methods: Method::ALL.into_iter().map(method).collect(),
         addresses_asked: notes.asked.min(plan.targets.len()),
         addresses_answered: hosts_up,
-        notes: sentences(notes),
+        notes: texts,
+        limits,
     }
 }
 
 fn interface(interface: &Interface, plan: &ScanPlan) -> InterfaceCoverage {
-    let reason = match () {
-        () if !plan.interfaces.is_empty() && !plan.interfaces.contains(&interface.name) => {
-            Some("not among those of --interface")
-        }
-        () if plan.targets.is_loopback_only() => Some("the targets are on this machine"),
-        () if interface.point_to_point => Some("joins two points only (VPN, PPP): nobody else is on its link"),
-        () if interface.mac.is_none() => Some("has no MAC address, so that nobody can be asked by ARP"),
+    let unused = match () {
+        () if !plan.interfaces.is_empty() && !plan.interfaces.contains(&interface.name) => Some(Unused::NotChosen),
+        () if plan.targets.is_loopback_only() => Some(Unused::LocalTargets),
+        () if interface.point_to_point => Some(Unused::PointToPoint),
+        () if interface.mac.is_none() => Some(Unused::NoMac),
         () => None,
     };
+    let reason = unused.map(|unused| match unused {
+        Unused::NotChosen => "not among those of --interface",
+        Unused::LocalTargets => "the targets are on this machine",
+        Unused::PointToPoint => "joins two points only (VPN, PPP): nobody else is on its link",
+        Unused::NoMac => "has no MAC address, so that nobody can be asked by ARP",
+    });
     InterfaceCoverage {
         name: interface.name.clone(),
         networks: interface.addresses.iter().map(ToString::to_string).collect(),
-        used: reason.is_none(),
+        used: unused.is_none(),
         reason: reason.map(str::to_owned),
+        unused,
     }
 }
 
@@ -71,15 +78,21 @@ fn outcome(method: Method, notes: &Notes, plan: &ScanPlan, answered: u64) -> (Me
     }
 }
 
-fn sentences(notes: &Notes) -> Vec<String> {
+/// What may have been hidden, by kind and in a sentence.
+fn sentences(notes: &Notes) -> Vec<(Limit, String)> {
     let mut all = Vec::new();
-    for ((interface, kind), count) in &notes.unsent {
-        let why = match kind {
-            io::ErrorKind::PermissionDenied => "a firewall of this machine forbids them",
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => "there is no route for multicast",
-            _ => "the system refused them",
+    let mut add = |interface: &String, kind, text| all.push((Limit { interface: interface.clone(), kind }, text));
+    for ((interface, error), count) in &notes.unsent {
+        let (kind, why) = match error {
+            io::ErrorKind::PermissionDenied => {
+                (LimitKind::QuestionsForbidden, "a firewall of this machine forbids them")
+            }
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                (LimitKind::NoMulticastRoute, "there is no route for multicast")
+            }
+            _ => (LimitKind::QuestionsRefused, "the system refused them"),
         };
-        all.push(format!("{interface}: {count} discovery questions could not be sent, {why}"));
+        add(interface, kind, format!("{interface}: {count} discovery questions could not be sent, {why}"));
     }
     for (interface, failed) in &notes.links {
         let Some(failed) = failed else { continue };
@@ -88,19 +101,26 @@ fn sentences(notes: &Notes) -> Vec<String> {
             io::ErrorKind::Unsupported => "on this system",
             _ => "since the link cannot be read",
         };
-        all.push(match notes.checks.get(interface) {
+        let (kind, text) = match notes.checks.get(interface) {
             Some(check) => {
-                let (name, route) = match check {
-                    SenderCheck::Strict => ("strict", "through this interface"),
-                    SenderCheck::Loose => ("loose", "at all"),
+                let (kind, name, route) = match check {
+                    SenderCheck::Strict => (LimitKind::StrictSenderCheck, "strict", "through this interface"),
+                    SenderCheck::Loose => (LimitKind::LooseSenderCheck, "loose", "at all"),
                 };
-                format!(
+                let text = format!(
                     "{interface}: cameras in other subnets may be hidden {why}: the kernel drops what comes from addresses it \
                      has no route to {route} (rp_filter is {name})"
-                )
+                );
+                (kind, text)
             }
-            None => format!("{interface}: cameras in other subnets are seen by their answers alone {why}, not by their ARP"),
-        });
+            None => {
+                let text = format!(
+                    "{interface}: cameras in other subnets are seen by their answers alone {why}, not by their ARP"
+                );
+                (LimitKind::LinkUnread, text)
+            }
+        };
+        add(interface, kind, text);
     }
     all
 }
@@ -188,7 +208,7 @@ mod tests {
                 checks: check.into_iter().map(|check| ("eth0".to_owned(), check)).collect(),
                 ..Notes::default()
             };
-            sentences(&notes).join("; ")
+            sentences(&notes).into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
         };
         let denied = Some(io::ErrorKind::PermissionDenied);
         assert_eq!(said(None, Some(SenderCheck::Strict)), "", "who reads the link hears them all the same");
@@ -199,8 +219,10 @@ mod tests {
         );
         assert!(said(denied, Some(SenderCheck::Loose)).ends_with("has no route to at all (rp_filter is loose)"));
         assert!(said(denied, None).ends_with("not by their ARP"));
-        let unsent =
-            |kind| sentences(&Notes { unsent: [(("eth0".to_owned(), kind), 12)].into(), ..Notes::default() }).join("");
+        let unsent = |kind| {
+            let notes = Notes { unsent: [(("eth0".to_owned(), kind), 12)].into(), ..Notes::default() };
+            sentences(&notes).remove(0).1
+        };
         assert_eq!(
             unsent(io::ErrorKind::PermissionDenied),
             "eth0: 12 discovery questions could not be sent, a firewall of this machine forbids them"

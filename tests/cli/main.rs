@@ -16,5 +16,6 @@ mod plugins;
 mod recorders;
 mod scan;
 mod secrets;
+mod survey;
 mod usage;
 mod watch;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::export::FORMATS;
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
+use crate::export::survey::lang::Lang;
 use crate::history::schedule::{CheckPlan, SHORTEST, Schedule};
 use crate::model::names::names;
 use crate::model::options::Ffprobe;
@@ -150,6 +151,11 @@ fn format(name: &str) -> Result<Option<FormatName>, Problem> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every key reads with a Result")]
+fn site(text: &str) -> Result<String, Problem> {
+    Ok(clean(text))
+}
+
 fn pattern(text: &str) -> Result<String, Problem> {
     Schedule::cron(text, TimeZone::UTC)
         .map(|_| text.to_owned())
@@ -287,6 +293,12 @@ keys! {
     SHOW_SECRETS: bool = "show_secrets", One, "false", switch;
     /// Whether the table shows the decisive evidence.
     EXPLAIN: bool = "explain", One, "false", switch;
+    /// Write the survey of a site.
+    SURVEY_WANTED: bool = "survey", One, "false", switch;
+    /// What the site of a survey is called.
+    SITE: Option<String> = "site", One, "none", |t| optional(t, site);
+    /// The language of a survey.
+    LANG: Lang = "lang", One, "en", |t| one_of(t, "language of the survey");
     /// Conditions for exit code 3.
     FAIL_ON: FailOn = "fail_on", List, "", |t| one_of(t, "condition for --fail-on");
     /// Earlier report to compare with.

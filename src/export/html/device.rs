@@ -3,13 +3,11 @@
 use std::net::IpAddr;
 
 use super::markup::Markup;
+use super::picture::media_type;
 use crate::export::words::{self, Addresses, Standing, Tone};
 use crate::export::{Assets, row, site};
 use crate::model::stream::url_host;
 use crate::model::{AuthScheme, Channel, Device, Protocol, Service, Stream, Video};
-
-/// The largest picture that goes into the page, in bytes; a snapshot is a fraction of it.
-const LARGEST_PICTURE: usize = 4 << 20;
 
 /// The device's row and the row of its details.
 pub fn rows(page: &mut Markup, device: &Device, addresses: &Addresses<'_>, pictures: Option<Assets<'_>>) {
@@ -104,25 +102,15 @@ fn video_words(video: &Video) -> String {
 
 fn picture(page: &mut Markup, device: &Device, stream: &Stream, assets: Option<Assets<'_>>) {
     let Some(bytes) = stream.snapshot.as_deref().zip(assets).and_then(|(path, load)| load(path)) else { return };
-    let Some(kind) = picture_kind(&bytes).filter(|_| bytes.len() <= LARGEST_PICTURE) else { return };
+    let Some(kind) = media_type(&bytes) else { return };
     let of = words::device_name(device).unwrap_or_else(|| device.ip.to_string());
     let of = match stream.channel {
         Some(channel) => format!("Picture of {of}, channel {channel}"),
         None => format!("Picture of {of}"),
     };
     page.open("button", &[("type", "button"), ("class", "thumb"), ("aria-label", &format!("{of}, enlarge"))]);
-    page.raw("<img loading=\"lazy\" src=\"data:").raw(kind).raw(";base64,").base64(&bytes).raw("\" alt=\"");
+    page.raw("<img loading=\"lazy\" src=\"").data_url(kind, &bytes).raw("\" alt=\"");
     page.text(of).raw("\"></button>");
-}
-
-/// The media type of the pictures browsers show, by their first bytes; what a file is called says nothing.
-fn picture_kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
 }
 
 fn details(page: &mut Markup, device: &Device, addresses: &Addresses<'_>) {

@@ -2,10 +2,18 @@
 
 use std::fmt::{Display, Write as _};
 
+use base64::Engine as _;
+use sha2::{Digest, Sha256};
+
 use crate::text;
 
 /// The longest text shown, in characters.
 const LONGEST: usize = 2048;
+
+/// What a content security policy names a style or script by, so that no other one runs.
+pub fn source_hash(source: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(Sha256::digest(source))
+}
 
 /// A page in the making.
 #[derive(Debug, Default)]
@@ -25,7 +33,6 @@ impl Markup {
 
     /// Base64, which holds nothing that needs escaping.
     pub fn base64(&mut self, bytes: &[u8]) -> &mut Self {
-        use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode_string(bytes, &mut self.0);
         self
     }
@@ -70,6 +77,11 @@ impl Markup {
     pub fn element(&mut self, tag: &'static str, class: &'static str, text: impl Display) -> &mut Self {
         let attributes = [("class", class)];
         self.open(tag, if class.is_empty() { &[] } else { &attributes }).name(text).close(tag)
+    }
+
+    /// `<th scope="col">text</th>`.
+    pub fn column(&mut self, text: impl Display) -> &mut Self {
+        self.raw("<th scope=\"col\">").text(text).close("th")
     }
 }
 

@@ -3,19 +3,17 @@
 
 mod coverage;
 mod device;
-mod markup;
+pub mod markup;
+pub mod picture;
 
 use std::io::{self, Write};
-
-use base64::Engine as _;
-use sha2::{Digest, Sha256};
 
 use super::format::{Spec, Writer};
 use super::site;
 use super::words::{self, Addresses, Tone, plural};
 use super::{Assets, Exporter};
 use crate::model::{Report, ScanInfo, ScanStatus};
-use markup::Markup;
+use markup::{Markup, source_hash};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -64,12 +62,11 @@ impl Exporter for Html<'_> {
 
 /// Only this very style and script run, pictures are part of the page, and nothing is sent anywhere.
 fn policy() -> String {
-    let hash = |source: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(source));
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; \
          form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
+        source_hash(STYLE),
+        source_hash(SCRIPT)
     )
 }
 
@@ -173,7 +170,9 @@ fn footer(page: &mut Markup, report: &Report) {
 mod tests {
     use super::*;
     use crate::export::sample;
+    use base64::Engine as _;
     use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
 
     const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F'];
 

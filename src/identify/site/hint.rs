@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnetwork::Ipv4Network;
 
 use super::{Surroundings, free_address};
+use crate::model::site::setup_tool;
 use crate::model::{Activation, Device, Warning, WarningKind};
 
 /// The prefix assumed for a network whose mask is not known.
@@ -72,13 +73,7 @@ fn way_to_activate(device: &Device) -> String {
         IpAddr::V4(ip) => format!("http://{ip}/"),
         IpAddr::V6(ip) => format!("http://[{ip}]/"),
     };
-    let vendor = device.vendor.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let tool = match vendor.as_str() {
-        name if name.contains("hikvision") => " or with the maker's SADP tool",
-        name if name.contains("dahua") => " or with the maker's ConfigTool",
-        name if name.contains("hanwha") || name.contains("samsung") => " or with the maker's Wisenet Device Manager",
-        name if name.contains("axis") => " or with AXIS Device Manager",
-        _ => "",
-    };
+    let tool = device.vendor.as_deref().and_then(setup_tool);
+    let tool = tool.map(|tool| format!(" or with the maker's {tool}")).unwrap_or_default();
     format!("set its password on its page {page}{tool}, and give it an address of your network")
 }

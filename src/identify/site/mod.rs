@@ -96,9 +96,14 @@ fn network_mismatch(device: &Device, surroundings: &Surroundings) -> Option<Warn
     )
 }
 
+/// Whether a clock that is so many seconds ahead is wrong.
+pub fn is_clock_wrong(ahead: i64) -> bool {
+    ahead.unsigned_abs() > CLOCK
+}
+
 fn clock_wrong(ahead: i64) -> Option<Warning> {
     let by = ahead.unsigned_abs();
-    (by > CLOCK).then(|| Warning {
+    is_clock_wrong(ahead).then(|| Warning {
         kind: WarningKind::ClockWrong,
         message: format!("its clock is {} {}", length(by), if ahead < 0 { "behind" } else { "ahead" }),
         hint: Some("set its clock, best by NTP: recordings carry its time".to_owned()),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::identify;
-use crate::identify::site::Told;
+use crate::identify::site::{Told, is_clock_wrong};
 use crate::model::{
     Channel, Device, DeviceState, Evidence, EvidenceSource, Fact, HostRecord, Kind, Method, Protocol, Service,
     StageError, Stream, StreamStatus,
@@ -57,6 +57,7 @@ pub(super) fn of_hosts(
         serial: winner(Fact::Serial),
         endpoint: told.endpoint_id.clone(),
         certificate_ends: told.certificate_end,
+        clock_ahead_s: told.clock.filter(|ahead| is_clock_wrong(*ahead)),
         discovered_by: by_name(methods),
         state: DeviceState::Online,
         first_seen: seen.0,

@@ -74,6 +74,7 @@ impl World {
             serial,
             endpoint,
             certificate_ends: None,
+            clock_ahead_s: None,
             discovered_by: if sees_macs { vec![Method::Arp, Method::Tcp] } else { vec![Method::Tcp] },
             state: DeviceState::Online,
             first_seen: at(now),

@@ -3,6 +3,7 @@
 mod effective;
 mod memory;
 mod resolve;
+mod survey;
 mod watch;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use super::keys::LogFormat;
 use super::layer::Origin;
 use super::plugins::ExporterPlugin;
 use crate::model::problem::Problem;
+pub use survey::SurveyHead;
 pub use watch::WatchSettings;
 
 /// What a command is to do, with every default filled in.
@@ -99,6 +101,8 @@ pub struct OutputSettings {
     pub env_file: Option<PathBuf>,
     /// How CSV is written.
     pub csv: CsvOptions,
+    /// How a survey is headed, and its language.
+    pub survey: SurveyHead,
     /// Whether passwords stay in URLs.
     pub show_secrets: bool,
     /// Whether standard output is coloured.

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use super::effective::effective;
-use super::{LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory, watch};
+use super::{LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory, survey, watch};
 use crate::cli::args::{Cli, Command};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::fail_on::FailOn;
@@ -56,7 +56,7 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn settings(mut self, cli: &Cli, config_file: Option<PathBuf>) -> Result<Settings, Problem> {
-        let probe = self.probe_options()?;
+        let mut probe = self.probe_options()?;
         let probe_targets = probe_targets(cli)?;
         // `config check` is to find what a scan would.
         let scans = matches!(cli.command, Command::Scan(_) | Command::Config(_));
@@ -64,6 +64,10 @@ impl Resolver<'_> {
         let (targets, exclude) = if has_targets { self.targets()? } else { Default::default() };
         let fail_on = self.fail_on()?;
         let terminal = self.terminal()?;
+        let mut output = self.output(scans)?;
+        if scans {
+            survey::apply(&self.layer, &mut output, &mut probe)?;
+        }
         let layer = &self.layer;
         Ok(Settings {
             targets,
@@ -79,7 +83,7 @@ impl Resolver<'_> {
             rate: layer.one(&keys::RATE)?,
             max_duration: layer.one(&keys::MAX_DURATION)?,
             signatures: layer.one(&keys::SIGNATURES)?,
-            output: self.output(scans)?,
+            output,
             fail_on,
             baseline: self.baseline(cli, scans)?,
             store: memory::store(cli, layer, self.environment)?,
@@ -220,6 +224,7 @@ impl Resolver<'_> {
             files,
             env_file,
             csv: CsvOptions { bom: layer.one(&keys::CSV_BOM)?, delimiter: layer.one(&keys::CSV_DELIMITER)? },
+            survey: survey::head(layer)?,
             show_secrets: layer.one(&keys::SHOW_SECRETS)?,
             color: self.color(terminal)?,
             verbose: layer.one(&keys::VERBOSE)? > 0,

@@ -8,7 +8,8 @@ use super::*;
 use crate::cli::args;
 use crate::cli::config::environment::Environment;
 use crate::cli::config::keys;
-use crate::export::{csv, json, table};
+use crate::export::survey::lang::Lang;
+use crate::export::{csv, html, json, survey, table};
 use crate::model::options::Ffprobe;
 use crate::model::{Credential, Verify};
 
@@ -82,6 +83,26 @@ const LINES: &[(&str, Check)] = &[
         let builtin = OutputFormat::Builtin;
         s.output.files == [("a,b.json".into(), builtin(&json::FORMAT)), ("B.CSV".into(), builtin(&csv::FORMAT))]
     }),
+    ("scan --survey --site Depot --lang RU -o out/survey.html -o a.json", |s| {
+        let (head, builtin) = (&s.output.survey, OutputFormat::Builtin);
+        let files = [("out/survey.html".into(), builtin(&survey::FORMAT)), ("a.json".into(), builtin(&json::FORMAT))];
+        (head.site.as_deref(), head.lang) == (Some("Depot"), Lang::Ru)
+            && s.output.files == files
+            && s.output.stdout.is_none()
+            && s.probe.snapshots == Some("out/survey-pictures".into())
+    }),
+    ("scan --survey", |s| {
+        s.output.stdout == Some(OutputFormat::Builtin(&survey::FORMAT))
+            && s.probe.snapshots == Some("survey-pictures".into())
+    }),
+    ("scan --survey --snapshots shots -o html:a.html -o survey:b.html -f table", |s| {
+        let [(_, page), (_, document)] = s.output.files.as_slice() else { return false };
+        *page == OutputFormat::Builtin(&html::FORMAT)
+            && *document == OutputFormat::Builtin(&survey::FORMAT)
+            && s.probe.snapshots == Some("shots".into())
+    }),
+    ("scan --survey --snapshots none -o a.html", |s| s.probe.snapshots.is_none()),
+    ("scan -o a.html", |s| s.output.files == [("a.html".into(), OutputFormat::Builtin(&html::FORMAT))]),
     ("scan --csv-bom --csv-delimiter ;", |s| s.output.csv == CsvOptions { bom: true, delimiter: b';' }),
     ("scan --show-secrets", |s| s.output.show_secrets),
     ("scan -vvv", |s| s.log.verbosity == 2 && s.output.verbose),
@@ -186,6 +207,7 @@ fn nonsense_is_caught_before_a_packet_is_sent() {
     insta::assert_snapshot!(said("scan -", &[]), @r#"the list of targets is empty / leave the targets out to scan the subnets of this machine"#);
     assert!(said("scan -o report", &[]).starts_with("--output: report has no extension"));
     insta::assert_snapshot!(said("scan -o a.json -o ./a.json", &[]), @r#"--output: ./a.json is written twice"#);
+    insta::assert_snapshot!(said("scan --survey -f json", &[]), @r#"--survey: the survey goes nowhere, since standard output has another format / name a file for it: -o survey.html"#);
     insta::assert_snapshot!(said("scan --fail-on new", &[]), @r#"--fail-on: `new` needs an earlier report to compare with / name one: --baseline inventory.json / or compare with what is remembered: --store"#);
     insta::assert_snapshot!(said("scan --baseline none.json", &[]), @r#"--baseline: there is no file none.json / create it first: camscan scan -o 'none.json'"#);
     insta::assert_snapshot!(said("scan -c hunter2", &[]), @r#"--credential: a login lacks the colon between user name and password / write USER:PASS"#);
