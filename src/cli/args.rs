@@ -824,7 +824,9 @@ pub struct OutputArgs {
     /// Separator of CSV cells: a character, or `tab`.
     #[arg(long, value_name = "CHAR", hide_short_help = true)]
     pub csv_delimiter: Option<String>,
-    /// Show passwords in the URLs of the report and in configurations of video systems.
+    /// Show passwords in URLs and configurations.
+    ///
+    /// In the URLs of the report, and in the configurations of video systems; a survey has none in any case.
     #[arg(long)]
     pub show_secrets: bool,
 }

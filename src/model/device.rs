@@ -328,7 +328,7 @@ pub struct Device {
     /// A recorder's channels, by number.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub channels: Vec<Channel>,
-    /// The channels of recorders that show this camera, by recorder and number.
+    /// The channels of recorders that show this camera, by the recorder's address and number.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub shown_by: Vec<ShownBy>,
     /// Refused logins; absent when none was tried.

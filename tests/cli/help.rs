@@ -123,12 +123,11 @@ fn every_command_has_short_and_long_help() {
 
     Output:
       -f, --format <FORMAT>         Format of standard output [default: auto] [possible values: table,
-                                    json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate, go2rtc,
-                                    mediamtx, homeassistant, motion, prometheus]
+                                    json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate,
+                                    go2rtc, mediamtx, homeassistant, motion, prometheus]
       -o, --output <[FORMAT:]FILE>  Write the report to this file, in the format of its extension;
                                     repeatable
-          --show-secrets            Show passwords in the URLs of the report and in configurations of
-                                    video systems
+          --show-secrets            Show passwords in URLs and configurations
 
     General options:
           --config <FILE>        Read this configuration file
@@ -142,6 +141,7 @@ fn every_command_has_short_and_long_help() {
 
     Examples:
       camscan export report.json -f csv
+      camscan export report.json -o survey:survey.html --site 'Depot North' --lang ru
       camscan export report.json -o frigate:config.yml --env-file frigate.env
       camscan export report.json -o motion:/etc/motion/ --show-secrets --credentials-file logins.txt
     "#);

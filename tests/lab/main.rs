@@ -33,6 +33,7 @@ mod ns;
 mod onvif;
 mod others;
 mod players;
+mod recorders;
 mod servers;
 mod site;
 mod store;
@@ -90,6 +91,9 @@ fn trials() -> Vec<Trial> {
         beside net_ns::both_rungs_say_the_same_of_ports;
         beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
+        beside recorders::a_camera_that_recorders_show_is_counted_once;
+        beside recorders::without_its_login_a_recorder_is_matched_by_what_it_shows;
+        beside recorders::a_recorder_that_moved_is_the_same_one_with_the_same_cameras;
         beside limits::sixty_four_open_files_are_enough_for_a_whole_network;
         beside site::cameras_at_factory_addresses_are_listed_and_left_alone;
         beside compare::differences_are_found_and_named;
@@ -131,6 +135,7 @@ fn play(role: &str) {
         _ => helper::play(&words)
             .or_else(|| net_ns::play(&words))
             .or_else(|| notify::play(&words))
+            .or_else(|| recorders::play(&words))
             .unwrap_or_else(|| panic!("no such role: {role}")),
     }
 }

@@ -96,7 +96,7 @@ texts! {
     ChannelNumber: "Channel {}", "Канал {}";
     Codec: "Codec", "Кодек";
     Resolution: "Resolution", "Разрешение";
-    FrameRate: "Frame rate", "Частота кадров";
+    FrameRate: "Frame rate", "Частота";
     Fps: "{} fps", "{} к/с";
     BitRate: "Bit rate", "Битрейт";
     KeyFrame: "Key frame every", "Ключевой кадр";
@@ -174,7 +174,7 @@ texts! {
     CertificateExpired: "TLS certificate has ended", "Истёк сертификат TLS";
     CertificateExpiredDo: "Browsers and recorders refuse the encrypted connection. Make a new certificate on the device, after its clock is right.",
         "Браузеры и регистраторы отвергают защищённое соединение. Проверьте часы и выпустите на устройстве новый сертификат.";
-    CertificateEnded: "The certificate ended on {}.", "Сертификат действовал до: {}.";
+    CertificateEnded: "The certificate ended on {}", "Срок действия сертификата истёк {}";
     CertificateEndedSome: "The certificate has ended.", "Срок действия сертификата истёк.";
     DeadStream: "Streams that do not work", "Неработающие потоки";
     DeadStreamDo: "Check the camera's settings and cable, and restart it; then scan again.",
@@ -195,10 +195,10 @@ texts! {
     OtherSubnet: "Cameras out of reach: another network", "Камеры в другой подсети";
     OtherSubnetDo: "Give a computer an address of their network for a while, then set the cameras to addresses of this one.",
         "Временно назначьте компьютеру адрес из их подсети и переведите камеры на адреса своей сети.";
-    OtherSubnetFound: "It was heard on {}, and its address is in no network of the computer that scanned.",
-        "Обнаружена на интерфейсе {}, но её адрес не входит ни в одну сеть компьютера, проводившего обследование.";
-    OtherSubnetHeard: "It was heard, and its address is in no network of the computer that scanned.",
-        "Обнаружена, но её адрес не входит ни в одну сеть компьютера, проводившего обследование.";
+    OtherSubnetFound: "Heard on {}; the address is in no network of the computer that scanned.",
+        "Обнаружено на интерфейсе {}; адрес не входит ни в одну сеть компьютера, проводившего обследование.";
+    OtherSubnetHeard: "Heard on the link; the address is in no network of the computer that scanned.",
+        "Обнаружено в сегменте сети; адрес не входит ни в одну сеть компьютера, проводившего обследование.";
     ToReach: "To reach it: {}", "Чтобы подключиться: {}";
     ToUndo: "To undo that: {}", "Чтобы отменить: {}";
     NetworkMismatch: "Mask or gateway does not fit", "Маска или шлюз не соответствуют сети";
@@ -223,7 +223,7 @@ texts! {
     NeedsLogin: "needs a login", "нужен пароль";
     Dead: "does not work", "не работает";
     NoFrames: "no frame came", "кадры не поступают";
-    NotFound: "no such stream", "потока нет";
+    NotFound: "no such stream", "такого потока нет";
 
     FooterPasswords: "This document holds no passwords.", "Документ не содержит паролей.";
     FooterFigures: "k, M, G stand for 10³, 10⁶, 10⁹.", "к, М, Г — приставки 10³, 10⁶, 10⁹.";
@@ -368,7 +368,7 @@ pub const fn error(kind: ErrorKind, lang: Lang) -> &'static str {
         (ErrorKind::Busy, Lang::En) => "the device is busy: too many viewers",
         (ErrorKind::Busy, Lang::Ru) => "устройство занято: слишком много подключений",
         (ErrorKind::NotFound, Lang::En) => "no such stream",
-        (ErrorKind::NotFound, Lang::Ru) => "потока нет",
+        (ErrorKind::NotFound, Lang::Ru) => "такого потока нет",
         (ErrorKind::Redirect, Lang::En) => "redirected elsewhere",
         (ErrorKind::Redirect, Lang::Ru) => "перенаправление на другой узел",
         (ErrorKind::Device, Lang::En) => "error of the device",

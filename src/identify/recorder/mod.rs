@@ -35,7 +35,8 @@ pub fn fold(devices: &mut [Device]) {
             apply(devices, at, channel, outcome);
         }
     }
-    devices.iter_mut().for_each(|device| device.shown_by.sort());
+    // As the recorders stand in the report.
+    devices.iter_mut().for_each(|device| device.shown_by.sort_by_key(|shown| (shown.ip, shown.channel)));
 }
 
 /// Takes back what was concluded before.
