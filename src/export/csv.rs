@@ -134,7 +134,7 @@ mod tests {
             csv(CsvOptions::default(), &sample::report_of(vec![])),
             "ip,mac,hostname,kind,vendor,model,firmware,serial,channel,profile_name,url,protocol,transport,status,open,\
              auth,video_codec,video_profile,width,height,fps,bitrate_kbps,audio_codec,audio_sample_rate_hz,\
-             audio_channels,first_seen,last_seen,error,camera,reach,activation,warnings\r\n"
+             audio_channels,first_seen,last_seen,error,camera,reach,activation,warnings,uid,name,site,tags\r\n"
         );
     }
 
@@ -144,6 +144,22 @@ mod tests {
         insta::assert_snapshot!(csv(CsvOptions::default(), &report).replace("\r\n", "\n"));
         let streams: usize = report.devices.iter().map(|d: &Device| d.streams.len().max(1)).sum();
         assert_eq!(read(&csv(CsvOptions::default(), &report), b',').len(), streams + 1);
+    }
+
+    #[test]
+    fn what_the_store_knows_of_a_device_stands_at_the_end() {
+        let mut report = sample::report();
+        let last = |report: &Report| -> Vec<Vec<String>> {
+            let rows = read(&csv(CsvOptions::default(), report), b',');
+            rows.iter().skip(1).map(|row| row[32..].to_vec()).collect()
+        };
+        assert!(last(&report).iter().flatten().all(String::is_empty), "{:?}", last(&report));
+        let device = &mut report.devices[0];
+        device.uid = crate::model::memory::Uid::parse("d_0123456789abcdef");
+        (device.name, device.site) = (Some("Gate".to_owned()), Some("=Depot".to_owned()));
+        device.tags = vec!["indoor".to_owned(), "north side".to_owned()];
+        let uid = device.uid.as_ref().unwrap().as_str().to_owned();
+        assert_eq!(last(&report)[0], [uid.as_str(), "Gate", "'=Depot", "indoor; north side"]);
     }
 
     #[test]

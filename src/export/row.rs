@@ -6,11 +6,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::model::memory::Uid;
 use crate::model::{AuthScheme, Device, Report, Stream};
 use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// The columns, in order, as the schema names them.
-pub const HEADER: [&str; 32] = [
+pub const HEADER: [&str; 36] = [
     "ip",
     "mac",
     "hostname",
@@ -43,6 +44,10 @@ pub const HEADER: [&str; 32] = [
     "reach",
     "activation",
     "warnings",
+    "uid",
+    "name",
+    "site",
+    "tags",
 ];
 
 /// A cell's value.
@@ -112,7 +117,7 @@ pub fn rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
 
 impl<'a> Row<'a> {
     /// The cells, in the order of [`HEADER`]. What was declared of a stream goes before what was measured.
-    pub fn values(&self) -> [Value<'a>; 32] {
+    pub fn values(&self) -> [Value<'a>; 36] {
         let (device, stream) = (self.device, self.stream);
         let video = stream.and_then(|s| s.video.as_ref());
         let audio = stream.and_then(|s| s.audio.as_ref());
@@ -149,6 +154,11 @@ impl<'a> Row<'a> {
             Value::text(device.reach.map(|reach| reach.as_str())),
             Value::text(device.activation.map(|activation| activation.as_str())),
             Value::owned(warnings(device)),
+            Value::text(device.uid.as_ref().map(Uid::as_str)),
+            // As it is listed; a device that is not remembered has no name of the operator's.
+            Value::text(device.name.as_deref().filter(|_| device.uid.is_some())),
+            Value::text(device.site.as_deref()),
+            Value::owned(tags(device)),
         ]
     }
 
@@ -179,6 +189,11 @@ pub fn auth<'d>(device: &'d Device, stream: &Stream) -> Option<&'d [AuthScheme]>
 fn warnings(device: &Device) -> Option<String> {
     let kinds: BTreeSet<&str> = device.warnings.iter().map(|warning| warning.kind.as_str()).collect();
     (!kinds.is_empty()).then(|| kinds.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+/// The tags of a device: `gate; outdoor`.
+pub fn tags(device: &Device) -> Option<String> {
+    (!device.tags.is_empty()).then(|| device.tags.join("; "))
 }
 
 /// Login schemes parted by blanks: `digest basic`; `none` for no login.

@@ -12,6 +12,7 @@ use super::format::{Spec, Writer};
 use super::row::{self, HEADER, Value};
 use super::words::{self, Standing, Tone};
 use super::{Exporter, xml};
+use crate::model::memory::Uid;
 use crate::model::{Device, Report};
 
 /// Its row in the table of formats.
@@ -56,7 +57,7 @@ enum Look {
     Tone(Tone),
 }
 
-const DEVICE_HEADER: [&str; 22] = [
+const DEVICE_HEADER: [&str; 25] = [
     "ip",
     "name",
     "vendor",
@@ -79,6 +80,9 @@ const DEVICE_HEADER: [&str; 22] = [
     "reach",
     "activation",
     "warnings",
+    "uid",
+    "site",
+    "tags",
 ];
 
 fn device_row(device: &Device) -> Vec<Cell<'_>> {
@@ -113,6 +117,9 @@ fn device_row(device: &Device) -> Vec<Cell<'_>> {
         text(device.reach.map(|reach| reach.as_str())),
         text(device.activation.map(|activation| activation.as_str())),
         joined(device.warnings.iter().map(|w| format!("{}: {}", w.kind, w.message)).collect()),
+        text(device.uid.as_ref().map(Uid::as_str)),
+        text(device.site.as_deref()),
+        text(row::tags(device).as_deref()),
     ];
     let look = |name: &str| match name {
         "confidence" => Look::Percent,

@@ -14,8 +14,8 @@ use crate::trial::Skip;
 use crate::{Lab, PASSWORD, PYTHON, Said, cameras, device, script};
 
 /// A camera of RTSP, HTTP and ONVIF behind a relay that counts.
-struct Watched {
-    address: &'static str,
+pub struct Watched {
+    pub address: &'static str,
     log: String,
 }
 
@@ -26,7 +26,7 @@ const PORTS: [&str; 8] =
     ["554=1554", "8554=1554", "80=1080", "81=1080", "8080=1080", "8000=1080", "8899=1080", "88=1080"];
 
 impl Watched {
-    fn start(lab: &mut Lab, address: &'static str, login: Option<&str>, pipeline: &str) -> Watched {
+    pub fn start(lab: &mut Lab, address: &'static str, login: Option<&str>, pipeline: &str) -> Watched {
         let host = lab.lan.host(address, &format!("44:19:b6:00:01:{}", address.rsplit('.').next().unwrap()));
         let login: Vec<String> = login.map(|login| vec!["--digest".to_owned(), login.to_owned()]).unwrap_or_default();
         let mut arguments = vec![script("gst_server.py"), "127.0.0.1".into(), "1554".into()];
@@ -52,20 +52,26 @@ impl Watched {
         ]);
         arguments.extend(login.last().map(|login| format!("login={login}")));
         serve(lab, &host, arguments, |h| h.listens_tcp(1080));
+        Watched::relay(lab, &host, address, &PORTS)
+    }
+
+    /// Counts what comes to these ports of a host, each with the one behind it: `80=1080`.
+    pub fn relay(lab: &Lab, host: &Host, address: &'static str, ports: &[&str]) -> Watched {
         let log = lab.path(&format!("relay-{address}.log"));
         let mut arguments = vec![script("relay.py"), log.clone(), address.to_owned()];
-        arguments.extend(PORTS.map(str::to_owned));
-        serve(lab, &host, arguments, |h| h.listens_tcp(88));
+        arguments.extend(ports.iter().map(|port| (*port).to_owned()));
+        let last: u16 = ports.last().unwrap().split('=').next().unwrap().parse().unwrap();
+        serve(lab, host, arguments, move |h| h.listens_tcp(last));
         Watched { address, log }
     }
 
     /// What the relay has written down.
-    fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn forget(&self) {
+    pub fn forget(&self) {
         // The relay appends: what it writes next stands at the beginning again.
         std::fs::OpenOptions::new().write(true).truncate(true).open(&self.log).unwrap();
     }

@@ -34,6 +34,7 @@ mod onvif;
 mod others;
 mod players;
 mod recorders;
+mod second_scan;
 mod servers;
 mod site;
 mod store;
@@ -68,6 +69,7 @@ fn trials() -> Vec<Trial> {
         beside gentle::connections_at_once_sessions_and_logins_are_bounded;
         beside gentle::a_camera_with_room_for_one_connection_streams_to_who_scans_without_root;
         beside gentle::passwords_of_the_configuration_stand_nowhere;
+        beside second_scan::an_unchanged_lab_is_asked_little_more_than_its_streams;
         beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;

@@ -16,8 +16,8 @@ use crate::history::stream_key::keyed;
 use crate::identify;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Device, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, KnownDevice, Service, Stage,
-    StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
+    Device, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, KnownDevice, ProbeOptions, Service,
+    Stage, StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
 };
 use crate::probe::{Inspection, Phase};
 use crate::protocol::tcp::ports::open_ports;
@@ -33,7 +33,7 @@ pub(super) async fn inspect(
     resolve_name: bool,
     slot: &mut Slot,
 ) {
-    let known = known.filter(|known| !host.options.ports.is_empty() && is_worthwhile(known, &host));
+    let known = known.filter(|known| !host.options.ports.is_empty() && is_worthwhile(&known.device, &host.options));
     let Some(known) = known else { return inspect::inspect(host, own_ports, resolve_name, slot).await };
     let began = Instant::now();
     let name = async {
@@ -43,10 +43,15 @@ pub(super) async fn inspect(
     };
     let ports = ports_of(&host, own_ports);
     let recheck = async { tokio::join!(recheck(&host, known, &ports, resolve_name), name).0 };
-    let is_as_it_was = caught(&host, Stage::Host, recheck).await == Some(true);
-    tracing::debug!(ip = %host.peer.ip, is_as_it_was, seconds = began.elapsed().as_secs_f64(), "proved again");
-    if is_as_it_was {
-        return host.emit_login_attempts().await;
+    let outcome = caught(&host, Stage::Host, recheck).await;
+    let seconds = began.elapsed().as_secs_f64();
+    match outcome {
+        Some(Ok(())) => {
+            tracing::debug!(ip = %host.peer.ip, seconds, "as it was when it was analysed");
+            return host.emit_login_attempts().await;
+        }
+        Some(Err(what)) => tracing::debug!(ip = %host.peer.ip, seconds, what, "not as it was: analysed in full"),
+        None => {}
     }
     // What it took to see that is no time of the host's.
     let host = host.until(host.peer.deadline + began.elapsed());
@@ -54,9 +59,8 @@ pub(super) async fn inspect(
 }
 
 /// Whether a device can be recognised by its streams, and all about it was well: it has streams, each was proved, and nothing
-/// was odd that may be over by now. Where the network card is not seen, there must be another way to recognise it.
-fn is_worthwhile(known: &KnownDevice, host: &Inspection) -> bool {
-    let (device, options) = (&known.device, &host.options);
+/// was odd that may be over by now.
+fn is_worthwhile(device: &Device, options: &ProbeOptions) -> bool {
     let proved = match options.verify {
         Verify::None => return false,
         Verify::Describe => StreamStatus::Described,
@@ -77,80 +81,101 @@ fn is_worthwhile(known: &KnownDevice, host: &Inspection) -> bool {
         && device.streams.iter().all(|stream| is_proved(stream) && is_whole(stream))
         && device.reach.is_none()
         && device.errors.iter().all(stays)
-        && device.warnings.iter().all(|warning| warning.kind == WarningKind::DynamicAddress)
-        && (is_recognisable(device) || host.record.link_mac().is_some())
+        && device.warnings.iter().all(|warning| is_judged_anew(warning.kind))
         // Pictures and answers word by word are not remembered.
         && options.snapshots.is_none()
         && !options.in_depth
 }
 
-/// Whether something tells it from another device of the same kind at the same address, or nothing ever did.
-fn is_recognisable(device: &Device) -> bool {
-    device.endpoint.is_some() || (device.mac.is_none() && device.serial.is_none())
+/// Whether a warning rests on nothing that has to be asked for again: every scan compares its devices.
+fn is_judged_anew(kind: WarningKind) -> bool {
+    matches!(kind, WarningKind::DynamicAddress | WarningKind::DuplicateSerial | WarningKind::DuplicateEndpoint)
+}
+
+/// Whether something tells it from another device of the same kind at the same address, or nothing ever did: its network
+/// card, else an identity that no other device states.
+fn is_recognisable(host: &Inspection, device: &Device) -> bool {
+    let is_doubled = device.warnings.iter().any(|warning| warning.kind == WarningKind::DuplicateEndpoint);
+    let has_own_identity = device.endpoint.is_some() && !is_doubled;
+    host.record.link_mac().is_some() || has_own_identity || (device.mac.is_none() && device.serial.is_none())
 }
 
 /// Looks at the ports and proves the streams of a device. Where all is as it was, all that is known of it is emitted, with
-/// what was measured now; otherwise nothing is, and the answer is false.
-async fn recheck(host: &Inspection, known: &KnownDevice, ports: &[u16], names_are_asked: bool) -> bool {
+/// what was measured now; otherwise nothing is, and the error names what is different.
+async fn recheck(
+    host: &Inspection,
+    known: &KnownDevice,
+    ports: &[u16],
+    names_are_asked: bool,
+) -> Result<(), &'static str> {
     let device = &known.device;
-    if !is_still(host, device) || !has_same_ports(host, device, ports).await {
+    is_still(host, device)?;
+    let has_same_ports = has_same_ports(host, device, ports).await;
+    // Its network card may have become known meanwhile.
+    let unlike = match (has_same_ports, is_recognisable(host, device)) {
+        (false, _) => Some("the open ports"),
+        (true, false) => Some("nothing tells it from another one"),
+        (true, true) => None,
+    };
+    if let Some(unlike) = unlike {
         host.peer.dialer.close_kept(host.peer.ip);
-        return false;
+        return Err(unlike);
     }
-    let (sender, mut findings) = mpsc::channel(MOST_FINDINGS);
-    let look = host.afresh(sender);
-    remember(&look, device);
-    let mut found = Vec::new();
-    {
-        let mut proving = std::pin::pin!(prove(&look));
-        loop {
-            tokio::select! {
-                biased;
-                Some(finding) = findings.recv() => found.push(finding.kind),
-                () = &mut proving => break,
+    let found = prove(host, device).await;
+    host.peer.dialer.close_kept(host.peer.ip);
+    match compared(host, device, &found) {
+        Ok(streams) => {
+            let seen = found.into_iter().filter(|kind| matches!(kind, FindingKind::Seen(_)));
+            for kind in seen {
+                host.emit(kind).await;
             }
-            found.truncate(MOST_FINDINGS);
+            emit(host, known, streams, names_are_asked).await;
+            Ok(())
+        }
+        Err(what) => {
+            // Logins that were offered for what was remembered are offered for what is found.
+            host.record.offer_logins();
+            if host.peer.is_over() {
+                // No time is left to find it once more.
+                for kind in found {
+                    host.emit(kind).await;
+                }
+            }
+            Err(what)
         }
     }
-    while let Ok(finding) = findings.try_recv() {
-        found.push(finding.kind);
-    }
-    host.peer.dialer.close_kept(host.peer.ip);
+}
+
+/// The streams with what was measured now, where nothing that was found is different; else what is.
+fn compared(host: &Inspection, device: &Device, found: &[FindingKind]) -> Result<Vec<Stream>, &'static str> {
     let mut now = HostRecord::new();
     found.iter().for_each(|kind| now.learn(kind.clone()));
-    let streams = (found.len() < MOST_FINDINGS && is_still(host, device) && says_the_same(device, &now, host))
-        .then(|| same_streams(device, &now))
-        .flatten();
-    if let Some(streams) = streams {
-        emit(host, known, streams, names_are_asked).await;
-        return true;
+    if found.len() >= MOST_FINDINGS {
+        return Err("more than can be compared");
     }
-    // Logins that were offered for what was remembered are offered for what is found.
-    host.record.offer_logins();
-    if host.peer.is_over() {
-        // No time is left to find it once more.
-        for kind in found {
-            host.emit(kind).await;
-        }
+    is_still(host, device)?;
+    says_the_same(device, &now, host)?;
+    if !found.iter().all(|kind| is_known_service(device, kind)) {
+        return Err("a service");
     }
-    false
+    same_streams(device, &now).ok_or("the streams")
 }
 
 /// Whether all that has been heard of a device so far, by the link and by discovery, is what was known.
-fn is_still(host: &Inspection, known: &Device) -> bool {
+fn is_still(host: &Inspection, known: &Device) -> Result<(), &'static str> {
     let record = &host.record;
-    let is_same_card = record.link_mac().is_none_or(|mac| known.mac == Some(mac));
-    let is_same_endpoint = record.endpoint_id().is_none_or(|endpoint| known.endpoint == Some(endpoint));
-    let is_same_state = record.activation().is_none_or(|activation| known.activation == Some(activation));
     let is_known = |service: &Service| {
         let key = (service.port, service.protocol, service.transport);
         known.services.iter().any(|known| (known.port, known.protocol, known.transport) == key)
     };
-    is_same_card
-        && is_same_endpoint
-        && is_same_state
-        && record.services().iter().all(is_known)
-        && says_nothing_new(&record.evidence(), known)
+    let same = [
+        ("the network card", record.link_mac().is_none_or(|mac| known.mac == Some(mac))),
+        ("its identity", record.endpoint_id().is_none_or(|endpoint| known.endpoint == Some(endpoint))),
+        ("whether it was set up", record.activation().is_none_or(|activation| known.activation == Some(activation))),
+        ("what it announces", record.services().iter().all(is_known)),
+        ("what it states of itself", says_nothing_new(&record.evidence(), known)),
+    ];
+    same.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
 }
 
 /// Whether what was said of a device is what was said of it then.
@@ -230,41 +255,64 @@ fn remember(look: &Inspection, known: &Device) {
     }
 }
 
-/// Proves the streams; and where the network card is not seen, asks a device that stated an identity for it.
-async fn prove(look: &Inspection) {
-    let identity = async {
-        if look.record.link_mac().is_none() {
-            ask_all(look, Phase::Inquiry).await;
-        }
-    };
+/// Proves the streams, and asks the device by UDP who it is: a few datagrams, to which it needs no login to answer. What both
+/// find.
+async fn prove(host: &Inspection, known: &Device) -> Vec<FindingKind> {
+    let (sender, mut findings) = mpsc::channel(64);
+    // What is remembered would keep it from being asked.
+    let (look, question) = (host.afresh(sender.clone()), host.afresh(sender));
+    remember(&look, known);
     let streams = async {
-        for probe in probes(look, Phase::Walk) {
+        for probe in probes(&look, Phase::Walk) {
             if look.peer.is_over() {
                 break;
             }
-            guarded(look, probe.stage, (probe.run)(look)).await;
+            guarded(&look, probe.stage, (probe.run)(&look)).await;
         }
     };
-    tokio::join!(identity, streams);
+    let mut found = Vec::new();
+    let mut both = std::pin::pin!(async { tokio::join!(ask_all(&question, Phase::Inquiry), streams) });
+    loop {
+        tokio::select! {
+            biased;
+            Some(finding) = findings.recv() => found.push(finding.kind),
+            _ = &mut both => break,
+        }
+        found.truncate(MOST_FINDINGS);
+    }
+    while let Ok(finding) = findings.try_recv() {
+        found.push(finding.kind);
+    }
+    found
 }
 
 /// Whether what was found beside the streams was known.
-fn says_the_same(known: &Device, now: &HostRecord, host: &Inspection) -> bool {
+fn says_the_same(known: &Device, now: &HostRecord, host: &Inspection) -> Result<(), &'static str> {
+    let is_same_identity = now.endpoint_id().is_none_or(|now| known.endpoint.as_deref() == Some(now));
     let is_identified = match (host.record.link_mac(), &known.endpoint) {
         (Some(mac), _) => known.mac == Some(mac),
-        (None, Some(endpoint)) => now.endpoint_id().is_some_and(|now| now == endpoint),
+        (None, Some(_)) => now.endpoint_id().is_some(),
         (None, None) => true,
     };
-    let is_known = |service: &Service| {
-        let key = (service.port, service.protocol, service.transport);
-        let same = known.services.iter().find(|known| (known.port, known.protocol, known.transport) == key);
-        same.is_some_and(|then| is_same_service(then, service))
+    let same = [
+        ("its identity", is_same_identity && is_identified),
+        ("an error", now.errors().iter().all(|error| known.errors.contains(error))),
+        ("whether it was set up", now.activation().is_none_or(|activation| known.activation == Some(activation))),
+        ("what it states of itself", says_nothing_new(now.evidence(), known)),
+    ];
+    same.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
+}
+
+/// Whether a finding is of no service, or of one that was known. What is announced of it may be worded otherwise.
+fn is_known_service(known: &Device, kind: &FindingKind) -> bool {
+    let (service, is_announced) = match kind {
+        FindingKind::Service(service) => (service, false),
+        FindingKind::Announced(service) => (service, true),
+        _ => return true,
     };
-    is_identified
-        && now.services().iter().all(is_known)
-        && now.errors().iter().all(|error| known.errors.contains(error))
-        && now.activation().is_none_or(|activation| known.activation == Some(activation))
-        && says_nothing_new(now.evidence(), known)
+    let key = (service.port, service.protocol, service.transport);
+    let same = known.services.iter().find(|known| (known.port, known.protocol, known.transport) == key);
+    same.is_some_and(|then| is_announced || is_same_service(then, service))
 }
 
 /// Whether a service demands the same login and calls itself the same, as far as it was asked.

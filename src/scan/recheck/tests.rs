@@ -19,10 +19,10 @@ fn camera() -> Device {
     device
 }
 
-fn known(change: impl FnOnce(&mut Device)) -> KnownDevice {
+fn known(change: impl FnOnce(&mut Device)) -> Device {
     let mut device = camera();
     change(&mut device);
-    KnownDevice { device, analysed_at: jiff::Timestamp::UNIX_EPOCH }
+    device
 }
 
 fn host(options: ProbeOptions) -> Inspection {
@@ -35,9 +35,8 @@ fn warning(kind: WarningKind) -> Warning {
 
 #[test]
 fn only_what_was_well_can_be_as_it_was() {
-    let seen = host(ProbeOptions::default());
-    seen.record.learn(&FindingKind::Mac(MAC));
-    assert!(is_worthwhile(&known(|_| {}), &seen));
+    let usual = ProbeOptions::default();
+    assert!(is_worthwhile(&known(|_| {}), &usual));
     let changes: [fn(&mut Device); 9] = [
         |device| device.streams.clear(),
         |device| device.streams[0].status = StreamStatus::NoData,
@@ -53,27 +52,37 @@ fn only_what_was_well_can_be_as_it_was() {
         },
     ];
     for (n, change) in changes.into_iter().enumerate() {
-        assert!(!is_worthwhile(&known(change), &seen), "{n}");
+        assert!(!is_worthwhile(&known(change), &usual), "{n}");
     }
-    assert!(is_worthwhile(&known(|device| device.warnings = vec![warning(WarningKind::DynamicAddress)]), &seen));
+    assert!(is_worthwhile(&known(|device| device.warnings = vec![warning(WarningKind::DynamicAddress)]), &usual));
 }
 
 #[test]
 fn behind_a_router_there_must_be_something_to_recognise_it_by() {
-    let routed = host(ProbeOptions::default());
-    assert!(!is_worthwhile(&known(|_| {}), &routed));
-    assert!(is_worthwhile(&known(|device| device.endpoint = Some("uuid".to_owned())), &routed));
-    assert!(is_worthwhile(&known(|device| (device.mac, device.serial) = (None, None)), &routed));
-    assert!(!is_worthwhile(&known(|device| (device.mac, device.serial) = (None, Some("X1234".to_owned()))), &routed));
+    let (routed, seen) = (host(ProbeOptions::default()), host(ProbeOptions::default()));
+    seen.record.learn(&FindingKind::Mac(MAC));
+    assert!(is_recognisable(&seen, &camera()));
+    assert!(!is_recognisable(&routed, &camera()));
+    let named = known(|device| device.endpoint = Some("uuid".to_owned()));
+    assert!(is_recognisable(&routed, &named));
+    assert!(is_recognisable(&routed, &known(|device| (device.mac, device.serial) = (None, None))));
+    assert!(!is_recognisable(&routed, &known(|d| (d.mac, d.serial) = (None, Some("X1234".to_owned())))));
+    let doubled = known(|device| {
+        device.endpoint = Some("uuid".to_owned());
+        device.warnings = vec![warning(WarningKind::DuplicateEndpoint)];
+    });
+    assert!(!is_recognisable(&routed, &doubled) && is_recognisable(&seen, &doubled));
     // It has to state it again, and nothing else.
-    let device = known(|device| device.endpoint = Some("uuid".to_owned())).device;
-    let mut now = HostRecord::new();
-    assert!(!says_the_same(&device, &now, &routed));
-    now.learn(FindingKind::EndpointId("uuid".to_owned()));
-    assert!(says_the_same(&device, &now, &routed));
-    let mut other = HostRecord::new();
-    other.learn(FindingKind::EndpointId("other".to_owned()));
-    assert!(!says_the_same(&device, &other, &routed));
+    let stated = |id: &str| {
+        let mut now = HostRecord::new();
+        now.learn(FindingKind::EndpointId(id.to_owned()));
+        now
+    };
+    assert!(says_the_same(&named, &HostRecord::new(), &routed).is_err());
+    assert_eq!(says_the_same(&named, &stated("uuid"), &routed), Ok(()));
+    assert!(says_the_same(&named, &stated("other"), &routed).is_err());
+    assert!(says_the_same(&named, &stated("other"), &seen).is_err());
+    assert_eq!(says_the_same(&named, &HostRecord::new(), &seen), Ok(()));
 }
 
 #[test]
@@ -86,13 +95,11 @@ fn a_demand_for_a_login_is_worth_a_look_where_none_can_be_given() {
         })
     };
     let login = crate::model::Credential::new("a", "b");
-    let with_login = host(ProbeOptions { credentials: vec![login], ..ProbeOptions::default() });
-    let without = host(ProbeOptions::default());
-    [&with_login, &without].into_iter().for_each(|host| host.record.learn(&FindingKind::Mac(MAC)));
-    assert!(is_worthwhile(&locked(None), &without));
+    let with_login = ProbeOptions { credentials: vec![login], ..ProbeOptions::default() };
+    assert!(is_worthwhile(&locked(None), &ProbeOptions::default()));
     assert!(!is_worthwhile(&locked(None), &with_login));
     let refused = crate::model::LoginAttempts { refused: 1, unclear: 0, limit: 2 };
-    assert!(!is_worthwhile(&locked(Some(refused)), &without));
+    assert!(!is_worthwhile(&locked(Some(refused)), &ProbeOptions::default()));
 }
 
 #[test]
@@ -101,12 +108,11 @@ fn what_discovery_hears_is_held_against_what_was_known() {
         device.endpoint = Some("uuid".to_owned());
         device.activation = Some(Activation::Activated);
         device.evidence = vec![Evidence::new(Fact::Firmware, "V5.1", EvidenceSource::Beacon, 0.9)];
-    })
-    .device;
+    });
     let heard = |kind: FindingKind| {
         let host = host(ProbeOptions::default());
         host.record.learn(&kind);
-        is_still(&host, &device)
+        is_still(&host, &device).is_ok()
     };
     let firmware =
         |value: &str| FindingKind::Evidence(Evidence::new(Fact::Firmware, value, EvidenceSource::Beacon, 0.9));
