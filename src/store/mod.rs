@@ -21,6 +21,7 @@ mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -38,6 +39,9 @@ pub use scans::{Cause, ScanRow, decorate, without_notes};
 use crate::history::memory::Memory;
 use crate::model::memory::{Event, Route};
 
+/// A program that writes again at once leaves so much time in between. Without it, another one that waits for its turn finds
+/// the store locked however often it looks, most of all where both have to share a busy processor.
+const GAP: Duration = Duration::from_millis(3);
 /// Readers that are kept for the next question.
 const MOST_READERS: usize = 4;
 
@@ -60,6 +64,8 @@ struct Writer {
     cache: Option<Cache>,
     /// The row of `opens` that this process has, from its first write on.
     open: Option<i64>,
+    /// When it last wrote.
+    wrote_at: Option<Instant>,
 }
 
 struct Cache {
@@ -98,7 +104,7 @@ impl Store {
             readers.push(reader);
         } else {
             let connection = open::writer(file, how, steps)?;
-            writer = Some(Mutex::new(Writer { connection, cache: None, open: None }));
+            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, wrote_at: None }));
         }
         let readers = Mutex::new(readers);
         Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers }) })
@@ -182,7 +188,10 @@ impl Store {
     ) -> Result<R, StoreError> {
         let writer = self.inner.writer.as_ref().ok_or_else(|| StoreError::ReadOnly(self.inner.file.clone()))?;
         let mut writer = lock(writer);
-        let Writer { connection, cache, open } = &mut *writer;
+        let Writer { connection, cache, open, wrote_at } = &mut *writer;
+        if wrote_at.is_some_and(|last| last.elapsed() < GAP) {
+            std::thread::sleep(GAP);
+        }
         let mut known = cache.take();
         let run = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -194,7 +203,9 @@ impl Store {
             transaction.commit()?;
             Ok((value, known, row))
         };
-        let (value, known, row) = run().map_err(|error| self.error(&error))?;
+        let done = run();
+        *wrote_at = Some(Instant::now());
+        let (value, known, row) = done.map_err(|error| self.error(&error))?;
         *cache = known;
         *open = Some(row);
         Ok(value)
