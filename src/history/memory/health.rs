@@ -188,6 +188,15 @@ impl StreamHealth {
 }
 
 impl StreamHealth {
+    /// Whether the time alone may bring about something: it came and went, or what was told of it is not what is.
+    pub(super) fn is_unsettled(&self) -> bool {
+        let is_untold = match self.state.problem() {
+            Some(kind) => self.told != Some(kind),
+            None => self.state.is_well() && self.told.is_some(),
+        };
+        self.flaps.since.is_some() || is_untold
+    }
+
     /// Forgets what would count towards another state: the clock was set.
     pub(super) fn begin_round(&mut self, at: Timestamp) {
         (self.bad, self.good, self.busy, self.slow, self.first_bad) = (0, 0, 0, 0, None);
@@ -234,6 +243,11 @@ impl StreamState {
             StreamState::Degraded | StreamState::Busy => Some(EventKind::StreamDegraded),
             StreamState::Working | StreamState::Described | StreamState::Locked | StreamState::Unknown => None,
         }
+    }
+
+    /// Whether it is known to work, as far as it is looked at.
+    pub(super) fn is_well(self) -> bool {
+        matches!(self, StreamState::Working | StreamState::Described)
     }
 }
 

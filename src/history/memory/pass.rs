@@ -43,8 +43,9 @@ impl Memory {
         self.steady(uid, now, events);
         self.announce_device(uid, now, false, events);
         self.announce_login(uid, now, false, events);
-        let keys: Vec<String> =
-            self.devices.get(uid).map(|known| known.streams.keys().cloned().collect()).unwrap_or_default();
+        let streams = self.devices.get(uid).into_iter().flat_map(|known| &known.streams);
+        let unsettled = streams.filter(|(_, stream)| stream.health.is_unsettled());
+        let keys: Vec<String> = unsettled.map(|(key, _)| key.clone()).collect();
         for key in keys {
             if let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(&key)) {
                 // Streams that come and go are only not sent: it is their device that is told of.

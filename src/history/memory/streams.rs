@@ -82,10 +82,16 @@ impl Memory {
         }
         self.touched.insert(uid.clone());
         let verdict = verdict(look.stream, look.busy);
-        let now = merged(&stream.stream, look.stream);
-        let before = std::mem::replace(&mut stream.stream, now);
-        let worked_with_login = stream.last_ok.is_some() && before.open == Some(false);
-        let changes = device::stream(&before, &stream.stream);
+        let was_open = stream.stream.open;
+        let worked_with_login = stream.last_ok.is_some() && was_open == Some(false);
+        let changes = match stream.stream == *look.stream {
+            true => Vec::new(),
+            false => {
+                let now = merged(&stream.stream, look.stream);
+                let before = std::mem::replace(&mut stream.stream, now);
+                device::stream(&before, &stream.stream)
+            }
+        };
         let was = stream.health.state;
         stream.health.checked_at = Some(look.at);
         stream.health.check(look.stream, verdict, look.ways, is_missing, look.at);
@@ -101,7 +107,7 @@ impl Memory {
         {
             self.login_refused(uid, look, kind, events);
         }
-        self.announce_changes(uid, look, &changes, before.open, verdict, events);
+        self.announce_changes(uid, look, &changes, was_open, verdict, events);
         if was != is {
             self.announce_stream(uid, look.key, look.at, true, events);
         }
@@ -175,11 +181,12 @@ impl Memory {
     ) {
         let Some(stream) = self.devices.get(uid).and_then(|known| known.streams.get(key)) else { return };
         let health = &stream.health;
-        let is_well = matches!(health.state, StreamState::Working | StreamState::Described);
         let kind = match health.state.problem() {
             Some(kind) if is_new || health.told != Some(kind) => kind,
             // What was never told, or muted and kept, ends without a word.
-            None if is_well && (health.told.is_some() || is_new && health.muted.is_some()) => EventKind::StreamRepaired,
+            None if health.state.is_well() && (health.told.is_some() || is_new && health.muted.is_some()) => {
+                EventKind::StreamRepaired
+            }
             _ => return,
         };
         let mut muted = self.stream_muted_by(uid, key, kind, at);

@@ -140,8 +140,10 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
     let asked_at = |since: Timestamp| since.checked_add(WITNESSES_AFTER).unwrap_or(since);
     let mut asked = BTreeMap::new();
     let mut missing: BTreeMap<IpNetwork, Timestamp> = BTreeMap::new();
-    for known in listed().filter(|known| known.health.state != DeviceState::Offline) {
-        let Some(since) = known.health.first_miss else { continue };
+    for known in listed() {
+        let Some(since) = known.health.first_miss.filter(|_| known.health.state != DeviceState::Offline) else {
+            continue;
+        };
         if let Some(network) = memory.network_of(known.device.ip) {
             let latest = missing.entry(network).or_insert(since);
             *latest = since.max(*latest);
@@ -151,8 +153,11 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
             asked.insert(&parent.uid, asked_at(since));
         }
     }
+    if missing.is_empty() {
+        return asked;
+    }
     let mut others: BTreeMap<IpNetwork, Vec<&Known>> = BTreeMap::new();
-    for known in listed().filter(|known| !missing.is_empty() && answered(known)) {
+    for known in listed().filter(answered) {
         if let Some(network) = memory.network_of(known.device.ip).filter(|network| missing.contains_key(network)) {
             others.entry(network).or_default().push(known);
         }

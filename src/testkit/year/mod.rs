@@ -9,7 +9,8 @@ mod sight;
 mod truth;
 mod world;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -85,13 +86,15 @@ pub fn run(size: Size) -> Outcome {
         outcome: Outcome::default(),
         who: BTreeMap::new(),
         uids: BTreeMap::new(),
-        rounds: BTreeMap::new(),
+        rounds: BinaryHeap::new(),
+        planned: BTreeSet::new(),
     };
     run.world.plan_incidents(&mut run.truth);
     let plan = CheckPlan::every(SignedDuration::from_secs(size.check_every));
     for now in (0..size.days * 86_400).step_by(usize::try_from(TICK).unwrap_or(1)) {
         if now % SCAN_EVERY == 0 {
             run.scan(now);
+            run.plan_rounds(&plan, now);
         }
         run.round(&plan, now);
         for uid in due_again(&run.memory, at(now)) {
@@ -116,8 +119,10 @@ struct Run {
     /// Which camera a device is, and which device a camera is.
     who: BTreeMap<Uid, usize>,
     uids: BTreeMap<usize, Uid>,
-    /// The last round of checks each device had.
-    rounds: BTreeMap<Uid, i64>,
+    /// When each device has its place in its next round, and which round that is; the earliest comes first.
+    rounds: BinaryHeap<Reverse<(Timestamp, Uid, i64)>>,
+    /// The devices that are in it.
+    planned: BTreeSet<Uid>,
 }
 
 impl Run {
@@ -149,15 +154,24 @@ impl Run {
         self.note(&learnt.events);
     }
 
+    /// Gives devices that are new the round that they are in.
+    fn plan_rounds(&mut self, plan: &CheckPlan, now: i64) {
+        for known in self.memory.roots() {
+            if self.planned.insert(known.uid.clone()) {
+                self.rounds.push(Reverse((at(now), known.uid.clone(), plan.round(&known.uid, at(now)))));
+            }
+        }
+    }
+
     /// Makes the checks of those devices whose place in a round has come.
     fn round(&mut self, plan: &CheckPlan, now: i64) {
         let mut due = Vec::new();
-        for known in self.memory.roots() {
-            let round = plan.round(&known.uid, at(now));
-            if self.rounds.get(&known.uid) != Some(&round) {
-                self.rounds.insert(known.uid.clone(), round);
-                due.extend(plan.due(known, round));
-            }
+        while let Some(Reverse((_, uid, round))) =
+            self.rounds.peek().filter(|Reverse((begins, ..))| *begins <= at(now)).cloned()
+        {
+            self.rounds.pop();
+            due.extend(self.memory.devices.get(&uid).and_then(|known| plan.due(known, round)));
+            self.rounds.push(Reverse((plan.begins(&uid, round + 1), uid, round + 1)));
         }
         for due in due {
             if due.streams.is_empty() {
