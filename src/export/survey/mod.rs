@@ -23,6 +23,9 @@ use figures::{Counts, Load, Storage};
 use lang::{Lang, Noun};
 use words::Text;
 
+/// A fact of more characters takes two columns.
+const LONG: usize = 22;
+
 const STYLE: &str = include_str!("style.css");
 
 /// Its row in the table of formats.
@@ -82,6 +85,12 @@ impl Context<'_> {
         super::words::device_name(device).unwrap_or_else(|| self.say(Text::NotRecognised).to_owned())
     }
 
+    /// The same without maker and model, where it has a name of its own.
+    fn short_title(&self, device: &Device) -> String {
+        let own = device.name.clone().filter(|name| !name.trim().is_empty());
+        own.unwrap_or_else(|| self.title(device))
+    }
+
     /// Whether another device is listed at the same address.
     fn shares_address(&self, device: &Device) -> bool {
         self.report.devices.iter().filter(|other| other.ip == device.ip).count() > 1
@@ -95,8 +104,10 @@ impl Context<'_> {
     /// A device's name, which leads to its card, with its address.
     fn link(&self, page: &mut Markup, device: &Device) {
         match self.anchor(device) {
-            Some(anchor) => page.open("a", &[("href", &format!("#{anchor}"))]).name(self.title(device)).close("a"),
-            None => page.name(self.title(device)),
+            Some(anchor) => {
+                page.open("a", &[("href", &format!("#{anchor}"))]).name(self.short_title(device)).close("a")
+            }
+            None => page.name(self.short_title(device)),
         };
         page.raw(" <code>").text(device.ip).raw("</code>");
     }
@@ -176,7 +187,8 @@ fn masthead(page: &mut Markup, context: &Context<'_>, site: Option<&str>) {
 /// A line of a list of facts; none where there is nothing to it.
 fn fact(page: &mut Markup, name: &'static str, value: Option<impl std::fmt::Display>) {
     let Some(value) = value.map(|value| value.to_string()).filter(|value| !value.trim().is_empty()) else { return };
-    page.raw("<div>").element("dt", "", name).element("dd", "", value).raw("</div>\n");
+    page.open("div", &[("class", if value.chars().count() > LONG { "fact long" } else { "fact" })]);
+    page.element("dt", "", name).element("dd", "", value).raw("</div>\n");
 }
 
 /// The figures of the whole site.
