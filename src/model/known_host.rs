@@ -18,6 +18,8 @@ pub struct KnownHost {
     pub login: Option<Credential>,
     /// Refused logins that are still allowed; none: as many as the plan allows. Never more than those.
     pub refusals_left: Option<u32>,
+    /// The addresses of its streams, as they were last found.
+    pub streams: Vec<String>,
     /// The device, where it was analysed so recently that its streams are all that has to be proved. None: it is analysed
     /// in full.
     pub device: Option<Arc<KnownDevice>>,

@@ -62,7 +62,9 @@ impl Store {
         let record = self.login(&known.uid, self.login_hash(&any_login())?, now)?;
         let refused = u32::try_from(record.refused_at.len()).unwrap_or(u32::MAX);
         let left = if known.login_rests() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refused) };
-        Ok(KnownHost { login: worked, refusals_left: Some(left), device: None })
+        let streams = known.streams.values().filter(|stream| stream.gone_at.is_none() && stream.last_ok.is_some());
+        let streams = streams.map(|stream| stream.stream.url.clone()).collect();
+        Ok(KnownHost { login: worked, refusals_left: Some(left), streams, device: None })
     }
 
     fn login_that_worked(

@@ -63,7 +63,8 @@ async fn without_logins_none_is_tried() {
 #[tokio::test(start_paused = true)]
 async fn the_login_that_worked_before_is_tried_first() {
     let net = FakeNet::subnet();
-    let known = KnownHost { login: Some(Credential::new("admin", "right")), refusals_left: None, device: None };
+    let known =
+        KnownHost { login: Some(Credential::new("admin", "right")), refusals_left: None, ..KnownHost::default() };
     let outcome = scan_known(&net, &[("a", "1"), ("b", "2"), ("admin", "right")], known).await;
     let camera = outcome.device("192.0.2.10");
     assert!(camera.streams.iter().any(|s| s.status == StreamStatus::Streaming), "{:?}", camera.streams);
@@ -75,7 +76,7 @@ async fn the_login_that_worked_before_is_tried_first() {
 async fn a_device_whose_refusals_are_used_up_sees_no_login_and_the_report_says_why() {
     for left in [0, 1, 9] {
         let net = FakeNet::subnet();
-        let known = KnownHost { login: None, refusals_left: Some(left), device: None };
+        let known = KnownHost { login: None, refusals_left: Some(left), ..KnownHost::default() };
         let outcome = scan_known(&net, &[("a", "1"), ("b", "2"), ("c", "3")], known).await;
         let given = net.asked_of("192.0.2.10").iter().filter(|a| a.has_login()).count();
         assert_eq!(given, left.min(2) as usize);

@@ -259,6 +259,10 @@ async fn a_password_that_was_changed_is_not_tried_for_ever() {
         assert!(found.device().streams.iter().all(|stream| stream.status == StreamStatus::AuthRequired));
     }
     assert!((1..=2).contains(&given), "{given}");
+    // It has the streams that it had, and no other one.
+    let streams = &place.scan().await.report.devices[0].streams;
+    assert_eq!(streams.iter().map(|s| s.url.as_str()).collect::<Vec<_>>(), ["rtsp://192.0.2.10:554/live"]);
+    assert!(!place.events().iter().any(|kind| kind.starts_with("stream.new")), "{:?}", place.events());
 }
 
 #[tokio::test(start_paused = true)]

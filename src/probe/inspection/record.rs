@@ -23,6 +23,8 @@ pub struct Record {
     logins: Arc<Logins>,
     /// The login that worked in an earlier scan.
     first: Option<Credential>,
+    /// The addresses of the streams that earlier scans found.
+    earlier: Vec<String>,
     known: Mutex<Known>,
     /// Notified when a service is found.
     news: Notify,
@@ -59,7 +61,8 @@ impl Record {
             left => Logins::new(left.unwrap_or(most).min(most)),
         };
         let first = earlier.and_then(|host| host.login.clone());
-        let record = Record { ip, options, logins, first, known: Mutex::default(), news: Notify::new() };
+        let earlier = earlier.map(|host| host.streams.clone()).unwrap_or_default();
+        let record = Record { ip, options, logins, first, earlier, known: Mutex::default(), news: Notify::new() };
         record.offer_logins();
         Arc::new(record)
     }
@@ -72,6 +75,7 @@ impl Record {
             options: self.options.clone(),
             logins: self.logins.clone(),
             first: self.first.clone(),
+            earlier: self.earlier.clone(),
             known: Mutex::default(),
             news: Notify::new(),
         };
@@ -153,6 +157,11 @@ impl Record {
             hints.retain(|h| h.is_asked_for);
         }
         hints
+    }
+
+    /// The addresses of the streams that earlier scans found, at whichever address the host was then.
+    pub fn earlier_streams(&self) -> &[String] {
+        &self.earlier
     }
 
     /// Whether streams are looked for that nobody announced: not where the user asked for certain ones.

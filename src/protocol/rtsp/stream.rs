@@ -50,7 +50,7 @@ pub(super) fn of_found(
     if nature == Nature::AnyPath {
         stream.warnings.push("the device describes any path, so the path proves nothing".to_owned());
     }
-    if nature == Nature::LoginForAny {
+    if nature == Nature::LoginForAny && found.path == "/" {
         stream.warnings.push("the device demands a login for any path, so no path is known yet".to_owned());
     }
     if !found.also_at.is_empty() {

@@ -96,6 +96,8 @@ pub struct Known<'k> {
     pub may_guess: bool,
     /// Paths the device announced, with what it said of them.
     pub announced: &'k [(String, StreamHint)],
+    /// Paths where earlier scans found streams.
+    pub earlier: &'k [String],
     /// Paths worth a guess, most likely first.
     pub candidates: &'k [Candidate],
     /// How many of `candidates` come from the device's own vendor.
@@ -185,7 +187,7 @@ impl<A: Ask + Send> Walk<'_, A> {
         match reply {
             Reply::Video(description) => self.any_path(known, description).await,
             // Which path is right cannot be decided; that a login is demanded is known.
-            Reply::Login => self.root().await,
+            Reply::Login => self.locked(known).await,
             Reply::Silence | Reply::Busy | Reply::Lost => {}
             Reply::NotFound | Reply::NoVideo => self.candidates(known).await,
         }
@@ -208,6 +210,20 @@ impl<A: Ask + Send> Walk<'_, A> {
         }
         if self.walked.found.is_empty() {
             self.push(IMPOSSIBLE_PATH, None, Reply::Video(impossible));
+        }
+    }
+
+    /// Every path demands a login: the streams are where they were when one was taken. Where none was ever found, the root
+    /// stands for them.
+    async fn locked(&mut self, known: &Known<'_>) {
+        for path in known.earlier.iter().take(MOST_LOCKED) {
+            let reply = self.reply(path).await;
+            if matches!(reply, Reply::Video(_) | Reply::Login) {
+                self.push(path, None, reply);
+            }
+        }
+        if self.walked.found.is_empty() && self.goes_on() {
+            self.root().await;
         }
     }
 
@@ -366,6 +382,7 @@ mod tests {
         let mut server = Server { answer, asked: Vec::new() };
         let known = Known {
             may_guess: true,
+            earlier: &[],
             announced: &announced,
             of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
             candidates: &candidates,
@@ -412,6 +429,24 @@ mod tests {
         assert_eq!(walked.nature, Nature::LoginForAny);
         assert_eq!((paths(&walked), &walked.found[0].reply), (vec!["/"], &Reply::Login));
         assert_eq!(asked.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_found_before_stands_behind_a_server_that_locks_any_path() {
+        let mut server = Server { answer: |_: &str| Reply::Login, asked: Vec::new() };
+        let earlier = ["/main".to_owned(), "/sub".to_owned()];
+        let known = Known {
+            may_guess: true,
+            earlier: &earlier,
+            announced: &[],
+            of_vendor: 0,
+            candidates: &[],
+            max_asked: 100,
+            max_channels: 16,
+        };
+        let walked = walk(&mut server, &known).await;
+        assert_eq!((walked.nature, paths(&walked)), (Nature::LoginForAny, vec!["/main", "/sub"]));
+        assert_eq!(server.asked, [IMPOSSIBLE_PATH, "/main", "/sub"]);
     }
 
     #[tokio::test]

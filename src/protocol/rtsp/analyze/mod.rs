@@ -130,7 +130,14 @@ async fn walk_port(
             candidates.push(usual);
         }
     }
+    let here = asker.client.url("/").endpoint();
+    let of_port = |url: &String| {
+        let url = AnnouncedUrl::read_rtsp(url)?.url;
+        (url.endpoint() == here).then(|| url.target().to_owned())
+    };
+    let earlier: Vec<String> = host.record.earlier_streams().iter().filter_map(of_port).collect();
     let known = Known {
+        earlier: &earlier,
         may_guess: host.record.may_guess(),
         of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
         announced,
