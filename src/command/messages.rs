@@ -1,9 +1,11 @@
 //! The messages of a process that watches: couriers for the channels of the configuration, reminders of what lasts, and the
 //! state of devices at brokers of MQTT.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{BoxFuture, FutureExt as _};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -14,7 +16,7 @@ use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamStat
 use crate::model::memory::{Event, EventKind, Outbox, Uid};
 use crate::model::notify::{DeviceView, Notifications, StreamView};
 use crate::notify::courier::Bell;
-use crate::notify::{Channels, Courier, Deliver, Rules, Style, still_open};
+use crate::notify::{Channels, Courier, Deliver, Message, Outcome, Rules, Style, still_open};
 use crate::store::{EventFilter, OutboxFilter, Store, StoreError};
 
 /// How often it is looked whether somebody is to be reminded.
@@ -23,6 +25,46 @@ const REMIND_EVERY: Duration = Duration::from_secs(300);
 const PROBLEMS_OF: SignedDuration = SignedDuration::from_hours(24 * 60);
 /// Messages that are looked at for whether somebody was reminded already.
 const MOST_SENT: usize = 5_000;
+
+/// Tries to deliver messages, by channel and result. Clones are the same count.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deliveries(Arc<Mutex<BTreeMap<(String, String), u64>>>);
+
+impl Deliveries {
+    /// So far.
+    pub(super) fn now(&self) -> BTreeMap<(String, String), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, channel: &str, outcome: &Outcome) {
+        let result = match outcome {
+            Outcome::Done { .. } => "done",
+            Outcome::Retry { .. } => "retry",
+            Outcome::Dead { .. } => "dead",
+            Outcome::ChannelOff { .. } => "off",
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry((channel.to_owned(), result.to_owned())).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
+/// Delivers, and counts what became of it.
+struct Counted {
+    channels: Arc<Channels>,
+    deliveries: Deliveries,
+}
+
+impl Deliver for Counted {
+    fn deliver<'a>(&'a self, channel: &'a str, message: &'a Message) -> BoxFuture<'a, Outcome> {
+        async move {
+            let outcome = self.channels.deliver(channel, message).await;
+            self.deliveries.count(channel, &outcome);
+            outcome
+        }
+        .boxed()
+    }
+}
 
 /// Messages under way.
 pub(super) struct Messages {
@@ -34,7 +76,12 @@ pub(super) struct Messages {
 
 impl Messages {
     /// Begins to deliver what waits in the store.
-    pub(super) fn start(notifications: &Notifications, rules: Arc<Rules>, store: &Store) -> Messages {
+    pub(super) fn start(
+        notifications: &Notifications,
+        rules: Arc<Rules>,
+        store: &Store,
+        deliveries: &Deliveries,
+    ) -> Messages {
         let channels = Arc::new(Channels::open(notifications, &instance(store)));
         let names: Vec<String> = channels.names().map(str::to_owned).collect();
         let style = Style { public_url: notifications.public_url.clone(), zone: TimeZone::system() };
@@ -49,7 +96,8 @@ impl Messages {
             });
         });
         let outbox: Arc<dyn Outbox> = Arc::new(store.clone());
-        let deliver: Arc<dyn Deliver> = channels.clone();
+        let deliver: Arc<dyn Deliver> =
+            Arc::new(Counted { channels: channels.clone(), deliveries: deliveries.clone() });
         let courier = Courier::new(outbox, deliver, names, style, report).with_failing(failing(store));
         let (bell, stop) = (courier.bell(), CancellationToken::new());
         let reminders = remind(store.clone(), rules, bell.clone(), stop.clone());

@@ -1,5 +1,6 @@
 //! `camscan watch`: scans again and again, plays streams in between, and tells what changed.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::messages::Messages;
+use super::messages::{Deliveries, Messages};
 use super::ready::Ready;
 use super::{interrupt, remembered};
 use crate::cli::args::{Cli, EventFormat};
@@ -63,11 +64,13 @@ pub async fn run(
     let (send, orders) = mpsc::channel(ORDERS);
     let notifier = Arc::new(notifier(environment));
     let rules = rules(settings);
-    let messages = Messages::start(&settings.notifications, rules.clone(), &store);
+    let deliveries = Deliveries::default();
+    let messages = Messages::start(&settings.notifications, rules.clone(), &store, &deliveries);
     let screen = Arc::new(Screen {
         format,
         notifier: notifier.clone(),
         messages: Mutex::new(Some(messages)),
+        deliveries,
         store: store.clone(),
         out: Mutex::new(std::io::stdout()),
     });
@@ -185,6 +188,7 @@ struct Screen {
     format: EventFormat,
     notifier: Arc<Notifier>,
     messages: Mutex<Option<Messages>>,
+    deliveries: Deliveries,
     store: Store,
     out: Mutex<std::io::Stdout>,
 }
@@ -196,7 +200,7 @@ impl Screen {
         if let Some(old) = old {
             old.end().await;
         }
-        let new = Messages::start(&settings.notifications, rules, &self.store);
+        let new = Messages::start(&settings.notifications, rules, &self.store, &self.deliveries);
         *lock(&self.messages) = Some(new);
     }
 }
@@ -227,6 +231,10 @@ impl Follower for Screen {
         let offline = listed().filter(|known| known.health.state == DeviceState::Offline).count();
         let at = next_scan.to_zoned(TimeZone::system()).strftime("%H:%M").to_string();
         self.notifier.status(&format!("{} devices, {offline} offline, next scan {at}", listed().count()));
+    }
+
+    fn deliveries(&self) -> BTreeMap<(String, String), u64> {
+        self.deliveries.now()
     }
 
     fn alive(&self) {

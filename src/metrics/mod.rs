@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamState};
+use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamState, first_frame_ms};
 use text::{Kind, Text};
 
 /// Devices with series of their own; beyond that many there are counts alone.
@@ -31,14 +31,53 @@ pub struct Figures {
     pub events: BTreeMap<String, u64>,
     /// Messages by channel and result.
     pub notifications: BTreeMap<(String, String), u64>,
-    /// Messages that wait, by channel.
-    pub outbox_waiting: BTreeMap<String, u64>,
-    /// When the oldest of them was made.
-    pub outbox_oldest: Option<Timestamp>,
+    /// The messages that wait; none where they cannot be read.
+    pub outbox: Option<Outbox>,
     /// Bytes of the store's files, by `main` and `wal`.
     pub store_bytes: BTreeMap<String, u64>,
+    /// Whether the store could be written when it was last tried.
+    pub store_works: bool,
+    /// How long writing to the store took.
+    pub store_writes: Option<Histogram>,
+    /// What the process itself takes; none where the system does not tell.
+    pub process: Option<Process>,
     /// Whether the configuration was valid when it was last read again, and when it last was.
     pub reload: Option<(bool, Timestamp)>,
+}
+
+/// Messages that wait.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outbox {
+    /// How many, by channel.
+    pub waiting: BTreeMap<String, u64>,
+    /// When the oldest of them was made.
+    pub oldest: Option<Timestamp>,
+}
+
+/// How many things were how large.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    /// Bounds, ascending.
+    pub bounds: Vec<f64>,
+    /// How many were at most as large as each bound and larger than the one before; last, larger than all.
+    pub counts: Vec<u64>,
+    /// All together.
+    pub sum: f64,
+}
+
+/// What a process takes of its machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Process {
+    /// Memory that is resident, bytes.
+    pub resident_bytes: u64,
+    /// Open files and sockets.
+    pub open_files: u64,
+    /// How many it may open.
+    pub most_files: Option<u64>,
+    /// Time on processors, seconds.
+    pub cpu_seconds: f64,
+    /// When it began, seconds since 1970.
+    pub began: f64,
 }
 
 /// The metrics at a time.
@@ -54,6 +93,7 @@ pub fn render(memory: &Memory, figures: &Figures, now: Timestamp, version: &str)
         text.comment(&format!("more than {MOST_DEVICES} devices: no series of single devices and streams"));
     }
     activity(&mut text, figures, now);
+    own(&mut text, figures);
     text.family("camscan_build_info", Kind::Gauge, "The version of camscan.");
     text.sample(&[("version", version)], 1.0);
     text.finish()
@@ -63,12 +103,12 @@ fn totals(text: &mut Text, listed: &[&Known]) {
     text.family("camscan_devices", Kind::Gauge, "Devices by state.");
     for state in DeviceState::ALL {
         let count = listed.iter().filter(|known| known.health.state == state).count();
-        text.sample(&[("state", state.as_str())], as_f64(count));
+        text.sample(&[("state", state.as_str())], as_f64(u64::try_from(count).unwrap_or(u64::MAX)));
     }
     text.family("camscan_streams", Kind::Gauge, "Streams by state.");
     for state in StreamState::ALL {
         let count = listed.iter().flat_map(|known| present(known)).filter(|(_, s)| s.health.state == state).count();
-        text.sample(&[("state", state.as_str())], as_f64(count));
+        text.sample(&[("state", state.as_str())], as_f64(u64::try_from(count).unwrap_or(u64::MAX)));
     }
 }
 
@@ -106,6 +146,9 @@ fn devices(text: &mut Text, listed: &[&Known], now: Timestamp) {
     });
     each("camscan_device_muted", "1 while a user wants no messages about the device.", &|known| {
         Some(f64::from(u8::from(known.note.muted_until.is_some_and(|until| until > now))))
+    });
+    each("camscan_certificate_expiry_timestamp_seconds", "When the device's TLS certificate ends.", &|known| {
+        known.device.certificate_ends.map(seconds)
     });
     text.family("camscan_device_info", Kind::Gauge, "What the device is; always 1.");
     for known in listed {
@@ -152,6 +195,11 @@ fn streams(text: &mut Text, listed: &[&Known]) {
     each("camscan_stream_bits_per_second", "Bits a second when the stream was last played.", &|stream| {
         video(stream).measured_kbps.map(|kbps| f64::from(kbps) * 1000.0)
     });
+    each(
+        "camscan_stream_first_frame_seconds",
+        "How long the first frame took when the stream was last played.",
+        &|s| first_frame_ms(&s.stream).map(|ms| ms / 1000.0),
+    );
     each("camscan_stream_open", "1 where no login is needed, 0 where one is.", &|stream| {
         stream.stream.open.map(|open| f64::from(u8::from(open)))
     });
@@ -189,23 +237,26 @@ fn activity(text: &mut Text, figures: &Figures, now: Timestamp) {
     let mut counts = |name: &str, help: &str, label: &str, counts: &BTreeMap<String, u64>, kind: Kind| {
         text.family(name, kind, help);
         for (value, count) in counts {
-            text.sample(&[(label, value)], as_f64(usize::try_from(*count).unwrap_or(usize::MAX)));
+            text.sample(&[(label, value)], as_f64(*count));
         }
     };
     counts("camscan_scans_total", "Scans by how they ended.", "status", &figures.scans, Kind::Counter);
     counts("camscan_checks_total", "Checks of streams by result.", "result", &figures.checks, Kind::Counter);
     counts("camscan_events_total", "Events by type.", "type", &figures.events, Kind::Counter);
-    counts("camscan_outbox_waiting", "Messages that wait.", "channel", &figures.outbox_waiting, Kind::Gauge);
+    if let Some(outbox) = &figures.outbox {
+        counts("camscan_outbox_waiting", "Messages that wait.", "channel", &outbox.waiting, Kind::Gauge);
+    }
     counts("camscan_store_bytes", "Bytes of the store's files.", "file", &figures.store_bytes, Kind::Gauge);
     text.family("camscan_logins_refused_total", Kind::Counter, "Logins that devices refused.");
-    text.sample(&[], as_f64(usize::try_from(figures.logins_refused).unwrap_or(usize::MAX)));
+    text.sample(&[], as_f64(figures.logins_refused));
     text.family("camscan_notifications_total", Kind::Counter, "Messages by channel and result.");
     for ((channel, result), count) in &figures.notifications {
-        let count = as_f64(usize::try_from(*count).unwrap_or(usize::MAX));
-        text.sample(&[("channel", channel), ("result", result)], count);
+        text.sample(&[("channel", channel), ("result", result)], as_f64(*count));
     }
-    text.family("camscan_outbox_oldest_seconds", Kind::Gauge, "Age of the oldest message that waits.");
-    text.sample(&[], figures.outbox_oldest.map_or(0.0, |oldest| (seconds(now) - seconds(oldest)).max(0.0)));
+    if let Some(outbox) = &figures.outbox {
+        text.family("camscan_outbox_oldest_seconds", Kind::Gauge, "Age of the oldest message that waits.");
+        text.sample(&[], outbox.oldest.map_or(0.0, |oldest| (seconds(now) - seconds(oldest)).max(0.0)));
+    }
     if let Some((is_valid, at)) = figures.reload {
         text.family(
             "camscan_config_last_reload_successful",
@@ -222,6 +273,29 @@ fn activity(text: &mut Text, figures: &Figures, now: Timestamp) {
     }
 }
 
+/// What camscan itself takes. The names that Prometheus' libraries use (`process_…`) are those of whoever serves the metrics:
+/// node_exporter refuses a file that has them.
+fn own(text: &mut Text, figures: &Figures) {
+    if let Some(writes) = &figures.store_writes {
+        text.family("camscan_store_write_seconds", Kind::Histogram, "How long writing to the store took.");
+        text.histogram(&writes.bounds, &writes.counts, writes.sum);
+    }
+    text.family("camscan_store_writable", Kind::Gauge, "1 if the store could be written when it was last tried.");
+    text.sample(&[], f64::from(u8::from(figures.store_works)));
+    let Some(process) = &figures.process else { return };
+    let mut one = |name: &str, kind: Kind, help: &str, value: f64| {
+        text.family(&format!("camscan_process_{name}"), kind, help);
+        text.sample(&[], value);
+    };
+    one("resident_memory_bytes", Kind::Gauge, "Memory of camscan that is resident.", as_f64(process.resident_bytes));
+    one("open_fds", Kind::Gauge, "Open files and sockets.", as_f64(process.open_files));
+    if let Some(most) = process.most_files {
+        one("max_fds", Kind::Gauge, "Files and sockets that may be open.", as_f64(most));
+    }
+    one("cpu_seconds_total", Kind::Counter, "Time on processors.", process.cpu_seconds);
+    one("start_time_seconds", Kind::Gauge, "When the process began.", process.began);
+}
+
 /// Seconds since 1970, to the millisecond.
 fn seconds(at: Timestamp) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds stay exact below 2^53")]
@@ -230,7 +304,7 @@ fn seconds(at: Timestamp) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay exact below 2^53")]
-fn as_f64(count: usize) -> f64 {
+fn as_f64(count: u64) -> f64 {
     count as f64
 }
 

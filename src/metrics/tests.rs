@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use super::*;
 use crate::history::memory::tests::{Place, camera};
 use crate::model::memory::{Note, Uid};
-use crate::model::{Device, Stream, Video, VideoCodec};
+use crate::model::{Device, LadderStep, Step, Stream, Video, VideoCodec};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -27,6 +29,9 @@ fn known(n: u8, state: DeviceState) -> Known {
     known.seen.last = at("2026-03-02T00:00:00.5Z");
     known.health.state = state;
     known.note = Note { name: Some("Gate".into()), ..Note::default() };
+    known.device.certificate_ends = Some(at("2026-04-02T00:00:00Z"));
+    let step = |step, ms| LadderStep::new(step, true, Duration::from_millis(ms));
+    known.streams.get_mut("rtsp:554/1").unwrap().stream.ladder = vec![step(Step::Tcp, 100), step(Step::Frame, 250)];
     known.streams.get_mut("rtsp:554/2").unwrap().gone_at = Some(at("2026-03-02T00:00:00Z"));
     known
 }
@@ -43,7 +48,15 @@ fn state_and_identity_are_apart() {
         last_scan: Some((at("2026-03-02T00:00:00Z"), 12.5)),
         scans: [("complete".to_owned(), 3)].into(),
         notifications: [(("mail".to_owned(), "done".to_owned()), 2)].into(),
-        outbox_oldest: Some(at("2026-03-02T00:00:00Z")),
+        outbox: Some(Outbox { oldest: Some(at("2026-03-02T00:00:00Z")), ..Outbox::default() }),
+        store_writes: Some(Histogram { bounds: vec![0.01, 1.0], counts: vec![3, 0, 2], sum: 7.5 }),
+        process: Some(Process {
+            resident_bytes: 33_554_432,
+            open_files: 17,
+            most_files: None,
+            cpu_seconds: 1.25,
+            began: 1_772_409_000.5,
+        }),
         reload: Some((true, at("2026-03-01T00:00:00Z"))),
         ..Figures::default()
     };
@@ -61,6 +74,18 @@ fn state_and_identity_are_apart() {
         "camscan_scans_total{status=\"complete\"} 3".to_owned(),
         "camscan_notifications_total{channel=\"mail\",result=\"done\"} 2".to_owned(),
         "camscan_outbox_oldest_seconds 60".to_owned(),
+        format!("camscan_certificate_expiry_timestamp_seconds{{device=\"{uid}\",name=\"Gate\"}} 1775088000"),
+        format!("camscan_stream_first_frame_seconds{{device=\"{uid}\",stream=\"rtsp:554/1\"}} 0.35"),
+        "# TYPE camscan_store_write_seconds histogram".to_owned(),
+        "camscan_store_write_seconds_bucket{le=\"0.01\"} 3".to_owned(),
+        "camscan_store_write_seconds_bucket{le=\"1\"} 3".to_owned(),
+        "camscan_store_write_seconds_bucket{le=\"+Inf\"} 5".to_owned(),
+        "camscan_store_write_seconds_sum 7.5".to_owned(),
+        "camscan_store_write_seconds_count 5".to_owned(),
+        "camscan_process_resident_memory_bytes 33554432".to_owned(),
+        "camscan_process_open_fds 17".to_owned(),
+        "camscan_process_cpu_seconds_total 1.25".to_owned(),
+        "camscan_process_start_time_seconds 1772409000.5".to_owned(),
         "camscan_config_last_reload_successful 1".to_owned(),
         "camscan_build_info{version=\"1.2.3\"} 1".to_owned(),
     ];
@@ -70,6 +95,12 @@ fn state_and_identity_are_apart() {
     assert!(text.contains("model=\"P32\\\"45\"") && !text.contains("554/2"), "{text}");
     // An address is in the labels of what never changes its value, and nowhere else.
     assert!(text.lines().filter(|l| l.contains("192.0.2.1")).all(|l| l.starts_with("camscan_device_info")), "{text}");
+}
+
+#[test]
+fn messages_that_cannot_be_read_are_not_none() {
+    let text = render(&Memory::default(), &Figures::default(), at("2026-03-02T00:01:00Z"), "1");
+    assert!(!text.contains("camscan_outbox"), "{text}");
 }
 
 #[test]

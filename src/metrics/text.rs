@@ -11,6 +11,8 @@ pub enum Kind {
     Gauge,
     /// Only grows while the process runs.
     Counter,
+    /// Counts by how large something was.
+    Histogram,
 }
 
 /// The text as it grows. A family without a sample is left out.
@@ -27,6 +29,7 @@ impl Text {
         let kind = match kind {
             Kind::Gauge => "gauge",
             Kind::Counter => "counter",
+            Kind::Histogram => "histogram",
         };
         let help = help.replace('\\', r"\\").replace('\n', r"\n");
         self.heading = Some(format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
@@ -35,8 +38,25 @@ impl Text {
 
     /// A sample of the family. Empty labels are left out: to Prometheus they are the same.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.part("", labels, value);
+    }
+
+    /// The samples of a histogram: how many were at most as large as each bound, ascending, and last, larger than all.
+    pub fn histogram(&mut self, bounds: &[f64], counts: &[u64], sum: f64) {
+        let mut total = 0u64;
+        let ends = bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+        for (bound, count) in ends.zip(counts) {
+            total = total.saturating_add(*count);
+            self.part("_bucket", &[("le", &bound)], super::as_f64(total));
+        }
+        self.part("_sum", &[], sum);
+        self.part("_count", &[], super::as_f64(total));
+    }
+
+    fn part(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
         self.written.push_str(&self.heading.take().unwrap_or_default());
         self.written.push_str(&self.name);
+        self.written.push_str(suffix);
         let mut separator = '{';
         for (label, text) in labels.iter().filter(|(_, text)| !text.is_empty()) {
             // Writing to a String cannot fail.

@@ -108,22 +108,7 @@ impl Store {
     /// # Errors
     /// When they cannot be stored; then none is.
     pub fn record_checks(&self, checks: &[Check]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            for check in checks {
-                let Some(stream) = stream_of(transaction, &check.device, &check.stream)? else { continue };
-                let tally = Tally {
-                    n: 1,
-                    outcome: check.outcome,
-                    fps: check.fps,
-                    kbps: check.kbps,
-                    first_ms: check.first_frame_ms,
-                };
-                for slot in Slot::ALL {
-                    add(transaction, stream, slot, slot.of(check.at), tally)?;
-                }
-            }
-            Ok(())
-        })
+        self.write(|transaction| insert(transaction, checks))
     }
 
     /// What the checks of a stream add up to from `since` on, in order.
@@ -141,6 +126,19 @@ impl Store {
             rows.collect()
         })
     }
+}
+
+/// Adds checks to their hours and days.
+pub(super) fn insert(transaction: &Transaction<'_>, checks: &[Check]) -> rusqlite::Result<()> {
+    for check in checks {
+        let Some(stream) = stream_of(transaction, &check.device, &check.stream)? else { continue };
+        let tally =
+            Tally { n: 1, outcome: check.outcome, fps: check.fps, kbps: check.kbps, first_ms: check.first_frame_ms };
+        for slot in Slot::ALL {
+            add(transaction, stream, slot, slot.of(check.at), tally)?;
+        }
+    }
+    Ok(())
 }
 
 fn rollup(row: &Row<'_>, slot: Slot) -> rusqlite::Result<Rollup> {
@@ -179,7 +177,7 @@ pub(super) fn stream_of(
     use rusqlite::OptionalExtension as _;
     let Some(device) = rows::row_of(connection, device)? else { return Ok(None) };
     let find = "SELECT id FROM streams WHERE device = ?1 AND key = ?2";
-    connection.query_row(find, (device, stream), |row| row.get(0)).optional()
+    connection.prepare_cached(find)?.query_row((device, stream), |row| row.get(0)).optional()
 }
 
 /// Adds `tally.n` checks to a slot.
@@ -209,23 +207,21 @@ pub(super) fn add(
     let (kbps, first_ms) = (tally.kbps.filter(|_| is_ok), tally.first_ms.filter(|_| is_ok));
     let sum = |one: Option<i64>| one.unwrap_or(0).saturating_mul(tally.n);
     transaction
-        .execute(
-            put,
-            params![
-                stream,
-                slot.seconds(),
-                at,
-                tally.n,
-                of(CheckOutcome::Ok),
-                of(CheckOutcome::Busy),
-                of(CheckOutcome::Bad),
-                fps,
-                sum(fps),
-                kbps,
-                sum(kbps.map(i64::from)),
-                first_ms,
-                sum(first_ms.map(i64::from)),
-            ],
-        )
+        .prepare_cached(put)?
+        .execute(params![
+            stream,
+            slot.seconds(),
+            at,
+            tally.n,
+            of(CheckOutcome::Ok),
+            of(CheckOutcome::Busy),
+            of(CheckOutcome::Bad),
+            fps,
+            sum(fps),
+            kbps,
+            sum(kbps.map(i64::from)),
+            first_ms,
+            sum(first_ms.map(i64::from)),
+        ])
         .map(drop)
 }

@@ -113,6 +113,11 @@ impl Hinted for StoreError {
 }
 
 impl StoreError {
+    /// Whether it may work a moment later: there is room again, or somebody else lets go of it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, StoreError::Full(_) | StoreError::Busy(_) | StoreError::Io { .. })
+    }
+
     /// What an error of the database means for this file.
     pub(super) fn of(file: &Path, error: &rusqlite::Error) -> StoreError {
         let path = || file.to_owned();

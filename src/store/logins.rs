@@ -38,10 +38,16 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn login_hash(&self, login: &Credential) -> Result<LoginHash, StoreError> {
-        let key: Vec<u8> = self.read(|connection| {
-            connection.query_row("SELECT value FROM meta WHERE name = 'login_key'", [], |row| row.get(0))
-        })?;
-        let mut hash = Hmac::<Sha256>::new_from_slice(&key)
+        let key = match self.inner.login_key.get() {
+            Some(key) => key,
+            None => {
+                let key: Vec<u8> = self.read(|connection| {
+                    connection.query_row("SELECT value FROM meta WHERE name = 'login_key'", [], |row| row.get(0))
+                })?;
+                self.inner.login_key.get_or_init(|| key)
+            }
+        };
+        let mut hash = Hmac::<Sha256>::new_from_slice(key)
             .map_err(|error| StoreError::Damaged { file: self.file().to_owned(), what: error.to_string() })?;
         // The length parts the two, so that no other pair gives the same bytes.
         hash.update(&(login.user.len() as u64).to_be_bytes());

@@ -18,9 +18,12 @@ mod outbox;
 mod rows;
 mod scans;
 mod schema;
+mod times;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -35,9 +38,10 @@ pub use logins::{LoginHash, LoginRecord};
 pub use open::Open;
 pub use outbox::OutboxFilter;
 pub use scans::{Cause, ScanRow, decorate, without_notes};
+pub use times::WriteTimes;
 
 use crate::history::memory::Memory;
-use crate::model::memory::{Event, Route};
+use crate::model::memory::{Event, Route, Uid};
 
 /// A program that writes again at once leaves so much time in between. Without it, another one that waits for its turn finds
 /// the store locked however often it looks, most of all where both have to share a busy processor.
@@ -56,6 +60,9 @@ struct Inner {
     /// None where the store is opened to be read alone.
     writer: Option<Mutex<Writer>>,
     readers: Mutex<Vec<Connection>>,
+    /// The key of [`Store::login_hash`], once it was needed.
+    login_key: OnceLock<Vec<u8>>,
+    writes: Mutex<WriteTimes>,
 }
 
 struct Writer {
@@ -74,7 +81,22 @@ struct Cache {
     rest: String,
     /// The database's count of what other connections wrote.
     version: i64,
+    /// Tells this reading of the whole from others.
+    reading: u64,
+    /// How often it was changed since, and when each device last was.
+    changes: u64,
+    changed: BTreeMap<Uid, u64>,
 }
+
+/// How much of what is known somebody has; see [`Store::refresh`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AsOf {
+    reading: u64,
+    changes: u64,
+}
+
+/// Readings of whole memories; 0 is none.
+static READINGS: AtomicU64 = AtomicU64::new(1);
 
 /// What a change of the memory came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +129,8 @@ impl Store {
             writer = Some(Mutex::new(Writer { connection, cache: None, open: None, wrote_at: None }));
         }
         let readers = Mutex::new(readers);
-        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers }) })
+        let (login_key, writes) = (OnceLock::new(), Mutex::default());
+        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers, login_key, writes }) })
     }
 
     /// Its file.
@@ -125,9 +148,23 @@ impl Store {
         decide: impl FnOnce(&mut Memory) -> (R, Vec<Event>),
         route: &dyn Route,
     ) -> Result<Updated<R>, StoreError> {
+        self.update_with_checks(decide, &[], route)
+    }
+
+    /// The same, and adds checks to their hours and days as [`Store::record_checks`] does.
+    ///
+    /// # Errors
+    /// When it cannot be stored; then nothing of it is.
+    pub fn update_with_checks<R>(
+        &self,
+        decide: impl FnOnce(&mut Memory) -> (R, Vec<Event>),
+        checks: &[Check],
+        route: &dyn Route,
+    ) -> Result<Updated<R>, StoreError> {
         self.change(|transaction, cache| {
             let (value, events) = decide(&mut cache.memory);
             rows::save(transaction, cache)?;
+            checks::insert(transaction, checks)?;
             let events = events::insert(transaction, events, None)?;
             outbox::route(transaction, &events, route)?;
             Ok(Updated { value, events })
@@ -147,6 +184,41 @@ impl Store {
             .and_then(|transaction| current(&transaction, cache.take()));
         let known = known.map_err(|error| self.error(&error))?;
         Ok(cache.insert(known).memory.clone())
+    }
+
+    /// Brings what somebody has up to date: what changed since is copied, and no more.
+    ///
+    /// # Errors
+    /// When it cannot be read; then it stays as it is.
+    pub fn refresh(&self, memory: &mut Memory, as_of: &mut AsOf) -> Result<(), StoreError> {
+        let Some(writer) = &self.inner.writer else {
+            *memory = self.memory()?;
+            return Ok(());
+        };
+        let mut writer = lock(writer);
+        let Writer { connection, cache, .. } = &mut *writer;
+        let known = connection
+            .transaction_with_behavior(TransactionBehavior::Deferred)
+            .and_then(|transaction| current(&transaction, cache.take()));
+        let known = cache.insert(known.map_err(|error| self.error(&error))?);
+        if as_of.reading == known.reading {
+            let mut devices = std::mem::take(&mut memory.devices);
+            for (uid, _) in known.changed.iter().filter(|(_, change)| **change > as_of.changes) {
+                if let Some(device) = known.memory.devices.get(uid) {
+                    devices.insert(uid.clone(), device.clone());
+                }
+            }
+            *memory = Memory { devices, ..known.without_devices(Memory::clone) };
+        } else {
+            *memory = known.memory.clone();
+        }
+        *as_of = AsOf { reading: known.reading, changes: known.changes };
+        Ok(())
+    }
+
+    /// How long writing took, since the store was opened.
+    pub fn write_times(&self) -> WriteTimes {
+        *lock(&self.inner.writes)
     }
 
     /// Takes what was written out of the log, into the store itself, and shortens the log. To be called when there is little
@@ -193,6 +265,7 @@ impl Store {
             std::thread::sleep(GAP);
         }
         let mut known = cache.take();
+        let began = Instant::now();
         let run = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let row = match *open {
@@ -206,6 +279,7 @@ impl Store {
         let done = run();
         *wrote_at = Some(Instant::now());
         let (value, known, row) = done.map_err(|error| self.error(&error))?;
+        lock(&self.inner.writes).add(began.elapsed());
         *cache = known;
         *open = Some(row);
         Ok(value)
@@ -247,7 +321,18 @@ fn current(transaction: &Transaction<'_>, cache: Option<Cache>) -> rusqlite::Res
         return Ok(cache);
     }
     let (memory, rest) = rows::load(transaction)?;
-    Ok(Cache { memory, rest, version })
+    let reading = READINGS.fetch_add(1, Ordering::Relaxed);
+    Ok(Cache { memory, rest, version, reading, changes: 0, changed: BTreeMap::new() })
+}
+
+impl Cache {
+    /// What is known without the devices.
+    fn without_devices<T>(&mut self, look: impl FnOnce(&Memory) -> T) -> T {
+        let devices = std::mem::take(&mut self.memory.devices);
+        let value = look(&self.memory);
+        self.memory.devices = devices;
+        value
+    }
 }
 
 /// Rows of `opens` that are kept.

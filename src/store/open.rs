@@ -15,6 +15,8 @@ use super::schema::{self, Age};
 const APPLICATION_ID: i64 = 0x6361_6d73;
 /// How long a write waits for another program's.
 const BUSY: Duration = Duration::from_secs(30);
+/// Statements that are kept ready.
+const STATEMENTS: usize = 64;
 /// How a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
@@ -52,6 +54,8 @@ pub(super) fn writer(file: &Path, how: Open, steps: &[Migration]) -> Result<Conn
         connection = connect()?;
     }
     check_after_crash(&connection, file)?;
+    // All statements of a change, which are few and always the same.
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 

@@ -53,19 +53,18 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Memory, String)
 /// Writes what was touched.
 pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite::Result<()> {
     let touched: BTreeSet<Uid> = cache.memory.take_touched();
+    cache.changes += 1;
     for uid in &touched {
         if let Some(known) = cache.memory.devices.get(uid) {
             save_device(transaction, known)?;
         }
+        cache.changed.insert(uid.clone(), cache.changes);
     }
-    let devices = std::mem::take(&mut cache.memory.devices);
-    let rest = json(&cache.memory);
-    cache.memory.devices = devices;
-    let rest = rest?;
+    let rest = cache.without_devices(json)?;
     if rest != cache.rest {
         let put = "INSERT INTO meta (name, value) VALUES (?1, CAST(?2 AS BLOB)) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        transaction.execute(put, (REST, &rest))?;
+        transaction.prepare_cached(put)?.execute((REST, &rest))?;
         cache.rest = rest;
     }
     Ok(())
@@ -74,7 +73,7 @@ pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite
 /// The row of a device.
 pub(super) fn row_of(connection: &Connection, uid: &Uid) -> rusqlite::Result<Option<i64>> {
     let find = "SELECT id FROM devices WHERE public = ?1";
-    connection.query_row(find, [uid.as_str()], |row| row.get(0)).optional()
+    connection.prepare_cached(find)?.query_row([uid.as_str()], |row| row.get(0)).optional()
 }
 
 fn save_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result<()> {
@@ -91,8 +90,7 @@ fn save_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result
                mac = excluded.mac, state = excluded.state, state_since = excluded.state_since, \
                first_seen = excluded.first_seen, last_seen = excluded.last_seen, archived_at = excluded.archived_at, \
                merged_into = excluded.merged_into, rev = devices.rev + 1, body = excluded.body RETURNING id";
-    let row: i64 = transaction.query_row(
-        put,
+    let row: i64 = transaction.prepare_cached(put)?.query_row(
         params![
             rest.uid.as_str(),
             device.kind.as_str(),
@@ -122,8 +120,9 @@ fn save_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result
 }
 
 fn save_keys(transaction: &Transaction<'_>, device: i64, keys: &BTreeMap<DeviceKey, Seen>) -> rusqlite::Result<()> {
-    transaction.execute("DELETE FROM device_keys WHERE device = ?1", [device])?;
-    let mut put = transaction.prepare("INSERT INTO device_keys (kind, value, device, body) VALUES (?1, ?2, ?3, ?4)")?;
+    transaction.prepare_cached("DELETE FROM device_keys WHERE device = ?1")?.execute([device])?;
+    let mut put =
+        transaction.prepare_cached("INSERT INTO device_keys (kind, value, device, body) VALUES (?1, ?2, ?3, ?4)")?;
     for (key, seen) in keys {
         put.execute(params![key.kind.as_str(), key.value, device, json(seen)?])?;
     }
@@ -132,30 +131,30 @@ fn save_keys(transaction: &Transaction<'_>, device: i64, keys: &BTreeMap<DeviceK
 
 fn save_note(transaction: &Transaction<'_>, device: i64, note: &Note) -> rusqlite::Result<()> {
     if *note == Note::default() {
-        return transaction.execute("DELETE FROM notes WHERE device = ?1", [device]).map(drop);
+        return transaction.prepare_cached("DELETE FROM notes WHERE device = ?1")?.execute([device]).map(drop);
     }
     let put = "INSERT INTO notes (device, name, site, rev, body) VALUES (?1, ?2, ?3, 1, ?4) \
                ON CONFLICT (device) DO UPDATE SET name = excluded.name, site = excluded.site, rev = notes.rev + 1, \
                body = excluded.body WHERE body <> excluded.body";
-    transaction.execute(put, params![device, note.name, note.site, json(note)?]).map(drop)
+    transaction.prepare_cached(put)?.execute(params![device, note.name, note.site, json(note)?]).map(drop)
 }
 
 /// Where a device is; where it was until then is closed.
 fn save_address(transaction: &Transaction<'_>, device: i64, ip: &str, began: i64) -> rusqlite::Result<()> {
     let find = "SELECT began, ip FROM addresses WHERE device = ?1 AND ended IS NULL";
     let open: Option<(i64, String)> =
-        transaction.query_row(find, [device], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        transaction.prepare_cached(find)?.query_row([device], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match open {
         Some((since, at)) if since == began && at == ip => return Ok(()),
         Some(_) => {
             let close = "UPDATE addresses SET ended = max(began, ?2) WHERE device = ?1 AND ended IS NULL";
-            transaction.execute(close, (device, began))?;
+            transaction.prepare_cached(close)?.execute((device, began))?;
         }
         None => {}
     }
     let put = "INSERT INTO addresses (device, began, ip) VALUES (?1, ?2, ?3) \
                ON CONFLICT (device, began, ip) DO UPDATE SET ended = NULL";
-    transaction.execute(put, (device, began, ip)).map(drop)
+    transaction.prepare_cached(put)?.execute((device, began, ip)).map(drop)
 }
 
 /// In which state a device or stream is; the one it was in until then is closed.
@@ -167,21 +166,28 @@ fn save_span(
     began: i64,
 ) -> rusqlite::Result<()> {
     let find = "SELECT id, state, began FROM spans WHERE device = ?1 AND stream IS ?2 AND ended IS NULL";
-    let open: Option<(i64, String, i64)> =
-        transaction.query_row(find, (device, stream), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    let open: Option<(i64, String, i64)> = transaction
+        .prepare_cached(find)?
+        .query_row((device, stream), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
     match open {
         Some((_, was, since)) if was == state && since == began => return Ok(()),
         // The same state, known to have begun at another time.
         Some((id, was, _)) if was == state => {
-            return transaction.execute("UPDATE spans SET began = ?2 WHERE id = ?1", (id, began)).map(drop);
+            return transaction
+                .prepare_cached("UPDATE spans SET began = ?2 WHERE id = ?1")?
+                .execute((id, began))
+                .map(drop);
         }
         Some((id, ..)) => {
-            transaction.execute("UPDATE spans SET ended = max(began, ?2) WHERE id = ?1", (id, began))?;
+            transaction
+                .prepare_cached("UPDATE spans SET ended = max(began, ?2) WHERE id = ?1")?
+                .execute((id, began))?;
         }
         None => {}
     }
     let put = "INSERT INTO spans (device, stream, began, state) VALUES (?1, ?2, ?3, ?4)";
-    transaction.execute(put, (device, stream, began, state)).map(drop)
+    transaction.prepare_cached(put)?.execute((device, stream, began, state)).map(drop)
 }
 
 fn save_streams(
@@ -189,7 +195,7 @@ fn save_streams(
     device: i64,
     streams: &BTreeMap<String, KnownStream>,
 ) -> rusqlite::Result<()> {
-    let mut put = transaction.prepare(
+    let mut put = transaction.prepare_cached(
         "INSERT INTO streams (device, key, url, protocol, channel, state, state_since, last_ok, gone_at, body) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
          ON CONFLICT (device, key) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, \
@@ -216,13 +222,13 @@ fn save_streams(
         save_span(transaction, device, Some(row), known.health.state.as_str(), ms(known.health.since))?;
     }
     // Those that went into another device, or came out of one.
-    let mut kept = transaction.prepare("SELECT id, key FROM streams WHERE device = ?1")?;
+    let mut kept = transaction.prepare_cached("SELECT id, key FROM streams WHERE device = ?1")?;
     let rows: Vec<(i64, String)> =
         kept.query_map([device], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     for (id, _) in rows.iter().filter(|(_, key)| !streams.contains_key(key)) {
-        transaction.execute("DELETE FROM rollups WHERE stream = ?1", [id])?;
-        transaction.execute("DELETE FROM spans WHERE stream = ?1", [id])?;
-        transaction.execute("DELETE FROM streams WHERE id = ?1", [id])?;
+        transaction.prepare_cached("DELETE FROM rollups WHERE stream = ?1")?.execute([id])?;
+        transaction.prepare_cached("DELETE FROM spans WHERE stream = ?1")?.execute([id])?;
+        transaction.prepare_cached("DELETE FROM streams WHERE id = ?1")?.execute([id])?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Programs and files outside: ffprobe, ffmpeg, what keeps a child process in bounds, and files replaced as a whole.
+//! Programs and files outside: ffprobe, ffmpeg, what keeps a child process in bounds, files replaced as a whole, and what
+//! this process itself takes of its machine.
 
 pub mod ffmpeg;
 pub mod ffprobe;
@@ -6,3 +7,4 @@ pub mod file;
 pub mod process;
 #[cfg(unix)]
 pub mod systemd;
+pub mod usage;

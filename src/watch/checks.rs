@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::history::memory::{StreamCheck, stream_key};
+use crate::history::memory::{StreamCheck, first_frame_ms, stream_key};
 use crate::model::memory::Uid;
 use crate::model::{
     Device, ErrorKind, HostTarget, KnownHost, LadderStep, ScanEvent, ScanPlan, Stream, StreamError, StreamStatus,
 };
 use crate::scan::session::Session;
 use crate::scan::{Scan, single};
+use crate::store::{Check, CheckOutcome};
 use crate::wire::url::Scheme;
 
 /// A stream that is to be played.
@@ -38,6 +39,30 @@ pub(super) struct Played {
     pub(super) has_answered: bool,
     /// Logins that were refused.
     pub(super) refused: u32,
+}
+
+impl Played {
+    /// The check as it is added up.
+    pub(super) fn row(&self) -> Check {
+        let check = &self.check;
+        let outcome = match check.stream.status {
+            StreamStatus::Streaming => CheckOutcome::Ok,
+            _ if check.busy => CheckOutcome::Busy,
+            _ => CheckOutcome::Bad,
+        };
+        let video = check.stream.video.as_ref();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
+        let first_frame_ms = first_frame_ms(&check.stream).map(|ms| ms.clamp(0.0, f64::from(u32::MAX)) as u32);
+        Check {
+            device: check.uid.clone(),
+            stream: check.key.clone(),
+            at: check.at,
+            outcome,
+            fps: video.and_then(|video| video.measured_fps),
+            kbps: video.and_then(|video| video.measured_kbps),
+            first_frame_ms,
+        }
+    }
 }
 
 /// Plays a stream. Takes no longer than the plan's `host_timeout` and the time to tear the session down.

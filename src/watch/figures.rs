@@ -4,21 +4,44 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::Follower;
 use crate::history::memory::Memory;
-use crate::metrics::{Figures, render};
+use crate::metrics::{Figures, Histogram, Outbox, Process, render};
 use crate::model::Report;
 use crate::model::memory::{DeliveryState, Event};
 use crate::model::report::ScanStatus;
-use crate::store::{CheckOutcome, OutboxFilter, Store};
+use crate::store::{CheckOutcome, OutboxFilter, Store, WriteTimes};
 use crate::tool::file;
+use crate::tool::usage::Usage;
 
 /// What was counted so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counts {
     figures: Figures,
+    /// How often the store had been written when it last could not be.
+    writes_at_failure: u64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Counts { figures: Figures { store_works: true, ..Figures::default() }, writes_at_failure: 0 }
+    }
 }
 
 impl Counts {
+    /// Nothing went wrong with the store; whether it was written for the first time since it could not be.
+    pub(super) fn store_works(&mut self, store: &Store) -> bool {
+        let is_back = !self.figures.store_works && writes(store) > self.writes_at_failure;
+        self.figures.store_works |= is_back;
+        is_back
+    }
+
+    /// The store cannot be written; whether it could be before.
+    pub(super) fn store_failed(&mut self, store: &Store) -> bool {
+        self.writes_at_failure = writes(store);
+        std::mem::replace(&mut self.figures.store_works, false)
+    }
+
     pub(super) fn scanned(&mut self, report: &Report) {
         let status = report.scan.status;
         if status == ScanStatus::Complete {
@@ -52,9 +75,24 @@ impl Counts {
     }
 
     /// Writes the file of metrics, if one is wanted. That it cannot be written is logged: watching goes on.
-    pub(super) fn write(&mut self, file: Option<&Path>, memory: &Memory, store: &Store, now: Timestamp) {
+    pub(super) fn write(
+        &mut self,
+        file: Option<&Path>,
+        memory: &Memory,
+        store: &Store,
+        follower: &dyn Follower,
+        now: Timestamp,
+    ) {
         let Some(file) = file else { return };
         self.look_at(store);
+        self.figures.notifications = follower.deliveries();
+        self.figures.process = Usage::now().map(|usage| Process {
+            resident_bytes: usage.resident_bytes,
+            open_files: usage.open_files,
+            most_files: usage.most_files,
+            cpu_seconds: usage.cpu.as_secs_f64(),
+            began: usage.began.as_secs_f64(),
+        });
         let text = render(memory, &self.figures, now, env!("CARGO_PKG_VERSION"));
         if let Err(error) = file::put(file, text.as_bytes()) {
             tracing::warn!(file = %file.display(), %error, "the metrics cannot be written");
@@ -63,10 +101,23 @@ impl Counts {
 
     fn look_at(&mut self, store: &Store) {
         let waiting = OutboxFilter { state: Some(DeliveryState::Waiting), ..OutboxFilter::default() };
-        let waiting = store.outbox(&waiting).unwrap_or_default();
-        self.figures.outbox_waiting.values_mut().for_each(|count| *count = 0);
-        waiting.iter().for_each(|message| count(&mut self.figures.outbox_waiting, &message.channel));
-        self.figures.outbox_oldest = waiting.iter().map(|message| message.created_at).min();
+        // A channel that was seen once has a series from then on.
+        let channels = self.figures.outbox.take().unwrap_or_default().waiting;
+        let mut outbox = Outbox { waiting: channels.into_keys().map(|name| (name, 0)).collect(), oldest: None };
+        self.figures.outbox = match store.outbox(&waiting) {
+            Ok(waiting) => {
+                waiting.iter().for_each(|message| count(&mut outbox.waiting, &message.channel));
+                outbox.oldest = waiting.iter().map(|message| message.created_at).min();
+                Some(outbox)
+            }
+            Err(error) => {
+                tracing::warn!("the messages that wait cannot be read: {error}");
+                None
+            }
+        };
+        let times = store.write_times();
+        self.figures.store_writes =
+            Some(Histogram { bounds: WriteTimes::BOUNDS.to_vec(), counts: times.counts.to_vec(), sum: times.seconds });
         let size = |suffix: &str| {
             let mut name = store.file().as_os_str().to_owned();
             name.push(suffix);
@@ -74,6 +125,10 @@ impl Counts {
         };
         self.figures.store_bytes = [("main".to_owned(), size("")), ("wal".to_owned(), size("-wal"))].into();
     }
+}
+
+fn writes(store: &Store) -> u64 {
+    store.write_times().counts.iter().sum()
 }
 
 fn count(counts: &mut std::collections::BTreeMap<String, u64>, name: &str) {

@@ -1,10 +1,12 @@
 //! How many logins a device may still refuse, over scans, checks and restarts.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::history::memory::Known;
 use crate::model::memory::Uid;
-use crate::model::{Device, KnownHost};
+use crate::model::{Credential, Device, KnownHost};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
 
@@ -18,14 +20,35 @@ pub(super) fn known_host(
     store.known_host(known, session.login_of(&known.device), now)
 }
 
-/// Notes which login worked at a device, and how many were refused.
-pub(super) fn note(
-    uid: &Uid,
-    device: &Device,
-    refused: u32,
-    session: &Session,
-    store: &Store,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    store.note_logins(uid, session.login_of(device).as_ref(), refused, at)
+/// That a login still works is noted again after this: each note is written to the disk.
+const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// The logins that were last noted.
+#[derive(Debug, Default)]
+pub(super) struct Noted(BTreeMap<Uid, (Credential, Timestamp)>);
+
+impl Noted {
+    /// Notes which login worked at a device, and how many were refused.
+    pub(super) fn note(
+        &mut self,
+        uid: &Uid,
+        device: &Device,
+        refused: u32,
+        session: &Session,
+        store: &Store,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let worked = session.login_of(device);
+        let is_news = match (&worked, self.0.get(uid)) {
+            (Some(login), Some((noted, last))) => {
+                login != noted || !(SignedDuration::ZERO..NOTE_EVERY).contains(&at.duration_since(*last))
+            }
+            (login, _) => login.is_some(),
+        };
+        if is_news || refused > 0 {
+            store.note_logins(uid, worked.as_ref(), refused, at)?;
+            self.0.extend(worked.map(|login| (uid.clone(), (login, at))));
+        }
+        Ok(())
+    }
 }

@@ -15,6 +15,7 @@ mod logins;
 mod presence;
 mod work;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,10 @@ const LEASE: &str = "watch";
 const LEASE_TIME: SignedDuration = SignedDuration::from_secs(180);
 /// Results are stored together when so many are there, or the first of them is so old.
 const BATCH: usize = 200;
-const BATCH_TIME: Duration = Duration::from_millis(250);
+const BATCH_TIME: Duration = Duration::from_secs(1);
+
+/// What could not be stored is tried again after this.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Whoever follows: the terminal, a log, the couriers of messages.
 pub trait Follower: Send + Sync {
@@ -47,6 +51,10 @@ pub trait Follower: Send + Sync {
     fn events(&self, events: &[(i64, Event)]);
     /// What is known now, after every change.
     fn state(&self, memory: &Memory, next_scan: Timestamp);
+    /// Tries to deliver messages so far, by channel and result.
+    fn deliveries(&self) -> BTreeMap<(String, String), u64> {
+        BTreeMap::new()
+    }
     /// The loop has gone round: all is well.
     fn alive(&self) {}
 }
@@ -123,9 +131,12 @@ impl Watch {
     ) -> Result<(), WatchError> {
         loop {
             let now = (self.session.now)();
-            self.look(work, counts, now)?;
-            work.start_what_is_due(&self.session, &self.store, now)?;
-            let wake = work.wake(now);
+            let begun = self.begin_round(work, counts, now);
+            let is_well = self.survive(counts, begun)?;
+            if !is_well {
+                counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, self.follower.as_ref(), now);
+            }
+            let wake = if is_well { work.wake(now) } else { RETRY };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -133,7 +144,36 @@ impl Watch {
                 done = work.next_done() => work.collect(done, tokio::time::Instant::now()),
                 () = tokio::time::sleep(wake) => {}
             }
-            self.store_what_was_found(work, counts)?;
+            let stored = self.store_what_was_found(work, counts);
+            if !self.survive(counts, stored)? {
+                work.scan_soon((self.session.now)());
+            }
+        }
+    }
+
+    fn begin_round(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), WatchError> {
+        self.look(work, counts, now)?;
+        work.start_what_is_due(&self.session, &self.store, now)?;
+        Ok(())
+    }
+
+    /// Whether that went well. A disk that is full, or a store that somebody else holds, is no reason to watch no longer: it is
+    /// said once, and tried again. What was found and could not be stored is found again.
+    fn survive(&self, counts: &mut Counts, done: Result<(), WatchError>) -> Result<bool, WatchError> {
+        match done {
+            Ok(()) => {
+                if counts.store_works(&self.store) {
+                    tracing::warn!("the store can be written again");
+                }
+                Ok(true)
+            }
+            Err(WatchError::Store(error)) if error.may_pass() => {
+                if counts.store_failed(&self.store) {
+                    tracing::error!("watching goes on, and nothing is remembered meanwhile: {error}");
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -145,7 +185,7 @@ impl Watch {
         }
         self.renew(now)?;
         // Others may have written: a user who mutes a device, a scan beside this process.
-        work.memory = self.store.memory()?;
+        self.store.refresh(&mut work.memory, &mut work.as_of)?;
         let mut tried = work.memory.clone();
         let is_news = !tried.pass(now).is_empty() || !tried.take_touched().is_empty();
         if is_news {
@@ -153,7 +193,7 @@ impl Watch {
             self.told(work, counts, &updated.events)?;
         }
         self.tidy(work, now)?;
-        counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, now);
+        counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, self.follower.as_ref(), now);
         self.follower.state(&work.memory, work.next_scan());
         Ok(())
     }
@@ -217,7 +257,7 @@ impl Watch {
     }
 
     fn told(&self, work: &mut Work, counts: &mut Counts, events: &[(i64, Event)]) -> Result<(), WatchError> {
-        work.memory = self.store.memory()?;
+        self.store.refresh(&mut work.memory, &mut work.as_of)?;
         counts.events(events);
         if !events.is_empty() {
             self.follower.events(events);

@@ -1,6 +1,6 @@
 //! What is under way: the scan, the checks, the question who is there; and what they found until it is stored.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::{self, Play, Played};
 use super::figures::Counts;
+use super::logins::Noted;
 use super::presence::{Answers, Question, vantage_of};
 use super::{Job, TICK, logins};
 use crate::history::memory::{DeviceState, Memory};
 use crate::history::schedule::checks::{again, due_again};
 use crate::model::memory::{Event, EventKind, Route, Uid};
-use crate::model::{Device, Report, ScanEvent, ScanPlan, ScanStatus, Step, StreamStatus};
+use crate::model::{Device, Report, ScanEvent, ScanPlan, ScanStatus};
 use crate::scan::Scan;
 use crate::scan::session::Session;
-use crate::store::{Cause, Check, CheckOutcome, Store, StoreError};
+use crate::store::{AsOf, Cause, Store, StoreError};
 
 /// Devices that are asked at once whether they are there.
 const MOST_ASKED: usize = 256;
@@ -40,14 +41,27 @@ pub(super) enum Done {
     Asked(Option<Answers>),
 }
 
+/// What runs beside the loop.
+#[derive(Debug)]
+enum Task {
+    Scan,
+    Question,
+    /// A stream of this device is played.
+    Play(Uid),
+}
+
 /// What is under way.
 pub(super) struct Work {
     pub(super) job: Arc<Job>,
     /// What is known, as it was when it was last stored.
     pub(super) memory: Memory,
+    pub(super) as_of: AsOf,
     template: Arc<ScanPlan>,
+    /// The logins that were last noted.
+    noted: Noted,
     stop: CancellationToken,
-    tasks: JoinSet<(Option<Uid>, Done)>,
+    tasks: JoinSet<Done>,
+    under_way: HashMap<tokio::task::Id, Task>,
     is_scanning: bool,
     is_asking: bool,
     /// Devices a stream of which is being played.
@@ -77,8 +91,11 @@ impl Work {
             template: Arc::new(job.plan.clone()),
             job: Arc::new(job),
             memory,
+            as_of: AsOf::default(),
+            noted: Noted::default(),
             stop,
             tasks: JoinSet::new(),
+            under_way: HashMap::new(),
             is_scanning: false,
             is_asking: false,
             playing: BTreeSet::new(),
@@ -109,6 +126,11 @@ impl Work {
 
     pub(super) fn scan_at(&mut self, at: Timestamp) {
         self.next_scan = self.next_scan.min(at);
+    }
+
+    /// What the last scan found is lost: there is another one.
+    pub(super) fn scan_soon(&mut self, now: Timestamp) {
+        self.scan_at(now.saturating_add(AFTER_FAILURE).unwrap_or(Timestamp::MAX));
     }
 
     pub(super) fn look_at(&mut self, at: Timestamp) {
@@ -190,8 +212,8 @@ impl Work {
         self.is_scanning = true;
         self.queue.clear();
         self.next_scan = self.job.scans.next(now, fastrand::f64());
-        self.tasks.spawn(async move {
-            let done = match session.resolve(&job.request()).await {
+        let scan = self.tasks.spawn(async move {
+            match session.resolve(&job.request()).await {
                 Err(error) => Done::NotScanned(error.to_string()),
                 Ok(resolved) => {
                     for warning in &resolved.warnings {
@@ -202,9 +224,9 @@ impl Work {
                     let scan = Scan { session, plan: Arc::new(plan), known: Vec::new(), cancel: stop };
                     Done::Scanned(Box::new(scan.run(|_: &ScanEvent| {}).await))
                 }
-            };
-            (None, done)
+            }
         });
+        self.under_way.insert(scan.id(), Task::Scan);
         Ok(())
     }
 
@@ -247,10 +269,10 @@ impl Work {
             let play = Play { uid: uid.clone(), ip: known.device.ip, key, stream: stream.stream.clone(), login };
             let (session, template, stop) = (session.clone(), self.template.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
-            self.tasks.spawn(async move {
-                let played = checks::play(session, template, play, stop).await;
-                (Some(uid), Done::Played(played.map(Box::new)))
-            });
+            let check = self
+                .tasks
+                .spawn(async move { Done::Played(checks::play(session, template, play, stop).await.map(Box::new)) });
+            self.under_way.insert(check.id(), Task::Play(uid));
         }
         self.queue = waiting;
         Ok(())
@@ -270,20 +292,23 @@ impl Work {
         let question = Question::new(&self.memory, &missing);
         let (session, template, stop) = (session.clone(), self.template.clone(), self.stop.clone());
         self.is_asking = true;
-        self.tasks.spawn(async move { (None, Done::Asked(question.ask(session, template, stop).await)) });
+        let asked = self.tasks.spawn(async move { Done::Asked(question.ask(session, template, stop).await) });
+        self.under_way.insert(asked.id(), Task::Question);
     }
 
     /// What ends next; never, where nothing is under way.
     pub(super) async fn next_done(&mut self) -> (Option<Uid>, Done) {
-        match self.tasks.join_next().await {
-            Some(Ok(done)) => done,
-            // A panic in a scan has been logged; watching goes on.
-            Some(Err(_)) => {
-                (self.is_scanning, self.is_asking) = (false, false);
-                self.playing.clear();
-                (None, Done::NotScanned("internal error in camscan".to_owned()))
-            }
+        let (id, done) = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, done))) => (id, Some(done)),
+            // A panic has been logged; watching goes on, and what else is under way as well.
+            Some(Err(error)) => (error.id(), None),
             None => std::future::pending().await,
+        };
+        let failed = || Done::NotScanned("internal error in camscan".to_owned());
+        match self.under_way.remove(&id) {
+            Some(Task::Play(uid)) => (Some(uid), done.unwrap_or(Done::Played(None))),
+            Some(Task::Question) => (None, done.unwrap_or(Done::Asked(None))),
+            Some(Task::Scan) | None => (None, done.unwrap_or_else(failed)),
         }
     }
 
@@ -366,11 +391,11 @@ impl Work {
         let played = std::mem::take(&mut self.played);
         let mut rows = Vec::new();
         for played in &played {
-            let row = row(played);
+            let row = played.row();
             counts.checked(row.outcome, played.refused);
             rows.push(row);
             if let Some(known) = self.memory.devices.get(&played.check.uid) {
-                logins::note(&known.uid, &known.device, played.refused, session, store, played.check.at)?;
+                self.noted.note(&known.uid, &known.device, played.refused, session, store, played.check.at)?;
             }
         }
         let decide = |memory: &mut Memory| {
@@ -380,38 +405,12 @@ impl Work {
         // Whether it is there is asked on its own, together with others that were there a moment ago.
         let silent = played.iter().filter(|played| !played.has_answered).map(|played| played.check.uid.clone());
         self.to_ask.extend(silent);
-        let events = store.update(decide, route)?.events;
-        store.record_checks(&rows)?;
-        Ok(events)
+        Ok(store.update_with_checks(decide, &rows, route)?.events)
     }
 
     /// Ends what is under way; sessions with cameras are torn down.
     pub(super) async fn end(&mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// A check as it is added up.
-fn row(played: &Played) -> Check {
-    let check = &played.check;
-    let outcome = match check.stream.status {
-        StreamStatus::Streaming => CheckOutcome::Ok,
-        _ if check.busy => CheckOutcome::Busy,
-        _ => CheckOutcome::Bad,
-    };
-    let video = check.stream.video.as_ref();
-    let until_frame = check.stream.ladder.iter().take_while(|step| step.ok && step.step <= Step::Frame);
-    let ms: f64 = until_frame.map(|step| step.ms).sum();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
-    let first_frame_ms = (outcome == CheckOutcome::Ok).then_some(ms.clamp(0.0, f64::from(u32::MAX)) as u32);
-    Check {
-        device: check.uid.clone(),
-        stream: check.key.clone(),
-        at: check.at,
-        outcome,
-        fps: video.and_then(|video| video.measured_fps),
-        kbps: video.and_then(|video| video.measured_kbps),
-        first_frame_ms,
     }
 }

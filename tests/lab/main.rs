@@ -66,6 +66,7 @@ fn trials() -> Vec<Trial> {
         alone players::ffprobe_and_camscan_see_the_same_streams;
         beside players::every_probe_of_a_mount_with_sound_streams;
         beside players::a_disagreement_is_found;
+        beside watch::a_full_disk_ends_no_watching;
         beside gentle::connections_at_once_sessions_and_logins_are_bounded;
         beside gentle::a_camera_with_room_for_one_connection_streams_to_who_scans_without_root;
         beside gentle::passwords_of_the_configuration_stand_nowhere;

@@ -33,6 +33,7 @@ pub use key::{DeviceKey, KeyKind, keys_of};
 pub use known::{Analysis, Known, KnownStream, Seen};
 pub use merge::MergeError;
 pub use mute::{Mute, MuteScope};
+pub use stream::first_frame_ms;
 
 pub use super::stream_key::stream_key;
 use crate::model::memory::{Event, Uid};

@@ -56,7 +56,7 @@ pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
         (StreamStatus::Streaming, _) => Verdict::Good {
             key_frame: !stream.ladder.iter().any(|step| step.step == Step::Keyframe && !step.ok),
             fps: stream.video.as_ref().and_then(|video| video.measured_fps),
-            is_late: first_frame_ms(stream) > LATE.as_millis_f64(),
+            is_late: first_frame_ms(stream).is_some_and(|ms| ms > LATE.as_millis_f64()),
         },
         (StreamStatus::Described, _) => Verdict::Described,
         (_, Some(ErrorKind::Busy)) => Verdict::Busy,
@@ -69,11 +69,15 @@ pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
     }
 }
 
-/// How long the first frame took, in milliseconds: the steps up to it, of the way that worked.
-fn first_frame_ms(stream: &Stream) -> f64 {
+/// How long the first frame took when the stream was last played, in milliseconds: the steps up to it, of the way that worked.
+/// None where no frame came.
+pub fn first_frame_ms(stream: &Stream) -> Option<f64> {
+    if stream.status != StreamStatus::Streaming || stream.ladder.is_empty() {
+        return None;
+    }
     let way = stream.ladder.last().and_then(|step| step.way);
     let steps = stream.ladder.iter().filter(|step| step.ok && (step.way == way || step.way.is_none()));
-    steps.take_while(|step| step.step != Step::Keyframe).map(|step| step.ms).sum()
+    Some(steps.take_while(|step| step.step != Step::Keyframe).map(|step| step.ms).sum())
 }
 
 /// Whether nobody could be connected to.

@@ -12,6 +12,7 @@
 pub mod datagrams;
 pub mod links;
 pub mod names;
+pub mod ports;
 pub mod requests;
 pub mod streams;
 
@@ -31,8 +32,9 @@ use crate::net::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, 
 pub use datagrams::{Answer, FakeDatagrams, Sent};
 pub use links::{FakeLinks, Kernel, Lan, RawFrames, interface, mac_of};
 pub use names::FakeNames;
+pub use ports::{Full, Port};
 pub use requests::{Asked, Log, Reply, Requests};
-pub use streams::{CONNECT, FakeStreams, Full, Port};
+pub use streams::{CONNECT, FakeStreams};
 
 /// The address of this machine on the fake network.
 pub const OWN_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

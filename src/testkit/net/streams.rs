@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::{Instant, sleep};
 
+use super::ports::{Full, Port};
 use super::requests::Log;
 use super::{PANIC, locked};
 use crate::net::{BoxStream, Streams};
@@ -26,28 +27,6 @@ const BUFFER: usize = 64 * 1024;
 
 type Server = Arc<dyn Fn(usize, DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
 type PortScript = Arc<dyn Fn(SocketAddr, usize) -> Port + Send + Sync>;
-
-/// What a port that nobody serves does about a connect or a SYN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Port {
-    /// Takes it after a round trip, and closes the connection.
-    Open(Duration),
-    /// Refuses it.
-    Refused,
-    /// Answers nothing.
-    Silent,
-    /// A router answers that the host cannot be reached.
-    Unreachable,
-}
-
-/// What a server with room for one connection does about the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    /// Refuses them.
-    Refuses,
-    /// Takes them and closes them without a word.
-    Closes,
-}
 
 #[derive(Clone)]
 struct Service {
