@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::file;
+use super::disk;
 use crate::model::memory::OutboxError;
 use crate::model::problem::{Hinted, io_reason};
 
@@ -133,10 +133,10 @@ impl StoreError {
             Some(ErrorCode::NotADatabase) => StoreError::NotAStore(path()),
             Some(ErrorCode::DiskFull) => StoreError::Full(path()),
             // Where there is no room for the index of the log, the database calls it an error of the disk.
-            Some(ErrorCode::SystemIoFailure) if file::is_disk_full(file) => StoreError::Full(path()),
+            Some(ErrorCode::SystemIoFailure) if disk::is_full(file) => StoreError::Full(path()),
             Some(ErrorCode::ReadOnly) => StoreError::ReadOnly(path()),
             // It is its log, beside the store, that cannot be made.
-            Some(ErrorCode::CannotOpen) if file::is_read_only(file) => StoreError::ReadOnly(path()),
+            Some(ErrorCode::CannotOpen) if disk::is_read_only(file) => StoreError::ReadOnly(path()),
             Some(ErrorCode::PermissionDenied) => {
                 StoreError::Io { file: path(), source: io::ErrorKind::PermissionDenied.into() }
             }

@@ -7,6 +7,7 @@
 mod backup;
 mod checks;
 mod codec;
+mod disk;
 mod error;
 mod events;
 mod file;

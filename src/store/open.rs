@@ -7,8 +7,9 @@ use std::time::Duration;
 use refinery::Migration;
 use rusqlite::{Connection, OpenFlags};
 
+use super::disk::folder_of;
 use super::error::StoreError;
-use super::file::{TempStore, beside, check_file, exists, folder_of, read_write};
+use super::file::{TempStore, beside, check_file, exists, read_write};
 use super::schema::{self, Age};
 
 /// `cams`: what tells our files from those of others.
