@@ -5,7 +5,7 @@
 //! numbers.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use camscan::history::memory::{DeviceState, StreamState};
 use camscan::model::memory::Keep;
@@ -114,11 +114,9 @@ async fn days_leave_nothing_behind() {
 
 #[test]
 fn two_days_leave_nothing_behind() {
-    let began = Instant::now();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "months::days_leave_nothing_behind", "--ignored", "--nocapture"]);
     let output = command.env("CAMSCAN_DAYS", "2").env("CAMSCAN_CAMERAS", "3").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.contains("day 1:"), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(began.elapsed() < Duration::from_secs(600));
 }
