@@ -44,9 +44,11 @@ pub use times::WriteTimes;
 use crate::history::memory::Memory;
 use crate::model::memory::{Event, Route, Uid};
 
-/// A program that writes again at once leaves so much time in between. Without it, another one that waits for its turn finds
-/// the store locked however often it looks, most of all where both have to share a busy processor.
+/// A program that writes without a pause leaves so much time …
 const GAP: Duration = Duration::from_millis(3);
+/// … after so many writes. Without it, another one that waits for its turn finds the store locked however often it looks, most
+/// of all where both have to share a busy processor.
+const WRITES_AT_ONCE: u32 = 8;
 /// Readers that are kept for the next question.
 const MOST_READERS: usize = 4;
 
@@ -74,6 +76,8 @@ struct Writer {
     open: Option<i64>,
     /// When it last wrote.
     wrote_at: Option<Instant>,
+    /// Writes since it last left time to others.
+    at_once: u32,
 }
 
 struct Cache {
@@ -127,7 +131,7 @@ impl Store {
             readers.push(reader);
         } else {
             let connection = open::writer(file, how, steps)?;
-            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, wrote_at: None }));
+            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, wrote_at: None, at_once: 0 }));
         }
         let readers = Mutex::new(readers);
         let (login_key, writes) = (OnceLock::new(), Mutex::default());
@@ -261,9 +265,12 @@ impl Store {
     ) -> Result<R, StoreError> {
         let writer = self.inner.writer.as_ref().ok_or_else(|| StoreError::ReadOnly(self.inner.file.clone()))?;
         let mut writer = lock(writer);
-        let Writer { connection, cache, open, wrote_at } = &mut *writer;
-        if wrote_at.is_some_and(|last| last.elapsed() < GAP) {
+        let Writer { connection, cache, open, wrote_at, at_once } = &mut *writer;
+        let is_at_once = wrote_at.is_some_and(|last| last.elapsed() < GAP);
+        *at_once = if is_at_once { at_once.saturating_add(1) } else { 0 };
+        if *at_once >= WRITES_AT_ONCE {
             std::thread::sleep(GAP);
+            *at_once = 0;
         }
         let mut known = cache.take();
         let began = Instant::now();
