@@ -3,8 +3,16 @@
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use bytes::Bytes;
+use camscan::media::assemble::{AccessUnit, Assembler};
+use camscan::media::fmp4::{Sample, fragment};
+use camscan::media::format::{Format, VideoFormat};
 use camscan::media::h264::Sps;
+use camscan::media::order::Ordered;
+use camscan::media::packetize::packetize;
+use camscan::model::VideoCodec;
 use camscan::protocol::mdns::wire as mdns;
 use camscan::protocol::rtsp::sdp::Session;
 use camscan::protocol::rtsp::wire::{Decoder, Item, Next};
@@ -83,5 +91,51 @@ fn media(criterion: &mut Criterion) {
     on(criterion, "an H.264 parameter set", sps, |bytes| Sps::parse(bytes).is_some());
 }
 
-criterion_group!(benches, rtsp, discovery, media);
+/// One second of a camera of 4 Mbit/s and 25 frames, as live view takes it in and sends it out.
+fn live(criterion: &mut Criterion) {
+    let sets = [vec![0x67, 66, 0, 31, 0xf4], vec![0x68, 0xce, 0x3c, 0x80]];
+    let format = Format::Video(VideoFormat { codec: VideoCodec::H264, sets: Vec::new(), size: None });
+    let frame = |n: u32| {
+        let (header, length) = if n == 0 { (0x65, 100_000) } else { (0x41, 16_000) };
+        [&[header, 0x88, 0x84][..], &(0..length).map(|at| (at * 7 % 251 + 1) as u8).collect::<Vec<_>>()].concat()
+    };
+    let frames: Vec<Bytes> = (0..25).map(|n| frame(n).into()).collect();
+    let mut packets = Vec::new();
+    for (n, frame) in (0u32..).zip(&frames) {
+        let payloads = packetize(&format, std::slice::from_ref(frame));
+        for (place, payload) in payloads.iter().enumerate() {
+            let kind = if place + 1 == payloads.len() { 0xe0 } else { 0x60 };
+            let packet = [&[0x80, kind, 0, 0][..], &(n * 3600).to_be_bytes(), &[0, 0, 0, 1], payload].concat();
+            packets.push(Ordered { bytes: packet.into(), arrived: Duration::ZERO, lost: 0 });
+        }
+    }
+    let mut group = criterion.benchmark_group("live");
+    group.throughput(Throughput::Bytes(frames.iter().map(|frame| frame.len() as u64).sum()));
+    let assemble = || {
+        let mut assembler = Assembler::video(VideoCodec::H264, &sets);
+        let mut units = Vec::new();
+        for packet in &packets {
+            assembler.push(black_box(packet));
+            units.extend(std::iter::from_fn(|| assembler.pop()));
+        }
+        units
+    };
+    let units = assemble();
+    assert_eq!(units.len(), 25);
+    group.bench_function("assemble a second of H.264", |bencher| bencher.iter(assemble));
+    group.bench_function("packetise it", |bencher| {
+        bencher.iter(|| units.iter().map(|unit| packetize(&unit.format, black_box(&unit.parts)).len()).sum::<usize>());
+    });
+    group.bench_function("make MP4 fragments of it", |bencher| {
+        let sample = |unit: &AccessUnit| {
+            let (time, parts) = (u64::from(unit.timestamp), &unit.parts);
+            let sample = Sample { sequence: 1, decode90: time, shown90: time, duration90: 3600, key: unit.key, parts };
+            fragment(&unit.format, &sample).len()
+        };
+        bencher.iter(|| units.iter().map(|unit| sample(black_box(unit))).sum::<usize>());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, rtsp, discovery, media, live);
 criterion_main!(benches);

@@ -27,6 +27,10 @@ pub mod tool;
 
 pub mod scan;
 
+pub mod kit;
+pub mod markup;
+pub mod replay;
+
 pub mod export;
 pub mod history;
 pub mod metrics;
@@ -34,6 +38,11 @@ pub mod notify;
 
 pub mod store;
 pub mod watch;
+
+#[cfg(feature = "serve")]
+pub mod live;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 pub mod cli;
 pub mod command;

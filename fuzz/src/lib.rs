@@ -7,9 +7,13 @@ use std::time::Duration;
 use camscan::cli::config::{environment::Environment, file};
 use camscan::export;
 use camscan::identify::signature::{Field, Signatures};
-use camscan::media::order::PacketOrder;
-use camscan::media::{aac, h264, h265, jpeg, mp4, mpeg4, nal, rtcp, rtp, ts, vpx};
-use camscan::model::{ProbeTarget, TargetSpec};
+use camscan::kit;
+use camscan::media::assemble::{AacLayout, Assembler};
+use camscan::media::format::{AudioFormat, Format, VideoFormat};
+use camscan::media::order::{Ordered, PacketOrder};
+use camscan::media::packetize::{MAX_PAYLOAD, packetize};
+use camscan::media::{aac, fmp4, h264, h265, jpeg, mp4, mpeg4, nal, rtcp, rtp, ts, vpx};
+use camscan::model::{AudioCodec, ProbeTarget, TargetSpec, VideoCodec};
 use camscan::protocol::http;
 use camscan::protocol::onvif::{soap, wire as onvif};
 use camscan::protocol::rtsp::frames::Meter;
@@ -32,21 +36,25 @@ pub type Target = fn(&[u8]);
 /// All of them by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("arp", arp_frame),
+    ("assemble", assemble),
     ("auth", auth_challenge),
     ("beacon", beacon_answer),
     ("config", config),
     ("dash", dash_manifest),
     ("ffprobe", ffprobe_answer),
+    ("fmp4", fragments),
     ("frames", frames),
     ("head", message_head),
     ("hls", hls_playlist),
     ("http", http_answer),
     ("icmp", icmp_message),
+    ("kit", replay_kit),
     ("mdns", mdns_message),
     ("media", media),
     ("media_server", media_server_list),
     ("mjpeg", mjpeg_parts),
     ("onvif", onvif_answer),
+    ("packetize", packets),
     ("page", page),
     ("recorder", recorder_list),
     ("report", report),
@@ -161,6 +169,93 @@ pub fn frames(data: &[u8]) {
     }
     meter.finish();
     let _ = (meter.enough(Duration::from_secs(1)), meter.video(), meter.audio(), meter.picture(), meter.warnings());
+}
+
+const VIDEO: [VideoCodec; 7] = [
+    VideoCodec::H264,
+    VideoCodec::H265,
+    VideoCodec::Mjpeg,
+    VideoCodec::Vp8,
+    VideoCodec::Vp9,
+    VideoCodec::Mpeg4,
+    VideoCodec::Av1,
+];
+const AUDIO: [AudioCodec; 6] =
+    [AudioCodec::Aac, AudioCodec::Pcmu, AudioCodec::Opus, AudioCodec::G722, AudioCodec::Pcm, AudioCodec::Mp3];
+
+fn audio_format(codec: AudioCodec, config: &[u8]) -> AudioFormat {
+    AudioFormat { codec, clock_rate: 8000, channels: 1, config: config.to_vec().into() }
+}
+
+/// The payload at a place, as a packet whose first byte tells marker, loss and timestamp.
+fn packet(number: u16, flags: u8, payload: &[u8]) -> Ordered {
+    let mut bytes = vec![0x80, 96 | flags & 0x80];
+    bytes.extend(number.to_be_bytes());
+    bytes.extend(u32::from(flags & 0x0f).to_be_bytes());
+    bytes.extend([0, 0, 0, 1]);
+    bytes.extend_from_slice(payload);
+    Ordered { bytes: bytes.into(), arrived: Duration::from_millis(number.into()), lost: u64::from(flags >> 6 & 1) }
+}
+
+/// The first byte chooses the codec; then payloads, each behind its length and a byte of flags.
+pub fn assemble(data: &[u8]) {
+    let Some((codec, rest)) = data.split_first() else { return };
+    let codec = usize::from(*codec) % (VIDEO.len() + AUDIO.len());
+    let mut assembler = match VIDEO.get(codec) {
+        Some(&codec) => Assembler::video(codec, &[]),
+        None => Assembler::audio(audio_format(AUDIO[codec - VIDEO.len()], &[0x14, 0x08]), AacLayout::HIGH_BIT_RATE),
+    };
+    let mut bytes = 0;
+    for (number, part) in (0u16..).zip(parts(rest)) {
+        let Some((flags, payload)) = part.split_first() else { continue };
+        assembler.push(&packet(number, *flags, payload));
+        while let Some(unit) = assembler.pop() {
+            assert!(unit.parts.iter().any(|part| !part.is_empty()));
+            assert!(!unit.key || !unit.damaged);
+            bytes += unit.parts.iter().map(|part| part.len()).sum::<usize>();
+            let _ = (fmp4::codec_string(&unit.format), packetize(&unit.format, &unit.parts));
+        }
+    }
+    // Parameter sets that came, and heads of JPEGs, are put in front of what comes.
+    assert!(bytes <= data.len() * (data.len() + 700), "{bytes} bytes of {}", data.len());
+    let _ = (assembler.b_frames(), assembler.reorder_depth(), assembler.dropped(), assembler.is_without_idr());
+}
+
+/// The first byte chooses the codec; then parts of an access unit, every byte of which has to leave in payloads that fit.
+pub fn packets(data: &[u8]) {
+    let Some((codec, rest)) = data.split_first() else { return };
+    let codec = VIDEO[usize::from(*codec) % VIDEO.len()];
+    let mut units: Vec<bytes::Bytes> = parts(rest).into_iter().map(|part| part.to_vec().into()).collect();
+    // One long enough to be cut.
+    units.push(rest.repeat(usize::from(codec == VideoCodec::H264) * 20 + 1).into());
+    let format = Format::Video(VideoFormat { codec, sets: Vec::new(), size: None });
+    let payloads = packetize(&format, &units);
+    assert!(payloads.iter().all(|payload| !payload.is_empty() && payload.len() <= MAX_PAYLOAD));
+    let mut assembler = Assembler::video(codec, &[]);
+    for (number, payload) in (0u16..).zip(&payloads) {
+        assembler.push(&packet(number, 0, payload));
+    }
+    while assembler.pop().is_some() {}
+}
+
+/// Parts of the input as parameter sets, then the input as a frame; a reader of MP4 takes what comes out.
+pub fn fragments(data: &[u8]) {
+    let sets: Vec<bytes::Bytes> = nal::annex_b(data).take(8).map(|unit| unit.to_vec().into()).collect();
+    let parts = [bytes::Bytes::copy_from_slice(data)];
+    let sample = fmp4::Sample { sequence: 1, decode90: 1, shown90: 3600, duration90: 3600, key: true, parts: &parts };
+    for codec in VIDEO {
+        let video = VideoFormat { codec, sets: sets.clone(), size: Some((640, 480)) };
+        let init = fmp4::init(Some(&video), None);
+        let format = Format::Video(video);
+        assert!(init.is_none() || fmp4::codec_string(&format).is_some());
+        let Some(init) = init else { continue };
+        let seen = mp4::look(&[init, fmp4::fragment(&format, &sample)].concat());
+        assert_eq!(seen.frames(), 1);
+    }
+    for codec in AUDIO {
+        let format = audio_format(codec, data);
+        let _ = (fmp4::init(None, Some(&format)), fmp4::fragment(&Format::Audio(format), &sample));
+    }
 }
 
 pub fn message_head(data: &[u8]) {
@@ -427,4 +522,12 @@ pub fn xml_document(data: &[u8]) {
     let deepest = document.roots.iter().map(depth).max().unwrap_or(0);
     assert!(deepest <= xml::MAX_DEPTH + 1, "{deepest}");
     let _ = xml::escape(&String::from_utf8_lossy(data));
+}
+
+/// A kit of a stranger, and what a client says to a replay.
+pub fn replay_kit(bytes: &[u8]) {
+    if let Ok(read) = kit::format::read(bytes) {
+        let _ = kit::format::write(&read);
+    }
+    let _ = kit::conversation::next(bytes);
 }

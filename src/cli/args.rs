@@ -15,9 +15,12 @@ use clap::{
 
 use crate::export::FORMATS;
 use crate::export::survey::lang::Lang;
+use crate::model::access::Role;
+use crate::model::listen::Anonymous;
 use crate::model::memory::Expect;
 use crate::model::names::Named;
 use crate::model::options::Ffprobe;
+use crate::model::recording::Private;
 use crate::model::{Method, Secret, Verify};
 
 use crate::cli::config::fail_on::FailOn;
@@ -74,11 +77,34 @@ Examples:
   camscan watch --cron '30 3 * * *' --time-zone Europe/Berlin --check-every none
   camscan watch --metrics /var/lib/prometheus/node-exporter/camscan.prom";
 
+const SERVE_EXAMPLES: &str = "\
+Without an account it prints a one-time code; whoever has it makes the first account in the browser. The code is
+also in a file beside the store. `camscan serve user add` makes accounts as well.
+
+Signals:
+  SIGHUP reads the configuration, the certificate and its key again. SIGTERM and SIGINT end the program.
+
+Examples:
+  camscan serve
+  camscan serve user add anna --role admin
+  camscan serve --listen 0.0.0.0:8443 --tls-cert fullchain.pem --tls-key privkey.pem
+  camscan serve --public-url https://example.org/cameras/ --trusted-proxy 127.0.0.1
+  camscan serve --listen unix:/run/camscan/camscan.sock --trusted-proxy unix";
+
 const PROBE_EXAMPLES: &str = "\
 Examples:
   camscan probe 192.168.1.20
   camscan probe rtsp://192.168.1.20:554/Streaming/Channels/101 --verify frames
-  camscan probe cam1.lan -f json --credentials-file logins.txt";
+  camscan probe cam1.lan -f json --credentials-file logins.txt
+  camscan probe 192.168.1.20 --record camera.tar           its conversation, anonymised, for a bug report";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  camscan replay camera.tar
+  camscan replay camera.tar --port-offset 20000            where the device's own ports need root
+  camscan probe 127.83.0.1 -c kit:kit                      in another terminal
+
+A login that the device demanded is demanded by the replay, too: user `kit`, password `kit`.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -165,9 +191,15 @@ pub enum Command {
     /// Scan again and again, play streams in between, and tell what changed.
     #[command(after_long_help = WATCH_EXAMPLES, after_help = "See `camscan watch --help` for details and examples.")]
     Watch(Box<WatchArgs>),
+    /// Watch, with a page and an API for browsers and programs.
+    #[command(after_long_help = SERVE_EXAMPLES, after_help = "See `camscan serve --help` for details and examples.")]
+    Serve(Box<ServeArgs>),
     /// Examine one device or stream in depth.
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<ProbeArgs>),
+    /// Serve a recorded device on this machine.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
     /// Convert an earlier report to another format, or to a video system's configuration.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<ExportArgs>),
@@ -197,8 +229,13 @@ pub enum Command {
     Signatures(SignaturesCommand),
     /// Show what is wrong with this installation, and what to do about it.
     Doctor,
-    /// Print the JSON Schema of the report.
-    Schema,
+    /// Print the JSON Schema of the report, or of files of signatures.
+    #[command(after_help = "Example: camscan schema --signatures > signatures.schema.json")]
+    Schema {
+        /// The schema of the files in a folder of signatures, for editors.
+        #[arg(long)]
+        signatures: bool,
+    },
     /// Print the completion script for a shell.
     #[command(after_help = "Example: camscan completions bash > ~/.local/share/bash-completion/completions/camscan")]
     Completions {
@@ -638,6 +675,102 @@ pub struct WatchArgs {
     pub pace: PaceArgs,
 }
 
+/// `camscan serve`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ServeArgs {
+    /// What is done with accounts; none: it serves.
+    #[command(subcommand)]
+    pub action: Option<ServeCommand>,
+    /// Where to listen: ADDRESS:PORT or unix:PATH; repeatable.
+    ///
+    /// Beyond this machine only once there is an account. Over a socket in the file system, the user that camscan runs as
+    /// needs no login.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
+    pub listen: Vec<String>,
+    /// Certificate of the server, with those that vouch for it (PEM); needs --tls-key. SIGHUP reads both again.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Server")]
+    pub tls_cert: Option<String>,
+    /// Key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Server")]
+    pub tls_key: Option<String>,
+    /// How browsers reach it, where that is not by its own address: https://example.org/cameras/.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Server")]
+    pub public_url: Option<String>,
+    /// Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto hold: addresses, networks, or unix; repeatable.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
+    pub trusted_proxy: Vec<String>,
+    /// What is shown without a login.
+    #[arg(long, value_name = "WHAT", value_parser = names::<Anonymous>(), ignore_case = true, help_heading = "Server")]
+    pub anonymous: Option<String>,
+    /// UDP and TCP port of live view, or none.
+    #[arg(long, value_name = "PORT", help_heading = "Server")]
+    pub live_port: Option<String>,
+    /// Address that viewers reach this machine by, where it is none of its own: ADDRESS or ADDRESS:PORT; repeatable.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Server", hide_short_help = true)]
+    pub live_address: Vec<String>,
+    /// Do not scan and check; show what another process finds.
+    #[arg(long = "no-watch", id = "watch", help_heading = "Server")]
+    pub no_watch: bool,
+    /// What is watched, and when.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+/// What is done with the accounts of `camscan serve`.
+#[derive(Subcommand)]
+pub enum ServeCommand {
+    /// Manage the accounts; needs no running server.
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+/// What is done with an account. Passwords are asked for on the terminal, or read from the first line of standard input.
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Add an account.
+    Add {
+        /// Its name.
+        name: String,
+        /// What it is for: viewer looks, operator scans and edits as well, admin does everything.
+        #[arg(long, value_name = "ROLE", value_parser = names::<Role>(), ignore_case = true, default_value = "viewer")]
+        role: String,
+        /// Where accounts are.
+        #[command(flatten)]
+        store: AccountStoreArgs,
+    },
+    /// List the accounts.
+    List {
+        /// Where accounts are.
+        #[command(flatten)]
+        store: AccountStoreArgs,
+    },
+    /// Remove an account, with its sessions and tokens.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Where accounts are.
+        #[command(flatten)]
+        store: AccountStoreArgs,
+    },
+    /// Set the password of an account, and end its sessions.
+    Password {
+        /// Its name.
+        name: String,
+        /// Where accounts are.
+        #[command(flatten)]
+        store: AccountStoreArgs,
+    },
+}
+
+/// Where accounts are.
+#[derive(Args)]
+pub struct AccountStoreArgs {
+    /// The store. By default that of the configuration, or the one in the user's data folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<String>,
+}
+
 /// When to scan and check.
 #[derive(Args)]
 #[command(next_help_heading = "Schedule")]
@@ -746,7 +879,7 @@ pub struct HostArgs {
     /// Save a snapshot of every stream to this folder.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub snapshots: Option<String>,
-    /// Read additional device signatures from this folder.
+    /// Read additional device signatures and stream paths from this folder.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub signatures: Option<String>,
     /// Maximum number of stream URLs tried per device.
@@ -852,12 +985,36 @@ pub struct ProbeArgs {
     /// Show in the table which evidence decided vendor, model and kind.
     #[arg(long, help_heading = "Output")]
     pub explain: bool,
+    /// Keep the conversation with the device in this file, anonymised, for `camscan replay`.
+    ///
+    /// Addresses, MAC addresses, serial numbers, names, places and tokens are replaced, of pictures and sound only sizes
+    /// and times are kept, and passwords are never in it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Recording")]
+    pub record: Option<PathBuf>,
+    /// What may stay as it is in the recording, separated by commas.
+    #[arg(long, value_name = "KIND", requires = "record", value_delimiter = ',', help_heading = "Recording",
+          value_parser = names::<Private>())]
+    pub keep: Vec<String>,
     /// What is examined on each host.
     #[command(flatten)]
     pub host: HostArgs,
     /// Where the report goes.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `camscan replay`.
+#[derive(Args)]
+pub struct ReplayArgs {
+    /// The file that `camscan probe --record` wrote.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Loopback address to serve it on. Without it, the first of 127.83.0.1 to 127.83.0.100 whose ports are free.
+    #[arg(long, value_name = "IP")]
+    pub address: Option<std::net::IpAddr>,
+    /// Add this number to each port. Without it, ports below 1024 are raised by 20000 where they need root.
+    #[arg(long, value_name = "NUMBER")]
+    pub port_offset: Option<u16>,
 }
 
 /// `camscan export`.
@@ -950,9 +1107,15 @@ pub fn command() -> clap::Command {
 
 fn with_keys(command: clap::Command) -> clap::Command {
     let command = command.mut_subcommands(with_keys);
-    command.mut_args(|arg| match keys::find(arg.get_id().as_str()) {
-        Some(key) => name_key(arg, key),
-        None => arg,
+    // What `watch` explains is not explained in short twice.
+    let is_serve = command.get_name() == "serve";
+    command.mut_args(|arg| {
+        let is_of_scans = !matches!(arg.get_help_heading(), None | Some("Server" | "Schedule" | "Logins"));
+        let arg = if is_serve && is_of_scans { arg.hide_short_help(true) } else { arg };
+        match keys::find(arg.get_id().as_str()) {
+            Some(key) => name_key(arg, key),
+            None => arg,
+        }
     })
 }
 

@@ -28,21 +28,33 @@ const MAX_VALUE: usize = 4096;
 
 /// What no line may hold. Clones are the same one, so that a process that reads its configuration again can add to it.
 #[derive(Debug, Clone, Default)]
-pub struct Secrets(Arc<RwLock<Redactor>>);
+pub struct Secrets {
+    /// Those of the configuration.
+    given: Arc<RwLock<Redactor>>,
+    /// Those that were given while the process runs.
+    further: Arc<RwLock<Redactor>>,
+}
 
 impl Secrets {
     /// Those that this redactor knows.
     pub fn new(redactor: Redactor) -> Secrets {
-        Secrets(Arc::new(RwLock::new(redactor)))
+        Secrets { given: Arc::new(RwLock::new(redactor)), further: Arc::default() }
     }
 
     /// From now on those that this one knows.
     pub fn replace(&self, redactor: Redactor) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = redactor;
+        *self.given.write().unwrap_or_else(PoisonError::into_inner) = redactor;
     }
 
-    fn now(&self) -> Redactor {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// From now on those that this one knows as well, in place of those that were named so before.
+    pub fn replace_further(&self, redactor: Redactor) {
+        *self.further.write().unwrap_or_else(PoisonError::into_inner) = redactor;
+    }
+
+    fn take_out(&self, text: &str) -> String {
+        let read = |redactor: &RwLock<Redactor>| redactor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let given = read(&self.given);
+        read(&self.further).redact(&given.redact(text)).into_owned()
     }
 }
 
@@ -80,7 +92,7 @@ struct Values(Secrets);
 
 impl Values {
     fn shown(&self, value: &str) -> String {
-        self.0.now().redact(&text::clean_to(value, MAX_VALUE)).into_owned()
+        self.0.take_out(&text::clean_to(value, MAX_VALUE))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::ShowFormat;
-use crate::cli::config::settings::Settings;
+use crate::cli::config::settings::{Effective, Settings};
 use crate::model::Credential;
 
 /// Reports that nothing is wrong: what is wrong was reported while the settings were read.
@@ -57,15 +57,16 @@ pub fn show(settings: &Settings, format: ShowFormat, out: &mut dyn Write) -> io:
     match format {
         ShowFormat::Yaml => show_yaml(settings, out),
         ShowFormat::Json => {
-            let all: Map<String, Value> = settings
-                .effective
-                .iter()
-                .map(|e| (e.key.to_owned(), json!({ "value": e.value, "origin": e.origin.to_string() })))
-                .collect();
-            serde_json::to_writer_pretty(&mut *out, &all)?;
+            serde_json::to_writer_pretty(&mut *out, &effective(settings))?;
             writeln!(out)
         }
     }
+}
+
+/// Every setting with its `value` and its `origin`. Passwords show as `***`.
+pub fn effective(settings: &Settings) -> Value {
+    let one = |e: &Effective| (e.key.to_owned(), json!({ "value": e.value, "origin": e.origin.to_string() }));
+    Value::Object(settings.effective.iter().map(one).collect::<Map<_, _>>())
 }
 
 fn show_yaml(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {

@@ -3,23 +3,21 @@
 use std::io::Write;
 use std::path::Path;
 
-use jiff::civil::Date;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _, Zoned};
 
 use super::export::read_report;
-use super::remembered::{failed, members, open_to_read};
-use super::verdict;
+use super::remembered::{failed, open_to_read};
 use crate::cli::args::{DiffArgs, DiffFormat};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
-use crate::history::diff::{self, DeviceSummary, Diff};
+use crate::history::diff::{self, DeviceSummary, Diff, judge};
 use crate::model::memory::Uid;
 use crate::model::names::{Named, names};
 use crate::model::problem::Problem;
 use crate::model::{Device, Report};
-use crate::store::{Store, StoreError};
+use crate::store::{ScanName, Store};
 use crate::text::clean;
 
 names! {
@@ -125,8 +123,8 @@ const READ: [&str; 5] = ["json", "jsonl", "ndjson", "yaml", "yml"];
 
 fn side(store: &Store, text: &str) -> anyhow::Result<Side> {
     let now = Timestamp::now().to_zoned(TimeZone::system());
-    if let Some(wanted) = Wanted::read(text, &now)
-        && let Some(report) = wanted.report(store).map_err(failed)?
+    if let Some(name) = ScanName::read(text, &now)
+        && let Some(report) = name.report(store).map_err(failed)?
     {
         return Ok(Side::Scan(Box::new(report)));
     }
@@ -137,48 +135,7 @@ fn side(store: &Store, text: &str) -> anyhow::Result<Side> {
             .hint("name a device by its id, address, MAC address or name, or a report by its file")
             .into());
     };
-    Ok(Side::Device(Box::new(known.device.clone()), members(&memory, &known.uid)))
-}
-
-/// A scan as it is named.
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    /// So many before the last one.
-    Back(usize),
-    /// The one of this number.
-    Number(i64),
-    /// The last one before a time.
-    Before(Timestamp),
-}
-
-impl Wanted {
-    fn read(text: &str, now: &Zoned) -> Option<Wanted> {
-        let start = |zoned: &Zoned| zoned.start_of_day().ok().map(|day| Wanted::Before(day.timestamp()));
-        match text {
-            "last" => return Some(Wanted::Back(0)),
-            "previous" => return Some(Wanted::Back(1)),
-            "yesterday" => return start(now),
-            _ => {}
-        }
-        if let Ok(number) = text.parse::<i64>() {
-            return Some(Wanted::Number(number));
-        }
-        if let Ok(date) = text.parse::<Date>()
-            && text.len() == "2026-03-01".len()
-        {
-            return start(&date.checked_add(1.day()).ok()?.to_zoned(now.time_zone().clone()).ok()?);
-        }
-        super::remembered::moment(text, now).ok().map(Wanted::Before)
-    }
-
-    fn report(&self, store: &Store) -> Result<Option<Report>, StoreError> {
-        let number = match self {
-            Wanted::Number(number) => Some(*number),
-            Wanted::Back(back) => store.scans(back + 1)?.get(*back).map(|scan| scan.number),
-            Wanted::Before(at) => store.scan_before(*at)?.map(|scan| scan.number),
-        };
-        number.map_or(Ok(None), |number| store.report(number))
-    }
+    Ok(Side::Device(Box::new(known.device.clone()), memory.ids_of(&known.uid)))
 }
 
 fn conditions(names: &[String]) -> Result<Vec<Condition>, Problem> {
@@ -199,12 +156,12 @@ fn holds(condition: Condition, diff: &Diff) -> bool {
         Condition::New => !diff.added.is_empty(),
         Condition::Gone | Condition::Offline => !diff.gone.is_empty(),
         Condition::Moved => diff.moved().next().is_some(),
-        Condition::Replaced => verdict::replaced(diff).next().is_some(),
+        Condition::Replaced => judge::replaced(diff).next().is_some(),
         Condition::Changed => !diff.changed.is_empty(),
-        Condition::Broken => verdict::changed(diff, verdict::is_break).next().is_some(),
-        Condition::Repaired => verdict::changed(diff, verdict::is_repair).next().is_some(),
-        Condition::Open => verdict::changed(diff, verdict::is_opening).next().is_some(),
-        Condition::Protected => verdict::changed(diff, verdict::is_protection).next().is_some(),
+        Condition::Broken => judge::changed(diff, judge::is_break).next().is_some(),
+        Condition::Repaired => judge::changed(diff, judge::is_repair).next().is_some(),
+        Condition::Open => judge::changed(diff, judge::is_opening).next().is_some(),
+        Condition::Protected => judge::changed(diff, judge::is_protection).next().is_some(),
     }
 }
 
@@ -228,27 +185,4 @@ fn name(device: &DeviceSummary) -> String {
     let made = [&device.vendor, &device.model].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
     let what = if made.is_empty() { device.kind.as_str() } else { made.as_str() };
     format!("{}  {what}", device.ip)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scans_are_named_as_people_name_them() {
-        let now: Zoned = "2026-03-10T15:30:00+01:00[Europe/Berlin]".parse().unwrap();
-        let before = |text: &str| Wanted::Before(text.parse().unwrap());
-        for (text, wanted) in [
-            ("last", Some(Wanted::Back(0))),
-            ("previous", Some(Wanted::Back(1))),
-            ("17", Some(Wanted::Number(17))),
-            ("yesterday", Some(before("2026-03-09T23:00:00Z"))),
-            ("2026-03-01", Some(before("2026-03-01T23:00:00Z"))),
-            ("2026-03-01T18:00", Some(before("2026-03-01T17:00:00Z"))),
-            ("2d", Some(before("2026-03-08T14:30:00Z"))),
-            ("report.json", None),
-        ] {
-            assert_eq!(Wanted::read(text, &now), wanted, "{text}");
-        }
-    }
 }

@@ -7,11 +7,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::devices::columns;
-use super::remembered::{failed, find, members, moment, open_to_read, shown};
+use super::remembered::{failed, find, open_to_read, shown};
 use crate::cli::args::{HistoryArgs, HistoryFormat};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::model::memory::{Event, EventKind, Uid};
+use crate::model::moment::moment;
 use crate::model::problem::Problem;
 use crate::store::{EventFilter, Span, StoredEvent};
 use crate::text::clean;
@@ -28,7 +29,7 @@ pub fn run(args: &HistoryArgs, settings: &Settings, out: &mut dyn Write) -> anyh
     let store = open_to_read(settings)?;
     let memory = store.memory().map_err(failed)?;
     let device = args.id.as_deref().map(|id| find(&memory, id)).transpose()?.map(|known| known.uid.clone());
-    let devices = device.as_ref().map(|uid| members(&memory, uid)).unwrap_or_default();
+    let devices = device.as_ref().map(|uid| memory.ids_of(uid)).unwrap_or_default();
     let mut spans: Vec<(Uid, Span)> = Vec::new();
     for uid in &devices {
         let of_device = store.spans(uid, since).map_err(failed)?;

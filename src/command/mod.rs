@@ -17,10 +17,14 @@ pub mod output;
 mod plugin;
 pub mod probe;
 pub mod ready;
+pub mod record;
 pub mod remembered;
+pub mod replay;
 pub mod scan;
 #[cfg(feature = "schema")]
 pub mod schema;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod signatures;
 mod sinks;
 pub mod store;
@@ -30,6 +34,8 @@ pub mod watch;
 use std::io;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
+#[cfg(feature = "serve")]
+use crate::cli::args::ServeCommand;
 use crate::cli::args::{Cli, Command, ConfigCommand, NotifyCommand, SignaturesCommand};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::{Settings, TerminalSettings};
@@ -89,9 +95,9 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
     let out = &mut io::stdout();
     match &cli.command {
         #[cfg(feature = "schema")]
-        Command::Schema => schema::run(out)?,
+        Command::Schema { signatures } => schema::run(*signatures, out)?,
         #[cfg(not(feature = "schema"))]
-        Command::Schema => return Err(left_out("schema")),
+        Command::Schema { .. } => return Err(left_out("schema")),
         Command::Completions { shell } => completions::run(*shell, out)?,
         #[cfg(feature = "man")]
         Command::Man { folder } => man::run(folder.as_deref(), out)?,
@@ -111,10 +117,11 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             let ready = Ready::new(&settings, Scans::One, &ui)?;
             return runtime()?.block_on(scan::run(&settings, ready, &ui));
         }
-        Command::Probe(_) => {
+        Command::Probe(arguments) => {
             let (settings, ui) = settings(cli, environment)?;
+            let record = record::Record::check(arguments, &settings)?;
             let ready = Ready::new(&settings, Scans::One, &ui)?;
-            return runtime()?.block_on(probe::run(&settings, ready, &ui));
+            return runtime()?.block_on(probe::run(&settings, ready, record.as_ref(), &ui));
         }
         Command::Watch(arguments) => {
             let (mut settings, ui, secrets) = settings_and_secrets(cli, environment)?;
@@ -122,6 +129,27 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
             return runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+        }
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) if arguments.action.is_some() => {
+            let (settings, _) = settings(cli, environment)?;
+            if let Some(ServeCommand::User(command)) = &arguments.action {
+                serve::users(command, &settings, environment, out)?;
+            }
+        }
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => {
+            let (mut settings, ui, secrets) = settings_and_secrets(cli, environment)?;
+            settings.store = settings.store.or_else(|| settings.usual_store.clone());
+            let ready = Ready::new(&settings, Scans::Many, &ui)?;
+            let source = watch::Source { cli, environment, secrets };
+            return runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+        }
+        #[cfg(not(feature = "serve"))]
+        Command::Serve(_) => return Err(left_out("serve")),
+        Command::Replay(arguments) => {
+            let (_, ui) = settings(cli, environment)?;
+            return runtime()?.block_on(replay::run(arguments, &ui, out));
         }
         Command::Doctor => {
             let (settings, _) = settings(cli, environment)?;
@@ -156,7 +184,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
 }
 
 /// The error of a subcommand whose feature (of the same name) this build lacks.
-#[cfg(not(all(feature = "man", feature = "schema")))]
+#[cfg(not(all(feature = "man", feature = "schema", feature = "serve")))]
 fn left_out(command: &str) -> anyhow::Error {
     let problem = Problem::new(format!("this camscan was built without `camscan {command}`"));
     JobFailed(problem.hint(format!("build it with `--features {command}`"))).into()

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
+use super::record::Record;
 use super::{interrupt, scan};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::{Exit, JobFailed};
@@ -15,6 +16,7 @@ use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
 };
 use crate::net::Names;
+use crate::net::record::{Recorder, RecordingNet};
 use crate::scan::{single, targets};
 use crate::wire::url::Scheme;
 
@@ -22,9 +24,15 @@ use crate::wire::url::Scheme;
 ///
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
-pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<Exit> {
+pub async fn run(settings: &Settings, ready: Ready, record: Option<&Record>, ui: &Ui) -> anyhow::Result<Exit> {
     let Ready { outputs, session, .. } = ready;
     let outputs = outputs.in_depth();
+    let recorder = record.map(|_| Recorder::new());
+    let session = match &recorder {
+        Some(recorder) => session.on_net(RecordingNet::new(session.net.clone(), recorder.clone())),
+        None => session,
+    };
+    let begun = (session.now)();
     let stop = CancellationToken::new();
     interrupt::listen(stop.clone(), ui)?;
     let Some(planned) = stop.run_until_cancelled(plan(settings, session.net.as_ref())).await else {
@@ -32,10 +40,16 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
         return Ok(Exit::Interrupted);
     };
     let (plan, known) = planned?;
+    if let Some((recorder, host)) = recorder.as_ref().zip(known.first()) {
+        recorder.listen_to(host.ip);
+    }
     let mut report = scan::scan(session.clone(), plan, known, &stop, &outputs, ui).await;
     ui.finish();
     // Nobody discovered them: up is who answered.
     report.scan.hosts_up = report.devices.iter().filter(|device| has_answered(device)).count() as u64;
+    if let Some((record, recorder)) = record.zip(recorder) {
+        record.write(&recorder.recording(), &report, settings, begun, ui)?;
+    }
     outputs.write(&report, outputs.streams(), &|device| session.login_of(device), ui)?;
     if stop.is_cancelled() {
         return Ok(Exit::Interrupted);

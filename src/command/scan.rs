@@ -95,7 +95,7 @@ fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Repor
         // The first scan has nothing to be compared with.
         let baseline = match before.devices.is_empty() {
             true => report.clone(),
-            false => remembered::report_of(before.roots().filter(is_meant)),
+            false => crate::history::memory::report_of(before.roots().filter(is_meant)),
         };
         decorate(report, &after, &learnt.devices);
         Ok(without_notes(baseline))

@@ -1,4 +1,4 @@
-//! Reads the signatures a user keeps in a folder.
+//! Reads the signatures and stream paths a user keeps in a folder.
 
 use std::fs;
 use std::io::{self, Write};
@@ -33,8 +33,12 @@ pub fn check(folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let shown = file.0.display();
         match builtin.with_files(std::slice::from_ref(file)) {
             Ok(all) => {
-                let count = all.len().saturating_sub(builtin.len());
-                writeln!(out, "{shown}: {count} signature{}", if count == 1 { "" } else { "s" })?;
+                let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+                let signatures = count(all.len().saturating_sub(builtin.len()), "signature");
+                match all.stream_urls().len().saturating_sub(builtin.stream_urls().len()) {
+                    0 => writeln!(out, "{shown}: {signatures}")?,
+                    paths => writeln!(out, "{shown}: {signatures}, {}", count(paths, "stream path"))?,
+                }
             }
             Err(error) => {
                 wrong += 1;

@@ -1,7 +1,8 @@
 //! Whether a finished scan meets what was asked of it: the conditions of `--fail-on`.
 
 use crate::cli::config::fail_on::FailOn;
-use crate::history::diff::{self, Change, DeviceDiff, DeviceSummary, Diff};
+use crate::history::diff::judge::{changed, is_break, is_opening, replaced};
+use crate::history::diff::{self, DeviceDiff, DeviceSummary, Diff};
 use crate::model::{Activation, Device, ErrorKind, Report, StreamStatus, WarningKind};
 
 /// The conditions that hold, each with a sentence that says why. `baseline` is the earlier report to compare with.
@@ -57,43 +58,6 @@ fn holds(condition: FailOn, report: &Report, diff: &Diff) -> Option<String> {
 /// Devices as they are in the later report.
 fn after<'d>(all: impl Iterator<Item = &'d DeviceDiff>) -> Vec<&'d DeviceSummary> {
     all.map(|device| &device.after).collect()
-}
-
-/// Devices of the later report that are at the address of one that is gone, and are another one.
-pub(super) fn replaced(diff: &Diff) -> impl Iterator<Item = &DeviceSummary> {
-    diff.added.iter().filter(|new| diff.gone.iter().any(|gone| gone.ip == new.ip))
-}
-
-/// Devices with a change of a kind.
-pub(super) fn changed(diff: &Diff, is_wanted: fn(&Change) -> bool) -> impl Iterator<Item = &DeviceDiff> {
-    diff.changed.iter().filter(move |device| device.changes.iter().any(is_wanted))
-}
-
-/// A stream that delivered frames does so no longer.
-pub(super) fn is_break(change: &Change) -> bool {
-    match change {
-        Change::StreamStatus { before, after, .. } => {
-            *before == StreamStatus::Streaming && *after != StreamStatus::Streaming
-        }
-        Change::StreamGone { status, .. } => *status == StreamStatus::Streaming,
-        _ => false,
-    }
-}
-
-/// A stream that delivered no frames does.
-pub(super) fn is_repair(change: &Change) -> bool {
-    matches!(change, Change::StreamStatus { before, after, .. }
-        if *before != StreamStatus::Streaming && *after == StreamStatus::Streaming)
-}
-
-/// A login is demanded no longer.
-pub(super) fn is_opening(change: &Change) -> bool {
-    matches!(change, Change::ServiceOpenWithoutLogin(_) | Change::StreamOpenWithoutLogin { .. })
-}
-
-/// A login is demanded that was not.
-pub(super) fn is_protection(change: &Change) -> bool {
-    matches!(change, Change::ServiceLoginNeeded(_) | Change::StreamLoginNeeded { .. })
 }
 
 #[cfg(test)]

@@ -20,13 +20,15 @@ use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::log::Secrets;
 use crate::cli::ui::Ui;
 use crate::history::memory::{DeviceState, Memory};
-use crate::model::memory::Event;
+use crate::metrics::Figures;
+use crate::model::memory::{Event, Uid};
 use crate::model::problem::Problem;
 use crate::model::{Credential, TargetSet};
 use crate::notify::Rules;
+use crate::scan::session::Session;
 use crate::store::Store;
 use crate::tool::systemd::Notifier;
-use crate::watch::{Follower, Job, Order, Watch, WatchError};
+use crate::watch::{Follower, Job, News, OnAir, Order, Watch, WatchError};
 
 /// Orders of signals that wait.
 const ORDERS: usize = 8;
@@ -52,6 +54,34 @@ pub async fn run(
     ready: Ready,
     ui: &Ui,
 ) -> anyhow::Result<Exit> {
+    watch(source, settings, format, ready, ui, no_companion).await
+}
+
+/// What runs beside the loop and follows it: given the store, the session and where orders go.
+pub(super) type Companion = Arc<dyn Follower>;
+
+async fn no_companion(
+    _: Store,
+    _: Arc<Session>,
+    _: mpsc::Sender<Order>,
+    _: CancellationToken,
+) -> anyhow::Result<Option<Companion>> {
+    Ok(None)
+}
+
+/// Watches, with a companion that is begun before anything is scanned.
+pub(super) async fn watch<B, F>(
+    source: Source<'_>,
+    settings: &Settings,
+    format: EventFormat,
+    ready: Ready,
+    ui: &Ui,
+    begin: B,
+) -> anyhow::Result<Exit>
+where
+    B: FnOnce(Store, Arc<Session>, mpsc::Sender<Order>, CancellationToken) -> F,
+    F: Future<Output = anyhow::Result<Option<Companion>>>,
+{
     let environment = source.environment;
     let Ready { store, session, .. } = ready;
     let Some(store) = store else {
@@ -66,7 +96,9 @@ pub async fn run(
     let rules = rules(settings);
     let deliveries = Deliveries::default();
     let messages = Messages::start(&settings.notifications, rules.clone(), &store, &deliveries);
+    let companion = begin(store.clone(), session.clone(), send.clone(), stop.clone()).await?;
     let screen = Arc::new(Screen {
+        companion,
         format,
         notifier: notifier.clone(),
         messages: Mutex::new(Some(messages)),
@@ -76,7 +108,9 @@ pub async fn run(
     });
     let logins: Vec<Credential> = settings.logins().cloned().collect();
     let reloading = listen_for_orders(source, logins, send, screen.clone(), ui);
-    let watch = Watch { session, store, route: rules, follower: screen.clone(), name: name(environment) };
+    let pictures = screen.companion.as_ref().map(|_| crate::watch::pictures::folder_of(&store));
+    let (follower, name) = (screen.clone(), name(environment));
+    let watch = Watch { session, store, route: rules, follower, pictures, name };
     notifier.ready();
     let done = tokio::select! {
         done = watch.run(job(settings), orders, stop) => done,
@@ -185,6 +219,7 @@ async fn reload(settings: &Settings, screen: &Screen, ui: &Ui) -> Order {
 
 /// Prints events as they happen, and tells systemd how it stands.
 struct Screen {
+    companion: Option<Companion>,
     format: EventFormat,
     notifier: Arc<Notifier>,
     messages: Mutex<Option<Messages>>,
@@ -210,6 +245,9 @@ impl Follower for Screen {
         if let Some(messages) = &*lock(&self.messages) {
             messages.ring();
         }
+        if let Some(companion) = &self.companion {
+            companion.events(events);
+        }
         let mut out = lock(&self.out);
         for (number, event) in events {
             // Whoever reads may be gone; watching goes on.
@@ -227,6 +265,9 @@ impl Follower for Screen {
         if let Some(messages) = &*lock(&self.messages) {
             messages.show(memory);
         }
+        if let Some(companion) = &self.companion {
+            companion.state(memory, next_scan);
+        }
         let listed = || memory.roots().filter(|known| known.archived_at.is_none());
         let offline = listed().filter(|known| known.health.state == DeviceState::Offline).count();
         let at = next_scan.to_zoned(TimeZone::system()).strftime("%H:%M").to_string();
@@ -237,8 +278,37 @@ impl Follower for Screen {
         self.deliveries.now()
     }
 
+    fn news(&self, news: &News<'_>) {
+        if let Some(companion) = &self.companion {
+            companion.news(news);
+        }
+    }
+
+    fn reloaded(&self, job: &Job) {
+        if let Some(companion) = &self.companion {
+            companion.reloaded(job);
+        }
+    }
+
+    fn on_air(&self, device: &Uid, key: &str) -> Option<OnAir> {
+        self.companion.as_ref()?.on_air(device, key)
+    }
+
     fn alive(&self) {
         self.notifier.alive();
+        if let Some(companion) = &self.companion {
+            companion.alive();
+        }
+    }
+
+    fn figures(&self, figures: &Figures) {
+        if let Some(companion) = &self.companion {
+            companion.figures(figures);
+        }
+    }
+
+    fn logins(&self) -> Arc<Vec<Credential>> {
+        self.companion.as_ref().map(|companion| companion.logins()).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,6 @@
-//! The JSON Schema of the report (draft 2020-12), made from the types.
+//! The JSON Schema of the report and of other files (draft 2020-12), made from the types.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -8,13 +9,21 @@ use crate::model::report::SCHEMA;
 
 /// The JSON Schema that every report of this version meets.
 pub fn schema() -> Value {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Report>().to_value();
+    let mut schema = of::<Report>(&format!("camscan report, {SCHEMA}"));
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".into(), json!(format!("urn:{}", SCHEMA.replace('/', ":"))));
-        root.insert("title".into(), json!(format!("camscan report, {SCHEMA}")));
     }
     if let Some(name) = schema.pointer_mut("/properties/schema").and_then(Value::as_object_mut) {
         name.insert("const".into(), json!(SCHEMA));
+    }
+    schema
+}
+
+/// The JSON Schema of a type, under a title.
+pub fn of<T: JsonSchema>(title: &str) -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("title".into(), json!(title));
     }
     // "Not known" is left out, never null.
     without_null(&mut schema);

@@ -56,6 +56,9 @@ pub struct Sps {
     pub shape: Shape,
     /// Whether fields or field pairs may occur (`frame_mbs_only_flag` is 0).
     pub interlaced: bool,
+    /// Frames that may be shown later than others that follow them: `max_num_reorder_frames` (§E.2.1), and 0 where the
+    /// profile or the picture order forbids it. `None` where it is not said.
+    pub reorder: Option<u8>,
 }
 
 impl Sps {
@@ -69,7 +72,7 @@ impl Sps {
         bits.ue()?; // seq_parameter_set_id
         let (chroma_format, bit_depth) = if has_chroma_format(profile_idc) { chroma(bits)? } else { (1, 8) };
         bits.ue().filter(|&log2_max_frame_num| log2_max_frame_num <= 12)?;
-        picture_order(bits)?;
+        let order_type = picture_order(bits)?;
         bits.ue()?; // max_num_ref_frames
         bits.skip(1)?; // gaps_in_frame_num_value_allowed_flag
         let (columns, map_rows) = (bits.ue()?.checked_add(1)?, bits.ue()?.checked_add(1)?);
@@ -85,8 +88,10 @@ impl Sps {
             shape.crop(fields, bits)?;
         }
         // A VUI that ends early costs what it would have said, not the size.
-        let _ = read_vui(&mut shape, bits);
-        Some(Sps { profile_idc, constraints, level_idc, shape, interlaced })
+        let told = read_vui(&mut shape, bits);
+        // No B slices in Baseline (§A.2.1); with type 2 the order of output is that of decoding (§8.2.1.3).
+        let reorder = if profile_idc == 66 || order_type == 2 { Some(0) } else { told };
+        Some(Sps { profile_idc, constraints, level_idc, shape, interlaced, reorder })
     }
 
     /// The profile's name; `None` for a number the standard does not know.
@@ -105,12 +110,33 @@ impl Sps {
     }
 }
 
-fn read_vui(shape: &mut Shape, bits: &mut Bits<'_>) -> Option<()> {
-    if bits.flag()? {
-        shape.read_vui_head(bits)?;
-        shape.timing = timing(bits);
+/// Reads the VUI, where there is one; gives `max_num_reorder_frames`.
+fn read_vui(shape: &mut Shape, bits: &mut Bits<'_>) -> Option<u8> {
+    bits.flag()?.then_some(())?;
+    shape.read_vui_head(bits)?;
+    shape.timing = timing(bits);
+    bits.skip(if shape.timing.is_some() { 1 } else { 0 })?; // fixed_frame_rate_flag
+    let (nal, vcl) = (hypothetical_decoder(bits)?, hypothetical_decoder(bits)?);
+    bits.skip(if nal || vcl { 2 } else { 1 })?; // low_delay_hrd_flag, pic_struct_present_flag
+    bits.flag()?.then_some(())?;
+    bits.skip(1)?; // motion_vectors_over_pic_boundaries_flag
+    bits.skip_ue(4)?; // sizes and lengths of motion vectors
+    bits.ue().and_then(|frames| u8::try_from(frames).ok()).filter(|&frames| frames <= 16)
+}
+
+/// Passes over `hrd_parameters` (§E.1.2), where a flag says that they follow; the flag.
+fn hypothetical_decoder(bits: &mut Bits<'_>) -> Option<bool> {
+    if !bits.flag()? {
+        return Some(false);
     }
-    Some(())
+    let buffers = bits.ue().filter(|&last| last <= 31)? + 1;
+    bits.skip(8)?; // scales
+    for _ in 0..buffers {
+        bits.skip_ue(2)?;
+        bits.skip(1)?;
+    }
+    bits.skip(20)?; // lengths
+    Some(true)
 }
 
 /// The profiles whose SPS carries `chroma_format_idc`.
@@ -147,8 +173,10 @@ fn scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
     Some(())
 }
 
-fn picture_order(bits: &mut Bits<'_>) -> Option<()> {
-    match bits.ue()? {
+/// `pic_order_cnt_type`; passes over what belongs to it.
+fn picture_order(bits: &mut Bits<'_>) -> Option<u32> {
+    let order_type = bits.ue()?;
+    match order_type {
         0 => {
             bits.ue()?;
         }
@@ -163,7 +191,7 @@ fn picture_order(bits: &mut Bits<'_>) -> Option<()> {
         2 => {}
         _ => return None,
     }
-    Some(())
+    Some(order_type)
 }
 
 /// A profile's name by Annex A, told by `profile_idc` and the constraint flags.
@@ -272,6 +300,18 @@ mod tests {
         let fields = sps("Z2QAHqzZQLQk3/gCAAFogAAAAwCAAAAZD4oUyw==");
         assert_eq!((fields.shape.width, fields.shape.height, fields.interlaced), (720, 576, true));
         assert_eq!((fields.shape.sample_aspect_ratio, fields.fps()), (Some((64, 45)), Some(25.0)));
+    }
+
+    #[test]
+    fn reordering_as_the_parameter_set_tells_it() {
+        // Baseline has none; written by x264 with B-frames; without a VUI.
+        for (base64, reorder) in [
+            ("Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=", Some(0)),
+            ("Z24ADabNlBUIeIiMBEAAAPpAADqYA8UKZYA=", Some(2)),
+            ("Z2QAKKwsaoHgCJ+WbgICAgQ=", None),
+        ] {
+            assert_eq!(sps(base64).reorder, reorder, "{base64}");
+        }
     }
 
     #[test]

@@ -166,12 +166,16 @@ fn vps_timing(bits: &mut Bits<'_>, sub_layers: u32) -> Option<(u32, u32)> {
     timing(bits)
 }
 
-fn sub_layer_ordering(bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
+/// Passes over the sizes of the picture buffer for each sub-layer; gives `max_num_reorder_pics` of the highest one.
+fn sub_layer_ordering(bits: &mut Bits<'_>, sub_layers: u32) -> Option<u32> {
     let first = if bits.flag()? { 0 } else { sub_layers };
+    let mut reorder = 0;
     for _ in first..=sub_layers {
-        bits.skip_ue(3)?;
+        bits.ue()?; // max_dec_pic_buffering_minus1
+        reorder = bits.ue()?;
+        bits.ue()?; // max_latency_increase_plus1
     }
-    Some(())
+    Some(reorder)
 }
 
 /// What a sequence parameter set says (§7.3.2.2, Annex E).
@@ -181,6 +185,11 @@ pub struct Sps {
     pub profile_tier_level: ProfileTierLevel,
     /// Size and pace of the picture.
     pub shape: Shape,
+    /// Pictures that may be shown later than others that follow them (`sps_max_num_reorder_pics`); `None` where the set
+    /// ends before it.
+    pub reorder: Option<u8>,
+    /// Bits per sample of chroma; 8 where the set ends before it.
+    pub chroma_bit_depth: u8,
 }
 
 impl Sps {
@@ -202,47 +211,49 @@ impl Sps {
         }
         shape.bit_depth = u8::try_from(bits.ue().filter(|&depth| depth <= 8)? + 8).ok()?;
         // What ends early costs what it would have said, not the size.
-        let _ = read_tail(&mut shape, bits, sub_layers);
-        Some(Sps { profile_tier_level, shape })
+        let mut sps = Sps { profile_tier_level, shape, reorder: None, chroma_bit_depth: 8 };
+        let _ = sps.read_tail(bits, sub_layers);
+        Some(sps)
     }
 
     /// Frames per second from the VUI: `time_scale / num_units_in_tick`.
     pub fn fps(&self) -> Option<f64> {
         self.shape.fps(1)
     }
-}
 
-/// What follows the bit depth of luma, up to the timing.
-fn read_tail(shape: &mut Shape, bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
-    bits.ue()?; // bit_depth_chroma_minus8
-    let order_bits = bits.ue().filter(|&log2| log2 <= 12)? as usize + 4;
-    sub_layer_ordering(bits, sub_layers)?;
-    bits.skip_ue(6)?; // block sizes and transform depths
-    if bits.flag()? && bits.flag()? {
-        scaling_lists(bits)?;
-    }
-    bits.skip(2)?; // amp, sample adaptive offset
-    if bits.flag()? {
-        bits.skip(8)?; // pcm bit depths
-        bits.skip_ue(2)?;
-        bits.skip(1)?;
-    }
-    short_term_sets(bits)?;
-    if bits.flag()? {
-        for _ in 0..bits.ue().filter(|&pictures| pictures <= 32)? {
-            bits.skip(order_bits + 1)?;
+    /// What follows the bit depth of luma, up to the timing.
+    fn read_tail(&mut self, bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
+        self.chroma_bit_depth = u8::try_from(bits.ue().filter(|&depth| depth <= 8)? + 8).ok()?;
+        let order_bits = bits.ue().filter(|&log2| log2 <= 12)? as usize + 4;
+        let reorder = sub_layer_ordering(bits, sub_layers)?;
+        self.reorder = u8::try_from(reorder).ok().filter(|&pictures| pictures <= 16);
+        bits.skip_ue(6)?; // block sizes and transform depths
+        if bits.flag()? && bits.flag()? {
+            scaling_lists(bits)?;
         }
-    }
-    bits.skip(2)?; // temporal mvp, strong intra smoothing
-    if bits.flag()? {
-        shape.read_vui_head(bits)?;
-        bits.skip(3)?; // neutral chroma, field_seq, frame_field_info
+        bits.skip(2)?; // amp, sample adaptive offset
         if bits.flag()? {
-            bits.skip_ue(4)?; // default display window
+            bits.skip(8)?; // pcm bit depths
+            bits.skip_ue(2)?;
+            bits.skip(1)?;
         }
-        shape.timing = timing(bits);
+        short_term_sets(bits)?;
+        if bits.flag()? {
+            for _ in 0..bits.ue().filter(|&pictures| pictures <= 32)? {
+                bits.skip(order_bits + 1)?;
+            }
+        }
+        bits.skip(2)?; // temporal mvp, strong intra smoothing
+        if bits.flag()? {
+            self.shape.read_vui_head(bits)?;
+            bits.skip(3)?; // neutral chroma, field_seq, frame_field_info
+            if bits.flag()? {
+                bits.skip_ue(4)?; // default display window
+            }
+            self.shape.timing = timing(bits);
+        }
+        Some(())
     }
-    Some(())
 }
 
 fn scaling_lists(bits: &mut Bits<'_>) -> Option<()> {

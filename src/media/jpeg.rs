@@ -106,19 +106,33 @@ impl<'a> Segments<'a> {
 pub struct RtpHeader {
     /// Byte offset of this fragment in the frame; 0 starts a frame.
     pub offset: u32,
+    /// The type: even 4:2:2, odd 4:2:0; 64 to 127 with restart markers.
+    pub kind: u8,
+    /// 1 to 99 a quality, from 128 on tables follow.
+    pub q: u8,
     /// Width and height in pixels; `None` when either is 0, as for images above 2,040 pixels.
     pub size: Option<(u32, u32)>,
 }
 
 impl RtpHeader {
+    /// Bytes it takes.
+    pub const LENGTH: usize = 8;
+
     /// Reads the header at the start of an RTP payload.
     pub fn parse(payload: &[u8]) -> Option<RtpHeader> {
-        let [_, o2, o1, o0, _, _, width, height] = *payload.first_chunk::<8>()?;
+        let [_, o2, o1, o0, kind, q, width, height] = *payload.first_chunk::<8>()?;
         let size = (u32::from(width) * 8, u32::from(height) * 8);
         Some(RtpHeader {
             offset: u32::from_be_bytes([0, o2, o1, o0]),
+            kind,
+            q,
             size: Some(size).filter(|&(w, h)| w > 0 && h > 0),
         })
+    }
+
+    /// Whether a restart header follows (§3.1.7).
+    pub fn has_restarts(&self) -> bool {
+        (64..=127).contains(&self.kind)
     }
 }
 
@@ -160,7 +174,7 @@ mod tests {
     #[test]
     fn rtp_header_of_a_large_image_has_no_size() {
         let header = [0, 0, 1, 2, 1, 60, 80, 60];
-        assert_eq!(RtpHeader::parse(&header), Some(RtpHeader { offset: 258, size: Some((640, 480)) }));
+        assert_eq!(RtpHeader::parse(&header), Some(RtpHeader { offset: 258, kind: 1, q: 60, size: Some((640, 480)) }));
         assert_eq!(RtpHeader::parse(&[0, 0, 0, 0, 1, 60, 0, 0]).unwrap().size, None);
     }
 

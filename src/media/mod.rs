@@ -4,12 +4,18 @@
 //! and allocate no more than the input's own length.
 
 pub mod aac;
+pub mod assemble;
 pub mod bits;
 pub mod describe;
 pub mod fingerprint;
+pub mod flac;
+pub mod fmp4;
+pub mod format;
+pub mod g711;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
+pub mod jpeg_head;
 pub mod key_frame;
 pub mod merge;
 pub mod meter;
@@ -17,6 +23,7 @@ pub mod mp4;
 pub mod mpeg4;
 pub mod nal;
 pub mod order;
+pub mod packetize;
 pub mod payload;
 pub mod picture;
 pub mod reception;

@@ -63,6 +63,16 @@ pub fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
+/// The NAL units of an aggregation packet, each behind its two-byte length (RFC 6184 §5.7.1, RFC 7798 §4.4.2); stops at the
+/// first length that does not fit.
+pub fn aggregated(mut units: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (nal, rest) = sized(units)?;
+        units = rest;
+        Some(nal)
+    })
+}
+
 /// An Annex B byte stream of these NAL units.
 pub fn to_annex_b<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();

@@ -64,7 +64,7 @@ fn of_h264(payload: &[u8]) -> Glimpse<'_> {
     let mut seen = Glimpse::default();
     match (h264::nal_type(payload), payload) {
         (24, [_, units @ ..]) | (25, [_, _, _, units @ ..]) => {
-            aggregated(units).for_each(|nal| seen.note_h264(nal));
+            nal::aggregated(units).for_each(|nal| seen.note_h264(nal));
         }
         (28 | 29, [indicator, fu, fragment @ ..]) => {
             if fu & 0x80 == 0 {
@@ -87,7 +87,7 @@ fn of_h264(payload: &[u8]) -> Glimpse<'_> {
 fn of_h265(payload: &[u8]) -> Glimpse<'_> {
     let mut seen = Glimpse::default();
     match (h265::nal_type(payload), payload) {
-        (48, [_, _, units @ ..]) => aggregated(units).for_each(|nal| seen.note_h265(nal)),
+        (48, [_, _, units @ ..]) => nal::aggregated(units).for_each(|nal| seen.note_h265(nal)),
         (49, [_, _, fu, fragment @ ..]) => {
             let kind = fu & 0x3f;
             // Enough of the slice header to read its beginning.
@@ -102,14 +102,6 @@ fn of_h265(payload: &[u8]) -> Glimpse<'_> {
         _ => {}
     }
     seen
-}
-
-fn aggregated(mut units: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (nal, rest) = nal::sized(units)?;
-        units = rest;
-        Some(nal)
-    })
 }
 
 impl<'a> Glimpse<'a> {

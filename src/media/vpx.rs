@@ -16,14 +16,11 @@ pub struct Picture {
     pub profile: Option<u8>,
 }
 
-/// A VP8 payload (RFC 7741 §4.2, §4.3; RFC 6386 §9.1).
-pub fn vp8(payload: &[u8]) -> Option<Picture> {
+/// Bytes of the descriptor before a VP8 payload (RFC 7741 §4.2).
+pub fn vp8_descriptor(payload: &[u8]) -> Option<usize> {
     let mut bits = Bits::new(payload);
     let extended = bits.flag()?;
-    bits.skip(2)?;
-    let starts = bits.flag()?;
-    bits.skip(1)?;
-    let partition = bits.read(3)?;
+    bits.skip(7)?;
     if extended {
         let (picture_id, level, layer) = (bits.flag()?, bits.flag()?, bits.read(2)? > 0);
         bits.skip(4)?;
@@ -33,10 +30,16 @@ pub fn vp8(payload: &[u8]) -> Option<Picture> {
         }
         bits.skip(8 * (usize::from(level) + usize::from(layer)))?;
     }
-    if !starts || partition != 0 {
+    Some(payload.len() - bits.remaining() / 8)
+}
+
+/// A VP8 payload (RFC 7741 §4.2, §4.3; RFC 6386 §9.1).
+pub fn vp8(payload: &[u8]) -> Option<Picture> {
+    let frame = payload.get(vp8_descriptor(payload)?..)?;
+    let flags = payload.first()?;
+    if flags & 0x10 == 0 || flags & 7 != 0 {
         return Some(Picture::default());
     }
-    let frame = payload.get(payload.len() - bits.remaining() / 8..)?;
     // Behind the frame tag there is something of the picture (RFC 6386 §9.1).
     if frame.len() < 4 {
         return Some(Picture::default());
@@ -52,8 +55,18 @@ pub fn vp8(payload: &[u8]) -> Option<Picture> {
     Some(Picture { begins: true, key: true, size, profile: Some(frame.first()? >> 1 & 7) })
 }
 
+/// Bytes of the descriptor before a VP9 payload (RFC 9628 §4.2).
+pub fn vp9_descriptor(payload: &[u8]) -> Option<usize> {
+    vp9_head(payload).map(|(length, _)| length)
+}
+
 /// A VP9 payload (RFC 9628 §4.2).
 pub fn vp9(payload: &[u8]) -> Option<Picture> {
+    vp9_head(payload).map(|(_, picture)| picture)
+}
+
+/// The descriptor's length, and what it tells.
+fn vp9_head(payload: &[u8]) -> Option<(usize, Picture)> {
     let mut bits = Bits::new(payload);
     let (has_id, inter, layered, flexible) = (bits.flag()?, bits.flag()?, bits.flag()?, bits.flag()?);
     let (begins, _ends, structure) = (bits.flag()?, bits.flag()?, bits.flag()?);
@@ -77,14 +90,22 @@ pub fn vp9(payload: &[u8]) -> Option<Picture> {
     let mut size = None;
     if structure {
         let layers = bits.read(3)? + 1;
-        let with_sizes = bits.flag()?;
-        bits.skip(4)?;
+        let (with_sizes, groups) = (bits.flag()?, bits.flag()?);
+        bits.skip(3)?;
         for _ in 0..if with_sizes { layers } else { 0 } {
             size = Some((bits.read(16)?, bits.read(16)?)).filter(|&(w, h)| plausible_size(w, h));
         }
+        if groups {
+            for _ in 0..bits.read(8)? {
+                bits.skip(4)?; // temporal layer, switching up
+                let references = bits.read(2)? as usize;
+                bits.skip(2 + 8 * references)?;
+            }
+        }
     }
     let begins = begins && base_layer && bits.remaining() >= 8;
-    Some(Picture { begins, key: begins && !inter, size, profile: None })
+    let length = payload.len() - bits.remaining() / 8;
+    Some((length, Picture { begins, key: begins && !inter, size, profile: None }))
 }
 
 /// An AV1 payload (AV1 RTP §4.4): the aggregation header's N bit starts a coded video sequence, whose first OBU is its

@@ -43,6 +43,21 @@ pub struct Figures {
     pub process: Option<Process>,
     /// Whether the configuration was valid when it was last read again, and when it last was.
     pub reload: Option<(bool, Timestamp)>,
+    /// What was asked of this process; none where it does not serve.
+    pub http: Option<Http>,
+}
+
+/// What was asked of a process that serves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Http {
+    /// Requests by route, method and status.
+    pub requests: BTreeMap<(String, String, u16), u64>,
+    /// How long their answers took, seconds.
+    pub times: Histogram,
+    /// Those who follow events, by kind.
+    pub event_clients: BTreeMap<String, u64>,
+    /// Wrong passwords.
+    pub login_failures: u64,
 }
 
 /// Messages that wait.
@@ -94,6 +109,9 @@ pub fn render(memory: &Memory, figures: &Figures, now: Timestamp, version: &str)
     }
     activity(&mut text, figures, now);
     own(&mut text, figures);
+    if let Some(asked) = &figures.http {
+        http(&mut text, asked);
+    }
     text.family("camscan_build_info", Kind::Gauge, "The version of camscan.");
     text.sample(&[("version", version)], 1.0);
     text.finish()
@@ -271,6 +289,21 @@ fn activity(text: &mut Text, figures: &Figures, now: Timestamp) {
         );
         text.sample(&[], seconds(at));
     }
+}
+
+fn http(text: &mut Text, http: &Http) {
+    text.family("camscan_http_requests_total", Kind::Counter, "Requests by route, method and status.");
+    for ((route, method, code), count) in &http.requests {
+        text.sample(&[("route", route), ("method", method), ("code", &code.to_string())], as_f64(*count));
+    }
+    text.family("camscan_http_request_seconds", Kind::Histogram, "How long answers took to begin.");
+    text.histogram(&http.times.bounds, &http.times.counts, http.times.sum);
+    text.family("camscan_event_clients", Kind::Gauge, "Clients that follow events.");
+    for (kind, count) in &http.event_clients {
+        text.sample(&[("kind", kind)], as_f64(*count));
+    }
+    text.family("camscan_login_failures_total", Kind::Counter, "Logins to camscan with a wrong name or password.");
+    text.sample(&[], as_f64(http.login_failures));
 }
 
 /// What camscan itself takes. The names that Prometheus' libraries use (`process_…`) are those of whoever serves the metrics:

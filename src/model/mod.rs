@@ -1,5 +1,6 @@
 //! Plain data, shared by every room: no I/O, no clock, no behaviour beyond what the data itself means.
 
+pub mod access;
 pub mod answer;
 #[cfg(test)]
 pub mod arbitrary;
@@ -10,13 +11,16 @@ pub mod event;
 pub mod finding;
 pub mod host_record;
 pub mod known_host;
+pub mod listen;
 pub mod mac;
 pub mod memory;
 mod method;
+pub mod moment;
 pub mod names;
 pub mod notify;
 pub mod options;
 pub mod problem;
+pub mod recording;
 pub mod report;
 pub mod secret;
 pub mod service;

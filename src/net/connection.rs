@@ -13,8 +13,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use super::record::Tap;
 use super::tls::{self, TlsInfo};
 use super::{BoxStream, Cause, ConnectionStage, NetError};
+use crate::model::recording::Side;
 
 /// A place among the open connections.
 pub(super) type Permit = Option<OwnedSemaphorePermit>;
@@ -33,6 +35,7 @@ pub struct Connection {
     early: Vec<u8>,
     kept: bool,
     heard: Option<Arc<AtomicBool>>,
+    tap: Taps,
 }
 
 impl Connection {
@@ -54,11 +57,13 @@ impl Connection {
         self.shake(limit, super::old_tls::handshake).await
     }
 
-    async fn shake<F>(self, limit: Duration, hands: impl FnOnce(BoxStream) -> F) -> Result<Connection, NetError>
+    async fn shake<F>(mut self, limit: Duration, hands: impl FnOnce(BoxStream) -> F) -> Result<Connection, NetError>
     where
         F: Future<Output = Result<(BoxStream, TlsInfo), Cause>>,
     {
         let (peer, connected_in, kept, heard) = (self.peer, self.connected_in, self.kept, self.heard.clone());
+        // What is said from now on is noted within the protection, not around it.
+        let tap = std::mem::take(&mut self.tap);
         let (stream, permits): (BoxStream, _) = match self.early.is_empty() {
             true => (self.stream, self.permits),
             // It spoke first, as no TLS server does; what it said belongs to the handshake all the same.
@@ -69,12 +74,15 @@ impl Connection {
         if let (Some(heard), Ok(outcome)) = (&heard, &outcome) {
             heard.fetch_or(!matches!(outcome, Err(Cause::Tls { is_cut: true, .. })), Ordering::Relaxed);
         }
+        if let Some(tap) = &tap.0 {
+            tap.shook_hands(outcome.as_ref().ok().and_then(|o| o.as_ref().ok()).map(|(_, info)| info));
+        }
         match outcome {
             Err(_) => Err(NetError::timeout(peer, ConnectionStage::Tls)),
             Ok(Err(cause)) => Err(NetError::new(peer, ConnectionStage::Tls, cause)),
             Ok(Ok((stream, info))) => {
                 let tls = Some((info, started.elapsed()));
-                Ok(Connection { connected_in, tls, permits, kept, heard, ..Connection::from_stream(stream, peer) })
+                Ok(Connection { connected_in, tls, permits, kept, heard, tap, ..Connection::from_stream(stream, peer) })
             }
         }
     }
@@ -92,6 +100,11 @@ impl Connection {
     /// The same connection, which notes in `heard` when the device has said anything.
     pub fn noting(self, heard: Arc<AtomicBool>) -> Self {
         Connection { heard: Some(heard), ..self }
+    }
+
+    /// The same connection, whose bytes are noted where somebody records.
+    pub(super) fn tapped(self, tap: Option<Tap>) -> Self {
+        Connection { tap: Taps(tap), ..self }
     }
 
     /// Whether it was open before it was wanted ([`Dialer::keep`](super::Dialer::keep)): the device may be about to close it for want of a word.
@@ -135,6 +148,7 @@ impl Connection {
             early: Vec::new(),
             kept: false,
             heard: None,
+            tap: Taps::default(),
         }
     }
 }
@@ -143,7 +157,9 @@ impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
             let length = self.early.len().min(buf.remaining());
-            buf.put_slice(&self.early.drain(..length).collect::<Vec<u8>>());
+            let early = self.early.drain(..length).collect::<Vec<u8>>();
+            buf.put_slice(&early);
+            self.tap.note(Side::Device, &early);
             if let Some(heard) = &self.heard {
                 heard.store(true, Ordering::Relaxed);
             }
@@ -156,13 +172,18 @@ impl AsyncRead for Connection {
         {
             heard.store(true, Ordering::Relaxed);
         }
+        self.tap.was_read(&read, buf.filled().get(before..).unwrap_or_default());
         read
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(length)) = &written {
+            self.tap.note(Side::Scanner, buf.get(..*length).unwrap_or_default());
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -171,5 +192,35 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A connection's tap, if it has one. Dropped with the connection, it notes who ended that.
+#[derive(Default)]
+struct Taps(Option<Tap>);
+
+impl Taps {
+    fn note(&self, from: Side, bytes: &[u8]) {
+        if let Some(tap) = &self.0 {
+            tap.note(from, bytes);
+        }
+    }
+
+    /// Notes what a read brought: bytes, or the device's end of the connection.
+    fn was_read(&self, read: &Poll<io::Result<()>>, bytes: &[u8]) {
+        let Some(tap) = &self.0 else { return };
+        match read {
+            Poll::Ready(Ok(())) if !bytes.is_empty() => tap.note(Side::Device, bytes),
+            Poll::Ready(_) => tap.closed(Side::Device),
+            Poll::Pending => {}
+        }
+    }
+}
+
+impl Drop for Taps {
+    fn drop(&mut self) {
+        if let Some(tap) = &self.0 {
+            tap.closed(Side::Scanner);
+        }
     }
 }

@@ -80,7 +80,8 @@ impl Dialer {
             match timeout_at(started + limit, self.net.connect(to)).await {
                 Err(_) => return Err(NetError::timeout(to, ConnectionStage::Connect)),
                 Ok(Ok(stream)) => {
-                    return Ok(Connection::from_stream(stream, to).holding(permits, started.elapsed()));
+                    let connection = Connection::from_stream(stream, to).holding(permits, started.elapsed());
+                    return Ok(connection.tapped(self.net.tap(to)));
                 }
                 Ok(Err(error)) if is_exhaustion(&error) && pause < Duration::from_secs(2) => {
                     sleep(pause.mul_f64(0.5 + fastrand::f64())).await;

@@ -7,12 +7,15 @@ pub mod error;
 pub mod interface;
 mod kept;
 pub mod link;
+#[cfg(feature = "serve")]
+pub mod media_port;
 pub mod neighbour_table;
 #[cfg(feature = "legacy-tls")]
 mod old_tls;
 pub mod pace;
 mod platform;
 pub mod real;
+pub mod record;
 mod resolve;
 pub mod throttle;
 pub mod tls;
@@ -43,6 +46,11 @@ pub type BoxStream = Box<dyn Io>;
 pub trait Streams: Send + Sync {
     /// Opens a TCP connection. Has no deadline of its own; callers go through [`Dialer`].
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>>;
+
+    /// Where the bytes of a connection that was just opened are to be noted; nowhere, unless somebody records.
+    fn tap(&self, _to: SocketAddr) -> Option<record::Tap> {
+        None
+    }
 }
 
 /// UDP and ICMP sockets.

@@ -55,6 +55,18 @@ impl Session {
         })
     }
 
+    /// The same session on another network, which stands before this one.
+    pub fn on_net(&self, net: Arc<dyn Net>) -> Arc<Self> {
+        Arc::new(Session {
+            net,
+            signatures: self.signatures.clone(),
+            protocols: self.protocols.clone(),
+            now: self.now,
+            connections: self.connections.clone(),
+            logins: self.logins.clone(),
+        })
+    }
+
     /// The login that worked on a device, at whichever of its addresses.
     pub fn login_of(&self, device: &Device) -> Option<Credential> {
         let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);

@@ -171,6 +171,7 @@ const TABLES: &[(&str, &[&str])] = &[
         &["number", "id", "channel", "grouped_by", "events", "body", "created_at", "due_at", "tries", "state", "error"],
     ),
     ("logins", &["device", "login", "worked_at", "refused_at"]),
+    ("pictures", &["stream", "at", "hash", "bytes"]),
 ];
 
 fn copy_rows(old: &Connection, new: &mut Connection) -> rusqlite::Result<Salvaged> {

@@ -32,6 +32,8 @@ pub struct EventFilter {
     pub kinds: Vec<EventKind>,
     /// With a greater number than this.
     pub after: Option<i64>,
+    /// With a lesser number than this.
+    pub before: Option<i64>,
     /// At most so many: the latest, or with `after` the first ones behind it.
     pub limit: Option<usize>,
 }
@@ -72,6 +74,9 @@ impl Store {
             if let Some(after) = filter.after {
                 condition("e.id > ?", after.into());
             }
+            if let Some(before) = filter.before {
+                condition("e.id < ?", before.into());
+            }
             if !filter.devices.is_empty() {
                 let uids: Vec<&str> = filter.devices.iter().map(Uid::as_str).collect();
                 condition(
@@ -91,6 +96,15 @@ impl Store {
             all.sort_by_key(|event| event.number);
             Ok(all)
         })
+    }
+
+    /// The numbers of the first and the last event that is kept; 0 where there is none.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn event_numbers(&self) -> Result<(i64, i64), StoreError> {
+        let select = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM events";
+        self.read(|connection| connection.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
     /// The states a device and its streams were in from `since` on, by their beginnings.

@@ -49,6 +49,7 @@ impl Store {
                  (SELECT device, began, ip FROM addresses WHERE ended < ?1 LIMIT ?2)",
                 ms(at),
             )?;
+            self.remove("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 LIMIT ?2)", ms(at))?;
         }
         if let Some(at) = before(keep.scans) {
             pruned.scans += self.remove_scans(ms(at))?;

@@ -15,7 +15,7 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// A login as it is stored: it can be recognised, and not be read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LoginHash([u8; 16]);
+pub struct LoginHash(pub(super) [u8; 16]);
 
 /// What became of a login at a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +24,13 @@ pub struct LoginRecord {
     pub worked_at: Option<Timestamp>,
     /// When it was refused, in the last 24 hours.
     pub refused_at: Vec<Timestamp>,
+}
+
+impl LoginHash {
+    /// The bytes.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
 }
 
 impl std::fmt::Display for LoginHash {

@@ -4,6 +4,7 @@
 //! one that only finds out later would fail beside another process, however long it waited. Readers have connections of
 //! their own and keep none of what they read open, so that the log of the database can always be shortened.
 
+pub mod accounts;
 mod backup;
 mod checks;
 mod codec;
@@ -16,9 +17,12 @@ mod keep;
 mod logins;
 mod open;
 mod outbox;
+mod pictures;
 mod rows;
+mod scan_name;
 mod scans;
 mod schema;
+mod sealed;
 mod times;
 
 use std::collections::BTreeMap;
@@ -38,7 +42,10 @@ pub use keep::Pruned;
 pub use logins::{LoginHash, LoginRecord};
 pub use open::Open;
 pub use outbox::OutboxFilter;
+pub use pictures::PictureRow;
+pub use scan_name::ScanName;
 pub use scans::{Cause, ScanRow, decorate, without_notes};
+pub use sealed::{LoginUse, SealedLogin, SealedScope};
 pub use times::WriteTimes;
 
 use crate::history::memory::Memory;

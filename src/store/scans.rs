@@ -41,6 +41,12 @@ pub struct ScanRow {
     pub status: ScanStatus,
     /// How many devices it found.
     pub found: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// How many addresses its targets hold.
+    pub addresses: u64,
+    /// How many of these answered.
+    pub hosts_up: u64,
 }
 
 impl Store {
@@ -55,6 +61,21 @@ impl Store {
         vantage: Vantage,
         route: &dyn Route,
     ) -> Result<Updated<Learnt>, StoreError> {
+        Ok(self.learn_scan(report, Some(cause), vantage, route)?.0)
+    }
+
+    /// The same, with the number of the scan. Without a cause only what is known is changed: a look at one device is no scan
+    /// that others are compared with.
+    ///
+    /// # Errors
+    /// When it cannot be stored; then nothing of it is.
+    pub fn learn_scan(
+        &self,
+        report: &Report,
+        cause: Option<Cause>,
+        vantage: Vantage,
+        route: &dyn Route,
+    ) -> Result<(Updated<Learnt>, Option<i64>), StoreError> {
         self.change(|transaction, cache| {
             let mut failed = None;
             let mut mint = || match random(transaction) {
@@ -70,11 +91,13 @@ impl Store {
                 return Err(error);
             }
             rows::save(transaction, cache)?;
-            let scan = insert(transaction, report, cause)?;
-            insert_presence(transaction, scan, report, &learnt.devices)?;
-            let events = events::insert(transaction, learnt.events.clone(), Some(scan))?;
+            let scan = cause.map(|cause| insert(transaction, report, cause)).transpose()?;
+            if let Some(scan) = scan {
+                insert_presence(transaction, scan, report, &learnt.devices)?;
+            }
+            let events = events::insert(transaction, learnt.events.clone(), scan)?;
             outbox::route(transaction, &events, route)?;
-            Ok(Updated { value: learnt, events })
+            Ok((Updated { value: learnt, events }, scan))
         })
     }
 
@@ -86,6 +109,46 @@ impl Store {
         self.read(|connection| {
             let mut all = connection.prepare(&format!("SELECT {SHORT} FROM scans ORDER BY id DESC LIMIT ?1"))?;
             all.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], short)?.collect()
+        })
+    }
+
+    /// Scans with a lesser number than `before`, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn scans_before(&self, before: i64, limit: usize) -> Result<Vec<ScanRow>, StoreError> {
+        self.read(|connection| {
+            let select = format!("SELECT {SHORT} FROM scans WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+            let mut all = connection.prepare(&select)?;
+            all.query_map((before, i64::try_from(limit).unwrap_or(i64::MAX)), short)?.collect()
+        })
+    }
+
+    /// One scan, with what it was: its targets, what it asked, what the user should know.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn scan(&self, number: i64) -> Result<Option<(ScanRow, ScanInfo, Vec<String>)>, StoreError> {
+        self.read(|connection| {
+            let find =
+                format!("SELECT {SHORT}, (SELECT body FROM docs WHERE docs.id = scans.info) FROM scans WHERE id = ?1");
+            let whole = |row: &Row<'_>| {
+                let Kept { info, warnings } = unpack(row.get_ref(9)?.as_blob()?)?;
+                Ok((short(row)?, info, warnings))
+            };
+            connection.query_row(&find, [number], whole).optional()
+        })
+    }
+
+    /// How many scans are kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn scan_count(&self) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            connection
+                .query_row("SELECT count(*) FROM scans", [], |row| row.get::<_, i64>(0))
+                .map(|n| n.try_into().unwrap_or_default())
         })
     }
 
@@ -111,16 +174,20 @@ impl Store {
     }
 }
 
-const SHORT: &str = "id, cause, started_at, ended_at, status, found";
+const SHORT: &str = "id, cause, started_at, ended_at, status, found, duration_ms, addresses, hosts_up";
 
 fn short(row: &Row<'_>) -> rusqlite::Result<ScanRow> {
+    let count = |index: usize| row.get::<_, i64>(index).map(|n| n.try_into().unwrap_or_default());
     Ok(ScanRow {
         number: row.get(0)?,
         cause: super::codec::named(row.get_ref(1)?.as_str()?)?,
         started_at: time(row.get(2)?)?,
         ended_at: time(row.get(3)?)?,
         status: super::codec::named(row.get_ref(4)?.as_str()?)?,
-        found: row.get::<_, i64>(5)?.try_into().unwrap_or_default(),
+        found: count(5)?,
+        duration_ms: count(6)?,
+        addresses: count(7)?,
+        hosts_up: count(8)?,
     })
 }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod fleet;
 pub mod net;
 pub mod outbox;
+pub mod place;
 pub mod plan;
 pub mod population;
 pub mod year;

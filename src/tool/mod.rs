@@ -7,4 +7,5 @@ pub mod file;
 pub mod process;
 #[cfg(unix)]
 pub mod systemd;
+pub mod terminal;
 pub mod usage;

@@ -1,11 +1,14 @@
 //! A check: one stream of one device is played until its frames are counted, and nothing else is asked.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::OnAir;
+use super::pictures::{self, Taken};
 use crate::history::memory::{StreamCheck, first_frame_ms, stream_key};
 use crate::model::memory::Uid;
 use crate::model::{
@@ -29,6 +32,8 @@ pub(super) struct Play {
     pub(super) stream: Stream,
     /// What is known about the device's logins.
     pub(super) login: KnownHost,
+    /// Where a picture of it goes; none: none is taken.
+    pub(super) pictures: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -39,9 +44,22 @@ pub(super) struct Played {
     pub(super) has_answered: bool,
     /// Logins that were refused.
     pub(super) refused: u32,
+    /// A picture of it.
+    pub(super) picture: Option<Taken>,
 }
 
 impl Played {
+    /// A stream that is being fetched for somebody who watches it.
+    pub(super) fn on_air(uid: &Uid, key: &str, known: &Stream, figures: OnAir, at: Timestamp) -> Played {
+        let mut stream = Stream { status: StreamStatus::Streaming, error: None, ..known.clone() };
+        // How long the first frame took was not measured now.
+        stream.ladder.clear();
+        let video = stream.video.get_or_insert_default();
+        (video.measured_fps, video.measured_kbps) = (Some(figures.fps), Some(figures.kbps));
+        let check = StreamCheck { uid: uid.clone(), key: key.to_owned(), at, stream, busy: false, ways_tried: 1 };
+        Played { check, has_answered: true, refused: 0, picture: None }
+    }
+
     /// The check as it is added up.
     pub(super) fn row(&self) -> Check {
         let check = &self.check;
@@ -75,7 +93,9 @@ pub(super) async fn play(
     let (url, port) = at(&play.stream.url, play.ip)?;
     let host = HostTarget { ip: play.ip, name: None, zone: None, ports: vec![port] };
     let known = Arc::new([(play.ip, play.login.clone())].into());
-    let (plan, known) = single::play(&template, host, &url, known);
+    let (mut plan, known) = single::play(&template, host, &url, known);
+    let folder = play.pictures.clone().filter(|folder| pictures::make(folder).is_ok());
+    plan.probe.snapshots = folder.as_deref().map(pictures::incoming);
     let now = session.now;
     let scan = Scan { session, plan: Arc::new(plan), known, cancel: stop.clone() };
     let report = scan.run(|_: &ScanEvent| {}).await;
@@ -83,7 +103,13 @@ pub(super) async fn play(
         return None;
     }
     let device = report.devices.into_iter().find(|device| device.ip == play.ip);
-    Some(judge(play, device, now()))
+    let mut played = judge(play, device, now());
+    let Some(folder) = folder else { return Some(played) };
+    let taken = tokio::task::spawn_blocking(move || {
+        played.picture = pictures::take(&folder, &mut played.check.stream);
+        played
+    });
+    taken.await.ok()
 }
 
 fn judge(play: Play, device: Option<Device>, at: Timestamp) -> Played {
@@ -100,7 +126,12 @@ fn judge(play: Play, device: Option<Device>, at: Timestamp) -> Played {
     let busy = stream.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy);
     let ways: std::collections::BTreeSet<_> = stream.ladder.iter().map(|step| step.way).collect();
     let ways_tried = u32::try_from(ways.len().max(1)).unwrap_or(1);
-    Played { check: StreamCheck { uid: play.uid, key: play.key, at, stream, busy, ways_tried }, has_answered, refused }
+    Played {
+        check: StreamCheck { uid: play.uid, key: play.key, at, stream, busy, ways_tried },
+        has_answered,
+        refused,
+        picture: None,
+    }
 }
 
 fn has_connected(stream: &Stream) -> bool {

@@ -83,48 +83,50 @@ impl Counts {
         follower: &dyn Follower,
         now: Timestamp,
     ) {
-        let Some(file) = file else { return };
-        self.look_at(store);
         self.figures.notifications = follower.deliveries();
-        self.figures.process = Usage::now().map(|usage| Process {
-            resident_bytes: usage.resident_bytes,
-            open_files: usage.open_files,
-            most_files: usage.most_files,
-            cpu_seconds: usage.cpu.as_secs_f64(),
-            began: usage.began.as_secs_f64(),
-        });
+        follower.figures(&self.figures);
+        let Some(file) = file else { return };
+        observe(&mut self.figures, store);
         let text = render(memory, &self.figures, now, env!("CARGO_PKG_VERSION"));
         if let Err(error) = file::put(file, text.as_bytes()) {
             tracing::warn!(file = %file.display(), %error, "the metrics cannot be written");
         }
     }
+}
 
-    fn look_at(&mut self, store: &Store) {
-        let waiting = OutboxFilter { state: Some(DeliveryState::Waiting), ..OutboxFilter::default() };
-        // A channel that was seen once has a series from then on.
-        let channels = self.figures.outbox.take().unwrap_or_default().waiting;
-        let mut outbox = Outbox { waiting: channels.into_keys().map(|name| (name, 0)).collect(), oldest: None };
-        self.figures.outbox = match store.outbox(&waiting) {
-            Ok(waiting) => {
-                waiting.iter().for_each(|message| count(&mut outbox.waiting, &message.channel));
-                outbox.oldest = waiting.iter().map(|message| message.created_at).min();
-                Some(outbox)
-            }
-            Err(error) => {
-                tracing::warn!("the messages that wait cannot be read: {error}");
-                None
-            }
-        };
-        let times = store.write_times();
-        self.figures.store_writes =
-            Some(Histogram { bounds: WriteTimes::BOUNDS.to_vec(), counts: times.counts.to_vec(), sum: times.seconds });
-        let size = |suffix: &str| {
-            let mut name = store.file().as_os_str().to_owned();
-            name.push(suffix);
-            std::fs::metadata(name).map_or(0, |file| file.len())
-        };
-        self.figures.store_bytes = [("main".to_owned(), size("")), ("wal".to_owned(), size("-wal"))].into();
-    }
+/// Looks at what no event tells of: the messages that wait, the store's files, what the process takes.
+pub fn observe(figures: &mut Figures, store: &Store) {
+    let waiting = OutboxFilter { state: Some(DeliveryState::Waiting), ..OutboxFilter::default() };
+    // A channel that was seen once has a series from then on.
+    let channels = figures.outbox.take().unwrap_or_default().waiting;
+    let mut outbox = Outbox { waiting: channels.into_keys().map(|name| (name, 0)).collect(), oldest: None };
+    figures.outbox = match store.outbox(&waiting) {
+        Ok(waiting) => {
+            waiting.iter().for_each(|message| count(&mut outbox.waiting, &message.channel));
+            outbox.oldest = waiting.iter().map(|message| message.created_at).min();
+            Some(outbox)
+        }
+        Err(error) => {
+            tracing::warn!("the messages that wait cannot be read: {error}");
+            None
+        }
+    };
+    let times = store.write_times();
+    figures.store_writes =
+        Some(Histogram { bounds: WriteTimes::BOUNDS.to_vec(), counts: times.counts.to_vec(), sum: times.seconds });
+    let size = |suffix: &str| {
+        let mut name = store.file().as_os_str().to_owned();
+        name.push(suffix);
+        std::fs::metadata(name).map_or(0, |file| file.len())
+    };
+    figures.store_bytes = [("main".to_owned(), size("")), ("wal".to_owned(), size("-wal"))].into();
+    figures.process = Usage::now().map(|usage| Process {
+        resident_bytes: usage.resident_bytes,
+        open_files: usage.open_files,
+        most_files: usage.most_files,
+        cpu_seconds: usage.cpu.as_secs_f64(),
+        began: usage.began.as_secs_f64(),
+    });
 }
 
 fn writes(store: &Store) -> u64 {

@@ -1,12 +1,14 @@
 //! How many logins a device may still refuse, over scans, checks and restarts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Job;
 use crate::history::memory::Known;
 use crate::model::memory::Uid;
-use crate::model::{Credential, Device, KnownHost};
+use crate::model::{Credential, Device, KnownHost, ScanPlan};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
 
@@ -50,5 +52,34 @@ impl Noted {
             self.0.extend(worked.map(|login| (uid.clone(), (login, at))));
         }
         Ok(())
+    }
+}
+
+/// How each scan is made: the job's plan, with logins beside its own.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) plan: Arc<ScanPlan>,
+    further: Arc<Vec<Credential>>,
+}
+
+impl Template {
+    pub(super) fn new(job: &Job) -> Template {
+        Template { plan: Arc::new(job.plan.clone()), further: Arc::default() }
+    }
+
+    pub(super) fn take_job(&mut self, job: &Job) {
+        let mut plan = job.plan.clone();
+        let own = &mut plan.probe.credentials;
+        let further: Vec<Credential> = self.further.iter().filter(|login| !own.contains(login)).cloned().collect();
+        own.extend(further);
+        self.plan = Arc::new(plan);
+    }
+
+    /// Tries these logins from now on, after those of the job.
+    pub(super) fn take_logins(&mut self, job: &Job, further: Arc<Vec<Credential>>) {
+        if !Arc::ptr_eq(&self.further, &further) && self.further != further {
+            self.further = further;
+            self.take_job(job);
+        }
     }
 }

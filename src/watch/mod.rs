@@ -12,10 +12,15 @@ mod checks;
 mod figures;
 mod job;
 mod logins;
+mod news;
+pub mod pictures;
 mod presence;
+mod scanned;
+mod scans;
 mod work;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +28,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use figures::observe;
 pub use job::Job;
+pub use news::{News, ScanEnd, ScanOrder, Scanning};
 
 use crate::history::memory::Memory;
-use crate::model::memory::{Event, Route};
+use crate::metrics::Figures;
+use crate::model::Credential;
+use crate::model::memory::{Event, Route, Uid};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
 use figures::Counts;
@@ -55,8 +64,31 @@ pub trait Follower: Send + Sync {
     fn deliveries(&self) -> BTreeMap<(String, String), u64> {
         BTreeMap::new()
     }
+    /// Something is under way. Called from whatever does it, which waits meanwhile.
+    fn news(&self, _: &News<'_>) {}
+    /// Another configuration is in force.
+    fn reloaded(&self, _: &Job) {}
+    /// How a stream plays that is being fetched already, for somebody who watches it: the device is spared another session.
+    fn on_air(&self, _: &Uid, _: &str) -> Option<OnAir> {
+        None
+    }
     /// The loop has gone round: all is well.
     fn alive(&self) {}
+    /// What has been counted, once a minute and after every order.
+    fn figures(&self, _: &Figures) {}
+    /// Logins beside those of the job, tried after them. Asked for each time before a device is.
+    fn logins(&self) -> Arc<Vec<Credential>> {
+        Arc::default()
+    }
+}
+
+/// How a stream plays that is being fetched already.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OnAir {
+    /// Frames a second.
+    pub fps: f64,
+    /// Kilobits a second.
+    pub kbps: u32,
 }
 
 /// Why watching ended.
@@ -80,6 +112,8 @@ pub struct Watch {
     pub route: Arc<dyn Route + Send + Sync>,
     /// Whoever follows.
     pub follower: Arc<dyn Follower>,
+    /// Where pictures of streams are kept; none: none are taken.
+    pub pictures: Option<PathBuf>,
     /// Who this is, for another process that wants to watch too: `camscan watch on HOST, process 123`.
     pub name: String,
 }
@@ -93,6 +127,14 @@ pub enum Order {
     ReloadFailed,
     /// Scan now.
     ScanNow,
+    /// Make this scan when its turn comes.
+    Scan(ScanOrder),
+    /// End a scan that runs, or take back one that waits.
+    EndScan(u64),
+    /// Play a stream of a device now.
+    Check(Uid, String),
+    /// Somebody changed what is known.
+    Look,
 }
 
 /// A [`Route`] that can be sent to the loop.
@@ -153,7 +195,8 @@ impl Watch {
 
     fn begin_round(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), WatchError> {
         self.look(work, counts, now)?;
-        work.start_what_is_due(&self.session, &self.store, now)?;
+        work.template.take_logins(&work.job, self.follower.logins());
+        work.start_what_is_due(self, now)?;
         Ok(())
     }
 
@@ -208,6 +251,11 @@ impl Watch {
             Ok(pruned) => tracing::debug!(?pruned, "the store was tidied"),
             Err(error) => tracing::warn!("the store cannot be tidied: {error}"),
         }
+        if let Some(folder) = &self.pictures
+            && let Err(error) = pictures::prune(&self.store, folder, now)
+        {
+            tracing::warn!("old pictures cannot be removed: {error}");
+        }
         Ok(self.store.checkpoint()?)
     }
 
@@ -224,19 +272,24 @@ impl Watch {
         work.look_at(now);
         match order {
             Order::Reload(job, route) => {
+                self.follower.reloaded(&job);
                 self.route = Arc::new(Shared(route));
                 work.take_job(*job, now);
                 counts.reloaded(true, now);
             }
             Order::ReloadFailed => counts.reloaded(false, now),
             Order::ScanNow => work.scan_at(now),
+            Order::Scan(order) => work.order_scan(order, self.follower.as_ref()),
+            Order::EndScan(id) => work.end_scan(id, self.follower.as_ref()),
+            Order::Check(uid, key) => work.order_check(uid, key),
+            Order::Look => {}
         }
     }
 
     /// Stores what scans, checks and questions found, and tells what came of it.
     fn store_what_was_found(&mut self, work: &mut Work, counts: &mut Counts) -> Result<(), WatchError> {
         if let Some(report) = work.take_scan() {
-            let events = work.learn(report, &self.session, &self.store, self.route.as_ref(), counts)?;
+            let events = work.learn(report, self, counts)?;
             self.told(work, counts, &events)?;
         }
         if let Some(answers) = work.take_answers() {
@@ -250,7 +303,7 @@ impl Watch {
             self.told(work, counts, &updated.events)?;
         }
         if work.is_batch_due(BATCH, BATCH_TIME, tokio::time::Instant::now()) {
-            let events = work.store_checks(&self.session, &self.store, self.route.as_ref(), counts)?;
+            let events = work.store_checks(self, counts)?;
             self.told(work, counts, &events)?;
         }
         Ok(())

@@ -11,16 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::{self, Play, Played};
 use super::figures::Counts;
-use super::logins::Noted;
-use super::presence::{Answers, Question, vantage_of};
-use super::{Job, TICK, logins};
+use super::logins::{Noted, Template};
+use super::news::{News, ScanEnd, ScanOrder};
+use super::pictures::RENEWED_AFTER;
+use super::presence::{Answers, Question};
+use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
+use super::{Job, TICK, Watch, logins};
 use crate::history::memory::{DeviceState, Memory};
 use crate::history::schedule::checks::{again, due_again};
-use crate::model::memory::{Event, EventKind, Route, Uid};
-use crate::model::{Device, Report, ScanEvent, ScanPlan, ScanStatus};
-use crate::scan::Scan;
+use crate::model::memory::{Event, Uid};
 use crate::scan::session::Session;
-use crate::store::{AsOf, Cause, Store, StoreError};
+use crate::store::{AsOf, StoreError};
 
 /// Devices that are asked at once whether they are there.
 const MOST_ASKED: usize = 256;
@@ -28,12 +29,10 @@ const MOST_ASKED: usize = 256;
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 /// How often the store is tidied.
 const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// A scan that could not be made is tried again after this.
-const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What something that ran beside the loop came to.
 pub(super) enum Done {
-    Scanned(Box<Report>),
+    Scanned(Box<Found>),
     /// The scan could not be made; why.
     NotScanned(String),
     Played(Option<Box<Played>>),
@@ -43,7 +42,7 @@ pub(super) enum Done {
 
 /// What runs beside the loop.
 #[derive(Debug)]
-enum Task {
+pub(super) enum Task {
     Scan,
     Question,
     /// A stream of this device is played.
@@ -56,26 +55,32 @@ pub(super) struct Work {
     /// What is known, as it was when it was last stored.
     pub(super) memory: Memory,
     pub(super) as_of: AsOf,
-    template: Arc<ScanPlan>,
+    pub(super) template: Template,
     /// The logins that were last noted.
     noted: Noted,
-    stop: CancellationToken,
-    tasks: JoinSet<Done>,
-    under_way: HashMap<tokio::task::Id, Task>,
-    is_scanning: bool,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: JoinSet<Done>,
+    pub(super) under_way: HashMap<tokio::task::Id, Task>,
+    pub(super) is_scanning: bool,
+    /// The scan that runs.
+    pub(super) running: Option<Running>,
+    /// Scans that somebody wants, in the order they came.
+    pub(super) waiting: VecDeque<ScanOrder>,
     is_asking: bool,
     /// Devices a stream of which is being played.
     playing: BTreeSet<Uid>,
     /// Streams that are to be played, in the order they became due.
-    queue: VecDeque<(Uid, String)>,
+    pub(super) queue: VecDeque<(Uid, String)>,
+    /// When pictures were last taken, by device and stream.
+    pictured: HashMap<(Uid, String), Timestamp>,
     /// Devices that are to be asked whether they are there.
     to_ask: BTreeSet<Uid>,
     /// The last round of checks each device had.
     rounds: BTreeMap<Uid, i64>,
-    next_scan: Timestamp,
+    pub(super) next_scan: Timestamp,
     next_look: Timestamp,
     next_tidying: Timestamp,
-    scanned: Option<Box<Report>>,
+    scanned: Option<Box<Found>>,
     not_scanned: Option<String>,
     answers: Option<Answers>,
     played: Vec<Played>,
@@ -88,7 +93,7 @@ impl Work {
         let last = memory.roots().filter_map(|known| known.scanned_at).max();
         let next_scan = last.map_or(now, |last| job.scans.next(last, fastrand::f64()).max(now));
         Work {
-            template: Arc::new(job.plan.clone()),
+            template: Template::new(&job),
             job: Arc::new(job),
             memory,
             as_of: AsOf::default(),
@@ -97,6 +102,9 @@ impl Work {
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
             is_scanning: false,
+            running: None,
+            waiting: VecDeque::new(),
+            pictured: HashMap::new(),
             is_asking: false,
             playing: BTreeSet::new(),
             queue: VecDeque::new(),
@@ -116,8 +124,8 @@ impl Work {
     /// Goes on with another job.
     pub(super) fn take_job(&mut self, job: Job, now: Timestamp) {
         let is_same = format!("{:?}", job.scans) == format!("{:?}", self.job.scans);
-        self.template = Arc::new(job.plan.clone());
         self.job = Arc::new(job);
+        self.template.take_job(&self.job);
         self.rounds.clear();
         if !is_same {
             self.next_scan = self.job.scans.next(now, fastrand::f64());
@@ -166,7 +174,7 @@ impl Work {
     pub(super) fn wake(&self, now: Timestamp) -> Duration {
         let mut next = self.next_look;
         if !self.is_scanning && self.playing.is_empty() && !self.is_asking {
-            next = next.min(self.next_scan);
+            next = if self.waiting.is_empty() { next.min(self.next_scan) } else { now };
         }
         if !self.is_scanning {
             if let Some(plan) = &self.job.checks {
@@ -183,50 +191,26 @@ impl Work {
     }
 
     /// Starts what is due, as far as there is room.
-    pub(super) fn start_what_is_due(
-        &mut self,
-        session: &Arc<Session>,
-        store: &Store,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(super) fn start_what_is_due(&mut self, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
         if self.is_scanning {
             return Ok(());
         }
-        if now >= self.next_scan {
+        if self.wants_scan(now) {
             // Checks that are under way end first, and no others begin.
-            if self.playing.is_empty() && !self.is_asking && self.played.is_empty() {
-                self.start_scan(session, store, now)?;
+            let is_idle = self.playing.is_empty() && !self.is_asking && self.played.is_empty();
+            if let Some(order) = is_idle.then(|| self.next_order(now)).flatten() {
+                let id = order.id;
+                if let Err(error) = self.start_scan(order, watch, now) {
+                    let end = ScanEnd::Failed("the store cannot be read".to_owned());
+                    watch.follower.news(&News::ScanEnded(id, &end));
+                    return Err(error);
+                }
             }
             return Ok(());
         }
         self.fill_queue(now);
-        self.start_checks(session, store, now)?;
-        self.start_question(session, now);
-        Ok(())
-    }
-
-    fn start_scan(&mut self, session: &Arc<Session>, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let worked = |device: &Device| session.login_of(device);
-        let known_hosts = store.known_hosts(&self.memory, &self.job.plan, &worked, now)?;
-        let (session, job, stop) = (session.clone(), self.job.clone(), self.stop.clone());
-        self.is_scanning = true;
-        self.queue.clear();
-        self.next_scan = self.job.scans.next(now, fastrand::f64());
-        let scan = self.tasks.spawn(async move {
-            match session.resolve(&job.request()).await {
-                Err(error) => Done::NotScanned(error.to_string()),
-                Ok(resolved) => {
-                    for warning in &resolved.warnings {
-                        tracing::warn!("{warning}");
-                    }
-                    let plan =
-                        ScanPlan { targets: resolved.targets, known_hosts: Arc::new(known_hosts), ..job.plan.clone() };
-                    let scan = Scan { session, plan: Arc::new(plan), known: Vec::new(), cancel: stop };
-                    Done::Scanned(Box::new(scan.run(|_: &ScanEvent| {}).await))
-                }
-            }
-        });
-        self.under_way.insert(scan.id(), Task::Scan);
+        self.start_checks(watch, now)?;
+        self.start_question(&watch.session, now);
         Ok(())
     }
 
@@ -254,11 +238,20 @@ impl Work {
         }
     }
 
-    fn start_checks(&mut self, session: &Arc<Session>, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let mut waiting = VecDeque::new();
+    fn start_checks(&mut self, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
+        let Watch { session, store, .. } = watch;
+        let (mut waiting, mut on_air) = (VecDeque::new(), BTreeSet::new());
         while let Some((uid, key)) = self.queue.pop_front() {
+            if on_air.contains(&uid) {
+                continue;
+            }
             if self.playing.len() >= self.job.concurrency.max(1) || self.playing.contains(&uid) {
                 waiting.push_back((uid, key));
+                continue;
+            }
+            if self.take_on_air(&uid, watch, now) {
+                waiting.retain(|(other, _)| *other != uid);
+                on_air.insert(uid);
                 continue;
             }
             let Some(known) = self.memory.devices.get(&uid) else { continue };
@@ -266,8 +259,10 @@ impl Work {
             let is_worth_it = known.health.state == DeviceState::Online && !known.login_rests();
             let Some(stream) = known.streams.get(&key).filter(|_| is_worth_it) else { continue };
             let login = logins::known_host(known, session, store, now)?;
-            let play = Play { uid: uid.clone(), ip: known.device.ip, key, stream: stream.stream.clone(), login };
-            let (session, template, stop) = (session.clone(), self.template.clone(), self.stop.clone());
+            let (ip, stream) = (known.device.ip, stream.stream.clone());
+            let pictures = watch.pictures.clone().filter(|_| self.is_picture_due(&uid, &key, now));
+            let play = Play { uid: uid.clone(), ip, key, stream, login, pictures };
+            let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
             let check = self
                 .tasks
@@ -276,6 +271,42 @@ impl Work {
         }
         self.queue = waiting;
         Ok(())
+    }
+
+    /// Whether somebody watches a stream of a device just now: that counts as played, and nothing else of the device is asked
+    /// for in this round. Many cameras have no place for another viewer.
+    fn take_on_air(&mut self, uid: &Uid, watch: &Watch, now: Timestamp) -> bool {
+        let Some(known) = self.memory.devices.get(uid) else { return false };
+        let streams = known.streams.iter().filter(|(_, stream)| stream.gone_at.is_none());
+        let on_air = streams.filter_map(|(key, stream)| {
+            let figures = watch.follower.on_air(uid, key)?;
+            Some(Played::on_air(uid, key, &stream.stream, figures, now))
+        });
+        let on_air: Vec<Played> = on_air.collect();
+        let is_any = !on_air.is_empty();
+        self.played.extend(on_air);
+        if is_any {
+            self.first_played.get_or_insert(Instant::now());
+        }
+        is_any
+    }
+
+    /// Somebody wants a stream to be played now.
+    pub(super) fn order_check(&mut self, uid: Uid, key: String) {
+        self.pictured.remove(&(uid.clone(), key.clone()));
+        self.queue.retain(|(other, own)| (other, own) != (&uid, &key));
+        self.queue.push_front((uid, key));
+    }
+
+    /// Whether a picture of a stream is to be taken anew, which it is now.
+    fn is_picture_due(&mut self, uid: &Uid, key: &str, now: Timestamp) -> bool {
+        let last = self.pictured.get(&(uid.clone(), key.to_owned()));
+        let is_due =
+            last.is_none_or(|last| !(SignedDuration::ZERO..RENEWED_AFTER).contains(&now.duration_since(*last)));
+        if is_due {
+            self.pictured.insert((uid.clone(), key.to_owned()), now);
+        }
+        is_due
     }
 
     fn start_question(&mut self, session: &Arc<Session>, now: Timestamp) {
@@ -290,7 +321,7 @@ impl Work {
         }
         self.to_ask.retain(|uid| !missing.contains(uid));
         let question = Question::new(&self.memory, &missing);
-        let (session, template, stop) = (session.clone(), self.template.clone(), self.stop.clone());
+        let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
         self.is_asking = true;
         let asked = self.tasks.spawn(async move { Done::Asked(question.ask(session, template, stop).await) });
         self.under_way.insert(asked.id(), Task::Question);
@@ -330,7 +361,7 @@ impl Work {
         }
     }
 
-    pub(super) fn take_scan(&mut self) -> Option<Result<Box<Report>, String>> {
+    pub(super) fn take_scan(&mut self) -> Option<Result<Box<Found>, String>> {
         self.scanned.take().map(Ok).or_else(|| self.not_scanned.take().map(Err))
     }
 
@@ -344,49 +375,9 @@ impl Work {
         self.played.len() >= most || is_old
     }
 
-    /// Stores what a scan found, or that it could not be made.
-    pub(super) fn learn(
-        &mut self,
-        report: Result<Box<Report>, String>,
-        session: &Session,
-        store: &Store,
-        route: &dyn Route,
-        counts: &mut Counts,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
-        let now = (session.now)();
-        let report = match report {
-            Ok(report) => report,
-            Err(why) => {
-                counts.scan_failed();
-                self.next_scan = self.next_scan.min(now.saturating_add(AFTER_FAILURE).unwrap_or(Timestamp::MAX));
-                let mut event = Event::new(EventKind::ScanFailed, now);
-                event.data.reason = Some(why);
-                return Ok(store.update(|_| ((), vec![event]), route)?.events);
-            }
-        };
-        // A scan that was stopped because this process ends says little.
-        if report.scan.status == ScanStatus::Interrupted && self.stop.is_cancelled() {
-            return Ok(Vec::new());
-        }
-        counts.scanned(&report);
-        let vantage = vantage_of(&report, &self.memory, session);
-        let learnt = store.learn(&report, Cause::Schedule, vantage, route)?;
-        let worked = |device: &Device| session.login_of(device);
-        store.note_scan(&report, &learnt.value, &self.job.plan, &worked, now)?;
-        for attempts in report.devices.iter().filter_map(|device| device.login_attempts) {
-            counts.refused(attempts.counted());
-        }
-        Ok(learnt.events)
-    }
-
     /// Stores what checks found.
-    pub(super) fn store_checks(
-        &mut self,
-        session: &Session,
-        store: &Store,
-        route: &dyn Route,
-        counts: &mut Counts,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
+    pub(super) fn store_checks(&mut self, watch: &Watch, counts: &mut Counts) -> Result<Vec<(i64, Event)>, StoreError> {
+        let Watch { session, store, route, follower, .. } = watch;
         self.first_played = None;
         let played = std::mem::take(&mut self.played);
         let mut rows = Vec::new();
@@ -405,7 +396,14 @@ impl Work {
         // Whether it is there is asked on its own, together with others that were there a moment ago.
         let silent = played.iter().filter(|played| !played.has_answered).map(|played| played.check.uid.clone());
         self.to_ask.extend(silent);
-        Ok(store.update_with_checks(decide, &rows, route)?.events)
+        let events = store.update_with_checks(decide, &rows, route.as_ref())?.events;
+        for played in &played {
+            if let Some(taken) = &played.picture {
+                note_picture(watch, &played.check.uid, taken, played.check.at)?;
+            }
+            follower.news(&News::Checked(&played.check.uid, &played.check.key));
+        }
+        Ok(events)
     }
 
     /// Ends what is under way; sessions with cameras are torn down.

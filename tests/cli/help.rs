@@ -4,12 +4,19 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 43] = [
     "",
     "scan",
     "watch",
+    "serve",
+    "serve user",
+    "serve user add",
+    "serve user list",
+    "serve user remove",
+    "serve user password",
     "doctor",
     "probe",
+    "replay",
     "export",
     "apply",
     "diff",
@@ -67,7 +74,9 @@ fn every_command_has_short_and_long_help() {
     Commands:
       scan         Find the cameras on a network and their streams
       watch        Scan again and again, play streams in between, and tell what changed
+      serve        Watch, with a page and an API for browsers and programs
       probe        Examine one device or stream in depth
+      replay       Serve a recorded device on this machine
       export       Convert an earlier report to another format, or to a video system's configuration
       apply        Add the new cameras of a report to the configuration of a video system
       diff         Show what changed from one report to another
@@ -78,7 +87,7 @@ fn every_command_has_short_and_long_help() {
       notify       Send messages to the channels of the configuration
       signatures   Check a folder of device signatures
       doctor       Show what is wrong with this installation, and what to do about it
-      schema       Print the JSON Schema of the report
+      schema       Print the JSON Schema of the report, or of files of signatures
       completions  Print the completion script for a shell
       man          Print the manual page, or write one per command to a folder
       help         Print this message or the help of the given subcommand(s)

@@ -14,8 +14,11 @@ mod killed;
 mod memory;
 mod plugins;
 mod recorders;
+mod replay;
 mod scan;
 mod secrets;
+#[cfg(unix)]
+mod serve;
 mod survey;
 mod usage;
 mod watch;

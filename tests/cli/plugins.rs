@@ -125,8 +125,12 @@ fn a_folder_of_signatures_is_checked() {
     env.write("good/acme.yaml", good);
     let run = env.run("signatures check good").success();
     assert_eq!(run.out, "good/acme.yaml: 1 signature\n");
+    env.write("both/acme.yaml", format!("{good}- vendor: ACME\n  rtsp: [/acme, '/a/{{n}}']\n"));
+    assert_eq!(env.run("signatures check both").success().out, "both/acme.yaml: 1 signature, 2 stream paths\n");
     env.write("bad/acme.yaml", good.replace("ACME 1", "XACME"));
     env.write("bad/other.yaml", "- {field: realm}\n");
+    env.write("bad/paths.yaml", "- vendor: ACME\n  rtps: [/acme]\n");
+    env.write("bad/places.yaml", "- vendor: ACME\n  rtsp:\n    - /acme\n    - '/{chanel}'\n");
     env.write("bad/third.yml", good);
     let run = env.run("signatures check bad");
     assert_eq!(run.code, Some(1));
@@ -134,8 +138,12 @@ fn a_folder_of_signatures_is_checked() {
     bad/acme.yaml line 1: the example 'XACME' does not match '^ACME'
     hint: an example matches its regex
     bad/other.yaml line 1: .[0]: missing field `regex` at line 1 column 3
-    hint: a list of signatures is expected: field, regex, and what they identify: vendor, model, kind, weight
+    hint: a list is expected, of signatures: field, regex, and what they identify: vendor, model, kind, weight; and of paths: vendor, and rtsp, mjpeg, snapshot, rtmp, hls, dash or whep
+    bad/paths.yaml line 2: .[0]: unknown field `rtps`, expected one of `vendor`, `with_login`, `rtsp`, `mjpeg`, `snapshot`, `rtmp`, `hls`, `dash`, `whep` at line 2 column 3
+    hint: did you mean `rtsp`?
+    bad/places.yaml line 4: the path '/{chanel}' has the unknown placeholder {chanel}
+    hint: there are {n}, {n0}, {nn}, {nnn} and {s}, and under `with_login` {user}, {password} and {hash}
     bad/third.yml: 1 signature
-    error: 2 of 3 files cannot be used
+    error: 4 of 5 files cannot be used
     "#);
 }

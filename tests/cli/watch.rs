@@ -14,13 +14,13 @@ use camscan::testkit::fleet::onvif::Identity;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program, and what it has written so far.
-struct Watching {
+pub struct Watching {
     child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    pub lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Watching {
-    fn start(env: &TestEnv, line: &str) -> Watching {
+    pub fn start(env: &TestEnv, line: &str) -> Watching {
         let program = env.command(&line.split_whitespace().collect::<Vec<_>>());
         // Whoever starts the tests in the background has them ignore SIGHUP, and all that they start.
         let mut command = Command::new("env");
@@ -41,12 +41,12 @@ impl Watching {
         Watching { child, lines }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
     /// Waits for a line with these words among those that come after the first `from`; the number of lines up to it.
-    fn until(&self, from: usize, words: &str) -> usize {
+    pub fn until(&self, from: usize, words: &str) -> usize {
         let until = Instant::now() + PATIENCE;
         loop {
             let lines = self.lines.lock().unwrap().clone();
@@ -60,6 +60,11 @@ impl Watching {
 
     fn count(&self) -> usize {
         self.lines.lock().unwrap().len()
+    }
+
+    /// Waits for its end; its exit code, none when a signal killed it.
+    pub fn end(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 }
 

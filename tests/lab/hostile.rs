@@ -252,7 +252,7 @@ fn names_that_bite(mut stream: TcpStream) {
     question(&mut stream);
     let body = format!("<title>{MISCHIEF}</title>");
     let head = format!("HTTP/1.1 200 OK\r\nServer: {MISCHIEF}\r\nContent-Length: {}\r\n\r\n", body.len());
-    let _ = stream.write_all((head + &body).as_bytes());
+    let _ = stream.write_all((head + body.as_str()).as_bytes());
 }
 
 /// Cut off in the middle of the answer: bytes that were never read make the kernel reset the connection.

@@ -13,6 +13,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod browser;
 mod cameras;
 mod compare;
 mod configurations;
@@ -23,6 +24,7 @@ mod gentle;
 mod helper;
 mod hostile;
 mod limits;
+mod live;
 mod lockout;
 mod media_servers;
 mod memory;
@@ -34,6 +36,7 @@ mod onvif;
 mod others;
 mod players;
 mod recorders;
+mod replay;
 mod second_scan;
 mod servers;
 mod site;
@@ -60,7 +63,15 @@ const ROLE: &str = "CAMSCAN_LAB_ROLE";
 /// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
 fn trials() -> Vec<Trial> {
     trial::trials! {
+        beside browser::every_page_can_be_read_and_used;
+        beside browser::devices_are_found_selected_and_tagged;
+        beside browser::the_first_account_is_made_and_logs_in;
+        beside browser::a_thousand_devices_scroll;
+        beside browser::hostile_names_are_text;
+        beside browser::language_and_colours_are_kept;
+        beside browser::pages_stand_below_a_path_of_a_proxy;
         alone network::every_server_is_known_for_what_it_is;
+        beside replay::a_replay_of_every_server_is_found_as_the_server;
         beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside endurance::twenty_five_scans_leave_nothing_behind;
         alone players::ffprobe_and_camscan_see_the_same_streams;
@@ -94,6 +105,7 @@ fn trials() -> Vec<Trial> {
         beside net_ns::both_rungs_say_the_same_of_ports;
         beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
+        beside live::aiortc_decodes_what_a_camera_sends;
         beside recorders::a_camera_that_recorders_show_is_counted_once;
         beside recorders::without_its_login_a_recorder_is_matched_by_what_it_shows;
         beside recorders::a_recorder_that_moved_is_the_same_one_with_the_same_cameras;

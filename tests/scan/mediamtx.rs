@@ -26,7 +26,7 @@ const SOURCE: &str = "rtsp://admin:stilles-wasser-3@10.0.0.8/1";
 struct MediaMtx {
     paths: Vec<String>,
     login: Option<String>,
-    /// Whether its API may be asked from elsewhere than its own host, and by whom who may watch; with a login of its own
+    /// Whether its API may be asked from elsewhere than its own host, and by which users; with a login of its own
     /// its list is for nobody else.
     api: bool,
     api_is_apart: bool,

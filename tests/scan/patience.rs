@@ -1,4 +1,4 @@
-//! How long is waited for whom: silence is cheap, and who is slow is not lost for it.
+//! How long each answer is waited for: silence costs little, and a slow server is not lost for it.
 
 use std::time::Duration;
 

@@ -351,7 +351,7 @@ async fn a_device_that_offered_digest_gets_no_password_in_plain_text() {
 
 #[tokio::test(start_paused = true)]
 async fn the_right_login_finds_the_stream_at_a_late_path() {
-    let candidates = camscan::identify::stream_url::rtsp(None);
+    let candidates = camscan::identify::stream_url::StreamUrls::builtin().rtsp(None);
     for nth in [8, 12] {
         let path = candidates[nth].path.clone();
         let net = FakeNet::subnet();

@@ -5,12 +5,14 @@ use std::time::Duration;
 use camscan::testkit::net::{Asked, FakeNet, Reply, Requests};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
-/// A camera of one stream, `/live` on port 554.
+/// A camera of one stream on port 554.
 #[derive(Debug, Clone)]
 pub struct Camera {
     pub ip: String,
     pub server: String,
     pub session_name: String,
+    /// The path of its stream, without its first slash.
+    pub path: String,
     /// The login it demands, as `user:password`.
     pub login: Option<String>,
     /// Every path is answered by 453.
@@ -29,6 +31,7 @@ impl Camera {
             ip: ip.to_owned(),
             server: "Rtsp Server/3.0".to_owned(),
             session_name: "Media Presentation".to_owned(),
+            path: "live".to_owned(),
             login: None,
             busy: false,
             any_path: false,
@@ -86,7 +89,7 @@ impl Camera {
             _ if !self.lets_in(asked) => {
                 head("401 Unauthorized", "WWW-Authenticate: Basic realm=\"IP Camera\"\r\n\r\n")
             }
-            "DESCRIBE" if path == "live" || self.any_path => {
+            "DESCRIBE" if path == self.path || self.any_path => {
                 let sdp = self.sdp();
                 let more = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
                 head("200 OK", &more)

@@ -7,13 +7,13 @@ use std::time::Duration;
 use camscan::history::memory::{DeviceState, Memory};
 use camscan::history::schedule::{CheckPlan, Schedule};
 use camscan::identify::signature::Signatures;
-use camscan::model::memory::{Event, EventKind, Keep};
+use camscan::model::memory::{Event, EventKind, Keep, Uid};
 use camscan::model::{Credential, MacAddr, ProbeOptions, ScanPlan, TargetSet};
 use camscan::scan::session::Session;
 use camscan::store::{EventFilter, Open, Slot, Store};
 use camscan::testkit::clock;
 use camscan::testkit::net::FakeNet;
-use camscan::watch::{Follower, Job, Order, Watch, WatchError};
+use camscan::watch::{Follower, Job, News, OnAir, Order, ScanEnd, Watch, WatchError};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -25,7 +25,7 @@ use super::servers::Camera;
 
 /// What was told.
 #[derive(Default)]
-struct Heard(Mutex<Vec<Event>>);
+struct Heard(Mutex<Vec<Event>>, Mutex<Vec<String>>, Mutex<Option<OnAir>>);
 
 impl Follower for Heard {
     fn events(&self, events: &[(i64, Event)]) {
@@ -33,6 +33,23 @@ impl Follower for Heard {
     }
 
     fn state(&self, _: &Memory, _: Timestamp) {}
+
+    fn news(&self, news: &News<'_>) {
+        let in_short = match news {
+            News::ScanBegun(order) => format!("begun {}", order.id),
+            News::ScanEnded(id, ScanEnd::Learnt { number, status, found }) => {
+                format!("ended {id}: {status}, {found}, {}", if number.is_some() { "kept" } else { "not kept" })
+            }
+            News::ScanEnded(id, end) => format!("ended {id}: {end:?}"),
+            News::Checked(_, key) => format!("checked {key}"),
+            News::ScanProgress(..) | News::HostUp(..) | News::DeviceFound(..) | News::Picture(..) => return,
+        };
+        self.1.lock().unwrap().push(in_short);
+    }
+
+    fn on_air(&self, _: &Uid, _: &str) -> Option<OnAir> {
+        *self.2.lock().unwrap()
+    }
 }
 
 /// A place that is watched.
@@ -40,7 +57,7 @@ pub struct Place {
     pub net: FakeNet,
     heard: Arc<Heard>,
     pub store: Store,
-    orders: mpsc::Sender<Order>,
+    pub orders: mpsc::Sender<Order>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), WatchError>>,
     _folder: TempDir,
@@ -90,6 +107,7 @@ impl Place {
             store: store.clone(),
             route: Arc::new(()),
             follower: heard.clone(),
+            pictures: None,
             name: "this test".to_owned(),
         };
         let task = tokio::spawn(watch.run(job, receiver, stop.clone()));
@@ -108,6 +126,11 @@ impl Place {
     pub fn told(&self) -> Vec<&'static str> {
         let events = std::mem::take(&mut *self.heard.0.lock().unwrap());
         events.iter().filter(|event| event.muted_by.is_none()).map(|event| event.kind.as_str()).collect()
+    }
+
+    /// What was under way since this was asked last.
+    pub fn news(&self) -> Vec<String> {
+        std::mem::take(&mut *self.heard.1.lock().unwrap())
     }
 
     /// Ends watching.
@@ -312,6 +335,7 @@ async fn one_process_watches_at_a_time() {
         store: place.store.clone(),
         route: Arc::new(()),
         follower: Arc::new(Heard::default()),
+        pictures: None,
         name: "another".to_owned(),
     };
     let (_orders, receiver) = mpsc::channel(1);
@@ -330,5 +354,31 @@ async fn a_device_is_asked_by_one_check_at_a_time() {
     }
     let checks = place.store.events(&EventFilter { kinds: vec![EventKind::StreamBroken], ..EventFilter::default() });
     assert_eq!(checks.unwrap(), []);
+    place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_somebody_watches_is_checked_without_another_session() {
+    let place = Place::with(&[10], job(&[])).await;
+    let sessions = |place: &Place| place.net.connections("192.0.2.10:554");
+    place.pass(20).await;
+    let before = sessions(&place);
+    place.pass(20).await;
+    assert!(sessions(&place) > before, "checks open sessions");
+    *place.heard.2.lock().unwrap() = Some(OnAir { fps: 12.5, kbps: 800 });
+    place.pass(10).await;
+    let before = sessions(&place);
+    place.pass(60).await;
+    assert_eq!(sessions(&place), before);
+    let memory = place.store.memory().unwrap();
+    let stream = memory.roots().next().unwrap().streams.values().next().unwrap();
+    let video = stream.stream.video.clone().unwrap();
+    assert_eq!((video.measured_fps, video.measured_kbps), (Some(12.5), Some(800)));
+    assert!(stream.last_ok.unwrap() > clock::now() - SignedDuration::from_mins(7));
+    assert_eq!(place.told().iter().filter(|kind| kind.starts_with("stream.")).count(), 0);
+    // Nobody watches any more: it is asked again.
+    *place.heard.2.lock().unwrap() = None;
+    place.pass(20).await;
+    assert!(sessions(&place) > before);
     place.end().await;
 }

@@ -25,6 +25,7 @@ pub fn layer(cli: &Cli) -> Result<Layer, Problem> {
     let given = match &cli.command {
         Command::Scan(args) => Some(&args.host.credentials),
         Command::Watch(args) => Some(&args.host.credentials),
+        Command::Serve(args) => Some(&args.watch.host.credentials),
         Command::Probe(args) => Some(&args.host.credentials),
         Command::Export(args) => Some(&args.credentials),
         Command::Apply(args) => Some(&args.credentials),

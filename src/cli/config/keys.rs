@@ -12,6 +12,7 @@ use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
 use crate::export::survey::lang::Lang;
 use crate::history::schedule::{CheckPlan, SHORTEST, Schedule};
+use crate::model::listen::{Anonymous, ListenOn, LiveAddress, PublicUrl, TrustedProxy};
 use crate::model::names::names;
 use crate::model::options::Ffprobe;
 use crate::model::{Method, ProbeOptions, Verify};
@@ -156,6 +157,37 @@ fn site(text: &str) -> Result<String, Problem> {
     Ok(clean(text))
 }
 
+fn listen_on(text: &str) -> Result<ListenOn, Problem> {
+    ListenOn::parse(text).ok_or_else(|| {
+        Problem::new(format!("`{}` is no address to listen on", clean(text)))
+            .hint("write 127.0.0.1:8000, [::1]:8000, :8000 for all addresses, or unix:/run/camscan/camscan.sock")
+    })
+}
+
+fn public_url(text: &str) -> Result<PublicUrl, Problem> {
+    PublicUrl::parse(text).ok_or_else(|| {
+        Problem::new(format!("`{}` is no address of a site", clean(text)))
+            .hint("write https://cameras.example.org/ or https://example.org/cameras/, without user, query or fragment")
+    })
+}
+
+fn live_address(text: &str) -> Result<LiveAddress, Problem> {
+    LiveAddress::parse(text).ok_or_else(|| {
+        Problem::new(format!("`{}` is no address", clean(text))).hint("write 203.0.113.7 or 203.0.113.7:8001")
+    })
+}
+
+fn port(text: &str) -> Result<u16, Problem> {
+    number::<1, 65535>(text).map(|port| u16::try_from(port).unwrap_or(u16::MAX))
+}
+
+fn trusted_proxy(text: &str) -> Result<TrustedProxy, Problem> {
+    TrustedProxy::parse(text).ok_or_else(|| {
+        Problem::new(format!("`{}` is no address of a proxy", clean(text)))
+            .hint("write 127.0.0.1, 10.0.0.0/24, or unix for one that connects by a socket in the file system")
+    })
+}
+
 fn pattern(text: &str) -> Result<String, Problem> {
     Schedule::cron(text, TimeZone::UTC)
         .map(|_| text.to_owned())
@@ -278,6 +310,25 @@ keys! {
     CHECK_CONCURRENCY: usize = "check_concurrency", One, "8", count::<1, 256>;
     /// Where the metrics of `watch` go.
     METRICS: Option<PathBuf> = "metrics", One, "none", |t| optional(t, path);
+
+    /// Where `serve` listens.
+    LISTEN: ListenOn = "listen", List, "127.0.0.1:8000", listen_on;
+    /// Its certificate.
+    TLS_CERT: Option<PathBuf> = "tls_cert", One, "none", |t| optional(t, path);
+    /// The key of its certificate.
+    TLS_KEY: Option<PathBuf> = "tls_key", One, "none", |t| optional(t, path);
+    /// How it is reached.
+    PUBLIC_URL: Option<PublicUrl> = "public_url", One, "none", |t| optional(t, public_url);
+    /// Reverse proxies whose X-Forwarded-For is believed.
+    TRUSTED_PROXY: TrustedProxy = "trusted_proxy", List, "", trusted_proxy;
+    /// What is shown without a login.
+    ANONYMOUS: Anonymous = "anonymous", One, "none", |t| one_of(t, "choice for those without a login");
+    /// The port of live view.
+    LIVE_PORT: Option<u16> = "live_port", One, "8001", |t| optional(t, port);
+    /// Addresses that viewers reach this machine by.
+    LIVE_ADDRESS: LiveAddress = "live_address", List, "", live_address;
+    /// Whether `serve` scans and checks.
+    WATCHING: bool = "watch", One, "true", switch;
 
     /// What goes to standard output.
     FORMAT: Option<FormatName> = "format", One, "auto", format;

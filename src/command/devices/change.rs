@@ -7,15 +7,13 @@ use jiff::{Timestamp, Zoned};
 
 use crate::cli::args::{DevicesCommand, LoginCommand};
 use crate::cli::config::settings::Settings;
-use crate::command::remembered::{failed, find, length, members, moment, open, shown};
-use crate::history::memory::{Memory, Mute, MuteScope};
+use crate::command::remembered::{failed, find, open, shown};
+use crate::history::memory::{EditError, Memory, Mute, MuteScope, NoteEdit, word};
 use crate::model::memory::{Expect, Note, Uid};
+use crate::model::moment::{length, moment};
 use crate::model::problem::Problem;
 use crate::store::Store;
-use crate::text::{clean, clean_to};
-
-/// The longest name, site, tag and note, in characters.
-const LONGEST: usize = 200;
+use crate::text::clean;
 
 /// Does what is asked, and tells what was done.
 pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -23,8 +21,7 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
     let done = match action {
         DevicesCommand::Show { .. } => return Ok(()),
         DevicesCommand::Name { id, name, site, tags, note } => {
-            let words = Words::read(name.as_deref(), site.as_deref(), tags, note.as_deref())?;
-            annotate(&store, id, |of| words.apply(of))?
+            annotate(&store, id, &words(name.as_deref(), site.as_deref(), tags, note.as_deref())?)?
         }
         DevicesCommand::Merge { into, other } => merge(&store, into, other)?,
         DevicesCommand::Split { other } => split(&store, other)?,
@@ -37,8 +34,8 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
         DevicesCommand::Unmute { id, tag, site } => unmute(&store, &Target::of(id, tag, site))?,
         DevicesCommand::Ack { id } => acknowledge(&store, id, Timestamp::now())?,
         DevicesCommand::Expect { id, what } => {
-            let expect = Expect::from_name(what).unwrap_or(Expect::Always);
-            annotate(&store, id, |note| note.expect = expect)?
+            let expect = Expect::from_name(what).or(Some(Expect::Always));
+            annotate(&store, id, &NoteEdit { expect, ..NoteEdit::default() })?
         }
         DevicesCommand::Login(LoginCommand::Retry { id }) => retry(&store, id)?,
     };
@@ -52,83 +49,38 @@ fn change<R>(store: &Store, decide: impl FnOnce(&mut Memory) -> Result<R, Proble
     Ok(updated.value?)
 }
 
-/// A text of a user: trimmed, in one line; none when nothing is left.
-fn word(text: &str) -> Option<String> {
-    let text = clean_to(text.trim(), LONGEST);
-    (!text.is_empty()).then_some(text)
-}
-
-/// What is to be written about a device; the outer none leaves it as it is.
-struct Words {
-    name: Option<Option<String>>,
-    site: Option<Option<String>>,
-    tags: Option<Vec<String>>,
-    text: Option<Option<String>>,
-}
-
-impl Words {
-    fn read(name: Option<&str>, site: Option<&str>, tags: &[String], note: Option<&str>) -> Result<Words, Problem> {
-        if name.is_none() && site.is_none() && tags.is_empty() && note.is_none() {
-            return Err(Problem::new("nothing is given to be written about the device")
-                .hint("write a name, --site, --tag or --note"));
-        }
-        if let Some(tag) = tags.iter().find(|tag| tag.contains(',')) {
-            return Err(Problem::new(format!("a tag holds no commas: `{}`", clean(tag))).hint("repeat --tag for each"));
-        }
-        // An id or address as a name would be taken for the device that has it.
-        if let Some(name) = name
-            && (Uid::parse(name).is_some() || name.trim().parse::<std::net::IpAddr>().is_ok())
-        {
-            return Err(Problem::new("a name must not be an id or an address"));
-        }
-        let mut words: Vec<String> = tags.iter().filter_map(|tag| word(tag)).collect();
-        words.sort();
-        words.dedup();
-        Ok(Words {
-            name: name.map(word),
-            site: site.map(word),
-            tags: (!tags.is_empty()).then_some(words),
-            text: note.map(word),
-        })
+/// What is to be written about a device.
+fn words(name: Option<&str>, site: Option<&str>, tags: &[String], note: Option<&str>) -> Result<NoteEdit, Problem> {
+    if name.is_none() && site.is_none() && tags.is_empty() && note.is_none() {
+        return Err(Problem::new("nothing is given to be written about the device")
+            .hint("write a name, --site, --tag or --note"));
     }
-
-    fn apply(&self, note: &mut Note) {
-        if let Some(name) = &self.name {
-            note.name.clone_from(name);
-        }
-        if let Some(site) = &self.site {
-            note.site.clone_from(site);
-        }
-        if let Some(tags) = &self.tags {
-            note.tags.clone_from(tags);
-        }
-        if let Some(text) = &self.text {
-            note.text.clone_from(text);
-        }
-    }
+    let text = |text: Option<&str>| text.map(word);
+    Ok(NoteEdit {
+        name: text(name),
+        site: text(site),
+        tags: (!tags.is_empty()).then(|| tags.to_vec()),
+        text: text(note),
+        expect: None,
+    })
 }
 
-fn annotate(store: &Store, id: &str, write: impl FnOnce(&mut Note)) -> anyhow::Result<String> {
+fn annotate(store: &Store, id: &str, edit: &NoteEdit) -> anyhow::Result<String> {
     change(store, |memory| {
         let uid = find(memory, id)?.uid.clone();
-        let known = memory.devices.get_mut(&uid).ok_or_else(|| Problem::new("the device is gone"))?;
-        let mut note = known.note.clone();
-        write(&mut note);
-        let others: Vec<Uid> = memory
-            .roots()
-            .filter(|other| other.uid != uid && note.name.is_some() && other.note.name == note.name)
-            .map(|other| other.uid.clone())
-            .collect();
-        if let Some(other) = others.first() {
-            return Err(
-                Problem::new(format!("{other} has that name already")).hint("give each device a name of its own")
-            );
-        }
-        let Some(known) = memory.devices.get_mut(&uid) else { return Err(Problem::new("the device is gone")) };
-        known.note = note;
-        memory.touched.insert(uid.clone());
+        memory.annotate(&uid, edit).map_err(refused)?;
         Ok(about(memory, &uid))
     })
+}
+
+/// Why something is not done, and what to do instead.
+fn refused(error: EditError) -> Problem {
+    let problem = Problem::new(error.to_string());
+    match error {
+        EditError::NameTaken(_) => problem.hint("give each device a name of its own"),
+        EditError::TagWithComma(_) => problem.hint("repeat --tag for each"),
+        _ => problem,
+    }
 }
 
 /// A device and what is written about it, in one line.
@@ -234,8 +186,7 @@ fn mute(
             MuteScope::Device(uid) => about(memory, uid),
             MuteScope::Network(network) => network.to_string(),
         };
-        memory.mutes.retain(|mute| mute.scope != scope);
-        memory.mutes.push(Mute { scope, began: now, ended, why, by: None });
+        memory.mute(Mute { scope, began: now, ended, why, by: None }).map_err(refused)?;
         Ok(match ended {
             Some(end) => format!("muted until {}: {what}", shown(end)),
             None => format!("muted until `camscan devices unmute`: {what}"),
@@ -246,28 +197,14 @@ fn mute(
 fn unmute(store: &Store, target: &Target<'_>) -> anyhow::Result<String> {
     change(store, |memory| {
         let scope = target.scope(memory)?;
-        let before = memory.mutes.len();
-        memory.mutes.retain(|mute| mute.scope != scope);
-        let mut ended = before != memory.mutes.len();
-        if let MuteScope::Device(uid) = &scope
-            && memory.devices.get(uid).is_some_and(|known| known.note.muted_until.is_some())
-        {
-            memory.mute_until(uid, None, None);
-            ended = true;
-        }
-        Ok(if ended { "messages are sent again" } else { "it was not muted" }.to_owned())
+        Ok(if memory.unmute(&scope) { "messages are sent again" } else { "it was not muted" }.to_owned())
     })
 }
 
 fn acknowledge(store: &Store, id: &str, now: Timestamp) -> anyhow::Result<String> {
     change(store, |memory| {
-        let known = find(memory, id)?;
-        let uid = known.uid.clone();
-        let streams: Vec<String> = known.streams.keys().cloned().collect();
-        memory.acknowledge(&uid, None, now);
-        for stream in streams {
-            memory.acknowledge(&uid, Some(&stream), now);
-        }
+        let uid = find(memory, id)?.uid.clone();
+        memory.acknowledge_all(&uid, now);
         Ok(format!("acknowledged: {}", about(memory, &uid)))
     })
 }
@@ -276,7 +213,7 @@ fn retry(store: &Store, id: &str) -> anyhow::Result<String> {
     let memory = store.memory().map_err(failed)?;
     let root = find(&memory, id)?.uid.clone();
     let mut forgotten = 0;
-    for uid in members(&memory, &root) {
+    for uid in memory.ids_of(&root) {
         forgotten += store.forget_refusals(&uid).map_err(failed)?;
     }
     let rested = store.update(|memory| (memory.retry_login(&root), Vec::new()), &()).map_err(failed)?.value;

@@ -8,14 +8,14 @@ use std::io::Write;
 use jiff::Timestamp;
 
 use super::output::Outputs;
-use super::remembered::{open_to_read, report_of, shown};
+use super::remembered::{open_to_read, shown};
 use crate::cli::args::{DevicesArgs, DevicesCommand};
 use crate::cli::config::settings::{OutputFormat, Settings};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::export::table::{self, paint};
 use crate::export::words;
-use crate::history::memory::Known;
+use crate::history::memory::{Known, report_of};
 use crate::text::clean;
 
 /// Lists the devices, or does what is asked with one of them.

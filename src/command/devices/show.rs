@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{ago, columns};
 use crate::cli::args::DiffFormat;
 use crate::cli::config::settings::Settings;
-use crate::command::remembered::{device_of, failed, find, members, open_to_read, shown};
+use crate::command::remembered::{failed, find, open_to_read, shown};
 use crate::export::words;
-use crate::history::memory::{Known, Memory, MuteScope};
+use crate::history::memory::{Known, Memory};
 use crate::text::clean;
 
 pub(super) fn run(id: &str, format: DiffFormat, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -28,8 +28,8 @@ pub(super) fn run(id: &str, format: DiffFormat, settings: &Settings, out: &mut d
         let addresses: Vec<_> =
             addresses.iter().map(|(ip, began, ended)| json!({ "ip": ip, "began": began, "ended": ended })).collect();
         let whole = json!({
-            "device": device_of(known), "health": known.health, "note": known.note, "keys": keys, "streams": streams,
-            "addresses": addresses, "members": members(&memory, &known.uid), "spans": spans,
+            "device": known.as_listed(), "health": known.health, "note": known.note, "keys": keys, "streams": streams,
+            "addresses": addresses, "members": memory.ids_of(&known.uid), "spans": spans,
             "archived_at": known.archived_at,
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)?;
@@ -66,14 +66,8 @@ fn facts(known: &Known, memory: &Memory, now: Timestamp) -> String {
     let text = |text: &Option<String>| text.as_deref().map(clean);
     let mac = device.mac.map(|mac| mac.to_string());
     let merged: Vec<String> =
-        members(memory, &known.uid).into_iter().filter(|uid| *uid != known.uid).map(|uid| uid.to_string()).collect();
-    let of_device = |scope: &MuteScope| match scope {
-        MuteScope::Device(uid) => *uid == known.uid,
-        MuteScope::Site(site) => note.site.as_ref() == Some(site),
-        MuteScope::Tag(tag) => note.tags.contains(tag),
-        MuteScope::Network(network) => network.contains(device.ip),
-    };
-    let mutes = memory.mutes.iter().filter(|mute| of_device(&mute.scope) && mute.ended.is_none_or(|end| now < end));
+        memory.ids_of(&known.uid).into_iter().filter(|uid| *uid != known.uid).map(|uid| uid.to_string()).collect();
+    let mutes = memory.mutes.iter().filter(|mute| mute.covers(known) && mute.ended.is_none_or(|end| now < end));
     let mutes: Vec<String> = mutes
         .map(|mute| {
             let why = mute.why.as_deref().map(|why| format!(" ({})", clean(why))).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What the scan covered: below the devices, folded.
 
-use super::markup::Markup;
+use crate::markup::Markup;
 use crate::model::Coverage;
 
 /// The section: interfaces, methods, and what may have been hidden.

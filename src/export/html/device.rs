@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::markup::Markup;
 use super::picture::media_type;
 use crate::export::words::{self, Addresses, Standing, Tone};
 use crate::export::{Assets, row, site};
+use crate::markup::Markup;
 use crate::model::stream::url_host;
 use crate::model::{AuthScheme, Channel, Device, Protocol, Service, Stream, Video};
 

@@ -3,7 +3,6 @@
 
 mod coverage;
 mod device;
-pub mod markup;
 pub mod picture;
 
 use std::io::{self, Write};
@@ -12,8 +11,8 @@ use super::format::{Spec, Writer};
 use super::site;
 use super::words::{self, Addresses, Tone, plural};
 use super::{Assets, Exporter};
+use crate::markup::{Markup, source_hash};
 use crate::model::{Report, ScanInfo, ScanStatus};
-use markup::{Markup, source_hash};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

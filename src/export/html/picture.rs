@@ -1,6 +1,6 @@
 //! Pictures that go into a page itself.
 
-use super::markup::Markup;
+use crate::markup::Markup;
 
 /// The largest picture that goes into the page, in bytes; a snapshot is a fraction of it.
 const LARGEST: usize = 4 << 20;

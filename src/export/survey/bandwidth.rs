@@ -7,7 +7,7 @@ use super::subnet::{Subnet, subnets};
 use super::words::Text;
 use super::{Context, Markup};
 use crate::export::words as report_words;
-use crate::model::{Device, Stream};
+use crate::model::{Device, Kind, Stream};
 
 /// The days that storage is worked out for.
 const DAYS: [u32; 3] = [1, 7, 30];
@@ -115,6 +115,12 @@ fn storage(page: &mut Markup, context: &Context<'_>) {
         0 => page.text(context.say(Text::AllInSum)),
         n => page.text(context.with(Text::NotInSum, &[&lang.counted(n as u64, Noun::Camera)])),
     };
+    let servers = devices().filter(|device| device.kind == Kind::MediaServer);
+    let passed_on = servers.flat_map(Device::own_streams).count();
+    if passed_on > 0 {
+        let streams = lang.counted(passed_on as u64, Noun::Stream);
+        page.raw(" ").text(context.with(Text::ServersNotRecorded, &[&streams]));
+    }
     page.raw("</p>\n<p><strong>").text(context.say(Text::Total)).raw(":</strong> ");
     page.text(context.say(Text::BandwidthSum)).raw(" ").text(lang.rate(load.kbps));
     if load.unmeasured > 0 {

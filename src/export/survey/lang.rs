@@ -14,6 +14,52 @@ names! {
     }
 }
 
+/// A table of texts: each with its words in every language. A text that lacks a language does not compile.
+macro_rules! texts {
+    ($($text:ident: $en:literal, $ru:literal;)*) => {
+        /// A label or a sentence; `{}` stands for what is filled in.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the words say it")]
+        pub enum Text {
+            $($text),*
+        }
+
+        impl Text {
+            /// Every text, in the order of the table.
+            #[cfg(test)]
+            pub const ALL: &[Text] = &[$(Text::$text),*];
+
+            /// In a language.
+            pub const fn of(self, lang: $crate::export::survey::lang::Lang) -> &'static str {
+                use $crate::export::survey::lang::Lang;
+                match (self, lang) {
+                    $((Text::$text, Lang::En) => $en, (Text::$text, Lang::Ru) => $ru,)*
+                }
+            }
+
+            /// With what is filled in, one value for each `{}`.
+            pub fn with(self, lang: $crate::export::survey::lang::Lang, values: &[&str]) -> String {
+                $crate::export::survey::lang::fill(self.of(lang), values)
+            }
+        }
+    };
+}
+
+pub(crate) use texts;
+
+/// A text with what is filled in, one value for each `{}`.
+pub fn fill(text: &str, values: &[&str]) -> String {
+    let mut filled = String::new();
+    let mut values = values.iter();
+    let mut parts = text.split("{}");
+    filled.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        filled.push_str(values.next().copied().unwrap_or_default());
+        filled.push_str(part);
+    }
+    filled
+}
+
 /// Months as they stand in a date.
 const MONTHS: [[&str; 2]; 12] = [
     ["January", "января"],
@@ -62,9 +108,11 @@ nouns! {
     Channel: ["channel", "channels"], ["канал", "канала", "каналов"];
     Day: ["day", "days"], ["день", "дня", "дней"];
     Device: ["device", "devices"], ["устройство", "устройства", "устройств"];
+    Event: ["event", "events"], ["событие", "события", "событий"];
     MediaServer: ["media server", "media servers"], ["медиасервер", "медиасервера", "медиасерверов"];
     Other: ["other host", "other hosts"], ["другой узел", "других узла", "других узлов"];
     Point: ["problem", "problems"], ["замечание", "замечания", "замечаний"];
+    Outage: ["outage", "outages"], ["перерыв", "перерыва", "перерывов"];
     Recorder: ["recorder", "recorders"], ["регистратор", "регистратора", "регистраторов"];
     Stream: ["stream", "streams"], ["поток", "потока", "потоков"];
 }

@@ -9,14 +9,14 @@ mod figures;
 mod fixes;
 pub mod lang;
 mod subnet;
-mod words;
+pub mod words;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::format::{Spec, Writer};
-use super::html::markup::{Markup, source_hash};
 use super::{Assets, Exporter};
+use crate::markup::{Markup, source_hash};
 use crate::model::{Device, Report, ScanStatus};
 use fault::Fault;
 use figures::{Counts, Load, Storage};
@@ -216,7 +216,12 @@ fn summary(page: &mut Markup, context: &Context<'_>, faults: &[Fault<'_>]) {
     ];
     let others = others.iter().filter(|(n, _)| *n > 0).map(|(n, text)| context.with(*text, &[&number(*n)]));
     let others = Some(others.collect::<Vec<_>>().join("; "));
-    figure(page, &number(counts.works), &context.with(Text::StreamsWork, &[&number(counts.streams())]), others);
+    figure(
+        page,
+        &number(counts.works),
+        &context.with(Text::StreamsWork, &[&lang.counted(counts.streams() as u64, Noun::Stream)]),
+        others,
+    );
     let missing = (load.unmeasured > 0).then(|| context.with(Text::StreamsNotInSum, &[&number(load.unmeasured)]));
     figure(page, &lang.rate(load.kbps), context.say(Text::BandwidthSum), missing);
     let missing = (storage.unmeasured > 0)

@@ -1,32 +1,9 @@
 //! The words of a survey, in every language: one table for labels and sentences, and the names of what a report holds. A
 //! word that lacks a language does not compile.
 
-use super::lang::Lang;
+use super::lang::{Lang, texts};
 use crate::model::coverage::{LimitKind, MethodOutcome, Unused};
 use crate::model::{ErrorKind, Kind, Method};
-
-macro_rules! texts {
-    ($($text:ident: $en:literal, $ru:literal;)*) => {
-        /// A label or a sentence; `{}` stands for what is filled in.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Text {
-            $($text),*
-        }
-
-        impl Text {
-            /// Every text, in the order of the table.
-            #[cfg(test)]
-            pub const ALL: &[Text] = &[$(Text::$text),*];
-
-            /// In a language.
-            pub const fn of(self, lang: Lang) -> &'static str {
-                match (self, lang) {
-                    $((Text::$text, Lang::En) => $en, (Text::$text, Lang::Ru) => $ru,)*
-                }
-            }
-        }
-    };
-}
 
 texts! {
     Title: "Camera survey", "Обследование видеонаблюдения";
@@ -47,7 +24,7 @@ texts! {
 
     Summary: "Summary", "Итоги";
     CamerasBehind: "of them seen only through a recorder: {}", "из них видны только через регистратор: {}";
-    StreamsWork: "of {} streams work", "из {} работают";
+    StreamsWork: "working, of {}", "работают, всего {}";
     StreamsDescribed: "not played: {}", "не проверялись воспроизведением: {}";
     StreamsLogin: "need a login: {}", "требуют пароль: {}";
     StreamsDead: "do not work: {}", "не работают: {}";
@@ -137,6 +114,8 @@ texts! {
     NotInSum: "{} not in the sum: the main stream was not measured.",
         "Не вошли в расчёт: {} — битрейт основного потока не измерен.";
     AllInSum: "All cameras are in the sum.", "В расчёт вошли все камеры.";
+    ServersNotRecorded: "Media servers pass on what cameras send and are not in the sum: {}.",
+        "Медиасерверы передают то, что присылают камеры, и в расчёт не входят: {}.";
     StreamsNotInSum: "not measured and not in the sum: {}", "не измерено и не вошло в сумму: {}";
 
     OpenStream: "Streams open without a login", "Потоки доступны без пароля";
@@ -227,21 +206,6 @@ texts! {
 
     FooterPasswords: "This document holds no passwords.", "Документ не содержит паролей.";
     FooterFigures: "k, M, G stand for 10³, 10⁶, 10⁹.", "к, М, Г — приставки 10³, 10⁶, 10⁹.";
-}
-
-impl Text {
-    /// With what is filled in, one value for each `{}`.
-    pub fn with(self, lang: Lang, values: &[&str]) -> String {
-        let mut filled = String::new();
-        let mut values = values.iter();
-        let mut parts = self.of(lang).split("{}");
-        filled.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            filled.push_str(values.next().copied().unwrap_or_default());
-            filled.push_str(part);
-        }
-        filled
-    }
 }
 
 /// What a device is.

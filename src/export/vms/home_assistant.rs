@@ -54,7 +54,7 @@ fn write(report: &Report, logins: &Logins<'_>) -> Configuration {
             .to_owned(),
     ]);
     if !variables.is_empty() {
-        lines.push("# Put these into secrets.yaml (--env-file writes those that are known):".to_owned());
+        lines.push("# Put these into secrets.yaml (`--env-file secrets.yaml` writes those that are known):".to_owned());
         lines.extend(variables.iter().map(|v| format!("#   {}: {}, {}", v.name, v.meaning, v.form.hint())));
     }
     lines.push(if cameras.usable.is_empty() { "camera: []".to_owned() } else { "camera:".to_owned() });

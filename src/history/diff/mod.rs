@@ -1,6 +1,7 @@
 //! What is different between two reports, as data that can be stored, sent and shown.
 
 pub(in crate::history) mod device;
+pub mod judge;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::model::{Device, Kind, Protocol, Report, StreamStatus, Transport};
 
 /// What changed from one report to another.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diff {
     /// Devices that the later report alone has.
     pub added: Vec<DeviceSummary>,
@@ -36,6 +38,7 @@ impl Diff {
 
 /// A device in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceSummary {
     /// Its identity in its report.
     pub id: String,
@@ -65,6 +68,7 @@ impl From<&Device> for DeviceSummary {
 
 /// What changed about one device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceDiff {
     /// The device as it was.
     pub before: DeviceSummary,
@@ -78,6 +82,7 @@ pub struct DeviceDiff {
 
 /// A fact about a device as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Field {
@@ -111,6 +116,7 @@ impl Field {
 
 /// A fact about the picture of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VideoField {
     /// The codec.
@@ -137,6 +143,7 @@ impl VideoField {
 
 /// A service, which is one protocol on one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServiceKey {
     /// The port.
     pub port: u16,
@@ -154,6 +161,7 @@ impl fmt::Display for ServiceKey {
 
 /// One thing that changed. Addresses of streams are those of the later report where the stream is in both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
     /// A fact about the device; absent is not known.

@@ -12,6 +12,7 @@ use crate::model::{Device, KnownDevice, Stream, WarningKind};
 
 /// When something was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Seen {
     /// First.
     pub first: Timestamp,

@@ -5,6 +5,7 @@
 //! `pass` does what the time alone brings about.
 
 mod changes;
+mod edit;
 mod health;
 mod key;
 mod known;
@@ -16,10 +17,12 @@ mod pass;
 mod presence;
 mod scope;
 mod stream;
+mod stream_id;
 mod streams;
 mod tell;
 #[cfg(test)]
 pub(crate) mod tests;
+mod view;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +31,16 @@ use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use edit::{EditError, NoteEdit, word};
 pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, StreamHealth, StreamState};
 pub use key::{DeviceKey, KeyKind, keys_of};
 pub use known::{Analysis, Known, KnownStream, Seen};
 pub use merge::MergeError;
 pub use mute::{Mute, MuteScope};
+pub use scope::would_find;
 pub use stream::first_frame_ms;
+pub use stream_id::StreamId;
+pub use view::report_of;
 
 pub use super::stream_key::stream_key;
 use crate::model::memory::{Event, Uid};

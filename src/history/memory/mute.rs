@@ -29,6 +29,7 @@ pub struct Mute {
 
 /// What is muted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MuteScope {
     /// One device.
@@ -38,7 +39,7 @@ pub enum MuteScope {
     /// All devices with a tag.
     Tag(String),
     /// All devices of a network.
-    Network(IpNetwork),
+    Network(#[cfg_attr(feature = "schema", schemars(with = "String"))] IpNetwork),
 }
 
 impl Mute {
@@ -47,7 +48,8 @@ impl Mute {
         self.began <= at && self.ended.is_none_or(|ended| at < ended)
     }
 
-    fn covers(&self, known: &Known) -> bool {
+    /// Whether it is about this device.
+    pub fn covers(&self, known: &Known) -> bool {
         match &self.scope {
             MuteScope::Device(uid) => known.uid == *uid,
             MuteScope::Site(site) => known.note.site.as_ref() == Some(site),

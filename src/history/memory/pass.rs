@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Memory;
+use super::changes::certificate_stage;
 use super::health::DeviceState;
+use super::known::Known;
 use super::mute::Subject;
 use crate::model::memory::{Event, EventKind, Uid};
 
@@ -26,10 +28,10 @@ impl Memory {
     pub(super) fn settle(&mut self, now: Timestamp, events: &mut Vec<Event>) {
         self.mutes.retain(|mute| mute.ended.is_none_or(|ended| ended.duration_until(now) < MUTES_KEPT));
         self.settle_networks(now, events);
-        let mut roots: Vec<(std::net::IpAddr, Uid)> =
-            self.roots().map(|known| (known.device.ip, known.uid.clone())).collect();
-        roots.sort_unstable();
-        for (_, uid) in roots {
+        let due = self.roots().filter(|known| !is_settled(known, now));
+        let mut due: Vec<(std::net::IpAddr, Uid)> = due.map(|known| (known.device.ip, known.uid.clone())).collect();
+        due.sort_unstable();
+        for (_, uid) in due {
             self.settle_device(&uid, now, events);
         }
     }
@@ -56,11 +58,7 @@ impl Memory {
     }
 
     fn archive(&mut self, uid: &Uid, now: Timestamp, events: &mut Vec<Event>) {
-        let Some(known) = self.devices.get_mut(uid) else { return };
-        let is_old = known.seen.last.duration_until(now) >= ARCHIVED_AFTER;
-        if known.archived_at.is_some() || !is_old || known.health.state == DeviceState::Online {
-            return;
-        }
+        let Some(known) = self.devices.get_mut(uid).filter(|known| is_to_be_archived(known, now)) else { return };
         known.archived_at = Some(now);
         self.touched.insert(uid.clone());
         let mut event = self.about(uid, EventKind::DeviceArchived, now);
@@ -85,4 +83,28 @@ impl Memory {
             self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), EventKind::DeviceSteady, now));
         events.push(event);
     }
+}
+
+fn is_to_be_archived(known: &Known, now: Timestamp) -> bool {
+    let is_old = known.seen.last.duration_until(now) >= ARCHIVED_AFTER;
+    known.archived_at.is_none() && is_old && known.health.state != DeviceState::Online
+}
+
+/// Whether time alone brings nothing about for a device: almost every one, almost always.
+fn is_settled(known: &Known, now: Timestamp) -> bool {
+    if known.archived_at.is_some() {
+        return true;
+    }
+    let health = &known.health;
+    let is_told = match health.state {
+        DeviceState::Offline => health.told,
+        DeviceState::Online => !health.told,
+        DeviceState::Unknown => true,
+    };
+    is_told
+        && health.flaps.since.is_none()
+        && known.login.as_ref().is_none_or(|login| login.told)
+        && !is_to_be_archived(known, now)
+        && certificate_stage(known, now).is_none()
+        && !known.streams.values().any(|stream| stream.health.is_unsettled())
 }

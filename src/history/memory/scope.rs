@@ -47,6 +47,11 @@ impl Scope {
     }
 }
 
+/// Whether a scan would have found a device if it had answered as it was last seen to.
+pub fn would_find(report: &Report, device: &Device) -> bool {
+    Scope::of(report).would_find(device)
+}
+
 fn network(written: IpNetwork) -> Option<IpNetwork> {
     let usable = written.is_ipv6() || PREFIXES.contains(&written.prefix());
     IpNetwork::new(written.network(), written.prefix()).ok().filter(|_| usable)

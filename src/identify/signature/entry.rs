@@ -1,12 +1,11 @@
-//! Signatures as they are written in files: read, checked against their own examples.
+//! A signature as it is written, checked against its own examples.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
-use super::{Field, LONGEST_VALUE, SignatureError};
+use super::{Field, LONGEST_VALUE};
 use crate::identify::vendor;
 use crate::model::Kind;
 use crate::text;
@@ -20,23 +19,36 @@ pub(super) fn compile(regex: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(regex).case_insensitive(true).size_limit(4 << 20).build()
 }
 
-/// One signature as written.
+/// What a text that a device sends reveals of it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Signature"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
+    /// Where the text is read.
     pub field: Field,
+    /// The expression it matches, case-insensitive, in the syntax of https://docs.rs/regex. What its groups vendor, model,
+    /// firmware, serial and hostname match is taken for that fact.
     pub regex: String,
+    /// The maker of every device that matches.
     pub vendor: Option<String>,
+    /// The model of every device that matches.
     pub model: Option<String>,
+    /// The kind of every device that matches.
     pub kind: Option<Kind>,
+    /// The weight of vendor, model and the groups.
     #[serde(default = "half")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     pub weight: f64,
+    /// The weight of the kind; by default that of the others.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     kind_weight: Option<f64>,
     /// Where the fact comes from; for readers of the file.
     #[serde(rename = "source")]
     _source: Option<String>,
+    /// Texts that must match.
     #[serde(default)]
     pub examples: Vec<Example>,
+    /// Texts that must not match.
     #[serde(default)]
     not: Vec<String>,
 }
@@ -47,8 +59,10 @@ fn half() -> f64 {
 
 /// A text that must match, and what must be taken out of it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(super) enum Example {
+    /// The text.
     Text(String),
     /// `text`, and beside it by the group's name what must be taken out of it.
     Full(BTreeMap<String, String>),
@@ -112,35 +126,6 @@ impl Entry {
             None => Ok(()),
         }
     }
-}
-
-/// Reads and checks a file's signatures.
-pub(super) fn read(file: &Path, text: &str) -> Result<Vec<Entry>, SignatureError> {
-    let entries: Vec<Entry> = serde_yaml::from_str(text).map_err(|e| SignatureError {
-        file: file.to_owned(),
-        line: e.location().map(|l| l.line()),
-        message: text::clean(&e.to_string()),
-        hint: "a list of signatures is expected: field, regex, and what they identify: vendor, model, kind, weight"
-            .into(),
-    })?;
-    for (index, entry) in entries.iter().enumerate() {
-        entry.check().map_err(|(message, hint)| SignatureError {
-            file: file.to_owned(),
-            line: line_of(text, index),
-            message,
-            hint: hint.into(),
-        })?;
-    }
-    Ok(entries)
-}
-
-/// The line, from 1, where the list's entry of that index begins.
-pub(super) fn line_of(text: &str, index: usize) -> Option<usize> {
-    let indent = text.lines().find_map(|l| l.trim_start().starts_with("- ").then(|| l.len() - l.trim_start().len()))?;
-    let begins = |line: &str| {
-        line.get(indent..).is_some_and(|l| l.starts_with("- ")) && line.trim_start().len() + indent == line.len()
-    };
-    text.lines().enumerate().filter(|(_, line)| begins(line)).nth(index).map(|(at, _)| at + 1)
 }
 
 /// The files that come with the program.

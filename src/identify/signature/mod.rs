@@ -1,8 +1,10 @@
 //! Signatures: what a text that a device sends reveals of its maker, model and kind. Data, read from YAML.
+//! A file of them may also say where a maker puts its streams.
 //!
 //! `data/signatures/README.md` describes the format. Texts that many makers share have no signature and say nothing.
 
 mod entry;
+mod pack;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +13,11 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use regex::{Regex, RegexSet, RegexSetBuilder};
 
-use self::entry::{Entry, compile, read, read_builtin, take};
+use self::entry::{Entry, compile, read_builtin, take};
+#[cfg(feature = "schema")]
+pub use self::pack::Pack;
+use self::pack::read;
+use crate::identify::stream_url::StreamUrls;
 use crate::identify::vendor;
 use crate::model::problem::Hinted;
 use crate::model::{Evidence, EvidenceSource, Fact};
@@ -19,6 +25,7 @@ use crate::text;
 
 /// Where a text was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// The RTSP `Server` header.
@@ -89,10 +96,12 @@ impl Field {
     }
 }
 
-/// A set of signatures.
+/// A set of signatures, and where the makers they name put their streams.
 #[derive(Debug, Default, Clone)]
 pub struct Signatures {
     fields: BTreeMap<Field, OneField>,
+    /// With those of files; none: those of the program alone.
+    stream_urls: Option<Arc<StreamUrls>>,
 }
 
 /// The signatures of one field: all are tried at once, then those that match are asked. Compiled when first asked, for
@@ -145,15 +154,22 @@ impl Signatures {
     /// These and those of more files, each given by its path and its text.
     ///
     /// # Errors
-    /// A file that is no list of signatures, holds an unknown key or field, a bad regular expression or weight, or an
-    /// example that does not match: with file, line and what was expected.
+    /// A file that is no list of signatures and paths, holds an unknown key or field, a bad regular expression, weight or
+    /// path, or an example that does not match: with file, line and what was expected.
     pub fn with_files(&self, files: &[(PathBuf, String)]) -> Result<Self, SignatureError> {
         let mut entries: Vec<Entry> =
             self.fields.values().flat_map(|f| &f.signatures).map(|signature| signature.entry.clone()).collect();
+        let mut paths = Vec::new();
         for (file, text) in files {
-            entries.extend(read(file, text)?);
+            let contents = read(file, text)?;
+            entries.extend(contents.signatures);
+            paths.extend(contents.paths);
         }
-        let signatures = Signatures::of(entries);
+        let mut signatures = Signatures::of(entries);
+        signatures.stream_urls = self.stream_urls.clone();
+        if !paths.is_empty() {
+            signatures.stream_urls = Some(Arc::new(self.stream_urls().with(paths)));
+        }
         for field in signatures.fields.values() {
             let set = field.compile().map_err(|error| SignatureError {
                 file: files.last().map(|(file, _)| file.clone()).unwrap_or_default(),
@@ -171,7 +187,12 @@ impl Signatures {
     /// # Errors
     /// As [`Signatures::with_files`].
     pub fn count(file: &Path, text: &str) -> Result<usize, SignatureError> {
-        read(file, text).map(|entries| entries.len())
+        read(file, text).map(|contents| contents.signatures.len())
+    }
+
+    /// Where makers put their streams.
+    pub fn stream_urls(&self) -> &StreamUrls {
+        self.stream_urls.as_deref().unwrap_or(StreamUrls::builtin())
     }
 
     fn of(entries: Vec<Entry>) -> Self {
@@ -179,7 +200,7 @@ impl Signatures {
         for entry in entries {
             fields.entry(entry.field).or_default().signatures.push(Signature { regex: OnceLock::new(), entry });
         }
-        Signatures { fields }
+        Signatures { fields, stream_urls: None }
     }
 
     /// What `text`, read in `field`, is evidence of. Text from a device may be given as it came.
@@ -268,7 +289,8 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::entry::{BUILTIN, line_of};
+    use super::entry::BUILTIN;
+    use super::pack::line_of;
     use super::*;
 
     fn said(field: Field, text: &str) -> Vec<(Fact, String)> {

@@ -1,6 +1,7 @@
 //! Streams that have names: where servers serve a name, and which names people give.
 
-use super::table::{Candidate, Named, Purpose, TABLE, fill_name};
+use super::table::{Named, TABLE, fill_name};
+use super::template::{Candidate, Purpose};
 
 /// The paths where a server may have streams of these names, name by name, none twice. Of a server that is known and says
 /// itself where they are, only those.

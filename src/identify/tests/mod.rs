@@ -59,7 +59,7 @@ fn spellings_of_one_model_are_one() {
 fn paths_and_logins_go_by_the_maker() {
     let verdict = weigh(&evidence_of(&[Text(Realm, "Login to 4K0123ABPAZ4567")]));
     assert_eq!((verdict.winner(Fact::Vendor), verdict.vendor()), (Some("Dahua or OEM"), Some("Dahua")));
-    let walk = stream_url::rtsp(verdict.winner(Fact::Vendor));
+    let walk = stream_url::StreamUrls::builtin().rtsp(verdict.winner(Fact::Vendor));
     assert_eq!(walk.first().map(|c| c.path.as_str()), Some("/cam/realmonitor?channel=1&subtype=0"));
 }
 

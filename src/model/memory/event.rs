@@ -149,6 +149,7 @@ names! {
 
 /// A device at the time of an event, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceCard {
     /// Its address.
     pub ip: IpAddr,
@@ -176,6 +177,7 @@ pub struct DeviceCard {
 
 /// A stream at the time of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StreamCard {
     /// What it is known by in the store: protocol, port and path.
     pub key: String,
@@ -188,6 +190,7 @@ pub struct StreamCard {
 
 /// What is known about an event. What does not apply is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventData {
     /// The device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,6 +232,7 @@ pub struct EventData {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// What.
     #[serde(rename = "type")]
@@ -246,6 +250,7 @@ pub struct Event {
     pub stream: Option<String>,
     /// The network it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub network: Option<IpNetwork>,
     /// Why nothing is sent about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

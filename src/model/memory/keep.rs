@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 /// How long what is kept; none is for ever. Devices and what users wrote about them always are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Events, and the states of devices and streams.
     pub events: Option<SignedDuration>,

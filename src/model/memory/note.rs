@@ -19,6 +19,7 @@ names! {
 
 /// What a user said about a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Note {
     /// What it is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]

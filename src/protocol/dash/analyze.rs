@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::wire::{self, Mpd, Representation};
-use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Stage, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
@@ -23,7 +22,8 @@ async fn run(host: &Inspection) {
         return;
     }
     let (mut found, mut dead) = (0, Vec::new());
-    for place in segment::places(host, Protocol::Dash, &[".mpd"], &stream_url::dash()) {
+    let usual = host.signatures.stream_urls().dash(host.record.vendor().as_deref());
+    for place in segment::places(host, Protocol::Dash, &[".mpd"], &usual) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }

@@ -14,6 +14,7 @@ mod path_login;
 pub mod play;
 pub mod sdp;
 mod stream;
+pub mod tracks;
 mod udp;
 pub mod url;
 pub mod verify;

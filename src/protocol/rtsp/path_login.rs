@@ -8,7 +8,7 @@ use super::client::Client;
 use super::stream;
 use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
-use crate::identify::stream_url::{self, WithLogin};
+use crate::identify::stream_url::WithLogin;
 use crate::model::{Credential, ErrorKind, Protocol, Stage, Stream};
 use crate::probe::{Grant, Inspection, LoginTry, Verdict};
 use crate::protocol::proof::IMPOSSIBLE_CHANNEL;
@@ -23,7 +23,8 @@ pub(super) async fn look(host: &Inspection, port: u16, tls: bool, demanded: bool
     let Some(vendor) = host.record.vendor() else { return Vec::new() };
     let may = demanded && !host.peer.logins.offers_digest();
     let known = host.peer.logins.credentials();
-    let is_known_form = known.iter().any(|c| !stream_url::rtsp_with_login(&vendor, 1, c).is_empty());
+    let urls = host.signatures.stream_urls();
+    let is_known_form = known.iter().any(|c| !urls.rtsp_with_login(&vendor, 1, c).is_empty());
     if is_known_form && !may && !known.iter().any(|c| c.allow_in_path) {
         let why = if demanded { "although it offers Digest" } else { "and it demanded none" };
         let message = format!(
@@ -68,7 +69,8 @@ struct Walk<'h> {
 impl Walk<'_> {
     /// Tries each form of path once, with the first channel's main stream.
     async fn first(&mut self, vendor: &str, credential: &Credential) -> First {
-        for path in stream_url::rtsp_with_login(vendor, 1, credential).into_iter().filter(|p| p.shown.stream == 0) {
+        let urls = self.asker.host.signatures.stream_urls();
+        for path in urls.rtsp_with_login(vendor, 1, credential).into_iter().filter(|p| p.shown.stream == 0) {
             if self.asker.host.peer.is_over() {
                 return First::Stop;
             }
@@ -92,8 +94,9 @@ impl Walk<'_> {
 
     /// The sub streams and channels there are besides, by the form that worked.
     async fn others(&mut self, vendor: &str, credential: &Credential, template: usize) {
+        let urls = self.asker.host.signatures.stream_urls();
         let of = |channel| {
-            let all = stream_url::rtsp_with_login(vendor, channel, credential);
+            let all = urls.rtsp_with_login(vendor, channel, credential);
             all.into_iter().filter(move |p| p.shown.template == template)
         };
         for path in of(1).filter(|p| p.shown.stream > 0) {

@@ -3,7 +3,7 @@
 //! A status code alone proves little: some servers describe any path, some demand a login for any path, some answer 200
 //! without a description. So an impossible path is asked first, and what it gets is what a wrong path looks like.
 
-use crate::identify::stream_url::{self, Candidate};
+use crate::identify::stream_url::{self, Candidate, StreamUrls};
 use crate::model::finding::StreamHint;
 use crate::protocol::proof::{IMPOSSIBLE_CHANNEL, IMPOSSIBLE_PATH};
 
@@ -100,6 +100,8 @@ pub struct Known<'k> {
     pub earlier: &'k [String],
     /// Paths worth a guess, most likely first.
     pub candidates: &'k [Candidate],
+    /// What the candidates were made of.
+    pub urls: &'k StreamUrls,
     /// How many of `candidates` come from the device's own vendor.
     pub of_vendor: usize,
     /// Paths asked at most.
@@ -110,6 +112,7 @@ pub struct Known<'k> {
 
 struct Walk<'a, A: Ask> {
     ask: &'a mut A,
+    urls: &'a StreamUrls,
     max_asked: usize,
     /// Paths that were busy or did not answer.
     stuck: usize,
@@ -119,9 +122,9 @@ struct Walk<'a, A: Ask> {
 }
 
 /// Walks a server's paths.
-pub async fn walk<A: Ask + Send>(ask: &mut A, known: &Known<'_>) -> Walked<A::Description> {
+pub async fn walk<'a, A: Ask + Send>(ask: &'a mut A, known: &Known<'a>) -> Walked<A::Description> {
     let walked = Walked { found: Vec::new(), nature: Nature::Unasked, asked: 0, cut_short: None };
-    let mut walk = Walk { ask, max_asked: known.max_asked, stuck: 0, hits: Vec::new(), walked };
+    let mut walk = Walk { ask, urls: known.urls, max_asked: known.max_asked, stuck: 0, hits: Vec::new(), walked };
     walk.announced(known).await;
     let announced = walk.walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_) | Reply::Login));
     if !announced && known.may_guess && walk.goes_on() {
@@ -270,7 +273,7 @@ impl<A: Ask + Send> Walk<'_, A> {
 
     /// A common path that is a stream may be the first of a family: the further streams of the makers who use it.
     async fn family(&mut self, first: &Candidate) {
-        for family in stream_url::families(first) {
+        for family in self.urls.families(first) {
             let mut own = None;
             for member in &family {
                 if self.walked.found.iter().any(|f| f.path == member.path) {
@@ -295,7 +298,7 @@ impl<A: Ask + Send> Walk<'_, A> {
     async fn channels(&mut self, known: &Known<'_>) {
         let families = std::mem::take(&mut self.hits);
         let Some(main) = families.first() else { return };
-        let Some(impossible) = stream_url::for_channel(main, IMPOSSIBLE_CHANNEL) else { return };
+        let Some(impossible) = self.urls.for_channel(main, IMPOSSIBLE_CHANNEL) else { return };
         if matches!(self.reply(&impossible.path).await, Reply::Video(_)) {
             return;
         }
@@ -307,7 +310,7 @@ impl<A: Ask + Send> Walk<'_, A> {
             }
             let mut there = false;
             for member in &family {
-                let Some(next) = stream_url::for_channel(member, channel) else { continue };
+                let Some(next) = self.urls.for_channel(member, channel) else { continue };
                 match self.reply(&next.path).await {
                     reply @ Reply::Video(_) => {
                         there = true;
@@ -377,15 +380,17 @@ mod tests {
         announced: &[&str],
         answer: impl FnMut(&str) -> Reply<u32> + Send,
     ) -> (Walked<u32>, Vec<String>) {
-        let candidates = stream_url::rtsp(vendor);
+        let urls = StreamUrls::builtin();
+        let candidates = urls.rtsp(vendor);
         let announced: Vec<_> = announced.iter().map(|p| ((*p).to_owned(), StreamHint::new(*p))).collect();
         let mut server = Server { answer, asked: Vec::new() };
         let known = Known {
             may_guess: true,
             earlier: &[],
             announced: &announced,
-            of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
+            of_vendor: candidates.iter().take_while(|c| !urls.is_common(c)).count(),
             candidates: &candidates,
+            urls,
             max_asked: 100,
             max_channels: 16,
         };
@@ -440,6 +445,7 @@ mod tests {
             earlier: &earlier,
             announced: &[],
             of_vendor: 0,
+            urls: StreamUrls::builtin(),
             candidates: &[],
             max_asked: 100,
             max_channels: 16,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::identify::stream_url;
 use crate::media::jpeg;
 use crate::model::{ErrorKind, Protocol, Service, Stream, Transport};
 use crate::probe::Inspection;
@@ -103,7 +102,8 @@ pub async fn fetch(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpEr
 pub async fn find(host: &Inspection, port: u16, tls: bool, channel: u32) -> Result<Kept<Vec<u8>>, HttpError> {
     const MOST: usize = 4;
     let mut last = HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known");
-    for candidate in stream_url::snapshot(host.record.vendor().as_deref(), channel).into_iter().take(MOST) {
+    let usual = host.signatures.stream_urls().snapshot(host.record.vendor().as_deref(), channel);
+    for candidate in usual.into_iter().take(MOST) {
         match fetch_at(host, candidate.port.unwrap_or(port), tls, candidate.path).await {
             Ok(picture) => return Ok(picture),
             Err(error) => last = error,

@@ -1,12 +1,14 @@
-//! Looks for WHEP endpoints: OPTIONS tells whether there is one, the answer to an offer what it would send. Every session
-//! that is opened is closed.
+//! Looks for WHEP endpoints: OPTIONS tells whether there is one, the answer to an offer what it would send, and playing it
+//! what it does send. Every session that is opened is closed.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "serve")]
+use super::play::Offered;
 use super::wire::{self, Seed};
-use crate::identify::stream_url;
+use crate::media::picture::Picture;
 use crate::model::{
     ErrorKind, FindingKind, Protocol, Service, Stage, Step, Stream, StreamSource, StreamStatus, Transport, Verify,
 };
@@ -26,6 +28,10 @@ const ANSWER_TIME: Duration = Duration::from_secs(15);
 /// An answer that takes longer was waited for in such a way.
 const SLOW_ANSWER: Duration = Duration::from_secs(3);
 
+/// Without the feature `serve` an answer is read and not played.
+#[cfg(not(feature = "serve"))]
+enum Offered {}
+
 /// The analysis of WHEP endpoints.
 pub const PROBE: Probe = Probe { stage: Stage::Webrtc, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
@@ -34,7 +40,8 @@ async fn run(host: &Inspection) {
         return;
     }
     let (mut found, mut slowest) = (0, Duration::ZERO);
-    for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &stream_url::whep()) {
+    let usual = host.signatures.stream_urls().whep(host.record.vendor().as_deref());
+    for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &usual) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }
@@ -49,9 +56,9 @@ async fn run(host: &Inspection) {
         let began = Instant::now();
         let stream = ask(host, &place).await;
         slowest = slowest.max(began.elapsed());
-        if let Some(mut stream) = stream {
+        if let Some((mut stream, picture)) = stream {
             found += 1;
-            snapshot::save(host, &mut stream, None).await;
+            snapshot::save(host, &mut stream, picture.as_ref()).await;
             host.emit(FindingKind::Stream(Box::new(stream))).await;
         }
     }
@@ -78,14 +85,48 @@ async fn takes_offers(host: &Inspection, place: &Place) -> bool {
             && (has("Access-Control-Allow-Methods", "patch") || has("Link", "ice-server")))
 }
 
-/// Posts an offer, reads the answer and closes the session. None when a guess led nowhere.
-async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
+/// An offer, and what plays by the answer to it, where streams are to be played and this build can.
+fn offer(host: &Inspection) -> (Option<Offered>, String) {
+    if let Some((offered, offer)) = playable_offer(host) {
+        return (Some(offered), offer);
+    }
     let seed = Seed {
         session: fastrand::u32(1..),
         ice: fastrand::u128(..),
         fingerprint: std::array::from_fn(|_| fastrand::u8(..)),
     };
-    let offer = wire::offer(&seed).into_bytes();
+    (None, wire::offer(&seed))
+}
+
+#[cfg(feature = "serve")]
+fn playable_offer(host: &Inspection) -> Option<(Offered, String)> {
+    if host.options.verify != Verify::Frames {
+        return None;
+    }
+    Offered::new(&host.peer)
+}
+
+#[cfg(not(feature = "serve"))]
+fn playable_offer(_: &Inspection) -> Option<(Offered, String)> {
+    None
+}
+
+/// Plays by an answer that promises a picture; the last whole one that came.
+#[cfg(feature = "serve")]
+async fn play(host: &Inspection, offered: Option<Offered>, answer: &Response, proof: &mut Proof) -> Option<Picture> {
+    let offered = offered.filter(|_| proof.stream.video.is_some())?;
+    offered.play(host, &String::from_utf8_lossy(&answer.body)).await.prove(proof)
+}
+
+#[cfg(not(feature = "serve"))]
+async fn play(_: &Inspection, _: Option<Offered>, _: &Response, _: &mut Proof) -> Option<Picture> {
+    None
+}
+
+/// Posts an offer, reads the answer, plays by it and closes the session. None when a guess led nowhere.
+async fn ask(host: &Inspection, place: &Place) -> Option<(Stream, Option<Picture>)> {
+    let (offered, offer) = offer(host);
+    let offer = offer.into_bytes();
     let target = place.target.clone();
     let login = !place.guessed || host.peer.logins.worked().is_some();
     let request =
@@ -100,14 +141,26 @@ async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
             let mut proof =
                 Proof::new(&message::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
             proof.stop(Step::Spoken, Stop::error(error.kind, error.message));
-            return (!place.guessed).then_some(proof.stream);
+            return (!place.guessed).then_some((proof.stream, None));
         }
     };
     let took = started.elapsed();
     let mut proof = Proof::answered(&host.peer, Protocol::Webrtc, &answer, took);
+    let (is_stream, picture) = examine(host, place, &answer, offered, &mut proof).await;
     if let Some(note) = close(host, &answer).await {
         proof.warn(note);
     }
+    is_stream.then_some((proof.stream, picture))
+}
+
+/// What an answer says and brings; whether it is a stream at all.
+async fn examine(
+    host: &Inspection,
+    place: &Place,
+    answer: &Response,
+    offered: Option<Offered>,
+    proof: &mut Proof,
+) -> (bool, Option<Picture>) {
     let sdp = wire::answer(&answer.body).filter(|_| matches!(answer.status, 200 | 201));
     let Some((video, audio)) = sdp else {
         let why = match answer.status {
@@ -117,21 +170,21 @@ async fn ask(host: &Inspection, place: &Place) -> Option<Stream> {
         let is_there = !place.guessed || why.status == StreamStatus::AuthRequired;
         proof.stream.open = None;
         proof.stop(Step::Described, why);
-        return is_there.then_some(proof.stream);
+        return (is_there, None);
     };
-    emit_service(host, &answer).await;
+    emit_service(host, answer).await;
     let stream = &mut proof.stream;
     stream.sdp = Transcript::new(&host.peer).description(String::from_utf8_lossy(&answer.body).lines());
     stream.transport = Transport::Udp;
     (stream.video, stream.audio) = (video, audio);
     if stream.video.is_some() || stream.audio.is_some() {
         proof.described(StreamSource::Sdp);
-    } else {
-        stream.sources.push(StreamSource::Sdp);
-        let message = "the answer offers neither picture nor sound";
-        proof.stop(Step::Described, Stop::no_data(ErrorKind::Device, message));
+        return (true, play(host, offered, answer, proof).await);
     }
-    Some(proof.stream)
+    stream.sources.push(StreamSource::Sdp);
+    let message = "the answer offers neither picture nor sound";
+    proof.stop(Step::Described, Stop::no_data(ErrorKind::Device, message));
+    (true, None)
 }
 
 /// Closes the session an answer opened, at the address it names; a note when that cannot be done.

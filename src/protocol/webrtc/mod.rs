@@ -1,7 +1,11 @@
-//! WebRTC: WHEP endpoints (draft-ietf-wish-whep). A session is opened only
-//! to read its answer, and closed at once; no media is received.
+//! WebRTC: WHEP endpoints (draft-ietf-wish-whep). A session is opened to read its answer and, with the feature `serve`, to
+//! play what it brings for some seconds; then it is closed.
 
 pub mod analyze;
+#[cfg(feature = "serve")]
+mod play;
+#[cfg(feature = "serve")]
+pub mod receiver;
 pub mod wire;
 
 use crate::probe::ProtocolRows;

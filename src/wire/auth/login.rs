@@ -42,7 +42,7 @@ impl Algorithm {
         Self::ALL.into_iter().find(|(_, n)| plain(n.as_bytes()) == wanted).map(|(a, _)| a)
     }
 
-    fn is_session(self) -> bool {
+    pub(super) fn is_session(self) -> bool {
         matches!(self, Algorithm::Md5Session | Algorithm::Sha256Session | Algorithm::Sha512_256Session)
     }
 

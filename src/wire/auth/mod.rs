@@ -1,6 +1,8 @@
 //! Logins as RTSP, HTTP and ONVIF share them: reading challenges as devices write them, answering them ([`login`]), and
-//! noticing when a device says it is about to lock ([`lock`]). Pure.
+//! noticing when a device says it is about to lock ([`lock`]); and, for a replay, whether an answer is right ([`check`]).
+//! Pure.
 
+pub mod check;
 pub mod lock;
 pub mod login;
 mod scanner;

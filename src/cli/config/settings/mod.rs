@@ -3,6 +3,7 @@
 mod effective;
 mod memory;
 mod resolve;
+mod serve;
 mod survey;
 mod watch;
 
@@ -24,6 +25,7 @@ use super::keys::LogFormat;
 use super::layer::Origin;
 use super::plugins::ExporterPlugin;
 use crate::model::problem::Problem;
+pub use serve::ServeSettings;
 pub use survey::SurveyHead;
 pub use watch::WatchSettings;
 
@@ -78,6 +80,8 @@ pub struct Settings {
     pub notifications: Notifications,
     /// When `watch` scans and checks.
     pub watch: WatchSettings,
+    /// Where `serve` listens, and how it is reached.
+    pub serve: ServeSettings,
     /// What standard error shows.
     pub terminal: TerminalSettings,
     /// What is logged.

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use super::effective::effective;
-use super::{LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory, survey, watch};
+use super::{LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory, serve, survey, watch};
 use crate::cli::args::{Cli, Command};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::fail_on::FailOn;
@@ -60,7 +60,7 @@ impl Resolver<'_> {
         let probe_targets = probe_targets(cli)?;
         // `config check` is to find what a scan would.
         let scans = matches!(cli.command, Command::Scan(_) | Command::Config(_));
-        let has_targets = scans || matches!(cli.command, Command::Watch(_));
+        let has_targets = scans || matches!(cli.command, Command::Watch(_) | Command::Serve(_));
         let (targets, exclude) = if has_targets { self.targets()? } else { Default::default() };
         let fail_on = self.fail_on()?;
         let terminal = self.terminal()?;
@@ -93,6 +93,7 @@ impl Resolver<'_> {
             keep: memory::keep(layer)?,
             notifications: layer.notifications.as_ref().map(|given| given.notifications.clone()).unwrap_or_default(),
             watch: watch::settings(layer)?,
+            serve: serve::settings(layer)?,
             terminal,
             log: LogSettings {
                 verbosity: layer.one(&keys::VERBOSE)?,

@@ -279,7 +279,7 @@ fn a_misspelt_variable_is_pointed_out() {
 fn every_key_has_a_flag_with_its_name_in_the_help() {
     let command = args::command();
     let mut commands = vec![command.find_subcommand("store").unwrap().find_subcommand("prune").unwrap()];
-    commands.extend(["scan", "watch", "probe"].map(|name| command.find_subcommand(name).unwrap()));
+    commands.extend(["scan", "watch", "serve", "probe"].map(|name| command.find_subcommand(name).unwrap()));
     for key in keys::ALL {
         let mut all = commands.iter().flat_map(|c| c.get_arguments()).chain(command.get_arguments());
         let arg = all.find(|arg| arg.get_id() == key.name());

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::wire::{self, Playlist, Variant};
-use crate::identify::stream_url;
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, FindingKind, Protocol, Stage, Step, StreamSource, Verify};
 use crate::probe::memory::Kept;
@@ -25,7 +24,8 @@ async fn run(host: &Inspection) {
         return;
     }
     let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
-    for place in segment::places(host, Protocol::Hls, &[".m3u8"], &stream_url::hls()) {
+    let usual = host.signatures.stream_urls().hls(host.record.vendor().as_deref());
+    for place in segment::places(host, Protocol::Hls, &[".m3u8"], &usual) {
         walk.ask(place).await;
     }
 }

@@ -112,12 +112,13 @@ impl Walk<'_> {
     async fn port(&mut self, service: &Service) {
         let (port, tls) = (service.port, service.protocol == Protocol::Https);
         let mut paths = self.links(port, tls).await;
-        let common = stream_url::mjpeg(None);
+        let urls = self.host.signatures.stream_urls();
+        let common = urls.mjpeg(None);
         // A server may speak RTSP and have its stream elsewhere.
         let has_better = self.host.record.has_stream(&[Protocol::Rtsp, Protocol::Rtsps])
             || self.host.record.hints().iter().any(|h| h.url.starts_with("rtsp"));
         let vendor = self.host.record.vendor();
-        for candidate in stream_url::mjpeg(vendor.as_deref()) {
+        for candidate in urls.mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
             if candidate.port.is_none_or(|p| p == port) && !(is_common && has_better) {
                 paths.push((port, tls, candidate.path));
@@ -242,7 +243,9 @@ impl Walk<'_> {
         let vendor = self.host.record.vendor();
         if self.host.record.is_like_a_camera() {
             for service in ports {
-                for candidate in stream_url::snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS) {
+                for candidate in
+                    self.host.signatures.stream_urls().snapshot(vendor.as_deref(), 1).into_iter().take(MAX_STILLS)
+                {
                     if self.still.is_none()
                         && !self.host.peer.history.has_hung(service.port)
                         && candidate.port.is_none_or(|p| p == service.port)

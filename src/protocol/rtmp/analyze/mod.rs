@@ -104,7 +104,7 @@ fn guesses(host: &Inspection, service: &Service) -> Vec<Place> {
     let names = host.record.stream_names();
     let server = host.record.vendor().as_deref().and_then(stream_url::named);
     let by_name = stream_url::of_names(Purpose::Rtmp, &names, server);
-    let usual = stream_url::rtmp();
+    let usual = host.signatures.stream_urls().rtmp(host.record.vendor().as_deref());
     let (first, last) = if host.record.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
     let mut places: Vec<Place> = Vec::new();
     for candidate in first.into_iter().chain(last).filter(|c| c.port.is_none_or(|p| p == service.port)) {

@@ -125,7 +125,8 @@ async fn walk_port(
     let vendor = host.record.vendor();
     let server = vendor.as_deref().and_then(stream_url::named);
     let mut candidates = stream_url::of_names(stream_url::Purpose::Rtsp, &host.record.stream_names(), server);
-    for usual in stream_url::rtsp(vendor.as_deref()) {
+    let urls = host.signatures.stream_urls();
+    for usual in urls.rtsp(vendor.as_deref()) {
         if !candidates.iter().any(|c| c.path == usual.path) {
             candidates.push(usual);
         }
@@ -139,9 +140,10 @@ async fn walk_port(
     let known = Known {
         earlier: &earlier,
         may_guess: host.record.may_guess(),
-        of_vendor: candidates.iter().take_while(|c| !stream_url::is_common(c)).count(),
+        of_vendor: candidates.iter().take_while(|c| !urls.is_common(c)).count(),
         announced,
         candidates: &candidates,
+        urls,
         max_asked: host.options.max_candidates,
         max_channels: host.options.max_channels,
     };

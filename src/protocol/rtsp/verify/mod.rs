@@ -1,6 +1,5 @@
 //! Plays a stream just long enough to prove that frames arrive and to measure them, and always takes the session down.
 
-mod tracks;
 pub(super) mod ways;
 
 use std::time::Duration;

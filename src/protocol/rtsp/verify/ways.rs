@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tracks::Tracks;
 use crate::model::{ErrorKind, LadderStep, Step, Transport, Way};
 use crate::probe::Inspection;
 use crate::probe::memory::Room;
@@ -16,6 +15,7 @@ use crate::protocol::rtsp::error::RtspError;
 use crate::protocol::rtsp::frames::Meter;
 use crate::protocol::rtsp::play::{Ended, PlayOptions, Playing, RtpPacket};
 use crate::protocol::rtsp::sdp::{Media, Session};
+use crate::protocol::rtsp::tracks::Tracks;
 
 /// How long room for a key frame is waited for while its stream plays. Without it the stream is measured, and has no
 /// picture.

@@ -47,6 +47,35 @@ impl Markup {
         self.raw(">")
     }
 
+    /// `<tag name="value">`, with names that stand without a value where they are true: `disabled`, `checked`.
+    pub fn open_with(
+        &mut self,
+        tag: &'static str,
+        attributes: &[(&'static str, &str)],
+        marks: &[(&'static str, bool)],
+    ) -> &mut Self {
+        self.open(tag, attributes);
+        if self.0.ends_with('>') {
+            self.0.pop();
+        }
+        for (name, _) in marks.iter().filter(|(_, is_set)| *is_set) {
+            let _ = write!(self.0, " {name}");
+        }
+        self.raw(">")
+    }
+
+    /// `<tag name="value">…</tag>`.
+    pub fn within(
+        &mut self,
+        tag: &'static str,
+        attributes: &[(&'static str, &str)],
+        inside: impl FnOnce(&mut Markup),
+    ) -> &mut Self {
+        self.open(tag, attributes);
+        inside(self);
+        self.close(tag)
+    }
+
     /// `</tag>`.
     pub fn close(&mut self, tag: &'static str) -> &mut Self {
         let _ = write!(self.0, "</{tag}>");

@@ -12,7 +12,7 @@ use crate::protocol::rtsp::sdp::{Direction, Media, MediaKind, Session};
 const MOST_EXTRA: usize = 6;
 
 /// What of a description is played, in its order.
-pub(super) struct Tracks<'s> {
+pub struct Tracks<'s> {
     /// The media to set up.
     pub to_play: Vec<MediaToPlay>,
     /// The index of what is to be proved: the picture, or the sound of a stream without one.

@@ -1,0 +1,225 @@
+//! What is nobody's business is replaced: the same by the same in the whole kit, and by something of the same shape, so that
+//! what the scanner makes of a kit is what it makes of the device.
+//!
+//! First everything that has to go is collected ([`collect`]): from the places where answers state it, and from what the scan
+//! found out. Then every text is passed through once ([`Anonymiser::text`]), where those values, and whatever looks like an
+//! address, a MAC address or a UUID, are replaced wherever they stand.
+
+mod binary;
+mod collect;
+mod heads;
+mod patterns;
+mod substitutes;
+mod words;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::format::{Blob, Exchange, Kit, LOGIN, Private, Replaced};
+use crate::model::recording::Recording;
+use crate::model::{Device, Fact, MacAddr};
+use patterns::Patterns;
+use substitutes::Substitutes;
+
+/// What is known of a device before its conversations are read.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The address it was asked at.
+    pub device: IpAddr,
+    /// Its MAC addresses.
+    pub macs: Vec<MacAddr>,
+    /// Its serial numbers.
+    pub serials: Vec<String>,
+    /// What it is called: names, host names.
+    pub names: Vec<String>,
+    /// Maker, model, firmware: what may stay.
+    pub facts: Vec<String>,
+    /// The logins the scanner had, as `(user, password)`.
+    pub logins: Vec<(String, String)>,
+    /// What the owner allows to stay.
+    pub keep: BTreeSet<Private>,
+}
+
+impl Known {
+    /// Nothing but the address.
+    pub fn of(device: IpAddr) -> Known {
+        Known {
+            device,
+            macs: Vec::new(),
+            serials: Vec::new(),
+            names: Vec::new(),
+            facts: Vec::new(),
+            logins: Vec::new(),
+            keep: BTreeSet::new(),
+        }
+    }
+
+    /// What a scan found out, too.
+    pub fn of_device(address: IpAddr, device: Option<&Device>) -> Known {
+        let mut known = Known::of(address);
+        let Some(device) = device else { return known };
+        known.macs.extend(device.mac);
+        known.serials.extend(device.serial.clone());
+        known.names.extend(device.name.iter().chain(&device.hostname).cloned());
+        known.facts.extend([&device.vendor, &device.model, &device.firmware].into_iter().flatten().cloned());
+        for evidence in &device.evidence {
+            match evidence.fact {
+                Fact::Serial => known.serials.push(evidence.value.clone()),
+                Fact::Name | Fact::Hostname => known.names.push(evidence.value.clone()),
+                Fact::Vendor | Fact::Model | Fact::Firmware => known.facts.push(evidence.value.clone()),
+                Fact::Kind => {}
+            }
+        }
+        known
+    }
+}
+
+/// A value that is replaced wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Literal {
+    kind: Private,
+    original: String,
+    substitute: String,
+    /// Whether it counts only between what is neither letter nor digit.
+    is_word: bool,
+}
+
+/// Replaces values, always in the same way.
+#[derive(Debug)]
+pub struct Anonymiser {
+    substitutes: Substitutes,
+    literals: Vec<Literal>,
+    /// Dotted numbers that are versions.
+    versions: BTreeSet<String>,
+    device: IpAddr,
+    keep: BTreeSet<Private>,
+    patterns: Patterns,
+}
+
+/// Replaces everything in a kit that is nobody's business.
+pub fn anonymise(kit: &mut Kit, recording: &Recording, known: &Known) -> Anonymiser {
+    let mut anonymiser = Anonymiser::new(known);
+    anonymiser.address_of(known.device);
+    for ip in super::conversation::addresses(recording) {
+        anonymiser.address_of(ip);
+    }
+    collect::known(&mut anonymiser, known);
+    collect::kit(&mut anonymiser, kit, known);
+    anonymiser.patterns = Patterns::new(&anonymiser.literals);
+    for port in &mut kit.tcp {
+        if let Some(tls) = &mut port.tls {
+            tls.subject = anonymiser.text_of(&tls.subject);
+            tls.names = tls.names.iter().map(|name| anonymiser.text_of(name)).collect();
+        }
+        port.exchanges.iter_mut().for_each(|exchange| anonymiser.exchange(exchange, known));
+    }
+    for port in &mut kit.udp {
+        for question in &mut port.questions {
+            let ask = anonymiser.datagram(&question.ask.0);
+            question.ask = Blob(ask.unwrap_or_default());
+            question.answers.retain_mut(|answer| {
+                let replaced = anonymiser.datagram(&answer.bytes.0);
+                let is_kept = replaced.is_some();
+                answer.bytes = Blob(replaced.unwrap_or_default());
+                is_kept
+            });
+        }
+        let before = port.questions.len();
+        port.questions.retain(|question| !question.answers.is_empty() && !question.ask.is_empty());
+        if port.questions.len() < before {
+            let note = format!("UDP port {}: answers that cannot be made anonymous are left out", port.port);
+            kit.manifest.notes.push(note);
+        }
+    }
+    kit.udp.retain(|port| !port.questions.is_empty());
+    anonymiser
+}
+
+impl Anonymiser {
+    fn new(known: &Known) -> Anonymiser {
+        Anonymiser {
+            substitutes: Substitutes::default(),
+            literals: Vec::new(),
+            versions: BTreeSet::new(),
+            device: known.device.to_canonical(),
+            keep: known.keep.clone(),
+            patterns: Patterns::new(&[]),
+        }
+    }
+
+    /// What stands in the place of an address.
+    pub fn address_of(&mut self, ip: IpAddr) -> IpAddr {
+        if self.keeps(Private::Address) { ip } else { self.substitutes.address(ip.to_canonical()) }
+    }
+
+    /// What was replaced so far.
+    pub fn replaced(&self) -> Vec<Replaced> {
+        self.substitutes.replaced()
+    }
+
+    fn keeps(&self, kind: Private) -> bool {
+        self.keep.contains(&kind)
+    }
+
+    /// Has a value replaced by a text of its shape.
+    fn add(&mut self, kind: Private, original: &str) {
+        if !self.keeps(kind) {
+            let substitute = self.substitutes.text(kind, original);
+            self.add_as(kind, original, &substitute);
+        }
+    }
+
+    fn add_as(&mut self, kind: Private, original: &str, substitute: &str) {
+        let is_word = original.chars().count() < 8 || matches!(kind, Private::Name | Private::Realm);
+        let literal = Literal { kind, original: original.to_owned(), substitute: substitute.to_owned(), is_word };
+        if !original.is_empty() && !self.literals.contains(&literal) && self.literals.len() < 4096 {
+            self.literals.push(literal);
+        }
+    }
+
+    /// A text with everything replaced in it.
+    pub fn text(&mut self, text: &[u8]) -> Vec<u8> {
+        patterns::replace(self, text)
+    }
+
+    /// The same of a string.
+    pub fn text_of(&mut self, text: &str) -> String {
+        String::from_utf8_lossy(&self.text(text.as_bytes())).into_owned()
+    }
+
+    fn exchange(&mut self, exchange: &mut Exchange, known: &Known) {
+        let target = heads::without_login(&exchange.ask.target, known);
+        exchange.ask.target = self.text_of(&target);
+        exchange.ask.transport = exchange.ask.transport.take().map(|t| self.text_of(&t));
+        if let Some(body) = &mut exchange.ask.body {
+            body.0 = self.text(&body.0);
+        }
+        let Some(answer) = &mut exchange.answer else { return };
+        for piece in &mut answer.body {
+            // What is left of pictures has no words.
+            if !piece.bytes.0.contains(&0)
+                && !piece.bytes.0.windows(16).any(|w| w.iter().all(|b| *b == super::format::FILL))
+            {
+                piece.bytes.0 = self.text(&heads::urls_without_login(&piece.bytes.0, known));
+            }
+        }
+        let length = answer.body.iter().map(|piece| piece.bytes.0.len()).sum();
+        let is_whole = !answer.goes_on && exchange.ask.method != "HEAD";
+        answer.head.0 = heads::replace(self, &answer.head.0, is_whole.then_some(length), known);
+    }
+
+    /// A datagram with everything replaced in it; none when it cannot be.
+    fn datagram(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.chars().any(|c| c.is_control() && !"\r\n\t".contains(c)) => Some(self.text(bytes)),
+            _ => binary::replace(self, bytes),
+        }
+    }
+}
+
+/// What stands in the place of users and passwords.
+const USER: &str = LOGIN.0;
+const PASSWORD: &str = LOGIN.1;
+
+#[cfg(test)]
+mod tests;

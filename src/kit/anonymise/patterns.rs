@@ -1,0 +1,182 @@
+//! One pass over a text: known values, UUIDs, MAC addresses and addresses are replaced where they stand.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr as _;
+
+use regex::bytes::{Captures, Regex};
+
+use super::{Anonymiser, Literal};
+use crate::identify::oui;
+use crate::kit::format::Private;
+use crate::model::MacAddr;
+
+/// Each in a group of its own; the first is for known values.
+const SHAPES: [&str; 5] = [
+    // UUID (RFC 9562 §4)
+    r"([0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})",
+    r"((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2})",
+    r"([0-9A-Fa-f]{12})",
+    r"([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f]{0,4})",
+    r"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})",
+];
+
+/// The expression of a pass.
+#[derive(Debug)]
+pub(super) struct Patterns {
+    all: Option<Regex>,
+}
+
+impl Patterns {
+    /// Of these values; the longest are looked for first.
+    pub(super) fn new(literals: &[Literal]) -> Patterns {
+        let mut known: Vec<&str> = literals.iter().map(|literal| literal.original.as_str()).collect();
+        known.sort_by_key(|text| (std::cmp::Reverse(text.len()), *text));
+        known.dedup();
+        let known = known.into_iter().map(escape).collect::<Vec<_>>().join("|");
+        // A group that never matches, where there are no values.
+        let known = if known.is_empty() { r"[^\x00-\xff]".to_owned() } else { known };
+        let text = format!("(?-u)({known})|{}", SHAPES.join("|"));
+        Patterns { all: regex::bytes::RegexBuilder::new(&text).size_limit(64 << 20).build().ok() }
+    }
+}
+
+/// Byte by byte, since what is passed over need not be UTF-8.
+fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!(r"\x{b:02x}") })
+        .collect()
+}
+
+/// What is around a match.
+#[derive(Clone, Copy)]
+struct Around<'t> {
+    before: &'t [u8],
+    after: &'t [u8],
+}
+
+impl Around<'_> {
+    /// Whether it stands between what is neither letter nor digit. A character written as `%20` is one that is parted with.
+    fn is_whole(self) -> bool {
+        let is_part = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80);
+        let is_code = matches!(self.before, [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+            || matches!(self.before, [.., b'\\', b'n' | b'r' | b't']);
+        (is_code || !is_part(self.before.last())) && !is_part(self.after.first())
+    }
+
+    /// Whether it is the name of an element or attribute.
+    fn is_markup(self) -> bool {
+        matches!(self.before, [.., b'<'] | [.., b'<', b'/']) || self.after.first() == Some(&b'=')
+    }
+}
+
+/// Replaces everything in a text.
+pub(super) fn replace(anonymiser: &mut Anonymiser, text: &[u8]) -> Vec<u8> {
+    let Some(all) = anonymiser.patterns.all.clone() else { return Vec::new() };
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    let mut from = 0;
+    while let Some(found) = all.captures_at(text, at) {
+        let Some(whole) = found.get(0).filter(|m| !m.is_empty()) else { break };
+        let around = Around {
+            before: text.get(..whole.start()).unwrap_or_default(),
+            after: text.get(whole.end()..).unwrap_or_default(),
+        };
+        match substitute(anonymiser, &found, around) {
+            Some((kind, substitute)) => {
+                out.extend_from_slice(text.get(from..whole.start()).unwrap_or_default());
+                out.extend_from_slice(substitute.as_bytes());
+                anonymiser.substitutes.count(kind, &substitute);
+                (at, from) = (whole.end(), whole.end());
+            }
+            // Something shorter may begin within.
+            None => at = whole.start() + 1,
+        }
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+    out
+}
+
+fn substitute(anonymiser: &mut Anonymiser, found: &Captures<'_>, around: Around<'_>) -> Option<(Private, String)> {
+    let group = (1..=1 + SHAPES.len()).find(|number| found.get(*number).is_some())?;
+    let text = std::str::from_utf8(found.get(group)?.as_bytes()).ok()?;
+    match group {
+        1 => {
+            let of_text = |l: &&Literal| l.original == text && (!l.is_word || around.is_whole());
+            let literal = anonymiser.literals.iter().find(of_text)?;
+            let is_bare = matches!(literal.kind, Private::Name | Private::Realm) && around.is_markup();
+            (!is_bare).then(|| (literal.kind, literal.substitute.clone()))
+        }
+        2 => uuid(anonymiser, text, around),
+        3 | 4 => mac(anonymiser, text, around, group == 4),
+        5 => ipv6(anonymiser, text, around),
+        _ => ipv4(anonymiser, text, around),
+    }
+}
+
+fn uuid(anonymiser: &mut Anonymiser, text: &str, around: Around<'_>) -> Option<(Private, String)> {
+    if !around.is_whole() || anonymiser.keeps(Private::Uuid) {
+        return None;
+    }
+    let mut substitute = anonymiser.substitutes.hex(Private::Uuid, text);
+    // The last part is the MAC address in the UUIDs of many makers; it stays that.
+    if let Some((head, node)) =
+        text.rsplit_once('-').zip(substitute.rsplit_once('-')).map(|(t, s)| (s.0.to_owned(), t.1))
+        && let Ok(mac) = node.parse::<MacAddr>()
+        && oui::organisation(mac).is_some()
+        && !anonymiser.keeps(Private::Mac)
+    {
+        let mac = anonymiser.substitutes.mac(mac.0);
+        substitute = format!("{head}-{}", mac.map(|b| format!("{b:02x}")).concat());
+    }
+    Some((Private::Uuid, like(&substitute, text)))
+}
+
+/// In the case of the original.
+fn like(substitute: &str, original: &str) -> String {
+    let is_upper = original.chars().any(|c| c.is_ascii_uppercase());
+    if is_upper { substitute.to_ascii_uppercase() } else { substitute.to_owned() }
+}
+
+fn mac(anonymiser: &mut Anonymiser, text: &str, around: Around<'_>, is_bare: bool) -> Option<(Private, String)> {
+    let mac: MacAddr = text.parse().ok()?;
+    let separators = [Some(&b':'), Some(&b'-')];
+    let is_longer =
+        !is_bare && (separators.contains(&around.before.last()) || separators.contains(&around.after.first()));
+    let is_mac = mac.is_station() && around.is_whole() && !is_longer;
+    // Twelve digits are a time or a number as often; those of a maker are a MAC address.
+    let is_mac =
+        is_mac && (!is_bare || oui::organisation(mac).is_some() && text.bytes().any(|b| b.is_ascii_alphabetic()));
+    if !is_mac || anonymiser.keeps(Private::Mac) {
+        return None;
+    }
+    let separator = text.get(2..3).filter(|_| !is_bare).unwrap_or_default();
+    let substitute = anonymiser.substitutes.mac(mac.0).map(|b| format!("{b:02x}")).join(separator);
+    Some((Private::Mac, like(&substitute, text)))
+}
+
+fn ipv6(anonymiser: &mut Anonymiser, text: &str, around: Around<'_>) -> Option<(Private, String)> {
+    let ip = Ipv6Addr::from_str(text).ok()?;
+    let is_own = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
+    // `::be` is as short as what style sheets have; an address of a device is not.
+    let is_short = ip.segments().iter().filter(|s| **s != 0).count() < 2;
+    if is_own || is_short || !around.is_whole() || anonymiser.keeps(Private::Address) {
+        return None;
+    }
+    Some((Private::Address, anonymiser.substitutes.address(IpAddr::V6(ip)).to_string()))
+}
+
+fn ipv4(anonymiser: &mut Anonymiser, text: &str, around: Around<'_>) -> Option<(Private, String)> {
+    let ip = Ipv4Addr::from_str(text).ok()?;
+    let is_device = anonymiser.device == IpAddr::V4(ip);
+    let is_general =
+        ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 255;
+    let is_longer = matches!(around.before, [.., b'0'..=b'9', b'.']) || matches!(around.after, [b'.', b'0'..=b'9', ..]);
+    let is_of_url = around.before.ends_with(b"//");
+    let is_version = !is_of_url && matches!(around.before.last(), Some(b'/' | b'-' | b'_'))
+        || !around.is_whole()
+        || anonymiser.versions.contains(text);
+    if is_longer || !is_device && (is_general || is_version) || anonymiser.keeps(Private::Address) {
+        return None;
+    }
+    Some((Private::Address, anonymiser.substitutes.address(IpAddr::V4(ip)).to_string()))
+}

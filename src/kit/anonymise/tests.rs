@@ -1,0 +1,133 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn anonymiser(known: &Known) -> Anonymiser {
+    let mut anonymiser = Anonymiser::new(known);
+    anonymiser.address_of(known.device);
+    collect::known(&mut anonymiser, known);
+    anonymiser.patterns = Patterns::new(&anonymiser.literals);
+    anonymiser
+}
+
+fn camera() -> Known {
+    Known {
+        macs: vec!["44:19:b6:12:34:56".parse().unwrap()],
+        serials: vec!["DS-2CD2042WD-I20160101AAWR587654321".to_owned()],
+        names: vec!["Smith's Garden".to_owned()],
+        facts: vec!["DS-2CD2042WD-I".to_owned(), "Hikvision".to_owned()],
+        logins: vec![("admin".to_owned(), "korrekt-pferd".to_owned())],
+        ..Known::of([192, 168, 1, 64].into())
+    }
+}
+
+#[test]
+fn the_same_is_replaced_by_the_same_everywhere_and_nothing_of_it_stays() {
+    let mut anonymiser = anonymiser(&camera());
+    let text = "MAC 44:19:b6:12:34:56 44-19-B6-12-34-56 4419b6123456, at 192.168.1.64:554 and http://192.168.1.64/a, \
+                gateway 192.168.1.1, fe80::4619:b6ff:fe12:3456, serial DS-2CD2042WD-I20160101AAWR587654321, \
+                uuid 7d1f5c3a-2b9e-4c67-8a10-4419b6123456, Smith's%20Garden, korrekt-pferd, version 5.4.41";
+    let replaced = anonymiser.text_of(text);
+    for gone in
+        ["12:34:56", "12-34-56", "123456", "192.168", "fe80", "587654321", "7d1f5c3a", "Smith", "Garden", "pferd"]
+    {
+        assert!(!replaced.contains(gone), "{gone} is in {replaced}");
+    }
+    for kept in ["44:19:b6:", "44-19-B6-", "4419b6", "DS-2CD2042WD-I", "version 5.4.41", "'s%20"] {
+        assert!(replaced.contains(kept), "{kept} is not in {replaced}");
+    }
+    let mac = |from: usize| replaced.get(from..from + 17).unwrap().to_ascii_lowercase().replace('-', ":");
+    assert_eq!(mac(4), mac(22), "{replaced}");
+    assert_eq!(replaced.matches(&mac(4).replace(':', "")).count(), 2, "{replaced}");
+    assert_eq!(replaced.matches(&anonymiser.address_of([192, 168, 1, 64].into()).to_string()).count(), 2);
+    assert_eq!(anonymiser.text_of(text), replaced);
+}
+
+#[test]
+fn what_only_looks_like_it_stays() {
+    let mut anonymiser = anonymiser(&camera());
+    for text in [
+        "Server: App-webs/5.4.1.2",
+        "20261123041855 202611230418",
+        "a::before { color: #aabbccddeeff }",
+        "v=0 0.0.0.0 239.255.255.250 255.255.255.0 127.0.0.1",
+        "12:34:56 00:00:00:00:00:00",
+        "fingerprint 44:19:B6:12:34:56:44:19:B6:12:34:56",
+        "1.2.3.4.5",
+    ] {
+        assert_eq!(anonymiser.text_of(text), text);
+    }
+}
+
+#[test]
+fn the_owner_may_let_something_stay() {
+    let keep = [Private::Mac, Private::Address, Private::Serial].into();
+    let mut anonymiser = anonymiser(&Known { keep, ..camera() });
+    let text = "44:19:b6:12:34:56 192.168.1.64 20160101AAWR587654321";
+    assert_eq!(anonymiser.text_of(text), text);
+    assert!(!anonymiser.text_of("Garden korrekt-pferd").contains("pferd"), "a password never stays");
+}
+
+#[test]
+fn logins_in_addresses_are_the_kits() {
+    for (from, to) in [
+        ("/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp", "/user=kit_password=kit_channel=1_stream=0.sdp"),
+        ("/a?usr=me&pwd=se_cret&x=1", "/a?usr=kit&pwd=kit&x=1"),
+        ("rtsp://me:se:cret@192.168.1.64/a", "rtsp://kit:kit@192.168.1.64/a"),
+        ("/live/korrekt-pferd/1", "/live/kit/1"),
+        ("/Streaming/Channels/101", "/Streaming/Channels/101"),
+    ] {
+        assert_eq!(heads::without_login(from, &camera()), to);
+    }
+}
+
+#[test]
+fn heads_lose_their_tokens_and_keep_their_shape() {
+    let mut anonymiser = anonymiser(&camera());
+    let head =
+        b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"77aa77aa\", opaque=\"88bb\"\r\n\
+                 Set-Cookie: id=secret77; path=/\r\nX-Csrf-Token: secret88\r\nAuthentication-Info: nextnonce=\"1\"\r\n\
+                 Transfer-Encoding: chunked\r\nLocation: http://me:pw@192.168.1.64/\r\n\r\n";
+    let replaced = String::from_utf8(heads::replace(&mut anonymiser, head, Some(5), &camera())).unwrap();
+    for gone in ["77aa", "88bb", "secret77", "secret88", "nextnonce", "chunked", "me:pw", "192.168"] {
+        assert!(!replaced.contains(gone), "{gone} is in {replaced}");
+    }
+    for kept in
+        ["401 Unauthorized", "realm=\"a\"", "nonce=\"", "id=", "; path=/\r\n", "Content-Length: 5\r\n", "\r\n\r\n"]
+    {
+        assert!(replaced.contains(kept), "{kept} is not in {replaced}");
+    }
+}
+
+#[test]
+fn binary_answers_keep_their_lengths_or_are_left_out() {
+    let mut anonymiser = anonymiser(&camera());
+    let answer =
+        [&[1u8, 0, 6][..], &[0x44, 0x19, 0xb6, 0x12, 0x34, 0x56], &[2, 4, 192, 168, 1, 64], b"\x03\x06Garden"].concat();
+    let replaced = binary::replace(&mut anonymiser, &answer).unwrap();
+    assert_eq!(replaced.len(), answer.len());
+    assert!(!replaced.windows(3).any(|w| w == [0x12, 0x34, 0x56] || w == b"ard" || w == [192, 168, 1]), "{replaced:?}");
+    assert!(replaced.windows(3).any(|w| w == [0x44, 0x19, 0xb6]));
+    assert_eq!(
+        binary::replace(&mut anonymiser, b"\x00\x0a10.1.1.1\x00"),
+        None,
+        "no address for documentation is as short"
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_taken_and_no_known_value_stays(before in "[ -~]{0,40}", after in "[ -~]{0,40}") {
+        let mut anonymiser = anonymiser(&camera());
+        let replaced = anonymiser.text_of(&format!("{before} 192.168.1.64 44:19:b6:12:34:56 20160101AAWR587654321 {after}"));
+        prop_assert!(!replaced.contains("192.168.1.64") && !replaced.contains("b6:12:34:56") && !replaced.contains("587654321"));
+    }
+
+    #[test]
+    fn any_bytes_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut anonymiser = anonymiser(&camera());
+        let _ = anonymiser.text(&bytes);
+        let _ = anonymiser.datagram(&bytes);
+        let _ = heads::replace(&mut anonymiser, &bytes, Some(1), &camera());
+    }
+}

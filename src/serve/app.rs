@@ -1,0 +1,242 @@
+//! What every request may need.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::auth::{Access, Vault};
+use super::events::Hub;
+use super::health::Health;
+use super::jobs::{Allowed, Jobs};
+use super::limits::{Limits, Slots};
+use super::pictures::Shown;
+use super::problem::Problem;
+use crate::history::memory::Memory;
+use crate::live::manager::Live;
+use crate::model::ScanPlan;
+use crate::model::listen::PublicUrl;
+use crate::model::memory::Keep;
+use crate::model::notify::Notifications;
+use crate::scan::session::Session;
+use crate::store::{AsOf, Store, StoreError};
+use crate::watch::{Job, Order};
+
+/// Questions to the store at once; more wait.
+const QUESTIONS: usize = 32;
+/// A request waits so long for the store, which another program may hold.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What every request may need.
+pub struct App {
+    /// What is remembered.
+    pub store: Store,
+    /// The network, the signatures and the clock.
+    pub session: Arc<Session>,
+    /// What is wanted of the loop that watches; none where this process only serves.
+    pub orders: Option<mpsc::Sender<Order>>,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
+    /// How it is reached: every link and cookie follows from it.
+    pub site: PublicUrl,
+    /// Who may ask.
+    pub access: Access,
+    /// Logins of devices that were given on the page.
+    pub vault: Vault,
+    /// How it is, and what is counted.
+    pub health: Health,
+    /// The scans that run or wait.
+    pub jobs: Jobs,
+    /// What happens, for those who follow.
+    pub events: Hub,
+    /// How much of everything there may be.
+    pub limits: Limits,
+    /// Requests under way of those behind a proxy.
+    pub clients: Slots,
+    /// Cancelled when this process ends. Event streams and live views end then: nothing else waits for them.
+    pub stop: CancellationToken,
+    allowed: Mutex<Arc<Allowed>>,
+    /// Who is told about events.
+    pub notifications: Notifications,
+    /// How long what is kept.
+    pub keep: Keep,
+    /// What the configuration comes to, without secrets.
+    pub config: Value,
+    /// Requests with an `Idempotency-Key` that are under way: the caller, and the key.
+    pub(super) replays: Mutex<BTreeSet<(String, String)>>,
+    live: OnceLock<(Live, Arc<dyn Streams>)>,
+    known: Mutex<(Arc<Memory>, AsOf)>,
+    pub(super) pictures: Shown,
+    questions: Arc<Semaphore>,
+}
+
+/// Who keeps the streams of live view in step with what is known.
+pub trait Streams: Send + Sync {
+    /// What is known may have changed.
+    fn changed(&self);
+    /// Scans are made by another plan from now on, whose logins and limits hold here too.
+    fn replace_plan(&self, plan: ScanPlan);
+}
+
+/// What is decided before anything is served.
+#[derive(Default)]
+pub struct Options {
+    /// How it is reached.
+    pub site: PublicUrl,
+    /// Who may ask.
+    pub access: Access,
+    /// Logins of devices that were given on the page.
+    pub vault: Vault,
+    /// How much of everything there may be.
+    pub limits: Limits,
+    /// What may be scanned by who asks over the network.
+    pub allowed: Allowed,
+    /// Cancelled when this process ends.
+    pub stop: CancellationToken,
+    /// Who is told about events.
+    pub notifications: Notifications,
+    /// How long what is kept.
+    pub keep: Keep,
+    /// What the configuration comes to, without secrets: each key with its `value` and its `origin`.
+    pub config: Value,
+}
+
+impl App {
+    /// Serves what this store knows.
+    pub fn new(store: Store, session: Arc<Session>, orders: Option<mpsc::Sender<Order>>) -> Arc<App> {
+        App::with(store, session, orders, Options::default())
+    }
+
+    /// The same with these options.
+    pub fn with(
+        store: Store,
+        session: Arc<Session>,
+        orders: Option<mpsc::Sender<Order>>,
+        options: Options,
+    ) -> Arc<App> {
+        let started_at = (session.now)();
+        let Options { site, access, vault, limits, allowed, stop, notifications, keep, config } = options;
+        Arc::new(App {
+            clients: Slots::new(usize::MAX, limits.per_address),
+            allowed: Mutex::new(Arc::new(allowed)),
+            health: Health::default(),
+            jobs: Jobs::default(),
+            events: Hub::default(),
+            known: Mutex::default(),
+            pictures: Shown::default(),
+            live: OnceLock::new(),
+            replays: Mutex::default(),
+            notifications,
+            keep,
+            config,
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            store,
+            session,
+            orders,
+            started_at,
+            site,
+            access,
+            vault,
+            limits,
+            stop,
+        })
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Timestamp {
+        (self.session.now)()
+    }
+
+    /// The path that everything is below, for a browser; begins and ends with a slash.
+    pub fn base(&self) -> &str {
+        self.site.base()
+    }
+
+    /// What may be scanned by who asks over the network.
+    pub fn allowed(&self) -> Arc<Allowed> {
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another configuration: what is scanned, and how, is this from now on.
+    pub(super) fn replace_job(&self, job: &Job) {
+        let allowed = Arc::new(Allowed { targets: job.targets.clone() });
+        *self.allowed.lock().unwrap_or_else(PoisonError::into_inner) = allowed;
+        if let Some((_, sources)) = self.live.get() {
+            sources.replace_plan(job.plan.clone());
+        }
+    }
+
+    /// Live view, where this process has it.
+    pub fn live(&self) -> Option<&Live> {
+        self.live.get().map(|(live, _)| live)
+    }
+
+    /// From now on there is live view, whose streams are kept in step with what is known. It is begun once.
+    pub(super) fn begin_live(&self, live: Live, streams: Arc<dyn Streams>) {
+        // A second one would have found its port taken.
+        let _ = self.live.set((live, streams));
+    }
+
+    /// The streams that can be watched may have changed.
+    pub(super) fn streams_changed(&self) {
+        if let Some((_, sources)) = self.live.get() {
+            sources.changed();
+        }
+    }
+
+    /// What is known at this moment, also what another process wrote.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn known(self: &Arc<Self>) -> Result<Arc<Memory>, Problem> {
+        self.ask(|app| {
+            let mut known = app.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let (memory, as_of) = &mut *known;
+            app.store.refresh(Arc::make_mut(memory), as_of)?;
+            Ok(memory.clone())
+        })
+        .await
+    }
+
+    /// Asks the store on a thread that may wait for a disk.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or not soon, as a problem that says nothing of the machine.
+    pub async fn ask<R: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&App) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let app = self.clone();
+        let asked = async {
+            let turn = self.questions.clone().acquire_owned().await;
+            // The turn lasts as long as the thread does: who gave up waiting leaves no thread for the next one.
+            tokio::task::spawn_blocking(move || {
+                let done = work(&app);
+                drop(turn);
+                done
+            })
+            .await
+        };
+        match tokio::time::timeout(STORE_PATIENCE, asked).await {
+            Ok(Ok(done)) => done.map_err(|error| Problem::of_store(&error)),
+            Ok(Err(_)) => Err(Problem::internal()),
+            Err(_) => Err(Problem::busy("the store is in use by another program")),
+        }
+    }
+
+    /// Writes to the store while the request goes on; that it cannot be done is no reason to refuse the request.
+    pub(super) fn beside(self: &Arc<Self>, work: impl FnOnce(&App) -> Result<(), StoreError> + Send + 'static) {
+        let app = self.clone();
+        let Ok(turn) = self.questions.clone().try_acquire_owned() else { return };
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = work(&app) {
+                tracing::debug!("not noted: {error}");
+            }
+            drop(turn);
+        });
+    }
+}

@@ -1,0 +1,84 @@
+//! Who changed what.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::access::Scope;
+use crate::serve::App;
+use crate::serve::auth::Caller;
+use crate::serve::problem::Problem;
+use crate::store::accounts::{AuditEntry, AuditFilter};
+
+/// Lines of a page, usually and at most.
+const USUAL: u32 = 100;
+const MOST: u32 = 500;
+
+/// Which changes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditAsked {
+    /// Those before this number.
+    pub before: Option<i64>,
+    /// At most so many, 500 or fewer.
+    pub limit: Option<u32>,
+}
+
+/// A change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AuditLine {
+    /// Its number.
+    pub id: i64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub actor: String,
+    /// Where they were.
+    pub address: String,
+    /// What was done: `user.add`.
+    pub action: String,
+    /// With what.
+    pub subject: String,
+    /// What it was made.
+    pub detail: String,
+}
+
+impl From<AuditEntry> for AuditLine {
+    fn from(entry: AuditEntry) -> Self {
+        let AuditEntry { id, at, actor, action, subject, detail } = entry;
+        AuditLine { id, at, actor: actor.name, address: actor.address, action, subject, detail }
+    }
+}
+
+/// Changes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AuditPage {
+    /// The latest first.
+    pub items: Vec<AuditLine>,
+    /// The `before` of the next page; none: there are no more.
+    pub next: Option<i64>,
+}
+
+/// `GET /audit`: who changed what.
+///
+/// # Errors
+/// Without the scope `admin`.
+pub async fn audit(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    asked: Result<Query<AuditAsked>, QueryRejection>,
+) -> Result<Json<AuditPage>, Problem> {
+    caller.need(Scope::Admin)?;
+    let Query(asked) = asked.map_err(|_| Problem::bad_request("before and limit are numbers"))?;
+    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
+    let filter = AuditFilter { before: asked.before, limit };
+    let entries = app.ask(move |app| app.store.audit(&filter)).await?;
+    let is_full = entries.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = entries.last().map(|entry| entry.id).filter(|_| is_full);
+    Ok(Json(AuditPage { items: entries.into_iter().map(AuditLine::from).collect(), next }))
+}

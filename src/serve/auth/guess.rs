@@ -1,0 +1,215 @@
+//! How often somebody may guess: by address, and by account whether there is one of that name or not. Pure: the time goes in.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Tries of one address at once, …
+const BURST: f64 = 10.0;
+/// … and a minute after that.
+const PER_MINUTE: f64 = 5.0;
+/// Wrong passwords of an account before there is a wait, which then doubles …
+const FREE: u32 = 3;
+/// … up to this.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// Failures are forgotten after this.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// Addresses and names that are remembered.
+const MOST: usize = 10_000;
+/// Addresses remembered of an account that logged in from there.
+const KNOWN_PLACES: usize = 4;
+
+/// Who guesses: an IPv4 address, or the /64 of an IPv6 address, which one customer has all of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place(IpAddr);
+
+impl Place {
+    /// Where an address counts.
+    pub fn of(address: IpAddr) -> Place {
+        Place(match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Account {
+    failures: u32,
+    until: Timestamp,
+    failed_at: Timestamp,
+    places: Vec<Place>,
+}
+
+/// What was guessed so far.
+#[derive(Debug, Default)]
+pub struct Guesses {
+    places: HashMap<Place, Bucket>,
+    accounts: HashMap<String, Account>,
+    failures: u64,
+}
+
+impl Guesses {
+    /// Takes a try of a place at an account.
+    ///
+    /// # Errors
+    /// How long to wait, where there are too many.
+    pub fn take(&mut self, place: Place, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
+        self.tidy(now);
+        let bucket = self.places.entry(place).or_insert(Bucket { left: BURST, at: now });
+        let passed = now.duration_since(bucket.at).as_secs_f64().max(0.0);
+        bucket.left = (bucket.left + passed * PER_MINUTE / 60.0).min(BURST);
+        bucket.at = now;
+        if bucket.left < 1.0 {
+            let seconds = (1.0 - bucket.left) * 60.0 / PER_MINUTE;
+            return Err(SignedDuration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT));
+        }
+        // Whoever logged in from here before is not kept out by those who guess elsewhere.
+        let account = self.accounts.get(&key(name)).filter(|account| !account.places.contains(&place));
+        let wait = account.map_or(SignedDuration::ZERO, |account| account.until.duration_since(now));
+        // A clock that was set back keeps nobody out.
+        if wait > SignedDuration::ZERO && wait <= LONGEST_WAIT {
+            return Err(wait);
+        }
+        bucket.left -= 1.0;
+        Ok(())
+    }
+
+    /// The password was wrong.
+    pub fn failed(&mut self, name: &str, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        let account = self.accounts.entry(key(name)).or_default();
+        account.failures = account.failures.saturating_add(1);
+        account.failed_at = now;
+        let doublings = account.failures.saturating_sub(FREE);
+        if doublings > 0 {
+            let seconds = 1i64.checked_shl(doublings - 1).filter(|seconds| *seconds > 0).unwrap_or(i64::MAX);
+            let wait = SignedDuration::from_secs(seconds.min(LONGEST_WAIT.as_secs()));
+            account.until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        }
+    }
+
+    /// It was right.
+    pub fn succeeded(&mut self, place: Place, name: &str) {
+        let account = self.accounts.entry(key(name)).or_default();
+        let mut places = std::mem::take(&mut account.places);
+        places.retain(|known| *known != place);
+        places.push(place);
+        let more = places.len().saturating_sub(KNOWN_PLACES);
+        *account = Account { places: places.split_off(more), ..Account::default() };
+    }
+
+    /// Wrong passwords so far.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// Keeps the tables small, whoever fills them.
+    fn tidy(&mut self, now: Timestamp) {
+        if self.places.len() >= MOST {
+            let full = SignedDuration::from_secs(120);
+            self.places.retain(|_, bucket| now.duration_since(bucket.at) < full);
+        }
+        if self.places.len() >= MOST {
+            // Only a place with many addresses of its own gets here; those that still may try lose nothing.
+            self.places.retain(|_, bucket| bucket.left < 1.0);
+        }
+        if self.places.len() >= MOST {
+            self.places.clear();
+        }
+        if self.accounts.len() >= MOST {
+            let is_kept = |account: &Account| {
+                !account.places.is_empty()
+                    || now.duration_since(account.failed_at) < FORGOTTEN_AFTER && account.failures > FREE
+            };
+            self.accounts.retain(|_, account| is_kept(account));
+        }
+        if self.accounts.len() >= MOST {
+            self.accounts.retain(|_, account| !account.places.is_empty());
+        }
+    }
+}
+
+/// Names that differ in the case of letters alone are one account; long ones are none.
+fn key(name: &str) -> String {
+    name.chars().take(64).collect::<String>().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn place(text: &str) -> Place {
+        Place::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_has_ten_at_once_and_five_a_minute() {
+        let mut guesses = Guesses::default();
+        let mut tried = |n: u32, seconds| {
+            (0..n).filter(|i| guesses.take(place("192.0.2.1"), &format!("user{i}"), at(seconds)).is_ok()).count()
+        };
+        assert_eq!(tried(50, 0), 10);
+        assert_eq!(tried(50, 60), 5);
+        assert_eq!(tried(50, 60), 0);
+        assert_eq!(tried(50, 10_000), 10);
+        assert_eq!(guesses.take(place("192.0.2.1"), "x", at(10_000)), Err(SignedDuration::from_secs(12)));
+        assert_eq!(guesses.take(place("192.0.2.2"), "x", at(10_000)), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address_and_a_mapped_one_is_ipv4() {
+        assert_eq!(place("2001:db8::1"), place("2001:db8::ffff:0:1"));
+        assert_ne!(place("2001:db8::1"), place("2001:db8:0:1::1"));
+        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
+    }
+
+    #[test]
+    fn the_wait_of_an_account_doubles_whether_it_exists_or_not() {
+        let mut guesses = Guesses::default();
+        let (mut now, mut waits) = (0, Vec::new());
+        for n in 0..16 {
+            let from = place(&format!("198.51.100.{n}"));
+            if let Err(wait) = guesses.take(from, "Nobody", at(now)) {
+                waits.push(wait.as_secs());
+                now += wait.as_secs();
+                assert_eq!(guesses.take(from, "nobody", at(now)), Ok(()));
+            }
+            guesses.failed("NOBODY", at(now));
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+        assert_eq!(guesses.failures(), 16);
+        // Somebody who logged in from a place is not kept out there.
+        guesses.succeeded(place("192.0.2.9"), "nobody");
+        (0..20).for_each(|_| guesses.failed("nobody", at(now)));
+        assert!(guesses.take(place("192.0.2.8"), "nobody", at(now)).is_err());
+        assert!(guesses.take(place("192.0.2.9"), "nobody", at(now)).is_ok());
+        // Nor by a clock that was set back by a day.
+        assert!(guesses.take(place("192.0.2.8"), "nobody", at(now - 86_400)).is_ok());
+    }
+
+    #[test]
+    fn nobody_fills_the_memory() {
+        let mut guesses = Guesses::default();
+        for n in 0..30_000u32 {
+            let address = IpAddr::V4(n.into());
+            let _ = guesses.take(Place::of(address), &n.to_string(), at(0));
+            guesses.failed(&n.to_string(), at(0));
+        }
+        assert!(guesses.places.len() <= MOST && guesses.accounts.len() <= MOST + 1);
+    }
+}

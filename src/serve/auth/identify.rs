@@ -1,0 +1,102 @@
+//! Who makes a request: by a token, a session, the socket it came by, or nobody.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+
+use super::client::{Client, Peer};
+use super::{Caller, Means, cookie, random};
+use crate::model::access::{Role, Scope};
+use crate::serve::App;
+use crate::serve::problem::Problem;
+
+/// What a program's token begins with.
+pub(super) const TOKEN: &str = "cs_";
+
+impl App {
+    /// Who makes a request.
+    ///
+    /// # Errors
+    /// When a token is no good, or the store cannot be read.
+    pub(super) async fn identify(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        peer: &Peer,
+        client: &Client,
+    ) -> Result<Caller, Problem> {
+        if let Some(given) = headers.get(header::AUTHORIZATION) {
+            let bearer = given.to_str().ok().and_then(|value| value.split_once(' '));
+            let token =
+                bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+            let caller = match token {
+                Some(token) => self.by_token(token, client).await?,
+                None => None,
+            };
+            // Whoever shows a token means it: a bad one is no reason to go on as somebody else.
+            return caller.ok_or_else(Problem::bad_token);
+        }
+        if let Some(secret) = cookie::read(headers)
+            && let Some(caller) = self.by_session(secret, client).await?
+        {
+            return Ok(caller);
+        }
+        let is_own = peer.uid.is_some() && peer.uid == self.access.own_uid;
+        if peer.address.is_none() && is_own && !client.is_forwarded {
+            let (scopes, means) = (Scope::ALL.to_vec(), Means::Socket);
+            return Ok(Caller { scopes, means, name: "unix socket".to_owned(), ..Caller::default() });
+        }
+        let (scopes, means) = match self.access.anonymous {
+            true => (Role::Viewer.scopes().to_vec(), Means::Anonymous),
+            false => (Vec::new(), Means::None),
+        };
+        Ok(Caller { scopes, means, address: client.address, ..Caller::default() })
+    }
+
+    async fn by_session(self: &Arc<Self>, secret: &str, client: &Client) -> Result<Option<Caller>, Problem> {
+        let (hash, now) = (random::hash(secret), self.now());
+        let Some(session) = self.ask(move |app| app.store.session(&hash, now)).await? else { return Ok(None) };
+        if session.is_note_due {
+            self.beside(move |app| app.store.touch_session(session.id, now));
+        }
+        Ok(Some(Caller {
+            account: Some(session.user.id),
+            scopes: session.user.role.scopes().to_vec(),
+            name: session.user.name,
+            means: Means::Session(session.id),
+            address: client.address,
+        }))
+    }
+
+    async fn by_token(self: &Arc<Self>, token: &str, client: &Client) -> Result<Option<Caller>, Problem> {
+        let parts = token.strip_prefix(TOKEN).and_then(|rest| rest.split_once('_'));
+        let Some((public, secret)) = parts.filter(|_| token.len() <= 128) else { return Ok(None) };
+        let (public, hash, now) = (public.to_owned(), random::hash(secret), self.now());
+        let found = self.ask(move |app| app.store.token(&public)).await?;
+        let Some((token, kept, user)) = found else { return Ok(None) };
+        let is_live = token.enabled && user.enabled && token.expires_at.is_none_or(|at| at > now);
+        let is_near = token.networks.is_empty()
+            || client.address.is_some_and(|address| token.networks.iter().any(|network| network.contains(address)));
+        if kept != hash || !is_live || !is_near {
+            return Ok(None);
+        }
+        self.note_use(token.id, token.is_note_due(now, &client.shown()), client, now);
+        // What the account may no longer do, its tokens may not either.
+        let allowed = user.role.scopes();
+        let scopes = token.scopes.into_iter().filter(|scope| allowed.contains(scope) || *scope == Scope::Metrics);
+        Ok(Some(Caller {
+            account: Some(user.id),
+            name: user.name,
+            scopes: scopes.collect(),
+            means: Means::Token(token.public),
+            address: client.address,
+        }))
+    }
+
+    fn note_use(self: &Arc<Self>, token: i64, is_due: bool, client: &Client, now: Timestamp) {
+        if is_due {
+            let from = client.shown();
+            self.beside(move |app| app.store.touch_token(token, &from, now));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What can be watched: the streams of the devices that are known, with the login that worked on each of them.
+//!
+//! A stream is asked for with the login that worked, or with none: live view tries nothing out. Refusals count towards what
+//! the device may refuse a day, like those of scans and checks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamId};
+use crate::live::facts::{Facts, VideoFacts};
+use crate::live::manager::Live;
+use crate::live::source::StreamSource;
+use crate::model::memory::Uid;
+use crate::model::{Credential, Device, KnownHost, ScanPlan, Stream, StreamStatus};
+use crate::probe::Logins;
+use crate::serve::App;
+use crate::serve::app::Streams;
+use crate::store::StoreError;
+use crate::wire::url::{AnnouncedUrl, HostUrl};
+
+/// How long changes are gathered before the list is made anew.
+const GATHER: Duration = Duration::from_secs(1);
+/// The list is made anew after this even when nobody said that anything changed: logins that were refused are noted then.
+const AT_LEAST: Duration = Duration::from_secs(30);
+
+/// Keeps the streams of live view in step with what is known.
+pub struct Sources {
+    plan: Mutex<Arc<ScanPlan>>,
+    logins: Mutex<HashMap<Uid, DeviceLogins>>,
+    changed: Notify,
+}
+
+/// The login of a device, as all of its streams share it.
+struct DeviceLogins {
+    offered: Option<Credential>,
+    left: u32,
+    shared: Arc<Logins>,
+    /// Refusals that were noted in the store.
+    noted: u32,
+}
+
+impl Sources {
+    /// For scans of this plan, whose logins and limits hold here too.
+    pub fn new(plan: ScanPlan) -> Arc<Sources> {
+        let plan = Mutex::new(Arc::new(plan));
+        Arc::new(Sources { plan, logins: Mutex::default(), changed: Notify::new() })
+    }
+
+    /// Begins live view of what this app knows, and keeps it in step until the app is stopped.
+    pub fn begin(self: &Arc<Self>, app: &Arc<App>, live: Live) {
+        app.begin_live(live.clone(), self.clone());
+        tokio::spawn(self.clone().run(app.clone(), live, app.stop.clone()));
+    }
+
+    async fn run(self: Arc<Self>, app: Arc<App>, live: Live, stop: CancellationToken) {
+        loop {
+            self.update(&app, &live).await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(AT_LEAST) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(GATHER) => {}
+            }
+        }
+    }
+
+    async fn update(self: &Arc<Self>, app: &Arc<App>, live: &Live) {
+        let Ok(memory) = app.known().await else { return };
+        let sources = self.clone();
+        // What cannot be read now is read the next time.
+        if let Ok(all) = app.ask(move |app| sources.of(app, &memory)).await {
+            live.set_streams(all);
+        }
+    }
+
+    fn of(&self, app: &App, memory: &Memory) -> Result<Vec<StreamSource>, StoreError> {
+        let mut plan = ScanPlan::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner));
+        plan.probe.credentials.extend(app.vault.logins().iter().cloned());
+        let worked = |device: &Device| app.session.login_of(device);
+        let hosts = app.store.known_hosts(memory, &plan, &worked, app.now())?;
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Vec::new();
+        for known in memory.roots().filter(|known| known.archived_at.is_none()) {
+            let host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
+            let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, app)?;
+            all.extend(streams(known, &shared));
+        }
+        Ok(all)
+    }
+}
+
+impl Streams for Sources {
+    fn changed(&self) {
+        self.changed.notify_one();
+    }
+
+    fn replace_plan(&self, plan: ScanPlan) {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
+        self.changed.notify_one();
+    }
+}
+
+/// The logins of a device: the same ones as long as the login and what may be refused are the same.
+fn logins_of(
+    all: &mut HashMap<Uid, DeviceLogins>,
+    known: &Known,
+    host: &KnownHost,
+    limit: u32,
+    app: &App,
+) -> Result<Arc<Logins>, StoreError> {
+    let offered = host.login.clone();
+    let left = host.refusals_left.unwrap_or(limit).min(limit);
+    if let Some(own) = all.get_mut(&known.uid) {
+        let refused = own.shared.attempts().map_or(0, |attempts| attempts.counted());
+        if refused > own.noted {
+            app.store.note_logins(&known.uid, None, refused - own.noted, app.now())?;
+            own.noted = refused;
+            // Those that it noted itself are no reason to begin anew.
+            own.left = own.left.min(left);
+            return Ok(own.shared.clone());
+        }
+        let may_more = left > own.left;
+        if own.offered == offered && !may_more {
+            own.left = left;
+            return Ok(own.shared.clone());
+        }
+    }
+    let shared = Logins::new(left);
+    shared.offer(offered.iter().cloned().collect());
+    let own = DeviceLogins { offered, left, shared: shared.clone(), noted: 0 };
+    all.insert(known.uid.clone(), own);
+    Ok(shared)
+}
+
+/// The streams of a device that can be fetched: those that have played, or that may as well.
+fn streams(known: &Known, logins: &Arc<Logins>) -> Vec<StreamSource> {
+    if known.health.state == DeviceState::Offline && known.streams.values().all(|stream| stream.last_ok.is_none()) {
+        return Vec::new();
+    }
+    let fetched: BTreeMap<String, &KnownStream> = known
+        .streams
+        .iter()
+        .filter(|(_, stream)| is_fetched(stream))
+        .map(|(key, stream)| (StreamId::of(&known.uid, key).to_string(), stream))
+        .collect();
+    let channel_of = |stream: &KnownStream| stream.stream.channel.unwrap_or(1);
+    let mut all = Vec::new();
+    for (id, stream) in &fetched {
+        let Some(url) = place(&stream.stream.url) else { continue };
+        let others = fetched.iter().filter(|(other, s)| *other != id && channel_of(s) == channel_of(stream));
+        all.push(StreamSource {
+            id: id.clone(),
+            ip: known.device.ip,
+            url,
+            transport: stream.stream.transport,
+            logins: logins.clone(),
+            always_on: false,
+            siblings: others.map(|(other, _)| other.clone()).collect(),
+            declared: declared(&stream.stream),
+        });
+    }
+    all
+}
+
+/// What the device said of the stream, until it is played.
+fn declared(stream: &Stream) -> Option<Facts> {
+    let video = stream.video.as_ref()?;
+    let codec = video.codec?;
+    let video = VideoFacts {
+        codec,
+        codec_string: None,
+        width: video.width,
+        height: video.height,
+        b_frames: false,
+        without_idr: false,
+        keyframe_interval_s: video.keyframe_interval_s,
+        gop_bytes: 0,
+        gop_cached: false,
+    };
+    Some(Facts { video, audio: None })
+}
+
+fn is_fetched(stream: &KnownStream) -> bool {
+    use crate::model::Protocol::{Mjpeg, Rtsp, Rtsps};
+    let is_known_way = matches!(stream.stream.protocol, Rtsp | Rtsps | Mjpeg);
+    let has_played = stream.last_ok.is_some() || stream.stream.status == StreamStatus::Described;
+    is_known_way && has_played && stream.gone_at.is_none()
+}
+
+/// The stream on the device, wherever the device is now.
+fn place(url: &str) -> Option<HostUrl> {
+    let scheme = url.split_once("://")?.0.parse().ok()?;
+    Some(AnnouncedUrl::read_lenient(url, scheme)?.url)
+}

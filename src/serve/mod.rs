@@ -1,0 +1,56 @@
+//! `watch` with a face: the page and the API of `camscan serve`.
+//!
+//! ```text
+//! listener ─► limits ─► who asks (auth) ─► API (api/, one table) · pages (page/) · events ─► store, watch's orders
+//! ```
+//!
+//! What is known comes from the store, what is done goes to the loop of `watch` as an order; nothing here decides about
+//! devices.
+
+pub mod act;
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod events;
+mod follow;
+pub mod health;
+pub mod jobs;
+pub mod limits;
+pub mod listen;
+pub mod live;
+pub mod page;
+pub mod pictures;
+pub mod problem;
+pub mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse as _;
+
+pub use app::App;
+use problem::Problem;
+
+/// Everything that is served, behind the gate that asks who comes.
+pub fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .merge(page::router(app))
+        .merge(auth::forms::actions())
+        .merge(health::routes::router())
+        .nest("/api/v1", api::table::router(api::rows(), app))
+        .fallback(nothing)
+        .method_not_allowed_fallback(not_so)
+        .layer(from_fn(auth::gate::hold))
+        .layer(from_fn_with_state(app.clone(), auth::gate::gate))
+        .with_state(app.clone())
+}
+
+async fn nothing(_: Request) -> axum::response::Response {
+    Problem::not_found("there is nothing here").into_response()
+}
+
+async fn not_so(_: Request) -> axum::response::Response {
+    Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed").into_response()
+}

@@ -1,0 +1,255 @@
+//! What each page shows, gathered from what is known.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query as Pairs, State};
+
+use super::look::Look;
+use super::shell::Page;
+use super::{admin, device, diff, events, logins, map, notifications, now, scans, wall};
+use crate::history::memory::Known;
+use crate::model::access::Scope;
+use crate::model::memory::Note;
+use crate::serve::App;
+use crate::serve::act::{self, formats, last_report, sight, status};
+use crate::serve::auth::devices;
+use crate::serve::problem::Problem;
+use crate::serve::view::Sight;
+use crate::serve::view::device::{AddressView, DeviceView, Flag, SpanView};
+use crate::serve::view::event::EventView;
+use crate::serve::view::filter::{DeviceFilter, DeviceSort, Query, event_kinds};
+use crate::serve::view::login::LoginView;
+use crate::serve::view::notification::{self, NotificationView};
+use crate::serve::view::page::Paging;
+use crate::serve::view::scan::ScanView;
+use crate::store::accounts::AuditFilter;
+use crate::store::{EventFilter, OutboxFilter};
+
+type Answer = Result<Page, Problem>;
+type Asked = Pairs<Vec<(String, String)>>;
+
+/// Events of a page.
+const EVENTS: usize = 100;
+/// Events of a device's page.
+const OF_DEVICE: usize = 20;
+/// Scans that are listed.
+const SCANS: usize = 100;
+/// Messages that are listed.
+const MESSAGES: usize = 100;
+/// Changes that are listed.
+const CHANGES: u32 = 50;
+/// Logins a device may refuse in 24 hours.
+const REFUSALS: u32 = 2;
+
+/// The parts of a query that say something.
+fn query(pairs: Vec<(String, String)>) -> Query {
+    Query(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+}
+
+/// The first page.
+pub async fn now(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let sight = sight(&app).await?;
+    let status = status(&app, &sight).await?;
+    if look.part.as_deref() == Some("scan") {
+        return Ok(Page::part(|out| now::scan_bar(out, &look, &status)));
+    }
+    let query = query(pairs);
+    let filter = DeviceFilter::read(&query)?;
+    let paging = Paging::read(&query)?;
+    let (sort, is_down) = DeviceSort::read(&query)?;
+    let only: Vec<&str> = query.all("id").collect();
+    let devices = sight.known(&filter).filter(|known| only.is_empty() || only.contains(&known.uid.as_str()));
+    let devices: Vec<DeviceView> = devices.map(|known| sight.device(known)).collect();
+    let list = paging.of(devices, is_down, |device| (sort.key(device), device.id.to_string()));
+    let summary = sight.summary();
+    let coverage = match summary.devices {
+        0 => last_report(&app).await?.and_then(|report| report.scan.coverage),
+        _ => None,
+    };
+    let new = DeviceFilter { is: vec![Flag::New], ..DeviceFilter::default() };
+    // On a new site every device is new, and that is no news; and one that was written about is known.
+    let is_unsaid = |known: &&Known| known.note == Note::default();
+    let new: Vec<DeviceView> = sight.known(&new).filter(is_unsaid).map(|known| sight.device(known)).collect();
+    let new = if new.len() as u64 == summary.devices { Vec::new() } else { new };
+    Ok(now::page(&look, &now::Now { status, summary, list, new, coverage, query, formats: formats() }))
+}
+
+/// One device. An address or a name leads to it, too.
+pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<String>) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let sight = sight(&app).await?;
+    let known = sight.find(&id).ok_or_else(|| Problem::not_found("there is no such device"))?;
+    let (uid, since) = (known.uid.clone(), look.now.checked_sub(device::DAYS).unwrap_or_default());
+    let detail = sight.device_detail(known);
+    let ids = sight.memory.ids_of(&uid);
+    let (spans, addresses, happened) = app
+        .ask(move |app| {
+            let filter = EventFilter { devices: ids, limit: Some(OF_DEVICE), ..EventFilter::default() };
+            let spans: Vec<SpanView> =
+                app.store.spans(&uid, since)?.into_iter().map(|span| SpanView::of(&uid, span)).collect();
+            Ok((spans, app.store.addresses(&uid)?, app.store.events(&filter)?))
+        })
+        .await?;
+    let addresses = addresses.into_iter().map(|(ip, began, ended)| AddressView { ip, began, ended }).collect();
+    let events = happened.into_iter().rev().map(EventView::from).collect();
+    Ok(device::page(&look, &device::Of { device: detail, spans, addresses, events, formats: formats() }))
+}
+
+/// What happened.
+pub async fn events(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let query = query(pairs);
+    let kinds = event_kinds(&query)?.unwrap_or_default();
+    let known = app.known().await?;
+    let devices = query.all("device").filter_map(|text| known.find(text)).flat_map(|found| known.ids_of(&found.uid));
+    let before = query.read("cursor", "cursor", |text| text.parse::<i64>().ok())?;
+    let filter = EventFilter {
+        devices: devices.collect(),
+        kinds,
+        until: before.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()),
+        limit: Some(EVENTS + 1),
+        ..EventFilter::default()
+    };
+    let mut found: Vec<EventView> =
+        app.ask(move |app| app.store.events(&filter)).await?.into_iter().rev().map(EventView::from).collect();
+    let is_more = found.len() > EVENTS;
+    found.truncate(EVENTS);
+    let next = found.last().filter(|_| is_more).map(|event| event.event.at.as_millisecond().to_string());
+    Ok(events::page(&look, &events::Events { events: found, next, query }))
+}
+
+/// Scans.
+pub async fn scans(State(app): State<Arc<App>>, look: Look) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let status = status(&app, &sight(&app).await?).await?;
+    let past = app.ask(|app| app.store.scans(SCANS)).await?;
+    let past = past.iter().map(ScanView::from).collect();
+    Ok(scans::page(&look, &scans::Scans { status, jobs: app.jobs.open(), past }))
+}
+
+/// Two scans side by side.
+pub async fn diff(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let query = query(pairs);
+    let from = query.one("from")?.unwrap_or("yesterday").to_owned();
+    let to = query.one("to")?.unwrap_or("now").to_owned();
+    let zoned = look.now.to_zoned(look.zone.clone());
+    let compared = act::compare(&app, &from, &to, &zoned).await?;
+    let scans = app.ask(|app| app.store.scans(SCANS)).await?;
+    let scans = scans.iter().map(ScanView::from).collect();
+    Ok(diff::page(&look, &diff::Diff { scans, from, to, diff: compared }))
+}
+
+/// Every network.
+pub async fn map(State(app): State<Arc<App>>, look: Look) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let sight = sight(&app).await?;
+    let asked = last_report(&app).await?.map(|report| report.scan.asked).unwrap_or_default();
+    let networks = sight.subnets();
+    let networks =
+        networks.iter().filter_map(|net| sight.subnet(net.network.parse().ok()?, &asked)).collect::<Vec<_>>();
+    Ok(map::page(&look, &networks))
+}
+
+/// A group, live.
+pub async fn wall(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -> Answer {
+    look.caller.need(Scope::Live)?;
+    let sight = sight(&app).await?;
+    let query = query(pairs);
+    let filter = DeviceFilter::read(&query)?;
+    let mut devices = sight.devices(&filter);
+    devices.sort_by_key(|device| DeviceSort::Ip.key(device));
+    let summary = sight.summary();
+    Ok(wall::page(&look, &wall::Wall { devices, summary, query }))
+}
+
+/// Channels, messages and mutes.
+pub async fn notifications(State(app): State<Arc<App>>, look: Look) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let sight = sight(&app).await?;
+    let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
+    let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
+    let channels = notification::channels(&app.notifications, &messages);
+    let messages = messages.iter().rev().map(NotificationView::from).collect();
+    Ok(notifications::page(&look, &notifications::Notifications { channels, messages, mutes: sight.mutes() }))
+}
+
+/// Which login works where.
+pub async fn logins(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -> Answer {
+    let Json(all) = devices::logins(State(app.clone()), look.caller.clone()).await?;
+    let sight = sight(&app).await?;
+    let of = query(pairs).one("device")?.map(str::to_owned);
+    let mut devices = Vec::new();
+    for known in sight.memory.roots().filter(|known| known.archived_at.is_none()) {
+        devices.extend(login_of(&sight, known, &all));
+    }
+    devices.sort_by_key(|login| (login.problem.is_none(), !login.locked, login.ip));
+    let given = all.items.into_iter().filter_map(|login| {
+        let scope = [
+            login.device.as_ref().map(ToString::to_string),
+            login.network.map(|network| network.to_string()),
+            login.vendor,
+            login.mac,
+        ];
+        let scope = scope.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        let by = login.created_by.unwrap_or_default();
+        Some(logins::Given { id: login.id?, user: login.user, scope, at: login.created_at?, by })
+    });
+    let given = given.collect();
+    Ok(logins::page(&look, &logins::Logins { devices, given, of, locked: None }))
+}
+
+/// What is known of the logins of a device; none where nobody asks for one.
+fn login_of(sight: &Sight, known: &Known, all: &devices::Logins) -> Option<LoginView> {
+    let view = sight.device(known);
+    let uid = known.uid.to_string();
+    let works = all.items.iter().filter_map(|login| Some((login.works_at.get(&uid)?, Some(login.user.clone()))));
+    let other = all.other_works_at.get(&uid).map(|at| (at, None));
+    let last = works.chain(other).max_by_key(|(at, _)| **at);
+    let refused = all.refused.get(&uid).copied().unwrap_or_default();
+    let locked = view.is.contains(&Flag::Login);
+    if last.is_none() && refused == 0 && !locked {
+        return None;
+    }
+    let (worked_at, user) = last.map_or((None, None), |(at, user)| (Some(*at), user));
+    let refusals_left = REFUSALS.saturating_sub(refused);
+    Some(LoginView {
+        device: view.id,
+        name: view.name,
+        ip: view.ip,
+        user,
+        worked_at,
+        refused,
+        refusals_left,
+        problem: view.login,
+        locked,
+    })
+}
+
+/// Accounts, tokens, sessions and what was changed.
+pub async fn admin(State(app): State<Arc<App>>, look: Look) -> Answer {
+    look.caller.need(Scope::Admin)?;
+    Ok(admin::page(&look, &administration(&app).await?))
+}
+
+/// What the page of the administration shows.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn administration(app: &Arc<App>) -> Result<admin::Admin, Problem> {
+    let (now, started_at) = (app.now(), app.started_at);
+    app.ask(move |app| {
+        let audit = AuditFilter { limit: CHANGES, ..AuditFilter::default() };
+        Ok(admin::Admin {
+            users: app.store.users()?,
+            tokens: app.store.tokens(None)?,
+            sessions: app.store.sessions(None, now)?,
+            audit: app.store.audit(&audit)?,
+            started_at,
+            ..admin::Admin::default()
+        })
+    })
+    .await
+}

@@ -1,0 +1,158 @@
+//! Which login works where, and how one is given. No password is ever shown.
+
+use super::look::Look;
+use super::names::event;
+use super::parts::{self, act, badge, cell, cell_of, field, link, table_end, table_head};
+use super::shell::{Nav, Page};
+use super::words::Text;
+use crate::export::words::Tone;
+use crate::markup::Markup;
+use crate::serve::view::login::LoginView;
+
+/// A login that was given on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Its number.
+    pub id: i64,
+    /// The user name.
+    pub user: String,
+    /// What it is for, in words.
+    pub scope: String,
+    /// When it was given.
+    pub at: jiff::Timestamp,
+    /// The account that gave it.
+    pub by: String,
+}
+
+/// Everything that the page shows.
+pub struct Logins {
+    /// The devices that want a login, or took one.
+    pub devices: Vec<LoginView>,
+    /// The logins that were given on the page.
+    pub given: Vec<Given>,
+    /// The device the form is for, where one came from there.
+    pub of: Option<String>,
+    /// Why logins cannot be kept here.
+    pub locked: Option<String>,
+}
+
+/// The page.
+pub fn page(look: &Look, all: &Logins) -> Page {
+    Page::new(look, look.say(Text::Logins), Nav::Logins, |out| {
+        out.raw("<div class=\"head\"><div class=\"grow\"><h1>").text(look.say(Text::Logins)).raw("</h1><p>");
+        out.text(look.say(Text::LoginsWhat)).raw("</p></div></div><div class=\"columns two\"><div class=\"stack\">");
+        devices(out, look, &all.devices);
+        given(out, look, &all.given);
+        out.raw("</div><div>");
+        add(out, look, all);
+        out.raw("</div></div>");
+    })
+}
+
+fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
+    out.raw("<section class=\"panel flush\"><h2>").text(look.say(Text::WhereWorks)).raw("</h2>");
+    if all.is_empty() {
+        out.raw("<p class=\"empty\">").text(look.say(Text::NoLogins)).raw("</p></section>");
+        return;
+    }
+    table_head(
+        out,
+        look,
+        look.say(Text::WhereWorks),
+        &[Text::Device, Text::State, Text::User, Text::LastWorked, Text::Refused, Text::TryAgain],
+    );
+    for login in all {
+        out.raw("<tr><th scope=\"row\">");
+        let ip = login.ip.to_string();
+        link(out, look, &format!("devices/{}", login.device), login.name.as_deref().unwrap_or(&ip));
+        out.raw(" <span class=\"mono faint\">").text(&ip).raw("</span></th>");
+        cell_of(out, look, Text::State, |out| match (&login.problem, login.locked, login.worked_at) {
+            (Some(problem), ..) => badge(out, Tone::Bad, look.say(event(problem.kind))),
+            (None, true, _) => badge(out, Tone::Attention, look.say(Text::LoginNeeded)),
+            (None, false, Some(_)) => badge(out, Tone::Good, look.say(Text::LoginWorks)),
+            (None, false, None) => badge(out, Tone::Quiet, look.say(Text::Unknown)),
+        });
+        cell(out, look, Text::User, login.user.as_deref().unwrap_or_default());
+        cell_of(out, look, Text::LastWorked, |out| {
+            if let Some(at) = login.worked_at {
+                parts::time(out, look, at);
+            }
+        });
+        let (refused, all) = (login.refused.to_string(), login.refused.saturating_add(login.refusals_left).to_string());
+        cell(out, look, Text::Refused, &look.with(Text::OfAllowed, &[&refused, &all]));
+        cell_of(out, look, Text::TryAgain, |out| {
+            if login.problem.as_ref().is_some_and(|problem| problem.rests) || login.refused > 0 {
+                act(out, look, &format!("logins/{}/retry", login.device), "", look.say(Text::TryAgain));
+            }
+            if login.locked {
+                link(out, look, &format!("logins?device={}#add", login.device), look.say(Text::AddLogin));
+            }
+        });
+        out.raw("</tr>");
+    }
+    table_end(out);
+    out.raw("</section>");
+}
+
+fn given(out: &mut Markup, look: &Look, all: &[Given]) {
+    if all.is_empty() {
+        return;
+    }
+    out.raw("<section class=\"panel flush\"><h2>").text(look.say(Text::GivenHere)).raw("</h2>");
+    table_head(
+        out,
+        look,
+        look.say(Text::GivenHere),
+        &[Text::User, Text::For, Text::Made, Text::StartedBy, Text::Remove],
+    );
+    for login in all {
+        out.raw("<tr><th scope=\"row\">").name(&login.user).raw("</th>");
+        cell(out, look, Text::For, &login.scope);
+        cell_of(out, look, Text::Made, |out| parts::time(out, look, login.at));
+        cell(out, look, Text::StartedBy, &login.by);
+        cell_of(out, look, Text::Remove, |out| {
+            act(out, look, &format!("logins/{}/remove", login.id), "danger", look.say(Text::Remove))
+        });
+        out.raw("</tr>");
+    }
+    table_end(out);
+    out.raw("</section>");
+}
+
+fn add(out: &mut Markup, look: &Look, all: &Logins) {
+    out.raw("<section class=\"panel\" id=\"add\"><h2>").text(look.say(Text::AddLogin)).raw("</h2>");
+    if let Some(why) = &all.locked {
+        out.raw("<p class=\"note\">").text(why).raw("</p></section>");
+        return;
+    }
+    parts::form(out, look, "form", "logins", |out| {
+        let kinds = [("device", Text::ThisDevice), ("vendor", Text::Maker), ("network", Text::Network)]
+            .map(|(value, text)| (value, look.say(text)));
+        parts::choice(out, look.say(Text::For), "scope", "device", &kinds);
+        let of = all.of.as_deref().unwrap_or_default();
+        parts::field(
+            out,
+            look.say(Text::LoginOf),
+            "of",
+            of,
+            &[("required", "required"), ("maxlength", "200"), ("autocomplete", "off")],
+        );
+        field(
+            out,
+            look.say(Text::User),
+            "user",
+            "",
+            &[("required", "required"), ("maxlength", "200"), ("autocomplete", "off")],
+        );
+        field(
+            out,
+            look.say(Text::Password),
+            "password",
+            "",
+            &[("type", "password"), ("maxlength", "200"), ("autocomplete", "new-password")],
+        );
+        out.raw("<p class=\"hint\">").text(look.say(Text::AddLoginHint)).raw("</p>");
+        parts::button(out, "first", look.say(Text::AddLogin));
+    });
+    out.raw("</section>");
+}

@@ -1,0 +1,90 @@
+//! Forms that start scans, stop them, and look at devices anew; and files to take away.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query as Pairs, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::fields::{Fields, Sent};
+use super::look::Look;
+use super::shell::{back, see_other};
+use crate::export::{FORMATS, Options, render};
+use crate::history::memory::report_of;
+use crate::model::Report;
+use crate::model::access::Scope;
+use crate::model::memory::Uid;
+use crate::serve::App;
+use crate::serve::problem::Problem;
+use crate::serve::view::device::public_device;
+
+type Answer = Result<Response, Problem>;
+
+/// Starts a scan, of everything where no targets are named.
+pub async fn start(State(app): State<Arc<App>>, look: Look, sent: Sent) -> Answer {
+    look.caller.need(Scope::Scan)?;
+    let fields = Fields::of(sent)?;
+    let targets: Vec<&str> =
+        fields.get("targets").split([',', ' ', ';', '\n', '\r', '\t']).filter(|target| !target.is_empty()).collect();
+    app.order_scan(&targets, &look.caller.name).await?;
+    let to = fields.get("back");
+    Ok(if to.is_empty() { see_other(&look.to("scans")) } else { back(&look, to) })
+}
+
+/// Stops a scan, or takes one back that waits. One that has ended meanwhile needs no stopping.
+pub async fn stop(State(app): State<Arc<App>>, look: Look, Path(id): Path<String>, sent: Sent) -> Answer {
+    look.caller.need(Scope::Scan)?;
+    let fields = Fields::of(sent)?;
+    match app.end_scan(&id).await {
+        Ok(_) => {}
+        Err(problem) if problem.status == 409 => {}
+        Err(problem) => return Err(problem),
+    }
+    let to = fields.get("back");
+    Ok(if to.is_empty() { see_other(&look.to("scans")) } else { back(&look, to) })
+}
+
+/// Looks at devices anew, one after the other.
+pub(super) async fn probe(app: &Arc<App>, look: &Look, uids: &[Uid]) -> Result<(), Problem> {
+    look.caller.need(Scope::Scan)?;
+    let known = app.known().await?;
+    for uid in uids {
+        let device = known.find(uid.as_str()).ok_or_else(|| Problem::not_found("there is no such device"))?;
+        app.order_probe(device.uid.clone(), device.device.ip, &look.caller.name).await?;
+    }
+    Ok(())
+}
+
+/// What is known, or what a scan found, as a file.
+pub async fn export(State(app): State<Arc<App>>, look: Look, pairs: Pairs<Vec<(String, String)>>) -> Answer {
+    look.caller.need(Scope::Read)?;
+    let fields = Fields(pairs.0);
+    let name = fields.some("format").unwrap_or_else(|| "csv".to_owned());
+    let format = FORMATS.by_name(&name).map_err(|error| Problem::invalid("/format", error.to_string()))?;
+    let mut report = report(&app, &fields).await?;
+    report.devices = report.devices.into_iter().map(public_device).collect();
+    let bytes = render(format, &Options::default(), &report).map_err(|_| Problem::internal())?;
+    let ending = format.extensions.first().copied().unwrap_or("txt");
+    let disposition = format!("attachment; filename=\"camscan-{name}.{ending}\"");
+    let mut response = bytes.into_response();
+    let headers = response.headers_mut();
+    // Nothing of a report is to run in this place.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    Ok(response)
+}
+
+/// What a scan found, or what is known of some devices, or of all.
+async fn report(app: &Arc<App>, fields: &Fields) -> Result<Report, Problem> {
+    if let Some(scan) = fields.some("scan") {
+        let none = || Problem::not_found("there is no such scan");
+        let scan: i64 = scan.parse().map_err(|_| none())?;
+        return app.ask(move |app| app.store.report(scan)).await?.ok_or_else(none);
+    }
+    let wanted: Vec<&str> = fields.all("id").collect();
+    let known = app.known().await?;
+    let listed = known.roots().filter(|known| known.archived_at.is_none());
+    Ok(report_of(listed.filter(|known| wanted.is_empty() || wanted.contains(&known.uid.as_str()))))
+}

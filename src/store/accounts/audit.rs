@@ -1,0 +1,107 @@
+//! Who changed what, and when.
+
+use jiff::Timestamp;
+use rusqlite::{Transaction, params};
+
+use crate::store::codec::{ms, time};
+use crate::store::{Store, StoreError};
+
+/// The most characters of a subject or a detail.
+const LONGEST: usize = 500;
+
+/// Who does something, as it is written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// The account, or the way in where there is none: `command line`, `unix socket`.
+    pub name: String,
+    /// Where the request came from; empty on this machine.
+    pub address: String,
+}
+
+impl Actor {
+    /// Whoever runs this program's commands.
+    pub fn command_line() -> Actor {
+        Actor { name: "command line".to_owned(), address: String::new() }
+    }
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who made it.
+    pub actor: Actor,
+    /// What was done: `user.add`, `token.remove`.
+    pub action: String,
+    /// With what: a name, an id.
+    pub subject: String,
+    /// What it was made; no secret.
+    pub detail: String,
+}
+
+/// Which changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only those before this number; none: the latest.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Writes down a change in the transaction that makes it.
+pub(in crate::store) fn note(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    actor: &Actor,
+    action: &str,
+    subject: &str,
+    detail: &str,
+) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO audit (at, actor, address, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let short = |text: &str| crate::text::clean_to(text, LONGEST);
+    let row = params![ms(at), short(&actor.name), short(&actor.address), action, short(subject), short(detail)];
+    transaction.prepare_cached(insert)?.execute(row).map(drop)
+}
+
+impl Store {
+    /// Writes down a change that was made elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn note_change(
+        &self,
+        at: Timestamp,
+        actor: &Actor,
+        action: &str,
+        subject: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| note(transaction, at, actor, action, subject, detail))
+    }
+
+    /// The changes, the latest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let select = "SELECT id, at, actor, address, action, subject, detail FROM audit WHERE id < ?1 \
+                      ORDER BY id DESC LIMIT ?2";
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(select)?;
+            let rows = statement.query_map((filter.before.unwrap_or(i64::MAX), filter.limit), |row| {
+                Ok(AuditEntry {
+                    id: row.get(0)?,
+                    at: time(row.get(1)?)?,
+                    actor: Actor { name: row.get(2)?, address: row.get(3)? },
+                    action: row.get(4)?,
+                    subject: row.get(5)?,
+                    detail: row.get(6)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+}
