@@ -8,8 +8,8 @@ use super::words::Text;
 use crate::export::words::{self, Tone};
 use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
-use crate::model::AudioCodec;
 use crate::model::access::Scope;
+use crate::model::{AudioCodec, VideoCodec};
 use crate::serve::view::device::DeviceView;
 use crate::serve::view::stream::StreamDetail;
 
@@ -118,7 +118,7 @@ fn measured(out: &mut Markup, look: &Look, stream: &StreamDetail) {
     let rate = |kbps: Option<u32>| kbps.map(|kbps| look.lang.rate(kbps.into())).unwrap_or_default();
     out.raw("<dl class=\"facts\">");
     fact(out, look.say(Text::Size), words::size(video).as_deref());
-    let codec = [video.codec.map(words::video_codec), video.profile.as_deref(), video.level.as_deref()];
+    let codec = [video.codec.map(VideoCodec::in_words), video.profile.as_deref(), video.level.as_deref()];
     fact(out, look.say(Text::Codec), Some(&codec.into_iter().flatten().collect::<Vec<_>>().join(" ")));
     both(out, look, Text::FrameRate, &fps(video.fps), &fps(video.measured_fps));
     both(out, look, Text::BitRate, &rate(video.bitrate_kbps), &rate(video.measured_kbps));
@@ -126,8 +126,7 @@ fn measured(out: &mut Markup, look: &Look, stream: &StreamDetail) {
     fact(out, look.say(Text::KeyFrameEvery), key.as_deref());
     let usual = stream.usual_fps.map(|usual| look.lang.decimal(usual, 1));
     fact(out, look.say(Text::UsualRate), usual.as_deref());
-    let sound =
-        stream.report.audio.as_ref().and_then(|audio| audio.codec).map(|codec: AudioCodec| words::audio_codec(codec));
+    let sound = stream.report.audio.as_ref().and_then(|audio| audio.codec).map(AudioCodec::in_words);
     fact(out, look.say(Text::Sound), sound);
     out.raw("</dl>");
 }
