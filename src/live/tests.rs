@@ -127,7 +127,7 @@ impl Viewer {
                     }
                 },
                 Happened::Packet(packet) => got.push(packet),
-                Happened::Connected => {}
+                Happened::Connected | Happened::Broke(_) => {}
                 Happened::Ended => {
                     self.has_ended = true;
                     return now();
