@@ -57,6 +57,9 @@ use ns::{Host, Lan};
 const PYTHON: &str = "/usr/bin/python3";
 const PASSWORD: &str = "korrekt-pferd-42";
 
+/// Names a Python that has aiortc, which no package of Debian does: `python3 -m venv DIR; DIR/bin/pip install aiortc`.
+const AIORTC: &str = "CAMSCAN_AIORTC";
+
 /// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
 const ROLE: &str = "CAMSCAN_LAB_ROLE";
 
@@ -85,6 +88,7 @@ fn trials() -> Vec<Trial> {
         beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;
+        beside media_servers::a_whep_stream_is_played_until_frames_arrive;
         beside configurations::real_programs_read_what_is_written_for_them;
         beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
         beside faults::without_a_network_the_reason_is_said;
