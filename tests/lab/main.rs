@@ -75,6 +75,7 @@ fn trials() -> Vec<Trial> {
         beside browser::pages_stand_below_a_path_of_a_proxy;
         alone network::every_server_is_known_for_what_it_is;
         beside replay::a_replay_of_every_server_is_found_as_the_server;
+        beside replay::a_replay_of_recorders_and_their_cameras_is_found_as_they_were;
         beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside endurance::twenty_five_scans_leave_nothing_behind;
         alone players::ffprobe_and_camscan_see_the_same_streams;

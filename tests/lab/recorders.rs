@@ -73,6 +73,15 @@ fn dahua(lab: &mut Lab, number: u8) {
     serve(lab, &host, &web.into_iter().chain(listed).collect::<Vec<_>>(), 80);
 }
 
+/// Cameras, recorders of two makers, and one that shows its streams to everybody; their addresses.
+pub fn start(lab: &mut Lab) -> Vec<String> {
+    cameras(lab);
+    hikvision(lab, 5, &[Some(11), Some(12), None], true);
+    hikvision(lab, 6, &[Some(12), None], false);
+    dahua(lab, 7);
+    [5, 6, 7, 11, 12, 13].map(|number| format!("10.77.0.{number}")).into()
+}
+
 fn serve(lab: &Lab, host: &Host, arguments: &[String], port: u16) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     lab.lan.serve(host, PYTHON, &arguments, move |host| host.listens_tcp(port));
