@@ -135,6 +135,7 @@ where
 fn job(settings: &Settings) -> Job {
     Job {
         targets: settings.targets.clone(),
+        allowed: settings.serve.allow_targets.clone(),
         exclude: settings.exclude.clone(),
         interfaces: settings.interfaces.clone(),
         large_subnets: settings.large_subnets,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Zoned};
 
-use super::App;
 use super::problem::Problem;
 use super::view::Sight;
 use super::view::diff::{self, DiffView};
 use super::view::mute::mute_id;
 use super::view::scan::ScanView;
 use super::view::summary::Status;
+use super::{App, auth};
 use crate::export::FORMATS;
 use crate::history::memory::{DeviceState, EditError, Memory, MergeError, MuteScope, report_of};
 use crate::model::Report;
@@ -87,7 +87,7 @@ pub fn edit_problem(error: &EditError) -> Problem {
     Problem::invalid(pointer, error.to_string())
 }
 
-/// Changes what is known, and wakes whoever watches.
+/// Changes what is known, which the audit log tells, and wakes whoever watches.
 ///
 /// # Errors
 /// When it is refused, or cannot be stored.
@@ -95,8 +95,9 @@ pub async fn change<R: Send + 'static>(
     app: &Arc<App>,
     decide: impl FnOnce(&mut Memory) -> Result<R, EditError> + Send + 'static,
 ) -> Result<R, Problem> {
-    let updated = app.ask(move |app| app.store.update(|memory| (decide(memory), Vec::new()), &())).await?;
-    let value = updated.value.map_err(|error| edit_problem(&error))?;
+    let (actor, now) = (auth::actor(), app.now());
+    let value = app.ask(move |app| app.store.edit(&actor, now, decide)).await?;
+    let value = value.map_err(|error| edit_problem(&error))?;
     wake(app);
     Ok(value)
 }
@@ -114,8 +115,9 @@ async fn merged(
     pointer: &'static str,
     decide: impl FnOnce(&mut Memory) -> Result<(), MergeError> + Send + 'static,
 ) -> Result<(), Problem> {
-    let updated = app.ask(move |app| app.store.update(|memory| (decide(memory), Vec::new()), &())).await?;
-    updated.value.map_err(|error| Problem::invalid(pointer, error.to_string()))?;
+    let (actor, now) = (auth::actor(), app.now());
+    let done = app.ask(move |app| app.store.edit(&actor, now, decide)).await?;
+    done.map_err(|error| Problem::invalid(pointer, error.to_string()))?;
     wake(app);
     Ok(())
 }

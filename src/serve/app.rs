@@ -163,7 +163,7 @@ impl App {
 
     /// Another configuration: what is scanned, and how, is this from now on.
     pub(super) fn replace_job(&self, job: &Job) {
-        let allowed = Arc::new(Allowed { targets: job.targets.clone() });
+        let allowed = Arc::new(Allowed { targets: job.targets.clone(), beside: job.allowed.clone() });
         *self.allowed.lock().unwrap_or_else(PoisonError::into_inner) = allowed;
         if let Some((_, sources)) = self.live.get() {
             sources.replace_plan(job.plan.clone());

@@ -17,6 +17,8 @@ pub struct OutboxFilter {
     pub state: Option<DeliveryState>,
     /// For this channel.
     pub channel: Option<String>,
+    /// Those with a lesser number alone.
+    pub before: Option<i64>,
     /// At most so many, the latest.
     pub limit: Option<usize>,
 }
@@ -95,12 +97,12 @@ impl Store {
         self.read(|connection| {
             let select = format!(
                 "SELECT {COLUMNS} FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR channel = ?2) \
-                 ORDER BY number DESC LIMIT ?3"
+                 AND (?4 IS NULL OR number < ?4) ORDER BY number DESC LIMIT ?3"
             );
             let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
             let state = filter.state.map(DeliveryState::as_str);
             let mut statement = connection.prepare(&select)?;
-            let rows = statement.query_map(params![state, filter.channel, limit], delivery)?;
+            let rows = statement.query_map(params![state, filter.channel, limit, filter.before], delivery)?;
             let mut all: Vec<Delivery> = rows.collect::<rusqlite::Result<_>>()?;
             all.reverse();
             Ok(all)

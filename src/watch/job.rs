@@ -14,6 +14,8 @@ use crate::scan::targets::Request;
 pub struct Job {
     /// The targets as they were written; none: the subnets of this machine, as they are at each scan.
     pub targets: Vec<TargetSpec>,
+    /// What may be scanned beside them, where somebody asks for it over the network.
+    pub allowed: Vec<TargetSpec>,
     /// What is left out.
     pub exclude: Vec<IpNetwork>,
     /// Only these interfaces; none: all that are up.

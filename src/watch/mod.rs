@@ -34,8 +34,8 @@ pub use news::{News, ScanEnd, ScanOrder, Scanning};
 
 use crate::history::memory::Memory;
 use crate::metrics::Figures;
-use crate::model::Credential;
 use crate::model::memory::{Event, Route, Uid};
+use crate::model::{Credential, ScanStatus};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
 use figures::Counts;
@@ -155,13 +155,32 @@ impl Watch {
         let now = (self.session.now)();
         self.renew(now)?;
         let mut work = Work::new(job, self.store.memory()?, now, stop.child_token());
+        // What an earlier process could not finish is done again.
+        if self.store.scans(1)?.first().is_some_and(|last| last.status == ScanStatus::Interrupted) {
+            work.scan_at(now);
+        }
         let mut counts = Counts::default();
         let outcome = self.rounds(&mut work, &mut counts, &mut orders, &stop).await;
-        work.end().await;
+        self.end(&mut work, &mut counts).await;
         let lease = self.store.end_lease(LEASE, &self.name);
         outcome?;
         lease?;
         Ok(())
+    }
+
+    /// Ends what is under way. What a scan has found until then is kept, as that of a scan which was interrupted, and so are
+    /// checks that had come to their end.
+    async fn end(&self, work: &mut Work, counts: &mut Counts) {
+        let checked = work.store_checks(self, counts);
+        work.end().await;
+        let scanned = work.take_scan().map_or(Ok(Vec::new()), |found| work.learn(found, self, counts));
+        work.drop_orders(self.follower.as_ref());
+        for stored in [checked, scanned] {
+            match stored.map_err(WatchError::from).and_then(|events| self.told(work, counts, &events)) {
+                Ok(()) => {}
+                Err(error) => tracing::warn!("what was under way at the end is not remembered: {error}"),
+            }
+        }
     }
 
     async fn rounds(

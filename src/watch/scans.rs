@@ -14,7 +14,7 @@ use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
 use super::work::{Done, Task, Work};
 use super::{Follower, Job, Watch};
 use crate::model::memory::{Event, EventKind};
-use crate::model::{Device, Report, ScanEvent, ScanPlan, ScanStatus};
+use crate::model::{Device, Report, ScanEvent, ScanPlan};
 use crate::scan::Scan;
 use crate::scan::session::Session;
 use crate::scan::targets::Request;
@@ -47,6 +47,15 @@ impl Work {
         self.waiting.retain(|order| order.id != id);
         if self.waiting.len() < before {
             follower.news(&News::ScanEnded(id, &ScanEnd::Dropped));
+        }
+    }
+
+    /// This process ends: scans that wait are not made.
+    pub(super) fn drop_orders(&mut self, follower: &dyn Follower) {
+        let running = self.running.take().map(|running| running.order);
+        for order in running.into_iter().chain(self.waiting.drain(..)) {
+            tracing::warn!("a scan that was ordered at {} is not made: camscan ends", order.at);
+            follower.news(&News::ScanEnded(order.id, &ScanEnd::Dropped));
         }
     }
 
@@ -140,11 +149,6 @@ impl Work {
                 return Ok(store.update(|_| ((), vec![event]), route.as_ref())?.events);
             }
         };
-        // A scan that was stopped because this process ends says little.
-        if report.scan.status == ScanStatus::Interrupted && self.stop.is_cancelled() {
-            ended(&ScanEnd::Dropped);
-            return Ok(Vec::new());
-        }
         counts.scanned(&report);
         let vantage = vantage_of(&report, &self.memory, session);
         let cause = order.device.is_none().then_some(order.cause);

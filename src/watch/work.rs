@@ -406,9 +406,15 @@ impl Work {
         Ok(events)
     }
 
-    /// Ends what is under way; sessions with cameras are torn down.
+    /// Ends what is under way; sessions with cameras are torn down. Of what comes of it a scan's report alone is taken in: a
+    /// check that was cut off says nothing of its stream, nor does a question that was not asked to its end.
     pub(super) async fn end(&mut self) {
         self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        while !self.tasks.is_empty() {
+            let (_, done) = self.next_done().await;
+            if let Done::Scanned(found) = done {
+                (self.is_scanning, self.scanned) = (false, Some(found));
+            }
+        }
     }
 }

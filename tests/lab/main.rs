@@ -37,6 +37,7 @@ mod others;
 mod players;
 mod recorders;
 mod replay;
+mod schemathesis;
 mod second_scan;
 mod servers;
 mod site;
@@ -77,6 +78,7 @@ fn trials() -> Vec<Trial> {
         beside replay::a_replay_of_every_server_is_found_as_the_server;
         beside replay::a_replay_of_recorders_and_their_cameras_is_found_as_they_were;
         beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
+        beside schemathesis::every_answer_of_the_api_is_as_its_document_says;
         beside endurance::twenty_five_scans_leave_nothing_behind;
         alone players::ffprobe_and_camscan_see_the_same_streams;
         beside players::every_probe_of_a_mount_with_sound_streams;

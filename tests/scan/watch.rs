@@ -8,7 +8,7 @@ use camscan::history::memory::{DeviceState, Memory};
 use camscan::history::schedule::{CheckPlan, Schedule};
 use camscan::identify::signature::Signatures;
 use camscan::model::memory::{Event, EventKind, Keep, Uid};
-use camscan::model::{Credential, MacAddr, ProbeOptions, ScanPlan, TargetSet};
+use camscan::model::{Credential, MacAddr, ProbeOptions, ScanPlan, ScanStatus, TargetSet};
 use camscan::scan::session::Session;
 use camscan::store::{EventFilter, Open, Slot, Store};
 use camscan::testkit::clock;
@@ -68,6 +68,7 @@ pub fn job(logins: &[(&str, &str)]) -> Job {
     let probe = ProbeOptions { credentials, measure_time: Duration::from_millis(500), ..plan().probe };
     Job {
         targets: vec!["192.0.2.2-192.0.2.254".parse().unwrap()],
+        allowed: Vec::new(),
         exclude: Vec::new(),
         interfaces: Vec::new(),
         large_subnets: false,
@@ -381,4 +382,41 @@ async fn a_stream_that_somebody_watches_is_checked_without_another_session() {
     place.pass(20).await;
     assert!(sessions(&place) > before);
     place.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_the_end_interrupts_is_kept_as_such_and_made_again() {
+    let place = Place::with(&[10, 11, 12], job(&[])).await;
+    place.pass(30).await;
+    place.orders.send(Order::ScanNow).await.unwrap();
+    // It has begun, and has not come far.
+    while !place.news().iter().any(|line| line.starts_with("begun")) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    place.stop.cancel();
+    place.task.await.unwrap().unwrap();
+    let last = place.store.scans(9).unwrap();
+    assert_eq!((last.len(), last[0].status), (2, ScanStatus::Interrupted), "{last:?}");
+    let ended = std::mem::take(&mut *place.heard.1.lock().unwrap());
+    assert!(ended.iter().any(|line| line.contains(": interrupted, ") && line.ends_with(", kept")), "{ended:?}");
+    let events = place.store.events(&EventFilter::default()).unwrap();
+    // Nobody has gone because nobody was asked.
+    assert!(events.iter().all(|found| found.event.kind != EventKind::DeviceOffline), "{events:?}");
+    // The next process does not wait until a scan is due.
+    let (_orders, receiver) = mpsc::channel(4);
+    let watch = Watch {
+        session: Session::new(Arc::new(place.net.clone()), Signatures::builtin(), clock::now, 512),
+        store: place.store.clone(),
+        route: Arc::new(()),
+        follower: place.heard.clone(),
+        pictures: None,
+        name: "this test again".to_owned(),
+    };
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(watch.run(job(&[]), receiver, stop.clone()));
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let last = place.store.scans(9).unwrap();
+    assert_eq!((last.len(), last[0].status), (3, ScanStatus::Complete), "{last:?}");
+    stop.cancel();
+    task.await.unwrap().unwrap();
 }

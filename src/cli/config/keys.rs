@@ -15,7 +15,7 @@ use crate::history::schedule::{CheckPlan, SHORTEST, Schedule};
 use crate::model::listen::{Anonymous, ListenOn, LiveAddress, PublicUrl, TrustedProxy};
 use crate::model::names::names;
 use crate::model::options::Ffprobe;
-use crate::model::{Method, ProbeOptions, Verify};
+use crate::model::{Method, ProbeOptions, TargetSpec, Verify};
 
 use super::fail_on::FailOn;
 use super::targets::TargetWord;
@@ -321,6 +321,8 @@ keys! {
     PUBLIC_URL: Option<PublicUrl> = "public_url", One, "none", |t| optional(t, public_url);
     /// Reverse proxies whose X-Forwarded-For is believed.
     TRUSTED_PROXY: TrustedProxy = "trusted_proxy", List, "", trusted_proxy;
+    /// What may be scanned through the page and the API beside the targets.
+    ALLOW_TARGETS: TargetSpec = "allow_targets", List, "", |t| t.parse();
     /// What is shown without a login.
     ANONYMOUS: Anonymous = "anonymous", One, "none", |t| one_of(t, "choice for those without a login");
     /// The port of live view.

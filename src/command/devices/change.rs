@@ -13,6 +13,7 @@ use crate::model::memory::{Expect, Note, Uid};
 use crate::model::moment::{length, moment};
 use crate::model::problem::Problem;
 use crate::store::Store;
+use crate::store::accounts::Actor;
 use crate::text::clean;
 
 /// Does what is asked, and tells what was done.
@@ -45,8 +46,7 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
 
 /// Changes what is known, if the decision is taken.
 fn change<R>(store: &Store, decide: impl FnOnce(&mut Memory) -> Result<R, Problem>) -> anyhow::Result<R> {
-    let updated = store.update(|memory| (decide(memory), Vec::new()), &()).map_err(failed)?;
-    Ok(updated.value?)
+    Ok(store.edit(&Actor::command_line(), Timestamp::now(), decide).map_err(failed)??)
 }
 
 /// What is to be written about a device.

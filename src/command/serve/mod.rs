@@ -205,7 +205,7 @@ impl Begin<'_> {
             access: Access::new(settings.trusted.clone(), settings.anonymous == Anonymous::Viewer, setup),
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
-            allowed: Allowed { targets: self.targets.clone() },
+            allowed: Allowed { targets: self.targets.clone(), beside: settings.allow_targets.clone() },
             stop,
             notifications: self.all.notifications.clone(),
             keep: self.all.keep,

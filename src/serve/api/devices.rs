@@ -12,9 +12,9 @@ use super::ask::text_of;
 use super::list::{COUNT, DEVICES, Items, PART, sent};
 use super::table::{Endpoint, Shape, get, one};
 use super::{events, exports};
-use crate::history::memory::Known;
-use crate::model::Evidence;
+use crate::history::memory::{Known, report_of};
 use crate::model::access::Scope;
+use crate::model::{Evidence, Report};
 use crate::serve::problem::Problem;
 use crate::serve::view::device::{AddressView, DeviceDetail, DeviceView, SpanView};
 use crate::serve::view::event::EventView;
@@ -44,6 +44,7 @@ pub fn rows() -> Vec<Endpoint> {
                 one("format", Shape::Names(act::formats), "All that are wanted as a file of this format"),
             ])
             .answers::<Page<DeviceView>>(200, "A page; `Link` leads to the next one")
+            .answers::<Report>(200, "")
             .answers_media(200, "", "*/*"),
         get("/devices/{id}", read, device, "A device whole")
             .header("if-none-match", "The `ETag` of what one has")
@@ -76,7 +77,7 @@ async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, query: 
     let (paging, (sort, is_down)) = (Paging::read(&query)?, DeviceSort::read(&query)?);
     let sight = act::sight(&app).await?;
     if let Some(format) = exports::wanted(&query, &headers)? {
-        return exports::file(&app, sight, filter, format).await;
+        return exports::file(&app, format, move |_| Ok(report_of(sight.known(&filter)))).await;
     }
     let page = paging.of(sight.devices(&filter), is_down, |device| (sort.key(device), device.id.to_string()));
     sent(&app, &uri, &query, &page)

@@ -56,14 +56,12 @@ async fn list(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result<Res
 pub async fn page(app: &Arc<App>, query: &Query, devices: Vec<Uid>) -> Result<Page<EventView>, Problem> {
     let paging = Paging::read(query)?;
     let time = |key| query.read(key, "time", |text| text.parse().ok());
-    let before = paging.after_id().map(|id| id.parse::<i64>());
-    let wrong = |_| Problem::parameter("cursor", "it belongs to another list, or to none; begin without one");
     let filter = EventFilter {
         since: time("since")?,
         until: time("until")?,
         devices,
         kinds: event_kinds(query)?.unwrap_or_default(),
-        before: before.transpose().map_err(wrong)?,
+        before: paging.after_number()?,
         limit: Some(paging.limit.saturating_add(1)),
         ..EventFilter::default()
     };

@@ -12,12 +12,13 @@ use super::table::{Endpoint, get};
 use crate::export::format::Format;
 use crate::export::{FORMATS, Options, render};
 use crate::history::memory::report_of;
+use crate::model::Report;
 use crate::model::access::Scope;
 use crate::serve::problem::Problem;
-use crate::serve::view::Sight;
 use crate::serve::view::device::public_device;
 use crate::serve::view::filter::{DeviceFilter, Query};
 use crate::serve::{App, act};
+use crate::store::StoreError;
 
 /// Their rows.
 pub fn rows() -> Vec<Endpoint> {
@@ -32,11 +33,14 @@ async fn export(State(app): State<Arc<App>>, Path(name): Path<String>, query: Qu
     let format = by_name(&name).map_err(Problem::not_found)?;
     let filter = DeviceFilter::read(&query)?;
     let sight = act::sight(&app).await?;
-    file(&app, sight, filter, format).await
+    file(&app, format, move |_| Ok(report_of(sight.known(&filter)))).await
 }
 
 /// The format of a name.
-fn by_name(name: &str) -> Result<Format, &'static str> {
+///
+/// # Errors
+/// When there is none.
+pub fn by_name(name: &str) -> Result<Format, &'static str> {
     FORMATS.by_name(name).ok().filter(|format| format.name != "table").ok_or("there is no such format")
 }
 
@@ -73,14 +77,19 @@ pub fn media(format: Format) -> &'static str {
     }
 }
 
-/// The devices that are wanted as a file of a format.
+/// A report as a file of a format, to be kept and not to be shown: nothing of it runs in this place.
 ///
 /// # Errors
-/// When it cannot be written.
-pub async fn file(app: &Arc<App>, sight: Sight, filter: DeviceFilter, format: Format) -> Result<Response, Problem> {
-    // Beside the requests of others: a large spreadsheet takes its time.
-    let written = app.ask(move |_| {
-        let mut report = report_of(sight.known(&filter));
+/// When it cannot be written, or the store cannot be read.
+pub async fn file(
+    app: &Arc<App>,
+    format: Format,
+    make: impl FnOnce(&App) -> Result<Report, StoreError> + Send + 'static,
+) -> Result<Response, Problem> {
+    // Beside the requests of others: a large spreadsheet takes its time. It is whole before it is sent, so that no slow reader
+    // keeps a thread.
+    let written = app.ask(move |app| {
+        let mut report = make(app)?;
         report.devices = std::mem::take(&mut report.devices).into_iter().map(public_device).collect();
         Ok(render(format, &Options::default(), &report))
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -13,17 +13,18 @@ use serde_json::json;
 
 use super::ask::Sent;
 use super::change::MuteAsked;
-use super::list::{Items, names};
+use super::list::{Items, PART, names, sent};
 use super::table::{Endpoint, Shape, delete, get, one, post};
 use crate::history::memory::MuteScope;
 use crate::model::access::Scope;
 use crate::model::memory::{Delivery, DeliveryState};
 use crate::notify::compose::test_message;
-use crate::serve::auth::{Caller, random};
+use crate::serve::auth::{Caller, actor, random};
 use crate::serve::problem::Problem;
 use crate::serve::view::filter::Query;
 use crate::serve::view::mute::MuteView;
 use crate::serve::view::notification::{ChannelView, NotificationView, channels};
+use crate::serve::view::page::{Page, Paging};
 use crate::serve::{App, act};
 use crate::store::OutboxFilter;
 
@@ -43,9 +44,9 @@ pub fn rows() -> Vec<Endpoint> {
             .query(&[
                 one("state", Shape::Names(names::<DeliveryState>), "In this state"),
                 one("channel", Shape::Text, "For this channel"),
-                one("limit", Shape::Number(1, 500), "At most so many; 100 where nothing is said"),
             ])
-            .answers::<Items<NotificationView>>(200, "The latest first"),
+            .query(&PART)
+            .answers::<Page<NotificationView>>(200, "The latest first"),
         post("/notifications/{id}/retry", edit, retry, "Sends a message again that was given up")
             .answers::<NotificationView>(202, later),
         get("/mutes", read, mutes, "What is muted").answers::<Items<MuteView>>(200, "All that have not ended"),
@@ -80,25 +81,34 @@ async fn all_channels(State(app): State<Arc<App>>) -> Result<Json<Items<ChannelV
     Ok(Json(Items { items: channels(&app.notifications, &messages) }))
 }
 
-async fn messages(State(app): State<Arc<App>>, query: Query) -> Result<Json<Items<NotificationView>>, Problem> {
-    let limit = query
-        .read("limit", "number from 1 to 500", |text| text.parse().ok().filter(|limit| (1..=500).contains(limit)))?;
+async fn messages(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result<Response, Problem> {
+    let paging = Paging::read(&query)?;
     let filter = OutboxFilter {
         state: query.names("state")?.pop(),
         channel: query.one("channel")?.map(str::to_owned),
-        limit: Some(limit.unwrap_or(100)),
+        before: paging.after_number()?,
+        limit: Some(paging.limit.saturating_add(1)),
     };
     let found = app.ask(move |app| app.store.outbox(&filter)).await?;
-    Ok(Json(Items { items: found.iter().rev().map(NotificationView::from).collect() }))
+    let mut items: Vec<NotificationView> = found.iter().rev().map(NotificationView::from).collect();
+    let is_more = items.len() > paging.limit;
+    items.truncate(paging.limit);
+    let next = items.last().filter(|_| is_more).map(|message| paging.mark("", &message.id.to_string()));
+    sent(&app, &uri, &query, &Page { items, next, count: None })
 }
 
 /// Puts a message among those that wait. The couriers look for them once a minute.
-async fn enqueue(app: &Arc<App>, mut message: Delivery) -> Result<Response, Problem> {
+async fn enqueue(app: &Arc<App>, action: &'static str, mut message: Delivery) -> Result<Response, Problem> {
     if !app.notifications.channels.iter().any(|channel| channel.name == message.channel) {
         return Err(Problem::not_found("there is no such channel in the configuration"));
     }
-    let own = message.clone();
-    message.number = app.ask(move |app| app.store.enqueue(&own)).await?;
+    let (own, actor, now) = (message.clone(), actor(), app.now());
+    let put = app.ask(move |app| {
+        let number = app.store.enqueue(&own)?;
+        app.store.note_change(now, &actor, action, &own.channel, &number.to_string())?;
+        Ok(number)
+    });
+    message.number = put.await?;
     Ok((StatusCode::ACCEPTED, Json(NotificationView::from(&message))).into_response())
 }
 
@@ -125,7 +135,7 @@ pub(in crate::serve) async fn test(State(app): State<Arc<App>>, Path(name): Path
     let text = "This channel works. Nothing has happened: somebody tried the channel.".to_owned();
     let body = serde_json::to_string(&crate::notify::Message { text, ..test_message(&id, now) });
     let body = body.map_err(|_| Problem::internal())?;
-    enqueue(&app, Delivery { body: Some(body), ..waiting(id, name, now) }).await
+    enqueue(&app, "channel.test", Delivery { body: Some(body), ..waiting(id, name, now) }).await
 }
 
 /// Sends a message again that was given up.
@@ -139,7 +149,7 @@ pub(in crate::serve) async fn retry(State(app): State<Arc<App>>, Path(id): Path<
     }
     let now = app.now();
     let Delivery { id, channel, group, events, body, .. } = message;
-    enqueue(&app, Delivery { group, events, body, ..waiting(id, channel, now) }).await
+    enqueue(&app, "notification.retry", Delivery { group, events, body, ..waiting(id, channel, now) }).await
 }
 
 async fn mutes(State(app): State<Arc<App>>) -> Result<Json<Items<MuteView>>, Problem> {

@@ -11,7 +11,7 @@ mod change;
 mod devices;
 mod docs;
 mod events;
-mod exports;
+pub(super) mod exports;
 mod list;
 pub(super) mod messages;
 pub mod openapi;

@@ -82,11 +82,11 @@ fn operation(row: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     if let Some(request) = &row.request {
         let mut content = Map::new();
         content.insert(request.media.to_owned(), media(request, generator));
-        all.insert("requestBody".into(), json!({ "required": true, "content": content }));
+        all.insert("requestBody".into(), json!({ "required": !row.is_body_optional, "content": content }));
     }
     let mut responses = Map::new();
     for answer in &row.answers {
-        responses.insert(answer.status.to_string(), response(answer, generator));
+        responses.insert(answer.status.to_string(), response(row, answer, generator));
     }
     for status in row.all_problems() {
         let problem = || json!({ "$ref": "#/components/responses/Problem" });
@@ -127,11 +127,15 @@ fn of_path(row: &Endpoint, name: &str) -> Value {
         ("channels", _) => ("The name of a channel", json!("mail")),
         ("whep", _) => ("The secret part of the session's address", json!("…")),
         ("mutes", _) => ("The id of a mute", json!("m_0123456789abcdef")),
-        _ => ("What it is called", json!("1")),
+        ("tokens", _) => ("The part of a token that may be seen", json!("0123456789")),
+        _ => ("Its number", json!(1)),
+    };
+    let schema = match &example {
+        Value::String(_) => json!({ "type": "string" }),
+        _ => json!({ "type": "integer", "format": "int64" }),
     };
     json!({
-        "name": name, "in": "path", "required": true, "description": about, "schema": { "type": "string" },
-        "example": example,
+        "name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example,
     })
 }
 
@@ -160,15 +164,54 @@ fn media(content: &Content, generator: &mut SchemaGenerator) -> Value {
     Value::Object(media)
 }
 
-fn response(answer: &Answer, generator: &mut SchemaGenerator) -> Value {
+/// What a page is where `fields` leaves members of its items out: as it is otherwise, with no member but `id` that must be
+/// there.
+fn with_fields(page: &Value, generator: &SchemaGenerator) -> Option<Value> {
+    let of = |schema: &Value| -> Option<Value> {
+        let name = schema.get("$ref")?.as_str()?.rsplit('/').next()?;
+        generator.definitions().get(name).cloned()
+    };
+    let mut page = of(page)?;
+    let items = page.pointer_mut("/properties/items/items")?;
+    let mut item = of(items)?;
+    item.as_object_mut()?.insert("required".into(), json!(["id"]));
+    *items = item;
+    Some(page)
+}
+
+/// All that an answer of one media type may be.
+fn any_of(row: &Endpoint, all: &[&Content], generator: &mut SchemaGenerator) -> Value {
+    let has_fields = row.query.iter().any(|parameter| parameter.name == "fields");
+    let mut shapes: Vec<Value> = Vec::new();
+    for schema in all.iter().filter_map(|content| content.schema) {
+        let whole = schema(generator).to_value();
+        let partial = if has_fields { with_fields(&whole, generator) } else { None };
+        shapes.extend([Some(whole), partial].into_iter().flatten());
+    }
+    let mut media = Map::new();
+    match <[Value; 1]>::try_from(shapes) {
+        Ok([only]) => drop(media.insert("schema".into(), only)),
+        Err(several) if several.is_empty() => {}
+        Err(several) => drop(media.insert("schema".into(), json!({ "anyOf": several }))),
+    }
+    if let Some(example) = all.iter().find_map(|content| content.example) {
+        media.insert("example".into(), example());
+    }
+    Value::Object(media)
+}
+
+fn response(row: &Endpoint, answer: &Answer, generator: &mut SchemaGenerator) -> Value {
     let about = match answer.about {
         "" => StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Done"),
         about => about,
     };
     let mut response = json!({ "description": about });
     if !answer.content.is_empty() {
-        let content: Map<String, Value> =
-            answer.content.iter().map(|own| (own.media.to_owned(), media(own, generator))).collect();
+        let mut content = Map::new();
+        for own in &answer.content {
+            let alike: Vec<&Content> = answer.content.iter().filter(|other| other.media == own.media).collect();
+            content.entry(own.media).or_insert_with(|| any_of(row, &alike, generator));
+        }
         if let Some(response) = response.as_object_mut() {
             response.insert("content".into(), content.into());
         }

@@ -47,8 +47,7 @@ fn number(id: &str) -> Result<i64, Problem> {
 
 async fn list(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result<Response, Problem> {
     let paging = Paging::read(&query)?;
-    let wrong = |_| Problem::parameter("cursor", "it belongs to another list, or to none; begin without one");
-    let before = paging.after_id().map(|id| id.parse::<i64>()).transpose().map_err(wrong)?;
+    let before = paging.after_number()?;
     let limit = paging.limit;
     let mut found = app
         .ask(move |app| match before {

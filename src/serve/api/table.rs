@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -133,6 +134,8 @@ pub struct Endpoint {
     pub problems: Vec<u16>,
     /// The handler reads the query, and says what is wrong with it.
     is_query_free: bool,
+    /// A request without a body means something as well.
+    pub is_body_optional: bool,
     /// The answer holds a secret that is shown this once, so it is not kept for a request that is sent again.
     is_secret: bool,
     route: MethodRouter<Arc<App>>,
@@ -160,6 +163,7 @@ where
         answers: Vec::new(),
         problems: Vec::new(),
         is_query_free: false,
+        is_body_optional: false,
         is_secret: false,
         route: on(method.1, handler),
     }
@@ -189,6 +193,10 @@ methods! {
     delete = DELETE,
     /// A row that says what can be asked.
     options = OPTIONS,
+}
+
+fn text(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": "string" })
 }
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -235,7 +243,14 @@ impl Endpoint {
     /// What is sent: something of this media type.
     #[must_use]
     pub fn takes_media(mut self, media: &'static str) -> Self {
-        self.request = Some(Content { media, schema: None, example: None });
+        self.request = Some(Content { media, schema: Some(text), example: None });
+        self
+    }
+
+    /// The body may be left out.
+    #[must_use]
+    pub fn or_nothing(mut self) -> Self {
+        self.is_body_optional = true;
         self
     }
 
@@ -327,6 +342,7 @@ impl Endpoint {
 /// What is checked before a handler is asked.
 struct Rule {
     need: Need,
+    takes_json: bool,
     query: Option<Vec<&'static str>>,
     replays: Option<Arc<App>>,
 }
@@ -337,6 +353,7 @@ pub fn router(rows: Vec<Endpoint>, app: &Arc<App>) -> Router<Arc<App>> {
     for row in rows {
         let rule = Arc::new(Rule {
             need: row.need,
+            takes_json: row.request.as_ref().is_some_and(|content| content.media == JSON),
             query: (!row.is_query_free).then(|| row.query.iter().map(|parameter| parameter.name).collect()),
             replays: row.is_replayed().then(|| app.clone()),
         });
@@ -352,9 +369,27 @@ async fn pass(rule: Arc<Rule>, request: Request, next: Next) -> Response {
         None => Ok(()),
         Some(known) => query_of(request.uri())?.only(known),
     });
+    let (judged, request) = match judged {
+        Ok(()) if rule.takes_json => match object(request).await {
+            Ok(request) => (Ok(()), request),
+            Err(problem) => return problem.into_response(),
+        },
+        judged => (judged, request),
+    };
     match (judged, &rule.replays) {
         (Err(problem), _) => problem.into_response(),
         (Ok(()), None) => next.run(request).await,
         (Ok(()), Some(app)) => replay::once(app, &caller, request, next).await,
     }
+}
+
+/// A request whose body is no list: every body is an object, and the reader would take a list for its members in their order.
+async fn object(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    // The gate has read it already, within its bounds.
+    let body = to_bytes(body, usize::MAX).await.map_err(|_| Problem::bad_request("the body is cut off"))?;
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::invalid("", "this is a list, and an object is needed"));
+    }
+    Ok(Request::from_parts(parts, Body::from(body)))
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::client::{Client, Peer};
 use super::origin::{self, HostRefused};
-use super::{Caller, Means, random};
+use super::{ACTOR, Caller, Means, random};
 use crate::serve::App;
 use crate::serve::limits::Holding;
 use crate::serve::problem::{Problem, REQUEST_ID};
@@ -42,7 +42,10 @@ pub async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let mut seen = Seen::default();
     let answering = async {
         match pass(&app, request, &mut seen).await {
-            Ok(request) => next.run(request).await,
+            Ok(request) => {
+                let actor = request.extensions().get::<Caller>().map(Caller::actor).unwrap_or_default();
+                ACTOR.scope(actor, next.run(request)).await
+            }
             Err(refused) => *refused,
         }
     };

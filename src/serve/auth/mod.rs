@@ -98,6 +98,16 @@ impl Caller {
     }
 }
 
+tokio::task_local! {
+    /// Who asks for what is being done: no handler can forget to say so.
+    static ACTOR: Actor;
+}
+
+/// Who asks for what is being done, as the audit log names them.
+pub(super) fn actor() -> Actor {
+    ACTOR.try_with(Clone::clone).unwrap_or_default()
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 

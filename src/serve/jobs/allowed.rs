@@ -12,27 +12,27 @@ use crate::net::Interface;
 pub struct Allowed {
     /// Networks, ranges, addresses and names; none: the subnets of this machine.
     pub targets: Vec<TargetSpec>,
+    /// The same, beside the targets or the subnets.
+    pub beside: Vec<TargetSpec>,
 }
 
 impl Allowed {
     /// Whether all of a target is among them. A name is allowed only by itself: whoever writes it in the DNS could send a scan
     /// anywhere.
     pub fn holds(&self, asked: &TargetSpec, interfaces: &[Interface]) -> bool {
-        if self.targets.is_empty() {
-            return own(asked, interfaces);
-        }
+        let interfaces = if self.targets.is_empty() { interfaces } else { &[] };
+        let networks = || interfaces.iter().filter(|own| !own.loopback).flat_map(|own| &own.addresses);
+        let named = || self.targets.iter().chain(&self.beside);
         if let Some(range) = asked.ipv4_range() {
-            return covers(self.targets.iter().filter_map(TargetSpec::ipv4_range).collect(), range);
+            let own = networks().filter_map(range_of);
+            return covers(own.chain(named().filter_map(TargetSpec::ipv4_range)).collect(), range);
         }
-        self.targets.iter().any(|target| holds(target, asked))
+        self.targets.is_empty() && own(asked, networks) || named().any(|target| holds(target, asked))
     }
 }
 
-fn own(asked: &TargetSpec, interfaces: &[Interface]) -> bool {
-    let networks = || interfaces.iter().filter(|own| !own.loopback).flat_map(|own| &own.addresses);
-    if let Some(range) = asked.ipv4_range() {
-        return covers(networks().filter_map(range_of).collect(), range);
-    }
+/// Whether it is an IPv6 address or network among those of this machine.
+fn own<'n, N: Iterator<Item = &'n IpNetwork>>(asked: &TargetSpec, networks: impl Fn() -> N) -> bool {
     match asked {
         TargetSpec::LinkLocal(..) => true,
         TargetSpec::Address(ip, _) => networks().any(|network| network.contains(*ip)),
@@ -81,6 +81,7 @@ fn holds(target: &TargetSpec, asked: &TargetSpec) -> bool {
 mod tests {
     use super::*;
 
+    /// Whether something is held by what is allowed; behind a `+` stands what is beside the targets.
     fn holds(allowed: &str, asked: &str) -> bool {
         let interface = Interface {
             name: "eth0".to_owned(),
@@ -96,8 +97,9 @@ mod tests {
             name: "lo".to_owned(),
             ..interface.clone()
         };
-        let targets = allowed.split_whitespace().map(|text| text.parse().unwrap()).collect();
-        Allowed { targets }.holds(&asked.parse().unwrap(), &[local, interface])
+        let read = |words: &str| words.split_whitespace().map(|text| text.parse().unwrap()).collect();
+        let (targets, beside) = allowed.split_once('+').unwrap_or((allowed, ""));
+        Allowed { targets: read(targets), beside: read(beside) }.holds(&asked.parse().unwrap(), &[local, interface])
     }
 
     #[test]
@@ -121,6 +123,15 @@ mod tests {
             ("camera.example", "other.example", false),
             ("2001:db8::/120", "2001:db8::42", true),
             ("2001:db8::/120", "2001:db8::/119", false),
+            ("+ 198.51.100.0/24", "198.51.100.7", true),
+            ("+ 198.51.100.0/24", "192.0.2.9", true),
+            ("+ 198.51.100.0/24", "203.0.113.1", false),
+            ("+ 192.0.2.255-192.0.3.20", "192.0.2.250-192.0.3.9", true),
+            ("+ camera.example", "camera.example", true),
+            ("+ 2001:db8:1::/64", "2001:db8:1::1", true),
+            ("+ 2001:db8:1::/64", "2001:db8::1", true),
+            ("192.0.2.0/25 + 198.51.100.0/24", "198.51.100.0/25", true),
+            ("192.0.2.0/25 + 198.51.100.0/24", "192.0.2.200", false),
         ] {
             assert_eq!(holds(allowed, asked), is_held, "{allowed:?} {asked}");
         }

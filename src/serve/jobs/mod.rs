@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
@@ -24,7 +25,7 @@ pub use book::{Jobs, WAITING};
 use super::App;
 use super::api::ask::Sent;
 use super::api::table::{Endpoint, delete, get, post};
-use super::auth::Caller;
+use super::auth::{Caller, actor};
 use super::problem::Problem;
 use super::view::scan::{ScanState, ScanView};
 use crate::history::memory::StreamId;
@@ -45,6 +46,7 @@ pub fn rows() -> Vec<Endpoint> {
     vec![
         post("/scans", Scope::Scan, start, "Orders a scan of everything, or of some targets")
             .takes::<ScanAsked>(|| json!({"targets": ["192.0.2.0/24"]}))
+            .or_nothing()
             .answers::<Taken>(202, "It waits for its turn; `Location` says how far it is")
             .such_as(taken),
         get("/scans/{id}", Scope::Read, one, "A scan that runs, waits, or is remembered")
@@ -72,7 +74,7 @@ impl App {
     ///
     /// # Errors
     /// Where this process does not watch, too many wait, or a target is not allowed.
-    pub async fn order_scan(&self, targets: &[&str], by: &str) -> Result<ScanView, Problem> {
+    pub async fn order_scan(self: &Arc<Self>, targets: &[&str], by: &str) -> Result<ScanView, Problem> {
         if targets.len() > TARGETS {
             return Err(Problem::invalid("/targets", format!("a scan has {TARGETS} targets at most")));
         }
@@ -95,16 +97,27 @@ impl App {
     ///
     /// # Errors
     /// Where this process does not watch, or too many scans wait.
-    pub async fn order_probe(&self, device: Uid, ip: IpAddr, by: &str) -> Result<ScanView, Problem> {
+    pub async fn order_probe(self: &Arc<Self>, device: Uid, ip: IpAddr, by: &str) -> Result<ScanView, Problem> {
         self.order(vec![TargetSpec::Address(ip, None)], Some(device), by).await
     }
 
-    async fn order(&self, targets: Vec<TargetSpec>, device: Option<Uid>, by: &str) -> Result<ScanView, Problem> {
+    async fn order(
+        self: &Arc<Self>,
+        targets: Vec<TargetSpec>,
+        device: Option<Uid>,
+        by: &str,
+    ) -> Result<ScanView, Problem> {
         self.watches()?;
         let id = fastrand::u64(..1 << 52);
         let order = ScanOrder { id, targets, device, cause: Cause::User, at: self.now() };
         let view = self.jobs.add(&order, by)?;
-        if let Err(problem) = self.send_order(Order::Scan(order)).await {
+        let (action, subject) = match &order.device {
+            Some(device) => ("device.probe", device.to_string()),
+            None => ("scan.start", view.id.clone()),
+        };
+        let all = order.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let detail = if all.is_empty() { "everything".to_owned() } else { all };
+        if let Err(problem) = self.send_order(Order::Scan(order), action, subject, detail).await {
             self.jobs.drop_order(id);
             return Err(problem);
         }
@@ -116,13 +129,13 @@ impl App {
     ///
     /// # Errors
     /// Where there is no such scan, or it has ended.
-    pub async fn end_scan(&self, id: &str) -> Result<ScanView, Problem> {
+    pub async fn end_scan(self: &Arc<Self>, id: &str) -> Result<ScanView, Problem> {
         let view = self.jobs.find(id).ok_or_else(|| Problem::not_found("there is no such scan that runs or waits"))?;
         if !matches!(view.status, ScanState::Queued | ScanState::Running) {
             return Err(Problem::conflict("the scan has ended"));
         }
         let number = id.strip_prefix("j_").and_then(|number| number.parse().ok()).unwrap_or_default();
-        self.send_order(Order::EndScan(number)).await?;
+        self.send_order(Order::EndScan(number), "scan.stop", id.to_owned(), String::new()).await?;
         Ok(view)
     }
 
@@ -135,7 +148,8 @@ impl App {
         let id = StreamId::parse(id).ok_or_else(no_such)?;
         let sight = super::view::Sight { memory: self.known().await?, now: self.now(), ..Default::default() };
         let (known, key) = sight.stream_of(&id).ok_or_else(no_such)?;
-        self.send_order(Order::Check(known.uid.clone(), key.to_owned())).await?;
+        let (order, device) = (Order::Check(known.uid.clone(), key.to_owned()), format!("of {}", known.uid));
+        self.send_order(order, "stream.check", id.to_string(), device).await?;
         Ok(id)
     }
 
@@ -146,11 +160,21 @@ impl App {
         })
     }
 
-    async fn send_order(&self, order: Order) -> Result<(), Problem> {
-        match self.watches()?.send_timeout(order, PATIENCE).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(Problem::busy("the loop that watches does not answer at the moment")),
-        }
+    /// Gives an order once the audit log tells of it. It is told of only where there is a place for it.
+    async fn send_order(
+        self: &Arc<Self>,
+        order: Order,
+        action: &'static str,
+        subject: String,
+        detail: String,
+    ) -> Result<(), Problem> {
+        let busy = || Problem::busy("the loop that watches does not answer at the moment");
+        let place = tokio::time::timeout(PATIENCE, self.watches()?.reserve()).await;
+        let place = place.map_err(|_| busy())?.map_err(|_| busy())?;
+        let (actor, now) = (actor(), self.now());
+        self.ask(move |app| app.store.note_change(now, &actor, action, &subject, &detail)).await?;
+        place.send(order);
+        Ok(())
     }
 }
 
@@ -177,16 +201,14 @@ pub struct Taken {
 ///
 /// # Errors
 /// As [`App::order_scan`].
-pub async fn start(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    body: Result<Sent<ScanAsked>, Problem>,
-) -> Result<Response, Problem> {
+pub async fn start(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     caller.need(Scope::Scan)?;
-    let asked = match body {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, app.limits.body_bytes).await.map_err(|_| Problem::bad_request("the body is cut off"))?;
+    let asked = match body.is_empty() {
         // Everything, and no body to say so.
-        Err(problem) if problem.status == StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16() => ScanAsked::default(),
-        body => body?.0,
+        true => ScanAsked::default(),
+        false => Sent::<ScanAsked>::from_request(Request::from_parts(parts, Body::from(body)), &()).await?.0,
     };
     let targets: Vec<&str> = asked.targets.iter().map(String::as_str).collect();
     let view = app.order_scan(&targets, &caller.name).await?;

@@ -13,6 +13,7 @@ use crate::model::ScanStatus;
 use crate::model::access::Role;
 use crate::scan::session::Session;
 use crate::serve::app::Options;
+use crate::store::accounts::AuditFilter;
 use crate::store::{Open, Store};
 use crate::testkit::net::FakeNet;
 use crate::testkit::place;
@@ -35,7 +36,7 @@ impl Site {
         place::remember(&store, 3, now()).unwrap();
         let session = Session::new(Arc::new(FakeNet::new()), Signatures::builtin(), now, 16);
         let (sender, orders) = mpsc::channel(8);
-        let allowed = Allowed { targets: vec!["192.0.2.0/24".parse().unwrap()] };
+        let allowed = Allowed { targets: vec!["192.0.2.0/24".parse().unwrap()], ..Allowed::default() };
         let options = Options { allowed, ..Options::default() };
         Site { app: App::with(store, session, watches.then_some(sender), options), orders, _folder: folder }
     }
@@ -137,6 +138,24 @@ async fn only_what_may_be_scanned_is() {
     assert_eq!(site.post(&format!("/api/v1/streams/{stream}/check"), "").await.0, 202);
     assert!(matches!(site.orders.try_recv(), Ok(Order::Check(uid, own)) if uid == device.uid && own == *key));
     assert_eq!(site.post("/api/v1/streams/s_nothing/check", "").await.0, 404);
+    assert_eq!(site.post("/api/v1/scans", r#"{"targets":["192.0.2.7","192.0.2.9"]}"#).await.0, 202);
+    let scan = name(site.taken().id);
+    assert_eq!(site.ask("DELETE", &format!("/api/v1/scans/{scan}"), "", "", Role::Admin).await.0, 202);
+    // What was taken on is told of, and nothing that was refused.
+    let filter = AuditFilter { before: None, limit: 100 };
+    let lines = site.app.store.audit(&filter).unwrap().into_iter().rev();
+    let lines: Vec<String> =
+        lines.map(|line| format!("{} {} {} {}", line.actor.name, line.action, line.subject, line.detail)).collect();
+    let (uid, ip) = (&device.uid, device.device.ip);
+    assert_eq!(
+        lines,
+        [
+            format!("anna device.probe {uid} {ip}"),
+            format!("anna stream.check {stream} of {uid}"),
+            format!("anna scan.start {scan} 192.0.2.7 192.0.2.9"),
+            format!("anna scan.stop {scan} "),
+        ]
+    );
 }
 
 #[tokio::test]

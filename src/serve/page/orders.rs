@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query as Pairs, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use super::fields::{Fields, Sent};
 use super::look::Look;
 use super::shell::{back, see_other};
-use crate::export::{FORMATS, Options, render};
 use crate::history::memory::report_of;
 use crate::model::Report;
 use crate::model::access::Scope;
 use crate::model::memory::Uid;
 use crate::serve::App;
+use crate::serve::api::exports;
 use crate::serve::problem::Problem;
-use crate::serve::view::device::public_device;
 
 type Answer = Result<Response, Problem>;
 
@@ -60,20 +58,9 @@ pub async fn export(State(app): State<Arc<App>>, look: Look, pairs: Pairs<Vec<(S
     look.caller.need(Scope::Read)?;
     let fields = Fields(pairs.0);
     let name = fields.some("format").unwrap_or_else(|| "csv".to_owned());
-    let format = FORMATS.by_name(&name).map_err(|error| Problem::invalid("/format", error.to_string()))?;
-    let mut report = report(&app, &fields).await?;
-    report.devices = report.devices.into_iter().map(public_device).collect();
-    let bytes = render(format, &Options::default(), &report).map_err(|_| Problem::internal())?;
-    let ending = format.extensions.first().copied().unwrap_or("txt");
-    let disposition = format!("attachment; filename=\"camscan-{name}.{ending}\"");
-    let mut response = bytes.into_response();
-    let headers = response.headers_mut();
-    // Nothing of a report is to run in this place.
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
-        headers.insert(header::CONTENT_DISPOSITION, disposition);
-    }
-    Ok(response)
+    let format = exports::by_name(&name).map_err(|why| Problem::invalid("/format", why))?;
+    let report = report(&app, &fields).await?;
+    exports::file(&app, format, move |_| Ok(report)).await
 }
 
 /// What a scan found, or what is known of some devices, or of all.

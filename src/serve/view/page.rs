@@ -56,6 +56,10 @@ struct Mark {
     filter: String,
 }
 
+fn foreign() -> Problem {
+    Problem::parameter("cursor", "it belongs to another list, or to none; begin without one")
+}
+
 impl Paging {
     /// The page a query asks for.
     ///
@@ -70,9 +74,8 @@ impl Paging {
         let mut parts: Vec<&(String, String)> = query.0.iter().filter(is_part).collect();
         parts.sort();
         let filter = fingerprint(&parts);
-        let wrong = || Problem::parameter("cursor", "it belongs to another list, or to none; begin without one");
         let after =
-            query.one("cursor")?.map(|text| Mark::read(text).filter(|mark| mark.filter == filter).ok_or_else(wrong));
+            query.one("cursor")?.map(|text| Mark::read(text).filter(|mark| mark.filter == filter).ok_or_else(foreign));
         Ok(Paging {
             limit: limit.unwrap_or(USUAL),
             count: query.flag("count")?.unwrap_or(false),
@@ -109,6 +112,14 @@ impl Paging {
     /// The id of the last of the page before, where a list is paged by ids alone.
     pub fn after_id(&self) -> Option<&str> {
         self.after.as_ref().map(|mark| mark.id.as_str())
+    }
+
+    /// The same where the ids are numbers.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn after_number(&self) -> Result<Option<i64>, Problem> {
+        self.after_id().map(str::parse).transpose().map_err(|_| foreign())
     }
 
     /// The cursor behind an item.

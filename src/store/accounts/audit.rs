@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
+use crate::history::memory::{Memory, Said};
 use crate::store::codec::{ms, time};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, rows};
 
 /// The most characters of a subject or a detail.
 const LONGEST: usize = 500;
@@ -67,6 +68,27 @@ pub(in crate::store) fn note(
 }
 
 impl Store {
+    /// Changes what is known because somebody says so, and writes down what they changed, both or neither.
+    ///
+    /// # Errors
+    /// When it cannot be stored; then nothing of it is.
+    pub fn edit<R>(
+        &self,
+        actor: &Actor,
+        at: Timestamp,
+        decide: impl FnOnce(&mut Memory) -> R,
+    ) -> Result<R, StoreError> {
+        self.change(|transaction, cache| {
+            let said = Said::of(&cache.memory);
+            let value = decide(&mut cache.memory);
+            for edited in said.changes(&cache.memory) {
+                note(transaction, at, actor, edited.action, &edited.subject, &edited.detail)?;
+            }
+            rows::save(transaction, cache)?;
+            Ok(value)
+        })
+    }
+
     /// Writes down a change that was made elsewhere.
     ///
     /// # Errors

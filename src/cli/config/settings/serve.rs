@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::config::keys;
 use crate::cli::config::layer::Layer;
+use crate::model::TargetSpec;
 use crate::model::listen::{Anonymous, ListenOn, LiveAddress, PublicUrl, TrustedProxy};
 use crate::model::problem::Problem;
 
@@ -18,6 +19,8 @@ pub struct ServeSettings {
     pub public_url: PublicUrl,
     /// Reverse proxies whose X-Forwarded-For is believed.
     pub trusted: Vec<TrustedProxy>,
+    /// What may be scanned through the page and the API beside the targets.
+    pub allow_targets: Vec<TargetSpec>,
     /// What is shown without a login.
     pub anonymous: Anonymous,
     /// The port of live view; none: there is none.
@@ -56,6 +59,7 @@ pub(super) fn settings(layer: &Layer) -> Result<ServeSettings, Problem> {
         tls,
         public_url: layer.one(&keys::PUBLIC_URL)?.unwrap_or_default(),
         trusted: layer.list(&keys::TRUSTED_PROXY)?,
+        allow_targets: layer.list(&keys::ALLOW_TARGETS)?,
         anonymous: layer.one(&keys::ANONYMOUS)?,
         live_port: layer.one(&keys::LIVE_PORT)?,
         live_addresses: layer.list(&keys::LIVE_ADDRESS)?,

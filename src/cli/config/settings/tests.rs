@@ -320,3 +320,14 @@ fn only_files_with_passwords_are_to_be_kept_secret() {
     assert_eq!(warnings("credentials_file: logins.txt"), 1, "found beside the configuration");
     assert_eq!(warnings("credentials_file: logins.yaml"), 0);
 }
+
+#[test]
+fn what_may_be_scanned_beside_the_targets_is_read_as_targets_are() {
+    let of = |value: &str| resolve("serve 192.0.2.0/24", &environment(&[("CAMSCAN_ALLOW_TARGETS", value)]));
+    let settings = of("198.51.100.0/24,2001:db8::/120,cam.example").unwrap();
+    let read: Vec<String> = settings.serve.allow_targets.iter().map(ToString::to_string).collect();
+    assert_eq!(read, ["198.51.100.0/24", "2001:db8::/120", "cam.example"]);
+    assert_eq!(settings.targets.len(), 1, "nothing of it is scanned by itself");
+    assert!(of("198.51.100.0/33").unwrap_err().to_string().contains("198.51.100.0/33"));
+    assert!(of("").unwrap().serve.allow_targets.is_empty());
+}

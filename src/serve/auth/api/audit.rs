@@ -3,31 +3,21 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::access::Scope;
 use crate::serve::App;
 use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
+use crate::serve::view::filter::Query;
 use crate::store::accounts::{AuditEntry, AuditFilter};
 
 /// Lines of a page, usually and at most.
 const USUAL: u32 = 100;
 const MOST: u32 = 500;
-
-/// Which changes.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AuditAsked {
-    /// Those before this number.
-    pub before: Option<i64>,
-    /// At most so many, 500 or fewer.
-    pub limit: Option<u32>,
-}
 
 /// A change.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -68,15 +58,13 @@ pub struct AuditPage {
 ///
 /// # Errors
 /// Without the scope `admin`.
-pub async fn audit(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    asked: Result<Query<AuditAsked>, QueryRejection>,
-) -> Result<Json<AuditPage>, Problem> {
+pub async fn audit(State(app): State<Arc<App>>, caller: Caller, query: Query) -> Result<Json<AuditPage>, Problem> {
     caller.need(Scope::Admin)?;
-    let Query(asked) = asked.map_err(|_| Problem::bad_request("before and limit are numbers"))?;
-    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
-    let filter = AuditFilter { before: asked.before, limit };
+    let limit = query
+        .read("limit", "number from 1 to 500", |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)))?;
+    let before = query.read("before", "number from 1", |text| text.parse().ok().filter(|before| *before >= 1))?;
+    let limit = limit.unwrap_or(USUAL);
+    let filter = AuditFilter { before, limit };
     let entries = app.ask(move |app| app.store.audit(&filter)).await?;
     let is_full = entries.len() == usize::try_from(limit).unwrap_or(usize::MAX);
     let next = entries.last().map(|entry| entry.id).filter(|_| is_full);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 pub(in crate::serve) use body::given;
 
-pub use audit::{AuditAsked, AuditLine, AuditPage, audit};
+pub use audit::{AuditLine, AuditPage, audit};
 pub use session::{Login, Me, NewPassword, begin_session, change_password, end_own_session, me};
 pub use tokens::{
     MadeToken, NewTokenAsked, TokenChange, TokenView, Tokens, add_token, change_token, remove_token, tokens,

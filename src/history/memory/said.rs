@@ -1,0 +1,183 @@
+//! What users said about devices, and in which words a change of it is written down: who reads the audit log wants to know
+//! what was changed, whichever way it was.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Known, Memory, Mute, MuteScope};
+use crate::model::memory::{Note, Uid};
+
+/// A change that somebody made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// What was done: `device.note`.
+    pub action: &'static str,
+    /// With what: the id of a device, or what is muted.
+    pub subject: String,
+    /// What was changed.
+    pub detail: String,
+}
+
+/// Everything that users said, at one moment.
+#[derive(Debug, Clone)]
+pub struct Said {
+    devices: BTreeMap<Uid, OfDevice>,
+    mutes: Vec<Mute>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct OfDevice {
+    note: Note,
+    archived_at: Option<Timestamp>,
+    merged_into: Option<Uid>,
+    /// When somebody last said to know of a problem of it.
+    acked_at: Option<Timestamp>,
+}
+
+impl OfDevice {
+    fn of(known: &Known) -> Self {
+        let streams = known.streams.values().filter_map(|stream| stream.health.acked);
+        OfDevice {
+            note: known.note.clone(),
+            archived_at: known.archived_at,
+            merged_into: known.merged_into.clone(),
+            acked_at: streams.chain(known.health.acked).max(),
+        }
+    }
+
+    fn changes(&self, uid: &Uid, now: &OfDevice, put: &mut impl FnMut(&'static str, String, String)) {
+        let said = in_words(&self.note, &now.note);
+        if !said.is_empty() {
+            put("device.note", uid.to_string(), said.join("; "));
+        }
+        if self.archived_at.is_some() != now.archived_at.is_some() {
+            let action = if now.archived_at.is_some() { "device.archive" } else { "device.unarchive" };
+            put(action, uid.to_string(), String::new());
+        }
+        match (&self.merged_into, &now.merged_into) {
+            (before, after) if before == after => {}
+            (_, Some(into)) => put("device.merge", uid.to_string(), format!("into {into}")),
+            (Some(from), None) => put("device.split", uid.to_string(), format!("from {from}")),
+            (None, None) => {}
+        }
+        if now.acked_at.is_some() && self.acked_at != now.acked_at {
+            put("device.ack", uid.to_string(), String::new());
+        }
+        if self.note.muted_until.is_some() && now.note.muted_until.is_none() {
+            put("mute.end", uid.to_string(), String::new());
+        }
+    }
+}
+
+impl Said {
+    /// What users have said so far.
+    pub fn of(memory: &Memory) -> Said {
+        let devices = memory.devices.iter().map(|(uid, known)| (uid.clone(), OfDevice::of(known))).collect();
+        Said { devices, mutes: memory.mutes.clone() }
+    }
+
+    /// What they have said since, of the devices that were touched.
+    pub fn changes(&self, memory: &Memory) -> Vec<Edited> {
+        let mut all = Vec::new();
+        let mut put = |action, subject, detail| all.push(Edited { action, subject, detail });
+        for uid in &memory.touched {
+            if let (Some(before), Some(known)) = (self.devices.get(uid), memory.devices.get(uid)) {
+                before.changes(uid, &OfDevice::of(known), &mut put);
+            }
+        }
+        for mute in memory.mutes.iter().filter(|mute| !self.mutes.contains(mute)) {
+            let until = mute.ended.map_or("until it is ended".to_owned(), |ended| format!("until {ended}"));
+            let why = mute.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+            put("mute.add", scope(&mute.scope), format!("{until}{why}"));
+        }
+        let is_gone = |mute: &&Mute| !memory.mutes.iter().any(|other| other.scope == mute.scope);
+        for mute in self.mutes.iter().filter(is_gone) {
+            put("mute.end", scope(&mute.scope), String::new());
+        }
+        all
+    }
+}
+
+fn scope(scope: &MuteScope) -> String {
+    match scope {
+        MuteScope::Device(uid) => uid.to_string(),
+        MuteScope::Site(site) => format!("site {site}"),
+        MuteScope::Tag(tag) => format!("tag {tag}"),
+        MuteScope::Network(network) => format!("network {network}"),
+    }
+}
+
+fn in_words(before: &Note, now: &Note) -> Vec<String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+    let tags = |tags: &[String]| if tags.is_empty() { "none".to_owned() } else { tags.join(", ") };
+    let parts = [
+        ("name", text(&before.name), text(&now.name)),
+        ("site", text(&before.site), text(&now.site)),
+        ("tags", tags(&before.tags), tags(&now.tags)),
+        ("expected", before.expect.to_string(), now.expect.to_string()),
+    ];
+    let changed = parts.into_iter().filter(|(_, before, now)| before != now);
+    let mut said: Vec<String> = changed.map(|(part, before, now)| format!("{part}: {before} -> {now}")).collect();
+    // A note may be long, and is no business of everybody who reads the log.
+    if before.text != now.text {
+        said.push("text".to_owned());
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::memory::NoteEdit;
+    use crate::history::memory::tests::{Place, camera};
+
+    #[test]
+    fn every_kind_of_change_is_a_line() {
+        let mut place = Place::default();
+        place.scan(0, vec![camera(1, 1), camera(2, 2)]);
+        let memory = &mut place.memory;
+        let uids: Vec<Uid> = memory.devices.keys().cloned().collect();
+        let (one, other) = (uids[0].clone(), uids[1].clone());
+        let at: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        let mut said = |change: &dyn Fn(&mut Memory)| {
+            memory.touched.clear();
+            let before = Said::of(memory);
+            change(memory);
+            let lines = before.changes(memory);
+            lines.into_iter().map(|edited| format!("{} {} {}", edited.action, edited.subject, edited.detail)).collect()
+        };
+        let edit = NoteEdit {
+            name: Some(Some("Gate".to_owned())),
+            tags: Some(vec!["b".to_owned(), "a".to_owned()]),
+            text: Some(Some("the key is at the porter's".to_owned())),
+            ..NoteEdit::default()
+        };
+        let lines: Vec<String> = said(&|memory| memory.annotate(&one, &edit).unwrap());
+        assert_eq!(lines, [format!("device.note {one} name: none -> Gate; tags: none -> a, b; text")]);
+        assert_eq!(said(&|memory| memory.annotate(&one, &edit).unwrap()), Vec::<String>::new());
+        let mute = |scope| Mute { scope, began: at, ended: None, why: Some("cable".to_owned()), by: None };
+        let lines: Vec<String> = said(&|memory| memory.mute(mute(MuteScope::Tag("a".to_owned()))).unwrap());
+        assert_eq!(lines, ["mute.add tag a until it is ended; cable"]);
+        let lines: Vec<String> = said(&|memory| {
+            memory.unmute(&MuteScope::Tag("a".to_owned()));
+        });
+        assert_eq!(lines, ["mute.end tag a "]);
+        let lines: Vec<String> = said(&|memory| {
+            memory.acknowledge_all(&other, at);
+        });
+        assert_eq!(lines, [format!("device.ack {other} ")]);
+        let lines: Vec<String> = said(&|memory| {
+            memory.set_archived(&other, Some(at));
+        });
+        assert_eq!(lines, [format!("device.archive {other} ")]);
+        let lines: Vec<String> = said(&|memory| {
+            memory.set_archived(&other, None);
+        });
+        assert_eq!(lines, [format!("device.unarchive {other} ")]);
+        let lines: Vec<String> = said(&|memory| memory.merge(&one, &other).unwrap());
+        assert_eq!(lines, [format!("device.merge {other} into {one}")]);
+        let lines: Vec<String> = said(&|memory| memory.split(&other).unwrap());
+        assert_eq!(lines, [format!("device.split {other} from {one}")]);
+    }
+}
