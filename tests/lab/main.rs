@@ -112,6 +112,10 @@ fn trials() -> Vec<Trial> {
         beside net_ns::both_rungs_say_the_same_of_ports;
         beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
+        beside live::every_codec_is_shown_in_chromium;
+        beside live::a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page;
+        beside live::a_bad_network_and_a_sudden_end_are_one_viewers_own;
+        beside live::a_camera_that_was_away_is_seen_again_by_who_waits;
         beside live::aiortc_decodes_what_a_camera_sends;
         beside recorders::a_camera_that_recorders_show_is_counted_once;
         beside recorders::without_its_login_a_recorder_is_matched_by_what_it_shows;

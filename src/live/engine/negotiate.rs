@@ -63,6 +63,8 @@ pub(super) struct Agreed {
     pub audio: Option<Mid>,
     /// What is sent as the picture.
     pub codec: VideoCodec,
+    /// What is sent as the sound.
+    pub sound: Option<AudioCodec>,
 }
 
 /// Why none was.
@@ -145,7 +147,8 @@ fn answer_of(
     let sound = of_kind("audio");
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let answer = with_forwarded(&answer, &reach.forwarded);
-    Ok(Agreed { rtc, answer, ufrag, video: picture, audio: sound, codec: video.codec })
+    let audio = audio.map(|audio| audio.codec).filter(|_| sound.is_some());
+    Ok(Agreed { rtc, answer, ufrag, video: picture, audio: sound, codec: video.codec, sound: audio })
 }
 
 /// An `Rtc` that sends these codecs and no others. Sound that cannot be sent is answered as silent Opus: a page that offers
