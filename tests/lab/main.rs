@@ -63,6 +63,9 @@ const ROLE: &str = "CAMSCAN_LAB_ROLE";
 /// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
 fn trials() -> Vec<Trial> {
     trial::trials! {
+        beside browser::cameras_come_and_go_while_one_looks;
+        beside browser::a_technician_is_done_in_half_an_hour;
+        beside browser::a_scan_is_started_and_stopped;
         beside browser::every_page_can_be_read_and_used;
         beside browser::devices_are_found_selected_and_tagged;
         beside browser::the_first_account_is_made_and_logs_in;

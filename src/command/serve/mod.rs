@@ -206,6 +206,7 @@ impl Begin<'_> {
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
             allowed: Allowed { targets: self.targets.clone() },
+            max_login_failures: Some(self.plan.probe.max_login_failures),
             stop,
             notifications: self.all.notifications.clone(),
             keep: self.all.keep,
