@@ -1,5 +1,7 @@
 //! The pages in a real browser: Debian's Chromium by its own driver.
 
+mod half_hour;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,6 +19,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
+
+pub use half_hour::{
+    a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour, cameras_come_and_go_while_one_looks,
+};
 
 use crate::ns::skip;
 use crate::trial::Skip;

@@ -58,8 +58,10 @@ use ns::{Host, Lan};
 const PYTHON: &str = "/usr/bin/python3";
 const PASSWORD: &str = "korrekt-pferd-42";
 
-/// Names a Python that has aiortc, which no package of Debian does: `python3 -m venv DIR; DIR/bin/pip install aiortc`.
-const AIORTC: &str = "CAMSCAN_AIORTC";
+/// A Python that has aiortc, which no package of Debian does: `python3 -m venv DIR; DIR/bin/pip install aiortc`.
+fn aiortc() -> Result<String, trial::Skip> {
+    std::env::var("CAMSCAN_AIORTC").map_err(|_| trial::Skip("CAMSCAN_AIORTC names no Python with aiortc".to_owned()))
+}
 
 /// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
 const ROLE: &str = "CAMSCAN_LAB_ROLE";
@@ -67,6 +69,9 @@ const ROLE: &str = "CAMSCAN_LAB_ROLE";
 /// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
 fn trials() -> Vec<Trial> {
     trial::trials! {
+        beside browser::cameras_come_and_go_while_one_looks;
+        beside browser::a_technician_is_done_in_half_an_hour;
+        beside browser::a_scan_is_started_and_stopped;
         beside browser::every_page_can_be_read_and_used;
         beside browser::devices_are_found_selected_and_tagged;
         beside browser::the_first_account_is_made_and_logs_in;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::compare::differences;
 use crate::ns::need;
 use crate::trial::Skip;
-use crate::{AIORTC, Lab, Place, device, servers};
+use crate::{Lab, Place, aiortc, device, servers};
 
 /// A stream nobody would guess is told by the server's statistics; one that is called as many are is found without; what
 /// Janus lists is said; a listener of SRT is known by its answer.
@@ -36,7 +36,7 @@ pub fn media_servers_tell_what_they_serve() -> Result<(), Skip> {
 
 /// A picture by WebRTC is played until frames are measured, and each session that was opened is closed.
 pub fn a_whep_stream_is_played_until_frames_arrive() -> Result<(), Skip> {
-    let python = std::env::var(AIORTC).map_err(|_| Skip(format!("{AIORTC} names no Python with aiortc")))?;
+    let python = aiortc()?;
     let mut lab = Lab::new();
     let host = lab.lan.host("10.77.0.36", "02:00:00:00:00:36");
     let log = lab.path("whep.log");

@@ -208,6 +208,7 @@ impl Begin<'_> {
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
             allowed: Allowed { targets: self.targets.clone(), beside: settings.allow_targets.clone() },
+            max_login_failures: Some(self.plan.probe.max_login_failures),
             stop,
             notifications: self.all.notifications.clone(),
             keep: self.all.keep,

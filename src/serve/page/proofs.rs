@@ -59,7 +59,8 @@ fn stream(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
         ladder(out, look, stream);
     }
     if let Some(failed) = stream.report.error.as_ref().filter(|_| short.state != StreamState::Working) {
-        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw(": ").name(&failed.message).raw("</p>");
+        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw("</p><p class=\"hint\">");
+        out.name(&failed.message).raw("</p>");
     }
     for warning in &stream.report.warnings {
         out.element("p", "note", warning);
@@ -82,7 +83,8 @@ fn screen(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
     };
     card::still(out, look, short.picture.as_ref(), &short.name, is_bad.then_some((word, Some(short.since))), nothing);
     out.raw("</div>");
-    if look.may(Scope::Live) {
+    // A camera that wants a login shows nothing live either.
+    if look.may(Scope::Live) && short.state != StreamState::Locked {
         let label = format!("{}: {}", look.say(Text::Connect), short.name);
         let wall = look.to(&format!("wall?stream={}", short.id));
         out.open(
@@ -106,7 +108,7 @@ fn ladder(out: &mut Markup, look: &Look, stream: &StreamDetail) {
         if let Some(way) = one.way {
             out.raw(" ").text(way.as_str().replace('_', " "));
         }
-        out.raw(" ").text(format_args!("{:.0}", one.ms)).raw("\u{a0}ms</li>");
+        out.raw(" ").text(look.with(Text::Milliseconds, &[&format!("{:.0}", one.ms)])).raw("</li>");
     }
     out.raw("</ol>");
 }
@@ -122,7 +124,7 @@ fn measured(out: &mut Markup, look: &Look, stream: &StreamDetail) {
     fact(out, look.say(Text::Codec), Some(&codec.into_iter().flatten().collect::<Vec<_>>().join(" ")));
     both(out, look, Text::FrameRate, &fps(video.fps), &fps(video.measured_fps));
     both(out, look, Text::BitRate, &rate(video.bitrate_kbps), &rate(video.measured_kbps));
-    let key = video.keyframe_interval_s.map(|s| format!("{}\u{a0}s", look.lang.decimal(s, 1)));
+    let key = video.keyframe_interval_s.map(|s| look.with(Text::Seconds, &[&look.lang.decimal(s, 1)]));
     fact(out, look.say(Text::KeyFrameEvery), key.as_deref());
     let usual = stream.usual_fps.map(|usual| look.lang.decimal(usual, 1));
     fact(out, look.say(Text::UsualRate), usual.as_deref());

@@ -9,7 +9,7 @@ use crate::trial::Skip;
 /// it again each time.
 pub fn a_camera_that_was_away_is_seen_again_by_who_waits() -> Result<(), Skip> {
     need(&["python3"])?;
-    let python = super::python()?;
+    let python = crate::aiortc()?;
     let mut lab = Lab::new();
     let small = h264("640x480");
     let mut camera = Camera::new(&mut lab, "10.77.0.10", "44:47:cc:00:00:10", &small);

@@ -14,7 +14,7 @@ const WATCHED: Duration = Duration::from_secs(20);
 /// word, they leave nothing behind, and the camera's session ends.
 pub fn a_bad_network_and_a_sudden_end_are_one_viewers_own() -> Result<(), Skip> {
     need(&["python3", "nft"])?;
-    let python = super::python()?;
+    let python = crate::aiortc()?;
     let mut lab = Lab::new();
     let camera = Camera::new(&mut lab, "10.77.0.10", "44:47:cc:00:00:10", &h264("640x480"));
     let (bad, good) = (lab.lan.host("10.77.0.2", "02:00:00:00:00:02"), lab.lan.host("10.77.0.3", "02:00:00:00:00:03"));

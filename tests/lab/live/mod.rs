@@ -27,20 +27,13 @@ use camscan::testkit::fleet::clip::Clip;
 use camscan::testkit::fleet::{Camera, Fleet};
 use camscan::wire::url::Endpoint;
 
+use crate::aiortc;
 use crate::trial::Skip;
-
-/// A Python that has aiortc, which no package of Debian does: `python -m venv DIR; DIR/bin/pip install aiortc`.
-const AIORTC: &str = "CAMSCAN_AIORTC";
-
-/// That Python; without it the test is skipped.
-fn python() -> Result<String, Skip> {
-    std::env::var(AIORTC).map_err(|_| Skip(format!("{AIORTC} names no Python with aiortc")))
-}
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub fn aiortc_decodes_what_a_camera_sends() -> Result<(), Skip> {
-    let python = python()?;
+    let python = aiortc()?;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bytes = include_bytes!("../../data/media/camera_h264_1280x720_25fps.h264");
     let clip = Arc::new(Clip::h264(bytes, 25.0));
