@@ -5,26 +5,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::Stage;
+use super::{LONGEST_PLAY, PATIENCE, Stage, Writer};
 use crate::kit::answer::{Laps, Moment, Reply, Way};
 use crate::kit::conversation::{Next, next};
 use crate::net::{Datagram, UdpBind};
 
-/// A client that says nothing for so long is gone.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// The most bytes of one request.
 const MAX_REQUEST: usize = 2 << 20;
 /// The most pairs of ports for streams of one connection.
 const MOST_PAIRS: usize = 16;
-/// The longest a stream plays.
-pub(super) const LONGEST_PLAY: Duration = Duration::from_secs(3600);
 
-pub(super) type Writer<S> = Arc<Mutex<WriteHalf<S>>>;
 /// The sockets for RTP and RTCP of one track.
 type Pair = Arc<[Box<dyn Datagram>; 2]>;
 

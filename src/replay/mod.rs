@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::io::WriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -20,6 +21,14 @@ use crate::kit::answer::{Local, Player};
 use crate::kit::format::{Kit, TcpPort};
 use crate::net::{Datagram, Datagrams, UdpBind};
 pub use place::{PlaceError, Wish};
+
+/// A client that says nothing for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest a stream plays.
+const LONGEST_PLAY: Duration = Duration::from_secs(3600);
+
+/// What is written to a client, by whoever has its turn.
+type Writer<S> = Arc<tokio::sync::Mutex<WriteHalf<S>>>;
 
 /// Connections served at once; who comes beyond them waits.
 const CONNECTIONS: usize = 64;

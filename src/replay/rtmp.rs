@@ -8,8 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Stage;
-use super::connection::{LONGEST_PLAY, PATIENCE, Writer};
+use super::{LONGEST_PLAY, PATIENCE, Stage, Writer};
 use crate::kit::answer::rtmp::{Act, Client, Told};
 
 /// Serves a client to its end; `bytes` is what it has said so far.

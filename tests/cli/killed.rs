@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::env::{Cameras, TestEnv, camera, report};
+use crate::env::{Cameras, QUICK, TestEnv, camera, report};
 
 /// How often it is killed: a few times, or `CAMSCAN_KILLS`.
 fn kills() -> usize {
@@ -110,7 +110,7 @@ impl Slow {
     fn answer(mut client: TcpStream, kept: &Mutex<Vec<(String, Value)>>) {
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
-        let (head, length) = loop {
+        let (head, length): (usize, usize) = loop {
             let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
             if let Some(at) = text.find("\r\n\r\n") {
                 let length: usize =
@@ -147,20 +147,30 @@ impl Slow {
 #[test]
 fn a_courier_that_is_killed_loses_nothing_and_tells_at_most_one_message_twice() {
     let env = TestEnv::new();
-    let cameras = Cameras::start((1..=5).map(|b| camera(68, b)).collect());
-    let line = cameras.scan("");
-    let (targets, rest) = line.strip_prefix("scan ").unwrap().split_once(" -p ").unwrap();
-    let known = targets.split(' ').next().unwrap();
-    for round in 0..4 {
+    let targets = (1..=5).map(|b| format!("127.88.68.{b}")).collect::<Vec<_>>().join(" ");
+    // One of them was there long ago; the others are new.
+    let first = Cameras::one(camera(68, 1));
+    let ports = |cameras: &Cameras| -> Vec<String> {
+        cameras.fleet.cameras.iter().map(|camera| camera.rtsp.port().to_string()).collect()
+    };
+    env.run(&format!("scan {targets} -p {} {QUICK} -o old.json", ports(&first).join(","))).success();
+    let mut old = report(&env.path("old.json"));
+    for time in ["started_at", "finished_at"] {
+        old["scan"][time] = "2026-01-01T00:00:00Z".into();
+    }
+    env.write("old.json", old.to_string());
+    let others = Cameras::start((2..=5).map(|b| camera(68, b)).collect());
+    let ports = [ports(&first), ports(&others)].concat().join(",");
+    for round in 0..3 {
         let slow = Slow::start();
         let channels: String = (0..CHANNELS)
             .map(|n| format!("    c{n}: {{type: webhook, url: 'http://127.0.0.1:{}/c{n}'}}\n", slow.port))
             .collect();
-        let rule = "  rules:\n    - {events: [\"device.*\"], wait: 0s}\n";
+        let rule = "  rules:\n    - {events: [\"device.*\"], wait: 1ms}\n";
         env.write("camscan.yaml", format!("check_every: none\nnotify:\n  channels:\n{channels}{rule}"));
         let store = format!("round-{round}.sqlite");
-        env.run(&format!("scan {known} -p {rest} --store={store}")).success();
-        let watch = format!("watch {targets} -p {rest} --store {store} --config camscan.yaml");
+        env.run(&format!("store import old.json --store {store}")).success();
+        let watch = format!("watch {targets} -p {ports} {QUICK} --store {store} --config camscan.yaml");
         let start = || {
             let words: Vec<&str> = watch.split_whitespace().collect();
             env.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -178,21 +188,19 @@ fn a_courier_that_is_killed_loses_nothing_and_tells_at_most_one_message_twice() 
         std::thread::sleep(Duration::from_millis(60 * round as u64));
         let _ = child.kill();
         child.wait().unwrap();
-        let history = env.run(&format!("history --store {store} --event device.* -f json")).success().json();
-        let told: BTreeSet<String> =
-            history["events"].as_array().unwrap().iter().map(|event| event["number"].to_string()).collect();
-        assert!(!told.is_empty(), "{history:#}");
         let events = |channel: &str| -> BTreeSet<String> {
             let of_it = slow.messages().into_iter().filter(|(of, _)| of == channel);
             let all = of_it.flat_map(|(_, message)| message["data"]["events"].as_array().cloned().unwrap_or_default());
-            all.map(|event| event["number"].to_string()).collect()
+            all.map(|event| event["device"].to_string()).collect()
         };
         let mut child = start();
-        until(&|| (0..CHANNELS).all(|n| told.is_subset(&events(&format!("/c{n}")))));
+        until(&|| (0..CHANNELS).all(|n| events(&format!("/c{n}")).len() == 4));
         // What would come twice would come now.
         std::thread::sleep(Duration::from_secs(1));
         let _ = child.kill();
         child.wait().unwrap();
+        let history = env.run(&format!("history --store {store} --event device.* -f json")).success().json();
+        assert_eq!(history["events"].as_array().unwrap().len(), 4, "each is new once: {history:#}");
         for n in 0..CHANNELS {
             let mut times: BTreeMap<String, usize> = BTreeMap::new();
             for (_, message) in slow.messages().iter().filter(|(of, _)| *of == format!("/c{n}")) {

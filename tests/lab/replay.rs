@@ -43,7 +43,8 @@ pub fn a_replay_of_every_server_is_found_as_the_server() -> Result<(), Skip> {
     places.push(players::vlc(&mut lab));
     let addresses: Vec<String> = places.into_iter().map(|place| place.address).chain([locked(&mut lab)]).collect();
     lab.lan.wait();
-    compare(&lab, &addresses, 35);
+    // One host is silent.
+    compare(&lab, &addresses, &["10.77.0.53"]);
     Ok(())
 }
 
@@ -52,7 +53,7 @@ pub fn a_replay_of_recorders_and_their_cameras_is_found_as_they_were() -> Result
     let mut lab = Lab::new();
     let addresses = recorders::start(&mut lab);
     lab.lan.wait();
-    compare(&lab, &addresses, addresses.len());
+    compare(&lab, &addresses, &[]);
     Ok(())
 }
 
@@ -70,26 +71,29 @@ fn locked(lab: &mut Lab) -> String {
     address.to_owned()
 }
 
-/// Records and replays them, a few at a time; at least so many must be replayed.
-fn compare(lab: &Lab, addresses: &[String], least: usize) {
+/// Records and replays them, a few at a time; of these alone there is nothing to replay.
+fn compare(lab: &Lab, addresses: &[String], silent: &[&str]) {
     let (mut wrong, mut replayed) = (Vec::new(), Vec::new());
     for addresses in addresses.chunks(6) {
         let recordings: Vec<(&str, Child)> = addresses.iter().map(|a| (a.as_str(), record(lab, a))).collect();
         let recorded: Vec<(&str, Said)> =
             recordings.into_iter().map(|(address, child)| (address, ended(child))).collect();
         let replays: Vec<Replay> = recorded.iter().filter_map(|(address, said)| replay(lab, address, said)).collect();
+        // A scan listens on ports that a replay may need: all are served before the first is scanned.
+        replays.iter().for_each(|replay| replay.begin(lab));
         for replay in replays {
             wrong.extend(replay.differences().into_iter().map(|line| format!("{}{line}", replay.of)));
             replayed.push(replay.of.clone());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(replayed.len() >= least, "of {addresses:?} only {replayed:?} were replayed");
+    let missing: Vec<&String> = addresses.iter().filter(|address| !replayed.contains(address)).collect();
+    assert_eq!(missing, silent, "these were not replayed");
 }
 
 const BOUNDS: [&str; 12] = [
     "--ports",
-    "wide,8088,3478,5349",
+    "wide,3478,5349,5357,8088,8200,49554",
     "-f",
     "json",
     "--timeout",
@@ -109,6 +113,7 @@ struct Replay {
     address: String,
     bytes: Vec<u8>,
     kit: Kit,
+    takes_login: bool,
     server: Child,
     scan: RefCell<Option<Child>>,
 }
@@ -143,7 +148,7 @@ fn record(lab: &Lab, address: &str) -> Child {
     started(lab.command(true, &[&own[..], &BOUNDS].concat()).env("CAMSCAN_CREDENTIAL", login))
 }
 
-/// Serves what was recorded and begins to scan it; none where nothing answered on any TCP port.
+/// Serves what was recorded; none where nothing answered on any TCP port.
 fn replay(lab: &Lab, of: &str, said: &Said) -> Option<Replay> {
     let path = kit_of(lab, of);
     let bytes = std::fs::read(&path).ok().filter(|_| said.status == Some(0))?;
@@ -153,16 +158,28 @@ fn replay(lab: &Lab, of: &str, said: &Said) -> Option<Replay> {
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
     let address = lines.find_map(|line| line.strip_prefix("address: ").map(str::to_owned)).unwrap_or_default();
     let what = lines.find_map(|line| line.strip_prefix("try: camscan ").map(str::to_owned));
-    let scan = what.map(|what| {
-        // Where no login was taken, the one that was refused is refused again.
-        let is_taken = what.ends_with(" -c kit:kit");
-        let login = if is_taken { format!("{}:{}", LOGIN.0, LOGIN.1) } else { format!("admin:{PASSWORD}") };
-        started(lab.command(true, &[&["probe", &address][..], &BOUNDS].concat()).env("CAMSCAN_CREDENTIAL", login))
-    });
-    Some(Replay { of: of.to_owned(), before: said.json(0), address, bytes, kit, server, scan: RefCell::new(scan) })
+    let takes_login = what.is_some_and(|what| what.ends_with(" -c kit:kit"));
+    Some(Replay {
+        of: of.to_owned(),
+        before: said.json(0),
+        address,
+        bytes,
+        kit,
+        takes_login,
+        server,
+        scan: RefCell::default(),
+    })
 }
 
 impl Replay {
+    /// Begins to scan it.
+    fn begin(&self, lab: &Lab) {
+        // Where no login was taken, the one that was refused is refused again.
+        let login = if self.takes_login { format!("{}:{}", LOGIN.0, LOGIN.1) } else { format!("admin:{PASSWORD}") };
+        let mut command = lab.command(true, &[&["probe", &self.address][..], &BOUNDS].concat());
+        *self.scan.borrow_mut() = Some(started(command.env("CAMSCAN_CREDENTIAL", login)));
+    }
+
     /// What is found otherwise, and what stands in the kit that must not.
     fn differences(&self) -> Vec<String> {
         let text = String::from_utf8_lossy(&self.bytes);
