@@ -88,7 +88,7 @@ impl Client {
                 }
                 Happened::Packet(_) => {}
                 Happened::Wait(at) => return self.due = at,
-                Happened::Ended => return self.due = Instant::now() + Duration::from_secs(3600),
+                Happened::Ended | Happened::Broke(_) => return self.due = Instant::now() + Duration::from_secs(3600),
             }
         }
     }

@@ -49,6 +49,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http", http_answer),
     ("icmp", icmp_message),
     ("kit", replay_kit),
+    #[cfg(feature = "serve")]
+    ("live_offer", live_offer),
+    #[cfg(feature = "serve")]
+    ("live_port", live_port),
     ("mdns", mdns_message),
     ("media", media),
     ("media_server", media_server_list),
@@ -419,6 +423,20 @@ pub fn ssdp_answer(data: &[u8]) {
     {
         let _ = (description.facts(SENDER), description.mac());
     }
+}
+
+/// What a player posts by WHEP.
+#[cfg(feature = "serve")]
+pub fn live_offer(data: &[u8]) {
+    if let Some(answer) = camscan::live::engine::hostile::offer(&String::from_utf8_lossy(data)) {
+        assert!(answer.starts_with("v=0") && answer.contains("m=video"), "an answer without a picture: {answer}");
+    }
+}
+
+/// What strangers send to the port of live view: nobody knows the name of the session that is expected there.
+#[cfg(feature = "serve")]
+pub fn live_port(data: &[u8]) {
+    assert_eq!(camscan::live::engine::hostile::datagrams(std::iter::once(data).chain(parts(data))), 0);
 }
 
 pub fn stun_answer(data: &[u8]) {

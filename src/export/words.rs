@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use crate::model::names::names;
 use crate::model::{
-    Activation, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Kind, Method, Reach, Report, Service,
-    Stream, StreamStatus, Video, VideoCodec,
+    Activation, Audio, Channel, Device, DeviceState, ErrorKind, Kind, Method, Reach, Report, Service, Stream,
+    StreamStatus, Video,
 };
 
 names! {
@@ -306,33 +306,6 @@ pub fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// A codec as people write it.
-pub fn video_codec(codec: VideoCodec) -> &'static str {
-    match codec {
-        VideoCodec::H264 => "H.264",
-        VideoCodec::H265 => "H.265",
-        VideoCodec::Mjpeg => "MJPEG",
-        VideoCodec::Mpeg4 => "MPEG-4",
-        VideoCodec::Av1 => "AV1",
-        VideoCodec::Vp8 => "VP8",
-        VideoCodec::Vp9 => "VP9",
-    }
-}
-
-/// A codec as people write it.
-pub fn audio_codec(codec: AudioCodec) -> &'static str {
-    match codec {
-        AudioCodec::Aac => "AAC",
-        AudioCodec::Pcmu => "G.711µ",
-        AudioCodec::Pcma => "G.711A",
-        AudioCodec::Pcm => "PCM",
-        AudioCodec::Opus => "Opus",
-        AudioCodec::G722 => "G.722",
-        AudioCodec::G726 => "G.726",
-        AudioCodec::Mp3 => "MP3",
-    }
-}
-
 /// `1920×1080`.
 pub fn size(video: &Video) -> Option<String> {
     Some(format!("{}×{}", video.width?, video.height?))
@@ -352,7 +325,7 @@ pub fn bit_rate(video: &Video) -> Option<String> {
 
 /// All that is known of a picture: `H.264 High 4.0 · 1920×1080 · 25 fps (sps), 24.9 measured · …`.
 pub fn video_in_full(video: &Video) -> String {
-    let codec = [video.codec.map(video_codec), video.profile.as_deref(), video.level.as_deref()];
+    let codec = [video.codec.map(|codec| codec.in_words()), video.profile.as_deref(), video.level.as_deref()];
     fn of(value: String, source: Option<impl Display>) -> String {
         match source {
             Some(source) => format!("{value} ({source})"),
@@ -386,7 +359,7 @@ pub fn video_in_full(video: &Video) -> String {
 /// All that is known of a sound: `AAC · 16000 Hz · 2 channels · 64 kbit/s`.
 pub fn audio_in_full(audio: &Audio) -> String {
     let facts = [
-        audio.codec.map(|codec| audio_codec(codec).to_owned()),
+        audio.codec.map(|codec| codec.in_words().to_owned()),
         audio.sample_rate_hz.map(|hz| format!("{hz} Hz")),
         audio.channels.map(|n| plural(n.into(), "channel", "channels")),
         audio.bitrate_kbps.map(|kbps| format!("{kbps} kbit/s")),

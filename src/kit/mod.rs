@@ -30,3 +30,6 @@ pub fn make(recording: &Recording, known: &Known, started_at: i64) -> (Kit, Anon
     };
     (kit, anonymiser)
 }
+
+#[cfg(test)]
+mod tests;

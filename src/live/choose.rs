@@ -17,7 +17,7 @@ pub enum Mode {
     Mse,
     /// JPEGs as the camera sends them, over WebSocket.
     Mjpeg,
-    /// A key frame as JPEG every few seconds.
+    /// Key frames as JPEGs, at most one a second.
     Stills,
 }
 
@@ -88,7 +88,7 @@ pub fn choose(asked: &Candidate<'_>, siblings: &[Candidate<'_>], can: &Abilities
     }
     let codec = asked.facts.video.codec;
     if stills && matches!(codec, VideoCodec::H264 | VideoCodec::H265) {
-        let note = Some("single pictures every few seconds, without sound".to_owned());
+        let note = Some("key frames alone, without sound".to_owned());
         choice.ways.push(Way { stream: asked.id.to_owned(), mode: Mode::Stills, sound: false, note });
     }
     choice
@@ -168,12 +168,10 @@ fn no_sound(mode: Mode) -> String {
 
 fn mse(codec_string: Option<&str>, what: &str, can: &Abilities) -> Result<(), String> {
     let Some(codec) = codec_string else { return Err(format!("{what} cannot be sent as MP4")) };
-    if can.mse.is_empty() {
-        return Err("this browser has no media source extensions".to_owned());
-    }
+    // A page that names none may have none, or may have been asked for others.
     match can.mse.iter().any(|known| known.eq_ignore_ascii_case(codec)) {
         true => Ok(()),
-        false => Err(format!("this browser does not play {codec}")),
+        false => Err(format!("this browser plays no {codec} by media source extensions")),
     }
 }
 
@@ -292,13 +290,16 @@ mod tests {
         assert_eq!(reasons("h264 b", CHROMIUM), ["the camera sends B-frames, which WebRTC cannot show"]);
         assert_eq!(
             reasons("h265", CHROMIUM),
-            ["this browser plays no H265 by WebRTC", "this browser does not play hvc1.1.6.L93.B0"]
+            [
+                "this browser plays no H265 by WebRTC",
+                "this browser plays no hvc1.1.6.L93.B0 by media source extensions"
+            ]
         );
         assert_eq!(
             reasons("mpeg4", CHROMIUM),
             ["MPEG-4 part 2 cannot be sent by WebRTC", "MPEG-4 part 2 video cannot be sent as MP4"]
         );
-        assert_eq!(reasons("h264", NO_MSE), ["this browser has no media source extensions"]);
+        assert_eq!(reasons("h264", NO_MSE), ["this browser plays no avc1.64001f by media source extensions"]);
     }
 
     #[test]

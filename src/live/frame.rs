@@ -4,12 +4,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::sync::OnceCell;
 
 use super::timeline::Time;
 use crate::media::assemble::AccessUnit;
 use crate::media::fmp4::{self, Sample};
 use crate::media::format::Format;
+use crate::media::nal::to_annex_b;
 use crate::media::packetize::{MAX_PAYLOAD, packetize};
+use crate::media::picture::Picture;
+use crate::model::VideoCodec;
+use crate::tool::ffmpeg;
 
 /// Packets of a frame, as viewers share them.
 pub type Packets = Arc<[Arc<[u8]>]>;
@@ -33,6 +38,7 @@ pub struct Frame {
     pub format: Arc<Format>,
     packets: OnceLock<Packets>,
     fragment: OnceLock<Bytes>,
+    still: OnceCell<Option<Bytes>>,
 }
 
 impl Frame {
@@ -48,12 +54,18 @@ impl Frame {
             format: unit.format,
             packets: OnceLock::new(),
             fragment: OnceLock::new(),
+            still: OnceCell::new(),
         }
     }
 
     /// Whether it is a picture.
     pub fn is_video(&self) -> bool {
         matches!(*self.format, Format::Video(_))
+    }
+
+    /// Whether it is a picture as a camera of JPEGs sends it.
+    pub fn is_jpeg(&self) -> bool {
+        matches!(&*self.format, Format::Video(video) if video.codec == VideoCodec::Mjpeg)
     }
 
     /// Bytes of its parts.
@@ -82,6 +94,28 @@ impl Frame {
             Format::Video(_) => self.time.shown90 as u32,
             Format::Audio(audio) => self.time.shown_in(audio.clock_rate) as u32,
         }
+    }
+
+    /// The frame as a picture that stands alone: none for what needs others, or has no such form.
+    pub fn picture(&self) -> Option<Picture> {
+        let Format::Video(video) = &*self.format else { return None };
+        let bytes = match video.codec {
+            _ if !self.key => return None,
+            VideoCodec::H264 | VideoCodec::H265 => to_annex_b(self.parts.iter().map(|nal| &nal[..])),
+            VideoCodec::Mjpeg => self.parts.concat(),
+            VideoCodec::Mpeg4 | VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => return None,
+        };
+        Some(Picture { codec: video.codec, bytes })
+    }
+
+    /// A key frame as a JPEG, which ffmpeg makes. None where it cannot.
+    pub async fn still(&self) -> Option<Bytes> {
+        let make = async || {
+            let picture = self.picture()?;
+            let made = ffmpeg::picture(&picture.bytes, picture.ffmpeg_format()?).await;
+            made.inspect_err(|error| tracing::info!("a key frame was not made a JPEG: {error}")).ok().map(Bytes::from)
+        };
+        self.still.get_or_init(make).await.clone()
     }
 
     /// Its fragment of MP4. Empty where the codec has none.

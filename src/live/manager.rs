@@ -21,6 +21,7 @@ use super::stream::{Condition, State, Stream};
 use super::viewer::Presence;
 use super::viewer::jpegs::JpegViewer;
 use super::viewer::mse::MseViewer;
+use super::viewer::stills::StillsViewer;
 use super::viewer::ticket::Tickets;
 use crate::media::picture::Picture;
 use crate::net::pace::Pace;
@@ -276,6 +277,19 @@ impl Live {
         match presence.stream.facts().map(|facts| facts.video.codec) {
             Some(crate::model::VideoCodec::Mjpeg) => Ok(JpegViewer::new(presence)),
             _ => Err(Refusal::not_possible(self.inner.choose(id, &presence.stream, &Abilities::default())?)),
+        }
+    }
+
+    /// A viewer who is shown key frames as JPEGs: where that can be done here, and nothing else can be shown.
+    ///
+    /// # Errors
+    /// As [`Live::offer`].
+    pub async fn stills(&self, id: &str) -> Result<StillsViewer, Refusal> {
+        let presence = self.inner.enter(id, Mode::Stills).await?;
+        let choice = self.inner.choose(id, &presence.stream, &Abilities::default())?;
+        match choice.ways.iter().any(|way| way.stream == id && way.mode == Mode::Stills) {
+            true => Ok(StillsViewer::new(presence)),
+            false => Err(Refusal::not_possible(choice)),
         }
     }
 

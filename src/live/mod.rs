@@ -3,7 +3,8 @@
 //! ```text
 //! camera ─RTSP, MJPEG─► source ─► assembler ─► hub (ring of frames) ─┬─► engine: WebRTC over UDP, else TCP
 //!                                                                    ├─► viewer::mse: fragmented MP4
-//!                                                                    └─► viewer::jpegs
+//!                                                                    ├─► viewer::jpegs
+//!                                                                    └─► viewer::stills: key frames as JPEGs
 //! ```
 //!
 //! [`manager::Live`] is all that `serve` calls:
@@ -14,7 +15,7 @@
 //! | [`offer`](manager::Live::offer) | WHEP's POST and the page's own offer: `201` with the answer, its secret goes into `Location` |
 //! | [`patch`](manager::Live::patch), [`close`](manager::Live::close) | WHEP's PATCH and DELETE, by that secret alone |
 //! | [`choose`](manager::Live::choose) | which modes the page can try, best first, and why not the others |
-//! | [`mse`](manager::Live::mse), [`mjpeg`](manager::Live::mjpeg) | pieces for the binary frames of a WebSocket; pulled, so that whoever is slow is left behind and nobody else |
+//! | [`mse`](manager::Live::mse), [`mjpeg`](manager::Live::mjpeg), [`stills`](manager::Live::stills) | pieces for the binary frames of a WebSocket; pulled, so that whoever is slow is left behind and nobody else |
 //! | [`facts`](manager::Live::facts), [`list`](manager::Live::list), [`conditions`](manager::Live::conditions) | states, reasons, statistics and viewers, for the API and the page |
 //! | [`figures`](manager::Live::figures) | what the engine counts, for metrics |
 //! | [`picture`](manager::Live::picture) | the newest key frame, which spares a camera the session of a snapshot or a check |

@@ -13,10 +13,9 @@ use super::audience::{ViewerFacts, Watching};
 use super::facts::{AudioFacts, Facts, VideoFacts};
 use super::frame::Frame;
 use super::hub::{Cursor, Gop, Hub, Next};
-use crate::media::format::Format;
-use crate::media::nal::to_annex_b;
+use crate::media::format::{AudioFormat, Format};
 use crate::media::picture::Picture;
-use crate::model::{ErrorKind, Transport, VideoCodec};
+use crate::model::{ErrorKind, Transport};
 
 /// Over how long frames and bytes are counted for rates.
 const RATE_SPAN: Duration = Duration::from_secs(5);
@@ -118,7 +117,8 @@ struct Inner {
     audio: Option<Arc<Format>>,
     b_frames: bool,
     without_idr: bool,
-    expects_sound: bool,
+    /// Sound the camera has described, and may not have sent yet.
+    described: Option<Arc<Format>>,
     newest_key: Option<Arc<Frame>>,
     newest_at: Option<Instant>,
     /// Arrival and bytes of the pictures of the last seconds.
@@ -138,7 +138,7 @@ impl Stream {
                 audio: None,
                 b_frames: false,
                 without_idr: false,
-                expects_sound: false,
+                described: None,
                 newest_key: None,
                 newest_at: None,
                 recent: VecDeque::new(),
@@ -191,11 +191,11 @@ impl Stream {
         self.failures.send_modify(|count| *count += 1);
     }
 
-    /// Whether the camera is to be heard as well as seen, by its description.
-    pub fn expect_sound(&self, is_expected: bool) {
+    /// The sound that is to come, by the camera's description; none when there is none.
+    pub fn expect_sound(&self, described: Option<AudioFormat>) {
         let mut inner = self.inner();
-        inner.expects_sound = is_expected;
-        if !is_expected {
+        inner.described = described.map(|format| Arc::new(Format::Audio(format)));
+        if inner.audio != inner.described {
             inner.audio = None;
         }
     }
@@ -257,7 +257,7 @@ impl Stream {
     /// Whether sound is to come that has not come yet.
     pub fn awaits_sound(&self) -> bool {
         let inner = self.inner();
-        inner.expects_sound && inner.audio.is_none()
+        inner.described.is_some() && inner.audio.is_none()
     }
 
     /// Rings at each frame.
@@ -301,7 +301,13 @@ impl Stream {
         self.inner().facts()
     }
 
-    /// The forms of picture and sound.
+    /// The form of the sound: as it came, else as the camera described it. Who agrees on a session before the first sound
+    /// came would else never hear any.
+    pub fn sound(&self) -> Option<Arc<Format>> {
+        self.inner().sound()
+    }
+
+    /// The forms of picture and sound, as they came.
     pub fn formats(&self) -> (Option<Arc<Format>>, Option<Arc<Format>>) {
         let inner = self.inner();
         (inner.video.clone(), inner.audio.clone())
@@ -316,13 +322,7 @@ impl Stream {
     pub fn picture(&self) -> Option<(Picture, Instant)> {
         let inner = self.inner();
         let frame = inner.newest_key.as_ref()?;
-        let Format::Video(video) = &*frame.format else { return None };
-        let bytes = match video.codec {
-            VideoCodec::H264 | VideoCodec::H265 => to_annex_b(frame.parts.iter().map(|nal| &nal[..])),
-            VideoCodec::Mjpeg => frame.parts.concat(),
-            VideoCodec::Mpeg4 | VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => return None,
-        };
-        Some((Picture { codec: video.codec, bytes }, frame.arrived))
+        Some((frame.picture()?, frame.arrived))
     }
 
     /// Somebody watches from now on; gives their number.
@@ -363,9 +363,13 @@ impl Inner {
         }
     }
 
+    fn sound(&self) -> Option<Arc<Format>> {
+        self.audio.clone().or_else(|| self.described.clone())
+    }
+
     fn facts(&self) -> Option<Facts> {
         let Some(Format::Video(video)) = self.video.as_deref() else { return None };
-        let audio = match self.audio.as_deref() {
+        let audio = match self.sound().as_deref() {
             Some(Format::Audio(audio)) => Some(AudioFacts::of(audio)),
             _ => None,
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -16,9 +17,10 @@ use super::engine::limits::Patience;
 use super::manager::{Config, Live, Patched};
 use super::refusal::Refusal;
 use super::source::StreamSource;
-use super::stream::State;
+use super::stream::{State, Stream};
 use super::viewer::mse::MsePiece;
-use crate::model::{Credential, Transport, VideoCodec};
+use crate::media::format::{AudioFormat, Format};
+use crate::model::{AudioCodec, Credential, Transport, VideoCodec};
 use crate::net::{BoxStream, Datagram, Datagrams as _, RealNet, Streams as _, UdpBind};
 use crate::probe::Logins;
 use crate::protocol::webrtc::receiver::{Carried, Happened, Received, Receiver};
@@ -127,7 +129,7 @@ impl Viewer {
                     }
                 },
                 Happened::Packet(packet) => got.push(packet),
-                Happened::Connected => {}
+                Happened::Connected | Happened::Broke(_) => {}
                 Happened::Ended => {
                     self.has_ended = true;
                     return now();
@@ -146,18 +148,18 @@ impl Viewer {
                 _ => self.receiver.tick(now()),
             },
             Wire::Tcp(stream, waiting) => {
-                match timeout(wait, stream.read(&mut buffer)).await {
-                    Ok(Ok(length @ 1..)) => waiting.extend_from_slice(&buffer[..length]),
-                    Ok(_) => self.has_ended = true,
-                    Err(_) => {}
+                // One packet at a time, as a session is to be driven; what came with it needs no reading.
+                if whole(waiting).is_none() {
+                    match timeout(wait, stream.read(&mut buffer)).await {
+                        Ok(Ok(length @ 1..)) => waiting.extend_from_slice(&buffer[..length]),
+                        Ok(_) => self.has_ended = true,
+                        Err(_) => {}
+                    }
                 }
                 self.receiver.tick(now());
-                if let [high, low, rest @ ..] = &waiting[..] {
-                    let length = usize::from(u16::from_be_bytes([*high, *low]));
-                    if let Some(packet) = rest.get(..length) {
-                        self.receiver.receive(true, self.remote, self.local, packet, now());
-                        waiting.drain(..2 + length);
-                    }
+                if let Some(length) = whole(waiting) {
+                    self.receiver.receive(true, self.remote, self.local, &waiting[2..2 + length], now());
+                    waiting.drain(..2 + length);
                 }
             }
         }
@@ -168,6 +170,13 @@ impl Viewer {
         let is_last = |packet: &&Received| packet.marker && matches!(packet.carried, Carried::Video(_));
         self.packets(|got| got.iter().filter(is_last).count() >= count).await
     }
+}
+
+/// The length of the packet that has come whole (RFC 4571).
+fn whole(waiting: &[u8]) -> Option<usize> {
+    let [high, low, rest @ ..] = waiting else { return None };
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    (rest.len() >= length).then_some(length)
 }
 
 fn now() -> std::time::Instant {
@@ -214,6 +223,20 @@ async fn a_camera_is_seen_and_heard_over_udp_and_over_tcp() {
     assert_eq!(fleet.cameras[0].seen.played.load(Ordering::SeqCst), 1);
     live.stop().await;
     until("the session is torn down", || fleet.cameras[0].seen.torn_down.load(Ordering::SeqCst) == 1).await;
+}
+
+/// Who comes before the first sound is to hear it as well.
+#[test]
+fn sound_that_has_not_come_yet_is_known_by_its_description() {
+    let stream = Stream::new("a".to_owned(), Arc::default());
+    let format = |codec| AudioFormat { codec, clock_rate: 8000, channels: 1, config: Bytes::new() };
+    for codec in [AudioCodec::Pcmu, AudioCodec::Pcma] {
+        stream.expect_sound(Some(format(codec)));
+        assert!(stream.awaits_sound());
+        assert_eq!(stream.sound().as_deref(), Some(&Format::Audio(format(codec))));
+    }
+    stream.expect_sound(None);
+    assert!(!stream.awaits_sound() && stream.sound().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,6 +392,32 @@ async fn the_same_frames_come_as_fragments() {
     live.set_streams(Vec::new());
     let end = async { while viewer.next().await.is_some() {} };
     timeout(LONG, end).await.expect("the viewer of a stream that is no more is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_frames_come_as_jpegs_where_ffmpeg_is() {
+    let (live, fleet) = live_of(Camera::new(LOCAL, 0).stream("/live", &h265(), None)).await;
+    let refusal = live.stills("a").await.err().map(|refusal| refusal.status());
+    assert_eq!(refusal, Some(406), "where there is no ffmpeg it is not offered");
+    if !crate::tool::ffmpeg::is_installed() {
+        return;
+    }
+    let ports = Ports { bind: vec![LOCAL], port: 0, tcp: true, forwarded: Vec::new() };
+    let live = Live::new(Config { ports, patience: Patience::default(), stills: true }, RealNet::new()).unwrap();
+    live.set_streams(vec![source("a", &fleet, Logins::new(0))]);
+    let ways = live.choose("a", &Abilities::default()).await.unwrap().ways;
+    assert_eq!(ways.iter().map(|way| way.mode).collect::<Vec<_>>(), [Mode::Stills]);
+    let mut viewers = [live.stills("a").await.unwrap(), live.stills("a").await.unwrap()];
+    for viewer in &mut viewers {
+        // Its wait is cut off and begun again, as that of a page is.
+        let mut pictures = Vec::new();
+        while pictures.len() < 2 {
+            if let Ok(picture) = timeout(Duration::from_millis(100), viewer.next()).await {
+                pictures.push(picture.unwrap());
+            }
+        }
+        assert!(pictures.iter().all(|jpeg| crate::media::jpeg::size_of_any(jpeg) == Some((1920, 1080))));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,6 +144,37 @@ names! {
     }
 }
 
+impl VideoCodec {
+    /// As people write it: `H.264`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            VideoCodec::H264 => "H.264",
+            VideoCodec::H265 => "H.265",
+            VideoCodec::Mjpeg => "MJPEG",
+            VideoCodec::Mpeg4 => "MPEG-4",
+            VideoCodec::Av1 => "AV1",
+            VideoCodec::Vp8 => "VP8",
+            VideoCodec::Vp9 => "VP9",
+        }
+    }
+}
+
+impl AudioCodec {
+    /// As people write it: `G.722`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            AudioCodec::Aac => "AAC",
+            AudioCodec::Pcmu => "G.711µ",
+            AudioCodec::Pcma => "G.711A",
+            AudioCodec::Pcm => "PCM",
+            AudioCodec::Opus => "Opus",
+            AudioCodec::G722 => "G.722",
+            AudioCodec::G726 => "G.726",
+            AudioCodec::Mp3 => "MP3",
+        }
+    }
+}
+
 /// The picture of a stream. Sizes are after cropping, in pixels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -16,15 +16,15 @@ use crate::kit::conversation::{Next, next};
 use crate::net::{Datagram, UdpBind};
 
 /// A client that says nothing for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// The most bytes of one request.
 const MAX_REQUEST: usize = 2 << 20;
 /// The most pairs of ports for streams of one connection.
 const MOST_PAIRS: usize = 16;
 /// The longest a stream plays.
-const LONGEST_PLAY: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_PLAY: Duration = Duration::from_secs(3600);
 
-type Writer<S> = Arc<Mutex<WriteHalf<S>>>;
+pub(super) type Writer<S> = Arc<Mutex<WriteHalf<S>>>;
 /// The sockets for RTP and RTCP of one track.
 type Pair = Arc<[Box<dyn Datagram>; 2]>;
 
@@ -56,7 +56,19 @@ where
                     _ => break,
                 }
             }
+            Next::Other if stage.player().speaks_rtmp(port) => {
+                super::rtmp::serve(stage, port, &mut reader, &writer, bytes).await;
+                break;
+            }
             Next::Incomplete | Next::Other => {
+                let answers = stage.player().turn(port, &bytes);
+                if !answers.is_empty() {
+                    bytes.clear();
+                    if send_turn(&writer, answers).await.is_err() {
+                        break;
+                    }
+                    continue;
+                }
                 // What is no request is heard and not answered, as far as the recording goes.
                 let closes = stage.player().kit().tcp.iter().any(|p| p.port == port && p.closes);
                 if closes
@@ -144,6 +156,15 @@ async fn send<S: AsyncWrite>(writer: &Writer<S>, reply: &Reply) -> io::Result<()
             sleep_until(begun + lap * round + *after).await;
             writer.lock().await.write_all(bytes).await?;
         }
+    }
+    Ok(())
+}
+
+async fn send_turn<S: AsyncWrite>(writer: &Writer<S>, answers: Vec<(Duration, Vec<u8>)>) -> io::Result<()> {
+    let begun = Instant::now();
+    for (after, bytes) in answers {
+        sleep_until(begun + after).await;
+        writer.lock().await.write_all(&bytes).await?;
     }
     Ok(())
 }

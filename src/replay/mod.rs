@@ -2,6 +2,7 @@
 
 mod connection;
 mod place;
+mod rtmp;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};

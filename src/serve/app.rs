@@ -1,6 +1,7 @@
 //! What every request may need.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +19,10 @@ use super::pictures::Shown;
 use super::problem::Problem;
 use crate::history::memory::Memory;
 use crate::live::manager::Live;
-use crate::model::ScanPlan;
 use crate::model::listen::PublicUrl;
 use crate::model::memory::Keep;
 use crate::model::notify::Notifications;
+use crate::model::{ProbeOptions, ScanPlan};
 use crate::scan::session::Session;
 use crate::store::{AsOf, Store, StoreError};
 use crate::watch::{Job, Order};
@@ -60,6 +61,7 @@ pub struct App {
     /// Cancelled when this process ends. Event streams and live views end then: nothing else waits for them.
     pub stop: CancellationToken,
     allowed: Mutex<Arc<Allowed>>,
+    max_login_failures: AtomicU32,
     /// Who is told about events.
     pub notifications: Notifications,
     /// How long what is kept.
@@ -95,6 +97,8 @@ pub struct Options {
     pub limits: Limits,
     /// What may be scanned by who asks over the network.
     pub allowed: Allowed,
+    /// Logins a device may refuse in 24 hours; none: as many as usual.
+    pub max_login_failures: Option<u32>,
     /// Cancelled when this process ends.
     pub stop: CancellationToken,
     /// Who is told about events.
@@ -119,10 +123,13 @@ impl App {
         options: Options,
     ) -> Arc<App> {
         let started_at = (session.now)();
-        let Options { site, access, vault, limits, allowed, stop, notifications, keep, config } = options;
+        let Options { site, access, vault, limits, allowed, max_login_failures, stop, notifications, keep, config } =
+            options;
+        let max_login_failures = max_login_failures.unwrap_or(ProbeOptions::default().max_login_failures);
         Arc::new(App {
             clients: Slots::new(usize::MAX, limits.per_address),
             allowed: Mutex::new(Arc::new(allowed)),
+            max_login_failures: AtomicU32::new(max_login_failures),
             health: Health::default(),
             jobs: Jobs::default(),
             events: Hub::default(),
@@ -161,10 +168,16 @@ impl App {
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Logins a device may refuse in 24 hours.
+    pub fn max_login_failures(&self) -> u32 {
+        self.max_login_failures.load(Ordering::Relaxed)
+    }
+
     /// Another configuration: what is scanned, and how, is this from now on.
     pub(super) fn replace_job(&self, job: &Job) {
         let allowed = Arc::new(Allowed { targets: job.targets.clone(), beside: job.allowed.clone() });
         *self.allowed.lock().unwrap_or_else(PoisonError::into_inner) = allowed;
+        self.max_login_failures.store(job.plan.probe.max_login_failures, Ordering::Relaxed);
         if let Some((_, sources)) = self.live.get() {
             sources.replace_plan(job.plan.clone());
         }

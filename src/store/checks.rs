@@ -65,8 +65,9 @@ pub struct Check {
     pub first_frame_ms: Option<u32>,
 }
 
-/// Checks of one stream, added up.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+/// Checks of a stream, added up over an hour or a day.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rollup {
     /// When the hour or day began.
     pub at: Timestamp,
@@ -74,7 +75,7 @@ pub struct Rollup {
     pub checks: u32,
     /// How many brought frames.
     pub ok: u32,
-    /// How many found all places taken.
+    /// How many found all places for viewers taken.
     pub busy: u32,
     /// How many brought none.
     pub bad: u32,

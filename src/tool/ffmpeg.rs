@@ -15,6 +15,12 @@ const MAX_PICTURE: u64 = 8 << 20;
 /// Pictures decoded at once, of the whole program: each keeps a core busy.
 static DECODERS: Semaphore = Semaphore::const_new(2);
 
+/// Whether there is a program of that name where programs are looked for.
+pub fn is_installed() -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join("ffmpeg").is_file())
+}
+
 /// What ffmpeg makes of `captured`, a whole picture in the elementary format it calls `format`: a JPEG, if it can.
 ///
 /// # Errors

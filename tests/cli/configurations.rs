@@ -1,11 +1,12 @@
 //! Configurations of video systems: written by a scan, by an export, and added to a file that is there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use camscan::testkit::fleet::{Camera, Login};
 
-use crate::env::{Cameras, TestEnv, camera};
+use crate::env::{Cameras, TestEnv, camera, h264};
 
 const SECRET: &str = "hunter2-äß";
 const ENCODED: &str = "hunter2-%C3%A4%C3%9F";
@@ -50,6 +51,63 @@ fn a_scan_writes_placeholders_and_the_file_of_variables_the_logins() {
     assert!(!hidden.out.contains("hunter2") && hidden.out.contains("MTX_PATHS_CAMERA61_SOURCE"), "{}", hidden.out);
     env.run("export report.json -o motion:. --show-secrets --credentials-file logins.txt").success();
     assert_eq!(mode(&env, "camera-camera_6_1.conf"), 0o600, "a password stands in it");
+}
+
+/// The names that a package of Home Assistant replaces by secrets, and those that its head lists.
+fn secrets_of(package: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+    let used = package.lines().filter(|line| !line.starts_with('#'));
+    let used = used.flat_map(|line| line.split("!secret ").skip(1)).map(word).collect();
+    let head = package.lines().take_while(|line| line.starts_with('#'));
+    let listed = head.skip_while(|line| !line.contains("`--env-file secrets.yaml`")).skip(1);
+    let listed = listed.map(|line| word(line.trim_start_matches(['#', ' ']))).collect();
+    (used, listed)
+}
+
+/// Which of them a file of secrets sets, as Home Assistant reads it, and which it leaves open.
+fn written_in(secrets: &str) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let set: Option<BTreeMap<String, String>> = serde_yaml::from_str(secrets).unwrap();
+    let open = secrets.lines().filter_map(|line| line.strip_prefix('#')?.strip_suffix(": \"\""));
+    (set.unwrap_or_default(), open.map(str::to_owned).collect())
+}
+
+#[test]
+fn the_secrets_of_home_assistant_are_those_that_its_package_names() {
+    let env = TestEnv::new();
+    let login = |b| Camera { login: Login::Digest, user: ("admin".into(), SECRET.into()), ..camera(6, b) };
+    let cameras = Cameras::start(vec![login(7), login(8).stream("/stream2", &h264(), None)]);
+    let line = cameras.scan("-o homeassistant:cameras.yaml -o report.json --env-file secrets.yaml");
+    let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
+    let run = env.end(command.env("CAMSCAN_CREDENTIAL", format!("admin:{SECRET}"))).success();
+    let (package, secrets) = (env.read("cameras.yaml"), env.read("secrets.yaml"));
+    // Where the file goes, and how the other one comes about, stands at the top of it.
+    for said in
+        ["configuration.yaml: homeassistant: {packages: !include_dir_named packages}", "Put these into secrets.yaml"]
+    {
+        assert!(package.contains(said), "{said}: {package}");
+    }
+    let (used, listed) = secrets_of(&package);
+    let (set, open) = written_in(&secrets);
+    assert!(used.len() >= 2, "each camera has one: {package}");
+    assert_eq!((&used, &listed), (&listed, &set.keys().cloned().collect()), "{package}{secrets}");
+    assert_eq!(open, BTreeSet::new(), "{}", run.err);
+    for (name, value) in &set {
+        assert!(value.starts_with(&format!("rtsp://admin:{ENCODED}@127.88.6.")), "{name}: {value}");
+        assert!(package.contains(&format!("#   {name}: rtsp://127.88.6.")), "{package}");
+    }
+    assert!(!package.contains("hunter2"), "{package}");
+    assert_eq!(mode(&env, "secrets.yaml"), 0o600);
+
+    // The command as the file states it, with and without a login at hand.
+    let export = "export report.json -o homeassistant:again.yaml --env-file secrets.yaml";
+    env.write("logins.txt", format!("admin:{SECRET}\n"));
+    env.run(&format!("{export} --credentials-file logins.txt")).success();
+    assert_eq!((env.read("again.yaml"), env.read("secrets.yaml")), (package.clone(), secrets));
+    let without = env.run(export).success();
+    let (set, open) = written_in(&env.read("secrets.yaml"));
+    assert_eq!((set.len(), &open), (0, &used), "{}", without.err);
+    assert_eq!((env.read("again.yaml"), mode(&env, "secrets.yaml")), (package, 0o600));
+    assert!(without.err.contains("no login is known for them"), "{}", without.err);
 }
 
 #[test]

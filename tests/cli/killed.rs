@@ -1,8 +1,13 @@
 //! The program is killed while it writes its store. What it told to be stored is there, and the store is whole.
 
-use std::io::{BufRead as _, BufReader};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::env::{Cameras, TestEnv, camera, report};
 
@@ -74,6 +79,127 @@ fn killed_at_any_moment_it_keeps_what_it_told_to_be_stored() {
                 let _ = std::fs::remove_file(env.path(file));
             }
             stored = 0;
+        }
+    }
+}
+
+/// How many channels there are, each with a courier of its own.
+const CHANNELS: usize = 4;
+
+/// A receiver of webhooks that takes its time to answer: what it got, as channel and message.
+struct Slow {
+    port: u16,
+    got: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Slow {
+    fn start() -> Slow {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let got = Arc::<Mutex<Vec<(String, Value)>>>::default();
+        let kept = got.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let kept = kept.clone();
+                std::thread::spawn(move || Slow::answer(client, &kept));
+            }
+        });
+        Slow { port, got }
+    }
+
+    fn answer(mut client: TcpStream, kept: &Mutex<Vec<(String, Value)>>) {
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
+        let (head, length) = loop {
+            let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+            if let Some(at) = text.find("\r\n\r\n") {
+                let length =
+                    text.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
+                break (at + 4, length);
+            }
+            match client.read(&mut buffer) {
+                Ok(read @ 1..) => bytes.extend_from_slice(&buffer[..read]),
+                _ => return,
+            }
+        };
+        while bytes.len() < head + length {
+            match client.read(&mut buffer) {
+                Ok(read @ 1..) => bytes.extend_from_slice(&buffer[..read]),
+                _ => return,
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+        let channel = text.split(' ').nth(1).unwrap().to_owned();
+        let mut message: Value = serde_json::from_slice(&bytes[head..head + length]).unwrap();
+        let id = text.lines().find_map(|line| line.strip_prefix("webhook-id: ")).unwrap();
+        message["id"] = id.into();
+        kept.lock().unwrap().push((channel, message));
+        // Between what it has and what the courier knows.
+        std::thread::sleep(Duration::from_millis(150));
+        let _ = client.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    }
+
+    fn messages(&self) -> Vec<(String, Value)> {
+        self.got.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_courier_that_is_killed_loses_nothing_and_tells_at_most_one_message_twice() {
+    let env = TestEnv::new();
+    let cameras = Cameras::start((1..=5).map(|b| camera(68, b)).collect());
+    let line = cameras.scan("");
+    let (targets, rest) = line.strip_prefix("scan ").unwrap().split_once(" -p ").unwrap();
+    let known = targets.split(' ').next().unwrap();
+    for round in 0..4 {
+        let slow = Slow::start();
+        let channels: String = (0..CHANNELS)
+            .map(|n| format!("    c{n}: {{type: webhook, url: 'http://127.0.0.1:{}/c{n}'}}\n", slow.port))
+            .collect();
+        let rule = "  rules:\n    - {events: [\"device.*\"], wait: 0s}\n";
+        env.write("camscan.yaml", format!("check_every: none\nnotify:\n  channels:\n{channels}{rule}"));
+        let store = format!("round-{round}.sqlite");
+        env.run(&format!("scan {known} -p {rest} --store={store}")).success();
+        let watch = format!("watch {targets} -p {rest} --store {store} --config camscan.yaml");
+        let start = || {
+            let words: Vec<&str> = watch.split_whitespace().collect();
+            env.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let until = |what: &dyn Fn() -> bool| {
+            let until = Instant::now() + Duration::from_secs(90);
+            while !what() {
+                assert!(Instant::now() < until, "round {round}: {:#?}", slow.messages());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let mut child = start();
+        until(&|| slow.messages().len() > round);
+        // SIGKILL, of our own child: while answers are awaited, or just after.
+        std::thread::sleep(Duration::from_millis(60 * round as u64));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let history = env.run(&format!("history --store {store} --event device.* -f json")).success().json();
+        let told: BTreeSet<String> =
+            history["events"].as_array().unwrap().iter().map(|event| event["number"].to_string()).collect();
+        assert!(!told.is_empty(), "{history:#}");
+        let events = |channel: &str| -> BTreeSet<String> {
+            let of_it = slow.messages().into_iter().filter(|(of, _)| of == channel);
+            let all = of_it.flat_map(|(_, message)| message["data"]["events"].as_array().cloned().unwrap_or_default());
+            all.map(|event| event["number"].to_string()).collect()
+        };
+        let mut child = start();
+        until(&|| (0..CHANNELS).all(|n| told.is_subset(&events(&format!("/c{n}")))));
+        // What would come twice would come now.
+        std::thread::sleep(Duration::from_secs(1));
+        let _ = child.kill();
+        child.wait().unwrap();
+        for n in 0..CHANNELS {
+            let mut times: BTreeMap<String, usize> = BTreeMap::new();
+            for (_, message) in slow.messages().iter().filter(|(of, _)| *of == format!("/c{n}")) {
+                *times.entry(message["id"].to_string()).or_default() += 1;
+            }
+            let again = times.values().filter(|count| **count > 1).count();
+            assert!(again <= 1 && times.values().all(|count| *count <= 2), "round {round}, channel {n}: {times:?}");
         }
     }
 }

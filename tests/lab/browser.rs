@@ -1,5 +1,7 @@
 //! The pages in a real browser: Debian's Chromium by its own driver.
 
+mod half_hour;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,6 +20,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
 
+pub use half_hour::{
+    a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour, cameras_come_and_go_while_one_looks,
+};
+
 use crate::ns::skip;
 use crate::trial::Skip;
 
@@ -28,7 +34,7 @@ const NGINX: &str = "/usr/sbin/nginx";
 const HOSTILE: &str = "<script>document.title='owned'</script>\"'><img src=x onerror=\"document.title='owned'\">";
 
 /// A program that is ended with the test.
-struct Program(Child);
+pub struct Program(pub Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
@@ -37,25 +43,25 @@ impl Drop for Program {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Whether somebody listens there.
 #[expect(clippy::disallowed_methods, reason = "a server on this machine's loopback")]
-async fn answers(place: impl tokio::net::ToSocketAddrs) -> bool {
+pub async fn answers(place: impl tokio::net::ToSocketAddrs) -> bool {
     tokio::net::TcpStream::connect(place).await.is_ok()
 }
 
 /// A browser with a profile of its own.
-struct Browser {
-    page: WebDriver,
+pub struct Browser {
+    pub page: WebDriver,
     _driver: Program,
     _profile: TempDir,
 }
 
 impl Browser {
-    async fn start() -> Browser {
+    pub async fn start() -> Browser {
         // The client that speaks to the driver asks for one, though it speaks plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let port = free_port();
@@ -98,11 +104,11 @@ impl Browser {
         Browser { page, _driver: driver, _profile: profile }
     }
 
-    async fn open(&self, url: &str) {
+    pub async fn open(&self, url: &str) {
         self.page.goto(url).await.unwrap();
     }
 
-    async fn run(&self, script: &str) -> Value {
+    pub async fn run(&self, script: &str) -> Value {
         self.page.execute(script, Vec::new()).await.unwrap().json().clone()
     }
 
@@ -118,12 +124,12 @@ impl Browser {
     }
 
     /// Waits until there is such an element.
-    async fn wait(&self, css: &str) -> WebElement {
+    pub async fn wait(&self, css: &str) -> WebElement {
         self.page.query(By::Css(css)).first().await.unwrap_or_else(|error| panic!("{css}: {error}"))
     }
 
     /// Waits until a script says `true`.
-    async fn until(&self, script: &str) {
+    pub async fn until(&self, script: &str) {
         for _ in 0..1200 {
             if self.run(script).await == Value::Bool(true) {
                 return;
@@ -220,7 +226,7 @@ fn need() -> Result<(), Skip> {
     }
 }
 
-fn on_a_runtime(test: impl Future<Output = ()>) -> Result<(), Skip> {
+pub fn on_a_runtime(test: impl Future<Output = ()>) -> Result<(), Skip> {
     need()?;
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test);
     Ok(())

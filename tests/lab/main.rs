@@ -58,12 +58,20 @@ use ns::{Host, Lan};
 const PYTHON: &str = "/usr/bin/python3";
 const PASSWORD: &str = "korrekt-pferd-42";
 
+/// A Python that has aiortc, which no package of Debian does: `python3 -m venv DIR; DIR/bin/pip install aiortc`.
+fn aiortc() -> Result<String, trial::Skip> {
+    std::env::var("CAMSCAN_AIORTC").map_err(|_| trial::Skip("CAMSCAN_AIORTC names no Python with aiortc".to_owned()))
+}
+
 /// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
 const ROLE: &str = "CAMSCAN_LAB_ROLE";
 
 /// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
 fn trials() -> Vec<Trial> {
     trial::trials! {
+        beside browser::cameras_come_and_go_while_one_looks;
+        beside browser::a_technician_is_done_in_half_an_hour;
+        beside browser::a_scan_is_started_and_stopped;
         beside browser::every_page_can_be_read_and_used;
         beside browser::devices_are_found_selected_and_tagged;
         beside browser::the_first_account_is_made_and_logs_in;
@@ -73,6 +81,7 @@ fn trials() -> Vec<Trial> {
         beside browser::pages_stand_below_a_path_of_a_proxy;
         alone network::every_server_is_known_for_what_it_is;
         beside replay::a_replay_of_every_server_is_found_as_the_server;
+        beside replay::a_replay_of_recorders_and_their_cameras_is_found_as_they_were;
         beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside schemathesis::every_answer_of_the_api_is_as_its_document_says;
         beside endurance::twenty_five_scans_leave_nothing_behind;
@@ -87,6 +96,7 @@ fn trials() -> Vec<Trial> {
         beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;
+        beside media_servers::a_whep_stream_is_played_until_frames_arrive;
         beside configurations::real_programs_read_what_is_written_for_them;
         beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
         beside faults::without_a_network_the_reason_is_said;
@@ -107,6 +117,10 @@ fn trials() -> Vec<Trial> {
         beside net_ns::both_rungs_say_the_same_of_ports;
         beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
+        beside live::every_codec_is_shown_in_chromium;
+        beside live::a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page;
+        beside live::a_bad_network_and_a_sudden_end_are_one_viewers_own;
+        beside live::a_camera_that_was_away_is_seen_again_by_who_waits;
         beside live::aiortc_decodes_what_a_camera_sends;
         beside recorders::a_camera_that_recorders_show_is_counted_once;
         beside recorders::without_its_login_a_recorder_is_matched_by_what_it_shows;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::compare::differences;
 use crate::ns::need;
 use crate::trial::Skip;
-use crate::{Lab, Place, device, servers};
+use crate::{Lab, Place, aiortc, device, servers};
 
 /// A stream nobody would guess is told by the server's statistics; one that is called as many are is found without; what
 /// Janus lists is said; a listener of SRT is known by its answer.
@@ -31,6 +31,30 @@ pub fn media_servers_tell_what_they_serve() -> Result<(), Skip> {
     let missing: Vec<&str> =
         places.iter().map(|p| p.address.as_str()).filter(|a| device(&report, a).is_none()).collect();
     assert!(missing.is_empty(), "{missing:?}");
+    Ok(())
+}
+
+/// A picture by WebRTC is played until frames are measured, and each session that was opened is closed.
+pub fn a_whep_stream_is_played_until_frames_arrive() -> Result<(), Skip> {
+    let python = aiortc()?;
+    let mut lab = Lab::new();
+    let host = lab.lan.host("10.77.0.36", "02:00:00:00:00:36");
+    let log = lab.path("whep.log");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/aiortc_sender.py");
+    lab.lan.serve(&host, &python, &[script, "10.77.0.36", "8889", &log], |h| h.listens_tcp(8889));
+    lab.lan.wait();
+    let report = lab.camscan(true, &["probe", "10.77.0.36", "-f", "json"]).json(0);
+    let expected = json!({"streams": [{
+        "protocol": "webrtc", "url": "http://10.77.0.36:8889/whep", "transport": "udp", "status": "streaming", "open": true,
+        "video": {"codec": "h264", "width": 640, "height": 360},
+    }]});
+    let found = device(&report, "10.77.0.36").unwrap();
+    let differences = differences(&expected, found);
+    assert!(differences.is_empty(), "{}\n{found:#}", differences.join("; "));
+    let frames = found["streams"][0]["video"]["measured_fps"].as_f64().unwrap();
+    assert!((20.0..40.0).contains(&frames), "{found:#}");
+    let sessions = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(sessions.matches("opened").count(), sessions.matches("closed").count(), "{sessions}");
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub fn multicast(lab: &mut Lab) -> Place {
 }
 
 /// VLC, which repeats a film of four seconds and numbers its tracks anew each time; it speaks UDP only.
-fn vlc(lab: &mut Lab) -> Place {
+pub fn vlc(lab: &mut Lab) -> Place {
     let address = "10.77.0.19";
     let host = lab.lan.host(address, "02:00:00:00:00:19");
     let (film, home) = (lab.path("film.ts"), lab.path("vlc"));

@@ -73,6 +73,15 @@ fn dahua(lab: &mut Lab, number: u8) {
     serve(lab, &host, &web.into_iter().chain(listed).collect::<Vec<_>>(), 80);
 }
 
+/// Cameras, recorders of two makers, and one that shows its streams to everybody; their addresses.
+pub fn start(lab: &mut Lab) -> Vec<String> {
+    cameras(lab);
+    hikvision(lab, 5, &[Some(11), Some(12), None], true);
+    hikvision(lab, 6, &[Some(12), None], false);
+    dahua(lab, 7);
+    [5, 6, 7, 11, 12, 13].map(|number| format!("10.77.0.{number}")).into()
+}
+
 fn serve(lab: &Lab, host: &Host, arguments: &[String], port: u16) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     lab.lan.serve(host, PYTHON, &arguments, move |host| host.listens_tcp(port));
@@ -198,7 +207,8 @@ pub fn a_camera_that_recorders_show_is_counted_once() -> Result<(), Skip> {
     let survey = read("site.html");
     assert!(survey.contains("<b>6</b> <span>cameras</span>"), "{survey}");
     assert!(survey.contains("of them seen only through a recorder: 3"));
-    assert!(survey.contains("Recorder has lost cameras") && survey.contains("of 6 streams work"));
+    assert!(survey.contains("Recorder has lost cameras"));
+    assert!(survey.contains("working, of 6 streams"), "{survey}");
     Ok(())
 }
 

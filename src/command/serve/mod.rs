@@ -37,6 +37,7 @@ use crate::serve::listen::tls::Tls;
 use crate::serve::live::Sources;
 use crate::serve::{App, router};
 use crate::store::Store;
+use crate::tool::ffmpeg;
 use crate::watch::Order;
 
 pub use users::run as users;
@@ -186,7 +187,8 @@ impl Begin<'_> {
             tcp: true,
             forwarded: self.settings.live_addresses.iter().map(|address| address.at(port)).collect(),
         };
-        match Live::new(Config { ports, patience: Patience::default(), stills: false }, app.session.net.clone()) {
+        let stills = ffmpeg::is_installed();
+        match Live::new(Config { ports, patience: Patience::default(), stills }, app.session.net.clone()) {
             Ok(live) => Sources::new(self.plan.clone()).begin(app, live),
             Err(error) => {
                 let problem = Problem::new(format!("there is no live view: port {port} cannot be used ({error})"));
@@ -206,6 +208,7 @@ impl Begin<'_> {
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
             allowed: Allowed { targets: self.targets.clone(), beside: settings.allow_targets.clone() },
+            max_login_failures: Some(self.plan.probe.max_login_failures),
             stop,
             notifications: self.all.notifications.clone(),
             keep: self.all.keep,

@@ -92,7 +92,7 @@ fn best_video(page: &mut Markup, device: &Device) {
 /// `H.264 High 1920×1080 25 fps 4.0 Mbit/s`.
 fn video_words(video: &Video) -> String {
     let parts = [
-        video.codec.map(|c| words::video_codec(c).to_owned()),
+        video.codec.map(|c| c.in_words().to_owned()),
         words::size(video),
         words::fps(video).map(|fps| format!("{fps} fps")),
         words::bit_rate(video),
@@ -217,7 +217,7 @@ fn stream(page: &mut Markup, device: &Device, stream: &Stream) {
     page.raw("<li>\n<p>");
     badge(page, words::status(stream));
     let channel = stream.channel.map(|c| format!("channel {c}"));
-    let audio = stream.audio.as_ref().and_then(|a| a.codec).map(|c| format!("audio {}", words::audio_codec(c)));
+    let audio = stream.audio.as_ref().and_then(|a| a.codec).map(|c| format!("audio {}", c.in_words()));
     let talk = (stream.back_channel == Some(true)).then(|| "two-way audio".to_owned());
     let video = stream.video.as_ref();
     let keys = video.and_then(|v| v.keyframe_interval_s).map(|s| format!("a key frame every {s:.1} s"));

@@ -7,7 +7,7 @@ use super::{Context, Markup, fact, lang};
 use crate::export::html::picture::media_type;
 use crate::export::{row, words as report_words};
 use crate::model::stream::url_host;
-use crate::model::{AuthScheme, Channel, Device, Protocol, Service, Stream, Transport, Video};
+use crate::model::{AudioCodec, AuthScheme, Channel, Device, Protocol, Service, Stream, Transport, Video, VideoCodec};
 use crate::text;
 
 /// A picture this wide is sharp enough on paper; of several the one with the fewest bytes is taken.
@@ -264,7 +264,7 @@ fn parameters(page: &mut Markup, context: &Context<'_>, stream: &Stream) {
     );
     let interval = video.and_then(|video| video.keyframe_interval_s);
     fact(page, say(Text::KeyFrame), interval.map(|s| context.with(Text::EverySeconds, &[&context.lang.decimal(s, 1)])));
-    let sound = stream.audio.as_ref().and_then(|audio| audio.codec).map(report_words::audio_codec);
+    let sound = stream.audio.as_ref().and_then(|audio| audio.codec).map(AudioCodec::in_words);
     let silent = video.is_some().then(|| say(Text::NoSound)).filter(|_| stream.audio.is_none());
     fact(page, say(Text::Sound), sound.or(silent));
     let transport = match (stream.multicast, stream.transport) {
@@ -283,7 +283,7 @@ fn protocol(protocol: Protocol) -> String {
 }
 
 fn codec(video: &Video) -> String {
-    let codec = video.codec.map(report_words::video_codec);
+    let codec = video.codec.map(VideoCodec::in_words);
     [codec, video.profile.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

@@ -92,10 +92,10 @@ impl Column {
                 };
                 (format!("{} {words}", tone.sign()), tone)
             }
-            C::Codec => plain(video.and_then(|v| v.codec).map(|c| words::video_codec(c).to_owned())),
+            C::Codec => plain(video.and_then(|v| v.codec).map(|c| c.in_words().to_owned())),
             C::Size => plain(video.and_then(words::size)),
             C::Fps => plain(video.and_then(words::fps)),
-            C::Audio => plain(audio.and_then(|a| a.codec).map(|c| words::audio_codec(c).to_owned())),
+            C::Audio => plain(audio.and_then(|a| a.codec).map(|c| c.in_words().to_owned())),
             C::Login => plain(stream.and_then(|s| row::auth(device, s)).map(|schemes| login(schemes).to_owned())),
             C::Url => plain(stream.map(|s| text::strip_userinfo(&s.url))),
         }

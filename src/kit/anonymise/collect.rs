@@ -1,14 +1,17 @@
 //! What has to go, from the places where answers state it.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Anonymiser, Known, PASSWORD, words};
+use super::{Anonymiser, Known, PASSWORD, USER, forms, words};
 use crate::identify::signature::{Field, Signatures};
-use crate::kit::format::{Answer, Kit, Private};
+use crate::kit::conversation::rtmp;
+use crate::kit::format::{Answer, Kit, Private, Spoken};
 use crate::model::Fact;
+use crate::protocol::rtmp::amf::Value as AmfValue;
 use crate::wire::{auth, head, xml};
 
 /// What elements, attributes and keys are called that hold such a value; in lower case.
@@ -53,26 +56,56 @@ const SDP_SECRET: [&str; 4] = ["a=crypto:", "a=key-mgmt:", "a=ice-pwd:", "a=ice-
 
 /// Words of at most so many characters are left to their own place.
 const SHORTEST: usize = 3;
+/// The most names of programs that are looked at.
+const MOST_PROGRAMS: usize = 256;
 /// The most elements or keys looked at in one body.
 const MOST: usize = 20_000;
 
 /// What the scan found out, and its logins.
 pub(super) fn known(anonymiser: &mut Anonymiser, known: &Known) {
-    for (_, password) in &known.logins {
+    for (user, password) in &known.logins {
         // Shorter ones, and common words, stand in texts that are no passwords; in addresses they are replaced all the same.
         let is_distinct = password.chars().count() >= 5 && !words::private(password, &[]).is_empty();
         if is_distinct {
             anonymiser.add_as(Private::Token, password, PASSWORD);
+            anonymiser.add_forms(Private::Token, password, PASSWORD);
+            forms::digested(password).iter().for_each(|digest| anonymiser.add(Private::Token, digest));
         }
+        // As in `Authorization: Basic`, wherever else that stands.
+        let both = |user: &str, password: &str| format!("{user}:{password}");
+        anonymiser.add_forms(Private::Token, &both(user, password), &both(USER, PASSWORD));
+        add_name(anonymiser, Private::Name, user, known, &[]);
+    }
+    let address = anonymiser.address_of(known.device);
+    if !anonymiser.keeps(Private::Address) {
+        let device = known.device.to_canonical();
+        anonymiser.add_forms(Private::Address, &device.to_string(), &address.to_string());
+        let octets = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => forms::hex(&ip.octets()),
+            IpAddr::V6(ip) => forms::hex(&ip.octets()),
+        };
+        anonymiser.add_as(Private::Address, &octets(device), &octets(address));
+        anonymiser.add_as(Private::Address, &octets(device).to_uppercase(), &octets(address).to_uppercase());
     }
     known.serials.iter().for_each(|serial| add_serial(anonymiser, serial, known));
     known.names.iter().for_each(|name| add_name(anonymiser, Private::Name, name, known, &[Field::Hostname]));
     for mac in &known.macs {
         if !anonymiser.keeps(Private::Mac) {
-            let hex = |mac: [u8; 6]| mac.map(|b| format!("{b:02x}")).concat();
-            let (from, to) = (hex(mac.0), hex(anonymiser.substitutes.mac(mac.0)));
-            anonymiser.add_as(Private::Mac, &from, &to);
-            anonymiser.add_as(Private::Mac, &from.to_uppercase(), &to.to_uppercase());
+            let substitute = anonymiser.substitutes.mac(mac.0);
+            let written = |mac: [u8; 6]| {
+                let bytes = mac.map(|b| format!("{b:02x}"));
+                let pairs = bytes.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join(".");
+                [bytes.concat(), pairs, bytes.join(":"), bytes.join("-")]
+            };
+            for (from, to) in written(mac.0).into_iter().zip(written(substitute)) {
+                for (from, to) in [(from.to_uppercase(), to.to_uppercase()), (from, to)] {
+                    // Between colons and dashes it is found by its shape, and told from a longer run.
+                    if !from.contains([':', '-']) {
+                        anonymiser.add_as(Private::Mac, &from, &to);
+                    }
+                    anonymiser.add_forms(Private::Mac, &from, &to);
+                }
+            }
         }
     }
 }
@@ -86,8 +119,13 @@ pub(super) fn kit(anonymiser: &mut Anonymiser, kit: &Kit, known: &Known) {
             });
         }
         port.exchanges.iter().filter_map(|e| e.answer.as_ref()).for_each(|a| answer(anonymiser, a, known));
+        for message in port.exchanges.iter().flat_map(|e| &e.messages) {
+            rtmp::values(message).iter().for_each(|value| fields(anonymiser, value, known));
+        }
     }
-    for answer in kit.udp.iter().flat_map(|port| &port.questions).flat_map(|question| &question.answers) {
+    let of_tcp = kit.tcp.iter().flat_map(|port| &port.questions);
+    let questions = of_tcp.chain(kit.udp.iter().flat_map(|port| &port.questions));
+    for answer in questions.flat_map(|question| &question.answers) {
         text(anonymiser, &String::from_utf8_lossy(&answer.bytes.0), known);
     }
 }
@@ -160,6 +198,22 @@ fn keys(anonymiser: &mut Anonymiser, value: &Value, known: &Known) {
     }
 }
 
+/// What a message of RTMP names; its depth is bounded by whoever read it.
+fn fields(anonymiser: &mut Anonymiser, value: &AmfValue, known: &Known) {
+    match value {
+        AmfValue::Object(fields_of) => {
+            for (name, value) in fields_of {
+                match value.as_text() {
+                    Some(text) => add(anonymiser, name, text, known),
+                    None => fields(anonymiser, value, known),
+                }
+            }
+        }
+        AmfValue::Array(values) => values.iter().for_each(|value| fields(anonymiser, value, known)),
+        AmfValue::Text(_) | AmfValue::Number(_) | AmfValue::Boolean(_) | AmfValue::Null => {}
+    }
+}
+
 /// A line of a description (RFC 8866 §5).
 fn description(anonymiser: &mut Anonymiser, line: &str, known: &Known) {
     match line.split_once('=') {
@@ -220,6 +274,10 @@ fn add_serial(anonymiser: &mut Anonymiser, serial: &str, known: &Known) {
         own.parse::<crate::model::MacAddr>().is_ok_and(|mac| crate::identify::oui::organisation(mac).is_some());
     if own.len() > SHORTEST && own.bytes().any(|b| b != b'0') && !is_mac {
         anonymiser.add(Private::Serial, own);
+        if !anonymiser.keeps(Private::Serial) {
+            let substitute = anonymiser.substitutes.text(Private::Serial, own);
+            anonymiser.add_forms(Private::Serial, own, &substitute);
+        }
     }
 }
 
@@ -234,10 +292,55 @@ fn add_name(anonymiser: &mut Anonymiser, kind: Private, name: &str, known: &Know
     let before = evidence(name);
     for word in words::private(name, &known.facts) {
         let is_number = word.bytes().filter(u8::is_ascii_digit).count() >= 4;
-        if is_number || before.is_empty() || evidence(&name.replace(word, &"x".repeat(word.len()))) == before {
+        let is_needless = || before.is_empty() || evidence(&name.replace(word, &"x".repeat(word.len()))) == before;
+        if is_number || !names_a_program(anonymiser, word) && is_needless() {
             add_word(anonymiser, kind, word);
         }
     }
+}
+
+/// What programs and devices call their kind in the answers.
+pub(super) fn programs(kit: &Kit) -> Vec<(Field, String)> {
+    let mut programs = Vec::new();
+    for exchange in kit.tcp.iter().flat_map(|port| &port.exchanges) {
+        let field = if exchange.ask.protocol == Spoken::Rtsp { Field::RtspServer } else { Field::HttpServer };
+        let head = exchange.answer.as_ref().map(|answer| head::read(&answer.head.0).1);
+        programs.extend(head.and_then(|head| Some((field, head.text("Server")?.into_owned()))));
+        let pieces = exchange.answer.iter().flat_map(|answer| &answer.body);
+        pieces.for_each(|piece| programs.extend(device_types(&String::from_utf8_lossy(&piece.bytes.0))));
+    }
+    for answer in kit.udp.iter().flat_map(|port| &port.questions).flat_map(|question| &question.answers) {
+        let text = String::from_utf8_lossy(&answer.bytes.0);
+        let lines = text.lines().filter_map(|line| line.split_once(':'));
+        let server = lines.filter(|(name, _)| name.eq_ignore_ascii_case("server"));
+        programs.extend(server.map(|(_, value)| (Field::SsdpServer, value.trim().to_owned())));
+        programs.extend(device_types(&text));
+    }
+    programs.sort_by(|a, b| a.1.cmp(&b.1));
+    programs.dedup();
+    programs.truncate(MOST_PROGRAMS);
+    programs
+}
+
+/// The types that UPnP devices state, of themselves and of what is within them.
+fn device_types(text: &str) -> impl Iterator<Item = (Field, String)> {
+    let begins = text.match_indices("urn:").map(|(at, _)| text.get(at..).unwrap_or_default());
+    let types =
+        begins.map(|rest| rest.split(|c: char| c.is_whitespace() || "<\"'".contains(c)).next().unwrap_or_default());
+    types
+        .filter(|kind| kind.contains(":device:") && kind.len() < 128)
+        .map(|kind| (Field::UpnpDeviceType, kind.to_owned()))
+}
+
+/// Whether a signature reads something from what a program calls itself, and nothing without this word.
+fn names_a_program(anonymiser: &Anonymiser, word: &str) -> bool {
+    let signatures = Signatures::builtin();
+    let evidence = |field: Field, text: &str| -> Vec<_> {
+        signatures.evidence(field, text).into_iter().map(|e| (e.fact, e.value)).collect()
+    };
+    anonymiser.programs.iter().any(|(field, text)| {
+        text.contains(word) && evidence(*field, text) != evidence(*field, &text.replace(word, &"x".repeat(word.len())))
+    })
 }
 
 fn add_word(anonymiser: &mut Anonymiser, kind: Private, word: &str) {
@@ -250,8 +353,9 @@ fn add_word(anonymiser: &mut Anonymiser, kind: Private, word: &str) {
     anonymiser.add(kind, word);
     if !word.is_ascii() && !anonymiser.keeps(kind) {
         let substitute = anonymiser.substitutes.text(kind, word);
-        let encoded = percent_encoding::utf8_percent_encode(word, percent_encoding::NON_ALPHANUMERIC).to_string();
-        anonymiser.add_as(kind, &encoded, &substitute);
+        for (form, of_substitute) in forms::escaped(word, &substitute) {
+            anonymiser.add_as(kind, &form, &of_substitute);
+        }
     }
 }
 

@@ -22,13 +22,19 @@ pub(super) fn replace(anonymiser: &mut Anonymiser, head: &[u8], length: Option<u
         };
         let named = String::from_utf8_lossy(name).trim_end_matches(':').trim().to_ascii_lowercase();
         match (named.as_str(), length) {
-            // What came in chunks, or packed, is whole now.
-            ("content-length" | "transfer-encoding", Some(length)) => {
+            // What comes in chunks is put into chunks by the replay.
+            ("transfer-encoding", _) => {
+                if String::from_utf8_lossy(value).to_ascii_lowercase().contains("chunked") {
+                    out.extend_from_slice(line);
+                }
+            }
+            // What was packed is plain now.
+            ("content-length", Some(length)) => {
                 if !std::mem::replace(&mut is_framed, true) {
                     out.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
                 }
             }
-            ("transfer-encoding" | "content-encoding" | "authentication-info" | "proxy-authentication-info", _) => {}
+            ("content-encoding" | "authentication-info" | "proxy-authentication-info", _) => {}
             _ => {
                 out.extend_from_slice(name);
                 out.extend(value_of(anonymiser, &named, value, known));

@@ -7,6 +7,7 @@
 
 mod binary;
 mod collect;
+mod forms;
 mod heads;
 mod patterns;
 mod substitutes;
@@ -15,7 +16,9 @@ mod words;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::format::{Blob, Exchange, Kit, LOGIN, Private, Replaced};
+use super::conversation::rtmp;
+use super::format::{Blob, Exchange, Kit, LOGIN, Message, Private, Question, Replaced};
+use crate::identify::signature::Field;
 use crate::model::recording::Recording;
 use crate::model::{Device, Fact, MacAddr};
 use patterns::Patterns;
@@ -93,6 +96,8 @@ pub struct Anonymiser {
     versions: BTreeSet<String>,
     device: IpAddr,
     keep: BTreeSet<Private>,
+    /// What programs call themselves, by which kinds and makers are told.
+    programs: Vec<(Field, String)>,
     patterns: Patterns,
 }
 
@@ -103,30 +108,24 @@ pub fn anonymise(kit: &mut Kit, recording: &Recording, known: &Known) -> Anonymi
     for ip in super::conversation::addresses(recording) {
         anonymiser.address_of(ip);
     }
+    anonymiser.programs = collect::programs(kit);
     collect::known(&mut anonymiser, known);
     collect::kit(&mut anonymiser, kit, known);
     anonymiser.patterns = Patterns::new(&anonymiser.literals);
+    anonymiser.add_whole_names(known);
     for port in &mut kit.tcp {
         if let Some(tls) = &mut port.tls {
             tls.subject = anonymiser.text_of(&tls.subject);
             tls.names = tls.names.iter().map(|name| anonymiser.text_of(name)).collect();
         }
         port.exchanges.iter_mut().for_each(|exchange| anonymiser.exchange(exchange, known));
+        if !anonymiser.questions(&mut port.questions) {
+            let note = format!("port {}: answers that cannot be made anonymous are left out", port.port);
+            kit.manifest.notes.push(note);
+        }
     }
     for port in &mut kit.udp {
-        for question in &mut port.questions {
-            let ask = anonymiser.datagram(&question.ask.0);
-            question.ask = Blob(ask.unwrap_or_default());
-            question.answers.retain_mut(|answer| {
-                let replaced = anonymiser.datagram(&answer.bytes.0);
-                let is_kept = replaced.is_some();
-                answer.bytes = Blob(replaced.unwrap_or_default());
-                is_kept
-            });
-        }
-        let before = port.questions.len();
-        port.questions.retain(|question| !question.answers.is_empty() && !question.ask.is_empty());
-        if port.questions.len() < before {
+        if !anonymiser.questions(&mut port.questions) {
             let note = format!("UDP port {}: answers that cannot be made anonymous are left out", port.port);
             kit.manifest.notes.push(note);
         }
@@ -143,6 +142,7 @@ impl Anonymiser {
             versions: BTreeSet::new(),
             device: known.device.to_canonical(),
             keep: known.keep.clone(),
+            programs: Vec::new(),
             patterns: Patterns::new(&[]),
         }
     }
@@ -177,6 +177,27 @@ impl Anonymiser {
         }
     }
 
+    /// Has the encoded and escaped forms of a value replaced.
+    fn add_forms(&mut self, kind: Private, original: &str, substitute: &str) {
+        if !self.keeps(kind) {
+            for (form, of_substitute) in forms::of(original, substitute) {
+                self.add_as(kind, &form, &of_substitute);
+            }
+        }
+    }
+
+    /// Names that stand encoded as a whole, where their words cannot be seen.
+    fn add_whole_names(&mut self, known: &Known) {
+        let users = known.logins.iter().map(|(user, _)| user);
+        for name in known.names.iter().chain(users) {
+            let substitute = self.text_of(name);
+            if substitute != *name {
+                self.add_forms(Private::Name, name, &substitute);
+            }
+        }
+        self.patterns = Patterns::new(&self.literals);
+    }
+
     /// A text with everything replaced in it.
     pub fn text(&mut self, text: &[u8]) -> Vec<u8> {
         patterns::replace(self, text)
@@ -194,18 +215,53 @@ impl Anonymiser {
         if let Some(body) = &mut exchange.ask.body {
             body.0 = self.text(&body.0);
         }
+        exchange.messages.iter_mut().for_each(|message| self.message(message, known));
         let Some(answer) = &mut exchange.answer else { return };
         for piece in &mut answer.body {
-            // What is left of pictures has no words.
-            if !piece.bytes.0.contains(&0)
-                && !piece.bytes.0.windows(16).any(|w| w.iter().all(|b| *b == super::format::FILL))
+            let bytes = &piece.bytes.0;
+            let is_picture =
+                bytes.contains(&0) || bytes.windows(16).any(|w| w.iter().all(|b| *b == super::format::FILL));
+            let replaced = self.text(&heads::urls_without_login(bytes, known));
+            // Between pictures there are words, too; within a container a length must not change.
+            if !is_picture || replaced.len() == bytes.len() || bytes.starts_with(b"--") || bytes.starts_with(b"\r\n--")
             {
-                piece.bytes.0 = self.text(&heads::urls_without_login(&piece.bytes.0, known));
+                piece.bytes.0 = replaced;
+            } else {
+                piece.bytes.0.fill(super::format::FILL);
             }
         }
         let length = answer.body.iter().map(|piece| piece.bytes.0.len()).sum();
         let is_whole = !answer.goes_on && exchange.ask.method != "HEAD";
         answer.head.0 = heads::replace(self, &answer.head.0, is_whole.then_some(length), known);
+    }
+
+    fn message(&mut self, message: &mut Message, known: &Known) {
+        let mut values = rtmp::values(message);
+        if rtmp::is_of_values(message) {
+            rtmp::each_text(&mut values, &mut |text| {
+                let without = heads::urls_without_login(text.as_bytes(), known);
+                *text = String::from_utf8_lossy(&self.text(&without)).into_owned();
+            });
+            // What could not be read of it is not written, either.
+            rtmp::set_values(message, &values);
+        }
+    }
+
+    /// Questions and answers with everything replaced in them; whether all of them could stay.
+    fn questions(&mut self, questions: &mut Vec<Question>) -> bool {
+        for question in questions.iter_mut() {
+            let ask = self.datagram(&question.ask.0);
+            question.ask = Blob(ask.unwrap_or_default());
+            question.answers.retain_mut(|answer| {
+                let replaced = self.datagram(&answer.bytes.0);
+                let is_kept = replaced.is_some();
+                answer.bytes = Blob(replaced.unwrap_or_default());
+                is_kept
+            });
+        }
+        let before = questions.len();
+        questions.retain(|question| !question.answers.is_empty() && !question.ask.is_empty());
+        questions.len() == before
     }
 
     /// A datagram with everything replaced in it; none when it cannot be.

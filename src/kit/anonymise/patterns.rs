@@ -24,6 +24,10 @@ const SHAPES: [&str; 5] = [
 #[derive(Debug)]
 pub(super) struct Patterns {
     all: Option<Regex>,
+    /// Whatever is known by its shape alone, at the beginning of a text.
+    shapes: Option<Regex>,
+    /// The values, the longest first.
+    literals: Vec<Literal>,
 }
 
 impl Patterns {
@@ -36,7 +40,10 @@ impl Patterns {
         // A group that never matches, where there are no values.
         let known = if known.is_empty() { r"[^\x00-\xff]".to_owned() } else { known };
         let text = format!("(?-u)({known})|{}", SHAPES.join("|"));
-        Patterns { all: regex::bytes::RegexBuilder::new(&text).size_limit(64 << 20).build().ok() }
+        let shapes = Regex::new(&format!("(?-u)^(?:{})", SHAPES.join("|"))).ok();
+        let mut literals = literals.to_vec();
+        literals.sort_by_key(|literal| std::cmp::Reverse(literal.original.len()));
+        Patterns { all: regex::bytes::RegexBuilder::new(&text).size_limit(64 << 20).build().ok(), shapes, literals }
     }
 }
 
@@ -58,7 +65,8 @@ impl Around<'_> {
     /// Whether it stands between what is neither letter nor digit. A character written as `%20` is one that is parted with.
     fn is_whole(self) -> bool {
         let is_part = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80);
-        let is_code = matches!(self.before, [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+        // An address within an address is encoded twice.
+        let is_code = matches!(self.before, [.., b'%', a, b] | [.., b'%', b'2', b'5', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
             || matches!(self.before, [.., b'\\', b'n' | b'r' | b't']);
         (is_code || !is_part(self.before.last())) && !is_part(self.after.first())
     }
@@ -77,40 +85,72 @@ pub(super) fn replace(anonymiser: &mut Anonymiser, text: &[u8]) -> Vec<u8> {
     let mut from = 0;
     while let Some(found) = all.captures_at(text, at) {
         let Some(whole) = found.get(0).filter(|m| !m.is_empty()) else { break };
-        let around = Around {
-            before: text.get(..whole.start()).unwrap_or_default(),
-            after: text.get(whole.end()..).unwrap_or_default(),
+        let start = whole.start();
+        let replaced = match found.get(1) {
+            Some(_) => literal(anonymiser, text, start).or_else(|| at_start(anonymiser, text, start)),
+            None => shaped(anonymiser, &found, 1, text, start),
         };
-        match substitute(anonymiser, &found, around) {
-            Some((kind, substitute)) => {
-                out.extend_from_slice(text.get(from..whole.start()).unwrap_or_default());
+        match replaced {
+            Some((kind, substitute, length)) => {
+                out.extend_from_slice(text.get(from..start).unwrap_or_default());
                 out.extend_from_slice(substitute.as_bytes());
                 anonymiser.substitutes.count(kind, &substitute);
-                (at, from) = (whole.end(), whole.end());
+                (at, from) = (start + length, start + length);
             }
             // Something shorter may begin within.
-            None => at = whole.start() + 1,
+            None => at = start + 1,
         }
     }
     out.extend_from_slice(text.get(from..).unwrap_or_default());
     out
 }
 
-fn substitute(anonymiser: &mut Anonymiser, found: &Captures<'_>, around: Around<'_>) -> Option<(Private, String)> {
-    let group = (1..=1 + SHAPES.len()).find(|number| found.get(*number).is_some())?;
-    let text = std::str::from_utf8(found.get(group)?.as_bytes()).ok()?;
-    match group {
-        1 => {
-            let of_text = |l: &&Literal| l.original == text && (!l.is_word || around.is_whole());
-            let literal = anonymiser.literals.iter().find(of_text)?;
-            let is_bare = matches!(literal.kind, Private::Name | Private::Realm) && around.is_markup();
-            (!is_bare).then(|| (literal.kind, literal.substitute.clone()))
-        }
-        2 => uuid(anonymiser, text, around),
-        3 | 4 => mac(anonymiser, text, around, group == 4),
-        5 => ipv6(anonymiser, text, around),
-        _ => ipv4(anonymiser, text, around),
-    }
+/// What stands for some bytes, and how many they are.
+type Found = (Private, String, usize);
+
+fn around(text: &[u8], start: usize, length: usize) -> Around<'_> {
+    let after = text.get(start.saturating_add(length)..).unwrap_or_default();
+    Around { before: text.get(..start).unwrap_or_default(), after }
+}
+
+/// The longest value that stands here; one that counts only as a word hides no shorter one.
+fn literal(anonymiser: &Anonymiser, text: &[u8], start: usize) -> Option<Found> {
+    let rest = text.get(start..).unwrap_or_default();
+    let is_here = |literal: &&Literal| {
+        let around = around(text, start, literal.original.len());
+        let is_bare = matches!(literal.kind, Private::Name | Private::Realm) && around.is_markup();
+        rest.starts_with(literal.original.as_bytes()) && (!literal.is_word || around.is_whole()) && !is_bare
+    };
+    let found = anonymiser.patterns.literals.iter().find(is_here)?;
+    Some((found.kind, found.substitute.clone(), found.original.len()))
+}
+
+/// What is known by its shape, where a value stands that is none here.
+fn at_start(anonymiser: &mut Anonymiser, text: &[u8], start: usize) -> Option<Found> {
+    let shapes = anonymiser.patterns.shapes.clone()?;
+    let found = shapes.captures(text.get(start..)?)?;
+    shaped(anonymiser, &found, 0, text, start)
+}
+
+/// `before` groups stand before those of the shapes.
+fn shaped(
+    anonymiser: &mut Anonymiser,
+    found: &Captures<'_>,
+    before: usize,
+    text: &[u8],
+    start: usize,
+) -> Option<Found> {
+    let shape = (1..=SHAPES.len()).find(|number| found.get(before + number).is_some())?;
+    let own = found.get(before + shape)?.as_bytes();
+    let around = around(text, start, own.len());
+    let written = std::str::from_utf8(own).ok()?;
+    let (kind, substitute) = match shape {
+        1 => uuid(anonymiser, written, around),
+        2 | 3 => mac(anonymiser, written, around, shape == 3),
+        4 => ipv6(anonymiser, written, around),
+        _ => ipv4(anonymiser, written, around),
+    }?;
+    Some((kind, substitute, own.len()))
 }
 
 fn uuid(anonymiser: &mut Anonymiser, text: &str, around: Around<'_>) -> Option<(Private, String)> {

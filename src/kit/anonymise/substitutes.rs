@@ -55,18 +55,21 @@ impl Substitutes {
         substitute
     }
 
-    /// An address that is kept for documentation (RFC 5737, RFC 3849), as long as the original where there is one.
+    /// An address that is kept for documentation (RFC 5737, RFC 3849), as long as the original where there is one; of one that
+    /// holds on its link alone another such.
     pub fn address(&mut self, ip: IpAddr) -> IpAddr {
         let length = ip.to_string().len();
         let used: BTreeSet<String> =
             self.used.iter().filter(|(k, _)| *k == Private::Address).map(|(_, s)| s.clone()).collect();
         let fresh = match ip {
-            IpAddr::V4(_) => {
-                let all = || documentation_v4().map(|ip| ip.to_string()).filter(|s| !used.contains(s));
+            IpAddr::V4(ip) => {
+                let kin: &[[u8; 3]] = if ip.is_link_local() { &LINK_LOCAL } else { &DOCUMENTATION };
+                let all = || of_networks(kin).map(|ip| ip.to_string()).filter(|s| !used.contains(s));
                 all().find(|s| s.len() == length).or_else(|| all().next()).unwrap_or_else(|| "203.0.113.254".to_owned())
             }
-            IpAddr::V6(_) => {
-                let first = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).to_bits();
+            IpAddr::V6(ip) => {
+                let (first, second) = if ip.is_unicast_link_local() { (0xfe80, 0) } else { (0x2001, 0xdb8) };
+                let first = Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 1).to_bits();
                 Ipv6Addr::from_bits(first + used.len() as u128).to_string()
             }
         };
@@ -104,10 +107,13 @@ impl Substitutes {
     }
 }
 
-fn documentation_v4() -> impl Iterator<Item = Ipv4Addr> {
-    [[192, 0, 2], [198, 51, 100], [203, 0, 113]]
-        .into_iter()
-        .flat_map(|[a, b, c]| (1..255).map(move |d| Ipv4Addr::new(a, b, c, d)))
+/// RFC 5737.
+const DOCUMENTATION: [[u8; 3]; 3] = [[192, 0, 2], [198, 51, 100], [203, 0, 113]];
+/// Of RFC 3927.
+const LINK_LOCAL: [[u8; 3]; 3] = [[169, 254, 1], [169, 254, 10], [169, 254, 100]];
+
+fn of_networks(networks: &[[u8; 3]]) -> impl Iterator<Item = Ipv4Addr> {
+    networks.iter().flat_map(|&[a, b, c]| (1..255).map(move |d| Ipv4Addr::new(a, b, c, d)))
 }
 
 /// The `number`th text of the shape of another.

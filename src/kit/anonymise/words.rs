@@ -9,14 +9,14 @@ const COMMON: &str = "\
     describe detection dev device device_service devices dhcp digest digital display dns dome doorbell double \
     dvr dvs embedded encoder encoding engine envelope error etag eth eth0 event events example expires fault fhd \
     file first fisheye fixed for format fourth fps g711 g726 gateway get gmt gop group gst gstreamer h264 h265 \
-    hd head height hevc high host hostname html http https hw id image in index info input intercom interface io \
-    ip ipc ipcam ipcamera ipv4 ipv6 ir jpeg jpg kbps keep key lan language last length lens level library line \
-    link live live555 local localhost location log login low mac main mainstream max media megapixel metadata \
+    handler hd head height hevc high host hostname html http https hw id image in index info input intercom interface io \
+    ip ipc ipcam ipcamera ipv4 ipv6 ir janus jpeg jpg json kbps keep key lan language last length lens level library line \
+    link live live555 local localhost location log logger login low mac main mainstream max media megapixel metadata \
     mic microphone min mini mjpeg mobile mode model modified monitor mono motion mount mp mp4 mpeg mpeg4 \
     multicast must my name net network no none ns ntp null number nvr nvt of ok on onvif open options org out \
-    output pan param parameter password path pause pcm pcma pcmu play please poe port post pps pragma \
+    output pan param parameter password path pause pcm pcma pcmu play please plugin poe port post pps pragma \
     presentation preset primary private profile protected protocol ptz ptzc public qcif quality range rate real \
-    realm record recorder refresh relay require restricted rtcp rtmp rtp rtsp rtspd rtsps rule scale schema sd \
+    realm record recorder refresh relay require rest restful restricted rtcp rtmp rtp rtsp rtspd rtsps rule scale schema sd \
     second secondary secure serial server service session set setup sign smart snapshot soap sound source \
     speaker speed sps src status stereo still stream streamed streaming string sub substream supported \
     surveillance system tcp teardown test text the thermal third thirdstream tilt time timeout title to token \

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::bytes::{Captures, Regex};
 
-use super::{Moment, Reply, is_rtsp};
+use super::{Moment, Reply, is_rtsp, transaction};
 use crate::kit::conversation::Request;
-use crate::kit::format::{Answer, TcpPort};
+use crate::kit::format::{Answer, Ask, TcpPort};
 
 /// The longest a replay waits before it answers.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -39,19 +39,41 @@ pub(super) struct Change<'c> {
     pub(super) nonce: &'c str,
 }
 
-/// The answer to a request.
-pub(super) fn reply(answer: &Answer, request: &Request, change: &Change<'_>) -> Reply {
+/// The answer to a request, by what was asked when it was recorded.
+pub(super) fn reply(asked: &Ask, answer: &Answer, request: &Request, change: &Change<'_>) -> Reply {
+    let numbers = transaction(asked).zip(transaction(&request.ask)).filter(|(then, now)| then != now);
+    let echo = |bytes: Vec<u8>| match &numbers {
+        Some((then, now)) => String::from_utf8(bytes)
+            .map_or_else(|error| error.into_bytes(), |text| text.replace(then.as_str(), now).into_bytes()),
+        None => bytes,
+    };
     let local = |bytes: &[u8]| change.local.here(bytes, change.device);
     let at = |ms: u64| Duration::from_millis(ms).min(LONGEST_WAIT);
     let body: Vec<(Duration, Vec<u8>)> = answer
         .body
         .iter()
-        .map(|piece| (at(piece.after_ms), clock(&local(&piece.bytes.0), answer.at, change.moment.now)))
+        .map(|piece| (at(piece.after_ms), echo(clock(&local(&piece.bytes.0), answer.at, change.moment.now))))
         .collect();
     let length = body.iter().map(|(_, bytes)| bytes.len()).sum();
     let is_whole = !answer.goes_on && request.ask.method != "HEAD";
     let head = head(&answer.head.0, request, is_whole.then_some(length), change);
+    let is_chunked = is_chunked(&head) && request.ask.method != "HEAD";
+    let body = if is_chunked { chunks(body, !answer.goes_on) } else { body };
     Reply { after: at(answer.after_ms), head, body, goes_on: answer.goes_on, ..Reply::default() }
+}
+
+/// Whether the body of this head comes in chunks (RFC 9112 §7.1).
+fn is_chunked(head: &[u8]) -> bool {
+    let is_it = |line: &str| line.starts_with("transfer-encoding:") && line.contains("chunked");
+    String::from_utf8_lossy(head).to_ascii_lowercase().lines().any(is_it)
+}
+
+/// The pieces of a body as chunks, and the last of them where the body ends.
+fn chunks(body: Vec<(Duration, Vec<u8>)>, ends: bool) -> Vec<(Duration, Vec<u8>)> {
+    let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    let end = body.last().map_or(Duration::ZERO, |(at, _)| *at);
+    let pieces = body.into_iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(at, bytes)| (at, chunk(&bytes)));
+    pieces.chain(ends.then(|| (end, b"0\r\n\r\n".to_vec()))).collect()
 }
 
 fn head(recorded: &[u8], request: &Request, length: Option<usize>, change: &Change<'_>) -> Vec<u8> {

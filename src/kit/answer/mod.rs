@@ -3,7 +3,8 @@
 mod adapt;
 mod frames;
 mod login;
-mod udp;
+pub mod rtmp;
+mod turns;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -114,7 +115,13 @@ impl Player {
     /// The answers to a datagram and when each comes.
     pub fn datagram(&self, port: u16, question: &[u8]) -> Vec<(Duration, Vec<u8>)> {
         let port = self.kit.udp.iter().find(|known| known.port == port);
-        port.map(|port| udp::answers(port, question, &self.local, self.device())).unwrap_or_default()
+        port.map(|port| turns::answers(&port.questions, question, &self.local, self.device())).unwrap_or_default()
+    }
+
+    /// The answers to what is no request of a protocol that is read, and when each comes.
+    pub fn turn(&self, port: u16, question: &[u8]) -> Vec<(Duration, Vec<u8>)> {
+        let port = self.kit.tcp.iter().find(|known| known.port == port);
+        port.map(|port| turns::answers(&port.questions, question, &self.local, self.device())).unwrap_or_default()
     }
 
     fn device(&self) -> Option<IpAddr> {
@@ -125,13 +132,7 @@ impl Player {
     pub fn answer(&mut self, visit: &mut Visit, request: &Request, moment: &Moment) -> Reply {
         let Some(port) = self.kit.tcp.iter().find(|port| port.port == visit.port) else { return Reply::default() };
         let given = login::given(request, &self.nonces);
-        let found = find(port, &request.ask, given).map(|number| {
-            let group = first_like(port, number);
-            let count = self.asked.entry((port.port, group)).or_default();
-            *count += 1;
-            nth_like(port, number, *count)
-        });
-        let Some(exchange) = found.and_then(|number| port.exchanges.get(number)) else {
+        let Some(exchange) = found(port, &mut self.asked, &request.ask, given) else {
             return adapt::unknown(port, request);
         };
         let Some(answer) = &exchange.answer else {
@@ -139,8 +140,12 @@ impl Player {
         };
         let nonce = self.nonces.fresh(moment.random);
         let local = &self.local;
-        let mut reply =
-            adapt::reply(answer, request, &adapt::Change { local, device: self.device(), moment, nonce: &nonce });
+        let mut reply = adapt::reply(
+            &exchange.ask,
+            answer,
+            request,
+            &adapt::Change { local, device: self.device(), moment, nonce: &nonce },
+        );
         reply.closes = exchange.closes;
         visit.note(&request.ask, answer, exchange, &mut reply);
         reply
@@ -177,7 +182,20 @@ impl Visit {
     }
 }
 
-/// The exchange that a request is answered by.
+/// The exchange that a request is answered by: of several the next, as often as it was asked.
+fn found<'k>(
+    port: &'k TcpPort,
+    asked: &mut HashMap<(u16, usize), usize>,
+    ask: &Ask,
+    given: Login,
+) -> Option<&'k Exchange> {
+    let number = find(port, ask, given)?;
+    let count = asked.entry((port.port, first_like(port, number))).or_default();
+    *count += 1;
+    port.exchanges.get(nth_like(port, number, *count))
+}
+
+/// The exchange that a request is most like.
 fn find(port: &TcpPort, ask: &Ask, given: Login) -> Option<usize> {
     let of_protocol = || port.exchanges.iter().enumerate().filter(|(_, e)| e.ask.protocol == ask.protocol);
     let is_asked = |e: &Exchange| is_same(&e.ask, ask);
@@ -212,7 +230,27 @@ fn is_same(known: &Ask, ask: &Ask) -> bool {
     known.method == ask.method
         && known.target.trim_end_matches('/') == ask.target.trim_end_matches('/')
         && kind(known) == kind(ask)
-        && known.body == ask.body
+        && (known.body == ask.body || is_same_but_for_its_number(known, ask))
+}
+
+/// The number that a request in JSON has and its answer repeats (Janus REST API).
+fn transaction(ask: &Ask) -> Option<String> {
+    Some(json_of(ask)?.get("transaction")?.as_str()?.to_owned()).filter(|number| number.len() >= 4)
+}
+
+fn json_of(ask: &Ask) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let body = &ask.body.as_ref()?.0;
+    let has_number = body.first() == Some(&b'{') && body.windows(13).any(|w| w == b"\"transaction\"");
+    if has_number { serde_json::from_slice(body).ok() } else { None }
+}
+
+fn is_same_but_for_its_number(known: &Ask, ask: &Ask) -> bool {
+    let without = |ask: &Ask| {
+        let mut fields = json_of(ask)?;
+        fields.remove("transaction");
+        Some(fields)
+    };
+    without(known).zip(without(ask)).is_some_and(|(known, asked)| known == asked)
 }
 
 /// The first exchange in which the same was asked in the same way.

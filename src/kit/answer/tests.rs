@@ -18,7 +18,7 @@ fn exchange(ask: &str, answer: &str) -> Exchange {
         body: body.into_iter().collect(),
         ..Answer::default()
     };
-    Exchange { ask: request(ask).ask, answer: Some(answer), media: Vec::new(), closes: false }
+    Exchange { answer: Some(answer), ..Exchange::of(request(ask).ask) }
 }
 
 fn player(exchanges: Vec<Exchange>) -> Player {
@@ -149,4 +149,31 @@ fn a_datagram_is_answered_with_its_own_number() {
     let replies = player.datagram(3478, b"\x00\x01\x00\x00\x21\x12\xa4\x42XXXXYYYYZZZZ");
     assert_eq!(replies, [(Duration::from_millis(5), b"\x01\x01\x00\x00\x21\x12\xa4\x42XXXXYYYYZZZZ".to_vec())]);
     assert_eq!(player.datagram(9, b"?"), []);
+}
+
+#[test]
+fn a_request_with_a_number_of_its_own_gets_the_answer_with_that_number() {
+    let ask = |kind: &str, number: &str| {
+        let body = format!(r#"{{"janus":"{kind}","transaction":"{number}"}}"#);
+        format!("POST /janus HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n{\"transaction\":\"a1b2c3d4\",\"id\":77}";
+    let mut player = player(vec![exchange(&ask("create", "a1b2c3d4"), answer)]);
+    let visit = &mut player.visit(554);
+    let said = say(&mut player, visit, &ask("create", "00ff00ff"));
+    assert!(said.ends_with("{\"transaction\":\"00ff00ff\",\"id\":77}"), "{said}");
+    assert!(say(&mut player, visit, &ask("destroy", "00ff00ff")).starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn what_came_in_chunks_comes_in_chunks() {
+    let ask = "GET /c HTTP/1.1\r\n\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ntwelve bytes";
+    let mut player = player(vec![exchange(ask, chunked)]);
+    let visit = &mut player.visit(554);
+    let whole = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc\r\ntwelve bytes\r\n0\r\n\r\n";
+    assert_eq!(say(&mut player, visit, ask), whole);
+    // One that has not ended does not end.
+    player.kit.tcp[0].exchanges[0].answer.as_mut().unwrap().goes_on = true;
+    assert_eq!(say(&mut player, visit, ask), whole.replace("0\r\n\r\n", ""));
 }

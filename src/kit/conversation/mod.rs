@@ -3,7 +3,9 @@
 mod flow;
 mod request;
 mod response;
+pub mod rtmp;
 mod streams;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,6 +19,8 @@ use streams::Playing;
 
 /// The most packets kept of one stream that plays.
 const MOST_FRAMES: usize = 12_000;
+/// The most questions kept of one port's other protocols.
+const MOST_QUESTIONS: usize = 2_000;
 
 /// Reads what was recorded of a device. `started_at` is when, in seconds since 1970. Nothing in it is anonymous yet, but
 /// that pictures and sound are gone from it, and logins.
@@ -47,7 +51,15 @@ fn note(port: &mut TcpPort, connection: &Connected, recording: &Recording, start
     let (asked, said) = (Flow::of(&connection.parts, Side::Scanner), Flow::of(&connection.parts, Side::Device));
     match request::all(&asked) {
         Some(requests) => port.exchanges.extend(exchanges(&requests, &said, connection, recording, started_at)),
-        None => port.closes |= connection.closed.is_some_and(|(_, by)| by == Side::Device),
+        None => match rtmp::exchanges(connection) {
+            Some(exchanges) => port.exchanges.extend(exchanges),
+            None => {
+                port.closes |= connection.closed.is_some_and(|(_, by)| by == Side::Device);
+                let turns = turns::of(connection);
+                port.questions.extend(turns);
+                port.questions.truncate(MOST_QUESTIONS);
+            }
+        },
     }
 }
 
@@ -65,7 +77,7 @@ fn exchanges(
     for (number, (sent, request)) in requests.iter().enumerate() {
         let until = requests.get(number + 1).map(|(next, _)| *next);
         let answered = reader.answer(request, *sent, until);
-        let mut exchange = Exchange { ask: request.ask.clone(), answer: None, media: Vec::new(), closes: false };
+        let mut exchange = Exchange::of(request.ask.clone());
         if let Some(mut answered) = answered {
             playing.frames(answered.frames, &mut exchanges);
             let moment = connection_time(started_at, answered.at);
@@ -113,7 +125,8 @@ fn media_ports(recording: &Recording) -> Vec<u16> {
     ports
 }
 
-/// Datagrams that were sent, each with what came back to the same port before the next.
+/// Datagrams that were sent, each with what came back to the same port before another question; what was asked again
+/// without a change is one question.
 fn questions(recording: &Recording, media: &[u16]) -> Vec<UdpPort> {
     let mut open: BTreeMap<u16, (u16, Question, Duration)> = BTreeMap::new();
     let mut ports: BTreeMap<u16, Vec<Question>> = BTreeMap::new();
@@ -126,13 +139,19 @@ fn questions(recording: &Recording, media: &[u16]) -> Vec<UdpPort> {
     for packet in recording.datagrams.iter().filter(is_question) {
         match packet.from {
             Side::Scanner => {
+                let again = open.get(&packet.local_port);
+                if again.is_some_and(|(port, q, _)| *port == packet.peer.port() && q.ask.0 == packet.bytes) {
+                    continue;
+                }
                 let question = Question { ask: Blob(packet.bytes.clone()), answers: Vec::new() };
                 close(open.insert(packet.local_port, (packet.peer.port(), question, packet.at)));
             }
             Side::Device => {
                 if let Some((_, question, asked)) = open.get_mut(&packet.local_port) {
                     let bytes = Blob(packet.bytes.clone());
-                    question.answers.push(Timed { after_ms: ms(*asked, packet.at), bytes });
+                    if !question.answers.iter().any(|answer| answer.bytes == bytes) {
+                        question.answers.push(Timed { after_ms: ms(*asked, packet.at), bytes });
+                    }
                 }
             }
         }
@@ -148,11 +167,12 @@ fn notes(recording: &Recording, kit: &Kit) -> Vec<String> {
     }
     let of_other = |port: &&TcpPort| {
         port.exchanges.is_empty()
+            && port.questions.is_empty()
             && recording.connections.iter().any(|c| c.to.port() == port.port && !c.parts.is_empty())
     };
     for port in kit.tcp.iter().filter(of_other) {
         notes.push(format!(
-            "port {}: something else than RTSP and HTTP was spoken; it is open and nothing more",
+            "port {}: nothing was said there that can be replayed; it is open and nothing more",
             port.port
         ));
     }

@@ -62,6 +62,7 @@ impl<'f> Reader<'f> {
         match request.ask.protocol {
             Spoken::Rtsp => self.rtsp_body(&head, &mut answer),
             Spoken::Http => self.http_body(request, &head, began, &mut answer),
+            Spoken::Rtmp => {}
         }
         Some(Answered { answer, at: began, frames })
     }
@@ -102,11 +103,13 @@ impl<'f> Reader<'f> {
             cut_at_part(&mut body);
         }
         let kind = head.headers.content_type().unwrap_or_default();
-        if !is_text(&body, &kind) {
+        let is_text = is_text(&body, &kind);
+        if !is_text {
             let is_icon = request.ask.target.contains("icon") || kind.contains("icon");
             media::blank_body(&mut body, is_icon);
         }
-        answer.body = pieces(&body, &cuts, to_the_end || answer.goes_on);
+        // What is to be read is one piece: a name must not be parted before it is looked for.
+        answer.body = pieces(&body, &cuts, !is_text && (to_the_end || answer.goes_on));
     }
 
     fn take_frames(&mut self, frames: &mut Vec<Interleaved>) {

@@ -218,9 +218,13 @@ fn check(kit: &Kit) -> Result<(), ReadError> {
         few(port.exchanges.len())?;
         for exchange in &port.exchanges {
             few(exchange.media.len())?;
+            few(exchange.messages.len())?;
             count(exchange.ask.body.as_ref().map_or(0, |body| body.0.len()))?;
             for frame in &exchange.media {
                 count(frame.bytes.0.len())?;
+            }
+            for message in &exchange.messages {
+                count(message.bytes.0.len())?;
             }
             if let Some(answer) = &exchange.answer {
                 few(answer.body.len())?;
@@ -231,9 +235,10 @@ fn check(kit: &Kit) -> Result<(), ReadError> {
             }
         }
     }
-    for port in &kit.udp {
-        few(port.questions.len())?;
-        for question in &port.questions {
+    let questions = kit.tcp.iter().map(|port| &port.questions).chain(kit.udp.iter().map(|port| &port.questions));
+    for questions in questions {
+        few(questions.len())?;
+        for question in questions {
             few(question.answers.len())?;
             count(question.ask.0.len())?;
             for answer in &question.answers {

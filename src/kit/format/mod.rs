@@ -73,12 +73,15 @@ pub struct TcpPort {
     /// The certificate, where TLS is spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Certificate>,
-    /// Whether the device ends connections on which something else than RTSP or HTTP was said.
+    /// Whether the device ends connections on which something else than RTSP, HTTP or RTMP was said.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closes: bool,
     /// What was asked and answered, in order.
     #[serde(default)]
     pub exchanges: Vec<Exchange>,
+    /// What was asked and answered in other protocols, each question without a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
 }
 
 /// What a certificate states.
@@ -102,6 +105,8 @@ names! {
         Rtsp = "rtsp",
         /// HTTP, and what is built on it.
         Http = "http",
+        /// RTMP: `handshake`, then the commands, with an application and a stream as their target.
+        Rtmp = "rtmp",
     }
 }
 
@@ -128,9 +133,19 @@ pub struct Exchange {
     /// The packets of the streams that began to play.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Frame>,
+    /// The messages of RTMP that came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// Whether the device ended the connection.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closes: bool,
+}
+
+impl Exchange {
+    /// A request to which nothing was said so far.
+    pub fn of(ask: Ask) -> Exchange {
+        Exchange { ask, answer: None, media: Vec::new(), messages: Vec::new(), closes: false }
+    }
 }
 
 /// A request, without who asked.
@@ -194,6 +209,27 @@ pub struct Frame {
     pub bytes: Blob,
 }
 
+/// A message of RTMP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// How long after the command, in milliseconds.
+    pub after_ms: u64,
+    /// Its type, by number.
+    pub kind: u8,
+    /// The message stream it belongs to.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub stream: u32,
+    /// Its own time, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub timestamp_ms: u32,
+    /// What it holds.
+    pub bytes: Blob,
+}
+
+fn is_none(number: &u32) -> bool {
+    *number == 0
+}
+
 /// `udp/PORT.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UdpPort {
@@ -203,7 +239,7 @@ pub struct UdpPort {
     pub questions: Vec<Question>,
 }
 
-/// A datagram and the answers to it.
+/// A datagram, or what was said on a connection before the device spoke, and the answers to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     /// What was asked.

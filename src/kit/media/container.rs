@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{MAX_PARAMETER_SET, SLICE_HEADER, fill};
+use super::{MAX_PARAMETER_SET, SLICE_HEADER, blank_nal_h264, blank_nal_h265, fill};
 use crate::kit::format::FILL;
 
 /// The length of a packet (ISO/IEC 13818-1 §2.4.3.2).
@@ -38,6 +38,9 @@ pub fn blank_ts(bytes: &mut [u8]) {
         let Some(payload) = packet.get_mut(4 + adaptation..).filter(|_| flags & 0x10 != 0) else { continue };
         if pid == 0 && starts {
             maps.extend(program_maps(payload));
+        } else if (1..=0x1f).contains(&pid) {
+            // Tables that name services and networks (ETSI EN 300 468 §5.1.3).
+            fill(payload);
         } else if maps.contains(&pid) && starts {
             for (pid, kind) in elementary_streams(payload) {
                 streams.entry(pid).or_default().kind = kind;
@@ -126,6 +129,42 @@ fn kept_of(kind: u8, first: u8) -> usize {
     if is_set { MAX_PARAMETER_SET } else { head + SLICE_HEADER }
 }
 
+/// Samples of a film. Where they are NAL units with their lengths of four bytes before them (ISO/IEC 14496-15 §4.3.3), what
+/// tells a key frame stays; sound does not read as such.
+fn blank_samples(mut bytes: &mut [u8]) {
+    loop {
+        let length = bytes.first_chunk::<4>().map(|length| u32::from_be_bytes(*length));
+        let length = length.and_then(|length| usize::try_from(length).ok()).and_then(|length| length.checked_add(4));
+        let Some(length) = length.filter(|length| (5..=bytes.len()).contains(length)) else { return fill(bytes) };
+        let (unit, rest) = bytes.split_at_mut(length);
+        if let Some(nal) = unit.get_mut(4..) {
+            // A slice of H.264 has an odd first byte, the head of a unit of H.265 ends with its layer and time, 0 and 1.
+            match nal {
+                [first, 1, ..] if *first & 1 == 0 => blank_nal_h265(nal),
+                _ => blank_nal_h264(nal),
+            }
+        }
+        bytes = rest;
+    }
+}
+
+/// Titles and places, which stand in boxes of their own (ISO/IEC 14496-12 §8.10.1, §8.11.1).
+fn blank_user_data(mut bytes: &mut [u8], depth: usize) {
+    while let Some(&[l3, l2, l1, l0, kind @ ..]) = bytes.first_chunk::<8>() {
+        let length = usize::try_from(u32::from_be_bytes([l3, l2, l1, l0])).unwrap_or(usize::MAX);
+        if !(8..=bytes.len()).contains(&length) {
+            return;
+        }
+        let (this, rest) = bytes.split_at_mut(length);
+        match (this.get_mut(8..), &kind) {
+            (Some(content), b"udta" | b"meta" | b"uuid") => fill(content),
+            (Some(content), b"trak" | b"mdia" | b"traf") if depth < 4 => blank_user_data(content, depth + 1),
+            _ => {}
+        }
+        bytes = rest;
+    }
+}
+
 /// Takes pictures and sound out of an MP4 (ISO/IEC 14496-12): what lies in its `mdat` boxes. What does not walk as boxes
 /// becomes filler.
 pub fn blank_mp4(mut bytes: &mut [u8]) {
@@ -144,8 +183,11 @@ pub fn blank_mp4(mut bytes: &mut [u8]) {
         let is_known = [k3, k2, k1, k0].iter().all(u8::is_ascii_graphic);
         let is_description =
             matches!(&[k3, k2, k1, k0], b"ftyp" | b"styp" | b"moov" | b"moof" | b"sidx" | b"mfra" | b"prft");
-        if !is_description || !is_known {
-            this.get_mut(head..).into_iter().for_each(fill);
+        match this.get_mut(head..) {
+            Some(samples) if [k3, k2, k1, k0] == *b"mdat" => blank_samples(samples),
+            Some(content) if !is_description || !is_known => fill(content),
+            Some(content) => blank_user_data(content, 0),
+            None => {}
         }
         bytes = rest;
     }

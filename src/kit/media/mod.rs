@@ -2,9 +2,11 @@
 //! still be measured, and every other byte becomes filler.
 
 mod container;
+mod flv;
 mod jpeg;
 
 use super::format::FILL;
+pub use flv::blank_message;
 
 /// Bytes of a slice kept behind its NAL unit's header: they say where in the picture it begins and of what type it is.
 const SLICE_HEADER: usize = 6;

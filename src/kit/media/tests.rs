@@ -83,6 +83,33 @@ fn what_is_not_known_is_filler() {
     assert!(body.iter().all(|byte| *byte == FILL));
 }
 
+#[test]
+fn a_film_keeps_its_key_frames_and_loses_picture_title_and_place() {
+    let boxed = |kind: &[u8], content: &[u8]| {
+        [&u32::try_from(8 + content.len()).unwrap().to_be_bytes()[..], kind, content].concat()
+    };
+    let unit = |head: &[u8]| {
+        let nal = [head, &[0x99; 40]].concat();
+        [&u32::try_from(nal.len()).unwrap().to_be_bytes()[..], &nal].concat()
+    };
+    let title = boxed(b"udta", b"Smith garden");
+    let head = boxed(b"moov", &[boxed(b"mvhd", &[7; 20]), boxed(b"trak", &title), title].concat());
+    for (first, second) in [(&[0x65, 0x88][..], &[0x41, 0x9a][..]), (&[0x26, 1], &[0x02, 1])] {
+        let mut film = [head.clone(), boxed(b"mdat", &[unit(first), unit(second)].concat())].concat();
+        let before = film.clone();
+        blank_body(&mut film, false);
+        let samples = head.len() + 8;
+        assert_eq!((film.len(), &film[samples + 4..samples + 6]), (before.len(), first));
+        assert_eq!(&film[samples + 46..samples + 52], &before[samples + 46..samples + 52]);
+        assert!(film[samples + 13..samples + 46].iter().all(|byte| *byte == FILL), "{film:?}");
+        assert!(film.windows(6).any(|w| w == [7; 6]) && !film.windows(5).any(|w| w == b"Smith"), "{film:?}");
+    }
+    // Sound does not read as units.
+    let mut sound = boxed(b"mdat", &[0x21; 60]);
+    container::blank_mp4(&mut sound);
+    assert!(sound[8..].iter().all(|byte| *byte == FILL));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_taken_and_keep_their_length(

@@ -10,6 +10,7 @@
 //! of one viewer in one system call. Nobody waits for anybody: what cannot be sent is dropped and counted.
 
 mod figures;
+pub mod hostile;
 pub mod limits;
 mod negotiate;
 mod outbox;
@@ -126,7 +127,8 @@ impl Engine {
         net: &(impl Links + ?Sized),
     ) -> Result<String, Refused> {
         let half_open = self.half_open.clone().try_acquire_owned().map_err(|_| Refused::HalfOpen)?;
-        let (video, audio) = presence.stream.formats();
+        let (video, _) = presence.stream.formats();
+        let audio = presence.stream.sound();
         let Some(Format::Video(video)) = video.as_deref() else {
             return Err(NoAgreement::NoCodec("picture").into());
         };

@@ -63,6 +63,8 @@ pub(super) struct Agreed {
     pub audio: Option<Mid>,
     /// What is sent as the picture.
     pub codec: VideoCodec,
+    /// What is sent as the sound.
+    pub sound: Option<AudioCodec>,
 }
 
 /// Why none was.
@@ -101,19 +103,6 @@ pub(super) fn name_of_sound(codec: AudioCodec) -> Option<Codec> {
     }
 }
 
-/// In the words of a reader.
-pub(super) fn in_words(codec: VideoCodec) -> &'static str {
-    match codec {
-        VideoCodec::H264 => "H.264",
-        VideoCodec::H265 => "H.265",
-        VideoCodec::Mjpeg => "MJPEG",
-        VideoCodec::Mpeg4 => "MPEG-4",
-        VideoCodec::Av1 => "AV1",
-        VideoCodec::Vp8 => "VP8",
-        VideoCodec::Vp9 => "VP9",
-    }
-}
-
 /// Answers an offer.
 ///
 /// # Errors
@@ -142,7 +131,7 @@ fn answer_of(
 ) -> Result<Agreed, NoAgreement> {
     let unreadable =
         |error: &dyn std::fmt::Display| NoAgreement::Unreadable(crate::text::clean_to(&error.to_string(), 120));
-    let codec = name(video.codec).ok_or(NoAgreement::NoCodec(in_words(video.codec)))?;
+    let codec = name(video.codec).ok_or(NoAgreement::NoCodec(video.codec.in_words()))?;
     if !sections(offer).any(|section| section.kind == "video" && section.is_live()) {
         return Err(NoAgreement::NoPicture);
     }
@@ -154,11 +143,12 @@ fn answer_of(
     let answered = rtc.sdp_api().accept_offer(offered).map_err(|e| unreadable(&e))?;
     let answer = answered.to_sdp_string();
     let of_kind = |kind: &str| sections(&answer).find(|s| s.kind == kind && s.is_live()).map(|s| Mid::from(s.mid));
-    let Some(picture) = of_kind("video") else { return Err(NoAgreement::NoCodec(in_words(video.codec))) };
+    let Some(picture) = of_kind("video") else { return Err(NoAgreement::NoCodec(video.codec.in_words())) };
     let sound = of_kind("audio");
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let answer = with_forwarded(&answer, &reach.forwarded);
-    Ok(Agreed { rtc, answer, ufrag, video: picture, audio: sound, codec: video.codec })
+    let audio = audio.map(|audio| audio.codec).filter(|_| sound.is_some());
+    Ok(Agreed { rtc, answer, ufrag, video: picture, audio: sound, codec: video.codec, sound: audio })
 }
 
 /// An `Rtc` that sends these codecs and no others. Sound that cannot be sent is answered as silent Opus: a page that offers

@@ -349,7 +349,7 @@ impl Loop {
 }
 
 /// The name of the session that a connectivity check is for.
-fn named(bytes: &[u8]) -> Option<String> {
+pub(super) fn named(bytes: &[u8]) -> Option<String> {
     let parsed = catch_unwind(AssertUnwindSafe(|| {
         let message = StunMessage::parse(bytes).ok()?;
         Some(message.split_username()?.0.to_owned())

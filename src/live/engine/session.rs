@@ -19,7 +19,7 @@ use crate::live::frame::Frame;
 use crate::live::hub::{Cursor, Next};
 use crate::live::viewer::Presence;
 use crate::media::format::{AudioFormat, Format, VideoFormat};
-use crate::model::VideoCodec;
+use crate::model::{AudioCodec, VideoCodec};
 use crate::net::media_port::DatagramPath;
 
 /// Packets kept to be sent again, and for how long. Of the default ratio of resends to all, 0.15, so much is left on a bad
@@ -89,6 +89,7 @@ pub(super) struct Session {
     wants_key: bool,
     /// What was agreed on.
     codec: VideoCodec,
+    sound: Option<AudioCodec>,
     has_changed: bool,
     patience: Patience,
 }
@@ -119,7 +120,7 @@ pub(super) struct Parts {
 impl Session {
     pub fn new(parts: Parts, patience: Patience, now: Instant) -> Session {
         let Parts { id, agreed, presence, half_open } = parts;
-        let Agreed { rtc, ufrag, video, audio, codec, .. } = agreed;
+        let Agreed { rtc, ufrag, video, audio, codec, sound, .. } = agreed;
         Session {
             id,
             ufrag,
@@ -138,6 +139,7 @@ impl Session {
             repeated: None,
             wants_key: false,
             codec,
+            sound,
             has_changed: false,
             patience,
         }
@@ -321,6 +323,12 @@ impl Session {
             && video.codec != self.codec
         {
             self.has_changed = true;
+            return Ok(());
+        }
+        // Sound of another codec than was agreed on would be noise.
+        if let Format::Audio(audio) = &*frame.format
+            && Some(audio.codec) != self.sound
+        {
             return Ok(());
         }
         let Some(number) = self.number(&frame.format) else { return Ok(()) };

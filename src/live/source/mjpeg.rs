@@ -70,7 +70,7 @@ impl Source {
             tracing::info!(stream = self.stream.id, "the camera does not play: {error}");
             Failure::of(error.kind, None)
         })?;
-        self.stream.expect_sound(false);
+        self.stream.expect_sound(None);
         self.stream.note(|statistics| statistics.transport = Some(Transport::Tcp));
         let status = response.status;
         match status {

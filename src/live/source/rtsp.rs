@@ -51,7 +51,10 @@ impl Source {
         let Some((picture, _)) = Track::of_picture(tracks.proved) else {
             return Err(Failure::new(ErrorKind::Protocol, "the camera sends a codec that cannot be shown").for_good());
         };
-        let sound = tracks.sound.and_then(|(at, media)| Some((at, Track::of_sound(media)?)));
+        let sound = tracks.sound.and_then(|(at, media)| {
+            let (track, format) = Track::of_sound(media)?;
+            Some((at, track, format))
+        });
         let options = PlayOptions {
             first: self.first_transport(),
             session_control: session.control.clone(),
@@ -59,8 +62,10 @@ impl Source {
         };
         let session = Playing::start(client, &described, &tracks.to_play, options).await;
         let session = session.map_err(|error| self.failed(&error))?;
-        let is_heard = sound.as_ref().is_some_and(|(at, _)| session.media().any(|media| media == *at));
-        self.stream.expect_sound(is_heard);
+        let is_played = |at: usize| session.media().any(|media| media == at);
+        let described = sound.as_ref().filter(|(at, ..)| is_played(*at)).map(|(.., format)| format.clone());
+        self.stream.expect_sound(described);
+        let sound = sound.map(|(at, track, _)| (at, track));
         self.stream.note(|statistics| statistics.transport = Some(session.transport()));
         Ok(Played { main: tracks.main, picture, sound, session, counted: Statistics::default() })
     }

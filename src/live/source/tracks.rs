@@ -82,8 +82,8 @@ impl Track {
         is_shown.then_some((Track { assembler, clock_rate: None, dropped: 0 }, codec))
     }
 
-    /// The sound of a session, if its codec can be heard.
-    pub fn of_sound(media: &Media) -> Option<Track> {
+    /// The sound of a session and its form, if its codec can be heard.
+    pub fn of_sound(media: &Media) -> Option<(Track, AudioFormat)> {
         let audio = media.audio.as_ref()?;
         let codec = audio.codec?;
         let default_rate = if codec == AudioCodec::Opus { 48_000 } else { 8000 };
@@ -105,7 +105,8 @@ impl Track {
         };
         let channels = media.channels.or(audio.channels).unwrap_or(1).max(1);
         let format = AudioFormat { codec, clock_rate, channels, config };
-        Some(Track { assembler: Assembler::audio(format, layout), clock_rate: Some(clock_rate), dropped: 0 })
+        let assembler = Assembler::audio(format.clone(), layout);
+        Some((Track { assembler, clock_rate: Some(clock_rate), dropped: 0 }, format))
     }
 
     /// Takes a packet and hands on what it completes; how many frames that were.

@@ -45,7 +45,8 @@ impl JpegViewer {
         let (mut newest, mut dropped) = (None, 0);
         loop {
             match stream.next(&mut cursor) {
-                Next::Frame(frame) if frame.is_video() => {
+                // The camera may send something else since it was away.
+                Next::Frame(frame) if frame.is_jpeg() => {
                     dropped += u64::from(newest.is_some());
                     newest = frame.parts.first().cloned();
                 }

@@ -2,6 +2,7 @@
 
 pub mod jpegs;
 pub mod mse;
+pub mod stills;
 pub(super) mod ticket;
 
 use std::sync::{Arc, Mutex, PoisonError};

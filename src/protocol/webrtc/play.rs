@@ -77,6 +77,7 @@ impl Offered {
                     played.has_ended = true;
                     return Instant::now();
                 }
+                Happened::Broke(why) => played.broke = Some(why),
                 Happened::Wait(at) => return Instant::from_std(at),
             }
         }
@@ -123,6 +124,8 @@ pub(super) struct Played {
     came: Video,
     picture: Option<Picture>,
     has_ended: bool,
+    /// What came and could not be taken.
+    broke: Option<String>,
     /// The answer fits no offer of ours.
     cannot: bool,
 }
@@ -143,6 +146,7 @@ impl Played {
             came: Video::default(),
             picture: None,
             has_ended: false,
+            broke: None,
             cannot: false,
         }
     }
@@ -214,6 +218,11 @@ impl Played {
     pub fn prove(mut self, proof: &mut Proof) -> Option<Picture> {
         if self.cannot {
             proof.warn("the answer does not fit the offer, so nothing could be played");
+            return None;
+        }
+        // What cannot be taken here may play elsewhere.
+        if let (None, Some(why)) = (self.connected, &self.broke) {
+            proof.warn(format!("could not be played here, so no frame is proved: {why}"));
             return None;
         }
         let Some(connected) = self.connected else {

@@ -7,8 +7,8 @@ use std::time::Instant;
 use bytes::{BufMut, Bytes, BytesMut};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::config::CryptoProvider;
-use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind};
+use str0m::format::{Codec, CodecConfig, FormatParams};
+use str0m::media::{Direction, Frequency, MediaKind};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -22,6 +22,7 @@ static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(str0m::
 pub struct Receiver {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
+    broke: Option<String>,
 }
 
 /// What a session brings.
@@ -33,8 +34,11 @@ pub enum Happened {
     Connected,
     /// Media came.
     Packet(Received),
-    /// The other side ended it, or it broke.
+    /// The other side ended it, or it was heard no more.
     Ended,
+    /// What came could not be taken, and why: an RSA certificate, for one, as GStreamer 1.22 and Janus have them, is
+    /// nothing that our DTLS takes.
+    Broke(String),
     /// Nothing more before this moment, unless a datagram comes.
     Wait(Instant),
 }
@@ -76,6 +80,33 @@ pub struct Received {
     pub bytes: Bytes,
 }
 
+/// What is offered, by the payload types that most senders use by themselves: H.264 is 96. A sender that numbers its
+/// packets before it reads the offer cannot take another number; GStreamer's webrtcbin (1.22) aborts its program on one.
+fn offer_codecs(codecs: &mut CodecConfig) {
+    let format = FormatParams::default;
+    let mut video = |number: u8, codec, format| {
+        codecs.add_config(number.into(), None, codec, Frequency::NINETY_KHZ, None, format);
+    };
+    for (number, profile) in [(96, 0x42_e01f), (97, 0x64_0032), (102, 0x4d_001f)] {
+        let h264 = FormatParams {
+            level_asymmetry_allowed: Some(true),
+            packetization_mode: Some(1),
+            profile_level_id: Some(profile),
+            ..format()
+        };
+        video(number, Codec::H264, h264);
+    }
+    video(99, Codec::Vp8, format());
+    video(100, Codec::Vp9, FormatParams { profile_id: Some(0), ..format() });
+    video(101, Codec::Av1, format());
+    // The main profile, main tier, up to level 6.
+    codecs.add_h265(98.into(), None, 1, 0, 180);
+    codecs.enable_opus(true, false);
+    codecs.enable_pcmu(true, false);
+    codecs.enable_pcma(true, false);
+    codecs.enable_g722(true, false);
+}
+
 impl Receiver {
     /// A session that receives at an address of ours, and its offer.
     ///
@@ -86,20 +117,16 @@ impl Receiver {
             false => Candidate::builder().udp().host(local).build(),
             true => Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build(),
         };
-        let mut rtc = Rtc::builder()
-            .set_crypto_provider(CRYPTO.clone())
-            .set_rtp_mode(true)
-            .enable_pcmu(true, false)
-            .enable_pcma(true, false)
-            .enable_g722(true, false)
-            .build(now);
+        let mut config = Rtc::builder().set_crypto_provider(CRYPTO.clone()).set_rtp_mode(true).clear_codecs();
+        offer_codecs(config.codec_config());
+        let mut rtc = config.build(now);
         rtc.add_local_candidate(candidate.map_err(|error| error.to_string())?);
         let mut changes = rtc.sdp_api();
         for kind in [MediaKind::Video, MediaKind::Audio] {
             changes.add_media(kind, Direction::RecvOnly, None, None, None);
         }
         let (offer, pending) = changes.apply().ok_or("the offer is empty")?;
-        Ok((Receiver { rtc, pending: Some(pending) }, offer.to_sdp_string()))
+        Ok((Receiver { rtc, pending: Some(pending), broke: None }, offer.to_sdp_string()))
     }
 
     /// Takes the answer, of whose candidates those on `host` alone count: nothing is sent to anybody else, whatever an answer
@@ -118,16 +145,18 @@ impl Receiver {
         let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
         if let Ok(received) = Receive::new(proto, from, to, bytes) {
             let input = Input::Receive(now, received);
-            if self.rtc.accepts(&input) && self.rtc.handle_input(input).is_err() {
-                self.rtc.disconnect();
+            if self.rtc.accepts(&input)
+                && let Err(error) = self.rtc.handle_input(input)
+            {
+                self.broke = Some(error.to_string());
             }
         }
     }
 
     /// Time has passed; then [`Receiver::poll`] until it waits.
     pub fn tick(&mut self, now: Instant) {
-        if self.rtc.handle_input(Input::Timeout(now)).is_err() {
-            self.rtc.disconnect();
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            self.broke = Some(error.to_string());
         }
     }
 
@@ -149,6 +178,10 @@ impl Receiver {
     /// What happens next.
     pub fn poll(&mut self) -> Happened {
         loop {
+            if let Some(why) = self.broke.take() {
+                self.rtc.disconnect();
+                return Happened::Broke(why);
+            }
             if !self.rtc.is_alive() {
                 return Happened::Ended;
             }
@@ -160,7 +193,8 @@ impl Receiver {
                 }
                 Ok(Output::Event(Event::Connected)) => return Happened::Connected,
                 Ok(Output::Event(Event::RtpPacket(packet))) => return Happened::Packet(self.received(&packet)),
-                Ok(Output::Event(Event::Closed)) | Err(_) => return Happened::Ended,
+                Ok(Output::Event(Event::Closed)) => return Happened::Ended,
+                Err(error) => self.broke = Some(error.to_string()),
                 Ok(Output::Event(_)) => {}
             }
         }

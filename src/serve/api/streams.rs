@@ -16,9 +16,9 @@ use crate::model::{Protocol, VideoCodec};
 use crate::serve::problem::Problem;
 use crate::serve::view::filter::{Query, StreamFilter};
 use crate::serve::view::page::{Page, Paging};
-use crate::serve::view::stream::{RollupView, StreamDetail, StreamView};
+use crate::serve::view::stream::{StreamDetail, StreamView};
 use crate::serve::{App, act};
-use crate::store::Slot;
+use crate::store::{Rollup, Slot};
 
 /// Their rows.
 pub fn rows() -> Vec<Endpoint> {
@@ -40,7 +40,7 @@ pub fn rows() -> Vec<Endpoint> {
                 one("res", Shape::Names(|| vec!["hour", "day"]), "By the hour or by the day"),
                 one("days", Shape::Number(1, 3650), "How far back; 2 by the hour, 90 by the day"),
             ])
-            .answers::<Items<RollupView>>(200, "The earliest first"),
+            .answers::<Items<Rollup>>(200, "The earliest first"),
     ]
 }
 
@@ -64,7 +64,7 @@ async fn history(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     query: Query,
-) -> Result<Json<Items<RollupView>>, Problem> {
+) -> Result<Json<Items<Rollup>>, Problem> {
     let id = StreamId::parse(&id).ok_or_else(none)?;
     let slot = query.read("res", "resolution: `hour` or `day`", |text| match text {
         "hour" => Some(Slot::Hour),
@@ -80,5 +80,5 @@ async fn history(
     let sight = act::sight(&app).await?;
     let (uid, key) = sight.stream_of(&id).map(|(known, key)| (known.uid.clone(), key.to_owned())).ok_or_else(none)?;
     let sums = app.ask(move |app| app.store.rollups(&uid, &key, slot, since)).await?;
-    Ok(Json(Items { items: sums.into_iter().map(RollupView::from).collect() }))
+    Ok(Json(Items { items: sums }))
 }

@@ -34,7 +34,7 @@ pub async fn healthz() -> &'static str {
 
 /// Whether the store can be written and the loop goes round: 200 or 503.
 pub async fn readyz(State(app): State<Arc<App>>, caller: Caller) -> Response {
-    let mut ready = look(&app).await;
+    let mut ready = parts(&app).await;
     if !caller.may(Scope::Read) {
         ready.parts.clear();
     }
@@ -42,7 +42,8 @@ pub async fn readyz(State(app): State<Arc<App>>, caller: Caller) -> Response {
     (status, Json(ready)).into_response()
 }
 
-async fn look(app: &Arc<App>) -> Ready {
+/// Each part of this program, and whether it is well.
+pub(in crate::serve) async fn parts(app: &Arc<App>) -> Ready {
     let _turn = app.health.asking.lock().await;
     if let Some((at, ready)) = &*lock(&app.health.ready)
         && at.elapsed() < HOLDS

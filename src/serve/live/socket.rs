@@ -1,20 +1,20 @@
 //! The WebSocket of one tile of the page: which ways there are, an offer and its answer, how the camera is, how well the stream
 //! comes, and, where WebRTC is not the way, the picture itself.
 //!
-//! Texts are JSON objects with a `type`; binary messages are pieces of MP4 after `init`, and JPEGs after `mode: mjpeg`.
+//! Texts are JSON objects with a `type`; binary messages are pieces of MP4 after `init`, and JPEGs after `mode: mjpeg` and `mode: stills`.
 //!
 //! | from the page | |
 //! | --- | --- |
 //! | `{"type":"hello","webrtc":["H264","opus",…],"mse":["avc1.640028",…],"sound":true}` | what the browser can, of what `codecs` named; answered by `mode` |
 //! | `{"type":"offer","sdp":"…"}` | answered by `answer` or `error` |
 //! | `{"type":"candidate",…}` | not needed, and passed over |
-//! | `{"type":"mode","mode":"mse"}`, `"mjpeg"`, `"none"` | from now on the picture comes over this socket, or no longer |
+//! | `{"type":"mode","mode":"mse"}`, `"mjpeg"`, `"stills"`, `"none"` | from now on the picture comes over this socket, or no longer |
 //! | `{"type":"ping"}` | answered by `pong` |
 //!
 //! | to the page | |
 //! | --- | --- |
 //! | `{"type":"state","state":"live","reason":…}` | how the camera is, at once and at each change |
-//! | `{"type":"codecs","mse":["avc1.640028","mp4a.40.2"]}` | what the browser is to be asked for, as soon as the camera sends |
+//! | `{"type":"codecs","mse":["avc1.640028","mp4a.40.2"]}` | what the browser is to be asked for, as soon as the camera sends; again when it sends something else |
 //! | `{"type":"mode","ways":[…],"refused":[…]}` | how it can be shown, best first, and why not otherwise |
 //! | `{"type":"answer","sdp":"…"}` | the answer to the offer |
 //! | `{"type":"init","mime":"video/mp4; codecs=…"}` | the next binary message begins MP4 of this kind |
@@ -39,8 +39,11 @@ use super::{came_to, live};
 use crate::live::choose::{Abilities, Choice};
 use crate::live::manager::{Live, MOST_OFFER};
 use crate::live::refusal::Refusal;
+use crate::live::stream::State as CameraState;
 use crate::live::viewer::jpegs::JpegViewer;
 use crate::live::viewer::mse::{MsePiece, MseViewer};
+use crate::live::viewer::stills::StillsViewer;
+use crate::model::VideoCodec;
 use crate::model::access::Scope;
 use crate::serve::App;
 use crate::serve::auth::Caller;
@@ -74,6 +77,7 @@ enum Said {
 enum Picture {
     Mse,
     Mjpeg,
+    Stills,
     /// None of it; WebRTC goes its own way.
     None,
 }
@@ -91,12 +95,22 @@ pub async fn open(
     is_own_page(&headers, &app.site)?;
     let live = live(&app)?.clone();
     if live.facts(&id).is_none() {
+        // Another process may have found it: whoever asks again is let in.
+        app.streams_changed();
         return Err(Problem::not_found("there is no such stream"));
     }
     let came_to = came_to(&app, peer, &headers);
     Ok(upgrade.max_message_size(MOST_READ).max_frame_size(MOST_READ).on_upgrade(async move |socket| {
-        let mut tile =
-            Tile { socket, live, id, came_to, can: Abilities::default(), secret: None, picture: Shown::None };
+        let mut tile = Tile {
+            socket,
+            live,
+            id,
+            came_to,
+            can: Abilities::default(),
+            secret: None,
+            picture: Shown::None,
+            named: None,
+        };
         tokio::select! {
             // The page went away, or does not follow; there is nobody to tell.
             _ = tile.run() => {}
@@ -111,6 +125,7 @@ enum Shown {
     None,
     Mse(Box<MseViewer>),
     Mjpeg(Box<JpegViewer>),
+    Stills(Box<StillsViewer>),
 }
 
 /// A piece of it.
@@ -128,6 +143,7 @@ impl Shown {
             Shown::None => std::future::pending().await,
             Shown::Mse(viewer) => viewer.next().await.map_or(Piece::Gone, Piece::Mse),
             Shown::Mjpeg(viewer) => viewer.next().await.map_or(Piece::Gone, Piece::Jpeg),
+            Shown::Stills(viewer) => viewer.next().await.map_or(Piece::Gone, Piece::Jpeg),
         }
     }
 }
@@ -142,7 +158,12 @@ struct Tile {
     /// The session of WebRTC, if there is one.
     secret: Option<String>,
     picture: Shown,
+    /// What the camera sent when its codecs were named.
+    named: Option<Sent>,
 }
+
+/// What decides in which ways a picture can be shown at all: its codec, and whether there are B-frames.
+type Sent = (VideoCodec, bool);
 
 /// The page is gone, or too slow to be one.
 struct Lost;
@@ -169,8 +190,10 @@ impl Tile {
                     changed.map_err(|_| Lost)?;
                     let condition = conditions.borrow_and_update().clone();
                     self.tell("state", json!(condition)).await?;
+                    self.note_sent().await?;
                 }
                 _ = stats.tick() => {
+                    self.note_sent().await?;
                     if let Some(status) = self.live.facts(&self.id) {
                         self.tell("stats", json!({"source": status.source, "viewers": status.viewers.len()})).await?;
                     }
@@ -195,11 +218,24 @@ impl Tile {
             return self.refuse(&refusal).await;
         }
         let facts = self.live.facts(&self.id).and_then(|status| status.facts);
+        self.named = facts.as_ref().map(|facts| (facts.video.codec, facts.video.b_frames));
         let strings = facts.map(|facts| {
             let sound = facts.audio.and_then(|audio| audio.codec_string);
             facts.video.codec_string.into_iter().chain(sound).collect::<Vec<_>>()
         });
         self.tell("codecs", json!({"mse": strings.unwrap_or_default()})).await
+    }
+
+    /// A camera that comes back with another codec is shown in another way: the page chooses anew.
+    async fn note_sent(&mut self) -> Result<(), Lost> {
+        let Some(status) = self.live.facts(&self.id) else { return Ok(()) };
+        let sent = status.facts.map(|facts| (facts.video.codec, facts.video.b_frames));
+        if status.condition.state != CameraState::Live || self.named.is_none() || sent == self.named {
+            return Ok(());
+        }
+        self.hang_up().await;
+        self.picture = Shown::None;
+        self.name_codecs().await
     }
 
     async fn hear(&mut self, text: &str) -> Result<(), Lost> {
@@ -221,6 +257,7 @@ impl Tile {
 
     async fn answer(&mut self, sdp: &str) -> Result<(), Lost> {
         self.hang_up().await;
+        self.picture = Shown::None;
         let can = (self.can != Abilities::default()).then_some(&self.can);
         match self.live.offer(&self.id, sdp, can, self.came_to).await {
             Ok(answer) => {
@@ -238,6 +275,7 @@ impl Tile {
             Picture::None => Ok(Shown::None),
             Picture::Mse => self.live.mse(&self.id, self.can.sound).await.map(|viewer| Shown::Mse(Box::new(viewer))),
             Picture::Mjpeg => self.live.mjpeg(&self.id).await.map(|viewer| Shown::Mjpeg(Box::new(viewer))),
+            Picture::Stills => self.live.stills(&self.id).await.map(|viewer| Shown::Stills(Box::new(viewer))),
         };
         match shown {
             Ok(shown) => {

@@ -1,8 +1,10 @@
 //! Accounts, tokens, sessions, what was changed, backup, configuration, health.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::look::Look;
+use super::names::action;
 use super::parts::{self, act, badge, cell, cell_of, fact, field, form, table_end, table_head};
 use super::shell::{Nav, Page};
 use super::words::Text;
@@ -22,10 +24,12 @@ pub struct Admin {
     pub sessions: Vec<SessionRow>,
     /// The last changes, the latest first.
     pub audit: Vec<AuditEntry>,
-    /// The effective configuration: key, value and where it comes from.
-    pub config: Vec<(String, String, String)>,
-    /// How the parts of this program are: what, whether it is well, and how it is.
-    pub health: Vec<(String, bool, String)>,
+    /// The effective configuration: each key with its `value` and its `origin`, without secrets.
+    pub config: Value,
+    /// How the parts of this program are: what, and whether it is well; none where it is switched off.
+    pub health: Vec<(Text, Option<bool>)>,
+    /// The size of the store.
+    pub store_bytes: u64,
     /// When this process began.
     pub started_at: Timestamp,
     /// A token that was made just now, which is shown once.
@@ -62,11 +66,20 @@ fn health(out: &mut Markup, look: &Look, admin: &Admin) {
     out.raw("<section class=\"panel\"><h2>").text(look.say(Text::Health)).raw("</h2><dl class=\"facts\">");
     fact(out, look.say(Text::Version), Some(env!("CARGO_PKG_VERSION")));
     fact(out, look.say(Text::RunningFor), Some(&look.since(admin.started_at)));
-    for (name, is_well, how) in &admin.health {
-        out.raw("<div><dt>").text(name).raw("</dt><dd>");
-        let (tone, word) = if *is_well { (Tone::Good, Text::Well) } else { (Tone::Bad, Text::NotWell) };
+    for (name, is_well) in &admin.health {
+        out.raw("<div><dt>").text(look.say(*name)).raw("</dt><dd>");
+        let (tone, word) = match is_well {
+            Some(true) => (Tone::Good, Text::Well),
+            Some(false) => (Tone::Bad, Text::NotWell),
+            None => (Tone::Quiet, Text::NotOn),
+        };
         badge(out, tone, look.say(word));
-        out.raw(" ").text(how).raw("</dd></div>");
+        if *name == Text::PartStore {
+            #[expect(clippy::cast_precision_loss, reason = "one digit of it is shown")]
+            let size = look.lang.decimal(admin.store_bytes as f64 / 1e6, 1);
+            out.raw(" <small>").text(look.with(Text::Megabytes, &[&size])).raw("</small>");
+        }
+        out.raw("</dd></div>");
     }
     out.raw("</dl><div class=\"row\">");
     form(out, look, "", "admin/backup", |out| parts::button(out, "", look.say(Text::Backup)));
@@ -157,6 +170,8 @@ fn tokens(out: &mut Markup, look: &Look, admin: &Admin) {
             token_row(out, look, admin, token);
         }
         table_end(out);
+    } else {
+        out.raw("<p class=\"empty\">").text(look.say(Text::NoTokens)).raw("</p>");
     }
     out.raw("</section><section class=\"panel\"><h2>").text(look.say(Text::AddToken)).raw("</h2>");
     form(out, look, "form", "admin/tokens", |out| {
@@ -209,7 +224,8 @@ fn token_row(out: &mut Markup, look: &Look, admin: &Admin, token: &TokenRow) {
         .text(&token.public)
         .raw("</code></th>");
     cell(out, look, Text::User, owner(admin, token.user));
-    cell(out, look, Text::Scopes, &token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "));
+    let scopes: Vec<&str> = token.scopes.iter().map(|scope| look.say(scope_name(*scope))).collect();
+    cell(out, look, Text::Scopes, &scopes.join(", "));
     cell_of(out, look, Text::State, |out| enabled(out, look, token.enabled));
     cell_of(out, look, Text::Expires, |out| match token.expires_at {
         Some(at) => parts::time(out, look, at),
@@ -244,7 +260,7 @@ fn sessions(out: &mut Markup, look: &Look, admin: &Admin) {
         cell_of(out, look, Text::Began, |out| parts::time(out, look, session.created_at));
         cell_of(out, look, Text::LastUsed, |out| parts::time(out, look, session.seen_at));
         cell(out, look, Text::Address, &session.address);
-        cell(out, look, Text::Browser, &session.agent);
+        cell(out, look, Text::Browser, &browser(&session.agent));
         cell_of(out, look, Text::Change, |out| {
             act(out, look, &format!("admin/sessions/{}/end", session.id), "", look.say(Text::EndSession))
         });
@@ -265,31 +281,105 @@ fn audit(out: &mut Markup, look: &Look, admin: &Admin) {
         out.raw("<tr><th scope=\"row\">");
         parts::time(out, look, entry.at);
         out.raw("</th>");
-        let who = [entry.actor.name.as_str(), entry.actor.address.as_str()].join(" ");
-        cell(out, look, Text::Who, who.trim());
-        cell(out, look, Text::What, &entry.action);
+        let who = match entry.actor.name.as_str() {
+            "command line" => look.say(Text::CommandLine),
+            name => name,
+        };
+        cell(out, look, Text::Who, [who, entry.actor.address.as_str()].join(" ").trim());
+        cell(out, look, Text::What, action(&entry.action).map_or(entry.action.as_str(), |did| look.say(did)));
         cell(out, look, Text::Subject, &entry.subject);
-        cell(out, look, Text::Detail, &entry.detail);
+        let is_agent = entry.action == "session.begin";
+        cell(out, look, Text::Detail, &if is_agent { browser(&entry.detail) } else { entry.detail.clone() });
         out.raw("</tr>");
     }
     table_end(out);
     out.raw("</section>");
 }
 
-fn config(out: &mut Markup, look: &Look, admin: &Admin) {
-    if admin.config.is_empty() {
-        return;
+/// What a browser calls itself, in short: `Chrome 156, Linux`. One that is not known is shown by its own words.
+fn browser(agent: &str) -> String {
+    /// The first that is in the text: most browsers name others as well.
+    const BROWSERS: [(&str, &str); 8] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("YaBrowser/", "Yandex"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Version/", "Safari"),
+        ("curl/", "curl"),
+    ];
+    const SYSTEMS: [&str; 6] = ["Android", "iPhone", "iPad", "Windows", "Macintosh", "Linux"];
+    let known = BROWSERS.iter().find_map(|(mark, name)| Some((*name, agent.split_once(mark)?.1)));
+    let Some((name, rest)) = known else { return agent.to_owned() };
+    let version: String = rest.chars().take_while(char::is_ascii_digit).take(4).collect();
+    match SYSTEMS.iter().find(|system| agent.contains(**system)) {
+        Some(system) => format!("{name} {version}, {system}"),
+        None => format!("{name} {version}"),
     }
-    out.raw("<section class=\"panel flush\"><details class=\"fold\"><summary class=\"panel-title\">")
+}
+
+fn config(out: &mut Markup, look: &Look, admin: &Admin) {
+    let Some(all) = admin.config.as_object().filter(|all| !all.is_empty()) else { return };
+    out.raw("<section class=\"panel flush\" id=\"config\"><details class=\"fold\"><summary class=\"panel-title\">")
         .text(look.say(Text::Configuration))
-        .raw("</summary>");
+        .raw("</summary><p class=\"hint inset\">")
+        .text(look.say(Text::ConfigurationHint))
+        .raw("</p>");
     table_head(out, look, look.say(Text::Configuration), &[Text::Key, Text::Value, Text::Source]);
-    for (key, value, source) in &admin.config {
+    for (key, one) in all {
+        let (value, origin) = (one.get("value").unwrap_or(&Value::Null), one.get("origin").and_then(Value::as_str));
         out.raw("<tr><th scope=\"row\"><code>").text(key).raw("</code></th>");
-        cell(out, look, Text::Value, value);
-        cell(out, look, Text::Source, source);
+        cell(out, look, Text::Value, &written(value));
+        cell(
+            out,
+            look,
+            Text::Source,
+            match origin.unwrap_or_default() {
+                "default" => look.say(Text::OriginDefault),
+                origin => origin,
+            },
+        );
         out.raw("</tr>");
     }
     table_end(out);
     out.raw("</details></section>");
+}
+
+/// A value of the configuration as people write it.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Null => "—".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) if all.is_empty() => "—".to_owned(),
+        Value::Array(all) => all.iter().map(written).collect::<Vec<_>>().join(", "),
+        Value::Object(all) => {
+            let one = |(key, value): (&String, &Value)| match value {
+                Value::Object(_) => format!("{key}: ({})", written(value)),
+                value => format!("{key}: {}", written(value)),
+            };
+            all.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_named_in_short() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36";
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1";
+        for (agent, short) in [
+            (chrome, "Chrome 156, Linux"),
+            (phone, "Safari 18, iPhone"),
+            ("curl/8.14.1", "curl 8"),
+            ("a program of mine", "a program of mine"),
+            ("", ""),
+        ] {
+            assert_eq!(browser(agent), short);
+        }
+    }
 }

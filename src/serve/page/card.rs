@@ -4,7 +4,7 @@ use super::look::Look;
 use super::names::{device_state, kind, stream_state};
 use super::parts::{self, age, badge, cell_of, drawing, icon, tag};
 use super::words::Text;
-use crate::export::words::{Tone, video_codec};
+use crate::export::words::Tone;
 use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
 use crate::model::access::Scope;
@@ -195,7 +195,7 @@ pub fn video(stream: &StreamView) -> String {
         _ => None,
     };
     let fps = stream.fps.map(|fps| fps.round().to_string());
-    let codec = stream.codec.map(|codec| video_codec(codec).to_owned());
+    let codec = stream.codec.map(|codec| codec.in_words().to_owned());
     [size, fps, codec].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

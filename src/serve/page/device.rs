@@ -1,9 +1,11 @@
 //! The page of one device: how it stands, its streams with their proofs, what is known of it and why, and what can be done.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::look::Look;
-use super::names::kind;
+use super::names::{self, kind};
 use super::parts::{self, act, badge, cell, cell_of, fact, form, link, table_end, table_head};
 use super::shell::{Nav, Page};
 use super::words::Text;
@@ -13,8 +15,8 @@ use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
 use crate::model::Service;
 use crate::model::access::Scope;
-use crate::model::memory::Expect;
-use crate::serve::view::device::{AddressView, DeviceDetail, SpanView};
+use crate::model::memory::{Expect, Uid};
+use crate::serve::view::device::{AddressView, DeviceDetail, Flag, SpanView};
 use crate::serve::view::event::EventView;
 
 /// Everything that the page shows.
@@ -29,6 +31,8 @@ pub struct Of {
     pub events: Vec<EventView>,
     /// The formats it can be exported to.
     pub formats: Vec<&'static str>,
+    /// What the devices are called that it names: itself, those merged into it, and the one in its place.
+    pub names: BTreeMap<Uid, String>,
 }
 
 /// How far back the bar looks.
@@ -86,7 +90,7 @@ fn head(out: &mut Markup, look: &Look, of: &Of) {
     }
     let has_problem = device.state == DeviceState::Offline
         || device.streams.iter().any(|stream| matches!(stream.state, StreamState::Broken | StreamState::Degraded));
-    let is_acked = device.is.contains(&crate::serve::view::device::Flag::Acknowledged);
+    let is_acked = device.is.contains(&Flag::Acknowledged);
     if look.may(Scope::Edit) && has_problem && !is_acked {
         act(out, look, &format!("{path}/ack"), "", look.say(Text::Acknowledge));
     }
@@ -99,7 +103,7 @@ fn trouble(out: &mut Markup, look: &Look, of: &Of) {
     let device = &detail.summary;
     if let Some(other) = &detail.replaced_by {
         out.raw("<p class=\"banner\">").text(look.say(Text::ReplacedBy)).raw(" ");
-        link(out, look, &format!("devices/{other}"), other.as_str());
+        link(out, look, &format!("devices/{other}"), of.names.get(other).map_or(other.as_str(), String::as_str));
         out.raw("</p>");
     }
     if let Some(acked) = detail.acked_at {
@@ -115,6 +119,11 @@ fn trouble(out: &mut Markup, look: &Look, of: &Of) {
             act(out, look, &format!("logins/{}/retry", device.id), "", look.say(Text::TryAgain));
         }
         out.raw("</div>");
+    }
+    if device.is.contains(&Flag::Login) && look.may(Scope::Admin) {
+        out.raw("<div class=\"banner\"><p>").text(look.say(Text::LoginWanted)).raw("</p><p>");
+        let to = look.to(&format!("logins?device={}#add", device.id));
+        out.open("a", &[("class", "button"), ("href", &to)]).text(look.say(Text::AddLogin)).raw("</a></p></div>");
     }
     for warning in &detail.report.warnings {
         out.raw("<div class=\"banner\"><p>").name(&warning.message);
@@ -212,7 +221,7 @@ fn evidence(out: &mut Markup, look: &Look, of: &Of) {
         &[Text::Fact, Text::Value, Text::Source, Text::Weight, Text::Detail],
     );
     for one in &report.evidence {
-        out.raw("<tr><th scope=\"row\">").text(one.fact).raw("</th>");
+        out.raw("<tr><th scope=\"row\">").text(look.say(names::fact(one.fact))).raw("</th>");
         cell(out, look, Text::Value, &one.value);
         cell(out, look, Text::Source, &one.source.as_str().replace('_', " "));
         cell(out, look, Text::Weight, &look.lang.decimal(one.weight, 2));
@@ -284,7 +293,7 @@ fn silence(out: &mut Markup, look: &Look, of: &Of) {
     for mute in &of.device.mutes {
         out.raw("<p>");
         badge(out, Tone::Quiet, look.say(Text::Muted));
-        out.raw(" ").name(super::notifications::scope(look, &mute.scope));
+        out.raw(" ").name(super::notifications::scope(look, &mute.scope, &of.names));
         if let Some(ends) = mute.ends {
             out.raw(" ").text(look.say(Text::Until)).raw(" ");
             parts::time(out, look, ends);
@@ -332,7 +341,8 @@ fn rare(out: &mut Markup, look: &Look, of: &Of) {
         parts::button(out, "", look.say(Text::Merge));
     });
     for merged in &detail.merged {
-        out.raw("<p>").text(look.say(Text::WasMerged)).raw(" ").element("code", "", merged).raw("</p>");
+        out.raw("<p>").text(look.say(Text::WasMerged)).raw(" ");
+        out.name(of.names.get(merged).map_or(merged.as_str(), String::as_str)).raw("</p>");
         form(out, look, "", &format!("{path}/split"), |out| {
             parts::hidden(out, "other", merged.as_str());
             parts::button(out, "", look.say(Text::Split));

@@ -38,7 +38,7 @@ pub fn page(look: &Look, diff: &Diff) -> Page {
 }
 
 fn choose(out: &mut Markup, look: &Look, diff: &Diff) {
-    out.open("form", &[("class", "tools"), ("action", &look.to("diff")), ("data-auto", "")]);
+    out.open("form", &[("class", "tools dates"), ("action", &look.to("diff")), ("data-auto", "")]);
     let named = |scan: &ScanView| {
         let at = scan.started_at.to_zoned(look.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
         (scan.id.clone(), format!("{} · {at}", scan.id))
@@ -88,7 +88,7 @@ fn devices(out: &mut Markup, look: &Look, title: Text, all: &[DeviceSummary]) {
     if all.is_empty() {
         return;
     }
-    out.raw("<section class=\"panel flush\"><h2>").text(look.say(title)).raw("</h2>");
+    out.raw("<section class=\"panel flush\"><h2>").text(parts::heading(look.say(title))).raw("</h2>");
     table_head(out, look, look.say(title), &[Text::Address, Text::Kind, Text::Model]);
     for device in all {
         out.raw("<tr><th scope=\"row\" class=\"mono\">");
@@ -105,7 +105,7 @@ fn devices(out: &mut Markup, look: &Look, title: Text, all: &[DeviceSummary]) {
 }
 
 fn changed(out: &mut Markup, look: &Look, view: &DiffView) {
-    out.raw("<section class=\"panel flush\"><h2>").text(look.say(Text::DiffChanged)).raw("</h2>");
+    out.raw("<section class=\"panel flush\"><h2>").text(parts::heading(look.say(Text::DiffChanged))).raw("</h2>");
     table_head(out, look, look.say(Text::DiffChanged), &[Text::Address, Text::What, Text::Before, Text::After]);
     for (place, device) in view.changed.iter().enumerate() {
         for (n, change) in device.changes.iter().enumerate() {

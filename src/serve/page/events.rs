@@ -7,6 +7,7 @@ use super::names::{event as event_name, muted_by, severity, severity_tone};
 use super::parts::{self, act, badge, clock, link};
 use super::shell::{Nav, Page};
 use super::words::Text;
+use crate::export::survey::lang::Noun;
 use crate::markup::Markup;
 use crate::model::access::Scope;
 use crate::model::memory::{EventKind, Severity};
@@ -120,7 +121,13 @@ pub fn item(out: &mut Markup, look: &Look, view: &EventView, is_own: bool) {
     // A single change stands before and after already.
     let is_said = data.before.is_some() && data.changes.len() == 1;
     let changes = data.changes.iter().filter(|_| !is_said);
-    for text in [&data.reason, &data.failure].into_iter().flatten().chain(changes) {
+    let first = data.count.filter(|_| event.kind == EventKind::ScanFinished);
+    if let Some(count) = first {
+        let devices = look.counted(usize::try_from(count).unwrap_or_default(), Noun::Device);
+        out.element("small", "", look.with(Text::FirstScanFound, &[&devices]));
+    }
+    let reason = data.reason.as_ref().filter(|_| first.is_none());
+    for text in [reason, data.failure.as_ref()].into_iter().flatten().chain(changes) {
         out.element("small", "", text);
     }
     if let Some(since) = data.since.filter(|since| *since != event.at) {
@@ -160,7 +167,7 @@ fn subject(out: &mut Markup, look: &Look, view: &EventView) {
     if let Some(channel) = &data.channel {
         out.raw(" ").name(channel);
     }
-    if let Some(count) = data.count {
+    if let Some(count) = data.count.filter(|_| event.kind != EventKind::ScanFinished) {
         out.raw(" <small>").text(look.lang.number(count)).raw("</small>");
     }
 }

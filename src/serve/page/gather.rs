@@ -1,5 +1,6 @@
 //! What each page shows, gathered from what is known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,13 +8,15 @@ use axum::extract::{Path, Query as Pairs, State};
 
 use super::look::Look;
 use super::shell::Page;
-use super::{admin, device, diff, events, logins, map, notifications, now, scans, wall};
-use crate::history::memory::Known;
+use super::words::Text;
+use super::{admin, card, device, diff, events, logins, map, notifications, now, scans, wall};
+use crate::history::memory::{Known, MuteScope};
 use crate::model::access::Scope;
-use crate::model::memory::Note;
+use crate::model::memory::{Note, Uid};
 use crate::serve::App;
 use crate::serve::act::{self, formats, last_report, sight, status};
 use crate::serve::auth::devices;
+use crate::serve::health;
 use crate::serve::problem::Problem;
 use crate::serve::view::Sight;
 use crate::serve::view::device::{AddressView, DeviceView, Flag, SpanView};
@@ -35,12 +38,12 @@ const EVENTS: usize = 100;
 const OF_DEVICE: usize = 20;
 /// Scans that are listed.
 const SCANS: usize = 100;
+/// Messages that are looked at, for how channels stand.
+const MESSAGES: usize = 1000;
 /// Messages that are listed.
-const MESSAGES: usize = 100;
+const LISTED: usize = 100;
 /// Changes that are listed.
 const CHANGES: u32 = 50;
-/// Logins a device may refuse in 24 hours.
-const REFUSALS: u32 = 2;
 
 /// The parts of a query that say something.
 fn query(pairs: Vec<(String, String)>) -> Query {
@@ -73,7 +76,9 @@ pub async fn now(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -
     let is_unsaid = |known: &&Known| known.note == Note::default();
     let new: Vec<DeviceView> = sight.known(&new).filter(is_unsaid).map(|known| sight.device(known)).collect();
     let new = if new.len() as u64 == summary.devices { Vec::new() } else { new };
-    Ok(now::page(&look, &now::Now { status, summary, list, new, coverage, query, formats: formats() }))
+    let targets = app.allowed().targets.iter().map(ToString::to_string).collect();
+    let formats = formats();
+    Ok(now::page(&look, &now::Now { status, summary, list, new, targets, coverage, query, formats }))
 }
 
 /// One device. An address or a name leads to it, too.
@@ -94,7 +99,19 @@ pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<Stri
         .await?;
     let addresses = addresses.into_iter().map(|(ip, began, ended)| AddressView { ip, began, ended }).collect();
     let events = happened.into_iter().rev().map(EventView::from).collect();
-    Ok(device::page(&look, &device::Of { device: detail, spans, addresses, events, formats: formats() }))
+    let named = detail.merged.iter().chain(&detail.replaced_by).chain([&detail.summary.id]);
+    let names = names(&sight, named);
+    Ok(device::page(&look, &device::Of { device: detail, spans, addresses, events, formats: formats(), names }))
+}
+
+/// What devices are called, told apart from others of their model.
+fn names<'u>(sight: &Sight, uids: impl IntoIterator<Item = &'u Uid>) -> BTreeMap<Uid, String> {
+    let named = |uid: &Uid| {
+        let device = sight.device(sight.memory.devices.get(uid)?);
+        let (name, ip) = (card::name(&device), device.ip.to_string());
+        Some((uid.clone(), if name == ip { name } else { format!("{name} · {ip}") }))
+    };
+    uids.into_iter().filter_map(named).collect()
 }
 
 /// What happened.
@@ -172,8 +189,14 @@ pub async fn notifications(State(app): State<Arc<App>>, look: Look) -> Answer {
     let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
     let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
     let channels = notification::channels(&app.notifications, &messages);
-    let messages = messages.iter().rev().map(NotificationView::from).collect();
-    Ok(notifications::page(&look, &notifications::Notifications { channels, messages, mutes: sight.mutes() }))
+    let messages = messages.iter().rev().take(LISTED).map(NotificationView::from).collect();
+    let mutes = sight.mutes();
+    let muted = mutes.iter().filter_map(|mute| match &mute.scope {
+        MuteScope::Device(uid) => Some(uid),
+        _ => None,
+    });
+    let names = names(&sight, muted);
+    Ok(notifications::page(&look, &notifications::Notifications { channels, messages, mutes, names }))
 }
 
 /// Which login works where.
@@ -183,12 +206,13 @@ pub async fn logins(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked
     let of = query(pairs).one("device")?.map(str::to_owned);
     let mut devices = Vec::new();
     for known in sight.memory.roots().filter(|known| known.archived_at.is_none()) {
-        devices.extend(login_of(&sight, known, &all));
+        devices.extend(login_of(&sight, known, &all, app.max_login_failures()));
     }
     devices.sort_by_key(|login| (login.problem.is_none(), !login.locked, login.ip));
+    let names = names(&sight, all.items.iter().filter_map(|login| login.device.as_ref()));
     let given = all.items.into_iter().filter_map(|login| {
         let scope = [
-            login.device.as_ref().map(ToString::to_string),
+            login.device.as_ref().map(|uid| names.get(uid).map_or_else(|| uid.to_string(), Clone::clone)),
             login.network.map(|network| network.to_string()),
             login.vendor,
             login.mac,
@@ -202,7 +226,7 @@ pub async fn logins(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked
 }
 
 /// What is known of the logins of a device; none where nobody asks for one.
-fn login_of(sight: &Sight, known: &Known, all: &devices::Logins) -> Option<LoginView> {
+fn login_of(sight: &Sight, known: &Known, all: &devices::Logins, allowed: u32) -> Option<LoginView> {
     let view = sight.device(known);
     let uid = known.uid.to_string();
     let works = all.items.iter().filter_map(|login| Some((login.works_at.get(&uid)?, Some(login.user.clone()))));
@@ -214,10 +238,10 @@ fn login_of(sight: &Sight, known: &Known, all: &devices::Logins) -> Option<Login
         return None;
     }
     let (worked_at, user) = last.map_or((None, None), |(at, user)| (Some(*at), user));
-    let refusals_left = REFUSALS.saturating_sub(refused);
+    let refusals_left = allowed.saturating_sub(refused);
     Some(LoginView {
+        name: Some(card::name(&view)),
         device: view.id,
-        name: view.name,
         ip: view.ip,
         user,
         worked_at,
@@ -240,16 +264,42 @@ pub async fn admin(State(app): State<Arc<App>>, look: Look) -> Answer {
 /// When the store cannot be read.
 pub async fn administration(app: &Arc<App>) -> Result<admin::Admin, Problem> {
     let (now, started_at) = (app.now(), app.started_at);
-    app.ask(move |app| {
-        let audit = AuditFilter { limit: CHANGES, ..AuditFilter::default() };
-        Ok(admin::Admin {
-            users: app.store.users()?,
-            tokens: app.store.tokens(None)?,
-            sessions: app.store.sessions(None, now)?,
-            audit: app.store.audit(&audit)?,
-            started_at,
-            ..admin::Admin::default()
+    let parts = health::routes::parts(app).await.parts;
+    let part = |name: &str| parts.get(name).copied();
+    let sight = Sight { memory: app.known().await?, now, ..Sight::default() };
+    let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
+    let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
+    let channels = notification::channels(&app.notifications, &messages);
+    let works = !channels.iter().any(|channel| channel.error.is_some());
+    let health = vec![
+        (Text::PartStore, part("store")),
+        (Text::PartWatch, part("watch")),
+        (Text::PartLive, app.live().map(|_| true)),
+        (Text::PartChannels, Some(works).filter(|_| !channels.is_empty())),
+    ];
+    let mut shown = app
+        .ask(move |app| {
+            let audit = AuditFilter { limit: CHANGES, ..AuditFilter::default() };
+            Ok(admin::Admin {
+                users: app.store.users()?,
+                tokens: app.store.tokens(None)?,
+                sessions: app.store.sessions(None, now)?,
+                audit: app.store.audit(&audit)?,
+                config: app.config.clone(),
+                store_bytes: std::fs::metadata(app.store.file()).map(|about| about.len()).unwrap_or_default(),
+                health,
+                started_at,
+                ..admin::Admin::default()
+            })
         })
-    })
-    .await
+        .await?;
+    for entry in &mut shown.audit {
+        for text in [&mut entry.subject, &mut entry.detail] {
+            let uids: Vec<Uid> = text.split([' ', ',']).filter_map(Uid::parse).collect();
+            for (uid, name) in names(&sight, &uids) {
+                *text = text.replace(uid.as_str(), &name);
+            }
+        }
+    }
+    Ok(shown)
 }

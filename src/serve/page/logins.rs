@@ -64,15 +64,20 @@ fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
     for login in all {
         out.raw("<tr><th scope=\"row\">");
         let ip = login.ip.to_string();
-        link(out, look, &format!("devices/{}", login.device), login.name.as_deref().unwrap_or(&ip));
-        out.raw(" <span class=\"mono faint\">").text(&ip).raw("</span></th>");
+        let name = login.name.as_deref().unwrap_or(&ip);
+        link(out, look, &format!("devices/{}", login.device), name);
+        if name != ip {
+            out.raw(" <span class=\"mono faint\">").text(&ip).raw("</span>");
+        }
+        out.raw("</th>");
         cell_of(out, look, Text::State, |out| match (&login.problem, login.locked, login.worked_at) {
             (Some(problem), ..) => badge(out, Tone::Bad, look.say(event(problem.kind))),
             (None, true, _) => badge(out, Tone::Attention, look.say(Text::LoginNeeded)),
             (None, false, Some(_)) => badge(out, Tone::Good, look.say(Text::LoginWorks)),
             (None, false, None) => badge(out, Tone::Quiet, look.say(Text::Unknown)),
         });
-        cell(out, look, Text::User, login.user.as_deref().unwrap_or_default());
+        let elsewhere = login.worked_at.map_or("", |_| look.say(Text::OfConfiguration));
+        cell(out, look, Text::User, login.user.as_deref().unwrap_or(elsewhere));
         cell_of(out, look, Text::LastWorked, |out| {
             if let Some(at) = login.worked_at {
                 parts::time(out, look, at);
@@ -85,7 +90,9 @@ fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
                 act(out, look, &format!("logins/{}/retry", login.device), "", look.say(Text::TryAgain));
             }
             if login.locked {
-                link(out, look, &format!("logins?device={}#add", login.device), look.say(Text::AddLogin));
+                let to = look.to(&format!("logins?device={}#add", login.device));
+                out.raw(" ").open("a", &[("class", "button"), ("href", &to)]);
+                out.text(look.say(Text::AddLogin)).raw("</a>");
             }
         });
         out.raw("</tr>");

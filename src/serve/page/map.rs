@@ -32,7 +32,7 @@ fn legend(out: &mut Markup, look: &Look) {
     for (class, text) in all {
         out.raw("<span>").open("i", &[("class", class)]).raw("</i>").text(look.say(text)).raw("</span>");
     }
-    out.raw("<span>").text(look.say(Text::Hatched)).raw("</span></p>");
+    out.raw("<span><i class=\"unasked\"></i>").text(look.say(Text::Hatched)).raw("</span></p>");
 }
 
 fn live(out: &mut Markup, look: &Look, networks: &[SubnetDetail]) {

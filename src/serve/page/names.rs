@@ -7,7 +7,7 @@ use crate::export::words::Tone;
 use crate::history::diff::{Field, VideoField};
 use crate::history::memory::{DeviceState, StreamState};
 use crate::model::memory::{DeliveryState, EventKind, Expect, MutedBy, Severity};
-use crate::model::{ErrorKind, Kind, Step, StreamStatus};
+use crate::model::{ErrorKind, Fact, Kind, Step, StreamStatus};
 use crate::serve::view::scan::{ScanKind, ScanState};
 use crate::store::Cause;
 
@@ -221,4 +221,37 @@ pub const fn video_field(field: VideoField) -> Text {
         VideoField::Fps => Text::DeclaredRate,
         VideoField::MeasuredFps => Text::MeasuredRate,
     }
+}
+
+/// What a piece of evidence tells of a device.
+pub const fn fact(fact: Fact) -> Text {
+    match fact {
+        Fact::Vendor => Text::Maker,
+        Fact::Model => Text::Model,
+        Fact::Firmware => Text::Firmware,
+        Fact::Serial => Text::Serial,
+        Fact::Kind => Text::Kind,
+        Fact::Hostname => Text::HostName,
+        Fact::Name => Text::Name,
+    }
+}
+
+/// What somebody did, as the log of changes names it; none for what a later version may write there.
+pub fn action(name: &str) -> Option<Text> {
+    Some(match name {
+        "session.begin" => Text::DidSessionBegin,
+        "session.end" => Text::DidSessionEnd,
+        "user.add" => Text::DidUserAdd,
+        "user.change" => Text::DidUserChange,
+        "user.remove" => Text::DidUserRemove,
+        "token.add" => Text::DidTokenAdd,
+        "token.change" => Text::DidTokenChange,
+        "token.remove" => Text::DidTokenRemove,
+        "login.add" => Text::DidLoginAdd,
+        "login.remove" => Text::DidLoginRemove,
+        "login.retry" => Text::DidLoginRetry,
+        "store.backup" => Text::DidBackup,
+        "store.prune" => Text::DidPrune,
+        _ => return None,
+    })
 }

@@ -1,5 +1,7 @@
 //! Channels with their last answer, messages that wait, and what is muted.
 
+use std::collections::BTreeMap;
+
 use super::look::Look;
 use super::names::delivery;
 use super::parts::{self, act, badge, cell, cell_of, table_end, table_head};
@@ -9,7 +11,7 @@ use crate::export::words::Tone;
 use crate::history::memory::MuteScope;
 use crate::markup::Markup;
 use crate::model::access::Scope;
-use crate::model::memory::DeliveryState;
+use crate::model::memory::{DeliveryState, Uid};
 use crate::serve::view::mute::MuteView;
 use crate::serve::view::notification::{ChannelView, NotificationView};
 
@@ -21,6 +23,8 @@ pub struct Notifications {
     pub messages: Vec<NotificationView>,
     /// What is muted.
     pub mutes: Vec<MuteView>,
+    /// What the devices are called that are muted.
+    pub names: BTreeMap<Uid, String>,
 }
 
 /// The page.
@@ -30,7 +34,7 @@ pub fn page(look: &Look, all: &Notifications) -> Page {
             .text(look.say(Text::Notifications))
             .raw("</h1></div><div class=\"stack\">");
         channels(out, look, &all.channels);
-        mutes(out, look, &all.mutes);
+        mutes(out, look, all);
         messages(out, look, &all.messages);
         out.raw("</div>");
     })
@@ -84,7 +88,8 @@ fn channels(out: &mut Markup, look: &Look, all: &[ChannelView]) {
     out.raw("</section>");
 }
 
-fn mutes(out: &mut Markup, look: &Look, all: &[MuteView]) {
+fn mutes(out: &mut Markup, look: &Look, page: &Notifications) {
+    let all = &page.mutes;
     out.raw("<section class=\"panel\"><h2>").text(look.say(Text::Mutes)).raw("</h2>");
     if all.is_empty() {
         out.raw("<p class=\"faint\">").text(look.say(Text::NothingMuted)).raw("</p>");
@@ -96,7 +101,7 @@ fn mutes(out: &mut Markup, look: &Look, all: &[MuteView]) {
             &[Text::What, Text::Devices, Text::Until, Text::Why, Text::StartedBy, Text::EndMute],
         );
         for mute in all {
-            out.raw("<tr><th scope=\"row\">").name(scope(look, &mute.scope)).raw("</th>");
+            out.raw("<tr><th scope=\"row\">").name(scope(look, &mute.scope, &page.names)).raw("</th>");
             cell(out, look, Text::Devices, &look.lang.number(mute.devices));
             cell_of(out, look, Text::Until, |out| match mute.ends {
                 Some(ends) => parts::time(out, look, ends),
@@ -186,7 +191,9 @@ fn messages(out: &mut Markup, look: &Look, all: &[NotificationView]) {
             }
             None => {}
         });
-        cell(out, look, Text::Events, &look.lang.number(message.events.len() as u64));
+        let is_test = message.events.is_empty() && message.message_id.starts_with("test-");
+        let events = look.lang.number(message.events.len() as u64);
+        cell(out, look, Text::Events, if is_test { look.say(Text::Test) } else { &events });
         out.raw("</tr>");
     }
     table_end(out);
@@ -194,9 +201,9 @@ fn messages(out: &mut Markup, look: &Look, all: &[NotificationView]) {
 }
 
 /// What a mute is of, in words.
-pub fn scope(look: &Look, scope: &MuteScope) -> String {
+pub fn scope(look: &Look, scope: &MuteScope, names: &BTreeMap<Uid, String>) -> String {
     match scope {
-        MuteScope::Device(uid) => format!("{} {uid}", look.say(Text::ThisDevice)),
+        MuteScope::Device(uid) => names.get(uid).map_or_else(|| uid.to_string(), Clone::clone),
         MuteScope::Site(site) => format!("{} {site}", look.say(Text::Site)),
         MuteScope::Tag(tag) => format!("{} {tag}", look.say(Text::Tag)),
         MuteScope::Network(network) => format!("{} {network}", look.say(Text::Network)),

@@ -45,6 +45,8 @@ pub struct Now {
     pub list: List<DeviceView>,
     /// Devices that are new and were not yet said to be expected.
     pub new: Vec<DeviceView>,
+    /// What the configuration has scanned; empty: the networks of this machine.
+    pub targets: Vec<String>,
     /// What the last scan covered, where nothing was found.
     pub coverage: Option<Coverage>,
     /// What is wanted.
@@ -92,7 +94,7 @@ pub fn page(look: &Look, now: &Now) -> Page {
         scan_bar(out, look, &now.status);
         if now.summary.devices == 0 && !now.is_filtered() {
             out.raw("<div id=\"live\" data-part=\"list\">");
-            start::section(out, look, &now.status, now.coverage.as_ref());
+            start::section(out, look, &now.status, &now.targets, now.coverage.as_ref());
             out.raw("</div>");
             return;
         }
@@ -106,7 +108,7 @@ pub fn page(look: &Look, now: &Now) -> Page {
 /// What changes while one looks.
 fn live(out: &mut Markup, look: &Look, now: &Now) {
     if now.summary.devices == 0 && !now.is_filtered() {
-        start::section(out, look, &now.status, now.coverage.as_ref());
+        start::section(out, look, &now.status, &now.targets, now.coverage.as_ref());
         return;
     }
     chips(out, look, now);

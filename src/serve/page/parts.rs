@@ -48,6 +48,12 @@ pub fn tag(out: &mut Markup, text: &str) {
     out.element("span", "tag", text);
 }
 
+/// Words as a heading begins: with a capital.
+pub fn heading(words: &str) -> String {
+    let mut rest = words.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
 /// A link; `path` is counted from the root of the pages.
 pub fn link(out: &mut Markup, look: &Look, path: &str, text: &str) {
     out.open("a", &[("href", &look.to(path))]).name(text).close("a");

@@ -8,8 +8,8 @@ use super::words::Text;
 use crate::export::words::{self, Tone};
 use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
-use crate::model::AudioCodec;
 use crate::model::access::Scope;
+use crate::model::{AudioCodec, VideoCodec};
 use crate::serve::view::device::DeviceView;
 use crate::serve::view::stream::StreamDetail;
 
@@ -59,7 +59,8 @@ fn stream(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
         ladder(out, look, stream);
     }
     if let Some(failed) = stream.report.error.as_ref().filter(|_| short.state != StreamState::Working) {
-        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw(": ").name(&failed.message).raw("</p>");
+        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw("</p><p class=\"hint\">");
+        out.name(&failed.message).raw("</p>");
     }
     for warning in &stream.report.warnings {
         out.element("p", "note", warning);
@@ -82,7 +83,8 @@ fn screen(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
     };
     card::still(out, look, short.picture.as_ref(), &short.name, is_bad.then_some((word, Some(short.since))), nothing);
     out.raw("</div>");
-    if look.may(Scope::Live) {
+    // A camera that wants a login shows nothing live either.
+    if look.may(Scope::Live) && short.state != StreamState::Locked {
         let label = format!("{}: {}", look.say(Text::Connect), short.name);
         let wall = look.to(&format!("wall?stream={}", short.id));
         out.open(
@@ -106,7 +108,7 @@ fn ladder(out: &mut Markup, look: &Look, stream: &StreamDetail) {
         if let Some(way) = one.way {
             out.raw(" ").text(way.as_str().replace('_', " "));
         }
-        out.raw(" ").text(format_args!("{:.0}", one.ms)).raw("\u{a0}ms</li>");
+        out.raw(" ").text(look.with(Text::Milliseconds, &[&format!("{:.0}", one.ms)])).raw("</li>");
     }
     out.raw("</ol>");
 }
@@ -118,16 +120,15 @@ fn measured(out: &mut Markup, look: &Look, stream: &StreamDetail) {
     let rate = |kbps: Option<u32>| kbps.map(|kbps| look.lang.rate(kbps.into())).unwrap_or_default();
     out.raw("<dl class=\"facts\">");
     fact(out, look.say(Text::Size), words::size(video).as_deref());
-    let codec = [video.codec.map(words::video_codec), video.profile.as_deref(), video.level.as_deref()];
+    let codec = [video.codec.map(VideoCodec::in_words), video.profile.as_deref(), video.level.as_deref()];
     fact(out, look.say(Text::Codec), Some(&codec.into_iter().flatten().collect::<Vec<_>>().join(" ")));
     both(out, look, Text::FrameRate, &fps(video.fps), &fps(video.measured_fps));
     both(out, look, Text::BitRate, &rate(video.bitrate_kbps), &rate(video.measured_kbps));
-    let key = video.keyframe_interval_s.map(|s| format!("{}\u{a0}s", look.lang.decimal(s, 1)));
+    let key = video.keyframe_interval_s.map(|s| look.with(Text::Seconds, &[&look.lang.decimal(s, 1)]));
     fact(out, look.say(Text::KeyFrameEvery), key.as_deref());
     let usual = stream.usual_fps.map(|usual| look.lang.decimal(usual, 1));
     fact(out, look.say(Text::UsualRate), usual.as_deref());
-    let sound =
-        stream.report.audio.as_ref().and_then(|audio| audio.codec).map(|codec: AudioCodec| words::audio_codec(codec));
+    let sound = stream.report.audio.as_ref().and_then(|audio| audio.codec).map(AudioCodec::in_words);
     fact(out, look.say(Text::Sound), sound);
     out.raw("</dl>");
 }

@@ -83,10 +83,11 @@ fn live(out: &mut Markup, look: &Look, scans: &Scans) {
             Text::Answered,
             Text::Found,
             Text::StartedBy,
+            Text::Report,
         ],
     );
     for (place, scan) in scans.past.iter().enumerate() {
-        row(out, look, scan, place);
+        row(out, look, scan, place, scans.past.len() > 1);
     }
     table_end(out);
     if scans.past.len() > 1 {
@@ -97,11 +98,14 @@ fn live(out: &mut Markup, look: &Look, scans: &Scans) {
     out.raw("</form>");
 }
 
-fn row(out: &mut Markup, look: &Look, scan: &ScanView, place: usize) {
+fn row(out: &mut Markup, look: &Look, scan: &ScanView, place: usize, is_comparable: bool) {
     let number = |n: Option<u64>| n.map(|n| look.lang.number(n)).unwrap_or_default();
     out.open("tr", &[("data-id", &scan.id)]);
     cell_of(out, look, Text::Compare, |out| {
-        out.raw("<span class=\"row\">");
+        if !is_comparable {
+            return;
+        }
+        out.raw("<span class=\"both\">");
         for (name, text, is_chosen) in [("from", Text::Before, place == 1), ("to", Text::After, place == 0)] {
             let label = format!("{} {}", look.say(text), scan.id);
             out.raw("<label class=\"tick\"><span class=\"spoken\">").text(label).raw("</span>");
@@ -123,9 +127,11 @@ fn row(out: &mut Markup, look: &Look, scan: &ScanView, place: usize) {
     cell(out, look, Text::Answered, &number(scan.hosts_up));
     cell(out, look, Text::Found, &number(scan.found));
     cell_of(out, look, Text::StartedBy, |out| {
-        out.text(look.say(cause(scan.cause))).raw(" ");
+        out.text(look.say(cause(scan.cause)));
+    });
+    cell_of(out, look, Text::Report, |out| {
         if scan.number.is_some() {
-            link(out, look, &format!("export?scan={}&format=html", scan.id), look.say(Text::Report));
+            link(out, look, &format!("export?scan={}&format=html", scan.id), look.say(Text::Show));
         }
     });
     out.raw("</tr>");

@@ -10,7 +10,7 @@ use crate::model::coverage::{Coverage, MethodOutcome};
 use crate::serve::view::summary::Status;
 
 /// The section in the place of the devices.
-pub fn section(out: &mut Markup, look: &Look, status: &Status, coverage: Option<&Coverage>) {
+pub fn section(out: &mut Markup, look: &Look, status: &Status, configured: &[String], coverage: Option<&Coverage>) {
     let title = match (&status.running, &status.last_scan) {
         (Some(_), _) => Text::StartLooking,
         (None, Some(_)) => Text::StartNothing,
@@ -30,7 +30,7 @@ pub fn section(out: &mut Markup, look: &Look, status: &Status, coverage: Option<
         }
     }
     out.raw("</section><section class=\"panel stack\"><h2>").text(look.say(Text::StartWhich)).raw("</h2>");
-    which(out, look, status, coverage);
+    which(out, look, configured, coverage);
     add(out, look);
     out.raw("</section></div>\n");
 }
@@ -60,18 +60,17 @@ fn why_nothing(out: &mut Markup, look: &Look, coverage: &Coverage) {
 }
 
 /// Which networks, and why these.
-fn which(out: &mut Markup, look: &Look, status: &Status, coverage: Option<&Coverage>) {
-    let targets = status.last_scan.as_ref().or(status.running.as_ref()).and_then(|scan| scan.targets.as_ref());
-    match targets.filter(|targets| !targets.is_empty()) {
-        Some(targets) => {
+fn which(out: &mut Markup, look: &Look, configured: &[String], coverage: Option<&Coverage>) {
+    match configured {
+        [] => {
+            out.raw("<p>").text(look.say(Text::StartOwn)).raw("</p>");
+        }
+        targets => {
             out.raw("<p>").text(look.say(Text::StartTargets)).raw("</p><ul class=\"reasons\">");
             targets.iter().for_each(|target| {
                 out.element("li", "mono", target);
             });
             out.raw("</ul>");
-        }
-        None => {
-            out.raw("<p>").text(look.say(Text::StartOwn)).raw("</p>");
         }
     }
     let Some(coverage) = coverage else { return };

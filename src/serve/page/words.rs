@@ -158,8 +158,8 @@ texts! {
     StartTargets: "Those that are configured:", "Указанные в настройках:";
     StartOwn: "The networks of this machine's own interfaces, because no others are configured.", "Сети интерфейсов этого компьютера: другие в настройках не указаны.";
     StartNoInterface: "This machine has no network interface that is up.", "У этого компьютера нет включённых сетевых интерфейсов.";
-    StartAdd: "Scan another network", "Обойти другую сеть";
-    StartAddHint: "To scan it every time, name it in the configuration file:", "Чтобы обходить её всегда, укажите её в файле настроек:";
+    StartAdd: "Scan certain addresses", "Обойти отдельные адреса";
+    StartAddHint: "From this page only these networks can be scanned. To add another one, name it in the configuration file:", "Со страницы можно обойти только эти сети. Чтобы добавить другую, укажите её в файле настроек:";
     Interfaces: "Interfaces of this machine", "Интерфейсы этого компьютера";
     Interface: "Interface", "Интерфейс";
     Searched: "searched", "обследован";
@@ -216,6 +216,8 @@ texts! {
     DeclaredRate: "Declared frame rate", "Заявленная частота кадров";
     MeasuredRate: "Measured frame rate", "Измеренная частота кадров";
     UsualRate: "Usual frames a second", "Обычно кадров в секунду";
+    Milliseconds: "{}\u{a0}ms", "{}\u{a0}мс";
+    Seconds: "{}\u{a0}s", "{}\u{a0}с";
     KeyFrameEvery: "Key frame every", "Ключевой кадр каждые";
     Sound: "Sound", "Звук";
     Measured: "measured", "измерено";
@@ -307,9 +309,10 @@ texts! {
     EventScanFailed: "scan failed", "обход не удался";
     EventChannelFailing: "channel failing", "канал не работает";
     EventChannelRecovered: "channel works again", "канал снова работает";
+    FirstScanFound: "first scan: {}", "первый обход: {}";
     EventStoreLowSpace: "disk nearly full", "диск почти заполнен";
 
-    Hatched: "hatched: not asked by the last scan", "штриховка: последний обход не опрашивал";
+    Hatched: "not asked by the last scan", "последний обход не опрашивал";
     NoNetworks: "No networks are known yet.", "Сети пока не известны.";
     ForeignNetworks: "Cameras of other subnets, only heard", "Камеры других подсетей: только слышны";
     NetworkSilent: "The whole network has been silent since", "Вся сеть молчит с";
@@ -353,6 +356,8 @@ texts! {
     Refused: "Refused in 24 h", "Отказов за сутки";
     OfAllowed: "{} of {} allowed", "{} из {} допустимых";
     LoginWorks: "works", "подходит";
+    OfConfiguration: "in the configuration", "из файла настроек";
+    LoginWanted: "It asks for a login that camscan does not have, or refuses the one it has.", "Устройство требует пароль, которого у camscan нет или который не подошёл.";
     AddLogin: "Add a login", "Добавить пароль";
     GivenHere: "Logins given on this page", "Пароли, заданные здесь";
     For: "For", "Для чего";
@@ -380,6 +385,12 @@ texts! {
     RunningFor: "Running for", "Работает";
     Well: "well", "в порядке";
     NotWell: "not well", "неисправно";
+    NotOn: "off", "выключено";
+    PartStore: "Store", "Хранилище";
+    PartWatch: "Scans and checks", "Обходы и проверки";
+    PartLive: "Live view", "Живое видео";
+    PartChannels: "Notifications", "Уведомления";
+    Megabytes: "{}\u{a0}MB", "{}\u{a0}МБ";
     Backup: "Back up now", "Создать резервную копию";
     Prune: "Remove what is too old", "Удалить устаревшее";
     BackupHint: "The backup is written beside the store.", "Копия сохраняется рядом с хранилищем.";
@@ -397,6 +408,7 @@ texts! {
     SwitchOff: "Switch off", "Выключить";
     Tokens: "Tokens for programs", "Токены для программ";
     AddToken: "Make a token", "Создать токен";
+    NoTokens: "No program has a token yet.", "Токенов пока нет.";
     TokenMade: "The new token. It is shown this once:", "Новый токен. Он показывается только сейчас:";
     Scopes: "May", "Права";
     ScopeRead: "see", "просмотр";
@@ -417,7 +429,23 @@ texts! {
     Time: "Time", "Время";
     Who: "Who", "Кто";
     Subject: "With what", "С чем";
+    CommandLine: "command line", "командная строка";
+    DidSessionBegin: "logged in", "вход";
+    DidSessionEnd: "session ended", "сеанс завершён";
+    DidUserAdd: "user added", "пользователь добавлен";
+    DidUserChange: "user changed", "пользователь изменён";
+    DidUserRemove: "user removed", "пользователь удалён";
+    DidTokenAdd: "token made", "токен создан";
+    DidTokenChange: "token changed", "токен изменён";
+    DidTokenRemove: "token removed", "токен удалён";
+    DidLoginAdd: "login of devices added", "пароль устройств добавлен";
+    DidLoginRemove: "login of devices removed", "пароль устройств удалён";
+    DidLoginRetry: "refusals forgotten", "отказы забыты";
+    DidBackup: "backup made", "резервная копия создана";
+    DidPrune: "old entries removed", "устаревшее удалено";
     Configuration: "Effective configuration", "Действующие настройки";
+    ConfigurationHint: "As it was when camscan started; secrets are shown as ***.", "На момент запуска camscan; секреты показаны как ***.";
+    OriginDefault: "usual", "по умолчанию";
     Key: "Key", "Ключ";
 }
 

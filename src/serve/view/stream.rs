@@ -8,7 +8,6 @@ use super::{Picture, Sight, public_url};
 use crate::history::memory::{Known, KnownStream, StreamId, StreamState};
 use crate::model::memory::Uid;
 use crate::model::{Protocol, Stream, VideoCodec};
-use crate::store::Rollup;
 
 /// A stream in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,51 +84,6 @@ pub struct StreamDetail {
     pub checks: u64,
     /// What was declared, measured and proved, as a report has it: the ladder is `report.ladder`.
     pub report: Stream,
-}
-
-/// Checks of a stream, added up over an hour or a day.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RollupView {
-    /// When the hour or day began.
-    pub at: Timestamp,
-    /// How many checks there were.
-    pub checks: u32,
-    /// How many brought frames.
-    pub ok: u32,
-    /// How many found all places for viewers taken.
-    pub busy: u32,
-    /// How many brought none.
-    pub bad: u32,
-    /// The lowest frame rate.
-    pub fps_min: Option<f64>,
-    /// The mean frame rate of those that brought frames.
-    pub fps: Option<f64>,
-    /// The highest kbit/s.
-    pub kbps_max: Option<u32>,
-    /// The mean kbit/s of those that brought frames.
-    pub kbps: Option<u32>,
-    /// The longest time to the first frame, in milliseconds.
-    pub first_frame_ms_max: Option<u32>,
-    /// The mean time to the first frame, in milliseconds.
-    pub first_frame_ms: Option<u32>,
-}
-
-impl From<Rollup> for RollupView {
-    fn from(sum: Rollup) -> Self {
-        RollupView {
-            at: sum.at,
-            checks: sum.checks,
-            ok: sum.ok,
-            busy: sum.busy,
-            bad: sum.bad,
-            fps_min: sum.fps_min,
-            fps: sum.fps,
-            kbps_max: sum.kbps_max,
-            kbps: sum.kbps,
-            first_frame_ms_max: sum.first_frame_ms_max,
-            first_frame_ms: sum.first_frame_ms,
-        }
-    }
 }
 
 /// What a stream is called: the name of its profile, else its channel, else its path.

@@ -74,9 +74,18 @@ export class Player {
     this.muted = !on;
     if (this.video) {
       this.video.muted = this.muted;
-      this.video.play?.().catch(() => { this.video.muted = true; this.video.play().catch(() => {}); });
+      this.play(this.video);
     }
     return on;
+  }
+
+  // Plays; where the browser allows no sound before somebody has touched the page, without it.
+  play(video) {
+    video.play().catch((error) => {
+      if (error.name !== "NotAllowedError" || this.video !== video || video.muted) return;
+      video.muted = true;
+      video.play().catch(() => {});
+    });
   }
 
   watchStats(on) {
@@ -176,7 +185,8 @@ export class Player {
     if (state === "live" || state === "playing") {
       if (this.state === "away" && (this.video || this.image)) this.say("playing", this.note);
     } else {
-      this.say(state === "connecting" || state === "idle" ? "connecting" : "away", reason || (state === "connecting" ? this.words.connecting : this.words.away));
+      const begins = state === "connecting" || state === "idle";
+      this.say(begins ? "connecting" : "away", reason || (begins ? this.words.connecting : this.words.away));
     }
   }
 
@@ -195,7 +205,7 @@ export class Player {
     const interval = (this.remote?.source?.keyframe_interval_s ?? 0) * 1500;
     const patience = Math.max(FIRST_FRAME, interval) + (this.mode === "webrtc" ? ICE_TIME : 0) + (this.mode === "stills" ? 20000 : 0);
     this.watchdog = setTimeout(() => { if (this.state !== "playing") this.next(true); }, patience);
-    if (this.mode === "webrtc") this.beginWebRtc();
+    if (this.mode === "webrtc") this.beginWebRtc(way);
     else if (this.mode === "mse") this.send({ type: "mode", mode: "mse" });
     else this.beginJpeg();
   }
@@ -235,18 +245,19 @@ export class Player {
     this.say("playing", [this.unreached, this.note].filter(Boolean).join("; "));
   }
 
-  async beginWebRtc() {
+  async beginWebRtc(way) {
     const peer = new RTCPeerConnection();
     this.peer = peer;
     peer.addTransceiver("video", { direction: "recvonly" });
-    peer.addTransceiver("audio", { direction: "recvonly" });
+    // A silent track would hold the picture back: it is played in step with it.
+    if (way.sound) peer.addTransceiver("audio", { direction: "recvonly" });
     const video = this.element();
     const media = new MediaStream();
     peer.ontrack = ({ track, receiver }) => {
       if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
       media.addTrack(track);
       video.srcObject = media;
-      video.play().catch(() => {});
+      this.play(video);
     };
     const ice = setTimeout(() => {
       if (this.peer !== peer || ["connected", "completed"].includes(peer.iceConnectionState)) return;
@@ -259,7 +270,7 @@ export class Player {
       if (peer.connectionState === "connected") clearTimeout(ice);
       if (peer.connectionState === "failed" && this.peer === peer) this.next(true);
       // Not yet failed: Safari says so from time to time and goes on.
-      if (peer.connectionState === "disconnected") this.disconnected = setTimeout(() => { if (this.peer === peer) { this.ways.unshift({ mode: "webrtc" }); this.next(); } }, DISCONNECTED);
+      if (peer.connectionState === "disconnected") this.disconnected = setTimeout(() => { if (this.peer === peer) { this.ways.unshift(way); this.next(); } }, DISCONNECTED);
     };
     await peer.setLocalDescription();
     if (this.peer === peer) this.send({ type: "offer", sdp: peer.localDescription.sdp });
@@ -305,7 +316,7 @@ export class Player {
     const gap = end - video.currentTime;
     if (gap > 1 || video.currentTime < buffer.buffered.start(buffer.buffered.length - 1)) video.currentTime = Math.max(0, end - 0.1);
     else if (!/^((?!chrome|android).)*safari/i.test(navigator.userAgent)) video.playbackRate = gap > 0.2 ? 1.15 : gap < 0.06 ? 0.95 : 1;
-    if (video.paused) video.play().catch(() => {});
+    if (video.paused) this.play(video);
     this.gap = gap;
     this.forget(KEPT);
   }
@@ -318,7 +329,7 @@ export class Player {
   }
 
   beginJpeg() {
-    this.send({ type: "mode", mode: "mjpeg" });
+    this.send({ type: "mode", mode: this.mode });
     const image = document.createElement("img");
     image.alt = "";
     this.screen.append(image);

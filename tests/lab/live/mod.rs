@@ -1,5 +1,16 @@
 //! Live view with viewers that share no code with it.
 
+mod away;
+mod loss;
+mod page;
+mod place;
+
+pub use away::a_camera_that_was_away_is_seen_again_by_who_waits;
+pub use loss::a_bad_network_and_a_sudden_end_are_one_viewers_own;
+pub use page::{
+    a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page, every_codec_is_shown_in_chromium,
+};
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, Stdio};
@@ -16,17 +27,15 @@ use camscan::testkit::fleet::clip::Clip;
 use camscan::testkit::fleet::{Camera, Fleet};
 use camscan::wire::url::Endpoint;
 
+use crate::aiortc;
 use crate::trial::Skip;
-
-/// A Python that has aiortc, which no package of Debian does: `python -m venv DIR; DIR/bin/pip install aiortc`.
-const AIORTC: &str = "CAMSCAN_AIORTC";
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub fn aiortc_decodes_what_a_camera_sends() -> Result<(), Skip> {
-    let python = std::env::var_os(AIORTC).ok_or_else(|| Skip(format!("{AIORTC} names no Python with aiortc")))?;
+    let python = aiortc()?;
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let bytes = include_bytes!("../data/media/camera_h264_1280x720_25fps.h264");
+    let bytes = include_bytes!("../../data/media/camera_h264_1280x720_25fps.h264");
     let clip = Arc::new(Clip::h264(bytes, 25.0));
     let (live, _fleet) = runtime.block_on(async {
         let camera = Camera::new(LOCAL, 0).stream("/live", &clip, Some(&Arc::new(Clip::pcmu())));

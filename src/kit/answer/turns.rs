@@ -1,23 +1,23 @@
-//! Answers to datagrams.
+//! Answers to datagrams, and to what is said on connections of protocols that are not read.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Local;
-use crate::kit::format::{Question, UdpPort};
+use crate::kit::format::Question;
 
 /// So many bytes of a question that stand in its answer are taken for its number, which the answer repeats.
 const NUMBER: usize = 8;
 
 /// The answers to the recorded question that is most like this one; none where none is.
 pub(super) fn answers(
-    port: &UdpPort,
+    questions: &[Question],
     question: &[u8],
     local: &Local,
     device: Option<IpAddr>,
 ) -> Vec<(Duration, Vec<u8>)> {
     let alike = |known: &&Question| (likeness(&known.ask.0, question), known.ask.0.len() == question.len());
-    let Some(known) = port.questions.iter().rev().max_by_key(alike).filter(|k| likeness(&k.ask.0, question) > 0) else {
+    let Some(known) = questions.iter().rev().max_by_key(alike).filter(|k| likeness(&k.ask.0, question) > 0) else {
         return Vec::new();
     };
     let replied = known.answers.iter().map(|answer| {

@@ -1,0 +1,56 @@
+//! A viewer on a bad network, and one that is killed.
+
+use std::time::Duration;
+
+use super::place::{Camera, Server, freezes, h264, must, now, until};
+use crate::Lab;
+use crate::ns::need;
+use crate::trial::Skip;
+
+/// How long each rate of loss is watched.
+const WATCHED: Duration = Duration::from_secs(20);
+
+/// Of what is sent to one viewer a part is lost on the way: it sees on, and the other one notices nothing. Killed without a
+/// word, they leave nothing behind, and the camera's session ends.
+pub fn a_bad_network_and_a_sudden_end_are_one_viewers_own() -> Result<(), Skip> {
+    need(&["python3", "nft"])?;
+    let python = crate::aiortc()?;
+    let mut lab = Lab::new();
+    let camera = Camera::new(&mut lab, "10.77.0.10", "44:47:cc:00:00:10", &h264("640x480"));
+    let (bad, good) = (lab.lan.host("10.77.0.2", "02:00:00:00:00:02"), lab.lan.host("10.77.0.3", "02:00:00:00:00:03"));
+    let server = Server::start(&lab, &camera)?;
+    let mut viewers = [server.viewer(&bad, "10.77.0.2", &python), server.viewer(&good, "10.77.0.3", &python)];
+    viewers.iter().for_each(|viewer| println!("{}", viewer.sees_after(0.0).line));
+    must(&bad, "nft", &["add table inet lab"]);
+    for percent in [0, 2, 5] {
+        must(&bad, "nft", &["add chain inet lab in { type filter hook input priority 0; }"]);
+        let rule = format!("add rule inet lab in udp sport 8001 numgen random mod 100 < {percent} counter drop");
+        must(&bad, "nft", &[&rule]);
+        viewers.iter().for_each(|viewer| drop(viewer.times()));
+        std::thread::sleep(WATCHED);
+        for (who, viewer) in [("with it", &viewers[0]), ("beside", &viewers[1])] {
+            let mut times = viewer.times();
+            times.push(viewer.sees_after(now()).at);
+            let (count, longest) = freezes(&times);
+            println!(
+                "{percent} % lost, {who}: {} pictures in {} s, {count} freezes, {longest:.2} s at most",
+                times.len(),
+                WATCHED.as_secs()
+            );
+        }
+        let dropped = String::from_utf8(bad.run("nft", &["list table inet lab"]).stdout).unwrap();
+        let count = dropped.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        println!("{percent} % lost: {count} packets were dropped");
+        assert_eq!(percent == 0, count == "0", "{dropped}");
+        must(&bad, "nft", &["flush chain inet lab in"]);
+    }
+    let facts = &server.list()[0];
+    assert_eq!(facts["viewers"].as_array().map(Vec::len), Some(2), "{facts}");
+    println!("the server's own account of them: {}", facts["viewers"]);
+    assert!(facts["viewers"].as_array().unwrap().iter().any(|one| one["nacks"].as_u64() > Some(0)), "none was resent");
+    // By a signal that none of them can answer.
+    viewers.iter_mut().for_each(|viewer| viewer.running.child.kill().unwrap());
+    until("nobody is left", || server.list()[0]["viewers"] == serde_json::json!([]));
+    until("the camera is left alone", || server.list()[0]["state"] == "idle");
+    Ok(())
+}
