@@ -92,11 +92,16 @@ async fn messages(State(app): State<Arc<App>>, query: Query) -> Result<Json<Item
     Ok(Json(Items { items: found.iter().rev().map(NotificationView::from).collect() }))
 }
 
+fn known_channel(app: &App, name: &str) -> Result<(), Problem> {
+    match app.notifications.channels.iter().any(|channel| channel.name == name) {
+        true => Ok(()),
+        false => Err(Problem::not_found("there is no such channel in the configuration")),
+    }
+}
+
 /// Puts a message among those that wait. The couriers look for them once a minute.
 async fn enqueue(app: &Arc<App>, mut message: Delivery) -> Result<Response, Problem> {
-    if !app.notifications.channels.iter().any(|channel| channel.name == message.channel) {
-        return Err(Problem::not_found("there is no such channel in the configuration"));
-    }
+    known_channel(app, &message.channel)?;
     let own = message.clone();
     message.number = app.ask(move |app| app.store.enqueue(&own)).await?;
     Ok((StatusCode::ACCEPTED, Json(NotificationView::from(&message))).into_response())
@@ -137,9 +142,13 @@ pub(in crate::serve) async fn retry(State(app): State<Arc<App>>, Path(id): Path<
     if message.state == DeliveryState::Waiting {
         return Err(Problem::conflict("the message waits already"));
     }
+    known_channel(&app, &message.channel)?;
     let now = app.now();
-    let Delivery { id, channel, group, events, body, .. } = message;
-    enqueue(&app, Delivery { group, events, body, ..waiting(id, channel, now) }).await
+    if !app.ask(move |app| app.store.send_again(number, now)).await? {
+        return Err(Problem::conflict("the message waits already"));
+    }
+    let message = Delivery { state: DeliveryState::Waiting, due_at: now, tries: 0, error: None, ..message };
+    Ok((StatusCode::ACCEPTED, Json(NotificationView::from(&message))).into_response())
 }
 
 async fn mutes(State(app): State<Arc<App>>) -> Result<Json<Items<MuteView>>, Problem> {
