@@ -113,7 +113,7 @@ impl Slow {
         let (head, length) = loop {
             let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
             if let Some(at) = text.find("\r\n\r\n") {
-                let length =
+                let length: usize =
                     text.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
                 break (at + 4, length);
             }
