@@ -109,7 +109,20 @@ impl Store {
         })
     }
 
-    /// Adds a message that no event led to, such as one that a user sends again. Its number is given by the store.
+    /// Has a message sent again from now on that was delivered or given up. It stays the same one, so that a receiver which
+    /// did get it knows it again. False where there is none, or it waits already.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn send_again(&self, number: i64, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(|transaction| {
+            let again =
+                "UPDATE outbox SET state = ?1, due_at = ?2, tries = 0, error = NULL WHERE number = ?3 AND state != ?1";
+            Ok(transaction.execute(again, params![DeliveryState::Waiting.as_str(), ms(now), number])? > 0)
+        })
+    }
+
+    /// Adds a message that no event led to, such as one that tries a channel. Its number is given by the store.
     ///
     /// # Errors
     /// When it cannot be stored.

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
+use camscan::store::accounts::AuditFilter;
+use camscan::store::{Open, Store};
 use camscan::testkit::fleet::{Camera, Login};
 
 use crate::env::{Cameras, Run, TestEnv, camera, report};
@@ -91,6 +93,18 @@ fn devices_are_listed_named_and_shown() {
     assert_eq!(devices(&env).len(), 2);
     let wrong = env.run(&format!("devices split {other} --store s.sqlite"));
     assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+    // Whoever looks into the audit log of the server sees what was changed here, and nothing of what was refused.
+    let store = Store::open(&env.path("s.sqlite"), Open::ReadOnly).unwrap();
+    let lines = store.audit(&AuditFilter { before: None, limit: 100 }).unwrap().into_iter().rev();
+    let lines: Vec<String> =
+        lines.map(|line| format!("{}: {} {} {}", line.actor.name, line.action, line.subject, line.detail)).collect();
+    let expected = [
+        format!("device.note {one} name: none -> Gate; site: none -> Depot; tags: none -> ptz, roof"),
+        format!("device.note {one} site: Depot -> none; tags: ptz, roof -> none"),
+        format!("device.merge {other} into {one}"),
+        format!("device.split {other} from {one}"),
+    ];
+    assert_eq!(lines, expected.map(|line| format!("command line: {line}")));
 }
 
 #[test]

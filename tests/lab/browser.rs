@@ -136,7 +136,8 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("never so: {script}");
+        let page = self.run("return location + '\\n' + document.body.innerText").await;
+        panic!("never so: {script}\n{}", page.as_str().unwrap_or_default());
     }
 }
 

@@ -82,6 +82,7 @@ pub fn every_answer_of_the_api_is_as_its_document_says() -> Result<(), Skip> {
     let bearer = format!("Authorization: Bearer {}", token["token"].as_str().unwrap_or_else(|| panic!("{token}")));
 
     // Most of what is made up names nothing that there is, and is answered with 404: what there is must be asked for, too.
+    of_socket("/scans", &json!({ "targets": [CAMERA] }));
     let found = until_found(&store);
     let known = found.find(CAMERA).unwrap();
     let other = found.roots().find(|other| other.uid != known.uid).unwrap();
@@ -105,7 +106,8 @@ pub fn every_answer_of_the_api_is_as_its_document_says() -> Result<(), Skip> {
     let said = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     assert!(said.status.success(), "{out}{err}");
-    let tested = format!("Tested: {}", endpoints - LEFT_OUT.len());
+    // The document itself it has read to begin with.
+    let tested = format!("Tested: {}", endpoints - LEFT_OUT.len() - 1);
     assert!(out.contains(&tested), "not {tested}:\n{out}");
     // It is not that the token was lost on the way and all was refused.
     let header = ["-s", "-H", &bearer, &format!("http://127.0.0.1:{PORT}/api/v1/me")];

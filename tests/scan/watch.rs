@@ -388,6 +388,7 @@ async fn a_stream_that_somebody_watches_is_checked_without_another_session() {
 async fn a_scan_that_the_end_interrupts_is_kept_as_such_and_made_again() {
     let place = Place::with(&[10, 11, 12], job(&[])).await;
     place.pass(30).await;
+    place.news();
     place.orders.send(Order::ScanNow).await.unwrap();
     // It has begun, and has not come far.
     while !place.news().iter().any(|line| line.starts_with("begun")) {

@@ -97,11 +97,16 @@ async fn messages(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result
     sent(&app, &uri, &query, &Page { items, next, count: None })
 }
 
+fn known_channel(app: &App, name: &str) -> Result<(), Problem> {
+    match app.notifications.channels.iter().any(|channel| channel.name == name) {
+        true => Ok(()),
+        false => Err(Problem::not_found("there is no such channel in the configuration")),
+    }
+}
+
 /// Puts a message among those that wait. The couriers look for them once a minute.
 async fn enqueue(app: &Arc<App>, action: &'static str, mut message: Delivery) -> Result<Response, Problem> {
-    if !app.notifications.channels.iter().any(|channel| channel.name == message.channel) {
-        return Err(Problem::not_found("there is no such channel in the configuration"));
-    }
+    known_channel(app, &message.channel)?;
     let (own, actor, now) = (message.clone(), actor(), app.now());
     let put = app.ask(move |app| {
         let number = app.store.enqueue(&own)?;
@@ -147,9 +152,21 @@ pub(in crate::serve) async fn retry(State(app): State<Arc<App>>, Path(id): Path<
     if message.state == DeliveryState::Waiting {
         return Err(Problem::conflict("the message waits already"));
     }
+    known_channel(&app, &message.channel)?;
     let now = app.now();
-    let Delivery { id, channel, group, events, body, .. } = message;
-    enqueue(&app, "notification.retry", Delivery { group, events, body, ..waiting(id, channel, now) }).await
+    let (actor, channel) = (actor(), message.channel.clone());
+    let sent = app.ask(move |app| {
+        let is_sent = app.store.send_again(number, now)?;
+        if is_sent {
+            app.store.note_change(now, &actor, "notification.retry", &channel, &number.to_string())?;
+        }
+        Ok(is_sent)
+    });
+    if !sent.await? {
+        return Err(Problem::conflict("the message waits already"));
+    }
+    let message = Delivery { state: DeliveryState::Waiting, due_at: now, tries: 0, error: None, ..message };
+    Ok((StatusCode::ACCEPTED, Json(NotificationView::from(&message))).into_response())
 }
 
 async fn mutes(State(app): State<Arc<App>>) -> Result<Json<Items<MuteView>>, Problem> {

@@ -123,7 +123,8 @@ pub async fn add_token(State(app): State<Arc<App>>, look: Look, sent: Sent) -> A
     let body = axum::body::to_bytes(made.into_body(), 1 << 16).await.map_err(|_| Problem::internal())?;
     let made: serde_json::Value = serde_json::from_slice(&body).map_err(|_| Problem::internal())?;
     let token = made.get("token").and_then(|token| token.as_str()).map(str::to_owned);
-    // The page's links count from `admin`, and this one stands a level below.
+    // Forms of the page lead back to where it can be opened again.
+    let look = Look { here: "admin".to_owned(), ..look };
     let shown = gather::administration(&app).await?;
     Ok(admin::page(&look, &admin::Admin { made: token, ..shown }).into_response())
 }

@@ -25,8 +25,15 @@ pub async fn start(State(app): State<Arc<App>>, look: Look, sent: Sent) -> Answe
     let targets: Vec<&str> =
         fields.get("targets").split([',', ' ', ';', '\n', '\r', '\t']).filter(|target| !target.is_empty()).collect();
     app.order_scan(&targets, &look.caller.name).await?;
-    let to = fields.get("back");
-    Ok(if to.is_empty() { see_other(&look.to("scans")) } else { back(&look, to) })
+    Ok(back_or_scans(&look, &fields))
+}
+
+/// To the page that the form stands on, of which the first one has an empty path; without one, to the scans.
+fn back_or_scans(look: &Look, fields: &Fields) -> Response {
+    match fields.all("back").next() {
+        Some(to) => back(look, to.trim()),
+        None => see_other(&look.to("scans")),
+    }
 }
 
 /// Stops a scan, or takes one back that waits. One that has ended meanwhile needs no stopping.
@@ -38,8 +45,7 @@ pub async fn stop(State(app): State<Arc<App>>, look: Look, Path(id): Path<String
         Err(problem) if problem.status == 409 => {}
         Err(problem) => return Err(problem),
     }
-    let to = fields.get("back");
-    Ok(if to.is_empty() { see_other(&look.to("scans")) } else { back(&look, to) })
+    Ok(back_or_scans(&look, &fields))
 }
 
 /// Looks at devices anew, one after the other.

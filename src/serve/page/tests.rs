@@ -1,5 +1,7 @@
 //! Every page, drawn by the router from a store, with whatever a device may say.
 
+mod upkeep;
+
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};

@@ -97,8 +97,7 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        let page = self.run("return document.querySelector('main').innerText").await;
-        panic!("never so: {script}\n{page}");
+        self.until(script).await;
     }
 
     /// Has files that the page offers written into a folder.
