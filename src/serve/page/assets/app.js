@@ -246,7 +246,12 @@ function follow() {
   if (!badge || source) return;
   source = new EventSource(new URL("api/v1/events/stream", root));
   source.onopen = () => {
-    if (badge.dataset.state === "lost") { everything = true; soon(); }
+    // What happened after the page was written and before somebody listened was told to nobody.
+    if (badge.dataset.state !== "live") {
+      everything = true;
+      soon();
+      if (document.querySelector("#scan [data-scan]")) scanChanged();
+    }
     lastSeen = new Date();
     say("live");
   };
