@@ -57,8 +57,8 @@ async function part(url) {
   return page.body;
 }
 
-// What tells one element from its neighbours.
-const keyOf = (node) => node.id || node.dataset?.id || node.dataset?.net || node.dataset?.group || node.dataset?.stream || "";
+// What tells one element from its neighbours. A form's own `id` may be one of its fields, which its attribute never is.
+const keyOf = (node) => node.getAttribute?.("id") || node.dataset?.id || node.dataset?.net || node.dataset?.group || node.dataset?.stream || "";
 
 // Makes `old` what `wanted` is, and touches nothing that is the same: focus, scroll, what was typed and chosen stay.
 export function become(old, wanted) {
