@@ -363,7 +363,6 @@ pub fn cameras_come_and_go_while_one_looks() -> Result<(), Skip> {
 }
 
 /// An address of this machine that leads to a socket in the file system, which is the same in every network namespace.
-#[expect(clippy::disallowed_methods, reason = "a server on this machine's loopback")]
 async fn bridge(socket: PathBuf) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
