@@ -117,7 +117,11 @@ async fn verdict(app: &Arc<App>, uid: Uid, verdict: &str) -> Result<(), Problem>
             // Two of one model must not have one name, and no name is an address.
             let is_free = name != known.device.ip.to_string()
                 && !sight.memory.roots().any(|other| other.uid != uid && other.note.name.as_deref() == Some(&name));
-            let name = if is_free { name } else { format!("{} {}", known.device.kind, known.device.ip) };
+            let name = if is_free {
+                name
+            } else {
+                format!("{} {}", known.device.kind.as_str().replace('_', " "), known.device.ip)
+            };
             NoteEdit { name: Some(word(&name)), ..NoteEdit::default() }
         }
         "foreign" => {

@@ -57,8 +57,8 @@ async function part(url) {
   return page.body;
 }
 
-// What tells one element from its neighbours.
-const keyOf = (node) => node.id || node.dataset?.id || node.dataset?.net || node.dataset?.group || node.dataset?.stream || "";
+// What tells one element from its neighbours. A form's own `id` may be one of its fields, which its attribute never is.
+const keyOf = (node) => node.getAttribute?.("id") || node.dataset?.id || node.dataset?.net || node.dataset?.group || node.dataset?.stream || "";
 
 // Makes `old` what `wanted` is, and touches nothing that is the same: focus, scroll, what was typed and chosen stay.
 export function become(old, wanted) {
@@ -246,7 +246,12 @@ function follow() {
   if (!badge || source) return;
   source = new EventSource(new URL("api/v1/events/stream", root));
   source.onopen = () => {
-    if (badge.dataset.state === "lost") { everything = true; soon(); }
+    // What happened after the page was written and before somebody listened was told to nobody.
+    if (badge.dataset.state !== "live") {
+      everything = true;
+      soon();
+      if (document.querySelector("#scan [data-scan]")) scanChanged();
+    }
     lastSeen = new Date();
     say("live");
   };
