@@ -221,6 +221,12 @@ fn main() {
         connecting(&clients),
         asked.elapsed().as_secs_f64()
     );
+    // Whose client did not answer in time, on a machine that is too busy for so many, was forgotten: no fault of the rest.
+    let so_far = live.figures();
+    println!(
+        "the engine knew {} connected, forgot {} that did not connect in time and {} that fell silent",
+        so_far.connected, so_far.never_connected, so_far.lost
+    );
     let connected = usage("engine").0;
     println!("connecting took the engine {:.2} ms each", (connected - before).as_secs_f64() * 1e3 / viewers as f64);
     for client in &mut clients {

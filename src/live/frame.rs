@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::OnceCell;
 
 use super::timeline::Time;
 use crate::media::assemble::AccessUnit;
@@ -14,7 +13,6 @@ use crate::media::nal::to_annex_b;
 use crate::media::packetize::{MAX_PAYLOAD, packetize};
 use crate::media::picture::Picture;
 use crate::model::VideoCodec;
-use crate::tool::ffmpeg;
 
 /// Packets of a frame, as viewers share them.
 pub type Packets = Arc<[Arc<[u8]>]>;
@@ -38,7 +36,6 @@ pub struct Frame {
     pub format: Arc<Format>,
     packets: OnceLock<Packets>,
     fragment: OnceLock<Bytes>,
-    still: OnceCell<Option<Bytes>>,
 }
 
 impl Frame {
@@ -54,7 +51,6 @@ impl Frame {
             format: unit.format,
             packets: OnceLock::new(),
             fragment: OnceLock::new(),
-            still: OnceCell::new(),
         }
     }
 
@@ -106,16 +102,6 @@ impl Frame {
             VideoCodec::Mpeg4 | VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => return None,
         };
         Some(Picture { codec: video.codec, bytes })
-    }
-
-    /// A key frame as a JPEG, which ffmpeg makes. None where it cannot.
-    pub async fn still(&self) -> Option<Bytes> {
-        let make = async || {
-            let picture = self.picture()?;
-            let made = ffmpeg::picture(&picture.bytes, picture.ffmpeg_format()?).await;
-            made.inspect_err(|error| tracing::info!("a key frame was not made a JPEG: {error}")).ok().map(Bytes::from)
-        };
-        self.still.get_or_init(make).await.clone()
     }
 
     /// Its fragment of MP4. Empty where the codec has none.

@@ -37,6 +37,7 @@ pub mod hub;
 pub mod manager;
 pub mod refusal;
 pub mod source;
+mod still;
 pub mod stream;
 pub mod timeline;
 pub mod viewer;

@@ -13,6 +13,7 @@ use super::audience::{ViewerFacts, Watching};
 use super::facts::{AudioFacts, Facts, VideoFacts};
 use super::frame::Frame;
 use super::hub::{Cursor, Gop, Hub, Next};
+use super::still::Still;
 use crate::media::format::{AudioFormat, Format};
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, Transport};
@@ -97,6 +98,8 @@ pub struct SourceStatistics {
 /// A stream: its ring of frames, its state and who watches it.
 pub(super) struct Stream {
     pub id: String,
+    /// For those who can be shown nothing else.
+    pub still: Still,
     inner: Mutex<Inner>,
     /// Frames pushed so far.
     head: AtomicU64,
@@ -132,6 +135,7 @@ impl Stream {
     pub fn new(id: String, bell: Arc<Notify>) -> Arc<Stream> {
         Arc::new(Stream {
             id,
+            still: Still::default(),
             inner: Mutex::new(Inner {
                 hub: Hub::new(),
                 video: None,

@@ -13,6 +13,7 @@ mod figures;
 pub mod hostile;
 pub mod limits;
 mod negotiate;
+mod numbers;
 mod outbox;
 mod routes;
 mod run;

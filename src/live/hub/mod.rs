@@ -17,8 +17,8 @@ const SLACK_PACKETS: usize = 500;
 const MAX_BYTES: usize = 16 << 20;
 /// How far back frames are kept at most.
 const MAX_AGE: Duration = Duration::from_secs(12);
-/// A viewer waits for a key frame that is due within this,
-const SOON: Duration = Duration::from_millis(700);
+/// A viewer waits for a key frame that is due within this, so that connecting and waiting together take some 0.3 s,
+const SOON: Duration = Duration::from_millis(200);
 /// where the group of pictures it would get instead is older than this: sent at once, a long one is lost on a bad network.
 const LONG_GROUP: Duration = Duration::from_millis(1400);
 

@@ -102,7 +102,9 @@ fn a_long_group_is_left_when_the_next_key_frame_is_due() {
     fed.feed(&group[..50], 100);
     assert!(!fed.start().waits_for_key(), "in the middle");
     fed.feed(&".".repeat(40), 100);
-    assert!(fed.start().waits_for_key(), "0.4 s before the next");
+    assert!(!fed.start().waits_for_key(), "0.4 s before the next");
+    fed.feed(&".".repeat(8), 100);
+    assert!(fed.start().waits_for_key(), "0.1 s before the next");
     fed.feed(&".".repeat(20), 100);
     assert!(!fed.start().waits_for_key(), "it did not come when it was due");
     // Short groups are sent whole.

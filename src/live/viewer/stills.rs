@@ -53,7 +53,8 @@ impl StillsViewer {
             match self.newest_key() {
                 Some(frame) => {
                     self.not_before = Instant::now() + PAUSE;
-                    self.making = Some(tokio::spawn(async move { frame.still().await }));
+                    let stream = self.presence.stream.clone();
+                    self.making = Some(tokio::spawn(async move { stream.still.of(&frame).await }));
                 }
                 None => self.frames.changed().await.ok()?,
             }
