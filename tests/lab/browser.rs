@@ -1,6 +1,7 @@
 //! The pages in a real browser: Debian's Chromium by its own driver.
 
 mod half_hour;
+mod proxy;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -24,12 +25,13 @@ pub use half_hour::{
     a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour, cameras_come_and_go_while_one_looks,
 };
 
+use proxy::{Handing, NGINX, Proxy};
+
 use crate::ns::skip;
 use crate::trial::Skip;
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const DRIVER: &str = "/usr/bin/chromedriver";
-const NGINX: &str = "/usr/sbin/nginx";
 /// What a device may call itself.
 const HOSTILE: &str = "<script>document.title='owned'</script>\"'><img src=x onerror=\"document.title='owned'\">";
 
@@ -144,12 +146,12 @@ impl Browser {
 /// A place that is served.
 struct Site {
     url: String,
-    socket: std::path::PathBuf,
+    proxy: Proxy,
     _folder: TempDir,
 }
 
 impl Site {
-    /// Serves what `fill` puts into a store, to an administrator. Also on a socket in the file system.
+    /// Serves what `fill` puts into a store, to an administrator: straight, and behind nginx over a socket in the file system.
     async fn serve(fill: impl FnOnce(&Store)) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
@@ -165,11 +167,20 @@ impl Site {
         let unix = tokio::net::UnixListener::bind(&socket).unwrap();
         tokio::spawn(axum::serve(listener, router.clone()).into_future());
         tokio::spawn(axum::serve(unix, router).into_future());
-        Site { url, socket, _folder: folder }
+        Site { url, proxy: Proxy::to(&socket, Handing::Below).await, _folder: folder }
     }
 
     async fn of(count: usize) -> Site {
         Site::serve(|store| drop(place::remember(store, count, Timestamp::now()).unwrap())).await
+    }
+
+    /// A test in a browser of its own for each way to the first page.
+    async fn each_way(&self, test: impl AsyncFn(&str, &Browser)) {
+        for root in [&self.url, &self.proxy.root] {
+            let browser = Browser::start().await;
+            test(root, &browser).await;
+            browser.page.quit().await.unwrap();
+        }
     }
 }
 
@@ -221,7 +232,7 @@ const CONTROLS: &str = r"
         });";
 
 fn need() -> Result<(), Skip> {
-    match [CHROMIUM, DRIVER].iter().find(|program| !Path::new(program).exists()) {
+    match [CHROMIUM, DRIVER, NGINX].iter().find(|program| !Path::new(program).exists()) {
         Some(program) => skip(&format!("{program} is not installed")),
         None => Ok(()),
     }
@@ -237,7 +248,8 @@ pub fn on_a_runtime(test: impl Future<Output = ()>) -> Result<(), Skip> {
 /// every control has a name and room for a finger, and nothing is wider than the narrowest screen.
 pub fn every_page_can_be_read_and_used() -> Result<(), Skip> {
     on_a_runtime(async {
-        let (site, browser) = (Site::of(24).await, Browser::start().await);
+        let site = Site::of(24).await;
+        site.each_way(async |root, browser| {
         let watch = "window.refused = []; addEventListener('securitypolicyviolation', e => refused.push(e.violatedDirective + ' ' + e.blockedURI));
             addEventListener('error', e => refused.push(String(e.message)));";
         browser.page.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", json!({"source": watch})).await.unwrap();
@@ -246,7 +258,7 @@ pub fn every_page_can_be_read_and_used() -> Result<(), Skip> {
             for (width, scheme) in [(1400, "light"), (1400, "dark"), (320, "light")] {
                 browser.size(width, 800).await;
                 browser.scheme(scheme).await;
-                browser.open(&format!("{}{path}", site.url)).await;
+                browser.open(&format!("{root}{path}")).await;
                 browser.wait("html.script").await;
                 let at = format!("{path} at {width} px, {scheme}");
                 assert_eq!(browser.run(COMPLAINTS).await, none, "{at}");
@@ -256,45 +268,53 @@ pub fn every_page_can_be_read_and_used() -> Result<(), Skip> {
                 assert_eq!(browser.run(wider).await, json!(0), "{at}");
             }
         }
-        browser.page.quit().await.unwrap();
+        }).await;
     })
 }
 
 /// Search, selection of many, a tag for them, and the way back.
 pub fn devices_are_found_selected_and_tagged() -> Result<(), Skip> {
     on_a_runtime(async {
-        let (site, browser) = (Site::of(24).await, Browser::start().await);
-        browser.size(1400, 900).await;
-        browser.open(&site.url).await;
-        let search = browser.wait("input[type=search]").await;
-        search.send_keys("gate").await.unwrap();
-        browser.until("return document.querySelectorAll('.card').length === 2 && location.search === '?q=gate'").await;
-        browser.run("document.querySelectorAll('.pick').forEach(box => box.click())").await;
-        browser.until("return document.getElementById('picked').textContent === '2 selected'").await;
-        browser.wait("input[name=tag]").await.send_keys("entrance").await.unwrap();
-        browser.wait("button[value=tag]").await.click().await.unwrap();
-        browser.until("return location.search === '?q=gate' && document.querySelectorAll('.card').length === 2").await;
-        browser.open(&format!("{}?tag=entrance&view=table", site.url)).await;
-        browser.until("return document.querySelectorAll('tbody tr').length === 2").await;
-        // And the same without a mouse: the first key leads to the content.
-        browser.page.action_chain().send_keys(Key::Tab).perform().await.unwrap();
-        assert_eq!(browser.run("return document.activeElement.className").await, json!("skip"));
-        browser.page.quit().await.unwrap();
+        let site = Site::of(24).await;
+        site.each_way(async |root, browser| {
+            browser.size(1400, 900).await;
+            browser.open(root).await;
+            let search = browser.wait("input[type=search]").await;
+            search.send_keys("gate").await.unwrap();
+            browser
+                .until("return document.querySelectorAll('.card').length === 2 && location.search === '?q=gate'")
+                .await;
+            browser.run("document.querySelectorAll('.pick').forEach(box => box.click())").await;
+            browser.until("return document.getElementById('picked').textContent === '2 selected'").await;
+            browser.wait("input[name=tag]").await.send_keys("entrance").await.unwrap();
+            browser.wait("button[value=tag]").await.click().await.unwrap();
+            browser
+                .until("return location.search === '?q=gate' && document.querySelectorAll('.card').length === 2")
+                .await;
+            browser.open(&format!("{root}?tag=entrance&view=table")).await;
+            browser.until("return document.querySelectorAll('tbody tr').length === 2").await;
+            // And the same without a mouse: the first key leads to the content.
+            browser.page.action_chain().send_keys(Key::Tab).perform().await.unwrap();
+            assert_eq!(browser.run("return document.activeElement.className").await, json!("skip"));
+        })
+        .await;
     })
 }
 
 /// Of a thousand devices all can be reached by scrolling.
 pub fn a_thousand_devices_scroll() -> Result<(), Skip> {
     on_a_runtime(async {
-        let (site, browser) = (Site::of(1000).await, Browser::start().await);
-        browser.size(1400, 900).await;
-        browser.open(&site.url).await;
-        let all = "scrollTo(0, document.documentElement.scrollHeight);
+        let site = Site::of(1000).await;
+        site.each_way(async |root, browser| {
+            browser.size(1400, 900).await;
+            browser.open(root).await;
+            let all = "scrollTo(0, document.documentElement.scrollHeight);
             return new Set(Array.from(document.querySelectorAll('.card'), card => card.dataset.id)).size === 1000";
-        browser.until(all).await;
-        let took = "return Math.round(performance.getEntriesByType('navigation')[0].responseEnd)";
-        println!("the first page of 1,000 devices came in {} ms", browser.run(took).await);
-        browser.page.quit().await.unwrap();
+            browser.until(all).await;
+            let took = "return Math.round(performance.getEntriesByType('navigation')[0].responseEnd)";
+            println!("the first page of 1,000 devices came from {root} in {} ms", browser.run(took).await);
+        })
+        .await;
     })
 }
 
@@ -308,71 +328,56 @@ pub fn hostile_names_are_text() -> Result<(), Skip> {
             let clear = camscan::history::memory::Vantage::Clear;
             store.learn(&report, camscan::store::Cause::User, clear, &()).map(drop).unwrap();
         });
-        let (site, browser) = (site.await, Browser::start().await);
-        for path in PAGES {
-            browser.open(&format!("{}{path}", site.url)).await;
-            browser.wait("html.script").await;
-            assert_eq!(browser.run("return document.title === 'owned'").await, json!(false), "{path}");
-            assert_eq!(browser.run("return document.querySelectorAll('img[src=x]').length").await, json!(0), "{path}");
-        }
-        browser.open(&site.url).await;
-        let name = browser.wait(".card h3").await.text().await.unwrap();
-        assert!(name.starts_with("<script>"), "{name}");
-        browser.page.quit().await.unwrap();
+        let site = site.await;
+        site.each_way(async |root, browser| {
+            for path in PAGES {
+                browser.open(&format!("{root}{path}")).await;
+                browser.wait("html.script").await;
+                assert_eq!(browser.run("return document.title === 'owned'").await, json!(false), "{path}");
+                assert_eq!(
+                    browser.run("return document.querySelectorAll('img[src=x]').length").await,
+                    json!(0),
+                    "{path}"
+                );
+            }
+            browser.open(root).await;
+            let name = browser.wait(".card h3").await.text().await.unwrap();
+            assert!(name.starts_with("<script>"), "{name}");
+        })
+        .await;
     })
 }
 
 /// Language and colours are kept, and the menu needs no mouse.
 pub fn language_and_colours_are_kept() -> Result<(), Skip> {
     on_a_runtime(async {
-        let (site, browser) = (Site::of(3).await, Browser::start().await);
-        browser.open(&format!("{}events?severity=problem", site.url)).await;
-        for (button, is) in [
-            ("language\"][value=\"ru", "document.documentElement.lang === 'ru'"),
-            ("theme\"][value=\"dark", "document.documentElement.dataset.theme === 'dark'"),
-        ] {
-            let menu = browser.wait("details.menu > summary").await;
-            menu.send_keys(Key::Enter + "").await.unwrap();
-            browser.wait(&format!("button[name=\"{button}\"]")).await.click().await.unwrap();
-            browser.until(&format!("return {is} && location.search === '?severity=problem'")).await;
-        }
-        browser.open(&site.url).await;
-        assert_eq!(
-            browser.run("return document.documentElement.lang + document.documentElement.dataset.theme").await,
-            json!("rudark")
-        );
-        browser.page.quit().await.unwrap();
+        let site = Site::of(3).await;
+        site.each_way(async |root, browser| {
+            browser.open(&format!("{root}events?severity=problem")).await;
+            for (button, is) in [
+                ("language\"][value=\"ru", "document.documentElement.lang === 'ru'"),
+                ("theme\"][value=\"dark", "document.documentElement.dataset.theme === 'dark'"),
+            ] {
+                let menu = browser.wait("details.menu > summary").await;
+                menu.send_keys(Key::Enter + "").await.unwrap();
+                browser.wait(&format!("button[name=\"{button}\"]")).await.click().await.unwrap();
+                browser.until(&format!("return {is} && location.search === '?severity=problem'")).await;
+            }
+            browser.open(root).await;
+            assert_eq!(
+                browser.run("return document.documentElement.lang + document.documentElement.dataset.theme").await,
+                json!("rudark")
+            );
+        })
+        .await;
     })
 }
 
-/// Behind nginx, below a path, over a socket in the file system.
+/// Behind nginx, nothing on a page leads out of the path it stands below.
 pub fn pages_stand_below_a_path_of_a_proxy() -> Result<(), Skip> {
-    if !Path::new(NGINX).exists() {
-        return skip("nginx is not installed");
-    }
     on_a_runtime(async {
         let (site, browser) = (Site::of(24).await, Browser::start().await);
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let at = folder.path().display();
-        let backend = site.socket.display();
-        let config = format!(
-            "pid {at}/pid; error_log {at}/error.log; daemon off; master_process off; events {{}}\n\
-             http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f; \
-             uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n\
-             server {{ listen 127.0.0.1:{port}; location /cameras/ {{ proxy_pass http://unix:{backend}:/; \
-             proxy_set_header Host $http_host; }} }} }}\n"
-        );
-        let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, config).unwrap();
-        let nginx = Command::new(NGINX).arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let _nginx = Program(nginx.unwrap());
-        for _ in 0..100 {
-            if answers(("127.0.0.1", port)).await {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let root = format!("http://127.0.0.1:{port}/cameras/");
+        let root = &site.proxy.root;
         for path in PAGES {
             browser.open(&format!("{root}{path}")).await;
             browser.wait("html.script").await;
@@ -393,53 +398,70 @@ pub fn pages_stand_below_a_path_of_a_proxy() -> Result<(), Skip> {
     })
 }
 
-/// The code, the first account, the way out, a wrong password and the right one.
+/// The code, the first account, the way out, a wrong password and the right one: straight, and behind nginx below a path.
 pub fn the_first_account_is_made_and_logs_in() -> Result<(), Skip> {
-    const PASSWORD: &str = "Zwei-Geheimnisse-2";
     on_a_runtime(async {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let listen = format!("127.0.0.1:{port}");
-        let serving = Command::new(env!("CARGO_BIN_EXE_camscan"))
-            .args(["serve", "--no-watch", "--store", "s.sqlite", "--listen", &listen])
-            .current_dir(folder.path())
-            .env("HOME", folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let _serving = Program(serving.unwrap());
-        let file = folder.path().join("s.sqlite.setup-code");
-        for _ in 0..200 {
-            if file.exists() && answers(listen.as_str()).await {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let code = std::fs::read_to_string(file).unwrap();
-        let browser = Browser::start().await;
-        browser.open(&format!("http://{listen}/events")).await;
-        browser.until("return location.pathname === '/setup'").await;
-        let write = async |name: &str, text: &str| {
-            browser.wait(&format!("main input[name={name}]")).await.send_keys(text).await.unwrap();
-        };
-        write("code", code.trim()).await;
-        write("name", "anna").await;
-        write("password", PASSWORD).await;
-        browser.wait("main button").await.click().await.unwrap();
-        browser.until("return location.pathname === '/' && document.querySelector('#scan') !== null").await;
-        assert_eq!(browser.run("return document.cookie.includes('session')").await, json!(false));
-        browser.wait("details.menu > summary").await.click().await.unwrap();
-        browser.wait("form[action$=logout] button").await.click().await.unwrap();
-        browser.until("return location.pathname === '/login'").await;
-        for (password, path) in [("falsch-und-lang", "/login"), (PASSWORD, "/")] {
-            write("name", "anna").await;
-            write("password", password).await;
-            browser.wait("main button").await.click().await.unwrap();
-            browser
-                .until(&format!(
-                    "return location.pathname === '{path}' && (location.search !== '' || '{path}' === '/')"
-                ))
-                .await;
-        }
-        browser.page.quit().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let listen = format!("127.0.0.1:{}", free_port());
+        let _serving = serve(folder.path(), &["--listen", &listen]).await;
+        make_the_first_account(folder.path(), &format!("http://{listen}/"), "").await;
+
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("serve.sock");
+        let proxy = Proxy::to(&socket, Handing::Whole).await;
+        let listen = format!("unix:{}", socket.display());
+        let behind = ["--listen", &listen, "--public-url", &proxy.root, "--trusted-proxy", "unix"];
+        let _serving = serve(folder.path(), &behind).await;
+        make_the_first_account(folder.path(), &proxy.root, "/cameras").await;
     })
+}
+
+/// The program itself, with an empty store in a folder, as soon as it has said its code.
+async fn serve(folder: &Path, arguments: &[&str]) -> Program {
+    let serving = Command::new(env!("CARGO_BIN_EXE_camscan"))
+        .args(["serve", "--no-watch", "--store", "s.sqlite"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(folder.join("log")).unwrap())
+        .spawn();
+    let serving = Program(serving.unwrap());
+    for _ in 0..600 {
+        if std::fs::read_to_string(folder.join("log")).is_ok_and(|log| log.contains("serving")) {
+            return serving;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it does not serve: {}", std::fs::read_to_string(folder.join("log")).unwrap_or_default());
+}
+
+async fn make_the_first_account(folder: &Path, root: &str, base: &str) {
+    const PASSWORD: &str = "Zwei-Geheimnisse-2";
+    let code = std::fs::read_to_string(folder.join("s.sqlite.setup-code")).unwrap();
+    let browser = Browser::start().await;
+    browser.open(&format!("{root}events")).await;
+    browser.until(&format!("return location.pathname === '{base}/setup'")).await;
+    let write = async |name: &str, text: &str| {
+        browser.wait(&format!("main input[name={name}]")).await.send_keys(text).await.unwrap();
+    };
+    write("code", code.trim()).await;
+    write("name", "anna").await;
+    write("password", PASSWORD).await;
+    browser.wait("main button").await.click().await.unwrap();
+    let first_page = format!("return location.pathname === '{base}/' && document.querySelector('#scan') !== null");
+    browser.until(&first_page).await;
+    assert_eq!(browser.run("return document.cookie.includes('session')").await, json!(false));
+    browser.wait("details.menu > summary").await.click().await.unwrap();
+    browser.wait("form[action$=logout] button").await.click().await.unwrap();
+    browser.until(&format!("return location.pathname === '{base}/login'")).await;
+    write("name", "anna").await;
+    write("password", "falsch-und-lang").await;
+    browser.wait("main button").await.click().await.unwrap();
+    browser.until(&format!("return location.pathname === '{base}/login' && location.search !== ''")).await;
+    write("name", "anna").await;
+    write("password", PASSWORD).await;
+    browser.wait("main button").await.click().await.unwrap();
+    browser.until(&first_page).await;
+    browser.page.quit().await.unwrap();
 }

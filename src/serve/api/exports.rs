@@ -61,9 +61,18 @@ pub fn wanted(query: &Query, headers: &HeaderMap) -> Result<Option<Format>, Prob
     }))
 }
 
+/// The extension of a file in a format. Configurations are called as their programs expect it; a survey, which has no extension
+/// of its own either, is a page.
+fn extension(format: Format) -> &'static str {
+    match format.configuration() {
+        Some(configuration) => configuration.file.rsplit('.').next().unwrap_or_default(),
+        None => format.extensions.first().copied().unwrap_or("html"),
+    }
+}
+
 /// The media type of a format.
 pub fn media(format: Format) -> &'static str {
-    match format.extensions.first().copied().unwrap_or_default() {
+    match extension(format) {
         "json" => "application/json",
         "jsonl" | "ndjson" => "application/x-ndjson",
         "csv" => "text/csv; charset=utf-8",
@@ -97,8 +106,7 @@ pub async fn file(
         tracing::error!("an export failed: {error}");
         Problem::internal()
     })?;
-    let extension = format.extensions.first().map_or(String::new(), |extension| format!(".{extension}"));
-    let name = format!("attachment; filename=\"camscan-{}{extension}\"", format.name);
+    let name = format!("attachment; filename=\"camscan-{}.{}\"", format.name, extension(format));
     let mut response = ([(header::CONTENT_TYPE, media(format))], bytes).into_response();
     if let Ok(name) = HeaderValue::from_str(&name) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, name);

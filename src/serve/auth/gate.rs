@@ -25,7 +25,7 @@ const PUBLIC: &[&str] =
 /// What these pages consist of.
 const PUBLIC_FOLDER: &str = "/assets/";
 
-/// Whom the log names, and what the answer's headers need.
+/// Who the log names, and what the answer's headers need.
 #[derive(Default)]
 struct Seen {
     user: String,

@@ -198,6 +198,13 @@ pub fn a_technician_is_done_in_half_an_hour() -> Result<(), Skip> {
         assert!(csv.contains("127.77.1.10") && csv.contains("127.77.1.11") && csv.contains("Front gate"), "{csv}");
         assert!(!csv.contains(CAMERA), "{csv}");
 
+        // And as a configuration, with the login by its place alone.
+        browser.run("document.querySelector('select[name=format]').value = 'frigate'").await;
+        browser.press("button[value=export]").await;
+        let frigate = saved(&served.folder.path().join("camscan-frigate.yml")).await;
+        assert!(frigate.contains("127.77.1.10") && frigate.contains("127.77.1.11"), "{frigate}");
+        assert!(!frigate.contains(CAMERA), "{frigate}");
+
         // What the second scan found and the first one did not.
         browser.open(&format!("{}scans", served.url)).await;
         browser.press("#live form .more button").await;
@@ -269,7 +276,7 @@ pub fn a_scan_is_started_and_stopped() -> Result<(), Skip> {
 }
 
 /// A new camera stands on the page without that it is loaded again; one that is switched off is greyed, first as one that
-/// does not answer, then as offline, and its last picture is marked as old.
+/// does not answer, then as offline, and its last picture is marked as old; that it is offline is told by a message.
 pub fn cameras_come_and_go_while_one_looks() -> Result<(), Skip> {
     need(&[PYTHON, "ffmpeg"])?;
     let mut lab = Lab::new();
@@ -291,7 +298,14 @@ pub fn cameras_come_and_go_while_one_looks() -> Result<(), Skip> {
     };
     assert!(listening(&first.1));
     let (socket, store) = (lab.path("serve.sock"), lab.path("s.sqlite"));
-    lab.write("camscan.yaml", "targets: [10.77.0.8/29]\nports: [554]\nlive_port: none\ncheck_every: 30s\ndns: false\n");
+    let told = lab.path("told");
+    lab.write(
+        "camscan.yaml",
+        format!(
+            "targets: [10.77.0.8/29]\nports: [554]\nlive_port: none\ncheck_every: 30s\ndns: false\nnotify:\n  channels:\n    \
+             own: {{type: exec, command: [/bin/sh, -c, 'cat >> {told}']}}\n  rules: [{{severity: [problem], wait: 1s}}]\n"
+        ),
+    );
     let (config, listen) = (lab.path("camscan.yaml"), format!("unix:{socket}"));
     let arguments = ["--config", &config, "serve", "--store", &store, "--listen", &listen];
     let mut serving = lab.command(true, &arguments);
@@ -347,6 +361,8 @@ pub fn cameras_come_and_go_while_one_looks() -> Result<(), Skip> {
         assert!(filter.to_string().contains("grayscale(1)"), "{filter}");
         let offline = "return document.querySelector(\".chips a[href*='state=offline'] b\")?.textContent === '1'";
         browser.until_at_last(offline).await;
+        let message = saved(&PathBuf::from(&told)).await;
+        assert!(message.contains("10.77.0.10") && message.contains("offline"), "{message}");
         assert_eq!(browser.run("return window.stayed").await, json!(true), "the page was loaded again");
         browser.page.quit().await.unwrap();
     });
