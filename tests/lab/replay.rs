@@ -41,6 +41,8 @@ pub fn a_replay_of_every_server_is_found_as_the_server() -> Result<(), Skip> {
     places.extend(others::start(&mut lab));
     places.extend(onvif::start(&mut lab));
     places.push(players::vlc(&mut lab));
+    // What comes by WebRTC is encrypted for one session alone, and an offer is answered for one alone.
+    places.retain(|place| place.address != "10.77.0.35");
     let addresses: Vec<String> = places.into_iter().map(|place| place.address).chain([locked(&mut lab)]).collect();
     lab.lan.wait();
     // One host is silent.

@@ -49,6 +49,9 @@ pub struct ServeArgs {
     /// What is shown without a login.
     #[arg(long, value_name = "WHAT", value_parser = names::<Anonymous>(), ignore_case = true, help_heading = "Server")]
     pub anonymous: Option<String>,
+    /// What may be scanned through the page and the API beside the targets: addresses, networks, names; repeatable.
+    #[arg(long, value_name = "TARGET", help_heading = "Server", hide_short_help = true)]
+    pub allow_targets: Vec<String>,
     /// UDP and TCP port of live view, or none.
     #[arg(long, value_name = "PORT", help_heading = "Server")]
     pub live_port: Option<String>,

@@ -98,12 +98,18 @@ pub(super) fn without_login(target: &str, known: &Known) -> String {
 
 fn bytes_without_login(text: &[u8], known: &Known) -> Vec<u8> {
     let mut text = text.to_vec();
-    let pairs = [(user_info(), format!("${{1}}{USER}:{PASSWORD}@")), (user(), format!("${{1}}{USER}"))];
-    let pairs = pairs.into_iter().chain([(password(), format!("${{1}}{PASSWORD}${{3}}"))]);
-    for (expression, with) in pairs {
+    for (expression, with) in [(user_info(), format!("${{1}}{USER}:{PASSWORD}@")), (user(), format!("${{1}}{USER}"))] {
         if let Some(expression) = expression {
             text = expression.replace_all(&text, with.as_bytes()).into_owned();
         }
+    }
+    if let Some(expression) = password() {
+        // An empty one stays empty: it is what the address of a camera without a password looks like.
+        let replaced = expression.replace_all(&text, |found: &Captures<'_>| match found[2].is_empty() {
+            true => found[0].to_vec(),
+            false => [&found[1], PASSWORD.as_bytes(), &found[3]].concat(),
+        });
+        text = replaced.into_owned();
     }
     // Wherever else an address carries one.
     for (_, password) in known.logins.iter().filter(|(_, password)| password.len() >= 4) {

@@ -83,6 +83,7 @@ fn the_owner_may_let_something_stay() {
 fn logins_in_addresses_are_the_kits() {
     for (from, to) in [
         ("/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp", "/user=kit_password=kit_channel=1_stream=0.sdp"),
+        ("/user=admin_password=_channel=1_stream=0.sdp", "/user=kit_password=_channel=1_stream=0.sdp"),
         ("/a?usr=me&pwd=se_cret&x=1", "/a?usr=kit&pwd=kit&x=1"),
         ("rtsp://me:se:cret@192.168.1.64/a", "rtsp://kit:kit@192.168.1.64/a"),
         ("/live/korrekt-pferd/1", "/live/kit/1"),

@@ -105,7 +105,7 @@ async fn one_scan_runs_and_four_wait() {
     assert_eq!(site.ask("DELETE", &place, "", "", Role::Admin).await.0, 409);
     // There is a place again.
     let (status, to, _) = site.ask("POST", "/scans", form, "targets=192.0.2.9%2C+192.0.2.8&back=", Role::Admin).await;
-    assert_eq!((status, to.ends_with("scans"), site.taken().targets.len()), (303, true, 2), "{to}");
+    assert_eq!((status, to.as_str(), site.taken().targets.len()), (303, "./", 2), "{to}");
 }
 
 #[tokio::test]
