@@ -5,6 +5,7 @@ pub mod answer;
 #[cfg(test)]
 pub mod arbitrary;
 pub mod channel;
+pub mod codec;
 pub mod coverage;
 pub mod device;
 pub mod event;
@@ -31,6 +32,7 @@ pub mod texts;
 
 pub use answer::{Answer, Header};
 pub use channel::{Channel, MatchedBy, ShownBy};
+pub use codec::{AudioCodec, VideoCodec};
 pub use coverage::Coverage;
 pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, LoginAttempts, Stage, StageError};
 pub use event::{EventSink, ScanEvent};
@@ -45,7 +47,7 @@ pub use secret::{Credential, Secret};
 pub use service::{AuthScheme, Protocol, Service, Transport};
 pub use site::{Activation, NetworkSettings, Reach, Warning, WarningKind};
 pub use stream::{
-    Audio, AudioCodec, ErrorKind, FpsSource, LadderStep, SizeSource, Step, Stream, StreamError, StreamSource,
-    StreamStatus, Video, VideoCodec, Way,
+    Audio, ErrorKind, FpsSource, LadderStep, SizeSource, Step, Stream, StreamError, StreamSource, StreamStatus, Video,
+    Way,
 };
 pub use target::{HostTarget, ProbeTarget, TargetSet, TargetSpec};
