@@ -45,16 +45,15 @@ async fn run(host: &Inspection) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }
-        if place.guessed && !takes_offers(host, &place).await {
-            continue;
-        }
+        let mark = if place.guessed { takes_offers(host, &place).await } else { Some(Mark::Sure) };
+        let Some(mark) = mark else { continue };
         // As much is spent for the next; what time is left for would be cut off.
         if slowest > SLOW_ANSWER && host.peer.time_left() < slowest * 2 {
             tracing::debug!(ip = %host.peer.ip, ?slowest, "no time is left for a further answer to an offer");
             return;
         }
         let began = Instant::now();
-        let stream = ask(host, &place).await;
+        let stream = ask(host, &place, mark).await;
         slowest = slowest.max(began.elapsed());
         if let Some((mut stream, picture)) = stream {
             found += 1;
@@ -64,8 +63,17 @@ async fn run(host: &Inspection) {
     }
 }
 
+/// How sure it is that offers are taken at a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// It was announced, or names session descriptions as what it takes.
+    Sure,
+    /// It takes what endpoints for offers take, and so do other pages.
+    Likely,
+}
+
 /// Whether OPTIONS names offers as what is taken, so that nothing is posted to a page that only looks so.
-async fn takes_offers(host: &Inspection, place: &Place) -> bool {
+async fn takes_offers(host: &Inspection, place: &Place) -> Option<Mark> {
     let request = Request {
         method: "OPTIONS",
         follow: false,
@@ -73,16 +81,16 @@ async fn takes_offers(host: &Inspection, place: &Place) -> bool {
         login: host.peer.logins.worked().is_some(),
         ..Request::get(place.port, place.tls, place.target.clone())
     };
-    let Ok(answer) = client::send(&host.peer, request).await else { return false };
-    if !matches!(answer.status, 200 | 204) {
-        return false;
-    }
+    let answer = client::send(&host.peer, request).await.ok().filter(|answer| matches!(answer.status, 200 | 204))?;
     let has = |header: &str, word: &str| answer.headers.texts(header).any(|v| v.to_ascii_lowercase().contains(word));
     // The draft's own mark; or a POST that goes with the DELETE and PATCH of a session.
-    has("Accept-Post", "application/sdp")
-        || (has("Access-Control-Allow-Methods", "post")
-            && has("Access-Control-Allow-Methods", "delete")
-            && (has("Access-Control-Allow-Methods", "patch") || has("Link", "ice-server")))
+    if has("Accept-Post", "application/sdp") {
+        return Some(Mark::Sure);
+    }
+    let is_likely = has("Access-Control-Allow-Methods", "post")
+        && has("Access-Control-Allow-Methods", "delete")
+        && (has("Access-Control-Allow-Methods", "patch") || has("Link", "ice-server"));
+    is_likely.then_some(Mark::Likely)
 }
 
 /// An offer, and what plays by the answer to it, where streams are to be played and this build can.
@@ -124,7 +132,7 @@ async fn play(_: &Inspection, _: Option<Offered>, _: &Response, _: &mut Proof) -
 }
 
 /// Posts an offer, reads the answer, plays by it and closes the session. None when a guess led nowhere.
-async fn ask(host: &Inspection, place: &Place) -> Option<(Stream, Option<Picture>)> {
+async fn ask(host: &Inspection, place: &Place, mark: Mark) -> Option<(Stream, Option<Picture>)> {
     let (offered, offer) = offer(host);
     let offer = offer.into_bytes();
     let target = place.target.clone();
@@ -141,8 +149,8 @@ async fn ask(host: &Inspection, place: &Place) -> Option<(Stream, Option<Picture
             let mut proof =
                 Proof::new(&message::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
             proof.stop(Step::Spoken, Stop::error(error.kind, error.message));
-            // Whoever takes offers, by its own word, is there, also if this one was too much for it.
-            return Some((proof.stream, None));
+            // What takes offers by its own word is there, also if this one was too much for it.
+            return (mark == Mark::Sure).then_some((proof.stream, None));
         }
     };
     let took = started.elapsed();
