@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamState};
-use crate::model::memory::{Event, EventKind, Outbox, Uid};
+use crate::model::memory::{Event, EventKind, Outbox};
 use crate::model::notify::{DeviceView, Notifications, StreamView};
 use crate::notify::courier::Bell;
 use crate::notify::{Channels, Courier, Deliver, Message, Outcome, Rules, Style, still_open};
@@ -117,8 +117,7 @@ impl Messages {
         }
         let is_listed = |known: &Known| known.archived_at.is_none() && known.merged_into.is_none();
         let devices: Vec<DeviceView> = memory.roots().filter(|known| is_listed(known)).map(view).collect();
-        let gone: Vec<Uid> =
-            memory.devices.values().filter(|known| !is_listed(known)).map(|known| known.uid.clone()).collect();
+        let gone: Vec<DeviceView> = memory.devices.values().filter(|known| !is_listed(known)).map(view).collect();
         for bridge in self.channels.bridges() {
             bridge.show(devices.clone(), gone.clone());
         }
@@ -209,6 +208,12 @@ fn view(known: &Known) -> DeviceView {
             DeviceState::Unknown => None,
         },
         streams: known.streams.iter().filter(|(_, stream)| stream.gone_at.is_none()).map(stream_view).collect(),
+        gone_streams: known
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.gone_at.is_some())
+            .map(|(key, _)| key.clone())
+            .collect(),
         last_seen: Some(known.seen.last),
     }
 }

@@ -160,8 +160,27 @@ pub struct Mqtt {
     pub password: Option<Secret>,
     /// What all topics begin with.
     pub topic: String,
-    /// What Home Assistant's discovery topics begin with; none: nothing is announced.
-    pub discovery: Option<String>,
+    /// How devices are announced to Home Assistant; none: not at all.
+    pub discovery: Option<Discovery>,
+}
+
+/// How devices are announced to Home Assistant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// What its topics begin with.
+    pub prefix: String,
+    /// Its form.
+    pub form: DiscoveryForm,
+}
+
+names! {
+    /// What one announcement to Home Assistant holds.
+    pub enum DiscoveryForm {
+        /// A device with all that can be read of it, as Home Assistant takes it since 2024.11.
+        Device = "device",
+        /// One thing that can be read of a device, for older versions.
+        Entity = "entity",
+    }
 }
 
 names! {
@@ -314,6 +333,8 @@ pub struct DeviceView {
     pub online: Option<bool>,
     /// Its streams.
     pub streams: Vec<StreamView>,
+    /// The keys of streams it had once.
+    pub gone_streams: Vec<String>,
     /// When it last answered.
     pub last_seen: Option<Timestamp>,
 }

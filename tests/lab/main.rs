@@ -136,6 +136,7 @@ fn trials() -> Vec<Trial> {
         beside helper::whoever_takes_over_the_scan_gets_two_things_of_it_and_no_more;
         beside helper::it_ends_with_the_process_that_started_it;
         beside notify::a_broker_shows_devices_and_knows_them_again_after_it_was_away;
+        beside notify::a_broker_behind_tls_is_told_nothing_before_its_certificate_is_known;
         beside notify::a_mail_server_gets_each_message_once_and_protected;
         beside notify::a_receiver_that_misbehaves_loses_nothing_and_gets_nothing_twice;
         alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;

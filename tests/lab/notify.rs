@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use camscan::model::Secret;
 use camscan::model::memory::{DeliveryState, Event, EventKind, Outbox, Uid};
 use camscan::model::notify::{
-    Channel, ChannelWay, DeviceView, Email, MailSecurity, Mqtt, Notifications, Rule, StreamView, Webhook,
+    Channel, ChannelWay, DeviceView, Discovery, DiscoveryForm, Email, MailSecurity, Mqtt, Notifications, Rule,
+    StreamView, Webhook,
 };
 use camscan::notify::courier::Reporter;
 use camscan::notify::{Channels, Courier, Rules, Style};
@@ -141,7 +142,7 @@ pub fn a_broker_shows_devices_and_knows_them_again_after_it_was_away() -> Result
         all
     };
     let heard = listen();
-    let mut bridge = Running::role(&place.watcher, &format!("notify-mqtt {RECEIVER}"));
+    let mut bridge = Running::role(&place.watcher, &format!("notify-mqtt {RECEIVER} 1883 none device"));
     let id = Uid::of([7; 10]).to_string();
     let in_order = |lines: &[String]| {
         let at = |what: &str| {
@@ -206,15 +207,51 @@ pub fn a_broker_shows_devices_and_knows_them_again_after_it_was_away() -> Result
     Ok(())
 }
 
-/// Makes a mail server's key and certificate, and gives their paths.
-pub fn certificate_of_mail_server(lan: &Lan, address: &str) -> [String; 2] {
-    let path = |name: &str| lan.folder().join(name).display().to_string();
-    let (key, certificate, configuration) = (path("mail-key.pem"), path("mail-ca.pem"), path("mail-openssl.cnf"));
+pub fn a_broker_behind_tls_is_told_nothing_before_its_certificate_is_known() -> Result<(), Skip> {
+    need(&["mosquitto", "mosquitto_sub", "openssl"])?;
+    let place = Place::new();
+    let [key, certificate] = certificate_of(&place.lan, "broker", RECEIVER);
+    let [_, other] = certificate_of(&place.lan, "other", RECEIVER);
+    let text = format!(
+        "user root\nlistener 1883 127.0.0.1\nlistener 8883 0.0.0.0\ncertfile {certificate}\nkeyfile {key}\n\
+         allow_anonymous true\npersistence false\n"
+    );
+    let broker = broker(&place, &place.write("mosquitto.conf", &text));
+    let listen = || {
+        Running::start(&place.receiver, "mosquitto_sub", &["-h", "127.0.0.1", "-q", "1", "-F", "%t %r %p", "-t", "#"])
+    };
+    let heard = listen();
+    let bridge = Running::role(&place.watcher, &format!("notify-mqtt {RECEIVER} 8883 {other} entity"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(heard.lines.try_iter().next(), None);
+    bridge.end();
+    // Home Assistant as it was before it took whole devices: one announcement for each thing that can be read.
+    let mut bridge = Running::role(&place.watcher, &format!("notify-mqtt {RECEIVER} 8883 {certificate} entity"));
+    let id = Uid::of([7; 10]).to_string();
+    let lines = heard.until(&format!("camscan/{id}/state 0 "));
+    let mut announced: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("homeassistant/")).collect();
+    announced.iter_mut().for_each(|line| *line = line.split_once('/').unwrap().0);
+    assert_eq!(announced, ["binary_sensor", "sensor", "binary_sensor", "sensor"]);
+    assert!(lines.iter().filter(|line| line.starts_with("homeassistant/")).all(|line| line.contains(&id)));
+    bridge.tell("archive");
+    heard.until(&format!("camscan/{id}/state 0 "));
+    bridge.end();
+    heard.until("camscan/status 0 offline");
+    let retained = listen().until("camscan/status 1 offline");
+    assert_eq!(retained.len(), 1, "{retained:#?}");
+    drop(broker);
+    Ok(())
+}
+
+/// Makes a server's key and certificate, and gives their paths.
+pub fn certificate_of(lan: &Lan, name: &str, address: &str) -> [String; 2] {
+    let path = |of: &str| lan.folder().join(format!("{name}-{of}")).display().to_string();
+    let (key, certificate, configuration) = (path("key.pem"), path("ca.pem"), path("openssl.cnf"));
     let text = format!(
         "[req]\ndistinguished_name=d\nx509_extensions=v\n[d]\n[v]\nsubjectAltName=IP:{address}\nbasicConstraints=critical,CA:FALSE\n"
     );
     std::fs::write(&configuration, text).unwrap();
-    let request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mail";
+    let request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=server";
     let made = std::process::Command::new("openssl")
         .args(request.split(' '))
         .args(["-config", &configuration, "-keyout", &key, "-out", &certificate])
@@ -227,7 +264,7 @@ pub fn certificate_of_mail_server(lan: &Lan, address: &str) -> [String; 2] {
 pub fn a_mail_server_gets_each_message_once_and_protected() -> Result<(), Skip> {
     need(&[PYTHON, "openssl"])?;
     let place = Place::new();
-    let [key, certificate] = certificate_of_mail_server(&place.lan, RECEIVER);
+    let [key, certificate] = certificate_of(&place.lan, "mail", RECEIVER);
     let sink = script("smtp_sink.py");
     let folder = place.lan.folder().display().to_string();
     place.lan.serve(&place.receiver, PYTHON, &[&sink, RECEIVER, &folder, &key, &certificate, PASSWORD], |host| {
@@ -286,7 +323,9 @@ pub fn a_receiver_that_misbehaves_loses_nothing_and_gets_nothing_twice() -> Resu
 pub fn play(words: &[&str]) -> Option<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match *words {
-        ["notify-mqtt", host] => runtime.block_on(run_bridge(host)),
+        ["notify-mqtt", host, port, ca, form] => {
+            runtime.block_on(run_bridge(host, port.parse().unwrap(), ca, DiscoveryForm::from_name(form).unwrap()));
+        }
         ["notify-mail", host, port, security, ca] => {
             runtime.block_on(run_mail(host, port.parse().unwrap(), security, ca));
         }
@@ -348,16 +387,17 @@ async fn line() -> Option<String> {
     tokio::task::spawn_blocking(read).await.unwrap()
 }
 
-async fn run_bridge(host: &str) {
+async fn run_bridge(host: &str, port: u16, ca: &str, form: DiscoveryForm) {
+    let ca = Some(ca).filter(|ca| *ca != "none").map(Into::into);
     let mqtt = Mqtt {
         host: host.to_owned(),
-        port: 1883,
-        tls: false,
-        ca: None,
+        port,
+        tls: ca.is_some(),
+        ca,
         user: Some("cams".to_owned()),
         password: Some(Secret::new(PASSWORD)),
         topic: "camscan".to_owned(),
-        discovery: Some("homeassistant".to_owned()),
+        discovery: Some(Discovery { prefix: "homeassistant".to_owned(), form }),
     };
     let sending = Sending::start(vec![("home", ChannelWay::Mqtt(mqtt))]);
     let uid = Uid::of([7; 10]);
@@ -372,9 +412,10 @@ async fn run_bridge(host: &str) {
         firmware: None,
         online: Some(true),
         streams: vec![stream],
+        gone_streams: vec![],
         last_seen: None,
     };
-    let show = |devices: Vec<DeviceView>, gone: Vec<Uid>| {
+    let show = |devices: Vec<DeviceView>, gone: Vec<DeviceView>| {
         sending.channels.bridges().for_each(|bridge| bridge.show(devices.clone(), gone.clone()));
     };
     show(vec![view.clone()], vec![]);
@@ -384,7 +425,7 @@ async fn run_bridge(host: &str) {
                 view.online = Some(false);
                 show(vec![view.clone()], vec![]);
             }
-            "archive" => show(vec![], vec![uid.clone()]),
+            "archive" => show(vec![], vec![view.clone()]),
             _ => sending.tell(),
         }
     }

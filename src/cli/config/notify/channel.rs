@@ -8,7 +8,8 @@ use super::entry::Entry;
 use super::web_address;
 use crate::model::Secret;
 use crate::model::notify::{
-    Channel, ChannelWay, Email, Exec, MailSecurity, Mqtt, Service, ServiceChannel, Syslog, SyslogAddress, Webhook,
+    Channel, ChannelWay, Discovery, DiscoveryForm, Email, Exec, MailSecurity, Mqtt, Service, ServiceChannel, Syslog,
+    SyslogAddress, Webhook,
 };
 use crate::model::problem::Problem;
 use crate::text::clean;
@@ -102,7 +103,7 @@ fn service_channel(service: Service, entry: &Entry<'_>) -> Result<ServiceChannel
 }
 
 fn mqtt(entry: &Entry<'_>) -> Result<Mqtt, Problem> {
-    entry.only(&["type", "url", "user", "topic", "discovery", "ca"], &["password"])?;
+    entry.only(&["type", "url", "user", "topic", "discovery", "discovery_form", "ca"], &["password"])?;
     let (scheme, host, port) = address(&entry.need("url")?, &[("mqtt", 1883), ("mqtts", 8883)])?;
     let topic = |key: &str, usual: &str| -> Result<String, Problem> {
         let topic = entry.text(key)?.unwrap_or_else(|| usual.to_owned());
@@ -117,6 +118,14 @@ fn mqtt(entry: &Entry<'_>) -> Result<Mqtt, Problem> {
     if ca.is_some() && !tls {
         return Err(Problem::new("`ca:` is for mqtts:// alone"));
     }
+    let form = match entry.text("discovery_form")? {
+        None => DiscoveryForm::Device,
+        Some(name) => DiscoveryForm::from_name(&name).ok_or_else(|| {
+            Problem::new("expected device or entity")
+                .at("discovery_form")
+                .hint("entity is for Home Assistant before 2024.11")
+        })?,
+    };
     Ok(Mqtt {
         host,
         port,
@@ -125,7 +134,9 @@ fn mqtt(entry: &Entry<'_>) -> Result<Mqtt, Problem> {
         user: entry.text("user")?,
         password: entry.secret("password")?,
         topic: topic("topic", "camscan")?,
-        discovery: Some(topic("discovery", "homeassistant")?).filter(|topic| topic != "none"),
+        discovery: Some(topic("discovery", "homeassistant")?)
+            .filter(|topic| topic != "none")
+            .map(|prefix| Discovery { prefix, form }),
     })
 }
 

@@ -46,7 +46,8 @@ fn of_channel(channel: &Channel) -> Value {
                 "user": mqtt.user,
                 "password": hidden(&mqtt.password),
                 "topic": mqtt.topic,
-                "discovery": mqtt.discovery.as_deref().unwrap_or("none"),
+                "discovery": mqtt.discovery.as_ref().map_or("none", |discovery| &discovery.prefix),
+                "discovery_form": mqtt.discovery.as_ref().map(|discovery| discovery.form),
             })
         }
         ChannelWay::Email(email) => json!({

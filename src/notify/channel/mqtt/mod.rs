@@ -17,8 +17,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use super::{Message, Outcome, provide_cryptography, put, webhook};
-use crate::model::memory::Uid;
-use crate::model::notify::{DeviceView, Mqtt};
+use crate::model::notify::{DeviceView, Discovery, Mqtt};
 use topics::Retained;
 
 /// How long the broker may take to acknowledge a message.
@@ -45,7 +44,7 @@ pub struct Bridge {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Shown {
     devices: Arc<Vec<DeviceView>>,
-    gone: Arc<Vec<Uid>>,
+    gone: Arc<Vec<DeviceView>>,
     /// Whether the caller has said what there is: before, nothing is announced.
     is_known: bool,
 }
@@ -68,7 +67,7 @@ impl Bridge {
         let (link, seen) = watch::channel(Link { why: "not connected yet".to_owned(), ..Link::default() });
         let (wanted, wanted_seen) = watch::channel(Shown::default());
         let (client, events) = AsyncClient::builder(options(mqtt, instance)).capacity(64).build();
-        let status = mqtt.discovery.as_ref().map(|discovery| format!("{discovery}/status"));
+        let status = mqtt.discovery.as_ref().map(|discovery| format!("{}/status", discovery.prefix));
         let polling = tokio::spawn(poll(events, client.clone(), status, tls(mqtt).err(), link));
         let publisher = Publisher {
             client: client.clone(),
@@ -84,7 +83,7 @@ impl Bridge {
 
     /// Shows these devices, and takes back what was shown of `gone`, who are listed no longer. What has not changed is not
     /// sent again.
-    pub fn show(&self, devices: Vec<DeviceView>, gone: Vec<Uid>) {
+    pub fn show(&self, devices: Vec<DeviceView>, gone: Vec<DeviceView>) {
         let shown = Shown { devices: Arc::new(devices), gone: Arc::new(gone), is_known: true };
         self.wanted.send_if_modified(|current| {
             let differs = *current != shown;
@@ -233,7 +232,7 @@ async fn poll(
 struct Publisher {
     client: AsyncClient,
     prefix: String,
-    discovery: Option<String>,
+    discovery: Option<Discovery>,
     /// What it retains, as far as it has acknowledged it.
     held: BTreeMap<String, String>,
     /// Whether everything is to be sent, and not only what has changed.
@@ -265,7 +264,7 @@ impl Publisher {
 
     async fn publish_all(&mut self, shown: &Shown) -> Result<(), String> {
         let wanted: Vec<Retained> = match shown.is_known {
-            true => topics::retained(&self.prefix, self.discovery.as_deref(), &shown.devices, &shown.gone),
+            true => topics::retained(&self.prefix, self.discovery.as_ref(), &shown.devices, &shown.gone),
             false => vec![(topics::status(&self.prefix), "online".to_owned())],
         };
         for (topic, payload) in topics::changes(&self.held, &wanted, self.again) {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::put;
 use crate::model::memory::Uid;
-use crate::model::notify::{DeviceView, StreamView};
+use crate::model::notify::{DeviceView, Discovery, DiscoveryForm, StreamView};
 use crate::text::clean;
 
 /// What is retained at a broker: a topic and its payload, empty where nothing is to be there.
@@ -32,19 +32,29 @@ pub fn event(prefix: &str, device: Option<&str>) -> String {
 }
 
 /// The topic Home Assistant learns a device by.
-pub fn config(discovery: &str, uid: &Uid) -> String {
-    format!("{discovery}/device/{uid}/config")
+pub fn config(prefix: &str, uid: &Uid) -> String {
+    format!("{prefix}/device/{uid}/config")
+}
+
+/// The topic that one thing that can be read of a device is announced at by itself.
+fn config_of_entity(prefix: &str, uid: &Uid, component: &Component) -> String {
+    format!("{prefix}/{}/camscan_{uid}/{}/config", component.platform, component.name)
 }
 
 /// Everything that is to be retained, in the order in which it is sent: what announces devices, then that camscan is there,
 /// then their states. Home Assistant would drop a state of what it does not know yet.
-pub fn retained(prefix: &str, discovery: Option<&str>, devices: &[DeviceView], gone: &[Uid]) -> Vec<Retained> {
+pub fn retained(
+    prefix: &str,
+    discovery: Option<&Discovery>,
+    devices: &[DeviceView],
+    gone: &[DeviceView],
+) -> Vec<Retained> {
     let configs = discovery.into_iter().flat_map(|discovery| {
-        let announced = devices.iter().map(move |d| (config(discovery, &d.uid), announcement(prefix, d).to_string()));
-        announced.chain(gone.iter().map(move |uid| (config(discovery, uid), String::new())))
+        let announced = devices.iter().flat_map(move |device| announced(prefix, discovery, device));
+        announced.chain(gone.iter().flat_map(move |device| taken_back(discovery, device)))
     });
     let states = devices.iter().map(|device| (state(prefix, &device.uid), state_of(device).to_string()));
-    let no_states = gone.iter().map(|uid| (state(prefix, uid), String::new()));
+    let no_states = gone.iter().map(|device| (state(prefix, &device.uid), String::new()));
     let online = (status(prefix), "online".to_owned());
     configs.chain(std::iter::once(online)).chain(states).chain(no_states).collect()
 }
@@ -69,74 +79,141 @@ fn state_of(device: &DeviceView) -> Value {
     })
 }
 
+/// What announces a device to Home Assistant, in one form or the other.
+fn announced(prefix: &str, discovery: &Discovery, device: &DeviceView) -> Vec<Retained> {
+    match discovery.form {
+        DiscoveryForm::Device => {
+            vec![(config(&discovery.prefix, &device.uid), announcement(prefix, device).to_string())]
+        }
+        DiscoveryForm::Entity => {
+            let there = components(device).into_iter().map(|component| {
+                let topic = config_of_entity(&discovery.prefix, &device.uid, &component);
+                let mut payload = component.fields;
+                payload.extend(common(prefix, device));
+                (topic, Value::Object(payload).to_string())
+            });
+            let gone = device.gone_streams.iter().flat_map(|key| of_stream(&device.uid, key, ""));
+            let gone =
+                gone.map(|component| (config_of_entity(&discovery.prefix, &device.uid, &component), String::new()));
+            there.chain(gone).collect()
+        }
+    }
+}
+
+/// What takes back that a device was announced.
+fn taken_back(discovery: &Discovery, device: &DeviceView) -> Vec<Retained> {
+    match discovery.form {
+        DiscoveryForm::Device => vec![(config(&discovery.prefix, &device.uid), String::new())],
+        DiscoveryForm::Entity => {
+            let gone = device.gone_streams.iter().flat_map(|key| of_stream(&device.uid, key, ""));
+            let all = components(device).into_iter().chain(gone);
+            all.map(|component| (config_of_entity(&discovery.prefix, &device.uid, &component), String::new())).collect()
+        }
+    }
+}
+
 /// What Home Assistant is told of a device and of what can be read of it
 /// (<https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload>).
 fn announcement(prefix: &str, device: &DeviceView) -> Value {
-    let id = format!("camscan_{}", device.uid);
-    let mut components = Map::new();
-    // `None` is how a template says that a value is not known.
-    let switch = |path: &str, on: &str, off: &str| {
-        format!("{{{{ None if {path} is none else ('{on}' if {path} else '{off}') }}}}")
-    };
-    components.insert(
-        "connectivity".to_owned(),
-        json!({
-            "p": "binary_sensor",
-            "name": "Connectivity",
-            "device_class": "connectivity",
-            "unique_id": format!("{id}_connectivity"),
-            "value_template": switch("value_json.online", "ON", "OFF"),
-        }),
-    );
-    components.insert(
-        "last_seen".to_owned(),
-        json!({
-            "p": "sensor",
-            "name": "Last seen",
-            "device_class": "timestamp",
-            "unique_id": format!("{id}_last_seen"),
-            "value_template": "{{ value_json.last_seen }}",
-        }),
-    );
-    for stream in &device.streams {
-        components.extend(of_stream(&id, stream, switch));
-    }
-    let mut about = json!({ "ids": [id], "name": clean(&device.name) });
+    let components: Map<String, Value> = components(device)
+        .into_iter()
+        .map(|Component { name, platform, mut fields }| {
+            fields.insert("p".to_owned(), platform.into());
+            (name, Value::Object(fields))
+        })
+        .collect();
+    let mut payload = common(prefix, device);
+    payload.insert("cmps".to_owned(), Value::Object(components));
+    Value::Object(payload)
+}
+
+/// What holds for all that can be read of a device.
+fn common(prefix: &str, device: &DeviceView) -> Map<String, Value> {
+    let mut about = json!({ "ids": [id_of(&device.uid)], "name": clean(&device.name) });
     let details = [("mf", &device.vendor), ("mdl", &device.model), ("sw", &device.firmware), ("sa", &device.site)];
     for (key, text) in details {
         if let Some(text) = text {
             put(&mut about, key, clean(text));
         }
     }
-    json!({
-        "dev": about,
-        "o": { "name": "camscan", "sw": env!("CARGO_PKG_VERSION") },
-        "cmps": components,
-        "state_topic": state(prefix, &device.uid),
-        "availability": [{ "topic": status(prefix) }],
-        "qos": 1,
-    })
+    Map::from_iter([
+        ("dev".to_owned(), about),
+        ("o".to_owned(), json!({ "name": "camscan", "sw": env!("CARGO_PKG_VERSION") })),
+        ("state_topic".to_owned(), state(prefix, &device.uid).into()),
+        ("availability".to_owned(), json!([{ "topic": status(prefix) }])),
+        ("qos".to_owned(), 1.into()),
+    ])
 }
 
-fn of_stream(id: &str, stream: &StreamView, switch: impl Fn(&str, &str, &str) -> String) -> [(String, Value); 2] {
-    let (slug, name) = (slug(&stream.key), clean(&stream.name));
+/// What Home Assistant knows a device by.
+fn id_of(uid: &Uid) -> String {
+    format!("camscan_{uid}")
+}
+
+/// One thing that can be read of a device.
+struct Component {
+    /// What it is called in topics.
+    name: String,
+    /// What it is to Home Assistant: `sensor`, `binary_sensor`.
+    platform: &'static str,
+    fields: Map<String, Value>,
+}
+
+impl Component {
+    fn new(uid: &Uid, name: String, platform: &'static str, fields: Value) -> Component {
+        let mut fields = match fields {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        fields.insert("unique_id".to_owned(), format!("{}_{name}", id_of(uid)).into());
+        Component { name, platform, fields }
+    }
+}
+
+fn components(device: &DeviceView) -> Vec<Component> {
+    let connectivity = json!({
+        "name": "Connectivity",
+        "device_class": "connectivity",
+        "value_template": switch("value_json.online", "ON", "OFF"),
+    });
+    let last_seen = json!({
+        "name": "Last seen",
+        "device_class": "timestamp",
+        "value_template": "{{ value_json.last_seen }}",
+    });
+    let mut components = vec![
+        Component::new(&device.uid, "connectivity".to_owned(), "binary_sensor", connectivity),
+        Component::new(&device.uid, "last_seen".to_owned(), "sensor", last_seen),
+    ];
+    for StreamView { key, name, .. } in &device.streams {
+        components.extend(of_stream(&device.uid, key, name));
+    }
+    components
+}
+
+fn of_stream(uid: &Uid, key: &str, name: &str) -> [Component; 2] {
+    let (slug, name) = (slug(key), clean(name));
     let path = format!("value_json.streams['{slug}']");
     let problem = json!({
-        "p": "binary_sensor",
         "name": format!("Stream {name}"),
         "device_class": "problem",
-        "unique_id": format!("{id}_{slug}_problem"),
         "value_template": switch(&format!("{path}.working"), "OFF", "ON"),
     });
     let fps = json!({
-        "p": "sensor",
         "name": format!("Stream {name} frame rate"),
         "unit_of_measurement": "fps",
         "state_class": "measurement",
-        "unique_id": format!("{id}_{slug}_fps"),
         "value_template": format!("{{{{ {path}.fps }}}}"),
     });
-    [(format!("{slug}_problem"), problem), (format!("{slug}_fps"), fps)]
+    [
+        Component::new(uid, format!("{slug}_problem"), "binary_sensor", problem),
+        Component::new(uid, format!("{slug}_fps"), "sensor", fps),
+    ]
+}
+
+/// A template of a value that is true, false, or not known, which `None` says.
+fn switch(path: &str, on: &str, off: &str) -> String {
+    format!("{{{{ None if {path} is none else ('{on}' if {path} else '{off}') }}}}")
 }
 
 /// A stream's key as a name that topics and templates take.
@@ -202,16 +279,68 @@ mod tests {
             firmware: None,
             online: Some(true),
             streams: streams.iter().map(stream).collect(),
+            gone_streams: vec![],
             last_seen: Some("2026-03-01T10:00:00Z".parse().unwrap()),
+        }
+    }
+
+    fn discovery(prefix: &str, form: DiscoveryForm) -> Discovery {
+        Discovery { prefix: prefix.to_owned(), form }
+    }
+
+    #[test]
+    fn older_versions_are_told_of_one_thing_at_a_time() {
+        let old = discovery("homeassistant", DiscoveryForm::Entity);
+        let one = DeviceView { gone_streams: vec!["b".to_owned()], ..view(1, &["a"]) };
+        let gone = view(2, &["c"]);
+        let all = retained("camscan", Some(&old), std::slice::from_ref(&one), std::slice::from_ref(&gone));
+        let (id, other) = (&one.uid, &gone.uid);
+        let of = |key: &str, uid: &Uid| {
+            [
+                format!("homeassistant/binary_sensor/camscan_{uid}/{}_problem/config", slug(key)),
+                format!("homeassistant/sensor/camscan_{uid}/{}_fps/config", slug(key)),
+            ]
+        };
+        let of_device = |uid: &Uid| {
+            [
+                format!("homeassistant/binary_sensor/camscan_{uid}/connectivity/config"),
+                format!("homeassistant/sensor/camscan_{uid}/last_seen/config"),
+            ]
+        };
+        let topics: Vec<&str> = all.iter().map(|(topic, _)| topic.as_str()).collect();
+        let last = ["camscan/status".to_owned(), state("camscan", id), state("camscan", other)].to_vec();
+        let expected = [
+            of_device(id).to_vec(),
+            of("a", id).to_vec(),
+            of("b", id).to_vec(),
+            of_device(other).to_vec(),
+            of("c", other).to_vec(),
+            last,
+        ];
+        assert_eq!(topics, expected.concat());
+        let empty: Vec<usize> = (0..all.len()).filter(|&n| all[n].1.is_empty()).collect();
+        assert_eq!(empty, [4, 5, 6, 7, 8, 9, 12], "of what is gone nothing is retained");
+        // The same things as in the form of today, each with what holds for all.
+        let today = announcement("camscan", &one);
+        for (config, component) in all[..4].iter().zip(today["cmps"].as_object().unwrap().values()) {
+            let config: Value = serde_json::from_str(&config.1).unwrap();
+            for field in ["name", "unique_id", "value_template"] {
+                assert_eq!(config[field], component[field]);
+            }
+            for field in ["dev", "o", "state_topic", "availability", "qos"] {
+                assert_eq!(config[field], today[field]);
+            }
+            assert!(config.get("p").is_none() && config.get("cmps").is_none());
         }
     }
 
     #[test]
     fn announcements_come_first_and_states_last() {
-        let (one, gone) = (view(1, &["rtsp 554 /a"]), Uid::of([2; 10]));
-        let all = retained("camscan", Some("homeassistant"), std::slice::from_ref(&one), std::slice::from_ref(&gone));
+        let (one, gone) = (view(1, &["rtsp 554 /a"]), view(2, &[]));
+        let discovery = discovery("homeassistant", DiscoveryForm::Device);
+        let all = retained("camscan", Some(&discovery), std::slice::from_ref(&one), std::slice::from_ref(&gone));
         let topics: Vec<&str> = all.iter().map(|(topic, _)| topic.as_str()).collect();
-        let id = one.uid.to_string();
+        let (id, gone) = (one.uid.to_string(), gone.uid);
         assert_eq!(
             topics,
             [
@@ -236,13 +365,14 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_sent_and_what_is_gone_is_taken_back() {
-        let wanted = retained("camscan", Some("ha"), &[view(1, &["a", "b"]), view(2, &[])], &[]);
+        let ha = discovery("ha", DiscoveryForm::Device);
+        let wanted = retained("camscan", Some(&ha), &[view(1, &["a", "b"]), view(2, &[])], &[]);
         let mut held: BTreeMap<String, String> = BTreeMap::new();
         assert_eq!(changes(&held, &wanted, false), wanted);
         held.extend(wanted.clone());
         assert_eq!(changes(&held, &wanted, false), []);
         assert_eq!(changes(&held, &wanted, true), wanted);
-        let less = retained("camscan", Some("ha"), &[view(1, &["a"])], &[]);
+        let less = retained("camscan", Some(&ha), &[view(1, &["a"])], &[]);
         let changes = changes(&held, &less, false);
         let topics: Vec<&str> = changes.iter().map(|(topic, _)| topic.as_str()).collect();
         let (one, two) = (Uid::of([1; 10]), Uid::of([2; 10]));
