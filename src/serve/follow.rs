@@ -9,6 +9,7 @@ use crate::history::memory::{Memory, StreamId};
 use crate::live::stream::State;
 use crate::metrics::Figures;
 use crate::model::Credential;
+use crate::model::notify::Notifications;
 use crate::model::memory::{Event, Uid};
 use crate::watch::{Follower, Job, News, OnAir};
 
@@ -45,6 +46,10 @@ impl Follower for App {
 
     fn reloaded(&self, job: &Job) {
         self.replace_job(job);
+    }
+
+    fn told_by(&self, notifications: &Notifications) {
+        self.replace_notifications(notifications);
     }
 
     fn on_air(&self, device: &Uid, key: &str) -> Option<OnAir> {

@@ -188,7 +188,7 @@ pub async fn notifications(State(app): State<Arc<App>>, look: Look) -> Answer {
     let sight = sight(&app).await?;
     let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
     let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
-    let channels = notification::channels(&app.notifications, &messages);
+    let channels = notification::channels(&app.notifications(), &messages);
     let messages = messages.iter().rev().take(LISTED).map(NotificationView::from).collect();
     let mutes = sight.mutes();
     let muted = mutes.iter().filter_map(|mute| match &mute.scope {
@@ -269,7 +269,7 @@ pub async fn administration(app: &Arc<App>) -> Result<admin::Admin, Problem> {
     let sight = Sight { memory: app.known().await?, now, ..Sight::default() };
     let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
     let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
-    let channels = notification::channels(&app.notifications, &messages);
+    let channels = notification::channels(&app.notifications(), &messages);
     let works = !channels.iter().any(|channel| channel.error.is_some());
     let health = vec![
         (Text::PartStore, part("store")),
