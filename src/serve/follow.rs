@@ -9,8 +9,8 @@ use crate::history::memory::{Memory, StreamId};
 use crate::live::stream::State;
 use crate::metrics::Figures;
 use crate::model::Credential;
-use crate::model::notify::Notifications;
 use crate::model::memory::{Event, Uid};
+use crate::model::notify::Notifications;
 use crate::watch::{Follower, Job, News, OnAir};
 
 /// A frame that came so many milliseconds ago proves that the stream plays.
@@ -33,6 +33,10 @@ impl Follower for App {
             News::ScanBegun(order) => Some(self.jobs.begun(order, now)),
             News::ScanProgress(id, scanning) => self.jobs.progressed(*id, scanning),
             News::ScanEnded(id, end) => self.jobs.ended(*id, end, now),
+            News::DeviceFound(_, device) => {
+                self.jobs.found(device);
+                return self.events.news(news, now);
+            }
             News::Picture(..) => {
                 self.pictures.changed();
                 return self.events.news(news, now);

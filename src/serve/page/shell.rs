@@ -274,7 +274,7 @@ async fn in_gzip(response: Response) -> Response {
 }
 
 /// A problem as a page. Whoever is not logged in is led to where that is done.
-fn of_problem(look: &Look, problem: &Problem) -> Response {
+pub fn of_problem(look: &Look, problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status == StatusCode::UNAUTHORIZED && look.part.is_none() {
         return see_other(&look.to(&login_path(&look.here)));
@@ -288,8 +288,15 @@ fn of_problem(look: &Look, problem: &Problem) -> Response {
     };
     let page = Page::new(look, title, Nav::None, |out| {
         out.raw("<div class=\"panel narrow stack\"><h1>").text(title).raw("</h1>");
-        if let Some(detail) = &problem.detail {
-            out.raw("<p>").text(detail).raw("</p>");
+        match &problem.detail {
+            // What a program is told in English, a person is told in the language of the page where that says as much.
+            _ if status == StatusCode::NOT_FOUND && look.lang != Lang::En => {
+                out.raw("<p>").text(look.say(Text::NothingHere)).raw("</p>");
+            }
+            Some(detail) => {
+                out.open("p", &[("lang", "en")]).text(detail).raw("</p>");
+            }
+            None => {}
         }
         if !problem.errors.is_empty() {
             out.raw("<ul class=\"reasons\">");
