@@ -19,6 +19,7 @@ use crate::markup::Markup;
 use crate::model::access::Scope;
 use crate::model::memory::EventKind;
 use crate::serve::App;
+use crate::serve::auth::Means;
 use crate::serve::problem::Problem;
 
 /// The pages that the navigation names.
@@ -198,7 +199,8 @@ fn menu(out: &mut Markup, look: &Look) {
     if !look.caller.name.is_empty() {
         out.raw("<p>").text(look.say(Text::LoggedInAs)).raw(" ").name(&look.caller.name).raw("</p>");
     }
-    if look.caller.account.is_some() {
+    // Whoever a proxy has let in goes out there.
+    if look.caller.account.is_some() && look.caller.means != Means::Proxy {
         out.open("form", &[("method", "post"), ("action", &look.to("logout"))]);
         out.raw("<button>").text(look.say(Text::LogOut)).raw("</button></form>");
     }
