@@ -238,6 +238,9 @@ impl Screen {
         }
         let new = Messages::start(&settings.notifications, rules, &self.store, &self.deliveries);
         *lock(&self.messages) = Some(new);
+        if let Some(companion) = &self.companion {
+            companion.told_by(&settings.notifications);
+        }
     }
 }
 

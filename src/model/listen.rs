@@ -15,11 +15,16 @@ pub enum ListenOn {
     Tcp(SocketAddr),
     /// A socket in the file system.
     Unix(PathBuf),
+    /// The sockets that systemd has bound, whichever they are.
+    Systemd,
 }
 
 impl ListenOn {
-    /// `ADDRESS:PORT`, `:PORT` for all addresses, or `unix:PATH`.
+    /// `ADDRESS:PORT`, `:PORT` for all addresses, `unix:PATH`, or `systemd`.
     pub fn parse(text: &str) -> Option<ListenOn> {
+        if text == "systemd" {
+            return Some(ListenOn::Systemd);
+        }
         if let Some(path) = text.strip_prefix("unix:") {
             return (!path.is_empty()).then(|| ListenOn::Unix(path.into()));
         }
@@ -27,11 +32,11 @@ impl ListenOn {
         text.parse().ok().map(ListenOn::Tcp)
     }
 
-    /// Whether other machines reach it.
+    /// Whether other machines reach it, as far as that can be told before it is bound.
     pub fn is_beyond_this_machine(&self) -> bool {
         match self {
             ListenOn::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-            ListenOn::Unix(_) => false,
+            ListenOn::Unix(_) | ListenOn::Systemd => false,
         }
     }
 }
@@ -41,6 +46,7 @@ impl fmt::Display for ListenOn {
         match self {
             ListenOn::Tcp(address) => write!(f, "{address}"),
             ListenOn::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenOn::Systemd => f.write_str("systemd"),
         }
     }
 }
@@ -204,6 +210,7 @@ mod tests {
             ("0.0.0.0:80", "0.0.0.0:80", true),
             (":8000", "[::]:8000", true),
             ("unix:/run/camscan.sock", "unix:/run/camscan.sock", false),
+            ("systemd", "systemd", false),
         ] {
             let place = ListenOn::parse(text).unwrap();
             assert_eq!((place.to_string().as_str(), place.is_beyond_this_machine()), (shown, beyond));

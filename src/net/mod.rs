@@ -4,6 +4,8 @@
 mod connection;
 pub mod dial;
 pub mod error;
+#[cfg(feature = "serve")]
+pub mod handed;
 pub mod interface;
 mod kept;
 pub mod link;

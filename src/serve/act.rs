@@ -103,7 +103,7 @@ pub async fn change<R: Send + 'static>(
 }
 
 /// Whoever watches looks at what was changed.
-fn wake(app: &App) {
+pub fn wake(app: &App) {
     if let Some(orders) = &app.orders {
         // One whose queue is full has been woken.
         let _ = orders.try_send(Order::Look);

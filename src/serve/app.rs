@@ -62,10 +62,8 @@ pub struct App {
     pub stop: CancellationToken,
     allowed: Mutex<Arc<Allowed>>,
     max_login_failures: AtomicU32,
-    /// Who is told about events.
-    pub notifications: Notifications,
-    /// How long what is kept.
-    pub keep: Keep,
+    notifications: Mutex<Arc<Notifications>>,
+    keep: Mutex<Keep>,
     /// What the configuration comes to, without secrets.
     pub config: Value,
     /// Requests with an `Idempotency-Key` that are under way: the caller, and the key.
@@ -137,8 +135,8 @@ impl App {
             pictures: Shown::default(),
             live: OnceLock::new(),
             replays: Mutex::default(),
-            notifications,
-            keep,
+            notifications: Mutex::new(Arc::new(notifications)),
+            keep: Mutex::new(keep),
             config,
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             store,
@@ -173,10 +171,27 @@ impl App {
         self.max_login_failures.load(Ordering::Relaxed)
     }
 
+    /// Who is told about events.
+    pub fn notifications(&self) -> Arc<Notifications> {
+        self.notifications.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long what is kept.
+    pub fn keep(&self) -> Keep {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another configuration: these are told about events from now on.
+    pub(super) fn replace_notifications(&self, notifications: &Notifications) {
+        let new = Arc::new(notifications.clone());
+        *self.notifications.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
     /// Another configuration: what is scanned, and how, is this from now on.
     pub(super) fn replace_job(&self, job: &Job) {
         let allowed = Arc::new(Allowed { targets: job.targets.clone(), beside: job.allowed.clone() });
         *self.allowed.lock().unwrap_or_else(PoisonError::into_inner) = allowed;
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = job.keep;
         self.max_login_failures.store(job.plan.probe.max_login_failures, Ordering::Relaxed);
         if let Some((_, sources)) = self.live.get() {
             sources.replace_plan(job.plan.clone());

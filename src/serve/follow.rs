@@ -10,6 +10,7 @@ use crate::live::stream::State;
 use crate::metrics::Figures;
 use crate::model::Credential;
 use crate::model::memory::{Event, Uid};
+use crate::model::notify::Notifications;
 use crate::watch::{Follower, Job, News, OnAir};
 
 /// A frame that came so many milliseconds ago proves that the stream plays.
@@ -32,6 +33,10 @@ impl Follower for App {
             News::ScanBegun(order) => Some(self.jobs.begun(order, now)),
             News::ScanProgress(id, scanning) => self.jobs.progressed(*id, scanning),
             News::ScanEnded(id, end) => self.jobs.ended(*id, end, now),
+            News::DeviceFound(_, device) => {
+                self.jobs.found(device);
+                return self.events.news(news, now);
+            }
             News::Picture(..) => {
                 self.pictures.changed();
                 return self.events.news(news, now);
@@ -45,6 +50,10 @@ impl Follower for App {
 
     fn reloaded(&self, job: &Job) {
         self.replace_job(job);
+    }
+
+    fn told_by(&self, notifications: &Notifications) {
+        self.replace_notifications(notifications);
     }
 
     fn on_air(&self, device: &Uid, key: &str) -> Option<OnAir> {

@@ -26,11 +26,13 @@ pub mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 
 pub use app::App;
+use page::look::Look;
 use problem::Problem;
 
 /// Everything that is served, behind the gate that asks who comes.
@@ -47,8 +49,18 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(app.clone())
 }
 
-async fn nothing(_: Request) -> axum::response::Response {
-    Problem::not_found("there is nothing here").into_response()
+/// A page for whoever looks at pages, a problem for programs.
+async fn nothing(State(app): State<Arc<App>>, request: Request) -> axum::response::Response {
+    let problem = Problem::not_found("there is nothing here");
+    let accepted = request.headers().get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok()).unwrap_or_default();
+    let is_api = request.uri().path().starts_with("/api/");
+    if is_api || !accepted.contains("text/html") {
+        return problem.into_response();
+    }
+    let look = Look::of(&request.into_parts().0, app.now());
+    let mut page = page::shell::of_problem(&look, &problem);
+    page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    page
 }
 
 async fn not_so(_: Request) -> axum::response::Response {

@@ -35,6 +35,7 @@ pub use news::{News, ScanEnd, ScanOrder, Scanning};
 use crate::history::memory::Memory;
 use crate::metrics::Figures;
 use crate::model::memory::{Event, Route, Uid};
+use crate::model::notify::Notifications;
 use crate::model::{Credential, ScanStatus};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
@@ -68,6 +69,8 @@ pub trait Follower: Send + Sync {
     fn news(&self, _: &News<'_>) {}
     /// Another configuration is in force.
     fn reloaded(&self, _: &Job) {}
+    /// These channels are told of events from now on.
+    fn told_by(&self, _: &Notifications) {}
     /// How a stream plays that is being fetched already, for somebody who watches it: the device is spared another session.
     fn on_air(&self, _: &Uid, _: &str) -> Option<OnAir> {
         None
@@ -301,7 +304,8 @@ impl Watch {
             Order::Scan(order) => work.order_scan(order, self.follower.as_ref()),
             Order::EndScan(id) => work.end_scan(id, self.follower.as_ref()),
             Order::Check(uid, key) => work.order_check(uid, key),
-            Order::Look => {}
+            // A message may have been put among those that wait.
+            Order::Look => self.follower.events(&[]),
         }
     }
 

@@ -210,6 +210,70 @@ fn it_is_encrypted_with_the_certificate_that_is_there_now() {
     assert_eq!(serving.end(), Some(0));
 }
 
+/// Channels follow the configuration: one that is added is used, one that is gone is not, one with another address sends there,
+/// and what waits for a channel waits until it is there again.
+#[test]
+fn channels_follow_the_configuration_when_it_is_read_again() {
+    let env = TestEnv::new();
+    add(&env, "anna", "admin");
+    let channels = |lines: &[(&str, &str)]| {
+        let mut text = "notify:\n  channels:\n".to_owned();
+        for (name, script) in lines {
+            let folder = env.path("");
+            text.push_str(&format!(
+                "    {name}: {{type: exec, command: [/bin/sh, -c, 'cd {} && {script}']}}\n",
+                folder.display()
+            ));
+        }
+        env.write("camscan.yaml", text);
+    };
+    channels(&[("one", "cat >> one.txt"), ("later", "exit 1")]);
+    let line = format!(
+        "serve 127.88.72.1 -p 9 {QUICK} --check-every none --store s.sqlite --listen 127.0.0.1:0 --config camscan.yaml"
+    );
+    let serving = Watching::start(&env, &line);
+    let at = address(&serving);
+    let cookie = login(at, "anna", PASSWORD).cookie();
+    let origin = format!("http://{at}");
+    let headers = [("Cookie", cookie.as_str()), ("Origin", origin.as_str()), ("Content-Type", "application/json")];
+    let test = |name: &str| ask(at, "POST", &format!("/api/v1/channels/{name}/test"), &headers, "").status;
+    let until = |what: &dyn Fn() -> bool, words: &str| {
+        let until = Instant::now() + PATIENCE;
+        while !what() {
+            assert!(Instant::now() < until, "{words}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    let written = |name: &str| std::fs::read_to_string(env.path(name)).unwrap_or_default().lines().count();
+    let waits = || {
+        let waiting = ask(at, "GET", "/api/v1/notifications?channel=later&state=waiting", &headers, "");
+        waiting.body.contains("\"later\"")
+    };
+    let reload = |seen: usize| {
+        serving.signal("HUP");
+        serving.until(seen, "the configuration was read again")
+    };
+    assert_eq!((test("one"), test("later"), test("two")), (202, 202, 404));
+    until(&|| written("one.txt") > 0, "the channel of the first configuration");
+    until(&waits, "what was not taken waits");
+
+    channels(&[("two", "cat >> two.txt"), ("one", "cat >> elsewhere.txt")]);
+    let seen = reload(0);
+    until(&|| test("two") == 202, "a channel that was added");
+    assert_eq!((test("one"), test("later")), (202, 404));
+    until(&|| written("two.txt") > 0 && written("elsewhere.txt") > 0, "channels of the second configuration");
+    assert_eq!(written("one.txt"), 1, "nothing goes where the channel was before");
+    assert!(waits(), "the channel is gone, what waits for it is not");
+    let listed = ask(at, "GET", "/api/v1/channels", &headers, "").body;
+    assert!(listed.contains("\"two\"") && !listed.contains("\"later\""), "{listed}");
+
+    channels(&[("later", "cat >> later.txt")]);
+    reload(seen);
+    until(&|| written("later.txt") > 0, "what waited is sent when its channel is there again");
+    serving.signal("TERM");
+    assert_eq!(serving.end(), Some(0));
+}
+
 /// A login that is given while it watches is tried by the next scan, is in no line, and is known again after a restart.
 #[test]
 fn a_login_of_a_device_that_is_given_by_the_api_is_used_and_shown_nowhere() {

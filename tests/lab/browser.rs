@@ -1,6 +1,7 @@
 //! The pages in a real browser: Debian's Chromium by its own driver.
 
 mod half_hour;
+mod looks;
 mod proxy;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use camscan::identify::signature::Signatures;
 use camscan::model::access::Role;
 use camscan::scan::session::Session;
 use camscan::serve::App;
+use camscan::serve::app::Options;
 use camscan::serve::auth::Caller;
 use camscan::store::{Open, Store};
 use camscan::testkit::net::FakeNet;
@@ -24,6 +26,7 @@ use thirtyfour::prelude::*;
 pub use half_hour::{
     a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour, cameras_come_and_go_while_one_looks,
 };
+pub use looks::every_page_holds_at_every_width_in_both_colours_and_languages;
 
 use proxy::{Handing, NGINX, Proxy};
 
@@ -153,11 +156,15 @@ struct Site {
 impl Site {
     /// Serves what `fill` puts into a store, to an administrator: straight, and behind nginx over a socket in the file system.
     async fn serve(fill: impl FnOnce(&Store)) -> Site {
+        Site::with(Options::default(), fill).await
+    }
+
+    async fn with(options: Options, fill: impl FnOnce(&Store)) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
         fill(&store);
         let session = Session::new(Arc::new(FakeNet::new()), Signatures::builtin(), Timestamp::now, 16);
-        let app = App::new(store, session, None);
+        let app = App::with(store, session, None, options);
         let scopes = Role::Admin.scopes().to_vec();
         let caller = Caller { account: Some(1), name: "anna".to_owned(), scopes, ..Caller::default() };
         let router = camscan::serve::router(&app).layer(axum::Extension(caller));

@@ -73,6 +73,7 @@ const ROLE: &str = "CAMSCAN_LAB_ROLE";
 fn trials() -> Vec<Trial> {
     trial::trials! {
         beside browser::cameras_come_and_go_while_one_looks;
+        beside browser::every_page_holds_at_every_width_in_both_colours_and_languages;
         beside browser::a_technician_is_done_in_half_an_hour;
         beside browser::a_scan_is_started_and_stopped;
         beside browser::every_page_can_be_read_and_used;

@@ -28,7 +28,7 @@ pub struct ServeArgs {
     /// What is done with accounts; none: it serves.
     #[command(subcommand)]
     pub action: Option<ServeCommand>,
-    /// Where to listen: ADDRESS:PORT or unix:PATH; repeatable.
+    /// Where to listen: ADDRESS:PORT, unix:PATH, or systemd for the sockets that it hands over; repeatable.
     ///
     /// Beyond this machine only once there is an account. Over a socket in the file system, the user that camscan runs as
     /// needs no login.
@@ -46,6 +46,9 @@ pub struct ServeArgs {
     /// Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto hold: addresses, networks, or unix; repeatable.
     #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
     pub trusted_proxy: Vec<String>,
+    /// Header by which a trusted proxy says which account asks, such as Remote-User; the proxy must set it itself.
+    #[arg(long, value_name = "NAME", help_heading = "Server", hide_short_help = true)]
+    pub login_header: Option<String>,
     /// What is shown without a login.
     #[arg(long, value_name = "WHAT", value_parser = names::<Anonymous>(), ignore_case = true, help_heading = "Server")]
     pub anonymous: Option<String>,

@@ -159,8 +159,9 @@ fn site(text: &str) -> Result<String, Problem> {
 
 fn listen_on(text: &str) -> Result<ListenOn, Problem> {
     ListenOn::parse(text).ok_or_else(|| {
-        Problem::new(format!("`{}` is no address to listen on", clean(text)))
-            .hint("write 127.0.0.1:8000, [::1]:8000, :8000 for all addresses, or unix:/run/camscan/camscan.sock")
+        Problem::new(format!("`{}` is no address to listen on", clean(text))).hint(
+            "write 127.0.0.1:8000, [::1]:8000, :8000 for all addresses, unix:/run/camscan/camscan.sock, or systemd",
+        )
     })
 }
 
@@ -186,6 +187,22 @@ fn trusted_proxy(text: &str) -> Result<TrustedProxy, Problem> {
         Problem::new(format!("`{}` is no address of a proxy", clean(text)))
             .hint("write 127.0.0.1, 10.0.0.0/24, or unix for one that connects by a socket in the file system")
     })
+}
+
+/// A header of HTTP that names somebody: none that says something else already.
+fn header_name(text: &str) -> Result<String, Problem> {
+    let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let name = text.to_ascii_lowercase();
+    let is_taken = ["authorization", "cookie", "host", "origin", "referer", "via", "forwarded"]
+        .contains(&name.as_str())
+        || name.starts_with("x-forwarded-for")
+        || name.starts_with("sec-");
+    match is_token && !is_taken {
+        true => Ok(name),
+        false => {
+            Err(Problem::new(format!("`{}` is no header that can name a user", clean(text))).hint("write Remote-User"))
+        }
+    }
 }
 
 fn pattern(text: &str) -> Result<String, Problem> {
@@ -321,6 +338,8 @@ keys! {
     PUBLIC_URL: Option<PublicUrl> = "public_url", One, "none", |t| optional(t, public_url);
     /// Reverse proxies whose X-Forwarded-For is believed.
     TRUSTED_PROXY: TrustedProxy = "trusted_proxy", List, "", trusted_proxy;
+    /// The header by which a trusted proxy says who asks.
+    LOGIN_HEADER: Option<String> = "login_header", One, "none", |t| optional(t, header_name);
     /// What may be scanned through the page and the API beside the targets.
     ALLOW_TARGETS: TargetSpec = "allow_targets", List, "", |t| t.parse();
     /// What is shown without a login.

@@ -27,6 +27,7 @@ use crate::live::manager::{Config, Live};
 use crate::model::listen::{Anonymous, ListenOn};
 use crate::model::problem::Problem;
 use crate::model::{ScanPlan, TargetSet, TargetSpec};
+use crate::net::handed;
 use crate::scan::session::Session;
 use crate::serve::app::Options;
 use crate::serve::auth::{Access, SetupCode, Vault};
@@ -144,11 +145,9 @@ impl Begin<'_> {
     ) -> anyhow::Result<Serving> {
         let settings = self.settings;
         let has_users = store.has_users().map_err(failed)?;
-        if let Some(place) = settings.listen.iter().find(|place| place.is_beyond_this_machine() && !has_users) {
-            return Err(Problem::new(format!("{place} is reached by other machines, and there is no account yet"))
-                .hint("make one first: camscan serve user add NAME --role admin")
-                .hint("or listen on this machine alone until one is made: --listen 127.0.0.1:8000")
-                .into());
+        let is_too_early = |place: &&ListenOn| place.is_beyond_this_machine() && !has_users;
+        if let Some(place) = settings.listen.iter().find(is_too_early) {
+            return Err(too_early(place).into());
         }
         let tls = match &settings.tls {
             Some((certificate, key)) => Some(Arc::new(Tls::read(certificate, key)?)),
@@ -156,7 +155,14 @@ impl Begin<'_> {
         };
         let mut listeners = Vec::new();
         for place in &settings.listen {
-            listeners.push(Listener::bind(place).await.map_err(JobFailed)?);
+            match place {
+                ListenOn::Systemd => listeners.extend(self.handed().map_err(JobFailed)?),
+                _ => listeners.push(Listener::bind(place).await.map_err(JobFailed)?),
+            }
+        }
+        let places: Vec<ListenOn> = listeners.iter().map(|listener| listener.place.clone()).collect();
+        if let Some(place) = places.iter().find(is_too_early) {
+            return Err(too_early(place).into());
         }
         let setup = if has_users { SetupCode::default() } else { SetupCode::make(store.file())? };
         if has_users {
@@ -167,7 +173,7 @@ impl Begin<'_> {
         self.announce(&listeners, &setup, tls.is_some());
         let app = App::with(store.clone(), session, orders, self.options(&store, setup, stop));
         app.vault.load(&store, &store.memory().map_err(failed)?).map_err(failed)?;
-        self.begin_live(&app);
+        self.begin_live(&app, &places);
         let warm = app.clone();
         tokio::spawn(async move { warm.access.passwords.warm().await });
         let slots = Slots::new(app.limits.connections, app.limits.per_address);
@@ -178,11 +184,17 @@ impl Begin<'_> {
         Ok(Serving { app, listeners, reloading })
     }
 
+    /// The sockets that systemd hands over.
+    fn handed(&self) -> Result<Vec<Listener>, Problem> {
+        let [count, pid] = ["LISTEN_FDS", "LISTEN_PID"].map(|name| self.environment.get(name));
+        Listener::handed(handed::sockets(count, pid))
+    }
+
     /// Opens the port of live view. That it is taken is no reason not to serve the rest.
-    fn begin_live(&self, app: &Arc<App>) {
+    fn begin_live(&self, app: &Arc<App>, places: &[ListenOn]) {
         let Some(port) = self.settings.live_port else { return };
         let ports = Ports {
-            bind: media_addresses(self.settings),
+            bind: media_addresses(self.settings, places),
             port,
             tcp: true,
             forwarded: self.settings.live_addresses.iter().map(|address| address.at(port)).collect(),
@@ -204,7 +216,8 @@ impl Begin<'_> {
         let hide = Box::new(move |logins: &[_]| secrets.replace_further(crate::identify::redactor(logins)));
         Options {
             site: settings.public_url.clone(),
-            access: Access::new(settings.trusted.clone(), settings.anonymous == Anonymous::Viewer, setup),
+            access: Access::new(settings.trusted.clone(), settings.anonymous == Anonymous::Viewer, setup)
+                .with_login_header(settings.login_header.clone()),
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
             allowed: Allowed { targets: self.targets.clone(), beside: settings.allow_targets.clone() },
@@ -222,7 +235,7 @@ impl Begin<'_> {
         for listener in listeners {
             match &listener.place {
                 ListenOn::Tcp(address) => self.ui.note(format!("serving {scheme}://{address}{}", site.base())),
-                ListenOn::Unix(path) => self.ui.note(format!("serving unix:{}", path.display())),
+                place => self.ui.note(format!("serving {place}")),
             }
         }
         if site.host().is_some() {
@@ -235,10 +248,15 @@ impl Begin<'_> {
     }
 }
 
+fn too_early(place: &ListenOn) -> Problem {
+    Problem::new(format!("{place} is reached by other machines, and there is no account yet"))
+        .hint("make one first: camscan serve user add NAME --role admin")
+        .hint("or listen on this machine alone until one is made: --listen 127.0.0.1:8000")
+}
+
 /// Where viewers' packets come in: on this machine alone where its pages are, unless they are reached through a proxy.
-fn media_addresses(settings: &ServeSettings) -> Vec<IpAddr> {
-    let is_local =
-        settings.public_url.host().is_none() && !settings.listen.iter().any(ListenOn::is_beyond_this_machine);
+fn media_addresses(settings: &ServeSettings, places: &[ListenOn]) -> Vec<IpAddr> {
+    let is_local = settings.public_url.host().is_none() && !places.iter().any(ListenOn::is_beyond_this_machine);
     match is_local {
         true => vec![Ipv4Addr::LOCALHOST.into()],
         false => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Memory;
 use super::known::Known;
 use super::mute::Subject;
+use super::tell::changed;
 use crate::history::diff::{Change, Field, device};
-use crate::model::memory::{Event, EventKind, Uid};
+use crate::model::memory::{Event, EventKind, Remark, Uid};
 use crate::model::{Device, Kind, MacAddr, Warning, WarningKind};
 
 /// What was told once is told again after it had not been so for this long.
@@ -81,7 +82,7 @@ impl Memory {
         }
         if !facts.is_empty() {
             let mut event = self.about(uid, EventKind::DeviceChanged, at);
-            event.data.changes = facts.iter().map(ToString::to_string).collect();
+            say(&mut event, &facts);
             if let [Change::Field { before, after, .. }] = facts[..] {
                 (event.data.before, event.data.after) = (before.clone(), after.clone());
             }
@@ -91,7 +92,7 @@ impl Memory {
             let is_open = matches!(change, Change::ServiceOpenWithoutLogin(_));
             let kind = if is_open { EventKind::StreamOpen } else { EventKind::StreamProtected };
             let mut event = self.about(uid, kind, at);
-            event.data.changes = vec![change.to_string()];
+            say(&mut event, &[change]);
             events.push(self.muted(event, uid));
         }
         self.warnings(uid, &found.warnings, at, events);
@@ -112,7 +113,7 @@ impl Memory {
                 continue;
             }
             let mut event = self.about(uid, kind, at);
-            event.data.reason = Some(warning.message.clone());
+            event.data.say_why(Remark::Odd { kind: warning.kind, message: warning.message.clone() });
             event.data.changes = warning.hint.clone().into_iter().collect();
             events.push(self.muted(event, uid));
         }
@@ -128,16 +129,22 @@ impl Memory {
         let mut event = self.about(uid, EventKind::CertificateExpiring, at);
         let day = ends.strftime("%Y-%m-%d");
         event.data.since = Some(ends);
-        event.data.reason = Some(match stage {
-            0 => format!("its TLS certificate ended on {day}"),
-            1 => format!("its TLS certificate ends within a day, on {day}"),
-            days => format!("its TLS certificate ends within {days} days, on {day}"),
-        });
+        let days = u32::try_from(stage).unwrap_or_default();
+        event.data.say_why(Remark::Certificate { day: day.to_string(), days });
         events.push(self.muted(event, uid));
         if let Some(known) = self.devices.get_mut(uid) {
             known.certificate = Some((ends, stage));
         }
         self.touched.insert(uid.clone());
+    }
+}
+
+/// Says what changed: as data as well where there is data for all of it.
+pub(super) fn say(event: &mut Event, changes: &[&Change]) {
+    let remarks: Option<Vec<Remark>> = changes.iter().map(|change| changed(change)).collect();
+    match remarks {
+        Some(remarks) => event.data.say_changed(remarks),
+        None => event.data.changes = changes.iter().map(ToString::to_string).collect(),
     }
 }
 

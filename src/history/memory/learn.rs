@@ -12,12 +12,11 @@ use super::known::{Analysis, Known, KnownStream, Seen};
 use super::scope::Scope;
 use super::stream::ways_tried;
 use super::streams::Look;
-use super::tell::counted;
 use super::who::{self, Index, Match};
 use super::{Learnt, Memory, Round, Vantage};
 use crate::history::stream_key::keyed;
-use crate::model::memory::{Event, EventKind, Note, Uid};
-use crate::model::{Device, ErrorKind, Report, ScanStatus, Stage, StreamStatus};
+use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
+use crate::model::{Device, ErrorKind, Report, ScanStatus, Stage, StreamStatus, Warning};
 
 /// A stream that so many scans in a row did not find is gone.
 const ABSENT: u32 = 2;
@@ -186,7 +185,7 @@ impl Memory {
             };
             if is_back {
                 let mut event = self.about_part(uid, key, EventKind::StreamNew, at);
-                event.data.reason = Some("it is there again".to_owned());
+                event.data.say_why(Remark::ThereAgain);
                 events.push(event);
             }
             let look = Look { key, stream, busy: false, ways: ways_tried(stream), at };
@@ -206,7 +205,7 @@ impl Memory {
         }
         for key in gone {
             let mut event = self.about_part(uid, &key, EventKind::StreamGone, at);
-            event.data.reason = Some(format!("{ABSENT} scans in a row did not find it"));
+            event.data.say_why(Remark::NotFound { scans: ABSENT });
             events.push(event);
         }
     }
@@ -274,19 +273,15 @@ impl Memory {
         event.data.last_seen = None;
         let open = device.streams.iter().filter(|stream| stream.open == Some(true)).count();
         let streams = u64::try_from(device.streams.len()).unwrap_or(u64::MAX);
-        event.data.changes.extend((streams > 0).then(|| match open {
-            0 => counted(streams, "stream", "streams"),
-            open => format!("{}, {open} without a login", counted(streams, "stream", "streams")),
-        }));
-        event.data.changes.extend(device.warnings.iter().map(|warning| warning.message.clone()));
+        let open = u64::try_from(open).unwrap_or(u64::MAX);
+        event.data.say_changed((streams > 0).then_some(Remark::Streams { count: streams, open }));
+        let odd = |warning: &Warning| Remark::Odd { kind: warning.kind, message: warning.message.clone() };
+        event.data.say_changed(device.warnings.iter().map(odd));
         if let Some(known) = old.as_ref().and_then(|old| self.devices.get(old)) {
             let before = super::tell::card(known);
-            let name = before.name.clone().or(before.model).unwrap_or_else(|| "a device".to_owned());
-            event.data.before = Some(name.clone());
-            event.data.reason = Some(format!(
-                "it is at {}, where {name} was that does not answer; name and notes stay with that one",
-                device.ip
-            ));
+            let name = before.name.clone().or(before.model);
+            event.data.before = Some(name.clone().unwrap_or_else(|| before.ip.to_string()));
+            event.data.say_why(Remark::InPlaceOf { ip: device.ip, name });
         }
         event.data.other.clone_from(&old);
         event.muted_by =
@@ -320,6 +315,6 @@ fn first_scan(count: usize, at: Timestamp) -> Option<Event> {
     let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
     let mut event = Event::new(EventKind::ScanFinished, at);
     event.data.count = Some(count);
-    event.data.reason = Some(format!("{} learnt", counted(count, "device", "devices")));
+    event.data.say_why(Remark::Learnt { count });
     Some(event)
 }

@@ -10,8 +10,8 @@ use super::Memory;
 use super::health::DeviceState;
 use super::known::Known;
 use super::scope::usual_network;
-use super::tell::length;
-use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+use super::tell::seconds;
+use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
 
 /// Fewer devices than this that are missing at once are no matter of the network.
 const FEWEST: usize = 3;
@@ -96,7 +96,8 @@ impl Memory {
             return;
         }
         health.unreachable_since = Some(since);
-        let reason = format!("{} of {all} devices of {network} stopped answering at once", silent.len());
+        let (count, of) = (silent.len() as u64, all as u64);
+        let reason = Remark::NetworkLost { network, count, of };
         self.announce_network(network, EventKind::SubnetUnreachable, silent.len(), reason, since, at, events);
     }
 
@@ -114,7 +115,7 @@ impl Memory {
             if let Some(health) = self.networks.get_mut(&network) {
                 health.unreachable_since = None;
             }
-            let reason = format!("{online} devices of {network} answer again after {}", length(since, at));
+            let reason = Remark::NetworkBack { network, found: Some((online as u64, seconds(since, at))) };
             self.announce_network(network, EventKind::SubnetReachable, online, reason, since, at, events);
         }
     }
@@ -125,7 +126,7 @@ impl Memory {
         network: IpNetwork,
         kind: EventKind,
         count: usize,
-        reason: String,
+        reason: Remark,
         since: Timestamp,
         at: Timestamp,
         events: &mut Vec<Event>,
@@ -137,7 +138,7 @@ impl Memory {
         event.network = Some(network);
         event.data.count = u64::try_from(count).ok();
         event.data.since = Some(since);
-        event.data.reason = Some(reason);
+        event.data.say_why(reason);
         // The end of what was not sent is not sent either.
         if is_muted || !is_lost && !health.told {
             event.muted_by = Some(MutedBy::User);
@@ -161,8 +162,8 @@ impl Memory {
             }
             let count = self.members(network).count();
             let (kind, reason) = match since {
-                Some(_) => (EventKind::SubnetUnreachable, format!("most devices of {network} do not answer")),
-                None => (EventKind::SubnetReachable, format!("the devices of {network} answer again")),
+                Some(_) => (EventKind::SubnetUnreachable, Remark::NetworkSilent { network }),
+                None => (EventKind::SubnetReachable, Remark::NetworkBack { network, found: None }),
             };
             self.announce_network(network, kind, count, reason, since.unwrap_or(at), at, events);
         }

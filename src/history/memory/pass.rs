@@ -7,7 +7,7 @@ use super::changes::certificate_stage;
 use super::health::DeviceState;
 use super::known::Known;
 use super::mute::Subject;
-use crate::model::memory::{Event, EventKind, Uid};
+use crate::model::memory::{Event, EventKind, Remark, Uid};
 
 /// A device that was not seen for so long is listed no longer.
 const ARCHIVED_AFTER: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -62,7 +62,7 @@ impl Memory {
         known.archived_at = Some(now);
         self.touched.insert(uid.clone());
         let mut event = self.about(uid, EventKind::DeviceArchived, now);
-        event.data.reason = Some("it has not been seen for a year".to_owned());
+        event.data.say_why(Remark::UnseenForAYear);
         event.muted_by =
             self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), EventKind::DeviceArchived, now));
         events.push(event);
@@ -78,7 +78,12 @@ impl Memory {
         event.data.since = since;
         event.data.count = Some(count);
         event.data.after = Some(state.to_string());
-        event.data.reason = Some(format!("nothing changed for an hour, after {count} changes; it is {state}"));
+        let online = match state {
+            DeviceState::Online => Some(true),
+            DeviceState::Offline => Some(false),
+            DeviceState::Unknown => None,
+        };
+        event.data.say_why(Remark::Steady { count, online });
         event.muted_by =
             self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), EventKind::DeviceSteady, now));
         events.push(event);

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::health::{DeviceState, StreamState};
 use super::mute::Subject;
-use super::tell::{counted, length};
-use super::{Memory, Vantage};
-use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+use super::tell::seconds;
+use super::{Known, Memory, Vantage};
+use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
 
 /// A device is offline after so many misses in a row, …
 const MISSES: u32 = 3;
@@ -126,7 +126,7 @@ impl Memory {
             let mut event = self.about(uid, EventKind::DeviceFlapping, at);
             event.muted_by = self.muted_by(known, Subject::device(known), EventKind::DeviceFlapping, at);
             event.data.count = Some(count);
-            event.data.reason = Some(format!("it came and went {count} times within an hour"));
+            event.data.say_why(Remark::CameAndWent { count });
             events.push(event);
         }
         if let Some(known) = self.devices.get_mut(uid) {
@@ -156,11 +156,9 @@ impl Memory {
         let mut event = self.about(uid, kind, at);
         event.muted_by = muted;
         event.data.since = health.lost_at.or(Some(health.since));
-        event.data.reason = Some(match kind {
-            EventKind::DeviceOffline => self.why_offline(uid, at),
-            _ => health.lost_at.map_or("answers again".to_owned(), |lost| {
-                format!("answers again after {}", length(lost, health.since))
-            }),
+        event.data.say_why(match kind {
+            EventKind::DeviceOffline => self.why_offline(known, at),
+            _ => Remark::AnswersAgain { seconds: health.lost_at.map(|lost| seconds(lost, health.since)) },
         });
         events.push(event);
         self.touched.insert(uid.clone());
@@ -173,19 +171,13 @@ impl Memory {
     }
 
     /// `3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer`.
-    fn why_offline(&self, uid: &Uid, at: Timestamp) -> String {
-        let Some(known) = self.devices.get(uid) else { return String::new() };
-        let since = known.health.lost_at.unwrap_or(at);
-        let misses = counted(known.health.misses, "miss", "misses");
-        let missed = match known.health.misses {
-            0 => format!("no answer for {}", length(since, at)),
-            _ => format!("{misses} in {}", length(since, at)),
-        };
-        let Some(network) = self.network_of(known.device.ip) else { return missed };
-        match self.others_answering(uid, network) {
-            0 => format!("{missed}; no other device of {network} is known to answer"),
-            1 => format!("{missed}; 1 other of {network} answers"),
-            others => format!("{missed}; {others} others of {network} answer"),
+    fn why_offline(&self, known: &Known, at: Timestamp) -> Remark {
+        let network = self.network_of(known.device.ip);
+        Remark::NoAnswer {
+            misses: known.health.misses,
+            seconds: seconds(known.health.lost_at.unwrap_or(at), at),
+            network,
+            others: network.map_or(0, |network| self.others_answering(&known.uid, network)),
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::changes::say;
 use super::health::{LoginTrouble, StreamHealth, StreamState};
 use super::known::{KnownStream, Seen};
 use super::mute::Subject;
 use super::stream::{Verdict, first_state, is_unanswered, verdict};
-use super::tell::{counted, failure, length};
+use super::tell::{failure, seconds};
 use super::{Memory, StreamCheck};
 use crate::history::diff::{Change, VideoField, device};
-use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
 use crate::model::{Stream, StreamStatus};
 
 /// One look at a stream.
@@ -129,7 +130,7 @@ impl Memory {
         let pictures: Vec<&Change> = changes.iter().filter(picture).collect();
         if !pictures.is_empty() {
             let mut event = self.about_part(uid, look.key, EventKind::StreamChanged, look.at);
-            event.data.changes = pictures.iter().map(ToString::to_string).collect();
+            say(&mut event, &pictures);
             if let [Change::StreamVideo { before, after, .. }] = pictures[..] {
                 (event.data.before, event.data.after) = (Some(before.clone()), Some(after.clone()));
             }
@@ -146,7 +147,7 @@ impl Memory {
         let login = |needed| Some(if needed { "a login is needed" } else { "no login is needed" }.to_owned());
         let mut event = self.about_part(uid, look.key, kind, look.at);
         (event.data.before, event.data.after) = (login(opened.is_some()), login(opened.is_none()));
-        event.data.changes = opened.or(closed).map(ToString::to_string).into_iter().collect();
+        say(&mut event, opened.or(closed).as_slice());
         events.push(event);
         // From now on it is known to need one, whatever is found without a login.
         if is_closed && let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(look.key)) {
@@ -199,9 +200,9 @@ impl Memory {
         let mut event = self.about_stream(uid, key, kind, at);
         event.muted_by = muted;
         event.data.since = health.problem_at.or(Some(health.since));
-        event.data.reason = Some(why(health, kind, at));
+        event.data.say_why(why(health, kind, at));
         if kind != EventKind::StreamRepaired {
-            event.data.failure = failure(&stream.stream);
+            event.data.say_failure(failure(&stream.stream));
         }
         events.push(event);
         self.touched.insert(uid.clone());
@@ -242,7 +243,7 @@ impl Memory {
             event.muted_by = event.muted_by.or(Some(MutedBy::User));
         }
         event.data.since = Some(trouble.since);
-        event.data.reason = Some(format!("the login works again after {}", length(trouble.since, look.at)));
+        event.data.say_why(Remark::LoginWorks { seconds: seconds(trouble.since, look.at) });
         events.push(event);
     }
 
@@ -263,12 +264,12 @@ impl Memory {
             return;
         }
         event.data.since = Some(trouble.since);
-        event.data.reason = Some(match trouble.kind {
-            EventKind::LoginLocked => "the device accepts no logins for a while".to_owned(),
-            _ => "the login that worked before is refused; it rests until somebody acts".to_owned(),
+        event.data.say_why(match trouble.kind {
+            EventKind::LoginLocked => Remark::LoginLocked,
+            _ => Remark::LoginRefused,
         });
         let stream = self.devices.get(uid).and_then(|known| known.streams.get(&trouble.stream));
-        event.data.failure = stream.and_then(|stream| failure(&stream.stream));
+        event.data.say_failure(stream.and_then(|stream| failure(&stream.stream)));
         let told = event.muted_by.is_none();
         events.push(event);
         if let Some(login) = self.devices.get_mut(uid).and_then(|known| known.login.as_mut()) {
@@ -278,23 +279,15 @@ impl Memory {
     }
 }
 
-/// How it is known, in one sentence.
-fn why(health: &StreamHealth, kind: EventKind, at: Timestamp) -> String {
+/// How it is known.
+fn why(health: &StreamHealth, kind: EventKind, at: Timestamp) -> Remark {
     let since = health.problem_at.unwrap_or(health.since);
     match (kind, health.state) {
         (EventKind::StreamBroken, _) => {
-            let checks = counted(health.bad, "check", "checks");
-            let ways = if health.ways > 1 { format!(", played in {} ways", health.ways) } else { String::new() };
-            format!("{checks} without frames in {}{ways}", length(since, at))
+            Remark::NoFrames { checks: health.bad, seconds: seconds(since, at), ways: health.ways }
         }
-        (EventKind::StreamDegraded, StreamState::Busy) => {
-            format!("all places for viewers were taken at {}", counted(health.busy, "check", "checks in a row"))
-        }
-        (EventKind::StreamDegraded, _) => {
-            let usual = health.usual_fps.map_or(String::new(), |fps| format!(" of {fps:.0} a second"));
-            let checks = counted(health.slow, "check", "checks");
-            format!("less than half of the usual frames{usual}, or the first one late, in {checks} in a row")
-        }
-        _ => format!("frames arrive again after {}", length(since, health.since)),
+        (EventKind::StreamDegraded, StreamState::Busy) => Remark::NoPlace { checks: health.busy },
+        (EventKind::StreamDegraded, _) => Remark::FewFrames { checks: health.slow, usual_fps: health.usual_fps },
+        _ => Remark::FramesAgain { seconds: seconds(since, health.since) },
     }
 }

@@ -1,10 +1,11 @@
-//! What an event says: the device in short, and how it is known, in plain sentences.
+//! What an event says: the device in short, how it is known, what failed and what changed.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Memory;
 use super::known::{Known, KnownStream};
-use crate::model::memory::{DeviceCard, Event, EventKind, StreamCard, Uid};
+use crate::history::diff::{Change, Field, VideoField};
+use crate::model::memory::{DeviceCard, Event, EventKind, Remark, StreamCard, Trait, Uid};
 use crate::model::{LadderStep, Stream};
 
 /// A device in short.
@@ -50,56 +51,88 @@ impl Memory {
     }
 }
 
-/// The time from one moment to another: `45 s`, `2 min 10 s`, `14 min`, `3 h 5 min`, `12 days`.
-pub(super) fn length(from: Timestamp, to: Timestamp) -> String {
-    let seconds = from.duration_until(to).max(SignedDuration::ZERO).as_secs();
-    let two = |a: i64, a_unit: &str, b: i64, b_unit: &str| match b {
-        0 => format!("{a} {a_unit}"),
-        b => format!("{a} {a_unit} {b} {b_unit}"),
-    };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..600 => two(seconds / 60, "min", seconds % 60, "s"),
-        600..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-/// `1 miss`, `3 misses`.
-pub(super) fn counted(count: impl Into<u64>, one: &str, several: &str) -> String {
-    let count = count.into();
-    format!("{count} {}", if count == 1 { one } else { several })
+/// The time from one moment to another, in seconds.
+pub(super) fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(from.duration_until(to).as_secs()).unwrap_or_default()
 }
 
 /// The step that failed last and why: `setup: 454 Session Not Found`.
-pub(super) fn failure(stream: &Stream) -> Option<String> {
-    let step = stream.ladder.iter().rev().find(|step| !step.ok).map(|LadderStep { step, .. }| step.as_str());
+pub(super) fn failure(stream: &Stream) -> Option<Remark> {
+    let step = stream.ladder.iter().rev().find(|step| !step.ok).map(|LadderStep { step, .. }| *step);
+    let failed = |kind, message| Some(Remark::Failed { step, kind, message });
     match (step, &stream.error) {
-        (Some(step), Some(error)) => Some(format!("{step}: {}", error.message)),
-        (None, Some(error)) => Some(error.message.clone()),
-        (Some(step), None) => Some(format!("{step}: {}", stream.status)),
+        (_, Some(error)) => failed(Some(error.kind), error.message.clone()),
+        (Some(_), None) => failed(None, stream.status.to_string()),
         (None, None) => None,
     }
+}
+
+/// A change as it is said of a device or stream.
+pub(super) fn changed(change: &Change) -> Option<Remark> {
+    let what = |field: Field| match field {
+        Field::Ip => Trait::Address,
+        Field::Mac => Trait::Mac,
+        Field::Kind => Trait::Kind,
+        Field::Vendor => Trait::Vendor,
+        Field::Model => Trait::Model,
+        Field::Firmware => Trait::Firmware,
+        Field::Serial => Trait::Serial,
+        Field::Hostname => Trait::Hostname,
+        Field::Name => Trait::Name,
+    };
+    Some(match change.clone() {
+        Change::Field { field, before: Some(before), after: Some(after) } => {
+            Remark::Changed { url: None, what: what(field), before, after }
+        }
+        Change::StreamVideo { url, field, before, after } => {
+            let what = match field {
+                VideoField::Codec => Trait::Codec,
+                VideoField::Size => Trait::Size,
+                VideoField::Fps | VideoField::MeasuredFps => return None,
+            };
+            Remark::Changed { url: Some(url), what, before, after }
+        }
+        Change::ServiceLoginNeeded(service) => Remark::Login { of: service.to_string(), needed: true },
+        Change::ServiceOpenWithoutLogin(service) => Remark::Login { of: service.to_string(), needed: false },
+        Change::StreamLoginNeeded { url } => Remark::Login { of: url, needed: true },
+        Change::StreamOpenWithoutLogin { url } => Remark::Login { of: url, needed: false },
+        Change::ChannelCamera { channel, before, after } => Remark::Channel { channel, before, after },
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::diff::ServiceKey;
+    use crate::model::{Protocol, Transport};
 
     #[test]
-    fn lengths_read_as_people_say_them() {
-        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
-        for (seconds, text) in [
-            (-5, "0 s"),
-            (45, "45 s"),
-            (130, "2 min 10 s"),
-            (840, "14 min"),
-            (7200, "2 h"),
-            (11_100, "3 h 5 min"),
-            (1_036_800, "12 days"),
+    fn a_change_is_said_in_the_same_words_everywhere() {
+        let service = ServiceKey { port: 80, protocol: Protocol::Http, transport: Transport::Tcp };
+        let url = || "rtsp://192.0.2.1/1".to_owned();
+        let (before, after) = (|| "a".to_owned(), || "b".to_owned());
+        let field = |field| Change::Field { field, before: Some(before()), after: Some(after()) };
+        let video = |field| Change::StreamVideo { url: url(), field, before: before(), after: after() };
+        for change in [
+            field(Field::Ip),
+            field(Field::Mac),
+            field(Field::Kind),
+            field(Field::Vendor),
+            field(Field::Model),
+            field(Field::Firmware),
+            field(Field::Serial),
+            field(Field::Hostname),
+            field(Field::Name),
+            video(VideoField::Codec),
+            video(VideoField::Size),
+            Change::ServiceLoginNeeded(service),
+            Change::ServiceOpenWithoutLogin(service),
+            Change::StreamLoginNeeded { url: url() },
+            Change::StreamOpenWithoutLogin { url: url() },
+            Change::ChannelCamera { channel: 3, before: before(), after: after() },
         ] {
-            assert_eq!(length(at(0), at(seconds)), text);
+            assert_eq!(changed(&change).unwrap().to_string(), change.to_string());
         }
     }
 }

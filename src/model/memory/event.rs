@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Uid;
+use super::{Remark, Uid};
 use crate::model::names::names;
 use crate::model::{Kind, MacAddr};
 
@@ -207,12 +207,21 @@ pub struct EventData {
     /// How it is known, in one sentence: `3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same as data, for whoever says it in another language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Remark>,
     /// What exactly failed, the last step and the device's answer: `SETUP: 454 Session Not Found`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// The same as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Remark>,
     /// What changed, one sentence each, before and after in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
+    /// The same as data: one for each of `changes`, in their order. Absent where there is no data for one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Remark>,
     /// What it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
@@ -228,6 +237,28 @@ pub struct EventData {
     /// The channel of notifications.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+}
+
+impl EventData {
+    /// Says how it is known.
+    pub fn say_why(&mut self, remark: Remark) {
+        self.reason = Some(remark.to_string());
+        self.because = Some(remark);
+    }
+
+    /// Says what failed.
+    pub fn say_failure(&mut self, remark: Option<Remark>) {
+        self.failure = remark.as_ref().map(ToString::to_string);
+        self.failed = remark;
+    }
+
+    /// Says what changed.
+    pub fn say_changed(&mut self, remarks: impl IntoIterator<Item = Remark>) {
+        for remark in remarks {
+            self.changes.push(remark.to_string());
+            self.changed.push(remark);
+        }
+    }
 }
 
 /// Something that happened.

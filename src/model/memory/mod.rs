@@ -4,10 +4,12 @@ mod event;
 mod keep;
 mod note;
 mod outbox;
+mod remark;
 mod uid;
 
 pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, StreamCard};
 pub use keep::Keep;
 pub use note::{Expect, Note};
 pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
+pub use remark::{Remark, Trait};
 pub use uid::Uid;

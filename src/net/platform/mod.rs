@@ -1,11 +1,15 @@
 //! What differs from one operating system to the next, behind the same few functions.
 
 mod descriptors;
+#[cfg(feature = "serve")]
+mod handed;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
 
+#[cfg(feature = "serve")]
+pub(super) use handed::{handed_over, is_listener};
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]

@@ -83,7 +83,7 @@ pub(in crate::serve) async fn backup(
 pub(in crate::serve) async fn prune(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Removed>, Problem> {
     let (actor, now) = (caller.actor(), app.now());
     let pruned = app.ask(move |app| {
-        let pruned = app.store.prune(&app.keep, now)?;
+        let pruned = app.store.prune(&app.keep(), now)?;
         app.store.note_change(now, &actor, "store.prune", "", "")?;
         Ok(pruned)
     });

@@ -78,7 +78,7 @@ pub struct ScopedMute {
 async fn all_channels(State(app): State<Arc<App>>) -> Result<Json<Items<ChannelView>>, Problem> {
     let filter = OutboxFilter { limit: Some(MOST), ..OutboxFilter::default() };
     let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
-    Ok(Json(Items { items: channels(&app.notifications, &messages) }))
+    Ok(Json(Items { items: channels(&app.notifications(), &messages) }))
 }
 
 async fn messages(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result<Response, Problem> {
@@ -98,13 +98,13 @@ async fn messages(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result
 }
 
 fn known_channel(app: &App, name: &str) -> Result<(), Problem> {
-    match app.notifications.channels.iter().any(|channel| channel.name == name) {
+    match app.notifications().channels.iter().any(|channel| channel.name == name) {
         true => Ok(()),
         false => Err(Problem::not_found("there is no such channel in the configuration")),
     }
 }
 
-/// Puts a message among those that wait. The couriers look for them once a minute.
+/// Puts a message among those that wait, and wakes the couriers where this process has them; others look once a minute.
 async fn enqueue(app: &Arc<App>, action: &'static str, mut message: Delivery) -> Result<Response, Problem> {
     known_channel(app, &message.channel)?;
     let (own, actor, now) = (message.clone(), actor(), app.now());
@@ -114,6 +114,7 @@ async fn enqueue(app: &Arc<App>, action: &'static str, mut message: Delivery) ->
         Ok(number)
     });
     message.number = put.await?;
+    act::wake(app);
     Ok((StatusCode::ACCEPTED, Json(NotificationView::from(&message))).into_response())
 }
 

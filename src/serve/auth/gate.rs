@@ -93,7 +93,8 @@ async fn pass(app: &Arc<App>, request: Request, seen: &mut Seen) -> Result<Reque
     };
     caller.name.clone_into(&mut seen.user);
     let by_program = matches!(caller.means, Means::Token(_) | Means::Socket) || given.is_some();
-    let has_cookie = matches!(caller.means, Means::Session(_));
+    // A browser is logged in by itself, whichever page has sent it.
+    let has_cookie = matches!(caller.means, Means::Session(_) | Means::Proxy);
     let is_ours = origin::is_same_origin(request.method(), request.headers(), &seen.host, &app.site, has_cookie);
     if !by_program && !is_ours {
         tracing::warn!(address = %seen.client, user = %seen.user, "a request from another site's page was refused");

@@ -25,6 +25,10 @@ impl App {
         peer: &Peer,
         client: &Client,
     ) -> Result<Caller, Problem> {
+        // A proxy that asks for passwords itself hands them on as well, and they are none of ours.
+        if let Some(caller) = self.by_proxy(headers, client).await? {
+            return Ok(caller);
+        }
         if let Some(given) = headers.get(header::AUTHORIZATION) {
             let bearer = given.to_str().ok().and_then(|value| value.split_once(' '));
             let token =
@@ -51,6 +55,32 @@ impl App {
             false => (Vec::new(), Means::None),
         };
         Ok(Caller { scopes, means, address: client.address, ..Caller::default() })
+    }
+
+    /// Whoever a trusted proxy says it is, where that is wanted and there is such an account. A program's token counts before.
+    async fn by_proxy(self: &Arc<Self>, headers: &HeaderMap, client: &Client) -> Result<Option<Caller>, Problem> {
+        let Some(header) = self.access.login_header.as_deref().filter(|_| client.by_proxy) else { return Ok(None) };
+        let bearer = headers.get(header::AUTHORIZATION).and_then(|given| given.to_str().ok());
+        let is_program = bearer
+            .and_then(|given| given.split_once(' '))
+            .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let mut names = headers.get_all(header).iter();
+        // Of two names one is the client's own.
+        let (Some(name), None, false) = (names.next(), names.next(), is_program) else { return Ok(None) };
+        let Some(name) = name.to_str().ok().map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
+        let wanted = name.to_owned();
+        let found = self.ask(move |app| app.store.user_named(&wanted)).await?;
+        let Some((user, _)) = found.filter(|(user, _)| user.enabled) else {
+            tracing::warn!(address = %client.shown(), name = %crate::text::clean_to(name, 64), "the proxy names nobody who has an account");
+            return Ok(None);
+        };
+        Ok(Some(Caller {
+            account: Some(user.id),
+            scopes: user.role.scopes().to_vec(),
+            name: user.name,
+            means: Means::Proxy,
+            address: client.address,
+        }))
     }
 
     async fn by_session(self: &Arc<Self>, secret: &str, client: &Client) -> Result<Option<Caller>, Problem> {

@@ -50,6 +50,8 @@ pub enum Means {
     Session(i64),
     /// By the token whose visible part this is.
     Token(String),
+    /// By the word of a reverse proxy that has asked who it is.
+    Proxy,
 }
 
 /// Who makes a request. Put into it before any handler sees it.
@@ -121,6 +123,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 pub struct Access {
     /// Reverse proxies whose X-Forwarded-For is believed.
     pub trusted: Vec<TrustedProxy>,
+    /// The header by which such a proxy says who it is that asks; none: it is not believed.
+    pub login_header: Option<String>,
     /// Whether everybody sees what a viewer sees.
     pub anonymous: bool,
     /// Names of this machine.
@@ -140,6 +144,13 @@ impl Access {
         let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let own_uid = Some(rustix::process::geteuid().as_raw());
         Access { trusted, anonymous, setup, own_names: origin::own_names(&hostname), own_uid, ..Access::default() }
+    }
+
+    /// The same, where a trusted proxy says by this header who it is that asks.
+    #[must_use]
+    pub fn with_login_header(mut self, name: Option<String>) -> Access {
+        self.login_header = name;
+        self
     }
 
     /// Wrong passwords so far.

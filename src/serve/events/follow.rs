@@ -204,6 +204,7 @@ async fn is_logged_in(app: &Arc<App>, caller: &Caller) -> bool {
         Means::Token(public) => Ok(app.store.token(&public)?.is_some_and(|(token, _, user)| {
             token.enabled && user.enabled && token.expires_at.is_none_or(|at| at > now)
         })),
+        Means::Proxy => Ok(app.store.user(account.unwrap_or_default())?.is_some_and(|user| user.enabled)),
         Means::None | Means::Anonymous | Means::Socket => Ok(true),
     });
     // A store that cannot be asked at the moment ends nothing.

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::model::ScanStatus;
+use crate::history::diff::DeviceSummary;
+use crate::model::{Device, ScanStatus};
 use crate::serve::problem::Problem;
 use crate::serve::view::scan::{Progress, ScanKind, ScanState, ScanView};
 use crate::watch::{ScanEnd, ScanOrder, Scanning};
@@ -14,6 +15,8 @@ use crate::watch::{ScanEnd, ScanOrder, Scanning};
 pub const WAITING: usize = 4;
 /// Scans that have ended and are still known by the name they had while they waited.
 pub(super) const ENDED: usize = 64;
+/// Devices of the scan that runs which are shown before it is over.
+const FOUND: usize = 200;
 
 /// The scans that run, wait, or ended a while ago.
 #[derive(Default)]
@@ -26,6 +29,8 @@ pub(super) struct Inner {
     /// In the order they were wanted.
     pub(super) jobs: VecDeque<Job>,
     next_scan: Option<Timestamp>,
+    /// What the scan that runs has found so far.
+    found: Vec<DeviceSummary>,
 }
 
 pub(super) struct Job {
@@ -71,6 +76,19 @@ impl Jobs {
         self.inner().next_scan = Some(at);
     }
 
+    /// What the scan that runs has found so far, as far as it is shown.
+    pub fn found_so_far(&self) -> Vec<DeviceSummary> {
+        self.inner().found.clone()
+    }
+
+    /// The scan that runs has found a device.
+    pub(in crate::serve) fn found(&self, device: &Device) {
+        let found = &mut self.inner().found;
+        if found.len() < FOUND && !found.iter().any(|other| other.ip == device.ip) {
+            found.push(device.into());
+        }
+    }
+
     /// Takes a place in the queue.
     pub(super) fn add(&self, order: &ScanOrder, by: &str) -> Result<ScanView, Problem> {
         let mut inner = self.inner();
@@ -89,6 +107,7 @@ impl Jobs {
     /// A scan has begun.
     pub(in crate::serve) fn begun(&self, order: &ScanOrder, now: Timestamp) -> ScanView {
         let mut inner = self.inner();
+        inner.found.clear();
         if !inner.jobs.iter().any(|job| job.order == order.id) {
             inner.put(Job { order: order.id, view: view_of(order) });
         }
@@ -110,7 +129,13 @@ impl Jobs {
 
     /// A scan has ended, or was taken back.
     pub(in crate::serve) fn ended(&self, id: u64, end: &ScanEnd, now: Timestamp) -> Option<ScanView> {
-        self.inner().change(id, |view| {
+        let mut inner = self.inner();
+        // One that is taken back while another runs leaves what that one found.
+        let is_running = |job: &Job| job.order == id && job.view.status == ScanState::Running;
+        if inner.jobs.iter().any(is_running) {
+            inner.found.clear();
+        }
+        inner.change(id, |view| {
             let has_begun = view.status == ScanState::Running;
             match end {
                 ScanEnd::Learnt { number, status, found } => {

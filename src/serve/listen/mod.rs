@@ -27,6 +27,7 @@ use super::auth::client::Peer;
 use super::limits::{Holding, Slots};
 use crate::model::listen::{ListenOn, PublicUrl};
 use crate::model::problem::Problem;
+use crate::net::handed::Handed;
 use timed::{Activity, Timed};
 use tls::Tls;
 
@@ -74,6 +75,7 @@ impl Listener {
                 let address = socket.local_addr().map_err(|error| not_bound(place, &error))?;
                 Ok(Listener { socket: Socket::Tcp(socket), _file: None, place: ListenOn::Tcp(address) })
             }
+            ListenOn::Systemd => Err(not_handed("this process was given none")),
             ListenOn::Unix(path) => {
                 remove_abandoned(path).await;
                 let socket = UnixListener::bind(path).map_err(|error| not_bound(place, &error))?;
@@ -83,6 +85,32 @@ impl Listener {
                 Ok(Listener { socket: Socket::Unix(socket), _file: Some(file), place: place.clone() })
             }
         }
+    }
+
+    /// Those that systemd has bound. Who may connect to one in the file system is said by its unit, and its file stays.
+    ///
+    /// # Errors
+    /// When there are none, or one of them is of no use.
+    pub fn handed(sockets: io::Result<Vec<Handed>>) -> Result<Vec<Listener>, Problem> {
+        let sockets = sockets.map_err(|error| not_handed(&error.to_string()))?;
+        if sockets.is_empty() {
+            return Err(not_handed("this process was given none"));
+        }
+        let listener = |handed| {
+            let (socket, place) = match handed {
+                Handed::Tcp(socket) => {
+                    let place = ListenOn::Tcp(socket.local_addr()?);
+                    (Socket::Tcp(TcpListener::from_std(socket)?), place)
+                }
+                Handed::Unix(socket) => {
+                    let path = socket.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+                    (Socket::Unix(UnixListener::from_std(socket)?), ListenOn::Unix(path))
+                }
+            };
+            Ok(Listener { socket, _file: None, place })
+        };
+        let listeners = sockets.into_iter().map(listener).collect::<io::Result<_>>();
+        listeners.map_err(|error| not_handed(&error.to_string()))
     }
 
     /// Answers requests until the app is stopped, and ends what is under way within its time.
@@ -110,13 +138,20 @@ impl Listener {
     }
 }
 
+fn not_handed(why: &str) -> Problem {
+    Problem::new(format!("cannot listen on the sockets of systemd: {why}"))
+        .hint("start camscan.socket, which hands them over; see examples/systemd")
+}
+
 fn not_bound(place: &ListenOn, error: &io::Error) -> Problem {
     let problem = |what: &str| Problem::new(format!("cannot listen on {place}: {what}"));
     match error.kind() {
         io::ErrorKind::AddrInUse => problem("another program does already")
             .hint("end that one, or listen elsewhere, such as --listen 127.0.0.1:8001"),
         io::ErrorKind::PermissionDenied => problem("this user may not").hint(match place {
-            ListenOn::Tcp(_) => "ports below 1024 need CAP_NET_BIND_SERVICE; take a higher one behind a reverse proxy",
+            ListenOn::Tcp(_) | ListenOn::Systemd => {
+                "ports below 1024 need CAP_NET_BIND_SERVICE; take a higher one behind a reverse proxy"
+            }
             ListenOn::Unix(_) => "choose a folder that this user may write to",
         }),
         io::ErrorKind::AddrNotAvailable => problem("this machine has no such address"),

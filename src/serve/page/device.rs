@@ -10,6 +10,7 @@ use super::parts::{self, act, badge, cell, cell_of, fact, form, link, table_end,
 use super::shell::{Nav, Page};
 use super::words::Text;
 use super::{card, days, events, proofs};
+use crate::export::survey::lang::Lang;
 use crate::export::words::Tone;
 use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
@@ -33,6 +34,16 @@ pub struct Of {
     pub formats: Vec<&'static str>,
     /// What the devices are called that it names: itself, those merged into it, and the one in its place.
     pub names: BTreeMap<Uid, String>,
+    /// What was done with it just now and still holds.
+    pub done: Option<Done>,
+}
+
+/// What was done with a device and another one.
+pub enum Done {
+    /// The other one is part of it.
+    Merged(Uid),
+    /// The other one was split off.
+    Split(Uid),
 }
 
 /// How far back the bar looks.
@@ -66,6 +77,7 @@ pub fn page(look: &Look, of: &Of) -> Page {
 
 /// What changes while one looks: how it stands, and its streams.
 fn live(out: &mut Markup, look: &Look, of: &Of) {
+    done(out, look, of);
     head(out, look, of);
     trouble(out, look, of);
     days::section(out, look, &of.spans, look.now.checked_sub(DAYS).unwrap_or(Timestamp::MIN));
@@ -97,6 +109,31 @@ fn head(out: &mut Markup, look: &Look, of: &Of) {
     out.raw("</div>\n");
 }
 
+/// What was done just now, and the way back.
+fn done(out: &mut Markup, look: &Look, of: &Of) {
+    let Some(done) = of.done.as_ref().filter(|_| look.may(Scope::Edit)) else { return };
+    let (device, own) = (&of.device.summary, card::path(&of.device.summary));
+    let named = |uid: &Uid| of.names.get(uid).map_or(uid.to_string(), Clone::clone);
+    out.raw("<div class=\"banner calm\" id=\"done\" role=\"status\"><p>");
+    match done {
+        Done::Merged(other) => {
+            out.name(look.with(Text::DoneMerged, &[&named(other)])).raw("</p>");
+            form(out, look, "", &format!("{own}/split"), |out| {
+                parts::hidden(out, "other", other.as_str());
+                parts::button(out, "", look.say(Text::UndoMerge));
+            });
+        }
+        Done::Split(other) => {
+            out.name(look.with(Text::DoneSplit, &[&named(other)])).raw("</p>");
+            form(out, look, "", &format!("devices/{other}/merge"), |out| {
+                parts::hidden(out, "into", device.id.as_str());
+                parts::button(out, "", look.say(Text::UndoSplit));
+            });
+        }
+    }
+    out.raw("</div>");
+}
+
 /// What needs somebody.
 fn trouble(out: &mut Markup, look: &Look, of: &Of) {
     let detail = &of.device;
@@ -126,7 +163,11 @@ fn trouble(out: &mut Markup, look: &Look, of: &Of) {
         out.open("a", &[("class", "button"), ("href", &to)]).text(look.say(Text::AddLogin)).raw("</a></p></div>");
     }
     for warning in &detail.report.warnings {
-        out.raw("<div class=\"banner\"><p>").name(&warning.message);
+        out.raw("<div class=\"banner\"><p>");
+        if look.lang != Lang::En {
+            out.text(super::words_remarks::odd(warning.kind, look.lang)).raw("<br>");
+        }
+        out.name(&warning.message);
         if let Some(hint) = &warning.hint {
             out.raw("<br><small>").name(hint).raw("</small>");
         }

@@ -3,14 +3,15 @@
 use jiff::civil::Date;
 
 use super::look::Look;
-use super::names::{event as event_name, muted_by, severity, severity_tone};
+use super::names::{self, event as event_name, muted_by, severity, severity_tone};
 use super::parts::{self, act, badge, clock, link};
 use super::shell::{Nav, Page};
 use super::words::Text;
+use super::words_remarks;
 use crate::export::survey::lang::Noun;
 use crate::markup::Markup;
 use crate::model::access::Scope;
-use crate::model::memory::{EventKind, Severity};
+use crate::model::memory::{Event, EventData, EventKind, Remark, Severity};
 use crate::serve::view::event::EventView;
 use crate::serve::view::filter::Query;
 
@@ -118,17 +119,13 @@ pub fn item(out: &mut Markup, look: &Look, view: &EventView, is_own: bool) {
     }
     out.raw("</p>");
     change(out, look, view);
-    // A single change stands before and after already.
-    let is_said = data.before.is_some() && data.changes.len() == 1;
-    let changes = data.changes.iter().filter(|_| !is_said);
     let first = data.count.filter(|_| event.kind == EventKind::ScanFinished);
     if let Some(count) = first {
         let devices = look.counted(usize::try_from(count).unwrap_or_default(), Noun::Device);
         out.element("small", "", look.with(Text::FirstScanFound, &[&devices]));
     }
-    let reason = data.reason.as_ref().filter(|_| first.is_none());
-    for text in [reason, data.failure.as_ref()].into_iter().flatten().chain(changes) {
-        out.element("small", "", text);
+    for text in said(look, data, first.is_some()) {
+        out.element("small", "", &text);
     }
     if let Some(since) = data.since.filter(|since| *since != event.at) {
         out.raw("<small>").text(look.say(Text::SinceWord)).raw(" ");
@@ -172,14 +169,51 @@ fn subject(out: &mut Markup, look: &Look, view: &EventView) {
     }
 }
 
+/// How it is known, what failed and what changed, one sentence each.
+fn said(look: &Look, data: &EventData, is_counted: bool) -> Vec<String> {
+    let either = |remark: &Option<Remark>, text: &Option<String>| match remark {
+        Some(remark) => Some(words_remarks::remark(look, remark)),
+        None => text.clone(),
+    };
+    let reason = either(&data.because, &data.reason).filter(|_| !is_counted);
+    let mut all: Vec<String> = reason.into_iter().chain(either(&data.failed, &data.failure)).collect();
+    // A single change stands before and after already: what is left to say is what it is about.
+    let is_shown = data.before.is_some() && data.changes.len() == 1;
+    match &data.changed[..] {
+        [Remark::Changed { what, .. }] if is_shown => all.push(look.say(names::what(*what)).to_owned()),
+        _ if is_shown => {}
+        [] => all.extend(data.changes.iter().cloned()),
+        remarks => all.extend(remarks.iter().map(|remark| words_remarks::remark(look, remark))),
+    }
+    all
+}
+
+/// What was and what is, where both are known: names of ours in the language of the page.
+fn before_and_after(look: &Look, event: &Event) -> (Option<String>, Option<String>) {
+    let data = &event.data;
+    let of = match &data.changed[..] {
+        [Remark::Changed { what, .. }] => Some(*what),
+        _ => None,
+    };
+    let own = |value: &String| of.map_or_else(|| value.clone(), |of| words_remarks::value(look, of, value));
+    let say = |text: Text| Some(look.say(text).to_owned());
+    match (event.kind, &data.because) {
+        (EventKind::StreamOpen, _) if data.before.is_some() => (say(Text::LoginNeeded), say(Text::Open)),
+        (EventKind::StreamProtected, _) if data.before.is_some() => (say(Text::Open), say(Text::LoginNeeded)),
+        // The sentence says it.
+        (EventKind::DeviceSteady, Some(_)) => (None, None),
+        _ => (data.before.as_ref().map(own), data.after.as_ref().map(own)),
+    }
+}
+
 /// Before and after, side by side.
 fn change(out: &mut Markup, look: &Look, view: &EventView) {
-    let data = &view.event.data;
-    if data.before.is_none() && data.after.is_none() {
+    let (before, after) = before_and_after(look, &view.event);
+    if before.is_none() && after.is_none() {
         return;
     }
     out.raw("<p class=\"change\"><span><span class=\"spoken\">").text(look.say(Text::Before)).raw(" </span>");
-    out.name(data.before.as_deref().unwrap_or("—")).raw("</span><span aria-hidden=\"true\">→</span><span>");
+    out.name(before.as_deref().unwrap_or("—")).raw("</span><span aria-hidden=\"true\">→</span><span>");
     out.raw("<span class=\"spoken\">").text(look.say(Text::After)).raw(" </span>");
-    out.name(data.after.as_deref().unwrap_or("—")).raw("</span></p>");
+    out.name(after.as_deref().unwrap_or("—")).raw("</span></p>");
 }

@@ -72,12 +72,13 @@ pub async fn device(
         "merge" => {
             let into = uid_of(&app, fields.get("into")).await?;
             let to = into.clone();
-            act::merge(&app, into, uid).await?;
-            return Ok(see_other(&look.to(&format!("devices/{to}"))));
+            act::merge(&app, into, uid.clone()).await?;
+            return Ok(see_other(&look.to(&format!("devices/{to}?merged={uid}"))));
         }
         "split" => {
             let other = fields.read("other", Uid::parse)?;
-            act::split(&app, other).await?;
+            act::split(&app, other.clone()).await?;
+            return Ok(see_other(&look.to(&format!("devices/{uid}?split={other}"))));
         }
         _ => return Err(Problem::not_found("there is no such action")),
     }

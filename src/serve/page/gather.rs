@@ -6,10 +6,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query as Pairs, State};
 
+use super::device::Done;
 use super::look::Look;
 use super::shell::Page;
 use super::words::Text;
 use super::{admin, card, device, diff, events, logins, map, notifications, now, scans, wall};
+use crate::history::diff::DeviceSummary;
 use crate::history::memory::{Known, MuteScope};
 use crate::model::access::Scope;
 use crate::model::memory::{Note, Uid};
@@ -78,11 +80,14 @@ pub async fn now(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -
     let new = if new.len() as u64 == summary.devices { Vec::new() } else { new };
     let targets = app.allowed().targets.iter().map(ToString::to_string).collect();
     let formats = formats();
-    Ok(now::page(&look, &now::Now { status, summary, list, new, targets, coverage, query, formats }))
+    let is = |known: &Known, device: &DeviceSummary| known.device.ip == device.ip || known.device.id == device.id;
+    let is_known = |device: &DeviceSummary| sight.memory.roots().any(|known| is(known, device));
+    let found = app.jobs.found_so_far().into_iter().filter(|device| !is_known(device)).collect();
+    Ok(now::page(&look, &now::Now { status, summary, list, new, targets, coverage, found, query, formats }))
 }
 
 /// One device. An address or a name leads to it, too.
-pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<String>) -> Answer {
+pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<String>, Pairs(pairs): Asked) -> Answer {
     look.caller.need(Scope::Read)?;
     let sight = sight(&app).await?;
     let known = sight.find(&id).ok_or_else(|| Problem::not_found("there is no such device"))?;
@@ -99,9 +104,23 @@ pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<Stri
         .await?;
     let addresses = addresses.into_iter().map(|(ip, began, ended)| AddressView { ip, began, ended }).collect();
     let events = happened.into_iter().rev().map(EventView::from).collect();
-    let named = detail.merged.iter().chain(&detail.replaced_by).chain([&detail.summary.id]);
+    let done = done(&sight, &detail.summary.id, &query(pairs));
+    let split = match &done {
+        Some(Done::Split(other)) => Some(other),
+        _ => None,
+    };
+    let named = detail.merged.iter().chain(&detail.replaced_by).chain([&detail.summary.id]).chain(split);
     let names = names(&sight, named);
-    Ok(device::page(&look, &device::Of { device: detail, spans, addresses, events, formats: formats(), names }))
+    Ok(device::page(&look, &device::Of { device: detail, spans, addresses, events, formats: formats(), names, done }))
+}
+
+/// What the address of a device's page says was done just now, where it still holds.
+fn done(sight: &Sight, uid: &Uid, query: &Query) -> Option<Done> {
+    let of = |key: &str| query.all(key).next().and_then(|text| sight.memory.devices.get(&Uid::parse(text)?));
+    let merged = of("merged").filter(|other| other.merged_into.as_ref() == Some(uid));
+    let split = of("split").filter(|other| other.merged_into.is_none() && other.uid != *uid);
+    let merged = merged.map(|other| Done::Merged(other.uid.clone()));
+    merged.or_else(|| split.map(|other| Done::Split(other.uid.clone())))
 }
 
 /// What devices are called, told apart from others of their model.
@@ -188,7 +207,7 @@ pub async fn notifications(State(app): State<Arc<App>>, look: Look) -> Answer {
     let sight = sight(&app).await?;
     let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
     let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
-    let channels = notification::channels(&app.notifications, &messages);
+    let channels = notification::channels(&app.notifications(), &messages);
     let messages = messages.iter().rev().take(LISTED).map(NotificationView::from).collect();
     let mutes = sight.mutes();
     let muted = mutes.iter().filter_map(|mute| match &mute.scope {
@@ -269,7 +288,7 @@ pub async fn administration(app: &Arc<App>) -> Result<admin::Admin, Problem> {
     let sight = Sight { memory: app.known().await?, now, ..Sight::default() };
     let filter = OutboxFilter { limit: Some(MESSAGES), ..OutboxFilter::default() };
     let messages = app.ask(move |app| app.store.outbox(&filter)).await?;
-    let channels = notification::channels(&app.notifications, &messages);
+    let channels = notification::channels(&app.notifications(), &messages);
     let works = !channels.iter().any(|channel| channel.error.is_some());
     let health = vec![
         (Text::PartStore, part("store")),

@@ -49,7 +49,7 @@ pub async fn login_page(
     look: Look,
     asked: Query<Asked>,
 ) -> Result<Response, Problem> {
-    if matches!(caller.means, Means::Session(_)) {
+    if matches!(caller.means, Means::Session(_) | Means::Proxy) {
         return Ok(Redirect::to(&app.site.link(inner(&asked.next))).into_response());
     }
     if !app.has_users().await? {

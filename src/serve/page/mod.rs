@@ -16,6 +16,7 @@ mod diff;
 mod events;
 mod fields;
 mod forms;
+mod found;
 mod gather;
 pub mod login;
 mod logins;
@@ -36,6 +37,7 @@ mod tests;
 mod upkeep;
 mod wall;
 pub mod words;
+mod words_remarks;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::export::survey::words as survey;
 use crate::export::words::Tone;
 use crate::history::diff::{Field, VideoField};
 use crate::history::memory::{DeviceState, StreamState};
-use crate::model::memory::{DeliveryState, EventKind, Expect, MutedBy, Severity};
+use crate::model::memory::{DeliveryState, EventKind, Expect, MutedBy, Severity, Trait};
 use crate::model::{ErrorKind, Fact, Kind, Step, StreamStatus};
 use crate::serve::view::scan::{ScanKind, ScanState};
 use crate::store::Cause;
@@ -213,6 +213,23 @@ pub const fn field(field: Field) -> Text {
     }
 }
 
+/// A fact that changed.
+pub const fn what(what: Trait) -> Text {
+    match what {
+        Trait::Address => Text::Address,
+        Trait::Mac => Text::Mac,
+        Trait::Kind => Text::Kind,
+        Trait::Vendor => Text::Maker,
+        Trait::Model => Text::Model,
+        Trait::Firmware => Text::Firmware,
+        Trait::Serial => Text::Serial,
+        Trait::Hostname => Text::HostName,
+        Trait::Name => Text::Name,
+        Trait::Codec => Text::Codec,
+        Trait::Size => Text::Size,
+    }
+}
+
 /// A fact of a picture.
 pub const fn video_field(field: VideoField) -> Text {
     match field {
@@ -252,6 +269,20 @@ pub fn action(name: &str) -> Option<Text> {
         "login.retry" => Text::DidLoginRetry,
         "store.backup" => Text::DidBackup,
         "store.prune" => Text::DidPrune,
+        "device.note" => Text::DidNote,
+        "device.archive" => Text::DidArchive,
+        "device.unarchive" => Text::DidUnarchive,
+        "device.merge" => Text::DidMerge,
+        "device.split" => Text::DidSplit,
+        "device.ack" => Text::DidAcknowledge,
+        "device.probe" => Text::DidProbe,
+        "mute.add" => Text::DidMute,
+        "mute.end" => Text::DidUnmute,
+        "scan.start" => Text::DidScan,
+        "scan.stop" => Text::DidStopScan,
+        "stream.check" => Text::DidCheck,
+        "channel.test" => Text::DidTest,
+        "notification.retry" => Text::DidRetry,
         _ => return None,
     })
 }

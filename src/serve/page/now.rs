@@ -7,8 +7,9 @@ use super::names::severity_tone;
 use super::parts::{self, badge, button, button_for, encoded, form, hidden, link};
 use super::shell::{Nav, Page};
 use super::words::Text;
-use super::{card, scans, start};
+use super::{card, found, scans, start};
 use crate::export::survey::lang::Noun;
+use crate::history::diff::DeviceSummary;
 use crate::markup::Markup;
 use crate::model::access::Scope;
 use crate::model::coverage::Coverage;
@@ -49,6 +50,8 @@ pub struct Now {
     pub targets: Vec<String>,
     /// What the last scan covered, where nothing was found.
     pub coverage: Option<Coverage>,
+    /// What the scan that runs has found so far, and is not known yet.
+    pub found: Vec<DeviceSummary>,
     /// What is wanted.
     pub query: Query,
     /// The formats that what is listed can be exported to.
@@ -94,7 +97,7 @@ pub fn page(look: &Look, now: &Now) -> Page {
         scan_bar(out, look, &now.status);
         if now.summary.devices == 0 && !now.is_filtered() {
             out.raw("<div id=\"live\" data-part=\"list\">");
-            start::section(out, look, &now.status, &now.targets, now.coverage.as_ref());
+            live(out, look, now);
             out.raw("</div>");
             return;
         }
@@ -109,10 +112,14 @@ pub fn page(look: &Look, now: &Now) -> Page {
 fn live(out: &mut Markup, look: &Look, now: &Now) {
     if now.summary.devices == 0 && !now.is_filtered() {
         start::section(out, look, &now.status, &now.targets, now.coverage.as_ref());
+        found::section(out, look, &now.found);
         return;
     }
     chips(out, look, now);
     banner(out, look, &now.new);
+    if !now.is_filtered() {
+        found::section(out, look, &now.found);
+    }
     list(out, look, now);
 }
 

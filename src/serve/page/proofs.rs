@@ -59,8 +59,8 @@ fn stream(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
         ladder(out, look, stream);
     }
     if let Some(failed) = stream.report.error.as_ref().filter(|_| short.state != StreamState::Working) {
-        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw("</p><p class=\"hint\">");
-        out.name(&failed.message).raw("</p>");
+        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw("</p>");
+        out.open("p", &[("class", "hint"), ("lang", "en")]).name(&failed.message).raw("</p>");
     }
     for warning in &stream.report.warnings {
         out.element("p", "note", warning);

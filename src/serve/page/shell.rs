@@ -19,6 +19,7 @@ use crate::markup::Markup;
 use crate::model::access::Scope;
 use crate::model::memory::EventKind;
 use crate::serve::App;
+use crate::serve::auth::Means;
 use crate::serve::problem::Problem;
 
 /// The pages that the navigation names.
@@ -198,7 +199,8 @@ fn menu(out: &mut Markup, look: &Look) {
     if !look.caller.name.is_empty() {
         out.raw("<p>").text(look.say(Text::LoggedInAs)).raw(" ").name(&look.caller.name).raw("</p>");
     }
-    if look.caller.account.is_some() {
+    // Whoever a proxy has let in goes out there.
+    if look.caller.account.is_some() && look.caller.means != Means::Proxy {
         out.open("form", &[("method", "post"), ("action", &look.to("logout"))]);
         out.raw("<button>").text(look.say(Text::LogOut)).raw("</button></form>");
     }
@@ -274,7 +276,7 @@ async fn in_gzip(response: Response) -> Response {
 }
 
 /// A problem as a page. Whoever is not logged in is led to where that is done.
-fn of_problem(look: &Look, problem: &Problem) -> Response {
+pub fn of_problem(look: &Look, problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status == StatusCode::UNAUTHORIZED && look.part.is_none() {
         return see_other(&look.to(&login_path(&look.here)));
@@ -288,8 +290,15 @@ fn of_problem(look: &Look, problem: &Problem) -> Response {
     };
     let page = Page::new(look, title, Nav::None, |out| {
         out.raw("<div class=\"panel narrow stack\"><h1>").text(title).raw("</h1>");
-        if let Some(detail) = &problem.detail {
-            out.raw("<p>").text(detail).raw("</p>");
+        match &problem.detail {
+            // What a program is told in English, a person is told in the language of the page where that says as much.
+            _ if status == StatusCode::NOT_FOUND && look.lang != Lang::En => {
+                out.raw("<p>").text(look.say(Text::NothingHere)).raw("</p>");
+            }
+            Some(detail) => {
+                out.open("p", &[("lang", "en")]).text(detail).raw("</p>");
+            }
+            None => {}
         }
         if !problem.errors.is_empty() {
             out.raw("<ul class=\"reasons\">");

@@ -265,6 +265,18 @@ async fn what_is_not_there_is_a_page_too() {
     check_markup("a problem", &page);
     assert!(page.contains("there is no such device"), "{page}");
     assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    // So is an address that nothing is at: for a browser, and not for a program.
+    for (path, accept, is_page) in [
+        ("/nowhere/at/all", "text/html,*/*;q=0.8", true),
+        ("/nowhere", "*/*", false),
+        ("/api/v1/nowhere", "text/html", false),
+    ] {
+        let (status, headers, body) = site.get(path, &[("accept", accept), ("accept-language", "ru")]).await;
+        let text = String::from_utf8(body).unwrap();
+        assert_eq!((status, text.contains("<h1>Не найдено</h1>")), (StatusCode::NOT_FOUND, is_page), "{path}: {text}");
+        assert_eq!(headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), is_page, "{path}");
+        assert!(!is_page || text.contains("href=\"../../\""), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

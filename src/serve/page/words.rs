@@ -27,6 +27,7 @@ texts! {
     Reconnecting: "reconnecting, as of {}", "нет связи, данные на {}";
     AsOf: "as of", "данные на";
     ToNow: "To the first page", "На главную";
+    NothingHere: "There is nothing at this address: it may have been removed, or merged into another device.", "По этому адресу ничего нет: возможно, удалено или объединено с другим устройством.";
     NotFound: "Not found", "Не найдено";
     NotAllowed: "Not allowed", "Недостаточно прав";
     NotNow: "Not possible at the moment", "Сейчас недоступно";
@@ -72,6 +73,7 @@ texts! {
     NothingMatches: "Nothing matches.", "Ничего не найдено.";
     AndMore: "and {} more", "и ещё {}";
 
+    FoundNow: "Found by the scan that runs", "Найдено текущим обходом";
     NewDevices: "New devices", "Новые устройства";
     NewDevicesWhat: "first seen in the last 24 hours", "впервые обнаружено за последние сутки";
     Expected: "Expected", "Наше";
@@ -262,6 +264,10 @@ texts! {
     MergeInto: "Is the same device as (name, address or id)", "Это то же устройство, что и (имя, адрес или номер)";
     MergeHint: "Its history goes to the other one. It can be split off again.", "История перейдёт к тому устройству. Объединение можно отменить.";
     Merge: "Merge", "Объединить";
+    DoneMerged: "{} is part of this device from now on.", "{}: теперь часть этого устройства.";
+    UndoMerge: "Undo: split it off again", "Отменить: снова разъединить";
+    DoneSplit: "{} is a device of its own again.", "{}: снова отдельное устройство.";
+    UndoSplit: "Undo: merge the two again", "Отменить: снова объединить";
     WasMerged: "Merged into it:", "Присоединено:";
     Split: "Split off", "Разъединить";
 
@@ -443,6 +449,20 @@ texts! {
     DidLoginRetry: "refusals forgotten", "отказы забыты";
     DidBackup: "backup made", "резервная копия создана";
     DidPrune: "old entries removed", "устаревшее удалено";
+    DidNote: "note changed", "заметка изменена";
+    DidArchive: "device archived", "устройство в архиве";
+    DidUnarchive: "taken out of the archive", "возвращено из архива";
+    DidMerge: "devices merged", "устройства объединены";
+    DidSplit: "devices split", "устройства разъединены";
+    DidAcknowledge: "problem acknowledged", "неполадка принята к сведению";
+    DidProbe: "device probed", "устройство проверено";
+    DidMute: "muted", "заглушено";
+    DidUnmute: "mute ended", "заглушение снято";
+    DidScan: "scan started", "обход запущен";
+    DidStopScan: "scan stopped", "обход остановлен";
+    DidCheck: "stream checked", "поток проверен";
+    DidTest: "test message sent", "проверочное сообщение отправлено";
+    DidRetry: "message sent again", "сообщение отправлено снова";
     Configuration: "Effective configuration", "Действующие настройки";
     ConfigurationHint: "As it was when camscan started; secrets are shown as ***.", "На момент запуска camscan; секреты показаны как ***.";
     OriginDefault: "usual", "по умолчанию";

@@ -19,6 +19,8 @@ pub struct ServeSettings {
     pub public_url: PublicUrl,
     /// Reverse proxies whose X-Forwarded-For is believed.
     pub trusted: Vec<TrustedProxy>,
+    /// The header by which such a proxy says who asks, in small letters.
+    pub login_header: Option<String>,
     /// What may be scanned through the page and the API beside the targets.
     pub allow_targets: Vec<TargetSpec>,
     /// What is shown without a login.
@@ -54,11 +56,20 @@ pub(super) fn settings(layer: &Layer) -> Result<ServeSettings, Problem> {
             return Err(Problem::new(format!("{given} needs {missing} as well")).at(layer.origin(given).place(given)));
         }
     };
+    let trusted = layer.list(&keys::TRUSTED_PROXY)?;
+    let login_header = layer.one(&keys::LOGIN_HEADER)?;
+    if login_header.is_some() && trusted.is_empty() {
+        let name = keys::LOGIN_HEADER.name;
+        let problem =
+            Problem::new("login_header needs trusted_proxy as well: a header of anybody else is not believed");
+        return Err(problem.at(layer.origin(name).place(name)));
+    }
     Ok(ServeSettings {
         listen,
         tls,
         public_url: layer.one(&keys::PUBLIC_URL)?.unwrap_or_default(),
-        trusted: layer.list(&keys::TRUSTED_PROXY)?,
+        trusted,
+        login_header,
         allow_targets: layer.list(&keys::ALLOW_TARGETS)?,
         anonymous: layer.one(&keys::ANONYMOUS)?,
         live_port: layer.one(&keys::LIVE_PORT)?,

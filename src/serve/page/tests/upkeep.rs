@@ -144,3 +144,59 @@ async fn the_page_that_shows_a_new_token_leads_back_to_the_administration() {
     assert_eq!(status, StatusCode::OK, "{page}");
     assert!(page.contains("cs_") && !page.contains("value=\"admin/tokens\""), "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_and_a_split_can_be_undone_where_they_were_done() {
+    let site = site();
+    let (one, other) = (&site.uids[0], &site.uids[1]);
+    let merged_into =
+        || site.app.store.memory().unwrap().devices.get(other).and_then(|known| known.merged_into.clone());
+    let (status, to, _) = site.post(Role::Operator, &format!("/devices/{other}/merge"), &format!("into={one}")).await;
+    assert_eq!((status, to), (StatusCode::SEE_OTHER, format!("../../devices/{one}?merged={other}")));
+    assert_eq!(merged_into().as_ref(), Some(one));
+    let done = format!("/devices/{one}?merged={other}");
+    let page = site.page(&done, &[]).await;
+    check_markup(&done, &page);
+    assert!(page.contains("id=\"done\"") && page.contains("Undo: split it off again"), "{page}");
+    assert!(site.page(&done, &[("x-fragment", "list")]).await.contains("id=\"done\""));
+    assert!(site.page(&done, &[("accept-language", "ru")]).await.contains("Отменить: снова разъединить"));
+
+    // The way back, and the way back from there.
+    let (_, to, _) = site.post(Role::Operator, &format!("/devices/{one}/split"), &format!("other={other}")).await;
+    assert_eq!(to, format!("../../devices/{one}?split={other}"));
+    assert_eq!(merged_into(), None);
+    assert!(!site.page(&done, &[]).await.contains("id=\"done\""), "it holds no longer");
+    let page = site.page(&format!("/devices/{one}?split={other}"), &[]).await;
+    assert!(page.contains("Undo: merge the two again") && page.contains(&format!("devices/{other}/merge")), "{page}");
+    site.post(Role::Operator, &format!("/devices/{other}/merge"), &format!("into={one}")).await;
+    assert_eq!(merged_into().as_ref(), Some(one));
+    for query in ["merged=x", "split=<script>", "merged=d_0000000000000000", &format!("split={one}")] {
+        let page = site.page(&format!("/devices/{one}?{query}").replace(['<', '>'], "%3C"), &[]).await;
+        assert!(!page.contains("id=\"done\""), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scan_finds_is_shown_while_it_runs() {
+    use crate::watch::{Follower as _, News, ScanEnd, ScanOrder};
+    let site = Site::with(|_| Vec::new());
+    let order = ScanOrder { id: 7, targets: Vec::new(), device: None, cause: crate::store::Cause::User, at: now() };
+    site.app.news(&News::ScanBegun(&order));
+    site.app.news(&News::DeviceFound(7, &place::device(0)));
+    site.app.news(&News::DeviceFound(7, &place::device(0)));
+    let list = [("x-fragment", "list")];
+    let page = site.page("/", &list).await;
+    check_markup("/", &page);
+    assert_eq!(page.matches("class=\"card\"").count(), 1, "{page}");
+    assert!(page.contains("Hikvision") && page.contains("192.168.10.10") && page.contains("Found by the scan"));
+    assert!(site.page("/", &[("accept-language", "ru")]).await.contains("Найдено текущим обходом"));
+    // As soon as it is known it is an ordinary device.
+    place::remember(&site.app.store, 1, now()).unwrap();
+    let page = site.page("/", &list).await;
+    assert!(page.matches("class=\"card\"").count() == 1 && !page.contains("Found by the scan"), "{page}");
+    site.app.news(&News::DeviceFound(7, &place::device(1)));
+    assert_eq!(site.page("/", &list).await.matches("class=\"card\"").count(), 2);
+    assert_eq!(site.page("/?q=x", &list).await.matches("class=\"card\"").count(), 0, "it is not searched");
+    site.app.news(&News::ScanEnded(7, &ScanEnd::Dropped));
+    assert_eq!(site.page("/", &list).await.matches("class=\"card\"").count(), 1);
+}
