@@ -103,6 +103,7 @@ fn trials() -> Vec<Trial> {
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;
         beside media_servers::a_whep_stream_is_played_until_frames_arrive;
+        beside configurations::media_servers_play_on_by_what_is_written_for_them;
         beside configurations::real_programs_read_what_is_written_for_them;
         beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
         beside faults::without_a_network_the_reason_is_said;

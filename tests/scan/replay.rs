@@ -265,3 +265,50 @@ async fn a_whep_endpoint_sends_at_its_replay_what_it_sent() {
         }
     }
 }
+
+/// Asks for something, and returns the status line with the headers.
+#[cfg(feature = "serve")]
+async fn said(at: std::net::SocketAddr, method: &str, target: &str, body: &str) -> String {
+    use camscan::net::Streams as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = RealNet::new().connect(at).await.unwrap();
+    let length = body.len();
+    let text = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|w| w == b"\r\n\r\n") {
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_buf(&mut answer)).await;
+        assert_ne!(read.unwrap().unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[cfg(all(target_os = "linux", feature = "serve"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_session_of_a_replay_has_an_address_and_there_are_not_many() {
+    use camscan::protocol::webrtc::receiver::Receiver;
+    let _alone = ALONE.lock().await;
+    let kit = whep(format::Session::Connected, "active");
+    let replay = Replay::start(kit, &Wish::default(), RealNet::new(), || 1_800_000_000).await.unwrap();
+    let at = std::net::SocketAddr::new(replay.ip, 8889);
+    let local = "127.0.0.1:5000".parse().unwrap();
+    let (_, offer) = Receiver::offer(local, false, std::time::Instant::now()).unwrap();
+    let is_at = |answer: &str, address: &str| {
+        answer.starts_with("HTTP/1.1 201 ") && answer.contains(&format!("\r\nLocation: {address}\r\n"))
+    };
+    let answer = said(at, "POST", "/whep", &offer).await;
+    assert!(is_at(&answer, "/whep/1"), "{answer}");
+    for number in 2..=16 {
+        let answer = said(at, "POST", "/whep", &offer).await;
+        assert!(is_at(&answer, &format!("/whep/1-{number}")), "{answer}");
+    }
+    assert!(said(at, "POST", "/whep", &offer).await.starts_with("HTTP/1.1 503 "));
+    assert!(said(at, "DELETE", "/whep/1-7", "").await.starts_with("HTTP/1.1 200 "));
+    let answer = said(at, "POST", "/whep", &offer).await;
+    assert!(is_at(&answer, "/whep/1-7"), "{answer}");
+    assert!(said(at, "DELETE", "/whep/1-7", "").await.starts_with("HTTP/1.1 200 "));
+    assert!(said(at, "DELETE", "/whep/1-7", "").await.starts_with("HTTP/1.1 404 "));
+    for wrong in ["v=0\r\n".to_owned(), format!("v=0\r\n{}", "a=x\r\n".repeat(20_000))] {
+        assert!(said(at, "POST", "/whep", &wrong).await.starts_with("HTTP/1.1 400 "));
+    }
+}
