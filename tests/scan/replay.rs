@@ -30,6 +30,17 @@ const LOGIN: (&str, &str) = ("viewer", "demo-password");
 /// The simulated devices have addresses of their own.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+/// The simulated devices, as soon as their addresses are free: those of the test before end a moment after it.
+async fn devices() -> impl Sized {
+    for _ in 0..100 {
+        if let Ok(cast) = cast::start().await {
+            return cast;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cast::start().await.unwrap()
+}
+
 fn plan_of(ip: IpAddr, (user, password): (&str, &str)) -> ScanPlan {
     let host = HostTarget { ip, name: None, zone: None, ports: Vec::new() };
     let probe = ProbeOptions {
@@ -104,7 +115,7 @@ async fn replayed(ip: IpAddr) -> (Vec<String>, Vec<u8>, Report) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_of_each_simulated_device_is_found_as_the_device() {
     let _alone = ALONE.lock().await;
-    let _cast = cast::start().await.unwrap();
+    let _cast = devices().await;
     let mut wrong = Vec::new();
     for last in 11..=17 {
         let ip = IpAddr::from([127, 77, 0, last]);
@@ -126,7 +137,7 @@ async fn a_replay_of_each_simulated_device_is_found_as_the_device() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_lets_in_whoever_has_its_login_and_nobody_else() {
     let _alone = ALONE.lock().await;
-    let _cast = cast::start().await.unwrap();
+    let _cast = devices().await;
     let ip = IpAddr::from([127, 77, 0, 12]);
     let recorder = Recorder::new();
     recorder.listen_to(ip);
