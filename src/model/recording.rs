@@ -13,6 +13,8 @@ pub struct Recording {
     pub connections: Vec<Connected>,
     /// The datagrams, in the order in which they were sent and received.
     pub datagrams: Vec<Packet>,
+    /// The WebRTC sessions that an answer agreed on, in order.
+    pub sessions: Vec<Session>,
     /// Whether more was said than is kept.
     pub is_cut: bool,
 }
@@ -90,6 +92,35 @@ pub struct Packet {
     /// The device's endpoint.
     pub peer: SocketAddr,
     /// What was in it.
+    pub bytes: Vec<u8>,
+}
+
+/// What came of a WebRTC session, with its encryption taken off: nobody else can do that, and what was sent is of no use to
+/// anybody as it was sent.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The offer it was asked for with, whole.
+    pub offer: String,
+    /// The scanner's port.
+    pub local_port: u16,
+    /// When it stood.
+    pub connected: Option<Duration>,
+    /// Whether its handshake broke, as it does at a device with an RSA certificate.
+    pub broke: bool,
+    /// What came.
+    pub packets: Vec<Decrypted>,
+}
+
+/// An RTP packet of a session.
+#[derive(Debug, Clone)]
+pub struct Decrypted {
+    /// When it came.
+    pub at: Duration,
+    /// Whether it carries sound, and not a picture.
+    pub is_sound: bool,
+    /// Its extended sequence number.
+    pub sequence: u64,
+    /// The packet, with the shortest header.
     pub bytes: Vec<u8>,
 }
 

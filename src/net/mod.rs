@@ -65,6 +65,12 @@ pub trait Datagrams: Send + Sync {
     /// # Errors
     /// `PermissionDenied` where neither `ping_group_range` nor CAP_NET_RAW allows it.
     fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>>;
+
+    /// Where it is to be noted what comes of a WebRTC session with `device`, at a port of ours and by an offer of ours; nowhere,
+    /// unless somebody records.
+    fn session_tap(&self, _device: IpAddr, _local_port: u16, _offer: &str) -> Option<record::SessionTap> {
+        None
+    }
 }
 
 /// The machine's interfaces, raw frames on them and the kernel's table of their neighbours.

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -13,14 +14,16 @@ use tokio::time::Instant;
 use super::link::{Link, LinkKind, Neighbour, OwnPort};
 use super::tls::TlsInfo;
 use super::{BoxStream, Datagram, Datagrams, Interface, Links, Names, Net, SenderCheck, Streams, UdpBind};
-use crate::model::recording::{Connected, Handshake, Outcome, Packet, Part, Recording, Side};
+use crate::model::recording::{Connected, Decrypted, Handshake, Outcome, Packet, Part, Recording, Session, Side};
 
 /// Bytes kept of one connection.
 const MOST_OF_ONE: usize = 12 << 20;
 /// Bytes kept of all connections and datagrams.
 const MOST_OF_ALL: usize = 96 << 20;
-/// Connections and datagrams kept.
+/// Connections and datagrams kept, and packets of a session.
 const MOST: usize = 20_000;
+/// WebRTC sessions kept.
+const MOST_SESSIONS: usize = 64;
 
 /// What is kept of the conversations with one device.
 pub struct Recorder {
@@ -79,6 +82,10 @@ impl Recorder {
             return;
         }
         let mut kept = lock(&self.kept);
+        // What is encrypted for one session alone is kept as that session's, decrypted.
+        if kept.recording.sessions.iter().any(|session| session.local_port == local_port) {
+            return;
+        }
         if kept.recording.datagrams.len() >= MOST || kept.bytes.saturating_add(bytes.len()) > MOST_OF_ALL {
             kept.recording.is_cut = true;
             return;
@@ -133,6 +140,46 @@ impl Tap {
         if let Some(connection) = lock(&self.recorder.kept).recording.connections.get_mut(self.number) {
             connection.tls = Some(handshake);
         }
+    }
+}
+
+/// Where it is noted what comes of one WebRTC session.
+pub struct SessionTap {
+    recorder: Arc<Recorder>,
+    number: usize,
+}
+
+impl SessionTap {
+    fn change(&self, change: impl FnOnce(&mut Session, Duration)) {
+        let at = self.recorder.started.elapsed();
+        if let Some(session) = lock(&self.recorder.kept).recording.sessions.get_mut(self.number) {
+            change(session, at);
+        }
+    }
+
+    /// The session stands.
+    pub fn connected(&self) {
+        self.change(|session, at| session.connected = Some(at));
+    }
+
+    /// Its handshake broke.
+    pub fn broke(&self) {
+        self.change(|session, _| session.broke |= session.connected.is_none());
+    }
+
+    /// A packet came, whose extended sequence number is given.
+    pub fn packet(&self, is_sound: bool, sequence: u64, bytes: &[u8]) {
+        let at = self.recorder.started.elapsed();
+        let mut kept = lock(&self.recorder.kept);
+        let all = kept.bytes.saturating_add(bytes.len());
+        let Kept { recording, bytes: so_far, .. } = &mut *kept;
+        let Some(session) = recording.sessions.get_mut(self.number) else { return };
+        if all > MOST_OF_ALL || session.packets.len() >= MOST {
+            recording.is_cut = true;
+            return;
+        }
+        *so_far = all;
+        session.packets.push(Decrypted { at, is_sound, sequence, bytes: bytes.to_vec() });
     }
 }
 
@@ -196,6 +243,21 @@ impl Datagrams for RecordingNet {
 
     fn icmp(&self, v6: bool) -> io::Result<Box<dyn Datagram>> {
         self.net.icmp(v6)
+    }
+
+    fn session_tap(&self, device: IpAddr, local_port: u16, offer: &str) -> Option<SessionTap> {
+        if !self.recorder.is_of(device) {
+            return None;
+        }
+        let mut kept = lock(&self.recorder.kept);
+        let sessions = &mut kept.recording.sessions;
+        if sessions.len() >= MOST_SESSIONS {
+            kept.recording.is_cut = true;
+            return None;
+        }
+        let offer = offer.to_owned();
+        sessions.push(Session { offer, local_port, connected: None, broke: false, packets: Vec::new() });
+        Some(SessionTap { recorder: self.recorder.clone(), number: sessions.len() - 1 })
     }
 }
 

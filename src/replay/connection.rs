@@ -36,7 +36,8 @@ where
     let mut pairs: Vec<Option<Pair>> = Vec::new();
     let mut bytes = Vec::new();
     loop {
-        let request = match next(&bytes) {
+        #[cfg_attr(not(feature = "serve"), expect(unused_mut, reason = "only sessions have addresses of their own"))]
+        let mut request = match next(&bytes) {
             Next::Skip(length) => {
                 bytes.drain(..length);
                 continue;
@@ -80,7 +81,17 @@ where
         let pair = if wants_ports && pairs.len() < MOST_PAIRS { open_pair(stage) } else { None };
         let moment =
             Moment { now: (stage.now)(), random: fastrand::u128(..), media_ports: pair.as_ref().and_then(ports) };
-        let reply = stage.player().answer(&mut visit, &request, &moment);
+        #[cfg(feature = "serve")]
+        let meant = stage.sessions.meant(&mut request);
+        #[cfg_attr(not(feature = "serve"), expect(unused_mut, reason = "only sessions change an answer"))]
+        let mut reply = stage.player().answer(&mut visit, &request, &moment);
+        #[cfg(feature = "serve")]
+        {
+            super::webrtc::open(stage, &request, &mut reply);
+            if let Some(meant) = meant.filter(|_| request.ask.method == "DELETE" && reply.is_ok()) {
+                stage.sessions.end(&meant);
+            }
+        }
         if visit.tracks() > pairs.len() {
             pairs.push(pair);
         }

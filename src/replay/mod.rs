@@ -4,6 +4,8 @@ mod connection;
 mod place;
 mod rtmp;
 mod tls;
+#[cfg(feature = "serve")]
+mod webrtc;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,6 +60,8 @@ struct Stage {
     ip: IpAddr,
     open: AtomicUsize,
     places: Arc<Semaphore>,
+    #[cfg(feature = "serve")]
+    sessions: webrtc::Sessions,
     /// The time of day in seconds since 1970.
     now: fn() -> i64,
 }
@@ -85,6 +89,8 @@ impl Replay {
             ip,
             open: AtomicUsize::new(0),
             places: Arc::new(Semaphore::new(CONNECTIONS)),
+            #[cfg(feature = "serve")]
+            sessions: webrtc::Sessions::default(),
             now,
         });
         let mut replay =

@@ -4,7 +4,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use crate::cameras::{self, SMALL};
-use crate::ns::{Host, need};
+use crate::ns::{Host, is_installed, need};
 use crate::trial::Skip;
 use crate::{Lab, PASSWORD};
 
@@ -32,6 +32,41 @@ pub fn real_programs_read_what_is_written_for_them() -> Result<(), Skip> {
     prometheus_takes_the_list(&lab);
     blackbox_exporter_reaches_each_camera(&lab);
     motion_shows_each_camera(&lab);
+    Ok(())
+}
+
+/// go2rtc and MediaMTX, started with their files as they were written, play on what a camera with a login sends. No package
+/// of Debian has them: where neither is installed, this is left out, also where the lab is obligatory.
+pub fn media_servers_play_on_by_what_is_written_for_them() -> Result<(), Skip> {
+    need(&[crate::PYTHON, "ffprobe"])?;
+    let servers = [("go2rtc", "go2rtc.yaml", "streams", "-c"), ("mediamtx", "mediamtx.yml", "paths", "")];
+    let there: Vec<_> = servers.into_iter().filter(|(program, ..)| is_installed(program)).collect();
+    if there.is_empty() {
+        return Err(Skip("neither go2rtc nor mediamtx is installed".to_owned()));
+    }
+    let mut lab = Lab::new();
+    let login = format!("admin:{PASSWORD}");
+    cameras::serve(&mut lab, "10.77.0.71", "44:19:b6:00:00:71", 554, &["--digest", &login, "/stream1", SMALL]);
+    lab.lan.wait();
+    let outputs = ["go2rtc:", "mediamtx:"].map(|system| format!("{system}{}", lab.path("")));
+    let mut arguments = vec!["scan", "10.77.0.71", "-f", "json", "--show-secrets"];
+    arguments.extend(outputs.iter().flat_map(|output| ["-o", output.as_str()]));
+    lab.camscan(true, &arguments).json(0);
+    for (number, (program, file, section, option)) in there.into_iter().enumerate() {
+        let address = format!("10.77.0.{}", 72 + number);
+        let host = lab.lan.host(&address, &format!("02:00:00:00:00:{}", 72 + number));
+        let path = lab.path(file);
+        let arguments: Vec<&str> = [option, &path].into_iter().filter(|argument| !argument.is_empty()).collect();
+        lab.lan.serve(&host, program, &arguments, |h| h.listens_tcp(8554));
+        lab.lan.wait();
+        let written: serde_json::Value = serde_yaml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        for name in written[section].as_object().unwrap().keys() {
+            let url = format!("rtsp://{address}:8554/{name}");
+            let asked = ["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name", &url];
+            let said = text_of(&lab.scanner.run("ffprobe", &asked));
+            assert!(said.contains("codec_name=h264"), "{program}: {name}: {said}");
+        }
+    }
     Ok(())
 }
 

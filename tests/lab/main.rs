@@ -37,6 +37,8 @@ mod others;
 mod players;
 mod recorders;
 mod replay;
+#[path = "../replayed/mod.rs"]
+mod replayed;
 mod schemathesis;
 mod second_scan;
 mod servers;
@@ -85,6 +87,7 @@ fn trials() -> Vec<Trial> {
         beside browser::pages_stand_below_a_path_of_a_proxy;
         alone network::every_server_is_known_for_what_it_is;
         beside replay::a_replay_of_every_server_is_found_as_the_server;
+        beside replay::a_replay_of_a_whep_endpoint_sends_what_the_endpoint_sent;
         beside replay::a_replay_of_recorders_and_their_cameras_is_found_as_they_were;
         beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside schemathesis::every_answer_of_the_api_is_as_its_document_says;
@@ -101,6 +104,7 @@ fn trials() -> Vec<Trial> {
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;
         beside media_servers::a_whep_stream_is_played_until_frames_arrive;
+        beside configurations::media_servers_play_on_by_what_is_written_for_them;
         beside configurations::real_programs_read_what_is_written_for_them;
         beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
         beside faults::without_a_network_the_reason_is_said;

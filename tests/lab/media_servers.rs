@@ -38,17 +38,15 @@ pub fn media_servers_tell_what_they_serve() -> Result<(), Skip> {
 pub fn a_whep_stream_is_played_until_frames_arrive() -> Result<(), Skip> {
     let python = aiortc()?;
     let mut lab = Lab::new();
-    let host = lab.lan.host("10.77.0.36", "02:00:00:00:00:36");
+    let address = aiortc_sender(&mut lab, &python);
     let log = lab.path("whep.log");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/aiortc_sender.py");
-    lab.lan.serve(&host, &python, &[script, "10.77.0.36", "8889", &log], |h| h.listens_tcp(8889));
     lab.lan.wait();
-    let report = lab.camscan(true, &["probe", "10.77.0.36", "-f", "json"]).json(0);
+    let report = lab.camscan(true, &["probe", address, "-f", "json"]).json(0);
     let expected = json!({"streams": [{
         "protocol": "webrtc", "url": "http://10.77.0.36:8889/whep", "transport": "udp", "status": "streaming", "open": true,
         "video": {"codec": "h264", "width": 640, "height": 360},
     }]});
-    let found = device(&report, "10.77.0.36").unwrap();
+    let found = device(&report, address).unwrap();
     let differences = differences(&expected, found);
     assert!(differences.is_empty(), "{}\n{found:#}", differences.join("; "));
     let frames = found["streams"][0]["video"]["measured_fps"].as_f64().unwrap();
@@ -56,6 +54,16 @@ pub fn a_whep_stream_is_played_until_frames_arrive() -> Result<(), Skip> {
     let sessions = std::fs::read_to_string(&log).unwrap();
     assert_eq!(sessions.matches("opened").count(), sessions.matches("closed").count(), "{sessions}");
     Ok(())
+}
+
+/// A WHEP endpoint by aiortc, at the address that is returned.
+pub fn aiortc_sender(lab: &mut Lab, python: &str) -> &'static str {
+    let address = "10.77.0.36";
+    let host = lab.lan.host(address, "02:00:00:00:00:36");
+    let log = lab.path("whep.log");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/aiortc_sender.py");
+    lab.lan.serve(&host, python, &[script, address, "8889", &log], |h| h.listens_tcp(8889));
+    address
 }
 
 /// ffmpeg waits for a caller by libsrt.

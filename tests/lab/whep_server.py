@@ -4,8 +4,6 @@
 usage: whep_server.py ADDRESS PORT LOG
 The endpoint is /whep. Every session opened and closed is a line of LOG. Ends with its standard input.
 """
-import http.server
-import itertools
 import sys
 import threading
 import time
@@ -16,6 +14,9 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import Gst, GstSdp, GstWebRTC  # noqa: E402
+
+sys.dont_write_bytecode = True
+import whep_endpoint  # noqa: E402
 
 PIPELINE = """webrtcbin name=peer bundle-policy=max-bundle
  videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=15/1
@@ -62,56 +63,5 @@ class Session:
         self.pipeline.set_state(Gst.State.NULL)
 
 
-def main() -> None:
-    Gst.init(None)
-    address, port, log = sys.argv[1:]
-    numbers, sessions, lock = itertools.count(1), {}, threading.Lock()
-
-    def note(line: str) -> None:
-        with lock, open(log, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-    class Endpoint(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_OPTIONS(self) -> None:
-            self.reply(204 if self.path == "/whep" else 404, {"Accept-Post": "application/sdp"})
-
-        def do_POST(self) -> None:
-            offer = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            if self.path != "/whep":
-                return self.reply(404)
-            session, number = Session(offer), next(numbers)
-            sessions[f"/whep/{number}"] = session
-            note(f"opened {number}")
-            headers = {"Location": f"/whep/{number}", "Content-Type": "application/sdp"}
-            self.reply(201, headers, session.answer.encode())
-
-        def do_DELETE(self) -> None:
-            session = sessions.pop(self.path, None)
-            if session is None:
-                return self.reply(404)
-            session.close()
-            note(f"closed {self.path.rsplit('/', 1)[1]}")
-            self.reply(200)
-
-        def do_GET(self) -> None:
-            self.reply(405 if self.path == "/whep" else 404)
-
-        def reply(self, status: int, headers: dict = {}, body: bytes = b"") -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer((address, int(port)), Endpoint)
-    threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
-    server.serve_forever()
-
-
-main()
+Gst.init(None)
+whep_endpoint.serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], Session)

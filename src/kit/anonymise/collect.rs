@@ -230,6 +230,15 @@ fn description(anonymiser: &mut Anonymiser, line: &str, known: &Known) {
         let key = secret.rsplit([' ', ':']).next().unwrap_or(secret);
         anonymiser.add(Private::Token, key);
     }
+    if let Some(value) = line.strip_prefix("a=fingerprint:") {
+        anonymiser.add_hex(value.rsplit(' ').next().unwrap_or_default());
+    }
+    // Streams are called by the program, its user and its host, as `user7@garden`.
+    let of_source = line.strip_prefix("a=ssrc:").and_then(|rest| Some(rest.split_once(' ')?.1));
+    let of_source = of_source.and_then(|rest| rest.strip_prefix("cname:").or(rest.strip_prefix("msid:")));
+    if let Some(name) = of_source.or(line.strip_prefix("a=msid:")) {
+        add_name(anonymiser, Private::Name, name, known, &[]);
+    }
 }
 
 fn is_of(names: &[&str], name: &str) -> bool {

@@ -169,6 +169,17 @@ impl Anonymiser {
         }
     }
 
+    /// Has hexadecimal digits replaced by such.
+    fn add_hex(&mut self, original: &str) {
+        let is_hex = original.len() > 8 && original.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+        if is_hex && !self.keeps(Private::Token) {
+            let lower = self.substitutes.hex(Private::Token, original);
+            let is_upper = original.bytes().any(|b| b.is_ascii_uppercase());
+            let substitute = if is_upper { lower.to_ascii_uppercase() } else { lower };
+            self.add_as(Private::Token, original, &substitute);
+        }
+    }
+
     fn add_as(&mut self, kind: Private, original: &str, substitute: &str) {
         let is_word = original.chars().count() < 8 || matches!(kind, Private::Name | Private::Realm);
         let literal = Literal { kind, original: original.to_owned(), substitute: substitute.to_owned(), is_word };

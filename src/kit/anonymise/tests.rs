@@ -183,3 +183,42 @@ proptest! {
         let _ = heads::replace(&mut anonymiser, &bytes, Some(1), &camera());
     }
 }
+
+#[test]
+fn nothing_of_a_webrtc_session_stays() {
+    use crate::kit::format::{Answer, Ask, Spoken, TcpPort, Timed};
+    let answer = "v=0\r\no=smith 7 1 IN IP4 192.168.1.64\r\ns=Garden of smith\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+        c=IN IP4 0.0.0.0\r\na=ice-ufrag:Uf+1\r\na=ice-pwd:pw/d0123456789abcdefghij\r\na=msid:user4711@porch video0\r\n\
+        a=fingerprint:sha-256 1A:2B:3C:4D:5E:6F:70:81:92:A3\r\na=ssrc:77 cname:user4711@porch\r\n\
+        a=candidate:1 1 udp 2122260223 192.168.1.64 5000 typ host ufrag Uf+1\r\n\
+        a=candidate:2 1 udp 1 8.8.4.4 5001 typ srflx raddr 192.168.1.64 rport 5000\r\n\
+        a=candidate:3 1 udp 1 fe80::4619:b6ff:fe12:3456 5002 typ host\r\n\
+        a=candidate:4 1 udp 1 7d1f5c3a-2b9e-4c67-8a10-0123456789ab.local 5003 typ host\r\n";
+    let body = vec![Timed { after_ms: 0, bytes: Blob(answer.into()) }];
+    let head = Blob(b"HTTP/1.1 201 Created\r\nLocation: /whep/1\r\n\r\n".to_vec());
+    let ask = Ask {
+        protocol: Spoken::Http,
+        method: "POST".to_owned(),
+        target: "/whep".to_owned(),
+        login: None,
+        transport: None,
+        body: None,
+    };
+    let exchange = Exchange { answer: Some(Answer { head, body, ..Answer::default() }), ..Exchange::of(ask) };
+    let port = TcpPort { port: 80, exchanges: vec![exchange], ..TcpPort::default() };
+    let mut kit = Kit { tcp: vec![port], ..Kit::default() };
+    let _ = anonymise(&mut kit, &Recording::default(), &camera());
+    let answered = kit.tcp[0].exchanges[0].answer.as_ref().unwrap();
+    let text = String::from_utf8(answered.body[0].bytes.0.clone()).unwrap();
+    for gone in
+        ["smith", "Garden", "Uf+1", "pw/d", "4711", "porch", "1A:2B", "192.168", "8.8.4.4", "fe80::4619", "7d1f5c3a"]
+    {
+        assert!(!text.contains(gone), "{gone} is in {text}");
+    }
+    let fingerprint = text.lines().find_map(|line| line.strip_prefix("a=fingerprint:sha-256 ")).unwrap();
+    assert!(fingerprint.split(':').all(|b| b.len() == 2 && u8::from_str_radix(b, 16).is_ok()), "{fingerprint}");
+    let source = text.lines().find_map(|line| line.strip_prefix("a=ssrc:77 cname:")).unwrap();
+    assert!(text.contains(&format!("a=msid:{source} video0")), "{text}");
+    let ufrag = text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap();
+    assert!(text.contains(&format!("typ host ufrag {ufrag}")), "{text}");
+}

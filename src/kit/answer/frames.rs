@@ -45,6 +45,14 @@ impl Laps {
         Laps { frames, sources, length }
     }
 
+    /// The payload types of the first packets of the tracks 0 and 1.
+    pub fn payload_types(&self) -> [Option<u8>; 2] {
+        [0, 1].map(|track| {
+            let first = self.frames.iter().find(|frame| frame.track == track && !frame.rtcp)?;
+            first.bytes.0.get(1).map(|byte| byte & 0x7f)
+        })
+    }
+
     /// Whether there is nothing to send, or too little to go on with.
     pub fn ends(&self) -> bool {
         self.frames.len() < 2 || self.length < Duration::from_millis(20)

@@ -4,14 +4,15 @@ mod adapt;
 mod frames;
 mod login;
 pub mod rtmp;
+pub mod session;
 mod turns;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::conversation::Request;
-use super::format::{Answer, Ask, Exchange, Kit, Proof, Spoken, TcpPort};
+use super::conversation::{Request, is_offer};
+use super::format::{Answer, Ask, Exchange, Kit, Proof, Session, Spoken, TcpPort};
 pub use adapt::Local;
 pub use frames::Laps;
 use login::{Login, Nonces};
@@ -69,6 +70,26 @@ pub struct Reply {
     pub plays: Option<(Laps, Vec<Way>)>,
     /// Whether streams that play end.
     pub stops: bool,
+    /// The WebRTC session that this agrees on, as it was at the device.
+    pub session: Option<Agreed>,
+}
+
+impl Reply {
+    /// Whether it says that what was asked was done.
+    pub fn is_ok(&self) -> bool {
+        (200..300).contains(&status_of(&self.head))
+    }
+}
+
+/// A WebRTC session as it was at the device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agreed {
+    /// How far it came.
+    pub outcome: Session,
+    /// The answer that was recorded.
+    pub answer: String,
+    /// What was sent.
+    pub laps: Laps,
 }
 
 /// Whether the device let the scanner in anywhere.
@@ -81,7 +102,11 @@ pub fn takes_login(kit: &Kit) -> bool {
 
 /// The status of an answer; 0 of what has none.
 fn status(answer: &Answer) -> u16 {
-    let head = answer.head.0.get(..64.min(answer.head.0.len())).unwrap_or_default();
+    status_of(&answer.head.0)
+}
+
+fn status_of(head: &[u8]) -> u16 {
+    let head = head.get(..64.min(head.len())).unwrap_or_default();
     let code = head.split(|b| *b == b' ').nth(1).and_then(|word| word.get(..3)).unwrap_or_default();
     std::str::from_utf8(code).ok().and_then(|code| code.parse().ok()).unwrap_or(0)
 }
@@ -147,6 +172,11 @@ impl Player {
             &adapt::Change { local, device: self.device(), moment, nonce: &nonce },
         );
         reply.closes = exchange.closes;
+        reply.session = exchange.session.filter(|_| (200..300).contains(&status(answer))).map(|outcome| {
+            let body: Vec<u8> = answer.body.iter().flat_map(|piece| piece.bytes.0.iter().copied()).collect();
+            let answer = String::from_utf8_lossy(&local.here(&body, self.kit.manifest.device)).into_owned();
+            Agreed { outcome, answer, laps: Laps::new(exchange.media.clone()) }
+        });
         visit.note(&request.ask, answer, exchange, &mut reply);
         reply
     }
@@ -230,7 +260,12 @@ fn is_same(known: &Ask, ask: &Ask) -> bool {
     known.method == ask.method
         && known.target.trim_end_matches('/') == ask.target.trim_end_matches('/')
         && kind(known) == kind(ask)
-        && (known.body == ask.body || is_same_but_for_its_number(known, ask))
+        && (known.body == ask.body || are_offers(known, ask) || is_same_but_for_its_number(known, ask))
+}
+
+/// Whether both offer a WebRTC session: each offer is made anew.
+fn are_offers(known: &Ask, ask: &Ask) -> bool {
+    [known, ask].iter().all(|ask| ask.body.as_ref().is_some_and(|body| is_offer(&body.0)))
 }
 
 /// The number that a request in JSON has and its answer repeats (Janus REST API).

@@ -177,3 +177,22 @@ fn what_came_in_chunks_comes_in_chunks() {
     player.kit.tcp[0].exchanges[0].answer.as_mut().unwrap().goes_on = true;
     assert_eq!(say(&mut player, visit, ask), whole.replace("0\r\n\r\n", ""));
 }
+
+#[test]
+fn any_offer_is_answered_as_the_recorded_one() {
+    let offer = |id: u32| format!("v=0\r\no=- {id} 1 IN IP4 0.0.0.0\r\n");
+    let post = |path: &str, body: &str| format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = |id: u32| format!("HTTP/1.1 201 Created\r\nLocation: /whep/{id}\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\n");
+    let mut exchanges: Vec<Exchange> =
+        [1, 2].map(|id| exchange(&post("/whep", &offer(id)), &answer(id))).into_iter().collect();
+    exchanges[1].session = Some(Session::Connected);
+    let mut player = player(exchanges);
+    let visit = &mut player.visit(554);
+    let mut ask = |path: &str, body: &str| player.answer(visit, &request(&post(path, body)), &MOMENT);
+    let first = ask("/whep", &offer(77));
+    assert!(String::from_utf8_lossy(&first.head).contains("/whep/1") && first.session.is_none());
+    let second = ask("/whep", &offer(78));
+    assert!(String::from_utf8_lossy(&second.head).contains("/whep/2") && second.is_ok());
+    assert_eq!(second.session.unwrap().answer, "v=0\r\nc=IN IP4 127.83.0.1\r\n");
+    assert!(!ask("/whep", "<html>").is_ok() && !ask("/other", &offer(79)).is_ok());
+}

@@ -4,6 +4,7 @@ mod flow;
 mod request;
 mod response;
 pub mod rtmp;
+mod sessions;
 mod streams;
 mod turns;
 
@@ -15,6 +16,7 @@ use super::format::{Blob, Certificate, Exchange, Kit, Question, TcpPort, Timed, 
 use crate::model::recording::{Connected, Outcome, Packet, Recording, Side};
 use flow::{Flow, ms};
 pub use request::{Next, Request, next, target_of};
+pub use sessions::is_offer;
 use streams::Playing;
 
 /// The most packets kept of one stream that plays.
@@ -96,6 +98,7 @@ fn exchanges(
         exchange.media.truncate(MOST_FRAMES);
     }
     playing.blank(&mut exchanges);
+    exchanges.iter_mut().for_each(|exchange| sessions::note(exchange, &recording.sessions));
     exchanges
 }
 
@@ -174,6 +177,13 @@ fn notes(recording: &Recording, kit: &Kit) -> Vec<String> {
         notes.push(format!(
             "port {}: nothing was said there that can be replayed; it is open and nothing more",
             port.port
+        ));
+    }
+    let is_unplayed = |e: &&Exchange| sessions::is_agreed(e) && e.session.is_none();
+    let unplayed = kit.tcp.iter().flat_map(|port| &port.exchanges).filter(is_unplayed).count();
+    if unplayed > 0 {
+        notes.push(format!(
+            "{unplayed} WebRTC sessions were not played; a replay answers their offers and sends nothing"
         ));
     }
     let silent = recording.connections.iter().filter(|c| c.outcome == Outcome::Silent).count();

@@ -67,15 +67,7 @@ impl<'r> Playing<'r> {
     }
 
     fn read_description(&mut self, body: &[u8]) {
-        for line in String::from_utf8_lossy(body).lines() {
-            let entry = line.trim().strip_prefix("a=rtpmap:").and_then(|rest| rest.split_once(' '));
-            if let Some((kind, name)) = entry
-                && let Ok(kind) = kind.trim().parse()
-            {
-                let name = name.trim().split('/').next().unwrap_or_default();
-                self.encodings.insert(kind, name.to_owned());
-            }
-        }
+        self.encodings.extend(encodings(&String::from_utf8_lossy(body)));
     }
 
     /// Gives packets that came on the connection to the PLAY they belong to.
@@ -129,6 +121,13 @@ impl<'r> Playing<'r> {
             }
         }
     }
+}
+
+/// The names of payload formats in a description, by payload type.
+pub(super) fn encodings(description: &str) -> HashMap<u8, String> {
+    let entries = description.lines().filter_map(|line| line.trim().strip_prefix("a=rtpmap:")?.split_once(' '));
+    let name = |name: &str| name.trim().split('/').next().unwrap_or_default().to_owned();
+    entries.filter_map(|(kind, format)| Some((kind.trim().parse().ok()?, name(format)))).collect()
 }
 
 fn track(request: &Request, answer: &Answer) -> Track {

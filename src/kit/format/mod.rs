@@ -122,6 +122,18 @@ names! {
     }
 }
 
+names! {
+    /// How far a WebRTC session came for which an offer was answered.
+    pub enum Session {
+        /// Nothing came of it.
+        Silent = "silent",
+        /// The device and the scanner did not agree on a certificate.
+        Refused = "refused",
+        /// It stood.
+        Connected = "connected",
+    }
+}
+
 /// A request and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
@@ -130,7 +142,10 @@ pub struct Exchange {
     /// The answer; none where the device said nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
-    /// The packets of the streams that began to play.
+    /// The WebRTC session that the answer agreed on, where it was played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+    /// The packets of the streams that began to play; of a WebRTC session as they were before they were encrypted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Frame>,
     /// The messages of RTMP that came of it.
@@ -144,7 +159,7 @@ pub struct Exchange {
 impl Exchange {
     /// A request to which nothing was said so far.
     pub fn of(ask: Ask) -> Exchange {
-        Exchange { ask, answer: None, media: Vec::new(), messages: Vec::new(), closes: false }
+        Exchange { ask, answer: None, session: None, media: Vec::new(), messages: Vec::new(), closes: false }
     }
 }
 
@@ -198,9 +213,9 @@ pub struct Timed {
 /// A packet of a stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
-    /// How long after the answer to PLAY, in milliseconds.
+    /// How long after the answer to PLAY, in milliseconds; in a WebRTC session, after it stood.
     pub after_ms: u64,
-    /// Which SETUP of the session it belongs to, from 0.
+    /// Which SETUP of the session it belongs to, from 0; in a WebRTC session 0 is the picture and 1 the sound.
     pub track: usize,
     /// Whether it is RTCP.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -14,6 +14,7 @@ use crate::media::nal::to_annex_b;
 use crate::media::order::PacketOrder;
 use crate::media::picture::Picture;
 use crate::model::{Audio, ErrorKind, Step, Video, VideoCodec};
+use crate::net::record::SessionTap;
 use crate::net::{Datagram, UdpBind};
 use crate::probe::{Inspection, Peer};
 use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop};
@@ -28,8 +29,11 @@ const MOST_PACKETS: u64 = 200_000;
 /// A session that has been offered, and the socket it will come by.
 pub(super) struct Offered {
     receiver: Receiver,
+    offer: String,
     socket: Box<dyn Datagram>,
     local: SocketAddr,
+    /// Where it is noted what comes, where somebody records.
+    tap: Option<SessionTap>,
 }
 
 impl Offered {
@@ -38,7 +42,7 @@ impl Offered {
         let socket = peer.net().udp(&UdpBind::any_port(own_address(peer)?)).ok()?;
         let local = socket.local_addr().ok()?;
         let (receiver, offer) = Receiver::offer(local, false, now()).ok()?;
-        Some((Offered { receiver, socket, local }, offer))
+        Some((Offered { receiver, offer: offer.clone(), socket, local, tap: None }, offer))
     }
 
     /// Plays by an answer; the session is to be closed afterwards.
@@ -50,6 +54,7 @@ impl Offered {
             return played;
         }
         let began = played.began;
+        self.tap = host.peer.net().session_tap(host.peer.ip, self.local.port(), &self.offer);
         self.receiver.tick(now());
         loop {
             let wait = self.drain(&mut played).await;
@@ -71,16 +76,34 @@ impl Offered {
             match self.receiver.poll() {
                 // A datagram that cannot be sent is lost, as others are.
                 Happened::Send(sent) => drop(self.socket.send_to(&sent.contents, sent.to).await),
-                Happened::Connected => played.connected = Some(played.began.elapsed()),
-                Happened::Packet(packet) => played.take(&packet),
+                Happened::Connected => {
+                    played.connected = Some(played.began.elapsed());
+                    self.tap.iter().for_each(SessionTap::connected);
+                }
+                Happened::Packet(packet) => {
+                    self.note(&packet);
+                    played.take(&packet);
+                }
                 Happened::Ended => {
                     played.has_ended = true;
                     return Instant::now();
                 }
-                Happened::Broke(why) => played.broke = Some(why),
+                Happened::Broke(why) => {
+                    self.tap.iter().for_each(SessionTap::broke);
+                    played.broke = Some(why);
+                }
                 Happened::Wait(at) => return Instant::from_std(at),
             }
         }
+    }
+
+    fn note(&self, packet: &Received) {
+        let is_sound = match packet.carried {
+            Carried::Video(_) => false,
+            Carried::Audio(_) => true,
+            Carried::Other => return,
+        };
+        self.tap.iter().for_each(|tap| tap.packet(is_sound, packet.sequence, &packet.bytes));
     }
 
     async fn hear(&mut self, until: Instant) {

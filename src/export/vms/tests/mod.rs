@@ -1,5 +1,7 @@
 //! Each configuration against its consumer's own schema and rules, with names, logins and addresses that bite.
 
+mod each;
+
 use serde_json::Value;
 
 use super::*;
@@ -71,7 +73,7 @@ fn check(schema: &str, value: &Value) {
 /// Frigate's schema and the rules its code adds.
 fn check_frigate(configuration: &Configuration) {
     let value = yaml(configuration);
-    check(include_str!("../../../tests/data/vms/frigate-0.17.2.schema.json"), &value);
+    check(include_str!("../../../../tests/data/vms/frigate-0.17.2.schema.json"), &value);
     let streams: Vec<&String> =
         value.pointer("/go2rtc/streams").and_then(Value::as_object).into_iter().flat_map(|s| s.keys()).collect();
     for (name, camera) in value["cameras"].as_object().unwrap() {
@@ -105,7 +107,7 @@ fn check_frigate(configuration: &Configuration) {
 
 fn check_go2rtc(configuration: &Configuration) {
     let value = yaml(configuration);
-    check(include_str!("../../../tests/data/vms/go2rtc-1.9.14.schema.json"), &value);
+    check(include_str!("../../../../tests/data/vms/go2rtc-1.9.14.schema.json"), &value);
     for sources in value["streams"].as_object().unwrap().values() {
         for source in sources.as_array().unwrap().iter().filter_map(Value::as_str) {
             assert!(!source.contains(' '), "{source}");
@@ -119,7 +121,8 @@ fn check_go2rtc(configuration: &Configuration) {
 
 fn check_mediamtx(configuration: &Configuration) {
     let value = yaml(configuration);
-    let keys: Value = serde_json::from_str(include_str!("../../../tests/data/vms/mediamtx-1.20.1.keys.json")).unwrap();
+    let keys: Value =
+        serde_json::from_str(include_str!("../../../../tests/data/vms/mediamtx-1.20.1.keys.json")).unwrap();
     for key in value.as_object().unwrap().keys() {
         assert!(keys["GlobalConf"].get(key).is_some() || key == "paths", "{key}");
     }
