@@ -39,7 +39,9 @@ def picture(number: int, bodies: list[bytes]) -> bytes:
     return row * SIDE + other * SIDE + bodies[number % len(bodies)] + b"\x80" * (WIDTH * HEIGHT // 2)
 
 
-def be_the_camera() -> None:
+def be_the_camera(address: str = CAMERA, wraps_after: float | None = None) -> None:
+    """Serves until the end of its input. With a time, it has a sound as well, and that many seconds after it began both of its
+    clocks wrap; the numbers of its packets do so soon."""
     import gi
 
     gi.require_version("Gst", "1.0")
@@ -54,29 +56,34 @@ def be_the_camera() -> None:
     bodies = [b"".join(grain[(n * 8 + y // 4 * 28) % WIDTH :] + grain[: (n * 8 + y // 4 * 28) % WIDTH] for y in range(lines)) for n in range(80)]
 
     def feed(source) -> None:
-        number, due = 0, time.monotonic()
-        while True:
+        number, due, refused = 0, time.monotonic(), 0
+        # A few are refused until it has begun; what goes on refusing them is over.
+        while number == 0 or refused < 2 * FPS:
             flow = source.emit("push-buffer", Gst.Buffer.new_wrapped(picture(number, bodies)))
-            # Not yet begun, or over.
-            if flow == Gst.FlowReturn.OK:
-                number += 1
-            elif number > 0:
-                return
+            number, refused = (number + 1, 0) if flow == Gst.FlowReturn.OK else (number, refused + 1)
             due = max(due + 1 / FPS, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
 
     def configure(_factory, media) -> None:
         source = media.get_element().get_by_name("clock")
+        # What has a sound is sought to its beginning when it is played.
+        source.connect("seek-data", lambda *_: True)
         threading.Thread(target=feed, args=(source,), daemon=True).start()
 
     server = GstRtspServer.RTSPServer()
-    server.set_address(CAMERA)
+    server.set_address(address)
     server.set_service(str(RTSP))
     factory = GstRtspServer.RTSPMediaFactory()
+    start, seekable, sound = lambda rate: "", "", ""
+    if wraps_after is not None:
+        start = lambda rate: f"timestamp-offset={int(2**32 - wraps_after * rate)} seqnum-offset=65000"
+        seekable = "stream-type=seekable"
+        tone = "audiotestsrc is-live=true freq=440 ! audio/x-raw,rate=8000,channels=1 ! mulawenc"
+        sound = f"{tone} ! rtppcmupay name=pay1 min-ptime=20000000 max-ptime=20000000 {start(8000)}"
     factory.set_launch(
-        f"( appsrc name=clock is-live=true do-timestamp=true format=time caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 "
+        f"( appsrc name=clock {seekable} is-live=true do-timestamp=true format=time caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 "
         f"! queue ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max={GROUP} bitrate=2000 ! video/x-h264,profile=baseline "
-        "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+        f"! rtph264pay name=pay0 pt=96 config-interval=-1 {start(90_000)} {sound} )"
     )
     factory.set_shared(True)
     factory.connect("media-configure", configure)
@@ -344,7 +351,8 @@ def main() -> None:
                 process.wait()
 
 
-if sys.argv[1:2] == ["--camera"]:
-    be_the_camera()
-else:
-    main()
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--camera"]:
+        be_the_camera()
+    else:
+        main()

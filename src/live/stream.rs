@@ -241,6 +241,13 @@ impl Stream {
         }
     }
 
+    /// Frames and bytes that are held.
+    #[cfg(test)]
+    pub fn held(&self) -> (u64, usize) {
+        let inner = self.inner();
+        (inner.recent.len() as u64 + inner.hub.gop().frames, inner.hub.bytes())
+    }
+
     // What viewers ask.
 
     /// Frames pushed so far, without a lock.

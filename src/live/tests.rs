@@ -1,5 +1,7 @@
 //! Cameras on the loopback, live view, and viewers by every way it has.
 
+mod wraps;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -89,8 +91,16 @@ struct Viewer {
 
 impl Viewer {
     async fn of(live: &Live, id: &str, tcp: bool) -> Result<Viewer, Refusal> {
+        let (mut viewer, offer) = Viewer::offering(live.port(), tcp).await;
+        let answer = live.offer(id, &offer, None, Some(LOCAL)).await?;
+        viewer.receiver.accept(&answer.sdp, LOCAL).unwrap();
+        Ok(Viewer { secret: answer.secret, ..viewer })
+    }
+
+    /// One who has yet to be answered, and the offer.
+    async fn offering(port: u16, tcp: bool) -> (Viewer, String) {
         let net = RealNet::new();
-        let remote = SocketAddr::new(LOCAL, live.port());
+        let remote = SocketAddr::new(LOCAL, port);
         let (wire, local) = match tcp {
             false => {
                 let socket = net.udp(&UdpBind::any_port(LOCAL)).unwrap();
@@ -100,10 +110,8 @@ impl Viewer {
             // A client says port 9 of what it opens itself (RFC 6544 §4.5).
             true => (Wire::Tcp(net.connect(remote).await.unwrap(), Vec::new()), SocketAddr::new(LOCAL, 9)),
         };
-        let (mut receiver, offer) = Receiver::offer(local, tcp, now()).unwrap();
-        let answer = live.offer(id, &offer, None, Some(LOCAL)).await?;
-        receiver.accept(&answer.sdp, LOCAL).unwrap();
-        Ok(Viewer { receiver, wire, local, remote, secret: answer.secret, has_ended: false })
+        let (receiver, offer) = Receiver::offer(local, tcp, now()).unwrap();
+        (Viewer { receiver, wire, local, remote, secret: String::new(), has_ended: false }, offer)
     }
 
     /// The packets that come until `enough` of them do.

@@ -7,7 +7,7 @@ use crate::media::fmp4::scaled;
 /// Units a second.
 const RATE: i64 = 90_000;
 /// Where a timeline begins: ten seconds, so that decoding can come before the first picture.
-const FIRST: u64 = 900_000;
+pub(super) const FIRST: u64 = 900_000;
 /// A timestamp further ahead than this, in seconds, is of another clock.
 const MAX_AHEAD: i64 = 10;
 /// One further back than this is, even with B-frames.
@@ -64,12 +64,7 @@ struct Last {
 
 impl Timeline {
     /// For timestamps of `clock_rate` units a second. Tracks of one hub have the same `epoch`, so that picture and sound agree
-    /// as they arrive.
-    pub fn new(clock_rate: u32, epoch: Instant) -> Timeline {
-        Timeline::starting_at(clock_rate, epoch, FIRST)
-    }
-
-    /// The same, whose `epoch` is at the time `first`, in units of 1/90,000 s.
+    /// as they arrive; it is at the time `first`, in units of 1/90,000 s.
     pub fn starting_at(clock_rate: u32, epoch: Instant, first: u64) -> Timeline {
         Timeline {
             clock_rate: i64::from(clock_rate.max(1)),
@@ -161,7 +156,7 @@ mod tests {
     /// Frames as (timestamp, milliseconds of arrival), through a timeline with that depth; times less the first's.
     fn shown(depth: u8, frames: &[(u32, u64)]) -> Vec<u64> {
         let epoch = Instant::now();
-        let mut timeline = Timeline::new(90_000, epoch);
+        let mut timeline = Timeline::starting_at(90_000, epoch, FIRST);
         let placed = frames.iter().map(|&(timestamp, ms)| {
             timeline.place(timestamp, epoch + Duration::from_millis(ms), depth).shown90 - FIRST
         });
@@ -194,7 +189,7 @@ mod tests {
     #[test]
     fn another_session_begins_where_the_wall_clock_is() {
         let epoch = Instant::now();
-        let mut timeline = Timeline::new(8000, epoch);
+        let mut timeline = Timeline::starting_at(8000, epoch, FIRST);
         let before = timeline.place(1000, epoch, 0);
         timeline.restart();
         let after = timeline.place(1160, epoch + Duration::from_secs(3), 0);
@@ -206,7 +201,7 @@ mod tests {
     #[test]
     fn b_frames_are_decoded_before_they_are_shown() {
         let epoch = Instant::now();
-        let mut timeline = Timeline::new(90_000, epoch);
+        let mut timeline = Timeline::starting_at(90_000, epoch, FIRST);
         let order = [0u32, 4, 2, 1, 3, 8, 6, 5, 7];
         let times: Vec<Time> = (0..)
             .zip(order)
@@ -227,7 +222,7 @@ mod tests {
             frames in proptest::collection::vec((any::<u32>(), 0u64..5000, 0u8..5, any::<bool>()), 1..100),
         ) {
             let epoch = Instant::now();
-            let mut timeline = Timeline::new(clock_rate, epoch);
+            let mut timeline = Timeline::starting_at(clock_rate, epoch, FIRST);
             let (mut arrived, mut last) = (epoch, None);
             for (timestamp, ms, depth, restart) in frames {
                 arrived += Duration::from_millis(ms);

@@ -4,6 +4,7 @@
 //! Identity and state are apart: what changes (address, firmware) stands in the labels of `…_info` alone, so that a device
 //! that moves keeps its series.
 
+pub mod live;
 mod text;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub struct Figures {
     pub reload: Option<(bool, Timestamp)>,
     /// What was asked of this process; none where it does not serve.
     pub http: Option<Http>,
+    /// What live view does; none where there is none.
+    pub live: Option<live::LiveView>,
 }
 
 /// What was asked of a process that serves.
@@ -111,6 +114,9 @@ pub fn render(memory: &Memory, figures: &Figures, now: Timestamp, version: &str)
     own(&mut text, figures);
     if let Some(asked) = &figures.http {
         http(&mut text, asked);
+    }
+    if let Some(view) = &figures.live {
+        live::write(&mut text, view);
     }
     text.family("camscan_build_info", Kind::Gauge, "The version of camscan.");
     text.sample(&[("version", version)], 1.0);

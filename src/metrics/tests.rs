@@ -98,6 +98,35 @@ fn state_and_identity_are_apart() {
 }
 
 #[test]
+fn live_view_tells_of_streams_viewers_and_its_engine() {
+    let stream =
+        live::LiveStream { packets: 70_000, lost: 3, fps: 24.9, jitter_s: 0.002, ..live::LiveStream::default() };
+    let engine =
+        live::LiveEngine { sent: 12, ended: [("silent", 2)].into(), lag_s: 0.0015, ..live::LiveEngine::default() };
+    let view = live::LiveView {
+        states: [("live", 1), ("idle", 4)].into(),
+        viewers: [("webrtc", 2)].into(),
+        streams: [("s_1".to_owned(), stream)].into(),
+        engine,
+    };
+    let figures = Figures { live: Some(view), ..Figures::default() };
+    let text = render(&Memory::default(), &figures, at("2026-03-02T00:01:00Z"), "1");
+    for line in [
+        "camscan_live_streams{state=\"idle\"} 4",
+        "camscan_live_viewers{mode=\"webrtc\"} 2",
+        "camscan_live_stream_packets_total{stream=\"s_1\"} 70000",
+        "camscan_live_stream_packets_lost_total{stream=\"s_1\"} 3",
+        "camscan_live_stream_frames_per_second{stream=\"s_1\"} 24.9",
+        "camscan_live_datagrams_sent_total 12",
+        "camscan_live_sessions_failed_total{reason=\"silent\"} 2",
+        "camscan_live_loop_lag_seconds 0.0015",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("last_frame_age"), "{text}");
+}
+
+#[test]
 fn messages_that_cannot_be_read_are_not_none() {
     let text = render(&Memory::default(), &Figures::default(), at("2026-03-02T00:01:00Z"), "1");
     assert!(!text.contains("camscan_outbox"), "{text}");

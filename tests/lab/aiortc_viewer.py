@@ -70,7 +70,8 @@ async def until_told(address: str, url: str) -> None:
         print(f"{time.time():.3f} ended {watching.exception()!r}", flush=True)
 
 
-if len(sys.argv) == 2:
-    asyncio.run(asyncio.wait_for(count(int(sys.argv[1])), 60))
-else:
-    asyncio.run(until_told(*sys.argv[1:]))
+if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        asyncio.run(asyncio.wait_for(count(int(sys.argv[1])), 60))
+    else:
+        asyncio.run(until_told(*sys.argv[1:]))

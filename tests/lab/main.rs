@@ -127,6 +127,8 @@ fn trials() -> Vec<Trial> {
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
         beside live::every_codec_is_shown_in_chromium;
         beside live::a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page;
+        beside live::the_page_says_that_a_camera_is_unplugged_and_shows_it_again;
+        beside live::a_tone_of_the_camera_is_heard_in_chromium;
         beside live::a_bad_network_and_a_sudden_end_are_one_viewers_own;
         beside live::a_camera_that_was_away_is_seen_again_by_who_waits;
         beside live::aiortc_decodes_what_a_camera_sends;
@@ -176,6 +178,7 @@ fn play(role: &str) {
             .or_else(|| net_ns::play(&words))
             .or_else(|| notify::play(&words))
             .or_else(|| recorders::play(&words))
+            .or_else(|| live::play(&words))
             .unwrap_or_else(|| panic!("no such role: {role}")),
     }
 }

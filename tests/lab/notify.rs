@@ -102,7 +102,8 @@ impl Running {
         }
     }
 
-    fn end(mut self) {
+    /// Ends it by the end of its input.
+    pub fn end(mut self) {
         drop(self.stdin.take());
         let _ = self.child.wait();
     }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::facts::Facts;
 use super::stream::{State, Stream};
+use super::timeline::FIRST;
 use crate::model::{ErrorKind, Transport};
 use crate::net::Dialer;
 use crate::probe::peer::Timeouts;
@@ -116,6 +117,8 @@ pub(super) struct Source {
     sessions: u64,
     /// The other transport than the one asked for is tried next.
     other_next: bool,
+    /// Where its clock begins, in units of 1/90,000 s.
+    begins: u64,
 }
 
 /// Who wants the stream.
@@ -178,6 +181,7 @@ impl Source {
             places: shared.places.clone(),
             sessions: 0,
             other_next: false,
+            begins: FIRST,
         }
     }
 
@@ -185,7 +189,7 @@ impl Source {
     pub async fn run(mut self) {
         let cancel = self.peer.cancel.clone();
         let mut backoff = Backoff::default();
-        let mut clock = Clock::new();
+        let mut clock = Clock::starting_at(self.begins);
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -201,7 +205,7 @@ impl Source {
                 Ended::Unwatched => {
                     self.stream.clear();
                     self.stream.set_state(State::Idle);
-                    (backoff, clock) = (Backoff::default(), Clock::new());
+                    (backoff, clock) = (Backoff::default(), Clock::starting_at(self.begins));
                 }
                 Ended::Failed(failure) => match backoff.after(&failure, self.wanted.is_watched(), fastrand::f64()) {
                     Then::Again(pause) => {
@@ -261,4 +265,6 @@ impl Source {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod camera;
+#[cfg(test)]
+pub(super) mod tests;

@@ -19,6 +19,8 @@ use crate::protocol::rtsp::sdp::Media;
 /// The clocks of a stream's tracks, which go on over all its sessions.
 pub(super) struct Clock {
     epoch: Instant,
+    /// What the epoch is called, in units of 1/90,000 s.
+    first: u64,
     video: Timeline,
     /// With the clock rate it is for.
     audio: Option<(u32, Timeline)>,
@@ -28,9 +30,10 @@ pub(super) struct Clock {
 const VIDEO_CLOCK: u32 = 90_000;
 
 impl Clock {
-    pub fn new() -> Clock {
+    /// One that begins now, and calls that moment `first`.
+    pub fn starting_at(first: u64) -> Clock {
         let epoch = TokioInstant::now().into_std();
-        Clock { epoch, video: Timeline::new(VIDEO_CLOCK, epoch), audio: None }
+        Clock { epoch, first, video: Timeline::starting_at(VIDEO_CLOCK, epoch, first), audio: None }
     }
 
     /// Another session begins.
@@ -47,13 +50,11 @@ impl Clock {
     }
 
     fn audio(&mut self, rate: u32) -> &mut Timeline {
-        let epoch = self.epoch;
-        match &mut self.audio {
-            Some((known, _)) if *known == rate => {}
-            other => *other = Some((rate, Timeline::new(rate, epoch))),
+        let begun = || (rate, Timeline::starting_at(rate, self.epoch, self.first));
+        if self.audio.as_ref().is_some_and(|(known, _)| *known != rate) {
+            self.audio = None;
         }
-        // It was just put there.
-        &mut self.audio.get_or_insert_with(|| (rate, Timeline::new(rate, epoch))).1
+        &mut self.audio.get_or_insert_with(begun).1
     }
 
     /// A picture that came whole, without RTP.

@@ -28,6 +28,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(15);
 /// An answer that takes longer was waited for in such a way.
 const SLOW_ANSWER: Duration = Duration::from_secs(3);
 
+/// The longest answer that is read; live view takes no longer offer either.
+const MOST_ANSWER: usize = 64 * 1024;
+
 /// Without the feature `serve` an answer is read and not played.
 #[cfg(not(feature = "serve"))]
 enum Offered {}
@@ -35,7 +38,7 @@ enum Offered {}
 /// The analysis of WHEP endpoints.
 pub const PROBE: Probe = Probe { stage: Stage::Webrtc, phase: Phase::Walk, run: |host| Box::pin(run(host)) };
 
-async fn run(host: &Inspection) {
+pub(super) async fn run(host: &Inspection) {
     if host.options.verify == Verify::None || host.record.is_clearly_no_camera() {
         return;
     }
@@ -137,8 +140,12 @@ async fn ask(host: &Inspection, place: &Place, mark: Mark) -> Option<(Stream, Op
     let offer = offer.into_bytes();
     let target = place.target.clone();
     let login = !place.guessed || host.peer.logins.worked().is_some();
-    let request =
-        Request { follow: false, login, ..Request::post(place.port, place.tls, target, "application/sdp", offer) };
+    let request = Request {
+        follow: false,
+        login,
+        max_body: MOST_ANSWER,
+        ..Request::post(place.port, place.tls, target, "application/sdp", offer)
+    };
     let _turn = proof::turn(host).await;
     let started = Instant::now();
     let mut patient = host.peer.clone();

@@ -2,6 +2,8 @@
 //! play what it brings for some seconds; then it is closed.
 
 pub mod analyze;
+#[cfg(test)]
+mod hostile;
 #[cfg(feature = "serve")]
 mod play;
 #[cfg(feature = "serve")]

@@ -23,8 +23,8 @@ use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop};
 const FAREWELL: Duration = Duration::from_millis(200);
 /// The longest datagram that is read whole.
 const MOST_DATAGRAM: usize = 2048;
-/// Packets taken before the clock is looked at again, and in all: some seconds of the richest stream there is.
-const MOST_PACKETS: u64 = 200_000;
+/// Datagrams read at most: some seconds of the richest stream there is.
+const MOST_DATAGRAMS: u64 = 200_000;
 
 /// A session that has been offered, and the socket it will come by.
 pub(super) struct Offered {
@@ -59,10 +59,11 @@ impl Offered {
         loop {
             let wait = self.drain(&mut played).await;
             let until = played.until(host, began);
-            if played.has_ended || Instant::now() >= until || played.packets >= MOST_PACKETS || host.peer.is_over() {
+            if played.has_ended || Instant::now() >= until || played.datagrams >= MOST_DATAGRAMS || host.peer.is_over()
+            {
                 break;
             }
-            self.hear(wait.min(until)).await;
+            self.hear(wait.min(until), &mut played).await;
         }
         played.finish();
         self.receiver.close();
@@ -106,10 +107,11 @@ impl Offered {
         self.tap.iter().for_each(|tap| tap.packet(is_sound, packet.sequence, &packet.bytes));
     }
 
-    async fn hear(&mut self, until: Instant) {
+    async fn hear(&mut self, until: Instant, played: &mut Played) {
         let mut buffer = [0; MOST_DATAGRAM];
         match timeout_at(until, self.socket.recv_from(&mut buffer)).await {
             Ok(Ok((length, from))) => {
+                played.datagrams += 1;
                 let datagram = buffer.get(..length).unwrap_or_default();
                 self.receiver.receive(false, from, self.local, datagram, now());
             }
@@ -139,6 +141,8 @@ pub(super) struct Played {
     first_packet: Option<Duration>,
     first_frame: Option<Duration>,
     first_key: Option<Duration>,
+    /// Whatever was read, before it was found to be anything.
+    datagrams: u64,
     packets: u64,
     sound: u64,
     video: Option<(VideoCodec, Assembler)>,
@@ -161,6 +165,7 @@ impl Played {
             first_packet: None,
             first_frame: None,
             first_key: None,
+            datagrams: 0,
             packets: 0,
             sound: 0,
             video: None,

@@ -11,17 +11,23 @@ use str0m::format::{Codec, CodecConfig, FormatParams};
 use str0m::media::{Direction, Frequency, MediaKind};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpPacket;
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::model::{AudioCodec, VideoCodec};
 
 /// One for all sessions: it holds nothing.
 static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(str0m::crypto::from_feature_flags()));
 
-/// A session on its way. Receives whatever is spoken of one picture and one sound.
+/// Candidates of an answer that are tried. A host names each address for UDP and TCP in each section; one that names more is asked
+/// at the first of them.
+const MOST_CANDIDATES: usize = 16;
+
+/// A session on its way. Receives whatever is spoken of one picture and one sound, and speaks with one host alone.
 pub struct Receiver {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
+    /// Who answered: nothing goes to anybody else, and nothing of others is heard.
+    host: Option<IpAddr>,
     broke: Option<String>,
 }
 
@@ -36,8 +42,7 @@ pub enum Happened {
     Packet(Received),
     /// The other side ended it, or it was heard no more.
     Ended,
-    /// What came could not be taken, and why: an RSA certificate, for one, as GStreamer 1.22 and Janus have them, is
-    /// nothing that our DTLS takes.
+    /// What came could not be taken, and why.
     Broke(String),
     /// Nothing more before this moment, unless a datagram comes.
     Wait(Instant),
@@ -126,29 +131,34 @@ impl Receiver {
             changes.add_media(kind, Direction::RecvOnly, None, None, None);
         }
         let (offer, pending) = changes.apply().ok_or("the offer is empty")?;
-        Ok((Receiver { rtc, pending: Some(pending), broke: None }, offer.to_sdp_string()))
+        Ok((Receiver { rtc, pending: Some(pending), host: None, broke: None }, offer.to_sdp_string()))
     }
 
     /// Takes the answer, of whose candidates those on `host` alone count: nothing is sent to anybody else, whatever an answer
-    /// says.
+    /// says and whoever asks.
     ///
     /// # Errors
     /// When it cannot be read or does not fit the offer.
     pub fn accept(&mut self, answer: &str, host: IpAddr) -> Result<(), String> {
         let pending = self.pending.take().ok_or("the offer is answered already")?;
+        self.host = Some(host);
         let answer = SdpAnswer::from_sdp_string(&of_host(answer, host)).map_err(|error| error.to_string())?;
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|error| error.to_string())
     }
 
-    /// Takes a datagram that came; then [`Receiver::poll`] until it waits.
+    /// Takes a datagram that came; then [`Receiver::poll`] until it waits. Those of other hosts are passed over: who asks with the
+    /// session's password from an address that is not its own would have us send there.
     pub fn receive(&mut self, tcp: bool, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Instant) {
+        if Some(from.ip()) != self.host {
+            return;
+        }
         let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
         if let Ok(received) = Receive::new(proto, from, to, bytes) {
             let input = Input::Receive(now, received);
             if self.rtc.accepts(&input)
                 && let Err(error) = self.rtc.handle_input(input)
             {
-                self.broke = Some(error.to_string());
+                self.broke = Some(plain(&error));
             }
         }
     }
@@ -156,7 +166,7 @@ impl Receiver {
     /// Time has passed; then [`Receiver::poll`] until it waits.
     pub fn tick(&mut self, now: Instant) {
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
-            self.broke = Some(error.to_string());
+            self.broke = Some(plain(&error));
         }
     }
 
@@ -189,12 +199,16 @@ impl Receiver {
                 Ok(Output::Timeout(at)) => return Happened::Wait(at),
                 Ok(Output::Transmit(sent)) => {
                     let (from, to) = (sent.source, sent.destination);
+                    // An answer may be read there otherwise than here.
+                    if Some(to.ip()) != self.host {
+                        continue;
+                    }
                     return Happened::Send(Datagram { from, to, contents: sent.contents.to_vec() });
                 }
                 Ok(Output::Event(Event::Connected)) => return Happened::Connected,
                 Ok(Output::Event(Event::RtpPacket(packet))) => return Happened::Packet(self.received(&packet)),
                 Ok(Output::Event(Event::Closed)) => return Happened::Ended,
-                Err(error) => self.broke = Some(error.to_string()),
+                Err(error) => self.broke = Some(plain(&error)),
                 Ok(Output::Event(_)) => {}
             }
         }
@@ -236,13 +250,30 @@ fn carried(codec: Option<Codec>) -> Carried {
     }
 }
 
-/// The answer without the candidates of other hosts.
+/// The answer without the candidates of other hosts, and with so many of this one's.
 fn of_host(answer: &str, host: IpAddr) -> String {
-    let is_its = |line: &str| match line.trim().strip_prefix("a=candidate:") {
-        Some(candidate) => candidate.split_whitespace().nth(4).and_then(|ip| ip.parse::<IpAddr>().ok()) == Some(host),
+    let mut left = MOST_CANDIDATES;
+    let is_its = |line: &&str| match line.trim().strip_prefix("a=candidate:") {
+        Some(candidate) => {
+            let address = candidate.split(' ').nth(4).and_then(|ip| ip.parse::<IpAddr>().ok());
+            let is_tried = address == Some(host) && left > 0;
+            left -= usize::from(is_tried);
+            is_tried
+        }
         None => true,
     };
-    answer.split_inclusive('\n').filter(|line| is_its(line)).collect()
+    answer.split_inclusive('\n').filter(is_its).collect()
+}
+
+/// What a session broke by. A peer that has no certificate of the kind that is asked for sends an empty list (RFC 5246 §7.4.6), and
+/// one of WebRTC always has a certificate: RSA is the only other kind in use, as GStreamer 1.22 and Janus make it.
+fn plain(error: &RtcError) -> String {
+    const EMPTY: &str = "no client certificate received";
+    let text = error.to_string();
+    if text.contains(EMPTY) {
+        return "its certificate is not of the kind ECDSA, the only one camscan takes; most others are RSA".to_owned();
+    }
+    text
 }
 
 #[cfg(test)]

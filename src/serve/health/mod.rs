@@ -1,5 +1,6 @@
 //! Whether the process works, and what is counted of it.
 
+mod live;
 pub mod routes;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::{Ready, lock};
+use super::{Ready, live, lock};
 use crate::metrics;
 use crate::model::access::Scope;
 use crate::serve::App;
@@ -78,6 +78,7 @@ pub async fn metrics(State(app): State<Arc<App>>, caller: Caller) -> Result<Resp
             figures.store_works |= app.orders.is_none();
             observe(&mut figures, &app.store);
             figures.http = Some(app.health.http(app.access.failures()));
+            figures.live = app.live().map(live::view);
             Ok(metrics::render(&memory, &figures, app.now(), env!("CARGO_PKG_VERSION")))
         })
         .await?;

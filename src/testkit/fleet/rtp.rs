@@ -15,7 +15,23 @@ pub struct Packetizer {
 impl Packetizer {
     /// A packetizer for a payload type.
     pub fn new(payload_type: u8) -> Self {
-        Packetizer { payload_type, sequence: fastrand::u16(..), timestamp: fastrand::u32(..), ssrc: fastrand::u32(..) }
+        Packetizer::starting_at(payload_type, fastrand::u16(..), fastrand::u32(..))
+    }
+
+    /// One whose numbers and clock begin there.
+    pub fn starting_at(payload_type: u8, sequence: u16, timestamp: u32) -> Self {
+        Packetizer { payload_type, sequence, timestamp, ssrc: fastrand::u32(..) }
+    }
+
+    /// A sender report (RFC 3550 §6.4.1) for the next packet, which is sent at that time of NTP.
+    pub fn report(&self, ntp: u64) -> Vec<u8> {
+        let mut report = vec![0x80, 200, 0, 6];
+        report.extend(self.ssrc.to_be_bytes());
+        report.extend(ntp.to_be_bytes());
+        report.extend(self.timestamp.to_be_bytes());
+        // How much was sent so far is nobody's business.
+        report.extend([0; 8]);
+        report
     }
 
     /// The packets of a clip's frame; the clock then moves on by one frame.

@@ -4,12 +4,16 @@ mod away;
 mod loss;
 mod page;
 mod place;
+mod sound;
+mod unplugged;
 
 pub use away::a_camera_that_was_away_is_seen_again_by_who_waits;
 pub use loss::a_bad_network_and_a_sudden_end_are_one_viewers_own;
 pub use page::{
     a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page, every_codec_is_shown_in_chromium,
 };
+pub use sound::a_tone_of_the_camera_is_heard_in_chromium;
+pub use unplugged::{play, the_page_says_that_a_camera_is_unplugged_and_shows_it_again};
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr};

@@ -19,7 +19,7 @@ const JPEGS: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,format
     ! jpegenc ! rtpjpegpay name=pay0 pt=26";
 
 /// What the player shows, and how much of it so far.
-const SHOWN: &str = "
+pub(super) const SHOWN: &str = "
     const tile = document.querySelector('.tile'), video = tile?.querySelector('video');
     const image = tile?.querySelector('.screen img:not([data-still])');
     window.pictures ??= new Set();
@@ -35,7 +35,7 @@ const SHOWN: &str = "
     }";
 
 /// A camera by GStreamer on an address of the loopback.
-fn camera(address: &str, pipeline: &str) -> Program {
+pub(super) fn camera(address: &str, pipeline: &str) -> Program {
     let mut server = Command::new(PYTHON);
     server.arg(script("gst_server.py")).args([address, PORT, "/live", pipeline]).stdin(Stdio::piped());
     let server = Program(server.spawn().unwrap());
@@ -53,14 +53,14 @@ fn listens(address: &str) -> bool {
 }
 
 /// The program with these cameras in its store.
-struct Served {
+pub(super) struct Served {
     url: String,
     _serving: Program,
     _folder: TempDir,
 }
 
 impl Served {
-    async fn start(addresses: &[&str]) -> Served {
+    pub(super) async fn start(addresses: &[&str]) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let camscan = |arguments: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_camscan"));
@@ -89,7 +89,7 @@ impl Served {
 }
 
 /// Waits until the player has shown pictures in this mode, and more of them later.
-async fn is_shown(browser: &Browser, what: &str, mode: &str) -> Value {
+pub(super) async fn is_shown(browser: &Browser, what: &str, mode: &str) -> Value {
     let (end, mut before) = (Instant::now() + LONG, None);
     loop {
         let now = browser.run(SHOWN).await;
@@ -107,8 +107,13 @@ async fn is_shown(browser: &Browser, what: &str, mode: &str) -> Value {
 }
 
 /// Presses the button on the page of a device, as somebody does.
-async fn connect(browser: &Browser, served: &Served, address: &str) {
+pub(super) async fn connect(browser: &Browser, served: &Served, address: &str) {
     browser.open(&format!("{}/devices/{address}", served.url)).await;
+    press_connect(browser).await;
+}
+
+/// The same on the page that is open.
+pub(super) async fn press_connect(browser: &Browser) {
     browser.wait("html.script").await;
     browser.wait("[data-connect]").await.click().await.unwrap();
 }

@@ -14,13 +14,14 @@ const SERVER: &str = "10.77.0.1";
 /// Nothing here takes so long, unless it never comes.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// A camera's picture of so many pixels, a key frame every two seconds.
+/// A camera's picture of so many pixels, a key frame every two seconds. The numbers of its packets and its clock wrap soon after
+/// it begins: nobody is to notice.
 pub fn h264(size: &str) -> String {
     let (width, height) = size.split_once('x').unwrap();
     format!(
         "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={width},height={height},framerate=25/1 \
          ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=50 bitrate=800 \
-         ! rtph264pay name=pay0 pt=96 config-interval=-1"
+         ! rtph264pay name=pay0 pt=96 config-interval=-1 timestamp-offset=4294067296 seqnum-offset=65400"
     )
 }
 
@@ -109,17 +110,22 @@ impl Server {
         Ok(server)
     }
 
+    /// Where its pages are.
+    pub fn url(&self) -> String {
+        format!("http://{SERVER}:8000")
+    }
+
     /// `GET /api/v1/live`.
     pub fn list(&self) -> Value {
         let ask = "import sys, urllib.request as web; print(web.urlopen(sys.argv[1]).read().decode())";
-        let said = self.scanner.run(PYTHON, &["-c", ask, &format!("http://{SERVER}:8000/api/v1/live")]);
+        let said = self.scanner.run(PYTHON, &["-c", ask, &format!("{}/api/v1/live", self.url())]);
         serde_json::from_slice(&said.stdout).unwrap_or_default()
     }
 
     /// A viewer on a host of its own.
     pub fn viewer(&self, host: &Host, address: &str, python: &str) -> Viewer {
         let script = script("aiortc_viewer.py");
-        let url = format!("http://{SERVER}:8000/api/v1/streams/{}/whep", self.stream);
+        let url = format!("{}/api/v1/streams/{}/whep", self.url(), self.stream);
         Viewer { running: Running::start(host, python, &[&script, address, &url]) }
     }
 }

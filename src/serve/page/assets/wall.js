@@ -96,6 +96,8 @@ export function connect(stream, root) {
   place.dataset.live = "on";
   start?.remove();
   play(tile, root);
-  players.get(tile)?.sound(true);
+  const heard = players.get(tile)?.sound(true) ?? false;
+  // One press switches off what is on.
+  tile.querySelector("[data-do=sound]")?.setAttribute("aria-pressed", String(heard));
   addEventListener("pagehide", () => stop(tile));
 }
