@@ -324,6 +324,8 @@ impl Watch {
             };
             let updated = self.store.update(decide, self.route.as_ref())?;
             self.told(work, counts, &updated.events)?;
+            // A first miss is no event yet, and whoever looks sees it all the same.
+            answers.devices.iter().for_each(|(uid, yes)| self.follower.news(&News::Asked(uid, *yes)));
         }
         if work.is_batch_due(BATCH, BATCH_TIME, tokio::time::Instant::now()) {
             let events = work.store_checks(self, counts)?;

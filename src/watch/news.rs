@@ -82,6 +82,8 @@ pub enum News<'n> {
     DeviceFound(u64, &'n Device),
     /// A scan ended.
     ScanEnded(u64, &'n ScanEnd),
+    /// A device that did not answer was asked again whether it is there, and whether it answered.
+    Asked(&'n Uid, bool),
     /// A stream was played.
     Checked(&'n Uid, &'n str),
     /// There is a new picture of a stream.

@@ -3,6 +3,7 @@
 mod half_hour;
 mod looks;
 mod proxy;
+mod visit;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,10 +24,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
 
-pub use half_hour::{
-    a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour, cameras_come_and_go_while_one_looks,
-};
+pub use half_hour::{a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour};
 pub use looks::every_page_holds_at_every_width_in_both_colours_and_languages;
+pub use visit::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
 
 use proxy::{Handing, NGINX, Proxy};
 

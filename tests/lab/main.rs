@@ -74,7 +74,7 @@ const ROLE: &str = "CAMSCAN_LAB_ROLE";
 /// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
 fn trials() -> Vec<Trial> {
     trial::trials! {
-        beside browser::cameras_come_and_go_while_one_looks;
+        beside browser::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
         beside browser::every_page_holds_at_every_width_in_both_colours_and_languages;
         beside browser::a_technician_is_done_in_half_an_hour;
         beside browser::a_scan_is_started_and_stopped;

@@ -42,6 +42,7 @@ impl Follower for Heard {
             }
             News::ScanEnded(id, end) => format!("ended {id}: {end:?}"),
             News::Checked(_, key) => format!("checked {key}"),
+            News::Asked(_, answered) => format!("asked: {answered}"),
             News::ScanProgress(..) | News::HostUp(..) | News::DeviceFound(..) | News::Picture(..) => return,
         };
         self.1.lock().unwrap().push(in_short);

@@ -12,7 +12,7 @@ use crate::serve::view::scan::ScanView;
 use crate::watch::News;
 
 /// What is told as it happens, and not kept.
-pub const LIVE: [&str; 5] = ["scan.progress", "host.up", "device.found", "check.done", "picture.new"];
+pub const LIVE: [&str; 6] = ["scan.progress", "host.up", "device.found", "device.asked", "check.done", "picture.new"];
 
 /// One thing that happens.
 #[derive(Debug)]
@@ -64,6 +64,9 @@ impl Message {
                     "model": device.model, "name": device.name, "streams": device.streams.len(),
                 });
                 Message::live("device.found", now, found)
+            }
+            News::Asked(uid, answered) => {
+                Message::live("device.asked", now, json!({"device": uid, "answered": answered}))
             }
             News::Checked(uid, key) => Message::of_stream("check.done", now, uid.as_str(), key, &stream_id(uid, key)),
             News::Picture(uid, key) => Message::of_stream("picture.new", now, uid.as_str(), key, &stream_id(uid, key)),

@@ -9,10 +9,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Browser, Program, answers, free_port, on_a_runtime};
-use crate::notify::Running;
-use crate::ns::{Host, need};
+use crate::ns::need;
 use crate::trial::Skip;
-use crate::{Lab, PYTHON, cameras, script};
+use crate::{PYTHON, cameras, script};
 
 /// The password of the account, and that of a camera.
 const ACCOUNT: &str = "Zwei-Geheimnisse-2";
@@ -57,25 +56,32 @@ impl Served {
     /// From the set-up code to the first page.
     async fn enter(&self, browser: &Browser) {
         let code = std::fs::read_to_string(self.folder.path().join("s.sqlite.setup-code")).unwrap();
-        browser.open(&self.url).await;
-        browser.until("return location.pathname === '/setup'").await;
-        browser.write("main input[name=code]", code.trim()).await;
-        browser.write("main input[name=name]", "anna").await;
-        browser.write("main input[name=password]", ACCOUNT).await;
-        browser.press("main button").await;
-        browser.until("return location.pathname === '/' && document.querySelector('#scan') !== null").await;
+        browser.make_account(&self.url, code.trim()).await;
     }
 }
 
 impl Browser {
-    async fn write(&self, css: &str, text: &str) {
+    /// Makes the first account by its code, and comes to the first page.
+    pub(super) async fn make_account(&self, root: &str, code: &str) {
+        let base = root.splitn(4, '/').nth(3).unwrap_or_default();
+        self.open(root).await;
+        self.until(&format!("return location.pathname === '/{base}setup'")).await;
+        self.write("main input[name=code]", code).await;
+        self.write("main input[name=name]", "anna").await;
+        self.write("main input[name=password]", ACCOUNT).await;
+        self.press("main button").await;
+        let first_page = format!("return location.pathname === '/{base}' && document.querySelector('#scan') !== null");
+        self.until(&first_page).await;
+    }
+
+    pub(super) async fn write(&self, css: &str, text: &str) {
         let field = self.wait(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// Clicks what can be clicked, in the middle of the screen, where nothing that sticks to its edges covers it.
-    async fn press(&self, css: &str) {
+    pub(super) async fn press(&self, css: &str) {
         // What is clicked may be replaced at this moment by what is newer.
         for _ in 0..20 {
             let element = self.wait(css).await;
@@ -90,7 +96,7 @@ impl Browser {
     }
 
     /// Waits for what takes several checks of a camera.
-    async fn until_at_last(&self, script: &str) {
+    pub(super) async fn until_at_last(&self, script: &str) {
         for _ in 0..2400 {
             if self.run(script).await == json!(true) {
                 return;
@@ -101,7 +107,7 @@ impl Browser {
     }
 
     /// Has files that the page offers written into a folder.
-    async fn save_to(&self, folder: &Path) {
+    pub(super) async fn save_to(&self, folder: &Path) {
         let wanted = json!({"behavior": "allow", "downloadPath": folder});
         self.page.cdp().send_raw("Browser.setDownloadBehavior", wanted).await.unwrap();
     }
@@ -223,7 +229,7 @@ pub fn a_technician_is_done_in_half_an_hour() -> Result<(), Skip> {
 }
 
 /// The content of a file, once the browser has written it.
-async fn saved(file: &PathBuf) -> String {
+pub(super) async fn saved(file: &PathBuf) -> String {
     for _ in 0..600 {
         match std::fs::read_to_string(file) {
             Ok(text) if !text.is_empty() => return text,
@@ -273,118 +279,4 @@ pub fn a_scan_is_started_and_stopped() -> Result<(), Skip> {
         browser.until(&format!("return (() => {{ {stopped} }})() === 2")).await;
         browser.page.quit().await.unwrap();
     })
-}
-
-/// A new camera stands on the page without that it is loaded again; one that is switched off is greyed, first as one that
-/// does not answer, then as offline, and its last picture is marked as old; that it is offline is told by a message.
-pub fn cameras_come_and_go_while_one_looks() -> Result<(), Skip> {
-    need(&[PYTHON, "ffmpeg"])?;
-    let mut lab = Lab::new();
-    let start = |lab: &mut Lab, last: u8| {
-        let host = lab.lan.host(&format!("10.77.0.{last}"), &format!("44:19:b6:00:00:{last:02x}"));
-        let server = script("gst_server.py");
-        (Running::start(&host, PYTHON, &[&server, "0.0.0.0", "554", "/stream1", cameras::SMALL]), host)
-    };
-    let first = start(&mut lab, 10);
-    // Others that answer: else it is the network that is silent.
-    let _others = [start(&mut lab, 12), start(&mut lab, 13)];
-    let listening = |host: &Host| {
-        (0..1200).any(|_| {
-            host.listens_tcp(554) || {
-                std::thread::sleep(Duration::from_millis(50));
-                false
-            }
-        })
-    };
-    assert!(listening(&first.1));
-    let (socket, store) = (lab.path("serve.sock"), lab.path("s.sqlite"));
-    let told = lab.path("told");
-    lab.write(
-        "camscan.yaml",
-        format!(
-            "targets: [10.77.0.8/29]\nports: [554]\nlive_port: none\ncheck_every: 30s\ndns: false\nnotify:\n  channels:\n    \
-             own: {{type: exec, command: [/bin/sh, -c, 'cat >> {told}']}}\n  rules: [{{severity: [problem], wait: 1s}}]\n"
-        ),
-    );
-    let (config, listen) = (lab.path("camscan.yaml"), format!("unix:{socket}"));
-    let arguments = ["--config", &config, "serve", "--store", &store, "--listen", &listen];
-    let mut serving = lab.command(true, &arguments);
-    let log = std::fs::File::create(lab.path("log")).unwrap();
-    let serving = serving.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    let done = on_a_runtime(async {
-        let _serving = Program(serving);
-        let url = bridge(PathBuf::from(&socket)).await;
-        let browser = Browser::start().await;
-        browser.open(&url).await;
-        browser
-            .until_at_last(
-                "return document.querySelectorAll('.card').length === 3 && !document.querySelector('[data-scan]')",
-            )
-            .await;
-        browser
-            .until_at_last(
-                "return document.querySelectorAll('.card img').length === 3 && !document.querySelector('.still.stale')",
-            )
-            .await;
-        browser.run("window.stayed = true").await;
-
-        let second = start(&mut lab, 11);
-        assert!(listening(&second.1));
-        browser
-            .run("fetch('api/v1/scans', {method: 'POST', headers: {'content-type': 'application/json'}, body: '{}'})")
-            .await;
-        browser.until_at_last("return document.querySelectorAll('.card').length === 4").await;
-        browser.until_at_last("return document.querySelector('[data-scan]') === null").await;
-
-        let off = first.1.run("ip", &["link", "set", "eth0", "down"]);
-        assert!(off.status.success(), "{}", String::from_utf8_lossy(&off.stderr));
-        let card =
-            "Array.from(document.querySelectorAll('.card')).find(card => card.textContent.includes('10.77.0.10'))";
-        let grey = format!(
-            "return {card}?.querySelector('.still.stale > img') !== null && {card}.querySelector('.badge:not(.good)') !== null"
-        );
-        browser
-            .until_at_last(&format!(
-                "return {card} !== undefined && {card}.querySelector('.still.stale > img') !== null"
-            ))
-            .await;
-        browser
-            .until_at_last(&format!(
-                "return {card}.querySelector('.line .badge.bad')?.textContent.includes('offline') === true"
-            ))
-            .await;
-        assert_eq!(browser.run(&grey).await, json!(true));
-        let stamp = browser.run(&format!("return {card}.querySelector('.stamp').textContent")).await.to_string();
-        assert!(stamp.contains("offline") && stamp.contains("since"), "{stamp}");
-        let filter =
-            browser.run(&format!("return getComputedStyle({card}.querySelector('.still > img')).filter")).await;
-        assert!(filter.to_string().contains("grayscale(1)"), "{filter}");
-        let offline = "return document.querySelector(\".chips a[href*='state=offline'] b\")?.textContent === '1'";
-        browser.until_at_last(offline).await;
-        let message = saved(&PathBuf::from(&told)).await;
-        assert!(message.contains("10.77.0.10") && message.contains("offline"), "{message}");
-        assert_eq!(browser.run("return window.stayed").await, json!(true), "the page was loaded again");
-        browser.page.quit().await.unwrap();
-    });
-    drop(lab);
-    done
-}
-
-/// An address of this machine that leads to a socket in the file system, which is the same in every network namespace.
-async fn bridge(socket: PathBuf) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    for _ in 0..600 {
-        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let Ok(mut server) = tokio::net::UnixStream::connect(&socket).await else { continue };
-            tokio::spawn(async move { drop(tokio::io::copy_bidirectional(&mut client, &mut server).await) });
-        }
-    });
-    url
 }

@@ -272,7 +272,7 @@ function follow() {
   };
   source.onmessage = read;
   for (const type of (document.body.dataset.events || "").split(" ").filter(Boolean)) source.addEventListener(type, read);
-  for (const type of ["scan.progress", "check.done", "picture.new", "resync"]) source.addEventListener(type, read);
+  for (const type of ["scan.progress", "device.asked", "check.done", "picture.new", "resync"]) source.addEventListener(type, read);
 }
 
 function unfollow() {
