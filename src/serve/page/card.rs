@@ -154,7 +154,14 @@ pub fn still(
 
 fn stamp_of(device: &DeviceView) -> (Text, Option<jiff::Timestamp>) {
     let (_, word) = standing(device);
-    (word, Some(device.since))
+    let since = match word {
+        Text::NotAnswering => Some(device.last_seen),
+        Text::NoFrames => {
+            device.streams.iter().filter(|stream| stream.state == StreamState::Broken).map(|stream| stream.since).min()
+        }
+        _ => Some(device.since),
+    };
+    (word, since)
 }
 
 /// Why there is no picture.

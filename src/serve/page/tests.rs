@@ -8,8 +8,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::history::memory::{StreamId, Vantage};
 use crate::identify::signature::Signatures;
 use crate::model::access::Role;
 use crate::model::memory::Uid;
@@ -17,7 +18,7 @@ use crate::model::{Evidence, EvidenceSource, Fact};
 use crate::scan::session::Session;
 use crate::serve::App;
 use crate::serve::auth::Caller;
-use crate::store::{Cause, Open, Store};
+use crate::store::{Cause, Open, PictureRow, Store};
 use crate::testkit::net::FakeNet;
 use crate::testkit::place;
 
@@ -327,4 +328,21 @@ async fn the_first_view_of_a_thousand_devices_is_small() {
         loaded.len() + 1
     );
     assert!(bytes <= 100_000, "{bytes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_answer_is_stamped_with_when_it_last_did() {
+    let site = Site::of(1);
+    let (store, uid) = (&site.app.store, &site.uids[0]);
+    let at = |minutes| now() + SignedDuration::from_mins(minutes);
+    for (minutes, answers) in [(1, true), (2, false)] {
+        store.update(|memory| ((), memory.answered(uid, at(minutes), answers, Vantage::Clear)), &()).unwrap();
+    }
+    let memory = store.memory().unwrap();
+    let key = memory.devices[uid].streams.keys().next().unwrap();
+    let picture = PictureRow { stream: StreamId::of(uid, key), at: now(), hash: "0123".to_owned(), bytes: 4 };
+    store.put_picture(&picture).unwrap();
+    let page = site.page("/", &[]).await;
+    let stamp = "<span class=\"stamp\">not answering<small>since <time datetime=\"2026-03-10T12:01:00Z\"";
+    assert!(page.contains(stamp), "{page}");
 }
