@@ -108,7 +108,8 @@ impl NeighbourTable {
         self.is_stuck.load(Ordering::Relaxed)
     }
 
-    fn is_neighbour(&self, ip: IpAddr) -> bool {
+    /// Whether the host is on the network of an interface.
+    pub fn is_neighbour(&self, ip: IpAddr) -> bool {
         self.networks.get().is_some_and(|networks| networks.iter().any(|net| net.contains(ip) && net.ip() != ip))
     }
 }

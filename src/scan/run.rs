@@ -161,11 +161,11 @@ impl<S: EventSink> Run<S> {
 
     /// Whether discovery and all inspections have ended, and all they found is taken in.
     fn is_over(&mut self, inbox: &Inbox) -> bool {
-        if !self.discovery.is_over() {
+        if !self.discovery.is_over() || !inbox.discovered.is_empty() {
             return false;
         }
         self.pool.nothing_more_is_found();
-        self.pool.is_idle() && inbox.inspected.is_empty() && inbox.discovered.is_empty()
+        self.pool.is_idle() && inbox.inspected.is_empty()
     }
 
     fn take_all(&mut self, inbox: &mut Inbox) {

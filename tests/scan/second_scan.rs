@@ -7,13 +7,14 @@ use camscan::history::memory::Vantage;
 use camscan::history::stable::stable;
 use camscan::identify::signature::Signatures;
 use camscan::model::{
-    Credential, Device, MacAddr, ProbeOptions, Report, ScanEvent, ScanPlan, ScanStatus, StreamStatus,
+    Credential, Device, Finding, FindingKind, MacAddr, Method, ProbeOptions, Report, ScanEvent, ScanPlan, ScanStatus,
+    StreamStatus,
 };
 use camscan::scan::Scan;
 use camscan::scan::session::Session;
 use camscan::store::{Cause, EventFilter, Open, Store};
 use camscan::testkit::clock;
-use camscan::testkit::net::{Asked, FakeNet};
+use camscan::testkit::net::{Asked, FakeNet, Lan, RawFrames};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ struct Place {
     net: FakeNet,
     store: Store,
     plan: ScanPlan,
+    /// What is known of hosts before any is looked for.
+    heard: Vec<Finding>,
     folder: TempDir,
 }
 
@@ -71,7 +74,7 @@ impl Place {
         let plan = ScanPlan { probe, resolve_names: false, max_age: Some(20 * HOUR), ..plan() };
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
-        Place { net: FakeNet::subnet(), store, plan, folder }
+        Place { net: FakeNet::subnet(), store, plan, heard: Vec::new(), folder }
     }
 
     fn camera(&self, with: impl FnOnce(Camera) -> Camera) {
@@ -95,7 +98,7 @@ impl Place {
         let memory = self.store.memory().unwrap();
         let known_hosts = Arc::new(self.store.known_hosts(&memory, &plan, &|_| None, clock::now()).unwrap());
         let plan = ScanPlan { known_hosts, ..plan };
-        let scan = Scan { session: session.clone(), plan: Arc::new(plan.clone()), known: Vec::new(), cancel };
+        let scan = Scan { session: session.clone(), plan: Arc::new(plan.clone()), known: self.heard.clone(), cancel };
         let report = scan.run(|_: &ScanEvent| {}).await;
         let learnt = self.store.learn(&report, Cause::User, Vantage::Clear, &()).unwrap().value;
         let worked = |device: &Device| session.login_of(device);
@@ -126,6 +129,26 @@ async fn an_unchanged_camera_is_only_played() {
         assert!(again.asked.iter().any(|asked| asked.method() == "PLAY"));
     }
     assert_eq!(place.events(), told);
+}
+
+/// A camera may be heard of, and its ports looked at, before it has answered to ARP.
+#[tokio::test(start_paused = true)]
+async fn a_camera_is_known_again_when_its_network_card_becomes_known_late() {
+    for raw in [RawFrames::Allowed, RawFrames::Denied] {
+        let (mut place, first) = Place::with(|camera| camera, &[]).await;
+        place.heard = vec![Finding::new(IP.parse().unwrap(), FindingKind::Seen(Method::Tcp))];
+        let mac = |last| MacAddr([0x44, 0x19, 0xb6, 0, 0, last]);
+        let lan = |mac| Lan { hosts: [(IP.parse().unwrap(), mac)].into(), lost: 2, raw, ..Lan::default() };
+        place.net.links.set_lan(lan(mac(1)));
+        let again = place.scan().await;
+        assert_eq!(again.device().mac, Some(mac(1)), "{raw:?}");
+        assert_eq!(again.device().analysed_at, Some(first.report.scan.started_at), "{raw:?}");
+        place.net.links.set_lan(lan(mac(2)));
+        let other = place.scan().await;
+        assert!(other.was_analysed() && other.device().mac == Some(mac(2)), "{raw:?}");
+        place.net.links.set_lan(Lan { hosts: [].into(), raw, ..Lan::default() });
+        assert!(place.scan().await.was_analysed(), "{raw:?}: nothing tells it from another one");
+    }
 }
 
 #[tokio::test(start_paused = true)]

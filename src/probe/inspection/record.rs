@@ -102,9 +102,15 @@ impl Record {
         known.host.learn(kind.clone());
         drop(known);
         match kind {
-            FindingKind::Service(_) | FindingKind::Announced(_) => self.news.notify_one(),
             FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_) => self.offer_logins(),
             _ => {}
+        }
+        // What leads to streams, and what tells one device from another.
+        if matches!(
+            kind,
+            FindingKind::Service(_) | FindingKind::Announced(_) | FindingKind::Mac(_) | FindingKind::EndpointId(_)
+        ) {
+            self.news.notify_one();
         }
     }
 
@@ -120,7 +126,7 @@ impl Record {
         !self.lock().names.is_empty()
     }
 
-    /// Waits until a service has been found since this was waited for last.
+    /// Waits until a service, the network card or an identity has been found since this was waited for last.
     pub async fn news(&self) {
         self.news.notified().await;
     }

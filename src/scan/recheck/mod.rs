@@ -24,6 +24,8 @@ use crate::protocol::tcp::ports::open_ports;
 
 /// Findings that are held back; a device of which more is found is analysed anew.
 const MOST_FINDINGS: usize = 4096;
+/// Why a device is analysed anew that may be another one.
+const UNRECOGNISABLE: &str = "nothing tells it from another one";
 
 /// Inspects a host as [`inspect::inspect`] does. Of a device that is `known` and has not changed only the streams are proved.
 pub(super) async fn inspect(
@@ -42,7 +44,7 @@ pub(super) async fn inspect(
         }
     };
     let ports = ports_of(&host, own_ports);
-    let recheck = async { tokio::join!(recheck(&host, known, &ports, resolve_name), name).0 };
+    let recheck = async { tokio::join!(recheck(&host, known, &ports, resolve_name, slot), name).0 };
     let outcome = caught(&host, Stage::Host, recheck).await;
     let seconds = began.elapsed().as_secs_f64();
     match outcome {
@@ -100,6 +102,32 @@ fn is_recognisable(host: &Inspection, device: &Device) -> bool {
     host.record.link_mac().is_some() || has_own_identity || (device.mac.is_none() && device.serial.is_none())
 }
 
+/// Whether what tells it from another device may still come: a host of the link can answer before its network card is known.
+fn may_be_recognised(host: &Inspection, device: &Device, slot: &Slot) -> bool {
+    let is_neighbour = host.peer.dialer.neighbour_table().is_neighbour(host.peer.ip);
+    is_recognisable(host, device) || (device.mac.is_some() && is_neighbour && slot.is_early())
+}
+
+/// Waits for that in nobody's slot. Without the right to ask by ARP, what the kernel learnt of its neighbours is read when
+/// everybody has been asked.
+async fn await_recognition(host: &Inspection, device: &Device, slot: &mut Slot) {
+    if is_recognisable(host, device) || !may_be_recognised(host, device, slot) {
+        return;
+    }
+    slot.release();
+    let known = async {
+        while !is_recognisable(host, device) {
+            host.record.news().await;
+        }
+    };
+    tokio::select! {
+        () = known => {}
+        () = slot.all_found() => {}
+        () = host.peer.cancel.cancelled() => return,
+    }
+    slot.take().await;
+}
+
 /// Looks at the ports and proves the streams of a device. Where all is as it was, all that is known of it is emitted, with
 /// what was measured now; otherwise nothing is, and the error names what is different.
 async fn recheck(
@@ -107,14 +135,14 @@ async fn recheck(
     known: &KnownDevice,
     ports: &[u16],
     names_are_asked: bool,
+    slot: &mut Slot,
 ) -> Result<(), &'static str> {
     let device = &known.device;
     is_still(host, device)?;
     let has_same_ports = has_same_ports(host, device, ports).await;
-    // Its network card may have become known meanwhile.
-    let unlike = match (has_same_ports, is_recognisable(host, device)) {
+    let unlike = match (has_same_ports, may_be_recognised(host, device, slot)) {
         (false, _) => Some("the open ports"),
-        (true, false) => Some("nothing tells it from another one"),
+        (true, false) => Some(UNRECOGNISABLE),
         (true, true) => None,
     };
     if let Some(unlike) = unlike {
@@ -123,6 +151,7 @@ async fn recheck(
     }
     let found = prove(host, device).await;
     host.peer.dialer.close_kept(host.peer.ip);
+    await_recognition(host, device, slot).await;
     match compared(host, device, &found) {
         Ok(streams) => {
             let seen = found.into_iter().filter(|kind| matches!(kind, FindingKind::Seen(_)));
@@ -154,6 +183,9 @@ fn compared(host: &Inspection, device: &Device, found: &[FindingKind]) -> Result
         return Err("more than can be compared");
     }
     is_still(host, device)?;
+    if !is_recognisable(host, device) {
+        return Err(UNRECOGNISABLE);
+    }
     says_the_same(device, &now, host)?;
     if !found.iter().all(|kind| is_known_service(device, kind)) {
         return Err("a service");
