@@ -93,7 +93,8 @@ impl Memory {
             let kind = if is_open { EventKind::StreamOpen } else { EventKind::StreamProtected };
             let mut event = self.about(uid, kind, at);
             say(&mut event, &[change]);
-            events.push(self.muted(event, uid));
+            let event = self.muted(event, uid);
+            self.tell_access(uid, event, events);
         }
         self.warnings(uid, &found.warnings, at, events);
     }
