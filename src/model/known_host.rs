@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Credential, Device};
+use super::{Credential, Device, Way};
 
 /// The hosts that earlier scans know something about, by address.
 pub type KnownHosts = HashMap<IpAddr, KnownHost>;
@@ -20,6 +20,8 @@ pub struct KnownHost {
     pub refusals_left: Option<u32>,
     /// The addresses of its streams, as they were last found.
     pub streams: Vec<String>,
+    /// By which way the RTSP streams of a port last played, where that is not the first that is tried.
+    pub ways: Vec<(u16, Way)>,
     /// The device, where it was analysed so recently that its streams are all that has to be proved. None: it is analysed
     /// in full.
     pub device: Option<Arc<KnownDevice>>,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::channel::{Deliver, Outcome};
 use super::compose::{Message, Style, compose};
 use super::retry::{LONGEST, next_try_asked, pause};
+use super::rules::MOST_WAITING;
 use crate::model::memory::{Delivery, DeliveryState, Event, EventKind, Outbox, OutboxError};
 
 /// How often the outbox is looked at without being asked to: another process may have written into it.
@@ -21,6 +22,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_REST: SignedDuration = SignedDuration::from_mins(30);
 /// So many tries in a row have to fail before a channel counts as failing: about a minute.
 const FAILING_AFTER: u32 = 3;
+/// What becomes of a channel that answers 410.
+const SWITCHED_OFF: &str = "nothing is sent to it until a test message reaches it, or the configuration is read again";
 /// How long a try that is under way when all is to stop may go on.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -97,6 +100,7 @@ impl Courier {
                 stop: &stop,
                 failures: 0,
                 is_failing: self.failing.contains(channel),
+                is_off: false,
                 rest_until: Timestamp::MIN,
                 failed: BTreeMap::new(),
             };
@@ -116,6 +120,8 @@ struct Worker<'c> {
     failures: u32,
     /// Whether it was reported.
     is_failing: bool,
+    /// The receiver said that it takes no messages any more: only what somebody sends by hand is tried.
+    is_off: bool,
     /// Nothing is tried before.
     rest_until: Timestamp,
     /// The messages that wait for another try, by number.
@@ -126,8 +132,6 @@ struct Worker<'c> {
 enum Next {
     Look,
     Wait(Duration),
-    /// The channel is off.
-    End,
 }
 
 impl Worker<'_> {
@@ -146,7 +150,6 @@ impl Worker<'_> {
             match next {
                 Next::Look => {}
                 Next::Wait(pause) => self.wait(pause).await,
-                Next::End => return self.stop.cancelled().await,
             }
         }
     }
@@ -169,6 +172,14 @@ impl Worker<'_> {
             return Ok(Next::Wait(until(self.rest_until, now)));
         }
         let channel = self.channel.to_owned();
+        if self.is_off {
+            // More than wait of their own account: it may be the last of them.
+            let due = self.outbox(move |outbox| outbox.due(&channel, now, 2 * MOST_WAITING)).await?;
+            return match due.into_iter().find(is_by_hand) {
+                Some(delivery) => self.attempt(delivery).await,
+                None => Ok(Next::Wait(LOOK)),
+            };
+        }
         let found = self.outbox(move |outbox| {
             let due = outbox.due(&channel, now, 1)?;
             let next = if due.is_empty() { outbox.next_due(&channel)? } else { None };
@@ -192,7 +203,7 @@ impl Worker<'_> {
         let Some(outcome) = self.bounded(&message).await else { return Ok(Next::Wait(Duration::ZERO)) };
         let now = (self.courier.clock)();
         delivery.tries = delivery.tries.saturating_add(1);
-        let (mut works, mut next) = (false, Next::Look);
+        let mut works = false;
         match outcome {
             Outcome::Done { .. } => {
                 (delivery.state, delivery.error) = (DeliveryState::Done, None);
@@ -204,9 +215,9 @@ impl Worker<'_> {
                 (delivery.state, delivery.error) = (DeliveryState::Dead, Some(why));
             }
             Outcome::ChannelOff { why } => {
-                self.fails(now, &format!("{why}: nothing is sent to it until camscan starts again"));
+                self.fails(now, &format!("{why}: {SWITCHED_OFF}"));
                 (delivery.state, delivery.error) = (DeliveryState::Dead, Some(why));
-                next = Next::End;
+                self.is_off = true;
             }
         }
         match delivery.state {
@@ -217,7 +228,7 @@ impl Worker<'_> {
         if works {
             self.works(now).await?;
         }
-        Ok(next)
+        Ok(Next::Look)
     }
 
     /// The message of a delivery, the same at each try. What is sent is stored before it is sent.
@@ -285,7 +296,7 @@ impl Worker<'_> {
 
     /// The channel has taken a message: what waits for another try need not wait any longer.
     async fn works(&mut self, now: Timestamp) -> Result<(), OutboxError> {
-        self.failures = 0;
+        (self.failures, self.is_off) = (0, false);
         if std::mem::replace(&mut self.is_failing, false) {
             self.report(EventKind::ChannelRecovered, now, None);
         }
@@ -327,6 +338,12 @@ impl Worker<'_> {
         let called = tokio::task::spawn_blocking(move || call(outbox.as_ref())).await;
         called.unwrap_or_else(|_| Err(OutboxError("internal error".to_owned())))
     }
+}
+
+/// Whether somebody sends a message by hand: one that was given up, again, or one that tries the channel. Both have their text
+/// before they are tried.
+fn is_by_hand(delivery: &Delivery) -> bool {
+    delivery.tries == 0 && delivery.body.as_ref().is_some_and(|body| !body.is_empty())
 }
 
 /// How long from now until then.

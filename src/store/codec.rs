@@ -1,10 +1,10 @@
 //! How values stand in columns: times, names, documents. Pure.
 
-use std::io::{Read, Write};
+use std::io::Read;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use serde::Serialize;
@@ -48,16 +48,25 @@ pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> 
     serde_json::from_str(text).map_err(unreadable)
 }
 
-/// A value as deflated JSON.
-pub(super) fn pack<T: Serialize>(value: &T) -> rusqlite::Result<Vec<u8>> {
-    pack_text(&json(value)?)
-}
-
 /// A text, deflated.
 pub(super) fn pack_text(text: &str) -> rusqlite::Result<Vec<u8>> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
-    packed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    // What it works with is large, and making it takes several times as long as deflating a document: there is one.
+    static DEFLATE: LazyLock<Mutex<Compress>> =
+        LazyLock::new(|| Mutex::new(Compress::new(Compression::default(), false)));
+    let mut deflate = DEFLATE.lock().unwrap_or_else(PoisonError::into_inner);
+    deflate.reset();
+    let (mut rest, mut packed) = (text.as_bytes(), Vec::with_capacity(text.len() / 4 + 64));
+    loop {
+        let before = deflate.total_in();
+        let status = deflate.compress_vec(rest, &mut packed, FlushCompress::Finish);
+        let status = status.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        if status == Status::StreamEnd {
+            return Ok(packed);
+        }
+        let taken = usize::try_from(deflate.total_in() - before).unwrap_or(usize::MAX);
+        rest = rest.get(taken..).unwrap_or_default();
+        packed.reserve(packed.len().max(64));
+    }
 }
 
 /// A value from deflated JSON.
@@ -75,4 +84,22 @@ pub(super) fn fingerprint(json: &str) -> Vec<u8> {
 /// A stored value that cannot be one.
 fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever was packed before.
+        #[test]
+        fn what_is_packed_is_unpacked_again(texts in prop::collection::vec("(?s).{0,300}", 1..6), times in 1usize..400) {
+            for text in texts {
+                let text = text.repeat(times);
+                let packed = pack_text(&json(&text).unwrap()).unwrap();
+                prop_assert_eq!(unpack::<String>(&packed).unwrap(), text);
+            }
+        }
+    }
 }

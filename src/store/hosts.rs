@@ -64,7 +64,7 @@ impl Store {
         let left = if known.login_rests() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refused) };
         let streams = known.streams.values().filter(|stream| stream.gone_at.is_none() && stream.last_ok.is_some());
         let streams = streams.map(|stream| stream.stream.url.clone()).collect();
-        Ok(KnownHost { login: worked, refusals_left: Some(left), streams, device: None })
+        Ok(KnownHost { login: worked, refusals_left: Some(left), streams, ways: known.ways(), device: None })
     }
 
     fn login_that_worked(

@@ -131,11 +131,12 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         self.write(|transaction| {
             let find = "SELECT holder FROM leases WHERE name = ?1 AND holder <> ?2 AND until > ?3";
-            let other = transaction.query_row(find, params![name, holder, ms(now)], |row| row.get(0)).optional()?;
+            let mut find = transaction.prepare_cached(find)?;
+            let other = find.query_row(params![name, holder, ms(now)], |row| row.get(0)).optional()?;
             if other.is_none() {
                 let put = "INSERT INTO leases (name, holder, until) VALUES (?1, ?2, ?3) \
                            ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until";
-                transaction.execute(put, params![name, holder, ms(until)])?;
+                transaction.prepare_cached(put)?.execute(params![name, holder, ms(until)])?;
             }
             Ok(other)
         })
@@ -162,8 +163,10 @@ impl Store {
 
 fn record(connection: &Connection, device: i64, login: LoginHash, now: Timestamp) -> rusqlite::Result<LoginRecord> {
     let find = "SELECT worked_at, refused_at FROM logins WHERE device = ?1 AND login = ?2";
-    let found: Option<(Option<i64>, String)> =
-        connection.query_row(find, params![device, login.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found: Option<(Option<i64>, String)> = connection
+        .prepare_cached(find)?
+        .query_row(params![device, login.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let Some((worked_at, refused_at)) = found else { return Ok(LoginRecord::default()) };
     let mut refused_at: Vec<Timestamp> = from_json(&refused_at)?;
     let earliest = now.checked_sub(WINDOW).unwrap_or(Timestamp::MIN);

@@ -98,6 +98,8 @@ struct Cache {
     /// How often it was changed since, and when each device last was.
     changes: u64,
     changed: BTreeMap<Uid, u64>,
+    /// What was last written of each device.
+    written: BTreeMap<Uid, rows::Written>,
 }
 
 /// How much of what is known somebody has; see [`Store::refresh`].
@@ -330,14 +332,14 @@ impl Store {
 /// What is known at this moment: what this process knew, unless another one has written since.
 fn current(transaction: &Transaction<'_>, cache: Option<Cache>) -> rusqlite::Result<Cache> {
     // The count is that of the last read.
-    transaction.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
-    let version: i64 = transaction.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+    transaction.prepare_cached("SELECT count(*) FROM meta")?.query_row([], |_| Ok(()))?;
+    let version: i64 = transaction.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
     if let Some(cache) = cache.filter(|cache| cache.version == version) {
         return Ok(cache);
     }
     let (memory, rest) = rows::load(transaction)?;
     let reading = READINGS.fetch_add(1, Ordering::Relaxed);
-    Ok(Cache { memory, rest, version, reading, changes: 0, changed: BTreeMap::new() })
+    Ok(Cache { memory, rest, version, reading, changes: 0, changed: BTreeMap::new(), written: BTreeMap::new() })
 }
 
 impl Cache {

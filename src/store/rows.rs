@@ -1,11 +1,14 @@
 //! The memory as rows: columns for what is looked for, a document for the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Cache;
-use super::codec::{from_json, json, ms, pack, unpack};
+use super::codec::{from_json, json, ms, pack_text, time, unpack};
 use crate::history::memory::{DeviceKey, Known, KnownStream, Memory, Seen};
 use crate::model::memory::{Note, Uid};
 
@@ -21,10 +24,13 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Memory, String)
         None => Memory::default(),
     };
     let mut by_row: BTreeMap<i64, Known> = BTreeMap::new();
-    let mut statement = connection.prepare("SELECT id, body FROM devices")?;
+    let mut statement = connection.prepare("SELECT id, body, last_seen FROM devices")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        by_row.insert(row.get(0)?, unpack(row.get_ref(1)?.as_blob()?)?);
+        let mut known: Known = unpack(row.get_ref(1)?.as_blob()?)?;
+        // The document is older where the device was only seen since.
+        known.seen.last = time(row.get(2)?)?.max(known.seen.last);
+        by_row.insert(row.get(0)?, known);
     }
     let mut statement = connection.prepare("SELECT device, kind, value, body FROM device_keys")?;
     let mut rows = statement.query([])?;
@@ -55,8 +61,8 @@ pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite
     let touched: BTreeSet<Uid> = cache.memory.take_touched();
     cache.changes += 1;
     for uid in &touched {
-        if let Some(known) = cache.memory.devices.get(uid) {
-            save_device(transaction, known)?;
+        if let Some(known) = cache.memory.devices.get_mut(uid) {
+            save_device(transaction, known, cache.written.entry(uid.clone()).or_default())?;
         }
         cache.changed.insert(uid.clone(), cache.changes);
     }
@@ -76,12 +82,79 @@ pub(super) fn row_of(connection: &Connection, uid: &Uid) -> rusqlite::Result<Opt
     connection.prepare_cached(find)?.query_row([uid.as_str()], |row| row.get(0)).optional()
 }
 
-fn save_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result<()> {
-    let mut rest = known.clone();
-    let streams = std::mem::take(&mut rest.streams);
-    let keys = std::mem::take(&mut rest.keys);
-    let note = std::mem::take(&mut rest.note);
-    let device = &rest.device;
+/// What was last written of a device by this process: what is still the same is not written again. A check changes when the
+/// device was seen and one of its streams, and nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    row: Option<i64>,
+    /// Fingerprints of its documents.
+    body: Option<u64>,
+    keys: Option<u64>,
+    note: Option<u64>,
+    address: Option<(IpAddr, i64)>,
+    state: Option<State>,
+    streams: BTreeMap<String, (u64, State)>,
+}
+
+/// In which state something is, and since when.
+type State = (&'static str, i64);
+
+/// Tells whether a document is another one than that which was last written. Its key is random: nobody finds two that it does
+/// not tell apart.
+fn fingerprint(json: &str) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(json)
+}
+
+/// Whether this is other than what was last written, which it is from now on.
+fn is_other<T: PartialEq>(written: &mut Option<T>, now: T) -> bool {
+    let is_other = written.as_ref() != Some(&now);
+    *written = Some(now);
+    is_other
+}
+
+/// Writes what is other than it was. Where that fails, what was written and what is known are both read anew.
+fn save_device(transaction: &Transaction<'_>, known: &mut Known, written: &mut Written) -> rusqlite::Result<()> {
+    // They have rows of their own.
+    let streams = std::mem::take(&mut known.streams);
+    let keys = std::mem::take(&mut known.keys);
+    let note = std::mem::take(&mut known.note);
+    // It has a column of its own, and changes each time.
+    let seen = std::mem::replace(&mut known.seen.last, known.seen.first);
+    let body = fingerprint(&json(known)?);
+    known.seen.last = seen;
+    let row = match written.row {
+        Some(row) if written.body == Some(body) => {
+            let put = "UPDATE devices SET last_seen = ?2, rev = rev + 1 WHERE id = ?1";
+            transaction.prepare_cached(put)?.execute((row, ms(seen)))?;
+            row
+        }
+        _ => put_device(transaction, known)?,
+    };
+    let is_known = written.row.is_some();
+    (written.row, written.body) = (Some(row), Some(body));
+    let began = ms(known.address_since);
+    if is_other(&mut written.keys, fingerprint(&json(&keys.iter().collect::<Vec<_>>())?)) {
+        save_keys(transaction, row, &keys)?;
+    }
+    if is_other(&mut written.note, fingerprint(&json(&note)?)) {
+        save_note(transaction, row, &note)?;
+    }
+    if is_other(&mut written.address, (known.device.ip, began)) {
+        save_address(transaction, row, &known.device.ip.to_string(), began)?;
+    }
+    let state = (known.health.state.as_str(), ms(known.health.since));
+    if is_other(&mut written.state, state) {
+        save_span(transaction, row, None, state)?;
+    }
+    save_streams(transaction, row, &streams, &mut written.streams, is_known)?;
+    (known.streams, known.keys, known.note) = (streams, keys, note);
+    Ok(())
+}
+
+/// Writes the row of a device: its number.
+fn put_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result<i64> {
+    let device = &known.device;
     let put = "INSERT INTO devices (public, kind, vendor, model, firmware, serial, hostname, ip, mac, state, state_since, \
                first_seen, last_seen, archived_at, merged_into, rev, body) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 1, ?16) \
@@ -90,9 +163,9 @@ fn save_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result
                mac = excluded.mac, state = excluded.state, state_since = excluded.state_since, \
                first_seen = excluded.first_seen, last_seen = excluded.last_seen, archived_at = excluded.archived_at, \
                merged_into = excluded.merged_into, rev = devices.rev + 1, body = excluded.body RETURNING id";
-    let row: i64 = transaction.prepare_cached(put)?.query_row(
+    transaction.prepare_cached(put)?.query_row(
         params![
-            rest.uid.as_str(),
+            known.uid.as_str(),
             device.kind.as_str(),
             device.vendor,
             device.model,
@@ -101,22 +174,16 @@ fn save_device(transaction: &Transaction<'_>, known: &Known) -> rusqlite::Result
             device.hostname,
             device.ip.to_string(),
             device.mac.map(|mac| mac.to_string()),
-            rest.health.state.as_str(),
-            ms(rest.health.since),
-            ms(rest.seen.first),
-            ms(rest.seen.last),
-            rest.archived_at.map(ms),
-            rest.merged_into.as_ref().map(Uid::as_str),
-            pack(&rest)?,
+            known.health.state.as_str(),
+            ms(known.health.since),
+            ms(known.seen.first),
+            ms(known.seen.last),
+            known.archived_at.map(ms),
+            known.merged_into.as_ref().map(Uid::as_str),
+            pack_text(&json(known)?)?,
         ],
         |row| row.get(0),
-    )?;
-    save_keys(transaction, row, &keys)?;
-    save_note(transaction, row, &note)?;
-    let began = ms(rest.address_since);
-    save_address(transaction, row, &device.ip.to_string(), began)?;
-    save_span(transaction, row, None, rest.health.state.as_str(), ms(rest.health.since))?;
-    save_streams(transaction, row, &streams)
+    )
 }
 
 fn save_keys(transaction: &Transaction<'_>, device: i64, keys: &BTreeMap<DeviceKey, Seen>) -> rusqlite::Result<()> {
@@ -162,8 +229,7 @@ fn save_span(
     transaction: &Transaction<'_>,
     device: i64,
     stream: Option<i64>,
-    state: &str,
-    began: i64,
+    (state, began): State,
 ) -> rusqlite::Result<()> {
     let find = "SELECT id, state, began FROM spans WHERE device = ?1 AND stream IS ?2 AND ended IS NULL";
     let open: Option<(i64, String, i64)> = transaction
@@ -194,6 +260,8 @@ fn save_streams(
     transaction: &Transaction<'_>,
     device: i64,
     streams: &BTreeMap<String, KnownStream>,
+    written: &mut BTreeMap<String, (u64, State)>,
+    is_known: bool,
 ) -> rusqlite::Result<()> {
     let mut put = transaction.prepare_cached(
         "INSERT INTO streams (device, key, url, protocol, channel, state, state_since, last_ok, gone_at, body) \
@@ -203,7 +271,12 @@ fn save_streams(
          last_ok = excluded.last_ok, gone_at = excluded.gone_at, body = excluded.body RETURNING id",
     )?;
     for (key, known) in streams {
-        let stream = &known.stream;
+        let (stream, body) = (&known.stream, json(known)?);
+        let state = (known.health.state.as_str(), ms(known.health.since));
+        let before = written.insert(key.clone(), (fingerprint(&body), state));
+        if before.is_some_and(|(then, _)| then == fingerprint(&body)) {
+            continue;
+        }
         let row: i64 = put.query_row(
             params![
                 device,
@@ -211,17 +284,23 @@ fn save_streams(
                 stream.url,
                 stream.protocol.as_str(),
                 stream.channel,
-                known.health.state.as_str(),
-                ms(known.health.since),
+                state.0,
+                state.1,
                 known.last_ok.map(ms),
                 known.gone_at.map(ms),
-                pack(known)?,
+                pack_text(&body)?,
             ],
             |row| row.get(0),
         )?;
-        save_span(transaction, device, Some(row), known.health.state.as_str(), ms(known.health.since))?;
+        if before.is_none_or(|(_, then)| then != state) {
+            save_span(transaction, device, Some(row), state)?;
+        }
+    }
+    if is_known && written.len() == streams.len() {
+        return Ok(());
     }
     // Those that went into another device, or came out of one.
+    written.retain(|key, _| streams.contains_key(key));
     let mut kept = transaction.prepare_cached("SELECT id, key FROM streams WHERE device = ?1")?;
     let rows: Vec<(i64, String)> =
         kept.query_map([device], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;

@@ -251,9 +251,11 @@ impl Watch {
         self.renew(now)?;
         // Others may have written: a user who mutes a device, a scan beside this process.
         self.store.refresh(&mut work.memory, &mut work.as_of)?;
-        let mut tried = work.memory.clone();
-        let is_news = !tried.pass(now).is_empty() || !tried.take_touched().is_empty();
-        if is_news {
+        let is_news = || {
+            let mut tried = work.memory.clone();
+            !tried.pass(now).is_empty() || !tried.take_touched().is_empty()
+        };
+        if !work.memory.is_quiet(now) && is_news() {
             let updated = self.store.update(|memory| ((), memory.pass(now)), self.route.as_ref())?;
             self.told(work, counts, &updated.events)?;
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use camscan::store::accounts::AuditFilter;
 use camscan::store::{Open, Store};
-use camscan::testkit::fleet::{Camera, Login};
+use camscan::testkit::fleet::{Camera, Fault, Login};
 
 use crate::env::{Cameras, Run, TestEnv, camera, report};
 
@@ -54,6 +54,24 @@ fn a_scan_is_remembered_where_it_is_told_to_be() {
         "{}",
         checked.out
     );
+}
+
+#[test]
+fn a_stream_that_came_by_udp_is_asked_for_by_udp_first() {
+    let env = TestEnv::new();
+    let cameras = Cameras::one(Camera { fault: Fault::UdpOnly, ..camera(61, 1) });
+    let ways = |flags: &str| -> Vec<Value> {
+        let found = env.run(&cameras.scan(&format!("-f json --store=s.sqlite --no-dns {flags}"))).success().json();
+        let stream = found["devices"][0]["streams"][0].clone();
+        assert_eq!((&stream["status"], &stream["transport"]), (&"streaming".into(), &"udp".into()), "{stream}");
+        stream["ladder"].as_array().unwrap().iter().map(|step| step["way"].clone()).collect()
+    };
+    // TCP was refused, and UDP taken at once.
+    assert!(ways("").iter().all(Value::is_null));
+    for flags in ["--fresh", ""] {
+        let ways = ways(flags);
+        assert!(ways.contains(&"udp".into()) && !ways.contains(&"tcp".into()), "{flags}: {ways:?}");
+    }
 }
 
 #[test]

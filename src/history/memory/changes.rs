@@ -93,7 +93,8 @@ impl Memory {
             let kind = if is_open { EventKind::StreamOpen } else { EventKind::StreamProtected };
             let mut event = self.about(uid, kind, at);
             say(&mut event, &[change]);
-            events.push(self.muted(event, uid));
+            let event = self.muted(event, uid);
+            self.tell_access(uid, event, events);
         }
         self.warnings(uid, &found.warnings, at, events);
     }
@@ -122,10 +123,9 @@ impl Memory {
     /// A certificate that ends in 30, 7 or 1 days, or has ended: each is told once.
     pub(super) fn certificate(&mut self, uid: &Uid, at: Timestamp, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get(uid) else { return };
-        let Some((ends, stage)) = certificate_stage(known, at) else { return };
-        if known.certificate.is_some_and(|(told_end, told)| told_end == ends && told <= stage) {
+        let Some((ends, stage)) = certificate_stage(known, at).filter(|_| is_certificate_due(known, at)) else {
             return;
-        }
+        };
         let mut event = self.about(uid, EventKind::CertificateExpiring, at);
         let day = ends.strftime("%Y-%m-%d");
         event.data.since = Some(ends);
@@ -154,6 +154,12 @@ pub(super) fn certificate_stage(known: &Known, at: Timestamp) -> Option<(Timesta
     let left = at.duration_until(ends);
     let stage = CERTIFICATE_DAYS.into_iter().find(|days| left <= SignedDuration::from_hours(24 * days))?;
     Some((ends, stage))
+}
+
+/// Whether a day before the end of the certificate was reached that was not told.
+pub(super) fn is_certificate_due(known: &Known, at: Timestamp) -> bool {
+    let is_told = |ends, stage| known.certificate.is_some_and(|(told_end, told)| told_end == ends && told <= stage);
+    certificate_stage(known, at).is_some_and(|(ends, stage)| !is_told(ends, stage))
 }
 
 /// Whether a change is told: what became known, or was not learnt this time, is none. Ports that are open now and then, and

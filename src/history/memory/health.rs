@@ -197,6 +197,12 @@ impl StreamHealth {
         self.flaps.since.is_some() || is_untold
     }
 
+    /// Whether it was sent that it is broken, and it still is. One that was broken when it was first seen is known to be, which
+    /// was no news.
+    pub(super) fn is_told_broken(&self) -> bool {
+        self.state == StreamState::Broken && self.told == Some(EventKind::StreamBroken) && self.problem_at.is_some()
+    }
+
     /// Forgets what would count towards another state: the clock was set.
     pub(super) fn begin_round(&mut self, at: Timestamp) {
         (self.bad, self.good, self.busy, self.slow, self.first_bad) = (0, 0, 0, 0, None);

@@ -40,6 +40,9 @@ pub struct Known {
     /// A login that worked and is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<LoginTrouble>,
+    /// When it was last sent that a login is needed from now on; none once something of it needs none again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_at: Option<Timestamp>,
     /// Its streams, by [`stream_key`](crate::history::stream_key::stream_key).
     pub streams: BTreeMap<String, KnownStream>,
     /// What the user said about it.

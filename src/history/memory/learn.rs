@@ -104,6 +104,7 @@ impl Memory {
             address_since: at,
             health: DeviceHealth::online(at),
             login: None,
+            protected_at: None,
             streams: streams.into_iter().map(|(key, stream)| (key, KnownStream::new(stream, at))).collect(),
             note: Note::default(),
             parents: BTreeSet::new(),
@@ -178,14 +179,13 @@ impl Memory {
                     events.push(self.about_part(uid, key, EventKind::StreamNew, at));
                     continue;
                 }
-                Some(known) => {
-                    (known.absent, known.seen.last) = (0, at);
-                    known.gone_at.take().is_some()
-                }
+                Some(known) => known.is_back(at),
             };
             if is_back {
                 let mut event = self.about_part(uid, key, EventKind::StreamNew, at);
                 event.data.say_why(Remark::ThereAgain);
+                // That it was broken was told, and so is its repair.
+                event.muted_by = event.muted_by.or_else(|| self.told_broken(uid, key));
                 events.push(event);
             }
             let look = Look { key, stream, busy: false, ways: ways_tried(stream), at };
@@ -206,6 +206,7 @@ impl Memory {
         for key in gone {
             let mut event = self.about_part(uid, &key, EventKind::StreamGone, at);
             event.data.say_why(Remark::NotFound { scans: ABSENT });
+            event.muted_by = event.muted_by.or_else(|| self.told_broken(uid, &key));
             events.push(event);
         }
     }

@@ -179,9 +179,14 @@ impl Memory {
         members.flat_map(|(_, known)| known.keys.keys())
     }
 
+    /// Whether the clock was set back since anything was learnt.
+    fn is_set_back(&self, at: Timestamp) -> bool {
+        self.last_at.is_some_and(|last| at.duration_until(last) > CLOCK_TOLERANCE)
+    }
+
     /// Takes note of the time. Whether the clock was set back: then a new round begins, and nothing that was missed counts.
     fn begin(&mut self, at: Timestamp) -> bool {
-        let is_step = self.last_at.is_some_and(|last| at.duration_until(last) > CLOCK_TOLERANCE);
+        let is_step = self.is_set_back(at);
         if is_step {
             for known in self.devices.values_mut() {
                 known.health.begin_round(at);

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Memory;
-use super::changes::certificate_stage;
+use super::changes::is_certificate_due;
 use super::health::DeviceState;
 use super::known::Known;
 use super::mute::Subject;
@@ -22,6 +22,12 @@ impl Memory {
         self.begin(now);
         self.settle(now, &mut events);
         events
+    }
+
+    /// Whether [`Memory::pass`] would bring nothing about that is stored or told, as it almost always is.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        let are_networks_told = self.networks.values().all(|health| health.told == health.unreachable_since.is_some());
+        !self.is_set_back(now) && are_networks_told && self.roots().all(|known| is_settled(known, now))
     }
 
     /// The same at the end of a scan.
@@ -110,6 +116,6 @@ fn is_settled(known: &Known, now: Timestamp) -> bool {
         && health.flaps.since.is_none()
         && known.login.as_ref().is_none_or(|login| login.told)
         && !is_to_be_archived(known, now)
-        && certificate_stage(known, now).is_none()
+        && !is_certificate_due(known, now)
         && !known.streams.values().any(|stream| stream.health.is_unsettled())
 }

@@ -50,7 +50,8 @@ impl Memory {
         known.replaced_by = None;
         let health = &mut known.health;
         (health.misses, health.first_miss, health.doubted_at) = (0, None, None);
-        health.hits = health.hits.saturating_add(1);
+        // More than are asked for are not counted: the device stays what it was when it was last stored.
+        health.hits = health.hits.saturating_add(1).min(ANSWERS);
         let first_hit = *health.first_hit.get_or_insert(at);
         match health.state {
             DeviceState::Online => {}

@@ -1,10 +1,13 @@
 //! What one look at a stream says, and what it takes to change one's mind about it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::{StreamHealth, StreamState};
+use super::known::Known;
 use crate::model::memory::EventKind;
-use crate::model::{ErrorKind, Protocol, Step, Stream, StreamStatus};
+use crate::model::{ErrorKind, Protocol, Step, Stream, StreamStatus, Transport, Way};
 
 /// A stream is broken after so many bad checks in a row, …
 const BAD: u32 = 3;
@@ -78,6 +81,37 @@ pub fn first_frame_ms(stream: &Stream) -> Option<f64> {
     let way = stream.ladder.last().and_then(|step| step.way);
     let steps = stream.ladder.iter().filter(|step| step.ok && (step.way == way || step.way.is_none()));
     Some(steps.take_while(|step| step.step != Step::Keyframe).map(|step| step.ms).sum())
+}
+
+/// By which way a stream played when it was last looked at, where that is not the first that is tried. None also where it did
+/// not play.
+fn way_that_worked(stream: &Stream) -> Option<Way> {
+    let is_rtsp = matches!(stream.protocol, Protocol::Rtsp | Protocol::Rtsps);
+    if !is_rtsp || stream.status != StreamStatus::Streaming || stream.multicast.is_some() {
+        return None;
+    }
+    let way = stream.ladder.iter().rev().find(|step| step.ok).and_then(|step| step.way);
+    // A device that refuses the one transport and takes the other at once is not played in another way.
+    way.or_else(|| (stream.transport == Transport::Udp).then_some(Way::Udp)).filter(|way| *way != Way::Tcp)
+}
+
+impl Known {
+    /// By which way the RTSP streams of each port last played, where it is one that is not the first that is tried, and the
+    /// same for all of them that played.
+    pub fn ways(&self) -> Vec<(u16, Way)> {
+        let mut ports: BTreeMap<u16, BTreeSet<Option<Way>>> = BTreeMap::new();
+        for (key, known) in self.streams.iter().filter(|(_, known)| known.gone_at.is_none()) {
+            let is_played = known.stream.status == StreamStatus::Streaming;
+            let port = key.split_once(':').map_or("", |(_, rest)| rest);
+            let digits = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+            let port = port.get(..digits).and_then(|port| port.parse().ok());
+            if let Some(port) = port.filter(|_| is_played) {
+                ports.entry(port).or_default().insert(way_that_worked(&known.stream));
+            }
+        }
+        let one = |ways: BTreeSet<Option<Way>>| ways.first().copied().flatten().filter(|_| ways.len() == 1);
+        ports.into_iter().filter_map(|(port, ways)| Some((port, one(ways)?))).collect()
+    }
 }
 
 /// Whether nobody could be connected to.

@@ -1,6 +1,6 @@
 //! The streams and the login of a device, as checks and scans find them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::changes::say;
 use super::health::{LoginTrouble, StreamHealth, StreamState};
@@ -12,6 +12,10 @@ use super::{Memory, StreamCheck};
 use crate::history::diff::{Change, VideoField, device};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
 use crate::model::{Stream, StreamStatus};
+
+/// What is found to need a login in this time after something else of the device was needs it for the same reason: each stream
+/// is looked at once in a full scan, and those are rarely a day apart.
+const ONE_ACT: SignedDuration = SignedDuration::from_hours(24);
 
 /// One look at a stream.
 pub(super) struct Look<'l> {
@@ -48,6 +52,19 @@ impl KnownStream {
             absent: 0,
             gone_at: None,
         }
+    }
+
+    /// A scan found it. Whether it was gone.
+    pub(super) fn is_back(&mut self, at: Timestamp) -> bool {
+        (self.absent, self.seen.last) = (0, at);
+        let is_back = self.gone_at.take().is_some();
+        let health = &mut self.health;
+        if is_back && !health.is_told_broken() && health.state.problem().is_some() {
+            // What was wrong with it before it was gone was never sent, and is not known any more.
+            (health.state, health.since, health.problem_at, health.told) = (StreamState::Unknown, at, None, None);
+            health.begin_round(at);
+        }
+        is_back
     }
 }
 
@@ -148,7 +165,7 @@ impl Memory {
         let mut event = self.about_part(uid, look.key, kind, look.at);
         (event.data.before, event.data.after) = (login(opened.is_some()), login(opened.is_none()));
         say(&mut event, opened.or(closed).as_slice());
-        events.push(event);
+        self.tell_access(uid, event, events);
         // From now on it is known to need one, whatever is found without a login.
         if is_closed && let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(look.key)) {
             stream.stream.open = Some(false);
@@ -156,6 +173,30 @@ impl Memory {
                 (stream.health.state, stream.health.since) = (StreamState::Locked, look.at);
             }
         }
+    }
+
+    /// Somebody who gives a device a password gives it to all its streams and pages, and they are looked at one after the
+    /// other: it is sent once. That a stream is open is sent of each.
+    pub(super) fn tell_access(&mut self, uid: &Uid, mut event: Event, events: &mut Vec<Event>) {
+        if let Some(known) = self.devices.get_mut(uid) {
+            let last = known.protected_at.filter(|_| event.kind == EventKind::StreamProtected);
+            let was_sent = last.is_some_and(|last| last.duration_until(event.at) < ONE_ACT);
+            match () {
+                () if was_sent => event.muted_by = event.muted_by.or(Some(MutedBy::Told)),
+                () if event.kind != EventKind::StreamProtected => known.protected_at = None,
+                () if event.muted_by.is_none() => known.protected_at = Some(event.at),
+                () => {}
+            }
+            self.touched.insert(uid.clone());
+        }
+        events.push(event);
+    }
+
+    /// Whether it was sent that a stream is broken, and not that it works again: then neither that it is gone nor that it is
+    /// there again is sent.
+    pub(super) fn told_broken(&self, uid: &Uid, key: &str) -> Option<MutedBy> {
+        let health = &self.devices.get(uid)?.streams.get(key)?.health;
+        health.is_told_broken().then_some(MutedBy::Told)
     }
 
     /// An event about a stream, muted or not.

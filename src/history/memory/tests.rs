@@ -1,3 +1,5 @@
+mod once;
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;

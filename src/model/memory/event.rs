@@ -144,6 +144,8 @@ names! {
         Flapping = "flapping",
         /// The device may be silent at times, or is to be ignored.
         Expected = "expected",
+        /// It was told already: in other words, or of another stream of the device.
+        Told = "told",
     }
 }
 

@@ -234,6 +234,39 @@ async fn what_is_refused_is_kept_and_a_channel_that_is_off_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_channel_that_is_off_is_on_again_once_it_takes_what_is_sent_by_hand() {
+    let receivers = Receivers::new(|_, at, _| match at {
+        0..1_000 => Outcome::ChannelOff { why: "410 Gone".to_owned() },
+        _ => DONE(),
+    });
+    let world = World::start(&["off"], receivers.clone());
+    world.tell(EventKind::DeviceOffline, 1);
+    seconds(300).await;
+    world.tell(EventKind::DeviceOffline, 2);
+    let tries = || receivers.tries.lock().unwrap().len();
+    seconds(300).await;
+    assert_eq!(tries(), 1, "what is new waits");
+    // Sent again too soon it is refused again.
+    let again = || {
+        let mut first = world.outbox.deliveries().remove(0);
+        assert_eq!(first.state, DeliveryState::Dead);
+        (first.state, first.tries, first.due_at) = (DeliveryState::Waiting, 0, after(world.began));
+        world.outbox.settle(&first).unwrap();
+        world.bell.ring();
+    };
+    again();
+    seconds(500).await;
+    assert_eq!((tries(), receivers.titles("off").len()), (2, 0));
+    again();
+    seconds(60).await;
+    assert_eq!(receivers.titles("off").len(), 2, "what waited behind it came as well");
+    assert!(world.states().iter().all(|(_, state, _)| *state == DeliveryState::Done), "{:?}", world.states());
+    let failing = (EventKind::ChannelFailing, "off".to_owned());
+    assert_eq!(world.reported(), [failing, (EventKind::ChannelRecovered, "off".to_owned())]);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_that_ended_before_it_could_be_told_is_one_line() {
     let receivers = Receivers::new(|_, at, _| if at < 60 { Outcome::retry("no route") } else { DONE() });
     let world = World::start(&["a"], receivers.clone());

@@ -10,7 +10,7 @@ use crate::identify::stream_url;
 use crate::model::finding::StreamHint;
 use crate::model::{
     Activation, Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, MacAddr,
-    ProbeOptions, Protocol, Service, StreamStatus,
+    ProbeOptions, Protocol, Service, StreamStatus, Way,
 };
 use crate::probe::Logins;
 
@@ -25,6 +25,8 @@ pub struct Record {
     first: Option<Credential>,
     /// The addresses of the streams that earlier scans found.
     earlier: Vec<String>,
+    /// By which way the streams of a port played in earlier scans.
+    ways: Vec<(u16, Way)>,
     known: Mutex<Known>,
     /// Notified when a service is found.
     news: Notify,
@@ -61,8 +63,8 @@ impl Record {
             left => Logins::new(left.unwrap_or(most).min(most)),
         };
         let first = earlier.and_then(|host| host.login.clone());
-        let earlier = earlier.map(|host| host.streams.clone()).unwrap_or_default();
-        let record = Record { ip, options, logins, first, earlier, known: Mutex::default(), news: Notify::new() };
+        let (earlier, ways) = earlier.map(|host| (host.streams.clone(), host.ways.clone())).unwrap_or_default();
+        let record = Record { ip, options, logins, first, earlier, ways, known: Mutex::default(), news: Notify::new() };
         record.offer_logins();
         Arc::new(record)
     }
@@ -76,6 +78,7 @@ impl Record {
             logins: self.logins.clone(),
             first: self.first.clone(),
             earlier: self.earlier.clone(),
+            ways: self.ways.clone(),
             known: Mutex::default(),
             news: Notify::new(),
         };
@@ -168,6 +171,11 @@ impl Record {
     /// The addresses of the streams that earlier scans found, at whichever address the host was then.
     pub fn earlier_streams(&self) -> &[String] {
         &self.earlier
+    }
+
+    /// By which way the streams of a port played in earlier scans, where that was not the first that is tried.
+    pub fn earlier_way(&self, port: u16) -> Option<Way> {
+        self.ways.iter().find(|(of, _)| *of == port).map(|(_, way)| *way)
     }
 
     /// Whether streams are looked for that nobody announced: not where the user asked for certain ones.

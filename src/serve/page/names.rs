@@ -121,6 +121,7 @@ pub const fn muted_by(by: MutedBy) -> Text {
         MutedBy::Subnet => Text::MutedBySubnet,
         MutedBy::Flapping => Text::MutedByFlapping,
         MutedBy::Expected => Text::MutedByExpected,
+        MutedBy::Told => Text::MutedByTold,
     }
 }
 

@@ -286,6 +286,7 @@ texts! {
     MutedBySubnet: "its whole network is silent", "молчит вся сеть";
     MutedByFlapping: "it comes and goes", "связь нестабильна";
     MutedByExpected: "it may be silent", "молчание допустимо";
+    MutedByTold: "told already", "уже сообщалось";
     EventDeviceNew: "new device", "новое устройство";
     EventDeviceOnline: "back online", "снова на связи";
     EventDeviceOffline: "offline", "нет связи";

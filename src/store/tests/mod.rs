@@ -4,6 +4,7 @@ mod five_years;
 mod refresh;
 mod together;
 mod upgrade;
+mod written;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -59,7 +59,8 @@ fn endpoints(host: &Inspection) -> Vec<Endpoint> {
 }
 
 async fn analyse_port(host: &Inspection, port: u16, tls: bool, keys: &mut Vec<StreamKey>) {
-    let mut asker = Asker::new(host, Client::new(&host.peer, port, tls));
+    let client = Client::new(&host.peer, port, tls).with_way(host.record.earlier_way(port));
+    let mut asker = Asker::new(host, client);
     let announced = announced(host, port, tls);
     let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
     if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {

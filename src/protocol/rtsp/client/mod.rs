@@ -14,7 +14,7 @@ use super::lessons::Lessons;
 use super::login;
 use super::url::RtspUrl;
 use super::wire::{Request, Response, Spoken};
-use crate::model::{AuthScheme, ErrorKind, Protocol, Step};
+use crate::model::{AuthScheme, ErrorKind, Protocol, Step, Way};
 use crate::net::ConnectionStage;
 use crate::net::tls::TlsInfo;
 use crate::probe::Peer;
@@ -76,6 +76,12 @@ impl Client {
             tls: None,
             transcript: Transcript::new(peer),
         }
+    }
+
+    /// The same, which knows by which way streams of this port played before.
+    pub fn with_way(mut self, way: Option<Way>) -> Self {
+        self.lessons.worked = way;
+        self
     }
 
     /// The same, but it never logs in.
