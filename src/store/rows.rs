@@ -124,13 +124,12 @@ fn save_device(transaction: &Transaction<'_>, known: &mut Known, written: &mut W
     let body = fingerprint(&json(known)?);
     known.seen.last = seen;
     let row = match written.row {
-        Some(row) if written.body == Some(body) => {
-            let put = "UPDATE devices SET last_seen = ?2, rev = rev + 1 WHERE id = ?1";
-            transaction.prepare_cached(put)?.execute((row, ms(seen)))?;
-            row
-        }
+        Some(row) if written.body == Some(body) && note_seen(transaction, row, ms(seen))? => row,
         _ => put_device(transaction, known)?,
     };
+    if written.row != Some(row) {
+        *written = Written::default();
+    }
     let is_known = written.row.is_some();
     (written.row, written.body) = (Some(row), Some(body));
     let began = ms(known.address_since);
@@ -150,6 +149,12 @@ fn save_device(transaction: &Transaction<'_>, known: &mut Known, written: &mut W
     save_streams(transaction, row, &streams, &mut written.streams, is_known)?;
     (known.streams, known.keys, known.note) = (streams, keys, note);
     Ok(())
+}
+
+/// Writes when a device was last seen; false where it has no row any more.
+fn note_seen(transaction: &Transaction<'_>, row: i64, seen: i64) -> rusqlite::Result<bool> {
+    let put = "UPDATE devices SET last_seen = ?2, rev = rev + 1 WHERE id = ?1";
+    Ok(transaction.prepare_cached(put)?.execute((row, seen))? == 1)
 }
 
 /// Writes the row of a device: its number.
