@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::coverage::{Coverage, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unused};
+use crate::model::coverage::{
+    Coverage, Hindrance, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unused,
+};
 use crate::model::service::AuthScheme;
 use crate::model::{
     Activation, Answer, Audio, AudioCodec, Channel, Device, DeviceState, ErrorKind, Evidence, EvidenceSource, Fact,
@@ -266,7 +268,12 @@ fn media_server() -> Device {
 
 /// Two cameras out of the box at one address of another subnet.
 pub fn factory_cameras() -> Vec<Device> {
-    let warning = |kind, message: &str, hint: &str| Warning { kind, message: message.into(), hint: Some(hint.into()) };
+    let warning = |kind, message: &str, hint: &str| Warning {
+        kind,
+        message: message.into(),
+        hint: Some(hint.into()),
+        others: vec![],
+    };
     let camera = |mac: &str, other: &str| {
         let mut d = made(device("192.168.1.108", Kind::Camera, 0.85), "Dahua", "IPC-HDW1230");
         (d.id, d.mac) = (format!("mac:{mac}"), mac.parse().ok());
@@ -323,7 +330,12 @@ pub fn hostile(ip: &str, name: &str) -> Device {
     d.evidence = vec![Evidence::new(Fact::Model, name, EvidenceSource::HttpPage, 0.3).with_detail(name)];
     d.errors = vec![StageError { stage: Stage::Http, kind: ErrorKind::Protocol, message: name.into() }];
     d.heard_on = Some(name.into());
-    d.warnings = vec![Warning { kind: WarningKind::AddressConflict, message: name.into(), hint: Some(name.into()) }];
+    d.warnings = vec![Warning {
+        kind: WarningKind::AddressConflict,
+        message: name.into(),
+        hint: Some(name.into()),
+        others: vec![name.into()],
+    }];
     d
 }
 
@@ -340,6 +352,7 @@ pub fn coverage() -> Coverage {
         method,
         outcome,
         answered,
+        hindered: Some(Hindrance::NotPermitted).filter(|_| outcome == MethodOutcome::Failed),
         reason: reason.map(str::to_owned),
     };
     Coverage {

@@ -92,9 +92,9 @@ mod tests {
             ("ShownBy", "recorder ip channel", ""),
             ("Coverage", "interfaces methods addresses_asked addresses_answered notes", ""),
             ("InterfaceCoverage", "name networks used", "reason"),
-            ("MethodCoverage", "method outcome answered", "reason"),
+            ("MethodCoverage", "method outcome answered", "reason hindered"),
             ("NetworkSettings", "", "netmask gateway dhcp"),
-            ("Warning", "kind message", "hint"),
+            ("Warning", "kind message", "hint others"),
             ("Service", "protocol transport port", "url auth server title realm certificate notes answers"),
             (
                 "Stream",

@@ -118,7 +118,7 @@ mod tests {
         device.clock_ahead_s = Some(i64::from(n) * 60);
         device.login_attempts = Some(LoginAttempts { refused: n % 3, unclear: 0, limit: 2 });
         let message = format!("its clock is {n} min ahead");
-        device.warnings.push(Warning { kind: WarningKind::ClockWrong, message, hint: None });
+        device.warnings.push(Warning { kind: WarningKind::ClockWrong, message, hint: None, others: Vec::new() });
         device.streams = streams;
         if reversed {
             device.addresses.reverse();

@@ -102,6 +102,16 @@ impl Markup {
         self.raw("<bdi>").text(text).raw("</bdi>")
     }
 
+    /// What a device or somebody else wrote, in whichever language: it stays as it is on a page of any language.
+    pub fn foreign(&mut self, text: impl Display) -> &mut Self {
+        self.raw("<bdi lang=\"\">").text(text).raw("</bdi>")
+    }
+
+    /// What this program noted in English, where nothing else is known of it.
+    pub fn original(&mut self, text: impl Display) -> &mut Self {
+        self.raw("<bdi lang=\"en\">").text(text).raw("</bdi>")
+    }
+
     /// `<tag class="class">text</tag>`.
     pub fn element(&mut self, tag: &'static str, class: &'static str, text: impl Display) -> &mut Self {
         let attributes = [("class", class)];

@@ -98,6 +98,51 @@ names! {
     }
 }
 
+names! {
+    /// Why a method could not run.
+    pub enum Hindrance {
+        /// The system does not permit it to this program.
+        NotPermitted = "not_permitted",
+        /// There is no network to ask.
+        NoNetwork = "no_network",
+        /// The system refused it for another reason.
+        Refused = "refused",
+        /// The scan was stopped before it ended.
+        Stopped = "stopped",
+        /// Something of camscan's own broke.
+        Internal = "internal",
+    }
+}
+
+/// That a method cannot run at all on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unable {
+    /// Why.
+    pub why: Hindrance,
+    /// The same in a sentence for the operator, with its hints.
+    pub message: String,
+}
+
+impl Unable {
+    /// The system said so.
+    pub fn by(error: &std::io::Error, message: impl Into<String>) -> Self {
+        use std::io::ErrorKind as E;
+        let why = match error.kind() {
+            E::PermissionDenied => Hindrance::NotPermitted,
+            E::NetworkUnreachable | E::HostUnreachable | E::NetworkDown | E::AddrNotAvailable => Hindrance::NoNetwork,
+            _ => Hindrance::Refused,
+        };
+        Unable { why, message: message.into() }
+    }
+
+    /// The same with what could not be done in front.
+    #[must_use]
+    pub fn at(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+}
+
 /// A method of finding hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -111,4 +156,7 @@ pub struct MethodCoverage {
     /// Why it could not run, was not to run, or may have had no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it could not run, by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hindered: Option<Hindrance>,
 }

@@ -89,7 +89,7 @@ impl Device {
             of(TextKind::Own, interface);
         }
         for warning in &mut self.warnings {
-            lines([&mut warning.message].into_iter().chain(&mut warning.hint), of);
+            lines([&mut warning.message].into_iter().chain(&mut warning.hint).chain(&mut warning.others), of);
         }
     }
 }

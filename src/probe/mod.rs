@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identify::signature::{Field, Signatures};
 use crate::identify::site::Surroundings;
+use crate::model::coverage::Unable;
 use crate::model::{Finding, FindingKind, MacAddr, Method, Protocol, ScanPlan, Stage};
 use crate::net::{Dialer, Interface, Net};
 
@@ -67,7 +68,7 @@ pub struct Finder {
     /// Asks until it has nothing more to ask. Of who answers from outside the targets only those are emitted that are in no
     /// subnet of this machine ([`DiscoveryContext::wants`]). The error is a sentence
     /// for the operator: the method cannot run at all on this machine.
-    pub find: for<'a> fn(&'a DiscoveryContext) -> BoxFuture<'a, Result<(), String>>,
+    pub find: for<'a> fn(&'a DiscoveryContext) -> BoxFuture<'a, Result<(), Unable>>,
 }
 
 /// Reads what devices send to everybody on a link.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use crate::model::coverage::Unable;
 use crate::model::{ErrorKind, FindingKind, MacAddr};
 use crate::net::error::kind_of;
 use crate::net::{Datagram, Interface, UdpBind};
@@ -128,12 +129,12 @@ pub trait Exchange: Sync {
 ///
 /// # Errors
 /// A sentence when no socket could be opened at any place.
-pub async fn ask(context: &DiscoveryContext, places: &[Place], exchange: &dyn Exchange) -> Result<(), String> {
+pub async fn ask(context: &DiscoveryContext, places: &[Place], exchange: &dyn Exchange) -> Result<(), Unable> {
     let guard = Guard::default();
     let asked = join_all(places.iter().map(|place| ask_at(context, place, exchange, &guard))).await;
     let errors: Vec<io::Error> = asked.into_iter().filter_map(Result::err).collect();
     match errors.first() {
-        Some(error) if errors.len() == places.len() => Err(error.to_string()),
+        Some(error) if errors.len() == places.len() => Err(Unable::by(error, error.to_string())),
         _ => Ok(()),
     }
 }
@@ -338,7 +339,7 @@ pub mod testing {
     }
 
     /// Runs a finder to its end; its outcome and all it found.
-    pub async fn discover(net: &FakeNet, finder: Finder) -> (Result<(), String>, Vec<Finding>) {
+    pub async fn discover(net: &FakeNet, finder: Finder) -> (Result<(), Unable>, Vec<Finding>) {
         let (context, said, _) = DiscoveryContext::for_test(Arc::new(net.clone()), plan());
         let outcome = (finder.find)(&context).await;
         drop(context);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::model::coverage::{Coverage, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unused};
+use crate::model::coverage::{
+    Coverage, Hindrance, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unable, Unused,
+};
 use crate::model::{Method, ScanPlan};
 use crate::net::{Interface, SenderCheck};
 
@@ -13,7 +15,7 @@ pub(super) struct Notes {
     /// All interfaces that were up.
     pub interfaces: Vec<Interface>,
     /// How each method that was started ended; why, if it could not run.
-    pub outcomes: BTreeMap<Method, Result<(), String>>,
+    pub outcomes: BTreeMap<Method, Result<(), Unable>>,
     /// The links that were to be read, each with why that failed.
     pub links: BTreeMap<String, Option<io::ErrorKind>>,
     /// Which senders the kernel drops, by interface.
@@ -28,8 +30,8 @@ pub(super) struct Notes {
 pub(super) fn of(notes: &Notes, plan: &ScanPlan, hosts_up: u64, answered: impl Fn(Method) -> u64) -> Coverage {
     let method = |method: Method| {
         let answered = answered(method);
-        let (outcome, reason) = outcome(method, notes, plan, answered);
-        MethodCoverage { method, outcome, answered, reason }
+        let (outcome, reason, hindered) = outcome(method, notes, plan, answered);
+        MethodCoverage { method, outcome, answered, reason, hindered }
     };
     let (limits, texts) = sentences(notes).into_iter().unzip();
     let links = notes.interfaces.iter().filter(|interface| !interface.loopback);
@@ -66,16 +68,26 @@ fn interface(interface: &Interface, plan: &ScanPlan) -> InterfaceCoverage {
     }
 }
 
-fn outcome(method: Method, notes: &Notes, plan: &ScanPlan, answered: u64) -> (MethodOutcome, Option<String>) {
+fn outcome(
+    method: Method,
+    notes: &Notes,
+    plan: &ScanPlan,
+    answered: u64,
+) -> (MethodOutcome, Option<String>, Option<Hindrance>) {
     let say = |text: &str| Some(text.to_owned());
-    match notes.outcomes.get(&method) {
+    let (outcome, reason) = match notes.outcomes.get(&method) {
         None if !plan.methods.contains(&method) => (MethodOutcome::NotWanted, say("not among those of --methods")),
         None if plan.targets.is_loopback_only() => (MethodOutcome::NotWanted, say("the targets are on this machine")),
         None => (MethodOutcome::Failed, say("the scan was stopped before it ended")),
-        Some(Err(why)) => (MethodOutcome::Failed, why.lines().next().map(str::to_owned)),
+        Some(Err(unable)) => (MethodOutcome::Failed, unable.message.lines().next().map(str::to_owned)),
         Some(Ok(())) if answered > 0 => (MethodOutcome::Answered, None),
         Some(Ok(())) => (MethodOutcome::Silent, say("no answer: nobody speaks it, or a firewall drops the answers")),
-    }
+    };
+    let hindered = match notes.outcomes.get(&method) {
+        Some(Err(unable)) => Some(unable.why),
+        _ => Some(Hindrance::Stopped).filter(|_| outcome == MethodOutcome::Failed),
+    };
+    (outcome, reason, hindered)
 }
 
 /// What may have been hidden, by kind and in a sentence.
@@ -164,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_ran_and_what_could_not_is_told_apart() {
-        let why = "ICMP echo is not permitted\nhint: setcap".to_owned();
+        let message = "ICMP echo is not permitted\nhint: setcap".to_owned();
+        let why = Unable { why: Hindrance::NotPermitted, message };
         let notes = Notes {
             interfaces: vec![
                 link("lo", "127.0.0.1/8"),
@@ -194,6 +207,8 @@ mod tests {
                 "tcp failed the scan was stopped before it ended",
             ]
         );
+        let hindered: Vec<Hindrance> = coverage.methods.iter().filter_map(|method| method.hindered).collect();
+        assert_eq!(hindered, [Hindrance::NotPermitted, Hindrance::Stopped]);
         let links: Vec<(&str, bool)> = coverage.interfaces.iter().map(|i| (i.name.as_str(), i.used)).collect();
         assert_eq!(links, [("eth0", true), ("eth1", false), ("wg0", false)]);
         assert_eq!((coverage.addresses_asked, coverage.addresses_answered), (254, 7));

@@ -15,6 +15,7 @@ use super::coverage::Notes;
 use super::results::Results;
 use super::session::Session;
 use crate::identify::site::Surroundings;
+use crate::model::coverage::{Hindrance, Unable};
 use crate::model::{EventSink, Finding, Method, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 use crate::probe::sweep::{AddressList, segments};
@@ -24,7 +25,7 @@ use crate::protocol::tcp::syn::SynScanner;
 /// Discovery under way.
 pub(super) struct Discovery {
     net: Arc<dyn Net>,
-    running: JoinSet<(Method, Result<(), String>)>,
+    running: JoinSet<(Method, Result<(), Unable>)>,
     /// What listens on the links; it ends with the last method.
     listening: JoinSet<()>,
     listened_long_enough: CancellationToken,
@@ -146,7 +147,7 @@ impl Discovery {
                 tracing::info!(method = method.as_str(), "discovery ended");
             }
             self.notes.outcomes.insert(method, outcome.clone());
-            return Some(outcome.map(|()| method));
+            return Some(outcome.map(|()| method).map_err(|unable| unable.message));
         }
     }
 
@@ -228,7 +229,9 @@ fn set_zones(plan: &ScanPlan, net: &dyn Net, interfaces: &[Interface]) {
     }
 }
 
-fn internal_error(method: Method) -> String {
+fn internal_error(method: Method) -> Unable {
     let method = method.as_str();
-    format!("internal error in discovery by {method} (please report it); the other methods are unaffected")
+    let message =
+        format!("internal error in discovery by {method} (please report it); the other methods are unaffected");
+    Unable { why: Hindrance::Internal, message }
 }

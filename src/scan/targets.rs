@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 
+use crate::model::memory::NotScanned;
 use crate::model::problem::Hinted;
 use crate::model::{HostTarget, TargetSet, TargetSpec};
 use crate::net::{Interface, Names, Net};
@@ -56,6 +57,19 @@ impl Hinted for TargetError {
             TargetError::NoInterface { up, .. } => format!("the interfaces that are up: {up}").into(),
             TargetError::NothingLeft => "remove an --exclude".into(),
         })
+    }
+}
+
+impl From<TargetError> for NotScanned {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Unresolved { name, why } => NotScanned::Unresolved { name, why },
+            TargetError::SeveralDevices(target) => NotScanned::SeveralDevices { target },
+            TargetError::NoSubnet => NotScanned::NoSubnet,
+            TargetError::LargeSubnet(subnet) => NotScanned::LargeSubnet { subnet: subnet.to_string() },
+            TargetError::NoInterface { name, .. } => NotScanned::NoInterface { name },
+            TargetError::NothingLeft => NotScanned::NothingLeft,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::accounts::{Actor, Outcome, Refused, audit_note};
 use super::codec::{ms, time, time_if};
 use super::{LoginHash, Store, StoreError};
-use crate::model::memory::Uid;
+use crate::model::memory::{Detail, Uid};
 
 /// Logins there may be.
 const MOST: i64 = 200;
@@ -112,8 +112,9 @@ impl Store {
                 params![user, sealed, device, network, scope.vendor, scope.mac, ms(now), actor.name],
             )?;
             let id = transaction.last_insert_rowid();
-            let parts = [device, network.as_deref(), scope.vendor.as_deref(), scope.mac.as_deref()];
-            let said = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let others = [scope.network.map(|network| network.to_string()), scope.vendor.clone(), scope.mac.clone()];
+            let said =
+                Detail::LoginFor { device: scope.device.clone(), others: others.into_iter().flatten().collect() };
             audit_note(transaction, now, actor, "login.add", user, &said)?;
             Ok(Ok(id))
         })
@@ -128,7 +129,7 @@ impl Store {
             let delete = "DELETE FROM device_logins WHERE id = ?1 RETURNING user";
             let user: Option<String> = transaction.query_row(delete, [id], |row| row.get(0)).optional()?;
             let Some(user) = user else { return Ok(Err(Refused::Unknown)) };
-            audit_note(transaction, now, actor, "login.remove", &user, &id.to_string())?;
+            audit_note(transaction, now, actor, "login.remove", &user, &Detail::Number { number: id })?;
             Ok(Ok(()))
         })
     }

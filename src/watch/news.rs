@@ -103,7 +103,7 @@ pub enum ScanEnd {
         found: u64,
     },
     /// It could not be made; why.
-    Failed(String),
+    Failed(crate::model::memory::NotScanned),
     /// It was taken back before it began, or this process ends.
     Dropped,
 }

@@ -13,7 +13,7 @@ use super::presence::vantage_of;
 use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
 use super::work::{Done, Task, Work};
 use super::{Follower, Job, Watch};
-use crate::model::memory::{Event, EventKind};
+use crate::model::memory::{Event, EventKind, NotScanned, Remark};
 use crate::model::{Device, Report, ScanEvent, ScanPlan};
 use crate::scan::Scan;
 use crate::scan::session::Session;
@@ -34,7 +34,7 @@ impl Work {
     pub(super) fn order_scan(&mut self, order: ScanOrder, follower: &dyn Follower) {
         match self.waiting.len() < MOST_WAITING {
             true => self.waiting.push_back(order),
-            false => follower.news(&News::ScanEnded(order.id, &ScanEnd::Failed("too many scans wait".to_owned()))),
+            false => follower.news(&News::ScanEnded(order.id, &ScanEnd::Failed(NotScanned::TooManyWait))),
         }
     }
 
@@ -94,10 +94,7 @@ impl Work {
                 let pictures = pictures::take_all(&folder, &mut report.devices);
                 Found { report, pictures }
             });
-            taken.await.map_or_else(
-                |_| Done::NotScanned("internal error in camscan".to_owned()),
-                |found| Done::Scanned(Box::new(found)),
-            )
+            taken.await.map_or_else(|_| Done::NotScanned(NotScanned::Internal), |found| Done::Scanned(Box::new(found)))
         });
         self.running = Some(Running { order, cancel });
         self.under_way.insert(scan.id(), Task::Scan);
@@ -127,7 +124,7 @@ impl Work {
     /// Stores what a scan found, or that it could not be made.
     pub(super) fn learn(
         &mut self,
-        found: Result<Box<Found>, String>,
+        found: Result<Box<Found>, NotScanned>,
         watch: &Watch,
         counts: &mut Counts,
     ) -> Result<Vec<(i64, Event)>, StoreError> {
@@ -145,7 +142,7 @@ impl Work {
                     self.next_scan = self.next_scan.min(again);
                 }
                 let mut event = Event::new(EventKind::ScanFailed, now);
-                event.data.reason = Some(why);
+                event.data.say_why(Remark::NotScanned { why });
                 return Ok(store.update(|_| ((), vec![event]), route.as_ref())?.events);
             }
         };
@@ -155,7 +152,7 @@ impl Work {
         let (learnt, number) = match store.learn_scan(&report, cause, vantage, route.as_ref()) {
             Ok(learnt) => learnt,
             Err(error) => {
-                ended(&ScanEnd::Failed("what it found cannot be stored".to_owned()));
+                ended(&ScanEnd::Failed(NotScanned::NotStored));
                 return Err(error);
             }
         };
@@ -182,11 +179,11 @@ async fn make(
     plan: ScanPlan,
     cancel: CancellationToken,
     follower: Arc<dyn Follower>,
-) -> Result<Report, String> {
+) -> Result<Report, NotScanned> {
     let whole = job.request();
     let part = Request { specs: &order.targets, large_subnets: true, ..whole };
     let request = if order.targets.is_empty() { whole } else { part };
-    let resolved = session.resolve(&request).await.map_err(|error| error.to_string())?;
+    let resolved = session.resolve(&request).await.map_err(NotScanned::from)?;
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }

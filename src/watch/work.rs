@@ -19,7 +19,7 @@ use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
 use super::{Job, TICK, Watch, logins};
 use crate::history::memory::{DeviceState, Memory};
 use crate::history::schedule::checks::{again, due_again};
-use crate::model::memory::{Event, Uid};
+use crate::model::memory::{Event, NotScanned, Uid};
 use crate::scan::session::Session;
 use crate::store::{AsOf, StoreError};
 
@@ -34,7 +34,7 @@ const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
 pub(super) enum Done {
     Scanned(Box<Found>),
     /// The scan could not be made; why.
-    NotScanned(String),
+    NotScanned(NotScanned),
     Played(Option<Box<Played>>),
     /// A device whose stream could not be asked for.
     Asked(Option<Answers>),
@@ -81,7 +81,7 @@ pub(super) struct Work {
     next_look: Timestamp,
     next_tidying: Timestamp,
     scanned: Option<Box<Found>>,
-    not_scanned: Option<String>,
+    not_scanned: Option<NotScanned>,
     answers: Option<Answers>,
     played: Vec<Played>,
     first_played: Option<Instant>,
@@ -201,7 +201,7 @@ impl Work {
             if let Some(order) = is_idle.then(|| self.next_order(now)).flatten() {
                 let id = order.id;
                 if let Err(error) = self.start_scan(order, watch, now) {
-                    let end = ScanEnd::Failed("the store cannot be read".to_owned());
+                    let end = ScanEnd::Failed(NotScanned::StoreUnread);
                     watch.follower.news(&News::ScanEnded(id, &end));
                     return Err(error);
                 }
@@ -335,7 +335,7 @@ impl Work {
             Some(Err(error)) => (error.id(), None),
             None => std::future::pending().await,
         };
-        let failed = || Done::NotScanned("internal error in camscan".to_owned());
+        let failed = || Done::NotScanned(NotScanned::Internal);
         match self.under_way.remove(&id) {
             Some(Task::Play(uid)) => (Some(uid), done.unwrap_or(Done::Played(None))),
             Some(Task::Question) => (None, done.unwrap_or(Done::Asked(None))),
@@ -361,7 +361,7 @@ impl Work {
         }
     }
 
-    pub(super) fn take_scan(&mut self) -> Option<Result<Box<Found>, String>> {
+    pub(super) fn take_scan(&mut self) -> Option<Result<Box<Found>, NotScanned>> {
         self.scanned.take().map(Ok).or_else(|| self.not_scanned.take().map(Err))
     }
 

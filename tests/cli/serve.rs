@@ -173,6 +173,70 @@ fn what_cannot_be_served_is_said_at_once() {
     assert!(code == Some(2) && err.contains("is no address of a site"), "{err}");
 }
 
+/// What systemd does with a socket unit: the socket is bound and listened on before the program begins, and handed over as its
+/// first descriptor behind the usual three.
+#[test]
+fn it_serves_on_sockets_that_are_handed_over() {
+    const HAND_OVER: [&str; 4] =
+        ["sh", "-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "launcher"];
+    let env = TestEnv::new();
+    add(&env, "anna", "admin");
+    let program = |listen: &str| env.command(&["serve", "--no-watch", "--store", "s.sqlite", "--listen", listen]);
+
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap();
+    let handed = Stdio::from(std::os::fd::OwnedFd::from(socket));
+    let serving = Watching::by(&HAND_OVER, handed, &program("systemd"));
+    assert_eq!(address(&serving), at);
+    assert_eq!(ask(at, "GET", "/healthz", &[], "").status, 200);
+    let cookie = login(at, "anna", PASSWORD).cookie();
+    assert_eq!(ask(at, "GET", "/api/v1/me", &[("Cookie", &cookie)], "").status, 200);
+    serving.signal("TERM");
+    assert_eq!(serving.end(), Some(0));
+
+    // One in the file system stays there for the next start: it belongs to whoever made it.
+    let file = env.path("s.sock");
+    let socket = std::os::unix::net::UnixListener::bind(&file).unwrap();
+    let handed = Stdio::from(std::os::fd::OwnedFd::from(socket));
+    let serving = Watching::by(&HAND_OVER, handed, &program("systemd"));
+    serving.until(0, "s.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(&file).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    serving.signal("TERM");
+    assert_eq!(serving.end(), Some(0));
+    assert!(file.exists());
+
+    // What was meant for another process is not taken.
+    let others = ["sh", "-c", "LISTEN_PID=1 LISTEN_FDS=1 exec \"$@\"", "launcher"];
+    let refused = Watching::by(&others, Stdio::null(), &program("systemd"));
+    refused.until(0, "sockets of systemd");
+    assert_eq!(refused.end(), Some(1));
+}
+
+/// Where nothing is scanned from, no button offers it: what it would do is answered with 503.
+#[test]
+fn without_watching_no_scan_is_offered() {
+    let env = TestEnv::new();
+    add(&env, "anna", "admin");
+    let serving = Watching::start(&env, QUIET);
+    let at = address(&serving);
+    let cookie = login(at, "anna", PASSWORD).cookie();
+    let own = [("Cookie", cookie.as_str()), ("Accept", "text/html")];
+    for path in ["/", "/scans"] {
+        let page = ask(at, "GET", path, &own, "");
+        assert_eq!(page.status, 200);
+        assert!(!page.body.contains("Scan now") && !page.body.contains("Scan these"), "{path}: {}", page.body);
+    }
+    let origin = format!("http://{at}");
+    let form = [own[0], own[1], FORM, ("Origin", origin.as_str())];
+    let refused = ask(at, "POST", "/scans", &form, "targets=");
+    assert_eq!(refused.status, 503, "{}", refused.head);
+    assert!(refused.body.contains("--no-watch"), "{}", refused.body);
+}
+
 #[test]
 fn accounts_are_managed_without_a_server() {
     let env = TestEnv::new();

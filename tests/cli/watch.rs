@@ -22,12 +22,18 @@ pub struct Watching {
 impl Watching {
     pub fn start(env: &TestEnv, line: &str) -> Watching {
         let program = env.command(&line.split_whitespace().collect::<Vec<_>>());
+        Watching::by(&[], Stdio::null(), &program)
+    }
+
+    /// Starts a program by another one that stands in front of it.
+    pub fn by(launcher: &[&str], stdin: Stdio, program: &Command) -> Watching {
         // Whoever starts the tests in the background has them ignore SIGHUP, and all that they start.
         let mut command = Command::new("env");
-        command.arg("--default-signal=INT,TERM,HUP,USR1").arg(program.get_program()).args(program.get_args());
+        command.arg("--default-signal=INT,TERM,HUP,USR1").args(launcher);
+        command.arg(program.get_program()).args(program.get_args());
         command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("CAMSCAN_LOG", "trace").current_dir(program.get_current_dir().unwrap());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

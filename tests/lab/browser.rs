@@ -3,6 +3,7 @@
 mod half_hour;
 mod looks;
 mod proxy;
+mod undo;
 mod visit;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use thirtyfour::prelude::*;
 
 pub use half_hour::{a_scan_is_started_and_stopped, a_technician_is_done_in_half_an_hour};
 pub use looks::every_page_holds_at_every_width_in_both_colours_and_languages;
+pub use undo::a_merge_and_a_split_are_taken_back;
 pub use visit::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
 
 use proxy::{Handing, NGINX, Proxy};
@@ -151,6 +153,7 @@ struct Site {
     url: String,
     proxy: Proxy,
     _folder: TempDir,
+    _wanted: tokio::sync::mpsc::Receiver<camscan::watch::Order>,
 }
 
 impl Site {
@@ -164,7 +167,9 @@ impl Site {
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
         fill(&store);
         let session = Session::new(Arc::new(FakeNet::new()), Signatures::builtin(), Timestamp::now, 16);
-        let app = App::with(store, session, None, options);
+        // Scans can be wanted of it, as of one that watches; none is made.
+        let (orders, _wanted) = tokio::sync::mpsc::channel(8);
+        let app = App::with(store, session, Some(orders), options);
         let scopes = Role::Admin.scopes().to_vec();
         let caller = Caller { account: Some(1), name: "anna".to_owned(), scopes, ..Caller::default() };
         let router = camscan::serve::router(&app).layer(axum::Extension(caller));
@@ -174,7 +179,7 @@ impl Site {
         let unix = tokio::net::UnixListener::bind(&socket).unwrap();
         tokio::spawn(axum::serve(listener, router.clone()).into_future());
         tokio::spawn(axum::serve(unix, router).into_future());
-        Site { url, proxy: Proxy::to(&socket, Handing::Below).await, _folder: folder }
+        Site { url, proxy: Proxy::to(&socket, Handing::Below).await, _folder: folder, _wanted }
     }
 
     async fn of(count: usize) -> Site {

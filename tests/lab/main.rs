@@ -80,6 +80,7 @@ fn trials() -> Vec<Trial> {
         beside browser::a_scan_is_started_and_stopped;
         beside browser::every_page_can_be_read_and_used;
         beside browser::devices_are_found_selected_and_tagged;
+        beside browser::a_merge_and_a_split_are_taken_back;
         beside browser::the_first_account_is_made_and_logs_in;
         beside browser::a_thousand_devices_scroll;
         beside browser::hostile_names_are_text;

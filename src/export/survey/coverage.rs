@@ -1,6 +1,6 @@
 //! What was searched and by which methods, and what may have stayed hidden.
 
-use super::lang::Noun;
+use super::lang::{Lang, Noun};
 use super::words::{self, Text};
 use super::{Context, Markup};
 use crate::model::coverage::{Coverage, MethodCoverage, MethodOutcome};
@@ -61,6 +61,10 @@ fn outcome(page: &mut Markup, context: &Context<'_>, method: &MethodCoverage) {
     let said = words::outcome(method.outcome, context.lang);
     page.text(said.replace("{}", &context.lang.number(method.answered)));
     if method.outcome == MethodOutcome::Failed {
+        // In English the reason says as much.
+        if let Some(why) = method.hindered.filter(|_| context.lang != Lang::En) {
+            page.raw(" – ").text(words::hindrance(why, context.lang));
+        }
         original(page, method.reason.as_deref());
     }
 }

@@ -2,20 +2,20 @@
 
 use std::net::IpAddr;
 
-use super::fault::{Fault, Finding, Problem, Why};
+use super::fault::{self, Fault, Finding, Problem, Why};
 use super::lang::Lang;
 use super::words::{self, Text};
 use super::{Context, Markup};
 use crate::model::site::setup_tool;
 use crate::model::stream::url_host;
-use crate::model::{Device, Stream};
+use crate::model::{Device, Stream, Warning, WarningKind};
 use crate::text;
 
 /// Streams named in a row at most.
 const MOST_STREAMS: usize = 4;
 
 /// The section: a table for each problem.
-pub fn section(page: &mut Markup, context: &Context<'_>, faults: &[Fault<'_>]) {
+pub(super) fn section(page: &mut Markup, context: &Context<'_>, faults: &[Fault<'_>]) {
     page.raw("<section aria-labelledby=\"fix\">\n<h2 id=\"fix\">").text(context.say(Text::Fix)).raw("</h2>\n");
     if faults.is_empty() {
         page.element("p", "notice good", context.say(Text::NothingToFix)).raw("\n</section>\n");
@@ -108,6 +108,50 @@ fn found(page: &mut Markup, context: &Context<'_>, fault: &Fault<'_>) {
         }
         _ => {}
     }
+}
+
+/// A warning of a device in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// How it is known.
+    pub found: String,
+    /// What can be done about it.
+    pub remedy: String,
+    /// What to type for that, and what to type to undo it.
+    pub commands: Option<(String, String)>,
+}
+
+/// What a warning of a device says, in a language.
+pub fn advice(lang: Lang, device: &Device, warning: &Warning) -> Advice {
+    let fault = fault::of_one(device, warning);
+    let (_, remedy) = texts(fault.problem);
+    let remedy = match fault.problem {
+        Problem::NotActivated | Problem::FactoryDefault => {
+            format!("{} {}.", remedy.of(lang), way_to_set_up(lang, device))
+        }
+        _ => remedy.of(lang).to_owned(),
+    };
+    let commands = match fault.finding {
+        Finding::Heard { commands: Some((way, undo)), .. } => Some((way.to_owned(), undo.to_owned())),
+        _ => None,
+    };
+    Advice { found: sentence(lang, &fault), remedy, commands }
+}
+
+/// What can be done about a kind of warning, of whichever device.
+pub fn remedy(lang: Lang, kind: WarningKind) -> &'static str {
+    let text = match kind {
+        WarningKind::OtherSubnet => Text::OtherSubnetDo,
+        WarningKind::NotActivated => Text::NotActivatedDo,
+        WarningKind::AddressConflict => Text::AddressConflictDo,
+        WarningKind::DuplicateSerial => Text::DuplicateSerialDo,
+        WarningKind::DuplicateEndpoint => Text::DuplicateEndpointDo,
+        WarningKind::NetworkMismatch => Text::NetworkMismatchDo,
+        WarningKind::DynamicAddress => Text::DynamicAddressDo,
+        WarningKind::ClockWrong => Text::ClockWrongDo,
+        WarningKind::CertificateExpired => Text::CertificateExpiredDo,
+    };
+    text.of(lang)
 }
 
 /// How a problem is known, in a sentence.

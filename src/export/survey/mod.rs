@@ -6,7 +6,7 @@ mod coverage;
 mod device;
 mod fault;
 mod figures;
-mod fixes;
+pub mod fixes;
 pub mod lang;
 mod subnet;
 pub mod words;

@@ -2,7 +2,7 @@
 //! word that lacks a language does not compile.
 
 use super::lang::{Lang, texts};
-use crate::model::coverage::{LimitKind, MethodOutcome, Unused};
+use crate::model::coverage::{Hindrance, LimitKind, MethodOutcome, Unused};
 use crate::model::{ErrorKind, Kind, Method};
 
 texts! {
@@ -255,6 +255,22 @@ pub const fn outcome(outcome: MethodOutcome, lang: Lang) -> &'static str {
         (MethodOutcome::Failed, Lang::Ru) => "не удалось выполнить",
         (MethodOutcome::NotWanted, Lang::En) => "not used in this scan",
         (MethodOutcome::NotWanted, Lang::Ru) => "не применялся",
+    }
+}
+
+/// Why a method could not run.
+pub const fn hindrance(why: Hindrance, lang: Lang) -> &'static str {
+    match (why, lang) {
+        (Hindrance::NotPermitted, Lang::En) => "the system does not permit it to camscan",
+        (Hindrance::NotPermitted, Lang::Ru) => "операционная система не разрешает это программе camscan",
+        (Hindrance::NoNetwork, Lang::En) => "there is no network to ask",
+        (Hindrance::NoNetwork, Lang::Ru) => "нет сети, которую можно опросить",
+        (Hindrance::Refused, Lang::En) => "the system refused it",
+        (Hindrance::Refused, Lang::Ru) => "отказ операционной системы",
+        (Hindrance::Stopped, Lang::En) => "the scan was stopped before it ended",
+        (Hindrance::Stopped, Lang::Ru) => "обследование прервано раньше",
+        (Hindrance::Internal, Lang::En) => "internal error of camscan",
+        (Hindrance::Internal, Lang::Ru) => "внутренняя ошибка camscan",
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Known, Memory, Mute, MuteScope};
-use crate::model::memory::{Note, Uid};
+use crate::model::memory::{Detail, MuteOf, Note, NotePart, Uid};
 
 /// A change that somebody made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Edited {
     /// With what: the id of a device, or what is muted.
     pub subject: String,
     /// What was changed.
-    pub detail: String,
+    pub detail: Detail,
 }
 
 /// Everything that users said, at one moment.
@@ -46,26 +46,26 @@ impl OfDevice {
         }
     }
 
-    fn changes(&self, uid: &Uid, now: &OfDevice, put: &mut impl FnMut(&'static str, String, String)) {
-        let said = in_words(&self.note, &now.note);
-        if !said.is_empty() {
-            put("device.note", uid.to_string(), said.join("; "));
+    fn changes(&self, uid: &Uid, now: &OfDevice, put: &mut impl FnMut(&'static str, String, Detail)) {
+        let parts = changed(&self.note, &now.note);
+        if !parts.is_empty() {
+            put("device.note", uid.to_string(), Detail::Noted { parts });
         }
         if self.archived_at.is_some() != now.archived_at.is_some() {
             let action = if now.archived_at.is_some() { "device.archive" } else { "device.unarchive" };
-            put(action, uid.to_string(), String::new());
+            put(action, uid.to_string(), Detail::Nothing);
         }
         match (&self.merged_into, &now.merged_into) {
             (before, after) if before == after => {}
-            (_, Some(into)) => put("device.merge", uid.to_string(), format!("into {into}")),
-            (Some(from), None) => put("device.split", uid.to_string(), format!("from {from}")),
+            (_, Some(into)) => put("device.merge", uid.to_string(), Detail::MergedInto { device: into.clone() }),
+            (Some(from), None) => put("device.split", uid.to_string(), Detail::SplitOff { device: from.clone() }),
             (None, None) => {}
         }
         if now.acked_at.is_some() && self.acked_at != now.acked_at {
-            put("device.ack", uid.to_string(), String::new());
+            put("device.ack", uid.to_string(), Detail::Nothing);
         }
         if self.note.muted_until.is_some() && now.note.muted_until.is_none() {
-            put("mute.end", uid.to_string(), String::new());
+            put("mute.end", uid.to_string(), Detail::Unmuted { of: MuteOf::Device });
         }
     }
 }
@@ -87,15 +87,23 @@ impl Said {
             }
         }
         for mute in memory.mutes.iter().filter(|mute| !self.mutes.contains(mute)) {
-            let until = mute.ended.map_or("until it is ended".to_owned(), |ended| format!("until {ended}"));
-            let why = mute.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-            put("mute.add", scope(&mute.scope), format!("{until}{why}"));
+            let detail = Detail::Muted { of: of(&mute.scope), until: mute.ended, why: mute.why.clone() };
+            put("mute.add", scope(&mute.scope), detail);
         }
         let is_gone = |mute: &&Mute| !memory.mutes.iter().any(|other| other.scope == mute.scope);
         for mute in self.mutes.iter().filter(is_gone) {
-            put("mute.end", scope(&mute.scope), String::new());
+            put("mute.end", scope(&mute.scope), Detail::Unmuted { of: of(&mute.scope) });
         }
         all
+    }
+}
+
+fn of(scope: &MuteScope) -> MuteOf {
+    match scope {
+        MuteScope::Device(_) => MuteOf::Device,
+        MuteScope::Site(_) => MuteOf::Site,
+        MuteScope::Tag(_) => MuteOf::Tag,
+        MuteScope::Network(_) => MuteOf::Network,
     }
 }
 
@@ -108,22 +116,24 @@ fn scope(scope: &MuteScope) -> String {
     }
 }
 
-fn in_words(before: &Note, now: &Note) -> Vec<String> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-    let tags = |tags: &[String]| if tags.is_empty() { "none".to_owned() } else { tags.join(", ") };
-    let parts = [
-        ("name", text(&before.name), text(&now.name)),
-        ("site", text(&before.site), text(&now.site)),
-        ("tags", tags(&before.tags), tags(&now.tags)),
-        ("expected", before.expect.to_string(), now.expect.to_string()),
-    ];
-    let changed = parts.into_iter().filter(|(_, before, now)| before != now);
-    let mut said: Vec<String> = changed.map(|(part, before, now)| format!("{part}: {before} -> {now}")).collect();
-    // A note may be long, and is no business of everybody who reads the log.
-    if before.text != now.text {
-        said.push("text".to_owned());
+fn changed(before: &Note, now: &Note) -> Vec<NotePart> {
+    let mut parts = Vec::new();
+    if before.name != now.name {
+        parts.push(NotePart::Name { before: before.name.clone(), after: now.name.clone() });
     }
-    said
+    if before.site != now.site {
+        parts.push(NotePart::Site { before: before.site.clone(), after: now.site.clone() });
+    }
+    if before.tags != now.tags {
+        parts.push(NotePart::Tags { before: before.tags.clone(), after: now.tags.clone() });
+    }
+    if before.expect != now.expect {
+        parts.push(NotePart::Expected { before: before.expect, after: now.expect });
+    }
+    if before.text != now.text {
+        parts.push(NotePart::Text);
+    }
+    parts
 }
 
 #[cfg(test)]

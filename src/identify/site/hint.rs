@@ -18,7 +18,12 @@ pub(super) fn other_subnet(device: &Device, surroundings: &Surroundings, taken: 
     let interface = device.heard_on.as_deref();
     let heard = interface.map(|name| format!(" on {name}")).unwrap_or_default();
     let message = format!("was heard{heard}, and is in a subnet that this machine has no address in");
-    Warning { kind: WarningKind::OtherSubnet, message, hint: way_there(device, surroundings.system, interface, taken) }
+    Warning {
+        kind: WarningKind::OtherSubnet,
+        message,
+        hint: way_there(device, surroundings.system, interface, taken),
+        others: Vec::new(),
+    }
 }
 
 fn way_there(device: &Device, system: &str, interface: Option<&str>, taken: &BTreeSet<IpAddr>) -> Option<String> {
@@ -64,7 +69,12 @@ pub(super) fn not_activated(device: &Device, state: Activation) -> Warning {
         Activation::NotActivated => "has no password yet: whoever comes first sets it",
         Activation::FactoryDefault | Activation::Activated => "is as it left the factory",
     };
-    Warning { kind: WarningKind::NotActivated, message: message.to_owned(), hint: Some(way_to_activate(device)) }
+    Warning {
+        kind: WarningKind::NotActivated,
+        message: message.to_owned(),
+        hint: Some(way_to_activate(device)),
+        others: Vec::new(),
+    }
 }
 
 /// The makers' ways, as their manuals describe them; camscan sets no password.

@@ -71,14 +71,15 @@ pub fn of_device(device: &Device, told: &Told, surroundings: &Surroundings) -> V
 }
 
 fn plain(kind: WarningKind, message: impl Into<String>) -> Warning {
-    Warning { kind, message: message.into(), hint: None }
+    Warning { kind, message: message.into(), hint: None, others: Vec::new() }
 }
 
 fn network_mismatch(device: &Device, surroundings: &Surroundings) -> Option<Warning> {
     let (IpAddr::V4(ip), settings) = (device.ip, device.network?) else { return None };
     let link = surroundings.network_of(device.ip).filter(|_| device.reach.is_none());
-    let warn =
-        |message: String, hint: String| Some(Warning { kind: WarningKind::NetworkMismatch, message, hint: Some(hint) });
+    let warn = |message: String, hint: String| {
+        Some(Warning { hint: Some(hint), ..plain(WarningKind::NetworkMismatch, message) })
+    };
     if let (Some(link), Some(prefix)) = (link, settings.prefix())
         && link.prefix() != prefix
     {
@@ -107,6 +108,7 @@ fn clock_wrong(ahead: i64) -> Option<Warning> {
         kind: WarningKind::ClockWrong,
         message: format!("its clock is {} {}", length(by), if ahead < 0 { "behind" } else { "ahead" }),
         hint: Some("set its clock, best by NTP: recordings carry its time".to_owned()),
+        others: Vec::new(),
     })
 }
 
@@ -141,7 +143,8 @@ pub fn among(devices: &mut [Device], told: &[Told], surroundings: &Surroundings)
                 .map(String::as_str)
                 .collect();
             if !others.is_empty() {
-                device.warnings.push(Warning { kind, message: say(list(&others)), hint: Some(hint.to_owned()) });
+                let (message, others) = (say(list(&others)), others.into_iter().map(str::to_owned).collect());
+                device.warnings.push(Warning { kind, message, hint: Some(hint.to_owned()), others });
             }
         };
         add(

@@ -1,14 +1,18 @@
 //! What is remembered about devices and told about them: shared by the rooms that decide, store and send it.
 
+mod detail;
 mod event;
 mod keep;
+mod not_scanned;
 mod note;
 mod outbox;
 mod remark;
 mod uid;
 
+pub use detail::{Detail, MuteOf, NotePart};
 pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, StreamCard};
 pub use keep::Keep;
+pub use not_scanned::NotScanned;
 pub use note::{Expect, Note};
 pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
 pub use remark::{Remark, Trait};

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+use super::NotScanned;
 use crate::model::names::names;
 use crate::model::{ErrorKind, Step, WarningKind};
 
@@ -191,6 +192,11 @@ pub enum Remark {
         /// What it is.
         after: String,
     },
+    /// A scan could not be made.
+    NotScanned {
+        /// Why.
+        why: NotScanned,
+    },
     /// A stream or a service needs a login, or none any more.
     Login {
         /// Which: the address of a stream, or a protocol and its port.
@@ -291,6 +297,7 @@ impl fmt::Display for Remark {
                     None => write!(f, "{what}: {before} → {after}"),
                 }
             }
+            Remark::NotScanned { why } => why.fmt(f),
             Remark::Login { of, needed: true } => write!(f, "{of}: now needs a login"),
             Remark::Login { of, needed: false } => write!(f, "{of}: no longer needs a login"),
             Remark::Channel { channel, before, after } => write!(f, "channel {channel}: camera {before} → {after}"),

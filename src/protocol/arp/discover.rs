@@ -9,6 +9,7 @@ use futures::future::join_all;
 use super::claims::Claims;
 use super::wire::Claim;
 use super::{kernel, raw};
+use crate::model::coverage::Unable;
 use crate::model::{MacAddr, Method};
 use crate::net::link::LinkKind;
 use crate::probe::sweep::{AddressList, Segment, segments};
@@ -18,18 +19,21 @@ use crate::protocol::tcp::discover as tcp;
 /// The ARP sweep.
 pub const FINDER: Finder = Finder { method: Method::Arp, find: |context| Box::pin(find(context)) };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let targets = AddressList::of_targets(&context.plan.targets);
     let segments = segments(&targets, &context.interfaces);
     let outcomes = join_all(segments.iter().map(|segment| sweep(context, segment))).await;
     if outcomes.iter().any(|o| o.rung == Rung::Kernel) {
         context.warn(HINT);
     }
-    let failed = outcomes.iter().filter_map(|o| o.failure.as_deref()).next();
+    let failed = outcomes.iter().filter_map(|o| o.failure.as_ref()).next();
     let by_tcp = context.plan.methods.contains(&Method::Tcp);
     match failed {
-        Some(why) if !by_tcp => Err(format!(
-            "the local link cannot be asked by ARP: {why}\nhint: add tcp to the methods, which needs no privilege"
+        Some(why) if !by_tcp => Err(Unable::by(
+            why,
+            format!(
+                "the local link cannot be asked by ARP: {why}\nhint: add tcp to the methods, which needs no privilege"
+            ),
         )),
         _ => Ok(()),
     }
@@ -48,7 +52,7 @@ enum Rung {
 
 struct Outcome {
     rung: Rung,
-    failure: Option<String>,
+    failure: Option<io::Error>,
 }
 
 async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
@@ -81,7 +85,7 @@ async fn sweep(context: &DiscoveryContext, segment: &Segment) -> Outcome {
         Err(error) => {
             tracing::debug!("{}: no neighbour table: {error}", segment.interface.name);
             tcp::prove(context, &segment.addresses).await;
-            Outcome { rung: Rung::Tcp, failure: Some(refused.to_string()) }
+            Outcome { rung: Rung::Tcp, failure: Some(refused) }
         }
     }
 }

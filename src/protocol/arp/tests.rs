@@ -17,7 +17,7 @@ struct Outcome {
     hosts: BTreeSet<IpAddr>,
     macs: BTreeSet<(IpAddr, MacAddr)>,
     warnings: Vec<String>,
-    said: Result<(), String>,
+    said: Result<(), crate::model::coverage::Unable>,
     took: Duration,
     swept: u64,
 }
@@ -181,7 +181,7 @@ async fn without_link_and_table_it_is_left_to_tcp_or_said() {
     let found = sweep(&lan(), [10, 0, 1, 1], [10, 0, 1, 254], BOTH).await;
     assert_eq!((found.hosts, found.said), (ips(&[camera]), Ok(())));
     let found = sweep(&lan(), [10, 0, 1, 1], [10, 0, 1, 254], &[Method::Arp]).await;
-    assert!(found.said.is_err_and(|e| e.contains("hint: add tcp to the methods")));
+    assert!(found.said.is_err_and(|e| e.message.contains("hint: add tcp to the methods")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, FutureExt, join_all};
 
 use super::{Asker, MAKERS, Maker};
 use crate::model::Method;
+use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
@@ -31,7 +32,7 @@ pub const LISTENER: Listener = Listener {
     },
 };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let places: Vec<Place> = udp_query::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
     if places.is_empty() {
         return Ok(());
@@ -45,7 +46,7 @@ async fn find(context: &DiscoveryContext) -> Result<(), String> {
     let groups: Vec<AtGroup<'_>> = MAKERS.iter().filter_map(|maker| AtGroup::new(&dedup, maker)).collect();
     let groups = join_all(groups.iter().map(|exchange| udp_query::ask(context, &places, exchange)));
     let (asked, _, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed, groups);
-    asked.map_err(|error| format!("the makers' discovery cannot open a UDP socket: {error}"))
+    asked.map_err(|unable| unable.at("the makers' discovery cannot open a UDP socket"))
 }
 
 /// No interface in particular: where broadcasts of all of them arrive.

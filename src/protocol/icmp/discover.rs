@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::wire::{self, Token};
+use crate::model::coverage::Unable;
 use crate::model::{FindingKind, Method};
 use crate::net::Datagram;
 use crate::net::throttle::Throttle;
@@ -33,7 +34,7 @@ const MOST_NEIGHBOURS: usize = 16_384;
 /// The echo sweep.
 pub const FINDER: Finder = Finder { method: Method::Icmp, find: |context| Box::pin(find(context)) };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     note_zones(context);
     let (v4, v6) = targets(context);
     let v4 = async { if v4.is_empty() { Ok(()) } else { Echo::open(context, false)?.sweep(&v4, &[]).await } };
@@ -67,16 +68,17 @@ fn groups(context: &DiscoveryContext) -> Vec<SocketAddr> {
 }
 
 /// Without the right to send echo requests others find the hosts, unless there are none.
-fn outcome(context: &DiscoveryContext, outcome: io::Result<()>) -> Result<(), String> {
+fn outcome(context: &DiscoveryContext, outcome: io::Result<()>) -> Result<(), Unable> {
     let Err(error) = outcome else { return Ok(()) };
     if context.plan.methods.iter().any(|m| matches!(m, Method::Tcp | Method::Arp)) {
         tracing::debug!("no ICMP echo: {error}");
         return Ok(());
     }
-    Err(format!(
+    let message = format!(
         "no ICMP echo can be sent: {error}\nhint: `sudo setcap cap_net_raw+ep $(command -v camscan)` allows it, and so \
          does the sysctl net.ipv4.ping_group_range; or add tcp to the methods"
-    ))
+    );
+    Err(Unable::by(&error, message))
 }
 
 struct Echo<'a> {

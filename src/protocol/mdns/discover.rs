@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, FutureExt};
 use super::facts;
 use super::wire::{self, Message, Name};
 use crate::model::Method;
+use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
@@ -31,7 +32,7 @@ pub const LISTENER: Listener = Listener {
     },
 };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let shared = Shared { dedup: FindingDedup::new(context), unexplained: Mutex::default() };
     let places = udp_query::places(context);
     let (one_shot, member) = (Asking { shared: &shared, member: false }, Asking { shared: &shared, member: true });
@@ -39,7 +40,7 @@ async fn find(context: &DiscoveryContext) -> Result<(), String> {
     // devices answer one of them only. The port of the group may be taken, and then the first has to do.
     let (first, second) =
         tokio::join!(udp_query::ask(context, &places, &one_shot), udp_query::ask(context, &places, &member),);
-    first.or(second).map_err(|error| format!("mDNS cannot open a UDP socket: {error}"))
+    first.or(second).map_err(|unable| unable.at("mDNS cannot open a UDP socket"))
 }
 
 struct Shared<'a> {

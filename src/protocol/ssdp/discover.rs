@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::wire;
 use crate::model::Method;
+use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
 use crate::probe::udp_query::{self, Exchange, Place, Question};
@@ -23,14 +24,14 @@ pub const LISTENER: Listener = Listener {
     },
 };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let dedup = FindingDedup::new(context);
     let places = udp_query::places(context);
     let (searching, listening) = (Searching(&dedup), Listening(&dedup));
     // Others may have the port of the group, and devices seldom notify: what arrives there is welcome, no more.
     let (asked, _) =
         tokio::join!(udp_query::ask(context, &places, &searching), udp_query::ask(context, &places, &listening));
-    asked.map_err(|error| format!("SSDP cannot open a UDP socket: {error}"))
+    asked.map_err(|unable| unable.at("SSDP cannot open a UDP socket"))
 }
 
 struct Searching<'a>(&'a FindingDedup<'a>);

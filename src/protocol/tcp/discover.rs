@@ -12,6 +12,7 @@ use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{patience, telling_ports};
+use crate::model::coverage::Unable;
 use crate::model::{ErrorKind, FindingKind, Method};
 use crate::net::Cause;
 use crate::probe::sweep::{AddressList, Permutation, off_link};
@@ -33,7 +34,7 @@ const TOO_GOOD: usize = 200;
 /// The TCP sweep.
 pub const FINDER: Finder = Finder { method: Method::Tcp, find: |context| Box::pin(find(context)) };
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let targets = AddressList::of_targets(&context.plan.targets);
     let by_arp = context.plan.methods.contains(&Method::Arp);
     let list = if by_arp { off_link(&targets, &context.interfaces) } else { targets };

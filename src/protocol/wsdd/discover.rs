@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{facts, wire};
 use crate::model::Method;
+use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::{Facts, FindingDedup};
 use crate::probe::udp_query::{self, Exchange, Place, Question};
@@ -23,14 +24,14 @@ fn read(from: IpAddr, datagram: &[u8]) -> Vec<Facts> {
     matches.iter().map(|m| facts::of_match(m, from)).collect()
 }
 
-async fn find(context: &DiscoveryContext) -> Result<(), String> {
+async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let dedup = FindingDedup::new(context);
     let places = udp_query::places(context);
     let (probing, listening) = (Probing(&dedup), Listening(&dedup));
     // Others may have the port of the group, and devices seldom say Hello: what is heard there is welcome, no more.
     let (asked, _) =
         tokio::join!(udp_query::ask(context, &places, &probing), udp_query::ask(context, &places, &listening));
-    asked.map_err(|error| format!("WS-Discovery cannot open a UDP socket: {error}"))
+    asked.map_err(|unable| unable.at("WS-Discovery cannot open a UDP socket"))
 }
 
 struct Probing<'a>(&'a FindingDedup<'a>);

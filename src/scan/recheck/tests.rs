@@ -30,7 +30,7 @@ fn host(options: ProbeOptions) -> Inspection {
 }
 
 fn warning(kind: WarningKind) -> Warning {
-    Warning { kind, message: String::new(), hint: None }
+    Warning { kind, message: String::new(), hint: None, others: Vec::new() }
 }
 
 #[test]

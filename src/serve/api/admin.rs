@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::table::{Endpoint, get, post};
 use crate::model::access::Scope;
+use crate::model::memory::Detail;
 use crate::serve::App;
 use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
@@ -71,7 +72,7 @@ pub(in crate::serve) async fn backup(
             return Ok(None);
         }
         app.store.backup(&to)?;
-        app.store.note_change(now, &actor, "store.backup", &file, "")?;
+        app.store.note_change(now, &actor, "store.backup", &file, &Detail::Nothing)?;
         let bytes = std::fs::metadata(&to).map(|about| about.len()).unwrap_or_default();
         Ok(Some(Copied { file, bytes }))
     });
@@ -84,7 +85,7 @@ pub(in crate::serve) async fn prune(State(app): State<Arc<App>>, caller: Caller)
     let (actor, now) = (caller.actor(), app.now());
     let pruned = app.ask(move |app| {
         let pruned = app.store.prune(&app.keep(), now)?;
-        app.store.note_change(now, &actor, "store.prune", "", "")?;
+        app.store.note_change(now, &actor, "store.prune", "", &Detail::Nothing)?;
         Ok(pruned)
     });
     let crate::store::Pruned { events, scans, rollups, outbox } = pruned.await?;

@@ -17,7 +17,7 @@ use super::list::{Items, PART, names, sent};
 use super::table::{Endpoint, Shape, delete, get, one, post};
 use crate::history::memory::MuteScope;
 use crate::model::access::Scope;
-use crate::model::memory::{Delivery, DeliveryState};
+use crate::model::memory::{Delivery, DeliveryState, Detail};
 use crate::notify::compose::test_message;
 use crate::serve::auth::{Caller, actor, random};
 use crate::serve::problem::Problem;
@@ -110,7 +110,7 @@ async fn enqueue(app: &Arc<App>, action: &'static str, mut message: Delivery) ->
     let (own, actor, now) = (message.clone(), actor(), app.now());
     let put = app.ask(move |app| {
         let number = app.store.enqueue(&own)?;
-        app.store.note_change(now, &actor, action, &own.channel, &number.to_string())?;
+        app.store.note_change(now, &actor, action, &own.channel, &Detail::Number { number })?;
         Ok(number)
     });
     message.number = put.await?;
@@ -159,7 +159,7 @@ pub(in crate::serve) async fn retry(State(app): State<Arc<App>>, Path(id): Path<
     let sent = app.ask(move |app| {
         let is_sent = app.store.send_again(number, now)?;
         if is_sent {
-            app.store.note_change(now, &actor, "notification.retry", &channel, &number.to_string())?;
+            app.store.note_change(now, &actor, "notification.retry", &channel, &Detail::Number { number })?;
         }
         Ok(is_sent)
     });

@@ -575,6 +575,10 @@ async fn what_is_said_of_devices_is_in_the_audit_log_with_who_said_it() {
         details[0].contains("name: ") && details[0].contains("-> Porch") && details[0].contains("-> wet"),
         "{details:?}"
     );
+    let told: Vec<&Value> = items.iter().rev().map(|item| &item["told"]).collect();
+    assert_eq!((&told[3]["is"], &told[3]["device"]), (&json!("merged_into"), &json!(other)), "{told:?}");
+    assert_eq!((&told[1]["is"], &told[1]["why"]), (&json!("muted"), &json!("cable")), "{told:?}");
+    assert_eq!(told[0]["parts"][1], json!({"part": "tags", "before": told[0]["parts"][1]["before"], "after": ["wet"]}));
     assert!(details[1].ends_with("; cable") && details[3] == format!("into {other}"), "{details:?}");
 }
 

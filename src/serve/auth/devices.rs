@@ -17,7 +17,7 @@ use serde_json::json;
 use super::Caller;
 use super::api::body::{given, refused};
 use crate::model::access::Scope;
-use crate::model::memory::Uid;
+use crate::model::memory::{Detail, Uid};
 use crate::model::{Credential, Secret};
 use crate::serve::App;
 use crate::serve::api::table::{Endpoint, delete, get, post};
@@ -286,7 +286,7 @@ pub async fn retry_login(
             forgotten = forgotten.saturating_add(app.store.forget_refusals(&known.uid)?);
         }
         app.store.update(|memory| (memory.retry_login(&uid), Vec::new()), &())?;
-        app.store.note_change(now, &actor, "login.retry", uid.as_str(), "")?;
+        app.store.note_change(now, &actor, "login.retry", uid.as_str(), &Detail::Nothing)?;
         Ok(forgotten)
     });
     Ok(Json(Retried { forgotten: forgotten.await? }))

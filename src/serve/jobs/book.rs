@@ -145,7 +145,10 @@ impl Jobs {
                     };
                     (view.number, view.found) = (*number, Some(*found));
                 }
-                ScanEnd::Failed(why) => (view.status, view.error) = (ScanState::Failed, Some(why.clone())),
+                ScanEnd::Failed(why) => {
+                    view.status = ScanState::Failed;
+                    (view.error, view.failed) = (Some(why.to_string()), Some(why.clone()));
+                }
                 ScanEnd::Dropped => view.status = ScanState::Interrupted,
             }
             view.ended_at = Some(now);
@@ -195,6 +198,7 @@ fn view_of(order: &ScanOrder) -> ScanView {
         progress: None,
         by: None,
         error: None,
+        failed: None,
         warnings: Vec::new(),
     }
 }

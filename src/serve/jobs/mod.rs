@@ -31,7 +31,7 @@ use super::view::scan::{ScanState, ScanView};
 use crate::history::memory::StreamId;
 use crate::model::TargetSpec;
 use crate::model::access::Scope;
-use crate::model::memory::Uid;
+use crate::model::memory::{Detail, Uid};
 use crate::store::Cause;
 use crate::watch::{Order, ScanOrder};
 
@@ -115,8 +115,7 @@ impl App {
             Some(device) => ("device.probe", device.to_string()),
             None => ("scan.start", view.id.clone()),
         };
-        let all = order.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let detail = if all.is_empty() { "everything".to_owned() } else { all };
+        let detail = Detail::Targets { targets: order.targets.iter().map(ToString::to_string).collect() };
         if let Err(problem) = self.send_order(Order::Scan(order), action, subject, detail).await {
             self.jobs.drop_order(id);
             return Err(problem);
@@ -135,7 +134,7 @@ impl App {
             return Err(Problem::conflict("the scan has ended"));
         }
         let number = id.strip_prefix("j_").and_then(|number| number.parse().ok()).unwrap_or_default();
-        self.send_order(Order::EndScan(number), "scan.stop", id.to_owned(), String::new()).await?;
+        self.send_order(Order::EndScan(number), "scan.stop", id.to_owned(), Detail::Nothing).await?;
         Ok(view)
     }
 
@@ -148,7 +147,8 @@ impl App {
         let id = StreamId::parse(id).ok_or_else(no_such)?;
         let sight = super::view::Sight { memory: self.known().await?, now: self.now(), ..Default::default() };
         let (known, key) = sight.stream_of(&id).ok_or_else(no_such)?;
-        let (order, device) = (Order::Check(known.uid.clone(), key.to_owned()), format!("of {}", known.uid));
+        let device = Detail::StreamOf { device: known.uid.clone() };
+        let order = Order::Check(known.uid.clone(), key.to_owned());
         self.send_order(order, "stream.check", id.to_string(), device).await?;
         Ok(id)
     }
@@ -166,7 +166,7 @@ impl App {
         order: Order,
         action: &'static str,
         subject: String,
-        detail: String,
+        detail: Detail,
     ) -> Result<(), Problem> {
         let busy = || Problem::busy("the loop that watches does not answer at the moment");
         let place = tokio::time::timeout(PATIENCE, self.watches()?.reserve()).await;

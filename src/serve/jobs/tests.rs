@@ -11,6 +11,7 @@ use super::*;
 use crate::identify::signature::Signatures;
 use crate::model::ScanStatus;
 use crate::model::access::Role;
+use crate::model::memory::NotScanned;
 use crate::scan::session::Session;
 use crate::serve::app::Options;
 use crate::store::accounts::AuditFilter;
@@ -176,8 +177,12 @@ fn a_scan_that_is_due_shows_as_well_and_old_ones_are_forgotten() {
     for id in 0..200 {
         assert_eq!(jobs.begun(&order(id), now()).status, ScanState::Running);
         assert_eq!(jobs.running().unwrap().id, name(id));
-        let ended = jobs.ended(id, &ScanEnd::Failed("no network".to_owned()), now()).unwrap();
-        assert_eq!((ended.status, ended.error.as_deref()), (ScanState::Failed, Some("no network")));
+        let ended = jobs.ended(id, &ScanEnd::Failed(NotScanned::NoSubnet), now()).unwrap();
+        assert_eq!(ended.failed, Some(NotScanned::NoSubnet));
+        assert_eq!(
+            (ended.status, ended.error.as_deref()),
+            (ScanState::Failed, Some(NotScanned::NoSubnet.to_string().as_str()))
+        );
     }
     assert_eq!((jobs.running(), jobs.open().len()), (None, 0));
     assert!(jobs.find("j_199").is_some() && jobs.find("j_1").is_none());

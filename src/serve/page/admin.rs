@@ -1,16 +1,20 @@
 //! Accounts, tokens, sessions, what was changed, backup, configuration, health.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::look::Look;
-use super::names::action;
+use super::names::{self, action};
 use super::parts::{self, act, badge, cell, cell_of, fact, field, form, table_end, table_head};
 use super::shell::{Nav, Page};
 use super::words::Text;
+use super::words_audit;
 use crate::export::words::Tone;
 use crate::markup::Markup;
 use crate::model::access::{Role, Scope};
+use crate::model::memory::{Detail, Uid};
 use crate::store::accounts::{AuditEntry, SessionRow, TokenRow, User};
 
 /// Everything that the page shows.
@@ -24,6 +28,8 @@ pub struct Admin {
     pub sessions: Vec<SessionRow>,
     /// The last changes, the latest first.
     pub audit: Vec<AuditEntry>,
+    /// What the devices are called that these are about.
+    pub names: BTreeMap<Uid, String>,
     /// The effective configuration: each key with its `value` and its `origin`, without secrets.
     pub config: Value,
     /// How the parts of this program are: what, and whether it is well; none where it is switched off.
@@ -87,24 +93,16 @@ fn health(out: &mut Markup, look: &Look, admin: &Admin) {
     out.raw("</div><p class=\"hint\">").text(look.say(Text::BackupHint)).raw("</p></section>");
 }
 
-const fn role(role: Role) -> Text {
-    match role {
-        Role::Viewer => Text::RoleViewer,
-        Role::Operator => Text::RoleOperator,
-        Role::Admin => Text::RoleAdmin,
-    }
-}
-
 fn roles(look: &Look) -> [(&'static str, &'static str); 3] {
-    Role::ALL.map(|one| (one.as_str(), look.say(role(one))))
+    Role::ALL.map(|one| (one.as_str(), look.say(names::role(one))))
 }
 
 fn users(out: &mut Markup, look: &Look, admin: &Admin) {
     out.raw("<section class=\"panel flush\" id=\"users\"><h2>").text(look.say(Text::Users)).raw("</h2>");
     table_head(out, look, look.say(Text::Users), &[Text::Name, Text::Role, Text::State, Text::LastLogin, Text::Change]);
     for user in &admin.users {
-        out.raw("<tr><th scope=\"row\">").name(&user.name).raw("</th>");
-        cell(out, look, Text::Role, look.say(role(user.role)));
+        out.raw("<tr><th scope=\"row\">").foreign(&user.name).raw("</th>");
+        cell(out, look, Text::Role, look.say(names::role(user.role)));
         cell_of(out, look, Text::State, |out| enabled(out, look, user.enabled));
         cell_of(out, look, Text::LastLogin, |out| {
             if let Some(at) = user.login_at {
@@ -198,7 +196,7 @@ fn tokens(out: &mut Markup, look: &Look, admin: &Admin) {
             out.raw("<label class=\"tick\">");
             let mark = [("checked", scope == Scope::Read)];
             out.open_with("input", &[("type", "checkbox"), ("name", "scope"), ("value", scope.as_str())], &mark);
-            out.text(look.say(scope_name(scope))).raw("</label>");
+            out.text(look.say(names::scope(scope))).raw("</label>");
         }
         out.raw("</div></fieldset>");
         parts::button(out, "", look.say(Text::AddToken));
@@ -206,25 +204,14 @@ fn tokens(out: &mut Markup, look: &Look, admin: &Admin) {
     out.raw("</section>");
 }
 
-const fn scope_name(scope: Scope) -> Text {
-    match scope {
-        Scope::Read => Text::ScopeRead,
-        Scope::Live => Text::ScopeLive,
-        Scope::Scan => Text::ScopeScan,
-        Scope::Edit => Text::ScopeEdit,
-        Scope::Metrics => Text::ScopeMetrics,
-        Scope::Admin => Text::ScopeAdmin,
-    }
-}
-
 fn token_row(out: &mut Markup, look: &Look, admin: &Admin, token: &TokenRow) {
     out.raw("<tr><th scope=\"row\">")
-        .name(&token.name)
+        .foreign(&token.name)
         .raw(" <code class=\"faint\">")
         .text(&token.public)
         .raw("</code></th>");
-    cell(out, look, Text::User, owner(admin, token.user));
-    let scopes: Vec<&str> = token.scopes.iter().map(|scope| look.say(scope_name(*scope))).collect();
+    parts::cell_of_theirs(out, look, Text::User, owner(admin, token.user));
+    let scopes: Vec<&str> = token.scopes.iter().map(|scope| look.say(names::scope(*scope))).collect();
     cell(out, look, Text::Scopes, &scopes.join(", "));
     cell_of(out, look, Text::State, |out| enabled(out, look, token.enabled));
     cell_of(out, look, Text::Expires, |out| match token.expires_at {
@@ -249,6 +236,10 @@ fn token_row(out: &mut Markup, look: &Look, admin: &Admin, token: &TokenRow) {
 
 fn sessions(out: &mut Markup, look: &Look, admin: &Admin) {
     out.raw("<section class=\"panel flush\"><h2>").text(look.say(Text::Sessions)).raw("</h2>");
+    if admin.sessions.is_empty() {
+        out.raw("<p class=\"empty\">").text(look.say(Text::NoSessions)).raw("</p></section>");
+        return;
+    }
     table_head(
         out,
         look,
@@ -256,7 +247,7 @@ fn sessions(out: &mut Markup, look: &Look, admin: &Admin) {
         &[Text::User, Text::Began, Text::LastUsed, Text::Address, Text::Browser, Text::Change],
     );
     for session in &admin.sessions {
-        out.raw("<tr><th scope=\"row\">").name(owner(admin, session.user)).raw("</th>");
+        out.raw("<tr><th scope=\"row\">").foreign(owner(admin, session.user)).raw("</th>");
         cell_of(out, look, Text::Began, |out| parts::time(out, look, session.created_at));
         cell_of(out, look, Text::LastUsed, |out| parts::time(out, look, session.seen_at));
         cell(out, look, Text::Address, &session.address);
@@ -281,15 +272,22 @@ fn audit(out: &mut Markup, look: &Look, admin: &Admin) {
         out.raw("<tr><th scope=\"row\">");
         parts::time(out, look, entry.at);
         out.raw("</th>");
-        let who = match entry.actor.name.as_str() {
-            "command line" => look.say(Text::CommandLine),
-            name => name,
-        };
+        let who = words_audit::who(look, &entry.actor.name);
         cell(out, look, Text::Who, [who, entry.actor.address.as_str()].join(" ").trim());
         cell(out, look, Text::What, action(&entry.action).map_or(entry.action.as_str(), |did| look.say(did)));
-        cell(out, look, Text::Subject, &entry.subject);
-        let is_agent = entry.action == "session.begin";
-        cell(out, look, Text::Detail, &if is_agent { browser(&entry.detail) } else { entry.detail.clone() });
+        let subject = words_audit::subject(look, &entry.subject, entry.told.as_ref());
+        match entry.told {
+            // A word of ours stands before the name.
+            Some(Detail::Muted { .. } | Detail::Unmuted { .. }) => cell(out, look, Text::Subject, &subject),
+            _ => parts::cell_of_theirs(out, look, Text::Subject, &subject),
+        }
+        cell_of(out, look, Text::Detail, |out| match &entry.told {
+            Some(Detail::Program { name }) => drop(out.foreign(browser(name))),
+            Some(told) => drop(out.name(words_audit::detail(look, told, &admin.names))),
+            None if entry.action == "session.begin" => drop(out.foreign(browser(&entry.detail))),
+            // An earlier version wrote it down in English alone.
+            None => drop(out.original(&entry.detail)),
+        });
         out.raw("</tr>");
     }
     table_end(out);
@@ -330,7 +328,7 @@ fn config(out: &mut Markup, look: &Look, admin: &Admin) {
     for (key, one) in all {
         let (value, origin) = (one.get("value").unwrap_or(&Value::Null), one.get("origin").and_then(Value::as_str));
         out.raw("<tr><th scope=\"row\"><code>").text(key).raw("</code></th>");
-        cell(out, look, Text::Value, &written(value));
+        parts::cell_of_theirs(out, look, Text::Value, &written(value));
         cell(
             out,
             look,

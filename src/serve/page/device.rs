@@ -10,13 +10,14 @@ use super::parts::{self, act, badge, cell, cell_of, fact, form, link, table_end,
 use super::shell::{Nav, Page};
 use super::words::Text;
 use super::{card, days, events, proofs};
+use crate::export::survey::fixes;
 use crate::export::survey::lang::Lang;
 use crate::export::words::Tone;
 use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
-use crate::model::Service;
 use crate::model::access::Scope;
 use crate::model::memory::{Expect, Uid};
+use crate::model::{Fact, Kind, Service, Warning};
 use crate::serve::view::device::{AddressView, DeviceDetail, Flag, SpanView};
 use crate::serve::view::event::EventView;
 
@@ -97,7 +98,7 @@ fn head(out: &mut Markup, look: &Look, of: &Of) {
     out.raw(" · ").name(if model.is_empty() { kind(look, device.kind).to_owned() } else { model });
     out.raw("</p></div>");
     let path = card::path(device);
-    if look.may(Scope::Scan) {
+    if look.may_scan() {
         act(out, look, &format!("{path}/probe"), "first", look.say(Text::Probe));
     }
     let has_problem = device.state == DeviceState::Offline
@@ -164,14 +165,28 @@ fn trouble(out: &mut Markup, look: &Look, of: &Of) {
     }
     for warning in &detail.report.warnings {
         out.raw("<div class=\"banner\"><p>");
-        if look.lang != Lang::En {
-            out.text(super::words_remarks::odd(warning.kind, look.lang)).raw("<br>");
-        }
-        out.name(&warning.message);
-        if let Some(hint) = &warning.hint {
-            out.raw("<br><small>").name(hint).raw("</small>");
+        match look.lang {
+            Lang::En => {
+                out.name(&warning.message);
+                if let Some(hint) = &warning.hint {
+                    out.raw("<br><small>").name(hint).raw("</small>");
+                }
+            }
+            lang => advice(out, look, warning, &fixes::advice(lang, &detail.report, warning)),
         }
         out.raw("</p></div>");
+    }
+}
+
+/// A warning in a language that it was not written in: what it says, and what can be done.
+fn advice(out: &mut Markup, look: &Look, warning: &Warning, advice: &fixes::Advice) {
+    out.text(super::words_remarks::odd(warning.kind, look.lang)).raw("<br>").name(&advice.found);
+    if !warning.others.is_empty() {
+        out.raw(" ").name(look.with(Text::OthersToo, &[&warning.others.join(", ")]));
+    }
+    out.raw("<br><small>").name(&advice.remedy).raw("</small>");
+    for (text, command) in advice.commands.iter().flat_map(|(way, undo)| [(Text::ToReach, way), (Text::ToUndo, undo)]) {
+        out.raw("<br><small>").text(look.say(text)).raw(": ").element("code", "", command).raw("</small>");
     }
 }
 
@@ -179,19 +194,23 @@ fn about(out: &mut Markup, look: &Look, of: &Of) {
     let (device, report) = (&of.device.summary, &of.device.report);
     out.raw("<section class=\"panel\"><h2>").text(look.say(Text::About)).raw("</h2><dl class=\"facts\">");
     fact(out, look.say(Text::Kind), Some(kind(look, device.kind)));
-    fact(out, look.say(Text::Maker), device.vendor.as_deref());
-    fact(out, look.say(Text::Model), device.model.as_deref());
-    fact(out, look.say(Text::Firmware), device.firmware.as_deref());
-    fact(out, look.say(Text::Serial), report.serial.as_deref());
+    parts::fact_of_theirs(out, look.say(Text::Maker), device.vendor.as_deref());
+    parts::fact_of_theirs(out, look.say(Text::Model), device.model.as_deref());
+    parts::fact_of_theirs(out, look.say(Text::Firmware), device.firmware.as_deref());
+    parts::fact_of_theirs(out, look.say(Text::Serial), report.serial.as_deref());
     fact(out, look.say(Text::Mac), device.mac.map(|mac| mac.to_string()).as_deref());
-    fact(out, look.say(Text::HostName), report.hostname.as_deref());
-    fact(out, look.say(Text::OwnName), report.name.as_deref().filter(|name| Some(*name) != device.name.as_deref()));
+    parts::fact_of_theirs(out, look.say(Text::HostName), report.hostname.as_deref());
+    parts::fact_of_theirs(
+        out,
+        look.say(Text::OwnName),
+        report.name.as_deref().filter(|name| Some(*name) != device.name.as_deref()),
+    );
     let site = [report.site.as_deref(), Some(device.tags.join(", ")).as_deref().filter(|tags| !tags.is_empty())]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
         .join(" · ");
-    fact(out, look.say(Text::SiteAndTags), Some(&site));
+    parts::fact_of_theirs(out, look.say(Text::SiteAndTags), Some(&site));
     fact_time(out, look, Text::FirstSeen, device.first_seen);
     fact_time(out, look, Text::LastSeen, device.last_seen);
     out.raw("</dl></section>\n");
@@ -246,7 +265,7 @@ fn service_row(out: &mut Markup, look: &Look, service: &Service) {
     cell(out, look, Text::LoginWord, &login);
     let says = [&service.server, &service.title, &service.realm, &service.certificate];
     let says = says.into_iter().flatten().map(String::as_str).chain(service.notes.iter().map(String::as_str));
-    cell(out, look, Text::Identification, &says.collect::<Vec<_>>().join(" · "));
+    parts::cell_of_theirs(out, look, Text::Identification, &says.collect::<Vec<_>>().join(" · "));
     out.raw("</tr>");
 }
 
@@ -263,10 +282,13 @@ fn evidence(out: &mut Markup, look: &Look, of: &Of) {
     );
     for one in &report.evidence {
         out.raw("<tr><th scope=\"row\">").text(look.say(names::fact(one.fact))).raw("</th>");
-        cell(out, look, Text::Value, &one.value);
-        cell(out, look, Text::Source, &one.source.as_str().replace('_', " "));
+        match (one.fact, Kind::from_name(&one.value)) {
+            (Fact::Kind, Some(known)) => cell(out, look, Text::Value, kind(look, known)),
+            _ => parts::cell_of_theirs(out, look, Text::Value, &one.value),
+        }
+        parts::cell_of_theirs(out, look, Text::Source, &one.source.as_str().replace('_', " "));
         cell(out, look, Text::Weight, &look.lang.decimal(one.weight, 2));
-        cell(out, look, Text::Detail, one.detail.as_deref().unwrap_or_default());
+        parts::cell_of_theirs(out, look, Text::Detail, one.detail.as_deref().unwrap_or_default());
         out.raw("</tr>");
     }
     table_end(out);
@@ -340,7 +362,7 @@ fn silence(out: &mut Markup, look: &Look, of: &Of) {
             parts::time(out, look, ends);
         }
         if let Some(why) = &mute.why {
-            out.raw(" · ").name(why);
+            out.raw(" · ").foreign(why);
         }
         out.raw("</p>");
         if look.may(Scope::Edit) {

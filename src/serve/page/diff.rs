@@ -6,8 +6,9 @@ use super::parts::{self, badge, table_end, table_head};
 use super::shell::{Nav, Page};
 use super::words::Text;
 use crate::export::words::Tone;
-use crate::history::diff::{Change, DeviceDiff, DeviceSummary};
+use crate::history::diff::{Change, DeviceDiff, DeviceSummary, Field, ServiceKey};
 use crate::markup::Markup;
+use crate::model::Kind;
 use crate::serve::view::diff::DiffView;
 use crate::serve::view::scan::ScanView;
 
@@ -116,8 +117,13 @@ fn changed(out: &mut Markup, look: &Look, view: &DiffView) {
             out.raw("</th>");
             let (what, before, after) = said(look, change);
             parts::cell(out, look, Text::What, &what);
-            parts::cell(out, look, Text::Before, &before);
-            parts::cell(out, look, Text::After, &after);
+            let is_noted = matches!(change, Change::WarningAdded { .. } | Change::WarningGone { .. });
+            for (column, value) in [(Text::Before, &before), (Text::After, &after)] {
+                parts::cell_of(out, look, column, |out| match is_noted {
+                    true => drop(out.original(value)),
+                    false => drop(out.name(value)),
+                });
+            }
             out.raw("</tr>");
         }
     }
@@ -144,13 +150,21 @@ fn subject(out: &mut Markup, look: &Look, view: &DiffView, place: usize, device:
 /// What changed, what it was and what it is.
 fn said(look: &Look, change: &Change) -> (String, String, String) {
     let say = |text: Text| look.say(text).to_owned();
+    let noted = |url: &str| format!("{url}: {}", look.say(Text::Noted));
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "—".to_owned());
     match change {
+        Change::Field { field: Field::Kind, before, after } => {
+            let of = |value: &Option<String>| match value.as_deref().and_then(Kind::from_name) {
+                Some(value) => kind(look, value).to_owned(),
+                None => known(value),
+            };
+            (say(Text::Kind), of(before), of(after))
+        }
         Change::Field { field: which, before, after } => (say(field(*which)), known(before), known(after)),
-        Change::ServiceOpened(service) => (service.to_string(), "—".to_owned(), say(Text::PortOpen)),
-        Change::ServiceClosed(service) => (service.to_string(), say(Text::PortOpen), "—".to_owned()),
-        Change::ServiceLoginNeeded(service) => (service.to_string(), say(Text::Open), say(Text::LoginNeeded)),
-        Change::ServiceOpenWithoutLogin(service) => (service.to_string(), say(Text::LoginNeeded), say(Text::Open)),
+        Change::ServiceOpened(of) => (service(of), "—".to_owned(), say(Text::PortOpen)),
+        Change::ServiceClosed(of) => (service(of), say(Text::PortOpen), "—".to_owned()),
+        Change::ServiceLoginNeeded(of) => (service(of), say(Text::Open), say(Text::LoginNeeded)),
+        Change::ServiceOpenWithoutLogin(of) => (service(of), say(Text::LoginNeeded), say(Text::Open)),
         Change::StreamAdded { url, status: after } => (url.clone(), "—".to_owned(), say(status(*after))),
         Change::StreamGone { url, status: before } => (url.clone(), say(status(*before)), "—".to_owned()),
         Change::StreamStatus { url, before, after } => (url.clone(), say(status(*before)), say(status(*after))),
@@ -162,7 +176,12 @@ fn said(look: &Look, change: &Change) -> (String, String, String) {
         Change::ChannelCamera { channel, before, after } => {
             (look.with(Text::ChannelNumber, &[&channel.to_string()]), before.clone(), after.clone())
         }
-        Change::WarningAdded { url, warning } => (url.clone(), "—".to_owned(), warning.clone()),
-        Change::WarningGone { url, warning } => (url.clone(), warning.clone(), "—".to_owned()),
+        Change::WarningAdded { url, warning } => (noted(url), "—".to_owned(), warning.clone()),
+        Change::WarningGone { url, warning } => (noted(url), warning.clone(), "—".to_owned()),
     }
+}
+
+/// A service as the page of its device names it: `RTSP 554/tcp`.
+fn service(of: &ServiceKey) -> String {
+    format!("{} {}/{}", of.protocol.as_str().to_uppercase(), of.port, of.transport)
 }

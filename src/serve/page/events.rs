@@ -8,7 +8,8 @@ use super::parts::{self, act, badge, clock, link};
 use super::shell::{Nav, Page};
 use super::words::Text;
 use super::words_remarks;
-use crate::export::survey::lang::Noun;
+use crate::export::survey::fixes;
+use crate::export::survey::lang::{Lang, Noun};
 use crate::markup::Markup;
 use crate::model::access::Scope;
 use crate::model::memory::{Event, EventData, EventKind, Remark, Severity};
@@ -124,8 +125,16 @@ pub fn item(out: &mut Markup, look: &Look, view: &EventView, is_own: bool) {
         let devices = look.counted(usize::try_from(count).unwrap_or_default(), Noun::Device);
         out.element("small", "", look.with(Text::FirstScanFound, &[&devices]));
     }
-    for text in said(look, data, first.is_some()) {
-        out.element("small", "", &text);
+    for Said { text, original } in said(look, data, first.is_some()) {
+        out.raw("<small>").name(&text);
+        if let Some(original) = original {
+            out.raw(if text.is_empty() { "" } else { " (" }).original(&original).raw(if text.is_empty() {
+                ""
+            } else {
+                ")"
+            });
+        }
+        out.raw("</small>");
     }
     if let Some(since) = data.since.filter(|since| *since != event.at) {
         out.raw("<small>").text(look.say(Text::SinceWord)).raw(" ");
@@ -169,21 +178,40 @@ fn subject(out: &mut Markup, look: &Look, view: &EventView) {
     }
 }
 
+/// A sentence about an event.
+struct Said {
+    /// In the language of the page.
+    text: String,
+    /// What was noted in English, where that says more, or nothing else is known.
+    original: Option<String>,
+}
+
 /// How it is known, what failed and what changed, one sentence each.
-fn said(look: &Look, data: &EventData, is_counted: bool) -> Vec<String> {
+fn said(look: &Look, data: &EventData, is_counted: bool) -> Vec<Said> {
+    let own = |text: String| Said { text, original: None };
+    let worded = |remark: &Remark| Said {
+        text: words_remarks::remark(look, remark),
+        original: words_remarks::original(look, remark).map(str::to_owned),
+    };
+    // An event of an earlier version has the sentence alone.
+    let noted = |text: &String| Said { text: String::new(), original: Some(text.clone()) };
     let either = |remark: &Option<Remark>, text: &Option<String>| match remark {
-        Some(remark) => Some(words_remarks::remark(look, remark)),
-        None => text.clone(),
+        Some(remark) => Some(worded(remark)),
+        None => text.as_ref().map(noted),
     };
     let reason = either(&data.because, &data.reason).filter(|_| !is_counted);
-    let mut all: Vec<String> = reason.into_iter().chain(either(&data.failed, &data.failure)).collect();
+    let mut all: Vec<Said> = reason.into_iter().chain(either(&data.failed, &data.failure)).collect();
     // A single change stands before and after already: what is left to say is what it is about.
     let is_shown = data.before.is_some() && data.changes.len() == 1;
-    match &data.changed[..] {
-        [Remark::Changed { what, .. }] if is_shown => all.push(look.say(names::what(*what)).to_owned()),
+    match (&data.changed[..], &data.because) {
+        ([Remark::Changed { what, .. }], _) if is_shown => all.push(own(look.say(names::what(*what)).to_owned())),
         _ if is_shown => {}
-        [] => all.extend(data.changes.iter().cloned()),
-        remarks => all.extend(remarks.iter().map(|remark| words_remarks::remark(look, remark))),
+        // What is written there is what can be done about it.
+        ([], Some(Remark::Odd { kind, .. })) if look.lang != Lang::En => {
+            all.extend(data.changes.first().map(|_| own(fixes::remedy(look.lang, *kind).to_owned())));
+        }
+        ([], _) => all.extend(data.changes.iter().map(noted)),
+        (remarks, _) => all.extend(remarks.iter().map(worded)),
     }
     all
 }

@@ -317,6 +317,7 @@ pub async fn administration(app: &Arc<App>) -> Result<admin::Admin, Problem> {
             let uids: Vec<Uid> = text.split([' ', ',']).filter_map(Uid::parse).collect();
             for (uid, name) in names(&sight, &uids) {
                 *text = text.replace(uid.as_str(), &name);
+                shown.names.insert(uid, name);
             }
         }
     }

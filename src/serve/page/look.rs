@@ -46,6 +46,8 @@ pub struct Look {
     pub root: String,
     /// From the root to this page, with its query.
     pub here: String,
+    /// Whether this process scans, so that a scan can be wanted of it.
+    pub scans: bool,
     /// The part of the page that is wanted, where a script asks for one.
     pub part: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Look {
             zone: TimeZone::system(),
             root: root(path),
             here,
+            scans: true,
             part,
         }
     }
@@ -97,6 +100,11 @@ impl Look {
     /// Whether whoever looks may.
     pub fn may(&self, scope: Scope) -> bool {
         self.caller.may(scope)
+    }
+
+    /// Whether whoever looks may have something scanned, and this process does such things.
+    pub fn may_scan(&self) -> bool {
+        self.scans && self.may(Scope::Scan)
     }
 
     /// How long ago, or for how long: `5 min`.
@@ -145,7 +153,7 @@ impl FromRequestParts<Arc<App>> for Look {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Look::of(parts, app.now()))
+        Ok(Look { scans: app.orders.is_some(), ..Look::of(parts, app.now()) })
     }
 }
 
@@ -153,7 +161,7 @@ impl OptionalFromRequestParts<Arc<App>> for Look {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Option<Self>, Infallible> {
-        Ok(Some(Look::of(parts, app.now())))
+        Ok(Some(Look { scans: app.orders.is_some(), ..Look::of(parts, app.now()) }))
     }
 }
 

@@ -37,6 +37,8 @@ mod tests;
 mod upkeep;
 mod wall;
 pub mod words;
+mod words_audit;
+mod words_problems;
 mod words_remarks;
 
 use std::sync::Arc;

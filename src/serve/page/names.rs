@@ -6,6 +6,7 @@ use crate::export::survey::words as survey;
 use crate::export::words::Tone;
 use crate::history::diff::{Field, VideoField};
 use crate::history::memory::{DeviceState, StreamState};
+use crate::model::access::{Role, Scope};
 use crate::model::memory::{DeliveryState, EventKind, Expect, MutedBy, Severity, Trait};
 use crate::model::{ErrorKind, Fact, Kind, Step, StreamStatus};
 use crate::serve::view::scan::{ScanKind, ScanState};
@@ -158,6 +159,27 @@ pub const fn status(status: StreamStatus) -> Text {
         StreamStatus::NotFound => Text::NoSuchStream,
         StreamStatus::NoData => Text::NoFrames,
         StreamStatus::Error => Text::Failed,
+    }
+}
+
+/// What an account is for.
+pub const fn role(role: Role) -> Text {
+    match role {
+        Role::Viewer => Text::RoleViewer,
+        Role::Operator => Text::RoleOperator,
+        Role::Admin => Text::RoleAdmin,
+    }
+}
+
+/// What somebody may do.
+pub const fn scope(scope: Scope) -> Text {
+    match scope {
+        Scope::Read => Text::ScopeRead,
+        Scope::Live => Text::ScopeLive,
+        Scope::Scan => Text::ScopeScan,
+        Scope::Edit => Text::ScopeEdit,
+        Scope::Metrics => Text::ScopeMetrics,
+        Scope::Admin => Text::ScopeAdmin,
     }
 }
 

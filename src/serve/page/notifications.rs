@@ -58,7 +58,7 @@ fn channels(out: &mut Markup, look: &Look, all: &[ChannelView]) {
         cell_of(out, look, Text::State, |out| match &channel.error {
             Some(error) => {
                 badge(out, Tone::Bad, look.say(Text::ChannelFails));
-                out.raw(" ").element("small", "", error);
+                out.raw(" <small>").original(error).raw("</small>");
             }
             None if channel.last_done.is_some() => badge(out, Tone::Good, look.say(Text::ChannelWorks)),
             None => badge(out, Tone::Quiet, look.say(Text::NeverUsed)),
@@ -109,7 +109,7 @@ fn mutes(out: &mut Markup, look: &Look, page: &Notifications) {
                     out.text(look.say(Text::UntilEnded));
                 }
             });
-            cell(out, look, Text::Why, mute.why.as_deref().unwrap_or_default());
+            parts::cell_of_theirs(out, look, Text::Why, mute.why.as_deref().unwrap_or_default());
             cell(out, look, Text::StartedBy, mute.by.as_deref().unwrap_or_default());
             cell_of(out, look, Text::EndMute, |out| {
                 if look.may(Scope::Edit) {
@@ -180,7 +180,7 @@ fn messages(out: &mut Markup, look: &Look, all: &[NotificationView]) {
         cell_of(out, look, Text::State, |out| {
             badge(out, tone, look.say(state));
             if let Some(error) = &message.error {
-                out.raw(" ").element("small", "", error);
+                out.raw(" <small>").original(error).raw("</small>");
             }
         });
         cell(out, look, Text::Tries, &message.tries.to_string());

@@ -145,7 +145,7 @@ pub fn scan_bar(out: &mut Markup, look: &Look, status: &Status) {
                 }
             }
             out.raw("</p>");
-            if look.may(Scope::Scan) {
+            if look.may_scan() {
                 parts::act(out, look, "scans", "", look.say(Text::ScanNow));
             }
         }
@@ -406,7 +406,7 @@ fn bulk(out: &mut Markup, look: &Look, now: &Now) {
     parts::choice(out, look.say(Text::MuteFor), "hours", "8", &hours);
     button_for(out, "", "do", "mute", look.say(Text::Mute));
     button_for(out, "", "do", "unmute", look.say(Text::Unmute));
-    if look.may(Scope::Scan) {
+    if look.may_scan() {
         button_for(out, "", "do", "probe", look.say(Text::Probe));
     }
     let formats: Vec<(&str, &str)> = now.formats.iter().map(|name| (*name, *name)).collect();

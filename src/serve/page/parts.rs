@@ -111,6 +111,13 @@ pub fn fact(out: &mut Markup, name: &str, value: Option<&str>) {
     }
 }
 
+/// A fact as a device or somebody else wrote it.
+pub fn fact_of_theirs(out: &mut Markup, name: &str, value: Option<&str>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        out.raw("<div><dt>").text(name).raw("</dt><dd>").foreign(value).raw("</dd></div>");
+    }
+}
+
 /// The head of a table with these columns, and its caption for screen readers. The table becomes cards on a phone.
 pub fn table_head(out: &mut Markup, look: &Look, caption: &str, columns: &[Text]) {
     out.raw("<div class=\"wide\"><table class=\"cardy\"><caption class=\"spoken\">").text(caption);
@@ -131,6 +138,15 @@ pub fn cell(out: &mut Markup, look: &Look, column: Text, text: &str) {
     cell_of(out, look, column, |out| {
         if !text.is_empty() {
             out.name(text);
+        }
+    });
+}
+
+/// A cell with what a device or somebody else wrote.
+pub fn cell_of_theirs(out: &mut Markup, look: &Look, column: Text, text: &str) {
+    cell_of(out, look, column, |out| {
+        if !text.is_empty() {
+            out.foreign(text);
         }
     });
 }

@@ -5,6 +5,7 @@ use super::look::Look;
 use super::names::{error, step, stream_state, stream_tone};
 use super::parts::{self, badge, fact};
 use super::words::Text;
+use crate::export::survey::lang::Lang;
 use crate::export::words::{self, Tone};
 use crate::history::memory::{DeviceState, StreamState};
 use crate::markup::Markup;
@@ -59,11 +60,15 @@ fn stream(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
         ladder(out, look, stream);
     }
     if let Some(failed) = stream.report.error.as_ref().filter(|_| short.state != StreamState::Working) {
-        out.raw("<p class=\"why\">").text(error(look, failed.kind)).raw("</p>");
-        out.open("p", &[("class", "hint"), ("lang", "en")]).name(&failed.message).raw("</p>");
+        out.raw("<div><p class=\"why\">").text(error(look, failed.kind)).raw("</p><p class=\"hint\">");
+        out.original(&failed.message).raw("</p></div>");
     }
     for warning in &stream.report.warnings {
-        out.element("p", "note", warning);
+        out.raw("<p class=\"note\">");
+        if look.lang != Lang::En {
+            out.text(look.say(Text::Noted)).raw(": ");
+        }
+        out.original(warning).raw("</p>");
     }
     measured(out, look, stream);
     out.raw("</div></li>");

@@ -5,9 +5,9 @@ use super::names::{cause, scan_kind, scan_state};
 use super::parts::{self, act, badge, cell, cell_of, form, link, table_end, table_head};
 use super::shell::{Nav, Page};
 use super::words::Text;
+use super::words_remarks;
 use crate::export::survey::lang::Noun;
 use crate::markup::Markup;
-use crate::model::access::Scope;
 use crate::serve::view::scan::{ScanState, ScanView};
 use crate::serve::view::summary::Status;
 
@@ -28,7 +28,7 @@ pub fn page(look: &Look, scans: &Scans) -> Page {
     }
     Page::new(look, look.say(Text::Scans), Nav::Scans, |out| {
         out.raw("<div class=\"head\"><h1 class=\"grow\">").text(look.say(Text::Scans)).raw("</h1></div>");
-        if look.may(Scope::Scan) {
+        if look.may_scan() {
             start(out, look);
         }
         out.raw("<div id=\"live\" data-part=\"list\" class=\"stack\">");
@@ -153,11 +153,13 @@ pub fn running(out: &mut Markup, look: &Look, scan: &ScanView) {
         out.open("progress", &[("max", &max), ("value", &value), ("aria-label", label), ("data-progress", "bar")]);
         out.raw("</progress>");
     }
-    if let Some(error) = &scan.error {
-        out.element("p", "why", error);
+    match (&scan.failed, &scan.error) {
+        (Some(why), _) => drop(out.element("p", "why", words_remarks::not_scanned(look, why))),
+        (None, Some(error)) => drop(out.raw("<p class=\"why\">").original(error).raw("</p>")),
+        (None, None) => {}
     }
     out.raw("</div>");
-    if look.may(Scope::Scan) && matches!(scan.status, ScanState::Running | ScanState::Queued) {
+    if look.may_scan() && matches!(scan.status, ScanState::Running | ScanState::Queued) {
         act(out, look, &format!("scans/{}/stop", scan.id), "danger", look.say(Text::Stop));
     }
 }

@@ -14,6 +14,7 @@ use super::assets;
 use super::look::{Look, Theme};
 use super::parts::{drawing, hidden, icon, login_path, stamp};
 use super::words::Text;
+use super::words_problems;
 use crate::export::survey::lang::Lang;
 use crate::markup::Markup;
 use crate::model::access::Scope;
@@ -290,20 +291,19 @@ pub fn of_problem(look: &Look, problem: &Problem) -> Response {
     };
     let page = Page::new(look, title, Nav::None, |out| {
         out.raw("<div class=\"panel narrow stack\"><h1>").text(title).raw("</h1>");
-        match &problem.detail {
-            // What a program is told in English, a person is told in the language of the page where that says as much.
-            _ if status == StatusCode::NOT_FOUND && look.lang != Lang::En => {
-                out.raw("<p>").text(look.say(Text::NothingHere)).raw("</p>");
-            }
-            Some(detail) => {
-                out.open("p", &[("lang", "en")]).text(detail).raw("</p>");
-            }
-            None => {}
+        let sentence = words_problems::problem(problem).filter(|_| look.lang != Lang::En);
+        if let Some(sentence) = sentence {
+            out.raw("<p>").text(look.say(sentence)).raw("</p>");
+        }
+        // What a program is told in English says more, unless it is told of the fields one by one.
+        let says_more = status != StatusCode::NOT_FOUND && problem.errors.is_empty();
+        if let Some(detail) = problem.detail.as_ref().filter(|_| sentence.is_none() || says_more) {
+            out.raw(if sentence.is_some() { "<p class=\"hint\">" } else { "<p>" }).original(detail).raw("</p>");
         }
         if !problem.errors.is_empty() {
             out.raw("<ul class=\"reasons\">");
             for error in &problem.errors {
-                out.raw("<li>").element("code", "", &error.pointer).raw(" ").text(&error.message).raw("</li>");
+                out.raw("<li>").element("code", "", &error.pointer).raw(" ").original(&error.message).raw("</li>");
             }
             out.raw("</ul>");
         }

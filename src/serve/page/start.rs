@@ -3,9 +3,9 @@
 use super::look::Look;
 use super::parts;
 use super::words::Text;
+use crate::export::survey::lang::Lang;
 use crate::export::survey::words as survey;
 use crate::markup::Markup;
-use crate::model::access::Scope;
 use crate::model::coverage::{Coverage, MethodOutcome};
 use crate::serve::view::summary::Status;
 
@@ -20,10 +20,10 @@ pub fn section(out: &mut Markup, look: &Look, status: &Status, configured: &[Str
     match (&status.last_scan, coverage) {
         (Some(_), Some(coverage)) if status.running.is_none() => why_nothing(out, look, coverage),
         (Some(scan), None) if status.running.is_none() => {
-            scan.warnings.iter().for_each(|warning| {
-                out.element("p", "note", warning);
-            });
             out.raw("<p>").text(look.say(Text::StartNobody)).raw("</p>");
+            for warning in &scan.warnings {
+                out.raw("<p class=\"note\">").text(look.say(Text::Noted)).raw(": ").original(warning).raw("</p>");
+            }
         }
         _ => {
             out.raw("<p>").text(look.say(Text::StartWait)).raw("</p>");
@@ -51,8 +51,10 @@ fn why_nothing(out: &mut Markup, look: &Look, coverage: &Coverage) {
     for method in failed {
         out.raw("<li>").text(survey::method(method.method, look.lang)).raw(": ");
         out.text(survey::outcome(method.outcome, look.lang));
-        if let Some(reason) = &method.reason {
-            out.raw(" — ").name(reason);
+        match (method.hindered, &method.reason) {
+            (Some(why), _) if look.lang != Lang::En => drop(out.raw(" — ").text(survey::hindrance(why, look.lang))),
+            (_, Some(reason)) => drop(out.raw(" — ").original(reason)),
+            (_, None) => {}
         }
         out.raw("</li>");
     }
@@ -96,7 +98,7 @@ fn which(out: &mut Markup, look: &Look, configured: &[String], coverage: Option<
 /// How to add one.
 fn add(out: &mut Markup, look: &Look) {
     out.raw("<h3>").text(look.say(Text::StartAdd)).raw("</h3>");
-    if look.may(Scope::Scan) {
+    if look.may_scan() {
         parts::form(out, look, "row", "scans", |out| {
             let label = look.say(Text::Targets);
             parts::field(

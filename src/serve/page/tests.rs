@@ -1,5 +1,6 @@
 //! Every page, drawn by the router from a store, with whatever a device may say.
 
+mod russian;
 mod upkeep;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use axum::http::{Request, StatusCode, header};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
 
 use crate::history::memory::{StreamId, Vantage};
 use crate::identify::signature::Signatures;
@@ -21,6 +23,7 @@ use crate::serve::auth::Caller;
 use crate::store::{Cause, Open, PictureRow, Store};
 use crate::testkit::net::FakeNet;
 use crate::testkit::place;
+use crate::watch::Order;
 
 /// What a device may call itself.
 const HOSTILE: [&str; 4] = [
@@ -46,11 +49,16 @@ impl Site {
     }
 
     fn with(fill: impl FnOnce(&Store) -> Vec<Uid>) -> Site {
+        Site::taking(None, fill)
+    }
+
+    /// Of a process that watches, where there is somebody to take orders.
+    fn taking(orders: Option<mpsc::Sender<Order>>, fill: impl FnOnce(&Store) -> Vec<Uid>) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
         let uids = fill(&store);
         let session = Session::new(Arc::new(FakeNet::new()), Signatures::builtin(), now, 16);
-        Site { app: App::new(store, session, None), uids, _folder: folder }
+        Site { app: App::new(store, session, orders), uids, _folder: folder }
     }
 
     fn hostile() -> Site {
@@ -282,7 +290,8 @@ async fn what_is_not_there_is_a_page_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_site_says_what_is_scanned_and_why_nothing_was_found() {
-    let site = Site::with(|_| Vec::new());
+    let (orders, _taken) = mpsc::channel(1);
+    let site = Site::taking(Some(orders), |_| Vec::new());
     let page = site.page("/", &[]).await;
     check_markup("/", &page);
     assert!(

@@ -33,6 +33,21 @@ texts! {
     NotNow: "Not possible at the moment", "Сейчас недоступно";
     NotDone: "Not done", "Не выполнено";
     Broken: "Something of camscan's own broke", "Внутренняя ошибка camscan";
+    ProblemInvalid: "One of the values cannot be used.", "Одно из значений не подходит.";
+    ProblemConflict: "As things stand this cannot be done: it may have been done already.", "Сейчас это невозможно: возможно, уже сделано.";
+    ProblemStale: "Somebody else changed it meanwhile: open the page again.", "Тем временем это изменил кто-то другой: откройте страницу заново.";
+    ProblemTooMany: "Too much at once: wait a moment and try again.", "Слишком много сразу: подождите и повторите.";
+    ProblemStore: "The store cannot be used at the moment; the log of camscan says more.", "Хранилище сейчас недоступно; подробности в журнале camscan.";
+    ProblemInternal: "The log of camscan says more.", "Подробности в журнале camscan.";
+    ProblemNotWatching: "This camscan only shows what is known, and scans nothing.", "Этот camscan только показывает известное и не выполняет обходы.";
+    ProblemNoLiveView: "There is no live view here.", "Живого видео здесь нет.";
+    ProblemForbidden: "Your account may not do this.", "Вашей учётной записи это не разрешено.";
+    ProblemOrigin: "The request was not sent from this page, and was refused.", "Запрос отправлен не с этой страницы и отклонён.";
+    ProblemHost: "This camscan does not answer by this name.", "По этому имени camscan не отвечает.";
+    ProblemTooLarge: "The request is too large.", "Слишком большой запрос.";
+    ProblemTimeout: "The request took too long to arrive.", "Запрос передавался слишком долго.";
+    ProblemMethod: "This address takes no such request.", "Этот адрес таких запросов не принимает.";
+    ProblemPassword: "The password is wrong.", "Неверный пароль.";
     RequestId: "The log names this request", "Номер запроса в журнале:";
 
     All: "All", "Все";
@@ -153,6 +168,7 @@ texts! {
     StartWait: "Cameras appear here as soon as they answer, while the scan is still running.", "Камеры появятся здесь по мере ответа, ещё до окончания обхода.";
     StartNobody: "No camera answered the last scan.", "На последний обход не ответила ни одна камера.";
     StartAsked: "{} addresses were asked one by one, {} answered.", "Опрошено адресов: {}, ответили: {}.";
+    Noted: "Noted", "Отмечено";
     StartNobodyAtAll: "Nobody answered at all: is this machine on the cameras' network, and is its cable in the right port?", "Не ответил никто: находится ли этот компьютер в сети камер и в тот ли порт включён кабель?";
     StartNoVideo: "Hosts answered, and none of them speaks video. Cameras may be on another network.", "Узлы ответили, но видео ни один не отдаёт. Возможно, камеры в другой сети.";
     StartOtherVlan: "Cameras behind a router or in another VLAN are only found when their network is named.", "Камеры за маршрутизатором или в другом VLAN находятся, только если указать их сеть.";
@@ -190,6 +206,9 @@ texts! {
     NoPictureLogin: "no picture: login needed", "кадра нет: нужен пароль";
     NoStreams: "no streams", "потоков нет";
 
+    OthersToo: "The others: {}", "Другие: {}";
+    ToReach: "To reach it", "Чтобы подключиться";
+    ToUndo: "To undo that", "Чтобы отменить";
     Acknowledge: "Acknowledge", "Принять к сведению";
     AcknowledgedAt: "Acknowledged", "Принято к сведению";
     ReplacedBy: "In its place stands", "На его месте теперь";
@@ -429,6 +448,7 @@ texts! {
     OnlyFrom: "Only from these networks", "Только из этих сетей";
     LastUsed: "Last used", "Последнее использование";
     Sessions: "Sessions", "Сеансы";
+    NoSessions: "Nobody is logged in.", "Сейчас никто не вошёл.";
     Browser: "Browser", "Браузер";
     EndSession: "End", "Завершить";
     Audit: "What was changed", "Журнал изменений";
@@ -437,6 +457,17 @@ texts! {
     Who: "Who", "Кто";
     Subject: "With what", "С чем";
     CommandLine: "command line", "командная строка";
+    UnixSocket: "unix socket", "сокет unix";
+    AuditRole: "role: {}", "роль: {}";
+    AuditPassword: "new password", "новый пароль";
+    AuditNote: "text of the note", "текст заметки";
+    AuditNone: "none", "нет";
+    AuditEverything: "everything that is watched", "всё, что под наблюдением";
+    AuditInto: "into {}", "стало частью: {}";
+    AuditFrom: "from {}", "отделено от: {}";
+    AuditOf: "of {}", "устройство: {}";
+    AuditUntil: "until {}", "до {}";
+    AuditNumber: "number {}", "номер {}";
     DidSessionBegin: "logged in", "вход";
     DidSessionEnd: "session ended", "сеанс завершён";
     DidUserAdd: "user added", "пользователь добавлен";

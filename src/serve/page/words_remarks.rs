@@ -5,7 +5,7 @@ use super::names::{error, kind, step, what};
 use super::words::Text;
 use crate::export::survey::lang::{Lang, Noun};
 use crate::export::survey::words as survey;
-use crate::model::memory::{Remark, Trait};
+use crate::model::memory::{NotScanned, Remark, Trait};
 use crate::model::{Kind, WarningKind};
 
 /// A remark, in the language of the page.
@@ -13,6 +13,36 @@ pub fn remark(look: &Look, remark: &Remark) -> String {
     match look.lang {
         Lang::En => remark.to_string(),
         Lang::Ru => russian(look, remark),
+    }
+}
+
+/// What a remark holds beside its words: the sentence about a failure, with the answer of the device in it, as the scan
+/// wrote it down.
+pub fn original<'r>(look: &Look, remark: &'r Remark) -> Option<&'r str> {
+    match (look.lang, remark) {
+        (Lang::Ru, Remark::Failed { message, .. }) => Some(message),
+        _ => None,
+    }
+}
+
+/// Why a scan could not be made.
+pub fn not_scanned(look: &Look, why: &NotScanned) -> String {
+    if look.lang == Lang::En {
+        return why.to_string();
+    }
+    match why {
+        NotScanned::Unresolved { name, .. } => format!("не удалось узнать адрес узла «{name}»"),
+        NotScanned::SeveralDevices { target } => format!("«{target}» — это больше одного устройства"),
+        NotScanned::NoSubnet => "нет включённого сетевого интерфейса с подсетью, обходить нечего".to_owned(),
+        NotScanned::LargeSubnet { subnet } => {
+            format!("в подсети {subnet} этого компьютера больше 4096 адресов: она обходится, только если её указать")
+        }
+        NotScanned::NoInterface { name } => format!("нет включённого интерфейса «{name}»"),
+        NotScanned::NothingLeft => "исключения не оставили ни одного адреса".to_owned(),
+        NotScanned::TooManyWait => "слишком много обходов ждут очереди".to_owned(),
+        NotScanned::StoreUnread => "не удалось прочитать хранилище".to_owned(),
+        NotScanned::NotStored => "не удалось сохранить найденное".to_owned(),
+        NotScanned::Internal => "внутренняя ошибка camscan".to_owned(),
     }
 }
 
@@ -104,14 +134,14 @@ fn russian(look: &Look, remark: &Remark) -> String {
             let said = format!("{}: {before} → {after}", look.say(what(*of)));
             url.as_ref().map_or(said.clone(), |url| format!("{url}: {said}"))
         }
+        Remark::NotScanned { why } => not_scanned(look, why),
         Remark::Login { of, needed: true } => format!("{of}: теперь нужен пароль"),
         Remark::Login { of, needed: false } => format!("{of}: пароль больше не нужен"),
         Remark::Channel { channel, before, after } => format!("канал {channel}: камера {before} → {after}"),
-        Remark::Failed { step: at, kind, message } => {
-            // The answer of a device stands in the message, so that stays as it is.
+        Remark::Failed { step: at, kind, .. } => {
             let known = [at.map(|at| look.say(step(at))), kind.map(|kind| error(look, kind))];
             let known = known.into_iter().flatten().collect::<Vec<_>>().join(": ");
-            if known.is_empty() { message.clone() } else { format!("{known} ({message})") }
+            if known.is_empty() { look.say(Text::Failed).to_owned() } else { known }
         }
     }
 }
@@ -171,6 +201,7 @@ mod tests {
             Remark::Odd { kind: WarningKind::ClockWrong, message: "its clock is wrong".to_owned() },
             Remark::Streams { count: 2, open: 1 },
             Remark::Changed { url: None, what: Trait::Firmware, before: text(), after: text() },
+            Remark::NotScanned { why: NotScanned::NoSubnet },
             Remark::Login { of: text(), needed: true },
             Remark::Login { of: text(), needed: false },
             Remark::Channel { channel: 3, before: text(), after: text() },
@@ -190,6 +221,27 @@ mod tests {
         }
         let missed = Remark::NoAnswer { misses: 21, seconds: 130, network: None, others: 0 };
         assert_eq!(remark(&russian, &missed).replace('\u{a0}', " "), "нет ответа на 21 запрос подряд за 2 мин");
+    }
+
+    #[test]
+    fn why_there_was_no_scan_is_said_in_russian() {
+        let text = || "eth7".to_owned();
+        for why in [
+            NotScanned::Unresolved { name: text(), why: "no such name".to_owned() },
+            NotScanned::SeveralDevices { target: text() },
+            NotScanned::NoSubnet,
+            NotScanned::LargeSubnet { subnet: "10.0.0.0/8".to_owned() },
+            NotScanned::NoInterface { name: text() },
+            NotScanned::NothingLeft,
+            NotScanned::TooManyWait,
+            NotScanned::StoreUnread,
+            NotScanned::NotStored,
+            NotScanned::Internal,
+        ] {
+            let said = not_scanned(&look("ru"), &why).replace("eth7", "").replace("camscan", "");
+            assert!(!said.is_empty() && !said.chars().any(|c| c.is_ascii_alphabetic()), "{said}");
+            assert_eq!(not_scanned(&look("en"), &why), why.to_string());
+        }
     }
 
     #[test]

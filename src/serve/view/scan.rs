@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::memory::NotScanned;
 use crate::model::names::names;
 use crate::store::{Cause, ScanRow};
 use crate::watch::Scanning;
@@ -77,6 +78,9 @@ pub struct ScanView {
     /// Why it could not be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The same as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<NotScanned>,
     /// What the user should know about it, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -137,6 +141,7 @@ impl From<&ScanRow> for ScanView {
             progress: None,
             by: None,
             error: None,
+            failed: None,
             warnings: Vec::new(),
         }
     }

@@ -4,11 +4,14 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
 use crate::history::memory::{Memory, Said};
+use crate::model::memory::Detail;
 use crate::store::codec::{ms, time};
 use crate::store::{Store, StoreError, rows};
 
 /// The most characters of a subject or a detail.
 const LONGEST: usize = 500;
+/// The most bytes of a detail as data; what is longer is kept as text alone.
+const MOST_DATA: usize = 8192;
 
 /// Who does something, as it is written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,8 +42,10 @@ pub struct AuditEntry {
     pub action: String,
     /// With what: a name, an id.
     pub subject: String,
-    /// What it was made; no secret.
+    /// What it was made, in English; no secret.
     pub detail: String,
+    /// The same as data; none where an earlier version wrote it down.
+    pub told: Option<Detail>,
 }
 
 /// Which changes.
@@ -59,11 +64,16 @@ pub(in crate::store) fn note(
     actor: &Actor,
     action: &str,
     subject: &str,
-    detail: &str,
+    detail: &Detail,
 ) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO audit (at, actor, address, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let insert = "INSERT INTO audit (at, actor, address, action, subject, detail, told) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let short = |text: &str| crate::text::clean_to(text, LONGEST);
-    let row = params![ms(at), short(&actor.name), short(&actor.address), action, short(subject), short(detail)];
+    let mut told = detail.clone();
+    told.texts(&mut |text| *text = short(text));
+    let data = serde_json::to_string(&told).ok().filter(|data| data.len() <= MOST_DATA);
+    let detail = short(&detail.to_string());
+    let row = params![ms(at), short(&actor.name), short(&actor.address), action, short(subject), detail, data];
     transaction.prepare_cached(insert)?.execute(row).map(drop)
 }
 
@@ -99,7 +109,7 @@ impl Store {
         actor: &Actor,
         action: &str,
         subject: &str,
-        detail: &str,
+        detail: &Detail,
     ) -> Result<(), StoreError> {
         self.write(|transaction| note(transaction, at, actor, action, subject, detail))
     }
@@ -109,7 +119,7 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
-        let select = "SELECT id, at, actor, address, action, subject, detail FROM audit WHERE id < ?1 \
+        let select = "SELECT id, at, actor, address, action, subject, detail, told FROM audit WHERE id < ?1 \
                       ORDER BY id DESC LIMIT ?2";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(select)?;
@@ -121,6 +131,8 @@ impl Store {
                     action: row.get(4)?,
                     subject: row.get(5)?,
                     detail: row.get(6)?,
+                    // One that a later version wrote is read as text.
+                    told: row.get::<_, Option<String>>(7)?.and_then(|told| serde_json::from_str(&told).ok()),
                 })
             })?;
             rows.collect()

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::audit::{self, Actor};
 use super::users::{self, User};
 use super::{Outcome, Refused, SecretHash};
+use crate::model::memory::Detail;
 use crate::store::codec::{ms, time};
 use crate::store::{Store, StoreError};
 
@@ -75,7 +76,8 @@ impl Store {
             transaction.execute("UPDATE users SET login_at = ?2 WHERE id = ?1", (user, ms(now)))?;
             let name = users::by_id(transaction, user)?.map(|user| user.name).unwrap_or_default();
             let actor = Actor { name: name.clone(), address: from.0.to_owned() };
-            audit::note(transaction, now, &actor, "session.begin", &name, from.1)?;
+            let program = Detail::Program { name: from.1.to_owned() };
+            audit::note(transaction, now, &actor, "session.begin", &name, &program)?;
             Ok(id)
         })
     }
@@ -148,7 +150,7 @@ impl Store {
             let ended: Option<i64> = transaction.query_row(find, (id, user), |row| row.get(0)).optional()?;
             let Some(user) = ended else { return Ok(Err(Refused::Unknown)) };
             let name = users::by_id(transaction, user)?.map(|user| user.name).unwrap_or_default();
-            audit::note(transaction, now, actor, "session.end", &name, "")?;
+            audit::note(transaction, now, actor, "session.end", &name, &Detail::Nothing)?;
             Ok(Ok(()))
         })
     }

@@ -8,6 +8,7 @@ use super::audit::{self, Actor};
 use super::users::{self, User};
 use super::{Outcome, Refused, SecretHash};
 use crate::model::access::Scope;
+use crate::model::memory::Detail;
 use crate::store::codec::{from_json, json, ms, time, time_if};
 use crate::store::{Store, StoreError};
 
@@ -125,8 +126,8 @@ impl Store {
             )?;
             let select = format!("SELECT {COLUMNS} FROM tokens WHERE id = ?1");
             let made = transaction.query_row(&select, [transaction.last_insert_rowid()], token)?;
-            let scopes = made.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
-            audit::note(transaction, now, actor, "token.add", &made.public, &format!("{}: {scopes}", made.name))?;
+            let said = Detail::Token { name: made.name.clone(), scopes: made.scopes.clone() };
+            audit::note(transaction, now, actor, "token.add", &made.public, &said)?;
             Ok(Ok(made))
         })
     }
@@ -181,8 +182,7 @@ impl Store {
             );
             let changed = transaction.query_row(&set, params![public, user, enabled], token).optional()?;
             let Some(changed) = changed else { return Ok(Err(Refused::Unknown)) };
-            let said = if enabled { "enabled" } else { "disabled" };
-            audit::note(transaction, now, actor, "token.change", &changed.public, said)?;
+            audit::note(transaction, now, actor, "token.change", &changed.public, &Detail::Switched { on: enabled })?;
             Ok(Ok(changed))
         })
     }
@@ -203,7 +203,7 @@ impl Store {
             if transaction.execute(delete, params![public, user])? == 0 {
                 return Ok(Err(Refused::Unknown));
             }
-            audit::note(transaction, now, actor, "token.remove", public, "")?;
+            audit::note(transaction, now, actor, "token.remove", public, &Detail::Nothing)?;
             Ok(Ok(()))
         })
     }

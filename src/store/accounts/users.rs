@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use super::audit::{self, Actor};
 use super::{Outcome, Refused};
 use crate::model::access::Role;
+use crate::model::memory::Detail;
 use crate::store::codec::{ms, named, time, time_if};
 use crate::store::{Store, StoreError};
 
@@ -141,7 +142,7 @@ impl Store {
                           VALUES (?1, ?2, ?3, 1, ?4, ?4)";
             transaction.execute(insert, params![new.name, new.role.as_str(), new.password, ms(now)])?;
             let id = transaction.last_insert_rowid();
-            audit::note(transaction, now, actor, "user.add", new.name, &format!("role {}", new.role))?;
+            audit::note(transaction, now, actor, "user.add", new.name, &Detail::NewAccount { role: new.role })?;
             by_id(transaction, id).map(|user| user.ok_or(Refused::Unknown))
         })
     }
@@ -177,11 +178,12 @@ impl Store {
                 let end = "DELETE FROM sessions WHERE user = ?1 AND id IS NOT ?2";
                 transaction.execute(end, params![id, change.keep_session.filter(|_| enabled)])?;
             }
-            let mut said = Vec::new();
-            said.extend((role != old.role).then(|| format!("role {role}")));
-            said.extend((enabled != old.enabled).then(|| if enabled { "enabled" } else { "disabled" }.to_owned()));
-            said.extend(change.password.map(|_| "new password".to_owned()));
-            audit::note(transaction, now, actor, "user.change", &old.name, &said.join(", "))?;
+            let said = Detail::Account {
+                role: Some(role).filter(|role| *role != old.role),
+                enabled: Some(enabled).filter(|enabled| *enabled != old.enabled),
+                password: change.password.is_some(),
+            };
+            audit::note(transaction, now, actor, "user.change", &old.name, &said)?;
             by_id(transaction, id).map(|user| user.ok_or(Refused::Unknown))
         })
     }
@@ -197,7 +199,7 @@ impl Store {
                 return Ok(Err(Refused::LastAdmin));
             }
             transaction.execute("DELETE FROM users WHERE id = ?1", [id])?;
-            audit::note(transaction, now, actor, "user.remove", &old.name, "")?;
+            audit::note(transaction, now, actor, "user.remove", &old.name, &Detail::Nothing)?;
             Ok(Ok(()))
         })
     }

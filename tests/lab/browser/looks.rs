@@ -5,7 +5,7 @@ use std::path::Path;
 
 use camscan::model::Secret;
 use camscan::model::access::{Role, Scope};
-use camscan::model::memory::{Delivery, DeliveryState};
+use camscan::model::memory::{Delivery, DeliveryState, Detail, MuteOf};
 use camscan::model::notify::{Channel, ChannelWay, Exec, Notifications, Webhook};
 use camscan::serve::app::Options;
 use camscan::store::Store;
@@ -72,6 +72,8 @@ const CUT: &str = r"
         if (own && s.overflowY === 'hidden' && e.scrollHeight > e.clientHeight + 2 && s.textOverflow !== 'ellipsis') bad.push('cut below ' + name(e));
         // Text that runs out of its own box, or out of what it stands in.
         if (own && e.matches('button, .button, .badge, summary, label, th, td, a') && s.display !== 'inline' && e.scrollWidth > Math.ceil(box.width) + 1 && !hides) bad.push('runs out of ' + name(e));
+        if (e.matches('.wide') && e.scrollHeight > e.clientHeight) bad.push('a scroll bar beside ' + name(e));
+        if (e.matches('.wide') && innerWidth >= 1400 && e.scrollWidth > e.clientWidth) bad.push('a scroll bar below ' + name(e));
         if (e.matches('input[placeholder]') && !e.value) {
             const pen = document.createElement('canvas').getContext('2d');
             pen.font = s.font;
@@ -90,7 +92,7 @@ const CUT: &str = r"
 /// What stands on a page: every text, and what is said to screen readers or in empty fields.
 const TEXTS: &str = r"
     const all = [];
-    const theirs = 'code, pre, .mono, [lang], time, script, style, template, .brand';
+    const theirs = 'code, pre, .mono, [lang=\'\'], [lang=en], time, script, style, template, .brand';
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walk.nextNode()) if (!walk.currentNode.parentElement.closest(theirs)) all.push(walk.currentNode.nodeValue.trim());
     for (const e of document.querySelectorAll('[aria-label], [title], [placeholder], [alt], [data-label], [data-text]'))
@@ -99,23 +101,22 @@ const TEXTS: &str = r"
     all.push(document.title.replace(document.querySelector('h1')?.textContent || ' ', ''));
     return Array.from(new Set(all.filter(Boolean)));";
 
-/// What a device said, or a user wrote, which is the same in every language.
-const THEIRS: [&str; 14] = [
-    "Hikvision",
-    "Dahua",
-    "Axis",
-    "Reolink",
-    "rtsp://",
-    "IP Camera",
-    "cam-0",
-    "GetDeviceInformation",
-    "cable works",
-    "build ",
-    "Digest, Basic",
-    "/tmp/",
-    "App-webs",
-    "Main building",
-];
+/// What camscan noted in English stands on a Russian page behind words in Russian alone: in the same paragraph, or in the same row.
+const ORIGINALS: &str = r"
+    const bad = [];
+    for (const e of document.querySelectorAll('body [lang=en]')) {
+        let told = false;
+        for (let a = e.parentElement, n = 0; a && n < 3 && !told; a = a.parentElement, n++) {
+            const copy = a.cloneNode(true);
+            copy.querySelectorAll('[lang]').forEach(other => other.remove());
+            told = /[а-яё]{3}/i.test(copy.textContent);
+        }
+        if (!told) bad.push('English alone: ' + e.textContent);
+    }
+    return bad;";
+
+/// What a device said, or a user wrote, which is the same in every language, where it does not stand apart.
+const THEIRS: [&str; 8] = ["Hikvision", "Dahua", "Axis", "Reolink", "rtsp://", "IP Camera", "cam-0", "Main building"];
 
 /// A text that is none of ours: a proper name, an address, a number.
 fn is_theirs(text: &str) -> bool {
@@ -124,6 +125,9 @@ fn is_theirs(text: &str) -> bool {
 
 /// Words of a language other than Russian in a text: two or more, one after the other, in small letters.
 fn is_english(text: &str) -> bool {
+    // What somebody wrote stands between quotation marks of Russian.
+    let parts = text.split('«').map(|part| part.split_once('»').map_or(part, |(_, ours)| ours));
+    let text = parts.collect::<Vec<_>>().join(" ");
     let is_word = |word: &str| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
     let words: Vec<&str> = text.split([' ', ',', '.', ':', ';']).collect();
     words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
@@ -147,10 +151,10 @@ fn fill(store: &Store) {
     };
     store.add_token(&token, &me, now).unwrap().unwrap();
     for (action, subject, detail) in [
-        ("device.merge", uids[1].as_str(), format!("into {}", uids[0])),
-        ("mute.add", "tag outdoor", "until it is ended".to_owned()),
-        ("scan.start", "j_17", "everything".to_owned()),
-        ("login.retry", uids[2].as_str(), String::new()),
+        ("device.merge", uids[1].as_str(), Detail::MergedInto { device: uids[0].clone() }),
+        ("mute.add", "tag outdoor", Detail::Muted { of: MuteOf::Tag, until: None, why: None }),
+        ("scan.start", "j_17", Detail::Targets { targets: Vec::new() }),
+        ("login.retry", uids[2].as_str(), Detail::Nothing),
     ] {
         store.note_change(now, &me, action, subject, &detail).unwrap();
     }
@@ -221,7 +225,7 @@ async fn look_at(site: &Site, pages: &[(&str, &str)], wrong: &mut Vec<String>) {
                     if spoken != json!(language) {
                         wrong.push(format!("{at}: it is in {spoken}"));
                     }
-                    for script in [CUT, CONTRAST] {
+                    for script in if language == "ru" { &[CUT, CONTRAST, ORIGINALS][..] } else { &[CUT, CONTRAST] } {
                         let found = browser.run(script).await;
                         let found = found.as_array().map(Vec::as_slice).unwrap_or_default();
                         wrong.extend(found.iter().filter_map(Value::as_str).map(|what| format!("{at}: {what}")));

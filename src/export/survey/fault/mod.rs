@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::figures::State;
 use crate::export::words::Standing;
 use crate::model::{
-    Activation, Device, DeviceState, ErrorKind, Kind, Reach, Report, Stream, StreamStatus, WarningKind,
+    Activation, Device, DeviceState, ErrorKind, Kind, Reach, Report, Stream, StreamStatus, Warning, WarningKind,
 };
 
 /// What is to be put right, the most dangerous first.
@@ -167,8 +167,7 @@ fn of_device(device: &Device) -> Vec<Fault<'_>> {
         Some(Activation::FactoryDefault) => found.push((Problem::FactoryDefault, Finding::Plain)),
         Some(Activation::Activated) | None => {}
     }
-    found
-        .extend(device.warnings.iter().filter_map(|warning| of_warning(device, warning.kind, warning.hint.as_deref())));
+    found.extend(device.warnings.iter().filter_map(|warning| of_warning(device, warning)));
     found.extend(dead_streams(device).into_iter().map(|finding| (Problem::DeadStream, finding)));
     let lost = lost_channels(device);
     if !lost.is_empty() {
@@ -184,21 +183,45 @@ fn is_open(stream: &Stream) -> bool {
 }
 
 /// A warning of one device; those of several together, and of its activation, are found by what they are about.
-fn of_warning<'r>(device: &'r Device, kind: WarningKind, hint: Option<&'r str>) -> Option<(Problem, Finding<'r>)> {
-    Some(match kind {
+fn of_warning<'r>(device: &'r Device, warning: &'r Warning) -> Option<(Problem, Finding<'r>)> {
+    match warning.kind {
         WarningKind::NotActivated
         | WarningKind::AddressConflict
         | WarningKind::DuplicateSerial
-        | WarningKind::DuplicateEndpoint => return None,
-        WarningKind::OtherSubnet => {
-            let finding = Finding::Heard { on: device.heard_on.as_deref(), commands: hint.and_then(commands) };
-            (Problem::OtherSubnet, finding)
+        | WarningKind::DuplicateEndpoint => None,
+        WarningKind::OtherSubnet
+        | WarningKind::NetworkMismatch
+        | WarningKind::DynamicAddress
+        | WarningKind::ClockWrong
+        | WarningKind::CertificateExpired => {
+            let Fault { problem, finding, .. } = of_one(device, warning);
+            Some((problem, finding))
         }
+    }
+}
+
+/// A warning of a device as what is to be put right about it.
+pub fn of_one<'r>(device: &'r Device, warning: &'r Warning) -> Fault<'r> {
+    let shared = |of: Option<String>| of.map_or(Finding::Plain, Finding::Shared);
+    let (problem, finding) = match warning.kind {
+        WarningKind::NotActivated if device.activation == Some(Activation::FactoryDefault) => {
+            (Problem::FactoryDefault, Finding::Plain)
+        }
+        WarningKind::NotActivated => (Problem::NotActivated, Finding::Plain),
+        WarningKind::AddressConflict => (Problem::AddressConflict, Finding::Shared(device.ip.to_string())),
+        WarningKind::DuplicateSerial => (Problem::DuplicateSerial, shared(device.serial.clone())),
+        WarningKind::DuplicateEndpoint => (Problem::DuplicateEndpoint, shared(device.endpoint.clone())),
+        WarningKind::OtherSubnet => (Problem::OtherSubnet, heard(device, warning.hint.as_deref())),
         WarningKind::NetworkMismatch => (Problem::NetworkMismatch, mismatch(device)),
         WarningKind::DynamicAddress => (Problem::DynamicAddress, Finding::Plain),
         WarningKind::ClockWrong => (Problem::ClockWrong, Finding::Ahead(device.clock_ahead_s)),
         WarningKind::CertificateExpired => (Problem::CertificateExpired, Finding::Ended(device.certificate_ends)),
-    })
+    };
+    Fault { problem, devices: vec![device], finding }
+}
+
+fn heard<'r>(device: &'r Device, hint: Option<&'r str>) -> Finding<'r> {
+    Finding::Heard { on: device.heard_on.as_deref(), commands: hint.and_then(commands) }
 }
 
 /// What to type to reach another subnet, and to undo it: behind the colons of the hint, which is in English.

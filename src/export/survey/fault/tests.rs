@@ -21,7 +21,12 @@ fn camera(ip: &str, change: impl FnOnce(&mut Device)) -> Device {
 }
 
 fn warn(device: &mut Device, kind: WarningKind, hint: Option<&str>) {
-    device.warnings.push(Warning { kind, message: "not what is looked at".into(), hint: hint.map(str::to_owned) });
+    device.warnings.push(Warning {
+        kind,
+        message: "not what is looked at".into(),
+        hint: hint.map(str::to_owned),
+        others: Vec::new(),
+    });
 }
 
 fn network(mask: &str, gateway: &str) -> Option<NetworkSettings> {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::access::Scope;
+use crate::model::memory::Detail;
 use crate::serve::App;
 use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
@@ -36,12 +37,15 @@ pub struct AuditLine {
     pub subject: String,
     /// What it was made.
     pub detail: String,
+    /// The same as data; absent where an earlier version wrote it down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Detail>,
 }
 
 impl From<AuditEntry> for AuditLine {
     fn from(entry: AuditEntry) -> Self {
-        let AuditEntry { id, at, actor, action, subject, detail } = entry;
-        AuditLine { id, at, actor: actor.name, address: actor.address, action, subject, detail }
+        let AuditEntry { id, at, actor, action, subject, detail, told } = entry;
+        AuditLine { id, at, actor: actor.name, address: actor.address, action, subject, detail, told }
     }
 }
 
