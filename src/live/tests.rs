@@ -1,5 +1,6 @@
 //! Cameras on the loopback, live view, and viewers by every way it has.
 
+mod resends;
 mod wraps;
 
 use std::collections::BTreeSet;
