@@ -1,5 +1,6 @@
 //! Cameras on the loopback, live view, and viewers by every way it has.
 
+mod by_http;
 mod resends;
 mod wraps;
 
