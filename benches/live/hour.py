@@ -9,6 +9,11 @@ the time into every picture; it sends a tone of G.711 as well. The numbers of it
 clocks in the middle. Two watch: one by WebRTC, who decodes everything and reads the time from the picture, and one by
 MP4 over a WebSocket, who reads the times of the fragments. A line is printed for each minute. What stood still for more than half
 a second, or grew, is told at the end, and makes the script fail.
+
+Of the packets of WebRTC it is counted how many the program sent, how many came, and where others were dropped: by the program, by
+the network or at the viewer's socket. After one lost packet of sound aiortc plays 200 ms later for good, for it never empties its
+buffer of 16 again; so the lateness of its sound is held against the program only where no packet of sound was lost, or where the
+program itself dropped one.
 """
 import argparse
 import asyncio
@@ -29,6 +34,10 @@ import latency
 
 CAMERA, SERVER, WEBRTC, MSE = "10.78.0.10", "10.78.0.1", "10.78.0.2", "10.78.0.3"
 HTTP = 8000
+# What the two tracks are called here, and by WebRTC.
+KINDS = {"picture": "video", "sound": "audio"}
+# Places where the program itself would drop something.
+OURS = ("by the program", "by its socket")
 # Nothing takes longer between two pictures, in seconds, unless somebody sees it.
 FREEZE = 0.5
 # What may be more at the end than at the beginning: memory in KiB, and milliseconds from the camera to the viewer.
@@ -93,10 +102,10 @@ def drawn_in(frame) -> int | None:
     return found
 
 
-def told_when_asked(tracks: dict[str, Track]) -> None:
+def told_when_asked(tracks: dict[str, Track], packets=dict) -> None:
     """Writes what came for every line of the input, and ends with it."""
     for _ in sys.stdin:
-        print(json.dumps({name: track.tell() for name, track in tracks.items()}), flush=True)
+        print(json.dumps({name: track.tell() for name, track in tracks.items()} | packets()), flush=True)
     os._exit(0)
 
 
@@ -116,11 +125,22 @@ async def watch_by_webrtc(address: str, url: str) -> None:
                 seen.peak = max(seen.peak, *memoryview(frame.planes[0]).cast("h"))
 
     peer, _ = await aiortc_viewer.offering(address)
+    def packets() -> dict:
+        """Packets of each track since the beginning: those that came and those that were missing. What was sent again counts as
+        neither: it is a stream of its own, and the library's own report gives one stream a track."""
+        told = {"rtp": {}}
+        for transceiver in peer.getTransceivers():
+            streams = transceiver.receiver._RTCRtpReceiver__remote_streams.values()
+            # The first to come is the track itself.
+            for stream in list(streams)[:1]:
+                told["rtp"][transceiver.kind] = {"came": stream.packets_received, "lost": stream.packets_lost}
+        return told
+
     running = set()
     peer.on("track", lambda track: running.add(asyncio.ensure_future(follow(track))))
     answer = await asyncio.to_thread(aiortc_viewer.ask, url, peer.localDescription.sdp)
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    threading.Thread(target=told_when_asked, args=(tracks,), daemon=True).start()
+    threading.Thread(target=told_when_asked, args=(tracks, packets), daemon=True).start()
     await asyncio.gather(*running)
 
 
@@ -245,6 +265,20 @@ class Network:
             subprocess.run(["ip", "netns", "del", host], check=False)
 
 
+def udp(pid: int, name: str) -> int:
+    """A counter of the kernel's for UDP, where that process is."""
+    with open(f"/proc/{pid}/net/snmp", encoding="utf-8") as file:
+        names, values = (line.split() for line in file if line.startswith("Udp:"))
+    return int(values[names.index(name)])
+
+
+def link_drops(pid: int) -> int:
+    """What the link of the host on which that process is has dropped, in either direction."""
+    with open(f"/proc/{pid}/net/dev", encoding="utf-8") as file:
+        fields = next(line for line in file if line.strip().startswith("eth0:")).split(":", 1)[1].split()
+    return int(fields[3]) + int(fields[11])
+
+
 # Everything -------------------------------------------------------------------------------------------------------------
 
 
@@ -310,9 +344,24 @@ class Place:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def unsent(self) -> int:
+        """Datagrams that the program itself could not send."""
+        ask = "import sys, urllib.request as web; print(web.urlopen(sys.argv[1], timeout=5).read().decode())"
+        command = self.network.on(SERVER, sys.executable, "-c", ask, f"http://{SERVER}:{HTTP}/metrics")
+        said = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
+        lines = (line.split() for line in said.splitlines())
+        return next(int(float(line[1])) for line in lines if line and line[0] == "camscan_live_datagrams_unsent_total")
+
+    def dropped(self) -> dict:
+        """What was dropped since the beginning, and where."""
+        server, viewer = self.server.pid, self.viewers["WebRTC"].pid
+        links = sum(link_drops(pid) for pid in (server, viewer))
+        ours = dict(zip(OURS, (self.unsent(), udp(server, "SndbufErrors"))))
+        return ours | {"on the link": links, "at the viewer's socket": udp(viewer, "RcvbufErrors")}
+
     def look(self) -> dict:
         """How everything is, since it was last looked."""
-        found = {}
+        found = {"dropped": self.dropped()}
         for name, viewer in self.viewers.items():
             viewer.stdin.write(b"\n")
             viewer.stdin.flush()
@@ -331,7 +380,7 @@ class Place:
         }
 
 
-HEAD = "minute | pictures, sounds | longest pause: WebRTC picture, sound; MSE picture, sound | camera's own, machine's lag | age: median, p95 | clock of picture, sound | RSS | files | processor"
+HEAD = "minute | pictures, sounds | longest pause: WebRTC picture, sound; MSE picture, sound | camera's own, machine's lag | age: median, p95 | clock of picture, sound | RSS | files | processor | packets of picture, sound; lost"
 
 
 def row(minute: int, now: dict, first: dict, lag: float) -> str:
@@ -341,14 +390,34 @@ def row(minute: int, now: dict, first: dict, lag: float) -> str:
         f"{minute:6} | {webrtc['picture']['count']}, {webrtc['sound']['count']} | {webrtc['picture']['gap']:.2f}, "
         f"{webrtc['sound']['gap']:.2f}; {mse['picture']['gap']:.2f}, {mse['sound']['gap']:.2f} s | {webrtc['picture']['drawn_gap']:.2f}, "
         f"{lag:.2f} s | {webrtc['picture']['age']}, {webrtc['picture']['age_p95']} ms | {ahead[0]:+.0f}, {ahead[1]:+.0f} ms | "
-        f"{now['rss'] / 1024:.1f} MiB | {now['files']} | {100 * now['worked'] / 60:.1f} %"
+        f"{now['rss'] / 1024:.1f} MiB | {now['files']} | {100 * now['worked'] / 60:.1f} % | "
+        + ", ".join(str(webrtc["rtp"][kind]["came"]) for kind in KINDS.values())
+        + "; "
+        + ", ".join(str(webrtc["rtp"][kind]["lost"]) for kind in KINDS.values())
+        + where(now["dropped"])
     )
+
+
+def where(dropped: dict) -> str:
+    """Where datagrams were dropped; nothing where none was."""
+    return "".join(f" ({count} {place})" for place, count in dropped.items() if count > 0)
+
+
+LATENESS = "lateness of the {} by {}, ms"
+SOUND = LATENESS.format("sound", "WebRTC")
+
+
+def is_the_viewers(all_: list[dict]) -> bool:
+    """Whether packets of sound were lost, and none of them by the program."""
+    lost = all_[-1]["WebRTC"]["rtp"]["audio"]["lost"] - all_[0]["WebRTC"]["rtp"]["audio"]["lost"]
+    ours = sum(all_[-1]["dropped"][place] - all_[0]["dropped"][place] for place in OURS)
+    return lost > 0 and ours == 0
 
 
 def faults(all_: list[dict]) -> list[str]:
     """What should not have been."""
     found = []
-    for minute, now in enumerate(all_, 1):
+    for minute, (before, now) in enumerate(zip(all_[:1] + all_, all_), 1):
         for way in ("WebRTC", "MSE"):
             for kind in ("picture", "sound"):
                 if now[way][kind]["gap"] > FREEZE:
@@ -357,6 +426,9 @@ def faults(all_: list[dict]) -> list[str]:
             found.append(f"minute {minute}: the tone is not heard")
         if now["state"] != "live" or now["source"]["reconnects"] > 0:
             found.append(f"minute {minute}: the camera's session did not go on")
+        for place, count in now["dropped"].items():
+            if place in OURS and count > before["dropped"][place]:
+                found.append(f"minute {minute}: {count - before['dropped'][place]} datagrams were dropped {place}")
     sixth = len(all_) // 6
     if sixth > 0:
         # The first sixth fills what is to be filled.
@@ -371,11 +443,13 @@ def faults(all_: list[dict]) -> list[str]:
         for way in ("WebRTC", "MSE"):
             for kind in ("picture", "sound"):
                 # What is ever less ahead comes ever later.
-                changes.append((f"lateness of the {kind} by {way}, ms", LATER, lambda now, way=way, kind=kind: -1000 * now[way][kind]["ahead"]))
+                changes.append((LATENESS.format(kind, way), LATER, lambda now, way=way, kind=kind: -1000 * now[way][kind]["ahead"]))
         for what, most, of in changes:
             more = change(of)
             print(f"{what}: {more:+.1f} from the second sixth of the time to the last")
-            if more > most:
+            if more > most and what == SOUND and is_the_viewers(all_):
+                print("that is the viewer's: packets of sound were lost behind the program")
+            elif more > most:
                 found.append(f"more than {most} was added to {what}")
     return found
 

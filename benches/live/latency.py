@@ -2,7 +2,7 @@
 """Measures what a viewer of live view waits for: from the camera's picture to the page's canvas, and from Connect to the
 first picture. On the loopback alone; needs Chromium with its driver, and GStreamer's RTSP server with x264.
 
-usage: latency.py CAMSCAN [--seconds N] [--starts N] [--mediamtx PROGRAM] [--go2rtc PROGRAM]
+usage: latency.py CAMSCAN [--seconds N] [--starts N] [--whep] [--mediamtx PROGRAM] [--go2rtc PROGRAM]
 
 A camera draws the time into every picture, as 20 black and white squares above the same squares inverted, and sends a key
 frame every four seconds. The page reads them from a canvas whenever the browser shows a frame. Both read one clock, so the
@@ -178,7 +178,7 @@ async function begin(way, stream) {
     const answer = await fetch(way, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: peer.localDescription.sdp });
     if (!answer.ok) throw new Error(`${way}: ${answer.status}`);
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-    return { video: () => video, stop: () => { peer.close(); screen.remove(); } };
+    return { peer, video: () => video, stop: () => { peer.close(); screen.remove(); } };
   }
   const { Player } = await import(Array.from(document.scripts, (one) => one.src).find((src) => src.includes("app.js")).replace("app.js", "live.js"));
   const root = new URL("../", location.href).href;
@@ -268,8 +268,8 @@ def serve(camscan: str, folder: str, running: list) -> tuple[str, str]:
     return url, known()[0]["id"]
 
 
-def other(name: str, program: str, folder: str, running: list) -> str:
-    """Another program with the same camera: the address of its WHEP endpoint."""
+def other(name: str, program: str, folder: str, running: list) -> tuple[str, str]:
+    """Another program with the same camera: a page of its own, and the address of its WHEP endpoint."""
     camera = f"rtsp://{CAMERA}:{RTSP}/live"
     if name == "mediamtx":
         text = (
@@ -290,7 +290,8 @@ def other(name: str, program: str, folder: str, running: list) -> str:
     quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     running.append(subprocess.Popen([program, *arguments], **quiet))
     wait(f"{name} serves", lambda: answers(address))
-    return endpoint
+    # Our pages may speak with nobody but us. One that says that there is no such page may speak with whoever says so.
+    return f"{address}/none", endpoint
 
 
 def part(sorted_values: list[float], share: float) -> float:
@@ -318,6 +319,7 @@ def main() -> None:
     parser.add_argument("camscan")
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--starts", type=int, default=10)
+    parser.add_argument("--whep", action="store_true", help="measure WHEP alone, and not the page's player")
     parser.add_argument("--mediamtx")
     parser.add_argument("--go2rtc")
     wanted = parser.parse_args()
@@ -333,15 +335,21 @@ def main() -> None:
             browser = Browser(8795)
             try:
                 browser.open(f"{url}/devices/{CAMERA}")
-                measure(browser, "the page by WebRTC", "webrtc", stream, wanted)
-                measure(browser, "the page by MSE", "mse", stream, wanted)
+                if not wanted.whep:
+                    measure(browser, "the page by WebRTC", "webrtc", stream, wanted)
+                    measure(browser, "the page by MSE", "mse", stream, wanted)
                 whep = f"{url}/api/v1/streams/{stream}/whep"
                 own = measure(browser, "WHEP", whep, stream, wanted)
                 for name, program in (("mediamtx", wanted.mediamtx), ("go2rtc", wanted.go2rtc)):
                     if not program:
                         continue
-                    found = measure(browser, name, other(name, program, folder, running), stream, wanted)
-                    running.pop().terminate()
+                    page, endpoint = other(name, os.path.abspath(program), folder, running)
+                    browser.open(page)
+                    found = measure(browser, name, endpoint, stream, wanted)
+                    # The next one wants its ports.
+                    last = running.pop()
+                    last.terminate()
+                    last.wait()
                     print(f"{name}: {found[0] / own[0]:.2f} of our time to the canvas, {found[1] / own[1]:.2f} of it to the first picture")
             finally:
                 browser.end()

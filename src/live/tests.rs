@@ -1,5 +1,7 @@
 //! Cameras on the loopback, live view, and viewers by every way it has.
 
+mod by_http;
+mod resends;
 mod wraps;
 
 use std::collections::BTreeSet;

@@ -48,6 +48,8 @@ pub struct LiveEngine {
     pub sends: u64,
     /// What could not be sent, and was dropped.
     pub unsent: u64,
+    /// What was asked for again, and was sent twice.
+    pub repeated: u64,
     /// What came for no viewer.
     pub unroutable: u64,
     /// Sessions that connected.
@@ -102,6 +104,12 @@ fn engine(text: &mut Text, engine: &LiveEngine) {
     one("datagrams_received_total", Kind::Counter, "Datagrams of viewers that came.", as_f64(engine.received));
     one("datagrams_sent_total", Kind::Counter, "Datagrams sent to viewers.", as_f64(engine.sent));
     one("datagrams_unsent_total", Kind::Counter, "Datagrams that could not be sent.", as_f64(engine.unsent));
+    one(
+        "datagrams_repeated_total",
+        Kind::Counter,
+        "Datagrams that were asked for again and sent twice.",
+        as_f64(engine.repeated),
+    );
     one("datagrams_unroutable_total", Kind::Counter, "Datagrams of no viewer.", as_f64(engine.unroutable));
     one("send_calls_total", Kind::Counter, "System calls that sent datagrams.", as_f64(engine.sends));
     one("sessions_connected_total", Kind::Counter, "Sessions by WebRTC that connected.", as_f64(engine.connected));

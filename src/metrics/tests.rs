@@ -101,8 +101,13 @@ fn state_and_identity_are_apart() {
 fn live_view_tells_of_streams_viewers_and_its_engine() {
     let stream =
         live::LiveStream { packets: 70_000, lost: 3, fps: 24.9, jitter_s: 0.002, ..live::LiveStream::default() };
-    let engine =
-        live::LiveEngine { sent: 12, ended: [("silent", 2)].into(), lag_s: 0.0015, ..live::LiveEngine::default() };
+    let engine = live::LiveEngine {
+        sent: 12,
+        repeated: 5,
+        ended: [("silent", 2)].into(),
+        lag_s: 0.0015,
+        ..live::LiveEngine::default()
+    };
     let view = live::LiveView {
         states: [("live", 1), ("idle", 4)].into(),
         viewers: [("webrtc", 2)].into(),
@@ -118,6 +123,7 @@ fn live_view_tells_of_streams_viewers_and_its_engine() {
         "camscan_live_stream_packets_lost_total{stream=\"s_1\"} 3",
         "camscan_live_stream_frames_per_second{stream=\"s_1\"} 24.9",
         "camscan_live_datagrams_sent_total 12",
+        "camscan_live_datagrams_repeated_total 5",
         "camscan_live_sessions_failed_total{reason=\"silent\"} 2",
         "camscan_live_loop_lag_seconds 0.0015",
     ] {

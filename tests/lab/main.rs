@@ -105,6 +105,7 @@ fn trials() -> Vec<Trial> {
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;
         beside media_servers::a_whep_stream_is_played_until_frames_arrive;
+        beside media_servers::a_whep_stream_with_an_rsa_certificate_is_described_with_the_reason;
         beside configurations::media_servers_play_on_by_what_is_written_for_them;
         beside configurations::real_programs_read_what_is_written_for_them;
         beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
@@ -133,6 +134,7 @@ fn trials() -> Vec<Trial> {
         beside live::a_bad_network_and_a_sudden_end_are_one_viewers_own;
         beside live::a_camera_that_was_away_is_seen_again_by_who_waits;
         beside live::aiortc_decodes_what_a_camera_sends;
+        beside live::other_programs_are_measured_and_ratios_are_printed;
         beside recorders::a_camera_that_recorders_show_is_counted_once;
         beside recorders::without_its_login_a_recorder_is_matched_by_what_it_shows;
         beside recorders::a_recorder_that_moved_is_the_same_one_with_the_same_cameras;

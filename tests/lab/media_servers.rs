@@ -56,13 +56,35 @@ pub fn a_whep_stream_is_played_until_frames_arrive() -> Result<(), Skip> {
     Ok(())
 }
 
+/// Who has another kind of certificate than camscan takes is described, with the reason why no frame is proved: whether it begins
+/// the handshake, as most do, or waits for it.
+pub fn a_whep_stream_with_an_rsa_certificate_is_described_with_the_reason() -> Result<(), Skip> {
+    let python = aiortc()?;
+    for (role, reason) in [("active", "not of the kind ECDSA"), ("passive", "most likely its certificate is RSA")] {
+        let mut lab = Lab::new();
+        let address = sender(&mut lab, &python, &[role]);
+        lab.lan.wait();
+        let report = lab.camscan(true, &["probe", address, "-f", "json"]).json(0);
+        let stream = &device(&report, address).unwrap()["streams"][0];
+        assert_eq!((&stream["protocol"], &stream["status"]), (&json!("webrtc"), &json!("described")), "{stream:#}");
+        let warnings = stream["warnings"].as_array().unwrap();
+        assert!(warnings.iter().any(|warning| warning.to_string().contains(reason)), "{role}: {stream:#}");
+    }
+    Ok(())
+}
+
 /// A WHEP endpoint by aiortc, at the address that is returned.
 pub fn aiortc_sender(lab: &mut Lab, python: &str) -> &'static str {
+    sender(lab, python, &[])
+}
+
+fn sender(lab: &mut Lab, python: &str, arguments: &[&str]) -> &'static str {
     let address = "10.77.0.36";
     let host = lab.lan.host(address, "02:00:00:00:00:36");
     let log = lab.path("whep.log");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/aiortc_sender.py");
-    lab.lan.serve(&host, python, &[script, address, "8889", &log], |h| h.listens_tcp(8889));
+    let arguments = [&[script, address, "8889", &log], arguments].concat();
+    lab.lan.serve(&host, python, &arguments, |h| h.listens_tcp(8889));
     address
 }
 

@@ -61,6 +61,9 @@ pub struct ServeArgs {
     /// Address that viewers reach this machine by, where it is none of its own: ADDRESS or ADDRESS:PORT; repeatable.
     #[arg(long, value_name = "ADDRESS", help_heading = "Server", hide_short_help = true)]
     pub live_address: Vec<String>,
+    /// Stream that is fetched whether somebody watches or not, so that it is shown at once: its id, s_…; repeatable.
+    #[arg(long, value_name = "STREAM", help_heading = "Server", hide_short_help = true)]
+    pub live_always_on: Vec<String>,
     /// Do not scan and check; show what another process finds.
     #[arg(long = "no-watch", id = "watch", help_heading = "Server")]
     pub no_watch: bool,

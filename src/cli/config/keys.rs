@@ -11,6 +11,7 @@ use crate::export::FORMATS;
 use crate::export::csv::parse_delimiter;
 use crate::export::format::Format;
 use crate::export::survey::lang::Lang;
+use crate::history::memory::StreamId;
 use crate::history::schedule::{CheckPlan, SHORTEST, Schedule};
 use crate::model::listen::{Anonymous, ListenOn, LiveAddress, PublicUrl, TrustedProxy};
 use crate::model::names::names;
@@ -175,6 +176,13 @@ fn public_url(text: &str) -> Result<PublicUrl, Problem> {
 fn live_address(text: &str) -> Result<LiveAddress, Problem> {
     LiveAddress::parse(text).ok_or_else(|| {
         Problem::new(format!("`{}` is no address", clean(text))).hint("write 203.0.113.7 or 203.0.113.7:8001")
+    })
+}
+
+fn stream(text: &str) -> Result<StreamId, Problem> {
+    StreamId::parse(text).ok_or_else(|| {
+        Problem::new(format!("`{}` is no id of a stream", clean(text)))
+            .hint("write what GET /api/v1/live calls it: s_ and 16 letters and digits")
     })
 }
 
@@ -348,6 +356,8 @@ keys! {
     LIVE_PORT: Option<u16> = "live_port", One, "8001", |t| optional(t, port);
     /// Addresses that viewers reach this machine by.
     LIVE_ADDRESS: LiveAddress = "live_address", List, "", live_address;
+    /// Streams that are fetched whether somebody watches or not.
+    LIVE_ALWAYS_ON: StreamId = "live_always_on", List, "", stream;
     /// Whether `serve` scans and checks.
     WATCHING: bool = "watch", One, "true", switch;
 

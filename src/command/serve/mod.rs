@@ -201,7 +201,7 @@ impl Begin<'_> {
         };
         let stills = ffmpeg::is_installed();
         match Live::new(Config { ports, patience: Patience::default(), stills }, app.session.net.clone()) {
-            Ok(live) => Sources::new(self.plan.clone()).begin(app, live),
+            Ok(live) => Sources::new(self.plan.clone(), &self.settings.live_always_on).begin(app, live),
             Err(error) => {
                 let problem = Problem::new(format!("there is no live view: port {port} cannot be used ({error})"));
                 self.ui.warning(problem.hint("name another one: --live-port 8002"));

@@ -21,6 +21,8 @@ pub(super) struct Figures {
     pub connected: AtomicU64,
     pub never_connected: AtomicU64,
     pub lost: AtomicU64,
+    pub broken: AtomicU64,
+    pub repeated: AtomicU64,
     pub viewers: AtomicU64,
     pub routes: AtomicU64,
     pub tcp_connections: AtomicU64,
@@ -55,6 +57,10 @@ pub struct EngineFigures {
     pub never_connected: u64,
     /// Viewers that fell silent.
     pub lost: u64,
+    /// Viewers whose encryption could not be agreed on or broke, as with one who has an RSA certificate.
+    pub broken: u64,
+    /// Datagrams that were asked for again and were sent twice.
+    pub repeated: u64,
     /// Viewers there are, half open ones among them.
     pub viewers: u64,
     /// Entries in the tables of addresses and names: none without viewers.
@@ -94,6 +100,8 @@ impl Figures {
             connected: of(&self.connected),
             never_connected: of(&self.never_connected),
             lost: of(&self.lost),
+            broken: of(&self.broken),
+            repeated: of(&self.repeated),
             viewers: of(&self.viewers),
             routes: of(&self.routes),
             tcp_connections: of(&self.tcp_connections),

@@ -9,6 +9,8 @@
 //! A frame is made into packets once for all viewers; a session encrypts them and hands them to the outbox, which sends those
 //! of one viewer in one system call. Nobody waits for anybody: what cannot be sent is dropped and counted.
 
+mod burst;
+mod echo;
 mod figures;
 pub mod hostile;
 pub mod limits;

@@ -39,3 +39,8 @@ pub(super) fn audio_number(rtc: &Rtc, mid: Mid, audio: &AudioFormat) -> Option<P
     let known = rtc.codec_config().params().iter().filter(|params| media.remote_pts().contains(&params.pt()));
     known.into_iter().find(|params| params.spec().codec == wanted).map(|params| params.pt())
 }
+
+/// The payload type under which what was sent under that one is sent again (RFC 4588 §8.6); none where the viewer takes no such.
+pub(super) fn resend_number(rtc: &Rtc, number: Pt) -> Option<Pt> {
+    rtc.codec_config().params().iter().find(|params| params.pt() == number)?.resend()
+}

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::echo::Repeat;
 use super::figures::{Figures, add, count};
 use super::tcp::Link;
 use crate::net::media_port::{DatagramPath, MediaPort};
@@ -54,6 +55,12 @@ impl Outbox {
         self.batch.extend_from_slice(contents);
         self.count += 1;
         self.is_full = contents.len() < self.segment;
+    }
+
+    /// The same for one that was sent before.
+    pub fn repeat(&mut self, again: &Repeat) {
+        count(&self.figures.repeated);
+        self.datagram(again.source, again.to, &again.contents);
     }
 
     fn fits(&self, whose: Option<(usize, SocketAddr, SocketAddr)>, length: usize) -> bool {

@@ -151,7 +151,7 @@ impl Loop {
                 self.routes.expect(session.id, &session.ufrag);
                 let id = session.id;
                 self.sessions.insert(id, session);
-                self.drive(id, now, |session, out| session.tick(now).and_then(|()| session.drain(out)));
+                self.drive(id, now, |session, out| session.tick(now).and_then(|()| session.drain(now, out)));
                 // Who asked may be gone; then nobody connects.
                 let _ = done.send(());
             }
@@ -219,7 +219,7 @@ impl Loop {
         let mut is_its = false;
         self.drive(id, now, |session, out| {
             is_its = session.take(tcp, path, bytes, now)?;
-            session.drain(out)
+            session.drain(now, out)
         });
         match is_its {
             true if is_check && self.sessions.contains_key(&id) => self.routes.learn(id, origin),
@@ -238,7 +238,7 @@ impl Loop {
                 Some(end) => self.end(id, end, now),
                 None => self.drive(id, now, |session, out| {
                     session.tick(now)?;
-                    session.drain(out)?;
+                    session.drain(now, out)?;
                     if session.is_bursting() { session.send_frames(now, out) } else { Ok(()) }
                 }),
             }
@@ -317,7 +317,8 @@ impl Loop {
         match end {
             End::NeverConnected => count(&self.figures.never_connected),
             End::Silent => count(&self.figures.lost),
-            End::Left | End::Changed | End::Broken => {}
+            End::Broken => count(&self.figures.broken),
+            End::Left | End::Changed => {}
         }
         if let Some(session) = self.sessions.get_mut(&id)
             && end != End::Broken

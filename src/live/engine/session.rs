@@ -9,9 +9,11 @@ use str0m::rtp::RtpWrite;
 use str0m::{Event, Input, Output, Rtc, RtcError};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::burst::Burst;
+use super::echo::Echo;
 use super::limits::Patience;
 use super::negotiate::Agreed;
-use super::numbers::{audio_number, video_number};
+use super::numbers::{audio_number, resend_number, video_number};
 use super::outbox::Outbox;
 use super::routes::ViewerId;
 use crate::live::audience::Carrier;
@@ -31,10 +33,6 @@ const RESEND_RATIO: f32 = 0.5;
 /// Packets handed to the session before it is asked what to send: as many as leave in one call.
 const PACKETS_AT_ONCE: usize = 48;
 
-/// The pace of the frames that were there before the viewer: packets a millisecond.
-const BURST_PACE: f64 = 10.0;
-/// How much of that pace may be made up for at once.
-const BURST_LEAP: Duration = Duration::from_millis(10);
 /// A beginning of so few packets is no burst.
 pub(super) const SMALL_BURST: usize = 64 * 1024;
 
@@ -58,14 +56,6 @@ impl Track {
     }
 }
 
-/// How the frames that were there before are sent.
-#[derive(Debug, Clone, Copy)]
-struct Burst {
-    /// Packets that may go now; below zero, those that went too early.
-    credit: f64,
-    at: Instant,
-}
-
 /// A viewer.
 pub(super) struct Session {
     pub id: ViewerId,
@@ -83,6 +73,7 @@ pub(super) struct Session {
     is_connected: bool,
     cursor: Option<Cursor>,
     burst: Option<Burst>,
+    echo: Echo,
     /// The stream's frames that have been looked at.
     pub seen: u64,
     repeated: Option<Instant>,
@@ -135,6 +126,7 @@ impl Session {
             is_connected: false,
             cursor: None,
             burst: None,
+            echo: Echo::default(),
             seen: 0,
             repeated: None,
             wants_key: false,
@@ -151,10 +143,8 @@ impl Session {
             true => self.heard + self.patience.silence,
             false => self.began + self.patience.half_open,
         };
-        let burst = self
-            .burst
-            .map(|burst| burst.at + Duration::from_secs_f64((1.0 - burst.credit).max(0.0) / BURST_PACE / 1e3));
-        [Some(self.due), burst].into_iter().flatten().fold(end, Instant::min)
+        let burst = self.burst.map(|burst| burst.due());
+        [Some(self.due), burst, self.echo.due()].into_iter().flatten().fold(end, Instant::min)
     }
 
     pub fn is_connected(&self) -> bool {
@@ -203,7 +193,10 @@ impl Session {
     }
 
     /// Sends what the session has to send, and hears what it says.
-    pub fn drain(&mut self, out: &mut Outbox) -> Result<(), RtcError> {
+    pub fn drain(&mut self, now: Instant, out: &mut Outbox) -> Result<(), RtcError> {
+        while let Some(again) = self.echo.next(now) {
+            out.repeat(&again);
+        }
         loop {
             match self.rtc.poll_output()? {
                 Output::Timeout(due) => {
@@ -213,7 +206,10 @@ impl Session {
                 Output::Transmit(sent) => {
                     let (source, to) = (sent.source, sent.destination);
                     match sent.proto {
-                        Protocol::Udp => out.datagram(source, to, &sent.contents),
+                        Protocol::Udp => {
+                            self.echo.note(source, to, &sent.contents, now);
+                            out.datagram(source, to, &sent.contents);
+                        }
                         _ => out.packet(DatagramPath { from: to, to: source }, &sent.contents),
                     }
                 }
@@ -273,7 +269,7 @@ impl Session {
         self.wants_key = false;
         self.repeated = Some(now);
         self.cursor = Some(self.presence.stream.start(now));
-        self.burst = is_burst.then_some(Burst { credit: BURST_PACE * 1e3 * BURST_LEAP.as_secs_f64(), at: now });
+        self.burst = is_burst.then(|| Burst::new(now));
     }
 
     /// Sends the frames that have come.
@@ -287,13 +283,11 @@ impl Session {
 
     fn send_from(&mut self, cursor: &mut Cursor, now: Instant, out: &mut Outbox) -> Result<(), RtcError> {
         if let Some(burst) = &mut self.burst {
-            let earned = now.saturating_duration_since(burst.at).as_secs_f64() * 1e3 * BURST_PACE;
-            let most = BURST_PACE * 1e3 * BURST_LEAP.as_secs_f64();
-            *burst = Burst { credit: (burst.credit + earned).min(most), at: now };
+            burst.earn(now);
         }
         let stream = self.presence.stream.clone();
         loop {
-            if self.burst.is_some_and(|burst| burst.credit < 1.0) {
+            if self.burst.is_some_and(|burst| !burst.may_send()) {
                 return Ok(());
             }
             match stream.next(cursor) {
@@ -303,7 +297,7 @@ impl Session {
                         self.send(&frame, now, out)?;
                     }
                     match &mut self.burst {
-                        Some(burst) if is_cached => burst.credit -= frame.packet_count() as f64,
+                        Some(burst) if is_cached => burst.spend(frame.packet_count()),
                         _ => self.burst = None,
                     }
                 }
@@ -349,9 +343,10 @@ impl Session {
                 next += 1;
             }
             self.rtc.handle_input(Input::Timeout(now))?;
-            self.drain(out)?;
+            self.drain(now, out)?;
         }
         if is_video && !packets.is_empty() {
+            self.echo.earn(packets.len());
             self.presence.note_frame();
         }
         Ok(())
@@ -369,11 +364,12 @@ impl Session {
         match format {
             Format::Video(video) => {
                 let found = video_number(&self.rtc, self.video.mid, video);
-                if found.is_some() {
+                if let Some(found) = found {
                     // Now the track is there.
                     let mut api = self.rtc.direct_api();
                     let stream = api.stream_tx_by_mid(self.video.mid, None)?;
                     stream.set_rtx_cache(RESENDS, RESEND_TIME, Some(RESEND_RATIO));
+                    self.echo.begin(resend_number(&self.rtc, found));
                 }
                 self.video.number = found;
                 found
@@ -389,8 +385,8 @@ impl Session {
     /// Says goodbye.
     pub fn close(&mut self, now: Instant, out: &mut Outbox) -> Result<(), RtcError> {
         self.rtc.close()?;
-        self.drain(out)?;
+        self.drain(now, out)?;
         self.tick(now)?;
-        self.drain(out)
+        self.drain(now, out)
     }
 }

@@ -265,13 +265,21 @@ fn of_host(answer: &str, host: IpAddr) -> String {
     answer.split_inclusive('\n').filter(is_its).collect()
 }
 
-/// What a session broke by. A peer that has no certificate of the kind that is asked for sends an empty list (RFC 5246 §7.4.6), and
-/// one of WebRTC always has a certificate: RSA is the only other kind in use, as GStreamer 1.22 and Janus make it.
+/// What a session broke by. The library says it in words alone; `replay` and the lab hold it to them.
+///
+/// A peer that has no certificate of the kind that is asked for sends an empty list (RFC 5246 §7.4.6), and one of WebRTC always has
+/// a certificate: RSA is the only other kind in use, as GStreamer 1.22 and Janus make it. Where the peer is the one that is asked,
+/// it says that it has nothing in common with who asks (§7.2.2), which may be the certificate or something else.
 fn plain(error: &RtcError) -> String {
     const EMPTY: &str = "no client certificate received";
+    const NOTHING_IN_COMMON: &str = "received fatal alert: description=40";
     let text = error.to_string();
     if text.contains(EMPTY) {
         return "its certificate is not of the kind ECDSA, the only one camscan takes; most others are RSA".to_owned();
+    }
+    if text.contains(NOTHING_IN_COMMON) {
+        return "it takes no encryption that camscan knows; most likely its certificate is RSA, and camscan takes only ECDSA"
+            .to_owned();
     }
     text
 }

@@ -3,6 +3,8 @@
 
 mod refusal;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -34,11 +34,13 @@ pub fn view(live: &Live) -> LiveView {
         sent: figures.datagrams_out,
         sends: figures.sends,
         unsent: figures.unsent,
+        repeated: figures.repeated,
         unroutable: figures.unroutable,
         connected: figures.connected,
         ended: [
             ("never_connected", figures.never_connected),
             ("silent", figures.lost),
+            ("encryption", figures.broken),
             ("internal_error", figures.panics),
         ]
         .into(),

@@ -4,6 +4,8 @@
 mod mjpeg;
 mod socket;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod whep;
 
 use std::net::IpAddr;

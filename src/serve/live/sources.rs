@@ -3,7 +3,7 @@
 //! A stream is asked for with the login that worked, or with none: live view tries nothing out. Refusals count towards what
 //! the device may refuse a day, like those of scans and checks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 /// Keeps the streams of live view in step with what is known.
 pub struct Sources {
     plan: Mutex<Arc<ScanPlan>>,
+    /// Those that are fetched whether somebody watches or not.
+    always_on: BTreeSet<String>,
     logins: Mutex<HashMap<Uid, DeviceLogins>>,
     changed: Notify,
 }
@@ -44,10 +46,12 @@ struct DeviceLogins {
 }
 
 impl Sources {
-    /// For scans of this plan, whose logins and limits hold here too.
-    pub fn new(plan: ScanPlan) -> Arc<Sources> {
+    /// For scans of this plan, whose logins and limits hold here too. The streams of `always_on` are fetched whether somebody
+    /// watches or not.
+    pub fn new(plan: ScanPlan, always_on: &[StreamId]) -> Arc<Sources> {
         let plan = Mutex::new(Arc::new(plan));
-        Arc::new(Sources { plan, logins: Mutex::default(), changed: Notify::new() })
+        let always_on = always_on.iter().map(StreamId::to_string).collect();
+        Arc::new(Sources { plan, always_on, logins: Mutex::default(), changed: Notify::new() })
     }
 
     /// Begins live view of what this app knows, and keeps it in step until the app is stopped.
@@ -90,7 +94,7 @@ impl Sources {
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
             let host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
             let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, app)?;
-            all.extend(streams(known, &shared));
+            all.extend(streams(known, &shared, &self.always_on));
         }
         Ok(all)
     }
@@ -140,7 +144,7 @@ fn logins_of(
 }
 
 /// The streams of a device that can be fetched: those that have played, or that may as well.
-fn streams(known: &Known, logins: &Arc<Logins>) -> Vec<StreamSource> {
+pub(super) fn streams(known: &Known, logins: &Arc<Logins>, always_on: &BTreeSet<String>) -> Vec<StreamSource> {
     if known.health.state == DeviceState::Offline && known.streams.values().all(|stream| stream.last_ok.is_none()) {
         return Vec::new();
     }
@@ -161,7 +165,7 @@ fn streams(known: &Known, logins: &Arc<Logins>) -> Vec<StreamSource> {
             url,
             transport: stream.stream.transport,
             logins: logins.clone(),
-            always_on: false,
+            always_on: always_on.contains(id),
             siblings: others.map(|(other, _)| other.clone()).collect(),
             declared: declared(&stream.stream),
         });

@@ -1,6 +1,7 @@
 //! Live view with viewers that share no code with it.
 
 mod away;
+mod bench;
 mod loss;
 mod page;
 mod place;
@@ -8,6 +9,7 @@ mod sound;
 mod unplugged;
 
 pub use away::a_camera_that_was_away_is_seen_again_by_who_waits;
+pub use bench::other_programs_are_measured_and_ratios_are_printed;
 pub use loss::a_bad_network_and_a_sudden_end_are_one_viewers_own;
 pub use page::{
     a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page, every_codec_is_shown_in_chromium,

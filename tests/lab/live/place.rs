@@ -165,8 +165,7 @@ impl Viewer {
     }
 }
 
-/// How often the picture stood still for longer than half a second, and the longest time it did.
-pub fn freezes(times: &[f64]) -> (usize, f64) {
-    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
-    (gaps.clone().filter(|gap| *gap > 0.5).count(), gaps.fold(0.0, f64::max))
+/// When the picture stood still for longer than half a second.
+pub fn freezes(times: &[f64]) -> Vec<(f64, f64)> {
+    times.windows(2).map(|pair| (pair[0], pair[1])).filter(|(before, after)| after - before > 0.5).collect()
 }

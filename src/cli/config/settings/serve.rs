@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::config::keys;
 use crate::cli::config::layer::Layer;
+use crate::history::memory::StreamId;
 use crate::model::TargetSpec;
 use crate::model::listen::{Anonymous, ListenOn, LiveAddress, PublicUrl, TrustedProxy};
 use crate::model::problem::Problem;
@@ -29,6 +30,8 @@ pub struct ServeSettings {
     pub live_port: Option<u16>,
     /// Addresses that viewers reach this machine by, besides its own.
     pub live_addresses: Vec<LiveAddress>,
+    /// Streams that are fetched whether somebody watches or not.
+    pub live_always_on: Vec<StreamId>,
     /// Whether it scans and checks.
     pub watches: bool,
 }
@@ -74,6 +77,7 @@ pub(super) fn settings(layer: &Layer) -> Result<ServeSettings, Problem> {
         anonymous: layer.one(&keys::ANONYMOUS)?,
         live_port: layer.one(&keys::LIVE_PORT)?,
         live_addresses: layer.list(&keys::LIVE_ADDRESS)?,
+        live_always_on: layer.list(&keys::LIVE_ALWAYS_ON)?,
         watches: layer.one(&keys::WATCHING)?,
     })
 }
