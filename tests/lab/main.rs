@@ -101,6 +101,7 @@ fn trials() -> Vec<Trial> {
         beside gentle::a_camera_with_room_for_one_connection_streams_to_who_scans_without_root;
         beside gentle::passwords_of_the_configuration_stand_nowhere;
         beside second_scan::an_unchanged_lab_is_asked_little_more_than_its_streams;
+        beside second_scan::streams_of_other_protocols_are_only_played_as_well;
         beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
         beside lockout::wrong_logins_lock_no_device;
         beside media_servers::media_servers_tell_what_they_serve;

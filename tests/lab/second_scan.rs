@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::gentle::Watched;
 use crate::ns::need;
 use crate::trial::Skip;
-use crate::{Lab, PASSWORD, PYTHON, cameras, script};
+use crate::{Lab, PASSWORD, PYTHON, aiortc, cameras, media_servers, script, servers};
 
 const SCAN: [&str; 12] = [
     "scan",
@@ -135,5 +135,37 @@ pub fn an_unchanged_lab_is_asked_little_more_than_its_streams() -> Result<(), Sk
     let (then, now) = (others(&asked_first), others(&asked_then));
     println!("{then} requests that prove no stream in the first scan, {now} in the second");
     assert!(then > 0 && now * 5 <= then, "{asked_first:?} {asked_then:?}");
+    Ok(())
+}
+
+/// Streams by RTMP, HLS, DASH and WebRTC are played in a second scan as in a first one, and nothing but that is done.
+pub fn streams_of_other_protocols_are_only_played_as_well() -> Result<(), Skip> {
+    need(&["nginx", "ffmpeg", servers::RTMP_MODULE])?;
+    let python = aiortc()?;
+    let mut lab = Lab::new();
+    servers::nginx_rtmp(&mut lab, ("10.77.0.30", "02:00:00:00:00:30"), "media-server", "stream", "");
+    media_servers::aiortc_sender(&mut lab, &python);
+    lab.lan.wait();
+    let (first, _) = scan(&lab, &[], &[]);
+    let (second, _) = scan(&lab, &[], &[]);
+    let streams = |report: &Report| {
+        let streams = report.devices.iter().flat_map(|device| &device.streams);
+        let mut all: Vec<_> =
+            streams.map(|stream| (stream.protocol.as_str(), stream.url.clone(), stream.status)).collect();
+        all.sort_by(|a, b| a.1.cmp(&b.1));
+        all
+    };
+    let found = streams(&first);
+    for protocol in ["rtmp", "hls", "dash", "webrtc"] {
+        let is_proved =
+            |stream: &&(&str, String, StreamStatus)| (stream.0, stream.2) == (protocol, StreamStatus::Streaming);
+        assert!(found.iter().any(|stream| is_proved(&stream)), "{protocol}: {found:#?}");
+    }
+    assert_eq!(found, streams(&second));
+    for device in &second.devices {
+        assert_eq!(device.analysed_at, Some(first.scan.started_at), "{} was analysed again", device.ip);
+        let measured = |stream: &camscan::model::Stream| stream.video.as_ref().and_then(|video| video.measured_fps);
+        assert!(device.streams.iter().all(|stream| measured(stream).is_some()), "{device:#?}");
+    }
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::ns::Host;
 use crate::{Lab, PYTHON, Place, cameras, script};
 
-const RTMP_MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
+pub const RTMP_MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 const JANUS: &str = "/usr/lib/x86_64-linux-gnu/janus";
 
 /// What these servers need.
