@@ -4,6 +4,8 @@
 //! What is found meanwhile is held back until that is decided. If anything is different, it is thrown away and the device
 //! is analysed from the beginning; only its logins and what was learnt of its ports stay.
 
+mod same;
+
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
@@ -11,16 +13,15 @@ use tokio::time::Instant;
 
 use super::inspect::{self, ask_all, caught, guarded, name_of, ports_of, probes};
 use super::slot::Slot;
-use crate::history::stable::is_measured;
-use crate::history::stream_key::keyed;
 use crate::identify;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Device, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, KnownDevice, ProbeOptions, Service,
-    Stage, StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
+    Device, ErrorKind, Evidence, EvidenceSource, FindingKind, HostRecord, KnownDevice, ProbeOptions, Service, Stage,
+    StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
 };
 use crate::probe::{Inspection, Phase};
 use crate::protocol::tcp::ports::open_ports;
+use same::{is_known_service, same_streams, says_nothing_new};
 
 /// Findings that are held back; a device of which more is found is analysed anew.
 const MOST_FINDINGS: usize = 4096;
@@ -210,21 +211,6 @@ fn is_still(host: &Inspection, known: &Device) -> Result<(), &'static str> {
     same.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
 }
 
-/// Whether what was said of a device is what was said of it then.
-fn says_nothing_new(evidence: &[Evidence], known: &Device) -> bool {
-    let names_device = |e: &&Evidence| {
-        let is_of_itself = !matches!(
-            e.source,
-            EvidenceSource::Dns | EvidenceSource::Oui | EvidenceSource::Port | EvidenceSource::Stream
-        );
-        is_of_itself && e.fact != Fact::Kind
-    };
-    let is_known =
-        |e: &Evidence| known.evidence.iter().any(|k| (k.fact, k.source, &k.value) == (e.fact, e.source, &e.value));
-    // As a report words it.
-    identify::weigh(evidence).ranked.iter().filter(names_device).all(is_known)
-}
-
 /// Asks the ports, and whether those that are open are those that were.
 async fn has_same_ports(host: &Inspection, known: &Device, ports: &[u16]) -> bool {
     let then: BTreeSet<u16> = known.services.iter().filter(|s| s.transport == Transport::Tcp).map(|s| s.port).collect();
@@ -333,77 +319,6 @@ fn says_the_same(known: &Device, now: &HostRecord, host: &Inspection) -> Result<
         ("what it states of itself", says_nothing_new(now.evidence(), known)),
     ];
     same.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
-}
-
-/// Whether a finding is of no service, or of one that was known. What is announced of it may be worded otherwise.
-fn is_known_service(known: &Device, kind: &FindingKind) -> bool {
-    let (service, is_announced) = match kind {
-        FindingKind::Service(service) => (service, false),
-        FindingKind::Announced(service) => (service, true),
-        _ => return true,
-    };
-    let key = (service.port, service.protocol, service.transport);
-    let same = known.services.iter().find(|known| (known.port, known.protocol, known.transport) == key);
-    same.is_some_and(|then| is_announced || is_same_service(then, service))
-}
-
-/// Whether a service demands the same login and calls itself the same, as far as it was asked.
-fn is_same_service(then: &Service, now: &Service) -> bool {
-    let is_same_login = match (&then.auth, &now.auth) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(then), Some(now)) => then.is_empty() == now.is_empty() && now.iter().all(|scheme| then.contains(scheme)),
-    };
-    let is_same = |then: &Option<String>, now: &Option<String>| now.is_none() || then == now;
-    is_same_login && is_same(&then.server, &now.server) && is_same(&then.realm, &now.realm)
-}
-
-/// The streams with what was measured now, where they are those that were known, and no others.
-fn same_streams(known: &Device, now: &HostRecord) -> Option<Vec<Stream>> {
-    let (then, now) = (keyed(&known.streams), keyed(now.streams()));
-    if then.len() != now.len() {
-        return None;
-    }
-    then.iter().map(|(key, then)| now.get(key).filter(|now| is_same(then, now)).map(|now| renewed(then, now))).collect()
-}
-
-fn is_same(then: &Stream, now: &Stream) -> bool {
-    let picture = |stream: &Stream| {
-        let video = stream.video.clone().unwrap_or_default();
-        (video.codec, video.width, video.height, video.profile, video.level)
-    };
-    let sound =
-        |stream: &Stream| stream.audio.as_ref().map(|audio| (audio.codec, audio.sample_rate_hz, audio.channels));
-    let failed = |stream: &Stream| stream.error.as_ref().map(|error| error.kind);
-    (then.status, then.open, then.transport, then.multicast) == (now.status, now.open, now.transport, now.multicast)
-        && then.video.is_some() == now.video.is_some()
-        && picture(then) == picture(now)
-        && sound(then) == sound(now)
-        && then.parameter_sets == now.parameter_sets
-        && then.back_channel == now.back_channel
-        && failed(then) == failed(now)
-}
-
-/// What is known of a stream, with what was measured now.
-fn renewed(then: &Stream, now: &Stream) -> Stream {
-    let mut stream = then.clone();
-    stream.url.clone_from(&now.url);
-    if let (Some(video), Some(now)) = (&mut stream.video, &now.video) {
-        (video.measured_fps, video.measured_kbps) = (now.measured_fps, now.measured_kbps);
-        video.keyframe_interval_s = now.keyframe_interval_s;
-    }
-    if let (Some(audio), Some(now)) = (&mut stream.audio, &now.audio) {
-        (audio.measured_kbps, audio.measured_packets) = (now.measured_kbps, now.measured_packets);
-    }
-    stream.ladder.clone_from(&now.ladder);
-    stream.error.clone_from(&now.error);
-    stream.warnings.retain(|warning| !is_measured(warning));
-    for warning in &now.warnings {
-        if !stream.warnings.contains(warning) {
-            stream.warnings.push(warning.clone());
-        }
-    }
-    stream
 }
 
 /// What is known of a device and was not asked again. What the registry concludes by itself is left out.

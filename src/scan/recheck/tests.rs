@@ -1,6 +1,7 @@
+use super::same::{is_same, is_same_service, renewed};
 use super::*;
 use crate::model::{
-    Activation, AuthScheme, Kind, MacAddr, ProbeOptions, Protocol, Video, VideoCodec, Warning, arbitrary,
+    Activation, AuthScheme, Fact, Kind, MacAddr, ProbeOptions, Protocol, Video, VideoCodec, Warning, arbitrary,
 };
 use crate::testkit::net::FakeNet;
 
