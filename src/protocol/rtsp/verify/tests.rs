@@ -38,6 +38,17 @@ fn camera(
     allows: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     sends: impl Fn(&Playing, char) -> bool + Send + Sync + 'static,
 ) -> Log {
+    damaging_camera(net, sdp, allows, sends, None)
+}
+
+/// The same; by one transport nothing comes but the first fragment of each picture.
+fn damaging_camera(
+    net: &FakeNet,
+    sdp: &str,
+    allows: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    sends: impl Fn(&Playing, char) -> bool + Send + Sync + 'static,
+    damaged: Option<Transport>,
+) -> Log {
     let sdp = format!("v=0\r\ns=x\r\nt=0 0\r\n{sdp}");
     let sessions: Mutex<HashMap<usize, Playing>> = Mutex::default();
     let device = UdpBind { local: "192.0.2.10:6000".parse().unwrap(), ..UdpBind::any_port([192, 0, 2, 10].into()) };
@@ -61,7 +72,17 @@ fn camera(
                 let playing = sessions.lock().unwrap().get(&asked.connection).cloned().unwrap_or_default();
                 let Reply::Bytes(mut bytes) = answer(asked, "200 OK", "Session: 77\r\n", "") else { unreachable!() };
                 for (&track, to) in playing.tracks.iter().filter(|(track, _)| sends(&playing, **track)) {
-                    for packet in packets(track) {
+                    let transport = if to.is_ok() { Transport::Tcp } else { Transport::Udp };
+                    let mut packets = packets(track);
+                    if damaged == Some(transport) {
+                        // The first fragments of key frames (RFC 6184, 5.8); the packets between them are missing.
+                        for packet in &mut packets {
+                            packet[1] &= 0x7f;
+                            packet[3] *= 2;
+                            packet[12..14].copy_from_slice(&[0x7c, 0x85]);
+                        }
+                    }
+                    for packet in packets {
                         match *to {
                             Ok(channel) => {
                                 bytes.extend([&[b'$', channel, 0, packet.len() as u8], &packet[..]].concat())
@@ -172,6 +193,28 @@ async fn what_brings_nothing_is_tried_in_other_ways() {
         assert_eq!((stream.status, steps(&stream)), (StreamStatus::Streaming, again));
         let count = |method: &str| log.all().iter().filter(|a| a.method() == method).count();
         assert_eq!(count("PLAY"), count("TEARDOWN"));
+    }
+}
+
+/// By one transport the beginning of each picture comes and nothing of the rest, by the other one all of it: a player sees the
+/// stream, also where the first was the one that worked before.
+#[tokio::test(start_paused = true)]
+async fn pictures_that_one_transport_damages_come_whole_by_the_other() {
+    for (damaged, worked, transport, way) in [
+        (Transport::Udp, Some(Way::Udp), Transport::Tcp, Way::Tcp),
+        (Transport::Udp, Some(Way::UdpOneTrack), Transport::Tcp, Way::Tcp),
+        (Transport::Tcp, None, Transport::Udp, Way::Udp),
+    ] {
+        let net = FakeNet::new();
+        damaging_camera(&net, PICTURE, |_| None, |_, _| true, Some(damaged));
+        let (host, _said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
+        let mut client = Client::new(&host.peer, 554, false);
+        client.lessons.worked = worked;
+        let mut client = Some(client);
+        let stream = verified(&net, &mut client, "/1").await;
+        assert_eq!((stream.status, stream.transport), (StreamStatus::Streaming, transport), "{worked:?} {stream:?}");
+        assert!(steps(&stream).contains(&("Keyframe".to_owned(), Some(way))), "{:?}", stream.ladder);
+        assert_eq!(client.unwrap().lessons.worked, Some(way), "the next stream is played in that way at once");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ways a stream is tried before it is said to bring nothing: as players try them.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,11 +55,18 @@ pub(super) struct Played {
 }
 
 impl Played {
-    fn has_frames(&self) -> bool {
-        self.meter.seen().frames > 0
+    /// Whether a frame came of which nothing is missing.
+    fn has_whole_frame(&self) -> bool {
+        self.meter.seen().first_frame.is_some()
     }
 
-    /// All steps of a way that brought no frame.
+    /// Whether it shows more than another way did.
+    fn is_better_than(&self, other: &Played) -> bool {
+        let rank = |played: &Played| (played.has_whole_frame(), played.meter.seen().frames > 0);
+        rank(self) > rank(other)
+    }
+
+    /// All steps of a way that brought no whole frame.
     fn steps(&self) -> Vec<LadderStep> {
         let rtp = LadderStep::new(Step::Rtp, self.meter.seen().packets > 0, self.lasted);
         self.ladder.iter().copied().chain([LadderStep { way: self.way, ..rtp }]).collect()
@@ -68,7 +76,7 @@ impl Played {
     fn others(&self) -> Vec<Way> {
         let is_over = matches!(self.ended, Some(Ended::Interrupted | Ended::TooMuch));
         // By multicast is the last way there is.
-        if self.has_frames() || is_over || self.group.is_some() {
+        if self.has_whole_frame() || is_over || self.group.is_some() {
             return Vec::new();
         }
         let (same, other) = match self.transport {
@@ -77,9 +85,10 @@ impl Played {
         };
         match self.meter.seen().packets {
             0 => vec![other, same],
-            // Something comes by this transport; the other tracks may stand in its way.
-            _ if self.had_extra => vec![same],
-            _ => Vec::new(),
+            // By UDP a network may lose a part of every picture that TCP brings whole.
+            _ if self.transport == Transport::Udp => iter::once(other).chain(self.had_extra.then_some(same)).collect(),
+            // Something comes; the other tracks may stand in its way, or what the device interleaves is damaged.
+            _ => self.had_extra.then_some(same).into_iter().chain([other]).collect(),
         }
     }
 }
@@ -96,10 +105,10 @@ pub(super) async fn play(host: &Inspection, client: &mut Client, path: &str) -> 
         if host.peer.cancel.is_cancelled() || host.peer.time_left() < patience {
             break;
         }
-        tracing::debug!(ip = %host.peer.ip, way = way.as_str(), "no frame came; tried in another way");
+        tracing::debug!(ip = %host.peer.ip, way = way.as_str(), "no whole frame came; tried in another way");
         client.disconnect();
         match attempt(host, client, path, Some(way), patience).await {
-            Ok(played) if played.has_frames() => {
+            Ok(played) if played.is_better_than(&first) => {
                 client.lessons.worked = Some(way);
                 let before = first.steps().into_iter().chain(tried);
                 let ladder = before.chain(own_steps(&played.ladder)).collect();
