@@ -1,4 +1,5 @@
 mod once;
+mod quiet;
 
 use std::net::IpAddr;
 
