@@ -24,12 +24,13 @@ mod scans;
 mod schema;
 mod sealed;
 mod times;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -50,12 +51,8 @@ pub use times::WriteTimes;
 
 use crate::history::memory::Memory;
 use crate::model::memory::{Event, Route, Uid};
+use turn::Turns;
 
-/// A program that writes without a pause leaves so much time …
-const GAP: Duration = Duration::from_millis(3);
-/// … after so many writes. Without it, another one that waits for its turn finds the store locked however often it looks, most
-/// of all where both have to share a busy processor.
-const WRITES_AT_ONCE: u32 = 8;
 /// Readers that are kept for the next question.
 const MOST_READERS: usize = 4;
 
@@ -81,10 +78,7 @@ struct Writer {
     cache: Option<Cache>,
     /// The row of `opens` that this process has, from its first write on.
     open: Option<i64>,
-    /// When it last wrote.
-    wrote_at: Option<Instant>,
-    /// Writes since it last left time to others.
-    at_once: u32,
+    turns: Turns,
 }
 
 struct Cache {
@@ -140,7 +134,7 @@ impl Store {
             readers.push(reader);
         } else {
             let connection = open::writer(file, how, steps)?;
-            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, wrote_at: None, at_once: 0 }));
+            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, turns: Turns::default() }));
         }
         let readers = Mutex::new(readers);
         let (login_key, writes) = (OnceLock::new(), Mutex::default());
@@ -274,12 +268,9 @@ impl Store {
     ) -> Result<R, StoreError> {
         let writer = self.inner.writer.as_ref().ok_or_else(|| StoreError::ReadOnly(self.inner.file.clone()))?;
         let mut writer = lock(writer);
-        let Writer { connection, cache, open, wrote_at, at_once } = &mut *writer;
-        let is_at_once = wrote_at.is_some_and(|last| last.elapsed() < GAP);
-        *at_once = if is_at_once { at_once.saturating_add(1) } else { 0 };
-        if *at_once >= WRITES_AT_ONCE {
-            std::thread::sleep(GAP);
-            *at_once = 0;
+        let Writer { connection, cache, open, turns } = &mut *writer;
+        if let Some(pause) = turns.begin() {
+            std::thread::sleep(pause);
         }
         let mut known = cache.take();
         let began = Instant::now();
@@ -294,7 +285,7 @@ impl Store {
             Ok((value, known, row))
         };
         let done = run();
-        *wrote_at = Some(Instant::now());
+        turns.end();
         let (value, known, row) = done.map_err(|error| self.error(&error))?;
         lock(&self.inner.writes).add(began.elapsed());
         *cache = known;

@@ -57,7 +57,9 @@ impl Memory {
         for key in keys {
             if let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(&key)) {
                 // Streams that come and go are only not sent: it is their device that is told of.
-                let _ = stream.health.flaps.end(now);
+                if stream.health.flaps.end(now).is_some() {
+                    self.touched.insert(uid.clone());
+                }
             }
             self.announce_stream(uid, &key, now, false, events);
         }

@@ -218,19 +218,20 @@ fn shared_within(index: &Index<'_>, already: &BTreeSet<DeviceKey>, devices: &[De
     for device in devices {
         keys_of(device).into_iter().for_each(|key| carriers.entry(key).or_default().push(device));
     }
+    let is_crowd = |of: &[&Device]| of.iter().any(|device| device.addresses.len() > MOST_ADDRESSES);
+    // A MAC address that several have tells of none of them who it is, not even in this scan.
+    let is_own =
+        |mac: &DeviceKey| !already.contains(mac) && carriers.get(mac).is_none_or(|of| of.len() == 1 && !is_crowd(of));
     let owner_by_mac = |device: &Device| {
         let mac = keys_of(device).into_iter().find(|key| key.kind == KeyKind::Mac)?;
-        index.owner(&mac).filter(|_| !already.contains(&mac))
+        index.owner(&mac).filter(|_| is_own(&mac))
     };
     let is_one = |key: &DeviceKey, devices: &[&Device]| {
         let owners: BTreeSet<Option<&Uid>> = devices.iter().map(|device| owner_by_mac(device)).collect();
         key.kind != KeyKind::Mac && owners.len() == 1 && owners.first().is_some_and(Option::is_some)
     };
-    let several = |(key, of): (DeviceKey, Vec<&Device>)| {
-        let crowd = of.iter().any(|device| device.addresses.len() > MOST_ADDRESSES);
-        (crowd || of.len() > 1 && !is_one(&key, &of)).then_some(key)
-    };
-    carriers.into_iter().filter_map(several).collect()
+    let shared = carriers.iter().filter(|(key, of)| is_crowd(of) || of.len() > 1 && !is_one(key, of));
+    shared.map(|(key, _)| key.clone()).collect()
 }
 
 /// The best pairs first, each device in one of them.

@@ -252,4 +252,11 @@ mod tests {
             assert!(outcome.sent.get(&kind).is_some_and(|count| *count > 0), "no {kind} in {:?}", outcome.sent);
         }
     }
+
+    /// In these two weeks clones are bought while the only one that is known is away: by serial number and endpoint each of
+    /// them could be that one.
+    #[test]
+    fn clones_are_told_from_the_one_that_is_away() {
+        judged(Size { cameras: 40, days: 14, check_every: 600, seed: 1 });
+    }
 }

@@ -291,9 +291,9 @@ impl World {
             2 | 3 => self.turn_twin(now, truth),
             4 => self.replace(now, truth),
             5 if self.rng.u32(0..6) == 0 => self.arrive(now, truth),
-            6 => self.grow_batch(now, truth),
             _ => {}
         }
+        self.grow_batch(now, truth);
         true
     }
 
