@@ -1,9 +1,9 @@
 //! The memory that the hosts of a scan together may fill with what they send: pictures, bodies, segments, key frames.
 //!
-//! A buffer of up to [`FREE`] bytes needs nobody's leave. A larger one needs a room, and rooms are few: whoever finds none
-//! free waits its turn, while the sender is held up by its own full connection. There are two sizes. Whoever outgrows the
-//! medium one waits for a large one while it keeps its own; who has a large one waits for nothing. So nobody waits in a
-//! circle, and a host that sends without end has its room until its picture is given up, no longer.
+//! A buffer of up to [`FREE`](crate::wire::buffer::FREE) bytes needs no permit. A larger one needs a room, and rooms are few:
+//! a buffer that finds none free waits its turn, while the sender is held up by its own full connection. There are two
+//! sizes. What outgrows a medium room waits for a large one and keeps its own meanwhile; what has a large one waits for
+//! nothing. So no two wait for each other, and a host that sends without end has its room until its picture is given up.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,14 +11,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-/// Bytes that every buffer may hold without a room.
-pub const FREE: usize = 256 * 1024;
-
-/// Bytes of a medium room.
-pub const MEDIUM: usize = 2 * 1024 * 1024;
-
-/// Bytes of a large room: two pictures of 4 MiB, or one of 8 MiB, with what was read last.
-pub const LARGE: usize = 8 * 1024 * 1024 + 64 * 1024;
+use crate::wire::buffer::{LARGE, Size};
 
 /// Medium rooms of a scan.
 pub const MEDIUM_ROOMS: usize = 32;
@@ -57,40 +50,9 @@ impl Memory {
         Memory { medium: Arc::new(Semaphore::new(medium)), large: Arc::new(Semaphore::new(large)) }
     }
 
-    /// A place for one buffer, of [`FREE`] bytes until it needs more.
+    /// A place for one buffer, of [`FREE`](crate::wire::buffer::FREE) bytes until it needs more.
     pub fn room(self: &Arc<Self>) -> Room {
         Room { memory: self.clone(), size: Size::Free, permit: None }
-    }
-}
-
-/// Grows a buffer for so many bytes more, at once to the size of the room it then takes: what is not filled costs nothing,
-/// and a buffer that is doubled over and over leaves holes behind that nobody else can use.
-pub fn grow(buffer: &mut Vec<u8>, more: usize) {
-    let needed = buffer.len() + more;
-    if needed > buffer.capacity() && needed > FREE / 2 {
-        let size = Size::of(needed).map_or(needed, Size::bytes);
-        buffer.reserve_exact(size - buffer.len());
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Size {
-    Free,
-    Medium,
-    Large,
-}
-
-impl Size {
-    fn of(bytes: usize) -> Option<Size> {
-        [Size::Free, Size::Medium, Size::Large].into_iter().find(|size| bytes <= size.bytes())
-    }
-
-    fn bytes(self) -> usize {
-        match self {
-            Size::Free => FREE,
-            Size::Medium => MEDIUM,
-            Size::Large => LARGE,
-        }
     }
 }
 
@@ -186,6 +148,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::wire::buffer::{FREE, MEDIUM};
     use proptest::prelude::*;
 
     fn soon() -> Instant {
@@ -195,20 +158,6 @@ mod tests {
     /// Bytes that the rooms in use hold.
     fn in_use(memory: &Memory, rooms: (usize, usize)) -> usize {
         (rooms.0 - memory.medium.available_permits()) * MEDIUM + (rooms.1 - memory.large.available_permits()) * LARGE
-    }
-
-    #[test]
-    fn a_buffer_grows_by_rooms() {
-        let mut buffer = Vec::new();
-        let mut capacities = Vec::new();
-        while buffer.len() <= LARGE {
-            grow(&mut buffer, 16 * 1024);
-            buffer.extend_from_slice(&[1; 16 * 1024]);
-            if buffer.len() > FREE / 2 && capacities.last() != Some(&buffer.capacity()) {
-                capacities.push(buffer.capacity());
-            }
-        }
-        assert_eq!(capacities[..3], [FREE, MEDIUM, LARGE]);
     }
 
     #[tokio::test(start_paused = true)]

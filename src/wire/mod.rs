@@ -1,6 +1,7 @@
 //! Pure grammar that several protocols share. No socket, no clock, no randomness.
 
 pub mod auth;
+pub mod buffer;
 pub mod head;
 pub mod url;
 pub mod xml;

@@ -73,7 +73,7 @@ fn every_command_has_short_and_long_help() {
 
     Commands:
       scan         Find the cameras on a network and their streams
-      watch        Scan again and again, play streams in between, and tell what changed
+      watch        Scan on a schedule, check streams in between, and report what changed
       serve        Watch, with a page and an API for browsers and programs
       probe        Examine one device or stream in depth
       replay       Serve a recorded device on this machine

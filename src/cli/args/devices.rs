@@ -122,7 +122,7 @@ pub enum DevicesCommand {
         #[arg(long)]
         note: Option<String>,
     },
-    /// Take two entries for one device: B becomes part of A.
+    /// Join two entries that are the same device: B becomes part of A.
     Merge {
         /// The device that stays.
         into: String,
@@ -172,7 +172,7 @@ pub enum DevicesCommand {
         /// The device.
         id: String,
     },
-    /// Tell how long a device may be silent.
+    /// Set how long a device may be offline before that is reported.
     Expect {
         /// The device.
         id: String,
@@ -180,7 +180,7 @@ pub enum DevicesCommand {
         #[arg(value_parser = names::<Expect>())]
         what: String,
     },
-    /// What is remembered of logins.
+    /// Manage what is remembered about logins.
     #[command(subcommand)]
     Login(LoginCommand),
 }
@@ -200,10 +200,10 @@ pub enum LoginCommand {
 pub struct HistoryArgs {
     /// A device, by id, address, MAC address or name. Default: all.
     pub id: Option<String>,
-    /// From when on: 7d, 12h, yesterday, 2026-03-01 or 2026-03-01T18:00.
+    /// Start of the period: 7d, 12h, yesterday, 2026-03-01 or 2026-03-01T18:00.
     #[arg(long, value_name = "TIME", default_value = "7d")]
     pub since: String,
-    /// Until when.
+    /// End of the period, written like --since. Default: now.
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// Only these events, such as device.offline or stream.*.

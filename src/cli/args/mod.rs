@@ -82,7 +82,7 @@ pub enum Command {
     /// Find the cameras on a network and their streams.
     #[command(after_long_help = SCAN_EXAMPLES, after_help = "See `camscan scan --help` for details and examples.")]
     Scan(Box<ScanArgs>),
-    /// Scan again and again, play streams in between, and tell what changed.
+    /// Scan on a schedule, check streams in between, and report what changed.
     #[command(after_long_help = WATCH_EXAMPLES, after_help = "See `camscan watch --help` for details and examples.")]
     Watch(Box<WatchArgs>),
     /// Watch, with a page and an API for browsers and programs.

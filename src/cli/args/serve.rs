@@ -40,7 +40,7 @@ pub struct ServeArgs {
     /// Key of the certificate (PEM).
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Server")]
     pub tls_key: Option<String>,
-    /// How browsers reach it, where that is not by its own address: https://example.org/cameras/.
+    /// URL by which browsers reach the server, if not by its own address: https://example.org/cameras/.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Server")]
     pub public_url: Option<String>,
     /// Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto hold: addresses, networks, or unix; repeatable.

@@ -32,7 +32,7 @@ pub enum StoreCommand {
     },
     /// Look through it for damage, and show its size.
     Check,
-    /// Remove what is older than it is to be kept.
+    /// Remove what is older than the retention settings allow.
     Prune(KeepArgs),
     /// Copy what can be read of a damaged store into a new file.
     Salvage {

@@ -57,7 +57,7 @@ pub struct ScheduleArgs {
     /// Scan at these times instead: minute, hour, day, month, day of the week.
     #[arg(long, value_name = "PATTERN")]
     pub cron: Option<String>,
-    /// The place whose clock --cron means: system, UTC or a name such as Europe/Berlin.
+    /// Time zone of --cron: system, UTC or a name such as Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
     /// Begin each scan later by up to this time, so that many installations do not begin at once.

@@ -12,7 +12,8 @@ use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, ConnectionStage, NetError};
 use crate::probe::Peer;
-use crate::probe::memory::{FREE, NoRoom, Room, grow};
+use crate::probe::memory::{NoRoom, Room};
+use crate::wire::buffer::{FREE, grow};
 use crate::wire::head::MAX_HEAD;
 
 /// A body that was announced longer than it is, or not announced at all, is taken for whole after this pause.

@@ -5,7 +5,7 @@
 //! what is looked for, and the parts around it are passed over. Pure.
 
 use crate::media::jpeg;
-use crate::probe::memory::grow;
+use crate::wire::buffer::grow;
 
 /// The largest picture of a stream taken: those of 8 megapixels at the least compression stay below 4 MiB.
 pub const MAX_PICTURE: usize = 4 * 1024 * 1024;

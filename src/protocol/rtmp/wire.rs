@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::amf::{self, Value};
-use crate::probe::memory::grow;
+use crate::wire::buffer::grow;
 
 /// The version byte of C0 and S0.
 pub const VERSION: u8 = 3;

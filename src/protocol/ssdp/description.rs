@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::wire::{kind_of_type, mac_of_udn};
+use super::facts::kind_of_type;
+use super::wire::mac_of_udn;
 use crate::identify::signature::Field;
 use crate::identify::vendor::says_nothing;
 use crate::model::{EvidenceSource, Fact, FindingKind, MacAddr, Service, Transport};

@@ -4,6 +4,7 @@
 pub mod describe;
 pub mod description;
 pub mod discover;
+pub mod facts;
 pub mod inquire;
 pub mod wire;
 

@@ -12,7 +12,7 @@ use crate::model::{
     ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Step, Stream, StreamSource,
     StreamStatus, Verify, Video, VideoCodec,
 };
-use crate::probe::memory::{Kept, MEDIUM};
+use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client;
 use crate::protocol::http::exchange::Body;
@@ -20,6 +20,7 @@ use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::{page, redirect};
 use crate::protocol::proof::{IMPOSSIBLE_PATH, Proof, Stop, web_ports};
 use crate::protocol::snapshot;
+use crate::wire::buffer::MEDIUM;
 use crate::wire::url::{AnnouncedUrl, Scheme};
 
 /// Streams reported of one host at most.
