@@ -163,7 +163,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let trials = if cfg!(target_os = "linux") { trials() } else { Vec::new() };
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    trial::run(&Arguments::from_args(), trials)
 }
 
 fn play(role: &str) {
