@@ -71,52 +71,65 @@ fn aiortc() -> Result<String, trial::Skip> {
 /// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
 const ROLE: &str = "CAMSCAN_LAB_ROLE";
 
-/// The longest first. Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone.
+/// Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone, and before all
+/// others: among them they would wait for the longest, and everybody for them. Then the longest first, so that none of them is
+/// what the end waits for; what took how long is said after each run.
 fn trials() -> Vec<Trial> {
     trial::trials! {
+        alone network::every_server_is_known_for_what_it_is;
+        alone players::ffprobe_and_camscan_see_the_same_streams;
+        alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
+        beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside browser::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
         beside browser::every_page_holds_at_every_width_in_both_colours_and_languages;
-        beside browser::a_technician_is_done_in_half_an_hour;
-        beside browser::a_scan_is_started_and_stopped;
-        beside browser::every_page_can_be_read_and_used;
-        beside browser::devices_are_found_selected_and_tagged;
-        beside browser::a_merge_and_a_split_are_taken_back;
-        beside browser::the_first_account_is_made_and_logs_in;
-        beside browser::a_thousand_devices_scroll;
-        beside browser::hostile_names_are_text;
-        beside browser::language_and_colours_are_kept;
-        beside browser::pages_stand_below_a_path_of_a_proxy;
-        alone network::every_server_is_known_for_what_it_is;
         beside replay::a_replay_of_every_server_is_found_as_the_server;
-        beside replay::a_replay_of_a_whep_endpoint_sends_what_the_endpoint_sent;
-        beside replay::a_replay_of_recorders_and_their_cameras_is_found_as_they_were;
-        beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
-        beside schemathesis::every_answer_of_the_api_is_as_its_document_says;
-        beside endurance::twenty_five_scans_leave_nothing_behind;
-        alone players::ffprobe_and_camscan_see_the_same_streams;
-        beside players::every_probe_of_a_mount_with_sound_streams;
-        beside players::a_disagreement_is_found;
+        beside live::a_bad_network_and_a_sudden_end_are_one_viewers_own;
         beside watch::a_full_disk_ends_no_watching;
-        beside gentle::connections_at_once_sessions_and_logins_are_bounded;
-        beside gentle::a_camera_with_room_for_one_connection_streams_to_who_scans_without_root;
-        beside gentle::passwords_of_the_configuration_stand_nowhere;
-        beside second_scan::an_unchanged_lab_is_asked_little_more_than_its_streams;
-        beside second_scan::streams_of_other_protocols_are_only_played_as_well;
+        beside notify::a_receiver_that_misbehaves_loses_nothing_and_gets_nothing_twice;
+        beside browser::every_page_can_be_read_and_used;
+        beside schemathesis::every_answer_of_the_api_is_as_its_document_says;
+        beside live::other_programs_are_measured_and_ratios_are_printed;
+        beside browser::a_thousand_devices_scroll;
+        beside live::the_page_says_that_a_camera_is_unplugged_and_shows_it_again;
+        beside live::a_tone_of_the_camera_is_heard_in_chromium;
+        beside faults::privileges_are_gone_before_anything_is_read;
+        beside endurance::twenty_five_scans_leave_nothing_behind;
+        beside browser::a_technician_is_done_in_half_an_hour;
+        beside live::every_codec_is_shown_in_chromium;
+        beside site::cameras_at_factory_addresses_are_listed_and_left_alone;
         beside hostile::hosts_that_mean_harm_change_nothing_for_a_camera;
-        beside lockout::wrong_logins_lock_no_device;
+        beside second_scan::an_unchanged_lab_is_asked_little_more_than_its_streams;
+        beside browser::a_merge_and_a_split_are_taken_back;
+        beside players::every_probe_of_a_mount_with_sound_streams;
+        beside browser::a_scan_is_started_and_stopped;
+        beside replay::a_replay_of_recorders_and_their_cameras_is_found_as_they_were;
+        beside gentle::connections_at_once_sessions_and_logins_are_bounded;
+        beside live::a_camera_that_was_away_is_seen_again_by_who_waits;
+        beside browser::the_first_account_is_made_and_logs_in;
+        beside replay::a_replay_of_a_whep_endpoint_sends_what_the_endpoint_sent;
+        beside net_ns::a_large_network_is_swept_without_losing_a_host;
+        beside browser::devices_are_found_selected_and_tagged;
+        beside browser::hostile_names_are_text;
+        beside configurations::real_programs_read_what_is_written_for_them;
+        beside notify::a_mail_server_gets_each_message_once_and_protected;
         beside media_servers::media_servers_tell_what_they_serve;
+        beside browser::language_and_colours_are_kept;
+        beside second_scan::streams_of_other_protocols_are_only_played_as_well;
+        beside lockout::wrong_logins_lock_no_device;
+        beside live::a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page;
+        beside gentle::a_camera_with_room_for_one_connection_streams_to_who_scans_without_root;
+        beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
+        beside browser::pages_stand_below_a_path_of_a_proxy;
+        beside players::a_disagreement_is_found;
+        beside gentle::passwords_of_the_configuration_stand_nowhere;
         beside media_servers::a_whep_stream_is_played_until_frames_arrive;
         beside media_servers::a_whep_stream_with_an_rsa_certificate_is_described_with_the_reason;
         beside configurations::media_servers_play_on_by_what_is_written_for_them;
-        beside configurations::real_programs_read_what_is_written_for_them;
-        beside faults::a_network_that_goes_away_costs_what_was_not_yet_seen;
         beside faults::without_a_network_the_reason_is_said;
         beside faults::dead_name_servers_cost_names_and_little_time;
         beside faults::names_are_not_waited_for_when_it_is_interrupted;
         beside faults::a_full_disk_keeps_the_old_report;
         beside store::a_full_disk_and_a_disk_that_is_read_only_leave_the_store_whole;
-        beside faults::privileges_are_gone_before_anything_is_read;
-        beside net_ns::a_large_network_is_swept_without_losing_a_host;
         beside net_ns::arp_finds_each_host_of_a_network_and_nobody_else;
         beside net_ns::without_privilege_the_kernel_finds_the_same_hosts;
         beside net_ns::a_router_that_answers_for_everybody_is_no_network_full_of_hosts;
@@ -128,19 +141,11 @@ fn trials() -> Vec<Trial> {
         beside net_ns::both_rungs_say_the_same_of_ports;
         beside net_ns::both_rungs_see_through_a_host_that_takes_any_port;
         beside net_ns::two_hundred_hosts_are_asked_side_by_side;
-        beside live::every_codec_is_shown_in_chromium;
-        beside live::a_camera_that_comes_back_with_another_codec_is_shown_by_the_same_page;
-        beside live::the_page_says_that_a_camera_is_unplugged_and_shows_it_again;
-        beside live::a_tone_of_the_camera_is_heard_in_chromium;
-        beside live::a_bad_network_and_a_sudden_end_are_one_viewers_own;
-        beside live::a_camera_that_was_away_is_seen_again_by_who_waits;
         beside live::aiortc_decodes_what_a_camera_sends;
-        beside live::other_programs_are_measured_and_ratios_are_printed;
         beside recorders::a_camera_that_recorders_show_is_counted_once;
         beside recorders::without_its_login_a_recorder_is_matched_by_what_it_shows;
         beside recorders::a_recorder_that_moved_is_the_same_one_with_the_same_cameras;
         beside limits::sixty_four_open_files_are_enough_for_a_whole_network;
-        beside site::cameras_at_factory_addresses_are_listed_and_left_alone;
         beside compare::differences_are_found_and_named;
         beside helper::every_scan_of_a_process_has_raw_frames_and_new_interfaces_as_well;
         beside helper::it_is_started_where_something_needs_it_only;
@@ -148,9 +153,6 @@ fn trials() -> Vec<Trial> {
         beside helper::it_ends_with_the_process_that_started_it;
         beside notify::a_broker_shows_devices_and_knows_them_again_after_it_was_away;
         beside notify::a_broker_behind_tls_is_told_nothing_before_its_certificate_is_known;
-        beside notify::a_mail_server_gets_each_message_once_and_protected;
-        beside notify::a_receiver_that_misbehaves_loses_nothing_and_gets_nothing_twice;
-        alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
         by_hand players::each_of_two_hundred_probes_of_a_mount_with_sound_streams;
         by_hand endurance::five_hundred_scans_leave_nothing_behind;
         by_hand memory::among_64_hosts_that_send_without_end;
@@ -163,7 +165,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let trials = if cfg!(target_os = "linux") { trials() } else { Vec::new() };
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    trial::run(&Arguments::from_args(), trials)
 }
 
 fn play(role: &str) {

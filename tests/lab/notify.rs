@@ -325,7 +325,9 @@ pub fn play(words: &[&str]) -> Option<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match *words {
         ["notify-mqtt", host, port, ca, form] => {
-            runtime.block_on(run_bridge(host, port.parse().unwrap(), ca, DiscoveryForm::from_name(form).unwrap()));
+            // One thread: with more, a busy machine may connect before there is a device to show, and sends them in another order.
+            let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            one.block_on(run_bridge(host, port.parse().unwrap(), ca, DiscoveryForm::from_name(form).unwrap()));
         }
         ["notify-mail", host, port, security, ca] => {
             runtime.block_on(run_mail(host, port.parse().unwrap(), security, ca));

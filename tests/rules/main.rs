@@ -44,5 +44,5 @@ fn main() -> ExitCode {
         beside architecture::no_file_is_a_giant;
         beside architecture::the_reader_of_sources_reads_them;
     };
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    trial::run(&Arguments::from_args(), trials)
 }

@@ -1,9 +1,11 @@
 //! Tests that learn only when they run whether this machine lets them: those that cannot run show as ignored, with the
 //! reason, never as passed. Names, filters, `--list`, `--ignored` and the closing line are those of `cargo test`.
 
-use std::sync::RwLock;
+use std::process::ExitCode;
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Why a test cannot run on this machine.
 #[derive(Debug)]
@@ -29,22 +31,62 @@ impl Ran for Result<(), Skip> {
     }
 }
 
+/// What takes as long is worth a line of its own.
+const LONG: Duration = Duration::from_secs(5);
+
 /// Held by every test: shared, or by one that takes the whole machine.
 static MACHINE: RwLock<()> = RwLock::new(());
 
+static START: OnceLock<Instant> = OnceLock::new();
+
+/// Each trial that ran: its name, when it began, and how long it took.
+static TIMES: Mutex<Vec<(String, Duration, Duration)>> = Mutex::new(Vec::new());
+
+fn timed<R>(name: &str, test: fn() -> R) -> R {
+    /// Counts what panics as well.
+    struct Clock<'n>(&'n str, Instant);
+    impl Drop for Clock<'_> {
+        fn drop(&mut self) {
+            let from = self.1.duration_since(*START.get_or_init(|| self.1));
+            let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+            times.push((self.0.to_owned(), from, self.1.elapsed()));
+        }
+    }
+    let _clock = Clock(name, Instant::now());
+    test()
+}
+
+/// Runs the trials, and then says which took long.
+pub fn run(arguments: &Arguments, trials: Vec<Trial>) -> ExitCode {
+    START.get_or_init(Instant::now);
+    let conclusion = libtest_mimic::run(arguments, trials);
+    let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    times.sort_by_key(|(_, _, took)| std::cmp::Reverse(*took));
+    let long: Vec<_> = times.iter().filter(|(_, _, took)| *took >= LONG).collect();
+    if !long.is_empty() {
+        println!("seconds of each trial that took {} or more, and when it began:", LONG.as_secs());
+    }
+    for (name, from, took) in long {
+        println!("{:8.1} {:8.1}  {name}", took.as_secs_f64(), from.as_secs_f64());
+    }
+    conclusion.exit_code()
+}
+
 /// A test that runs beside others.
 pub fn beside<R: Ran + 'static>(name: &str, test: fn() -> R) -> Trial {
+    let of = name.to_owned();
     Trial::ignorable_test(name, move || {
         let _shared = MACHINE.read();
-        Ok(test().completion())
+        Ok(timed(&of, test).completion())
     })
 }
 
 /// A test that runs while no other does.
 pub fn alone<R: Ran + 'static>(name: &str, test: fn() -> R) -> Trial {
+    let of = name.to_owned();
     Trial::ignorable_test(name, move || {
         let _all = MACHINE.write();
-        Ok(test().completion())
+        Ok(timed(&of, test).completion())
     })
 }
 
