@@ -165,7 +165,17 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let trials = if cfg!(target_os = "linux") { trials() } else { Vec::new() };
-    trial::run(&Arguments::from_args(), trials)
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or_else(threads);
+    trial::run(&arguments, trials)
+}
+
+/// Two for each processor, unless the environment says how many: these wait for servers and frames more than they compute.
+fn threads() -> Option<usize> {
+    match std::env::var("RUST_TEST_THREADS") {
+        Ok(said) => said.parse().ok(),
+        Err(_) => std::thread::available_parallelism().ok().map(|processors| processors.get() * 2),
+    }
 }
 
 fn play(role: &str) {

@@ -57,6 +57,7 @@ fn timed<R>(name: &str, test: fn() -> R) -> R {
 }
 
 /// Runs the trials, and then says which took long.
+#[allow(clippy::print_stdout, reason = "tests speak on standard output")]
 pub fn run(arguments: &Arguments, trials: Vec<Trial>) -> ExitCode {
     START.get_or_init(Instant::now);
     let conclusion = libtest_mimic::run(arguments, trials);
