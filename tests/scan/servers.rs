@@ -1,5 +1,6 @@
 //! What stands on the network: cameras, and pages of text.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use camscan::testkit::net::{Asked, FakeNet, Reply, Requests};
@@ -121,6 +122,11 @@ impl Camera {
 
 /// The pictures of a real camera, each as the interleaved frames of its RTP packets (RFC 6184, RFC 2326 §10.12).
 pub fn packets() -> Vec<Vec<u8>> {
+    static PACKETS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(packets_of_file);
+    PACKETS.clone()
+}
+
+fn packets_of_file() -> Vec<Vec<u8>> {
     let file = include_bytes!("../data/media/camera_h264_1280x720_25fps.h264");
     let starts: Vec<usize> = (0..file.len() - 3).filter(|&i| file[i..].starts_with(&[0, 0, 1])).collect();
     let ends = starts.iter().skip(1).copied().chain([file.len()]);

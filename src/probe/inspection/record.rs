@@ -1,5 +1,6 @@
 //! What is known of one host while it is inspected: what discovery and its own inspection found.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -261,10 +262,15 @@ impl Record {
             let known = self.lock();
             (known.host.link_mac(), known.host.mac())
         };
-        let vendor_of_link = self.vendor_of_link();
-        let covers = |credential: &&Credential| match credential.scope.trust_announced {
-            true => credential.scope.covers(self.ip, self.vendor().as_deref(), mac),
-            false => credential.scope.covers(self.ip, vendor_of_link.as_deref(), mac_of_link),
+        let (vendor, vendor_of_link) = (LazyCell::new(|| self.vendor()), LazyCell::new(|| self.vendor_of_link()));
+        let covers = |Credential { scope, .. }: &&Credential| {
+            // All evidence is weighed for it, which only a login that is bound to a vendor is worth.
+            let vendor = match (&scope.vendor, scope.trust_announced) {
+                (None, _) => None,
+                (Some(_), true) => vendor.as_deref(),
+                (Some(_), false) => vendor_of_link.as_deref(),
+            };
+            scope.covers(self.ip, vendor, if scope.trust_announced { mac } else { mac_of_link })
         };
         let mut meant: Vec<Credential> = self.options.credentials.iter().filter(covers).cloned().collect();
         meant.sort_by_key(|credential| self.first.as_ref() != Some(credential));

@@ -9,7 +9,7 @@ use super::error::RtspError;
 use super::walk::{self, Found, Known, Nature, Reply, Walked};
 use super::{path_login, stream, verify};
 use crate::identify::signature::Field;
-use crate::identify::stream_url;
+use crate::identify::stream_url::{self, Candidate, StreamUrls};
 use crate::model::finding::StreamHint;
 use crate::model::{
     Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Stream,
@@ -123,15 +123,10 @@ async fn walk_port(
     announced: &[(String, StreamHint)],
     asker: &mut Asker<'_>,
 ) -> Walked<StreamKey> {
-    let vendor = host.record.vendor();
-    let server = vendor.as_deref().and_then(stream_url::named);
-    let mut candidates = stream_url::of_names(stream_url::Purpose::Rtsp, &host.record.stream_names(), server);
     let urls = host.signatures.stream_urls();
-    for usual in urls.rtsp(vendor.as_deref()) {
-        if !candidates.iter().any(|c| c.path == usual.path) {
-            candidates.push(usual);
-        }
-    }
+    let may_guess = host.record.may_guess();
+    // A check asks for one stream, hundreds of times a day.
+    let candidates = if may_guess { candidates(host, urls) } else { Vec::new() };
     let here = asker.client.url("/").endpoint();
     let of_port = |url: &String| {
         let url = AnnouncedUrl::read_rtsp(url)?.url;
@@ -140,7 +135,7 @@ async fn walk_port(
     let earlier: Vec<String> = host.record.earlier_streams().iter().filter_map(of_port).collect();
     let known = Known {
         earlier: &earlier,
-        may_guess: host.record.may_guess(),
+        may_guess,
         of_vendor: candidates.iter().take_while(|c| !urls.is_common(c)).count(),
         announced,
         candidates: &candidates,
@@ -151,6 +146,19 @@ async fn walk_port(
     let walked = walk::walk(asker, &known).await;
     tracing::debug!(ip = %host.peer.ip, port, asked = walked.asked, found = walked.found.len(), nature = ?walked.nature, "paths walked");
     walked
+}
+
+/// The paths worth a guess, most likely first.
+fn candidates(host: &Inspection, urls: &StreamUrls) -> Vec<Candidate> {
+    let vendor = host.record.vendor();
+    let server = vendor.as_deref().and_then(stream_url::named);
+    let mut candidates = stream_url::of_names(stream_url::Purpose::Rtsp, &host.record.stream_names(), server);
+    for usual in urls.rtsp(vendor.as_deref()) {
+        if !candidates.iter().any(|c| c.path == usual.path) {
+            candidates.push(usual);
+        }
+    }
+    candidates
 }
 
 /// Says what stream a path stands for; gives it back with its path when it can be played.
