@@ -1,6 +1,6 @@
 //! A year of a simulated site of 200 cameras, as it is remembered; see [`camscan::testkit::year`].
 //!
-//! `cargo run --release --example year [CAMERAS DAYS CHECK_EVERY_SECONDS SEED]` prints what came of it, and fails where
+//! `cargo run --profile profiling --example year [CAMERAS DAYS CHECK_EVERY_SECONDS SEED]` prints what came of it, and fails where
 //! anything of it is wrong.
 #![expect(clippy::print_stdout, reason = "its report")]
 

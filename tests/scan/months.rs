@@ -1,7 +1,7 @@
 //! Thirty days of watching twenty cameras, which come and go as cameras do: memory, open files and the store are as large
 //! afterwards as they were when all of it had happened once.
 //!
-//! All thirty: `cargo test --release --test scan -- --ignored --nocapture thirty_days`. `CAMSCAN_DAYS` and `CAMSCAN_CAMERAS` are
+//! All thirty: `cargo test --profile profiling --test scan -- --ignored --nocapture thirty_days`. `CAMSCAN_DAYS` and `CAMSCAN_CAMERAS` are
 //! other numbers.
 
 use std::process::Command;

@@ -8,4 +8,4 @@ set -eu
 CAMSCAN_KILLS=${1:-1000} cargo test --locked --test cli killed -- --nocapture
 CAMSCAN_UPGRADE_KILLS=${3:-100} cargo test --locked --lib store::tests::upgrade -- --nocapture
 CAMSCAN_HAMMER_SECONDS=${2:-3600} cargo test --locked --lib store::tests::together -- --nocapture
-cargo test --locked --release --lib five_years -- --ignored --nocapture
+cargo test --locked --profile profiling --lib five_years -- --ignored --nocapture

@@ -275,7 +275,7 @@ async fn a_websocket_carries_the_same_and_no_page_of_others_opens_it() {
     task.abort();
 }
 
-/// `cargo test --release --lib two_hundred_clients -- --ignored --nocapture`: what 200 clients cost at 10 events a second.
+/// `cargo test --profile profiling --lib two_hundred_clients -- --ignored --nocapture`: what 200 clients cost at 10 events a second.
 #[tokio::test]
 #[ignore = "measures"]
 async fn two_hundred_clients_at_ten_events_a_second() {

@@ -1,7 +1,7 @@
 //! How large a store gets and how long its questions take: 200 cameras of two streams, checked every five minutes and
 //! scanned every six hours for five years, with what is kept by default.
 //!
-//! `cargo test --release --lib five_years -- --ignored --nocapture`
+//! `cargo test --profile profiling --lib five_years -- --ignored --nocapture`
 
 use std::time::{Duration, Instant};
 
