@@ -1,5 +1,7 @@
 //! Ctrl-C and its kin: the first stops the work, the second ends the program.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +11,9 @@ use crate::tool::process;
 
 /// Said when there is nothing to report yet.
 pub const BEFORE: &str = "interrupted before anything was asked; there is nothing to report";
+
+/// How long a terminal may take for the warning before the work is stopped without it.
+const TO_SAY: Duration = Duration::from_millis(300);
 
 /// Listens for SIGINT, SIGTERM and SIGHUP from now on. The first cancels `stop`, so that sessions are torn down and the
 /// report is written; the second ends the process at once. A signal that was ignored when the program was started stays
@@ -35,9 +40,15 @@ pub fn listen_to(kinds: &[SignalKind], stop: CancellationToken, ui: &Ui) -> std:
     let ui = ui.clone();
     tokio::spawn(async move {
         next(&mut signals).await;
-        stop.cancel();
         // Beside us: who writes to a terminal that stands still waits, and the second signal must be heard.
-        std::thread::spawn(move || ui.warning("interrupted: ending what is under way; once more ends it at once"));
+        let (said, is_said) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            ui.warning("interrupted: ending what is under way; once more ends it at once");
+            let _ = said.send(());
+        });
+        // First the reason, then the end, which may come at once.
+        let _ = tokio::time::timeout(TO_SAY, is_said).await;
+        stop.cancel();
         next(&mut signals).await;
         process::kill_all();
         std::process::exit(i32::from(Exit::Interrupted.code()));

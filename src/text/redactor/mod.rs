@@ -23,7 +23,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use view::{LONGEST_ESCAPE, Unit, decoded, insides, plain, units, views};
+use view::{LONGEST_ESCAPE, Unit, and_deeper, decoded, insides, plain, units, views};
 
 /// What stands for a secret.
 pub const HIDDEN: &str = "***";
@@ -199,7 +199,9 @@ impl Redactor {
                 let Some(rest) = view.get(within..end).and_then(|rest| decoded(rest, decode)) else { continue };
                 let from = within.saturating_sub(CONTEXT);
                 let before = view.get(from..within).unwrap_or_default();
-                found.extend(self.find_at(text, &[before, &rest].concat(), before.len(), secret));
+                for rest in and_deeper(rest) {
+                    found.extend(self.find_at(text, &[before, &rest].concat(), before.len(), secret));
+                }
             }
         }
         found

@@ -186,6 +186,7 @@ fn a_sign_before_a_password_hides_nothing_of_it() {
         &knowing("viewer", "AaA \\ Aa-more"),
         &[("%AaA%20%5C%20Aa%2Dmore", "%***"), ("x%0AaA%20%5C%20Aa%2Dmore", "x%0***"), ("%%AaA \\ Aa-more", "%%***")],
     );
+    check(&knowing("viewer", "aA\\aa0 a"), &[("%aA%255Caa0%2520a", "%***"), ("%aA\\u005caa0 a", "%***")]);
     check(&knowing("viewer", "nacht \"tief\""), &[(r#"\nacht \"tief\""#, r"\***")]);
 }
 

@@ -66,6 +66,12 @@ pub(super) fn views(text: &str) -> Vec<Vec<Unit>> {
     views
 }
 
+/// The view, and what it is with one more kind of escape resolved.
+pub(super) fn and_deeper(view: Vec<Unit>) -> Vec<Vec<Unit>> {
+    let deeper: Vec<_> = DECODES.iter().filter_map(|decode| decoded(&view, *decode)).collect();
+    [view].into_iter().chain(deeper).collect()
+}
+
 /// More characters no escape is written with; longer names of entities are none.
 pub(super) const LONGEST_ESCAPE: usize = 12;
 
