@@ -10,8 +10,9 @@ use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
 
 /// A device is offline after so many misses in a row, …
 const MISSES: u32 = 3;
-/// … the last of them so long after the first.
-const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(2);
+/// … the last of them so long after the first: a camera that starts again takes up to three minutes, and may be asked by a
+/// scan meanwhile.
+const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(3);
 /// Answers in a row after which a device is back.
 const ANSWERS: u32 = 2;
 
@@ -171,7 +172,7 @@ impl Memory {
         }
     }
 
-    /// `3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer`.
+    /// `5 misses in 3 min 10 s; 41 others of 10.0.5.0/24 answer`.
     fn why_offline(&self, known: &Known, at: Timestamp) -> Remark {
         let network = self.network_of(known.device.ip);
         Remark::NoAnswer {

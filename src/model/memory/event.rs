@@ -206,7 +206,7 @@ pub struct EventData {
     /// When the device last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// How it is known, in one sentence: `3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer`.
+    /// How it is known, in one sentence: `5 misses in 3 min 10 s; 41 others of 10.0.5.0/24 answer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The same as data, for whoever says it in another language.
