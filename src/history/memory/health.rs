@@ -188,13 +188,12 @@ impl StreamHealth {
 }
 
 impl StreamHealth {
-    /// Whether the time alone may bring about something: it came and went, or what was told of it is not what is.
-    pub(super) fn is_unsettled(&self) -> bool {
-        let is_untold = match self.state.problem() {
+    /// Whether what was last sent about it is not what is.
+    pub(super) fn is_untold(&self) -> bool {
+        match self.state.problem() {
             Some(kind) => self.told != Some(kind),
             None => self.state.is_well() && self.told.is_some(),
-        };
-        self.flaps.since.is_some() || is_untold
+        }
     }
 
     /// Whether it was sent that it is broken, and it still is. One that was broken when it was first seen is known to be, which

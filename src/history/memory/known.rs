@@ -120,3 +120,11 @@ pub struct KnownStream {
     /// Since when the device has it no longer.
     pub gone_at: Option<Timestamp>,
 }
+
+impl KnownStream {
+    /// Whether the time alone may bring about something: it came and went, or what was told of it is not what is. Of a stream
+    /// that the device has no longer nothing is told.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.health.flaps.since.is_some() || self.gone_at.is_none() && self.health.is_untold()
+    }
+}

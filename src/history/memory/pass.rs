@@ -52,7 +52,7 @@ impl Memory {
         self.announce_device(uid, now, false, events);
         self.announce_login(uid, now, false, events);
         let streams = self.devices.get(uid).into_iter().flat_map(|known| &known.streams);
-        let unsettled = streams.filter(|(_, stream)| stream.health.is_unsettled());
+        let unsettled = streams.filter(|(_, stream)| stream.is_unsettled());
         let keys: Vec<String> = unsettled.map(|(key, _)| key.clone()).collect();
         for key in keys {
             if let Some(stream) = self.devices.get_mut(uid).and_then(|known| known.streams.get_mut(&key)) {
@@ -119,5 +119,5 @@ fn is_settled(known: &Known, now: Timestamp) -> bool {
         && known.login.as_ref().is_none_or(|login| login.told)
         && !is_to_be_archived(known, now)
         && !is_certificate_due(known, now)
-        && !known.streams.values().any(|stream| stream.health.is_unsettled())
+        && !known.streams.values().any(|stream| stream.is_unsettled())
 }
