@@ -44,22 +44,10 @@ pub struct Place {
     pub guessed: bool,
 }
 
-/// The HTTP addresses among the hints that hold one of the `words` (lower case), then the candidates on every HTTP port,
+/// The HTTP addresses among the hints that hold one of the `words` (lower case), then the usual places on every HTTP port,
 /// those of the names the host's streams may have first.
 /// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected or was heard.
-pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates: &[Candidate]) -> Vec<Place> {
-    let purpose = match protocol {
-        Protocol::Dash => Purpose::Dash,
-        Protocol::Webrtc => Purpose::Whep,
-        _ => Purpose::Hls,
-    };
-    let server = host.record.vendor().as_deref().and_then(stream_url::named);
-    let mut guesses = stream_url::of_names(purpose, &host.record.stream_names(), server);
-    // A server that is known has its streams nowhere else; MediaMTX answers a wrong place as it does a wrong login.
-    if server.is_none() {
-        guesses.extend_from_slice(candidates);
-    }
-    guesses.truncate(host.options.max_candidates);
+pub fn places(host: &Inspection, protocol: Protocol, words: &[&str]) -> Vec<Place> {
     let mut places = Vec::new();
     let mut add = |place: Place| {
         let same = |p: &Place| (p.port, p.tls, &p.target) == (place.port, place.tls, &place.target);
@@ -82,6 +70,7 @@ pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates:
     if !host.record.may_guess() {
         return places;
     }
+    let guesses = guesses(host, protocol);
     for service in
         web_ports(host).into_iter().filter(|s| (!has_rtsp || is_for_it(s.port)) && !host.peer.history.has_hung(s.port))
     {
@@ -91,6 +80,28 @@ pub fn places(host: &Inspection, protocol: Protocol, words: &[&str], candidates:
         }
     }
     places
+}
+
+/// What is worth being asked for where no address is known: the names of the host's streams, then the usual places.
+fn guesses(host: &Inspection, protocol: Protocol) -> Vec<Candidate> {
+    let (urls, vendor) = (host.signatures.stream_urls(), host.record.vendor());
+    let purpose = match protocol {
+        Protocol::Dash => Purpose::Dash,
+        Protocol::Webrtc => Purpose::Whep,
+        _ => Purpose::Hls,
+    };
+    let server = vendor.as_deref().and_then(stream_url::named);
+    let mut guesses = stream_url::of_names(purpose, &host.record.stream_names(), server);
+    // A server that is known has its streams nowhere else; MediaMTX answers a wrong place as it does a wrong login.
+    if server.is_none() {
+        guesses.extend(match protocol {
+            Protocol::Dash => urls.dash(vendor.as_deref()),
+            Protocol::Webrtc => urls.whep(vendor.as_deref()),
+            _ => urls.hls(vendor.as_deref()),
+        });
+    }
+    guesses.truncate(host.options.max_candidates);
+    guesses
 }
 
 /// Asks for a manifest; also how long the answer took. A login is only shown where the device named the place itself,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::identify::stream_url;
+use crate::identify::{Verdict, stream_url};
 use crate::model::finding::StreamHint;
 use crate::model::{
     Activation, Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, MacAddr,
@@ -42,6 +42,15 @@ struct Known {
     names: Vec<String>,
     /// Whether a list of the host's own tells them.
     lists_names: bool,
+    /// What its evidence came to when it was last weighed.
+    weighed: Option<Weighed>,
+}
+
+/// Evidence, and what it amounts to.
+#[derive(Debug, Clone)]
+struct Weighed {
+    evidence: Vec<Evidence>,
+    verdict: Verdict,
 }
 
 impl Known {
@@ -190,21 +199,34 @@ impl Record {
         protocols.iter().any(|protocol| known.streams.contains(protocol))
     }
 
+    /// Reads something off what the evidence so far amounts to. All of it is asked for several times on the way through the
+    /// protocols, and weighed only when there is other evidence.
+    fn verdict<T>(&self, read: impl FnOnce(&Verdict) -> T) -> T {
+        let mut known = self.lock();
+        let evidence = known.host.evidence();
+        let weighed = match &known.weighed {
+            Some(weighed) if weighed.evidence == evidence => return read(&weighed.verdict),
+            _ => Weighed { evidence: evidence.to_vec(), verdict: crate::identify::weigh(evidence) },
+        };
+        read(&known.weighed.insert(weighed).verdict)
+    }
+
     /// The vendor the evidence so far speaks for.
     pub fn vendor(&self) -> Option<String> {
-        crate::identify::weigh(&self.evidence()).vendor().map(str::to_owned)
+        self.verdict(|verdict| verdict.vendor().map(str::to_owned))
     }
 
     /// Whether the evidence so far speaks clearly for a printer, a router or whatever else has no picture.
     pub fn is_clearly_no_camera(&self) -> bool {
-        let verdict = crate::identify::weigh(&self.evidence());
-        verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.5
+        self.verdict(|verdict| {
+            verdict.kind == Kind::Other && verdict.winner(Fact::Kind).is_some() && verdict.confidence >= 0.5
+        })
     }
 
     /// Whether the evidence so far speaks for a device that films. A web server that is none is not shown the user's
     /// logins.
     pub fn is_like_a_camera(&self) -> bool {
-        let kind = crate::identify::weigh(&self.evidence()).kind;
+        let kind = self.verdict(|verdict| verdict.kind);
         matches!(kind, Kind::Camera | Kind::Recorder | Kind::Encoder | Kind::Intercom)
     }
 
@@ -230,15 +252,16 @@ impl Record {
         if !self.may_guess() {
             return Vec::new();
         }
-        let verdict = crate::identify::weigh(&self.evidence());
+        let (kind, hostname) =
+            self.verdict(|verdict| (verdict.kind, verdict.winner(Fact::Hostname).map(str::to_owned)));
         let speaks_rtmp = || self.services().iter().any(|s| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps));
-        let is_server = verdict.kind == Kind::MediaServer || (verdict.kind == Kind::Other && speaks_rtmp());
+        let is_server = kind == Kind::MediaServer || (kind == Kind::Other && speaks_rtmp());
         let (names, lists) = {
             let known = self.lock();
             (known.names.clone(), known.lists_names)
         };
         match is_server || lists {
-            true if names.is_empty() => stream_url::common_names(verdict.winner(Fact::Hostname)),
+            true if names.is_empty() => stream_url::common_names(hostname.as_deref()),
             true => names,
             false => Vec::new(),
         }

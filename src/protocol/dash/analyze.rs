@@ -22,8 +22,7 @@ async fn run(host: &Inspection) {
         return;
     }
     let (mut found, mut dead) = (0, Vec::new());
-    let usual = host.signatures.stream_urls().dash(host.record.vendor().as_deref());
-    for place in segment::places(host, Protocol::Dash, &[".mpd"], &usual) {
+    for place in segment::places(host, Protocol::Dash, &[".mpd"]) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }

@@ -43,8 +43,7 @@ pub(super) async fn run(host: &Inspection) {
         return;
     }
     let (mut found, mut slowest) = (0, Duration::ZERO);
-    let usual = host.signatures.stream_urls().whep(host.record.vendor().as_deref());
-    for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"], &usual) {
+    for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"]) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }

@@ -24,8 +24,7 @@ async fn run(host: &Inspection) {
         return;
     }
     let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
-    let usual = host.signatures.stream_urls().hls(host.record.vendor().as_deref());
-    for place in segment::places(host, Protocol::Hls, &[".m3u8"], &usual) {
+    for place in segment::places(host, Protocol::Hls, &[".m3u8"]) {
         walk.ask(place).await;
     }
 }
