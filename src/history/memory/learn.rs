@@ -247,12 +247,14 @@ impl Memory {
             }
         }
         for (network, (answering, missing)) in by_network {
-            let is_offline =
-                |uid: &&&Uid| self.devices.get(**uid).is_some_and(|k| k.health.state == DeviceState::Offline);
-            let fresh = missing.len() - missing.iter().filter(is_offline).count();
-            let lost: Vec<&Uid> = missing.into_iter().filter(|uid| self.miss(uid, at).is_some()).collect();
+            let lost: Vec<&Uid> = missing.iter().copied().filter(|uid| self.miss(uid, at).is_some()).collect();
+            let fresh: Vec<&Known> = missing
+                .iter()
+                .filter_map(|uid| self.devices.get(*uid))
+                .filter(|known| known.health.state != DeviceState::Offline)
+                .collect();
             match network {
-                Some(network) if fresh >= 3 && fresh > answering => self.network_lost(network, at, at, events),
+                Some(network) if self.are_too_many(&fresh, answering) => self.network_lost(network, at, at, events),
                 _ => lost.into_iter().for_each(|uid| self.lose(uid, at, events)),
             }
         }

@@ -92,15 +92,6 @@ impl Memory {
             let network = self.network_of(known.device.ip).and_then(|network| self.networks.get(&network));
             network.is_some_and(|network| network.unreachable_since.is_some())
         };
-        // What a recorder feeds starts after it: it is asked once more before it is told to be offline.
-        let is_starting = |parent: &Known| {
-            let back = parent.health.lost_at.is_some().then_some(parent.health.since);
-            back.zip(health.missed_at).is_some_and(|(back, missed)| back.duration_until(missed) < STARTING)
-        };
-        let waits_for_recorder = || {
-            let mut parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
-            parents.any(|parent| parent.health.is_missing() || is_starting(parent))
-        };
         // Words about a device that answers tell nothing of its network.
         let is_away = health.state != DeviceState::Online || health.misses > 0;
         let is_early = || {
@@ -113,13 +104,24 @@ impl Memory {
         match () {
             () if self.is_muted(known, at) => Some(MutedBy::User),
             () if is_away && is_unreachable() => Some(MutedBy::Subnet),
-            () if is_away && waits_for_recorder() => Some(MutedBy::Recorder),
+            () if is_away && self.waits_for_recorder(known) => Some(MutedBy::Recorder),
             () if of.is_part && is_away => Some(MutedBy::Device),
             () if of.flaps.since.is_some() => Some(MutedBy::Flapping),
             () if is_ignored || is_early() => Some(MutedBy::Expected),
             () if is_problem && of.acked.is_some() => Some(MutedBy::Acknowledged),
             () => None,
         }
+    }
+
+    /// Whether a recorder that feeds a device is missing, or came back so lately that the device may still be starting.
+    pub(super) fn waits_for_recorder(&self, known: &Known) -> bool {
+        // What a recorder feeds starts after it: it is asked once more before it is told to be offline.
+        let is_starting = |parent: &Known| {
+            let back = parent.health.lost_at.is_some().then_some(parent.health.since);
+            back.zip(known.health.missed_at).is_some_and(|(back, missed)| back.duration_until(missed) < STARTING)
+        };
+        let mut parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
+        parents.any(|parent| parent.health.is_missing() || is_starting(parent))
     }
 
     fn is_muted(&self, known: &Known, at: Timestamp) -> bool {

@@ -56,15 +56,17 @@ impl Memory {
     /// longer count for neither side.
     pub(super) fn is_mostly_missing(&self, network: IpNetwork, since: Timestamp) -> bool {
         let not_offline = |known: &&Known| known.health.state != DeviceState::Offline;
-        let asked = self.members(network).filter(not_offline);
-        let (mut missing, mut answering) = (0usize, 0usize);
-        for known in asked {
-            match known.health.misses > 0 {
-                true => missing += 1,
-                false if known.seen.last >= since => answering += 1,
-                false => {}
-            }
-        }
+        let (missing, others): (Vec<&Known>, Vec<&Known>) =
+            self.members(network).filter(not_offline).partition(|known| known.health.misses > 0);
+        let answering = others.iter().filter(|known| known.seen.last >= since).count();
+        self.are_too_many(&missing, answering)
+    }
+
+    /// Whether so many devices are missing beside those that answer that it is the network. Those that went with the recorder
+    /// that feeds them are one failure with it, unless nobody answers at all.
+    pub(super) fn are_too_many(&self, missing: &[&Known], answering: usize) -> bool {
+        let fed = missing.iter().filter(|known| answering > 0 && self.waits_for_recorder(known)).count();
+        let missing = missing.len() - fed;
         missing >= FEWEST && missing > answering
     }
 

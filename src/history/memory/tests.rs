@@ -271,6 +271,25 @@ fn a_recorder_that_is_gone_mutes_its_cameras() {
 }
 
 #[test]
+fn a_recorder_that_is_gone_with_its_cameras_is_not_the_whole_network() {
+    let recorder = Device { kind: Kind::Recorder, ..camera(9, 9) };
+    let shown = |n: u8| {
+        let shown_by = vec![ShownBy { recorder: recorder.id.clone(), ip: recorder.ip, channel: n.into() }];
+        Device { shown_by, ..camera(n, n) }
+    };
+    let fed = || (1..=7).map(shown).collect::<Vec<_>>();
+    let others = || (20..25).map(|n| camera(n, n)).collect::<Vec<_>>();
+    let mut place = Place::default();
+    place.scan(0, [fed(), vec![recorder.clone()], others()].concat());
+    // Eight of thirteen are missing, and it is one failure; a camera beside them is another.
+    let events: Vec<Event> = (1..4).flat_map(|n| place.scan(n * 600, others().split_off(1))).collect();
+    assert_eq!(sent(&events), ["device.offline", "device.offline"]);
+    // With most of the others gone too, it is the network.
+    let events = place.scan(2400, others().split_off(4));
+    assert_eq!(sent(&events), ["subnet.unreachable"]);
+}
+
+#[test]
 fn a_device_that_comes_and_goes_is_told_once_and_once_that_it_is_steady() {
     let mut place = Place::default();
     place.scan(0, vec![camera(1, 1), camera(2, 2)]);
