@@ -3,6 +3,7 @@
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use sources::{Source, Sources};
 
@@ -204,6 +205,20 @@ pub fn protocols_are_folders() {
         source.module.len() == 2 && is_protocol(source) && !source.file.ends_with("/mod.rs") && !is_part(source, SHARED)
     };
     assert_eq!(files(sources.iter().filter(is_loose).map(|source| source.file.clone())), "", "loose in protocol/");
+}
+
+/// Tests included: one spelling for all.
+pub fn a_module_with_files_of_its_own_is_a_mod_rs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let all: BTreeSet<PathBuf> = ["src", "tests", "benches", "examples"]
+        .into_iter()
+        .flat_map(|folder| sources::files(&root.join(folder)))
+        .map(|file| file.strip_prefix(root).unwrap().to_owned())
+        .collect();
+    assert!(all.len() > 300, "the sources are not where they were");
+    let beside = all.iter().filter_map(|file| file.parent()).map(|folder| folder.with_extension("rs"));
+    let wrong = beside.filter(|file| all.contains(file)).map(|file| file.display().to_string());
+    assert_eq!(files(wrong), "", "x.rs beside x/ with files: move it to x/mod.rs");
 }
 
 pub fn words_stay_where_they_belong() {

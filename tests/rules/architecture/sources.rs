@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A path like `protocol::http::wire`, from the crate's root.
 pub type ModulePath = Vec<String>;
@@ -28,8 +28,11 @@ pub struct Sources(BTreeMap<ModulePath, Source>);
 impl Sources {
     pub fn read() -> Sources {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut files = Vec::new();
-        walk(&root, &root, &mut files);
+        let read = |file: PathBuf| {
+            let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(file).unwrap())
+        };
+        let files: Vec<_> = files(&root).into_iter().map(read).collect();
         assert!(files.len() > 20, "the sources are not where they were");
         Sources::of(files)
     }
@@ -199,15 +202,11 @@ impl Ord for Source {
     }
 }
 
-fn walk(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-        if entry.is_dir() {
-            walk(root, &entry, found);
-        } else if entry.extension().is_some_and(|e| e == "rs") {
-            let name = entry.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            found.push((name, fs::read_to_string(entry).unwrap()));
-        }
-    }
+/// All sources in a folder and below it.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let within = |entry: PathBuf| if entry.is_dir() { files(&entry) } else { vec![entry] };
+    entries.flat_map(within).filter(|file| file.extension().is_some_and(|e| e == "rs")).collect()
 }
 
 fn is_name(word: &str) -> bool {

@@ -37,11 +37,11 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LONG: Duration = Duration::from_secs(30);
 
 fn h264() -> Arc<Clip> {
-    Arc::new(Clip::h264(include_bytes!("../../tests/data/media/camera_h264_1280x720_25fps.h264"), 25.0))
+    Arc::new(Clip::h264(include_bytes!("../../../tests/data/media/camera_h264_1280x720_25fps.h264"), 25.0))
 }
 
 fn h265() -> Arc<Clip> {
-    Arc::new(Clip::h265(include_bytes!("../../tests/data/media/camera_h265_1920x1080_15fps.h265"), 15.0))
+    Arc::new(Clip::h265(include_bytes!("../../../tests/data/media/camera_h265_1920x1080_15fps.h265"), 15.0))
 }
 
 fn camera() -> Camera {
@@ -433,8 +433,8 @@ async fn key_frames_come_as_jpegs_where_ffmpeg_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jpegs_come_as_they_are_and_by_udp_too() {
     let jpegs = [
-        &include_bytes!("../../tests/data/media/camera_640x480_1.jpg")[..],
-        include_bytes!("../../tests/data/media/camera_640x480_2.jpg"),
+        &include_bytes!("../../../tests/data/media/camera_640x480_1.jpg")[..],
+        include_bytes!("../../../tests/data/media/camera_640x480_2.jpg"),
     ];
     let clip = Arc::new(Clip::mjpeg(&jpegs.concat(), 5.0));
     let camera = Camera { fault: Fault::UdpOnly, ..Camera::new(LOCAL, 0).stream("/live", &clip, None) };
