@@ -14,7 +14,7 @@ use crate::cli::ui::Ui;
 use crate::kit::format::{self, Kit, LOGIN};
 use crate::model::problem::{Problem, io_reason};
 use crate::net::RealNet;
-use crate::replay::{PlaceError, Replay, Wish};
+use crate::replay::{ListenError, Replay, Wish};
 
 /// Serves the kit until the program is told to end.
 ///
@@ -48,12 +48,12 @@ pub fn read(path: &Path) -> anyhow::Result<Kit> {
     Ok(format::read(&bytes).map_err(|error| refused(error.to_string()))?)
 }
 
-fn problem(error: &PlaceError) -> Problem {
+fn problem(error: &ListenError) -> Problem {
     let problem = Problem::new(error.to_string());
     match error {
-        PlaceError::Taken(..) => problem.hint("--port-offset NUMBER takes other ports, --address another address"),
-        PlaceError::NotLoopback(_) => problem.hint("name one of 127.0.0.0/8, or ::1"),
-        PlaceError::NoPorts | PlaceError::TooHigh(_) => problem,
+        ListenError::Taken(..) => problem.hint("--port-offset NUMBER takes other ports, --address another address"),
+        ListenError::NotLoopback(_) => problem.hint("name one of 127.0.0.0/8, or ::1"),
+        ListenError::NoPorts | ListenError::TooHigh(_) => problem,
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::history::memory::tests::{Place, camera};
+use crate::history::memory::tests::{Site, camera};
 use crate::model::memory::{Note, Uid};
 use crate::model::{Device, LadderStep, Step, Stream, Video, VideoCodec};
 
@@ -22,9 +22,9 @@ fn known(n: u8, state: DeviceState) -> Known {
     let camera = camera(1, 1);
     let a = Stream { video: Some(video), ..camera.streams[0].clone() };
     let b = Stream { url: a.url.replace("554/1", "554/2"), ..a.clone() };
-    let mut place = Place::default();
-    place.scan(0, vec![Device { model: Some("P32\"45".into()), streams: vec![a, b], ..camera }]);
-    let mut known = place.memory.devices.into_values().next().unwrap();
+    let mut site = Site::default();
+    site.scan(0, vec![Device { model: Some("P32\"45".into()), streams: vec![a, b], ..camera }]);
+    let mut known = site.memory.devices.into_values().next().unwrap();
     known.uid = Uid::of([n; 10]);
     known.seen.last = at("2026-03-02T00:00:00.5Z");
     known.health.state = state;

@@ -36,9 +36,9 @@ const DATAGRAM: usize = 65_535;
 /// Failures of a socket in a row before it is given up.
 const FAILURES: u32 = 32;
 
-/// A place to ask from: one address of one interface.
+/// What can be asked from: one address of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct InterfaceAddress {
     /// The interface's name.
     pub name: String,
     /// The interface's index.
@@ -51,7 +51,7 @@ pub struct Place {
     pub mac: Option<MacAddr>,
 }
 
-impl Place {
+impl InterfaceAddress {
     /// A socket of its own on any port, which multicast leaves by this interface.
     pub fn bind(&self) -> UdpBind {
         UdpBind { interface: self.interface, broadcast: self.source.is_ipv4(), ..UdpBind::any_port(self.source) }
@@ -73,39 +73,39 @@ impl Place {
     }
 }
 
-/// The places to ask from: each IPv4 address of the interfaces that are not loopback, and each such interface once for
+/// What is asked from: each IPv4 address of the interfaces that are not loopback, and each such interface once for
 /// IPv6 where IPv6 hosts are among the targets.
-pub fn places(context: &DiscoveryContext) -> Vec<Place> {
+pub fn interface_addresses(context: &DiscoveryContext) -> Vec<InterfaceAddress> {
     let targets = &context.plan.targets;
     let v6 = targets.link_local_v6 || targets.ipv6_hosts().next().is_some();
-    context.interfaces.iter().filter(|i| !i.loopback).flat_map(|i| places_of(i, v6)).collect()
+    context.interfaces.iter().filter(|i| !i.loopback).flat_map(|i| addresses_of(i, v6)).collect()
 }
 
-fn places_of(interface: &Interface, v6: bool) -> Vec<Place> {
+fn addresses_of(interface: &Interface, v6: bool) -> Vec<InterfaceAddress> {
     const MOST: usize = 8;
-    let place = |source, broadcast| Place {
+    let at = |source, broadcast| InterfaceAddress {
         name: interface.name.clone(),
         interface: interface.index,
         source,
         broadcast,
         mac: interface.mac,
     };
-    let mut places: Vec<Place> = interface
+    let mut addresses: Vec<InterfaceAddress> = interface
         .addresses
         .iter()
         .filter_map(|net| match net {
             ipnetwork::IpNetwork::V4(v4) => {
                 let broadcast = (v4.prefix() < 31 && !interface.point_to_point).then(|| v4.broadcast());
-                Some(place(v4.ip().into(), broadcast))
+                Some(at(v4.ip().into(), broadcast))
             }
             ipnetwork::IpNetwork::V6(_) => None,
         })
         .take(MOST)
         .collect();
     if v6 && interface.addresses.iter().any(|net| net.is_ipv6()) {
-        places.push(place(Ipv6Addr::UNSPECIFIED.into(), None));
+        addresses.push(at(Ipv6Addr::UNSPECIFIED.into(), None));
     }
-    places
+    addresses
 }
 
 /// A datagram and where to.
@@ -113,54 +113,63 @@ pub type Question = (SocketAddr, Vec<u8>);
 
 /// What is asked and what becomes of the answers.
 pub trait Exchange: Sync {
-    /// How the socket at a place is bound.
-    fn bind(&self, place: &Place) -> UdpBind {
-        place.bind()
+    /// How the socket at an address is bound.
+    fn bind(&self, at: &InterfaceAddress) -> UdpBind {
+        at.bind()
     }
 
-    /// The datagrams of one round at a place, made anew each time.
-    fn questions(&self, place: &Place, round: u32) -> Vec<Question>;
+    /// The datagrams of one round from an address, made anew each time.
+    fn questions(&self, at: &InterfaceAddress, round: u32) -> Vec<Question>;
 
     /// An answer from one of the targets, or from a host in another subnet ([`DiscoveryContext::wants`]).
     fn answer<'a>(&'a self, from: SocketAddr, datagram: &'a [u8]) -> BoxFuture<'a, ()>;
 }
 
-/// Asks from every place in [`ROUNDS`] rounds spread over the plan's discovery time, and takes answers until [`GRACE`] later.
+/// Asks from every address in [`ROUNDS`] rounds spread over the plan's discovery time, and takes answers until [`GRACE`] later.
 ///
 /// # Errors
-/// A sentence when no socket could be opened at any place.
-pub async fn ask(context: &DiscoveryContext, places: &[Place], exchange: &dyn Exchange) -> Result<(), Unable> {
+/// A sentence when no socket could be opened at any address.
+pub async fn ask(
+    context: &DiscoveryContext,
+    addresses: &[InterfaceAddress],
+    exchange: &dyn Exchange,
+) -> Result<(), Unable> {
     let guard = Guard::default();
-    let asked = join_all(places.iter().map(|place| ask_at(context, place, exchange, &guard))).await;
+    let asked = join_all(addresses.iter().map(|at| ask_at(context, at, exchange, &guard))).await;
     let errors: Vec<io::Error> = asked.into_iter().filter_map(Result::err).collect();
     match errors.first() {
-        Some(error) if errors.len() == places.len() => Err(Unable::by(error, error.to_string())),
+        Some(error) if errors.len() == addresses.len() => Err(Unable::by(error, error.to_string())),
         _ => Ok(()),
     }
 }
 
-async fn ask_at(context: &DiscoveryContext, place: &Place, exchange: &dyn Exchange, guard: &Guard) -> io::Result<()> {
-    let socket = context.net.udp(&exchange.bind(place)).inspect_err(|error| {
-        tracing::debug!(interface = %place.name, source = %place.source, %error, "no socket to ask from");
+async fn ask_at(
+    context: &DiscoveryContext,
+    at: &InterfaceAddress,
+    exchange: &dyn Exchange,
+    guard: &Guard,
+) -> io::Result<()> {
+    let socket = context.net.udp(&exchange.bind(at)).inspect_err(|error| {
+        tracing::debug!(interface = %at.name, source = %at.source, %error, "no socket to ask from");
     })?;
     let start = Instant::now();
     let pause = context.plan.discovery_time / ROUNDS;
     for round in 0..ROUNDS {
-        for (number, (to, datagram)) in exchange.questions(place, round).into_iter().enumerate() {
+        for (number, (to, datagram)) in exchange.questions(at, round).into_iter().enumerate() {
             if number > 0 {
                 sleep(BETWEEN_QUESTIONS).await;
             }
             context.dialer.pace().turn(1).await;
             if let Err(error) = socket.send_to(&datagram, to).await {
-                tracing::debug!(interface = %place.name, %to, %error, "question not sent");
-                context.unsent.count(&place.name, error.kind());
+                tracing::debug!(interface = %at.name, %to, %error, "question not sent");
+                context.unsent.count(&at.name, error.kind());
             }
         }
         let last = round + 1 == ROUNDS;
         let until = start + pause * (round + 1) + if last { GRACE } else { Duration::ZERO };
         tokio::select! {
             () = context.cancel.cancelled() => break,
-            gone = take(context, place, &*socket, exchange, guard, until) => if gone { break },
+            gone = take(context, at, &*socket, exchange, guard, until) => if gone { break },
         }
     }
     Ok(())
@@ -169,7 +178,7 @@ async fn ask_at(context: &DiscoveryContext, place: &Place, exchange: &dyn Exchan
 /// Takes answers until a moment; says whether the socket failed for good.
 async fn take(
     context: &DiscoveryContext,
-    place: &Place,
+    at: &InterfaceAddress,
     socket: &dyn Datagram,
     exchange: &dyn Exchange,
     guard: &Guard,
@@ -200,20 +209,20 @@ async fn take(
             if let IpAddr::V6(v6) = from.ip()
                 && v6.is_unicast_link_local()
             {
-                context.net.note_zone(from.ip(), place.interface);
+                context.net.note_zone(from.ip(), at.interface);
             }
             exchange.answer(from, buffer.get(..length).unwrap_or_default()).await;
-            if is_outside && let Some(interface) = interface_of(context, place) {
+            if is_outside && let Some(interface) = interface_of(context, at) {
                 context.emit(from.ip(), FindingKind::HeardOn(interface)).await;
             }
         }
     }
 }
 
-/// The interface that answers at a place come by, where that is known: of a socket for all of them only if there is one.
-fn interface_of(context: &DiscoveryContext, place: &Place) -> Option<String> {
-    if place.interface != 0 {
-        return Some(place.name.clone());
+/// The interface that answers to an address come by, where that is known: of a socket for all of them only if there is one.
+fn interface_of(context: &DiscoveryContext, at: &InterfaceAddress) -> Option<String> {
+    if at.interface != 0 {
+        return Some(at.name.clone());
     }
     let mut links = context.interfaces.iter().filter(|i| !i.loopback && !i.point_to_point);
     links.next().filter(|_| links.next().is_none()).map(|i| i.name.clone())
@@ -367,14 +376,14 @@ mod tests {
 
     const SHOUT: Finder = Finder {
         method: Method::Beacon,
-        find: |context| Box::pin(async { ask(context, &places(context), &Shouting(context)).await }),
+        find: |context| Box::pin(async { ask(context, &interface_addresses(context), &Shouting(context)).await }),
     };
 
     struct Shouting<'a>(&'a DiscoveryContext);
 
     impl Exchange for Shouting<'_> {
-        fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
-            vec![(place.group("224.0.0.9".parse().unwrap(), 9), vec![round as u8])]
+        fn questions(&self, at: &InterfaceAddress, round: u32) -> Vec<Question> {
+            vec![(at.group("224.0.0.9".parse().unwrap(), 9), vec![round as u8])]
         }
 
         fn answer<'a>(&'a self, from: SocketAddr, _: &'a [u8]) -> BoxFuture<'a, ()> {

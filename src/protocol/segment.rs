@@ -18,7 +18,7 @@ use crate::protocol::http::message::{HttpError, Request, Response};
 use crate::protocol::http::redirect;
 use crate::protocol::proof::{Proof, Stop, web_ports};
 use crate::text;
-use crate::wire::url::{AnnouncedUrl, Scheme};
+use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl, Scheme};
 
 /// Streams of one kind reported of one host at most.
 pub const MAX_STREAMS: usize = 16;
@@ -31,36 +31,42 @@ const MAX_INIT: usize = 64 * 1024;
 /// Bytes taken of one manifest at most.
 const MAX_MANIFEST: usize = 1024 * 1024;
 
-/// A place on the host.
+/// Where media, or what lists them, may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Port.
-    pub port: u16,
-    /// Over TLS.
-    pub tls: bool,
-    /// Path and query.
-    pub target: String,
+pub struct MediaUrl {
+    /// The address.
+    pub url: HostUrl,
     /// Guessed, not named by the device.
     pub guessed: bool,
+}
+
+impl MediaUrl {
+    /// An address that the device named itself.
+    pub fn named(url: HostUrl) -> MediaUrl {
+        MediaUrl { url, guessed: false }
+    }
+
+    /// Whether both lead to the same.
+    pub fn is_same(&self, other: &MediaUrl) -> bool {
+        self.url.endpoint() == other.url.endpoint() && self.url.target() == other.url.target()
+    }
 }
 
 /// The HTTP addresses among the hints that hold one of the `words` (lower case), then the usual places on every HTTP port,
 /// those of the names the host's streams may have first.
 /// Where the host is known to have RTSP, they are guessed only on ports where `protocol` is expected or was heard.
-pub fn places(host: &Inspection, protocol: Protocol, words: &[&str]) -> Vec<Place> {
-    let mut places = Vec::new();
-    let mut add = |place: Place| {
-        let same = |p: &Place| (p.port, p.tls, &p.target) == (place.port, place.tls, &place.target);
-        if !places.iter().any(same) {
-            places.push(place);
+pub fn candidates(host: &Inspection, protocol: Protocol, words: &[&str]) -> Vec<MediaUrl> {
+    let mut candidates: Vec<MediaUrl> = Vec::new();
+    let mut add = |candidate: MediaUrl| {
+        if !candidates.iter().any(|known| known.is_same(&candidate)) {
+            candidates.push(candidate);
         }
     };
     for hint in host.record.hints() {
         let announced = AnnouncedUrl::read_lenient(&hint.url, Scheme::Http).map(|a| a.url);
         let fits = |target: &str| words.iter().any(|word| target.to_ascii_lowercase().contains(word));
         if let Some(url) = announced.filter(|url| url.scheme.is_http() && fits(url.target())) {
-            let at = url.endpoint();
-            add(Place { port: at.port, tls: at.tls, target: url.target().to_owned(), guessed: false });
+            add(MediaUrl::named(url));
         }
     }
     let services = host.record.services();
@@ -68,18 +74,17 @@ pub fn places(host: &Inspection, protocol: Protocol, words: &[&str]) -> Vec<Plac
     let is_heard = |port: u16| services.iter().any(|s| s.protocol == protocol && s.port == port);
     let is_for_it = |port: u16| ports::expects(port, protocol) || is_heard(port);
     if !host.record.may_guess() {
-        return places;
+        return candidates;
     }
     let guesses = guesses(host, protocol);
     for service in
         web_ports(host).into_iter().filter(|s| (!has_rtsp || is_for_it(s.port)) && !host.peer.history.has_hung(s.port))
     {
         for candidate in guesses.iter().filter(|c| c.port.is_none_or(|p| p == service.port)) {
-            let tls = service.protocol == Protocol::Https;
-            add(Place { port: service.port, tls, target: candidate.path.clone(), guessed: true });
+            add(MediaUrl { url: Endpoint::of(&service).http(&candidate.path), guessed: true });
         }
     }
-    places
+    candidates
 }
 
 /// What is worth being asked for where no address is known: the names of the host's streams, then the usual places.
@@ -104,52 +109,50 @@ fn guesses(host: &Inspection, protocol: Protocol) -> Vec<Candidate> {
     guesses
 }
 
-/// Asks for a manifest; also how long the answer took. A login is only shown where the device named the place itself,
+/// Asks for a manifest; also how long the answer took. A login is only shown where the device named the address itself,
 /// or where one has worked.
 ///
 /// # Errors
 /// As [`client::send`].
-pub async fn ask(host: &Inspection, place: &Place) -> Result<(Response, Duration), HttpError> {
-    let login = !place.guessed || host.peer.logins.worked().is_some();
-    let target = place.target.clone();
-    let request = Request { max_body: MAX_MANIFEST, login, ..Request::get(place.port, place.tls, target) };
+pub async fn ask(host: &Inspection, from: &MediaUrl) -> Result<(Response, Duration), HttpError> {
+    let login = !from.guessed || host.peer.logins.worked().is_some();
+    let request = Request { max_body: MAX_MANIFEST, login, ..Request::of(&from.url) };
     let started = Instant::now();
     let response = client::send(&host.peer, request).await?;
     Ok((response, started.elapsed()))
 }
 
-/// The place a manifest names, on the same host.
+/// The address a manifest names, on the same host.
 ///
 /// # Errors
 /// A note when it leads to another host.
-pub fn resolve(host: &Inspection, from: &Response, named: &str) -> Result<Place, String> {
-    let announced = AnnouncedUrl::unnamed(from.place()).join_rfc3986(named);
+pub fn resolve(host: &Inspection, from: &Response, named: &str) -> Result<MediaUrl, String> {
+    let announced = AnnouncedUrl::unnamed(from.host_url()).join_rfc3986(named);
     announced.and_then(|a| on_host(host, &a).ok()).ok_or_else(|| elsewhere(named))
 }
 
-/// The place an address means on this host.
+/// Where an address leads to on this host.
 ///
 /// # Errors
 /// A note when it is on another host.
-pub fn on_host(host: &Inspection, announced: &AnnouncedUrl) -> Result<Place, String> {
-    let hop =
-        redirect::on_host(announced, host.peer.ip, &host.peer.name).ok_or_else(|| elsewhere(&announced.shown()))?;
-    Ok(Place { port: hop.endpoint().port, tls: hop.endpoint().tls, target: hop.target().to_owned(), guessed: false })
+pub fn on_host(host: &Inspection, announced: &AnnouncedUrl) -> Result<MediaUrl, String> {
+    let here = redirect::on_host(announced, host.peer.ip, &host.peer.name);
+    here.map(MediaUrl::named).ok_or_else(|| elsewhere(&announced.shown()))
 }
 
 fn elsewhere(named: &str) -> String {
     format!("{} lies on another host; not fetched", text::clean(&text::redact_url(named)))
 }
 
-/// Something to fetch: all that is at a place, or a part of it.
+/// Something to fetch: all that is at an address, or a part of it.
 pub struct Piece {
     /// Where.
-    pub place: Place,
+    pub from: MediaUrl,
     /// Which bytes, where it is not all of them.
     pub range: Option<ByteRange>,
 }
 
-/// The places of one piece of media: what describes it, where that is apart, and the media.
+/// Where one piece of media is: what describes it, where that is apart, and the media.
 pub struct Media {
     /// The initialisation segment.
     pub init: Option<Piece>,
@@ -225,9 +228,8 @@ pub fn is_gone(stream: &Stream) -> bool {
 
 /// Fetches the beginning of something; an empty answer is an answer.
 async fn fetch(host: &Inspection, piece: &Piece, most: usize) -> Result<(Vec<u8>, Duration, Option<Arc<Room>>), Stop> {
-    let Piece { place, range } = piece;
-    let mut request =
-        Request { max_body: most, ..Request::get(place.port, place.tls, place.target.clone()) }.with_login();
+    let Piece { from, range } = piece;
+    let mut request = Request { max_body: most, ..Request::of(&from.url) }.with_login();
     if let Some(range) = range {
         let last = range.offset.saturating_add(range.length.min(most as u64).max(1)) - 1;
         request.headers.push(("Range".to_owned(), format!("bytes={}-{last}", range.offset)));

@@ -1,7 +1,7 @@
 //! A kit served as the device it was made of, on this machine alone: sockets and times around `kit::answer`.
 
 mod connection;
-mod place;
+mod listen;
 mod rtmp;
 mod tls;
 #[cfg(feature = "serve")]
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::kit::answer::{Local, Player};
 use crate::kit::format::{Kit, TcpPort};
 use crate::net::{Datagram, Datagrams, UdpBind};
-pub use place::{PlaceError, Wish};
+pub use listen::{ListenError, Wish};
 
 /// A client that says nothing for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -59,7 +59,7 @@ struct Stage {
     net: Arc<dyn Datagrams>,
     ip: IpAddr,
     open: AtomicUsize,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     #[cfg(feature = "serve")]
     sessions: webrtc::Sessions,
     /// The time of day in seconds since 1970.
@@ -77,8 +77,13 @@ impl Replay {
     ///
     /// # Errors
     /// When its ports cannot be had.
-    pub async fn start(kit: Kit, wish: &Wish, net: Arc<dyn Datagrams>, now: fn() -> i64) -> Result<Replay, PlaceError> {
-        let place::Place { ip, listeners, sign } = place::find(&kit, wish, net.as_ref()).await?;
+    pub async fn start(
+        kit: Kit,
+        wish: &Wish,
+        net: Arc<dyn Datagrams>,
+        now: fn() -> i64,
+    ) -> Result<Replay, ListenError> {
+        let listen::Listeners { ip, listeners, sign } = listen::find(&kit, wish, net.as_ref()).await?;
         let ports: Vec<(u16, u16)> = listeners.iter().map(|(port, _, here)| (*port, *here)).collect();
         let local = Local { ip, ports: ports.clone() };
         let protected: Vec<TcpPort> = kit.tcp.iter().filter(|port| port.tls.is_some()).cloned().collect();
@@ -88,7 +93,7 @@ impl Replay {
             net,
             ip,
             open: AtomicUsize::new(0),
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
             #[cfg(feature = "serve")]
             sessions: webrtc::Sessions::default(),
             now,
@@ -117,7 +122,7 @@ impl Replay {
 async fn accept(stage: Arc<Stage>, port: u16, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
     let mut clients = JoinSet::new();
     loop {
-        let Ok(place) = stage.places.clone().acquire_owned().await else { return };
+        let Ok(permit) = stage.permits.clone().acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, most of all; they are fewer in a while.
             sleep(Duration::from_millis(50)).await;
@@ -125,7 +130,7 @@ async fn accept(stage: Arc<Stage>, port: u16, listener: TcpListener, acceptor: O
         };
         let (stage, acceptor) = (stage.clone(), acceptor.clone());
         clients.spawn(async move {
-            let _place = place;
+            let _permit = permit;
             stage.open.fetch_add(1, Ordering::SeqCst);
             serve(&stage, port, stream, acceptor).await;
             stage.open.fetch_sub(1, Ordering::SeqCst);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 
-use super::auth::Place;
+use super::auth::AddressBlock;
 
 /// How much of everything there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Slots {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    by_place: HashMap<Place, usize>,
+    by_block: HashMap<AddressBlock, usize>,
 }
 
 impl Slots {
@@ -76,17 +76,17 @@ impl Slots {
     /// Takes a place, which is given back when it is dropped. None where there are too many. Whoever has no address is limited
     /// by the number of all.
     pub fn take(&self, address: Option<IpAddr>) -> Option<Slot> {
-        let place = address.map(Place::of);
+        let block = address.map(AddressBlock::of);
         let mut taken = self.taken();
-        let of_place = place.map_or(0, |place| taken.by_place.get(&place).copied().unwrap_or(0));
-        if taken.all >= self.most || of_place >= self.per_address {
+        let of_block = block.map_or(0, |block| taken.by_block.get(&block).copied().unwrap_or(0));
+        if taken.all >= self.most || of_block >= self.per_address {
             return None;
         }
         taken.all += 1;
-        if let Some(place) = place {
-            *taken.by_place.entry(place).or_default() += 1;
+        if let Some(block) = block {
+            *taken.by_block.entry(block).or_default() += 1;
         }
-        Some(Slot { slots: self.clone(), place })
+        Some(Slot { slots: self.clone(), block })
     }
 
     /// How many are taken.
@@ -103,18 +103,18 @@ impl Slots {
 #[derive(Debug)]
 pub struct Slot {
     slots: Slots,
-    place: Option<Place>,
+    block: Option<AddressBlock>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.taken();
         taken.all = taken.all.saturating_sub(1);
-        let Some(place) = self.place else { return };
-        if let Some(count) = taken.by_place.get_mut(&place) {
+        let Some(block) = self.block else { return };
+        if let Some(count) = taken.by_block.get_mut(&block) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                taken.by_place.remove(&place);
+                taken.by_block.remove(&block);
             }
         }
     }
@@ -169,6 +169,6 @@ mod tests {
         drop(two);
         assert!(slots.take(address("192.0.2.1")).is_some());
         drop((one, other));
-        assert_eq!((slots.count(), slots.taken().by_place.len()), (0, 0));
+        assert_eq!((slots.count(), slots.taken().by_block.len()), (0, 0));
     }
 }

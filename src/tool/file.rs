@@ -61,17 +61,17 @@ impl Hinted for OutputError {
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    place: Place,
+    destination: Destination,
     /// Readable and writable by its owner alone.
     is_private: bool,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Destination {
     Stdout,
     /// A pipe or device, such as `/dev/null`: written to, never replaced.
     Special,
-    /// The real place of a plain file, behind any links.
+    /// The real path of a plain file, behind any links.
     File(PathBuf),
 }
 
@@ -84,15 +84,15 @@ impl OutputFile {
     /// # Errors
     /// When it is a folder, lies in none, or the system would refuse to write it.
     pub fn check(path: &Path) -> Result<OutputFile, OutputError> {
-        let place = if path.as_os_str() == "-" { Place::Stdout } else { place_of(path)? };
-        if let Place::File(real) = &place {
+        let destination = if path.as_os_str() == "-" { Destination::Stdout } else { destination_of(path)? };
+        if let Destination::File(real) = &destination {
             if real.exists() {
                 OpenOptions::new().write(true).open(real).map_err(|e| OutputError::refused(path, e))?;
             }
             // Only a file made there proves that one can be.
             TempFile::inside(folder_of(real), None).map_err(|e| OutputError::refused(path, e))?;
         }
-        Ok(OutputFile { path: path.to_owned(), place, is_private: false })
+        Ok(OutputFile { path: path.to_owned(), destination, is_private: false })
     }
 
     /// The same, readable and writable by its owner alone, whatever the mode of the file it replaces.
@@ -108,7 +108,7 @@ impl OutputFile {
 
     /// Whether it is standard output.
     pub fn is_stdout(&self) -> bool {
-        matches!(self.place, Place::Stdout)
+        matches!(self.destination, Destination::Stdout)
     }
 
     /// Writes `bytes`. A file gets its new content as a whole or keeps the old: a temporary file in the same folder is
@@ -117,13 +117,13 @@ impl OutputFile {
     /// # Errors
     /// When the system refuses; nothing is left behind then. A reader of standard output that went away is no error.
     pub fn commit(&self, bytes: &[u8]) -> Result<(), OutputError> {
-        match &self.place {
-            Place::Stdout => quiet_pipe(write_all(&mut io::stdout().lock(), bytes)),
-            Place::Special => {
+        match &self.destination {
+            Destination::Stdout => quiet_pipe(write_all(&mut io::stdout().lock(), bytes)),
+            Destination::Special => {
                 let file = OpenOptions::new().write(true).open(&self.path);
                 quiet_pipe(file.and_then(|mut file| write_all(&mut file, bytes)))
             }
-            Place::File(real) => replace(real, bytes, self.is_private),
+            Destination::File(real) => replace(real, bytes, self.is_private),
         }
         .map_err(|e| OutputError::refused(&self.path, e))
     }
@@ -142,10 +142,10 @@ fn quiet_pipe(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn place_of(path: &Path) -> Result<Place, OutputError> {
+fn destination_of(path: &Path) -> Result<Destination, OutputError> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => return Err(OutputError::Folder(path.to_owned())),
-        Ok(meta) if !meta.is_file() => return Ok(Place::Special),
+        Ok(meta) if !meta.is_file() => return Ok(Destination::Special),
         _ => {}
     }
     if path.as_os_str().is_empty() || path.to_string_lossy().ends_with(std::path::MAIN_SEPARATOR) {
@@ -153,16 +153,18 @@ fn place_of(path: &Path) -> Result<Place, OutputError> {
     }
     let mut real = path.to_owned();
     for _ in 0..MAX_LINKS {
-        let Ok(target) = fs::read_link(&real) else { return Ok(Place::File(real)).and_then(in_a_folder) };
+        let Ok(target) = fs::read_link(&real) else { return Ok(Destination::File(real)).and_then(in_a_folder) };
         real = folder_of(&real).join(target);
     }
     Err(OutputError::LinkLoop(path.to_owned()))
 }
 
-fn in_a_folder(place: Place) -> Result<Place, OutputError> {
-    match place {
-        Place::File(real) if !folder_of(&real).is_dir() => Err(OutputError::NoFolder(folder_of(&real).to_owned())),
-        place => Ok(place),
+fn in_a_folder(destination: Destination) -> Result<Destination, OutputError> {
+    match destination {
+        Destination::File(real) if !folder_of(&real).is_dir() => {
+            Err(OutputError::NoFolder(folder_of(&real).to_owned()))
+        }
+        destination => Ok(destination),
     }
 }
 

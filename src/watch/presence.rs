@@ -134,15 +134,15 @@ pub(super) fn vantage_of(report: &Report, memory: &Memory, session: &Session) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::memory::tests::{Place, camera};
+    use crate::history::memory::tests::{Site, camera};
 
     #[test]
     fn an_answer_with_another_mac_address_is_that_of_another_device() {
-        let mut place = Place::default();
-        place.scan(0, vec![camera(1, 1)]);
-        let known = place.memory.roots().next().unwrap();
+        let mut site = Site::default();
+        site.scan(0, vec![camera(1, 1)]);
+        let known = site.memory.roots().next().unwrap();
         let own = known.device.mac.unwrap();
-        let asked = Missing::new(&place.memory, known);
+        let asked = Missing::new(&site.memory, known);
         let [a, b, c, d, e, f] = own.0;
         let other = MacAddr([a, b, c, d, e, f.wrapping_add(1)]);
         let local = MacAddr([a | 2, b, c, d, e, f]);

@@ -171,26 +171,26 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::memory::tests::{Place, camera};
+    use crate::history::memory::tests::{Site, camera};
 
     #[test]
     fn a_name_is_that_of_one_device_and_no_address() {
-        let mut place = Place::default();
-        place.scan(0, vec![camera(1, 1), camera(2, 2)]);
-        let uids: Vec<Uid> = place.memory.devices.keys().cloned().collect();
+        let mut site = Site::default();
+        site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+        let uids: Vec<Uid> = site.memory.devices.keys().cloned().collect();
         let name = |name: &str| NoteEdit { name: Some(Some(name.to_owned())), ..NoteEdit::default() };
-        assert_eq!(place.memory.annotate(&uids[0], &name("Gate")), Ok(()));
-        assert_eq!(place.memory.annotate(&uids[1], &name("Gate")), Err(EditError::NameTaken(uids[0].clone())));
-        assert_eq!(place.memory.annotate(&uids[1], &name(" 192.0.2.7 ")), Err(EditError::NameIsAddress));
-        assert_eq!(place.memory.annotate(&uids[1], &name(uids[0].as_str())), Err(EditError::NameIsAddress));
-        assert_eq!(place.memory.devices[&uids[1]].note, Note::default());
+        assert_eq!(site.memory.annotate(&uids[0], &name("Gate")), Ok(()));
+        assert_eq!(site.memory.annotate(&uids[1], &name("Gate")), Err(EditError::NameTaken(uids[0].clone())));
+        assert_eq!(site.memory.annotate(&uids[1], &name(" 192.0.2.7 ")), Err(EditError::NameIsAddress));
+        assert_eq!(site.memory.annotate(&uids[1], &name(uids[0].as_str())), Err(EditError::NameIsAddress));
+        assert_eq!(site.memory.devices[&uids[1]].note, Note::default());
         let tags =
             NoteEdit { tags: Some(vec!["b".into(), " a ".into(), "b".into(), " ".into()]), ..NoteEdit::default() };
-        place.memory.annotate(&uids[1], &tags).unwrap();
-        assert_eq!(place.memory.devices[&uids[1]].note.tags, ["a", "b"]);
+        site.memory.annotate(&uids[1], &tags).unwrap();
+        assert_eq!(site.memory.devices[&uids[1]].note.tags, ["a", "b"]);
         let none = NoteEdit { name: Some(None), ..NoteEdit::default() };
-        place.memory.annotate(&uids[0], &none).unwrap();
-        assert_eq!(place.memory.devices[&uids[0]].note.name, None);
+        site.memory.annotate(&uids[0], &none).unwrap();
+        assert_eq!(site.memory.devices[&uids[0]].note.name, None);
     }
 
     #[test]

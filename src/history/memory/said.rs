@@ -140,13 +140,13 @@ fn changed(before: &Note, now: &Note) -> Vec<NotePart> {
 mod tests {
     use super::*;
     use crate::history::memory::NoteEdit;
-    use crate::history::memory::tests::{Place, camera};
+    use crate::history::memory::tests::{Site, camera};
 
     #[test]
     fn every_kind_of_change_is_a_line() {
-        let mut place = Place::default();
-        place.scan(0, vec![camera(1, 1), camera(2, 2)]);
-        let memory = &mut place.memory;
+        let mut site = Site::default();
+        site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+        let memory = &mut site.memory;
         let uids: Vec<Uid> = memory.devices.keys().cloned().collect();
         let (one, other) = (uids[0].clone(), uids[1].clone());
         let at: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();

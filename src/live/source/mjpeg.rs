@@ -64,8 +64,7 @@ impl Source {
     }
 
     async fn open(&self) -> Result<Body, Failure> {
-        let endpoint = self.url.endpoint();
-        let request = Request::get(endpoint.port, endpoint.tls, self.url.target()).with_login();
+        let request = Request::of(&self.url).with_login();
         let (response, body) = client::open(&self.peer, request).await.map_err(|error| {
             tracing::info!(stream = self.stream.id, "the camera does not play: {error}");
             Failure::of(error.kind, None)

@@ -37,7 +37,7 @@ impl Source {
 
     async fn set_up(&mut self) -> Result<Played, Failure> {
         let endpoint = self.url.endpoint();
-        let mut client = Box::new(Client::new(&self.peer, endpoint.port, endpoint.tls));
+        let mut client = Box::new(Client::new(&self.peer, endpoint));
         let described = client.describe(self.url.target()).await.map_err(|error| self.failed(&error))?;
         let session = Session::parse(&described.sdp).unwrap_or_default();
         let no_picture = || Failure::new(ErrorKind::NotFound, "the stream has no picture");

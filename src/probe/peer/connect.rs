@@ -9,6 +9,7 @@ use super::Peer;
 use super::history::Room;
 use crate::model::{ErrorKind, Stage};
 use crate::net::{Cause, Connection, ConnectionStage, NetError};
+use crate::wire::url::Endpoint;
 
 /// How long a device is given to notice that its last client is gone, before each try.
 const PAUSES: [Duration; 4] =
@@ -31,6 +32,14 @@ impl Peer {
     pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
         let spoke = self.history.spoke(port);
         Ok(self.open(port).await?.noting(spoke))
+    }
+
+    /// Connects as an endpoint is spoken to: as [`Peer::connect_tls`] or as [`Peer::connect`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub async fn connect_to(&self, at: Endpoint) -> Result<Connection, NetError> {
+        if at.tls { self.connect_tls(at.port).await } else { self.connect(at.port).await }
     }
 
     async fn open(&self, port: u16) -> Result<Connection, NetError> {

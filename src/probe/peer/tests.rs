@@ -4,6 +4,7 @@ use crate::protocol::http::client::send;
 use crate::protocol::http::message::Request;
 use crate::protocol::rtsp::client::Client;
 use crate::testkit::net::{FakeNet, Reply};
+use crate::wire::url::Endpoint;
 
 const SDP: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n";
 
@@ -23,7 +24,7 @@ async fn a_page_is_fetched_without_a_scan() {
         };
         Reply::Last(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
     });
-    let request = || Request::get(80, false, "/").with_login();
+    let request = || Request::get(Endpoint::plain(80), "/").with_login();
     let stranger = peer(net.clone());
     assert_eq!(send(&stranger, request()).await.unwrap().status, 401);
     let known = stranger.with_logins(vec![Credential::new("admin", "secret")], 1);
@@ -40,7 +41,7 @@ async fn a_stream_is_described_without_a_scan() {
         let body = if asked.method() == "DESCRIBE" { SDP } else { "" };
         Reply::text(format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
     });
-    let described = Client::new(&peer(net), 554, false).describe("/live").await.unwrap();
+    let described = Client::new(&peer(net), Endpoint::plain(554)).describe("/live").await.unwrap();
     assert_eq!(&described.sdp[..], SDP.as_bytes());
 }
 

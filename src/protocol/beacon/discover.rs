@@ -9,7 +9,7 @@ use crate::model::Method;
 use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
-use crate::probe::udp_query::{self, Exchange, Place, Question};
+use crate::probe::udp_query::{self, Exchange, InterfaceAddress, Question};
 use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// The makers' own discovery, by multicast and broadcast over IPv4.
@@ -33,30 +33,37 @@ pub const LISTENER: Listener = Listener {
 };
 
 async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
-    let places: Vec<Place> = udp_query::places(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
-    if places.is_empty() {
+    let addresses: Vec<InterfaceAddress> =
+        udp_query::interface_addresses(context).into_iter().filter(|p| p.source.is_ipv4()).collect();
+    if addresses.is_empty() {
         return Ok(());
     }
     let dedup = FindingDedup::new(context);
     let own = FromOwnPort { dedup: &dedup };
     let fixed: Vec<AtFixedPort<'_>> =
-        MAKERS.iter().filter_map(|maker| AtFixedPort::new(&dedup, maker, &places)).collect();
+        MAKERS.iter().filter_map(|maker| AtFixedPort::new(&dedup, maker, &addresses)).collect();
     let everywhere = [everywhere()];
     let fixed = join_all(fixed.iter().map(|exchange| udp_query::ask(context, &everywhere, exchange)));
     let groups: Vec<AtGroup<'_>> = MAKERS.iter().filter_map(|maker| AtGroup::new(&dedup, maker)).collect();
-    let groups = join_all(groups.iter().map(|exchange| udp_query::ask(context, &places, exchange)));
-    let (asked, _, _) = tokio::join!(udp_query::ask(context, &places, &own), fixed, groups);
+    let groups = join_all(groups.iter().map(|exchange| udp_query::ask(context, &addresses, exchange)));
+    let (asked, _, _) = tokio::join!(udp_query::ask(context, &addresses, &own), fixed, groups);
     asked.map_err(|unable| unable.at("the makers' discovery cannot open a UDP socket"))
 }
 
 /// No interface in particular: where broadcasts of all of them arrive.
-fn everywhere() -> Place {
-    Place { name: "any".into(), interface: 0, source: Ipv4Addr::UNSPECIFIED.into(), broadcast: None, mac: None }
+fn everywhere() -> InterfaceAddress {
+    InterfaceAddress {
+        name: "any".into(),
+        interface: 0,
+        source: Ipv4Addr::UNSPECIFIED.into(),
+        broadcast: None,
+        mac: None,
+    }
 }
 
-fn asker(place: &Place) -> Option<Asker> {
-    let IpAddr::V4(ip) = place.source else { return None };
-    Some(Asker { ip, mac: place.mac, nonce: fastrand::u128(..) })
+fn asker(at: &InterfaceAddress) -> Option<Asker> {
+    let IpAddr::V4(ip) = at.source else { return None };
+    Some(Asker { ip, mac: at.mac, nonce: fastrand::u128(..) })
 }
 
 async fn emit(dedup: &FindingDedup<'_>, from: SocketAddr, datagram: &[u8]) {
@@ -71,10 +78,10 @@ struct FromOwnPort<'a> {
 }
 
 impl Exchange for FromOwnPort<'_> {
-    fn questions(&self, place: &Place, _round: u32) -> Vec<Question> {
-        let Some(asker) = asker(place) else { return Vec::new() };
+    fn questions(&self, at: &InterfaceAddress, _round: u32) -> Vec<Question> {
+        let Some(asker) = asker(at) else { return Vec::new() };
         // Limited broadcasts leave by the interface of the address the socket is bound to.
-        let broadcasts = place.broadcast.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
+        let broadcasts = at.broadcast.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
         let broadcasts: Vec<Ipv4Addr> = broadcasts.collect();
         let to = |maker: &Maker| maker.group.into_iter().chain(broadcasts.clone()).collect::<Vec<_>>();
         MAKERS
@@ -96,26 +103,26 @@ struct AtFixedPort<'a> {
     dedup: &'a FindingDedup<'a>,
     maker: &'a Maker,
     port: u16,
-    places: &'a [Place],
+    addresses: &'a [InterfaceAddress],
 }
 
 impl<'a> AtFixedPort<'a> {
-    fn new(dedup: &'a FindingDedup<'a>, maker: &'a Maker, places: &'a [Place]) -> Option<Self> {
-        maker.answers_at.map(|port| AtFixedPort { dedup, maker, port, places })
+    fn new(dedup: &'a FindingDedup<'a>, maker: &'a Maker, addresses: &'a [InterfaceAddress]) -> Option<Self> {
+        maker.answers_at.map(|port| AtFixedPort { dedup, maker, port, addresses })
     }
 }
 
 impl Exchange for AtFixedPort<'_> {
-    fn bind(&self, place: &Place) -> UdpBind {
-        place.bind_port(self.port, &[])
+    fn bind(&self, at: &InterfaceAddress) -> UdpBind {
+        at.bind_port(self.port, &[])
     }
 
-    fn questions(&self, _everywhere: &Place, _round: u32) -> Vec<Question> {
-        self.places
+    fn questions(&self, _everywhere: &InterfaceAddress, _round: u32) -> Vec<Question> {
+        self.addresses
             .iter()
-            .filter_map(|place| {
-                let to = SocketAddr::new(place.broadcast?.into(), self.maker.port);
-                Some((to, (self.maker.ask)(&asker(place)?)))
+            .filter_map(|at| {
+                let to = SocketAddr::new(at.broadcast?.into(), self.maker.port);
+                Some((to, (self.maker.ask)(&asker(at)?)))
             })
             .collect()
     }
@@ -139,11 +146,11 @@ impl<'a> AtGroup<'a> {
 }
 
 impl Exchange for AtGroup<'_> {
-    fn bind(&self, place: &Place) -> UdpBind {
-        place.bind_port(self.port, &[self.group])
+    fn bind(&self, at: &InterfaceAddress) -> UdpBind {
+        at.bind_port(self.port, &[self.group])
     }
 
-    fn questions(&self, _place: &Place, _round: u32) -> Vec<Question> {
+    fn questions(&self, _at: &InterfaceAddress, _round: u32) -> Vec<Question> {
         Vec::new()
     }
 

@@ -9,7 +9,7 @@ use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::Response;
 use crate::protocol::proof::{self, Proof, Stop};
-use crate::protocol::segment::{self, MAX_STREAMS, Place};
+use crate::protocol::segment::{self, MAX_STREAMS, MediaUrl};
 use crate::protocol::snapshot;
 use crate::text;
 use crate::wire::url::AnnouncedUrl;
@@ -22,27 +22,27 @@ async fn run(host: &Inspection) {
         return;
     }
     let (mut found, mut dead) = (0, Vec::new());
-    for place in segment::places(host, Protocol::Dash, &[".mpd"]) {
+    for candidate in segment::candidates(host, Protocol::Dash, &[".mpd"]) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }
-        if !dead.contains(&place.port) {
-            match segment::ask(host, &place).await {
-                Ok((answer, took)) => found += answered(host, &place, &answer, took).await,
-                Err(_) => dead.push(place.port),
+        if !dead.contains(&candidate.url.endpoint().port) {
+            match segment::ask(host, &candidate).await {
+                Ok((answer, took)) => found += answered(host, &candidate, &answer, took).await,
+                Err(_) => dead.push(candidate.url.endpoint().port),
             }
         }
     }
 }
 
 /// Says what a manifest's answer tells; how many streams that were.
-async fn answered(host: &Inspection, place: &Place, answer: &Response, took: Duration) -> usize {
+async fn answered(host: &Inspection, from: &MediaUrl, answer: &Response, took: Duration) -> usize {
     let now_s = (host.peer.clock)().as_millisecond() as f64 / 1000.0;
-    let base = AnnouncedUrl::unnamed(answer.place());
+    let base = AnnouncedUrl::unnamed(answer.host_url());
     let mpd = if answer.status == 200 { wire::parse(&answer.body, &base, now_s) } else { None };
     match mpd {
         Some(mpd) => representations(host, answer, took, &mpd).await,
-        None if !place.guessed && answer.status != 200 => {
+        None if !from.guessed && answer.status != 200 => {
             let mut proof = Proof::answered(&host.peer, Protocol::Dash, answer, took);
             proof.stream.open = None;
             proof.stop(Step::Described, Stop::of_status(&host.peer, answer.status));
@@ -101,7 +101,7 @@ async fn prove(host: &Inspection, proof: &mut Proof, representation: &Representa
         return None;
     }
     let resolve = |(address, range): &wire::Piece| {
-        Ok::<_, String>(segment::Piece { place: segment::on_host(host, address)?, range: *range })
+        Ok::<_, String>(segment::Piece { from: segment::on_host(host, address)?, range: *range })
     };
     let Some(media) = &representation.media else {
         let message = "the manifest names no segment";

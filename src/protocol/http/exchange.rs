@@ -45,19 +45,19 @@ pub(super) async fn exchange(
     let target = crate::text::redact_url(&request.target);
     match &outcome {
         Ok((response, _)) => {
-            tracing::debug!(ip = %peer.ip, port = request.port, status = response.status, "{} {target}", request.method);
+            tracing::debug!(ip = %peer.ip, port = request.at.port, status = response.status, "{} {target}", request.method);
         }
         Err(error) => {
-            tracing::debug!(ip = %peer.ip, port = request.port, %error, "{} {target}", request.method);
+            tracing::debug!(ip = %peer.ip, port = request.at.port, %error, "{} {target}", request.method);
             if error.kind == ErrorKind::Timeout {
-                peer.history.note_hung(request.port);
+                peer.history.note_hung(request.at.port);
             }
         }
     }
     let has_login = authorization.is_some() || request.signed;
     match outcome {
         Err(error) if error.kind == ErrorKind::Closed && !has_login && peer.retries > 0 => {
-            peer.is_worth_asking_again(request.port);
+            peer.is_worth_asking_again(request.at.port);
             exchange_once(peer, request, authorization).await
         }
         outcome => outcome,
@@ -69,13 +69,10 @@ async fn exchange_once(
     request: &Request,
     authorization: Option<&[u8]>,
 ) -> Result<(Response, Body), HttpError> {
-    if RAW_PRINT_PORTS.contains(&request.port) {
-        return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.port)));
+    if RAW_PRINT_PORTS.contains(&request.at.port) {
+        return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.at.port)));
     }
-    let mut connection = match request.tls {
-        true => peer.connect_tls(request.port).await?,
-        false => peer.connect(request.port).await?,
-    };
+    let mut connection = peer.connect_to(request.at).await?;
     let deadline = peer.request_deadline();
     let sent = timeout_at(deadline, connection.write_all(&request.emit(peer, authorization))).await;
     let (start, rest) = match read_start(&mut connection, deadline).await {
@@ -107,8 +104,7 @@ async fn exchange_once(
         status: head.status,
         version: head.version,
         headers: head.headers,
-        port: request.port,
-        tls: request.tls,
+        at: request.at,
         target: request.target.clone(),
         method: request.method,
         tls_info: connection.tls.as_ref().map(|(info, _)| info.clone()),

@@ -51,7 +51,7 @@ pub(super) async fn answer(
     response: Response,
     body: Body,
 ) -> Result<(Response, Body), HttpError> {
-    let mut negotiation = Negotiation::new(peer.logins.clone(), request.account, request.tls);
+    let mut negotiation = Negotiation::new(peer.logins.clone(), request.account, request.at.tls);
     negotiate(peer, request, (response, body), &mut negotiation).await
 }
 

@@ -13,17 +13,15 @@ use crate::probe::memory::Room;
 use crate::text;
 use crate::wire::auth::{self, Challenge};
 use crate::wire::head::Headers;
-use crate::wire::url::{Endpoint, HostUrl};
+use crate::wire::url::{Endpoint, HostUrl, Scheme};
 
 /// A request. `Host`, `User-Agent`, `Connection`, `Content-Length` and `Authorization` are added by the client.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `GET`, `POST`, …
     pub method: &'static str,
-    /// Port of the host under inspection.
-    pub port: u16,
-    /// Over TLS.
-    pub tls: bool,
+    /// Where on the host under inspection.
+    pub at: Endpoint,
     /// Path and query, with leading `/`.
     pub target: String,
     /// Further headers.
@@ -45,11 +43,10 @@ pub struct Request {
 
 impl Request {
     /// A GET of at most 256 KiB that follows redirects and does not log in.
-    pub fn get(port: u16, tls: bool, target: impl Into<String>) -> Self {
+    pub fn get(at: Endpoint, target: impl Into<String>) -> Self {
         Request {
             method: "GET",
-            port,
-            tls,
+            at,
             target: target.into(),
             headers: Vec::new(),
             body: Vec::new(),
@@ -61,13 +58,18 @@ impl Request {
         }
     }
 
+    /// A GET of an address under the same terms.
+    pub fn of(url: &HostUrl) -> Self {
+        Request::get(url.endpoint(), url.target())
+    }
+
     /// A POST of `body` under the same terms.
-    pub fn post(port: u16, tls: bool, target: impl Into<String>, content_type: &str, body: Vec<u8>) -> Self {
+    pub fn post(at: Endpoint, target: impl Into<String>, content_type: &str, body: Vec<u8>) -> Self {
         Request {
             method: "POST",
             headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
             body,
-            ..Request::get(port, tls, target)
+            ..Request::get(at, target)
         }
     }
 
@@ -78,10 +80,10 @@ impl Request {
     }
 
     pub(super) fn emit(&self, peer: &Peer, authorization: Option<&[u8]>) -> Vec<u8> {
-        let name = match self.port == if self.tls { 443 } else { 80 } {
+        let name = match self.at.port == Scheme::http(self.at.tls).default_port() {
             // A default port written out makes some cameras refuse the login.
             true => host_name(peer),
-            false => format!("{}:{}", host_name(peer), self.port),
+            false => format!("{}:{}", host_name(peer), self.at.port),
         };
         let length = self.body.len().to_string();
         let mut headers: Vec<(&str, &[u8])> =
@@ -112,11 +114,9 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Whether the body was cut or ended early.
     pub truncated: bool,
-    /// Where the answer came from after redirects: port, TLS, target.
-    pub port: u16,
-    /// Whether it came over TLS.
-    pub tls: bool,
-    /// Path and query.
+    /// Where the answer came from, after redirects.
+    pub at: Endpoint,
+    /// Path and query it came from.
     pub target: String,
     /// The method that was asked with.
     pub method: &'static str,
@@ -153,19 +153,19 @@ impl Response {
     }
 
     /// Where it came from, with its port.
-    pub fn place(&self) -> HostUrl {
-        Endpoint { port: self.port, tls: self.tls }.http(&self.target)
+    pub fn host_url(&self) -> HostUrl {
+        self.at.http(&self.target)
     }
 
     /// The address it came from, as a URL; the port is always written.
     pub fn url(&self, peer: &Peer) -> String {
-        url(peer, self.tls, self.port, &self.target)
+        url(peer, self.at, &self.target)
     }
 }
 
 /// The URL of a path on the host under inspection; the port is always written.
-pub fn url(peer: &Peer, tls: bool, port: u16, target: &str) -> String {
-    format!("{}://{}:{port}{target}", if tls { "https" } else { "http" }, host_name(peer))
+pub fn url(peer: &Peer, at: Endpoint, target: &str) -> String {
+    format!("{}://{}:{}{target}", Scheme::http(at.tls), host_name(peer), at.port)
 }
 
 /// The host's name as it stands in a URL: IPv6 in brackets.

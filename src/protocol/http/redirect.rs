@@ -37,7 +37,7 @@ pub fn location(response: &Response) -> Option<String> {
 /// A note when it leads to another host or another protocol.
 pub fn resolve(location: &str, response: &Response, ip: IpAddr, name: &str) -> Result<Hop, String> {
     let shown = || text::clean(&text::redact_url(location.trim()));
-    let announced = AnnouncedUrl::unnamed(response.place()).join_rfc3986(location).and_then(AnnouncedUrl::plausible);
+    let announced = AnnouncedUrl::unnamed(response.host_url()).join_rfc3986(location).and_then(AnnouncedUrl::plausible);
     let announced = announced.ok_or_else(|| format!("redirects to {}, which is no address of HTTP", shown()))?;
     if !announced.url.scheme.is_http() {
         return Err(format!("redirects to {}, which is not HTTP", shown()));
@@ -72,9 +72,10 @@ fn is_local_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::url::Endpoint;
 
     fn at(location: &str) -> Result<(u16, bool, String, bool), String> {
-        let from = Response { port: 8080, target: "/doc/index.asp?x=1".into(), ..Response::default() };
+        let from = Response { at: Endpoint::plain(8080), target: "/doc/index.asp?x=1".into(), ..Response::default() };
         let hop = resolve(location, &from, "192.0.2.7".parse().unwrap(), "cam.example.org")?;
         Ok((hop.url.endpoint().port, hop.url.scheme.is_tls(), hop.url.target().to_owned(), hop.note.is_some()))
     }

@@ -9,7 +9,7 @@ use crate::probe::transcript::Transcript;
 pub fn of_http(peer: &Peer, response: &Response) -> Vec<Answer> {
     let mut transcript = Transcript::new(peer);
     for answer in response.hops.iter().chain([response]) {
-        let request = format!("{} {}", answer.method, url(peer, answer.tls, answer.port, &answer.target));
+        let request = format!("{} {}", answer.method, url(peer, answer.at, &answer.target));
         // What a POST has created (WHEP's session) is his who knows its address.
         let headers = answer.headers.iter().map(|(name, value)| match answer.status {
             201 if name.eq_ignore_ascii_case("Location") => (name, b"***".as_slice()),
@@ -25,6 +25,7 @@ mod tests {
     use super::*;
     use crate::model::ProbeOptions;
     use crate::testkit::net::FakeNet;
+    use crate::wire::url::Endpoint;
 
     #[test]
     fn answers_over_http_are_shown_with_those_that_led_there() {
@@ -34,7 +35,7 @@ mod tests {
             status,
             version: "HTTP/1.1".to_owned(),
             method: "POST",
-            port: 80,
+            at: Endpoint::plain(80),
             target: "/whep".to_owned(),
             headers: [("Location", location)].into_iter().collect(),
             ..Response::default()

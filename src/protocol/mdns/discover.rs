@@ -12,7 +12,7 @@ use crate::model::Method;
 use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
-use crate::probe::udp_query::{self, Exchange, Place, Question};
+use crate::probe::udp_query::{self, Exchange, InterfaceAddress, Question};
 use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// Instances asked about by name, because an answer named them without saying where they are.
@@ -34,12 +34,12 @@ pub const LISTENER: Listener = Listener {
 
 async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let shared = Shared { dedup: FindingDedup::new(context), unexplained: Mutex::default() };
-    let places = udp_query::places(context);
+    let addresses = udp_query::interface_addresses(context);
     let (one_shot, member) = (Asking { shared: &shared, member: false }, Asking { shared: &shared, member: true });
     // As a one-shot resolver (RFC 6762 §5.1), which is answered by unicast, and as a member of the group: some
     // devices answer one of them only. The port of the group may be taken, and then the first has to do.
     let (first, second) =
-        tokio::join!(udp_query::ask(context, &places, &one_shot), udp_query::ask(context, &places, &member),);
+        tokio::join!(udp_query::ask(context, &addresses, &one_shot), udp_query::ask(context, &addresses, &member),);
     first.or(second).map_err(|unable| unable.at("mDNS cannot open a UDP socket"))
 }
 
@@ -64,15 +64,15 @@ impl Asking<'_> {
 }
 
 impl Exchange for Asking<'_> {
-    fn bind(&self, place: &Place) -> UdpBind {
+    fn bind(&self, at: &InterfaceAddress) -> UdpBind {
         match self.member {
-            true => place.bind_port(wire::PORT, &[wire::GROUP_V4.into(), wire::GROUP_V6.into()]),
-            false => place.bind(),
+            true => at.bind_port(wire::PORT, &[wire::GROUP_V4.into(), wire::GROUP_V6.into()]),
+            false => at.bind(),
         }
     }
 
-    fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
-        let group: IpAddr = if place.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
+    fn questions(&self, at: &InterfaceAddress, round: u32) -> Vec<Question> {
+        let group: IpAddr = if at.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
         let mut questions: Vec<wire::Question> = facts::ASKED
             .iter()
             .map(|service| self.question(Name::of(&format!("{service}.local")), wire::kind::PTR, round))
@@ -84,7 +84,7 @@ impl Exchange for Asking<'_> {
             .chunks(8)
             .map(|some| {
                 let message = Message { questions: some.to_vec(), ..Message::default() };
-                (place.group(group, wire::PORT), wire::emit(&message))
+                (at.group(group, wire::PORT), wire::emit(&message))
             })
             .collect()
     }

@@ -14,6 +14,7 @@ use crate::protocol::http::page;
 use crate::protocol::proof::web_ports;
 use crate::text;
 use crate::wire::auth::Challenge;
+use crate::wire::url::Endpoint;
 
 /// The largest list that is read, in bytes: 64 streams of go2rtc with all who watch them.
 const MAX_LIST: usize = 1024 * 1024;
@@ -42,10 +43,10 @@ async fn ask_all(host: &Inspection) {
     let services = web_ports(host);
     for service in &services {
         if service.port == GO2RTC_PORT || says(service, "go2rtc") {
-            list(host, "go2rtc", Place::of(service), names::go2rtc).await;
+            list(host, "go2rtc", ListedAt::of(service), names::go2rtc).await;
         }
         if service.port == SRS_PORT || says(service, "srs/") {
-            list(host, "SRS", Place::of(service), names::srs).await;
+            list(host, "SRS", ListedAt::of(service), names::srs).await;
         }
         if says(service, "frigate") {
             frigate(host, service).await;
@@ -60,13 +61,9 @@ async fn ask_all(host: &Inspection) {
         mediamtx::emit_ports(host, &own).await;
         // Its API is on a port of its own, whichever other it is recognised by.
         // Who may watch may not list, as it comes; so a refusal there says nothing of HLS and WebRTC.
-        let place = stream_url::named("MediaMTX").map(|named| Place {
-            port: named.list.port,
-            tls: false,
-            account: Protocol::Other,
-        });
-        if let Some(place) = place {
-            list(host, "MediaMTX", place, names::mediamtx).await;
+        if let Some(named) = stream_url::named("MediaMTX") {
+            let api = ListedAt { at: Endpoint::plain(named.list.port), account: Protocol::Other };
+            list(host, "MediaMTX", api, names::mediamtx).await;
         }
     }
     let speaks_rtmp = host.record.services().iter().any(|s| matches!(s.protocol, Protocol::Rtmp | Protocol::Rtmps));
@@ -84,37 +81,36 @@ fn says(service: &Service, name: &str) -> bool {
 
 /// Where a list is asked for.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    port: u16,
-    tls: bool,
+struct ListedAt {
+    at: Endpoint,
     /// Whose users a login is for.
     account: Protocol,
 }
 
-impl Place {
-    fn of(service: &Service) -> Place {
-        Place { port: service.port, tls: service.protocol == Protocol::Https, account: Protocol::Http }
+impl ListedAt {
+    fn of(service: &Service) -> ListedAt {
+        ListedAt { at: Endpoint::of(service), account: Protocol::Http }
     }
 }
 
 /// Asks a server for its list, and says where each of its names can be watched.
-async fn list(host: &Inspection, server: &str, at: Place, read: Reader) -> Option<()> {
+async fn list(host: &Inspection, server: &str, from: ListedAt, read: Reader) -> Option<()> {
     let named = stream_url::named(server)?;
-    let answer = get(host, at, named.list.path(""), server).await?;
+    let answer = get(host, from, named.list.path(""), server).await?;
     let names = read(&answer.body)?;
     drop(answer);
     host.match_signatures(Field::MediaServer, server).await;
-    hint(host, named, &names, at).await;
+    hint(host, named, &names, from.at).await;
     Some(())
 }
 
 /// An answer of 200 to a GET. A login is shown only where one is demanded, and only to what is known for that media server
 /// by its realm, or where a login was taken before.
-async fn get(host: &Inspection, at: Place, target: String, server: &str) -> Option<Response> {
+async fn get(host: &Inspection, from: ListedAt, target: String, server: &str) -> Option<Response> {
     if host.peer.is_over() {
         return None;
     }
-    let request = Request { max_body: MAX_LIST, account: at.account, ..Request::get(at.port, at.tls, target) };
+    let request = Request { max_body: MAX_LIST, account: from.account, ..Request::get(from.at, target) };
     let answer = client::send(&host.peer, request.clone()).await.ok()?;
     let may_log_in = || host.peer.logins.worked().is_some() || is_realm_of(&answer, server);
     let answer = match answer.status {
@@ -133,14 +129,14 @@ fn is_realm_of(answer: &Response, server: &str) -> bool {
 /// nginx with its RTMP module: statistics are where its start page leads, or where its handbook puts them.
 async fn nginx_rtmp(host: &Inspection, service: &Service) -> Option<()> {
     let named = stream_url::named("nginx-rtmp")?;
-    let at = Place::of(service);
-    let start = get(host, at, "/".to_owned(), &named.server).await;
+    let from = ListedAt::of(service);
+    let start = get(host, from, "/".to_owned(), &named.server).await;
     let linked = start.map(|answer| stat_links(host, &answer)).unwrap_or_default();
     for target in linked.into_iter().chain([named.list.path("")]) {
-        let Some(answer) = get(host, at, target, &named.server).await else { continue };
+        let Some(answer) = get(host, from, target, &named.server).await else { continue };
         if let Some(names) = names::nginx_rtmp(&answer.body) {
             host.match_signatures(Field::MediaServer, &named.server).await;
-            hint(host, named, &names, at).await;
+            hint(host, named, &names, from.at).await;
             return Some(());
         }
     }
@@ -151,21 +147,21 @@ async fn nginx_rtmp(host: &Inspection, service: &Service) -> Option<()> {
 fn stat_links(host: &Inspection, answer: &Response) -> Vec<String> {
     let html = page::decode(&answer.body, answer.header("Content-Type").as_deref());
     let links = page::links(&html, MAX_LINKS).into_iter().filter(|link| link.to_ascii_lowercase().contains("stat"));
-    let places = links.filter_map(|link| crate::protocol::segment::resolve(host, answer, &link).ok());
-    let own = places.filter(|place| (place.port, place.tls) == (answer.port, answer.tls) && place.target != "/stat");
-    own.map(|place| place.target).take(MAX_LINKED).collect()
+    let linked = links.filter_map(|link| crate::protocol::segment::resolve(host, answer, &link).ok()).map(|to| to.url);
+    let own = linked.filter(|url| url.endpoint() == answer.at && url.target() != "/stat");
+    own.map(|url| url.target().to_owned()).take(MAX_LINKED).collect()
 }
 
 /// Frigate's page on its port without a login. Its cameras may be passed on under their names; which are, only trying
 /// tells.
 async fn frigate(host: &Inspection, service: &Service) -> Option<()> {
     let named = stream_url::named("Frigate")?;
-    let at = Place::of(service);
+    let from = ListedAt::of(service);
     let mut names = None;
     for (target, read) in
         [(named.list.path(""), names::frigate_profile as Reader), ("/api/stats".to_owned(), names::frigate_stats)]
     {
-        names = get(host, at, target, &named.server).await.and_then(|answer| read(&answer.body));
+        names = get(host, from, target, &named.server).await.and_then(|answer| read(&answer.body));
         if names.is_some() {
             break;
         }
@@ -179,13 +175,13 @@ async fn frigate(host: &Inspection, service: &Service) -> Option<()> {
 /// What Janus is, and which streams its streaming plugin has. They are watched by messages of its own, so no address
 /// stands for one.
 async fn ask_janus(host: &Inspection, service: &Service) -> Option<()> {
-    let tls = service.protocol == Protocol::Https;
-    let server = text::clean(&janus::info(host, service.port, tls).await?);
+    let at = Endpoint::of(service);
+    let server = text::clean(&janus::info(host, at).await?);
     host.match_signatures(Field::MediaServer, &server).await;
     let mut found = Service::new(Protocol::Webrtc, Transport::Tcp, service.port);
-    found.url = Some(message::url(&host.peer, tls, service.port, "/janus"));
+    found.url = Some(message::url(&host.peer, at, "/janus"));
     found.server = Some(server);
-    if let Some(streams) = janus::streams(host, service.port, tls).await {
+    if let Some(streams) = janus::streams(host, at).await {
         let listed = if streams.is_empty() { "none".to_owned() } else { streams.join(", ") };
         found.notes.push(text::clean(&format!("lists streams: {listed}")));
     }
@@ -194,7 +190,7 @@ async fn ask_janus(host: &Inspection, service: &Service) -> Option<()> {
 }
 
 /// Says where each name can be watched, as far as its server listens. go2rtc serves everything but RTSP where it lists.
-async fn hint(host: &Inspection, named: &Named, names: &[String], at: Place) {
+async fn hint(host: &Inspection, named: &Named, names: &[String], at: Endpoint) {
     let services = host.record.services();
     let port_of = |protocol: Protocol, usual: u16| {
         let spoken = || services.iter().filter(|s| s.protocol == protocol && s.transport == Transport::Tcp);

@@ -7,6 +7,7 @@ use super::names;
 use crate::probe::Inspection;
 use crate::protocol::http::client;
 use crate::protocol::http::message::Request;
+use crate::wire::url::Endpoint;
 
 /// Where its HTTP transport is by default.
 const BASE: &str = "/janus";
@@ -14,18 +15,18 @@ const BASE: &str = "/janus";
 const MAX_ANSWER: usize = 256 * 1024;
 
 /// What Janus says of itself; none for what is no Janus.
-pub(super) async fn info(host: &Inspection, port: u16, tls: bool) -> Option<String> {
-    let request = Request { max_body: MAX_ANSWER, ..Request::get(port, tls, format!("{BASE}/info")) };
+pub(super) async fn info(host: &Inspection, at: Endpoint) -> Option<String> {
+    let request = Request { max_body: MAX_ANSWER, ..Request::get(at, format!("{BASE}/info")) };
     let answer = client::send(&host.peer, request).await.ok().filter(|answer| answer.status == 200)?;
     names::janus_info(&answer.body)
 }
 
 /// The public mountpoints; none where there is no such plugin or it demands what was not given.
-pub(super) async fn streams(host: &Inspection, port: u16, tls: bool) -> Option<Vec<String>> {
+pub(super) async fn streams(host: &Inspection, at: Endpoint) -> Option<Vec<String>> {
     let transaction = format!("{:08x}", fastrand::u32(..));
     let ask = async |path: String, body: serde_json::Value| {
         let body = body.to_string().into_bytes();
-        let request = Request { follow: false, ..Request::post(port, tls, path, "application/json", body) };
+        let request = Request { follow: false, ..Request::post(at, path, "application/json", body) };
         let answer = client::send(&host.peer, Request { max_body: MAX_ANSWER, ..request }).await.ok()?;
         (answer.status == 200).then_some(answer.body)
     };
@@ -40,7 +41,7 @@ pub(super) async fn streams(host: &Inspection, port: u16, tls: bool) -> Option<V
     .await;
     let destroyed = ask(session.clone(), json!({"janus": "destroy", "transaction": transaction})).await;
     if destroyed.is_none() {
-        tracing::debug!(ip = %host.peer.ip, port, "a session of Janus could not be ended; it ends by itself after a minute");
+        tracing::debug!(ip = %host.peer.ip, port = at.port, "a session of Janus could not be ended; it ends by itself after a minute");
     }
     listed
 }

@@ -6,6 +6,7 @@ use crate::model::{FindingKind, Protocol, Service, Transport};
 use crate::probe::Inspection;
 use crate::protocol::http::client;
 use crate::protocol::http::message::{self, Request, Response};
+use crate::wire::url::Endpoint;
 
 /// Says what the HTTP ports of a MediaMTX serve.
 pub(super) async fn emit_ports(host: &Inspection, services: &[Service]) {
@@ -13,19 +14,13 @@ pub(super) async fn emit_ports(host: &Inspection, services: &[Service]) {
         if host.peer.is_over() {
             return;
         }
-        let tls = service.protocol == Protocol::Https;
+        let at = Endpoint::of(service);
         let headers = vec![("Access-Control-Request-Method".to_owned(), "GET".to_owned())];
-        let preflight = Request {
-            method: "OPTIONS",
-            headers,
-            follow: false,
-            max_body: 1024,
-            ..Request::get(service.port, tls, "/")
-        };
+        let preflight = Request { method: "OPTIONS", headers, follow: false, max_body: 1024, ..Request::get(at, "/") };
         let Ok(answer) = client::send(&host.peer, preflight).await else { continue };
         if let Some(protocol) = serves(&answer) {
             let mut found = Service::new(protocol, Transport::Tcp, service.port);
-            found.url = Some(message::url(&host.peer, tls, service.port, "/"));
+            found.url = Some(message::url(&host.peer, at, "/"));
             found.server.clone_from(&service.server);
             host.emit(FindingKind::Service(found)).await;
         }

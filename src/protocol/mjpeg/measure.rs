@@ -12,7 +12,7 @@ use crate::protocol::http::exchange::Body;
 use crate::protocol::proof::Stop;
 
 /// What came in the measuring time.
-pub(super) struct Measured {
+pub(super) struct MeasuredPictures {
     /// Width and height of the first picture.
     pub first_size: Option<(u32, u32)>,
     /// The first picture, where it is wanted.
@@ -29,9 +29,9 @@ pub(super) struct Measured {
     no_room: Option<NoRoom>,
 }
 
-impl Measured {
+impl MeasuredPictures {
     fn new(room: Room) -> Self {
-        Measured {
+        MeasuredPictures {
             first_size: None,
             first: None,
             first_at: None,
@@ -87,8 +87,8 @@ impl Measured {
 
 /// Reads pictures until the measuring time is over. `begun` has been read of the body already. The first picture is kept
 /// where one is to be saved.
-pub(super) async fn measure(host: &Inspection, begun: &[u8], mut body: Body) -> Measured {
-    let mut measured = Measured::new(host.peer.memory.room());
+pub(super) async fn measure(host: &Inspection, begun: &[u8], mut body: Body) -> MeasuredPictures {
+    let mut measured = MeasuredPictures::new(host.peer.memory.room());
     let mut pictures = Pictures::default();
     pictures.push(begun);
     let mut until = host.peer.deadline.min(Instant::now() + host.options.frame_timeout);

@@ -14,7 +14,7 @@ use crate::protocol::http::client;
 use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::transcript;
 use crate::wire::auth;
-use crate::wire::url::{Endpoint, HostUrl};
+use crate::wire::url::HostUrl;
 use crate::wire::xml::Element;
 
 /// The most of an answer that is read.
@@ -105,7 +105,7 @@ impl<'a> Client<'a> {
         let mut request = self.request(&self.device, Call::GetSystemDateAndTime, None);
         request.follow = true;
         let response = client::send(self.peer, request).await?;
-        self.device = Endpoint { port: response.port, tls: response.tls }.http(&response.target);
+        self.device = response.host_url();
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
@@ -251,7 +251,7 @@ impl<'a> Client<'a> {
     fn request(&self, at: &HostUrl, call: Call<'_>, token: Option<&UsernameToken>) -> Request {
         let body = soap::envelope(self.dialect, &call.body(), token).into_bytes();
         let content_type = self.dialect.content_type(&call.action());
-        let mut request = Request::post(at.endpoint().port, at.endpoint().tls, at.target(), &content_type, body);
+        let mut request = Request::post(at.endpoint(), at.target(), &content_type, body);
         if self.dialect == Dialect::Old {
             request.headers.push(("SOAPAction".to_owned(), format!("\"{}\"", call.action())));
         }

@@ -12,6 +12,7 @@ use crate::net::{Connection, ConnectionStage, NetError};
 use crate::probe::Peer;
 use crate::probe::memory::{NoRoom, Room};
 use crate::text;
+use crate::wire::url::Endpoint;
 
 /// Messages awaited for one answer at most.
 const MAX_MESSAGES: usize = 512;
@@ -81,8 +82,8 @@ impl Client {
     ///
     /// # Errors
     /// Connection failures; `Protocol` when what answers is not RTMP; `Timeout` when nothing does.
-    pub async fn open(peer: &Peer, port: u16, tls: bool) -> Result<Client, RtmpError> {
-        let mut connection = if tls { peer.connect_tls(port).await? } else { peer.connect(port).await? };
+    pub async fn open(peer: &Peer, at: Endpoint) -> Result<Client, RtmpError> {
+        let mut connection = peer.connect_to(at).await?;
         let deadline = peer.request_deadline();
         let started = Instant::now();
         let random = std::array::from_fn(|_| fastrand::u8(..));

@@ -5,6 +5,7 @@ use crate::identify::ports;
 use crate::model::{ErrorKind, FindingKind, Protocol, Service, Stage, Transport};
 use crate::probe::{Detection, Detector, Inspection};
 use crate::protocol::http::message::host_name;
+use crate::wire::url::{Endpoint, Scheme};
 
 /// The detector of RTMP and RTMPS.
 pub const DETECTOR: Detector =
@@ -20,14 +21,14 @@ pub(super) async fn detect(host: &Inspection, port: u16) -> Detection {
         return Detection::Garbage;
     }
     let tls_first = ports::is_tls_first(port);
-    let first = match shake(host, port, tls_first).await {
+    let first = match shake(host, Endpoint { port, tls: tls_first }).await {
         Ok(heard) => return heard,
         Err(error) => error,
     };
     let other_may_do = matches!(first.kind, ErrorKind::Tls | ErrorKind::Protocol | ErrorKind::Closed);
     if other_may_do
         && !host.peer.is_over()
-        && let Ok(heard) = shake(host, port, !tls_first).await
+        && let Ok(heard) = shake(host, Endpoint { port, tls: !tls_first }).await
     {
         return heard;
     }
@@ -40,14 +41,11 @@ pub(super) async fn detect(host: &Inspection, port: u16) -> Detection {
     }
 }
 
-async fn shake(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtmpError> {
-    Client::open(&host.peer, port, tls).await?.close(None).await;
-    let (protocol, heard) = match tls {
-        true => (Protocol::Rtmps, Detection::SpokenOverTls),
-        false => (Protocol::Rtmp, Detection::Spoken),
-    };
-    let mut service = Service::new(protocol, Transport::Tcp, port);
-    service.url = Some(format!("{protocol}://{}:{port}/", host_name(&host.peer)));
+async fn shake(host: &Inspection, at: Endpoint) -> Result<Detection, RtmpError> {
+    Client::open(&host.peer, at).await?.close(None).await;
+    let scheme = Scheme::rtmp(at.tls);
+    let mut service = Service::new(scheme.protocol(), Transport::Tcp, at.port);
+    service.url = Some(format!("{scheme}://{}:{}/", host_name(&host.peer), at.port));
     host.emit(FindingKind::Service(service)).await;
-    Ok(heard)
+    Ok(if at.tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }

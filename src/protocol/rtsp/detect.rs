@@ -12,7 +12,7 @@ use crate::net::tls::TlsInfo;
 use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
 use crate::wire::auth::Challenge;
-use crate::wire::url::Endpoint;
+use crate::wire::url::{Endpoint, Scheme};
 
 /// The detector of RTSP and RTSPS.
 pub const DETECTOR: Detector =
@@ -24,7 +24,7 @@ fn is_expected(port: u16) -> bool {
 
 async fn detect(host: &Inspection, port: u16) -> Detection {
     let tls_first = ports::is_tls_first(port);
-    let first = match ask(host, port, tls_first).await {
+    let first = match ask(host, Endpoint { port, tls: tls_first }).await {
         Ok(heard) => return heard,
         Err(error) => error,
     };
@@ -32,7 +32,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
         && tls_first
         && ports::expects(port, Protocol::Rtsps)
     {
-        let mut service = service(host, port, true);
+        let mut service = service(host, Endpoint::tls(port));
         service.notes.push(old.to_string());
         host.emit(FindingKind::Service(service)).await;
         host.error(Stage::Rtsp, first.kind, &first.message).await;
@@ -45,7 +45,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
         _ => false,
     };
     if other_may_do && !host.peer.is_over() {
-        match ask(host, port, !tls_first).await {
+        match ask(host, Endpoint { port, tls: !tls_first }).await {
             Ok(heard) => return heard,
             // The port is open: what it answered in plain text means more than a failed handshake.
             Err(error) if tls_first => return heard_of(host, port, &error),
@@ -68,15 +68,15 @@ fn heard_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
 }
 
 /// Asks, and returns what came.
-async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspError> {
-    let mut client = Client::new(&host.peer, port, tls).without_login();
+async fn ask(host: &Inspection, at: Endpoint) -> Result<Detection, RtspError> {
+    let mut client = Client::new(&host.peer, at).without_login();
     let response = match client.options("/").await {
         Ok(response) => Some(response),
         // Some answer DESCRIBE alone; on a port where nothing speaks for RTSP that is not worth another wait.
         Err(error)
             if error.kind == ErrorKind::Timeout
                 && error.step > crate::model::Step::Tls
-                && is_expected(port)
+                && is_expected(at.port)
                 && !host.peer.is_over() =>
         {
             let answered = client.describe("/").await;
@@ -91,7 +91,7 @@ async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspE
     if let Some(response) = &response {
         if response.spoken == Spoken::Http {
             if !is_rtsp_in_http(response) {
-                return Ok(Detection::Other(if tls { Protocol::Https } else { Protocol::Http }));
+                return Ok(Detection::Other(Scheme::http(at.tls).protocol()));
             }
             notes.push("answers RTSP in HTTP".to_owned());
         }
@@ -104,8 +104,8 @@ async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, RtspE
         _ => false,
     };
     client.disconnect();
-    emit(host, port, tls, &mut client, is_open, notes).await;
-    Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
+    emit(host, at, &mut client, is_open, notes).await;
+    Ok(if at.tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
 /// Whether DESCRIBE can reveal more: not when the login is known already, nor when it is not offered, as loudspeakers do
@@ -121,14 +121,14 @@ fn is_rtsp_in_http(response: &Response) -> bool {
         || response.headers.content_type().is_some_and(|t| t == "application/x-rtsp-tunnelled")
 }
 
-async fn emit(host: &Inspection, port: u16, tls: bool, client: &mut Client, is_open: bool, notes: Vec<String>) {
-    let mut service = service(host, port, tls);
+async fn emit(host: &Inspection, at: Endpoint, client: &mut Client, is_open: bool, notes: Vec<String>) {
+    let mut service = service(host, at);
     service.auth = client.auth_schemes().or_else(|| is_open.then(Vec::new));
     service.server = client.server().map(str::to_owned);
     service.realm = realm_of(client.challenges().unwrap_or_default());
     service.notes = notes;
     service.answers = client.transcript.take();
-    if let Some(info) = client.tls_info().filter(|_| tls) {
+    if let Some(info) = client.tls_info().filter(|_| at.tls) {
         note_certificate(&mut service, info);
     }
     let heard = [
@@ -145,10 +145,9 @@ async fn emit(host: &Inspection, port: u16, tls: bool, client: &mut Client, is_o
     }
 }
 
-fn service(host: &Inspection, port: u16, tls: bool) -> Service {
-    let protocol = if tls { Protocol::Rtsps } else { Protocol::Rtsp };
-    let mut service = Service::new(protocol, Transport::Tcp, port);
-    service.url = Some(super::url::RtspUrl::new(host.peer.ip, Endpoint { port, tls }, "/").to_string());
+fn service(host: &Inspection, at: Endpoint) -> Service {
+    let mut service = Service::new(Scheme::rtsp(at.tls).protocol(), Transport::Tcp, at.port);
+    service.url = Some(super::url::RtspUrl::new(host.peer.ip, at, "/").to_string());
     service
 }
 

@@ -19,7 +19,7 @@ use crate::wire::url::Endpoint;
 ///
 /// The password then goes in plain text, and what is known of the maker is the device's own word. So a login is sent that
 /// way only where one was demanded (`demanded`) and the device offers no Digest, or where the user allows it for the login.
-pub(super) async fn look(host: &Inspection, port: u16, tls: bool, demanded: bool) -> Vec<(String, Stream)> {
+pub(super) async fn look(host: &Inspection, at: Endpoint, demanded: bool) -> Vec<(String, Stream)> {
     let Some(vendor) = host.record.vendor() else { return Vec::new() };
     let may = demanded && !host.peer.logins.offers_digest();
     let known = host.peer.logins.credentials();
@@ -28,17 +28,15 @@ pub(super) async fn look(host: &Inspection, port: u16, tls: bool, demanded: bool
     if is_known_form && !may && !known.iter().any(|c| c.allow_in_path) {
         let why = if demanded { "although it offers Digest" } else { "and it demanded none" };
         let message = format!(
-            "port {port}: {vendor} takes a login in the address of the stream, in plain text, {why}: not sent \
-             (`login_in_path: allow` permits it)"
+            "port {}: {vendor} takes a login in the address of the stream, in plain text, {why}: not sent \
+             (`login_in_path: allow` permits it)",
+            at.port
         );
         host.error(Stage::Rtsp, ErrorKind::AuthRequired, message).await;
     }
     for credential in host.peer.logins.credentials().into_iter().filter(|c| may || c.allow_in_path) {
-        let mut walk = Walk {
-            asker: Asker::new(host, Client::new(&host.peer, port, tls).without_login()),
-            at: Endpoint { port, tls },
-            found: Vec::new(),
-        };
+        let mut walk =
+            Walk { asker: Asker::new(host, Client::new(&host.peer, at).without_login()), at, found: Vec::new() };
         match walk.first(&vendor, &credential).await {
             First::Found(template) => {
                 walk.others(&vendor, &credential, template).await;
@@ -195,7 +193,7 @@ mod tests {
         });
         // Both forms with a wrong login would use two tries up.
         let host = host(net, &["wrong", PASSWORD], 3);
-        let found = look(&host, 554, false, true).await;
+        let found = look(&host, Endpoint::plain(554), true).await;
         let shown: Vec<(Option<u32>, &str)> = found.iter().map(|(_, s)| (s.channel, s.url.as_str())).collect();
         assert_eq!(
             shown,
@@ -217,7 +215,7 @@ mod tests {
         let net = FakeNet::new();
         let log = net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
         let host = host(net, &["one", "two", "three"], 2);
-        assert!(look(&host, 554, false, true).await.is_empty());
+        assert!(look(&host, Endpoint::plain(554), true).await.is_empty());
         assert_eq!(log.all().iter().filter(|a| a.method() == "DESCRIBE").count(), 2);
         assert_eq!(host.peer.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 2 }));
     }
@@ -232,6 +230,6 @@ mod tests {
             host.record.learn(&FindingKind::Evidence(vendor.clone()));
             host.record.learn(&FindingKind::Evidence(Evidence { source: EvidenceSource::Stream, ..vendor }));
         }
-        assert!(look(&host, 554, false, true).await.is_empty() && log.all().is_empty());
+        assert!(look(&host, Endpoint::plain(554), true).await.is_empty() && log.all().is_empty());
     }
 }

@@ -12,7 +12,7 @@ use crate::probe::memory::Kept;
 use crate::protocol::http::client;
 use crate::protocol::http::message::{self, HttpError, Request};
 use crate::protocol::mjpeg::wire::Pictures;
-use crate::wire::url::{AnnouncedUrl, Scheme};
+use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl, Scheme};
 
 /// The largest picture taken.
 const MAX_PICTURE: usize = 8 * 1024 * 1024;
@@ -50,13 +50,12 @@ pub async fn elsewhere(host: &Inspection, stream: &Stream) -> Result<Kept<Vec<u8
     let Some(web) = host.record.services().into_iter().filter(is_web).min_by_key(|s| (s.protocol, s.port)) else {
         return Err(HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known"));
     };
-    find(host, web.port, web.protocol == Protocol::Https, stream.channel.unwrap_or(1)).await
+    find(host, Endpoint::of(&web), stream.channel.unwrap_or(1)).await
 }
 
 /// The first picture of an MJPEG stream.
 async fn first_picture(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
-    let (port, tls, target) = place(url)?;
-    let (response, mut body) = client::open(&host.peer, Request::get(port, tls, target).with_login()).await?;
+    let (response, mut body) = client::open(&host.peer, Request::of(&read(url)?).with_login()).await?;
     let deadline = host.peer.deadline.min(Instant::now() + host.options.frame_timeout);
     let (mut pictures, mut room) = (Pictures::default(), host.peer.memory.room());
     while response.status == 200
@@ -75,14 +74,11 @@ async fn first_picture(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, Ht
     Err(HttpError::new(ErrorKind::Protocol, "no picture in the stream"))
 }
 
-/// Port, TLS and path of an HTTP address, at the host.
-fn place(url: &str) -> Result<(u16, bool, String), HttpError> {
+/// An HTTP address, at the host.
+fn read(url: &str) -> Result<HostUrl, HttpError> {
     let announced = AnnouncedUrl::read_lenient(url, Scheme::Http).filter(|a| a.url.scheme.is_http());
-    let Some(AnnouncedUrl { url, .. }) = announced else {
-        return Err(HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address"));
-    };
-    let at = url.endpoint();
-    Ok((at.port, at.tls, url.target().to_owned()))
+    let no_http = || HttpError::new(ErrorKind::Protocol, "the snapshot is at no HTTP address");
+    announced.map(|announced| announced.url).ok_or_else(no_http)
 }
 
 /// The picture at an address of the host, logged in where that is demanded. What the answer's type says does not count:
@@ -91,20 +87,19 @@ fn place(url: &str) -> Result<(u16, bool, String), HttpError> {
 /// # Errors
 /// No answer, another status than 200, or something that is no JPEG.
 pub async fn fetch(host: &Inspection, url: &str) -> Result<Kept<Vec<u8>>, HttpError> {
-    let (port, tls, target) = place(url)?;
-    fetch_at(host, port, tls, target).await
+    fetch_at(host, &read(url)?).await
 }
 
 /// The picture of a channel (from 1) at the places where the host's maker puts it, the first that gives one.
 ///
 /// # Errors
 /// What the last place answered.
-pub async fn find(host: &Inspection, port: u16, tls: bool, channel: u32) -> Result<Kept<Vec<u8>>, HttpError> {
+pub async fn find(host: &Inspection, at: Endpoint, channel: u32) -> Result<Kept<Vec<u8>>, HttpError> {
     const MOST: usize = 4;
     let mut last = HttpError::new(ErrorKind::NotFound, "no place of a snapshot is known");
     let usual = host.signatures.stream_urls().snapshot(host.record.vendor().as_deref(), channel);
     for candidate in usual.into_iter().take(MOST) {
-        match fetch_at(host, candidate.port.unwrap_or(port), tls, candidate.path).await {
+        match fetch_at(host, &Endpoint { port: candidate.port.unwrap_or(at.port), ..at }.http(&candidate.path)).await {
             Ok(picture) => return Ok(picture),
             Err(error) => last = error,
         }
@@ -115,8 +110,8 @@ pub async fn find(host: &Inspection, port: u16, tls: bool, channel: u32) -> Resu
     Err(last)
 }
 
-async fn fetch_at(host: &Inspection, port: u16, tls: bool, target: String) -> Result<Kept<Vec<u8>>, HttpError> {
-    let request = Request { max_body: MAX_PICTURE, ..Request::get(port, tls, target).with_login() };
+async fn fetch_at(host: &Inspection, url: &HostUrl) -> Result<Kept<Vec<u8>>, HttpError> {
+    let request = Request { max_body: MAX_PICTURE, ..Request::of(url).with_login() };
     let mut response = client::send(&host.peer, request).await?;
     let (kind, why) = match response.status {
         200 => match jpeg::place(&response.body).filter(|place| has_size(&response.body, place)) {
@@ -139,7 +134,7 @@ async fn fetch_at(host: &Inspection, port: u16, tls: bool, target: String) -> Re
         503 => (ErrorKind::Busy, "the device is busy".to_owned()),
         status => (ErrorKind::Device, format!("answered status {status}")),
     };
-    Err(HttpError::new(kind, format!("{}: {why}", message::url(&host.peer, tls, port, "/"))))
+    Err(HttpError::new(kind, format!("{}: {why}", message::url(&host.peer, url.endpoint(), "/"))))
 }
 
 /// Whether there is a picture in that place, which has a size, rather than an empty shell.

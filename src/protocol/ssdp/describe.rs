@@ -25,8 +25,7 @@ async fn run(host: &Inspection) {
 }
 
 async fn read(host: &Inspection, location: &AnnouncedUrl) {
-    let at = location.url.endpoint();
-    let request = Request::get(at.port, at.tls, location.url.target());
+    let request = Request::of(&location.url);
     match client::send(&host.peer, request).await {
         Ok(response) if response.status == 200 => {
             if let Some(description) = description::parse(&response.body, location) {

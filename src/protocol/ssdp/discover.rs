@@ -9,7 +9,7 @@ use crate::model::Method;
 use crate::model::coverage::Unable;
 use crate::net::UdpBind;
 use crate::probe::evidence::FindingDedup;
-use crate::probe::udp_query::{self, Exchange, Place, Question};
+use crate::probe::udp_query::{self, Exchange, InterfaceAddress, Question};
 use crate::probe::{DiscoveryContext, Finder, Listener, Reads};
 
 /// SSDP by multicast, over IPv4 and IPv6.
@@ -26,20 +26,20 @@ pub const LISTENER: Listener = Listener {
 
 async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let dedup = FindingDedup::new(context);
-    let places = udp_query::places(context);
+    let addresses = udp_query::interface_addresses(context);
     let (searching, listening) = (Searching(&dedup), Listening(&dedup));
     // Others may have the port of the group, and devices seldom notify: what arrives there is welcome, no more.
     let (asked, _) =
-        tokio::join!(udp_query::ask(context, &places, &searching), udp_query::ask(context, &places, &listening));
+        tokio::join!(udp_query::ask(context, &addresses, &searching), udp_query::ask(context, &addresses, &listening));
     asked.map_err(|unable| unable.at("SSDP cannot open a UDP socket"))
 }
 
 struct Searching<'a>(&'a FindingDedup<'a>);
 
 impl Exchange for Searching<'_> {
-    fn questions(&self, place: &Place, round: u32) -> Vec<Question> {
-        let group = if place.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
-        let to = place.group(group, wire::PORT);
+    fn questions(&self, at: &InterfaceAddress, round: u32) -> Vec<Question> {
+        let group = if at.source.is_ipv4() { wire::GROUP_V4.into() } else { wire::GROUP_V6.into() };
+        let to = at.group(group, wire::PORT);
         // Short delays first, so that most descriptions can be read while the host is looked at; longer ones where a
         // crowd answers; the last answers must come before the end.
         let mx = if round == 1 { 2 } else { 1 };
@@ -55,11 +55,11 @@ impl Exchange for Searching<'_> {
 struct Listening<'a>(&'a FindingDedup<'a>);
 
 impl Exchange for Listening<'_> {
-    fn bind(&self, place: &Place) -> UdpBind {
-        place.bind_port(wire::PORT, &[wire::GROUP_V4.into(), wire::GROUP_V6.into()])
+    fn bind(&self, at: &InterfaceAddress) -> UdpBind {
+        at.bind_port(wire::PORT, &[wire::GROUP_V4.into(), wire::GROUP_V6.into()])
     }
 
-    fn questions(&self, _place: &Place, _round: u32) -> Vec<Question> {
+    fn questions(&self, _at: &InterfaceAddress, _round: u32) -> Vec<Question> {
         Vec::new()
     }
 

@@ -12,6 +12,7 @@ use crate::net::{Connection, Datagram, UdpBind};
 use crate::probe::{Detection, Detector, Inspection, Peer, Phase, Probe};
 use crate::protocol::http::message::host_name;
 use crate::text;
+use crate::wire::url::Endpoint;
 
 /// How long an answer is awaited, try by try.
 const TRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(400)];
@@ -24,7 +25,7 @@ pub const PROBE: Probe = Probe { stage: Stage::Stun, phase: Phase::Aside, run: |
 async fn run(host: &Inspection) {
     let any: IpAddr = if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     match host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
-        Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, PORT, false).await,
+        Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, Endpoint::plain(PORT)).await,
         Err(error) => {
             tracing::debug!(ip = %host.peer.ip, %error, "stun not asked");
             None
@@ -44,12 +45,11 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
     if !is_expected(port) {
         return Detection::Garbage;
     }
-    let tls = port == PORT_TLS;
-    let connection = if tls { host.peer.connect_tls(port).await } else { host.peer.connect(port).await };
-    match connection {
+    let at = Endpoint { port, tls: port == PORT_TLS };
+    match host.peer.connect_to(at).await {
         Ok(connection) => {
-            let heard = ask(host, &mut Way::Tcp(Box::new(connection)), Transport::Tcp, port, tls).await;
-            let spoken = if tls { Detection::SpokenOverTls } else { Detection::Spoken };
+            let heard = ask(host, &mut Way::Tcp(Box::new(connection)), Transport::Tcp, at).await;
+            let spoken = if at.tls { Detection::SpokenOverTls } else { Detection::Spoken };
             heard.map_or(Detection::Silence, |()| spoken)
         }
         Err(error) if error.kind() == ErrorKind::Timeout => Detection::Silence,
@@ -64,12 +64,13 @@ enum Way<'a> {
 }
 
 /// Asks for the binding, then for a relay; says what speaks.
-async fn ask(host: &Inspection, way: &mut Way<'_>, transport: Transport, port: u16, tls: bool) -> Option<()> {
-    let binding = way.exchange(&host.peer, port, Method::Binding).await?;
+async fn ask(host: &Inspection, way: &mut Way<'_>, transport: Transport, at: Endpoint) -> Option<()> {
+    let binding = way.exchange(&host.peer, at.port, Method::Binding).await?;
     let service = |protocol: Protocol, answer: &Answer| {
-        let mut service = Service::new(protocol, transport, port);
+        let mut service = Service::new(protocol, transport, at.port);
         let over = if transport == Transport::Tcp { "?transport=tcp" } else { "" };
-        service.url = Some(format!("{protocol}{}:{}:{port}{over}", if tls { "s" } else { "" }, host_name(&host.peer)));
+        service.url =
+            Some(format!("{protocol}{}:{}:{}{over}", if at.tls { "s" } else { "" }, host_name(&host.peer), at.port));
         service.server = answer.software.as_deref().or(binding.software.as_deref()).and_then(text::clean_some);
         service
     };
@@ -79,10 +80,10 @@ async fn ask(host: &Inspection, way: &mut Way<'_>, transport: Transport, port: u
     }
     stun.auth = if binding.error == Some(401) { Some(vec![AuthScheme::Other]) } else { Some(Vec::new()) };
     host.emit(FindingKind::Service(stun)).await;
-    let relay = way.exchange(&host.peer, port, Method::Allocate).await?;
+    let relay = way.exchange(&host.peer, at.port, Method::Allocate).await?;
     if relay.error.is_none() {
         // What was given unasked for use is given back at once.
-        let _ = way.exchange(&host.peer, port, Method::Release).await;
+        let _ = way.exchange(&host.peer, at.port, Method::Release).await;
     }
     let demands_login = matches!(relay.error, Some(401 | 403 | 438)) || relay.realm.is_some();
     // 400, 405 and 420: a STUN server that knows nothing of relays.

@@ -17,9 +17,10 @@ use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client;
 use crate::protocol::http::message::{self, Request, Response};
 use crate::protocol::proof::{self, Proof, Stop};
-use crate::protocol::segment::{self, MAX_STREAMS, Place};
+use crate::protocol::segment::{self, MAX_STREAMS, MediaUrl};
 use crate::protocol::snapshot;
 use crate::text;
+use crate::wire::url::HostUrl;
 
 /// How long an answer to an offer is awaited. Some servers give theirs when they have heard from their STUN servers, or
 /// given up: without a way to the internet go2rtc waits for 5 s and for the name service besides (`<-done` in
@@ -43,11 +44,11 @@ pub(super) async fn run(host: &Inspection) {
         return;
     }
     let (mut found, mut slowest) = (0, Duration::ZERO);
-    for place in segment::places(host, Protocol::Webrtc, &["whep", "/api/webrtc"]) {
+    for endpoint in segment::candidates(host, Protocol::Webrtc, &["whep", "/api/webrtc"]) {
         if host.peer.is_over() || found >= MAX_STREAMS {
             return;
         }
-        let mark = if place.guessed { takes_offers(host, &place).await } else { Some(Mark::Sure) };
+        let mark = if endpoint.guessed { takes_offers(host, &endpoint.url).await } else { Some(Mark::Sure) };
         let Some(mark) = mark else { continue };
         // As much is spent for the next; what time is left for would be cut off.
         if slowest > SLOW_ANSWER && host.peer.time_left() < slowest * 2 {
@@ -55,7 +56,7 @@ pub(super) async fn run(host: &Inspection) {
             return;
         }
         let began = Instant::now();
-        let stream = ask(host, &place, mark).await;
+        let stream = ask(host, &endpoint, mark).await;
         slowest = slowest.max(began.elapsed());
         if let Some((mut stream, picture)) = stream {
             found += 1;
@@ -65,7 +66,7 @@ pub(super) async fn run(host: &Inspection) {
     }
 }
 
-/// How sure it is that offers are taken at a place.
+/// How sure it is that offers are taken at an address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     /// It was announced, or names session descriptions as what it takes.
@@ -75,13 +76,13 @@ enum Mark {
 }
 
 /// Whether OPTIONS names offers as what is taken, so that nothing is posted to a page that only looks so.
-async fn takes_offers(host: &Inspection, place: &Place) -> Option<Mark> {
+async fn takes_offers(host: &Inspection, url: &HostUrl) -> Option<Mark> {
     let request = Request {
         method: "OPTIONS",
         follow: false,
         max_body: 1024,
         login: host.peer.logins.worked().is_some(),
-        ..Request::get(place.port, place.tls, place.target.clone())
+        ..Request::of(url)
     };
     let answer = client::send(&host.peer, request).await.ok().filter(|answer| matches!(answer.status, 200 | 204))?;
     let has = |header: &str, word: &str| answer.headers.texts(header).any(|v| v.to_ascii_lowercase().contains(word));
@@ -134,17 +135,13 @@ async fn play(_: &Inspection, _: Option<Offered>, _: &Response, _: &mut Proof) -
 }
 
 /// Posts an offer, reads the answer, plays by it and closes the session. None when a guess led nowhere.
-async fn ask(host: &Inspection, place: &Place, mark: Mark) -> Option<(Stream, Option<Picture>)> {
+async fn ask(host: &Inspection, endpoint: &MediaUrl, mark: Mark) -> Option<(Stream, Option<Picture>)> {
     let (offered, offer) = offer(host);
     let offer = offer.into_bytes();
-    let target = place.target.clone();
-    let login = !place.guessed || host.peer.logins.worked().is_some();
-    let request = Request {
-        follow: false,
-        login,
-        max_body: MOST_ANSWER,
-        ..Request::post(place.port, place.tls, target, "application/sdp", offer)
-    };
+    let (at, target) = (endpoint.url.endpoint(), endpoint.url.target());
+    let login = !endpoint.guessed || host.peer.logins.worked().is_some();
+    let request =
+        Request { follow: false, login, max_body: MOST_ANSWER, ..Request::post(at, target, "application/sdp", offer) };
     let _turn = proof::turn(host).await;
     let started = Instant::now();
     let mut patient = host.peer.clone();
@@ -152,8 +149,7 @@ async fn ask(host: &Inspection, place: &Place, mark: Mark) -> Option<(Stream, Op
     let answer = match client::send(&patient, request).await {
         Ok(answer) => answer,
         Err(error) => {
-            let mut proof =
-                Proof::new(&message::url(&host.peer, place.tls, place.port, &place.target), Protocol::Webrtc);
+            let mut proof = Proof::new(&message::url(&host.peer, at, target), Protocol::Webrtc);
             proof.stop(Step::Spoken, Stop::error(error.kind, error.message));
             // What takes offers by its own word is there, also if this one was too much for it.
             return (mark == Mark::Sure).then_some((proof.stream, None));
@@ -161,7 +157,7 @@ async fn ask(host: &Inspection, place: &Place, mark: Mark) -> Option<(Stream, Op
     };
     let took = started.elapsed();
     let mut proof = Proof::answered(&host.peer, Protocol::Webrtc, &answer, took);
-    let (is_stream, picture) = examine(host, place, &answer, offered, &mut proof).await;
+    let (is_stream, picture) = examine(host, endpoint.guessed, &answer, offered, &mut proof).await;
     if let Some(note) = close(host, &answer).await {
         proof.warn(note);
     }
@@ -171,7 +167,7 @@ async fn ask(host: &Inspection, place: &Place, mark: Mark) -> Option<(Stream, Op
 /// What an answer says and brings; whether it is a stream at all.
 async fn examine(
     host: &Inspection,
-    place: &Place,
+    guessed: bool,
     answer: &Response,
     offered: Option<Offered>,
     proof: &mut Proof,
@@ -182,7 +178,7 @@ async fn examine(
             200..=299 => Stop::error(ErrorKind::Protocol, "no session description came back"),
             status => Stop::of_status(&host.peer, status),
         };
-        let is_there = !place.guessed || why.status == StreamStatus::AuthRequired;
+        let is_there = !guessed || why.status == StreamStatus::AuthRequired;
         proof.stream.open = None;
         proof.stop(Step::Described, why);
         return (is_there, None);
@@ -210,18 +206,12 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
     let Some(location) = answer.header("Location") else {
         return Some("names no address to close the session at".to_owned());
     };
-    let place = match segment::resolve(host, answer, &location) {
-        Ok(place) => place,
+    let session = match segment::resolve(host, answer, &location) {
+        Ok(session) => session,
         Err(note) => return Some(note),
     };
     let login = answer.logged_in;
-    let request = Request {
-        method: "DELETE",
-        follow: false,
-        login,
-        max_body: 1024,
-        ..Request::get(place.port, place.tls, place.target)
-    };
+    let request = Request { method: "DELETE", follow: false, login, max_body: 1024, ..Request::of(&session.url) };
     match client::send(&host.peer, request).await {
         Ok(closed) if matches!(closed.status, 200..=299 | 404 | 410) => None,
         Ok(closed) => Some(format!("the session could not be closed: answered {}", closed.status)),
@@ -230,7 +220,7 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
 }
 
 async fn emit_service(host: &Inspection, answer: &Response) {
-    let mut service = Service::new(Protocol::Webrtc, Transport::Tcp, answer.port);
+    let mut service = Service::new(Protocol::Webrtc, Transport::Tcp, answer.at.port);
     service.url = Some(text::redact_url(&answer.url(&host.peer)));
     service.server = answer.headers.clean("Server");
     host.emit(FindingKind::Service(service)).await;

@@ -18,16 +18,16 @@ const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// Addresses and names that are remembered.
 const MOST: usize = 10_000;
 /// Addresses remembered of an account that logged in from there.
-const KNOWN_PLACES: usize = 4;
+const KNOWN_BLOCKS: usize = 4;
 
 /// Who guesses: an IPv4 address, or the /64 of an IPv6 address, which one customer has all of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place(IpAddr);
+pub struct AddressBlock(IpAddr);
 
-impl Place {
+impl AddressBlock {
     /// Where an address counts.
-    pub fn of(address: IpAddr) -> Place {
-        Place(match address.to_canonical() {
+    pub fn of(address: IpAddr) -> AddressBlock {
+        AddressBlock(match address.to_canonical() {
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
@@ -48,25 +48,25 @@ struct Account {
     failures: u32,
     until: Timestamp,
     failed_at: Timestamp,
-    places: Vec<Place>,
+    blocks: Vec<AddressBlock>,
 }
 
 /// What was guessed so far.
 #[derive(Debug, Default)]
 pub struct Guesses {
-    places: HashMap<Place, Bucket>,
+    blocks: HashMap<AddressBlock, Bucket>,
     accounts: HashMap<String, Account>,
     failures: u64,
 }
 
 impl Guesses {
-    /// Takes a try of a place at an account.
+    /// Takes a try of a block at an account.
     ///
     /// # Errors
     /// How long to wait, where there are too many.
-    pub fn take(&mut self, place: Place, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
+    pub fn take(&mut self, block: AddressBlock, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
         self.tidy(now);
-        let bucket = self.places.entry(place).or_insert(Bucket { left: BURST, at: now });
+        let bucket = self.blocks.entry(block).or_insert(Bucket { left: BURST, at: now });
         let passed = now.duration_since(bucket.at).as_secs_f64().max(0.0);
         bucket.left = (bucket.left + passed * PER_MINUTE / 60.0).min(BURST);
         bucket.at = now;
@@ -75,7 +75,7 @@ impl Guesses {
             return Err(SignedDuration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT));
         }
         // Whoever logged in from here before is not kept out by those who guess elsewhere.
-        let account = self.accounts.get(&key(name)).filter(|account| !account.places.contains(&place));
+        let account = self.accounts.get(&key(name)).filter(|account| !account.blocks.contains(&block));
         let wait = account.map_or(SignedDuration::ZERO, |account| account.until.duration_since(now));
         // A clock that was set back keeps nobody out.
         if wait > SignedDuration::ZERO && wait <= LONGEST_WAIT {
@@ -100,13 +100,13 @@ impl Guesses {
     }
 
     /// It was right.
-    pub fn succeeded(&mut self, place: Place, name: &str) {
+    pub fn succeeded(&mut self, block: AddressBlock, name: &str) {
         let account = self.accounts.entry(key(name)).or_default();
-        let mut places = std::mem::take(&mut account.places);
-        places.retain(|known| *known != place);
-        places.push(place);
-        let more = places.len().saturating_sub(KNOWN_PLACES);
-        *account = Account { places: places.split_off(more), ..Account::default() };
+        let mut blocks = std::mem::take(&mut account.blocks);
+        blocks.retain(|known| *known != block);
+        blocks.push(block);
+        let more = blocks.len().saturating_sub(KNOWN_BLOCKS);
+        *account = Account { blocks: blocks.split_off(more), ..Account::default() };
     }
 
     /// Wrong passwords so far.
@@ -116,26 +116,26 @@ impl Guesses {
 
     /// Keeps the tables small, whoever fills them.
     fn tidy(&mut self, now: Timestamp) {
-        if self.places.len() >= MOST {
+        if self.blocks.len() >= MOST {
             let full = SignedDuration::from_secs(120);
-            self.places.retain(|_, bucket| now.duration_since(bucket.at) < full);
+            self.blocks.retain(|_, bucket| now.duration_since(bucket.at) < full);
         }
-        if self.places.len() >= MOST {
-            // Only a place with many addresses of its own gets here; those that still may try lose nothing.
-            self.places.retain(|_, bucket| bucket.left < 1.0);
+        if self.blocks.len() >= MOST {
+            // Only a block with many addresses of its own gets here; those that still may try lose nothing.
+            self.blocks.retain(|_, bucket| bucket.left < 1.0);
         }
-        if self.places.len() >= MOST {
-            self.places.clear();
+        if self.blocks.len() >= MOST {
+            self.blocks.clear();
         }
         if self.accounts.len() >= MOST {
             let is_kept = |account: &Account| {
-                !account.places.is_empty()
+                !account.blocks.is_empty()
                     || now.duration_since(account.failed_at) < FORGOTTEN_AFTER && account.failures > FREE
             };
             self.accounts.retain(|_, account| is_kept(account));
         }
         if self.accounts.len() >= MOST {
-            self.accounts.retain(|_, account| !account.places.is_empty());
+            self.accounts.retain(|_, account| !account.blocks.is_empty());
         }
     }
 }
@@ -153,29 +153,29 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    fn place(text: &str) -> Place {
-        Place::of(text.parse().unwrap())
+    fn block(text: &str) -> AddressBlock {
+        AddressBlock::of(text.parse().unwrap())
     }
 
     #[test]
     fn an_address_has_ten_at_once_and_five_a_minute() {
         let mut guesses = Guesses::default();
         let mut tried = |n: u32, seconds| {
-            (0..n).filter(|i| guesses.take(place("192.0.2.1"), &format!("user{i}"), at(seconds)).is_ok()).count()
+            (0..n).filter(|i| guesses.take(block("192.0.2.1"), &format!("user{i}"), at(seconds)).is_ok()).count()
         };
         assert_eq!(tried(50, 0), 10);
         assert_eq!(tried(50, 60), 5);
         assert_eq!(tried(50, 60), 0);
         assert_eq!(tried(50, 10_000), 10);
-        assert_eq!(guesses.take(place("192.0.2.1"), "x", at(10_000)), Err(SignedDuration::from_secs(12)));
-        assert_eq!(guesses.take(place("192.0.2.2"), "x", at(10_000)), Ok(()));
+        assert_eq!(guesses.take(block("192.0.2.1"), "x", at(10_000)), Err(SignedDuration::from_secs(12)));
+        assert_eq!(guesses.take(block("192.0.2.2"), "x", at(10_000)), Ok(()));
     }
 
     #[test]
     fn an_ipv6_network_is_one_address_and_a_mapped_one_is_ipv4() {
-        assert_eq!(place("2001:db8::1"), place("2001:db8::ffff:0:1"));
-        assert_ne!(place("2001:db8::1"), place("2001:db8:0:1::1"));
-        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
+        assert_eq!(block("2001:db8::1"), block("2001:db8::ffff:0:1"));
+        assert_ne!(block("2001:db8::1"), block("2001:db8:0:1::1"));
+        assert_eq!(block("::ffff:192.0.2.1"), block("192.0.2.1"));
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         let mut guesses = Guesses::default();
         let (mut now, mut waits) = (0, Vec::new());
         for n in 0..16 {
-            let from = place(&format!("198.51.100.{n}"));
+            let from = block(&format!("198.51.100.{n}"));
             if let Err(wait) = guesses.take(from, "Nobody", at(now)) {
                 waits.push(wait.as_secs());
                 now += wait.as_secs();
@@ -193,13 +193,13 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
         assert_eq!(guesses.failures(), 16);
-        // Somebody who logged in from a place is not kept out there.
-        guesses.succeeded(place("192.0.2.9"), "nobody");
+        // Somebody who logged in from a block is not kept out there.
+        guesses.succeeded(block("192.0.2.9"), "nobody");
         (0..20).for_each(|_| guesses.failed("nobody", at(now)));
-        assert!(guesses.take(place("192.0.2.8"), "nobody", at(now)).is_err());
-        assert!(guesses.take(place("192.0.2.9"), "nobody", at(now)).is_ok());
+        assert!(guesses.take(block("192.0.2.8"), "nobody", at(now)).is_err());
+        assert!(guesses.take(block("192.0.2.9"), "nobody", at(now)).is_ok());
         // Nor by a clock that was set back by a day.
-        assert!(guesses.take(place("192.0.2.8"), "nobody", at(now - 86_400)).is_ok());
+        assert!(guesses.take(block("192.0.2.8"), "nobody", at(now - 86_400)).is_ok());
     }
 
     #[test]
@@ -207,9 +207,9 @@ mod tests {
         let mut guesses = Guesses::default();
         for n in 0..30_000u32 {
             let address = IpAddr::V4(n.into());
-            let _ = guesses.take(Place::of(address), &n.to_string(), at(0));
+            let _ = guesses.take(AddressBlock::of(address), &n.to_string(), at(0));
             guesses.failed(&n.to_string(), at(0));
         }
-        assert!(guesses.places.len() <= MOST && guesses.accounts.len() <= MOST + 1);
+        assert!(guesses.blocks.len() <= MOST && guesses.accounts.len() <= MOST + 1);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::client::Client;
-use super::guess::Place;
+use super::guess::AddressBlock;
 use super::{cookie, password, random};
 use crate::model::Secret;
 use crate::model::access::Role;
@@ -45,8 +45,8 @@ pub fn check_name(name: &str) -> Result<&str, String> {
     }
 }
 
-fn place(client: &Client) -> Place {
-    Place::of(client.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+fn block(client: &Client) -> AddressBlock {
+    AddressBlock::of(client.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
 impl App {
@@ -69,7 +69,7 @@ impl App {
         let fits = self.access.passwords.verify(given, hash).await?;
         match user.filter(|user| fits && user.enabled) {
             Some(user) => {
-                self.access.guesses().succeeded(place(client), &name);
+                self.access.guesses().succeeded(block(client), &name);
                 self.begin(user, client, headers).await
             }
             None => {
@@ -135,7 +135,7 @@ impl App {
     }
 
     fn take_guess(&self, name: &str, client: &Client) -> Result<(), Problem> {
-        let taken = self.access.guesses().take(place(client), name, self.now());
+        let taken = self.access.guesses().take(block(client), name, self.now());
         taken.map_err(|wait| {
             let seconds = u64::try_from(wait.as_secs()).unwrap_or_default().saturating_add(1);
             tracing::warn!(address = %client.shown(), name, "login refused, too many wrong ones before");

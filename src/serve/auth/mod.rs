@@ -32,8 +32,8 @@ use super::problem::Problem;
 use crate::model::access::Scope;
 use crate::model::listen::TrustedProxy;
 use crate::store::accounts::Actor;
+pub use guess::AddressBlock;
 use guess::Guesses;
-pub use guess::Place;
 use password::Passwords;
 
 /// How somebody has proved who they are.

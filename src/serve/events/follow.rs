@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::message::{LIVE, Message};
-use super::places::Place;
+use super::permits::Permit;
 use crate::model::memory::EventKind;
 use crate::serve::App;
 use crate::serve::auth::{Caller, Means};
@@ -94,7 +94,7 @@ pub(super) struct Follow {
     caller: Caller,
     /// When it is looked next whether the caller is still logged in.
     asks_at: Instant,
-    _place: Place,
+    _permit: Permit,
     _counted: Following,
 }
 
@@ -105,7 +105,7 @@ impl Follow {
         asked: Asked,
         kind: &'static str,
     ) -> Result<Follow, Problem> {
-        let place = app.events.places.take(caller).ok_or_else(|| Problem::too_many("too many follow already", 10))?;
+        let permit = app.events.permits.take(caller).ok_or_else(|| Problem::too_many("too many follow already", 10))?;
         let (first, last) = app.ask(|app| app.store.event_numbers()).await?;
         let hub = &app.events;
         let (receiver, start) = {
@@ -137,7 +137,7 @@ impl Follow {
             is_over: false,
             caller: caller.clone(),
             asks_at: Instant::now() + STILL_THERE,
-            _place: place,
+            _permit: permit,
             _counted: counted,
             app,
         })

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 use super::message::Message;
-use super::places::Places;
+use super::permits::Permits;
 use crate::serve::view::scan::ScanView;
 use crate::watch::News;
 
@@ -25,7 +25,7 @@ pub struct Hub {
     /// Events were stored, or the first client came.
     pub(super) changed: Notify,
     /// Who follows.
-    pub(super) places: Places,
+    pub(super) permits: Permits,
 }
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ pub(super) struct Inner {
 impl Default for Hub {
     fn default() -> Self {
         let sender = broadcast::Sender::new(BEHIND);
-        Hub { sender, inner: Mutex::default(), changed: Notify::new(), places: Places::default() }
+        Hub { sender, inner: Mutex::default(), changed: Notify::new(), permits: Permits::default() }
     }
 }
 

@@ -12,7 +12,7 @@
 mod follow;
 mod hub;
 mod message;
-mod places;
+mod permits;
 mod socket;
 mod sse;
 #[cfg(test)]
@@ -20,7 +20,7 @@ mod tests;
 
 pub use hub::{BEHIND, Hub};
 pub use message::{LIVE, Message};
-pub use places::{Place, Places};
+pub use permits::{Permit, Permits};
 
 use super::api::table::{Endpoint, Shape, any, get, one};
 use crate::model::access::Scope;

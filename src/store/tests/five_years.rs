@@ -53,8 +53,8 @@ fn camera(n: u32) -> crate::model::Device {
 #[test]
 #[ignore = "a measurement of minutes"]
 fn two_hundred_cameras_for_five_years() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let mut rng = fastrand::Rng::with_seed(7);
     let began: Timestamp = "2021-01-01T00:00:00Z".parse().unwrap();
     let mut current: Vec<_> = (1..=CAMERAS).map(camera).collect();
@@ -137,11 +137,11 @@ fn two_hundred_cameras_for_five_years() {
     let now = began + hours(24 * DAYS);
     store.prune(&keep, now).unwrap();
     store.checkpoint().unwrap();
-    let bytes = fs::metadata(place.file()).unwrap().len();
+    let bytes = fs::metadata(folder.file()).unwrap().len();
     let shown = |what: &str, took: Duration| println!("{what:<42} {:>8.1} ms", took.as_secs_f64() * 1e3);
     println!("{CAMERAS} cameras, {DAYS} days: {:.1} MB, filled in {:?}", bytes as f64 / 1e6, filled.elapsed());
     drop(store);
-    let store = place.store();
+    let store = folder.store();
     let tables = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 12";
     let _ = store.read(|c| {
         let mut all = c.prepare(tables)?;
@@ -194,7 +194,7 @@ fn two_hundred_cameras_for_five_years() {
     });
     measure("the list of scans", &|store| drop(store.scans(100).unwrap()));
     let asked = Instant::now();
-    drop(place.store().memory().unwrap());
+    drop(folder.store().memory().unwrap());
     shown("opening it and reading all devices", asked.elapsed());
     assert!(bytes <= 60_000_000, "{bytes}");
     println!("longest: {longest:?}");

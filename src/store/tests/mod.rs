@@ -22,11 +22,11 @@ use crate::model::memory::{Delivery, DeliveryState, EventKind, Keep, Outbox as _
 use crate::model::problem::Problem;
 use crate::model::{Credential, Report};
 
-struct Place(TempDir);
+struct StoreFolder(TempDir);
 
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+impl StoreFolder {
+    fn new() -> StoreFolder {
+        StoreFolder(tempfile::tempdir().unwrap())
     }
 
     fn file(&self) -> PathBuf {
@@ -68,29 +68,29 @@ fn said(error: StoreError) -> String {
 
 #[test]
 fn what_is_stored_is_read_back_by_another_process() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let learnt = learn(&store, &report(0));
     assert_eq!(learnt.value.devices.len(), report(0).devices.len());
     let known = store.memory().unwrap();
     assert_eq!(known.devices.len(), learnt.value.devices.iter().collect::<BTreeSet<_>>().len());
     // Another one that looks at the same file has nothing of this one's memory.
     for how in [Open::Existing, Open::ReadOnly] {
-        let other = Store::open(&place.file(), how).unwrap();
+        let other = Store::open(&folder.file(), how).unwrap();
         assert_eq!(other.memory().unwrap(), known, "{how:?}");
         assert_eq!(other.scans(9).unwrap(), store.scans(9).unwrap());
         assert_eq!(other.events(&EventFilter::default()).unwrap().len(), learnt.events.len());
     }
     drop(store);
-    assert_eq!(place.names(), ["store.sqlite"], "the log is taken in at the end");
-    assert_eq!(fs::metadata(place.file()).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(place.store().memory().unwrap(), known);
+    assert_eq!(folder.names(), ["store.sqlite"], "the log is taken in at the end");
+    assert_eq!(fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(folder.store().memory().unwrap(), known);
 }
 
 #[test]
 fn a_scan_is_rebuilt_and_an_unchanged_device_costs_no_row() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     for hours in 0..5 {
         learn(&store, &report(hours));
     }
@@ -118,8 +118,8 @@ fn a_scan_is_rebuilt_and_an_unchanged_device_costs_no_row() {
 
 #[test]
 fn a_report_carries_the_notes_and_loses_them_again() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let learnt = learn(&store, &report(0)).value;
     let uid = learnt.devices[0].clone();
     let name = |memory: &mut Memory| {
@@ -172,8 +172,8 @@ impl Route for ToTest {
 
 #[test]
 fn messages_are_written_with_their_events_and_settled() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
     let event = |kind| (Event::new(kind, now), now);
     let tell = |kind| store.update(|_| ((), vec![event(kind).0]), &ToTest).unwrap();
@@ -200,8 +200,8 @@ fn messages_are_written_with_their_events_and_settled() {
 
 #[test]
 fn what_fails_leaves_nothing_behind() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     learn(&store, &report(0));
     let before = store.memory().unwrap();
     struct Twice;
@@ -234,8 +234,8 @@ fn what_fails_leaves_nothing_behind() {
 
 #[test]
 fn two_processes_see_what_each_other_wrote() {
-    let place = Place::new();
-    let (one, other) = (place.store(), place.store());
+    let folder = StoreFolder::new();
+    let (one, other) = (folder.store(), folder.store());
     let uids = learn(&one, &report(0)).value.devices;
     let name = |store: &Store, uid: &Uid, name: &str| {
         let change = |memory: &mut Memory| {
@@ -255,8 +255,8 @@ fn two_processes_see_what_each_other_wrote() {
 
 #[test]
 fn states_and_addresses_become_spans() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let uid = learn(&store, &report(0)).value.devices[0].clone();
     let since = report(0).scan.finished_at;
     let set = |state, hours: i64, ip: &str| {
@@ -292,8 +292,8 @@ fn states_and_addresses_become_spans() {
 
 #[test]
 fn checks_add_up_by_the_hour_and_the_day() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let uid = learn(&store, &report(0)).value.devices[0].clone();
     let key = store.memory().unwrap().devices[&uid].streams.keys().next().unwrap().clone();
     let began: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
@@ -322,15 +322,15 @@ fn checks_add_up_by_the_hour_and_the_day() {
 
 #[test]
 fn refusals_are_counted_over_restarts_and_no_login_can_be_read_back() {
-    let place = Place::new();
+    let folder = StoreFolder::new();
     let login = Credential::new("operator", "correct horse battery");
     let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
-    let store = place.store();
+    let store = folder.store();
     let uid = learn(&store, &report(0)).value.devices[0].clone();
     let hash = store.login_hash(&login).unwrap();
     assert_eq!(store.record_login(&uid, hash, now, false).unwrap().refused_at.len(), 1);
     drop(store);
-    let store = place.store();
+    let store = folder.store();
     assert_eq!(store.login_hash(&login).unwrap(), hash);
     assert_ne!(store.login_hash(&Credential::new("operato", "rcorrect horse battery")).unwrap(), hash);
     let hour = SignedDuration::from_hours(1);
@@ -340,8 +340,8 @@ fn refusals_are_counted_over_restarts_and_no_login_can_be_read_back() {
     assert_eq!(store.login(&uid, hash, now + hour).unwrap().refused_at, []);
     assert_eq!(store.record_login(&uid, hash, now, true).unwrap().worked_at, Some(now));
     // Read with the log beside it.
-    for name in place.names() {
-        let bytes = fs::read(place.0.path().join(name)).unwrap();
+    for name in folder.names() {
+        let bytes = fs::read(folder.0.path().join(name)).unwrap();
         for secret in ["correct horse battery", "horse"] {
             assert!(!bytes.windows(secret.len()).any(|some| some == secret.as_bytes()));
         }
@@ -350,8 +350,8 @@ fn refusals_are_counted_over_restarts_and_no_login_can_be_read_back() {
 
 #[test]
 fn a_lease_has_one_holder() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
     assert_eq!(store.lease("watch", "a", at(0), at(60)).unwrap(), None);
     assert_eq!(store.lease("watch", "b", at(30), at(90)).unwrap().as_deref(), Some("a"));
@@ -366,8 +366,8 @@ fn a_lease_has_one_holder() {
 
 #[test]
 fn old_things_go_and_the_file_gets_smaller() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let mut one = report(0);
     for hours in 0..40 {
         one = report(hours * 24);
@@ -378,11 +378,11 @@ fn old_things_go_and_the_file_gets_smaller() {
     let days = |days: i64| Some(SignedDuration::from_hours(24 * days));
     let keep = Keep { events: days(10), scans: days(10), hourly: days(1), daily: None, outbox: days(1) };
     store.checkpoint().unwrap();
-    let before = fs::metadata(place.file()).unwrap().len();
+    let before = fs::metadata(folder.file()).unwrap().len();
     let pruned = store.prune(&keep, now).unwrap();
     assert_eq!(pruned.scans, 29, "the scan of ten days ago is kept");
     assert!(pruned.events > 0, "{pruned:?}");
-    assert!(fs::metadata(place.file()).unwrap().len() < before);
+    assert!(fs::metadata(folder.file()).unwrap().len() < before);
     let oldest = store.scans(99).unwrap().last().unwrap().number;
     assert_eq!(store.report(oldest).unwrap().unwrap().devices.len(), one.devices.len());
     assert_eq!(store.check().unwrap().faults, [""; 0]);
@@ -394,9 +394,9 @@ fn old_things_go_and_the_file_gets_smaller() {
 
 #[test]
 fn what_is_no_store_of_ours_is_told_and_left_alone() {
-    let place = Place::new();
-    let file = place.file();
-    let shown = |error: StoreError| said(error).replace(&*place.0.path().to_string_lossy(), "~");
+    let folder = StoreFolder::new();
+    let file = folder.file();
+    let shown = |error: StoreError| said(error).replace(&*folder.0.path().to_string_lossy(), "~");
     let mut all = String::new();
     let mut refuse = |what: &str, make: &dyn Fn(&Path)| {
         let _ = fs::remove_file(&file);
@@ -459,18 +459,18 @@ fn what_is_no_store_of_ours_is_told_and_left_alone() {
 
 #[test]
 fn a_folder_is_no_store() {
-    let place = Place::new();
-    fs::create_dir(place.file()).unwrap();
-    let error = Store::open(&place.file(), Open::Create).err().unwrap();
+    let folder = StoreFolder::new();
+    fs::create_dir(folder.file()).unwrap();
+    let error = Store::open(&folder.file(), Open::Create).err().unwrap();
     assert!(matches!(error, StoreError::NotAStore(_)), "{error}");
-    let error = Store::open(&place.0.path().join("none/store.sqlite"), Open::Create).err().unwrap();
+    let error = Store::open(&folder.0.path().join("none/store.sqlite"), Open::Create).err().unwrap();
     assert!(error.to_string().ends_with("no such file or directory"), "{error}");
 }
 
 #[test]
 fn a_torn_store_is_told_and_salvaged() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     for hours in 0..200 {
         let mut one = report(hours);
         one.devices[0].firmware = Some(format!("V{hours}"));
@@ -479,13 +479,13 @@ fn a_torn_store_is_told_and_salvaged() {
     let known = store.memory().unwrap();
     drop(store);
     // Pages in the middle of the file are overwritten, as a failing disk does.
-    let mut bytes = fs::read(place.file()).unwrap();
+    let mut bytes = fs::read(folder.file()).unwrap();
     let pages = bytes.len() / 4096;
     for page in (pages / 2)..(pages / 2 + 6) {
         bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
     }
-    fs::write(place.file(), &bytes).unwrap();
-    let is_told = match Store::open(&place.file(), Open::Existing) {
+    fs::write(folder.file(), &bytes).unwrap();
+    let is_told = match Store::open(&folder.file(), Open::Existing) {
         Err(StoreError::Damaged { .. }) => true,
         Ok(store) => match store.check() {
             Ok(checked) => !checked.faults.is_empty(),
@@ -495,23 +495,23 @@ fn a_torn_store_is_told_and_salvaged() {
         Err(other) => panic!("{other}"),
     };
     assert!(is_told);
-    assert_eq!(fs::read(place.file()).unwrap(), bytes, "it is left as it is");
-    let new = place.0.path().join("new.sqlite");
-    let salvaged = Store::salvage(&place.file(), &new).unwrap();
+    assert_eq!(fs::read(folder.file()).unwrap(), bytes, "it is left as it is");
+    let new = folder.0.path().join("new.sqlite");
+    let salvaged = Store::salvage(&folder.file(), &new).unwrap();
     assert!(!salvaged.torn.is_empty(), "{salvaged:?}");
     let store = Store::open(&new, Open::Existing).unwrap();
     assert_eq!(store.check().unwrap().faults, [""; 0]);
     assert!(!store.scans(999).unwrap().is_empty());
     assert!(store.memory().unwrap().devices.len() <= known.devices.len());
-    assert!(matches!(Store::salvage(&place.file(), &new), Err(StoreError::Exists(_))));
+    assert!(matches!(Store::salvage(&folder.file(), &new), Err(StoreError::Exists(_))));
 }
 
 #[test]
 fn a_copy_is_whole_and_takes_nobodys_place() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     learn(&store, &report(0));
-    let copy = place.0.path().join("copy.sqlite");
+    let copy = folder.0.path().join("copy.sqlite");
     store.backup(&copy).unwrap();
     assert!(matches!(store.backup(&copy), Err(StoreError::Exists(_))));
     let other = Store::open(&copy, Open::ReadOnly).unwrap();
@@ -525,8 +525,8 @@ const KEEP: Keep = Keep { events: None, scans: None, hourly: None, daily: None, 
 /// A disk that is full at any write: the store may grow by so many pages and no more.
 #[test]
 fn a_full_disk_is_told_and_loses_nothing() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     learn(&store, &report(0));
     let pages =
         |store: &Store| -> i64 { store.write(|t| t.query_row("PRAGMA page_count", [], |row| row.get(0))).unwrap() };

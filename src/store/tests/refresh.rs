@@ -13,8 +13,8 @@ fn name(store: &Store, uid: &Uid, name: &str) {
 
 #[test]
 fn what_is_refreshed_is_what_is_known() {
-    let place = Place::new();
-    let (store, mut memory, mut as_of) = (place.store(), Memory::default(), AsOf::default());
+    let folder = StoreFolder::new();
+    let (store, mut memory, mut as_of) = (folder.store(), Memory::default(), AsOf::default());
     let mut refreshed = |store: &Store| {
         store.refresh(&mut memory, &mut as_of).unwrap();
         assert_eq!(memory, store.memory().unwrap());
@@ -33,7 +33,7 @@ fn what_is_refreshed_is_what_is_known() {
     store.update(merged, &()).unwrap();
     refreshed(&store);
     // Another process writes: all is read anew.
-    let other = Store::open(&place.file(), Open::Existing).unwrap();
+    let other = Store::open(&folder.file(), Open::Existing).unwrap();
     name(&other, &uids[0], "Door");
     assert_ne!(refreshed(&store).reading, learnt.reading);
     name(&store, &uids[0], "Gate again");

@@ -14,15 +14,15 @@ fn seconds() -> u64 {
 
 #[test]
 fn two_writers_and_a_reader_never_find_it_locked() {
-    let place = Place::new();
-    let uids = learn(&place.store(), &report(0)).value.devices;
+    let folder = StoreFolder::new();
+    let uids = learn(&folder.store(), &report(0)).value.devices;
     let uids = Arc::new(uids);
     let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let began = Instant::now();
     let writers: Vec<_> = (0..2)
         .map(|writer: usize| {
             // Each opens the file for itself, as another process does.
-            let (file, uids, stop, written) = (place.file(), uids.clone(), stop.clone(), written.clone());
+            let (file, uids, stop, written) = (folder.file(), uids.clone(), stop.clone(), written.clone());
             thread::spawn(move || {
                 let store = Store::open(&file, Open::Existing).unwrap();
                 let mut n = 0;
@@ -48,7 +48,7 @@ fn two_writers_and_a_reader_never_find_it_locked() {
             })
         })
         .collect();
-    let reader = Store::open(&place.file(), Open::Existing).unwrap();
+    let reader = Store::open(&folder.file(), Open::Existing).unwrap();
     let mut reads = 0;
     while began.elapsed() < Duration::from_secs(seconds()) {
         let memory = reader.memory().unwrap();

@@ -21,8 +21,8 @@ const STEP: &str = "ALTER TABLE notes ADD COLUMN updated_by TEXT;
     CREATE INDEX events_type ON events (type, at);";
 
 /// A store with much in it that is odd: merged and archived devices, empty and very long texts, events of none.
-fn odd(place: &Place) -> Memory {
-    let store = place.store();
+fn odd(folder: &StoreFolder) -> Memory {
+    let store = folder.store();
     let mut uids = learn(&store, &report(0)).value.devices;
     uids.dedup();
     let mut hostile = report(1);
@@ -60,52 +60,52 @@ fn tables(file: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn a_full_and_odd_store_is_upgraded_and_a_copy_stays() {
-    let place = Place::new();
-    let known = odd(&place);
+    let folder = StoreFolder::new();
+    let known = odd(&folder);
     let steps = later(STEP);
-    let error = Store::open_with(&place.file(), Open::ReadOnly, &steps).err().unwrap();
+    let error = Store::open_with(&folder.file(), Open::ReadOnly, &steps).err().unwrap();
     assert!(matches!(error, StoreError::Older(_)), "{error}");
-    let store = Store::open_with(&place.file(), Open::Existing, &steps).unwrap();
+    let store = Store::open_with(&folder.file(), Open::Existing, &steps).unwrap();
     assert_eq!(store.memory().unwrap(), known);
     assert_eq!(store.check().unwrap().faults, [""; 0]);
     let copied: i64 = store.read(|c| c.query_row("SELECT count(*) FROM later_things", [], |row| row.get(0))).unwrap();
     let streams: i64 = store.read(|c| c.query_row("SELECT count(*) FROM streams", [], |row| row.get(0))).unwrap();
     assert!(copied > 0 && copied == streams);
     drop(store);
-    let fresh = Place::new();
+    let fresh = StoreFolder::new();
     drop(Store::open_with(&fresh.file(), Open::Create, &steps).unwrap());
-    assert_eq!(tables(&place.file()), tables(&fresh.file()), "upgraded as made anew");
+    assert_eq!(tables(&folder.file()), tables(&fresh.file()), "upgraded as made anew");
     // The program that made it can still use the copy, and names what it cannot use.
-    let copy = Store::open(&schema::copy_of(&place.file(), latest()), Open::ReadOnly).unwrap();
+    let copy = Store::open(&schema::copy_of(&folder.file(), latest()), Open::ReadOnly).unwrap();
     assert_eq!(copy.memory().unwrap(), known);
-    let error = Store::open(&place.file(), Open::Existing).err().unwrap();
+    let error = Store::open(&folder.file(), Open::Existing).err().unwrap();
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");
     // It is done once.
-    Store::open_with(&place.file(), Open::Existing, &steps).unwrap();
+    Store::open_with(&folder.file(), Open::Existing, &steps).unwrap();
 }
 
 #[test]
 fn an_upgrade_that_fails_changes_nothing() {
-    let place = Place::new();
-    let known = odd(&place);
-    let before = tables(&place.file());
+    let folder = StoreFolder::new();
+    let known = odd(&folder);
+    let before = tables(&folder.file());
     let broken = later(&format!("{STEP} INSERT INTO later_things (stream, at) VALUES ('x', 'y');"));
     for _ in 0..2 {
-        Store::open_with(&place.file(), Open::Existing, &broken).err().unwrap();
-        assert_eq!(tables(&place.file()), before);
+        Store::open_with(&folder.file(), Open::Existing, &broken).err().unwrap();
+        assert_eq!(tables(&folder.file()), before);
     }
-    assert_eq!(place.store().memory().unwrap(), known);
+    assert_eq!(folder.store().memory().unwrap(), known);
     // The copy that was made before does not stand in the way.
-    Store::open_with(&place.file(), Open::Existing, &later(STEP)).unwrap();
+    Store::open_with(&folder.file(), Open::Existing, &later(STEP)).unwrap();
 }
 
 #[test]
 fn an_upgrade_waits_for_nobody_who_stays() {
-    let place = Place::new();
-    odd(&place);
-    let other = place.store();
+    let folder = StoreFolder::new();
+    odd(&folder);
+    let other = folder.store();
     let known = other.memory().unwrap();
-    let error = Store::open_with(&place.file(), Open::Existing, &later(STEP)).err().unwrap();
+    let error = Store::open_with(&folder.file(), Open::Existing, &later(STEP)).err().unwrap();
     assert!(matches!(error, StoreError::Busy(_)), "{error}");
     assert_eq!(other.memory().unwrap(), known);
     learn(&other, &report(9));
@@ -139,7 +139,7 @@ fn an_upgrade_that_is_killed() {
 
 #[test]
 fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
-    let origin = Place::new();
+    let origin = StoreFolder::new();
     let known = {
         let _ = odd(&origin);
         let store = origin.store();
@@ -147,18 +147,18 @@ fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
         store.update(|_| ((), many.collect()), &()).unwrap();
         store.memory().unwrap()
     };
-    let fresh = Place::new();
+    let fresh = StoreFolder::new();
     drop(Store::open_with(&fresh.file(), Open::Create, &heavy()).unwrap());
     let begin = || {
-        let place = Place::new();
-        fs::copy(origin.file(), place.file()).unwrap();
-        place
+        let folder = StoreFolder::new();
+        fs::copy(origin.file(), folder.file()).unwrap();
+        folder
     };
-    let (mut place, mut longest, mut killed, mut versions) = (begin(), None, 0, BTreeSet::new());
+    let (mut folder, mut longest, mut killed, mut versions) = (begin(), None, 0, BTreeSet::new());
     while killed < kills() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--ignored", "store::tests::upgrade::an_upgrade_that_is_killed"])
-            .env(FILE, place.file())
+            .env(FILE, folder.file())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -173,7 +173,7 @@ fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
         child.wait().unwrap();
         longest = longest.or(Some(u64::try_from(began.elapsed().as_micros()).unwrap()));
         // Whatever it was about to do: the file is a whole store of one of the versions.
-        let version = Connection::open(place.file()).unwrap().query_row(
+        let version = Connection::open(folder.file()).unwrap().query_row(
             "SELECT max(version) FROM refinery_schema_history WHERE (SELECT quick_check FROM pragma_quick_check) = 'ok'",
             [],
             |row| row.get::<_, i64>(0),
@@ -181,7 +181,7 @@ fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
         let version = version.unwrap();
         assert!(version == latest() || version == latest() + 2, "all steps or none, not {version}");
         versions.insert(version);
-        let copy = schema::copy_of(&place.file(), latest());
+        let copy = schema::copy_of(&folder.file(), latest());
         if copy.exists() {
             assert_eq!(Store::open(&copy, Open::ReadOnly).unwrap().memory().unwrap(), known);
         }
@@ -189,7 +189,7 @@ fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
         if version == latest() && fastrand::bool() {
             continue;
         }
-        let store = Store::open_with(&place.file(), Open::Existing, &heavy()).unwrap();
+        let store = Store::open_with(&folder.file(), Open::Existing, &heavy()).unwrap();
         assert_eq!(store.memory().unwrap(), known);
         assert_eq!(store.check().unwrap().faults, [""; 0]);
         assert_eq!(
@@ -197,14 +197,14 @@ fn an_upgrade_that_is_killed_at_any_moment_goes_on_when_it_is_opened_again() {
             events(&origin)
         );
         drop(store);
-        assert_eq!(tables(&place.file()), tables(&fresh.file()));
-        let left: Vec<String> = place.names().into_iter().filter(|name| name.ends_with(".new")).collect();
+        assert_eq!(tables(&folder.file()), tables(&fresh.file()));
+        let left: Vec<String> = folder.names().into_iter().filter(|name| name.ends_with(".new")).collect();
         assert_eq!(left, [""; 0], "nothing half made is left");
-        place = begin();
+        folder = begin();
     }
     println!("killed {killed} times, at versions {versions:?}");
 }
 
-fn events(place: &Place) -> usize {
-    place.store().events(&EventFilter { limit: Some(1000), ..EventFilter::default() }).unwrap().len()
+fn events(folder: &StoreFolder) -> usize {
+    folder.store().events(&EventFilter { limit: Some(1000), ..EventFilter::default() }).unwrap().len()
 }

@@ -5,8 +5,8 @@ use crate::history::memory::StreamCheck;
 use crate::model::StreamStatus;
 
 /// What this process knows is what another one reads.
-fn is_as_stored(place: &Place, store: &Store, step: &str) {
-    let other = Store::open(&place.file(), Open::ReadOnly).unwrap();
+fn is_as_stored(folder: &StoreFolder, store: &Store, step: &str) {
+    let other = Store::open(&folder.file(), Open::ReadOnly).unwrap();
     assert_eq!(other.memory().unwrap(), store.memory().unwrap(), "{step}");
 }
 
@@ -28,10 +28,10 @@ fn change(store: &Store, uid: &Uid, with: impl Fn(&mut crate::history::memory::K
 
 #[test]
 fn what_is_known_is_what_is_stored_after_every_change() {
-    let place = Place::new();
-    let store = place.store();
+    let folder = StoreFolder::new();
+    let store = folder.store();
     let uids = learn(&store, &report(0)).value.devices;
-    is_as_stored(&place, &store, "learnt");
+    is_as_stored(&folder, &store, "learnt");
     let memory = store.memory().unwrap();
     let (uid, key, stream) = memory
         .devices
@@ -48,39 +48,39 @@ fn what_is_known_is_what_is_stored_after_every_change() {
         store.update(|memory| ((), memory.checked(&check)), &()).unwrap();
     };
     check(5, StreamStatus::Streaming);
-    is_as_stored(&place, &store, "checked");
+    is_as_stored(&folder, &store, "checked");
     let (body, seen) = row(&store, &uid);
     check(10, StreamStatus::Streaming);
-    is_as_stored(&place, &store, "checked again");
+    is_as_stored(&folder, &store, "checked again");
     let (again, later) = row(&store, &uid);
     assert_eq!(again, body, "that it was seen again is no other document");
     assert_eq!(later - seen, 5 * 60 * 1000);
     for minutes in [15, 20, 25] {
         check(minutes, StreamStatus::NoData);
-        is_as_stored(&place, &store, "without frames");
+        is_as_stored(&folder, &store, "without frames");
     }
     change(&store, &uid, |known| known.note.name = Some("Gate".to_owned()));
-    is_as_stored(&place, &store, "named");
+    is_as_stored(&folder, &store, "named");
     change(&store, &uid, |known| known.note = crate::model::memory::Note::default());
-    is_as_stored(&place, &store, "named no more");
+    is_as_stored(&folder, &store, "named no more");
     change(&store, &uid, |known| {
         known.device.ip = [192, 0, 2, 200].into();
         known.address_since = began + SignedDuration::from_mins(26);
     });
-    is_as_stored(&place, &store, "moved");
+    is_as_stored(&folder, &store, "moved");
     change(&store, &uid, |known| drop(known.keys.pop_first()));
-    is_as_stored(&place, &store, "known by less");
+    is_as_stored(&folder, &store, "known by less");
     // A stream that goes and comes is written again as it was.
     let kept = store.memory().unwrap().devices[&uid].streams.clone();
     change(&store, &uid, |known| known.streams.clear());
-    is_as_stored(&place, &store, "without streams");
+    is_as_stored(&folder, &store, "without streams");
     change(&store, &uid, |known| known.streams.clone_from(&kept));
-    is_as_stored(&place, &store, "with its streams again");
+    is_as_stored(&folder, &store, "with its streams again");
     let other = uids.iter().find(|other| **other != uid).unwrap();
     store.update(|memory| (memory.merge(&uid, other).unwrap(), Vec::new()), &()).unwrap();
-    is_as_stored(&place, &store, "merged");
+    is_as_stored(&folder, &store, "merged");
     store.update(|memory| (memory.split(other).unwrap(), Vec::new()), &()).unwrap();
-    is_as_stored(&place, &store, "split");
+    is_as_stored(&folder, &store, "split");
     // What fails half-way is not taken for written.
     let failed = store.change(|transaction, known| {
         known.memory.devices.get_mut(&uid).unwrap().note.name = Some("Lost".to_owned());
@@ -89,11 +89,11 @@ fn what_is_known_is_what_is_stored_after_every_change() {
         Err::<(), _>(rusqlite::Error::InvalidQuery)
     });
     assert!(failed.is_err());
-    is_as_stored(&place, &store, "failed");
+    is_as_stored(&folder, &store, "failed");
     change(&store, &uid, |known| known.note.name = Some("Lost".to_owned()));
-    is_as_stored(&place, &store, "named after all");
+    is_as_stored(&folder, &store, "named after all");
     learn(&store, &report(3));
-    is_as_stored(&place, &store, "scanned again");
+    is_as_stored(&folder, &store, "scanned again");
     let spans =
         "SELECT count(*) FROM spans WHERE ended IS NULL AND device = (SELECT id FROM devices WHERE public = ?1)";
     let open: i64 = store.read(|c| c.query_row(spans, [uid.as_str()], |row| row.get(0))).unwrap();

@@ -263,7 +263,7 @@ impl FakeStreams {
     }
 
     /// Counts a connect among those that are open; how often its endpoint was tried before.
-    fn open(&self, to: SocketAddr) -> (Place, usize) {
+    fn open(&self, to: SocketAddr) -> (OpenConnection, usize) {
         let mut state = locked(&self.state);
         let before = state.count_try(to);
         state.connects.push((Instant::now(), to));
@@ -276,11 +276,11 @@ impl FakeStreams {
         let most = state.most_of_host.entry(to.ip()).or_insert(0);
         *most = (*most).max(of_host);
         state.most_hosts = state.most_hosts.max(hosts);
-        (Place { net: self.clone(), to }, before)
+        (OpenConnection { net: self.clone(), to }, before)
     }
 
     /// What comes of a connect once its time is over.
-    async fn outcome(&self, to: SocketAddr, before: usize, place: Place) -> io::Result<BoxStream> {
+    async fn outcome(&self, to: SocketAddr, before: usize, open: OpenConnection) -> io::Result<BoxStream> {
         let (failing, service) = {
             let mut state = locked(&self.state);
             (state.failing.get_mut(&to.ip()).and_then(VecDeque::pop_front), state.service(to))
@@ -296,7 +296,7 @@ impl FakeStreams {
                 Port::Silent => futures::future::pending().await,
                 Port::Unreachable => return Err(io::ErrorKind::HostUnreachable.into()),
             }
-            return Ok(Box::new(Stream { inner, resets: false, _place: place, _seat: None }));
+            return Ok(Box::new(Stream { inner, resets: false, _open: open, _seat: None }));
         };
         let seat = match self.take_seat(to) {
             Err(Full::Refuses) => return Err(io::ErrorKind::ConnectionRefused.into()),
@@ -307,7 +307,7 @@ impl FakeStreams {
                 seat
             }
         };
-        Ok(Box::new(Stream { inner, resets, _place: place, _seat: seat }))
+        Ok(Box::new(Stream { inner, resets, _open: open, _seat: seat }))
     }
 }
 
@@ -321,7 +321,7 @@ where
 
 impl Streams for FakeStreams {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
-        let (place, before) = self.open(to);
+        let (open, before) = self.open(to);
         let panics = locked(&self.state).panics.get_mut(&to).is_some_and(|left| {
             *left = left.wrapping_sub(1);
             *left == 0
@@ -332,19 +332,19 @@ impl Streams for FakeStreams {
             if !takes.is_zero() {
                 sleep(takes).await;
             }
-            self.outcome(to, before, place).await
+            self.outcome(to, before, open).await
         }
         .boxed()
     }
 }
 
-/// A connection's place among those that are open.
-struct Place {
+/// A connection that counts as open until it is dropped.
+struct OpenConnection {
     net: FakeStreams,
     to: SocketAddr,
 }
 
-impl Drop for Place {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let mut state = locked(&self.net.state);
         if let Some(open) = state.open.get_mut(&self.to) {
@@ -374,7 +374,7 @@ impl Drop for Seat {
 struct Stream {
     inner: DuplexStream,
     resets: bool,
-    _place: Place,
+    _open: OpenConnection,
     _seat: Option<Seat>,
 }
 

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 pub use announced::{AnnouncedUrl, Fault, Host};
 
-use crate::model::Protocol;
+use crate::model::{Protocol, Service};
 use crate::text;
 
 /// The longest path with its query, in bytes. Servers commonly refuse request lines beyond 8 KiB; segments of HLS with
@@ -51,6 +51,11 @@ impl Scheme {
     /// `rtsp`, or `rtsps` inside TLS.
     pub fn rtsp(tls: bool) -> Scheme {
         if tls { Scheme::Rtsps } else { Scheme::Rtsp }
+    }
+
+    /// `rtmp`, or `rtmps` inside TLS.
+    pub fn rtmp(tls: bool) -> Scheme {
+        if tls { Scheme::Rtmps } else { Scheme::Rtmp }
     }
 
     /// The scheme that names this protocol and no other: none for what is carried by HTTP or has no scheme here.
@@ -150,9 +155,9 @@ impl FromStr for Scheme {
 }
 
 /// Where a service of the host listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
-    /// The TCP port, 1..=65535.
+    /// The TCP port, 1..=65535; 0 where nothing was asked yet.
     pub port: u16,
     /// Whether it is spoken to inside TLS.
     pub tls: bool,
@@ -167,6 +172,11 @@ impl Endpoint {
     /// A port spoken to inside TLS.
     pub const fn tls(port: u16) -> Endpoint {
         Endpoint { port, tls: true }
+    }
+
+    /// Where a service over TCP is.
+    pub fn of(service: &Service) -> Endpoint {
+        Endpoint { port: service.port, tls: Scheme::of(service.protocol).is_some_and(Scheme::is_tls) }
     }
 
     /// The address of `target` here, by HTTP; the port is always written.

@@ -86,12 +86,12 @@ const KEY: &str = "rtsp:554/1";
 
 /// A memory, its ids counted.
 #[derive(Default)]
-pub struct Place {
+pub struct Site {
     pub memory: Memory,
     minted: u8,
 }
 
-impl Place {
+impl Site {
     pub fn scan(&mut self, seconds: i64, devices: Vec<Device>) -> Vec<Event> {
         self.round(seconds, &report(devices), Vantage::Clear).events
     }
@@ -139,48 +139,48 @@ fn all(events: &[Event]) -> Vec<(&'static str, Option<MutedBy>)> {
 
 #[test]
 fn a_first_scan_is_one_piece_of_news() {
-    let mut place = Place::default();
-    let events = place.scan(0, (1..=12).map(|n| camera(n, n)).collect());
+    let mut site = Site::default();
+    let events = site.scan(0, (1..=12).map(|n| camera(n, n)).collect());
     assert_eq!(sent(&events), ["scan.finished"]);
     assert_eq!(events[0].data.reason.as_deref(), Some("12 devices learnt"));
-    assert_eq!(place.scan(0, (1..=12).map(|n| camera(n, n)).collect()), [], "the same scan again");
-    let events = place.scan(60, (1..=13).map(|n| camera(n, n)).collect());
+    assert_eq!(site.scan(0, (1..=12).map(|n| camera(n, n)).collect()), [], "the same scan again");
+    let events = site.scan(60, (1..=13).map(|n| camera(n, n)).collect());
     assert_eq!(sent(&events), ["device.new"]);
     assert_eq!(events[0].data.device.as_ref().unwrap().ip, IpAddr::from([192, 0, 2, 13]));
 }
 
 #[test]
 fn a_device_is_offline_after_three_misses_in_three_minutes_and_back_after_two_answers() {
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1), camera(2, 2)]);
-    assert_eq!(place.scan(3600, vec![camera(2, 2)]), []);
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    assert_eq!(site.scan(3600, vec![camera(2, 2)]), []);
     for seconds in [3620, 3660, 3770] {
-        assert_eq!(place.asked(1, seconds, false), [], "{seconds}: it may be starting");
+        assert_eq!(site.asked(1, seconds, false), [], "{seconds}: it may be starting");
     }
-    let events = place.asked(1, 3790, false);
+    let events = site.asked(1, 3790, false);
     assert_eq!(sent(&events), ["device.offline"]);
     let data = &events[0].data;
     assert_eq!(data.reason.as_deref(), Some("5 misses in 3 min 10 s; 1 other of 192.0.2.0/24 answers"));
     assert_eq!((data.since, data.last_seen), (Some(at(3600)), Some(at(0))));
-    assert_eq!(place.asked(1, 3800, false), []);
-    assert_eq!(place.asked(1, 4500, true), []);
-    assert_eq!(place.state(1), DeviceState::Offline, "one answer is not enough");
-    let events = place.asked(1, 4505, true);
+    assert_eq!(site.asked(1, 3800, false), []);
+    assert_eq!(site.asked(1, 4500, true), []);
+    assert_eq!(site.state(1), DeviceState::Offline, "one answer is not enough");
+    let events = site.asked(1, 4505, true);
     assert_eq!(sent(&events), ["device.online"]);
     assert_eq!(events[0].data.reason.as_deref(), Some("answers again after 15 min"));
     // A reboot.
-    assert_eq!(place.asked(1, 5000, false), []);
-    assert_eq!(place.asked(1, 5020, false), []);
-    assert_eq!(place.asked(1, 5040, false), []);
-    assert_eq!(place.asked(1, 5080, true), []);
-    assert_eq!(place.state(1), DeviceState::Online);
+    assert_eq!(site.asked(1, 5000, false), []);
+    assert_eq!(site.asked(1, 5020, false), []);
+    assert_eq!(site.asked(1, 5040, false), []);
+    assert_eq!(site.asked(1, 5080, true), []);
+    assert_eq!(site.state(1), DeviceState::Online);
 }
 
 #[test]
 fn a_miss_counts_only_where_the_device_would_have_been_found() {
     let others = || (2..6).map(|n| camera(n, n)).collect::<Vec<_>>();
-    let mut place = Place::default();
-    place.scan(0, [vec![camera(1, 1)], others()].concat());
+    let mut site = Site::default();
+    site.scan(0, [vec![camera(1, 1)], others()].concat());
     let complete = report(others());
     let interrupted =
         Report { scan: ScanInfo { status: ScanStatus::Interrupted, ..complete.scan.clone() }, ..complete.clone() };
@@ -191,61 +191,61 @@ fn a_miss_counts_only_where_the_device_would_have_been_found() {
     let deaf = Report { scan: ScanInfo { methods: vec![Method::Mdns], ..complete.scan.clone() }, ..complete.clone() };
     for (n, report) in (1..).zip([&interrupted, &elsewhere, &deaf]) {
         for round in 0..4 {
-            assert_eq!(place.round(n * 10_000 + round * 600, report, Vantage::Clear).events, []);
+            assert_eq!(site.round(n * 10_000 + round * 600, report, Vantage::Clear).events, []);
         }
-        assert_eq!(place.state(1), DeviceState::Online, "{n}");
+        assert_eq!(site.state(1), DeviceState::Online, "{n}");
     }
     for round in 0..4 {
-        assert_eq!(place.round(50_000 + round * 600, &complete, Vantage::Blind).events, []);
+        assert_eq!(site.round(50_000 + round * 600, &complete, Vantage::Blind).events, []);
     }
-    assert_eq!(place.state(1), DeviceState::Unknown, "nobody can tell");
+    assert_eq!(site.state(1), DeviceState::Unknown, "nobody can tell");
     let events: Vec<Event> =
-        (0..3).flat_map(|round| place.round(60_000 + round * 600, &complete, Vantage::Clear).events).collect();
+        (0..3).flat_map(|round| site.round(60_000 + round * 600, &complete, Vantage::Clear).events).collect();
     assert_eq!(sent(&events), ["device.offline"]);
 }
 
 #[test]
 fn a_clock_that_is_set_back_begins_a_new_round() {
-    let mut place = Place::default();
-    place.scan(10_000, vec![camera(1, 1), camera(2, 2)]);
-    place.scan(10_600, vec![camera(2, 2)]);
-    place.scan(11_200, vec![camera(2, 2)]);
-    assert_eq!(place.scan(5_000, vec![camera(2, 2)]), []);
-    assert_eq!(place.memory.devices[&uid(1)].health.misses, 0);
-    assert_eq!(place.state(1), DeviceState::Online);
+    let mut site = Site::default();
+    site.scan(10_000, vec![camera(1, 1), camera(2, 2)]);
+    site.scan(10_600, vec![camera(2, 2)]);
+    site.scan(11_200, vec![camera(2, 2)]);
+    assert_eq!(site.scan(5_000, vec![camera(2, 2)]), []);
+    assert_eq!(site.memory.devices[&uid(1)].health.misses, 0);
+    assert_eq!(site.state(1), DeviceState::Online);
 }
 
 #[test]
 fn most_of_a_network_gone_at_once_is_one_event() {
-    let mut place = Place::default();
+    let mut site = Site::default();
     let all_devices = || (1..=10).map(|n| camera(n, n)).collect::<Vec<_>>();
-    place.scan(0, all_devices());
-    let events = place.scan(600, vec![camera(1, 1), camera(2, 2)]);
+    site.scan(0, all_devices());
+    let events = site.scan(600, vec![camera(1, 1), camera(2, 2)]);
     assert_eq!(sent(&events), ["subnet.unreachable"]);
     assert_eq!(events[0].data.reason.as_deref(), Some("8 of 10 devices of 192.0.2.0/24 stopped answering at once"));
-    assert_eq!(place.state(5), DeviceState::Unknown);
-    assert_eq!(place.scan(1200, vec![camera(1, 1), camera(2, 2)]), []);
-    let events = place.scan(1800, all_devices().into_iter().take(9).collect());
+    assert_eq!(site.state(5), DeviceState::Unknown);
+    assert_eq!(site.scan(1200, vec![camera(1, 1), camera(2, 2)]), []);
+    let events = site.scan(1800, all_devices().into_iter().take(9).collect());
     assert_eq!(sent(&events), ["subnet.reachable"]);
     // The one that did not come back is a matter of its own.
     let events: Vec<Event> =
-        (4..7).flat_map(|n| place.scan(n * 600, all_devices().into_iter().take(9).collect())).collect();
+        (4..7).flat_map(|n| site.scan(n * 600, all_devices().into_iter().take(9).collect())).collect();
     assert_eq!(sent(&events), ["device.offline"]);
 }
 
 #[test]
 fn a_network_that_is_lost_between_scans_is_one_event() {
-    let mut place = Place::default();
-    place.scan(0, (1..=10).map(|n| camera(n, n)).collect());
+    let mut site = Site::default();
+    site.scan(0, (1..=10).map(|n| camera(n, n)).collect());
     let mut events = Vec::new();
     for seconds in [0, 20, 60, 180] {
         for n in 1..=10u8 {
-            events.extend(place.asked(n, 1000 + i64::from(n) + seconds, false));
+            events.extend(site.asked(n, 1000 + i64::from(n) + seconds, false));
         }
     }
     assert_eq!(sent(&events), ["subnet.unreachable"]);
     for n in 1..=10u8 {
-        events.extend(place.asked(n, 5000 + i64::from(n), true));
+        events.extend(site.asked(n, 5000 + i64::from(n), true));
     }
     assert_eq!(sent(&events), ["subnet.unreachable", "subnet.reachable"]);
 }
@@ -258,16 +258,16 @@ fn a_recorder_that_is_gone_mutes_its_cameras() {
         Device { shown_by, ..camera(n, n) }
     };
     let others = || (20..26).map(|n| camera(n, n)).collect::<Vec<_>>();
-    let mut place = Place::default();
-    place.scan(0, [vec![shown(1), shown(2), recorder.clone()], others()].concat());
-    let events: Vec<Event> = (1..4).flat_map(|n| place.scan(n * 600, others())).collect();
+    let mut site = Site::default();
+    site.scan(0, [vec![shown(1), shown(2), recorder.clone()], others()].concat());
+    let events: Vec<Event> = (1..4).flat_map(|n| site.scan(n * 600, others())).collect();
     assert_eq!(sent(&events), ["device.offline"]);
     assert_eq!(events[0].data.device.as_ref().unwrap().kind, Kind::Recorder);
     assert_eq!(all(&events[1..]), [("device.offline", Some(MutedBy::Recorder)); 2]);
     // The recorder is back, one camera is not: it has time to start, and then it is told.
     let back = || [vec![camera(1, 1), recorder.clone()], others()].concat();
-    assert_eq!(sent(&place.scan(3000, back())), ["device.online"]);
-    assert_eq!(sent(&place.scan(3600, back())), ["device.offline"]);
+    assert_eq!(sent(&site.scan(3000, back())), ["device.online"]);
+    assert_eq!(sent(&site.scan(3600, back())), ["device.offline"]);
 }
 
 #[test]
@@ -279,65 +279,64 @@ fn a_recorder_that_is_gone_with_its_cameras_is_not_the_whole_network() {
     };
     let fed = || (1..=7).map(shown).collect::<Vec<_>>();
     let others = || (20..25).map(|n| camera(n, n)).collect::<Vec<_>>();
-    let mut place = Place::default();
-    place.scan(0, [fed(), vec![recorder.clone()], others()].concat());
+    let mut site = Site::default();
+    site.scan(0, [fed(), vec![recorder.clone()], others()].concat());
     // Eight of thirteen are missing, and it is one failure; a camera beside them is another.
-    let events: Vec<Event> = (1..4).flat_map(|n| place.scan(n * 600, others().split_off(1))).collect();
+    let events: Vec<Event> = (1..4).flat_map(|n| site.scan(n * 600, others().split_off(1))).collect();
     assert_eq!(sent(&events), ["device.offline", "device.offline"]);
     // With most of the others gone too, it is the network.
-    let events = place.scan(2400, others().split_off(4));
+    let events = site.scan(2400, others().split_off(4));
     assert_eq!(sent(&events), ["subnet.unreachable"]);
 }
 
 #[test]
 fn a_device_that_comes_and_goes_is_told_once_and_once_that_it_is_steady() {
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
     let mut events = Vec::new();
     for n in 0..4 {
         for miss in [0, 60, 190] {
-            events.extend(place.asked(1, 1000 + n * 600 + miss, false));
+            events.extend(site.asked(1, 1000 + n * 600 + miss, false));
         }
-        events
-            .extend([300, 305].into_iter().flat_map(|s| place.asked(1, 1000 + n * 600 + s, true)).collect::<Vec<_>>());
+        events.extend([300, 305].into_iter().flat_map(|s| site.asked(1, 1000 + n * 600 + s, true)).collect::<Vec<_>>());
     }
     assert_eq!(sent(&events), ["device.offline", "device.online", "device.offline", "device.flapping"]);
     let muted = all(&events)[4..].iter().filter(|(_, muted)| *muted == Some(MutedBy::Flapping)).count();
     assert_eq!(muted, events.len() - 4);
-    assert_eq!(place.memory.pass(at(6000)), []);
-    let events = place.memory.pass(at(7000));
+    assert_eq!(site.memory.pass(at(6000)), []);
+    let events = site.memory.pass(at(7000));
     assert_eq!(sent(&events), ["device.steady", "device.online"], "that it is back was held");
     assert_eq!(events[0].data.count, Some(8));
 }
 
 #[test]
 fn what_is_expected_muted_or_acknowledged_is_kept_and_not_sent() {
-    let miss = |place: &mut Place, n: u8, from: i64| -> Vec<Event> {
-        [0, 60, 190].into_iter().flat_map(|s| place.asked(n, from + s, false)).collect()
+    let miss = |site: &mut Site, n: u8, from: i64| -> Vec<Event> {
+        [0, 60, 190].into_iter().flat_map(|s| site.asked(n, from + s, false)).collect()
     };
-    let mut place = Place::default();
-    place.scan(0, (1..=8).map(|n| camera(n, n)).collect());
-    place.memory.devices.get_mut(&uid(1)).unwrap().note.expect = Expect::Sometimes;
-    place.memory.devices.get_mut(&uid(2)).unwrap().note.expect = Expect::Ignore;
-    place.memory.devices.get_mut(&uid(3)).unwrap().note.tags = vec!["barn".to_owned()];
+    let mut site = Site::default();
+    site.scan(0, (1..=8).map(|n| camera(n, n)).collect());
+    site.memory.devices.get_mut(&uid(1)).unwrap().note.expect = Expect::Sometimes;
+    site.memory.devices.get_mut(&uid(2)).unwrap().note.expect = Expect::Ignore;
+    site.memory.devices.get_mut(&uid(3)).unwrap().note.tags = vec!["barn".to_owned()];
     let mute =
         Mute { scope: MuteScope::Tag("barn".to_owned()), began: at(0), ended: Some(at(9000)), why: None, by: None };
-    place.memory.mutes.push(mute);
-    assert_eq!(all(&miss(&mut place, 1, 1000)), [("device.offline", Some(MutedBy::Expected))]);
-    assert_eq!(all(&miss(&mut place, 2, 1000)), [("device.offline", Some(MutedBy::Expected))]);
-    assert_eq!(all(&miss(&mut place, 3, 1000)), [("device.offline", Some(MutedBy::User))]);
-    assert_eq!(place.memory.pass(at(8999)), []);
-    let events = place.memory.pass(at(9000));
+    site.memory.mutes.push(mute);
+    assert_eq!(all(&miss(&mut site, 1, 1000)), [("device.offline", Some(MutedBy::Expected))]);
+    assert_eq!(all(&miss(&mut site, 2, 1000)), [("device.offline", Some(MutedBy::Expected))]);
+    assert_eq!(all(&miss(&mut site, 3, 1000)), [("device.offline", Some(MutedBy::User))]);
+    assert_eq!(site.memory.pass(at(8999)), []);
+    let events = site.memory.pass(at(9000));
     assert_eq!((sent(&events), events[0].device.clone()), (vec!["device.offline"], Some(uid(3))));
-    let events = place.memory.pass(at(1000 + 24 * 3600));
+    let events = site.memory.pass(at(1000 + 24 * 3600));
     assert_eq!((sent(&events), events[0].device.clone()), (vec!["device.offline"], Some(uid(1))));
     // The end of what was sent is sent.
     let events: Vec<Event> = [1, 2, 3]
         .into_iter()
         .flat_map(|n| {
-            let first = place.asked(n, 100_000, true);
+            let first = site.asked(n, 100_000, true);
             assert_eq!(first, []);
-            place.asked(n, 100_005, true)
+            site.asked(n, 100_005, true)
         })
         .collect();
     assert_eq!(sent(&events), ["device.online", "device.online"]);
@@ -346,18 +345,18 @@ fn what_is_expected_muted_or_acknowledged_is_kept_and_not_sent() {
 #[test]
 fn a_stream_is_broken_after_three_checks_and_repaired_after_two() {
     use StreamStatus::{NoData, Streaming};
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1)]);
-    assert_eq!(place.play(1, 300, NoData), []);
-    assert_eq!(place.play(1, 600, NoData), []);
-    assert_eq!(place.play(1, 600, NoData), [], "one check counts once");
-    let events = place.play(1, 900, NoData);
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
+    assert_eq!(site.play(1, 300, NoData), []);
+    assert_eq!(site.play(1, 600, NoData), []);
+    assert_eq!(site.play(1, 600, NoData), [], "one check counts once");
+    let events = site.play(1, 900, NoData);
     assert_eq!(sent(&events), ["stream.broken"]);
     assert_eq!(events[0].data.reason.as_deref(), Some("3 checks without frames in 10 min, played in 2 ways"));
     assert_eq!(events[0].data.failure.as_deref(), Some("rtp: no packet came in 5 s"));
-    assert_eq!(place.play(1, 1200, NoData), []);
-    assert_eq!(place.play(1, 1500, Streaming), []);
-    let events = place.play(1, 1800, Streaming);
+    assert_eq!(site.play(1, 1200, NoData), []);
+    assert_eq!(site.play(1, 1500, Streaming), []);
+    let events = site.play(1, 1800, Streaming);
     assert_eq!(sent(&events), ["stream.repaired"]);
     assert_eq!(events[0].data.since, Some(at(300)));
 }
@@ -365,28 +364,28 @@ fn a_stream_is_broken_after_three_checks_and_repaired_after_two() {
 #[test]
 fn a_refused_login_is_told_at_once_and_once() {
     use StreamStatus::{AuthRequired, Streaming};
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1)]);
-    let events = place.play(1, 300, AuthRequired);
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
+    let events = site.play(1, 300, AuthRequired);
     assert_eq!(sent(&events), ["login.refused"]);
     assert_eq!(events[0].data.failure.as_deref(), Some("keyframe: the login was refused"));
-    assert_eq!(place.play(1, 600, AuthRequired), []);
-    let events = place.play(1, 900, Streaming);
+    assert_eq!(site.play(1, 600, AuthRequired), []);
+    let events = site.play(1, 900, Streaming);
     assert_eq!(sent(&events), ["login.accepted"]);
 }
 
 #[test]
 fn slow_and_busy_streams_are_warnings() {
-    let mut place = Place::default();
+    let mut site = Site::default();
     let filmed = |host: u8, fps: f64| {
         let mut stream = stream(host, StreamStatus::Streaming);
         stream.video = Some(crate::model::Video { measured_fps: Some(fps), ..Default::default() });
         stream
     };
-    place.scan(0, vec![Device { streams: vec![filmed(1, 25.0)], ..camera(1, 1) }]);
+    site.scan(0, vec![Device { streams: vec![filmed(1, 25.0)], ..camera(1, 1) }]);
     let mut check = |seconds: i64, stream: Stream, busy: bool| {
         let check = StreamCheck { uid: uid(1), key: KEY.to_owned(), at: at(seconds), stream, busy, ways_tried: 1 };
-        place.memory.checked(&check)
+        site.memory.checked(&check)
     };
     let slow: Vec<Event> = (1..=9).flat_map(|n| check(n * 300, filmed(1, 8.0), false)).collect();
     assert_eq!(sent(&slow), ["stream.degraded"]);
@@ -405,11 +404,11 @@ fn slow_and_busy_streams_are_warnings() {
 fn a_certificate_is_told_30_7_and_1_days_before_its_end() {
     let day = 86_400;
     let certified = Device { certificate_ends: Some(at(100 * day)), ..camera(1, 1) };
-    let mut place = Place::default();
-    place.scan(0, vec![certified]);
+    let mut site = Site::default();
+    site.scan(0, vec![certified]);
     let mut told = Vec::new();
     for hour in 0..110 * 24 {
-        let events = place.memory.pass(at(hour * 3600));
+        let events = site.memory.pass(at(hour * 3600));
         told.extend(events.iter().map(|event| (event.kind.as_str(), hour / 24)));
     }
     let kind = "certificate.expiring";
@@ -418,29 +417,29 @@ fn a_certificate_is_told_30_7_and_1_days_before_its_end() {
 
 #[test]
 fn a_device_that_is_not_seen_for_a_year_is_archived_and_comes_back() {
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1), camera(2, 2)]);
-    (1..4).for_each(|n| drop(place.scan(n * 600, vec![camera(2, 2)])));
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    (1..4).for_each(|n| drop(site.scan(n * 600, vec![camera(2, 2)])));
     let year = 366 * 86_400;
-    place.scan(year - 2 * 86_400, vec![camera(2, 2)]);
-    let events = place.memory.pass(at(year));
+    site.scan(year - 2 * 86_400, vec![camera(2, 2)]);
+    let events = site.memory.pass(at(year));
     assert_eq!(sent(&events), ["device.archived"]);
-    let events = place.scan(year + 600, vec![camera(1, 1), camera(2, 2)]);
+    let events = site.scan(year + 600, vec![camera(1, 1), camera(2, 2)]);
     assert_eq!(sent(&events), ["device.online"]);
-    assert_eq!(place.memory.find("192.0.2.1").unwrap().archived_at, None);
+    assert_eq!(site.memory.find("192.0.2.1").unwrap().archived_at, None);
 }
 
 mod identity {
     use super::*;
 
-    fn ids(place: &mut Place, seconds: i64, devices: Vec<Device>) -> Vec<Uid> {
-        place.round(seconds, &report(devices), Vantage::Clear).devices
+    fn ids(site: &mut Site, seconds: i64, devices: Vec<Device>) -> Vec<Uid> {
+        site.round(seconds, &report(devices), Vantage::Clear).devices
     }
 
-    fn place_of(devices: Vec<Device>) -> Place {
-        let mut place = Place::default();
-        place.scan(0, devices);
-        place
+    fn site_of(devices: Vec<Device>) -> Site {
+        let mut site = Site::default();
+        site.scan(0, devices);
+        site
     }
 
     #[test]
@@ -481,80 +480,80 @@ mod identity {
             ("first without, then with", vec![bare(1, 1)], vec![camera(1, 1)], vec![1]),
             ("clones stay apart", vec![clone(1, 1), clone(2, 2)], vec![clone(1, 2), clone(2, 1)], vec![2, 1]),
             ("a clone beside one that is gone", vec![clone(1, 1), clone(2, 2)], vec![clone(3, 3)], vec![3]),
-            ("random MAC addresses, one place", vec![random(1)], vec![random(2)], vec![1]),
-            ("another one in its place", vec![camera(1, 1)], vec![camera(1, 2)], vec![2]),
-            ("another model in its place", vec![bare(1, 1)], vec![other_model], vec![2]),
+            ("random MAC addresses, one site", vec![random(1)], vec![random(2)], vec![1]),
+            ("another one in its site", vec![camera(1, 1)], vec![camera(1, 2)], vec![2]),
+            ("another model in its site", vec![bare(1, 1)], vec![other_model], vec![2]),
             ("placeholder serials", vec![placeholder(1)], vec![placeholder(2)], vec![2]),
         ];
         for (name, before, after, expected) in table {
-            let mut place = place_of(before);
+            let mut site = site_of(before);
             let expected: Vec<Uid> = expected.into_iter().map(uid).collect();
-            assert_eq!(ids(&mut place, 600, after), expected, "{name}");
+            assert_eq!(ids(&mut site, 600, after), expected, "{name}");
         }
     }
 
     #[test]
     fn a_device_with_two_network_cards_shows_both_at_once() {
         let wireless = |host: u8| Device { mac: Some(MacAddr([0x00, 0x12, 0x17, 0, 0, 1])), ..camera(host, 1) };
-        let mut place = place_of(vec![camera(1, 1)]);
-        assert_eq!(ids(&mut place, 600, vec![wireless(7)]), [uid(1)]);
-        assert_eq!(ids(&mut place, 1200, vec![camera(1, 1), wireless(7)]), [uid(1), uid(1)]);
-        assert!(place.memory.shared.is_empty());
-        assert_eq!(ids(&mut place, 1800, vec![camera(1, 1)]), [uid(1)]);
+        let mut site = site_of(vec![camera(1, 1)]);
+        assert_eq!(ids(&mut site, 600, vec![wireless(7)]), [uid(1)]);
+        assert_eq!(ids(&mut site, 1200, vec![camera(1, 1), wireless(7)]), [uid(1), uid(1)]);
+        assert!(site.memory.shared.is_empty());
+        assert_eq!(ids(&mut site, 1800, vec![camera(1, 1)]), [uid(1)]);
     }
 
     #[test]
     fn one_in_the_place_of_another_is_told_with_both() {
         let others = || vec![camera(8, 8), camera(9, 9)];
-        let mut place = place_of([vec![camera(1, 1)], others()].concat());
-        place.memory.devices.get_mut(&uid(1)).unwrap().note.name = Some("Gate".to_owned());
-        let events = place.scan(600, [vec![camera(1, 4)], others()].concat());
+        let mut site = site_of([vec![camera(1, 1)], others()].concat());
+        site.memory.devices.get_mut(&uid(1)).unwrap().note.name = Some("Gate".to_owned());
+        let events = site.scan(600, [vec![camera(1, 4)], others()].concat());
         assert_eq!(sent(&events), ["device.replaced"]);
         assert_eq!((events[0].device.clone(), events[0].data.other.clone()), (Some(uid(4)), Some(uid(1))));
         assert_eq!(events[0].data.before.as_deref(), Some("Gate"));
-        assert_eq!(place.memory.devices[&uid(1)].health.state, DeviceState::Offline);
+        assert_eq!(site.memory.devices[&uid(1)].health.state, DeviceState::Offline);
         let events: Vec<Event> =
-            (2..6).flat_map(|n| place.scan(n * 600, [vec![camera(1, 4)], others()].concat())).collect();
+            (2..6).flat_map(|n| site.scan(n * 600, [vec![camera(1, 4)], others()].concat())).collect();
         assert_eq!(sent(&events), [""; 0], "the old one is not missed");
-        let events = place.scan(9000, [vec![camera(1, 4), camera(5, 1)], others()].concat());
-        assert_eq!(sent(&events), ["device.moved"], "the old one in another place");
+        let events = site.scan(9000, [vec![camera(1, 4), camera(5, 1)], others()].concat());
+        assert_eq!(sent(&events), ["device.moved"], "the old one in another site");
     }
 
     #[test]
     fn merging_is_undone_by_splitting() {
-        let mut place = place_of(vec![camera(1, 1), camera(2, 2)]);
-        let before = place.memory.clone();
-        place.memory.merge(&uid(1), &uid(2)).unwrap();
-        assert_eq!(place.memory.find(uid(2).as_str()).unwrap().uid, uid(1));
-        assert_eq!(place.memory.find("44:19:b6:00:00:02").unwrap().uid, uid(1));
-        assert_eq!(place.memory.merge(&uid(2), &uid(1)), Err(MergeError::Merged(uid(2), uid(1))));
-        assert_eq!(place.memory.merge(&uid(1), &uid(1)), Err(MergeError::Same(uid(1))));
-        assert_eq!(place.memory.merge(&uid(7), &uid(1)), Err(MergeError::Unknown(uid(7))));
-        place.memory.split(&uid(2)).unwrap();
-        assert_eq!(place.memory.split(&uid(2)), Err(MergeError::NotMerged(uid(2))));
-        place.memory.take_touched();
-        assert_eq!(place.memory.devices, before.devices);
-        place.memory.merge(&uid(1), &uid(2)).unwrap();
-        assert_eq!(ids(&mut place, 600, vec![camera(2, 2)]), [uid(1)]);
+        let mut site = site_of(vec![camera(1, 1), camera(2, 2)]);
+        let before = site.memory.clone();
+        site.memory.merge(&uid(1), &uid(2)).unwrap();
+        assert_eq!(site.memory.find(uid(2).as_str()).unwrap().uid, uid(1));
+        assert_eq!(site.memory.find("44:19:b6:00:00:02").unwrap().uid, uid(1));
+        assert_eq!(site.memory.merge(&uid(2), &uid(1)), Err(MergeError::Merged(uid(2), uid(1))));
+        assert_eq!(site.memory.merge(&uid(1), &uid(1)), Err(MergeError::Same(uid(1))));
+        assert_eq!(site.memory.merge(&uid(7), &uid(1)), Err(MergeError::Unknown(uid(7))));
+        site.memory.split(&uid(2)).unwrap();
+        assert_eq!(site.memory.split(&uid(2)), Err(MergeError::NotMerged(uid(2))));
+        site.memory.take_touched();
+        assert_eq!(site.memory.devices, before.devices);
+        site.memory.merge(&uid(1), &uid(2)).unwrap();
+        assert_eq!(ids(&mut site, 600, vec![camera(2, 2)]), [uid(1)]);
     }
 
     #[test]
     fn a_device_is_found_by_what_people_know_of_it() {
-        let mut place = place_of(vec![camera(1, 1), camera(2, 2)]);
-        place.memory.devices.get_mut(&uid(2)).unwrap().note.name = Some("Gate".to_owned());
+        let mut site = site_of(vec![camera(1, 1), camera(2, 2)]);
+        site.memory.devices.get_mut(&uid(2)).unwrap().note.name = Some("Gate".to_owned());
         for text in ["192.0.2.2", "44-19-B6-00-00-02", "gate", uid(2).as_str()] {
-            assert_eq!(place.memory.find(text).map(|known| known.uid.clone()), Some(uid(2)), "{text}");
+            assert_eq!(site.memory.find(text).map(|known| known.uid.clone()), Some(uid(2)), "{text}");
         }
-        place.memory.devices.get_mut(&uid(1)).unwrap().note.name = Some("Gate".to_owned());
+        site.memory.devices.get_mut(&uid(1)).unwrap().note.name = Some("Gate".to_owned());
         for text in ["gate", "192.0.2.3", "barn", uid(9).as_str()] {
-            assert_eq!(place.memory.find(text), None, "{text}");
+            assert_eq!(site.memory.find(text), None, "{text}");
         }
     }
 
     #[test]
     fn what_changed_about_a_device_is_told_in_sentences() {
-        let mut place = place_of(vec![Device { firmware: Some("10.1".to_owned()), ..camera(1, 1) }]);
-        let events = place.scan(600, vec![Device { firmware: Some("10.2".to_owned()), ..camera(3, 1) }]);
+        let mut site = site_of(vec![Device { firmware: Some("10.1".to_owned()), ..camera(1, 1) }]);
+        let events = site.scan(600, vec![Device { firmware: Some("10.2".to_owned()), ..camera(3, 1) }]);
         assert_eq!(sent(&events), ["device.moved", "device.changed"]);
         assert_eq!(events[1].data.changes, ["firmware: 10.1 → 10.2"]);
         assert_eq!(
@@ -562,7 +561,7 @@ mod identity {
             (Some("192.0.2.1"), Some("192.0.2.3"))
         );
         assert_eq!(
-            place.scan(1200, vec![Device { firmware: None, mac: None, ..camera(3, 1) }]),
+            site.scan(1200, vec![Device { firmware: None, mac: None, ..camera(3, 1) }]),
             [],
             "not learnt is no change"
         );
@@ -580,12 +579,12 @@ mod properties {
         prop::collection::vec(any_report().prop_map(|report| report.devices), 1..5)
     }
 
-    fn learnt(scans: &[Vec<Device>]) -> Place {
-        let mut place = Place::default();
+    fn learnt(scans: &[Vec<Device>]) -> Site {
+        let mut site = Site::default();
         for (n, devices) in (0..).zip(scans) {
-            place.scan(n * 600, devices.clone());
+            site.scan(n * 600, devices.clone());
         }
-        place
+        site
     }
 
     /// The ends of a MAC address, serial number and endpoint.
@@ -611,22 +610,22 @@ mod properties {
     /// The one that this MAC address was known of is neither of them for sure, in the first scan that finds both as in others.
     #[test]
     fn two_that_have_one_mac_address_stay_who_they_are() {
-        let mut place = Place::default();
-        place.scan(0, devices_of(&[(Some(1), Some(0), Some(0)), (Some(0), None, None)]));
+        let mut site = Site::default();
+        site.scan(0, devices_of(&[(Some(1), Some(0), Some(0)), (Some(0), None, None)]));
         let both = report(devices_of(&[(Some(1), Some(2), None), (Some(1), Some(2), Some(0))]));
-        let who = place.round(600, &both, Vantage::Clear).devices;
-        assert_eq!(place.round(1200, &both, Vantage::Clear).devices, who);
+        let who = site.round(600, &both, Vantage::Clear).devices;
+        assert_eq!(site.round(1200, &both, Vantage::Clear).devices, who);
     }
 
     proptest! {
         #[test]
         fn the_same_scan_twice_is_no_news(before in crosswise(), devices in crosswise()) {
             let (before, devices) = (devices_of(&before), devices_of(&devices));
-            let mut place = Place::default();
-            place.scan(0, before);
-            let learnt = place.round(600, &report(devices.clone()), Vantage::Clear).devices;
+            let mut site = Site::default();
+            site.scan(0, before);
+            let learnt = site.round(600, &report(devices.clone()), Vantage::Clear).devices;
             // What is on its way out may still be told of, and nothing else.
-            let again = place.round(1200, &report(devices.clone()), Vantage::Clear);
+            let again = site.round(1200, &report(devices.clone()), Vantage::Clear);
             prop_assert_eq!(&again.devices, &learnt, "each is who it was");
             let known: BTreeSet<&Uid> = learnt.iter().collect();
             let is_here = |event: &&Event| event.device.as_ref().is_none_or(|uid| known.contains(uid));

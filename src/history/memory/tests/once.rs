@@ -30,9 +30,9 @@ fn lost_stream() -> Stream {
     Stream { ladder: vec![step], ..lost }
 }
 
-fn check(place: &mut Place, key: &str, seconds: i64, stream: Stream) -> Vec<Event> {
+fn check(site: &mut Site, key: &str, seconds: i64, stream: Stream) -> Vec<Event> {
     let (uid, key) = (uid(1), key.to_owned());
-    place.memory.checked(&StreamCheck { uid, key, at: at(seconds), stream, busy: false, ways_tried: 1 })
+    site.memory.checked(&StreamCheck { uid, key, at: at(seconds), stream, busy: false, ways_tried: 1 })
 }
 
 fn without_streams() -> Device {
@@ -41,67 +41,67 @@ fn without_streams() -> Device {
 
 #[test]
 fn a_password_is_told_of_a_device_and_not_of_each_of_its_streams() {
-    let mut place = Place::default();
-    place.scan(0, vec![open_camera()]);
-    assert_eq!(sent(&check(&mut place, SUB, 300, closed_stream("2"))), ["stream.protected"]);
-    let main = check(&mut place, KEY, 1_800, closed_stream("1"));
+    let mut site = Site::default();
+    site.scan(0, vec![open_camera()]);
+    assert_eq!(sent(&check(&mut site, SUB, 300, closed_stream("2"))), ["stream.protected"]);
+    let main = check(&mut site, KEY, 1_800, closed_stream("1"));
     assert_eq!(all(&main), [("stream.protected", Some(MutedBy::Told))]);
     // That each of them is open again is told of each: somebody can see it.
-    assert_eq!(sent(&check(&mut place, SUB, 3_600, open_stream("2"))), ["stream.open"]);
-    assert_eq!(sent(&check(&mut place, KEY, 3_900, open_stream("1"))), ["stream.open"]);
+    assert_eq!(sent(&check(&mut site, SUB, 3_600, open_stream("2"))), ["stream.open"]);
+    assert_eq!(sent(&check(&mut site, KEY, 3_900, open_stream("1"))), ["stream.open"]);
     // Another password is another piece of news, and so is one much later.
-    assert_eq!(sent(&check(&mut place, SUB, 4_200, closed_stream("2"))), ["stream.protected"]);
-    assert_eq!(sent(&check(&mut place, KEY, 4_200 + 25 * 3_600, closed_stream("1"))), ["stream.protected"]);
+    assert_eq!(sent(&check(&mut site, SUB, 4_200, closed_stream("2"))), ["stream.protected"]);
+    assert_eq!(sent(&check(&mut site, KEY, 4_200 + 25 * 3_600, closed_stream("1"))), ["stream.protected"]);
 }
 
 #[test]
 fn a_scan_tells_a_password_once_for_all_streams() {
-    let mut place = Place::default();
-    place.scan(0, vec![open_camera()]);
+    let mut site = Site::default();
+    site.scan(0, vec![open_camera()]);
     let closed = Device { streams: vec![closed_stream("1"), closed_stream("2")], ..camera(1, 1) };
-    let events = place.scan(300, vec![closed]);
+    let events = site.scan(300, vec![closed]);
     assert_eq!(all(&events), [("stream.protected", None), ("stream.protected", Some(MutedBy::Told))]);
 }
 
 #[test]
 fn a_stream_that_is_broken_for_checks_and_gone_for_scans_is_told_once_and_so_is_its_return() {
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1)]);
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
     let broken: Vec<Event> =
-        [300, 600, 900].into_iter().flat_map(|s| check(&mut place, KEY, s, lost_stream())).collect();
+        [300, 600, 900].into_iter().flat_map(|s| check(&mut site, KEY, s, lost_stream())).collect();
     assert_eq!(sent(&broken), ["stream.broken"]);
-    assert_eq!(place.scan(3_600, vec![without_streams()]), []);
-    let gone = place.scan(7_200, vec![without_streams()]);
+    assert_eq!(site.scan(3_600, vec![without_streams()]), []);
+    let gone = site.scan(7_200, vec![without_streams()]);
     assert_eq!(all(&gone), [("stream.gone", Some(MutedBy::Told))]);
-    let back = place.scan(10_800, vec![camera(1, 1)]);
+    let back = site.scan(10_800, vec![camera(1, 1)]);
     assert_eq!(all(&back), [("stream.new", Some(MutedBy::Told))]);
-    assert_eq!(sent(&place.play(1, 11_100, StreamStatus::Streaming)), ["stream.repaired"]);
-    assert_eq!(place.play(1, 11_400, StreamStatus::Streaming), []);
+    assert_eq!(sent(&site.play(1, 11_100, StreamStatus::Streaming)), ["stream.repaired"]);
+    assert_eq!(site.play(1, 11_400, StreamStatus::Streaming), []);
 }
 
 #[test]
 fn a_stream_that_only_scans_miss_is_gone_and_comes_back_once() {
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1)]);
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
     // Two checks are not enough to call it broken.
-    assert_eq!(check(&mut place, KEY, 300, lost_stream()), []);
-    assert_eq!(check(&mut place, KEY, 600, lost_stream()), []);
-    assert_eq!(place.scan(3_600, vec![without_streams()]), []);
-    assert_eq!(sent(&place.scan(7_200, vec![without_streams()])), ["stream.gone"]);
-    assert_eq!(sent(&place.scan(10_800, vec![camera(1, 1)])), ["stream.new"]);
+    assert_eq!(check(&mut site, KEY, 300, lost_stream()), []);
+    assert_eq!(check(&mut site, KEY, 600, lost_stream()), []);
+    assert_eq!(site.scan(3_600, vec![without_streams()]), []);
+    assert_eq!(sent(&site.scan(7_200, vec![without_streams()])), ["stream.gone"]);
+    assert_eq!(sent(&site.scan(10_800, vec![camera(1, 1)])), ["stream.new"]);
     for seconds in [11_100, 11_400, 11_700] {
-        assert_eq!(place.play(1, seconds, StreamStatus::Streaming), []);
+        assert_eq!(site.play(1, seconds, StreamStatus::Streaming), []);
     }
 }
 
 #[test]
 fn a_stream_that_never_worked_is_gone_and_comes_back_once() {
-    let mut place = Place::default();
-    place.scan(0, vec![Device { streams: vec![lost_stream()], ..camera(1, 1) }]);
-    assert_eq!(place.scan(3_600, vec![without_streams()]), []);
-    assert_eq!(sent(&place.scan(7_200, vec![without_streams()])), ["stream.gone"]);
-    assert_eq!(sent(&place.scan(10_800, vec![camera(1, 1)])), ["stream.new"]);
+    let mut site = Site::default();
+    site.scan(0, vec![Device { streams: vec![lost_stream()], ..camera(1, 1) }]);
+    assert_eq!(site.scan(3_600, vec![without_streams()]), []);
+    assert_eq!(sent(&site.scan(7_200, vec![without_streams()])), ["stream.gone"]);
+    assert_eq!(sent(&site.scan(10_800, vec![camera(1, 1)])), ["stream.new"]);
     for seconds in [11_100, 11_400, 11_700] {
-        assert_eq!(place.play(1, seconds, StreamStatus::Streaming), []);
+        assert_eq!(site.play(1, seconds, StreamStatus::Streaming), []);
     }
 }

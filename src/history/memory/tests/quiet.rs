@@ -63,7 +63,7 @@ fn step() -> impl Strategy<Value = i64> {
     select(&[0, 20, 60, 130, 300, 300, 1_800, 3_700, 90_000, 20 * 86_400, 370 * 86_400, -4_000][..])
 }
 
-impl Place {
+impl Site {
     fn act(&mut self, now: i64, act: &Act) {
         match act {
             Act::Scan(found) => {
@@ -123,13 +123,13 @@ proptest! {
         acts in prop::collection::vec((step(), act()), 0..25),
         later in select(&[0, 60, 3_700, 90_000, 31 * 86_400, 366 * 86_400, -3_000][..]),
     ) {
-        let mut place = Place::default();
-        place.act(0, &Act::Scan(vec![Some(StreamStatus::Streaming); usize::from(CAMERAS)]));
+        let mut site = Site::default();
+        site.act(0, &Act::Scan(vec![Some(StreamStatus::Streaming); usize::from(CAMERAS)]));
         let mut now = 0;
         for (step, act) in acts {
             now += step;
-            place.act(now, &act);
-            let memory = &place.memory;
+            site.act(now, &act);
+            let memory = &site.memory;
             let at = at(now + later);
             let (after, events, touched) = passed(memory, at);
             // Whatever changed of a device is said to have, or it would not be stored.
@@ -156,74 +156,74 @@ proptest! {
 }
 
 /// Devices 1 to 4 are known, and their network is muted for two hours.
-fn muted_network() -> Place {
-    let mut place = Place::default();
-    place.scan(0, (1..=CAMERAS).map(|n| camera(n, n)).collect());
+fn muted_network() -> Site {
+    let mut site = Site::default();
+    site.scan(0, (1..=CAMERAS).map(|n| camera(n, n)).collect());
     let scope = MuteScope::Network("192.0.2.0/24".parse().unwrap());
-    place.memory.mute(Mute { scope, began: at(0), ended: Some(at(7_200)), why: None, by: None }).unwrap();
-    place
+    site.memory.mute(Mute { scope, began: at(0), ended: Some(at(7_200)), why: None, by: None }).unwrap();
+    site
 }
 
 /// Looks at the clock as `watch` does: only where it is not quiet.
-fn look(place: &mut Place, seconds: i64) -> Vec<Event> {
-    if place.memory.is_quiet(at(seconds)) { Vec::new() } else { place.memory.pass(at(seconds)) }
+fn look(site: &mut Site, seconds: i64) -> Vec<Event> {
+    if site.memory.is_quiet(at(seconds)) { Vec::new() } else { site.memory.pass(at(seconds)) }
 }
 
 #[test]
 fn a_network_lost_while_it_was_muted_is_told_when_the_mute_ends() {
-    let mut place = muted_network();
+    let mut site = muted_network();
     let mut events = Vec::new();
     for seconds in [0, 20, 60, 180] {
-        events.extend((1..=CAMERAS).flat_map(|n| place.asked(n, 1_000 + i64::from(n) + seconds, false)));
+        events.extend((1..=CAMERAS).flat_map(|n| site.asked(n, 1_000 + i64::from(n) + seconds, false)));
     }
     assert_eq!(all(&events), [("subnet.unreachable", Some(MutedBy::User))]);
-    assert_eq!(look(&mut place, 7_100), []);
-    assert_eq!(sent(&look(&mut place, 7_300)), ["subnet.unreachable"]);
-    assert!(place.memory.is_quiet(at(7_360)));
+    assert_eq!(look(&mut site, 7_100), []);
+    assert_eq!(sent(&look(&mut site, 7_300)), ["subnet.unreachable"]);
+    assert!(site.memory.is_quiet(at(7_360)));
 }
 
 #[test]
 fn a_device_that_came_and_went_is_told_to_be_steady() {
     use DeviceState::{Offline, Online};
-    let mut place = Place::default();
-    place.scan(0, (1..=CAMERAS).map(|n| camera(n, n)).collect());
+    let mut site = Site::default();
+    site.scan(0, (1..=CAMERAS).map(|n| camera(n, n)).collect());
     let mut now = 1_000;
-    let mut becomes = |place: &mut Place, state: DeviceState| {
+    let mut becomes = |site: &mut Site, state: DeviceState| {
         let is_so = (0..20).any(|_| {
             now += 60;
-            place.asked(1, now, state == Online);
-            place.state(1) == state
+            site.asked(1, now, state == Online);
+            site.state(1) == state
         });
-        assert!(is_so, "it is {:?}", place.state(1));
+        assert!(is_so, "it is {:?}", site.state(1));
         now
     };
-    becomes(&mut place, Offline);
+    becomes(&mut site, Offline);
     // For so long that this change counts no longer: the fourth that does is that it goes again.
     for _ in 0..90 {
-        becomes(&mut place, Offline);
+        becomes(&mut site, Offline);
     }
     let mut last = 0;
     for state in [Online, Offline, Online, Offline, Online] {
-        last = becomes(&mut place, state);
+        last = becomes(&mut site, state);
     }
-    assert!(place.memory.devices[&uid(1)].health.flaps.since.is_some());
-    assert_eq!(sent(&look(&mut place, last + 3_700)), ["device.steady"]);
-    assert!(place.memory.is_quiet(at(last + 3_760)));
+    assert!(site.memory.devices[&uid(1)].health.flaps.since.is_some());
+    assert_eq!(sent(&look(&mut site, last + 3_700)), ["device.steady"]);
+    assert!(site.memory.is_quiet(at(last + 3_760)));
 }
 
 #[test]
 fn a_stream_that_is_gone_leaves_it_quiet() {
-    let mut place = muted_network();
+    let mut site = muted_network();
     for check in 0..6 {
-        place.play(1, 300 + 120 * check, StreamStatus::NoData);
+        site.play(1, 300 + 120 * check, StreamStatus::NoData);
     }
-    assert!(place.memory.devices[&uid(1)].streams[KEY].health.is_untold(), "it broke while it was muted");
+    assert!(site.memory.devices[&uid(1)].streams[KEY].health.is_untold(), "it broke while it was muted");
     let others = || (2..=CAMERAS).map(|n| camera(n, n));
     let other = Stream::new("rtsp://192.0.2.1:554/2".to_owned(), Protocol::Rtsp);
     for scan in 1..=3 {
         let one = Device { streams: vec![Stream { status: StreamStatus::Streaming, ..other.clone() }], ..camera(1, 1) };
-        place.scan(1_200 * scan, std::iter::once(one).chain(others()).collect());
+        site.scan(1_200 * scan, std::iter::once(one).chain(others()).collect());
     }
-    assert!(place.memory.devices[&uid(1)].streams[KEY].gone_at.is_some());
-    assert!(place.memory.is_quiet(at(7_300)));
+    assert!(site.memory.devices[&uid(1)].streams[KEY].gone_at.is_some());
+    assert!(site.memory.is_quiet(at(7_300)));
 }

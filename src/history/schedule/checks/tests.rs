@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::history::memory::Vantage;
-use crate::history::memory::tests::{Place, at, camera};
+use crate::history::memory::tests::{Site, at, camera};
 use crate::model::{Device, Stream, Video};
 
 fn uid(n: u32) -> Uid {
@@ -23,9 +23,9 @@ fn stream(path: &str, width: u32, channel: Option<u32>) -> Stream {
 
 /// What is known of a camera after one scan.
 fn known(streams: Vec<Stream>) -> Known {
-    let mut place = Place::default();
-    place.scan(0, vec![Device { streams, ..camera(1, 1) }]);
-    place.memory.devices.into_values().next().unwrap()
+    let mut site = Site::default();
+    site.scan(0, vec![Device { streams, ..camera(1, 1) }]);
+    site.memory.devices.into_values().next().unwrap()
 }
 
 fn five_minutes() -> CheckPlan {
@@ -85,9 +85,9 @@ fn who_is_to_be_left_alone_is() {
 /// 20, 40, 80, 180 s after the first miss, and more seldom from then on.
 #[test]
 fn a_device_that_misses_is_asked_again_soon_and_ever_more_seldom() {
-    let mut place = Place::default();
-    place.scan(0, vec![camera(1, 1)]);
-    let mut memory = place.memory;
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
+    let mut memory = site.memory;
     let uid = memory.devices.keys().next().unwrap().clone();
     assert_eq!(again(&memory.devices[&uid]), None);
     let mut now = at(100);
@@ -109,13 +109,13 @@ fn a_device_that_misses_is_asked_again_soon_and_ever_more_seldom() {
 
 #[test]
 fn a_device_that_misses_has_witnesses() {
-    let mut place = Place::default();
+    let mut site = Site::default();
     let recorder = Device { kind: crate::model::Kind::Recorder, ..camera(99, 99) };
     let shown = vec![crate::model::ShownBy { recorder: recorder.id.clone(), ip: recorder.ip, channel: 1 }];
     let fed = Device { shown_by: shown, ..camera(1, 1) };
     let others = (2..20).map(|n| camera(n, n));
-    place.scan(0, [fed, recorder].into_iter().chain(others).collect());
-    let mut memory = place.memory;
+    site.scan(0, [fed, recorder].into_iter().chain(others).collect());
+    let mut memory = site.memory;
     let missing = memory.find("192.0.2.1").unwrap().uid.clone();
     let parent = memory.find("192.0.2.99").unwrap().uid.clone();
     memory.answered(&missing, at(100), false, Vantage::Clear);

@@ -9,9 +9,10 @@ use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::{self, Response};
 use crate::protocol::proof::{self, Proof, Stop};
-use crate::protocol::segment::{self, MAX_STREAMS, Piece, Place};
+use crate::protocol::segment::{self, MAX_STREAMS, MediaUrl, Piece};
 use crate::protocol::snapshot;
 use crate::text;
+use crate::wire::url::HostUrl;
 
 /// The longest a first segment is waited for, in seconds.
 const LONGEST_PAUSE_S: u64 = 4;
@@ -24,37 +25,38 @@ async fn run(host: &Inspection) {
         return;
     }
     let mut walk = Walk { host, found: 0, asked: Vec::new(), dead: Vec::new() };
-    for place in segment::places(host, Protocol::Hls, &[".m3u8"]) {
-        walk.ask(place).await;
+    for candidate in segment::candidates(host, Protocol::Hls, &[".m3u8"]) {
+        walk.ask(candidate).await;
     }
 }
 
 struct Walk<'a> {
     host: &'a Inspection,
     found: usize,
-    /// Places whose playlist has been read, by one way or another.
-    asked: Vec<Place>,
+    /// Those whose playlist has been read, by one way or another.
+    asked: Vec<MediaUrl>,
     /// Ports that did not answer: nothing more is asked there.
     dead: Vec<u16>,
 }
 
 impl Walk<'_> {
-    async fn ask(&mut self, place: Place) {
-        let is_done = self.asked.iter().any(|p| (p.port, &p.target) == (place.port, &place.target));
-        if self.host.peer.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&place.port) {
+    async fn ask(&mut self, playlist: MediaUrl) {
+        let port = playlist.url.endpoint().port;
+        let is_done = self.asked.iter().any(|asked| asked.is_same(&playlist));
+        if self.host.peer.is_over() || self.found >= MAX_STREAMS || is_done || self.dead.contains(&port) {
             return;
         }
         let turn = proof::turn(self.host).await;
-        match segment::ask(self.host, &place).await {
-            Err(_) => self.dead.push(place.port),
+        match segment::ask(self.host, &playlist).await {
+            Err(_) => self.dead.push(port),
             Ok((answer, took)) if answer.status == 200 => match wire::parse(&answer.body) {
                 Some(Playlist::Master { variants, mixed }) => {
                     drop(turn);
-                    self.variants(&place, &answer, variants, mixed).await;
+                    self.variants(&playlist.url, &answer, variants, mixed).await;
                 }
                 Some(Playlist::Media(media)) => {
                     let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
-                    self.asked.push(place);
+                    self.asked.push(playlist);
                     described(&mut proof, &answer, &Variant::default());
                     let picture = self.media(&mut proof, &answer, &media).await;
                     drop(turn);
@@ -63,7 +65,7 @@ impl Walk<'_> {
                 None => {}
             },
             // Only what the device named itself is worth a word when it is refused.
-            Ok((answer, took)) if !place.guessed => {
+            Ok((answer, took)) if !playlist.guessed => {
                 let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
                 proof.stream.open = None;
                 proof.stop(Step::Described, Stop::of_status(&self.host.peer, answer.status));
@@ -73,7 +75,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn variants(&mut self, asked: &Place, master: &Response, variants: Vec<Variant>, mixed: bool) {
+    async fn variants(&mut self, asked: &HostUrl, master: &Response, variants: Vec<Variant>, mixed: bool) {
         let many = variants.len() > 1;
         for (number, variant) in variants.into_iter().enumerate() {
             if self.host.peer.is_over() || self.found >= MAX_STREAMS {
@@ -83,7 +85,7 @@ impl Walk<'_> {
             if is_of_session(&variant.uri, &master.target) {
                 // Streams are told apart by their address.
                 let which = if many { format!("#{}", number + 1) } else { String::new() };
-                let lasting = message::url(&self.host.peer, asked.tls, asked.port, &asked.target);
+                let lasting = message::url(&self.host.peer, asked.endpoint(), asked.target());
                 proof.stream.url = text::redact_url(&lasting) + &which;
             }
             if mixed {
@@ -96,17 +98,17 @@ impl Walk<'_> {
     async fn variant(&mut self, master: &Response, variant: &Variant) -> (Proof, Option<Kept<Picture>>) {
         let mut picture = None;
         let mut proof = Proof::answered(&self.host.peer, Protocol::Hls, master, Duration::ZERO);
-        let place = match segment::resolve(self.host, master, &variant.uri) {
-            Ok(place) => place,
+        let playlist = match segment::resolve(self.host, master, &variant.uri) {
+            Ok(playlist) => playlist,
             Err(note) => {
                 described(&mut proof, master, variant);
                 proof.stop(Step::Described, Stop::error(ErrorKind::Redirect, note));
                 return (proof, None);
             }
         };
-        self.asked.push(place.clone());
+        self.asked.push(playlist.clone());
         let _turn = proof::turn(self.host).await;
-        match segment::ask(self.host, &place).await {
+        match segment::ask(self.host, &playlist).await {
             Ok((answer, took)) => {
                 proof = Proof::answered(&self.host.peer, Protocol::Hls, &answer, took);
                 match wire::parse(&answer.body) {
@@ -161,8 +163,7 @@ impl Walk<'_> {
 
     /// The playlist as it is now.
     async fn again(&self, from: &Response) -> Option<(Response, wire::Media)> {
-        let place = Place { port: from.port, tls: from.tls, target: from.target.clone(), guessed: false };
-        let (answer, _) = segment::ask(self.host, &place).await.ok()?;
+        let (answer, _) = segment::ask(self.host, &MediaUrl::named(from.host_url())).await.ok()?;
         match wire::parse(&answer.body) {
             Some(Playlist::Media(media)) if answer.status == 200 => Some((answer, media)),
             _ => None,
@@ -185,7 +186,7 @@ impl Walk<'_> {
             proof.warn("the segments are encrypted; none was fetched");
             return None;
         }
-        let piece = |uri: &str, range| Ok::<_, String>(Piece { place: segment::resolve(self.host, from, uri)?, range });
+        let piece = |uri: &str, range| Ok::<_, String>(Piece { from: segment::resolve(self.host, from, uri)?, range });
         let init = segment.init.as_ref().map(|(uri, range)| piece(uri, *range)).transpose();
         match (piece(&segment.uri, segment.range), init) {
             (Ok(segment), Ok(init)) => segment::prove(self.host, proof, &segment::Media { init, segment }).await,

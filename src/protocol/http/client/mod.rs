@@ -28,7 +28,7 @@ pub async fn send(peer: &Peer, request: Request) -> Result<Response, HttpError> 
         body.read_into(&mut response, limit, peer.request_deadline()).await;
         // A demand for a login is a good answer; so is that there is no such page.
         if body.is_left_open() && !matches!(response.status, 401 | 404) {
-            peer.history.note_hung(response.port);
+            peer.history.note_hung(response.at.port);
         }
         match walk.step(peer, response) {
             Some(answer) => return Ok(answer),
@@ -85,7 +85,7 @@ impl Walk {
             // Some send back to the same page, to see whether their cookie comes along.
             let reminded = self.take_cookies(&response);
             let visited = |hop: &redirect::Hop| {
-                let same = |r: &Response| r.place() == hop.url;
+                let same = |r: &Response| r.host_url() == hop.url;
                 !reminded && (same(&response) || self.hops.iter().any(same))
             };
             match redirect::resolve(&location, &response, peer.ip, &peer.name) {
@@ -97,8 +97,7 @@ impl Walk {
                 }
                 Ok(hop) => {
                     self.notes.extend(hop.note);
-                    let at = hop.url.endpoint();
-                    (self.request.port, self.request.tls) = (at.port, at.tls);
+                    self.request.at = hop.url.endpoint();
                     self.request.target = hop.url.target().to_owned();
                     self.hops.push(response);
                     return None;

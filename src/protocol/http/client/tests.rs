@@ -11,6 +11,7 @@ use crate::protocol::http::page;
 use crate::testkit::net::{FakeNet, Log, Reply};
 use crate::testkit::plan::credentials;
 use crate::wire::auth;
+use crate::wire::url::Endpoint;
 
 const IP: &str = "192.0.2.10";
 
@@ -28,7 +29,7 @@ fn page_of(text: &str) -> Vec<u8> {
 }
 
 async fn get(peer: &Peer, target: &str) -> Result<Response, HttpError> {
-    send(peer, Request::get(80, false, target)).await
+    send(peer, Request::get(Endpoint::plain(80), target)).await
 }
 
 fn expected() -> Vec<(String, Value)> {
@@ -47,7 +48,7 @@ async fn every_answer_of_the_collection_is_read() {
         let bytes = std::fs::read(path).unwrap();
         let net = FakeNet::new();
         server(&net, 80, move |_| bytes.clone());
-        let request = Request { follow: false, ..Request::get(80, false, "/") };
+        let request = Request { follow: false, ..Request::get(Endpoint::plain(80), "/") };
         let answer = send(&peer(&net, &[]), request).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         let text = page::decode(&answer.body, answer.header("Content-Type").as_deref());
         let title = page::title(&text).map(|t| text::clean(&t));
@@ -115,7 +116,7 @@ async fn redirects_end() {
 async fn requests_are_whole() {
     let net = FakeNet::new();
     let asked = server(&net, 8080, |_| page_of("ok"));
-    let request = Request::post(8080, false, "/onvif", "application/soap+xml", b"<x/>".to_vec());
+    let request = Request::post(Endpoint::plain(8080), "/onvif", "application/soap+xml", b"<x/>".to_vec());
     send(&peer(&net, &[]), request).await.unwrap();
     let asked = asked.all().remove(0);
     assert!(
@@ -164,7 +165,7 @@ async fn bodies_without_end_and_servers_without_haste_are_cut() {
         tokio::time::sleep(Duration::from_secs(3600)).await;
     });
     let peer = peer(&net, &[]);
-    let get = |port| send(&peer, Request::get(port, false, "/"));
+    let get = |port| send(&peer, Request::get(Endpoint::plain(port), "/"));
     let endless = get(80).await.unwrap();
     assert!(endless.truncated && endless.body.len() == 256 * 1024);
     let started = Instant::now();
@@ -218,13 +219,13 @@ async fn a_login_is_given_when_it_is_demanded_and_only_then() {
     let peer = peer(&net, &[("viewer", "no"), ("admin", "pw")]);
     assert_eq!(get(&peer, "/").await.unwrap().status, 401);
     assert_eq!(peer.logins.attempts(), None);
-    let answer = send(&peer, Request::get(80, false, "/a?b").with_login()).await.unwrap();
+    let answer = send(&peer, Request::get(Endpoint::plain(80), "/a?b").with_login()).await.unwrap();
     assert_eq!(answer.body, b"in");
     assert_eq!(peer.logins.attempts().unwrap().refused, 1);
     assert!(asked.all().iter().all(|a| !a.header("Authorization").unwrap_or_default().starts_with("Basic")));
     assert!(asked.all().last().unwrap().text.contains("uri=\"/a?b\""));
     // What worked is given first, and nothing more is refused.
-    send(&peer, Request::get(80, false, "/").with_login()).await.unwrap();
+    send(&peer, Request::get(Endpoint::plain(80), "/").with_login()).await.unwrap();
     assert_eq!(peer.logins.attempts().unwrap().refused, 1);
 }
 
@@ -237,7 +238,7 @@ async fn refusals_stop_at_the_limit_and_at_the_first_sign_of_a_lock() {
         let asked = guarded(&net, "nobody", refusal);
         let peer = peer(&net, &[("a", "1"), ("b", "2"), ("c", "3")]);
         for _ in 0..3 {
-            let answer = send(&peer, Request::get(80, false, "/").with_login()).await.unwrap();
+            let answer = send(&peer, Request::get(Endpoint::plain(80), "/").with_login()).await.unwrap();
             assert_eq!(answer.status, 401);
         }
         let given = asked.all().iter().filter(|a| a.header("Authorization").is_some()).count();
@@ -303,7 +304,7 @@ async fn a_lock_told_beforehand_is_heeded() {
             format!("HTTP/1.1 {status}\r\n{demand}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
         });
         let peer = peer(&net, &[("admin", "1")]);
-        let answer = send(&peer, Request::get(80, false, "/").with_login()).await.unwrap();
+        let answer = send(&peer, Request::get(Endpoint::plain(80), "/").with_login()).await.unwrap();
         let given = asked.all().iter().filter(|a| a.header("Authorization").is_some()).count();
         assert_eq!(given, tries, "{status} {body}");
         assert!(tries > 0 || peer.logins.is_locked());
@@ -317,7 +318,7 @@ async fn a_login_refused_at_one_path_is_not_tried_at_the_next() {
     let asked = guarded(&net, "nobody", DIGEST);
     let peer = peer(&net, &[("a", "1")]);
     for target in ["/a", "/b", "/c"] {
-        assert_eq!(send(&peer, Request::get(80, false, target).with_login()).await.unwrap().status, 401);
+        assert_eq!(send(&peer, Request::get(Endpoint::plain(80), target).with_login()).await.unwrap().status, 401);
     }
     assert_eq!(asked.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
     assert_eq!(peer.logins.attempts().unwrap().refused, 1, "the other try is left to RTSP");
@@ -335,7 +336,7 @@ async fn a_login_called_stale_is_given_once_more_and_counts() {
         })
     });
     let peer = peer(&net, &[("admin", "pw")]);
-    assert_eq!(send(&peer, Request::get(80, false, "/").with_login()).await.unwrap().body, b"in");
+    assert_eq!(send(&peer, Request::get(Endpoint::plain(80), "/").with_login()).await.unwrap().body, b"in");
     assert_eq!(peer.logins.attempts().unwrap().refused, 1, "the device may have counted it");
 }
 
@@ -394,7 +395,7 @@ async fn a_refusal_without_a_length_is_not_waited_for() {
         net.answer(&format!("{IP}:80"), move |_| Reply::text(format!("HTTP/1.0 {status}\r\n\r\n")));
         let peer = peer(&net, &[]);
         let began = Instant::now();
-        let answer = send(&peer, Request { method, ..Request::get(80, false, "/") }).await.unwrap();
+        let answer = send(&peer, Request { method, ..Request::get(Endpoint::plain(80), "/") }).await.unwrap();
         assert_eq!(answer.body, b"");
         assert!(began.elapsed().as_millis() <= most_ms + 5, "{method} {status}: {:?}", began.elapsed());
         let hung = method == "GET" && matches!(answer.status, 405 | 500);
@@ -425,7 +426,7 @@ async fn a_large_body_waits_for_room() {
     server(&net, 80, |target| page_of(&"x".repeat(if target == "/large" { 600_000 } else { 200_000 })));
     let memory = Arc::new(crate::probe::memory::Memory::new(1, 1));
     let peer = Peer { memory: memory.clone(), ..peer(&net, &[]) };
-    let large = Request { max_body: 1 << 20, ..Request::get(80, false, "/large") };
+    let large = Request { max_body: 1 << 20, ..Request::get(Endpoint::plain(80), "/large") };
     let mut taken = memory.room();
     taken.fit(1 << 20, peer.deadline).await.unwrap();
     assert_eq!(get(&peer, "/small").await.unwrap().body.len(), 200_000);

@@ -15,6 +15,7 @@ use crate::net::tls::TlsInfo;
 use crate::probe::{Detection, Detector, Inspection};
 use crate::text;
 use crate::wire::auth;
+use crate::wire::url::{Endpoint, Scheme};
 
 /// The most of a page's text that signatures are shown.
 const MAX_TEXT: usize = 64 * 1024;
@@ -39,7 +40,7 @@ fn is_expected(port: u16) -> bool {
 }
 
 async fn tls_first(host: &Inspection, port: u16) -> Detection {
-    let failed = match ask(host, port, true).await {
+    let failed = match ask(host, Endpoint::tls(port)).await {
         Ok(heard) => return heard,
         Err(error) => error,
     };
@@ -47,19 +48,19 @@ async fn tls_first(host: &Inspection, port: u16) -> Detection {
         return heard;
     }
     if failed.kind != ErrorKind::Tls && failed.kind != ErrorKind::Timeout {
-        return heard_of(host, port, true, &failed).await;
+        return heard_of(host, Endpoint::tls(port), &failed).await;
     }
-    match ask(host, port, false).await {
+    match ask(host, Endpoint::plain(port)).await {
         Ok(heard) => heard,
         Err(error) => {
             host.peer.doubt(port, Stage::Http, failed.kind, &failed.message);
-            heard_of(host, port, false, &error).await
+            heard_of(host, Endpoint::plain(port), &error).await
         }
     }
 }
 
 async fn plain_first(host: &Inspection, port: u16) -> Detection {
-    let failed = match ask(host, port, false).await {
+    let failed = match ask(host, Endpoint::plain(port)).await {
         Ok(heard) => return heard,
         Err(error) => error,
     };
@@ -72,7 +73,7 @@ async fn plain_first(host: &Inspection, port: u16) -> Detection {
         _ => false,
     };
     if tls_is_likely && !host.peer.is_over() {
-        match ask(host, port, true).await {
+        match ask(host, Endpoint::tls(port)).await {
             Ok(heard) => return heard,
             Err(error) => {
                 if let Some(heard) = old_tls(host, port, &error).await {
@@ -81,26 +82,26 @@ async fn plain_first(host: &Inspection, port: u16) -> Detection {
             }
         }
     }
-    heard_of(host, port, false, &failed).await
+    heard_of(host, Endpoint::plain(port), &failed).await
 }
 
 /// Asks for `/` and emits what came.
-async fn ask(host: &Inspection, port: u16, tls: bool) -> Result<Detection, HttpError> {
-    let response = client::send(&host.peer, Request::get(port, tls, "/")).await?;
+async fn ask(host: &Inspection, at: Endpoint) -> Result<Detection, HttpError> {
+    let response = client::send(&host.peer, Request::get(at, "/")).await?;
     let first = response.hops.first().unwrap_or(&response);
     if first.version.to_ascii_uppercase().starts_with("RTSP") {
         return Ok(Detection::Other(Protocol::Rtsp));
     }
-    if !tls
+    if !at.tls
         && response.hops.is_empty()
         && wants_tls(&response)
-        && let Ok(inside) = client::send(&host.peer, Request::get(port, true, "/")).await
+        && let Ok(inside) = client::send(&host.peer, Request::get(Endpoint::tls(at.port), "/")).await
     {
         emit(host, &inside).await;
         return Ok(Detection::SpokenOverTls);
     }
     emit(host, &response).await;
-    Ok(if tls { Detection::SpokenOverTls } else { Detection::Spoken })
+    Ok(if at.tls { Detection::SpokenOverTls } else { Detection::Spoken })
 }
 
 /// Whether a plain request was answered by "this is an HTTPS port".
@@ -114,7 +115,7 @@ fn wants_tls(response: &Response) -> bool {
 /// A server that answers the handshake, but speaks nothing newer than TLS 1.1 or only ciphers that are given up.
 async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Detection> {
     let old = failed.old_tls?;
-    let mut service = service(host, true, port);
+    let mut service = service(host, Endpoint::tls(port));
     service.notes.push(old.to_string());
     host.emit(FindingKind::Service(service)).await;
     host.error(Stage::Http, ErrorKind::Tls, &failed.message).await;
@@ -122,14 +123,14 @@ async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Det
 }
 
 /// What a failure means for the port.
-async fn heard_of(host: &Inspection, port: u16, tls: bool, failed: &HttpError) -> Detection {
+async fn heard_of(host: &Inspection, at: Endpoint, failed: &HttpError) -> Detection {
     match failed.kind {
         ErrorKind::TooLarge => {
             // It began like HTTP.
-            let mut service = service(host, tls, port);
+            let mut service = service(host, at);
             service.notes.push(format!("headers of more than {} KiB", crate::wire::head::MAX_HEAD / 1024));
             host.emit(FindingKind::Service(service)).await;
-            if tls { Detection::SpokenOverTls } else { Detection::Spoken }
+            if at.tls { Detection::SpokenOverTls } else { Detection::Spoken }
         }
         ErrorKind::Protocol => Detection::Garbage,
         ErrorKind::Timeout => Detection::Silence,
@@ -137,28 +138,27 @@ async fn heard_of(host: &Inspection, port: u16, tls: bool, failed: &HttpError) -
     }
 }
 
-fn service(host: &Inspection, tls: bool, port: u16) -> Service {
-    let mut service = Service::new(if tls { Protocol::Https } else { Protocol::Http }, Transport::Tcp, port);
-    service.url = Some(message::url(&host.peer, tls, port, "/"));
+fn service(host: &Inspection, at: Endpoint) -> Service {
+    let mut service = Service::new(Scheme::http(at.tls).protocol(), Transport::Tcp, at.port);
+    service.url = Some(message::url(&host.peer, at, "/"));
     service
 }
 
 /// Says what an answer and those that redirected to it give away.
 async fn emit(host: &Inspection, response: &Response) {
-    let place = |r: &Response| (r.port, r.tls);
-    let mut said: Vec<(u16, bool)> = Vec::new();
-    for hop in response.hops.iter().filter(|hop| place(hop) != place(response)) {
-        if said.contains(&place(hop)) {
+    let mut said: Vec<Endpoint> = Vec::new();
+    for hop in response.hops.iter().filter(|hop| hop.at != response.at) {
+        if said.contains(&hop.at) {
             continue;
         }
-        said.push(place(hop));
+        said.push(hop.at);
         let mut service = describe(host, hop).await;
         let location = redirect::location(hop).unwrap_or_default();
         service.notes.push(format!("redirects to {}", text::clean(&text::redact_url(&location))));
         host.emit(FindingKind::Service(service)).await;
     }
     // Another port that is asked by itself gives the same once more.
-    if !said.is_empty() && host.options.ports.contains(&response.port) {
+    if !said.is_empty() && host.options.ports.contains(&response.at.port) {
         return;
     }
     let mut service = describe(host, response).await;
@@ -173,7 +173,7 @@ async fn emit(host: &Inspection, response: &Response) {
 
 /// What headers and handshake give away.
 async fn describe(host: &Inspection, response: &Response) -> Service {
-    let mut service = service(host, response.tls, response.port);
+    let mut service = service(host, response.at);
     service.answers = transcript::of_http(&host.peer, response);
     service.server = response.headers.clean("Server");
     if let Some(server) = &service.server {
@@ -260,11 +260,10 @@ async fn emit_icon(host: &Inspection, response: &Response) {
     let html = page::decode(&response.body, response.header("Content-Type").as_deref());
     let link = page::icon(&html).filter(|link| !link.starts_with("data:")).unwrap_or_else(|| "/favicon.ico".to_owned());
     let Ok(hop) = redirect::resolve(&link, response, host.peer.ip, &host.peer.name) else { return };
-    let at = hop.url.endpoint();
-    if at != response.place().endpoint() {
+    if hop.url.endpoint() != response.at {
         return;
     }
-    let request = Request { max_body: MAX_ICON, follow: false, ..Request::get(at.port, at.tls, hop.url.target()) };
+    let request = Request { max_body: MAX_ICON, follow: false, ..Request::of(&hop.url) };
     let Ok(icon) = client::send(&host.peer, request).await else { return };
     if icon.status == 200 && !icon.truncated && is_image(&icon.body) {
         let hash: String = Md5::digest(&icon.body).iter().map(|b| format!("{b:02x}")).collect();

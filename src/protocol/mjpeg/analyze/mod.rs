@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::measure::{Measured, measure};
+use super::measure::{MeasuredPictures, measure};
 use super::wire;
 use crate::identify::stream_url;
 use crate::media::picture::Picture;
@@ -21,7 +21,7 @@ use crate::protocol::http::{page, redirect};
 use crate::protocol::proof::{IMPOSSIBLE_PATH, Proof, Stop, web_ports};
 use crate::protocol::snapshot;
 use crate::wire::buffer::MEDIUM;
-use crate::wire::url::{AnnouncedUrl, Scheme};
+use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl, Scheme};
 
 /// Streams reported of one host at most.
 const MAX_STREAMS: usize = 8;
@@ -55,9 +55,6 @@ async fn run(host: &Inspection) {
     }
 }
 
-/// A place on the host: port, TLS, path.
-type Place = (u16, bool, String);
-
 /// A stream, and a picture that came over it.
 type Found = (Stream, Option<Kept<Picture>>);
 
@@ -74,9 +71,9 @@ enum Nature {
 
 struct Walk<'a> {
     host: &'a Inspection,
-    found: Vec<Place>,
-    asked: Vec<Place>,
-    natures: Vec<((u16, bool), Nature)>,
+    found: Vec<HostUrl>,
+    asked: Vec<HostUrl>,
+    natures: Vec<(Endpoint, Nature)>,
     /// The first still picture met on the way; said where nothing moves.
     still: Option<Found>,
 }
@@ -93,26 +90,25 @@ impl Walk<'_> {
 
     /// The HTTP addresses that the device itself or its start page named as streams, but for those of other kinds.
     async fn announced(&mut self) {
-        let mut places = Vec::new();
+        let mut named = Vec::new();
         for hint in self.host.record.hints() {
             let announced = AnnouncedUrl::read_lenient(&hint.url, Scheme::Http).map(|a| a.url);
             if let Some(url) = announced.filter(|url| url.scheme.is_http() && !is_of_another_kind(url.target())) {
-                let at = url.endpoint();
-                places.push((at.port, at.tls, url.target().to_owned()));
+                named.push(url);
             }
         }
         // Where every path gives the stream, the root is the name it has when it has no other.
-        places.sort_by_key(|(.., target)| target == "/");
-        for place in places {
-            self.ask(place, false, 0).await;
+        named.sort_by_key(|url| url.target() == "/");
+        for url in named {
+            self.ask(url, false, 0).await;
         }
     }
 
     /// The links of a port's page, then the places where the maker puts MJPEG, then the common ones; those only for hosts
     /// that have no better stream.
     async fn port(&mut self, service: &Service) {
-        let (port, tls) = (service.port, service.protocol == Protocol::Https);
-        let mut paths = self.links(port, tls).await;
+        let at = Endpoint::of(service);
+        let mut urls_here = self.links(at).await;
         let urls = self.host.signatures.stream_urls();
         let common = urls.mjpeg(None);
         // A server may speak RTSP and have its stream elsewhere.
@@ -121,29 +117,31 @@ impl Walk<'_> {
         let vendor = self.host.record.vendor();
         for candidate in urls.mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
-            if candidate.port.is_none_or(|p| p == port) && !(is_common && has_better) {
-                paths.push((port, tls, candidate.path));
+            if candidate.port.is_none_or(|p| p == at.port) && !(is_common && has_better) {
+                urls_here.push(at.http(&candidate.path));
             }
         }
-        paths.truncate(MAX_PATHS);
+        urls_here.truncate(MAX_PATHS);
         let found_before = self.found.len();
         let mut missing = 0;
-        for place in paths {
-            let is_guess = common.iter().any(|c| c.path == place.2);
-            if self.is_over() || self.host.peer.history.has_hung(port) || (is_guess && self.found.len() > found_before)
+        for url in urls_here {
+            let is_guess = common.iter().any(|c| c.path == url.target());
+            if self.is_over()
+                || self.host.peer.history.has_hung(at.port)
+                || (is_guess && self.found.len() > found_before)
             {
                 return;
             }
-            let nature = self.nature(port, tls).await;
+            let nature = self.nature(at).await;
             if nature == Nature::AnyPath {
                 // One picture, by whatever name.
-                self.ask((port, tls, "/".to_owned()), false, 0).await;
+                self.ask(at.http("/"), false, 0).await;
                 return;
             }
             // A server that demands a login for every path says nothing by it.
             let selective = nature == Nature::Honest;
             let known_by = if selective { missing } else { 0 };
-            missing += usize::from(self.ask(place, selective, known_by).await == Some(404));
+            missing += usize::from(self.ask(url, selective, known_by).await == Some(404));
         }
     }
 
@@ -154,49 +152,49 @@ impl Walk<'_> {
         (self.host.record.is_like_a_camera() || self.host.peer.logins.worked().is_some()) && !is_media_server()
     }
 
-    async fn links(&mut self, port: u16, tls: bool) -> Vec<Place> {
-        let request = Request { login: self.may_log_in(), ..Request::get(port, tls, "/") };
+    async fn links(&mut self, at: Endpoint) -> Vec<HostUrl> {
+        let request = Request { login: self.may_log_in(), ..Request::get(at, "/") };
         let Ok(front) = client::send(&self.host.peer, request).await else { return Vec::new() };
         let html = page::decode(&front.body, front.header("Content-Type").as_deref());
         let links = page::links(&html, 64).into_iter().filter(|link| is_like_a_stream(link));
         links
             .filter_map(|link| redirect::resolve(&link, &front, self.host.peer.ip, &self.host.peer.name).ok())
-            .map(|hop| (hop.url.endpoint().port, hop.url.scheme.is_tls(), hop.url.target().to_owned()))
+            .map(|hop| hop.url)
             .take(MAX_PATHS / 2)
             .collect()
     }
 
-    fn has_one(&self, port: u16, tls: bool) -> bool {
-        self.found.iter().any(|f| (f.0, f.1) == (port, tls))
+    fn has_one(&self, at: Endpoint) -> bool {
+        self.found.iter().any(|url| url.endpoint() == at)
     }
 
     /// What the server does with a path that it has not, asked once.
-    async fn nature(&mut self, port: u16, tls: bool) -> Nature {
-        if let Some((_, nature)) = self.natures.iter().find(|(at, _)| *at == (port, tls)) {
+    async fn nature(&mut self, at: Endpoint) -> Nature {
+        if let Some((_, nature)) = self.natures.iter().find(|(known, _)| *known == at) {
             return *nature;
         }
-        let request = Request { follow: false, login: self.may_log_in(), ..Request::get(port, tls, IMPOSSIBLE_PATH) };
+        let request = Request { follow: false, login: self.may_log_in(), ..Request::get(at, IMPOSSIBLE_PATH) };
         let nature = match client::open(&self.host.peer, request).await {
             Ok((answer, _)) if matches!(answer.status, 400 | 404 | 410) => Nature::Honest,
             Ok((answer, _)) if answer.status == 200 && wire::is_multipart(&answer.content_type()) => Nature::AnyPath,
             _ => Nature::Unclear,
         };
-        self.natures.push(((port, tls), nature));
+        self.natures.push((at, nature));
         nature
     }
 
-    /// Asks one place and gives the status. `selective` says that a demand for a login means that there is something,
+    /// Asks one address and gives the status. `selective` says that a demand for a login means that there is something,
     /// `missing` how many other places of moving pictures the server said it has not.
-    async fn ask(&mut self, place: Place, selective: bool, missing: usize) -> Option<u16> {
-        let same = |known: &Place| {
-            (known.0, known.1) == (place.0, place.1) && known.2.trim_end_matches('/') == place.2.trim_end_matches('/')
+    async fn ask(&mut self, url: HostUrl, selective: bool, missing: usize) -> Option<u16> {
+        let (at, target) = (url.endpoint(), url.target());
+        let same = |known: &HostUrl| {
+            known.endpoint() == at && known.target().trim_end_matches('/') == target.trim_end_matches('/')
         };
         if self.is_over() || self.asked.iter().any(same) {
             return None;
         }
-        self.asked.push(place.clone());
-        let (port, tls, target) = place.clone();
-        if target == "/" && self.has_one(port, tls) && self.nature(port, tls).await == Nature::AnyPath {
+        self.asked.push(url.clone());
+        if target == "/" && self.has_one(at) && self.nature(at).await == Nature::AnyPath {
             return None;
         }
         // Of all places where moving pictures may be it has this one, and locks it: that is no chance. The root with a
@@ -204,7 +202,7 @@ impl Walk<'_> {
         let telling = missing >= TELLING && !target.starts_with("/?");
         let may_log_in = self.may_log_in();
         let started = Instant::now();
-        let request = Request { login: may_log_in, ..Request::get(port, tls, &target) };
+        let request = Request { login: may_log_in, ..Request::of(&url) };
         let (mut response, mut body) = client::open(&self.host.peer, request.clone()).await.ok()?;
         if response.status == 401 && telling && !may_log_in {
             (response, body) = client::open(&self.host.peer, request.with_login()).await.ok()?;
@@ -229,7 +227,7 @@ impl Walk<'_> {
             }
             _ => return Some(status),
         };
-        self.found.push(place);
+        self.found.push(url);
         if status == 401 && telling {
             let kind = Evidence::new(Fact::Kind, Kind::Camera.as_str(), EvidenceSource::HttpPage, 0.4);
             let kind = kind.with_detail("moving pictures behind a login");
@@ -251,8 +249,7 @@ impl Walk<'_> {
                         && !self.host.peer.history.has_hung(service.port)
                         && candidate.port.is_none_or(|p| p == service.port)
                     {
-                        let tls = service.protocol == Protocol::Https;
-                        self.ask((service.port, tls, candidate.path), false, 0).await;
+                        self.ask(Endpoint::of(service).http(&candidate.path), false, 0).await;
                     }
                 }
             }
@@ -343,12 +340,12 @@ async fn prove(host: &Inspection, response: &Response, started: Instant, begun: 
     } else {
         proof.stop(Step::Frame, measured.why());
     }
-    let Measured { first, room, .. } = measured;
+    let MeasuredPictures { first, room, .. } = measured;
     let picture = first.map(|bytes| Picture { codec: VideoCodec::Mjpeg, bytes });
     (proof.stream, picture.map(|picture| Kept::new(picture, Some(Arc::new(room)))))
 }
 
-fn video(measured: &Measured) -> Video {
+fn video(measured: &MeasuredPictures) -> Video {
     let (width, height) = measured.first_size.unzip();
     Video {
         codec: Some(VideoCodec::Mjpeg),

@@ -2,11 +2,12 @@
 
 use super::wire;
 use crate::identify::vendor;
-use crate::model::{Channel, ErrorKind, FindingKind, Kind, Protocol, Service, Stage, Verify};
+use crate::model::{Channel, ErrorKind, FindingKind, Kind, Service, Stage, Verify};
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::client;
 use crate::protocol::http::message::Request;
 use crate::protocol::proof::web_ports;
+use crate::wire::url::Endpoint;
 
 /// The largest answer that is read, in bytes: some 64 cameras take 100 KB.
 const MAX_LIST: usize = 1024 * 1024;
@@ -99,8 +100,7 @@ async fn get(host: &Inspection, at: &Service, target: &str) -> Option<Vec<u8>> {
     if host.peer.is_over() {
         return None;
     }
-    let tls = at.protocol == Protocol::Https;
-    let request = Request { max_body: MAX_LIST, ..Request::get(at.port, tls, target) };
+    let request = Request { max_body: MAX_LIST, ..Request::get(Endpoint::of(at), target) };
     let answer = client::send(&host.peer, request.with_login()).await.ok()?;
     // A camera with several lenses is asked as well; it has no such list.
     if answer.status == 403 && !host.peer.logins.credentials().is_empty() && is_stated_recorder(host) {

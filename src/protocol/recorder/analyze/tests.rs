@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Credential, Evidence, EvidenceSource, Fact, Kind, ProbeOptions, Transport};
+use crate::model::{Credential, Evidence, EvidenceSource, Fact, Kind, ProbeOptions, Protocol, Transport};
 use crate::testkit::net::{Asked, FakeNet, Log, Reply};
 
 fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {

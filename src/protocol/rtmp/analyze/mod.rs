@@ -20,7 +20,7 @@ use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::host_name;
 use crate::protocol::proof::{KEYFRAME_PATIENCE, Proof, Stop, turn};
 use crate::protocol::snapshot;
-use crate::wire::url::{AnnouncedUrl, Scheme};
+use crate::wire::url::{AnnouncedUrl, Endpoint, Scheme};
 
 /// Streams that the device or its API named, played at most.
 const MAX_NAMED: usize = 16;
@@ -51,22 +51,22 @@ async fn run(host: &Inspection) {
 
 /// An application's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct AppStream {
     app: String,
     name: String,
     guessed: bool,
 }
 
-impl Place {
+impl AppStream {
     /// The last segment of a path is the stream's name, what stands before is the application's.
-    fn of_path(path: &str, guessed: bool) -> Place {
+    fn of_path(path: &str, guessed: bool) -> AppStream {
         let path = path.trim_start_matches('/');
         let end = path.find('?').unwrap_or(path.len());
         let (app, name) = match path.get(..end).and_then(|p| p.rfind('/')) {
             Some(slash) => (path.get(..slash), path.get(slash + 1..)),
             None => (path.get(..end), path.get(end..)),
         };
-        Place { app: app.unwrap_or_default().to_owned(), name: name.unwrap_or_default().to_owned(), guessed }
+        AppStream { app: app.unwrap_or_default().to_owned(), name: name.unwrap_or_default().to_owned(), guessed }
     }
 
     fn url(&self, host: &Inspection, service: &Service) -> String {
@@ -83,13 +83,13 @@ fn base(host: &Inspection, service: &Service, app: &str) -> String {
     format!("{}://{}:{}/{app}", service.protocol, host_name(&host.peer), service.port)
 }
 
-fn places(host: &Inspection, service: &Service) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::new();
+fn places(host: &Inspection, service: &Service) -> Vec<AppStream> {
+    let mut places: Vec<AppStream> = Vec::new();
     for hint in host.record.hints() {
         let Some(AnnouncedUrl { url, .. }) = AnnouncedUrl::read_lenient(&hint.url, Scheme::Rtmp) else { continue };
         let is_here = url.scheme.protocol() == service.protocol && url.endpoint().port == service.port;
         if is_here && places.len() < MAX_NAMED {
-            places.push(Place::of_path(url.target().split('#').next().unwrap_or_default(), false));
+            places.push(AppStream::of_path(url.target().split('#').next().unwrap_or_default(), false));
         }
     }
     if places.is_empty() && host.record.may_guess() {
@@ -100,15 +100,15 @@ fn places(host: &Inspection, service: &Service) -> Vec<Place> {
 
 /// What is worth a guess: the makers' and the handbooks' places, those of names that are known first, those of names
 /// people give last.
-fn guesses(host: &Inspection, service: &Service) -> Vec<Place> {
+fn guesses(host: &Inspection, service: &Service) -> Vec<AppStream> {
     let names = host.record.stream_names();
     let server = host.record.vendor().as_deref().and_then(stream_url::named);
     let by_name = stream_url::of_names(Purpose::Rtmp, &names, server);
     let usual = host.signatures.stream_urls().rtmp(host.record.vendor().as_deref());
     let (first, last) = if host.record.knows_stream_names() { (by_name, usual) } else { (usual, by_name) };
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<AppStream> = Vec::new();
     for candidate in first.into_iter().chain(last).filter(|c| c.port.is_none_or(|p| p == service.port)) {
-        let place = Place::of_path(&candidate.path, true);
+        let place = AppStream::of_path(&candidate.path, true);
         if !places.contains(&place) {
             places.push(place);
         }
@@ -178,9 +178,14 @@ struct Outcome {
     picture: Option<Kept<Picture>>,
 }
 
-async fn play(host: &Inspection, service: &Service, place: &Place, proof: &mut Proof) -> Result<Outcome, RtmpError> {
+async fn play(
+    host: &Inspection,
+    service: &Service,
+    place: &AppStream,
+    proof: &mut Proof,
+) -> Result<Outcome, RtmpError> {
     let _turn = turn(host).await;
-    let mut client = Client::open(&host.peer, service.port, service.protocol == Protocol::Rtmps).await?;
+    let mut client = Client::open(&host.peer, Endpoint::of(service)).await?;
     proof.reached(Step::Tcp, client.connected_in);
     if let Some(took) = client.tls_in {
         proof.reached(Step::Tls, took);
@@ -245,7 +250,7 @@ fn refused(proof: &mut Proof, at: Step, answer: &Answer) -> bool {
 
 /// What has come of a stream.
 #[derive(Default)]
-struct Measured {
+struct Received {
     declared: Option<(Video, Audio)>,
     config: Option<Video>,
     sets: Vec<Vec<u8>>,
@@ -262,7 +267,7 @@ struct Measured {
     ended: Option<(ErrorKind, String)>,
 }
 
-impl Measured {
+impl Received {
     fn take(&mut self, message: &Message, now: Instant) {
         match message.kind {
             kind::VIDEO => match flv::video(&message.body) {
@@ -323,11 +328,11 @@ impl Measured {
     }
 }
 
-async fn measure(host: &Inspection, client: &mut Client, place: &Place, proof: &mut Proof, outcome: &mut Outcome) {
+async fn measure(host: &Inspection, client: &mut Client, place: &AppStream, proof: &mut Proof, outcome: &mut Outcome) {
     let asked = Instant::now();
     let patience = if place.guessed { host.options.frame_timeout.min(SIGN_TIME) } else { host.options.frame_timeout };
     let mut until = host.peer.deadline.min(asked + patience);
-    let mut measured = Measured::default();
+    let mut measured = Received::default();
     while !measured.is_over() && !host.peer.cancel.is_cancelled() && Instant::now() < until {
         match client.next_message(until).await {
             Ok(Some(message)) => {
@@ -376,7 +381,7 @@ async fn measure(host: &Inspection, client: &mut Client, place: &Place, proof: &
 }
 
 /// Notes what was declared and what was measured; the parameter sets hold over the metadata.
-fn describe(proof: &mut Proof, measured: &Measured) {
+fn describe(proof: &mut Proof, measured: &Received) {
     let (declared, sound) = measured.declared.clone().unwrap_or_default();
     if measured.declared.is_some() {
         proof.stream.sources.push(StreamSource::Metadata);

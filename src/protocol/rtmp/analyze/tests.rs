@@ -237,7 +237,11 @@ fn paths_part_into_application_and_name() {
         ("/bcs/channel0_main.bcs?channel=0&stream=0", "bcs", "channel0_main.bcs?channel=0&stream=0"),
         ("/x?a=/b", "x", "?a=/b"),
     ] {
-        assert_eq!(Place::of_path(path, true), Place { app: app.into(), name: name.into(), guessed: true }, "{path}");
+        assert_eq!(
+            AppStream::of_path(path, true),
+            AppStream { app: app.into(), name: name.into(), guessed: true },
+            "{path}"
+        );
     }
 }
 

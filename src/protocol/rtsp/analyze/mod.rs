@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::snapshot;
-use crate::wire::url::{AnnouncedUrl, Endpoint};
+use crate::wire::url::{AnnouncedUrl, Endpoint, Scheme};
 
 /// Ports of one host that are asked for streams: recorders announce one for each channel.
 const MOST_ENDPOINTS: usize = 64;
@@ -30,11 +30,11 @@ async fn analyse(host: &Inspection) {
         return;
     }
     let mut keys: Vec<StreamKey> = Vec::new();
-    for Endpoint { port, tls } in endpoints(host) {
+    for at in endpoints(host) {
         if host.peer.is_over() {
             return;
         }
-        analyse_port(host, port, tls, &mut keys).await;
+        analyse_port(host, at, &mut keys).await;
     }
 }
 
@@ -58,19 +58,19 @@ fn endpoints(host: &Inspection) -> Vec<Endpoint> {
     all
 }
 
-async fn analyse_port(host: &Inspection, port: u16, tls: bool, keys: &mut Vec<StreamKey>) {
-    let client = Client::new(&host.peer, port, tls).with_way(host.record.earlier_way(port));
+async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>) {
+    let client = Client::new(&host.peer, at).with_way(host.record.earlier_way(at.port));
     let mut asker = Asker::new(host, client);
-    let announced = announced(host, port, tls);
+    let announced = announced(host, at);
     let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
     if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {
-        tracing::debug!(ip = %host.peer.ip, port, "offers no DESCRIBE: takes streams, gives none");
+        tracing::debug!(ip = %host.peer.ip, port = at.port, "offers no DESCRIBE: takes streams, gives none");
         return;
     }
     let offered = asker.client.transcript.take();
-    let walked = walk_port(host, port, &announced, &mut asker).await;
+    let walked = walk_port(host, at.port, &announced, &mut asker).await;
     let Asker { mut client, asked, .. } = asker;
-    emit_login(host, port, tls, &client, &asked, offered).await;
+    emit_login(host, at, &client, &asked, offered).await;
     if is_sound_alone(&asked) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
         host.emit(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
@@ -80,7 +80,7 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, keys: &mut Vec<St
     if !has_video && walked.cut_short.is_none() && host.record.may_guess() {
         // Many serve one client at a time.
         client.disconnect();
-        described = path_login::look(host, port, tls, client.challenges().is_some()).await;
+        described = path_login::look(host, at, client.challenges().is_some()).await;
         for (_, stream) in &described {
             host.emit(FindingKind::Stream(Box::new(stream.clone()))).await;
         }
@@ -90,25 +90,25 @@ async fn analyse_port(host: &Inspection, port: u16, tls: bool, keys: &mut Vec<St
     // What is described alike on one port stands there under names of its own.
     let elsewhere = keys.clone();
     if !only_announced {
-        report_no_stream(host, port, &walked, &asked).await;
+        report_no_stream(host, at.port, &walked, &asked).await;
     }
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
-        described.extend(emit_found(host, Endpoint { port, tls }, found, &asked, walked.nature, &elsewhere).await);
+        described.extend(emit_found(host, at, found, &asked, walked.nature, &elsewhere).await);
         keys.extend(if let Reply::Video(key) = &found.reply { Some(key.clone()) } else { None });
     }
     let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;
     if client.auth_schemes() != demanded {
-        emit_login(host, port, tls, &client, &asked, Vec::new()).await;
+        emit_login(host, at, &client, &asked, Vec::new()).await;
     }
     host.emit_login_attempts().await;
 }
 
 /// The paths of a port that were announced, with what was said of them.
-fn announced(host: &Inspection, port: u16, tls: bool) -> Vec<(String, StreamHint)> {
+fn announced(host: &Inspection, at: Endpoint) -> Vec<(String, StreamHint)> {
     let of_port = |hint: StreamHint| {
         let url = AnnouncedUrl::read_rtsp(&hint.url)?.url;
-        if url.endpoint() != (Endpoint { port, tls }) {
+        if url.endpoint() != at {
             return None;
         }
         Some((url.target().to_owned(), hint))
@@ -223,13 +223,12 @@ fn is_sound_alone(asked: &HashMap<String, Asked>) -> bool {
 /// What the port demands for a stream, which OPTIONS alone rarely shows.
 async fn emit_login(
     host: &Inspection,
-    port: u16,
-    tls: bool,
+    at: Endpoint,
     client: &Client,
     asked: &HashMap<String, Asked>,
     answers: Vec<Answer>,
 ) {
-    let mut service = Service::new(if tls { Protocol::Rtsps } else { Protocol::Rtsp }, Transport::Tcp, port);
+    let mut service = Service::new(Scheme::rtsp(at.tls).protocol(), Transport::Tcp, at.port);
     let is_open = asked.values().flat_map(|a| &a.outcome).any(|(described, _)| described.open);
     service.auth = client.auth_schemes().or(is_open.then(Vec::new));
     service.server = client.server().map(str::to_owned);

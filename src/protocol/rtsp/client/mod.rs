@@ -56,13 +56,13 @@ pub struct Client {
 
 impl Client {
     /// A client for a port. Connects when it is first asked for something.
-    pub fn new(peer: &Peer, port: u16, tls: bool) -> Self {
+    pub fn new(peer: &Peer, at: Endpoint) -> Self {
         Client {
             peer: peer.clone(),
-            origin: Endpoint { port, tls },
-            at: Endpoint { port, tls },
+            origin: at,
+            at,
             channel: None,
-            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, tls),
+            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, at.tls),
             ladder: Ladder::default(),
             cseq: 0,
             unanswered: None,

@@ -8,6 +8,7 @@ use super::*;
 use crate::model::{Credential, ProbeOptions};
 use crate::testkit::net::{Asked, FakeNet, Reply};
 use crate::testkit::plan::credentials;
+use crate::wire::url::Endpoint;
 
 pub(in super::super) const AT: &str = "192.0.2.10:554";
 pub(in super::super) const SDP: &str =
@@ -69,7 +70,7 @@ async fn an_open_stream_is_described_with_all_headers_sent() {
         _ if asked.header("Accept") != Some("application/sdp") => Reply::Silence,
         _ => answer(asked, "200 OK", "Content-Base: rtsp://192.0.2.10/a/\r\nContent-Type: application/sdp;x\r\n", SDP),
     });
-    let mut client = Client::new(&peer(&net, &[]), 554, false);
+    let mut client = Client::new(&peer(&net, &[]), Endpoint::plain(554));
     let found = client.describe("/a?b=c").await.unwrap();
     assert_eq!((found.sdp.as_ref(), found.open), (SDP.as_bytes(), true));
     assert_eq!(found.base.to_string(), "rtsp://192.0.2.10/a/");
@@ -90,7 +91,7 @@ async fn a_connection_dropped_after_401_is_replaced_and_the_nonce_kept() {
         reply => reply,
     });
     let peer = peer(&net, &[("admin", "pw")]);
-    let found = Client::new(&peer, 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap();
     assert!(
         !found.open && !found.sdp.is_empty(),
         "also: the description counts although the connection closes after it"
@@ -110,7 +111,7 @@ async fn every_request_is_answered_anew_and_paths_are_walked_on_one_connection()
             _ => described(asked),
         }),
     );
-    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), 554, false);
+    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), Endpoint::plain(554));
     client.describe("/1").await.unwrap();
     let missing = client.describe("/2").await.unwrap_err();
     assert_eq!((missing.kind, missing.status), (ErrorKind::NotFound, Some(404)));
@@ -124,11 +125,11 @@ async fn a_refused_login_is_not_tried_again_by_anybody() {
     let net = FakeNet::new();
     let log = net.answer(AT, guarded("right", described));
     let peer = peer(&net, &[("admin", "wrong"), ("admin", "worse"), ("admin", "right")]);
-    let refused = Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+    let refused = Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::AuthRefused);
     assert!(!refused.message.contains("wrong") && refused.message.contains("/1"), "{}", refused.message);
     assert_eq!(peer.logins.attempts().unwrap().refused, 2);
-    let again = Client::new(&peer, 554, false).describe("/2").await.unwrap_err();
+    let again = Client::new(&peer, Endpoint::plain(554)).describe("/2").await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::Locked);
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 2, "the limit holds");
 }
@@ -142,7 +143,7 @@ async fn the_first_sign_of_a_lock_ends_all_logins() {
         answer(asked, "401 Unauthorized", CHALLENGE, body)
     });
     let peer = peer(&net, &[("admin", "a"), ("admin", "b")]);
-    Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+    Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap_err();
     assert!(peer.logins.is_locked());
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
 }
@@ -160,7 +161,7 @@ async fn an_expired_nonce_is_renewed_once_and_not_counted() {
         }
     });
     let peer = peer(&net, &[("admin", "pw")]);
-    let mut client = Client::new(&peer, 554, false);
+    let mut client = Client::new(&peer, Endpoint::plain(554));
     client.describe("/1").await.unwrap();
     client.describe("/2").await.unwrap();
     assert_eq!(peer.logins.attempts().unwrap().refused, 0);
@@ -170,7 +171,7 @@ async fn an_expired_nonce_is_renewed_once_and_not_counted() {
     let log =
         net.answer(AT, |asked| answer(asked, "401 Unauthorized", &CHALLENGE.replace("\r\n", ", stale=TRUE\r\n"), ""));
     let peer = self::peer(&net, &[("admin", "pw")]);
-    Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+    Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap_err();
     assert_eq!(peer.logins.attempts().unwrap().refused, 2);
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 2);
 }
@@ -179,7 +180,7 @@ async fn an_expired_nonce_is_renewed_once_and_not_counted() {
 async fn demands_without_a_login_are_told_apart() {
     let net = FakeNet::new();
     net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
-    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), 554, false);
+    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), Endpoint::plain(554));
     let error = client.describe("/").await.unwrap_err();
     assert_eq!((error.kind, client.auth_schemes()), (ErrorKind::AuthRequired, Some(vec![AuthScheme::Other])));
 
@@ -193,7 +194,7 @@ async fn demands_without_a_login_are_told_apart() {
             "",
         )
     });
-    Client::new(&peer(&net, &[("admin", "pw")]), 554, false).describe("/").await.unwrap_err();
+    Client::new(&peer(&net, &[("admin", "pw")]), Endpoint::plain(554)).describe("/").await.unwrap_err();
     assert!(log.all().iter().all(|a| a.header("Authorization").is_none()));
 }
 
@@ -205,7 +206,7 @@ async fn where_a_second_describe_fails_each_path_gets_its_connection() {
         _ if asked.number > u64::from(asked.connection == 0) as usize => Reply::Silence,
         _ => described(asked),
     });
-    let mut client = Client::new(&peer(&net, &[]), 554, false);
+    let mut client = Client::new(&peer(&net, &[]), Endpoint::plain(554));
     for path in ["/1", "/2", "/3"] {
         client.describe(path).await.unwrap();
     }
@@ -233,7 +234,7 @@ async fn a_repeated_answer_is_not_taken_for_the_next() {
             stream.write_all(sdp.as_bytes()).await.unwrap();
             let _ = stream.read(&mut buffer).await;
         });
-        let found = Client::new(&peer(&net, &[]), 554, false).describe("/11").await.unwrap();
+        let found = Client::new(&peer(&net, &[]), Endpoint::plain(554)).describe("/11").await.unwrap();
         assert_eq!(found.sdp.as_ref(), SDP.as_bytes(), "late: {late}");
     }
 }
@@ -245,7 +246,7 @@ async fn a_device_that_always_says_the_same_number_is_understood() {
         let body = if asked.method() == "DESCRIBE" { SDP } else { "" };
         Reply::text(format!("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
     });
-    let found = Client::new(&peer(&net, &[]), 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer(&net, &[]), Endpoint::plain(554)).describe("/1").await.unwrap();
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
 }
 
@@ -272,7 +273,7 @@ async fn redirects_are_followed_on_the_host_only() {
         }
     });
     let log = net.answer("192.0.2.10:8554", described);
-    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), 554, false);
+    let mut client = Client::new(&peer(&net, &[("admin", "pw")]), Endpoint::plain(554));
     let found = client.describe("/moved").await.unwrap();
     assert_eq!(found.url.to_string(), "rtsp://192.0.2.10:8554/live/ch0");
     assert_eq!(log.all().len(), 1);
@@ -314,13 +315,13 @@ async fn statuses_become_kinds() {
         ("/http", ErrorKind::Protocol),
         ("/half", ErrorKind::Closed),
     ] {
-        let error = Client::new(&peer, 554, false).describe(path).await.unwrap_err();
+        let error = Client::new(&peer, Endpoint::plain(554)).describe(path).await.unwrap_err();
         assert_eq!(error.kind, kind, "{path}: {error}");
     }
-    let empty = Client::new(&peer, 554, false).describe("/empty").await.unwrap();
+    let empty = Client::new(&peer, Endpoint::plain(554)).describe("/empty").await.unwrap();
     assert!(empty.sdp.is_empty() && empty.warnings.iter().any(|w| w.contains("without a description")));
     assert!(!peer.logins.is_locked());
-    Client::new(&peer, 554, false).describe("/429").await.unwrap_err();
+    Client::new(&peer, Endpoint::plain(554)).describe("/429").await.unwrap_err();
     assert!(peer.logins.is_locked());
 }
 
@@ -339,7 +340,7 @@ async fn silence_and_dripping_end_at_the_deadline() {
     let limit = peer.timeouts.request * 2 + peer.timeouts.connect + COURTESY;
     for _ in 0..2 {
         let started = Instant::now();
-        let error = Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+        let error = Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout);
         assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
     }
@@ -361,9 +362,13 @@ async fn garbage_is_told_from_silence() {
     });
     let peer = peer(&net, &[]);
     for port in [554, 7] {
-        assert_eq!(Client::new(&peer, port, false).options("/").await.unwrap_err().kind, ErrorKind::Protocol, "{port}");
+        assert_eq!(
+            Client::new(&peer, Endpoint::plain(port)).options("/").await.unwrap_err().kind,
+            ErrorKind::Protocol,
+            "{port}"
+        );
     }
-    assert_eq!(Client::new(&peer, 555, false).options("/").await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(Client::new(&peer, Endpoint::plain(555)).options("/").await.unwrap_err().kind, ErrorKind::Refused);
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,9 +377,9 @@ async fn one_connection_to_a_host_at_a_time() {
     net.answer(AT, described);
     net.answer("192.0.2.10:8554", described);
     let peer = peer(&net, &[]);
-    let mut first = Client::new(&peer, 554, false);
+    let mut first = Client::new(&peer, Endpoint::plain(554));
     first.describe("/1").await.unwrap();
-    let mut second = Client::new(&peer, 8554, false);
+    let mut second = Client::new(&peer, Endpoint::plain(8554));
     let waiting = second.describe("/1");
     tokio::pin!(waiting);
     assert!(tokio::time::timeout(Duration::from_secs(1), &mut waiting).await.is_err());
@@ -390,7 +395,7 @@ async fn an_interrupted_scan_stops_waiting() {
     let peer = peer(&net, &[]);
     peer.cancel.cancel();
     let started = Instant::now();
-    let error = Client::new(&peer, 554, false).describe("/1").await.unwrap_err();
+    let error = Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap_err();
     assert_eq!((error.kind, started.elapsed()), (ErrorKind::Interrupted, Duration::ZERO));
 }
 
@@ -405,7 +410,7 @@ async fn an_interim_answer_is_passed_over() {
         }
         other => other,
     });
-    let found = Client::new(&peer(&net, &[]), 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer(&net, &[]), Endpoint::plain(554)).describe("/1").await.unwrap();
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
 }
 
@@ -416,14 +421,14 @@ async fn a_hipcam_gets_its_pause_between_any_two_connections() {
     net.answer(AT, |asked| answer(asked, "200 OK", "Server: HiIpcam/V100R003 Hipcam RealServer/V1.0\r\n", ""));
     let peer = peer(&net, &[]);
     let started = Instant::now();
-    Client::new(&peer, 554, false).options("/").await.unwrap();
+    Client::new(&peer, Endpoint::plain(554)).options("/").await.unwrap();
     assert!(started.elapsed() < HIPCAM_PAUSE);
-    Client::new(&peer, 554, false).options("/").await.unwrap();
+    Client::new(&peer, Endpoint::plain(554)).options("/").await.unwrap();
     assert!(started.elapsed() >= HIPCAM_PAUSE, "another client of the same device");
 
     let other = self::peer(&net, &[]);
     let started = Instant::now();
-    Client::new(&other, 554, false).options("/").await.unwrap();
+    Client::new(&other, Endpoint::plain(554)).options("/").await.unwrap();
     assert!(started.elapsed() < HIPCAM_PAUSE, "another device");
 }
 
@@ -446,7 +451,7 @@ async fn nonces_for_one_request_each_are_followed() {
             }
         });
         let peer = peer(&net, &[("admin", "pw")]);
-        let mut client = Client::new(&peer, 554, false);
+        let mut client = Client::new(&peer, Endpoint::plain(554));
         for path in ["/1", "/2", "/3"] {
             client.describe(path).await.unwrap();
         }
@@ -465,7 +470,7 @@ async fn answers_are_kept_where_a_device_is_looked_at_in_depth() {
         let credentials = vec![Credential::new("admin", "pw-of-mine")];
         let options = ProbeOptions { credentials, in_depth, ..ProbeOptions::default() };
         let peer = Peer::for_test(net.clone(), "192.0.2.10", &options);
-        let mut client = Client::new(&peer, 554, false);
+        let mut client = Client::new(&peer, Endpoint::plain(554));
         client.describe("/1?user=a&password=b").await.unwrap();
         let kept = client.transcript.take();
         let told: Vec<_> = kept.iter().map(|a| format!("{} {}", a.request, a.status)).collect();
@@ -503,7 +508,7 @@ async fn each_realm_of_a_device_is_answered() {
         }
     });
     let peer = peer(&net, &[("admin", "pw")]);
-    let mut client = Client::new(&peer, 554, false);
+    let mut client = Client::new(&peer, Endpoint::plain(554));
     for path in ["/1", "/2", "/1"] {
         client.describe(path).await.unwrap();
     }
@@ -520,7 +525,7 @@ async fn a_description_without_a_length_is_not_waited_for() {
     });
     let peer = peer(&net, &[]);
     let started = Instant::now();
-    let found = Client::new(&peer, 554, false).describe("/1").await.unwrap();
+    let found = Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap();
     assert_eq!(found.sdp.as_ref(), SDP.as_bytes());
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
@@ -552,7 +557,7 @@ async fn a_device_that_talks_instead_of_answering_is_given_up() {
             }
         });
         let peer = peer(&net, &[]);
-        let mut client = Client::new(&peer, 554, false);
+        let mut client = Client::new(&peer, Endpoint::plain(554));
         let error = client.describe("/live").await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Device | ErrorKind::Protocol), "{error:?}");
         assert_eq!(error.status, None);

@@ -7,6 +7,7 @@ use crate::model::{ProbeOptions, Protocol, Transport};
 use crate::net::{Datagrams as _, UdpBind};
 use crate::protocol::rtsp::client::tests::{AT, answer};
 use crate::testkit::net::{Asked, FakeNet, Log, Reply};
+use crate::wire::url::Endpoint;
 
 const PICTURE: &str = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n";
 const SOUND: &str = "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:a\r\n";
@@ -106,7 +107,7 @@ async fn verified(net: &FakeNet, client: &mut Option<Client>, path: &str) -> Str
     let options = ProbeOptions { ffprobe: Ffprobe::Never, ..ProbeOptions::default() };
     let (host, mut said) = Inspection::for_test(net.clone(), "192.0.2.10", options);
     tokio::spawn(async move { while said.recv().await.is_some() {} });
-    let client = client.get_or_insert_with(|| Client::new(&host.peer, 554, false));
+    let client = client.get_or_insert_with(|| Client::new(&host.peer, Endpoint::plain(554)));
     let mut stream = Stream::new(format!("rtsp://{AT}{path}"), Protocol::Rtsp);
     stream.status = StreamStatus::Described;
     stream.audio = Some(crate::model::Audio::default());
@@ -208,7 +209,7 @@ async fn pictures_that_one_transport_damages_come_whole_by_the_other() {
         let net = FakeNet::new();
         damaging_camera(&net, PICTURE, |_| None, |_, _| true, Some(damaged));
         let (host, _said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
-        let mut client = Client::new(&host.peer, 554, false);
+        let mut client = Client::new(&host.peer, Endpoint::plain(554));
         client.lessons.worked = worked;
         let mut client = Some(client);
         let stream = verified(&net, &mut client, "/1").await;

@@ -7,6 +7,7 @@ use crate::net::{Datagrams, UdpBind};
 use crate::probe::Peer;
 use crate::protocol::rtsp::client::tests::{AT, answer, described, is_answered, peer};
 use crate::testkit::net::{Asked, FakeNet, Log, OWN_IP, Reply};
+use crate::wire::url::Endpoint;
 
 /// A minimal RTP packet with this payload type and sequence number.
 fn rtp(sequence: u8) -> Vec<u8> {
@@ -55,7 +56,7 @@ fn soon() -> Instant {
 }
 
 async fn described_by(peer: &Peer) -> (Client, Described) {
-    let mut client = Client::new(peer, 554, false);
+    let mut client = Client::new(peer, Endpoint::plain(554));
     let found = client.describe("/1").await.unwrap();
     (client, found)
 }

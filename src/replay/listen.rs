@@ -26,7 +26,7 @@ pub struct Wish {
 
 /// Why a kit cannot be replayed.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum ListenError {
     /// It is none of this machine's own.
     #[error("{0} can be reached from other machines, and a replay is for this one alone")]
     NotLoopback(IpAddr),
@@ -44,8 +44,8 @@ pub enum PlaceError {
 /// A datagram socket on this port says that an address is taken, also to replays that have other ports.
 const TAKEN: u16 = 48_383;
 
-/// Where a kit is replayed.
-pub(super) struct Place {
+/// The ports a kit is replayed on, taken.
+pub(super) struct Listeners {
     pub(super) ip: IpAddr,
     /// The device's port, what listens for it, and on which port.
     pub(super) listeners: Vec<(u16, TcpListener, u16)>,
@@ -54,18 +54,18 @@ pub(super) struct Place {
 }
 
 /// Takes the ports.
-pub(super) async fn find(kit: &Kit, wish: &Wish, net: &dyn Datagrams) -> Result<Place, PlaceError> {
+pub(super) async fn find(kit: &Kit, wish: &Wish, net: &dyn Datagrams) -> Result<Listeners, ListenError> {
     let ports: Vec<u16> = kit.tcp.iter().map(|port| port.port).collect();
     if ports.is_empty() {
-        return Err(PlaceError::NoPorts);
+        return Err(ListenError::NoPorts);
     }
     if let Some(ip) = wish.address {
         if !ip.is_loopback() {
-            return Err(PlaceError::NotLoopback(ip));
+            return Err(ListenError::NotLoopback(ip));
         }
         return at(ip, &ports, wish.offset).await;
     }
-    let mut outcome = Err(PlaceError::NoPorts);
+    let mut outcome = Err(ListenError::NoPorts);
     // Where 127.0.0.1 is the only address of its network, as on macOS, it is tried last.
     let own = (1..=ADDRESSES).map(|last| Ipv4Addr::new(127, 83, 0, last)).chain([Ipv4Addr::LOCALHOST]);
     for ip in own {
@@ -73,22 +73,22 @@ pub(super) async fn find(kit: &Kit, wish: &Wish, net: &dyn Datagrams) -> Result<
         let sign = match net.udp(&bind) {
             Ok(sign) => sign,
             Err(error) => {
-                outcome = Err(PlaceError::Taken(ip.into(), TAKEN, error));
+                outcome = Err(ListenError::Taken(ip.into(), TAKEN, error));
                 continue;
             }
         };
         match at(ip.into(), &ports, wish.offset).await {
             Err(error) => outcome = Err(error),
-            Ok(place) => return Ok(Place { sign: Some(sign), ..place }),
+            Ok(bound) => return Ok(Listeners { sign: Some(sign), ..bound }),
         }
     }
     outcome
 }
 
-async fn at(ip: IpAddr, ports: &[u16], offset: Option<u16>) -> Result<Place, PlaceError> {
+async fn at(ip: IpAddr, ports: &[u16], offset: Option<u16>) -> Result<Listeners, ListenError> {
     let mut listeners = Vec::new();
     for &port in ports {
-        let wanted = port.checked_add(offset.unwrap_or(0)).ok_or(PlaceError::TooHigh(port))?;
+        let wanted = port.checked_add(offset.unwrap_or(0)).ok_or(ListenError::TooHigh(port))?;
         let bound = match TcpListener::bind(SocketAddr::new(ip, wanted)).await {
             // A port that is free without a right, and the same the next time.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && offset.is_none() => {
@@ -96,9 +96,9 @@ async fn at(ip: IpAddr, ports: &[u16], offset: Option<u16>) -> Result<Place, Pla
             }
             outcome => outcome,
         };
-        let listener = bound.map_err(|error| PlaceError::Taken(ip, wanted, error))?;
+        let listener = bound.map_err(|error| ListenError::Taken(ip, wanted, error))?;
         let here = listener.local_addr().map_or(wanted, |local| local.port());
         listeners.push((port, listener, here));
     }
-    Ok(Place { ip, listeners, sign: None })
+    Ok(Listeners { ip, listeners, sign: None })
 }

@@ -21,20 +21,20 @@ type Taken = Arc<Mutex<HashMap<Who, usize>>>;
 
 /// Who follows.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct Permits {
     taken: Taken,
 }
 
-/// A place that is taken until it is dropped.
+/// Leave to follow, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     taken: Taken,
     who: Who,
 }
 
-impl Places {
-    /// A place for another one; none where there are too many.
-    pub fn take(&self, caller: &Caller) -> Option<Place> {
+impl Permits {
+    /// Leave for another one; none where there are too many.
+    pub fn take(&self, caller: &Caller) -> Option<Permit> {
         let who = caller.account.map_or(Who::Address(caller.address), Who::Account);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.get(&who).copied().unwrap_or_default();
@@ -42,11 +42,11 @@ impl Places {
             return None;
         }
         taken.insert(who.clone(), own + 1);
-        Some(Place { taken: self.taken.clone(), who })
+        Some(Permit { taken: self.taken.clone(), who })
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         match taken.get_mut(&self.who) {
