@@ -72,13 +72,13 @@ async fn scan() -> Report {
     let request = targets::Request {
         specs: &settings.targets,
         exclude: &settings.exclude,
-        interfaces: &settings.interfaces,
+        interfaces: &settings.plan.interfaces,
         large_subnets: settings.large_subnets,
     };
     let resolved = session.resolve(&request).await.unwrap();
     let scan = Scan {
         session,
-        plan: Arc::new(settings.plan(resolved.targets)),
+        plan: Arc::new(settings.plan_for(resolved.targets)),
         known: Vec::new(),
         cancel: CancellationToken::new(),
     };

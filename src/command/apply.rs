@@ -40,7 +40,7 @@ pub fn run(args: &ApplyArgs, settings: &Settings, ui: &Ui) -> anyhow::Result<Exi
     };
     let document = merge::read(&old).map_err(at_file)?;
     let existing = Existing::of(&document, extend.sections);
-    let login_of = |device: &Device| the_login_for(device, &settings.probe.credentials);
+    let login_of = |device: &Device| the_login_for(device, &settings.plan.probe.credentials);
     let logins = Logins { of: &login_of, shown: settings.output.show_secrets };
     let additions = extend.of(&report, &logins, &existing);
     let Additions { sections, added, known, variables } = &additions;

@@ -17,7 +17,7 @@ pub fn check(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         Some(path) => writeln!(out, "{} and the environment are valid", path.display())?,
         None => writeln!(out, "there is no configuration file; the environment is valid")?,
     }
-    for login in &settings.probe.credentials {
+    for login in &settings.plan.probe.credentials {
         if let Some(note) = reach(login) {
             writeln!(out, "note: {note}")?;
         }

@@ -24,7 +24,7 @@ pub fn run(file: &Path, settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let outputs = Outputs::check(&settings.output)?.of_report_in(folder);
     let report = read_report(file)?;
-    let login_of = |device: &Device| the_login_for(device, &settings.probe.credentials);
+    let login_of = |device: &Device| the_login_for(device, &settings.plan.probe.credentials);
     outputs.write(&report, false, &login_of, ui)?;
     Ok(Exit::Success)
 }

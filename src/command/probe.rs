@@ -89,7 +89,7 @@ async fn plan(settings: &Settings, net: &dyn Names) -> Result<(ScanPlan, Vec<Fin
         hosts.push(host);
     }
     let written = settings.probe_targets.iter().map(ToString::to_string).collect();
-    let mut plan = settings.plan(TargetSet::new(written, [], hosts, &[]));
+    let mut plan = settings.plan_for(TargetSet::new(written, [], hosts, &[]));
     plan.methods = Vec::new();
     plan.all = true;
     plan.probe.in_depth = true;

@@ -47,13 +47,14 @@ impl Ready {
     /// What cannot be read or written; nothing has been sent.
     pub fn new(settings: &Settings, scans: Scans, ui: &Ui) -> anyhow::Result<Ready> {
         let outputs = Outputs::check(&settings.output)?;
-        settings.probe.snapshots.as_deref().map_or(Ok(()), file::check_folder).map_err(Problem::from)?;
+        settings.plan.probe.snapshots.as_deref().map_or(Ok(()), file::check_folder).map_err(Problem::from)?;
         let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
         let usual = settings.usual_store.as_deref();
         let store = settings.store.as_deref().map(|file| remembered::open_or_create(file, usual)).transpose()?;
         let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from)?;
         let net = network(settings, scans);
-        let writes_files = !settings.output.files.is_empty() || settings.probe.snapshots.is_some() || store.is_some();
+        let writes_files =
+            !settings.output.files.is_empty() || settings.plan.probe.snapshots.is_some() || store.is_some();
         if let Err(error) = net::give_up_rights(writes_files) {
             ui.warning(format!("the system does not let the privileges be given up, so they are kept: {error}"));
         }
@@ -64,9 +65,9 @@ impl Ready {
 
 fn network(settings: &Settings, scans: Scans) -> Arc<RealNet> {
     let mut interfaces = RealNet::new().interfaces().unwrap_or_default();
-    interfaces.retain(|i| settings.interfaces.is_empty() || settings.interfaces.contains(&i.name));
+    interfaces.retain(|i| settings.plan.interfaces.is_empty() || settings.plan.interfaces.contains(&i.name));
     RealNet::prepare(Preparation {
-        raw_frames: settings.methods.contains(&Method::Arp),
+        raw_frames: settings.plan.methods.contains(&Method::Arp),
         interfaces: &interfaces,
         many_scans: scans == Scans::Many,
     })

@@ -32,7 +32,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     let request = targets::Request {
         specs: &settings.targets,
         exclude: &settings.exclude,
-        interfaces: &settings.interfaces,
+        interfaces: &settings.plan.interfaces,
         large_subnets: settings.large_subnets,
     };
     let Some(resolved) = stop.run_until_cancelled(session.resolve(&request)).await else {
@@ -43,7 +43,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     for warning in &resolved.warnings {
         ui.warning(warning);
     }
-    let mut plan = settings.plan(resolved.targets);
+    let mut plan = settings.plan_for(resolved.targets);
     if let Some(store) = &store {
         // Files beside the store are made also where it is only read.
         let known = with_file_rights(|| {

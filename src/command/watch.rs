@@ -21,9 +21,9 @@ use crate::cli::log::Secrets;
 use crate::cli::ui::Ui;
 use crate::history::memory::{DeviceState, Memory};
 use crate::metrics::Figures;
+use crate::model::Credential;
 use crate::model::memory::{Event, Uid};
 use crate::model::problem::Problem;
-use crate::model::{Credential, TargetSet};
 use crate::notify::Rules;
 use crate::scan::session::Session;
 use crate::store::Store;
@@ -137,9 +137,8 @@ fn job(settings: &Settings) -> Job {
         targets: settings.targets.clone(),
         allowed: settings.serve.allow_targets.clone(),
         exclude: settings.exclude.clone(),
-        interfaces: settings.interfaces.clone(),
         large_subnets: settings.large_subnets,
-        plan: settings.plan(TargetSet::default()),
+        plan: settings.plan.clone(),
         scans: settings.watch.scans.clone(),
         checks: settings.watch.checks,
         concurrency: settings.watch.check_concurrency,

@@ -18,8 +18,6 @@ pub struct Job {
     pub allowed: Vec<TargetSpec>,
     /// What is left out.
     pub exclude: Vec<IpNetwork>,
-    /// Only these interfaces; none: all that are up.
-    pub interfaces: Vec<String>,
     /// Scan subnets of this machine however large they are.
     pub large_subnets: bool,
     /// How each scan is made; its targets are resolved each time.
@@ -42,7 +40,7 @@ impl Job {
         Request {
             specs: &self.targets,
             exclude: &self.exclude,
-            interfaces: &self.interfaces,
+            interfaces: &self.plan.interfaces,
             large_subnets: self.large_subnets,
         }
     }

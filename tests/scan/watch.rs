@@ -71,7 +71,6 @@ pub fn job(logins: &[(&str, &str)]) -> Job {
         targets: vec!["192.0.2.2-192.0.2.254".parse().unwrap()],
         allowed: Vec::new(),
         exclude: Vec::new(),
-        interfaces: Vec::new(),
         large_subnets: false,
         plan: ScanPlan { targets: TargetSet::default(), probe, resolve_names: false, ..plan() },
         scans: Schedule::every(SignedDuration::from_hours(6)),

@@ -34,8 +34,8 @@ pub(super) async fn look(settings: &Settings) -> Vec<Found> {
     all.extend(sender_checks(net.as_ref()));
     all.extend(neighbours(net.as_ref()).await);
     all.push(connections());
-    all.push(program("ffprobe", settings.probe.ffprobe == Ffprobe::Always).await);
-    all.push(program("ffmpeg", settings.probe.snapshots.is_some()).await);
+    all.push(program("ffprobe", settings.plan.probe.ffprobe == Ffprobe::Always).await);
+    all.push(program("ffmpeg", settings.plan.probe.snapshots.is_some()).await);
     all
 }
 
@@ -67,7 +67,7 @@ fn interfaces(net: &RealNet, settings: &Settings) -> Found {
         Ok(all) => all,
         Err(error) => return Found::problem(ABOUT, format!("cannot be listed: {error}"), "look at `ip address`"),
     };
-    if let Some(missing) = settings.interfaces.iter().find(|name| !all.iter().any(|i| i.name == **name)) {
+    if let Some(missing) = settings.plan.interfaces.iter().find(|name| !all.iter().any(|i| i.name == **name)) {
         let text = format!("{}, which the configuration names, is not up", clean(missing));
         return Found::problem(ABOUT, text, "look at `ip address`, or correct `interface`");
     }
@@ -86,7 +86,7 @@ fn interfaces(net: &RealNet, settings: &Settings) -> Found {
 
 fn raw_frames(net: &RealNet, settings: &Settings) -> Found {
     const ABOUT: &str = "raw frames";
-    if !settings.methods.contains(&Method::Arp) {
+    if !settings.plan.methods.contains(&Method::Arp) {
         return Found::ok(ABOUT, "not wanted (`methods` leaves arp out)");
     }
     let interfaces = net.interfaces().unwrap_or_default();
@@ -109,7 +109,7 @@ fn raw_frames(net: &RealNet, settings: &Settings) -> Found {
 
 fn echo(net: &RealNet, settings: &Settings) -> Found {
     const ABOUT: &str = "ping";
-    if !settings.methods.contains(&Method::Icmp) {
+    if !settings.plan.methods.contains(&Method::Icmp) {
         return Found::ok(ABOUT, "not wanted (`methods` leaves icmp out)");
     }
     match net.icmp(false) {

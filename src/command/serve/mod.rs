@@ -26,7 +26,7 @@ use crate::live::engine::limits::Patience;
 use crate::live::manager::{Config, Live};
 use crate::model::listen::{Anonymous, ListenOn};
 use crate::model::problem::Problem;
-use crate::model::{ScanPlan, TargetSet, TargetSpec};
+use crate::model::{ScanPlan, TargetSpec};
 use crate::net::handed;
 use crate::scan::session::Session;
 use crate::serve::app::Options;
@@ -57,7 +57,7 @@ pub async fn run(
     let begin = Begin {
         settings: &settings.serve,
         all: settings,
-        plan: settings.plan(TargetSet::default()),
+        plan: settings.plan.clone(),
         targets: settings.targets.clone(),
         environment: source.environment,
         secrets: source.secrets.clone(),

@@ -8,8 +8,6 @@ mod survey;
 mod watch;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use serde_json::Value;
@@ -18,7 +16,7 @@ use crate::export::csv::CsvOptions;
 use crate::export::format::Format;
 use crate::model::memory::Keep;
 use crate::model::notify::Notifications;
-use crate::model::{Credential, Method, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
+use crate::model::{Credential, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 
 use super::fail_on::FailOn;
 use super::keys::LogFormat;
@@ -38,26 +36,10 @@ pub struct Settings {
     pub probe_targets: Vec<ProbeTarget>,
     /// Addresses to skip.
     pub exclude: Vec<IpNetwork>,
-    /// Interfaces used; none: all that are up.
-    pub interfaces: Vec<String>,
     /// Whether local subnets of any size are scanned.
     pub large_subnets: bool,
-    /// Discovery methods, each once.
-    pub methods: Vec<Method>,
-    /// How long multicast requests are repeated.
-    pub discovery_time: Duration,
-    /// Whether host names are looked up in DNS.
-    pub resolve_names: bool,
-    /// Whether hosts without video are in the report.
-    pub all: bool,
-    /// Hosts inspected at once.
-    pub concurrency: usize,
-    /// Packets and connections a second, at most.
-    pub rate: Option<u32>,
-    /// Time limit of the whole scan.
-    pub max_duration: Option<Duration>,
-    /// What is done with one host.
-    pub probe: ProbeOptions,
+    /// How a scan is made; its targets are still to be filled in.
+    pub plan: ScanPlan,
     /// Folder of further signature files.
     pub signatures: Option<PathBuf>,
     /// Where the report goes.
@@ -70,10 +52,6 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// The store of commands that need one, where none is named.
     pub usual_store: Option<PathBuf>,
-    /// For how long what was learnt of a device holds, while nothing about it changes.
-    pub max_age: Duration,
-    /// Whether every device is analysed in full, whatever is remembered of it.
-    pub fresh: bool,
     /// How long what is kept in the store.
     pub keep: Keep,
     /// Who is told about events.
@@ -180,26 +158,12 @@ impl Settings {
             ProbeTarget::Url { credential, .. } => credential.as_ref(),
             ProbeTarget::Host(_) => None,
         });
-        self.probe.credentials.iter().chain(of_urls)
+        self.plan.probe.credentials.iter().chain(of_urls)
     }
 
     /// The plan of a scan of `targets`.
-    pub fn plan(&self, targets: TargetSet) -> ScanPlan {
-        ScanPlan {
-            targets,
-            methods: self.methods.clone(),
-            interfaces: self.interfaces.clone(),
-            concurrency: self.concurrency,
-            rate: self.rate,
-            discovery_time: self.discovery_time,
-            max_duration: self.max_duration,
-            all: self.all,
-            resolve_names: self.resolve_names,
-            show_secrets: self.output.show_secrets,
-            max_age: (!self.fresh).then_some(self.max_age),
-            known_hosts: Arc::default(),
-            probe: self.probe.clone(),
-        }
+    pub fn plan_for(&self, targets: TargetSet) -> ScanPlan {
+        ScanPlan { targets, ..self.plan.clone() }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::effective::effective;
 use super::{LogSettings, OutputFormat, OutputSettings, Settings, TerminalSettings, memory, serve, survey, watch};
@@ -17,7 +18,7 @@ use crate::cli::config::targets;
 use crate::export::csv::CsvOptions;
 use crate::export::{FORMATS, table};
 use crate::model::problem::Problem;
-use crate::model::{Credential, ProbeOptions, ProbeTarget, TargetSpec};
+use crate::model::{Credential, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 use crate::text::{clean, nearest};
 use ipnetwork::IpNetwork;
 
@@ -73,23 +74,15 @@ impl Resolver<'_> {
             targets,
             probe_targets,
             exclude,
-            interfaces: once(layer.list(&keys::INTERFACE)?),
             large_subnets: layer.one(&keys::LARGE_SUBNETS)?,
-            methods: once(layer.list(&keys::METHODS)?),
-            discovery_time: layer.one(&keys::DISCOVERY_TIME)?,
-            resolve_names: layer.one(&keys::DNS)?,
-            all: layer.one(&keys::ALL_HOSTS)?,
-            concurrency: layer.one(&keys::CONCURRENCY)?,
-            rate: layer.one(&keys::RATE)?,
-            max_duration: layer.one(&keys::MAX_DURATION)?,
             signatures: layer.one(&keys::SIGNATURES)?,
+            effective: effective(layer, &probe.credentials, config_file.clone()),
+            plan: plan(layer, probe, &output)?,
             output,
             fail_on,
             baseline: self.baseline(cli, scans)?,
             store: memory::store(cli, layer, self.environment)?,
             usual_store: self.environment.store_place(),
-            max_age: layer.one(&keys::MAX_AGE)?,
-            fresh: layer.one(&keys::FRESH)?,
             keep: memory::keep(layer)?,
             notifications: layer.notifications.as_ref().map(|given| given.notifications.clone()).unwrap_or_default(),
             watch: watch::settings(layer)?,
@@ -102,8 +95,6 @@ impl Resolver<'_> {
                 format: layer.one(&keys::LOG)?,
                 color: terminal.color,
             },
-            effective: effective(layer, &probe.credentials, config_file.clone()),
-            probe,
             config_file,
             warnings: self.warnings,
         })
@@ -352,6 +343,26 @@ impl Resolver<'_> {
             Color::Auto => terminal && !self.environment.is_colourless(),
         })
     }
+}
+
+/// How a scan is made; its targets are filled in when they are resolved.
+fn plan(layer: &Layer, probe: ProbeOptions, output: &OutputSettings) -> Result<ScanPlan, Problem> {
+    let max_age = layer.one(&keys::MAX_AGE)?;
+    Ok(ScanPlan {
+        targets: TargetSet::default(),
+        methods: once(layer.list(&keys::METHODS)?),
+        interfaces: once(layer.list(&keys::INTERFACE)?),
+        concurrency: layer.one(&keys::CONCURRENCY)?,
+        rate: layer.one(&keys::RATE)?,
+        discovery_time: layer.one(&keys::DISCOVERY_TIME)?,
+        max_duration: layer.one(&keys::MAX_DURATION)?,
+        all: layer.one(&keys::ALL_HOSTS)?,
+        show_secrets: output.show_secrets,
+        resolve_names: layer.one(&keys::DNS)?,
+        max_age: (!layer.one(&keys::FRESH)?).then_some(max_age),
+        known_hosts: Arc::default(),
+        probe,
+    })
 }
 
 fn probe_targets(cli: &Cli) -> Result<Vec<ProbeTarget>, Problem> {

@@ -11,7 +11,7 @@ use crate::cli::config::keys;
 use crate::export::survey::lang::Lang;
 use crate::export::{csv, html, json, survey, table};
 use crate::model::options::Ffprobe;
-use crate::model::{Credential, Verify};
+use crate::model::{Credential, Method, ProbeOptions, Verify};
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     let variables: BTreeMap<String, String> =
@@ -32,11 +32,14 @@ fn settings(line: &str) -> Settings {
 #[test]
 fn without_anything_the_defaults_hold() {
     let settings = settings("scan");
-    assert_eq!(settings.probe, ProbeOptions { ports: crate::identify::ports::defaults(), ..ProbeOptions::default() });
-    assert!(settings.targets.is_empty() && settings.exclude.is_empty() && settings.interfaces.is_empty());
-    assert_eq!(settings.methods, Method::ALL);
-    assert_eq!((settings.concurrency, settings.rate, settings.max_duration), (64, None, None));
-    assert!(settings.resolve_names && !settings.all && !settings.large_subnets);
+    assert_eq!(
+        settings.plan.probe,
+        ProbeOptions { ports: crate::identify::ports::defaults(), ..ProbeOptions::default() }
+    );
+    assert!(settings.targets.is_empty() && settings.exclude.is_empty() && settings.plan.interfaces.is_empty());
+    assert_eq!(settings.plan.methods, Method::ALL);
+    assert_eq!((settings.plan.concurrency, settings.plan.rate, settings.plan.max_duration), (64, None, None));
+    assert!(settings.plan.resolve_names && !settings.plan.all && !settings.large_subnets);
     assert_eq!(settings.output.stdout, Some(OutputFormat::Builtin(&table::FORMAT)));
     assert!(settings.warnings.is_empty() && settings.config_file.is_none());
     assert!(settings.effective.iter().all(|e| e.origin == Origin::Default));
@@ -49,31 +52,35 @@ const LINES: &[(&str, Check)] = &[
     ("scan 10.0.0.0/24,10.0.1.0/24", |s| s.targets.len() == 2),
     ("scan 10.0.0.1 10.0.0.1", |s| s.targets.len() == 1),
     ("scan -x 10.0.0.1,10.0.0.4-7", |s| s.exclude.len() == 2),
-    ("scan -i eth0 --interface eth1,eth0", |s| s.interfaces == ["eth0", "eth1"]),
-    ("scan --methods tcp,arp,tcp", |s| s.methods == [Method::Tcp, Method::Arp]),
-    ("scan -p 554,8000-8002,554", |s| s.probe.ports == [554, 8000, 8001, 8002]),
-    ("scan -p core", |s| s.probe.ports.first() == Some(&554)),
-    ("scan -y --all --no-dns", |s| s.large_subnets && s.all && !s.resolve_names),
-    ("scan --timeout 800ms", |s| s.probe.connect_timeout == Duration::from_millis(800)),
-    ("scan --timeout 800ms --connect-timeout 2s", |s| s.probe.connect_timeout == Duration::from_secs(2)),
-    ("scan --frame-timeout 9s --measure-time 1s", |s| s.probe.frame_timeout == Duration::from_secs(9)),
-    ("scan --host-timeout 1m30s --per-host 2", |s| s.probe.host_timeout == Duration::from_secs(90)),
-    ("scan --max-age 7h", |s| s.max_age == Duration::from_secs(7 * 3600) && !s.fresh),
-    ("scan --fresh", |s| s.fresh && s.plan(TargetSet::default()).max_age.is_none()),
-    ("scan --max-duration 10m", |s| s.max_duration == Some(Duration::from_secs(600))),
-    ("scan -p none", |s| s.probe.ports.is_empty()),
-    ("scan -j 8 --rate 500 --retries 0", |s| (s.concurrency, s.rate, s.probe.retries) == (8, Some(500), 0)),
-    ("scan --discovery-time 1s", |s| s.discovery_time == Duration::from_secs(1)),
+    ("scan -i eth0 --interface eth1,eth0", |s| s.plan.interfaces == ["eth0", "eth1"]),
+    ("scan --methods tcp,arp,tcp", |s| s.plan.methods == [Method::Tcp, Method::Arp]),
+    ("scan -p 554,8000-8002,554", |s| s.plan.probe.ports == [554, 8000, 8001, 8002]),
+    ("scan -p core", |s| s.plan.probe.ports.first() == Some(&554)),
+    ("scan -y --all --no-dns", |s| s.large_subnets && s.plan.all && !s.plan.resolve_names),
+    ("scan --timeout 800ms", |s| s.plan.probe.connect_timeout == Duration::from_millis(800)),
+    ("scan --timeout 800ms --connect-timeout 2s", |s| s.plan.probe.connect_timeout == Duration::from_secs(2)),
+    ("scan --frame-timeout 9s --measure-time 1s", |s| s.plan.probe.frame_timeout == Duration::from_secs(9)),
+    ("scan --host-timeout 1m30s --per-host 2", |s| s.plan.probe.host_timeout == Duration::from_secs(90)),
+    ("scan --max-age 7h", |s| s.plan.max_age == Some(Duration::from_secs(7 * 3600))),
+    ("scan --fresh", |s| s.plan.max_age.is_none()),
+    ("scan --max-duration 10m", |s| s.plan.max_duration == Some(Duration::from_secs(600))),
+    ("scan -p none", |s| s.plan.probe.ports.is_empty()),
+    ("scan -j 8 --rate 500 --retries 0", |s| {
+        (s.plan.concurrency, s.plan.rate, s.plan.probe.retries) == (8, Some(500), 0)
+    }),
+    ("scan --discovery-time 1s", |s| s.plan.discovery_time == Duration::from_secs(1)),
     ("scan --verify describe --ffprobe NEVER", |s| {
-        s.probe.verify == Verify::Describe && s.probe.ffprobe == Ffprobe::Never
+        s.plan.probe.verify == Verify::Describe && s.plan.probe.ffprobe == Ffprobe::Never
     }),
-    ("scan --max-candidates 5 --max-channels 4", |s| (s.probe.max_candidates, s.probe.max_channels) == (5, 4)),
+    ("scan --max-candidates 5 --max-channels 4", |s| {
+        (s.plan.probe.max_candidates, s.plan.probe.max_channels) == (5, 4)
+    }),
     ("scan -c admin:a:b -c root:", |s| {
-        s.probe.credentials == [Credential::new("admin", "a:b"), Credential::new("root", "")]
+        s.plan.probe.credentials == [Credential::new("admin", "a:b"), Credential::new("root", "")]
     }),
-    ("scan --max-login-failures 0", |s| s.probe.max_login_failures == 0),
+    ("scan --max-login-failures 0", |s| s.plan.probe.max_login_failures == 0),
     ("scan --snapshots shots --signatures more", |s| {
-        s.probe.snapshots == Some("shots".into()) && s.signatures == Some("more".into())
+        s.plan.probe.snapshots == Some("shots".into()) && s.signatures == Some("more".into())
     }),
     ("scan --fail-on none-found,error,error", |s| s.fail_on == [FailOn::NoneFound, FailOn::Error]),
     ("scan -f json", |s| s.output.stdout == Some(OutputFormat::Builtin(&json::FORMAT)) && s.output.files.is_empty()),
@@ -89,19 +96,19 @@ const LINES: &[(&str, Check)] = &[
         (head.site.as_deref(), head.lang) == (Some("Depot"), Lang::Ru)
             && s.output.files == files
             && s.output.stdout.is_none()
-            && s.probe.snapshots == Some("out/survey-pictures".into())
+            && s.plan.probe.snapshots == Some("out/survey-pictures".into())
     }),
     ("scan --survey", |s| {
         s.output.stdout == Some(OutputFormat::Builtin(&survey::FORMAT))
-            && s.probe.snapshots == Some("survey-pictures".into())
+            && s.plan.probe.snapshots == Some("survey-pictures".into())
     }),
     ("scan --survey --snapshots shots -o html:a.html -o survey:b.html -f table", |s| {
         let [(_, page), (_, document)] = s.output.files.as_slice() else { return false };
         *page == OutputFormat::Builtin(&html::FORMAT)
             && *document == OutputFormat::Builtin(&survey::FORMAT)
-            && s.probe.snapshots == Some("shots".into())
+            && s.plan.probe.snapshots == Some("shots".into())
     }),
-    ("scan --survey --snapshots none -o a.html", |s| s.probe.snapshots.is_none()),
+    ("scan --survey --snapshots none -o a.html", |s| s.plan.probe.snapshots.is_none()),
     ("scan -o a.html", |s| s.output.files == [("a.html".into(), OutputFormat::Builtin(&html::FORMAT))]),
     ("scan --csv-bom --csv-delimiter ;", |s| s.output.csv == CsvOptions { bom: true, delimiter: b';' }),
     ("scan --show-secrets", |s| s.output.show_secrets),
@@ -111,7 +118,7 @@ const LINES: &[(&str, Check)] = &[
     ("scan --log-format json", |s| s.log.format == LogFormat::Json),
     ("probe cam1 rtsp://u:p@cam2/x", |s| s.probe_targets.len() == 2 && s.targets.is_empty()),
     ("probe cam1 --explain", |s| s.output.explain),
-    ("probe cam1 -p 8554 -f json", |s| s.probe.ports == [8554]),
+    ("probe cam1 -p 8554 -f json", |s| s.plan.probe.ports == [8554]),
     ("export a.json -f csv", |s| s.output.stdout == Some(OutputFormat::Builtin(&csv::FORMAT))),
 ];
 
@@ -141,7 +148,7 @@ fn flag_over_environment_over_file_over_default(
     let mut environment = environment(&[("CAMSCAN_TIMEOUT", variable)]);
     environment.config_places = vec![folder.path().join("none.yaml"), path];
     let settings = resolve(line, &environment).unwrap();
-    assert_eq!(settings.probe.request_timeout, Duration::from_secs(seconds));
+    assert_eq!(settings.plan.probe.request_timeout, Duration::from_secs(seconds));
     let effective = settings.effective.iter().find(|e| e.key == "timeout").unwrap();
     assert!(effective.origin.to_string().ends_with(origin), "{}", effective.origin);
 }
@@ -160,8 +167,8 @@ fn every_key_can_be_set_by_its_variable() {
     ];
     let settings = resolve("scan", &environment(&variables)).unwrap();
     assert_eq!(settings.targets.len(), 3);
-    assert!(!settings.resolve_names && settings.output.files.len() == 2 && settings.log.verbosity == 1);
-    assert_eq!(settings.probe.credentials.len(), 2);
+    assert!(!settings.plan.resolve_names && settings.output.files.len() == 2 && settings.log.verbosity == 1);
+    assert_eq!(settings.plan.probe.credentials.len(), 2);
     assert_eq!(settings.log.filter.as_deref(), Some("camscan=trace"));
 }
 
@@ -180,7 +187,7 @@ fn logins_of_a_stronger_source_replace_weaker_ones() {
         let mut environment = environment(variables);
         environment.config_places = vec![config.clone()];
         let settings = resolve(line, &environment).unwrap();
-        settings.probe.credentials.into_iter().map(|c| c.user).collect::<Vec<_>>()
+        settings.plan.probe.credentials.into_iter().map(|c| c.user).collect::<Vec<_>>()
     };
     assert_eq!(users("scan", &[]), ["yaml", "file"]);
     assert_eq!(users("scan", &[("CAMSCAN_CREDENTIAL", "env:pw")]), ["env"]);
