@@ -125,23 +125,30 @@ pub async fn ask(host: &Inspection, from: &MediaUrl) -> Result<(Response, Durati
 /// The address a manifest names, on the same host.
 ///
 /// # Errors
-/// A note when it leads to another host.
-pub fn resolve(host: &Inspection, from: &Response, named: &str) -> Result<MediaUrl, String> {
+/// It leads to another host.
+pub fn resolve(host: &Inspection, from: &Response, named: &str) -> Result<MediaUrl, Elsewhere> {
     let announced = AnnouncedUrl::unnamed(from.host_url()).join_rfc3986(named);
-    announced.and_then(|a| on_host(host, &a).ok()).ok_or_else(|| elsewhere(named))
+    announced.and_then(|a| on_host(host, &a).ok()).ok_or_else(|| Elsewhere::at(named))
 }
 
 /// Where an address leads to on this host.
 ///
 /// # Errors
-/// A note when it is on another host.
-pub fn on_host(host: &Inspection, announced: &AnnouncedUrl) -> Result<MediaUrl, String> {
+/// It is on another host.
+pub fn on_host(host: &Inspection, announced: &AnnouncedUrl) -> Result<MediaUrl, Elsewhere> {
     let here = redirect::on_host(announced, host.peer.ip, &host.peer.name);
-    here.map(MediaUrl::named).ok_or_else(|| elsewhere(&announced.shown()))
+    here.map(MediaUrl::named).ok_or_else(|| Elsewhere::at(&announced.shown()))
 }
 
-fn elsewhere(named: &str) -> String {
-    format!("{} lies on another host; not fetched", text::clean(&text::redact_url(named)))
+/// An address of another host, which is not asked. Cleaned, and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} lies on another host; not fetched")]
+pub struct Elsewhere(String);
+
+impl Elsewhere {
+    fn at(address: &str) -> Elsewhere {
+        Elsewhere(text::clean(&text::redact_url(address)))
+    }
 }
 
 /// Something to fetch: all that is at an address, or a part of it.

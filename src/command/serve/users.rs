@@ -38,7 +38,7 @@ pub fn run(
     match command {
         UserCommand::List { .. } => list(&store, out)?,
         UserCommand::Add { name, role, .. } => {
-            let name = check_name(name).map_err(Problem::new)?;
+            let name = check_name(name).map_err(|why| Problem::new(why.to_string()))?;
             let role = Role::from_name(&role.to_ascii_lowercase()).unwrap_or(Role::Viewer);
             // Before anybody thinks of a password for it.
             if store.user_named(name).map_err(failed)?.is_some() {
@@ -101,7 +101,7 @@ fn new_password(name: &str, environment: &Environment) -> anyhow::Result<String>
         }
         None => first_line(&environment.stdin(LONGEST)?)?,
     };
-    check_new(&password, name).map_err(Problem::new)?;
+    check_new(&password, name).map_err(|why| Problem::new(why.to_string()))?;
     password::hash_now(&password).map_err(|error| Problem::new(error.to_string()).into())
 }
 

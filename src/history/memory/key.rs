@@ -48,13 +48,20 @@ impl From<DeviceKey> for String {
     }
 }
 
-impl TryFrom<String> for DeviceKey {
-    type Error = String;
+/// A text that is no identity of a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no identity of a device")]
+pub struct NoDeviceKey(String);
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl TryFrom<String> for DeviceKey {
+    type Error = NoDeviceKey;
+
+    fn try_from(text: String) -> Result<Self, NoDeviceKey> {
         let (kind, value) = text.split_once(':').unwrap_or_default();
-        let kind = KeyKind::from_name(kind).ok_or_else(|| format!("'{text}' is no identity of a device"))?;
-        Ok(DeviceKey::new(kind, value))
+        match KeyKind::from_name(kind) {
+            Some(kind) => Ok(DeviceKey::new(kind, value)),
+            None => Err(NoDeviceKey(text)),
+        }
     }
 }
 

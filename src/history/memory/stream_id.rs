@@ -47,11 +47,16 @@ impl fmt::Display for StreamId {
     }
 }
 
-impl TryFrom<String> for StreamId {
-    type Error = String;
+/// A text that is the id of no stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the id of a stream, `s_` and 16 letters and digits")]
+pub struct NoStreamId;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        StreamId::parse(&text).ok_or_else(|| "expected the id of a stream, `s_` and 16 letters and digits".to_owned())
+impl TryFrom<String> for StreamId {
+    type Error = NoStreamId;
+
+    fn try_from(text: String) -> Result<Self, NoStreamId> {
+        StreamId::parse(&text).ok_or(NoStreamId)
     }
 }
 

@@ -78,11 +78,16 @@ impl fmt::Debug for Uid {
     }
 }
 
-impl TryFrom<String> for Uid {
-    type Error = String;
+/// A text that is the id of no device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the id of a device, `d_` and 16 letters and digits")]
+pub struct NoUid;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        Uid::parse(&text).ok_or_else(|| "expected the id of a device, `d_` and 16 letters and digits".to_owned())
+impl TryFrom<String> for Uid {
+    type Error = NoUid;
+
+    fn try_from(text: String) -> Result<Self, NoUid> {
+        Uid::parse(&text).ok_or(NoUid)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::Response;
 use crate::protocol::proof::{self, Proof, Stop};
-use crate::protocol::segment::{self, MAX_STREAMS, MediaUrl};
+use crate::protocol::segment::{self, Elsewhere, MAX_STREAMS, MediaUrl};
 use crate::protocol::snapshot;
 use crate::text;
 use crate::wire::url::AnnouncedUrl;
@@ -101,7 +101,7 @@ async fn prove(host: &Inspection, proof: &mut Proof, representation: &Representa
         return None;
     }
     let resolve = |(address, range): &wire::Piece| {
-        Ok::<_, String>(segment::Piece { from: segment::on_host(host, address)?, range: *range })
+        Ok::<_, Elsewhere>(segment::Piece { from: segment::on_host(host, address)?, range: *range })
     };
     let Some(media) = &representation.media else {
         let message = "the manifest names no segment";
@@ -110,8 +110,8 @@ async fn prove(host: &Inspection, proof: &mut Proof, representation: &Representa
     };
     match (representation.init.as_ref().map(resolve).transpose(), resolve(media)) {
         (Ok(init), Ok(segment)) => segment::prove(host, proof, &segment::Media { init, segment }).await,
-        (Err(note), _) | (_, Err(note)) => {
-            proof.stop(Step::Rtp, Stop::error(ErrorKind::Redirect, note));
+        (Err(elsewhere), _) | (_, Err(elsewhere)) => {
+            proof.stop(Step::Rtp, Stop::error(ErrorKind::Redirect, elsewhere.to_string()));
             None
         }
     }

@@ -208,7 +208,7 @@ async fn close(host: &Inspection, answer: &Response) -> Option<String> {
     };
     let session = match segment::resolve(host, answer, &location) {
         Ok(session) => session,
-        Err(note) => return Some(note),
+        Err(elsewhere) => return Some(elsewhere.to_string()),
     };
     let login = answer.logged_in;
     let request = Request { method: "DELETE", follow: false, login, max_body: 1024, ..Request::of(&session.url) };

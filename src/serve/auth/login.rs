@@ -28,19 +28,31 @@ pub(super) struct LoggedIn {
     pub(super) cookie: HeaderValue,
 }
 
+/// Why an account cannot have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// There is none.
+    #[error("the name is empty")]
+    Empty,
+    /// It would not fit into lists.
+    #[error("the name is longer than {LONGEST_NAME} characters")]
+    Long,
+    /// Names could look alike, or stand for something else in a header.
+    #[error("a name has letters, digits, blanks and . _ - @ + alone")]
+    Character,
+}
+
 /// A name as an account may have it.
 ///
 /// # Errors
-/// In words for whoever chose it.
-pub fn check_name(name: &str) -> Result<&str, String> {
+/// See [`BadName`].
+pub fn check_name(name: &str) -> Result<&str, BadName> {
     let name = name.trim();
     let is_plain = |c: char| c.is_alphanumeric() || " ._-@+".contains(c);
     match name.chars().count() {
-        0 => Err("the name is empty".to_owned()),
-        n if n > LONGEST_NAME => Err(format!("the name is longer than {LONGEST_NAME} characters")),
-        _ if clean_to(name, LONGEST_NAME) != name || !name.chars().all(is_plain) => {
-            Err("a name has letters, digits, blanks and . _ - @ + alone".to_owned())
-        }
+        0 => Err(BadName::Empty),
+        n if n > LONGEST_NAME => Err(BadName::Long),
+        _ if clean_to(name, LONGEST_NAME) != name || !name.chars().all(is_plain) => Err(BadName::Character),
         _ => Ok(name),
     }
 }
@@ -101,8 +113,8 @@ impl App {
             let problem = Problem::new(StatusCode::FORBIDDEN, "wrong-code", "Wrong set-up code");
             return Err(problem.detail("this is not the set-up code; camscan printed it when it was started"));
         }
-        let name = check_name(name).map_err(|why| Problem::invalid("/name", why))?.to_owned();
-        password::check_new(&given, &name).map_err(|why| Problem::invalid("/password", why))?;
+        let name = check_name(name).map_err(|why| Problem::invalid("/name", why.to_string()))?.to_owned();
+        password::check_new(&given, &name).map_err(|why| Problem::invalid("/password", why.to_string()))?;
         let hash = self.access.passwords.hash(given).await?;
         let (now, actor) = (self.now(), Actor { name: "set-up".to_owned(), address: client.shown() });
         let made = self.ask(move |app| {

@@ -36,22 +36,39 @@ impl Default for Passwords {
 }
 
 /// Why a password cannot be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPassword {
+    /// It can be guessed.
+    #[error("the password needs {SHORTEST} characters or more")]
+    Short,
+    /// To check it would take long.
+    #[error("the password is longer than {LONGEST} bytes")]
+    Long,
+    /// It is the account's name with a little added.
+    #[error("the password is little more than the name")]
+    Name,
+    /// `aaaaaaaaaaaa`.
+    #[error("the password is one character again and again")]
+    OneCharacter,
+}
+
+/// Whether a password can be set for the account of that name.
 ///
 /// # Errors
-/// In words for whoever wants to set it.
-pub fn check_new(password: &Secret, name: &str) -> Result<(), String> {
+/// See [`BadPassword`].
+pub fn check_new(password: &Secret, name: &str) -> Result<(), BadPassword> {
     let text = password.expose();
     if text.chars().count() < SHORTEST {
-        return Err(format!("the password needs {SHORTEST} characters or more"));
+        return Err(BadPassword::Short);
     }
     if text.len() > LONGEST {
-        return Err(format!("the password is longer than {LONGEST} bytes"));
+        return Err(BadPassword::Long);
     }
     if text.to_lowercase().contains(&name.to_lowercase()) && !name.is_empty() && text.len() < name.len() + SHORTEST {
-        return Err("the password is little more than the name".to_owned());
+        return Err(BadPassword::Name);
     }
     if text.chars().all(|c| text.starts_with(c)) {
-        return Err("the password is one character again and again".to_owned());
+        return Err(BadPassword::OneCharacter);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::probe::memory::Kept;
 use crate::probe::{Inspection, Phase, Probe};
 use crate::protocol::http::message::{self, Response};
 use crate::protocol::proof::{self, Proof, Stop};
-use crate::protocol::segment::{self, MAX_STREAMS, MediaUrl, Piece};
+use crate::protocol::segment::{self, Elsewhere, MAX_STREAMS, MediaUrl, Piece};
 use crate::protocol::snapshot;
 use crate::text;
 use crate::wire::url::HostUrl;
@@ -102,7 +102,7 @@ impl Walk<'_> {
             Ok(playlist) => playlist,
             Err(note) => {
                 described(&mut proof, master, variant);
-                proof.stop(Step::Described, Stop::error(ErrorKind::Redirect, note));
+                proof.stop(Step::Described, Stop::error(ErrorKind::Redirect, note.to_string()));
                 return (proof, None);
             }
         };
@@ -186,12 +186,13 @@ impl Walk<'_> {
             proof.warn("the segments are encrypted; none was fetched");
             return None;
         }
-        let piece = |uri: &str, range| Ok::<_, String>(Piece { from: segment::resolve(self.host, from, uri)?, range });
+        let piece =
+            |uri: &str, range| Ok::<_, Elsewhere>(Piece { from: segment::resolve(self.host, from, uri)?, range });
         let init = segment.init.as_ref().map(|(uri, range)| piece(uri, *range)).transpose();
         match (piece(&segment.uri, segment.range), init) {
             (Ok(segment), Ok(init)) => segment::prove(self.host, proof, &segment::Media { init, segment }).await,
             (Err(note), _) | (_, Err(note)) => {
-                proof.stop(Step::Rtp, Stop::error(ErrorKind::Redirect, note));
+                proof.stop(Step::Rtp, Stop::error(ErrorKind::Redirect, note.to_string()));
                 None
             }
         }

@@ -117,7 +117,7 @@ pub async fn change_password(
     let Means::Session(session) = caller.means else { return Err(Problem::forbidden("a session")) };
     let passwords = given(body)?;
     app.own_password(id, &caller.name, passwords.current, &client).await?;
-    password::check_new(&passwords.new, &caller.name).map_err(|why| Problem::invalid("/new", why))?;
+    password::check_new(&passwords.new, &caller.name).map_err(|why| Problem::invalid("/new", why.to_string()))?;
     let hash = app.access.passwords.hash(passwords.new).await?;
     let (actor, now) = (caller.actor(), app.now());
     let changed = app.ask(move |app| {

@@ -100,8 +100,8 @@ pub async fn add_user(
 ) -> Result<Response, Problem> {
     caller.need(Scope::Admin)?;
     let NewUserAsked { name, role, password: given } = given(body)?;
-    let name = check_name(&name).map_err(|why| Problem::invalid("/name", why))?.to_owned();
-    password::check_new(&given, &name).map_err(|why| Problem::invalid("/password", why))?;
+    let name = check_name(&name).map_err(|why| Problem::invalid("/name", why.to_string()))?.to_owned();
+    password::check_new(&given, &name).map_err(|why| Problem::invalid("/password", why.to_string()))?;
     let hash = app.access.passwords.hash(given).await?;
     let (actor, now) = (caller.actor(), app.now());
     let added = app.ask(move |app| {
@@ -129,7 +129,7 @@ pub async fn change_user(
         Some(new) => {
             let user = app.ask(move |app| app.store.user(id)).await?;
             let name = user.map(|user| user.name).unwrap_or_default();
-            password::check_new(&new, &name).map_err(|why| Problem::invalid("/password", why))?;
+            password::check_new(&new, &name).map_err(|why| Problem::invalid("/password", why.to_string()))?;
             Some(app.access.passwords.hash(new).await?)
         }
         None => None,
