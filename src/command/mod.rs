@@ -151,7 +151,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             let (_, ui) = settings(cli, environment)?;
             return runtime()?.block_on(replay::run(arguments, &ui, out));
         }
-        Command::Doctor => {
+        Command::Doctor { .. } => {
             let (settings, _) = settings(cli, environment)?;
             return runtime()?.block_on(doctor::run(&settings, out));
         }

@@ -122,7 +122,11 @@ pub enum Command {
     #[command(subcommand)]
     Signatures(SignaturesCommand),
     /// Show what is wrong with this installation, and what to do about it.
-    Doctor,
+    Doctor {
+        /// The store. By default that of the configuration, or the one in the user's data folder.
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        store: Option<String>,
+    },
     /// Print the JSON Schema of the report, or of files of signatures.
     #[command(after_help = "Example: camscan schema --signatures > signatures.schema.json")]
     Schema {

@@ -2,8 +2,6 @@
 
 pub mod checks;
 
-use std::fmt;
-
 use croner::Cron;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -29,17 +27,19 @@ enum Times {
     Cron { pattern: Box<Cron>, zone: TimeZone },
 }
 
-/// Why a pattern is none, in one sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PatternError(String);
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Why a pattern is none, and what to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It has fewer fields, or more.
+    #[error("expected five fields: minute, hour, day, month, day of the week (`30 3 * * *` is 3:30 each night)")]
+    NotFiveFields,
+    /// A field holds what is none of its values.
+    #[error("write minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, day of the week 0-7 or SUN-SAT, or `*`")]
+    UnknownValue,
+    /// No day is of that kind, as 30 February.
+    #[error("this time never comes")]
+    Never,
 }
-
-impl std::error::Error for PatternError {}
 
 impl Schedule {
     /// Again and again after this time; one shorter than [`SHORTEST`] is made that long.
@@ -54,16 +54,14 @@ impl Schedule {
     /// When it is no such pattern, or never comes.
     pub fn cron(pattern: &str, zone: TimeZone) -> Result<Self, PatternError> {
         if pattern.split_whitespace().count() != 5 {
-            let fields =
-                "expected five fields: minute, hour, day, month, day of the week (`30 3 * * *` is 3:30 each night)";
-            return Err(PatternError(fields.to_owned()));
+            return Err(PatternError::NotFiveFields);
         }
-        let parsed: Cron = pattern.parse().map_err(|error| PatternError(format!("{error}")))?;
+        let parsed: Cron = pattern.parse().map_err(|_| PatternError::UnknownValue)?;
         let schedule =
             Schedule { times: Times::Cron { pattern: Box::new(parsed), zone }, jitter: SignedDuration::ZERO };
         match schedule.of_pattern(Timestamp::UNIX_EPOCH) {
             Some(_) => Ok(schedule),
-            None => Err(PatternError("this time never comes".to_owned())),
+            None => Err(PatternError::Never),
         }
     }
 
@@ -149,9 +147,15 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused_with_a_sentence() {
-        for text in ["", "* * *", "61 * * * *", "a b c d e", "0 0 30 2 *", "* * * * * *"] {
-            let error = Schedule::cron(text, TimeZone::UTC).unwrap_err();
-            assert!(!error.to_string().is_empty(), "{text}");
+        for (text, expected) in [
+            ("", PatternError::NotFiveFields),
+            ("* * *", PatternError::NotFiveFields),
+            ("* * * * * *", PatternError::NotFiveFields),
+            ("61 * * * *", PatternError::UnknownValue),
+            ("a b c d e", PatternError::UnknownValue),
+            ("0 0 30 2 *", PatternError::Never),
+        ] {
+            assert_eq!(Schedule::cron(text, TimeZone::UTC).unwrap_err(), expected, "{text}");
         }
     }
 }

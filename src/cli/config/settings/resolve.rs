@@ -57,6 +57,7 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn settings(mut self, cli: &Cli, config_file: Option<PathBuf>) -> Result<Settings, Problem> {
+        let store = memory::store(cli, &self.layer, self.environment)?;
         let mut probe = self.probe_options()?;
         let probe_targets = probe_targets(cli)?;
         // `config check` is to find what a scan would.
@@ -81,7 +82,7 @@ impl Resolver<'_> {
             output,
             fail_on,
             baseline: self.baseline(cli, scans)?,
-            store: memory::store(cli, layer, self.environment)?,
+            store,
             usual_store: self.environment.store_place(),
             keep: memory::keep(layer)?,
             notifications: layer.notifications.as_ref().map(|given| given.notifications.clone()).unwrap_or_default(),

@@ -221,6 +221,8 @@ fn nonsense_is_caught_before_a_packet_is_sent() {
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIAL", "hunter2")]), @r#"CAMSCAN_CREDENTIAL: a login lacks the colon between user name and password / write USER:PASS"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CREDENTIALS", "a:b\nhunter2")]), @r#"CAMSCAN_CREDENTIALS:2: a login lacks the colon between user name and password / write USER:PASS"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_QUIET", "1"), ("CAMSCAN_VERBOSE", "1")]), @r#"quiet and verbose contradict each other / set one of them"#);
+    insta::assert_snapshot!(said("scan 10.0.0.1 --store s.sqlite", &[]), @r#"`s.sqlite` is no target / to remember in that file: --store=s.sqlite"#);
+    insta::assert_snapshot!(said("scan --store /srv/camscan/store.db", &[]), @r#"`/srv/camscan/store.db` is no target / to remember in that file: --store=/srv/camscan/store.db"#);
     insta::assert_snapshot!(said("scan --config none.yaml", &[]), @r#"--config: there is no file none.yaml"#);
     insta::assert_snapshot!(said("scan", &[("CAMSCAN_CONFIG", "none.yaml")]), @r#"CAMSCAN_CONFIG: there is no file none.yaml"#);
     insta::assert_snapshot!(said("probe 10.0.0.0/24", &[]), @r#"`10.0.0.0/24` is more than one device / use `camscan scan` for several devices"#);
