@@ -19,6 +19,7 @@ use crate::export::format::Format;
 use crate::export::{FORMATS, Logins};
 use crate::model::Device;
 use crate::model::problem::{Problem, io_reason};
+use crate::text::counted;
 use crate::tool::file::OutputFile;
 
 /// The largest configuration that is read, in bytes.
@@ -63,7 +64,7 @@ pub fn run(args: &ApplyArgs, settings: &Settings, ui: &Ui) -> anyhow::Result<Exi
 }
 
 fn count(cameras: usize, format: Format) -> String {
-    format!("{cameras} camera{} to the configuration of {format}", if cameras == 1 { "" } else { "s" })
+    format!("{} to the configuration of {format}", counted(cameras, "camera", "cameras"))
 }
 
 fn read(path: &Path) -> Result<String, Problem> {

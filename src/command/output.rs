@@ -18,6 +18,7 @@ use crate::export::table::TableOptions;
 use crate::export::{Logins, Options, jsonl, render};
 use crate::model::problem::Problem;
 use crate::model::{Credential, Device, Report};
+use crate::text::counted;
 use crate::tool::file::OutputFile;
 
 /// The largest snapshot that goes into a report itself.
@@ -30,9 +31,8 @@ fn explain(device: &Device) -> Vec<String> {
 
 /// How much a report holds: `24 devices, 31 streams`.
 fn summary(report: &Report) -> String {
-    let count = |n: usize, of: &str| format!("{n} {of}{}", if n == 1 { "" } else { "s" });
-    let streams = report.devices.iter().map(|device| device.own_streams().count()).sum();
-    format!("{}, {}", count(report.devices.len(), "device"), count(streams, "stream"))
+    let streams: usize = report.devices.iter().map(|device| device.own_streams().count()).sum();
+    format!("{}, {}", counted(report.devices.len(), "device", "devices"), counted(streams, "stream", "streams"))
 }
 
 /// The places a report goes to.

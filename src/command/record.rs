@@ -13,6 +13,7 @@ use crate::kit::{self, format};
 use crate::model::Report;
 use crate::model::problem::Problem;
 use crate::model::recording::{Private, Recording};
+use crate::text::counted;
 use crate::tool::file::OutputFile;
 
 /// What is recorded, and where to.
@@ -59,12 +60,8 @@ impl Record {
         let bytes = format::write(&kit)?;
         self.file.commit(&bytes).map_err(Problem::from)?;
         for replaced in &kit.manifest.replaced {
-            let places = replaced.places;
-            ui.note(format!(
-                "replaced: {} in {places} place{}",
-                replaced.kind.as_str(),
-                if places == 1 { "" } else { "s" }
-            ));
+            let places = counted(replaced.places, "place", "places");
+            ui.note(format!("replaced: {} in {places}", replaced.kind.as_str()));
         }
         for note in &kit.manifest.notes {
             ui.note(format!("not in the recording: {note}"));

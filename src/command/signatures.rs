@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cli::exit::JobFailed;
 use crate::identify::signature::{SignatureError, Signatures};
 use crate::model::problem::Problem;
+use crate::text::counted;
 
 /// The signatures that come with the program, and those of the `*.yaml` and `*.yml` files in `folder`.
 ///
@@ -33,11 +34,11 @@ pub fn check(folder: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let shown = file.0.display();
         match builtin.with_files(std::slice::from_ref(file)) {
             Ok(all) => {
-                let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-                let signatures = count(all.len().saturating_sub(builtin.len()), "signature");
+                let own = all.len().saturating_sub(builtin.len());
+                let signatures = counted(own, "signature", "signatures");
                 match all.stream_urls().len().saturating_sub(builtin.stream_urls().len()) {
                     0 => writeln!(out, "{shown}: {signatures}")?,
-                    paths => writeln!(out, "{shown}: {signatures}, {}", count(paths, "stream path"))?,
+                    paths => writeln!(out, "{shown}: {signatures}, {}", counted(paths, "stream path", "stream paths"))?,
                 }
             }
             Err(error) => {

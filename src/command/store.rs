@@ -15,6 +15,7 @@ use crate::history::memory::Vantage;
 use crate::model::Report;
 use crate::model::problem::Problem;
 use crate::store::{Cause, Store, without_notes};
+use crate::text::counted;
 
 /// Does what is asked with the store.
 ///
@@ -46,7 +47,9 @@ fn check(settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
     let found = store.check().map_err(failed)?;
     let [devices, scans, events] = found.counts;
     let file = store.file().display();
-    writeln!(out, "{file}: {devices} devices, {scans} scans, {events} events")?;
+    let devices = counted(devices, "device", "devices");
+    let (scans, events) = (counted(scans, "scan", "scans"), counted(events, "event", "events"));
+    writeln!(out, "{file}: {devices}, {scans}, {events}")?;
     writeln!(
         out,
         "{}, of which {} are free; log {}",

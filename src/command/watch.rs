@@ -27,6 +27,7 @@ use crate::model::problem::Problem;
 use crate::notify::Rules;
 use crate::scan::session::Session;
 use crate::store::Store;
+use crate::text::counted;
 use crate::tool::systemd::Notifier;
 use crate::watch::{Follower, Job, News, OnAir, Order, Watch, WatchError};
 
@@ -274,7 +275,8 @@ impl Follower for Screen {
         let listed = || memory.roots().filter(|known| known.archived_at.is_none());
         let offline = listed().filter(|known| known.health.state == DeviceState::Offline).count();
         let at = next_scan.to_zoned(TimeZone::system()).strftime("%H:%M").to_string();
-        self.notifier.status(&format!("{} devices, {offline} offline, next scan {at}", listed().count()));
+        self.notifier
+            .status(&format!("{}, {offline} offline, next scan {at}", counted(listed().count(), "device", "devices")));
     }
 
     fn deliveries(&self) -> BTreeMap<(String, String), u64> {

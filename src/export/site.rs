@@ -1,8 +1,8 @@
 //! The words on a site as a whole: what a scan covered, and what to do about devices that are not reached or not set up.
 
-use super::words::plural;
 use crate::model::coverage::{Coverage, MethodOutcome};
 use crate::model::{Activation, NetworkSettings, Report, Warning, WarningKind};
+use crate::text::counted;
 
 /// What to do about devices that are not reached or not set up: how many there are, and the ways, each once.
 pub fn hints(report: &Report) -> Vec<String> {
@@ -19,14 +19,14 @@ pub fn hints(report: &Report) -> Vec<String> {
     for (n, way) in ways.into_iter().take(MOST).enumerate() {
         hints.push(match n {
             0 => {
-                let who = plural(far.len() as u64, "device is in another subnet", "devices are in other subnets");
+                let who = counted(far.len(), "device is in another subnet", "devices are in other subnets");
                 format!("{who}; {way}")
             }
             _ => format!("and {way}"),
         });
     }
     if let Some(way) = new.iter().find_map(|warning| warning.hint.as_deref()) {
-        let who = plural(new.len() as u64, "device is not set up yet", "devices are not set up yet");
+        let who = counted(new.len(), "device is not set up yet", "devices are not set up yet");
         let first = if new.len() == 1 { "" } else { "the first: " };
         hints.push(format!("{who}; {first}{way}"));
     }
@@ -51,7 +51,7 @@ pub fn coverage(coverage: &Coverage) -> String {
     let (asked, answered) = (coverage.addresses_asked, coverage.addresses_answered);
     let parts = [
         Some(if links.is_empty() { "no link".to_owned() } else { links.join(", ") }),
-        Some(format!("{} asked, {answered} answered", plural(asked, "address", "addresses"))),
+        Some(format!("{} asked, {answered} answered", counted(asked, "address", "addresses"))),
         listed("answered", named(MethodOutcome::Answered)),
         listed("silent", named(MethodOutcome::Silent)),
         listed("could not run", named(MethodOutcome::Failed)),

@@ -9,6 +9,7 @@ use crate::model::{
     Activation, Audio, Channel, Device, DeviceState, ErrorKind, Kind, Method, Reach, Report, Service, Stream,
     StreamStatus, Video,
 };
+use crate::text::counted;
 
 names! {
     /// How good the news is; decides colour and sign.
@@ -218,11 +219,6 @@ pub fn count(report: &Report, standing: Standing) -> usize {
     report.devices.iter().filter(|d| Standing::of(d) == standing).count()
 }
 
-/// `1 device`, `2 devices`.
-pub fn plural(n: u64, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
-}
-
 /// What a device is called: the operator's name, else maker and model, else its host name.
 pub fn device_name(device: &Device) -> Option<String> {
     let make = match (device.vendor.as_deref(), device.model.as_deref()) {
@@ -361,7 +357,7 @@ pub fn audio_in_full(audio: &Audio) -> String {
     let facts = [
         audio.codec.map(|codec| codec.in_words().to_owned()),
         audio.sample_rate_hz.map(|hz| format!("{hz} Hz")),
-        audio.channels.map(|n| plural(n.into(), "channel", "channels")),
+        audio.channels.map(|n| counted(n, "channel", "channels")),
         audio.bitrate_kbps.map(|kbps| format!("{kbps} kbit/s")),
     ];
     facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")

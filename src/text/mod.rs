@@ -17,6 +17,12 @@ pub const MAX_CHARS: usize = 256;
 /// of them cover the lines above and below.
 const MOST_MARKS: usize = 4;
 
+/// `1 device`, `2 devices`.
+pub fn counted(count: impl TryInto<u64>, one: &str, several: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// `text` on one line, without control characters, terminal escapes, direction marks, invisible characters or heaps of
 /// combining marks, trimmed, at most [`MAX_CHARS`] characters.
 pub fn clean(text: &str) -> String {

@@ -50,7 +50,7 @@ fn a_scan_is_remembered_where_it_is_told_to_be() {
     assert_eq!(listed["devices"][0]["uid"], first["uid"]);
     let checked = env.run("store check").success();
     assert!(
-        checked.out.contains("1 devices, 2 scans,") && checked.out.ends_with("no damage found\n"),
+        checked.out.contains("1 device, 2 scans,") && checked.out.ends_with("no damage found\n"),
         "{}",
         checked.out
     );
@@ -215,6 +215,9 @@ fn a_store_is_copied_and_what_is_none_is_refused() {
     assert_eq!(again.code, Some(2), "{}", again.err);
     assert_eq!(again.err, "error: copy.sqlite exists already\nhint: name a file that does not exist yet\n");
     env.run("store check --store copy.sqlite").success();
+    // What else it says is about the machine.
+    let looked = env.run("doctor --store copy.sqlite").out;
+    assert!(looked.contains("store          copy.sqlite: ") && looked.contains(", 2 devices, complete"), "{looked}");
     let pruned = env.run("store prune --keep-events 1d --keep-scans forever --store copy.sqlite").success();
     assert!(pruned.out.starts_with("removed 0 events and states, 0 scans"), "{}", pruned.out);
     let wrong = env.run("store prune --keep-events soon --store copy.sqlite");

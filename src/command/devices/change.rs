@@ -14,7 +14,7 @@ use crate::model::moment::{length, moment};
 use crate::model::problem::Problem;
 use crate::store::Store;
 use crate::store::accounts::Actor;
-use crate::text::clean;
+use crate::text::{clean, counted};
 
 /// Does what is asked, and tells what was done.
 pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -178,10 +178,14 @@ fn mute(
         let known = |of: &dyn Fn(&Note) -> bool| memory.roots().filter(|known| of(&known.note)).count();
         let what = match &scope {
             MuteScope::Tag(tag) => {
-                format!("tag {} ({} devices)", clean(tag), known(&|note| note.tags.contains(tag)))
+                format!("tag {} ({})", clean(tag), counted(known(&|note| note.tags.contains(tag)), "device", "devices"))
             }
             MuteScope::Site(site) => {
-                format!("site {} ({} devices)", clean(site), known(&|note| note.site.as_ref() == Some(site)))
+                format!(
+                    "site {} ({})",
+                    clean(site),
+                    counted(known(&|note| note.site.as_ref() == Some(site)), "device", "devices")
+                )
             }
             MuteScope::Device(uid) => about(memory, uid),
             MuteScope::Network(network) => network.to_string(),

@@ -14,9 +14,8 @@ use crate::cli::config::settings::{OutputFormat, Settings};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::export::table::{self, paint};
-use crate::export::words;
 use crate::history::memory::{Known, report_of};
-use crate::text::clean;
+use crate::text::{clean, counted};
 
 /// Lists the devices, or does what is asked with one of them.
 ///
@@ -78,7 +77,7 @@ fn text(all: &[&Known], now: Timestamp) -> String {
     };
     let rows: Vec<[String; 7]> = std::iter::once(HEADINGS.map(str::to_owned)).chain(all.iter().map(row)).collect();
     let mut lines = columns(&rows);
-    lines.push_str(&format!("\n{}\n", words::plural(all.len() as u64, "device", "devices")));
+    lines.push_str(&format!("\n{}\n", counted(all.len(), "device", "devices")));
     lines
 }
 

@@ -8,7 +8,7 @@ use crate::command::remembered;
 use crate::history::memory::Memory;
 use crate::model::memory::{DeliveryState, EventKind};
 use crate::store::{Checked, EventFilter, Open, OutboxFilter, Store, StoreError};
-use crate::text::clean;
+use crate::text::{clean, counted};
 
 /// A log of this size was not taken in for long: somebody reads without end, or no process that writes ends properly.
 const LARGE_LOG: u64 = 128 << 20;
@@ -61,8 +61,12 @@ fn of_check(store: &Store, checked: &Checked) -> Found {
 fn last_scan(store: &Store, now: Timestamp) -> Option<Found> {
     const ABOUT: &str = "last scan";
     let last = store.scans(1).ok()?.into_iter().next()?;
-    let text =
-        format!("{}, {} devices, {}", last.ended_at.strftime("%Y-%m-%d %H:%M UTC"), last.found, last.status.as_str());
+    let text = format!(
+        "{}, {}, {}",
+        last.ended_at.strftime("%Y-%m-%d %H:%M UTC"),
+        counted(last.found, "device", "devices"),
+        last.status.as_str()
+    );
     Some(match now.duration_since(last.ended_at) > LONG_AGO {
         true => Found::note(ABOUT, text, "`camscan watch` scans on a schedule"),
         false => Found::ok(ABOUT, text),

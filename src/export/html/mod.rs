@@ -9,10 +9,11 @@ use std::io::{self, Write};
 
 use super::format::{Spec, Writer};
 use super::site;
-use super::words::{self, Addresses, Tone, plural};
+use super::words::{self, Addresses, Tone};
 use super::{Assets, Exporter};
 use crate::markup::{Markup, source_hash};
 use crate::model::{Report, ScanInfo, ScanStatus};
+use crate::text::counted;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -90,7 +91,7 @@ fn masthead(page: &mut Markup, scan: &ScanInfo) {
     }
     page.open("time", &[("datetime", &scan.finished_at.to_string())]);
     page.text(scan.finished_at.strftime("%-d %B %Y, %H:%M UTC")).raw("</time> · ");
-    let addresses = plural(scan.addresses, "address", "addresses");
+    let addresses = counted(scan.addresses, "address", "addresses");
     page.text(format_args!("{} of {addresses} answered in {}", scan.hosts_up, words::duration(scan.duration_ms)));
     if scan.status == ScanStatus::Interrupted {
         page.raw(" · <strong class=\"attention\">interrupted, so there may be more</strong>");

@@ -3,9 +3,9 @@
 use super::TableOptions;
 use super::paint::{width, wrap};
 use crate::export::site;
-use crate::export::words::{self, Standing, Tone, plural};
+use crate::export::words::{self, Standing, Tone};
 use crate::model::{Report, ScanStatus};
-use crate::text;
+use crate::text::{self, counted};
 
 /// The summary, the scan's warnings and, where something can be done, a hint.
 pub fn lines(report: &Report, options: &TableOptions) -> Vec<String> {
@@ -34,7 +34,7 @@ fn found(report: &Report, options: &TableOptions) -> Vec<String> {
     if report.devices.is_empty() {
         return vec![paint.bold("No cameras found")];
     }
-    let counted = format!("{}:", plural(report.devices.len() as u64, "device", "devices"));
+    let counted = format!("{}:", counted(report.devices.len(), "device", "devices"));
     let mut lines = Vec::new();
     let (mut line, mut used) = (paint.bold(&counted), width(&counted));
     let parts = words::standings(report);
@@ -57,7 +57,7 @@ fn found(report: &Report, options: &TableOptions) -> Vec<String> {
 /// `31 of 254 addresses answered in 12 s`.
 fn scanned(report: &Report) -> String {
     let scan = &report.scan;
-    let addresses = plural(scan.addresses, "address", "addresses");
+    let addresses = counted(scan.addresses, "address", "addresses");
     let ended = match scan.status {
         ScanStatus::Complete => "",
         ScanStatus::Interrupted => "; interrupted, so there may be more",
@@ -73,10 +73,10 @@ fn hint(report: &Report) -> Option<String> {
     let refused = words::count(report, Standing::LoginRefused);
     let silent = words::count(report, Standing::NoFrames);
     if needed > 0 {
-        let who = plural(needed as u64, "device needs a login", "devices need a login");
+        let who = counted(needed, "device needs a login", "devices need a login");
         Some(format!("{who}: camscan scan {} --credential USER:PASS", targets(report)))
     } else if refused > 0 {
-        let who = plural(refused as u64, "device", "devices");
+        let who = counted(refused, "device", "devices");
         Some(format!(
             "{who} refused the given login; check it before you try again, since cameras lock the account after a few failures"
         ))

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::NotScanned;
 use crate::model::names::names;
 use crate::model::{ErrorKind, Step, WarningKind};
+use crate::text::counted;
 
 names! {
     /// A fact about a device or its picture that changes.
@@ -320,12 +321,6 @@ fn length(seconds: u64) -> String {
         3600..172_800 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
         _ => format!("{} days", seconds / 86_400),
     }
-}
-
-/// `1 miss`, `3 misses`.
-fn counted(count: impl Into<u64>, one: &str, several: &str) -> String {
-    let count = count.into();
-    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 #[cfg(test)]

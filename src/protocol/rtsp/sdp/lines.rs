@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use encoding_rs::Encoding;
 
+use crate::text::counted;
+
 /// Bytes looked at; one camera was seen to send 579 kB.
 pub const MAX_BYTES: usize = 1 << 20;
 /// Lines looked at.
@@ -192,7 +194,7 @@ impl Writer {
 
     fn finish(mut self) -> Clean {
         if self.malformed > 0 {
-            let lines = if self.malformed == 1 { "1 line".to_owned() } else { format!("{} lines", self.malformed) };
+            let lines = counted(self.malformed, "line", "lines");
             self.warnings.push(format!("{lines} of the SDP made no sense and were left out"));
         }
         self.text.insert_str(0, "v=0\n");
