@@ -144,7 +144,7 @@ pub struct UdpBind {
     /// Whether broadcasts may be sent.
     pub broadcast: bool,
     /// Whether receiving fails with `ConnectionRefused` when ICMP reports a closed port. Only for a socket with one peer.
-    pub hears_refusals: bool,
+    pub receives_refusals: bool,
 }
 
 impl UdpBind {
@@ -155,7 +155,7 @@ impl UdpBind {
             interface: 0,
             join: Vec::new(),
             broadcast: false,
-            hears_refusals: false,
+            receives_refusals: false,
         }
     }
 }

@@ -110,9 +110,9 @@ impl Datagrams for RealNet {
             socket.set_only_v6(true)?;
         }
         socket.set_broadcast(bind.broadcast)?;
-        if bind.hears_refusals {
+        if bind.receives_refusals {
             // Without it a silent host is waited for, and no more.
-            let _ = platform::hear_refusals(&socket, bind.local.is_ipv6());
+            let _ = platform::receive_refusals(&socket, bind.local.is_ipv6());
         }
         socket.bind(&SockAddr::from(self.zones.apply(bind.local)))?;
         if bind.interface != 0 {
@@ -126,7 +126,7 @@ impl Datagrams for RealNet {
         }
         if !bind.join.is_empty() {
             // Else it hears on every interface what any program has joined; kernels before 2.6.31 know no other way.
-            let _ = platform::hear_own_groups_only(&socket, bind.local.is_ipv6());
+            let _ = platform::receive_own_groups_only(&socket, bind.local.is_ipv6());
         }
         let (socket, zones) = (into_tokio(socket)?, self.zones.clone());
         Ok(Box::new(RealDatagram { socket, zones, framing: Framing::Payload, _reserved: None }))
@@ -354,13 +354,13 @@ mod tests {
     async fn a_closed_port_is_heard_of_where_that_is_wished() {
         let net = RealNet::new();
         let gone = net.udp(&UdpBind::any_port(LOCAL)).unwrap().local_addr().unwrap();
-        for hears_refusals in [true, false] {
-            let socket = net.udp(&UdpBind { hears_refusals, ..UdpBind::any_port(LOCAL) }).unwrap();
+        for receives_refusals in [true, false] {
+            let socket = net.udp(&UdpBind { receives_refusals, ..UdpBind::any_port(LOCAL) }).unwrap();
             socket.send_to(b"who", gone).await.unwrap();
             let mut buf = [0; 16];
             let heard = timeout(Duration::from_millis(100), socket.recv_from(&mut buf)).await;
             let refused = heard.is_ok_and(|r| r.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused));
-            assert_eq!(refused, hears_refusals);
+            assert_eq!(refused, receives_refusals);
         }
     }
 
@@ -375,7 +375,7 @@ mod tests {
             interface: lo.index,
             join: vec![group.into()],
             broadcast: false,
-            hears_refusals: false,
+            receives_refusals: false,
         };
         // Two programs may listen on the port of a protocol.
         let listeners = [net.udp(&listen).unwrap(), net.udp(&listen).unwrap()];

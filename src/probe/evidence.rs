@@ -47,7 +47,7 @@ impl Facts {
     }
 
     /// Adds a text to be looked up in the signatures; cleaned.
-    pub fn observe(&mut self, field: Field, text: Option<&str>) {
+    pub fn add_text(&mut self, field: Field, text: Option<&str>) {
         self.observed.extend(text.and_then(text::clean_some).map(|t| (field, t)));
     }
 

@@ -267,7 +267,7 @@ pub async fn host<T>(
     read: impl Fn(&[u8]) -> Option<T>,
 ) -> Option<T> {
     let any = if peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
+    let socket = peer.net().udp(&UdpBind { receives_refusals: true, ..UdpBind::any_port(any) }).ok()?;
     let to = SocketAddr::new(peer.ip, port);
     for (number, (question, wait)) in tries.iter().enumerate() {
         if peer.is_over() {

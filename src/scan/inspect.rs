@@ -81,7 +81,7 @@ async fn look_at_all(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     }
     let host = &host.until(host.peer.deadline + later);
     analyse(host).await;
-    hear_late(host, ports, slot).await;
+    await_late_answers(host, ports, slot).await;
     leave_out_refused(host, ports).await;
     if !host.peer.cancel.is_cancelled() && host.peer.time_left().is_zero() {
         let seconds = host.options.host_timeout.as_secs_f64();
@@ -121,7 +121,7 @@ async fn take_again(slot: &mut Slot) -> Duration {
 
 /// A host that gives no sign of being a camera or of being none may only be slow to answer. While others are looked for it
 /// costs nothing to ask it once more and hear what comes.
-async fn hear_late(host: &Inspection, ports: &[u16], slot: &mut Slot) {
+async fn await_late_answers(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     let is_known = host.record.is_like_a_camera() || host.record.is_clearly_no_camera();
     if is_known || !slot.is_early() || host.peer.is_over() {
         return;

@@ -86,7 +86,7 @@ impl Counts {
         self.figures.notifications = follower.deliveries();
         follower.figures(&self.figures);
         let Some(file) = file else { return };
-        observe(&mut self.figures, store);
+        add_store(&mut self.figures, store);
         let text = render(memory, &self.figures, now, env!("CARGO_PKG_VERSION"));
         if let Err(error) = file::put(file, text.as_bytes()) {
             tracing::warn!(file = %file.display(), %error, "the metrics cannot be written");
@@ -94,8 +94,8 @@ impl Counts {
     }
 }
 
-/// Looks at what no event tells of: the messages that wait, the store's files, what the process takes.
-pub fn observe(figures: &mut Figures, store: &Store) {
+/// Adds what no event tells of: the messages that wait, the store's files, what the process takes.
+pub fn add_store(figures: &mut Figures, store: &Store) {
     let waiting = OutboxFilter { state: Some(DeliveryState::Waiting), ..OutboxFilter::default() };
     // A channel that was seen once has a series from then on.
     let channels = figures.outbox.take().unwrap_or_default().waiting;

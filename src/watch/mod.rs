@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use figures::observe;
+pub use figures::add_store;
 pub use job::Job;
 pub use news::{News, ScanEnd, ScanOrder, Scanning};
 

@@ -173,7 +173,10 @@ fn main() -> ExitCode {
 /// Two for each processor, unless the environment says how many: these wait for servers and frames more than they compute.
 fn threads() -> Option<usize> {
     match std::env::var("RUST_TEST_THREADS") {
-        Ok(said) => said.parse().ok(),
+        Ok(said) => match said.parse() {
+            Ok(threads) if threads > 0 => Some(threads),
+            _ => panic!("RUST_TEST_THREADS is `{said}`, and should be a number from 1"),
+        },
         Err(_) => std::thread::available_parallelism().ok().map(|processors| processors.get() * 2),
     }
 }

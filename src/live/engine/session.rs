@@ -213,7 +213,7 @@ impl Session {
                         _ => out.packet(DatagramPath { from: to, to: source }, &sent.contents),
                     }
                 }
-                Output::Event(event) => self.hear(event),
+                Output::Event(event) => self.receive(event),
             }
             if !self.rtc.is_alive() {
                 break;
@@ -223,7 +223,7 @@ impl Session {
         Ok(())
     }
 
-    fn hear(&mut self, event: Event) {
+    fn receive(&mut self, event: Event) {
         match event {
             Event::Connected => {
                 self.is_connected = true;

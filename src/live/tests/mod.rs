@@ -123,7 +123,7 @@ impl Viewer {
         while !enough(&got) && !self.has_ended {
             assert!(Instant::now() < until, "{} packets came", got.len());
             let wait = self.drain(&mut got).await;
-            self.hear(wait).await;
+            self.receive(wait).await;
         }
         got
     }
@@ -149,7 +149,7 @@ impl Viewer {
         }
     }
 
-    async fn hear(&mut self, wait: std::time::Instant) {
+    async fn receive(&mut self, wait: std::time::Instant) {
         let mut buffer = vec![0; 65_536];
         let wait = wait.saturating_duration_since(now()).min(Duration::from_millis(100));
         match &mut self.wire {

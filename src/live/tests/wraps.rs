@@ -83,7 +83,7 @@ async fn decrypted(mut viewer: Viewer, began: Instant) -> (Seen, Seen) {
             [&mut sounds, &mut pictures][place].pieces.push((began.elapsed(), at));
         }
         assert!(!viewer.has_ended, "it ended after {:?}", began.elapsed());
-        viewer.hear(wait).await;
+        viewer.receive(wait).await;
     }
     assert_eq!(wraps, [1, 1], "the clocks of sound and picture");
     (pictures, sounds)

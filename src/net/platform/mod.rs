@@ -14,14 +14,14 @@ pub(super) use handed::{handed_over, is_listener};
 pub(super) use linux::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]
 pub(super) use linux::{
-    hear_own_groups_only, hear_refusals, link_on, neighbours, nudge, open_link, sender_check,
+    link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, sender_check,
     set_multicast_interface_v4,
 };
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{
-    hear_own_groups_only, hear_refusals, link_on, neighbours, nudge, open_link, sender_check,
+    link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, sender_check,
     set_multicast_interface_v4,
 };
 

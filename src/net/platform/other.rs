@@ -32,7 +32,7 @@ pub(in crate::net) fn nudge(_: &[SocketAddr]) -> io::Result<usize> {
 }
 
 /// Not here: who is silent is waited for.
-pub(in crate::net) fn hear_refusals(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
+pub(in crate::net) fn receive_refusals(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
     unsupported("refused datagrams")
 }
 
@@ -42,7 +42,7 @@ pub(in crate::net) fn sender_check(_interface: &str) -> Option<crate::net::Sende
 }
 
 /// Not here: a socket hears what is joined.
-pub(in crate::net) fn hear_own_groups_only(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
+pub(in crate::net) fn receive_own_groups_only(_: &socket2::Socket, _v6: bool) -> io::Result<()> {
     unsupported("sockets of one group")
 }
 

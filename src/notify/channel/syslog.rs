@@ -35,7 +35,7 @@ async fn write(net: &dyn Net, to: &SyslogAddress, line: &str) -> io::Result<()> 
         SyslogAddress::Udp(host, port) => {
             let to = address(net, host, *port).await?;
             let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            let socket = net.udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) })?;
+            let socket = net.udp(&UdpBind { receives_refusals: true, ..UdpBind::any_port(any) })?;
             socket.send_to(line.as_bytes(), to).await.map(drop)
         }
         SyslogAddress::Tcp(host, port) => {

@@ -58,7 +58,7 @@ impl Device {
         facts.word(Fact::Serial, self.serial.as_deref(), beacon, 0.8, &read_in("serial number"));
         facts.word(Fact::Firmware, self.firmware.as_deref(), beacon, 0.8, &read_in("firmware"));
         facts.word(Fact::Name, self.name.as_deref(), beacon, 0.4, &read_in("name"));
-        facts.observe(Field::Model, self.model.as_deref());
+        facts.add_text(Field::Model, self.model.as_deref());
         if let Some((kind, weight)) = self.kind {
             facts.kind(kind, beacon, weight, &format!("{} discovery", maker.name));
         }

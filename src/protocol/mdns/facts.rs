@@ -118,7 +118,7 @@ fn is_about(message: &Message, instance: &Name, sender: IpAddr) -> bool {
 /// Takes note of a service type; says whether it was one.
 fn announce(facts: &mut Facts, service: Option<String>) -> bool {
     let Some(service) = service else { return false };
-    facts.observe(Field::MdnsService, Some(&service));
+    facts.add_text(Field::MdnsService, Some(&service));
     if let Some((_, kind, weight)) = KINDS.iter().find(|(s, ..)| *s == service) {
         facts.kind(*kind, MDNS, *weight, &service);
     }
@@ -129,7 +129,7 @@ fn announce(facts: &mut Facts, service: Option<String>) -> bool {
 fn place(facts: &mut Facts, message: &Message, instance: &Name, (port, target): (u16, &Name), sender: IpAddr) {
     let hostname = target.to_string();
     facts.word(Fact::Hostname, Some(&hostname), MDNS, 0.6, "SRV");
-    facts.observe(Field::Hostname, Some(&hostname));
+    facts.add_text(Field::Hostname, Some(&hostname));
     facts.word(Fact::Name, instance.instance(), MDNS, 0.3, "instance");
     let Some((protocol, scheme)) = (match instance.service().unwrap_or_default().as_str() {
         "_rtsp._tcp" => Some((Protocol::Rtsp, "rtsp")),
@@ -162,10 +162,10 @@ fn describe(facts: &mut Facts, instance: &Name, strings: &Strings<'_>) {
     facts.mac(mac);
     let model = strings.get(&["model", "md"]);
     facts.word(Fact::Model, model.as_deref(), MDNS, 0.6, "TXT model");
-    facts.observe(Field::Model, model.as_deref());
+    facts.add_text(Field::Model, model.as_deref());
     let vendor = strings.get(&["manufacturer", "vendor", "mfg"]);
     facts.word(Fact::Vendor, vendor.as_deref(), MDNS, 0.5, "TXT manufacturer");
-    facts.observe(Field::UpnpManufacturer, vendor.as_deref());
+    facts.add_text(Field::UpnpManufacturer, vendor.as_deref());
     facts.word(Fact::Serial, strings.get(&["serialnumber", "serial", "sn"]).as_deref(), MDNS, 0.6, "TXT serial");
     facts.word(Fact::Firmware, strings.get(&["firmware", "fw", "fwversion"]).as_deref(), MDNS, 0.5, "TXT firmware");
     if instance.service().as_deref() == Some("_hap._tcp") {

@@ -48,15 +48,15 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
         match ask(host, Endpoint { port, tls: !tls_first }).await {
             Ok(heard) => return heard,
             // The port is open: what it answered in plain text means more than a failed handshake.
-            Err(error) if tls_first => return heard_of(host, port, &error),
+            Err(error) if tls_first => return detection_of(host, port, &error),
             Err(_) => {}
         }
     }
-    heard_of(host, port, &first)
+    detection_of(host, port, &first)
 }
 
 /// What a failure means for the port; an error only where RTSP is expected and nothing else is spoken.
-fn heard_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
+fn detection_of(host: &Inspection, port: u16, failed: &RtspError) -> Detection {
     if is_expected(port) && failed.kind != ErrorKind::Interrupted {
         host.peer.doubt(port, Stage::Rtsp, failed.kind, &failed.message);
     }

@@ -30,7 +30,7 @@ async fn run(host: &Inspection) {
 /// Whether a listener answers; none when it cannot be asked.
 async fn speaks(host: &Inspection) -> Option<bool> {
     let any: IpAddr = if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }).ok()?;
+    let socket = host.peer.net().udp(&UdpBind { receives_refusals: true, ..UdpBind::any_port(any) }).ok()?;
     let number = fastrand::u32(1..0x4000_0000);
     let packet = wire::induction(number, fastrand::u32(..));
     for wait in TRIES {

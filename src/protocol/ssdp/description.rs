@@ -74,10 +74,10 @@ impl Description {
         facts.word(Fact::Serial, self.serial.as_deref(), upnp, 0.7, "serialNumber");
         facts.word(Fact::Name, self.friendly_name.as_deref(), upnp, 0.3, "friendlyName");
         facts.mac(self.mac());
-        facts.observe(Field::UpnpManufacturer, self.manufacturer.as_deref());
-        facts.observe(Field::Model, model);
+        facts.add_text(Field::UpnpManufacturer, self.manufacturer.as_deref());
+        facts.add_text(Field::Model, model);
         for device_type in &self.device_types {
-            facts.observe(Field::UpnpDeviceType, Some(device_type));
+            facts.add_text(Field::UpnpDeviceType, Some(device_type));
             kind_of_type(device_type, &mut facts);
         }
         facts.findings.extend(self.web_pages(host).map(FindingKind::Announced));

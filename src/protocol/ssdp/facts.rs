@@ -26,9 +26,9 @@ impl Answer {
         }
         facts.word(Fact::Serial, self.serial(), EvidenceSource::Upnp, 0.6, "USN");
         facts.mac(self.udn().and_then(mac_of_udn));
-        facts.observe(Field::SsdpServer, self.server.as_deref());
+        facts.add_text(Field::SsdpServer, self.server.as_deref());
         if let Some(device_type) = self.target.as_deref().filter(|t| t.starts_with("urn:")) {
-            facts.observe(Field::UpnpDeviceType, Some(device_type));
+            facts.add_text(Field::UpnpDeviceType, Some(device_type));
             kind_of_type(device_type, &mut facts);
         }
         facts

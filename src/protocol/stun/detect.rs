@@ -24,7 +24,7 @@ pub const PROBE: Probe = Probe { stage: Stage::Stun, phase: Phase::Aside, run: |
 
 async fn run(host: &Inspection) {
     let any: IpAddr = if host.peer.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    match host.peer.net().udp(&UdpBind { hears_refusals: true, ..UdpBind::any_port(any) }) {
+    match host.peer.net().udp(&UdpBind { receives_refusals: true, ..UdpBind::any_port(any) }) {
         Ok(socket) => ask(host, &mut Way::Udp(&*socket), Transport::Udp, Endpoint::plain(PORT)).await,
         Err(error) => {
             tracing::debug!(ip = %host.peer.ip, %error, "stun not asked");

@@ -63,7 +63,7 @@ impl Offered {
             {
                 break;
             }
-            self.hear(wait.min(until), &mut played).await;
+            self.receive(wait.min(until), &mut played).await;
         }
         played.finish();
         self.receiver.close();
@@ -107,7 +107,7 @@ impl Offered {
         self.tap.iter().for_each(|tap| tap.packet(is_sound, packet.sequence, &packet.bytes));
     }
 
-    async fn hear(&mut self, until: Instant, played: &mut Played) {
+    async fn receive(&mut self, until: Instant, played: &mut Played) {
         let mut buffer = [0; MOST_DATAGRAM];
         match timeout_at(until, self.socket.recv_from(&mut buffer)).await {
             Ok(Ok((length, from))) => {

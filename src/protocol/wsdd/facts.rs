@@ -41,10 +41,10 @@ pub fn of_match(m: &Match, sender: IpAddr) -> Facts {
     facts.word(Fact::Vendor, said.manufacturer.as_deref(), EvidenceSource::Wsdd, 0.6, "scope manufacturer");
     facts.word(Fact::Model, said.hardware.as_deref(), EvidenceSource::Wsdd, 0.6, "scope hardware");
     facts.word(Fact::Name, said.name.as_deref(), EvidenceSource::Wsdd, 0.4, "scope name");
-    facts.observe(Field::OnvifManufacturer, said.manufacturer.as_deref());
-    facts.observe(Field::Model, said.hardware.as_deref());
+    facts.add_text(Field::OnvifManufacturer, said.manufacturer.as_deref());
+    facts.add_text(Field::Model, said.hardware.as_deref());
     for scope in m.scopes() {
-        facts.observe(Field::OnvifScope, Some(&scope.path));
+        facts.add_text(Field::OnvifScope, Some(&scope.path));
     }
     facts
 }

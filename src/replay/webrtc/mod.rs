@@ -172,7 +172,7 @@ impl Running {
             let until = next.map_or(wait, |(at, ..)| at.min(wait)).min(end);
             tokio::select! {
                 () = stop.cancelled() => {}
-                is_heard = self.hear(until) => if is_heard { heard = Instant::now() },
+                is_heard = self.receive(until) => if is_heard { heard = Instant::now() },
             }
         }
         self.session.close();
@@ -197,7 +197,7 @@ impl Running {
     }
 
     /// Waits for a datagram; whether one came.
-    async fn hear(&mut self, until: Instant) -> bool {
+    async fn receive(&mut self, until: Instant) -> bool {
         let mut buffer = [0; MOST_DATAGRAM];
         let Ok(Ok((length, from))) = timeout_at(until, self.socket.recv_from(&mut buffer)).await else {
             self.session.tick(now());

@@ -16,7 +16,7 @@ use crate::model::access::Scope;
 use crate::serve::App;
 use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
-use crate::watch::observe;
+use crate::watch::add_store;
 
 /// The loop that watches goes round once a minute at least.
 const LATE: Duration = Duration::from_secs(120);
@@ -76,7 +76,7 @@ pub async fn metrics(State(app): State<Arc<App>>, caller: Caller) -> Result<Resp
             let mut figures = lock(&app.health.figures).clone();
             // Where nothing is watched, nobody has tried to write.
             figures.store_works |= app.orders.is_none();
-            observe(&mut figures, &app.store);
+            add_store(&mut figures, &app.store);
             figures.http = Some(app.health.http(app.access.failures()));
             figures.live = app.live().map(live::view);
             Ok(metrics::render(&memory, &figures, app.now(), env!("CARGO_PKG_VERSION")))

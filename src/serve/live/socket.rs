@@ -180,7 +180,7 @@ impl Tile {
                 message = self.socket.recv() => {
                     heard = Instant::now();
                     match message {
-                        Some(Ok(Message::Text(text))) => self.hear(text.as_str()).await?,
+                        Some(Ok(Message::Text(text))) => self.receive(text.as_str()).await?,
                         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
                         Some(Ok(_)) => {}
                     }
@@ -238,7 +238,7 @@ impl Tile {
         self.name_codecs().await
     }
 
-    async fn hear(&mut self, text: &str) -> Result<(), Lost> {
+    async fn receive(&mut self, text: &str) -> Result<(), Lost> {
         match serde_json::from_str(text) {
             Ok(Said::Hello(can)) => {
                 self.can = can;

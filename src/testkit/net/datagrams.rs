@@ -208,7 +208,7 @@ impl Datagram for Socket {
                 let (from, what) = self.arrived.lock().await.recv().await.unwrap();
                 let is_refusal = what.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
                 // A socket that asks many does not learn which of them refused.
-                if !is_refusal || self.bind.hears_refusals {
+                if !is_refusal || self.bind.receives_refusals {
                     return Ok((copy(&what?, buf), from));
                 }
             }

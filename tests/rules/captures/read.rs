@@ -60,7 +60,7 @@ impl Seen {
         self.rtsp.iter().filter_map(|i| if let Item::Response(r) = i { Some(r) } else { None }).collect()
     }
 
-    fn observe(&mut self, field: Field, text: Option<&str>) {
+    fn match_signatures(&mut self, field: Field, text: Option<&str>) {
         if let Some(text) = text {
             self.evidence.extend(Signatures::builtin().evidence(field, text));
         }
@@ -68,7 +68,7 @@ impl Seen {
 
     fn take(&mut self, facts: Facts) {
         for (field, text) in &facts.observed {
-            self.observe(*field, Some(text));
+            self.match_signatures(*field, Some(text));
         }
         for finding in facts.findings {
             match finding {
@@ -167,11 +167,11 @@ fn rtsp(seen: &mut Seen, bytes: &[u8], want: &Value) {
     }
     let Some(answer) = seen.responses().first().copied().cloned() else { return };
     let header = |name: &str| answer.headers.text(name).map(|text| text.into_owned());
-    seen.observe(Field::RtspServer, answer.headers.clean("Server").as_deref());
-    seen.observe(Field::RtspPublic, header("Public").as_deref());
+    seen.match_signatures(Field::RtspServer, answer.headers.clean("Server").as_deref());
+    seen.match_signatures(Field::RtspPublic, header("Public").as_deref());
     seen.challenges = auth::challenges(answer.headers.all("WWW-Authenticate"));
     for challenge in seen.challenges.clone() {
-        seen.observe(Field::Realm, challenge.realm().as_deref());
+        seen.match_signatures(Field::Realm, challenge.realm().as_deref());
     }
     let asked = want["request_url"].as_str().or(want["request_url_assumed"].as_str()).and_then(rtsp_url);
     let (base, location) = (header("Content-Base"), header("Content-Location"));
@@ -183,10 +183,10 @@ fn describe(seen: &mut Seen, sdp: &[u8]) {
     seen.session = Session::parse(sdp);
     let Some(session) = seen.session.clone() else { return };
     for text in [session.name, session.information, session.tool, session.origin] {
-        seen.observe(Field::SdpSession, text.as_deref());
+        seen.match_signatures(Field::SdpSession, text.as_deref());
     }
     for attribute in String::from_utf8_lossy(sdp).lines().filter_map(|l| l.trim().strip_prefix("a=")) {
-        seen.observe(Field::SdpAttribute, Some(attribute));
+        seen.match_signatures(Field::SdpAttribute, Some(attribute));
     }
 }
 
@@ -200,12 +200,12 @@ fn web(seen: &mut Seen, bytes: &[u8]) -> Option<()> {
     let pictures: Vec<Vec<u8>> = std::iter::from_fn(|| pictures.next_picture()).collect();
     let (body, truncated) = http::unpack(raw, head.headers.text("Content-Encoding").as_deref(), MOST);
     let text = page::decode(&body, head.headers.text("Content-Type").as_deref());
-    seen.observe(Field::HttpServer, head.headers.text("Server").as_deref());
-    seen.observe(Field::HttpTitle, page::title(&text).map(|t| camscan::text::clean(&t)).as_deref());
-    seen.observe(Field::HttpBody, Some(&text));
+    seen.match_signatures(Field::HttpServer, head.headers.text("Server").as_deref());
+    seen.match_signatures(Field::HttpTitle, page::title(&text).map(|t| camscan::text::clean(&t)).as_deref());
+    seen.match_signatures(Field::HttpBody, Some(&text));
     seen.challenges = auth::challenges(head.headers.all("WWW-Authenticate"));
     for challenge in seen.challenges.clone() {
-        seen.observe(Field::Realm, challenge.realm().as_deref());
+        seen.match_signatures(Field::Realm, challenge.realm().as_deref());
     }
     seen.http = Some(Web { head, body, truncated, text, pictures });
     Some(())

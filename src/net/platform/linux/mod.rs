@@ -43,7 +43,7 @@ pub(in crate::net) fn set_multicast_interface_v4(socket: &Socket, interface: u32
 }
 
 /// Makes a socket hear the groups alone that it has joined itself, on the interfaces where it has (ip(7), ipv6(7)).
-pub(in crate::net) fn hear_own_groups_only(socket: &Socket, v6: bool) -> io::Result<()> {
+pub(in crate::net) fn receive_own_groups_only(socket: &Socket, v6: bool) -> io::Result<()> {
     match v6 {
         true => set_option(socket, libc::IPPROTO_IPV6, IPV6_MULTICAST_ALL, &0i32),
         false => set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &0i32),
@@ -55,7 +55,7 @@ const IPV6_MULTICAST_ALL: libc::c_int = 29;
 
 /// Makes receiving on an unconnected datagram socket fail when an ICMP answer says that a datagram was refused (ip(7),
 /// ipv6(7)).
-pub(in crate::net) fn hear_refusals(socket: &Socket, v6: bool) -> io::Result<()> {
+pub(in crate::net) fn receive_refusals(socket: &Socket, v6: bool) -> io::Result<()> {
     match v6 {
         true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &1i32),
         false => set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, &1i32),
@@ -74,7 +74,7 @@ pub(in crate::net) fn nudge(to: &[SocketAddr]) -> io::Result<usize> {
     let socket = Socket::new(Domain::for_address(*first), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // Without it the kernel hides that its neighbour table is full, and the datagram is lost without a word.
-    hear_refusals(&socket, first.is_ipv6())?;
+    receive_refusals(&socket, first.is_ipv6())?;
     for (taken, endpoint) in to.iter().enumerate() {
         if endpoint.is_ipv6() != first.is_ipv6() {
             return Ok(taken);

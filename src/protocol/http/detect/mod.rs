@@ -48,13 +48,13 @@ async fn tls_first(host: &Inspection, port: u16) -> Detection {
         return heard;
     }
     if failed.kind != ErrorKind::Tls && failed.kind != ErrorKind::Timeout {
-        return heard_of(host, Endpoint::tls(port), &failed).await;
+        return detection_of(host, Endpoint::tls(port), &failed).await;
     }
     match ask(host, Endpoint::plain(port)).await {
         Ok(heard) => heard,
         Err(error) => {
             host.peer.doubt(port, Stage::Http, failed.kind, &failed.message);
-            heard_of(host, Endpoint::plain(port), &error).await
+            detection_of(host, Endpoint::plain(port), &error).await
         }
     }
 }
@@ -82,7 +82,7 @@ async fn plain_first(host: &Inspection, port: u16) -> Detection {
             }
         }
     }
-    heard_of(host, Endpoint::plain(port), &failed).await
+    detection_of(host, Endpoint::plain(port), &failed).await
 }
 
 /// Asks for `/` and emits what came.
@@ -123,7 +123,7 @@ async fn old_tls(host: &Inspection, port: u16, failed: &HttpError) -> Option<Det
 }
 
 /// What a failure means for the port.
-async fn heard_of(host: &Inspection, at: Endpoint, failed: &HttpError) -> Detection {
+async fn detection_of(host: &Inspection, at: Endpoint, failed: &HttpError) -> Detection {
     match failed.kind {
         ErrorKind::TooLarge => {
             // It began like HTTP.

@@ -179,7 +179,7 @@ async fn emit_found(
     }
     let asked = asked.get(&found.path);
     let stream = stream::of_found(host, at, found, asked, nature);
-    observe(host, found, asked).await;
+    emit_evidence(host, found, asked).await;
     host.emit(FindingKind::Stream(Box::new(stream.clone()))).await;
     (stream.status == StreamStatus::Described).then(|| (found.path.clone(), stream))
 }
@@ -245,7 +245,7 @@ async fn emit_login(
 }
 
 /// What a description reveals of its maker, and that a camera stands behind a demand for a login.
-async fn observe(host: &Inspection, found: &Found<StreamKey>, asked: Option<&Asked>) {
+async fn emit_evidence(host: &Inspection, found: &Found<StreamKey>, asked: Option<&Asked>) {
     match asked.map(|a| &a.outcome) {
         Some(Ok((described, session))) => {
             for text in [&session.name, &session.information, &session.tool, &session.origin].into_iter().flatten() {

@@ -76,7 +76,7 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
     pub(super) async fn farewell(&mut self) {
         let deadline = Instant::now() + FAREWELL;
         let mut answered = true;
-        self.hear_late_session(deadline).await;
+        self.receive_late_session(deadline).await;
         let requests = self.teardowns();
         if requests.is_empty() {
             return;
@@ -94,7 +94,7 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
     }
 
     /// Waits for the answer to a SETUP that was given up on: without the session's id it cannot be taken down.
-    async fn hear_late_session(&mut self, deadline: Instant) {
+    async fn receive_late_session(&mut self, deadline: Instant) {
         if self.phase != Phase::SetupSent {
             return;
         }

@@ -39,7 +39,7 @@ impl Camera {
                 read = self.stream.read(&mut chunk) => match read {
                     Ok(length @ 1..) => {
                         self.buffer.extend_from_slice(&chunk[..length]);
-                        while self.hear().await {}
+                        while self.receive().await {}
                     }
                     _ => return,
                 },
@@ -75,7 +75,7 @@ impl Camera {
     }
 
     /// Takes one request or report out of what came; false when there is none.
-    async fn hear(&mut self) -> bool {
+    async fn receive(&mut self) -> bool {
         if let [b'$', _, high, low, rest @ ..] = &self.buffer[..] {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             let Some(report) = rest.get(..length) else { return false };
