@@ -71,15 +71,14 @@ fn aiortc() -> Result<String, trial::Skip> {
 /// What makes this program play a role for a test, in a namespace or for the sake of a process of its own.
 const ROLE: &str = "CAMSCAN_LAB_ROLE";
 
-/// Those that compare frame rates of dozens of encoders, and what fills a table of the machine, run alone, and before all
-/// others: among them they would wait for the longest, and everybody for them. Then the longest first, so that none of them is
-/// what the end waits for; what took how long is said after each run.
+/// Those that compare frame rates of dozens of encoders run before all others, beside one that only waits: among the others they
+/// would wait for the longest, and everybody for them. Then the longest first, so that none of them is what the end waits for, and
+/// last what fills a table of the machine. What took how long is said after each run.
 fn trials() -> Vec<Trial> {
     trial::trials! {
-        alone network::every_server_is_known_for_what_it_is;
-        alone players::ffprobe_and_camscan_see_the_same_streams;
-        alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
-        beside watch::what_happens_to_cameras_is_told_once_by_every_channel;
+        measured network::every_server_is_known_for_what_it_is;
+        measured players::ffprobe_and_camscan_see_the_same_streams;
+        patient watch::what_happens_to_cameras_is_told_once_by_every_channel;
         beside browser::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
         beside browser::every_page_holds_at_every_width_in_both_colours_and_languages;
         beside replay::a_replay_of_every_server_is_found_as_the_server;
@@ -153,6 +152,7 @@ fn trials() -> Vec<Trial> {
         beside helper::it_ends_with_the_process_that_started_it;
         beside notify::a_broker_shows_devices_and_knows_them_again_after_it_was_away;
         beside notify::a_broker_behind_tls_is_told_nothing_before_its_certificate_is_known;
+        alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
         by_hand players::each_of_two_hundred_probes_of_a_mount_with_sound_streams;
         by_hand endurance::five_hundred_scans_leave_nothing_behind;
         by_hand memory::among_64_hosts_that_send_without_end;
@@ -170,14 +170,14 @@ fn main() -> ExitCode {
     trial::run(&arguments, trials)
 }
 
-/// Two for each processor, unless the environment says how many: these wait for servers and frames more than they compute.
+/// Three for each processor, unless the environment says how many: these wait for servers and frames more than they compute.
 fn threads() -> Option<usize> {
     match std::env::var("RUST_TEST_THREADS") {
         Ok(said) => match said.parse() {
             Ok(threads) if threads > 0 => Some(threads),
             _ => panic!("RUST_TEST_THREADS is `{said}`, and should be a number from 1"),
         },
-        Err(_) => std::thread::available_parallelism().ok().map(|processors| processors.get() * 2),
+        Err(_) => std::thread::available_parallelism().ok().map(|processors| processors.get() * 3),
     }
 }
 

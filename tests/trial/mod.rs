@@ -34,8 +34,11 @@ impl Ran for Result<(), Skip> {
 /// What takes as long is worth a line of its own.
 const LONG: Duration = Duration::from_secs(5);
 
-/// Held by every test: shared, or by one that takes the whole machine.
+/// Held by every test but those that wait: shared, or by one that measures.
 static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Held by those that wait: shared. By one that fills a table of the kernel: alone.
+static KERNEL: RwLock<()> = RwLock::new(());
 
 static START: OnceLock<Instant> = OnceLock::new();
 
@@ -82,11 +85,29 @@ pub fn beside<R: Ran + 'static>(name: &str, test: fn() -> R) -> Trial {
     })
 }
 
+/// A test that measures: it runs beside those that wait, and no others.
+pub fn measured<R: Ran + 'static>(name: &str, test: fn() -> R) -> Trial {
+    let of = name.to_owned();
+    Trial::ignorable_test(name, move || {
+        let _machine = MACHINE.write();
+        Ok(timed(&of, test).completion())
+    })
+}
+
+/// A test that waits nearly all of its time, and disturbs none that measures.
+pub fn patient<R: Ran + 'static>(name: &str, test: fn() -> R) -> Trial {
+    let of = name.to_owned();
+    Trial::ignorable_test(name, move || {
+        let _kernel = KERNEL.read();
+        Ok(timed(&of, test).completion())
+    })
+}
+
 /// A test that runs while no other does.
 pub fn alone<R: Ran + 'static>(name: &str, test: fn() -> R) -> Trial {
     let of = name.to_owned();
     Trial::ignorable_test(name, move || {
-        let _all = MACHINE.write();
+        let _all = (MACHINE.write(), KERNEL.write());
         Ok(timed(&of, test).completion())
     })
 }
