@@ -221,6 +221,24 @@ pub fn a_module_with_files_of_its_own_is_a_mod_rs() {
     assert_eq!(files(wrong), "", "x.rs beside x/ with files: move it to x/mod.rs");
 }
 
+/// Those of a file that is read for what it does stay short.
+pub fn long_tests_have_a_file_of_their_own() {
+    const MOST: usize = 150;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let lines = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        text.find("#[cfg(test)]\nmod tests {").map_or(0, |at| text[at..].lines().count())
+    };
+    let all = sources::files(&root).into_iter().map(|file| (lines(&file), file));
+    let (long, short): (Vec<_>, Vec<_>) = all.partition(|(lines, _)| *lines > MOST);
+    assert!(short.iter().any(|(lines, _)| *lines > 20), "no tests are found in the sources");
+    assert_eq!(
+        files(long.iter().map(|(lines, file)| format!("{}: {lines}", file.display()))),
+        "",
+        "move them to tests.rs"
+    );
+}
+
 pub fn words_stay_where_they_belong() {
     let sources = Sources::read();
     let wrong = sources.iter().filter(|source| {
