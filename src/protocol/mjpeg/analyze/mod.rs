@@ -74,7 +74,7 @@ struct Walk<'a> {
     found: Vec<HostUrl>,
     asked: Vec<HostUrl>,
     natures: Vec<(Endpoint, Nature)>,
-    /// The first still picture met on the way; said where nothing moves.
+    /// The first still picture met on the way; emitted where nothing moves.
     still: Option<Found>,
 }
 
@@ -108,23 +108,23 @@ impl Walk<'_> {
     /// that have no better stream.
     async fn port(&mut self, service: &Service) {
         let at = Endpoint::of(service);
-        let mut urls_here = self.links(at).await;
-        let urls = self.host.signatures.stream_urls();
-        let common = urls.mjpeg(None);
+        let mut urls = self.links(at).await;
+        let usual = self.host.signatures.stream_urls();
+        let common = usual.mjpeg(None);
         // A server may speak RTSP and have its stream elsewhere.
         let has_better = self.host.record.has_stream(&[Protocol::Rtsp, Protocol::Rtsps])
             || self.host.record.hints().iter().any(|h| h.url.starts_with("rtsp"));
         let vendor = self.host.record.vendor();
-        for candidate in urls.mjpeg(vendor.as_deref()) {
+        for candidate in usual.mjpeg(vendor.as_deref()) {
             let is_common = common.iter().any(|c| c.path == candidate.path);
             if candidate.port.is_none_or(|p| p == at.port) && !(is_common && has_better) {
-                urls_here.push(at.http(&candidate.path));
+                urls.push(at.http(&candidate.path));
             }
         }
-        urls_here.truncate(MAX_PATHS);
+        urls.truncate(MAX_PATHS);
         let found_before = self.found.len();
         let mut missing = 0;
-        for url in urls_here {
+        for url in urls {
             let is_guess = common.iter().any(|c| c.path == url.target());
             if self.is_over()
                 || self.host.peer.history.has_hung(at.port)
