@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{AudioFacts, Facts, VideoFacts};
+use super::words::{self, Reason, Sentence};
 use crate::model::{AudioCodec, VideoCodec};
 
 /// A way to show a stream.
@@ -51,9 +52,9 @@ pub struct Way {
     pub mode: Mode,
     /// Whether its sound is heard.
     pub sound: bool,
-    /// What the viewer should know, in one sentence without a full stop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    /// What the viewer should know.
+    #[serde(rename = "note", skip_serializing_if = "Vec::is_empty", serialize_with = "words::joined")]
+    pub notes: Vec<Reason>,
 }
 
 /// Why a way is none.
@@ -61,8 +62,8 @@ pub struct Way {
 pub struct Refusal {
     /// The way.
     pub mode: Mode,
-    /// Why, in one sentence without a full stop.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// Ways best first, and reasons against the others.
@@ -82,14 +83,13 @@ pub fn choose(asked: &Candidate<'_>, siblings: &[Candidate<'_>], can: &Abilities
         let other = siblings.iter().map(|sibling| of_stream(sibling, can).ways).find(|ways| !ways.is_empty());
         choice.ways = other.unwrap_or_default();
         for way in &mut choice.ways {
-            let shown = "another stream of this device is shown, since the browser cannot play this one".to_owned();
-            way.note = Some(way.note.take().map_or(shown.clone(), |note| format!("{shown}; {note}")));
+            way.notes.insert(0, Sentence::OtherStream.into());
         }
     }
     let codec = asked.facts.video.codec;
     if stills && matches!(codec, VideoCodec::H264 | VideoCodec::H265) {
-        let note = Some("key frames alone, without sound".to_owned());
-        choice.ways.push(Way { stream: asked.id.to_owned(), mode: Mode::Stills, sound: false, note });
+        let notes = vec![Sentence::KeyFramesAlone.into()];
+        choice.ways.push(Way { stream: asked.id.to_owned(), mode: Mode::Stills, sound: false, notes });
     }
     choice
 }
@@ -108,7 +108,7 @@ fn of_stream(stream: &Candidate<'_>, can: &Abilities) -> Choice {
         }
         Err(reason) => choice.refused.push(Refusal { mode: Mode::WebRtc, reason }),
     }
-    match mse(video.codec_string.as_deref(), &format!("{} video", name(video.codec)), can) {
+    match mse(video.codec_string.as_deref(), name(video.codec), can) {
         Ok(()) => choice.ways.push(way(stream, Mode::Mse, audio.as_ref().map(|audio| mse_sound(audio, can)), can)),
         Err(reason) => choice.refused.push(Refusal { mode: Mode::Mse, reason }),
     }
@@ -118,32 +118,29 @@ fn of_stream(stream: &Candidate<'_>, can: &Abilities) -> Choice {
 }
 
 /// A way with its sound: none in the stream, heard, or why it is not.
-fn way(stream: &Candidate<'_>, mode: Mode, sound: Option<Result<(), String>>, can: &Abilities) -> Way {
-    let waits = stream.facts.video.without_idr;
-    let waits =
-        waits.then(|| "the camera sends no whole key frames, so the picture may take a while to be clear".to_owned());
-    let silent = sound.as_ref().and_then(|sound| sound.as_ref().err()).filter(|_| can.sound).cloned();
-    let notes: Vec<String> = silent.into_iter().chain(waits).collect();
-    let note = (!notes.is_empty()).then(|| notes.join("; "));
-    Way { stream: stream.id.to_owned(), mode, sound: can.sound && sound.is_some_and(|sound| sound.is_ok()), note }
+fn way(stream: &Candidate<'_>, mode: Mode, sound: Option<Result<(), Sentence>>, can: &Abilities) -> Way {
+    let silent = sound.and_then(Result::err).filter(|_| can.sound);
+    let waits = stream.facts.video.without_idr.then_some(Sentence::NoWholeKeyFrames);
+    let notes = silent.into_iter().chain(waits).map(Reason::from).collect();
+    Way { stream: stream.id.to_owned(), mode, sound: can.sound && sound.is_some_and(|sound| sound.is_ok()), notes }
 }
 
-fn webrtc(video: &VideoFacts, can: &Abilities) -> Result<(), String> {
+fn webrtc(video: &VideoFacts, can: &Abilities) -> Result<(), Reason> {
     let codec = name(video.codec);
     match video.codec {
         VideoCodec::H264 | VideoCodec::H265 | VideoCodec::Vp8 | VideoCodec::Vp9 => {}
-        _ => return Err(format!("{codec} cannot be sent by WebRTC")),
+        _ => return Err(Sentence::NotByWebRtc.of(codec)),
     }
     if video.b_frames {
-        return Err("the camera sends B-frames, which WebRTC cannot show".to_owned());
+        return Err(Sentence::BFrames.into());
     }
     if !receives(can, codec) {
-        return Err(format!("this browser plays no {codec} by WebRTC"));
+        return Err(Sentence::NotPlayedByWebRtc.of(codec));
     }
     Ok(())
 }
 
-fn webrtc_sound(audio: &AudioFacts, can: &Abilities) -> Result<(), String> {
+fn webrtc_sound(audio: &AudioFacts, can: &Abilities) -> Result<(), Sentence> {
     let telephone = audio.sample_rate_hz == 8000 && audio.channels == 1;
     let (codec, fits) = match audio.codec {
         AudioCodec::Pcmu => ("PCMU", telephone),
@@ -155,23 +152,23 @@ fn webrtc_sound(audio: &AudioFacts, can: &Abilities) -> Result<(), String> {
     if fits && receives(can, codec) { Ok(()) } else { Err(no_sound(Mode::WebRtc)) }
 }
 
-fn mse_sound(audio: &AudioFacts, can: &Abilities) -> Result<(), String> {
+fn mse_sound(audio: &AudioFacts, can: &Abilities) -> Result<(), Sentence> {
     mse(audio.codec_string.as_deref(), "", can).map_err(|_| no_sound(Mode::Mse))
 }
 
-fn no_sound(mode: Mode) -> String {
+fn no_sound(mode: Mode) -> Sentence {
     match mode {
-        Mode::WebRtc => "without sound, since WebRTC does not carry the camera's audio codec".to_owned(),
-        _ => "without sound, since the browser does not play the camera's audio codec".to_owned(),
+        Mode::WebRtc => Sentence::SilentByWebRtc,
+        _ => Sentence::SilentInBrowser,
     }
 }
 
-fn mse(codec_string: Option<&str>, what: &str, can: &Abilities) -> Result<(), String> {
-    let Some(codec) = codec_string else { return Err(format!("{what} cannot be sent as MP4")) };
+fn mse(codec_string: Option<&str>, what: &str, can: &Abilities) -> Result<(), Reason> {
+    let Some(codec) = codec_string else { return Err(Sentence::NotInMp4.of(what)) };
     // A page that names none may have none, or may have been asked for others.
     match can.mse.iter().any(|known| known.eq_ignore_ascii_case(codec)) {
         true => Ok(()),
-        false => Err(format!("this browser plays no {codec} by media source extensions")),
+        false => Err(Sentence::NotPlayedByMse.of(codec)),
     }
 }
 
@@ -285,7 +282,7 @@ mod tests {
         let reasons = |video: &str, browser: &str| {
             let facts = facts(video, "");
             let choice = choose(&Candidate { id: "main", facts: &facts }, &[], &can(browser), false);
-            choice.refused.into_iter().map(|refusal| refusal.reason).collect::<Vec<_>>()
+            choice.refused.into_iter().map(|refusal| refusal.reason.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(reasons("h264 b", CHROMIUM), ["the camera sends B-frames, which WebRTC cannot show"]);
         assert_eq!(
@@ -308,11 +305,11 @@ mod tests {
         let (main, sub) = (Candidate { id: "main", facts: &main }, Candidate { id: "sub", facts: &sub });
         let choice = choose(&main, &[sub], &can(NO_MSE), true);
         assert_eq!(written(&choice), "sub:webrtc- main:stills-");
-        let note = choice.ways[0].note.clone().unwrap();
-        let parts: Vec<&str> = note.split("; ").collect();
-        assert_eq!(parts.len(), 3, "{note}");
-        assert!(parts[0].starts_with("another stream") && parts[1].starts_with("without sound"), "{note}");
+        let expected = [Sentence::OtherStream, Sentence::SilentByWebRtc, Sentence::NoWholeKeyFrames];
+        assert_eq!(choice.ways[0].notes, expected.map(Reason::from));
+        let written = serde_json::to_value(&choice.ways[0]).unwrap();
+        assert_eq!(written["note"], expected.map(Sentence::as_str).join("; "));
         let muted = choose(&sub, &[], &can(MUTED), false);
-        assert!(muted.ways.iter().all(|way| way.note.as_deref().is_some_and(|n| n.contains("key frames"))));
+        assert!(muted.ways.iter().all(|way| way.notes == [Sentence::NoWholeKeyFrames.into()]));
     }
 }

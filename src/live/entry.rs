@@ -14,6 +14,7 @@ use super::facts::Facts;
 use super::refusal::Refusal;
 use super::source::StreamSource;
 use super::stream::{Condition, SourceStatistics, State, Stream};
+use super::words::Sentence;
 
 /// How long a viewer waits for the first frame of a stream that nobody watched.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -80,7 +81,7 @@ pub(super) async fn ready(stream: &Stream) -> Result<(), Refusal> {
         let now = condition.borrow_and_update().clone();
         match now.state {
             State::Live if stream.facts().is_some() => return Ok(()),
-            State::Stopped => return Err(Refusal::Stopped { reason: now.reason.unwrap_or("the camera is not asked") }),
+            State::Stopped => return Err(Refusal::Stopped { reason: now.reason.unwrap_or(Sentence::NotAsked) }),
             _ if stream.is_gone() => return Err(Refusal::NoStream),
             _ => {}
         }
@@ -101,6 +102,6 @@ pub(super) async fn ready(stream: &Stream) -> Result<(), Refusal> {
 
 /// Why there is nothing to see.
 pub(super) fn away(stream: &Stream) -> Refusal {
-    let reason = stream.condition().borrow().reason.unwrap_or("no picture has come from the camera yet");
+    let reason = stream.condition().borrow().reason.unwrap_or(Sentence::NothingYet);
     Refusal::Away { reason, after: AWAY_PAUSE }
 }

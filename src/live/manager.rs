@@ -23,6 +23,7 @@ use super::viewer::jpegs::JpegViewer;
 use super::viewer::mse::MseViewer;
 use super::viewer::stills::StillsViewer;
 use super::viewer::ticket::Tickets;
+use super::words::Sentence;
 use crate::media::picture::Picture;
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
@@ -330,7 +331,7 @@ impl Inner {
     /// Lets a viewer in, and waits until there is something to see.
     async fn enter(&self, id: &str, mode: Mode) -> Result<Presence, Refusal> {
         let stream = self.streams().get(id).map(|entry| entry.stream.clone()).ok_or(Refusal::NoStream)?;
-        let full = || Refusal::Full { reason: "as many viewers watch as may".to_owned(), after: PLACE_PAUSE };
+        let full = || Refusal::Full { reason: Sentence::TooManyViewers.to_string(), after: PLACE_PAUSE };
         let place = self.viewers.clone().try_acquire_owned().map_err(|_| full())?;
         let presence = Presence::new(stream, mode, place);
         ready(&presence.stream).await?;

@@ -41,6 +41,7 @@ mod still;
 pub mod stream;
 pub mod timeline;
 pub mod viewer;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

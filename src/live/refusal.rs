@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::choose::{Choice, Mode};
 use super::engine::NoAgreement;
+use super::words::Sentence;
 
 /// Why a viewer is turned away. The sentences are for the viewer: they hold neither address nor login of a camera.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such stream.
-    #[error("there is no such stream")]
+    #[error("{}", Sentence::NoStream)]
     NoStream,
     /// The offer is none.
     #[error("{0}")]
@@ -26,7 +27,7 @@ pub enum Refusal {
     #[error("{reason}")]
     Away {
         /// Why there is no picture.
-        reason: &'static str,
+        reason: Sentence,
         /// When to ask again.
         after: Duration,
     },
@@ -34,7 +35,7 @@ pub enum Refusal {
     #[error("{reason}")]
     Stopped {
         /// Why.
-        reason: &'static str,
+        reason: Sentence,
     },
     /// There is no place for another viewer.
     #[error("{reason}")]
@@ -67,7 +68,7 @@ impl Refusal {
 
     pub(super) fn not_possible(choice: Choice) -> Refusal {
         let reason = choice.refused.iter().find(|refused| refused.mode == Mode::WebRtc).or(choice.refused.first());
-        let reason = reason.map_or("the stream cannot be shown in this way", |refused| &refused.reason).to_owned();
+        let reason = reason.map_or(Sentence::NotInThisWay.to_string(), |refused| refused.reason.to_string());
         Refusal::NotPossible { reason, choice }
     }
 
@@ -90,8 +91,8 @@ mod tests {
             (Refusal::NoStream, 404, None),
             (Refusal::BadOffer("x".into()), 400, None),
             (Refusal::not_possible(Choice::default()), 406, None),
-            (Refusal::Away { reason: "x", after }, 503, Some(after)),
-            (Refusal::Stopped { reason: "x" }, 503, None),
+            (Refusal::Away { reason: Sentence::Silent, after }, 503, Some(after)),
+            (Refusal::Stopped { reason: Sentence::LoginRefused }, 503, None),
             (Refusal::Full { reason: "x".into(), after }, 503, Some(after)),
         ] {
             assert_eq!((refusal.status(), refusal.retry_after()), (status, retry));

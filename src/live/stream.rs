@@ -14,6 +14,7 @@ use super::facts::{AudioFacts, Facts, VideoFacts};
 use super::frame::Frame;
 use super::hub::{Cursor, Gop, Hub, Next};
 use super::still::Still;
+use crate::live::words::Sentence;
 use crate::media::format::{AudioFormat, Format};
 use crate::media::picture::Picture;
 use crate::model::{ErrorKind, Transport};
@@ -49,7 +50,7 @@ pub struct Condition {
     pub error: Option<ErrorKind>,
     /// Why, in one sentence for the viewer, without address or login.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    pub reason: Option<Sentence>,
 }
 
 impl Condition {
@@ -189,7 +190,7 @@ impl Stream {
     }
 
     /// The session failed.
-    pub fn fail(&self, state: State, error: ErrorKind, reason: &'static str) {
+    pub fn fail(&self, state: State, error: ErrorKind, reason: Sentence) {
         self.inner().statistics.last_error = Some(error);
         self.set_condition(Condition { error: Some(error), reason: Some(reason), ..Condition::new(state) });
         self.failures.send_modify(|count| *count += 1);

@@ -109,6 +109,7 @@ fn trials() -> Vec<Trial> {
         beside net_ns::a_large_network_is_swept_without_losing_a_host;
         beside browser::devices_are_found_selected_and_tagged;
         beside browser::hostile_names_are_text;
+        beside browser::a_player_says_why_it_shows_nothing;
         beside configurations::real_programs_read_what_is_written_for_them;
         beside notify::a_mail_server_gets_each_message_once_and_protected;
         beside media_servers::media_servers_tell_what_they_serve;

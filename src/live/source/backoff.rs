@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::live::words::Sentence;
 use crate::model::ErrorKind;
 
 /// Pauses after the first failures of a camera that cannot be reached, and the one after all further ones: a viewer is back
@@ -26,7 +27,7 @@ pub(super) struct Failure {
     /// The status, where one was answered.
     pub status: Option<u16>,
     /// In words for a viewer.
-    pub reason: &'static str,
+    pub reason: Sentence,
     /// How long frames came before.
     pub played: Duration,
     /// Nothing but a person's act can change it.
@@ -34,7 +35,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub fn new(kind: ErrorKind, reason: &'static str) -> Failure {
+    pub fn new(kind: ErrorKind, reason: Sentence) -> Failure {
         Failure { kind, status: None, reason, played: Duration::ZERO, is_final: false }
     }
 
@@ -50,23 +51,23 @@ impl Failure {
 }
 
 /// The kind in words for a viewer, who learns nothing of addresses and logins.
-fn in_words(kind: ErrorKind, status: Option<u16>) -> &'static str {
+fn in_words(kind: ErrorKind, status: Option<u16>) -> Sentence {
     match kind {
         _ if is_refused_login(kind, status) => match kind {
-            ErrorKind::AuthRequired => "the camera demands a login",
-            ErrorKind::Locked => "the camera takes no login at the moment",
-            _ => "the camera refuses the login",
+            ErrorKind::AuthRequired => Sentence::LoginDemanded,
+            ErrorKind::Locked => Sentence::LoginLocked,
+            _ => Sentence::LoginRefused,
         },
-        ErrorKind::Timeout => "the camera does not answer",
-        ErrorKind::Refused => "the camera takes no connection",
-        ErrorKind::Unreachable => "the camera cannot be reached",
-        ErrorKind::Closed => "the camera ended the connection",
-        ErrorKind::Tls => "the camera's encryption cannot be agreed on",
-        ErrorKind::Busy => "the camera serves no further viewer",
-        ErrorKind::NotFound => "the camera has no such stream",
-        ErrorKind::Redirect => "the camera sends elsewhere",
-        ErrorKind::Local => "this machine lacks something: see the log",
-        _ => "the camera answers with an error",
+        ErrorKind::Timeout => Sentence::Silent,
+        ErrorKind::Refused => Sentence::TakesNoConnection,
+        ErrorKind::Unreachable => Sentence::Unreachable,
+        ErrorKind::Closed => Sentence::Ended,
+        ErrorKind::Tls => Sentence::NoEncryption,
+        ErrorKind::Busy => Sentence::Busy,
+        ErrorKind::NotFound => Sentence::NotFound,
+        ErrorKind::Redirect => Sentence::SendsElsewhere,
+        ErrorKind::Local => Sentence::Local,
+        _ => Sentence::Error,
     }
 }
 
@@ -163,8 +164,11 @@ mod tests {
         ] {
             assert_eq!(pauses(&Failure::of(kind, status), true, 3), [] as [u64; 0]);
         }
-        assert_eq!(Failure::of(ErrorKind::Device, Some(403)).reason, "the camera refuses the login");
-        assert_eq!(pauses(&Failure::new(ErrorKind::Protocol, "x").for_good(), true, 3), [] as [u64; 0]);
+        assert_eq!(Failure::of(ErrorKind::Device, Some(403)).reason, Sentence::LoginRefused);
+        assert_eq!(
+            pauses(&Failure::new(ErrorKind::Protocol, Sentence::UnknownCodec).for_good(), true, 3),
+            [] as [u64; 0]
+        );
     }
 
     #[test]

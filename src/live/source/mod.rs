@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::facts::Facts;
 use super::stream::{State, Stream};
 use super::timeline::FIRST;
+use crate::live::words::Sentence;
 use crate::model::{ErrorKind, Transport};
 use crate::net::Dialer;
 use crate::probe::peer::Timeouts;
@@ -242,7 +243,7 @@ impl Source {
     /// One session with the camera.
     async fn session(&mut self, clock: &mut Clock) -> Ended {
         let Ok(_place) = self.places.clone().try_acquire_owned() else {
-            return Ended::Failed(Failure::new(ErrorKind::Local, "too many streams are watched at once"));
+            return Ended::Failed(Failure::new(ErrorKind::Local, Sentence::TooManyStreams));
         };
         if !matches!(self.stream.condition().borrow().state, State::Away) {
             self.stream.set_state(State::Connecting);

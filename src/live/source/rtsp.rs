@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::backoff::Failure;
 use super::tracks::{Clock, Track};
 use super::{Ended, Pulse, Source};
+use crate::live::words::Sentence;
 use crate::model::{ErrorKind, Transport};
 use crate::protocol::rtsp::client::Client;
 use crate::protocol::rtsp::error::RtspError;
@@ -40,16 +41,16 @@ impl Source {
         let mut client = Box::new(Client::new(&self.peer, endpoint));
         let described = client.describe(self.url.target()).await.map_err(|error| self.failed(&error))?;
         let session = Session::parse(&described.sdp).unwrap_or_default();
-        let no_picture = || Failure::new(ErrorKind::NotFound, "the stream has no picture");
+        let no_picture = || Failure::new(ErrorKind::NotFound, Sentence::NoPicture);
         let tracks = Tracks::of(&session).ok_or_else(no_picture)?;
         if tracks.proved.video.is_none() {
             return Err(no_picture());
         }
         if tracks.proved.is_encrypted() {
-            return Err(Failure::new(ErrorKind::Protocol, "the camera encrypts the stream (SRTP)").for_good());
+            return Err(Failure::new(ErrorKind::Protocol, Sentence::Encrypted).for_good());
         }
         let Some((picture, _)) = Track::of_picture(tracks.proved) else {
-            return Err(Failure::new(ErrorKind::Protocol, "the camera sends a codec that cannot be shown").for_good());
+            return Err(Failure::new(ErrorKind::Protocol, Sentence::UnknownCodec).for_good());
         };
         let sound = tracks.sound.and_then(|(at, media)| {
             let (track, format) = Track::of_sound(media)?;
@@ -145,7 +146,7 @@ impl Source {
         }
         if now >= pulse.frame + NOTHING_WHOLE {
             self.other_next = !self.other_next;
-            return Err(Failure::new(ErrorKind::Timeout, "the camera sends no whole picture"));
+            return Err(Failure::new(ErrorKind::Timeout, Sentence::NoWholePicture));
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use super::refusal::Refusal;
 use super::source::StreamSource;
 use super::stream::{State, Stream};
 use super::viewer::mse::MsePiece;
+use super::words::Sentence;
 use crate::media::format::{AudioFormat, Format};
 use crate::model::{AudioCodec, Credential, Transport, VideoCodec};
 use crate::net::{BoxStream, Datagram, Datagrams as _, RealNet, Streams as _, UdpBind};
@@ -347,7 +348,7 @@ async fn a_login_that_is_refused_is_not_sent_again() {
     live.set_streams(vec![source("a", &fleet, wrong)]);
     for _ in 0..3 {
         let refusal = Viewer::of(&live, "a", false).await.err().unwrap();
-        assert!(matches!(refusal, Refusal::Stopped { reason: "the camera refuses the login" }), "{refusal:?}");
+        assert!(matches!(refusal, Refusal::Stopped { reason: Sentence::LoginRefused }), "{refusal:?}");
     }
     assert_eq!(seen.refused.load(Ordering::SeqCst), 1);
     // Somebody acts: the right one.

@@ -477,3 +477,43 @@ async fn make_the_first_account(folder: &Path, root: &str, base: &str) {
     browser.until(&first_page).await;
     browser.page.quit().await.unwrap();
 }
+
+/// A player that has tried every way says why there is no picture, in the language of the page.
+pub fn a_player_says_why_it_shows_nothing() -> Result<(), Skip> {
+    /// A server that offers one way, and sends nothing by it.
+    const PLAY: &str = r"
+        const folder = Array.from(document.scripts, script => script.src).find(src => src.includes('/assets/')).replace(/[^/]*$/, '');
+        const offered = JSON.stringify({
+            type: 'mode', ways: [{ stream: 's_1', mode: 'mjpeg', sound: false }],
+            refused: [{ mode: 'webrtc', reason: 'this browser plays no H265 by WebRTC' }],
+        });
+        window.said = {};
+        window.WebSocket = class {
+            static OPEN = 1;
+            readyState = 1;
+            constructor() { setTimeout(() => this.onmessage({ data: offered })); }
+            send() {}
+            close() {}
+        };
+        import(folder + 'live.js').then(({ Player }) => {
+            for (const language of ['en', 'ru']) {
+                const onState = (state, reason) => { said[language] = [state, reason]; };
+                const screen = document.createElement('div');
+                new Player({ root: document.baseURI, stream: 's_1', screen, language, onState }).start();
+            }
+        });";
+    on_a_runtime(async {
+        let site = Site::of(1).await;
+        let browser = Browser::start().await;
+        browser.open(&site.url).await;
+        browser.wait("html.script").await;
+        browser.run(PLAY).await;
+        browser.until("return said.en?.[0] === 'failed' && said.ru?.[0] === 'failed'").await;
+        let expected = json!({
+            "en": ["failed", "no picture came; webrtc: this browser plays no H265 by WebRTC"],
+            "ru": ["failed", "изображение не пришло; webrtc: этот браузер не воспроизводит H265 по WebRTC"],
+        });
+        assert_eq!(browser.run("return said").await, expected);
+        browser.page.quit().await.unwrap();
+    })
+}

@@ -158,7 +158,7 @@ fn decides_messages(source: &Source) -> bool {
 
 /// What live view decides and keeps, beside what fetches and sends.
 fn decides_what_is_shown(source: &Source) -> bool {
-    source.room() == "live" && is_part(source, &["choose", "facts", "frame", "hub", "timeline"])
+    source.room() == "live" && is_part(source, &["choose", "facts", "frame", "hub", "timeline", "words"])
 }
 
 fn is_protocol(source: &Source) -> bool {

@@ -27,14 +27,64 @@ const WORDS = {
   en: {
     connecting: "connecting …", away: "the camera is away", again: "connection lost, trying again",
     none: "this browser plays none of the formats there are", slow: "no picture came: trying {}", refused: "not possible: {}",
-    unreached: "media cannot reach you: set live address",
+    unreached: "media cannot reach you: set live address", nothing: "no picture came",
+    said: [],
   },
   ru: {
     connecting: "подключение…", away: "камера недоступна", again: "связь потеряна, подключение повторяется",
     none: "этот браузер не воспроизводит ни один из форматов", slow: "изображения нет, пробуем {}", refused: "не удалось: {}",
-    unreached: "видео до вас не доходит: задайте live address",
+    unreached: "видео до вас не доходит: задайте live address", nothing: "изображение не пришло",
+    // What the server says; {} stands for a codec.
+    said: [
+      ["another stream of this device is shown, since the browser cannot play this one", "показан другой поток этого устройства: этот браузер не воспроизводит"],
+      ["key frames alone, without sound", "только ключевые кадры, без звука"],
+      ["the camera sends no whole key frames, so the picture may take a while to be clear", "камера не передаёт целых ключевых кадров, изображение станет чётким не сразу"],
+      ["without sound, since WebRTC does not carry the camera's audio codec", "без звука: WebRTC не передаёт аудиокодек камеры"],
+      ["without sound, since the browser does not play the camera's audio codec", "без звука: браузер не воспроизводит аудиокодек камеры"],
+      ["{} cannot be sent by WebRTC", "{} нельзя передать по WebRTC"],
+      ["the camera sends B-frames, which WebRTC cannot show", "камера передаёт B-кадры, которые WebRTC не показывает"],
+      ["this browser plays no {} by WebRTC", "этот браузер не воспроизводит {} по WebRTC"],
+      ["{} video cannot be sent as MP4", "видео {} нельзя передать в MP4"],
+      ["this browser plays no {} by media source extensions", "этот браузер не воспроизводит {} через Media Source Extensions"],
+      ["the stream cannot be shown in this way", "поток нельзя показать этим способом"],
+      ["the camera demands a login", "камера требует входа"],
+      ["the camera takes no login at the moment", "камера сейчас не принимает вход"],
+      ["the camera refuses the login", "камера отклоняет вход"],
+      ["the camera does not answer", "камера не отвечает"],
+      ["the camera takes no connection", "камера не принимает соединение"],
+      ["the camera cannot be reached", "до камеры нет пути"],
+      ["the camera ended the connection", "камера закрыла соединение"],
+      ["the camera's encryption cannot be agreed on", "не удалось согласовать шифрование с камерой"],
+      ["the camera serves no further viewer", "камера не принимает больше зрителей"],
+      ["the camera has no such stream", "у камеры нет такого потока"],
+      ["the camera sends elsewhere", "камера отсылает в другое место"],
+      ["this machine lacks something: see the log", "на этом компьютере чего-то не хватает: см. журнал"],
+      ["the camera answers with an error", "камера отвечает ошибкой"],
+      ["the stream has no picture", "в потоке нет изображения"],
+      ["the camera encrypts the stream (SRTP)", "камера шифрует поток (SRTP)"],
+      ["the camera sends a codec that cannot be shown", "камера передаёт кодек, который нельзя показать"],
+      ["the camera sends no whole picture", "камера не передаёт ни одного целого кадра"],
+      ["too many streams are watched at once", "одновременно смотрят слишком много потоков"],
+      ["the camera is not asked", "камеру не запрашивают"],
+      ["no picture has come from the camera yet", "от камеры ещё не пришло изображение"],
+      ["there is no such stream", "такого потока нет"],
+      ["as many viewers watch as may", "зрителей уже столько, сколько разрешено"],
+    ],
   },
 };
+
+// Sentences of the server in the page's language; what it has no words for stays as it is.
+function inWords(text, said) {
+  return (text ?? "").split("; ").map((sentence) => {
+    for (const [from, to] of said) {
+      if (sentence === from) return to;
+      const [before, after] = from.split("{}");
+      const isLike = after !== undefined && sentence.startsWith(before) && sentence.endsWith(after);
+      if (isLike) return to.replace("{}", () => sentence.slice(before.length, sentence.length - after.length));
+    }
+    return sentence;
+  }).join("; ");
+}
 
 // What this browser can play, of the codecs that were named.
 export function abilities(named) {
@@ -93,6 +143,10 @@ export class Player {
     if (on) this.statsTimer = setInterval(() => this.tell(), 1000);
   }
 
+  inWords(text) {
+    return inWords(text, this.words.said);
+  }
+
   say(state, reason = "") {
     this.state = state;
     this.onState?.(state, reason);
@@ -139,10 +193,10 @@ export class Player {
   next(after) {
     this.endMode();
     const way = this.ways.shift();
-    if (!way) return this.give(after);
+    if (!way) return this.give(after && [this.words.nothing, this.reason].filter(Boolean).join("; "));
     if (way.stream && way.stream !== this.stream) return this.other(way);
     if (after) this.say("connecting", this.words.slow.replace("{}", way.mode.toUpperCase()));
-    this.note = way.note ?? "";
+    this.note = this.inWords(way.note);
     this.begin(way);
   }
 
@@ -176,7 +230,7 @@ export class Player {
 
   choose({ ways, refused }) {
     this.ways = Array.from(ways ?? []);
-    this.reason = (refused ?? []).map(({ mode, reason }) => `${mode}: ${reason}`).join("; ");
+    this.reason = (refused ?? []).map(({ mode, reason }) => `${mode}: ${this.inWords(reason)}`).join("; ");
     this.next();
   }
 
@@ -186,16 +240,16 @@ export class Player {
       if (this.state === "away" && (this.video || this.image)) this.say("playing", this.note);
     } else {
       const begins = state === "connecting" || state === "idle";
-      this.say(begins ? "connecting" : "away", reason || (begins ? this.words.connecting : this.words.away));
+      this.say(begins ? "connecting" : "away", this.inWords(reason) || (begins ? this.words.connecting : this.words.away));
     }
   }
 
   failed(message) {
-    this.reason = message.reason;
+    this.reason = this.inWords(message.reason);
     this.retryAfter = message.retry_after_s ?? 0;
     if (message.ways?.length) this.ways = Array.from(message.ways);
     if (this.ways.length) this.next(true);
-    else this.give(this.words.refused.replace("{}", message.reason));
+    else this.give(this.words.refused.replace("{}", () => this.reason));
   }
 
   // One way ----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ use super::{Site, now};
 use crate::export::survey::fixes;
 use crate::export::survey::lang::Lang;
 use crate::history::memory::Vantage;
+use crate::live::words::Sentence;
 use crate::model::memory::{Detail, MuteOf};
 use crate::model::{Warning, WarningKind};
 use crate::serve::page::words_remarks::odd;
@@ -80,4 +81,11 @@ async fn a_problem_is_told_in_the_language_of_the_page() {
     assert_eq!(status, axum::http::StatusCode::BAD_REQUEST);
     assert!(page.contains("Одно из значений не подходит."), "{page}");
     assert!(page.contains("<code><bdi>state</bdi></code> <bdi lang=\"en\">"), "{page}");
+}
+
+#[test]
+fn live_view_has_russian_words_for_all_that_viewers_are_told() {
+    let script = include_str!("../assets/live.js");
+    let missing = Sentence::ALL.into_iter().filter(|sentence| !script.contains(&format!("[\"{sentence}\", \"")));
+    assert_eq!(missing.collect::<Vec<_>>(), []);
 }
