@@ -101,8 +101,6 @@ export function become(old, wanted) {
   }
 }
 
-let announced = 0;
-
 // The live part of the page as it is now. Pages that were added at the end stay as they are.
 async function renew() {
   const live = document.getElementById("live");
@@ -113,8 +111,6 @@ async function renew() {
   if (live.dataset.pages) keepFurther(live, wanted);
   become(live, wanted);
   picked();
-  // Screen readers hear of it, and not more often than they can say it.
-  if (Date.now() - announced > 5000) announced = Date.now();
 }
 
 // Devices of further pages were fetched one page at a time: each keeps its place behind those of the first.
