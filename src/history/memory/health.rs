@@ -117,6 +117,14 @@ impl DeviceHealth {
     pub fn is_missing(&self) -> bool {
         self.misses > 0 || self.state == DeviceState::Offline
     }
+
+    /// Since when it is missing; none where it is not.
+    pub fn missing_since(&self) -> Option<Timestamp> {
+        match self.state {
+            DeviceState::Offline => self.lost_at,
+            _ => self.first_miss.filter(|_| self.misses > 0),
+        }
+    }
 }
 
 /// A stream's state and what may change it.

@@ -113,15 +113,22 @@ impl Memory {
         }
     }
 
-    /// Whether a recorder that feeds a device is missing, or came back so lately that the device may still be starting.
+    /// Whether a device went with a recorder that feeds it, or that recorder came back so lately that the device may still be
+    /// starting. A recorder that was gone while the device still answered has nothing to do with it: it may be gone for good.
     pub(super) fn waits_for_recorder(&self, known: &Known) -> bool {
         // What a recorder feeds starts after it: it is asked once more before it is told to be offline.
         let is_starting = |parent: &Known| {
             let back = parent.health.lost_at.is_some().then_some(parent.health.since);
             back.zip(known.health.missed_at).is_some_and(|(back, missed)| back.duration_until(missed) < STARTING)
         };
-        let mut parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
-        parents.any(|parent| parent.health.is_missing() || is_starting(parent))
+        let took_along = |parent: &Known| {
+            let gone = parent.health.missing_since();
+            gone.is_some_and(|gone| gone.duration_until(known.seen.last) < STARTING)
+        };
+        let parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
+        // Of two recorders that show each other one waits for the other, and is told of.
+        let mut parents = parents.filter(|parent| !parent.parents.contains(&known.uid) || parent.uid < known.uid);
+        parents.any(|parent| took_along(parent) || is_starting(parent))
     }
 
     fn is_muted(&self, known: &Known, at: Timestamp) -> bool {

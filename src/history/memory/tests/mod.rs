@@ -271,6 +271,39 @@ fn a_recorder_that_is_gone_mutes_its_cameras() {
 }
 
 #[test]
+fn a_recorder_that_is_gone_for_good_mutes_nothing_that_happens_later() {
+    let recorder = Device { kind: Kind::Recorder, ..camera(9, 9) };
+    let shown = |n: u8| {
+        let shown_by = vec![ShownBy { recorder: recorder.id.clone(), ip: recorder.ip, channel: n.into() }];
+        Device { shown_by, ..camera(n, n) }
+    };
+    let others = || (20..26).map(|n| camera(n, n)).collect::<Vec<_>>();
+    let mut site = Site::default();
+    site.scan(0, [vec![shown(1), shown(2), recorder.clone()], others()].concat());
+    let without_recorder = || [vec![camera(1, 1), camera(2, 2)], others()].concat();
+    let events: Vec<Event> = (1..4).flat_map(|n| site.scan(n * 600, without_recorder())).collect();
+    assert_eq!(sent(&events), ["device.offline"]);
+    let events: Vec<Event> = (4..7).flat_map(|n| site.scan(n * 600, without_recorder().split_off(1))).collect();
+    assert_eq!(sent(&events), ["device.offline"]);
+    assert_eq!(events[0].data.device.as_ref().unwrap().ip, camera(1, 1).ip);
+}
+
+#[test]
+fn of_two_recorders_that_show_each_other_one_is_told_of() {
+    let shown_by = |recorder: &Device| vec![ShownBy { recorder: recorder.id.clone(), ip: recorder.ip, channel: 1 }];
+    let (first, second) = (camera(8, 8), camera(9, 9));
+    let both = vec![
+        Device { kind: Kind::Recorder, shown_by: shown_by(&second), ..first.clone() },
+        Device { kind: Kind::Recorder, shown_by: shown_by(&first), ..second.clone() },
+    ];
+    let others = || (20..26).map(|n| camera(n, n)).collect::<Vec<_>>();
+    let mut site = Site::default();
+    site.scan(0, [both, others()].concat());
+    let events: Vec<Event> = (1..4).flat_map(|n| site.scan(n * 600, others())).collect();
+    assert_eq!(all(&events), [("device.offline", None), ("device.offline", Some(MutedBy::Recorder))]);
+}
+
+#[test]
 fn a_recorder_that_is_gone_with_its_cameras_is_not_the_whole_network() {
     let recorder = Device { kind: Kind::Recorder, ..camera(9, 9) };
     let shown = |n: u8| {
