@@ -66,8 +66,7 @@ fn killed_at_any_moment_it_keeps_what_it_told_to_be_stored() {
         }
         let checked = env.run("store check --store s.sqlite").success();
         assert!(checked.out.ends_with("no damage found\n"), "{}", checked.out);
-        let scans: usize =
-            checked.out.split(" devices, ").nth(1).unwrap().split(" scans").next().unwrap().parse().unwrap();
+        let scans: usize = checked.out.split(", ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         // One may have been stored and not told.
         assert!(scans == stored || scans == stored + 1, "{scans} are stored, {stored} were told");
         stored = scans;

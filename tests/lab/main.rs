@@ -171,14 +171,16 @@ fn main() -> ExitCode {
     trial::run(&arguments, trials)
 }
 
-/// Three for each processor, unless the environment says how many: these wait for servers and frames more than they compute.
+/// Three for each processor, unless the environment says how many: these wait for servers and frames more than they compute. No
+/// more than fit into memory beside each other, browsers included.
 fn threads() -> Option<usize> {
+    const MOST: usize = 12;
     match std::env::var("RUST_TEST_THREADS") {
         Ok(said) => match said.parse() {
             Ok(threads) if threads > 0 => Some(threads),
             _ => panic!("RUST_TEST_THREADS is `{said}`, and should be a number from 1"),
         },
-        Err(_) => std::thread::available_parallelism().ok().map(|processors| processors.get() * 3),
+        Err(_) => std::thread::available_parallelism().ok().map(|processors| (processors.get() * 3).min(MOST)),
     }
 }
 

@@ -59,7 +59,7 @@ pub fn a_full_disk_and_a_disk_that_is_read_only_leave_the_store_whole() -> Resul
     let left: Vec<&str> = step(&out, "files").lines().filter(|name| !is_own(name) || name.ends_with(".new")).collect();
     assert_eq!(left, [""; 0], "nothing half made is left");
     let checked = step(&out, "check");
-    assert!(checked.contains("1 devices, 1 scans,") && checked.contains("no damage found\n"), "{out}");
+    assert!(checked.contains("1 device, 1 scan,") && checked.contains("no damage found\n"), "{out}");
     assert!(step(&out, "again").ends_with("code 0\n"), "{out}");
     for refused in ["read-only", "name-ro", "watch"] {
         let told = step(&out, refused);

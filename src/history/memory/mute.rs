@@ -121,9 +121,11 @@ impl Memory {
             let back = parent.health.lost_at.is_some().then_some(parent.health.since);
             back.zip(known.health.missed_at).is_some_and(|(back, missed)| back.duration_until(missed) < STARTING)
         };
+        // One that has answered once more is on its way back: when it was seen last tells no longer when it went.
+        let is_back = known.health.hits > 0;
         let took_along = |parent: &Known| {
             let gone = parent.health.missing_since();
-            gone.is_some_and(|gone| gone.duration_until(known.seen.last) < STARTING)
+            gone.is_some_and(|gone| is_back || gone.duration_until(known.seen.last) < STARTING)
         };
         let parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
         // Of two recorders that show each other one waits for the other, and is told of.
