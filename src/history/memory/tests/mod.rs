@@ -264,6 +264,9 @@ fn a_recorder_that_is_gone_mutes_its_cameras() {
     assert_eq!(sent(&events), ["device.offline"]);
     assert_eq!(events[0].data.device.as_ref().unwrap().kind, Kind::Recorder);
     assert_eq!(all(&events[1..]), [("device.offline", Some(MutedBy::Recorder)); 2]);
+    // One that answers before its recorder does is on its way back.
+    site.asked(1, 2400, true);
+    assert_eq!(sent(&site.memory.pass(at(2420))), [""; 0]);
     // The recorder is back, one camera is not: it has time to start, and then it is told.
     let back = || [vec![camera(1, 1), recorder.clone()], others()].concat();
     assert_eq!(sent(&site.scan(3000, back())), ["device.online"]);
