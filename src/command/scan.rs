@@ -51,6 +51,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
             store.known_hosts(&memory, &plan, &|_| None, (session.now)())
         });
         plan.known_hosts = Arc::new(known.map_err(remembered::failed)?);
+        plan.login_book = Some(store.login_book(false));
     }
     let mut report = scan(session.clone(), plan.clone(), Vec::new(), &stop, &outputs, ui).await;
     ui.finish();

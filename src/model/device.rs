@@ -157,6 +157,16 @@ impl LoginAttempts {
     pub fn counted(self) -> u32 {
         self.refused.saturating_add(self.unclear)
     }
+
+    /// Those of one address and those of another one of the same device.
+    #[must_use]
+    pub fn beside(self, other: LoginAttempts) -> LoginAttempts {
+        LoginAttempts {
+            refused: self.refused.saturating_add(other.refused),
+            unclear: self.unclear.saturating_add(other.unclear),
+            limit: self.limit.max(other.limit),
+        }
+    }
 }
 
 /// By how many count towards the limit: that number only grows, so the greatest is the latest.

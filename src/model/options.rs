@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::names;
-use super::{Credential, KnownHosts, Method, TargetSet};
+use super::{Credential, KnownHosts, LoginBook, Method, TargetSet};
 
 names! {
     /// How far a stream is proved.
@@ -96,6 +96,9 @@ pub struct ScanPlan {
     pub max_age: Option<Duration>,
     /// What earlier scans know about hosts.
     pub known_hosts: Arc<KnownHosts>,
+    /// Where logins are written down before they are sent, so that a device's refusals are counted over all scans; none:
+    /// they are counted in this one alone.
+    pub login_book: Option<Arc<dyn LoginBook>>,
     /// What is done with one host.
     pub probe: ProbeOptions,
 }

@@ -36,7 +36,7 @@ use evidence::Facts;
 
 pub use farewells::Farewells;
 pub use inspection::{Inspection, Record};
-pub use logins::{Grant, LoginTry, Logins, Verdict};
+pub use logins::{Budget, Grant, LoginTry, Logins, MOST_ADDRESSES, Verdict};
 pub use peer::Peer;
 
 /// Where findings go.

@@ -170,6 +170,7 @@ mod tests {
             resolve_names: false,
             max_age: None,
             known_hosts: Arc::default(),
+            login_book: None,
             probe: ProbeOptions::default(),
         }
     }

@@ -15,7 +15,7 @@ use super::slot::Slot;
 use crate::model::{Credential, Finding, FindingKind, ProbeOptions, ScanPlan};
 use crate::net::Dialer;
 use crate::probe::memory::Memory;
-use crate::probe::{Farewells, Inspection, Peer, PortProber, Record};
+use crate::probe::{Budget, Farewells, Inspection, Peer, PortProber, Record};
 
 pub(super) struct Pool {
     session: Arc<Session>,
@@ -30,6 +30,8 @@ pub(super) struct Pool {
     /// What devices send is held in this, all hosts together.
     memory: Arc<Memory>,
     farewells: Farewells,
+    /// What devices refuse, over all of their addresses.
+    budget: Arc<Budget>,
     ports: Option<Arc<dyn PortProber>>,
     findings: mpsc::Sender<Finding>,
     inspections: JoinSet<(IpAddr, Option<Credential>)>,
@@ -61,6 +63,7 @@ impl Pool {
             all_found: CancellationToken::new(),
             memory: Arc::default(),
             farewells: Farewells::default(),
+            budget: Budget::new(plan.login_book.clone(), session.now),
             ports,
             findings,
             inspections: JoinSet::new(),
@@ -83,7 +86,7 @@ impl Pool {
     fn record_of(&mut self, ip: IpAddr) -> Arc<Record> {
         self.records
             .entry(ip)
-            .or_insert_with(|| Record::new(ip, self.options.clone(), self.plan.known_hosts.get(&ip)))
+            .or_insert_with(|| Record::new(ip, self.options.clone(), self.plan.known_hosts.get(&ip), &self.budget))
             .clone()
     }
 
@@ -154,6 +157,7 @@ impl Pool {
     /// Forgets what is known about a host whose inspection has ended or will not begin.
     pub(super) fn forget(&mut self, ip: IpAddr) {
         self.records.remove(&ip);
+        self.budget.forget(ip);
     }
 
     /// Tells the inspections that no more hosts are looked for.
@@ -169,6 +173,12 @@ impl Pool {
     /// Ends all inspections.
     pub(super) async fn stop(&mut self) {
         self.inspections.shutdown().await;
+        self.records.clear();
+    }
+
+    /// What devices refuse.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// What ends the sessions of inspections that were cut short.

@@ -24,6 +24,9 @@ const STOP_GRACE: Duration = Duration::from_millis(1500);
 /// How long sessions that were left to be torn down are waited for when all else is over.
 const FAREWELLS: Duration = Duration::from_secs(1);
 
+/// How long is waited at the end for what became of logins to be written down.
+const WRITTEN: Duration = Duration::from_secs(2);
+
 /// Findings under way between the sockets and the registry; a full channel slows the senders down.
 const FINDINGS_UNDER_WAY: usize = 4096;
 
@@ -96,6 +99,7 @@ impl<S: EventSink> Run<S> {
         self.pool.stop().await;
         // What was cut short ends its sessions meanwhile; without the runtime it could not.
         self.pool.farewells().all_said(FAREWELLS).await;
+        self.pool.budget().written(WRITTEN).await;
         self.take_all(&mut inbox);
         if self.dialer.neighbour_table().is_stuck() {
             self.results.warn(TABLE_FULL.to_owned());

@@ -171,6 +171,7 @@ const TABLES: &[(&str, &[&str])] = &[
         &["number", "id", "channel", "grouped_by", "events", "body", "created_at", "due_at", "tries", "state", "error"],
     ),
     ("logins", &["device", "login", "worked_at", "refused_at"]),
+    ("login_places", &["id", "at", "state", "holder", "address", "link_mac", "stated_mac", "endpoint", "serial"]),
     ("pictures", &["stream", "at", "hash", "bytes"]),
 ];
 

@@ -82,7 +82,7 @@ pub(super) fn fingerprint(json: &str) -> Vec<u8> {
 }
 
 /// A stored value that cannot be one.
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error))
 }
 

@@ -1,21 +1,13 @@
-//! What the next scan is handed of the devices that are known, and what it leaves: logins, refusals, and when a device was
-//! analysed.
+//! What the next scan is handed of the devices that are known, and what it leaves: logins, and when a device was analysed.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::logins::LoginHash;
+use super::places::{MOST_REFUSED_A_DAY, Refusals};
 use super::{Store, StoreError};
 use crate::history::memory::{Known, Learnt, Memory};
 use crate::model::memory::Uid;
 use crate::model::{Credential, Device, KnownHost, KnownHosts, Report, ScanPlan};
-
-/// Refused logins of a device in 24 hours, over all scans and checks.
-const MOST_REFUSED_A_DAY: u32 = 2;
-
-/// All of a device's refusals are counted in one place, whichever login it was: the device counts them so.
-fn any_login() -> Credential {
-    Credential::new("", "")
-}
 
 impl Store {
     /// What is known of the hosts that `plan` may ask, at `now`. `worked` is the login that this process saw work on a device.
@@ -37,14 +29,20 @@ impl Store {
             .iter()
             .map(|login| Ok((self.login_hash(login)?, login)))
             .collect::<Result<_, StoreError>>()?;
+        let refusals = self.refusals(now)?;
         let mut hosts = KnownHosts::new();
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
-            let mut host = self.known_host(known, worked(&known.device), now)?;
+            let mut host = known_host(known, worked(&known.device), &refusals);
             if host.login.is_none() {
-                host.login = self.login_that_worked(&known.uid, &logins, now)?;
+                host.login = self.login_that_worked(&known.uid, &logins)?;
             }
             host.device = max_age.and_then(|age| known.as_analysed(&way, age, now)).map(Into::into);
-            hosts.insert(known.device.ip, host);
+            // Of several devices that were last seen there, the one that may refuse least.
+            let left = |host: &KnownHost| host.refusals_left.unwrap_or(u32::MAX);
+            match hosts.get_mut(&known.device.ip) {
+                Some(other) if left(other) <= left(&host) => {}
+                _ => drop(hosts.insert(known.device.ip, host)),
+            }
         }
         Ok(hosts)
     }
@@ -59,23 +57,17 @@ impl Store {
         worked: Option<Credential>,
         now: Timestamp,
     ) -> Result<KnownHost, StoreError> {
-        let record = self.login(&known.uid, self.login_hash(&any_login())?, now)?;
-        let refused = u32::try_from(record.refused_at.len()).unwrap_or(u32::MAX);
-        let left = if known.login_rests() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refused) };
-        let streams = known.streams.values().filter(|stream| stream.gone_at.is_none() && stream.last_ok.is_some());
-        let streams = streams.map(|stream| stream.stream.url.clone()).collect();
-        Ok(KnownHost { login: worked, refusals_left: Some(left), streams, ways: known.ways(), device: None })
+        Ok(known_host(known, worked, &self.refusals(now)?))
     }
 
     fn login_that_worked(
         &self,
         device: &Uid,
         logins: &[(LoginHash, &Credential)],
-        now: Timestamp,
     ) -> Result<Option<Credential>, StoreError> {
         let mut last: Option<(Timestamp, &Credential)> = None;
         for (hash, login) in logins {
-            let worked_at = self.login(device, *hash, now)?.worked_at;
+            let worked_at = self.login_worked_at(device, *hash)?;
             if let Some(at) = worked_at.filter(|at| last.is_none_or(|(last, _)| *at > last)) {
                 last = Some((at, login));
             }
@@ -83,24 +75,12 @@ impl Store {
         Ok(last.map(|(_, login)| login.clone()))
     }
 
-    /// Notes which login worked at a device, and how many were refused.
+    /// Notes which login worked at a device.
     ///
     /// # Errors
     /// When it cannot be stored.
-    pub fn note_logins(
-        &self,
-        device: &Uid,
-        worked: Option<&Credential>,
-        refused: u32,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        if let Some(login) = worked {
-            self.record_login(device, self.login_hash(login)?, at, true)?;
-        }
-        for _ in 0..refused {
-            self.record_login(device, self.login_hash(&any_login())?, at, false)?;
-        }
-        Ok(())
+    pub fn note_login(&self, device: &Uid, worked: &Credential, at: Timestamp) -> Result<(), StoreError> {
+        self.record_login(device, self.login_hash(worked)?, at)
     }
 
     /// Notes what a scan by `plan` leaves for the next one, after it was learnt: its devices' logins, and which of them it
@@ -117,8 +97,9 @@ impl Store {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         for (uid, device) in learnt.devices.iter().zip(&report.devices) {
-            let refused = device.login_attempts.map_or(0, |attempts| attempts.counted());
-            self.note_logins(uid, worked(device).as_ref(), refused, at)?;
+            if let Some(login) = worked(device) {
+                self.note_login(uid, &login, at)?;
+            }
         }
         let way = self.way_of(plan)?;
         self.update(|memory| (memory.note_analyses(report, &learnt.devices, &way), Vec::new()), &())?;
@@ -146,4 +127,11 @@ impl Store {
         }
         Ok(self.login_hash(&Credential::new(asked, logins))?.to_string())
     }
+}
+
+fn known_host(known: &Known, worked: Option<Credential>, refusals: &Refusals) -> KnownHost {
+    let left = if known.login_rests() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refusals.count(known)) };
+    let streams = known.streams.values().filter(|stream| stream.gone_at.is_none() && stream.last_ok.is_some());
+    let streams = streams.map(|stream| stream.stream.url.clone()).collect();
+    KnownHost { login: worked, refusals_left: Some(left), streams, ways: known.ways(), device: None }
 }

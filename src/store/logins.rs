@@ -1,30 +1,18 @@
-//! How often a device refused a login, over restarts; and who may do what only one process may.
+//! Which login worked at a device, over restarts; and who may do what only one process may.
 
 use hmac::{Hmac, Mac as _};
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, params};
 use sha2::Sha256;
 
-use super::codec::{from_json, json, ms, time_if};
+use super::codec::{ms, time_if};
 use super::{Store, StoreError, rows};
 use crate::model::Credential;
 use crate::model::memory::Uid;
 
-/// How long a refusal counts.
-const WINDOW: SignedDuration = SignedDuration::from_hours(24);
-
 /// A login as it is stored: it can be recognised, and not be read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LoginHash(pub(super) [u8; 16]);
-
-/// What became of a login at a device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LoginRecord {
-    /// When it last worked.
-    pub worked_at: Option<Timestamp>,
-    /// When it was refused, in the last 24 hours.
-    pub refused_at: Vec<Timestamp>,
-}
 
 impl LoginHash {
     /// The bytes.
@@ -65,56 +53,32 @@ impl Store {
         Ok(LoginHash(short))
     }
 
-    /// What became of a login at a device, as of `now`.
+    /// When a login last worked at a device.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn login(&self, device: &Uid, login: LoginHash, now: Timestamp) -> Result<LoginRecord, StoreError> {
-        self.read(|connection| match rows::row_of(connection, device)? {
-            Some(row) => record(connection, row, login, now),
-            None => Ok(LoginRecord::default()),
+    pub fn login_worked_at(&self, device: &Uid, login: LoginHash) -> Result<Option<Timestamp>, StoreError> {
+        let find = "SELECT worked_at FROM logins WHERE device = ?1 AND login = ?2";
+        self.read(|connection| {
+            let Some(row) = rows::row_of(connection, device)? else { return Ok(None) };
+            let mut find = connection.prepare_cached(find)?;
+            let at: Option<Option<i64>> = find.query_row(params![row, login.0], |row| row.get(0)).optional()?;
+            time_if(at.flatten())
         })
     }
 
-    /// Notes that a device took a login, or refused it. A device that is not known is left out.
+    /// Notes that a device took a login. A device that is not known is left out.
     ///
     /// # Errors
     /// When it cannot be stored.
-    pub fn record_login(
-        &self,
-        device: &Uid,
-        login: LoginHash,
-        at: Timestamp,
-        worked: bool,
-    ) -> Result<LoginRecord, StoreError> {
+    pub fn record_login(&self, device: &Uid, login: LoginHash, at: Timestamp) -> Result<(), StoreError> {
+        let put = "INSERT INTO logins (device, login, worked_at, refused_at) VALUES (?1, ?2, ?3, '[]') \
+                   ON CONFLICT (device, login) DO UPDATE SET worked_at = excluded.worked_at";
         self.write(|transaction| {
-            let Some(row) = rows::row_of(transaction, device)? else { return Ok(LoginRecord::default()) };
-            let mut known = record(transaction, row, login, at)?;
-            if worked {
-                known = LoginRecord { worked_at: Some(at), refused_at: Vec::new() };
-            } else {
-                known.refused_at.push(at);
+            if let Some(row) = rows::row_of(transaction, device)? {
+                transaction.execute(put, params![row, login.0, ms(at)])?;
             }
-            let put = "INSERT INTO logins (device, login, worked_at, refused_at) VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (device, login) DO UPDATE SET worked_at = excluded.worked_at, \
-                       refused_at = excluded.refused_at";
-            let worked_at = known.worked_at.map(ms);
-            transaction.execute(put, params![row, login.0, worked_at, json(&known.refused_at)?])?;
-            Ok(known)
-        })
-    }
-
-    /// Forgets what a device refused, so that its logins are tried again. The number of refusals that are forgotten.
-    ///
-    /// # Errors
-    /// When it cannot be stored.
-    pub fn forget_refusals(&self, device: &Uid) -> Result<u64, StoreError> {
-        self.write(|transaction| {
-            let Some(row) = rows::row_of(transaction, device)? else { return Ok(0) };
-            let count = "SELECT coalesce(sum(json_array_length(refused_at)), 0) FROM logins WHERE device = ?1";
-            let refused: i64 = transaction.query_row(count, [row], |row| row.get(0))?;
-            transaction.execute("UPDATE logins SET refused_at = '[]' WHERE device = ?1", [row])?;
-            Ok(refused.try_into().unwrap_or_default())
+            Ok(())
         })
     }
 
@@ -159,17 +123,4 @@ impl Store {
         let find = "SELECT holder FROM leases WHERE name = ?1 AND until > ?2";
         self.read(|connection| connection.query_row(find, params![name, ms(now)], |row| row.get(0)).optional())
     }
-}
-
-fn record(connection: &Connection, device: i64, login: LoginHash, now: Timestamp) -> rusqlite::Result<LoginRecord> {
-    let find = "SELECT worked_at, refused_at FROM logins WHERE device = ?1 AND login = ?2";
-    let found: Option<(Option<i64>, String)> = connection
-        .prepare_cached(find)?
-        .query_row(params![device, login.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((worked_at, refused_at)) = found else { return Ok(LoginRecord::default()) };
-    let mut refused_at: Vec<Timestamp> = from_json(&refused_at)?;
-    let earliest = now.checked_sub(WINDOW).unwrap_or(Timestamp::MIN);
-    refused_at.retain(|at| *at > earliest);
-    Ok(LoginRecord { worked_at: time_if(worked_at)?, refused_at })
 }

@@ -18,6 +18,7 @@ mod logins;
 mod open;
 mod outbox;
 mod pictures;
+mod places;
 mod rows;
 mod scan_name;
 mod scans;
@@ -40,7 +41,7 @@ pub use checks::{Check, CheckOutcome, Rollup, Slot};
 pub use error::StoreError;
 pub use events::{EventFilter, Span, StoredEvent};
 pub use keep::Pruned;
-pub use logins::{LoginHash, LoginRecord};
+pub use logins::LoginHash;
 pub use open::Open;
 pub use outbox::OutboxFilter;
 pub use pictures::PictureRow;
@@ -70,6 +71,8 @@ struct Inner {
     /// The key of [`Store::login_hash`], once it was needed.
     login_key: OnceLock<Vec<u8>>,
     writes: Mutex<WriteTimes>,
+    /// Places of logins that work, kept for this process.
+    kept: places::Kept,
 }
 
 struct Writer {
@@ -137,8 +140,8 @@ impl Store {
             writer = Some(Mutex::new(Writer { connection, cache: None, open: None, turns: Turns::default() }));
         }
         let readers = Mutex::new(readers);
-        let (login_key, writes) = (OnceLock::new(), Mutex::default());
-        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers, login_key, writes }) })
+        let (login_key, writes, kept) = (OnceLock::new(), Mutex::default(), places::Kept::default());
+        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers, login_key, writes, kept }) })
     }
 
     /// Its file.
@@ -249,7 +252,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>, &mut Cache) -> rusqlite::Result<R>,
     ) -> Result<R, StoreError> {
-        self.write_with(|transaction, cache| {
+        self.write_with(|transaction, cache, _| {
             // What fails half-way must not be known: it is read anew then.
             let mut known = current(transaction, cache.take())?;
             let value = work(transaction, &mut known)?;
@@ -259,12 +262,27 @@ impl Store {
 
     /// Writes what is none of the memory's business.
     fn write<R>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<R>) -> Result<R, StoreError> {
-        self.write_with(|transaction, cache| Ok((work(transaction)?, cache.take())))
+        self.write_with(|transaction, cache, _| Ok((work(transaction)?, cache.take())))
+    }
+
+    /// Writes what need not outlive a power cut, and does not wait for the disk: a process that is killed loses nothing of it.
+    /// `work` is given this process's row of `opens` besides.
+    fn write_soon<R>(&self, work: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<R>) -> Result<R, StoreError> {
+        self.write_as("NORMAL", |transaction, cache, open| Ok((work(transaction, open)?, cache.take())))
     }
 
     fn write_with<R>(
         &self,
-        work: impl FnOnce(&Transaction<'_>, &mut Option<Cache>) -> rusqlite::Result<(R, Option<Cache>)>,
+        work: impl FnOnce(&Transaction<'_>, &mut Option<Cache>, i64) -> rusqlite::Result<(R, Option<Cache>)>,
+    ) -> Result<R, StoreError> {
+        self.write_as("FULL", work)
+    }
+
+    /// `synchronous`: how long a commit waits for the disk (<https://sqlite.org/pragma.html#pragma_synchronous>).
+    fn write_as<R>(
+        &self,
+        synchronous: &str,
+        work: impl FnOnce(&Transaction<'_>, &mut Option<Cache>, i64) -> rusqlite::Result<(R, Option<Cache>)>,
     ) -> Result<R, StoreError> {
         let writer = self.inner.writer.as_ref().ok_or_else(|| StoreError::ReadOnly(self.inner.file.clone()))?;
         let mut writer = lock(writer);
@@ -275,12 +293,13 @@ impl Store {
         let mut known = cache.take();
         let began = Instant::now();
         let run = || {
+            connection.pragma_update(None, "synchronous", synchronous)?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let row = match *open {
                 Some(row) => row,
                 None => note_open(&transaction)?,
             };
-            let (value, known) = work(&transaction, &mut known)?;
+            let (value, known) = work(&transaction, &mut known, row)?;
             transaction.commit()?;
             Ok((value, known, row))
         };
@@ -348,6 +367,7 @@ const OPENS: i64 = 100;
 
 /// Notes that this process writes here. Those of processes that were killed are closed: the store has been looked through.
 fn note_open(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    places::began();
     let now = codec::ms(Timestamp::now());
     let mut unclosed = transaction.prepare("SELECT id, pid FROM opens WHERE closed_at IS NULL")?;
     let unclosed: Vec<(i64, i64)> =

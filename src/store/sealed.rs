@@ -42,7 +42,7 @@ pub struct SealedScope {
     pub mac: Option<String>,
 }
 
-/// Where a login works, or was refused.
+/// Where a login works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginUse {
     /// The device.
@@ -51,8 +51,6 @@ pub struct LoginUse {
     pub login: LoginHash,
     /// When it last worked.
     pub worked_at: Option<Timestamp>,
-    /// Refusals that are kept.
-    pub refused: u32,
 }
 
 impl Store {
@@ -134,19 +132,19 @@ impl Store {
         })
     }
 
-    /// What became of logins at devices: where which works, and where which was refused.
+    /// Where which login works.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn login_uses(&self) -> Result<Vec<LoginUse>, StoreError> {
-        let select = "SELECT d.public, l.login, l.worked_at, json_array_length(l.refused_at) \
-                      FROM logins l JOIN devices d ON d.id = l.device ORDER BY d.public";
+        let select =
+            "SELECT d.public, l.login, l.worked_at FROM logins l JOIN devices d ON d.id = l.device ORDER BY d.public";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(select)?;
             let rows = statement.query_map([], |row| {
                 let Some(device) = Uid::parse(&row.get::<_, String>(0)?) else { return Ok(None) };
                 let (login, worked_at) = (LoginHash(row.get(1)?), time_if(row.get(2)?)?);
-                Ok(Some(LoginUse { device, login, worked_at, refused: row.get(3)? }))
+                Ok(Some(LoginUse { device, login, worked_at }))
             })?;
             rows.filter_map(Result::transpose).collect()
         })

@@ -25,6 +25,7 @@ pub fn plan_for(targets: TargetSet) -> ScanPlan {
         resolve_names: false,
         max_age: None,
         known_hosts: Arc::default(),
+        login_book: None,
         probe: ProbeOptions::default(),
     }
 }

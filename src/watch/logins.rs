@@ -1,4 +1,4 @@
-//! How many logins a device may still refuse, over scans, checks and restarts.
+//! The logins of devices, over scans, checks and restarts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,26 +30,22 @@ const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct Noted(BTreeMap<Uid, (Credential, Timestamp)>);
 
 impl Noted {
-    /// Notes which login worked at a device, and how many were refused.
+    /// Notes which login worked at a device.
     pub(super) fn note(
         &mut self,
         uid: &Uid,
         device: &Device,
-        refused: u32,
         session: &Session,
         store: &Store,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let worked = session.login_of(device);
-        let is_news = match (&worked, self.0.get(uid)) {
-            (Some(login), Some((noted, last))) => {
-                login != noted || !(SignedDuration::ZERO..NOTE_EVERY).contains(&at.duration_since(*last))
-            }
-            (login, _) => login.is_some(),
-        };
-        if is_news || refused > 0 {
-            store.note_logins(uid, worked.as_ref(), refused, at)?;
-            self.0.extend(worked.map(|login| (uid.clone(), (login, at))));
+        let Some(login) = session.login_of(device) else { return Ok(()) };
+        let is_news = self.0.get(uid).is_none_or(|(noted, last)| {
+            login != *noted || !(SignedDuration::ZERO..NOTE_EVERY).contains(&at.duration_since(*last))
+        });
+        if is_news {
+            store.note_login(uid, &login, at)?;
+            self.0.insert(uid.clone(), (login, at));
         }
         Ok(())
     }

@@ -157,7 +157,7 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let now = (self.session.now)();
         self.renew(now)?;
-        let mut work = Work::new(job, self.store.memory()?, now, stop.child_token());
+        let mut work = Work::new(self.with_book(job), self.store.memory()?, now, stop.child_token());
         // What an earlier process could not finish is done again.
         if self.store.scans(1)?.first().is_some_and(|last| last.status == ScanStatus::Interrupted) {
             work.scan_at(now);
@@ -290,6 +290,12 @@ impl Watch {
         }
     }
 
+    /// The job, all of whose logins are written down in the store before they are sent.
+    fn with_book(&self, mut job: Job) -> Job {
+        job.plan.login_book = Some(self.store.login_book(true));
+        job
+    }
+
     fn obey(&mut self, work: &mut Work, counts: &mut Counts, order: Order) {
         let now = (self.session.now)();
         // Whoever gave the order sees in the metrics what came of it.
@@ -298,7 +304,7 @@ impl Watch {
             Order::Reload(job, route) => {
                 self.follower.reloaded(&job);
                 self.route = Arc::new(Shared(route));
-                work.take_job(*job, now);
+                work.take_job(self.with_book(*job), now);
                 counts.reloaded(true, now);
             }
             Order::ReloadFailed => counts.reloaded(false, now),

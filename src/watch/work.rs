@@ -386,7 +386,7 @@ impl Work {
             counts.checked(row.outcome, played.refused);
             rows.push(row);
             if let Some(known) = self.memory.devices.get(&played.check.uid) {
-                self.noted.note(&known.uid, &known.device, played.refused, session, store, played.check.at)?;
+                self.noted.note(&known.uid, &known.device, session, store, played.check.at)?;
             }
         }
         let decide = |memory: &mut Memory| {

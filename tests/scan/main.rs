@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside of test functions")]
 
 mod bounds;
+mod budget;
 mod finding;
 mod go2rtc;
 mod hostile;

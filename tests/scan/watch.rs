@@ -280,9 +280,10 @@ async fn a_login_that_is_refused_rests_until_somebody_acts() {
     camera(&place.net, 10, 10, |camera| Camera { login: Some("admin:right".to_owned()), ..camera });
     place.pass(60).await;
     assert_eq!(place.told(), [""; 0]);
-    let uid = place.store.memory().unwrap().find("192.0.2.10").unwrap().uid.clone();
+    let known = place.store.memory().unwrap().find("192.0.2.10").unwrap().clone();
+    let uid = known.uid.clone();
     place.store.update(|memory| (memory.retry_login(&uid), Vec::new()), &()).unwrap();
-    place.store.forget_refusals(&uid).unwrap();
+    place.store.forget_refusals(&known, clock::now()).unwrap();
     place.pass(60).await;
     let told = place.told();
     let memory = place.store.memory().unwrap();

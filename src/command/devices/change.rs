@@ -38,7 +38,7 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
             let expect = Expect::from_name(what).or(Some(Expect::Always));
             annotate(&store, id, &NoteEdit { expect, ..NoteEdit::default() })?
         }
-        DevicesCommand::Login(LoginCommand::Retry { id }) => retry(&store, id)?,
+        DevicesCommand::Login(LoginCommand::Retry { id }) => retry(&store, id, Timestamp::now())?,
     };
     writeln!(out, "{done}")?;
     Ok(())
@@ -213,12 +213,12 @@ fn acknowledge(store: &Store, id: &str, now: Timestamp) -> anyhow::Result<String
     })
 }
 
-fn retry(store: &Store, id: &str) -> anyhow::Result<String> {
+fn retry(store: &Store, id: &str, now: Timestamp) -> anyhow::Result<String> {
     let memory = store.memory().map_err(failed)?;
     let root = find(&memory, id)?.uid.clone();
     let mut forgotten = 0;
-    for uid in memory.ids_of(&root) {
-        forgotten += store.forget_refusals(&uid).map_err(failed)?;
+    for known in memory.ids_of(&root).iter().filter_map(|uid| memory.devices.get(uid)) {
+        forgotten += store.forget_refusals(known, now).map_err(failed)?;
     }
     let rested = store.update(|memory| (memory.retry_login(&root), Vec::new()), &()).map_err(failed)?.value;
     Ok(match forgotten {

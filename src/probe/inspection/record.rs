@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::identify::{Verdict, stream_url};
+use crate::model::device::is_serial;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Activation, Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, MacAddr,
-    ProbeOptions, Protocol, Service, StreamStatus, Way,
+    Activation, Channel, Credential, DeviceTraits, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind,
+    KnownHost, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
 };
-use crate::probe::Logins;
+use crate::probe::{Budget, Logins};
 
 /// What was found of one host so far; discovery adds to it while the host is inspected. Keeps the host's [`Logins`] to the
 /// credentials that are meant for such a device.
@@ -44,6 +45,8 @@ struct Known {
     lists_names: bool,
     /// What its evidence came to when it was last weighed.
     weighed: Option<Weighed>,
+    /// What tells it from others, as its logins were last counted by.
+    traits: Option<DeviceTraits>,
 }
 
 /// Evidence, and what it amounts to.
@@ -66,13 +69,19 @@ impl Known {
 impl Record {
     /// A host of which nothing is known yet but what earlier scans left, with the logins that are meant for any device at
     /// its address.
-    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, earlier: Option<&KnownHost>) -> Arc<Self> {
+    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, earlier: Option<&KnownHost>, budget: &Arc<Budget>) -> Arc<Self> {
         let most = options.max_login_failures;
-        let logins = match earlier.and_then(|host| host.refusals_left) {
-            Some(0) if most > 0 => Logins::at_rest(),
-            left => Logins::new(left.unwrap_or(most).min(most)),
+        let left = earlier.and_then(|host| host.refusals_left);
+        let limit = left.unwrap_or(most).min(most);
+        let logins = match options.credentials.is_empty() {
+            true => Logins::new(limit),
+            false => Logins::within(budget, DeviceTraits::at(ip), limit, most),
         };
+        if left == Some(0) && most > 0 {
+            logins.rest();
+        }
         let first = earlier.and_then(|host| host.login.clone());
+        logins.worked_before(first.clone());
         let (earlier, ways) = earlier.map(|host| (host.streams.clone(), host.ways.clone())).unwrap_or_default();
         let record = Record { ip, options, logins, first, earlier, ways, known: Mutex::default(), news: Notify::new() };
         record.offer_logins();
@@ -113,7 +122,11 @@ impl Record {
             }
         }
         known.host.learn(kind.clone());
+        let traits = self.traits(&mut known, kind);
         drop(known);
+        if let Some(traits) = traits {
+            self.logins.identify(&traits);
+        }
         match kind {
             FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_) => self.offer_logins(),
             _ => {}
@@ -125,6 +138,28 @@ impl Record {
         ) {
             self.news.notify_one();
         }
+    }
+
+    /// What tells the host from others, where a finding has changed it.
+    fn traits(&self, known: &mut Known, kind: &FindingKind) -> Option<DeviceTraits> {
+        let tells = match kind {
+            FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::EndpointId(_) => true,
+            FindingKind::Evidence(evidence) => evidence.fact == Fact::Serial,
+            _ => false,
+        };
+        if !tells || self.options.credentials.is_empty() {
+            return None;
+        }
+        let host = &known.host;
+        let traits = DeviceTraits {
+            address: self.ip,
+            link_mac: host.link_mac(),
+            stated_mac: host.stated_mac(),
+            endpoint: host.endpoint_id().map(str::to_owned),
+            serial: host.serial().filter(|serial| is_serial(serial)).map(str::to_owned),
+        };
+        let is_news = known.traits.as_ref() != Some(&traits);
+        is_news.then(|| known.traits.insert(traits).clone())
     }
 
     /// Notes what one of the host's streams is called by a list of its own.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::identify;
 use crate::identify::site::{Told, is_clock_wrong};
 use crate::model::{
-    Channel, Device, DeviceState, Evidence, EvidenceSource, Fact, HostRecord, Kind, Method, Protocol, Service,
-    StageError, Stream, StreamStatus,
+    Channel, Device, DeviceState, Evidence, EvidenceSource, Fact, HostRecord, Kind, LoginAttempts, Method, Protocol,
+    Service, StageError, Stream, StreamStatus,
 };
 
 /// The device that is reached at `ip` and has these hosts, sorted by address. `seen` is when it was first and last seen.
@@ -67,7 +67,7 @@ pub(super) fn of_hosts(
         streams,
         channels,
         shown_by: Vec::new(),
-        login_attempts: records().filter_map(HostRecord::login_attempts).max(),
+        login_attempts: records().filter_map(HostRecord::login_attempts).reduce(LoginAttempts::beside),
         evidence: verdict.ranked,
         errors: errors.into_iter().cloned().collect(),
         reach: None,

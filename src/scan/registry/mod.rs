@@ -17,12 +17,10 @@ use jiff::Timestamp;
 
 use crate::identify::site::{self, Surroundings, Told};
 use crate::model::{Device, Finding, FindingKind, HostRecord, MacAddr, Method, ScanEvent};
+use crate::probe::MOST_ADDRESSES;
 use claims::Claims;
 use device::is_reported;
 use heard::Heard;
-
-/// A MAC address or endpoint ID that more addresses than this share is a router's or a defect, and identifies nobody.
-const MOST_ADDRESSES: usize = 64;
 
 /// MAC addresses whose claims are counted: those of a large network, and a bound to what somebody can make up.
 const MOST_CLAIMANTS: usize = 1 << 17;

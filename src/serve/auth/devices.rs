@@ -16,9 +16,10 @@ use serde_json::json;
 
 use super::Caller;
 use super::api::body::{given, refused};
+use crate::history::memory::Known;
+use crate::model::Secret;
 use crate::model::access::Scope;
 use crate::model::memory::{Detail, Uid};
-use crate::model::{Credential, Secret};
 use crate::serve::App;
 use crate::serve::api::table::{Endpoint, delete, get, post};
 use crate::serve::problem::Problem;
@@ -125,10 +126,11 @@ pub struct Retried {
 /// Without the scope `admin`.
 pub async fn logins(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Logins>, Problem> {
     caller.need(Scope::Admin)?;
-    app.ask(|app| {
+    let memory = app.known().await?;
+    let now = app.now();
+    app.ask(move |app| {
         let sealed = app.store.sealed_logins()?;
         let uses = app.store.login_uses()?;
-        let any = app.store.login_hash(&Credential::new("", ""))?;
         let mut items = Vec::new();
         let mut by_hash: BTreeMap<[u8; 16], usize> = BTreeMap::new();
         for login in sealed {
@@ -138,12 +140,12 @@ pub async fn logins(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
             }
             items.push(view(login, opened.is_some()));
         }
-        let (mut refused, mut other_works_at) = (BTreeMap::new(), BTreeMap::new());
+        let devices: Vec<&Known> = memory.roots().collect();
+        let refused = devices.iter().zip(app.store.refused(&devices, now)?).filter(|(_, refused)| *refused > 0);
+        let refused = refused.map(|(known, refused)| (known.uid.to_string(), refused)).collect();
+        let mut other_works_at = BTreeMap::new();
         for used in uses {
             let device = used.device.to_string();
-            if used.login == any && used.refused > 0 {
-                refused.insert(device.clone(), used.refused);
-            }
             let Some(at) = used.worked_at else { continue };
             match works(&by_hash, used.login).and_then(|place| items.get_mut(place)) {
                 Some(view) => view.works_at.insert(device, at),
@@ -283,7 +285,7 @@ pub async fn retry_login(
             memory.devices.values().filter(|known| known.uid == uid || known.merged_into.as_ref() == Some(&uid));
         let mut forgotten = 0u64;
         for known in members {
-            forgotten = forgotten.saturating_add(app.store.forget_refusals(&known.uid)?);
+            forgotten = forgotten.saturating_add(app.store.forget_refusals(known, now)?);
         }
         app.store.update(|memory| (memory.retry_login(&uid), Vec::new()), &())?;
         app.store.note_change(now, &actor, "login.retry", uid.as_str(), &Detail::Nothing)?;

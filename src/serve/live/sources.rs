@@ -4,7 +4,7 @@
 //! the device may refuse a day, like those of scans and checks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,8 +15,8 @@ use crate::live::facts::{Facts, VideoFacts};
 use crate::live::manager::Live;
 use crate::live::source::StreamSource;
 use crate::model::memory::Uid;
-use crate::model::{Credential, Device, KnownHost, ScanPlan, Stream, StreamStatus};
-use crate::probe::Logins;
+use crate::model::{Credential, Device, DeviceTraits, KnownHost, ScanPlan, Stream, StreamStatus};
+use crate::probe::{Budget, Logins};
 use crate::serve::App;
 use crate::serve::app::Streams;
 use crate::store::StoreError;
@@ -24,7 +24,7 @@ use crate::wire::url::{AnnouncedUrl, HostUrl};
 
 /// How long changes are gathered before the list is made anew.
 const GATHER: Duration = Duration::from_secs(1);
-/// The list is made anew after this even when nobody said that anything changed: logins that were refused are noted then.
+/// The list is made anew after this even when nobody said that anything changed.
 const AT_LEAST: Duration = Duration::from_secs(30);
 
 /// Keeps the streams of live view in step with what is known.
@@ -33,6 +33,8 @@ pub struct Sources {
     /// Those that are fetched whether somebody watches or not.
     always_on: BTreeSet<String>,
     logins: Mutex<HashMap<Uid, DeviceLogins>>,
+    /// What devices refuse, written into the store before it can happen.
+    budget: OnceLock<Arc<Budget>>,
     changed: Notify,
 }
 
@@ -41,8 +43,6 @@ struct DeviceLogins {
     offered: Option<Credential>,
     left: u32,
     shared: Arc<Logins>,
-    /// Refusals that were noted in the store.
-    noted: u32,
 }
 
 impl Sources {
@@ -51,7 +51,7 @@ impl Sources {
     pub fn new(plan: ScanPlan, always_on: &[StreamId]) -> Arc<Sources> {
         let plan = Mutex::new(Arc::new(plan));
         let always_on = always_on.iter().map(StreamId::to_string).collect();
-        Arc::new(Sources { plan, always_on, logins: Mutex::default(), changed: Notify::new() })
+        Arc::new(Sources { plan, always_on, logins: Mutex::default(), budget: OnceLock::new(), changed: Notify::new() })
     }
 
     /// Begins live view of what this app knows, and keeps it in step until the app is stopped.
@@ -89,11 +89,13 @@ impl Sources {
         plan.probe.credentials.extend(app.vault.logins().iter().cloned());
         let worked = |device: &Device| app.session.login_of(device);
         let hosts = app.store.known_hosts(memory, &plan, &worked, app.now())?;
+        let book = || Budget::new(Some(app.store.login_book(true)), app.session.now);
+        let budget = self.budget.get_or_init(book);
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
             let host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
-            let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, app)?;
+            let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, budget);
             all.extend(streams(known, &shared, &self.always_on));
         }
         Ok(all)
@@ -117,30 +119,22 @@ fn logins_of(
     known: &Known,
     host: &KnownHost,
     limit: u32,
-    app: &App,
-) -> Result<Arc<Logins>, StoreError> {
+    budget: &Arc<Budget>,
+) -> Arc<Logins> {
     let offered = host.login.clone();
     let left = host.refusals_left.unwrap_or(limit).min(limit);
     if let Some(own) = all.get_mut(&known.uid) {
-        let refused = own.shared.attempts().map_or(0, |attempts| attempts.counted());
-        if refused > own.noted {
-            app.store.note_logins(&known.uid, None, refused - own.noted, app.now())?;
-            own.noted = refused;
-            // Those that it noted itself are no reason to begin anew.
-            own.left = own.left.min(left);
-            return Ok(own.shared.clone());
-        }
         let may_more = left > own.left;
         if own.offered == offered && !may_more {
             own.left = left;
-            return Ok(own.shared.clone());
+            return own.shared.clone();
         }
     }
-    let shared = Logins::new(left);
+    let shared = Logins::within(budget, DeviceTraits::of(&known.device), left, limit);
     shared.offer(offered.iter().cloned().collect());
-    let own = DeviceLogins { offered, left, shared: shared.clone(), noted: 0 };
-    all.insert(known.uid.clone(), own);
-    Ok(shared)
+    shared.worked_before(offered.clone());
+    all.insert(known.uid.clone(), DeviceLogins { offered, left, shared: shared.clone() });
+    shared
 }
 
 /// The streams of a device that can be fetched: those that have played, or that may as well.

@@ -362,6 +362,7 @@ fn plan(layer: &Layer, probe: ProbeOptions, output: &OutputSettings) -> Result<S
         resolve_names: layer.one(&keys::DNS)?,
         max_age: (!layer.one(&keys::FRESH)?).then_some(max_age),
         known_hosts: Arc::default(),
+        login_book: None,
         probe,
     })
 }

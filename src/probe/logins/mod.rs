@@ -1,16 +1,27 @@
-//! How many logins a device may refuse: one account per device, shared by every protocol and port.
+//! How many logins a device may refuse: one account per host, shared by every protocol and port, and one [`Budget`] for all
+//! hosts of a scan, which adds up what the addresses of one device refuse.
 //!
 //! Cameras lock accounts and addresses after a few failed logins, and count them over RTSP, HTTP and ONVIF together. So
 //! every request that carries a login takes a place of the device's limit before it is sent, and gives it back by the
 //! verdict of the answer. Nothing is sent without a place, so whatever a device answers, and however many requests are
 //! under way at once, it sees no more refusals than the limit.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod budget;
+mod slots;
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::model::{Credential, LoginAttempts, Protocol};
+pub use budget::{Budget, MOST_ADDRESSES};
+use budget::{Others, lock};
+use slots::{Slots, Wanted};
+
+use crate::model::login_place::{Outcome, PlaceId};
+use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
 
 /// Why no login is tried on a device that refused them before.
 const AT_REST: &str =
@@ -37,11 +48,15 @@ pub enum Verdict {
     Unsent,
 }
 
-/// The logins of one device.
+/// The logins of one host.
 #[derive(Debug)]
 pub struct Logins {
     limit: u32,
-    state: Mutex<State>,
+    /// As many as the book allows, over all scans.
+    most: u32,
+    address: IpAddr,
+    budget: Arc<Budget>,
+    state: Arc<Mutex<State>>,
     changed: Notify,
 }
 
@@ -66,6 +81,9 @@ struct State {
     failed_later: Vec<Credential>,
     looked_at: Option<Credential>,
     offers_digest: bool,
+    /// The login that worked in an earlier scan.
+    worked_before: Option<Credential>,
+    slots: Slots,
 }
 
 impl State {
@@ -75,6 +93,11 @@ impl State {
 
     fn is_proved(&self, protocol: Protocol, credential: &Credential) -> bool {
         self.proved.iter().any(|(p, c)| *p == protocol && c == credential)
+    }
+
+    /// Whether none of its logins bears on another address of the same device.
+    fn is_unused(&self) -> bool {
+        !self.tried && self.locked.is_none()
     }
 }
 
@@ -90,16 +113,43 @@ pub enum Grant {
 }
 
 impl Logins {
-    /// At most `limit` refused or unclear logins.
+    /// At most `limit` refused or unclear logins of a host that is counted for itself alone.
     pub fn new(limit: u32) -> Arc<Self> {
-        Arc::new(Logins { limit, state: Mutex::default(), changed: Notify::new() })
+        let alone = Budget::new(None, Timestamp::now);
+        Logins::within(&alone, DeviceTraits::at(Ipv4Addr::UNSPECIFIED.into()), limit, limit)
+    }
+
+    /// At most `limit` refused or unclear logins of this host and of what may be the same device, and at most `most` over all
+    /// scans that use the same book.
+    pub fn within(budget: &Arc<Budget>, host: DeviceTraits, limit: u32, most: u32) -> Arc<Self> {
+        let (address, state) = (host.address, Arc::default());
+        // Of a host that no login is sent to there is nothing to count.
+        if limit > 0 {
+            budget.join(host, &state);
+        }
+        let changed = Notify::new();
+        Arc::new(Logins { limit: limit.min(most), most, address, budget: budget.clone(), state, changed })
     }
 
     /// None at all: earlier scans used up what this device may refuse.
-    pub fn at_rest() -> Arc<Self> {
-        let logins = Logins::new(0);
-        logins.lock().rests = true;
-        logins
+    pub fn rest(&self) {
+        self.lock().rests = true;
+    }
+
+    /// Notes what else became known of the host: by that it may be the same device as another one.
+    pub fn identify(&self, host: &DeviceTraits) {
+        self.budget.identify(host);
+        let places = self.lock().slots.places().to_vec();
+        if !places.is_empty() {
+            let host = host.clone();
+            self.budget.write(move |book| book.identify(&places, &host));
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The login that worked in an earlier scan.
+    pub fn worked_before(&self, credential: Option<Credential>) {
+        self.lock().worked_before = credential;
     }
 
     /// From now on, these are the logins meant for this device, in the order to try them.
@@ -121,23 +171,41 @@ impl Logins {
 
     /// Asks for a place to send a login in.
     pub fn grant(self: &Arc<Self>, protocol: Protocol, credential: &Credential) -> Grant {
-        let mut state = self.lock();
-        let others = state.looked_at.as_ref().is_some_and(|c| c != credential);
-        if state.locked.is_some() || others || state.counted() >= self.limit {
+        self.budget.decide(self.address, |host, others| self.grant_beside(host, others, protocol, credential))
+    }
+
+    fn grant_beside(
+        self: &Arc<Self>,
+        host: &DeviceTraits,
+        others: &Others,
+        protocol: Protocol,
+        credential: &Credential,
+    ) -> Grant {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let counted = state.counted().saturating_add(others.counted);
+        let is_held_back = state.looked_at.iter().chain(&others.looked_at).any(|c| c != credential);
+        let is_locked = state.locked.is_some() || others.locked.is_some();
+        if is_locked || is_held_back || state.rests || state.slots.refusal().is_some() || counted >= self.limit {
             return Grant::Never;
         }
         let proved = state.is_proved(protocol, credential);
-        let is_alone = proved || state.trying.as_ref().is_none_or(|(c, _)| c == credential);
-        if !is_alone || state.counted().saturating_add(state.under_way) >= self.limit {
+        let mut trying = state.trying.iter().map(|(c, _)| c).chain(&others.trying);
+        let is_alone = proved || trying.all(|c| c == credential);
+        let under_way = state.under_way.saturating_add(others.under_way);
+        if !is_alone || counted.saturating_add(under_way) >= self.limit {
             return Grant::Later;
         }
+        let is_known = state.worked_before.as_ref() == Some(credential) && state.refused == 0;
+        let wanted = if proved { Wanted::Proved } else { Wanted::Unproved { is_trusted: is_known } };
+        let Some(place) = self.place(state, host, wanted) else { return Grant::Later };
         state.tried = true;
         state.under_way += 1;
         if !proved {
             state.trying.get_or_insert_with(|| (credential.clone(), 0)).1 += 1;
         }
         let credential = credential.clone();
-        Grant::Now(LoginTry { logins: self.clone(), protocol, credential, proved, open: true })
+        Grant::Now(LoginTry { logins: self.clone(), protocol, credential, proved, place, open: true })
     }
 
     /// Waits until a login under way was decided; no longer than until `deadline`.
@@ -156,8 +224,11 @@ impl Logins {
     /// Whether a login may be tried at further addresses. One that worked and was refused elsewhere later keeps the last
     /// place of the limit for what it has opened.
     pub fn may_explore(&self, credential: &Credential) -> bool {
-        let state = self.lock();
-        !state.failed_later.contains(credential) || state.counted().saturating_add(1) < self.limit
+        self.budget.decide(self.address, |_, others| {
+            let state = self.lock();
+            let counted = state.counted().saturating_add(others.counted);
+            !state.failed_later.contains(credential) || counted.saturating_add(1) < self.limit
+        })
     }
 
     /// Notes that the device says it is locked; `why` is cleaned text. Nothing more is tried.
@@ -168,27 +239,38 @@ impl Logins {
 
     /// Whether the device says that it is locked.
     pub fn is_locked(&self) -> bool {
-        self.lock().locked.is_some()
+        self.budget.decide(self.address, |_, others| self.lock().locked.is_some() || others.locked.is_some())
     }
 
     /// Why nothing more is tried, if so.
     pub fn stopped(&self) -> Option<String> {
-        let state = self.lock();
-        if let Some(why) = &state.locked {
-            return Some(why.clone());
-        }
-        if state.rests {
-            return Some(AT_REST.to_owned());
-        }
-        (state.counted() >= self.limit).then(|| match state.unclear {
-            0 => format!("{} of {} refused logins used", state.refused, self.limit),
-            unclear => {
-                format!(
-                    "{} of {} refused logins used, {unclear} of them answered unclearly",
-                    state.counted(),
-                    self.limit
-                )
+        self.budget.decide(self.address, |_, others| {
+            let state = self.lock();
+            if let Some(why) = state.locked.as_ref().or(others.locked.as_ref()) {
+                return Some(why.clone());
             }
+            if state.rests {
+                return Some(AT_REST.to_owned());
+            }
+            if let Some(why) = state.slots.refusal() {
+                return Some(why.to_owned());
+            }
+            self.used_up(&state, others)
+        })
+    }
+
+    fn used_up(&self, state: &State, others: &Others) -> Option<String> {
+        let counted = state.counted().saturating_add(others.counted);
+        let elsewhere = match others.counted {
+            0 => String::new(),
+            n => format!(", {n} of them at other addresses of the device"),
+        };
+        (counted >= self.limit).then(|| match state.unclear {
+            0 => format!("{counted} of {} refused logins used{elsewhere}", self.limit),
+            unclear => format!(
+                "{counted} of {} refused logins used, {unclear} of them answered unclearly{elsewhere}",
+                self.limit
+            ),
         })
     }
 
@@ -225,7 +307,14 @@ impl Logins {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+}
+
+impl Drop for Logins {
+    /// What was not used is given back; what is still to be answered keeps its place until then.
+    fn drop(&mut self) {
+        self.give_back_all();
     }
 }
 
@@ -237,6 +326,8 @@ pub struct LoginTry {
     protocol: Protocol,
     credential: Credential,
     proved: bool,
+    /// Where it stands in the book.
+    place: Option<PlaceId>,
     open: bool,
 }
 
@@ -262,6 +353,7 @@ impl LoginTry {
         }
         let mut guard = self.logins.lock();
         let state = &mut *guard;
+        let before = state.counted();
         state.under_way = state.under_way.saturating_sub(1);
         if !self.proved
             && let Some((_, count)) = &mut state.trying
@@ -298,7 +390,15 @@ impl LoginTry {
             Verdict::Unclear if !self.proved => state.unclear = state.unclear.saturating_add(1),
             Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unsent => {}
         }
+        let outcome = match verdict {
+            _ if state.counted() > before => Outcome::Refused,
+            Verdict::Taken => Outcome::Works,
+            _ => Outcome::Unused,
+        };
         drop(guard);
+        if let Some(place) = self.place {
+            self.logins.settle(place, outcome);
+        }
         self.logins.changed.notify_waiters();
     }
 }
@@ -310,122 +410,4 @@ impl Drop for LoginTry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn now(grant: Grant) -> LoginTry {
-        match grant {
-            Grant::Now(login) => login,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn login(user: &str) -> Credential {
-        Credential::new(user, "secret")
-    }
-
-    #[test]
-    fn a_locked_device_is_left_alone() {
-        let logins = Logins::new(5);
-        logins.lock_out("locked for 30 minutes");
-        assert!(matches!(logins.grant(Protocol::Rtsp, &login("a")), Grant::Never));
-        assert_eq!(logins.attempts(), None);
-        assert_eq!(logins.stopped().as_deref(), Some("locked for 30 minutes"));
-    }
-
-    #[test]
-    fn a_login_that_was_looked_at_is_followed_by_no_other() {
-        let logins = Logins::new(2);
-        for _ in 0..9 {
-            now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::LookedAt);
-        }
-        assert!(matches!(logins.grant(Protocol::Onvif, &login("b")), Grant::Never));
-        assert!(logins.is_held_back(&login("b")));
-        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
-        now(logins.grant(Protocol::Onvif, &login("b"))).end(Verdict::Refused);
-        assert_eq!(logins.attempts(), Some(LoginAttempts { refused: 1, unclear: 0, limit: 2 }));
-    }
-
-    #[test]
-    fn two_unproved_logins_are_never_under_way_at_once() {
-        let logins = Logins::new(4);
-        let first = now(logins.grant(Protocol::Rtsp, &login("a")));
-        assert!(matches!(logins.grant(Protocol::Http, &login("b")), Grant::Later));
-        let again = now(logins.grant(Protocol::Http, &login("a")));
-        first.end(Verdict::LookedAt);
-        again.end(Verdict::LookedAt);
-        assert!(matches!(logins.grant(Protocol::Http, &login("b")), Grant::Never));
-    }
-
-    #[test]
-    fn the_last_place_is_kept_for_what_a_login_has_opened() {
-        let logins = Logins::new(2);
-        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
-        assert!(logins.may_explore(&login("a")));
-        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Refused);
-        assert!(!logins.may_explore(&login("a")));
-        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
-    }
-
-    /// A verdict of any kind.
-    fn verdicts() -> impl Strategy<Value = Verdict> {
-        prop::sample::select(vec![
-            Verdict::Taken,
-            Verdict::LookedAt,
-            Verdict::Refused,
-            Verdict::Forbidden,
-            Verdict::Stale,
-            Verdict::Unclear,
-            Verdict::Unsent,
-        ])
-    }
-
-    proptest! {
-        /// Whatever order answers come in, over however many protocols at once: refused and unclear requests of logins that
-        /// had not been proved never pass the limit, nor do refusals of those that had; and at most one login is in the
-        /// state of having been looked at.
-        #[test]
-        fn refusals_never_pass_the_limit(
-            limit in 0u32..4,
-            steps in prop::collection::vec((0u8..3, 0usize..3, 0usize..3, verdicts()), 0..64),
-        ) {
-            const PROTOCOLS: [Protocol; 3] = [Protocol::Rtsp, Protocol::Http, Protocol::Onvif];
-            let logins = Logins::new(limit);
-            let mut open: Vec<LoginTry> = Vec::new();
-            let (mut counted, mut looked_at) = (0u32, Vec::new());
-            for (step, protocol, user, verdict) in steps {
-                if step == 0 {
-                    let wanted = login(["a", "b", "c"][user]);
-                    if let Grant::Now(granted) = logins.grant(PROTOCOLS[protocol], &wanted) {
-                        prop_assert!(looked_at.iter().all(|c| *c == wanted));
-                        open.push(granted);
-                    }
-                } else if !open.is_empty() {
-                    let attempt = open.remove(user % open.len());
-                    let credential = attempt.credential().clone();
-                    counted += match verdict {
-                        _ if step == 2 => u32::from(!attempt.is_proved()),
-                        Verdict::Refused | Verdict::Stale => 1,
-                        Verdict::Forbidden | Verdict::Unclear => u32::from(!attempt.is_proved()),
-                        _ => 0,
-                    };
-                    if step == 2 {
-                        drop(attempt);
-                    } else {
-                        match verdict {
-                            Verdict::LookedAt if !attempt.is_proved() && !looked_at.contains(&credential) => looked_at.push(credential),
-                            Verdict::Taken => looked_at.retain(|c| *c != credential),
-                            _ => {}
-                        }
-                        attempt.end(verdict);
-                    }
-                }
-                prop_assert!(counted + open.len() as u32 <= limit);
-                prop_assert!(looked_at.len() <= 1);
-                let said = logins.attempts().map_or(0, |a| a.refused + a.unclear);
-                prop_assert_eq!(said, counted);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,224 @@
+//! A host's places in the book: each login stands in one before it is sent.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::{Logins, State};
+use crate::model::login_place::{BookError, Outcome, Place, PlaceId};
+use crate::model::{DeviceTraits, LoginBook};
+
+/// While another scan logs in to the device, the book is asked again after this …
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// … and not for longer than this.
+const MOST_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why no login is tried on a device that another scan logs in to.
+const BUSY: &str = "no login is tried: another scan or check was logging in to the device all the while";
+
+/// What a login needs a place for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// It was taken over this protocol: it shares its place with others.
+    Proved,
+    /// It was not, and stands alone in its place. One that worked in an earlier scan `is_trusted`.
+    Unproved { is_trusted: bool },
+}
+
+/// The places of a host.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    open: Vec<Slot>,
+    /// All that were written, also those that are settled.
+    places: Vec<PlaceId>,
+    is_asking: bool,
+    /// The book is not asked before this, and was first found busy then.
+    busy: Option<(Instant, Instant)>,
+    refusal: Option<String>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    place: PlaceId,
+    /// A login in it was taken.
+    works: bool,
+    /// The book knows that a login in it works, or has worked.
+    is_noted: bool,
+    users: u32,
+}
+
+impl Slots {
+    pub(super) fn places(&self) -> &[PlaceId] {
+        &self.places
+    }
+
+    /// Why the book gives no place, if it gives none any more.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
+    fn find(&mut self, wanted: Wanted) -> Option<PlaceId> {
+        let slot = self.open.iter_mut().find(|slot| match wanted {
+            Wanted::Proved => slot.works,
+            Wanted::Unproved { is_trusted } => slot.users == 0 && (is_trusted || !slot.works),
+        })?;
+        slot.users += 1;
+        Some(slot.place)
+    }
+
+    /// Takes an unused place out, to be exchanged for one of another kind.
+    fn take_unused(&mut self) -> Option<PlaceId> {
+        let at = self.open.iter().position(|slot| slot.users == 0)?;
+        Some(self.open.swap_remove(at).place)
+    }
+
+    /// Whether the book may be asked now.
+    fn may_ask(&self) -> bool {
+        !self.is_asking && self.busy.is_none_or(|(next, _)| next <= Instant::now())
+    }
+
+    /// Takes in what the book answered.
+    fn answered(&mut self, answer: Result<Place, BookError>, is_trusted: bool) {
+        self.is_asking = false;
+        match answer {
+            Ok(Place::Taken(place)) => {
+                self.busy = None;
+                self.open.push(Slot { place, works: false, is_noted: is_trusted, users: 0 });
+                self.places.push(place);
+            }
+            Ok(Place::Busy) => {
+                let now = Instant::now();
+                let since = self.busy.map_or(now, |(_, since)| since);
+                self.busy = Some((now + ASK_AGAIN, since));
+                if now.duration_since(since) >= MOST_PATIENCE {
+                    self.refusal = Some(BUSY.to_owned());
+                }
+            }
+            Ok(Place::Spent) => self.refusal = Some(super::AT_REST.to_owned()),
+            Err(error) => {
+                self.refusal = Some(format!("no login is tried: it cannot be written down before it is sent: {error}"));
+            }
+        }
+    }
+
+    /// What is to be written of a login that was answered in a place.
+    fn settle(&mut self, place: PlaceId, outcome: Outcome) -> Vec<(PlaceId, Outcome)> {
+        let Some(at) = self.open.iter().position(|slot| slot.place == place) else { return Vec::new() };
+        if outcome == Outcome::Refused {
+            self.open.swap_remove(at);
+            return vec![(place, Outcome::Refused)];
+        }
+        let mut written = Vec::new();
+        if let Some(slot) = self.open.get_mut(at) {
+            slot.users = slot.users.saturating_sub(1);
+            if outcome == Outcome::Works {
+                slot.works = true;
+                let is_news = !std::mem::replace(&mut slot.is_noted, true);
+                written.extend(is_news.then_some((place, Outcome::Works)));
+            }
+        }
+        // Others may log in to the device too: a login that works needs one place.
+        if outcome == Outcome::Works {
+            let works = self.open.iter().filter(|slot| slot.works).count();
+            let spare = self.open.iter().position(|slot| slot.users == 0).filter(|_| works > 1);
+            written.extend(spare.map(|at| (self.open.swap_remove(at).place, Outcome::Unused)));
+        }
+        written
+    }
+}
+
+impl Logins {
+    /// A place for a login that may be sent otherwise. None while the book is asked for one.
+    pub(super) fn place(
+        self: &Arc<Self>,
+        state: &mut State,
+        host: &DeviceTraits,
+        wanted: Wanted,
+    ) -> Option<Option<PlaceId>> {
+        if self.budget.book.is_none() {
+            return Some(None);
+        }
+        if let Some(place) = state.slots.find(wanted) {
+            return Some(Some(place));
+        }
+        // Nothing is asked outside a runtime, and nothing is sent there either.
+        if state.slots.may_ask() && Handle::try_current().is_ok() {
+            state.slots.is_asking = true;
+            let given_back = state.slots.take_unused();
+            let is_trusted = wanted != Wanted::Unproved { is_trusted: false };
+            let (logins, host, most) = (Arc::downgrade(self), host.clone(), self.most);
+            let now = (self.budget.clock)();
+            self.budget.write(move |book| {
+                received(&logins, book, book.take(&host, most, is_trusted, given_back, now), is_trusted);
+                Ok(())
+            });
+        }
+        None
+    }
+
+    /// Notes what became of the login in a place.
+    pub(super) fn settle(&self, place: PlaceId, outcome: Outcome) {
+        let written = self.lock().slots.settle(place, outcome);
+        let is_alone = !written.is_empty();
+        for (place, outcome) in written {
+            self.budget.write(move |book| book.end(place, outcome));
+        }
+        // It shared its place with one that was refused before it.
+        if outcome == Outcome::Refused && !is_alone {
+            let now = (self.budget.clock)();
+            let host = self.budget.decide(self.address, |host, _| host.clone());
+            self.budget.write(move |book| book.note_refused(&host, now));
+        }
+    }
+
+    /// Gives back every place.
+    pub(super) fn give_back_all(&self) {
+        let open = std::mem::take(&mut self.lock().slots.open);
+        if open.is_empty() {
+            return;
+        }
+        let host = self.budget.decide(self.address, |host, _| host.clone());
+        self.budget.write(move |book| {
+            for slot in open {
+                match slot.works {
+                    true => book.give_back(slot.place, &host)?,
+                    false => book.end(slot.place, Outcome::Unused)?,
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Hands a host what the book answered; where nothing is asked of that host any more, the place is free.
+fn received(logins: &Weak<Logins>, book: &dyn LoginBook, answer: Result<Place, BookError>, is_trusted: bool) {
+    let Some(logins) = logins.upgrade() else {
+        if let Ok(Place::Taken(place)) = answer {
+            // Where that cannot be written, it counts like a refusal.
+            let _ = book.end(place, Outcome::Unused);
+        }
+        return;
+    };
+    logins.lock().slots.answered(answer, is_trusted);
+    logins.changed.notify_waiters();
+}
+
+impl Budget {
+    /// Writes into the book, if there is one, beside everything else.
+    pub(super) fn write(&self, work: impl FnOnce(&dyn LoginBook) -> Result<(), BookError> + Send + 'static) {
+        let Some(book) = self.book.clone() else { return };
+        let work = move || {
+            if let Err(error) = work(book.as_ref()) {
+                tracing::warn!("what became of a login cannot be written down, and counts like a refusal: {error}");
+            }
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(self.writes.spawn_blocking_on(work, &runtime)),
+            Err(_) => work(),
+        }
+    }
+}

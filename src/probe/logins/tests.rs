@@ -1,0 +1,117 @@
+use super::*;
+use proptest::prelude::*;
+
+fn now(grant: Grant) -> LoginTry {
+    match grant {
+        Grant::Now(login) => login,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn login(user: &str) -> Credential {
+    Credential::new(user, "secret")
+}
+
+#[test]
+fn a_locked_device_is_left_alone() {
+    let logins = Logins::new(5);
+    logins.lock_out("locked for 30 minutes");
+    assert!(matches!(logins.grant(Protocol::Rtsp, &login("a")), Grant::Never));
+    assert_eq!(logins.attempts(), None);
+    assert_eq!(logins.stopped().as_deref(), Some("locked for 30 minutes"));
+}
+
+#[test]
+fn a_login_that_was_looked_at_is_followed_by_no_other() {
+    let logins = Logins::new(2);
+    for _ in 0..9 {
+        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::LookedAt);
+    }
+    assert!(matches!(logins.grant(Protocol::Onvif, &login("b")), Grant::Never));
+    assert!(logins.is_held_back(&login("b")));
+    now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
+    now(logins.grant(Protocol::Onvif, &login("b"))).end(Verdict::Refused);
+    assert_eq!(logins.attempts(), Some(LoginAttempts { refused: 1, unclear: 0, limit: 2 }));
+}
+
+#[test]
+fn two_unproved_logins_are_never_under_way_at_once() {
+    let logins = Logins::new(4);
+    let first = now(logins.grant(Protocol::Rtsp, &login("a")));
+    assert!(matches!(logins.grant(Protocol::Http, &login("b")), Grant::Later));
+    let again = now(logins.grant(Protocol::Http, &login("a")));
+    first.end(Verdict::LookedAt);
+    again.end(Verdict::LookedAt);
+    assert!(matches!(logins.grant(Protocol::Http, &login("b")), Grant::Never));
+}
+
+#[test]
+fn the_last_place_is_kept_for_what_a_login_has_opened() {
+    let logins = Logins::new(2);
+    now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
+    assert!(logins.may_explore(&login("a")));
+    now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Refused);
+    assert!(!logins.may_explore(&login("a")));
+    now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
+}
+
+/// A verdict of any kind.
+fn verdicts() -> impl Strategy<Value = Verdict> {
+    prop::sample::select(vec![
+        Verdict::Taken,
+        Verdict::LookedAt,
+        Verdict::Refused,
+        Verdict::Forbidden,
+        Verdict::Stale,
+        Verdict::Unclear,
+        Verdict::Unsent,
+    ])
+}
+
+proptest! {
+    /// Whatever order answers come in, over however many protocols at once: refused and unclear requests of logins that
+    /// had not been proved never pass the limit, nor do refusals of those that had; and at most one login is in the
+    /// state of having been looked at.
+    #[test]
+    fn refusals_never_pass_the_limit(
+        limit in 0u32..4,
+        steps in prop::collection::vec((0u8..3, 0usize..3, 0usize..3, verdicts()), 0..64),
+    ) {
+        const PROTOCOLS: [Protocol; 3] = [Protocol::Rtsp, Protocol::Http, Protocol::Onvif];
+        let logins = Logins::new(limit);
+        let mut open: Vec<LoginTry> = Vec::new();
+        let (mut counted, mut looked_at) = (0u32, Vec::new());
+        for (step, protocol, user, verdict) in steps {
+            if step == 0 {
+                let wanted = login(["a", "b", "c"][user]);
+                if let Grant::Now(granted) = logins.grant(PROTOCOLS[protocol], &wanted) {
+                    prop_assert!(looked_at.iter().all(|c| *c == wanted));
+                    open.push(granted);
+                }
+            } else if !open.is_empty() {
+                let attempt = open.remove(user % open.len());
+                let credential = attempt.credential().clone();
+                counted += match verdict {
+                    _ if step == 2 => u32::from(!attempt.is_proved()),
+                    Verdict::Refused | Verdict::Stale => 1,
+                    Verdict::Forbidden | Verdict::Unclear => u32::from(!attempt.is_proved()),
+                    _ => 0,
+                };
+                if step == 2 {
+                    drop(attempt);
+                } else {
+                    match verdict {
+                        Verdict::LookedAt if !attempt.is_proved() && !looked_at.contains(&credential) => looked_at.push(credential),
+                        Verdict::Taken => looked_at.retain(|c| *c != credential),
+                        _ => {}
+                    }
+                    attempt.end(verdict);
+                }
+            }
+            prop_assert!(counted + open.len() as u32 <= limit);
+            prop_assert!(looked_at.len() <= 1);
+            let said = logins.attempts().map_or(0, |a| a.refused + a.unclear);
+            prop_assert_eq!(said, counted);
+        }
+    }
+}
