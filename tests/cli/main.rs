@@ -5,6 +5,7 @@
 
 mod env;
 
+mod budget;
 mod configurations;
 mod echo;
 mod files;

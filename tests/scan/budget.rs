@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use camscan::history::memory::Vantage;
 use camscan::identify::signature::Signatures;
+use camscan::model::login_place::{BookError, Outcome, Place, PlaceId};
 use camscan::model::{
-    Credential, DeviceTraits, Evidence, EvidenceSource, Fact, Finding, FindingKind, HostTarget, MacAddr, Method,
-    ProbeOptions, Protocol, Report, ScanEvent, ScanPlan, StreamStatus, TargetSet,
+    Credential, DeviceTraits, Evidence, EvidenceSource, Fact, Finding, FindingKind, HostTarget, KnownHost, LoginBook,
+    MacAddr, Method, ProbeOptions, Protocol, Report, ScanEvent, ScanPlan, StreamStatus, TargetSet,
 };
 use camscan::probe::{Budget, Grant, LoginTry, Logins, Verdict};
 use camscan::scan::Scan;
@@ -355,4 +356,50 @@ async fn count(steps: Vec<Step>) -> [u32; 2] {
         }
     }
     counted
+}
+
+/// A book that cannot be written.
+#[derive(Debug)]
+struct Full;
+
+impl LoginBook for Full {
+    fn take(&self, _: &DeviceTraits, _: u32, _: bool, _: Option<PlaceId>, _: Timestamp) -> Result<Place, BookError> {
+        Err(BookError("the disk is full".to_owned()))
+    }
+
+    fn end(&self, _: PlaceId, _: Outcome) -> Result<(), BookError> {
+        Err(BookError("the disk is full".to_owned()))
+    }
+
+    fn note_refused(&self, _: &DeviceTraits, _: Timestamp) -> Result<(), BookError> {
+        Err(BookError("the disk is full".to_owned()))
+    }
+
+    fn give_back(&self, _: PlaceId, _: &DeviceTraits) -> Result<(), BookError> {
+        Err(BookError("the disk is full".to_owned()))
+    }
+
+    fn identify(&self, _: &[PlaceId], _: &DeviceTraits) -> Result<(), BookError> {
+        Err(BookError("the disk is full".to_owned()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_can_be_written_down_only_a_login_that_works_is_sent() {
+    let camera = Sight::at(&["192.0.2.10"]);
+    let known = KnownHost { login: Some(Credential::new("admin", "right")), ..KnownHost::default() };
+    for (known, expected) in [(known, StreamStatus::Streaming), (KnownHost::default(), StreamStatus::AuthRequired)] {
+        let net = FakeNet::subnet();
+        let is_known = known.login.is_some();
+        let plan = ScanPlan {
+            login_book: Some(Arc::new(Full)),
+            known_hosts: Arc::new([("192.0.2.10".parse().unwrap(), known)].into()),
+            ..plan_of(&camera, &[("admin", "right")])
+        };
+        let report = look(&net, &camera, plan).await;
+        assert_eq!(report.devices[0].streams[0].status, expected);
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(text.contains("it cannot be written down before it is sent: the disk is full"), !is_known, "{text}");
+        assert_eq!(net.asked().iter().any(|asked| asked.has_login()), is_known);
+    }
 }

@@ -38,6 +38,8 @@ pub(super) struct Slots {
     is_asking: bool,
     /// The book is not asked before this, and was first found busy then.
     busy: Option<(Instant, Instant)>,
+    /// The book cannot be written. A login that works is sent all the same: its place counts only once it is refused.
+    is_unwritable: bool,
     refusal: Option<String>,
 }
 
@@ -99,6 +101,7 @@ impl Slots {
                 }
             }
             Ok(Place::Spent) => self.refusal = Some(super::AT_REST.to_owned()),
+            Err(_) if is_trusted => self.is_unwritable = true,
             Err(error) => {
                 self.refusal = Some(format!("no login is tried: it cannot be written down before it is sent: {error}"));
             }
@@ -145,11 +148,14 @@ impl Logins {
         if let Some(place) = state.slots.find(wanted) {
             return Some(Some(place));
         }
+        let is_trusted = wanted != Wanted::Unproved { is_trusted: false };
+        if is_trusted && state.slots.is_unwritable {
+            return Some(None);
+        }
         // Nothing is asked outside a runtime, and nothing is sent there either.
         if state.slots.may_ask() && Handle::try_current().is_ok() {
             state.slots.is_asking = true;
             let given_back = state.slots.take_unused();
-            let is_trusted = wanted != Wanted::Unproved { is_trusted: false };
             let (logins, host, most) = (Arc::downgrade(self), host.clone(), self.most);
             let now = (self.budget.clock)();
             self.budget.write(move |book| {

@@ -1,6 +1,7 @@
 //! The store on real files: what is stored is read back, survives its end in whatever way, and is never put in danger.
 
 mod five_years;
+mod places;
 mod refresh;
 mod together;
 mod upgrade;

@@ -1,0 +1,141 @@
+//! The book of logins: what counts, for how long, and for which process.
+
+use super::*;
+use crate::model::login_place::{Outcome, Place, PlaceId};
+use crate::model::{DeviceTraits, LoginBook};
+use std::sync::Arc;
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + 3600 * hours).unwrap()
+}
+
+fn device(n: u8) -> DeviceTraits {
+    DeviceTraits::at([10, 0, 0, n].into())
+}
+
+fn taken(book: &Arc<dyn LoginBook>, device: &DeviceTraits, is_trusted: bool, now: Timestamp) -> PlaceId {
+    match book.take(device, 2, is_trusted, None, now).unwrap() {
+        Place::Taken(place) => place,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// As if the process that wrote all that is written by now had been killed.
+fn kill_all(store: &Store) {
+    // No process has this number.
+    store.write(|transaction| transaction.execute("UPDATE opens SET pid = 0", []).map(drop)).unwrap();
+}
+
+#[test]
+fn a_place_counts_until_it_is_settled_and_a_refusal_for_a_day() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let book = store.login_book(false);
+    let take = |n, hours| book.take(&device(n), 2, false, None, at(hours)).unwrap();
+    let (first, second) = (taken(&book, &device(1), false, at(0)), taken(&book, &device(1), false, at(0)));
+    assert_eq!(take(1, 0), Place::Busy);
+    assert!(matches!(take(2, 0), Place::Taken(_)), "another device");
+    book.end(first, Outcome::Refused).unwrap();
+    book.end(second, Outcome::Unused).unwrap();
+    let third = taken(&book, &device(1), false, at(1));
+    book.end(third, Outcome::Refused).unwrap();
+    // Whichever is written last.
+    book.end(third, Outcome::Works).unwrap();
+    book.end(third, Outcome::Unused).unwrap();
+    assert_eq!(take(1, 23), Place::Spent);
+    assert!(matches!(take(1, 24), Place::Taken(_)), "the first is a day old");
+    assert_eq!(take(1, 24), Place::Busy);
+}
+
+#[test]
+fn a_killed_process_leaves_what_it_tried_and_not_what_works() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let book = store.login_book(true);
+    taken(&book, &device(1), false, at(0));
+    taken(&book, &device(1), false, at(0));
+    taken(&book, &device(2), true, at(0));
+    let proved = taken(&book, &device(2), false, at(0));
+    book.end(proved, Outcome::Works).unwrap();
+    kill_all(&store);
+    let next = folder.store().login_book(false);
+    assert_eq!(next.take(&device(1), 2, true, None, at(1)).unwrap(), Place::Spent);
+    taken(&next, &device(2), true, at(1));
+    taken(&next, &device(2), true, at(1));
+}
+
+#[test]
+fn a_place_that_works_is_kept_and_written_anew_once_an_hour() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let book = store.login_book(true);
+    let place = taken(&book, &device(1), true, at(0));
+    book.give_back(place, &device(1)).unwrap();
+    let before = store.write_times();
+    for _ in 0..5 {
+        assert_eq!(taken(&book, &device(1), true, at(0)), place);
+        book.give_back(place, &device(1)).unwrap();
+    }
+    assert_eq!(store.write_times(), before, "nothing was written");
+    let renewed = taken(&book, &device(1), true, at(1));
+    assert_ne!(renewed, place);
+    // Another login takes its place, and does not stand in it.
+    book.give_back(renewed, &device(1)).unwrap();
+    let tried = taken(&book, &device(1), false, at(1));
+    kill_all(&store);
+    assert!(matches!(book.take(&device(1), 1, false, None, at(1)), Ok(Place::Spent)), "{tried:?}");
+}
+
+#[test]
+fn what_becomes_known_of_a_device_counts_for_what_was_written_before() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let book = store.login_book(false);
+    let mac = "44:19:b6:00:00:01".parse().ok();
+    let place = taken(&book, &device(1), false, at(0));
+    book.end(place, Outcome::Refused).unwrap();
+    let elsewhere = DeviceTraits { link_mac: mac, ..device(2) };
+    let take = |most| book.take(&elsewhere, most, false, None, at(0)).unwrap();
+    assert!(matches!(take(1), Place::Taken(other) if book.end(other, Outcome::Unused).is_ok()));
+    book.identify(&[place], &DeviceTraits { link_mac: mac, ..device(1) }).unwrap();
+    assert_eq!(take(1), Place::Spent);
+}
+
+#[test]
+fn refusals_are_counted_and_forgotten_by_device() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let uids = learn(&store, &report(0)).value.devices;
+    let memory = store.memory().unwrap();
+    let known = [&memory.devices[&uids[0]], &memory.devices[&uids[1]]];
+    let book = store.login_book(false);
+    book.note_refused(&DeviceTraits::of(&known[0].device), at(0)).unwrap();
+    let moved = DeviceTraits { address: [10, 99, 0, 1].into(), ..DeviceTraits::of(&known[0].device) };
+    book.note_refused(&moved, at(0)).unwrap();
+    assert_eq!(store.refused(&known, at(0)).unwrap(), [2, 0]);
+    assert_eq!(store.known_host(known[0], None, at(0)).unwrap().refusals_left, Some(0));
+    assert_eq!(store.forget_refusals(known[1], at(0)).unwrap(), 0);
+    assert_eq!(store.forget_refusals(known[0], at(0)).unwrap(), 2);
+    assert_eq!(store.refused(&known, at(0)).unwrap(), [0, 0]);
+}
+
+#[test]
+fn what_was_refused_before_an_upgrade_counts_after_it() {
+    let folder = StoreFolder::new();
+    let steps = schema::steps();
+    let store = Store::open_with(&folder.file(), Open::Create, &steps[..4]).unwrap();
+    let uid = learn(&store, &report(0)).value.devices[0].clone();
+    let refused = [at(0), at(1)];
+    store
+        .write(|transaction| {
+            let row = rows::row_of(transaction, &uid)?;
+            let put = "INSERT INTO logins (device, login, refused_at) VALUES (?1, x'00', ?2)";
+            transaction.execute(put, (row, codec::json(&refused)?)).map(drop)
+        })
+        .unwrap();
+    drop(store);
+    let store = folder.store();
+    let memory = store.memory().unwrap();
+    assert_eq!(store.refused(&[&memory.devices[&uid]], at(2)).unwrap(), [2]);
+    assert_eq!(store.refused(&[&memory.devices[&uid]], at(24)).unwrap(), [1], "the first is a day old");
+}
