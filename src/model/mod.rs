@@ -38,7 +38,7 @@ pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, Logi
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
 pub use host_record::HostRecord;
-pub use known_host::{KnownDevice, KnownHost, KnownHosts};
+pub use known_host::{DigestDevices, KnownDevice, KnownHost, KnownHosts};
 pub use mac::MacAddr;
 pub use method::Method;
 pub use options::{ProbeOptions, ScanPlan, Verify};

@@ -81,10 +81,7 @@ impl Pool {
     }
 
     fn record_of(&mut self, ip: IpAddr) -> Arc<Record> {
-        self.records
-            .entry(ip)
-            .or_insert_with(|| Record::new(ip, self.options.clone(), self.plan.known_hosts.get(&ip)))
-            .clone()
+        self.records.entry(ip).or_insert_with(|| Record::new(ip, self.options.clone(), &self.plan.known_hosts)).clone()
     }
 
     /// Adds a finding to what is known about a host, if that one is to be inspected and its inspection has not ended.

@@ -37,7 +37,7 @@ impl Store {
             .iter()
             .map(|login| Ok((self.login_hash(login)?, login)))
             .collect::<Result<_, StoreError>>()?;
-        let mut hosts = KnownHosts::new();
+        let mut hosts = KnownHosts::new(memory.digest_devices());
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
             let mut host = self.known_host(known, worked(&known.device), now)?;
             if host.login.is_none() {

@@ -9,6 +9,7 @@ mod go2rtc;
 mod hostile;
 mod hostile_answers;
 mod hostile_discovery;
+mod identity;
 mod logins;
 mod mediamtx;
 mod mistakes;

@@ -43,6 +43,9 @@ pub struct Known {
     /// When it was last sent that a login is needed from now on; none once something of it needs none again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_at: Option<Timestamp>,
+    /// Whether it offered Digest in an earlier scan; that of the last one is in `device`. See [`Known::offered_digest`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered_digest: bool,
     /// Its streams, by [`stream_key`](crate::history::stream_key::stream_key).
     pub streams: BTreeMap<String, KnownStream>,
     /// What the user said about it.

@@ -105,6 +105,7 @@ impl Memory {
             health: DeviceHealth::online(at),
             login: None,
             protected_at: None,
+            offered_digest: false,
             streams: streams.into_iter().map(|(key, stream)| (key, KnownStream::new(stream, at))).collect(),
             note: Note::default(),
             parents: BTreeSet::new(),
@@ -151,6 +152,7 @@ impl Memory {
         if known.device.ip != device.ip {
             known.address_since = at;
         }
+        known.offered_digest = known.offered_digest();
         known.device = device;
         known.scanned_at = Some(at);
     }

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use crate::identify::{Verdict, stream_url};
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Activation, Channel, Credential, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind, KnownHost, MacAddr,
-    ProbeOptions, Protocol, Service, StreamStatus, Way,
+    Activation, Channel, Credential, DigestDevices, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind,
+    KnownHosts, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
 };
 use crate::probe::Logins;
 
@@ -28,6 +28,8 @@ pub struct Record {
     earlier: Vec<String>,
     /// By which way the streams of a port played in earlier scans.
     ways: Vec<(u16, Way)>,
+    /// The devices that offered Digest in earlier scans.
+    digest: Arc<DigestDevices>,
     known: Mutex<Known>,
     /// Notified when a service is found.
     news: Notify,
@@ -66,7 +68,8 @@ impl Known {
 impl Record {
     /// A host of which nothing is known yet but what earlier scans left, with the logins that are meant for any device at
     /// its address.
-    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, earlier: Option<&KnownHost>) -> Arc<Self> {
+    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, all: &KnownHosts) -> Arc<Self> {
+        let (earlier, digest) = (all.get(&ip), all.digest.clone());
         let most = options.max_login_failures;
         let logins = match earlier.and_then(|host| host.refusals_left) {
             Some(0) if most > 0 => Logins::at_rest(),
@@ -74,7 +77,11 @@ impl Record {
         };
         let first = earlier.and_then(|host| host.login.clone());
         let (earlier, ways) = earlier.map(|host| (host.streams.clone(), host.ways.clone())).unwrap_or_default();
-        let record = Record { ip, options, logins, first, earlier, ways, known: Mutex::default(), news: Notify::new() };
+        if digest.has_address(ip) {
+            logins.note_digest();
+        }
+        let (known, news) = (Mutex::default(), Notify::new());
+        let record = Record { ip, options, logins, first, earlier, ways, digest, known, news };
         record.offer_logins();
         Arc::new(record)
     }
@@ -89,6 +96,7 @@ impl Record {
             first: self.first.clone(),
             earlier: self.earlier.clone(),
             ways: self.ways.clone(),
+            digest: self.digest.clone(),
             known: Mutex::default(),
             news: Notify::new(),
         };
@@ -103,6 +111,9 @@ impl Record {
 
     /// Adds what a finding says ([`HostRecord::learn`]).
     pub fn learn(&self, kind: &FindingKind) {
+        if self.offered_digest(kind) {
+            self.logins.note_digest();
+        }
         let mut known = self.lock();
         if let FindingKind::Stream(s) = kind
             && !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error)
@@ -124,6 +135,15 @@ impl Record {
             FindingKind::Service(_) | FindingKind::Announced(_) | FindingKind::Mac(_) | FindingKind::EndpointId(_)
         ) {
             self.news.notify_one();
+        }
+    }
+
+    /// Whether a finding shows the host to be a device that offered Digest in an earlier scan.
+    fn offered_digest(&self, kind: &FindingKind) -> bool {
+        match kind {
+            FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => self.digest.has_mac(*mac),
+            FindingKind::EndpointId(endpoint) => self.digest.has_endpoint(endpoint),
+            _ => false,
         }
     }
 

@@ -94,6 +94,9 @@ impl Sources {
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
             let host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
             let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, app)?;
+            if hosts.digest.has_address(known.device.ip) {
+                shared.note_digest();
+            }
             all.extend(streams(known, &shared, &self.always_on));
         }
         Ok(all)
