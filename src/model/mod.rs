@@ -43,7 +43,7 @@ pub use mac::MacAddr;
 pub use method::Method;
 pub use options::{ProbeOptions, ScanPlan, Verify};
 pub use report::{Report, ScanInfo, ScanStatus};
-pub use secret::{Credential, Secret};
+pub use secret::{Anchor, Credential, Secret};
 pub use service::{AuthScheme, Protocol, Service, Transport};
 pub use site::{Activation, NetworkSettings, Reach, Warning, WarningKind};
 pub use stream::{

@@ -130,6 +130,12 @@ impl Pool {
         self.inspections.spawn(async move {
             let cancel = host.peer.cancel.clone();
             if cancel.run_until_cancelled(slot.take()).await == Some(true) {
+                // A login that is bound to the network card waits for nothing else.
+                if host.record.awaits_link_mac()
+                    && let Some(mac) = host.peer.dialer.neighbour_table().mac_of(ip).await
+                {
+                    host.emit(FindingKind::Mac(mac)).await;
+                }
                 let deadline = Instant::now() + host.options.host_timeout;
                 recheck::inspect(host.until(deadline), known.as_deref(), &own_ports, resolve, &mut slot).await;
             }

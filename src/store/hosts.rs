@@ -41,7 +41,7 @@ impl Store {
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
             let mut host = self.known_host(known, worked(&known.device), now)?;
             if host.login.is_none() {
-                host.login = self.login_that_worked(&known.uid, &logins, now)?;
+                host.login = self.login_that_worked(known, &logins, now)?;
             }
             host.device = max_age.and_then(|age| known.as_analysed(&way, age, now)).map(Into::into);
             hosts.insert(known.device.ip, host);
@@ -69,13 +69,15 @@ impl Store {
 
     fn login_that_worked(
         &self,
-        device: &Uid,
+        known: &Known,
         logins: &[(LoginHash, &Credential)],
         now: Timestamp,
     ) -> Result<Option<Credential>, StoreError> {
         let mut last: Option<(Timestamp, &Credential)> = None;
         for (hash, login) in logins {
-            let worked_at = self.login(device, *hash, now)?.worked_at;
+            let worked_at = self.login(&known.uid, *hash, now)?.worked_at;
+            // What is recognised by its own word alone has shown no right to a login that worked before.
+            let worked_at = worked_at.filter(|at| known.on_its_word_at.is_none_or(|since| *at >= since));
             if let Some(at) = worked_at.filter(|at| last.is_none_or(|(last, _)| *at > last)) {
                 last = Some((at, login));
             }

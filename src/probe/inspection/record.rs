@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::identify::{Verdict, stream_url};
 use crate::model::finding::StreamHint;
+use crate::model::secret::CredentialScope;
 use crate::model::{
     Activation, Channel, Credential, DigestDevices, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind,
     KnownHosts, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
@@ -126,7 +127,9 @@ impl Record {
         known.host.learn(kind.clone());
         drop(known);
         match kind {
-            FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_) => self.offer_logins(),
+            FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::EndpointId(_) | FindingKind::Evidence(_) => {
+                self.offer_logins()
+            }
             _ => {}
         }
         // What leads to streams, and what tells one device from another.
@@ -298,13 +301,20 @@ impl Record {
         (by_link && by_second()).then_some(vendor)
     }
 
+    /// Whether a login is bound to what the link shows, and that is not known yet.
+    pub fn awaits_link_mac(&self) -> bool {
+        let is_bound = |scope: &CredentialScope| scope.mac_prefix.is_some() && !scope.trust_announced;
+        self.link_mac().is_none() && self.options.credentials.iter().any(|login| is_bound(&login.scope))
+    }
+
     /// Offers the logins meant for this device. One bound to a MAC address or a vendor goes by what the link shows, unless
     /// the user trusts the device's own word for it.
     pub fn offer_logins(&self) {
-        let (mac_of_link, mac) = {
+        let (mac_of_link, mac, endpoint) = {
             let known = self.lock();
-            (known.host.link_mac(), known.host.mac())
+            (known.host.own_link_mac(), known.host.mac(), known.host.endpoint_id().map(str::to_owned))
         };
+        let is_other = |wanted: &String| endpoint.as_ref().is_some_and(|stated| !stated.eq_ignore_ascii_case(wanted));
         let (vendor, vendor_of_link) = (LazyCell::new(|| self.vendor()), LazyCell::new(|| self.vendor_of_link()));
         let covers = |Credential { scope, .. }: &&Credential| {
             // All evidence is weighed for it, which only a login that is bound to a vendor is worth.
@@ -314,6 +324,7 @@ impl Record {
                 (Some(_), false) => vendor_of_link.as_deref(),
             };
             scope.covers(self.ip, vendor, if scope.trust_announced { mac } else { mac_of_link })
+                && !scope.endpoint.as_ref().is_some_and(is_other)
         };
         let mut meant: Vec<Credential> = self.options.credentials.iter().filter(covers).cloned().collect();
         meant.sort_by_key(|credential| self.first.as_ref() != Some(credential));
