@@ -52,6 +52,7 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         ip: ip.parse().unwrap(),
         addresses: vec![ip.parse().unwrap()],
         mac: None,
+        link_mac: None,
         hostname: None,
         name: None,
         site: None,

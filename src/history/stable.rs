@@ -14,6 +14,8 @@ pub fn stable(device: &Device) -> Device {
     (stable.login_attempts, stable.clock_ahead_s, stable.analysed_at) = (None, None, None);
     // Those are the store's.
     (stable.uid, stable.site) = (None, None);
+    // How the MAC address became known depends on where from, and with what rights, is scanned.
+    stable.link_mac = None;
     stable.tags.clear();
     stable.addresses.sort_unstable();
     stable.discovered_by.sort_unstable_by_key(|method| method.as_str());

@@ -50,6 +50,7 @@ pub fn device(ip: IpAddr) -> Device {
         ip,
         addresses: vec![ip],
         mac: None,
+        link_mac: None,
         hostname: None,
         name: None,
         site: None,

@@ -279,9 +279,12 @@ pub struct Device {
     pub ip: IpAddr,
     /// All its addresses, sorted.
     pub addresses: Vec<IpAddr>,
-    /// Its MAC address.
+    /// Its MAC address: as the link shows it, else as the device states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddr>,
+    /// The MAC address that the link shows at `ip`, and no other one does; absent behind a router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_mac: Option<MacAddr>,
     /// Its name in DNS or mDNS, cleaned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,

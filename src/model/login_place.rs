@@ -29,11 +29,11 @@ impl DeviceTraits {
         DeviceTraits { address, link_mac: None, stated_mac: None, endpoint: None, serial: None }
     }
 
-    /// A device as it was found, at the address it is asked at. Where its MAC address is from is not known: it is taken for both.
+    /// A device as it was found, at the address it is asked at.
     pub fn of(device: &Device) -> Self {
         DeviceTraits {
             address: device.ip,
-            link_mac: device.mac,
+            link_mac: device.link_mac,
             stated_mac: device.mac,
             endpoint: device.endpoint.clone(),
             serial: device.serial.clone().filter(|serial| is_serial(serial)),
@@ -55,6 +55,18 @@ impl DeviceTraits {
         ];
         let count = |verdict| facts.iter().filter(|fact| **fact == Some(verdict)).count();
         count(true) > count(false)
+    }
+
+    /// The same, with what was known `before` of what is not known now.
+    #[must_use]
+    pub fn or(self, before: DeviceTraits) -> Self {
+        DeviceTraits {
+            address: self.address,
+            link_mac: self.link_mac.or(before.link_mac),
+            stated_mac: self.stated_mac.or(before.stated_mac),
+            endpoint: self.endpoint.or(before.endpoint),
+            serial: self.serial.or(before.serial),
+        }
     }
 
     /// By what it can be looked up: two that may be one device have at least one of these in common.

@@ -39,13 +39,13 @@ pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, Logi
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
 pub use host_record::HostRecord;
-pub use known_host::{KnownDevice, KnownHost, KnownHosts};
+pub use known_host::{DigestDevices, KnownDevice, KnownHost, KnownHosts};
 pub use login_place::{DeviceTraits, LoginBook};
 pub use mac::MacAddr;
 pub use method::Method;
 pub use options::{ProbeOptions, ScanPlan, Verify};
 pub use report::{Report, ScanInfo, ScanStatus};
-pub use secret::{Credential, Secret};
+pub use secret::{Anchor, Credential, Secret};
 pub use service::{AuthScheme, Protocol, Service, Transport};
 pub use site::{Activation, NetworkSettings, Reach, Warning, WarningKind};
 pub use stream::{

@@ -1,8 +1,9 @@
 //! Passwords, kept so that they cannot be printed by accident.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::MacAddr;
 
@@ -78,8 +79,40 @@ pub struct CredentialScope {
     pub vendor: Option<String>,
     /// A MAC address or prefix as lower-case hex digits without separators.
     pub mac_prefix: Option<String>,
+    /// The ONVIF endpoint or UPnP device: one that states another is not meant, one that states none may be.
+    pub endpoint: Option<String>,
     /// Vendor and MAC address may be the device's own word, rather than what the link shows.
     pub trust_announced: bool,
+}
+
+/// What showed that a device was itself when a login was given for it alone. What a device states of itself anybody can read
+/// off it and state as well.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Anchor {
+    /// The MAC address that the link showed of it, and of no other device.
+    Link {
+        /// It.
+        mac: MacAddr,
+    },
+    /// Where the link shows none, or one for many: its address.
+    Place {
+        /// It.
+        ip: IpAddr,
+        /// The endpoint it stated there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
+    },
+}
+
+impl fmt::Display for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Anchor::Link { mac } => write!(f, "link {mac}"),
+            Anchor::Place { ip, endpoint: None } => write!(f, "place {ip}"),
+            Anchor::Place { ip, endpoint: Some(endpoint) } => write!(f, "place {ip} {endpoint}"),
+        }
+    }
 }
 
 impl CredentialScope {
@@ -110,7 +143,7 @@ mod tests {
             network: "192.0.2.0/24".parse().ok(),
             vendor: Some("axis".into()),
             mac_prefix: Some("accc8e".into()),
-            trust_announced: false,
+            ..CredentialScope::default()
         };
         let mac = "ac:cc:8e:00:00:01".parse().ok();
         assert!(scope.covers(ip, Some("Axis"), mac));

@@ -15,11 +15,14 @@ use tokio::time::{Instant, sleep};
 
 use super::error::is_exhaustion;
 use super::{Interface, Links};
+use crate::model::MacAddr;
 
 /// How often a full table is checked for room.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// The same after rows were deleted.
 const CHECK_AFTER_DELETE: Duration = Duration::from_millis(5);
+/// A neighbour that is there has answered the kernel after so long.
+const HEARD_WITHIN: Duration = Duration::from_millis(500);
 /// A table that has had no room for so long is full of other programs' rows, and will stay so.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -103,6 +106,23 @@ impl NeighbourTable {
         !is_full
     }
 
+    /// The MAC address of a neighbour that has a row, as soon as the kernel has heard from it; none where that is not soon,
+    /// or the table cannot be read.
+    pub async fn mac_of(&self, ip: IpAddr) -> Option<MacAddr> {
+        let until = Instant::now() + HEARD_WITHIN;
+        while self.is_neighbour(ip) {
+            let rows = self.net.neighbours().await.ok()?;
+            if let Some(row) = rows.iter().find(|row| row.ip == ip) {
+                return Some(row.mac);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            sleep(CHECK_EVERY).await;
+        }
+        None
+    }
+
     /// Whether the table had no room for so long that it is no longer waited for.
     pub fn is_stuck(&self) -> bool {
         self.is_stuck.load(Ordering::Relaxed)
@@ -117,7 +137,6 @@ impl NeighbourTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MacAddr;
     use crate::testkit::net::{FakeNet, Kernel, Lan, interface};
 
     const HOSTS: u8 = 20;

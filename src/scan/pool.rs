@@ -84,10 +84,8 @@ impl Pool {
     }
 
     fn record_of(&mut self, ip: IpAddr) -> Arc<Record> {
-        self.records
-            .entry(ip)
-            .or_insert_with(|| Record::new(ip, self.options.clone(), self.plan.known_hosts.get(&ip), &self.budget))
-            .clone()
+        let new = || Record::new(ip, self.options.clone(), &self.plan.known_hosts, &self.budget);
+        self.records.entry(ip).or_insert_with(new).clone()
     }
 
     /// Adds a finding to what is known about a host, if that one is to be inspected and its inspection has not ended.
@@ -136,6 +134,12 @@ impl Pool {
         self.inspections.spawn(async move {
             let cancel = host.peer.cancel.clone();
             if cancel.run_until_cancelled(slot.take()).await == Some(true) {
+                // A login that is bound to the network card waits for nothing else.
+                if host.record.awaits_link_mac()
+                    && let Some(mac) = host.peer.dialer.neighbour_table().mac_of(ip).await
+                {
+                    host.emit(FindingKind::Mac(mac)).await;
+                }
                 let deadline = Instant::now() + host.options.host_timeout;
                 recheck::inspect(host.until(deadline), known.as_deref(), &own_ports, resolve, &mut slot).await;
             }

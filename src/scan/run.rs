@@ -141,7 +141,7 @@ impl<S: EventSink> Run<S> {
                     }
                     self.pool.forget(ip);
                     if let Some(login) = login {
-                        self.session.keep_login(ip, login.clone());
+                        self.session.keep_login(ip, self.results.registry().link_mac(ip), login.clone());
                         if self.plan.show_secrets {
                             self.results.keep_login(ip, login);
                         }

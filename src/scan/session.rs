@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::targets::{self, Request, Resolved, TargetError};
 use crate::identify::signature::Signatures;
-use crate::model::{Credential, Device};
+use crate::model::{Credential, Device, MacAddr};
 use crate::net::pace::Pace;
 use crate::net::{Dialer, Net};
 use crate::probe::ProtocolRows;
@@ -27,8 +27,9 @@ pub struct Session {
     /// The time of day.
     pub now: fn() -> Timestamp,
     connections: Arc<Semaphore>,
-    /// The logins that worked, by host. They leave the process in what the user asked for and nowhere else.
-    logins: Arc<Mutex<HashMap<IpAddr, Credential>>>,
+    /// The logins that worked, by host, with the network card that the link showed there. They leave the process in what the
+    /// user asked for and nowhere else.
+    logins: Arc<Mutex<HashMap<IpAddr, (Option<MacAddr>, Credential)>>>,
 }
 
 impl Session {
@@ -67,15 +68,20 @@ impl Session {
         })
     }
 
-    /// The login that worked on a device, at whichever of its addresses.
+    /// The login that worked on a device, at whichever of its addresses. Where the link showed a network card, it is that of
+    /// the device; elsewhere the address is the one it is reached at, since it can state any other as its own.
     pub fn login_of(&self, device: &Device) -> Option<Credential> {
         let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::once(&device.ip).chain(&device.addresses).find_map(|ip| logins.get(ip).cloned())
+        std::iter::once(&device.ip).chain(&device.addresses).find_map(|ip| {
+            let (mac, login) = logins.get(ip)?;
+            let is_its_own = mac.map_or(*ip == device.ip, |mac| device.link_mac == Some(mac));
+            is_its_own.then(|| login.clone())
+        })
     }
 
-    /// Keeps the login that worked on a host.
-    pub(super) fn keep_login(&self, ip: IpAddr, login: Credential) {
-        self.logins.lock().unwrap_or_else(PoisonError::into_inner).insert(ip, login);
+    /// Keeps the login that worked on a host, where the link showed this network card.
+    pub(super) fn keep_login(&self, ip: IpAddr, mac: Option<MacAddr>, login: Credential) {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).insert(ip, (mac, login));
     }
 
     /// Resolves the targets of a scan.

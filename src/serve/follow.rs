@@ -23,7 +23,7 @@ impl Follower for App {
 
     fn state(&self, memory: &Memory, next_scan: Timestamp) {
         self.jobs.next_scan_is(next_scan);
-        self.vault.follow(memory);
+        self.vault.follow(&self.store, memory);
         self.streams_changed();
     }
 

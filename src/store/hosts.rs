@@ -30,19 +30,19 @@ impl Store {
             .map(|login| Ok((self.login_hash(login)?, login)))
             .collect::<Result<_, StoreError>>()?;
         let refusals = self.refusals(now)?;
-        let mut hosts = KnownHosts::new();
-        for known in memory.roots().filter(|known| known.archived_at.is_none()) {
+        let mut hosts = KnownHosts::new(memory.digest_devices());
+        // Of several devices that were last seen at an address, the latest is there; what any of them refused counts.
+        let mut devices: Vec<&Known> = memory.roots().filter(|known| known.archived_at.is_none()).collect();
+        devices.sort_by_key(|known| known.seen.last);
+        for known in devices {
             let mut host = known_host(known, worked(&known.device), &refusals);
             if host.login.is_none() {
-                host.login = self.login_that_worked(&known.uid, &logins)?;
+                host.login = self.login_that_worked(known, &logins)?;
             }
             host.device = max_age.and_then(|age| known.as_analysed(&way, age, now)).map(Into::into);
-            // Of several devices that were last seen there, the one that may refuse least.
-            let left = |host: &KnownHost| host.refusals_left.unwrap_or(u32::MAX);
-            match hosts.get_mut(&known.device.ip) {
-                Some(other) if left(other) <= left(&host) => {}
-                _ => drop(hosts.insert(known.device.ip, host)),
-            }
+            let left = hosts.get(&known.device.ip).and_then(|other| other.refusals_left);
+            host.refusals_left = host.refusals_left.into_iter().chain(left).min();
+            hosts.insert(known.device.ip, host);
         }
         Ok(hosts)
     }
@@ -62,12 +62,14 @@ impl Store {
 
     fn login_that_worked(
         &self,
-        device: &Uid,
+        known: &Known,
         logins: &[(LoginHash, &Credential)],
     ) -> Result<Option<Credential>, StoreError> {
         let mut last: Option<(Timestamp, &Credential)> = None;
         for (hash, login) in logins {
-            let worked_at = self.login_worked_at(device, *hash)?;
+            let worked_at = self.login_worked_at(&known.uid, *hash)?;
+            // What is recognised by its own word alone has shown no right to a login that worked before.
+            let worked_at = worked_at.filter(|at| known.on_its_word_at.is_none_or(|since| *at >= since));
             if let Some(at) = worked_at.filter(|at| last.is_none_or(|(last, _)| *at > last)) {
                 last = Some((at, login));
             }

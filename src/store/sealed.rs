@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::accounts::{Actor, Outcome, Refused, audit_note};
-use super::codec::{ms, time, time_if};
+use super::codec::{from_json, json, ms, time, time_if};
 use super::{LoginHash, Store, StoreError};
+use crate::model::Anchor;
 use crate::model::memory::{Detail, Uid};
 
 /// Logins there may be.
@@ -40,6 +41,8 @@ pub struct SealedScope {
     pub vendor: Option<String>,
     /// Devices whose MAC address begins so: lower-case digits without separators.
     pub mac: Option<String>,
+    /// What showed the device to be itself when the login was given. A login of one device without it is sent to none.
+    pub anchor: Option<Anchor>,
 }
 
 /// Where a login works.
@@ -59,12 +62,13 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub fn sealed_logins(&self) -> Result<Vec<SealedLogin>, StoreError> {
-        let select = "SELECT id, user, sealed, device, network, vendor, mac, created_at, created_by \
+        let select = "SELECT id, user, sealed, device, network, vendor, mac, created_at, created_by, anchor \
                       FROM device_logins ORDER BY id";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(select)?;
             let rows = statement.query_map([], |row| {
                 let network: Option<String> = row.get(4)?;
+                let anchor: Option<String> = row.get(9)?;
                 Ok(SealedLogin {
                     id: row.get(0)?,
                     user: row.get(1)?,
@@ -74,6 +78,7 @@ impl Store {
                         network: network.and_then(|text| text.parse().ok()),
                         vendor: row.get(5)?,
                         mac: row.get(6)?,
+                        anchor: anchor.as_deref().map(from_json).transpose()?,
                     },
                     created_at: time(row.get(7)?)?,
                     created_by: row.get(8)?,
@@ -101,13 +106,14 @@ impl Store {
                 return Ok(Err(Refused::TooMany));
             }
             let insert = "INSERT INTO device_logins \
-                          (user, sealed, device, network, vendor, mac, created_at, created_by) \
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                          (user, sealed, device, network, vendor, mac, created_at, created_by, anchor) \
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
             let network = scope.network.map(|network| network.to_string());
             let device = scope.device.as_ref().map(Uid::as_str);
+            let anchor = scope.anchor.as_ref().map(json).transpose()?;
             transaction.execute(
                 insert,
-                params![user, sealed, device, network, scope.vendor, scope.mac, ms(now), actor.name],
+                params![user, sealed, device, network, scope.vendor, scope.mac, ms(now), actor.name, anchor],
             )?;
             let id = transaction.last_insert_rowid();
             let others = [scope.network.map(|network| network.to_string()), scope.vendor.clone(), scope.mac.clone()];
@@ -115,6 +121,27 @@ impl Store {
                 Detail::LoginFor { device: scope.device.clone(), others: others.into_iter().flatten().collect() };
             audit_note(transaction, now, actor, "login.add", user, &said)?;
             Ok(Ok(id))
+        })
+    }
+
+    /// Binds logins of a device, sealed anew, to what shows it to be itself now.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn anchor_logins(
+        &self,
+        device: &Uid,
+        sealed: &[(i64, Vec<u8>)],
+        anchor: &Anchor,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let put = "UPDATE device_logins SET sealed = ?2, anchor = ?3 WHERE id = ?1";
+            for (id, sealed) in sealed {
+                transaction.execute(put, params![id, sealed, json(anchor)?])?;
+            }
+            audit_note(transaction, now, actor, "login.confirm", device.as_str(), &Detail::Nothing)
         })
     }
 

@@ -176,6 +176,7 @@ pub fn device(n: usize) -> Device {
         ip,
         addresses: vec![ip],
         mac: Some(mac),
+        link_mac: Some(mac),
         hostname: Some(format!("cam-{n:03}.lan")),
         name: None,
         site: None,

@@ -241,6 +241,8 @@ impl Work {
     fn start_checks(&mut self, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
         let Watch { session, store, .. } = watch;
         let (mut waiting, mut on_air) = (VecDeque::new(), BTreeSet::new());
+        // All devices are looked through for it, which is worth it only where one is played.
+        let mut digest = None;
         while let Some((uid, key)) = self.queue.pop_front() {
             if on_air.contains(&uid) {
                 continue;
@@ -261,7 +263,8 @@ impl Work {
             let login = logins::known_host(known, session, store, now)?;
             let (ip, stream) = (known.device.ip, stream.stream.clone());
             let pictures = watch.pictures.clone().filter(|_| self.is_picture_due(&uid, &key, now));
-            let play = Play { uid: uid.clone(), ip, key, stream, login, pictures };
+            let digest = digest.get_or_insert_with(|| self.memory.digest_devices()).clone();
+            let play = Play { uid: uid.clone(), ip, key, stream, login, digest, pictures };
             let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
             let check = self

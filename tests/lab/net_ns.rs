@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use camscan::identify::signature::Signatures;
-use camscan::model::{FindingKind, HostTarget, Method, ProbeOptions, ScanPlan, TargetSet};
+use camscan::model::{FindingKind, HostTarget, KnownHosts, Method, ProbeOptions, ScanPlan, TargetSet};
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
 use camscan::net::{Dialer, Links, Net, RealNet, Streams};
@@ -441,7 +441,7 @@ async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
         let options = Arc::new(ProbeOptions::default());
         let ip: IpAddr = [10, 99, 1, number].into();
         let peer = Peer::new(ip, dialer.clone());
-        let record = Record::new(ip, options.clone(), None);
+        let record = Record::new(ip, options.clone(), &KnownHosts::default());
         let mut host = Inspection::new(peer, options, record, Arc::new(Signatures::default()), mpsc::channel(1).0);
         host.peer.deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         host.ports = scanner.clone();

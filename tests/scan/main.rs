@@ -10,6 +10,7 @@ mod go2rtc;
 mod hostile;
 mod hostile_answers;
 mod hostile_discovery;
+mod identity;
 mod logins;
 mod mediamtx;
 mod mistakes;

@@ -268,6 +268,7 @@ async fn a_login_bound_to_a_maker_or_an_address_goes_by_the_link_and_not_by_the_
             network: None,
             vendor: vendor.map(str::to_owned),
             mac_prefix: mac.map(str::to_owned),
+            endpoint: None,
             trust_announced,
         };
         [scope(Some("Hikvision"), None), scope(None, Some("4419b6"))]

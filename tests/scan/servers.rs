@@ -16,6 +16,8 @@ pub struct Camera {
     pub path: String,
     /// The login it demands, as `user:password`.
     pub login: Option<String>,
+    /// It demands Digest, and takes any answer to that; else Basic.
+    pub digest: bool,
     /// Every path is answered by 453.
     pub busy: bool,
     /// Every path is its stream.
@@ -34,6 +36,7 @@ impl Camera {
             session_name: "Media Presentation".to_owned(),
             path: "live".to_owned(),
             login: None,
+            digest: false,
             busy: false,
             any_path: false,
             play_takes: Some(Duration::ZERO),
@@ -88,7 +91,8 @@ impl Camera {
             "OPTIONS" => head("200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n"),
             _ if self.busy => head("453 Not Enough Bandwidth", "\r\n"),
             _ if !self.lets_in(asked) => {
-                head("401 Unauthorized", "WWW-Authenticate: Basic realm=\"IP Camera\"\r\n\r\n")
+                let scheme = if self.digest { "Digest nonce=\"8a7b\", " } else { "Basic " };
+                head("401 Unauthorized", &format!("WWW-Authenticate: {scheme}realm=\"IP Camera\"\r\n\r\n"))
             }
             "DESCRIBE" if path == self.path || self.any_path => {
                 let sdp = self.sdp();
@@ -108,7 +112,8 @@ impl Camera {
     }
 
     fn lets_in(&self, asked: &Asked) -> bool {
-        self.login.as_ref().is_none_or(|login| asked.has_basic_login(login))
+        let answers = asked.header("Authorization").is_some_and(|answer| answer.starts_with("Digest "));
+        self.login.as_ref().is_none_or(|login| if self.digest { answers } else { asked.has_basic_login(login) })
     }
 
     pub fn sdp(&self) -> String {

@@ -188,6 +188,12 @@ pub enum DevicesCommand {
 /// What is done with the logins of a device.
 #[derive(Subcommand)]
 pub enum LoginCommand {
+    /// Send a device the logins that were given for it on the page, where it is now: at a new address, or behind a new
+    /// network card, it is recognised by its own word alone.
+    Confirm {
+        /// The device.
+        id: String,
+    },
     /// Forget that a device refused logins, so that they are tried again.
     Retry {
         /// The device.

@@ -12,6 +12,7 @@ use crate::history::memory::{EditError, Memory, Mute, MuteScope, NoteEdit, word}
 use crate::model::memory::{Expect, Note, Uid};
 use crate::model::moment::{length, moment};
 use crate::model::problem::Problem;
+use crate::serve::auth::Vault;
 use crate::store::Store;
 use crate::store::accounts::Actor;
 use crate::text::{clean, counted};
@@ -38,6 +39,7 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
             let expect = Expect::from_name(what).or(Some(Expect::Always));
             annotate(&store, id, &NoteEdit { expect, ..NoteEdit::default() })?
         }
+        DevicesCommand::Login(LoginCommand::Confirm { id }) => confirm(&store, id)?,
         DevicesCommand::Login(LoginCommand::Retry { id }) => retry(&store, id, Timestamp::now())?,
     };
     writeln!(out, "{done}")?;
@@ -210,6 +212,20 @@ fn acknowledge(store: &Store, id: &str, now: Timestamp) -> anyhow::Result<String
         let uid = find(memory, id)?.uid.clone();
         memory.acknowledge_all(&uid, now);
         Ok(format!("acknowledged: {}", about(memory, &uid)))
+    })
+}
+
+fn confirm(store: &Store, id: &str) -> anyhow::Result<String> {
+    let memory = store.memory().map_err(failed)?;
+    let root = find(&memory, id)?.uid.clone();
+    // The key of the service is handed to the service alone; beside the store lies the other one.
+    let vault = Vault::new(store.file(), None, Box::new(|_| {}));
+    let confirmed =
+        vault.confirm(store, &memory, &root, &Actor::command_line(), Timestamp::now()).map_err(failed)??;
+    let about = about(&memory, &root);
+    Ok(match confirmed {
+        0 => format!("{about}: no login was given for it on the page"),
+        n => format!("{about}: {} sent to it from now on", counted(n, "login is", "logins are")),
     })
 }
 

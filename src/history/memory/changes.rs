@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Memory;
 use super::known::Known;
 use super::mute::Subject;
+use super::proof::is_on_its_word;
 use super::tell::changed;
 use crate::history::diff::{Change, Field, device};
 use crate::model::memory::{Event, EventKind, Remark, Uid};
@@ -25,6 +26,8 @@ pub(super) fn merged(before: &Device, now: &Device) -> Device {
     }
     let mut device = now.clone();
     device.mac = now.mac.or(before.mac);
+    // What the link showed at another address says nothing of this one.
+    device.link_mac = now.link_mac.or(before.link_mac.filter(|_| before.ip == now.ip));
     device.hostname = or(&now.hostname, &before.hostname);
     device.name = or(&now.name, &before.name);
     device.vendor = or(&now.vendor, &before.vendor);
@@ -72,17 +75,25 @@ impl Memory {
             .iter()
             .filter(is_known)
             .partition(|c| matches!(c, Change::ServiceLoginNeeded(_) | Change::ServiceOpenWithoutLogin(_)));
-        if !found.addresses.contains(&known.device.ip) && found.ip != known.device.ip {
+        let is_on_its_word = is_on_its_word(&known.device, found);
+        let has_moved = !found.addresses.contains(&known.device.ip) && found.ip != known.device.ip;
+        if has_moved {
             let mut event = self.about(uid, EventKind::DeviceMoved, at);
             (event.data.before, event.data.after) = (Some(known.device.ip.to_string()), Some(found.ip.to_string()));
             if let Some(card) = &mut event.data.device {
                 card.ip = found.ip;
+            }
+            if is_on_its_word {
+                event.data.say_why(Remark::OnItsWord);
             }
             events.push(self.muted(event, uid));
         }
         if !facts.is_empty() {
             let mut event = self.about(uid, EventKind::DeviceChanged, at);
             say(&mut event, &facts);
+            if is_on_its_word && !has_moved {
+                event.data.say_why(Remark::OnItsWord);
+            }
             if let [Change::Field { before, after, .. }] = facts[..] {
                 (event.data.before, event.data.after) = (before.clone(), after.clone());
             }

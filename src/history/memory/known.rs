@@ -43,6 +43,13 @@ pub struct Known {
     /// When it was last sent that a login is needed from now on; none once something of it needs none again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_at: Option<Timestamp>,
+    /// Whether it offered Digest in an earlier scan; that of the last one is in `device`. See [`Known::offered_digest`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered_digest: bool,
+    /// When it was last recognised at another address, or behind another network card, by its own word alone: logins that
+    /// worked before are not sent there. See [`Anchor`](crate::model::Anchor).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_its_word_at: Option<Timestamp>,
     /// Its streams, by [`stream_key`](crate::history::stream_key::stream_key).
     pub streams: BTreeMap<String, KnownStream>,
     /// What the user said about it.

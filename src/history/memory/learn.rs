@@ -9,6 +9,7 @@ use super::changes::{certificate_stage, merged};
 use super::health::{DeviceHealth, DeviceState};
 use super::key::keys_of;
 use super::known::{Analysis, Known, KnownStream, Seen};
+use super::proof::is_on_its_word;
 use super::scope::Scope;
 use super::stream::ways_tried;
 use super::streams::Look;
@@ -105,6 +106,8 @@ impl Memory {
             health: DeviceHealth::online(at),
             login: None,
             protected_at: None,
+            offered_digest: false,
+            on_its_word_at: None,
             streams: streams.into_iter().map(|(key, stream)| (key, KnownStream::new(stream, at))).collect(),
             note: Note::default(),
             parents: BTreeSet::new(),
@@ -150,6 +153,10 @@ impl Memory {
         device.streams = streams.map(|known| known.stream.clone()).collect();
         if known.device.ip != device.ip {
             known.address_since = at;
+        }
+        known.offered_digest = known.offered_digest();
+        if is_on_its_word(&known.device, found) {
+            known.on_its_word_at = Some(at);
         }
         known.device = device;
         known.scanned_at = Some(at);

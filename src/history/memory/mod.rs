@@ -15,6 +15,7 @@ mod mute;
 mod network;
 mod pass;
 mod presence;
+mod proof;
 mod said;
 mod scope;
 mod stream;

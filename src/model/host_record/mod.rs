@@ -33,6 +33,8 @@ pub const MOST_PER_HOST: usize = 512;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostRecord {
     link_mac: Option<MacAddr>,
+    /// The link showed several.
+    link_is_disputed: bool,
     stated_mac: Option<MacAddr>,
     endpoint_id: Option<String>,
     addresses: BTreeSet<IpAddr>,
@@ -76,7 +78,10 @@ impl HostRecord {
             FindingKind::Seen(method) => {
                 self.methods.insert(method);
             }
-            FindingKind::Mac(mac) if mac.is_station() => keep_least(&mut self.link_mac, mac),
+            FindingKind::Mac(mac) if mac.is_station() => {
+                self.link_is_disputed |= self.link_mac.is_some_and(|known| known != mac);
+                keep_least(&mut self.link_mac, mac);
+            }
             FindingKind::StatedMac(mac) if mac.is_station() => keep_least(&mut self.stated_mac, mac),
             FindingKind::Mac(_) | FindingKind::StatedMac(_) => {}
             FindingKind::EndpointId(id) => keep_least(&mut self.endpoint_id, id),
@@ -105,6 +110,8 @@ impl HostRecord {
 
     /// Adds all that another record of the same host knows.
     pub fn absorb(&mut self, other: &HostRecord) {
+        let is_other = self.link_mac.zip(other.link_mac).is_some_and(|(own, other)| own != other);
+        self.link_is_disputed |= other.link_is_disputed || is_other;
         self.link_mac = self.link_mac.into_iter().chain(other.link_mac).min();
         self.stated_mac = self.stated_mac.into_iter().chain(other.stated_mac).min();
         other.endpoint_id.iter().for_each(|id| keep_least(&mut self.endpoint_id, id.clone()));
@@ -153,6 +160,11 @@ impl HostRecord {
     /// about itself. None for hosts behind a router.
     pub fn link_mac(&self) -> Option<MacAddr> {
         self.link_mac
+    }
+
+    /// The same, where the link showed one alone: of several that answer for an address nobody knows which one is sent to.
+    pub fn own_link_mac(&self) -> Option<MacAddr> {
+        self.link_mac.filter(|_| !self.link_is_disputed)
     }
 
     /// The MAC address it states as its own.

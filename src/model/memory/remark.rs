@@ -78,6 +78,8 @@ pub enum Remark {
     },
     /// A device has not been seen for a year.
     UnseenForAYear,
+    /// A device was recognised at another address, or behind another network card, by its own word alone.
+    OnItsWord,
     /// A device stands where another one does not answer.
     InPlaceOf {
         /// The address.
@@ -250,6 +252,9 @@ impl fmt::Display for Remark {
                 write!(f, "nothing changed for an hour, after {count} changes; it is {state}")
             }
             Remark::UnseenForAYear => f.write_str("it has not been seen for a year"),
+            Remark::OnItsWord => f.write_str(
+                "recognised by its own word alone: a login that was given for it rests until it is confirmed",
+            ),
             Remark::InPlaceOf { ip, name } => {
                 let name = name.as_deref().unwrap_or("a device");
                 write!(f, "it is at {ip}, where {name} was that does not answer; name and notes stay with that one")

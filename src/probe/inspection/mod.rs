@@ -135,7 +135,8 @@ impl Inspection {
         let (findings, found) = mpsc::channel(1024);
         let peer = Peer::for_test(net, ip, &options);
         let options = Arc::new(options);
-        let record = Record::new(peer.ip, options.clone(), None, &crate::probe::Budget::new(None, peer.clock));
+        let budget = crate::probe::Budget::new(None, peer.clock);
+        let record = Record::new(peer.ip, options.clone(), &crate::model::KnownHosts::default(), &budget);
         let peer = Peer { logins: record.logins().clone(), ..peer };
         (Inspection::new(peer, options, record, Arc::default(), findings), found)
     }

@@ -10,9 +10,10 @@ use tokio::sync::Notify;
 use crate::identify::{Verdict, stream_url};
 use crate::model::device::is_serial;
 use crate::model::finding::StreamHint;
+use crate::model::secret::CredentialScope;
 use crate::model::{
-    Activation, Channel, Credential, DeviceTraits, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, Kind,
-    KnownHost, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
+    Activation, Channel, Credential, DeviceTraits, DigestDevices, Evidence, EvidenceSource, Fact, FindingKind,
+    HostRecord, Kind, KnownHosts, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
 };
 use crate::probe::{Budget, Logins};
 
@@ -29,6 +30,8 @@ pub struct Record {
     earlier: Vec<String>,
     /// By which way the streams of a port played in earlier scans.
     ways: Vec<(u16, Way)>,
+    /// The devices that offered Digest in earlier scans.
+    digest: Arc<DigestDevices>,
     known: Mutex<Known>,
     /// Notified when a service is found.
     news: Notify,
@@ -69,7 +72,8 @@ impl Known {
 impl Record {
     /// A host of which nothing is known yet but what earlier scans left, with the logins that are meant for any device at
     /// its address.
-    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, earlier: Option<&KnownHost>, budget: &Arc<Budget>) -> Arc<Self> {
+    pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, all: &KnownHosts, budget: &Arc<Budget>) -> Arc<Self> {
+        let (earlier, digest) = (all.get(&ip), all.digest.clone());
         let most = options.max_login_failures;
         let left = earlier.and_then(|host| host.refusals_left);
         let limit = left.unwrap_or(most).min(most);
@@ -83,7 +87,11 @@ impl Record {
         let first = earlier.and_then(|host| host.login.clone());
         logins.worked_before(first.clone());
         let (earlier, ways) = earlier.map(|host| (host.streams.clone(), host.ways.clone())).unwrap_or_default();
-        let record = Record { ip, options, logins, first, earlier, ways, known: Mutex::default(), news: Notify::new() };
+        if digest.has_address(ip) {
+            logins.note_digest();
+        }
+        let (known, news) = (Mutex::default(), Notify::new());
+        let record = Record { ip, options, logins, first, earlier, ways, digest, known, news };
         record.offer_logins();
         Arc::new(record)
     }
@@ -98,6 +106,7 @@ impl Record {
             first: self.first.clone(),
             earlier: self.earlier.clone(),
             ways: self.ways.clone(),
+            digest: self.digest.clone(),
             known: Mutex::default(),
             news: Notify::new(),
         };
@@ -112,6 +121,9 @@ impl Record {
 
     /// Adds what a finding says ([`HostRecord::learn`]).
     pub fn learn(&self, kind: &FindingKind) {
+        if self.offered_digest(kind) {
+            self.logins.note_digest();
+        }
         let mut known = self.lock();
         if let FindingKind::Stream(s) = kind
             && !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error)
@@ -128,7 +140,9 @@ impl Record {
             self.logins.identify(&traits);
         }
         match kind {
-            FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::Evidence(_) => self.offer_logins(),
+            FindingKind::Mac(_) | FindingKind::StatedMac(_) | FindingKind::EndpointId(_) | FindingKind::Evidence(_) => {
+                self.offer_logins()
+            }
             _ => {}
         }
         // What leads to streams, and what tells one device from another.
@@ -160,6 +174,15 @@ impl Record {
         };
         let is_news = known.traits.as_ref() != Some(&traits);
         is_news.then(|| known.traits.insert(traits).clone())
+    }
+
+    /// Whether a finding shows the host to be a device that offered Digest in an earlier scan.
+    fn offered_digest(&self, kind: &FindingKind) -> bool {
+        match kind {
+            FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => self.digest.has_mac(*mac),
+            FindingKind::EndpointId(endpoint) => self.digest.has_endpoint(endpoint),
+            _ => false,
+        }
     }
 
     /// Notes what one of the host's streams is called by a list of its own.
@@ -313,13 +336,20 @@ impl Record {
         (by_link && by_second()).then_some(vendor)
     }
 
+    /// Whether a login is bound to what the link shows, and that is not known yet.
+    pub fn awaits_link_mac(&self) -> bool {
+        let is_bound = |scope: &CredentialScope| scope.mac_prefix.is_some() && !scope.trust_announced;
+        self.link_mac().is_none() && self.options.credentials.iter().any(|login| is_bound(&login.scope))
+    }
+
     /// Offers the logins meant for this device. One bound to a MAC address or a vendor goes by what the link shows, unless
     /// the user trusts the device's own word for it.
     pub fn offer_logins(&self) {
-        let (mac_of_link, mac) = {
+        let (mac_of_link, mac, endpoint) = {
             let known = self.lock();
-            (known.host.link_mac(), known.host.mac())
+            (known.host.own_link_mac(), known.host.mac(), known.host.endpoint_id().map(str::to_owned))
         };
+        let is_other = |wanted: &String| endpoint.as_ref().is_some_and(|stated| !stated.eq_ignore_ascii_case(wanted));
         let (vendor, vendor_of_link) = (LazyCell::new(|| self.vendor()), LazyCell::new(|| self.vendor_of_link()));
         let covers = |Credential { scope, .. }: &&Credential| {
             // All evidence is weighed for it, which only a login that is bound to a vendor is worth.
@@ -329,6 +359,7 @@ impl Record {
                 (Some(_), false) => vendor_of_link.as_deref(),
             };
             scope.covers(self.ip, vendor, if scope.trust_announced { mac } else { mac_of_link })
+                && !scope.endpoint.as_ref().is_some_and(is_other)
         };
         let mut meant: Vec<Credential> = self.options.credentials.iter().filter(covers).cloned().collect();
         meant.sort_by_key(|credential| self.first.as_ref() != Some(credential));

@@ -71,12 +71,13 @@ impl Budget {
         hosts.enter(traits, state.clone());
     }
 
-    /// Notes what else became known of a host. What it was taken for before.
-    pub(super) fn identify(&self, traits: &DeviceTraits) {
+    /// Notes what else became known of a host; all that is known of it now.
+    pub(super) fn identify(&self, traits: &DeviceTraits) -> DeviceTraits {
         let mut hosts = self.lock();
-        if let Some((_, state)) = hosts.leave(traits.address) {
-            hosts.enter(traits.clone(), state);
-        }
+        let Some((before, state)) = hosts.leave(traits.address) else { return traits.clone() };
+        let traits = traits.clone().or(before);
+        hosts.enter(traits.clone(), state);
+        traits
     }
 
     /// Forgets a host whose inspection has ended, unless what it refused counts for other addresses of the same device.

@@ -45,6 +45,7 @@ pub(super) fn of_hosts(
         ip,
         addresses: addresses.into_iter().collect(),
         mac: records().find_map(HostRecord::mac),
+        link_mac: hosts.iter().find(|(own, _)| *own == ip).and_then(|(_, record)| record.own_link_mac()),
         hostname: winner(Fact::Hostname),
         name: winner(Fact::Name),
         site: None,

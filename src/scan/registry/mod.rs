@@ -119,6 +119,11 @@ impl Registry {
         self.hosts.contains_key(&ip)
     }
 
+    /// The MAC address that the link shows at an address, and no other one does.
+    pub fn link_mac(&self, ip: IpAddr) -> Option<MacAddr> {
+        self.hosts.get(&ip).and_then(|host| host.record.own_link_mac())
+    }
+
     /// The addresses whose inspection has not ended.
     pub fn unfinished(&self) -> Vec<IpAddr> {
         self.hosts.iter().filter(|(_, host)| !host.record.is_done()).map(|(ip, _)| *ip).collect()

@@ -1,6 +1,7 @@
 //! Logins of devices that are given on the page: which there are, where each works, and trying again after a refusal.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,14 +17,14 @@ use serde_json::json;
 
 use super::Caller;
 use super::api::body::{given, refused};
-use crate::history::memory::Known;
-use crate::model::Secret;
+use crate::history::memory::{Known, Memory};
 use crate::model::access::Scope;
 use crate::model::memory::{Detail, Uid};
+use crate::model::{Anchor, MacAddr, Secret};
 use crate::serve::App;
 use crate::serve::api::table::{Endpoint, delete, get, post};
 use crate::serve::problem::Problem;
-use crate::store::{LoginHash, SealedLogin, SealedScope};
+use crate::store::{LoginHash, SealedLogin, SealedScope, StoreError};
 use crate::text::clean_to;
 
 /// Bytes of a user name or a password: longer ones no device takes.
@@ -49,6 +50,14 @@ pub fn rows() -> Vec<Endpoint> {
         )
         .answers::<Retried>(200, "What is forgotten")
         .such_as(|| json!({ "forgotten": 2 })),
+        post(
+            "/devices/{id}/login/confirm",
+            admin,
+            confirm_login,
+            "Sends a device the logins that were given for it, at its new address or behind its new network card",
+        )
+        .answers::<Confirmed>(200, "What is sent again")
+        .such_as(|| json!({ "confirmed": 1 })),
     ]
 }
 
@@ -70,12 +79,36 @@ pub struct LoginView {
     pub mac: Option<String>,
     /// Whether it can be opened with the key that there is.
     pub usable: bool,
+    /// Why it is not sent to its device until that is confirmed; none where it is sent.
+    pub rests: Option<Rests>,
     /// When it was given; none for one of the configuration.
     pub created_at: Option<Timestamp>,
     /// The account that gave it.
     pub created_by: Option<String>,
     /// Where it works, and when it last did.
     pub works_at: BTreeMap<String, Timestamp>,
+}
+
+/// What looks like the device of a login, and is so by its own word alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Rests {
+    /// What the device is called.
+    pub name: Option<String>,
+    /// Where it is now.
+    pub ip: IpAddr,
+    /// Its network card there; none where none is known.
+    #[schemars(with = "Option<String>")]
+    pub mac: Option<MacAddr>,
+}
+
+impl Rests {
+    /// Whether a login of a device rests.
+    fn of(memory: &Memory, device: &Uid, anchor: Option<&Anchor>) -> Option<Rests> {
+        let known = memory.find(device.as_str())?;
+        let rests = anchor.is_none_or(|anchor| memory.rests(device, anchor));
+        let name = known.note.name.clone().or_else(|| known.device.name.clone());
+        rests.then(|| Rests { name, ip: known.device.ip, mac: known.device.mac })
+    }
 }
 
 /// Logins of devices.
@@ -113,6 +146,13 @@ pub struct NewLogin {
     pub mac: Option<String>,
 }
 
+/// What a confirmation comes to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Confirmed {
+    /// Logins of the device.
+    pub confirmed: u64,
+}
+
 /// What trying again comes to.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Retried {
@@ -138,7 +178,7 @@ pub async fn logins(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
             if let Some(opened) = &opened {
                 by_hash.insert(app.store.login_hash(opened)?.bytes(), items.len());
             }
-            items.push(view(login, opened.is_some()));
+            items.push(view(login, opened.is_some(), &memory));
         }
         let devices: Vec<&Known> = memory.roots().collect();
         let refused = devices.iter().zip(app.store.refused(&devices, now)?).filter(|(_, refused)| *refused > 0);
@@ -157,12 +197,24 @@ pub async fn logins(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
     .await
 }
 
+/// Why a login that was given for a device is not sent to it; none where each is, or none was given.
+///
+/// # Errors
+/// When the logins cannot be read.
+pub(in crate::serve) fn rests(app: &App, memory: &Memory, device: &Uid) -> Result<Option<Rests>, StoreError> {
+    let ids = memory.ids_of(device);
+    let own = app.store.sealed_logins()?.into_iter().map(|login| login.scope);
+    let mut own = own.filter(|scope| scope.device.as_ref().is_some_and(|of| ids.contains(of)));
+    Ok(own.find_map(|scope| Rests::of(memory, device, scope.anchor.as_ref())))
+}
+
 fn works(by_hash: &BTreeMap<[u8; 16], usize>, login: LoginHash) -> Option<usize> {
     by_hash.get(&login.bytes()).copied()
 }
 
-fn view(login: SealedLogin, usable: bool) -> LoginView {
-    let SealedScope { device, network, vendor, mac } = login.scope;
+fn view(login: SealedLogin, usable: bool, memory: &Memory) -> LoginView {
+    let SealedScope { device, network, vendor, mac, anchor } = login.scope;
+    let rests = device.as_ref().and_then(|device| Rests::of(memory, device, anchor.as_ref()));
     LoginView {
         id: Some(login.id),
         user: login.user,
@@ -171,6 +223,7 @@ fn view(login: SealedLogin, usable: bool) -> LoginView {
         vendor,
         mac,
         usable,
+        rests,
         created_at: Some(login.created_at),
         created_by: Some(login.created_by),
         works_at: BTreeMap::new(),
@@ -189,12 +242,13 @@ pub async fn add_login(
 ) -> Result<Response, Problem> {
     caller.need(Scope::Admin)?;
     let asked = given(body)?;
-    let (user, password, scope) = checked(asked)?;
+    let (user, password, mut scope) = checked(asked)?;
     let memory = app.known().await?;
     if let Some(device) = scope.device.as_ref().filter(|device| !memory.devices.contains_key(*device)) {
         return Err(Problem::invalid("/device", format!("there is no device {device}")));
     }
-    let (actor, now) = (caller.actor(), app.now());
+    scope.anchor = scope.device.as_ref().and_then(|device| memory.anchor(device));
+    let (actor, now, known) = (caller.actor(), app.now(), memory.clone());
     let added = app.ask(move |app| {
         let sealed = match app.vault.seal(&user, &password, &scope) {
             Ok(sealed) => sealed,
@@ -212,7 +266,7 @@ pub async fn add_login(
     let sealed = app.ask(|app| app.store.sealed_logins()).await?;
     let made = sealed.into_iter().find(|login| login.id == id).ok_or_else(Problem::internal)?;
     let place = app.site.link(&format!("/api/v1/logins/{id}"));
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(view(made, true))).into_response())
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(view(made, true, &known))).into_response())
 }
 
 fn checked(asked: NewLogin) -> Result<(String, Secret, SealedScope), Problem> {
@@ -230,7 +284,7 @@ fn checked(asked: NewLogin) -> Result<(String, Secret, SealedScope), Problem> {
     }
     let vendor = vendor.map(|vendor| clean_to(vendor.trim(), LONGEST_VENDOR)).filter(|vendor| !vendor.is_empty());
     let mac = mac.map(|mac| mac_prefix(&mac)).transpose()?;
-    Ok((user, password, SealedScope { device, network, vendor, mac }))
+    Ok((user, password, SealedScope { device, network, vendor, mac, anchor: None }))
 }
 
 /// A MAC address or its beginning, as lower-case digits without separators.
@@ -292,4 +346,30 @@ pub async fn retry_login(
         Ok(forgotten)
     });
     Ok(Json(Retried { forgotten: forgotten.await? }))
+}
+
+/// `POST /devices/{id}/login/confirm`: a user has seen that a device is the one its logins were given for.
+///
+/// # Errors
+/// Without the scope `admin`; 404.
+pub async fn confirm_login(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Confirmed>, Problem> {
+    caller.need(Scope::Admin)?;
+    let memory = app.known().await?;
+    let known = Uid::parse(&id).and_then(|uid| memory.find(uid.as_str()));
+    let uid = known.map(|known| known.uid.clone()).ok_or_else(|| Problem::not_found("there is no such device"))?;
+    let (actor, now) = (caller.actor(), app.now());
+    let confirmed = app.ask(move |app| {
+        let confirmed = app.vault.confirm(&app.store, &memory, &uid, &actor, now)?;
+        app.vault.load(&app.store, &memory)?;
+        Ok(confirmed)
+    });
+    let confirmed = confirmed.await?.map_err(|problem| {
+        tracing::error!("{problem}");
+        Problem::internal()
+    })?;
+    Ok(Json(Confirmed { confirmed }))
 }

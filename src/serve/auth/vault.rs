@@ -5,15 +5,18 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
 
 use super::random;
 use crate::history::memory::Memory;
+use crate::model::memory::Uid;
 use crate::model::problem::Problem;
 use crate::model::secret::CredentialScope;
 use crate::model::{Credential, Secret};
-use crate::store::{SealedLogin, SealedScope, Store};
+use crate::store::accounts::Actor;
+use crate::store::{SealedLogin, SealedScope, Store, StoreError};
 
 /// How what is sealed begins: the way it is sealed.
 const VERSION: u8 = 1;
@@ -33,6 +36,8 @@ pub struct Vault {
     /// Whether the file is made where there is none.
     may_make: bool,
     key: Mutex<Option<Arc<LessSafeKey>>>,
+    /// The logins as the store held them when they were opened.
+    loaded: Mutex<Vec<SealedLogin>>,
     opened: Mutex<Vec<(SealedScope, Credential)>>,
     usable: RwLock<Arc<Vec<Credential>>>,
     hide: Option<Hide>,
@@ -82,7 +87,7 @@ impl Vault {
             network: login.scope.network,
             vendor: login.scope.vendor.clone(),
             mac_prefix: login.scope.mac.clone(),
-            trust_announced: false,
+            ..CredentialScope::default()
         };
         Ok(credential)
     }
@@ -91,9 +96,10 @@ impl Vault {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn load(&self, store: &Store, memory: &Memory) -> Result<(), crate::store::StoreError> {
+    pub fn load(&self, store: &Store, memory: &Memory) -> Result<(), StoreError> {
         let mut opened = Vec::new();
-        for login in store.sealed_logins()? {
+        let sealed = store.sealed_logins()?;
+        for login in sealed.clone() {
             match self.open(&login) {
                 Ok(credential) => opened.push((login.scope, credential)),
                 Err(problem) => tracing::warn!("{}", problem.message()),
@@ -103,12 +109,22 @@ impl Vault {
             hide(&opened.iter().map(|(_, credential)| credential.clone()).collect::<Vec<_>>());
         }
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = opened;
-        self.follow(memory);
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = sealed;
+        self.bind(memory);
         Ok(())
     }
 
-    /// Brings the logins of single devices to where these are now.
-    pub fn follow(&self, memory: &Memory) {
+    /// Brings the logins up to what the store holds, which the command line may have changed, and those of single devices to
+    /// what is known of these now. Blocks.
+    pub fn follow(&self, store: &Store, memory: &Memory) {
+        let is_same = |held: &Vec<SealedLogin>| *held == *self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        match store.sealed_logins().map(|held| is_same(&held)) {
+            Ok(false) if self.load(store, memory).is_ok() => {}
+            _ => self.bind(memory),
+        }
+    }
+
+    fn bind(&self, memory: &Memory) {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let usable: Vec<Credential> =
             opened.iter().filter_map(|(scope, credential)| of_device(scope, credential, memory)).collect();
@@ -126,6 +142,38 @@ impl Vault {
     /// The login of each number, as it is recognised in the store.
     pub fn credential(&self, login: &SealedLogin) -> Option<Credential> {
         self.open(login).ok()
+    }
+
+    /// A user has seen that a device is the one its logins were given for: they are bound to what shows it to be itself now.
+    /// How many there were. Blocks.
+    ///
+    /// # Errors
+    /// When they cannot be opened, or not be stored.
+    pub fn confirm(
+        &self,
+        store: &Store,
+        memory: &Memory,
+        device: &Uid,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Result<u64, Problem>, StoreError> {
+        let Some(anchor) = memory.anchor(device) else { return Ok(Ok(0)) };
+        let ids = memory.ids_of(device);
+        let mut sealed = Vec::new();
+        for login in store.sealed_logins()? {
+            if !login.scope.device.as_ref().is_some_and(|of| ids.contains(of)) {
+                continue;
+            }
+            let scope = SealedScope { anchor: Some(anchor.clone()), ..login.scope.clone() };
+            let again = self.open(&login).and_then(|opened| self.seal(&login.user, &opened.password, &scope));
+            match again {
+                Ok(again) => sealed.push((login.id, again)),
+                Err(problem) => return Ok(Err(problem)),
+            }
+        }
+        store.anchor_logins(device, &sealed, &anchor, actor, now)?;
+        store.update(|memory| (memory.confirm(device), Vec::new()), &())?;
+        Ok(Ok(sealed.len() as u64))
     }
 
     fn key(&self, make: bool) -> Result<Arc<LessSafeKey>, Problem> {
@@ -153,21 +201,20 @@ impl Vault {
 fn about(user: &str, scope: &SealedScope) -> Vec<u8> {
     let network = scope.network.map(|network| network.to_string());
     let device = scope.device.as_ref().map(|device| device.to_string());
+    let anchor = scope.anchor.as_ref().map(|anchor| anchor.to_string());
     let parts = [Some(user), device.as_deref(), network.as_deref(), scope.vendor.as_deref(), scope.mac.as_deref()];
     let part = |part: Option<&str>| part.map_or_else(|| "-;".to_owned(), |part| format!("{}:{part};", part.len()));
-    parts.into_iter().map(part).collect::<String>().into_bytes()
+    // What an earlier version sealed has no last part.
+    let last = anchor.as_deref().map(Some);
+    parts.into_iter().chain(last).map(part).collect::<String>().into_bytes()
 }
 
-/// A login of one device is for its address as long as the MAC address there is its own.
+/// A login of one device is for the hosts that are shown to be it by what showed it when the login was given.
 fn of_device(scope: &SealedScope, credential: &Credential, memory: &Memory) -> Option<Credential> {
     let Some(uid) = &scope.device else { return Some(credential.clone()) };
-    let known = memory.devices.get(uid)?;
-    let mut credential = credential.clone();
-    credential.scope.network = Some(known.device.ip.into());
-    credential.scope.mac_prefix = known.device.mac.map(|mac| mac.0.iter().map(|byte| format!("{byte:02x}")).collect());
-    // The user has named this very device: its own word for its MAC address is enough where the link does not show it.
-    credential.scope.trust_announced = true;
-    Some(credential)
+    let meant = memory.meant(uid, scope.anchor.as_ref()?)?;
+    let scope = CredentialScope { vendor: credential.scope.vendor.clone(), ..meant };
+    Some(Credential { scope, ..credential.clone() })
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
@@ -195,7 +242,6 @@ fn make_file(file: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::store::Open;
-    use crate::store::accounts::Actor;
 
     fn vault(place: &Path) -> Vault {
         Vault::new(&place.join("store.sqlite"), None, Box::new(|_| {}))

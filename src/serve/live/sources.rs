@@ -15,8 +15,10 @@ use crate::live::facts::{Facts, VideoFacts};
 use crate::live::manager::Live;
 use crate::live::source::StreamSource;
 use crate::model::memory::Uid;
-use crate::model::{Credential, Device, DeviceTraits, KnownHost, ScanPlan, Stream, StreamStatus};
-use crate::probe::{Budget, Logins};
+use crate::model::{
+    Credential, Device, DeviceTraits, FindingKind, KnownHost, KnownHosts, ProbeOptions, ScanPlan, Stream, StreamStatus,
+};
+use crate::probe::{Budget, Logins, Record};
 use crate::serve::App;
 use crate::serve::app::Streams;
 use crate::store::StoreError;
@@ -91,11 +93,16 @@ impl Sources {
         let hosts = app.store.known_hosts(memory, &plan, &worked, app.now())?;
         let book = || Budget::new(Some(app.store.login_book(true)), app.session.now);
         let budget = self.budget.get_or_init(book);
+        let options = Arc::new(plan.probe.clone());
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
-            let host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
+            let mut host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
+            host.login = host.login.and_then(|login| meant(login, known, &options, &hosts));
             let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, budget);
+            if hosts.digest.has_address(known.device.ip) {
+                shared.note_digest();
+            }
             all.extend(streams(known, &shared, &self.always_on));
         }
         Ok(all)
@@ -111,6 +118,20 @@ impl Streams for Sources {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
         self.changed.notify_one();
     }
+}
+
+/// A login that worked, where it is meant for the device as it was last seen: by its address, and by what the link showed
+/// there.
+fn meant(worked: Credential, known: &Known, options: &Arc<ProbeOptions>, hosts: &KnownHosts) -> Option<Credential> {
+    let device = &known.device;
+    // Nothing is sent, so that nothing is counted.
+    let record = Record::new(device.ip, options.clone(), hosts, &Budget::new(None, jiff::Timestamp::now));
+    device.evidence.iter().for_each(|evidence| record.learn(&FindingKind::Evidence(evidence.clone())));
+    device.endpoint.iter().for_each(|endpoint| record.learn(&FindingKind::EndpointId(endpoint.clone())));
+    device.mac.iter().for_each(|mac| record.learn(&FindingKind::StatedMac(*mac)));
+    device.link_mac.iter().for_each(|mac| record.learn(&FindingKind::Mac(*mac)));
+    let is_it = |login: &Credential| login.user == worked.user && login.password == worked.password;
+    record.logins().credentials().into_iter().find(is_it)
 }
 
 /// The logins of a device: the same ones as long as the login and what may be refused are the same.

@@ -18,6 +18,7 @@ use crate::markup::Markup;
 use crate::model::access::Scope;
 use crate::model::memory::{Expect, Uid};
 use crate::model::{Fact, Kind, Service, Warning};
+use crate::serve::auth::devices::Rests;
 use crate::serve::view::device::{AddressView, DeviceDetail, Flag, SpanView};
 use crate::serve::view::event::EventView;
 
@@ -25,6 +26,8 @@ use crate::serve::view::event::EventView;
 pub struct Of {
     /// The device.
     pub device: DeviceDetail,
+    /// Why a login that was given for it is not sent.
+    pub rests: Option<Rests>,
     /// The states it was in, of the last 30 days.
     pub spans: Vec<SpanView>,
     /// Where it was.
@@ -156,6 +159,11 @@ fn trouble(out: &mut Markup, look: &Look, of: &Of) {
         if login.rests && look.may(Scope::Admin) {
             act(out, look, &format!("logins/{}/retry", device.id), "", look.say(Text::TryAgain));
         }
+        out.raw("</div>");
+    }
+    if let Some(rests) = of.rests.as_ref().filter(|_| look.may(Scope::Admin)) {
+        out.raw("<div class=\"banner\">");
+        super::logins::resting(out, look, &device.id, rests);
         out.raw("</div>");
     }
     if device.is.contains(&Flag::Login) && look.may(Scope::Admin) {

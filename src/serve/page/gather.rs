@@ -94,12 +94,14 @@ pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<Stri
     let (uid, since) = (known.uid.clone(), look.now.checked_sub(device::DAYS).unwrap_or_default());
     let detail = sight.device_detail(known);
     let ids = sight.memory.ids_of(&uid);
-    let (spans, addresses, happened) = app
+    let memory = sight.memory.clone();
+    let (spans, addresses, happened, rests) = app
         .ask(move |app| {
             let filter = EventFilter { devices: ids, limit: Some(OF_DEVICE), ..EventFilter::default() };
             let spans: Vec<SpanView> =
                 app.store.spans(&uid, since)?.into_iter().map(|span| SpanView::of(&uid, span)).collect();
-            Ok((spans, app.store.addresses(&uid)?, app.store.events(&filter)?))
+            let rests = devices::rests(app, &memory, &uid)?;
+            Ok((spans, app.store.addresses(&uid)?, app.store.events(&filter)?, rests))
         })
         .await?;
     let addresses = addresses.into_iter().map(|(ip, began, ended)| AddressView { ip, began, ended }).collect();
@@ -111,7 +113,10 @@ pub async fn device(State(app): State<Arc<App>>, look: Look, Path(id): Path<Stri
     };
     let named = detail.merged.iter().chain(&detail.replaced_by).chain([&detail.summary.id]).chain(split);
     let names = names(&sight, named);
-    Ok(device::page(&look, &device::Of { device: detail, spans, addresses, events, formats: formats(), names, done }))
+    Ok(device::page(
+        &look,
+        &device::Of { device: detail, rests, spans, addresses, events, formats: formats(), names, done },
+    ))
 }
 
 /// What the address of a device's page says was done just now, where it still holds.
@@ -238,7 +243,8 @@ pub async fn logins(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked
         ];
         let scope = scope.into_iter().flatten().collect::<Vec<_>>().join(" · ");
         let by = login.created_by.unwrap_or_default();
-        Some(logins::Given { id: login.id?, user: login.user, scope, at: login.created_at?, by })
+        let rests = login.device.zip(login.rests);
+        Some(logins::Given { id: login.id?, user: login.user, scope, rests, at: login.created_at?, by })
     });
     let given = given.collect();
     Ok(logins::page(&look, &logins::Logins { devices, given, of, locked: None }))

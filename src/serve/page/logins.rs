@@ -7,6 +7,8 @@ use super::shell::{Nav, Page};
 use super::words::Text;
 use crate::export::words::Tone;
 use crate::markup::Markup;
+use crate::model::memory::Uid;
+use crate::serve::auth::devices::Rests;
 use crate::serve::view::login::LoginView;
 
 /// A login that was given on the page.
@@ -18,6 +20,8 @@ pub struct Given {
     pub user: String,
     /// What it is for, in words.
     pub scope: String,
+    /// The device it is for, and what looks like it; none where it is sent.
+    pub rests: Option<(Uid, Rests)>,
     /// When it was given.
     pub at: jiff::Timestamp,
     /// The account that gave it.
@@ -101,6 +105,15 @@ fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
     out.raw("</section>");
 }
 
+/// What looks like the device of a login, and the way to confirm that it is.
+pub(super) fn resting(out: &mut Markup, look: &Look, device: &Uid, rests: &Rests) {
+    let (ip, mac) = (rests.ip.to_string(), rests.mac.map(|mac| mac.to_string()));
+    let name = rests.name.as_deref().unwrap_or(&ip);
+    let card = mac.as_deref().unwrap_or("?");
+    out.raw("<p>").text(&look.with(Text::LoginRests, &[name, &ip, card])).raw("</p>");
+    act(out, look, &format!("logins/{device}/confirm"), "", look.say(Text::ConfirmLogin));
+}
+
 fn given(out: &mut Markup, look: &Look, all: &[Given]) {
     if all.is_empty() {
         return;
@@ -114,7 +127,12 @@ fn given(out: &mut Markup, look: &Look, all: &[Given]) {
     );
     for login in all {
         out.raw("<tr><th scope=\"row\">").name(&login.user).raw("</th>");
-        cell(out, look, Text::For, &login.scope);
+        cell_of(out, look, Text::For, |out| {
+            out.name(&login.scope);
+            if let Some((device, rests)) = &login.rests {
+                resting(out, look, device, rests);
+            }
+        });
         cell_of(out, look, Text::Made, |out| parts::time(out, look, login.at));
         cell(out, look, Text::StartedBy, &login.by);
         cell_of(out, look, Text::Remove, |out| {

@@ -45,7 +45,7 @@ pub async fn add_login(State(app): State<Arc<App>>, look: Look, sent: Sent) -> A
     Ok(back(&look, fields.get("back")))
 }
 
-/// `retry` a device's logins, or `remove` one.
+/// `retry` or `confirm` a device's logins, or `remove` one.
 pub async fn login(
     State(app): State<Arc<App>>,
     look: Look,
@@ -55,6 +55,7 @@ pub async fn login(
     let fields = Fields::of(sent)?;
     match does.as_str() {
         "retry" => drop(devices::retry_login(State(app), look.caller.clone(), Path(id)).await?),
+        "confirm" => drop(devices::confirm_login(State(app), look.caller.clone(), Path(id)).await?),
         "remove" => drop(devices::remove_login(State(app), look.caller.clone(), Path(number(&id)?)).await?),
         _ => return Err(Problem::not_found("there is no such action")),
     }

@@ -290,6 +290,7 @@ pub fn action(name: &str) -> Option<Text> {
         "login.add" => Text::DidLoginAdd,
         "login.remove" => Text::DidLoginRemove,
         "login.retry" => Text::DidLoginRetry,
+        "login.confirm" => Text::DidLoginConfirm,
         "store.backup" => Text::DidBackup,
         "store.prune" => Text::DidPrune,
         "device.note" => Text::DidNote,

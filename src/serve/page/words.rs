@@ -479,6 +479,9 @@ texts! {
     DidLoginAdd: "login of devices added", "пароль устройств добавлен";
     DidLoginRemove: "login of devices removed", "пароль устройств удалён";
     DidLoginRetry: "refusals forgotten", "отказы забыты";
+    DidLoginConfirm: "login of a device confirmed", "пароль устройства подтверждён";
+    LoginRests: "Looks like {}, at {} (network card {}), by its own word alone: the login given for it is not sent there.", "Похоже на {}, адрес {} (сетевая карта {}), но только по собственным данным: заданный пароль туда не отправляется.";
+    ConfirmLogin: "Send its login there", "Отправлять пароль туда";
     DidBackup: "backup made", "резервная копия создана";
     DidPrune: "old entries removed", "устаревшее удалено";
     DidNote: "note changed", "заметка изменена";

@@ -92,6 +92,9 @@ fn russian(look: &Look, remark: &Remark) -> String {
             format!("за час ничего не изменилось (до этого изменений: {count}); сейчас: {}", look.say(text))
         }
         Remark::UnseenForAYear => "не появлялось больше года".to_owned(),
+        Remark::OnItsWord => {
+            "узнано только по собственным данным: заданный для него пароль не отправляется до подтверждения".to_owned()
+        }
         Remark::InPlaceOf { ip, name } => {
             let name = name.as_ref().map_or("другое устройство".to_owned(), |name| format!("«{name}»"));
             format!("занимает адрес {ip}; там было {name}, которое не отвечает: имя и заметки остались за ним")
@@ -181,6 +184,7 @@ mod tests {
             Remark::CameAndWent { count: 4 },
             Remark::Steady { count: 4, online: None },
             Remark::UnseenForAYear,
+            Remark::OnItsWord,
             Remark::InPlaceOf { ip: [10, 0, 5, 7].into(), name: None },
             Remark::Learnt { count: 12 },
             Remark::ThereAgain,

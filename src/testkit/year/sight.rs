@@ -62,6 +62,7 @@ impl World {
             ip,
             addresses: vec![ip],
             mac: mac.filter(|_| sees_macs),
+            link_mac: mac.filter(|_| sees_macs),
             hostname: None,
             name: None,
             site: None,

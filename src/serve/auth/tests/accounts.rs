@@ -1,6 +1,11 @@
 //! Accounts, tokens and the guessing of either.
 
 use super::*;
+use crate::history::memory::Vantage;
+use crate::model::Device;
+use crate::model::memory::{EventKind, Remark};
+use crate::store::{Cause, EventFilter};
+use crate::testkit::place;
 
 #[tokio::test]
 async fn the_first_account_needs_the_code_and_is_made_once() {
@@ -189,4 +194,45 @@ async fn no_secret_is_kept_that_could_be_used() {
     }
     let removed = server.ask("DELETE", "/api/v1/logins/1", &headers[1..], "").await;
     assert_eq!((removed.status, server.app.vault.logins().len()), (204, 0));
+}
+
+#[tokio::test]
+async fn a_login_of_what_is_the_device_by_its_own_word_alone_rests_until_an_admin_confirms_it() {
+    let server = usual().await;
+    let (store, cookie) = (&server.app.store, server.cookie("anna").await);
+    let headers = [JSON, OURS, ("Cookie", cookie.as_str())];
+    let learn = |device: Device, hours: i64| {
+        let report = place::report(vec![device], clock() - SignedDuration::from_hours(hours));
+        store.learn(&report, Cause::User, Vantage::Clear, &()).unwrap().value.devices[0].clone()
+    };
+    let camera = place::device(0);
+    let uid = learn(camera.clone(), 2);
+    let login = json!({ "user": "cam", "password": "Kamera-Geheimnis-9", "device": uid }).to_string();
+    let added = server.ask("POST", "/api/v1/logins", &headers, &login).await;
+    assert_eq!((added.status, &added.json()["rests"]), (201, &Value::Null), "{}", added.body);
+    let before = server.app.vault.logins()[0].scope.mac_prefix.clone();
+    // Another network card, elsewhere, states its endpoint and serial number.
+    let (ip, mac) = ("10.79.0.3".parse().unwrap(), "02:aa:bb:cc:dd:ee".parse().ok());
+    let other =
+        Device { ip, addresses: vec![ip], mac, link_mac: mac, id: "mac:02:aa:bb:cc:dd:ee".to_owned(), ..camera };
+    assert_eq!(learn(other, 1), uid, "it is taken for the device");
+    let events = store.events(&EventFilter::default()).unwrap();
+    let moved = events.iter().filter(|stored| stored.event.data.because == Some(Remark::OnItsWord));
+    assert_eq!(moved.map(|stored| stored.event.kind).collect::<Vec<_>>(), [EventKind::DeviceMoved]);
+    let listed = server.ask("GET", "/api/v1/logins", &headers[1..], "").await.json();
+    let rests = &listed["items"][0]["rests"];
+    assert_eq!((&rests["ip"], &rests["mac"]), (&json!("10.79.0.3"), &json!("02:aa:bb:cc:dd:ee")), "{listed}");
+    for page in ["/logins".to_owned(), format!("/devices/{uid}")] {
+        let shown = server.ask("GET", &page, &headers[2..], "").await.body;
+        assert!(shown.contains("by its own word alone") && shown.contains(&format!("logins/{uid}/confirm")), "{shown}");
+    }
+    server.app.vault.follow(store, &store.memory().unwrap());
+    assert_eq!(server.app.vault.logins()[0].scope.mac_prefix, before, "it goes with the card");
+    let path = format!("/api/v1/devices/{uid}/login/confirm");
+    let confirmed = server.ask("POST", &path, &headers, "").await;
+    assert_eq!((confirmed.status, &confirmed.json()["confirmed"]), (200, &json!(1)), "{}", confirmed.body);
+    assert_eq!(server.app.vault.logins()[0].scope.mac_prefix.as_deref(), Some("02aabbccddee"));
+    let listed = server.ask("GET", "/api/v1/logins", &headers[1..], "").await.json();
+    assert_eq!(listed["items"][0]["rests"], Value::Null, "{listed}");
+    assert!(server.ask("GET", "/api/v1/audit", &headers[1..], "").await.body.contains("login.confirm"));
 }
