@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use crate::text::steps;
+
 /// Width and height of the JPEG at the start of `bytes`, from its frame header (SOF). Bytes before the first marker are
 /// refused; those behind the frame header are not looked at.
 pub fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut segments = Segments::new(bytes)?;
     loop {
-        let (marker, body) = segments.next_segment()?;
+        let (marker, body) = segments.next_segment().ok()?;
         if is_frame_header(marker) {
             let [_, h1, h0, w1, w0] = *body.first_chunk::<5>()?;
             let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
@@ -38,12 +40,43 @@ fn frame_header(bytes: &[u8]) -> Option<(u32, u32)> {
 /// Where the JPEG at the start of `bytes` ends, its `FF D9` included; `None` while it is incomplete or is no JPEG.
 /// A thumbnail inside an APP segment does not end it.
 pub fn end(bytes: &[u8]) -> Option<usize> {
-    let mut segments = Segments::new(bytes)?;
-    loop {
-        match segments.next_segment()? {
-            (0xd9, _) => return Some(segments.at),
-            (0xda, _) => segments.skip_entropy_coded()?,
-            _ => {}
+    EndFinder::default().find(bytes)
+}
+
+/// Finds where a JPEG ends while its bytes come, and looks at none of them twice.
+#[derive(Debug, Clone, Default)]
+pub struct EndFinder {
+    /// Where the walk goes on.
+    at: usize,
+    /// Whether that is within the data of a scan.
+    in_scan: bool,
+    is_broken: bool,
+}
+
+impl EndFinder {
+    /// As [`end`]. From one call to the next `bytes` may only grow; it ends once.
+    pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.is_broken {
+            return None;
+        }
+        let mut segments = Segments::new(bytes)?;
+        segments.at = segments.at.max(self.at);
+        let end = self.walk(&mut segments);
+        self.at = segments.at;
+        self.is_broken = end == Err(Stop::Broken);
+        end.ok()
+    }
+
+    fn walk(&mut self, segments: &mut Segments<'_>) -> Result<usize, Stop> {
+        loop {
+            if self.in_scan {
+                segments.skip_entropy_coded()?;
+            }
+            let (marker, _) = segments.next_segment()?;
+            if marker == 0xd9 {
+                return Ok(segments.at);
+            }
+            self.in_scan = marker == 0xda;
         }
     }
 }
@@ -69,35 +102,55 @@ struct Segments<'a> {
     at: usize,
 }
 
+/// Why a walk goes no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// More bytes are needed.
+    Short,
+    /// No JPEG goes on like this.
+    Broken,
+}
+
 impl<'a> Segments<'a> {
     fn new(bytes: &'a [u8]) -> Option<Self> {
         bytes.starts_with(&[0xff, 0xd8]).then_some(Segments { bytes, at: 2 })
     }
 
     /// The next marker and the bytes of its segment.
-    fn next_segment(&mut self) -> Option<(u8, &'a [u8])> {
-        let rest = self.bytes.get(self.at..)?;
+    fn next_segment(&mut self) -> Result<(u8, &'a [u8]), Stop> {
+        let rest = self.rest();
         let fill = rest.iter().take_while(|&&b| b == 0xff).count();
-        let marker = *rest.get(fill)?;
+        steps::look_at(fill + 1);
+        // Any number of them may stand before a marker: the last begins it.
+        self.at += fill.saturating_sub(1);
+        let marker = *rest.get(fill).ok_or(Stop::Short)?;
         if fill == 0 || marker == 0 {
-            return None;
+            return Err(Stop::Broken);
         }
-        self.at += fill + 1;
         if matches!(marker, 0x01 | 0xd0..=0xd9) {
-            return Some((marker, &[]));
+            self.at += 2;
+            return Ok((marker, &[]));
         }
-        let (length, rest) = self.bytes.get(self.at..)?.split_first_chunk::<2>()?;
-        let body = rest.get(..usize::from(u16::from_be_bytes(*length)).checked_sub(2)?)?;
-        self.at += 2 + body.len();
-        Some((marker, body))
+        let (length, rest) = rest.get(fill + 1..).and_then(<[u8]>::split_first_chunk::<2>).ok_or(Stop::Short)?;
+        let length = usize::from(u16::from_be_bytes(*length)).checked_sub(2).ok_or(Stop::Broken)?;
+        let body = rest.get(..length).ok_or(Stop::Short)?;
+        self.at += 4 + length;
+        Ok((marker, body))
     }
 
     /// Goes to the next marker that is neither stuffing nor a restart.
-    fn skip_entropy_coded(&mut self) -> Option<()> {
-        let rest = self.bytes.get(self.at..)?;
-        let data = rest.windows(2).position(|w| matches!(w, [0xff, m] if !matches!(m, 0 | 0xd0..=0xd7 | 0xff)))?;
-        self.at += data;
-        Some(())
+    fn skip_entropy_coded(&mut self) -> Result<(), Stop> {
+        let rest = self.rest();
+        let data = rest.windows(2).position(|w| matches!(w, [0xff, m] if !matches!(m, 0 | 0xd0..=0xd7 | 0xff)));
+        // The marker may be cut.
+        let passed = data.unwrap_or(rest.len().saturating_sub(1));
+        steps::look_at(passed);
+        self.at += passed;
+        data.map(|_| ()).ok_or(Stop::Short)
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 }
 

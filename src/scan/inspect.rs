@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::slot::Slot;
 use crate::identify::{self, signature::Field};
-use crate::model::{ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Protocol, Service, Stage, Transport};
+use crate::model::{
+    ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, PortList, Protocol, Service, Stage, Transport,
+};
 use crate::probe::{Detection, Detector, Inspection, Phase, Probe};
 use crate::protocol::tcp::ports::open_ports;
 
@@ -66,7 +68,7 @@ async fn look_at(host: &Inspection, own_ports: &[u16], resolve_name: bool, slot:
 }
 
 /// Ports and questions by UDP side by side, then the streams; and once more what was announced late.
-async fn look_at_all(host: &Inspection, ports: &[u16], slot: &mut Slot) {
+async fn look_at_all(host: &Inspection, ports: &PortList, slot: &mut Slot) {
     let mut asking = Box::pin(ask_all(host, Phase::Inquiry));
     let mut looking = Box::pin(look_at_all_ports(host, ports));
     let mut later = Duration::ZERO;
@@ -92,10 +94,10 @@ async fn look_at_all(host: &Inspection, ports: &[u16], slot: &mut Slot) {
 }
 
 /// What is announced on a port that refuses is not there. Ports that were named last are asked for it.
-async fn leave_out_refused(host: &Inspection, ports: &[u16]) {
-    let unasked: Vec<u16> = {
+async fn leave_out_refused(host: &Inspection, ports: &PortList) {
+    let unasked: PortList = {
         let (open, refused) = (host.peer.history.open_ports(), host.peer.history.refused_ports());
-        let is_asked = |port: &u16| ports.contains(port) || open.contains(port) || refused.contains(port);
+        let is_asked = |port: &u16| ports.contains(*port) || open.contains(port) || refused.contains(port);
         announced(host).into_iter().filter(|port| !is_asked(port)).collect()
     };
     if !unasked.is_empty() && !host.peer.is_over() {
@@ -121,7 +123,7 @@ async fn take_again(slot: &mut Slot) -> Duration {
 
 /// A host that gives no sign of being a camera or of being none may only be slow to answer. While others are looked for it
 /// costs nothing to ask it once more and hear what comes.
-async fn await_late_answers(host: &Inspection, ports: &[u16], slot: &mut Slot) {
+async fn await_late_answers(host: &Inspection, ports: &PortList, slot: &mut Slot) {
     let is_known = host.record.is_like_a_camera() || host.record.is_clearly_no_camera();
     if is_known || !slot.is_early() || host.peer.is_over() {
         return;
@@ -147,7 +149,7 @@ async fn await_late_answers(host: &Inspection, ports: &[u16], slot: &mut Slot) {
     }
     let later = take_again(slot).await;
     let host = &host.until(host.peer.deadline + later);
-    let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
+    let late: PortList = announced(host).into_iter().filter(|p| !ports.contains(*p)).collect();
     if !late.is_empty() && !host.peer.is_over() {
         caught(host, Stage::Ports, look_at_ports(host, &late)).await;
     }
@@ -164,10 +166,10 @@ fn leads(host: &Inspection) -> usize {
 }
 
 /// The ports, and then those that announced themselves while the others were looked at.
-async fn look_at_all_ports(host: &Inspection, ports: &[u16]) {
+async fn look_at_all_ports(host: &Inspection, ports: &PortList) {
     // Its parts keep to the host's time by themselves, and what they found by then is said.
     caught(host, Stage::Ports, look_at_ports(host, ports)).await;
-    let late: Vec<u16> = announced(host).into_iter().filter(|p| !ports.contains(p)).collect();
+    let late: PortList = announced(host).into_iter().filter(|p| !ports.contains(*p)).collect();
     if !late.is_empty() {
         caught(host, Stage::Ports, look_at_ports(host, &late)).await;
     }
@@ -182,14 +184,8 @@ async fn analyse(host: &Inspection) {
     }
 }
 
-pub(super) fn ports_of(host: &Inspection, own: &[u16]) -> Vec<u16> {
-    let mut ports = own.to_vec();
-    for port in announced(host).into_iter().chain(host.options.ports.iter().copied()) {
-        if !ports.contains(&port) {
-            ports.push(port);
-        }
-    }
-    ports
+pub(super) fn ports_of(host: &Inspection, own: &[u16]) -> PortList {
+    own.iter().copied().chain(announced(host)).chain(host.options.ports.iter().copied()).collect()
 }
 
 /// The ports where streams or pages are by discovery, on the plan's list or not. None where the plan wants no ports
@@ -224,7 +220,7 @@ pub(super) async fn ask_all(host: &Inspection, phase: Phase) {
 /// Every port that turns out open is handed to the detectors at once, while the others are still asked. Ports where RTSP
 /// is expected stand in one line and the rest in another, so that one silent port cannot hold up everything, and yet a
 /// camera that serves one client sees one client.
-async fn look_at_ports(host: &Inspection, ports: &[u16]) {
+async fn look_at_ports(host: &Inspection, ports: &PortList) {
     let (found, mut open) = mpsc::channel(64);
     let (rtsp_line, rtsp_ports) = mpsc::unbounded_channel();
     let (other_line, other_ports) = mpsc::unbounded_channel();
@@ -441,10 +437,10 @@ mod tests {
         for kind in [service(Protocol::Rtsp, 49_554), service(Protocol::Http, 80), service(Protocol::Sadp, 37_020)] {
             host.record.learn(&kind);
         }
-        assert_eq!(ports_of(&host, &[8554]), [8554, 80, 49_554, 554]);
+        assert_eq!(ports_of(&host, &[8554]).as_slice(), [8554, 80, 49_554, 554]);
         let only_own = ProbeOptions { ports: Vec::new(), ..ProbeOptions::default() };
         host.options = only_own.into();
-        assert_eq!(ports_of(&host, &[8554]), [8554]);
+        assert_eq!(ports_of(&host, &[8554]).as_slice(), [8554]);
     }
 
     /// RTSP is expected on 8080, and a web server is there; on 554 nothing is.

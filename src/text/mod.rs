@@ -2,6 +2,7 @@
 
 mod redact;
 pub mod redactor;
+pub mod steps;
 
 use std::borrow::Cow;
 

@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use super::steps;
+
 /// A URL without user name and password, and without the values of query or path parts that hold them
 /// (`user=`, `password=`, `pwd=`, `usr=` …, as Xiongmai and Reolink put them). Keeps everything else to the letter.
 pub fn redact_url(url: &str) -> String {
@@ -96,18 +98,9 @@ fn redact_parameters(url: &str) -> String {
             rest = tail;
             continue;
         }
-        // Xiongmai parts its fields by '_' or '&'; a value ends there or at the end of the segment.
-        let stop = tail.find(['&', '/', ';', '#']).unwrap_or(tail.len());
-        let value = tail.get(..stop).unwrap_or_default();
-        let stop = value
-            .match_indices('_')
-            .map(|(i, _)| i)
-            .find(|&i| {
-                value.get(i + 1..).is_some_and(|after| {
-                    ["password=", "channel=", "stream=", "onvif="].iter().any(|k| after.starts_with(k))
-                })
-            })
-            .unwrap_or(stop);
+        let stop = tail.match_indices(['&', '/', ';', '#', '_']).find(|(at, sign)| ends_value(tail, *at, sign));
+        let stop = stop.map_or(tail.len(), |(at, _)| at);
+        steps::look_at(stop);
         if stop > 0 {
             out.push_str("***");
         }
@@ -119,10 +112,19 @@ fn redact_parameters(url: &str) -> String {
 
 /// Where the next key ends and where its value begins: at `=`, also percent-encoded.
 fn equals(text: &str) -> Option<(usize, usize)> {
-    let plain = text.find('=').map(|at| (at, at + 1));
-    let encoded = text.match_indices("%3").map(|(at, _)| at);
-    let encoded = encoded.filter(|at| text.get(at + 2..at + 3).is_some_and(|c| c.eq_ignore_ascii_case("d"))).min();
-    plain.into_iter().chain(encoded.map(|at| (at, at + 3))).min()
+    let next = text.match_indices(['=', '%']).find_map(|(at, sign)| match sign {
+        "=" => Some((at, at + 1)),
+        _ => text.get(at..at + 3).filter(|code| code.eq_ignore_ascii_case("%3d")).map(|_| (at, at + 3)),
+    });
+    steps::look_at(next.map_or(text.len(), |(at, _)| at));
+    next
+}
+
+/// Whether a value ends at a sign of `text`. Xiongmai parts its fields by `_`, which may stand in a value as well.
+fn ends_value(text: &str, at: usize, sign: &str) -> bool {
+    let is_field =
+        |after: &str| ["password=", "channel=", "stream=", "onvif="].iter().any(|key| after.starts_with(key));
+    sign != "_" || text.get(at + 1..).is_some_and(is_field)
 }
 
 #[cfg(test)]
@@ -153,6 +155,17 @@ mod tests {
             ("rtsp://h/cam/realmonitor?channel=1&subtype=0", "rtsp://h/cam/realmonitor?channel=1&subtype=0"),
         ] {
             assert_eq!(redact_url(sent), shown);
+        }
+    }
+
+    #[test]
+    fn a_hostile_text_is_read_in_a_few_passes() {
+        for unit in ["=", "%3", "%3D", "%", "user=", "user=a_password=", "user=_", "://", "a://b:c@", "&", "pwd%3d_"] {
+            let long = unit.repeat((16 << 10) / unit.len());
+            for text in [format!("rtsp://{long}"), format!("rtsp://a/?user={long}"), format!("{long}=")] {
+                let looks = [redact_url, redact_urls].map(|read| steps::seen_by(|| read(&text)) / text.len());
+                assert!(looks.iter().all(|looks| *looks <= 4), "{looks:?} looks at each byte of {unit:?} repeated");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use camscan::identify::signature::Signatures;
-use camscan::model::{FindingKind, HostTarget, KnownHosts, Method, ProbeOptions, ScanPlan, TargetSet};
+use camscan::model::{FindingKind, HostTarget, KnownHosts, Method, PortList, ProbeOptions, ScanPlan, TargetSet};
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
 use camscan::net::{Dialer, Links, Net, RealNet, Streams};
@@ -421,7 +421,7 @@ fn syn((own_mac, from): ([u8; 6], u16), (mac, to): ([u8; 6], u16)) -> Vec<u8> {
 }
 
 /// Asks the ports of 10.99.1.1 and so on, all hosts at once; by frames where the right is had.
-async fn run_port_scan(hosts: u8, ports: Vec<u16>) {
+async fn run_port_scan(hosts: u8, ports: PortList) {
     let net: Arc<dyn Net> = RealNet::new();
     let interfaces = net.interfaces().unwrap();
     let pace = Arc::new(Pace::new(None));

@@ -3,6 +3,8 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use crate::text::steps;
+
 /// A page's bytes as text. What is valid UTF-8 is taken for UTF-8 whatever is declared; else the `charset` of the
 /// header, of a `meta` tag, and failing both Windows-1252.
 pub fn decode(body: &[u8], content_type: Option<&str>) -> String {
@@ -167,19 +169,10 @@ pub fn links(html: &str, most: usize) -> Vec<String> {
 /// order, each once, at most `most`. What a script puts together out of pieces is left out.
 pub fn manifests(html: &str, most: usize) -> Vec<String> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')');
+    let is_one = |word: &&str| [".m3u8", ".mpd"].iter().any(|end| find_ignore_case(word, end).is_some());
     let mut found: Vec<String> = Vec::new();
-    let lower = html.to_ascii_lowercase();
-    let mut places: Vec<usize> =
-        [".m3u8", ".mpd"].iter().flat_map(|e| lower.match_indices(e).map(|(at, _)| at)).collect();
-    places.sort_unstable();
-    for at in places {
-        let (Some(before), Some(after)) = (html.get(..at), html.get(at..)) else { continue };
-        let start = before
-            .rfind(ends)
-            .map_or(0, |i| i + before.get(i..).and_then(|c| c.chars().next()).map_or(1, char::len_utf8));
-        let end = at + after.find(ends).unwrap_or(after.len());
+    for name in html.split(ends).filter(is_one) {
         // `src=live.m3u8` without quotes.
-        let name = html.get(start..end).unwrap_or_default();
         let name = name.strip_prefix("src=").or(name.strip_prefix("href=")).unwrap_or(name);
         // Scripts and JSON write `\/`.
         let link = entities(name).replace("\\/", "/");
@@ -240,6 +233,9 @@ fn value(text: &str) -> (&str, &str) {
 /// The tags of a page, in order. Comments are passed over; what looks like a tag inside a script counts as one.
 fn tags(html: &str) -> impl Iterator<Item = Tag<'_>> {
     let mut at = 0usize;
+    // Where the next `>` stands: a tag that none is near to is not read for one, or whoever writes `<a` over and over would
+    // have each read.
+    let mut close = 0usize;
     std::iter::from_fn(move || {
         loop {
             let rest = html.get(at..)?;
@@ -255,24 +251,34 @@ fn tags(html: &str) -> impl Iterator<Item = Tag<'_>> {
             if !word.starts_with(|c: char| c.is_ascii_alphabetic()) {
                 continue;
             }
-            let Some(close) = tag_end(inner) else { continue };
-            let text = inner.get(..close)?;
+            if close < at {
+                close = at + inner.find('>')?;
+            }
+            if close - at >= LONGEST_TAG {
+                continue;
+            }
+            let Some(end) = tag_end(inner) else { continue };
+            let text = inner.get(..end)?;
             let name_end = text
                 .char_indices()
                 .find(|&(i, c)| c.is_whitespace() || (c == '/' && i > 0))
                 .map_or(text.len(), |(i, _)| i);
             let (name, attributes) = text.split_at(name_end);
-            at += close + 1;
+            at += end + 1;
             return Some(Tag { name, attributes, end: at });
         }
     })
 }
 
-/// Where a tag's `>` stands, not counting those in quotes; a tag of more than 4 KiB is none.
+/// The longest tag read, in bytes.
+const LONGEST_TAG: usize = 4096;
+
+/// Where a tag's `>` stands, not counting those in quotes; none where there is none within [`LONGEST_TAG`].
 fn tag_end(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut first = None;
-    for (i, b) in text.bytes().enumerate().take(4096) {
+    for (i, b) in text.bytes().enumerate().take(LONGEST_TAG) {
+        steps::look_at(1);
         match (quote, b) {
             (None, b'>') => return Some(i),
             (Some(_), b'>') if first.is_none() => first = Some(i),
@@ -287,6 +293,7 @@ fn tag_end(text: &str) -> Option<usize> {
 
 /// Text with the character references that titles use resolved.
 fn entities(text: &str) -> String {
+    steps::look_at(text.len());
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('&') {
@@ -419,6 +426,54 @@ mod tests {
         assert_eq!(decode(b"\xef\xbb\xbfA", None), "A");
         assert_eq!(decode(b"\xff\xfeA\0", None), "A");
         assert_eq!(decode(&"ü".as_bytes()[..1], None), "");
+    }
+
+    /// What never ends, again and again: nothing of it may be read once more from each place where it could begin.
+    #[test]
+    fn a_hostile_page_is_read_in_a_few_passes() {
+        let readers: [(&str, fn(&str)); 6] = [
+            ("title", |html| _ = title(html)),
+            ("refresh", |html| _ = refresh(html)),
+            ("icon", |html| _ = icon(html)),
+            ("password", |html| _ = asks_for_password(html)),
+            ("links", |html| _ = links(html, 64)),
+            ("manifests", |html| _ = manifests(html, 64)),
+        ];
+        let repeated = [
+            ".mpd",
+            ".m3u8",
+            "&.m3u8",
+            "<a",
+            "<",
+            "</a",
+            "<!--",
+            "<a'",
+            "<a '>",
+            "<a\">",
+            "<title>",
+            "<title",
+            "&#",
+            "&#60",
+            "<meta http-equiv=refresh",
+            "<meta http-equiv=refresh content='url=",
+            "<img src=\"",
+            "<input type=password ",
+            "<link rel=icon href=",
+            "src=\"",
+            "a.mpd ",
+        ];
+        let mut slow = Vec::new();
+        for unit in repeated {
+            let long = unit.repeat((16 << 10) / unit.len());
+            // With an end that comes at last, and one that comes to some of it.
+            for page in [long.clone(), format!("{long}>"), long.replacen(unit, ">", 9), format!("<a{long}")] {
+                for (name, read) in readers {
+                    let looks = steps::seen_by(|| read(&page)) / page.len();
+                    slow.extend((looks > 16).then_some((name, unit, looks)));
+                }
+            }
+        }
+        assert_eq!(slow, [], "reader, what is repeated, looks at each byte");
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::text::steps;
+
 /// The UDP port of multicast DNS.
 pub const PORT: u16 = 5353;
 /// The IPv4 group.
@@ -16,6 +18,8 @@ const MOST: usize = 256;
 const NAME_BYTES: usize = 255;
 /// The longest label in bytes.
 const LABEL_BYTES: usize = 63;
+/// Pointers followed for one name: it has no more labels.
+const MOST_POINTERS: usize = NAME_BYTES / 2;
 /// Strings of one TXT record at most.
 const MOST_STRINGS: usize = 64;
 /// The class of everything on the Internet.
@@ -281,7 +285,9 @@ impl<'a> Reader<'a> {
         let mut length = 1usize;
         let mut after = None;
         let mut before = self.at;
+        let mut pointers = 0;
         loop {
+            steps::look_at(1);
             let first = *self.take(1)?.first()?;
             match first {
                 0 => break,
@@ -297,7 +303,8 @@ impl<'a> Reader<'a> {
                     let low = *self.take(1)?.first()?;
                     let to = usize::from(u16::from_be_bytes([first & 0x3f, low]));
                     after.get_or_insert(self.at);
-                    if to >= before {
+                    pointers += 1;
+                    if to >= before || pointers > MOST_POINTERS {
                         return None;
                     }
                     before = to;
@@ -367,6 +374,29 @@ mod tests {
     /// A header that announces `records` records, then these bytes.
     fn message(records: u8, rest: &[u8]) -> Vec<u8> {
         [&[0, 0, 0x84, 0, 0, 0, 0, records, 0, 0, 0, 0], rest].concat()
+    }
+
+    /// Every record's name leads back through all pointers of the datagram.
+    #[test]
+    fn a_chain_of_pointers_is_not_followed_to_its_end() {
+        let mut datagram = vec![0, 0, 0x84, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0];
+        let first = datagram.len() - 1;
+        let pointer = |to: usize| (0xc000 | to as u16).to_be_bytes();
+        // A question of type and class; then content that is all pointers, each to the one before.
+        datagram.extend([0, 12, 0, 1]);
+        datagram.extend([0, 0, 99, 0, 1, 0, 0, 0, 0, 0x20, 0]);
+        let mut last = first;
+        for _ in 0..0x1000 {
+            let at = datagram.len();
+            datagram.extend(pointer(last));
+            last = at;
+        }
+        for _ in 0..255 {
+            datagram.extend(pointer(last));
+            datagram.extend([0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1]);
+        }
+        let looks = steps::seen_by(|| parse(&datagram)) / datagram.len();
+        assert!(looks <= 4, "{looks} looks at each byte");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! what is looked for, and the parts around it are passed over. Pure.
 
 use crate::media::jpeg;
+use crate::text::steps;
 use crate::wire::buffer::grow;
 
 /// The largest picture of a stream taken: those of 8 megapixels at the least compression stay below 4 MiB.
@@ -47,6 +48,8 @@ pub struct Pictures {
     buffer: Vec<u8>,
     /// Where the search for an end goes on.
     searched: usize,
+    /// The walk through the segments to the end.
+    walk: jpeg::EndFinder,
     overlong: bool,
 }
 
@@ -72,6 +75,8 @@ impl Pictures {
     /// The next whole picture, `FF D8` to `FF D9`.
     pub fn next_picture(&mut self) -> Option<Vec<u8>> {
         self.drop_until_start();
+        // Where the next picture may begin.
+        let mut next = 0;
         loop {
             let from = self.searched.max(START.len());
             let Some(at) = find(self.buffer.get(from..)?, &END) else {
@@ -84,17 +89,20 @@ impl Pictures {
                 return None;
             };
             let end = from + at + END.len();
-            if let Some(whole) = jpeg::end(&self.buffer) {
+            if let Some(whole) = self.walk.find(&self.buffer) {
                 return Some(self.take(whole));
             }
             // A picture that does not walk, as some firmware writes them: it ends where the next begins.
             let after = self.buffer.get(end..)?;
-            let next = after.get(..after.len().min(MAX_PART_HEADER)).unwrap_or_default();
-            if find(next, &START).is_some() && looks_like_part_header(next) {
+            if next < end {
+                next = find(after, &START).map_or(usize::MAX, |at| end + at);
+            }
+            let is_near = next - end <= MAX_PART_HEADER - START.len();
+            if is_near && looks_like_part_header(after) {
                 return Some(self.take(end));
             }
             self.searched = end;
-            if find(after, &END).is_none() && after.len() < MAX_PART_HEADER {
+            if after.len() < MAX_PART_HEADER && find(after, &END).is_none() {
                 // What follows tells whether this was the end.
                 self.searched = end - END.len();
                 return None;
@@ -103,7 +111,7 @@ impl Pictures {
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {
-        self.searched = 0;
+        (self.searched, self.walk) = (0, jpeg::EndFinder::default());
         let rest = self.buffer.split_off(length.min(self.buffer.len()));
         std::mem::replace(&mut self.buffer, rest)
     }
@@ -118,18 +126,21 @@ impl Pictures {
             None => self.buffer.len().saturating_sub(START.len() - 1),
         };
         self.buffer.drain(..junk);
-        self.searched = 0;
+        (self.searched, self.walk) = (0, jpeg::EndFinder::default());
     }
 }
 
 /// Whether bytes behind a picture are a line end, dashes or header lines rather than picture data.
 fn looks_like_part_header(bytes: &[u8]) -> bool {
     let start = bytes.trim_ascii_start();
-    start.starts_with(b"--") || start.to_ascii_lowercase().starts_with(b"content-") || start.starts_with(&START)
+    let is_header = || start.first_chunk::<8>().is_some_and(|name| name.eq_ignore_ascii_case(b"content-"));
+    start.starts_with(b"--") || is_header() || start.starts_with(&START)
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
+    let found = bytes.windows(what.len()).position(|window| window == what);
+    steps::look_at(found.unwrap_or(bytes.len()));
+    found
 }
 
 #[cfg(test)]
@@ -193,6 +204,21 @@ mod tests {
             [&broken[..], b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n", &broken, b"\r\n--b\r\n\r\n", &START].concat();
         for step in [1, 9, body.len()] {
             assert_eq!(pictures(&body, step), [broken.clone(), broken.clone()], "by {step}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_body_is_read_in_a_few_passes() {
+        // What walks for long, and then no further; and what claims more than there is.
+        let fill = [&[0xff; 32 << 10][..], &[0]].concat();
+        let segments = [&[0xff, 0xfe, 0, 2].repeat(8 << 10)[..], &[0xff, 0]].concat();
+        let short = [&[0xff, 0xfe, 0, 2].repeat(8 << 10)[..], &[0xff, 0xfe, 0xff, 0xff]].concat();
+        for head in [fill, segments, short, Vec::new()] {
+            for unit in [&END[..], &[0xff, 0xd9, 0, 0], b"\xff\xd9--", &START, &[0xff, 0xda, 0, 2]] {
+                let body = [&START[..], &head, &unit.repeat((64 << 10) / unit.len())].concat();
+                let looks = steps::seen_by(|| pictures(&body, 4096)) / body.len();
+                assert!(looks <= 16, "{looks} looks at each byte of {unit:?} repeated");
+            }
         }
     }
 

@@ -11,9 +11,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{patience, telling_ports};
+use super::{by_what_they_tell, patience, telling_ports};
 use crate::model::coverage::Unable;
-use crate::model::{ErrorKind, FindingKind, Method};
+use crate::model::{ErrorKind, FindingKind, Method, PortList};
 use crate::net::Cause;
 use crate::probe::sweep::{AddressList, Permutation, off_link};
 use crate::probe::{DiscoveryContext, Finder};
@@ -58,6 +58,8 @@ struct Sweep<'a> {
     v4: &'a AddressList,
     v6: Vec<IpAddr>,
     counts: bool,
+    /// The plan's, those first that tell most.
+    ports: PortList,
     up: Mutex<HashSet<IpAddr>>,
     /// How long the slowest answer took from each network.
     slowest: Mutex<HashMap<IpAddr, Duration>>,
@@ -78,7 +80,16 @@ struct Question {
 
 impl<'a> Sweep<'a> {
     fn new(context: &'a DiscoveryContext, v4: &'a AddressList, v6: Vec<IpAddr>, counts: bool) -> Self {
-        Sweep { context, v4, v6, counts, up: Mutex::default(), slowest: Mutex::default(), routeless: Mutex::default() }
+        Sweep {
+            context,
+            v4,
+            v6,
+            counts,
+            ports: by_what_they_tell(&context.plan.probe.ports),
+            up: Mutex::default(),
+            slowest: Mutex::default(),
+            routeless: Mutex::default(),
+        }
     }
 
     /// Port by port over all addresses, then the first ports once more; who has answered is asked no further.
@@ -93,7 +104,7 @@ impl<'a> Sweep<'a> {
         let plan = &self.context.plan;
         let full = plan.probe.connect_timeout;
         let most_own = plan.targets.hosts().iter().map(|h| h.ports.len()).max().unwrap_or(0);
-        let ports = most_own + telling_ports(&[], &plan.probe.ports, PORTS).len();
+        let ports = most_own + self.ports.len().min(PORTS);
         let first = (0..ports).map(|port| (port, full.min(FIRST_WAIT)));
         let again = (0..ports.min(PORTS_AGAIN)).map(|port| (port, full));
         let order = Permutation::new(self.v4.len());
@@ -125,7 +136,7 @@ impl<'a> Sweep<'a> {
             self.ask_loopback(ip, most).await;
         }
         if self.is_left(ip)
-            && let Some(port) = self.ports(ip, PORTS).get(port)
+            && let Some(port) = self.ports_of(ip, PORTS).as_slice().get(port)
             && self.answers(ip, *port, self.wait(ip, most)).await != Answer::Silence
         {
             self.emit(ip).await;
@@ -134,7 +145,7 @@ impl<'a> Sweep<'a> {
 
     /// Every loopback address refuses, so only an open port tells; refusals cost nothing, so all ports are asked.
     async fn ask_loopback(&self, ip: IpAddr, wait: Duration) {
-        for port in self.ports(ip, usize::MAX) {
+        for port in self.ports_of(ip, usize::MAX).iter() {
             if self.answers(ip, port, wait).await == Answer::Open {
                 self.emit(ip).await;
                 return;
@@ -142,9 +153,9 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn ports(&self, ip: IpAddr, most: usize) -> Vec<u16> {
+    fn ports_of(&self, ip: IpAddr, most: usize) -> PortList {
         let own = self.context.plan.targets.host(ip).map_or(&[][..], |h| &h.ports);
-        telling_ports(own, &self.context.plan.probe.ports, most)
+        telling_ports(own, &self.ports, most)
     }
 
     async fn answers(&self, ip: IpAddr, port: u16, wait: Duration) -> Answer {

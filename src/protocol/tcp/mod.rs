@@ -5,6 +5,7 @@ pub mod discover;
 pub mod ports;
 pub mod syn;
 
+use crate::model::PortList;
 use crate::probe::ProtocolRows;
 
 /// What this folder contributes to a scan.
@@ -22,18 +23,21 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(400);
 /// Ports that tell most: RTSP and the web pages and protocols of the large makers.
 const TELLING: [u16; 8] = [554, 80, 443, 8000, 8554, 37777, 34567, 8080];
 
-/// The ports that tell soonest whether a host is there: its own, then the `most` likeliest of the plan's.
-fn telling_ports(own: &[u16], plan: &[u16], most: usize) -> Vec<u16> {
-    let mut ports: Vec<u16> = Vec::new();
-    let mut add = |port: u16, limit: usize| {
-        if ports.len() < limit && !ports.contains(&port) && may_be_asked(port) {
-            ports.push(port);
+/// The ports of a plan, those first that tell most.
+fn by_what_they_tell(plan: &[u16]) -> PortList {
+    let telling = TELLING.iter().filter(|port| plan.contains(port));
+    telling.chain(plan).copied().filter(|port| may_be_asked(*port)).collect()
+}
+
+/// The ports that tell soonest whether a host is there: its own, then the first `most` of `plan` that are none of them.
+fn telling_ports(own: &[u16], plan: &PortList, most: usize) -> PortList {
+    let mut ports: PortList = own.iter().copied().filter(|port| may_be_asked(*port)).collect();
+    let limit = ports.len().saturating_add(most);
+    for port in plan.iter() {
+        if ports.len() >= limit {
+            break;
         }
-        ports.len()
-    };
-    let limit = own.iter().map(|port| add(*port, usize::MAX)).last().unwrap_or(0).saturating_add(most);
-    for port in TELLING.iter().filter(|p| plan.contains(p)).chain(plan) {
-        add(*port, limit);
+        ports.push(port);
     }
     ports
 }
@@ -55,10 +59,11 @@ mod tests {
 
     #[test]
     fn the_likeliest_ports_come_first_and_printers_never() {
-        let plan = [80, 9100, 9000, 554, 37777, 8554];
-        assert_eq!(telling_ports(&[], &plan, 3), [554, 80, 8554]);
-        assert_eq!(telling_ports(&[7001, 554, 9107], &plan, 2), [7001, 554, 80, 8554]);
-        assert_eq!(telling_ports(&[], &[5000], 6), [5000]);
-        assert_eq!(telling_ports(&[], &[], 6), [0u16; 0]);
+        let plan = by_what_they_tell(&[80, 9100, 9000, 554, 37777, 8554, 80]);
+        assert_eq!(plan.as_slice(), [554, 80, 8554, 37777, 9000]);
+        assert_eq!(telling_ports(&[], &plan, 3).as_slice(), [554, 80, 8554]);
+        assert_eq!(telling_ports(&[7001, 554, 9107], &plan, 2).as_slice(), [7001, 554, 80, 8554]);
+        assert_eq!(telling_ports(&[], &by_what_they_tell(&[5000]), 6).as_slice(), [5000]);
+        assert!(telling_ports(&[], &PortList::default(), 6).is_empty());
     }
 }

@@ -1,6 +1,5 @@
 //! Which ports of one host are open.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +9,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::{may_be_asked, patience};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, PortList};
 use crate::net::{Connection, NetError};
 use crate::probe::{Inspection, PortAnswer, PortProber};
 
@@ -62,13 +61,8 @@ const AGAIN_WHEN_SILENT: usize = 4;
 /// are kept for whoever speaks to the port first. `open` is told each open port as it is known; `ports` should come in
 /// order of likelihood. What says nothing is asked again, if the options allow repeats.
 /// Ports of printers are not touched. Ends early when the host's time is over.
-pub async fn open_ports(host: &Inspection, ports: &[u16], open: mpsc::Sender<u16>) -> PortOutcomes {
-    let mut wanted: Vec<u16> = Vec::with_capacity(ports.len());
-    for port in ports {
-        if may_be_asked(*port) && !wanted.contains(port) {
-            wanted.push(*port);
-        }
-    }
+pub async fn open_ports(host: &Inspection, ports: &PortList, open: mpsc::Sender<u16>) -> PortOutcomes {
+    let wanted: PortList = ports.iter().filter(|port| may_be_asked(*port)).collect();
     let scan = PortScan {
         host,
         ports: &wanted,
@@ -79,7 +73,7 @@ pub async fn open_ports(host: &Inspection, ports: &[u16], open: mpsc::Sender<u16
     };
     let left = match &host.ports {
         Some(prober) => scan.ask_by(&**prober).await,
-        None => wanted.clone(),
+        None => wanted.as_slice().to_vec(),
     };
     scan.ask(&left, 1).await;
     if host.options.retries > 0 && !left.is_empty() && !host.peer.is_over() {
@@ -90,7 +84,7 @@ pub async fn open_ports(host: &Inspection, ports: &[u16], open: mpsc::Sender<u16
 
 struct PortScan<'a> {
     host: &'a Inspection,
-    ports: &'a [u16],
+    ports: &'a PortList,
     open: mpsc::Sender<u16>,
     outcomes: Mutex<PortOutcomes>,
     slowest_connect: Mutex<Option<Duration>>,
@@ -102,7 +96,7 @@ impl PortScan<'_> {
     async fn ask_by(&self, prober: &dyn PortProber) -> Vec<u16> {
         let options = &self.host.options;
         let (say, mut answers) = mpsc::unbounded_channel();
-        let asking = prober.ask(self.host.peer.ip, self.ports, options.per_host, options.retries > 0, say);
+        let asking = prober.ask(self.host.peer.ip, self.ports.as_slice(), options.per_host, options.retries > 0, say);
         let taking = async {
             while let Some(answer) = answers.recv().await {
                 self.take_answer(answer).await;
@@ -128,8 +122,8 @@ impl PortScan<'_> {
     /// The ports that have not answered.
     fn silent(&self) -> Vec<u16> {
         self.with(|o| {
-            let answered: HashSet<&u16> = o.open.iter().chain(&o.refused).collect();
-            self.ports.iter().filter(|port| !answered.contains(port)).copied().collect()
+            let answered: PortList = o.open.iter().chain(&o.refused).copied().collect();
+            self.ports.iter().filter(|port| !answered.contains(*port)).collect()
         })
     }
 
@@ -224,15 +218,7 @@ impl PortScan<'_> {
 
     /// Whether ports that nobody listens on are open too.
     async fn takes_decoys(&self) -> bool {
-        let mut decoys: Vec<u16> = Vec::with_capacity(DECOYS);
-        while decoys.len() < DECOYS {
-            // The dynamic ports (RFC 6335 §6).
-            let port = fastrand::u16(49152..);
-            if !self.ports.contains(&port) && !decoys.contains(&port) {
-                decoys.push(port);
-            }
-        }
-        let asked = stream::iter(decoys).map(|port| self.connect(port, self.wait()));
+        let asked = stream::iter(decoys(self.ports)).map(|port| self.connect(port, self.wait()));
         let open = asked.buffer_unordered(DECOYS).filter(|outcome| std::future::ready(outcome.is_ok()));
         open.count().await >= DECOYS_OPEN
     }
@@ -240,6 +226,13 @@ impl PortScan<'_> {
     fn with<T>(&self, change: impl FnOnce(&mut PortOutcomes) -> T) -> T {
         change(&mut self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Ports that nobody listens on: dynamic ones (RFC 6335 §6), such as are not asked anyway. Where all of them are, any.
+fn decoys(asked: &PortList) -> Vec<u16> {
+    let dynamic = 49152..=u16::MAX;
+    let others = fastrand::choose_multiple(dynamic.clone().filter(|port| !asked.contains(*port)), DECOYS);
+    if others.len() == DECOYS { others } else { fastrand::choose_multiple(dynamic, DECOYS) }
 }
 
 #[cfg(test)]
@@ -264,7 +257,8 @@ mod tests {
             }
             all
         };
-        tokio::join!(open_ports(&host, ports, open), telling)
+        let ports = ports.iter().copied().collect();
+        tokio::join!(open_ports(&host, &ports, open), telling)
     }
 
     #[tokio::test(start_paused = true)]
@@ -325,6 +319,15 @@ mod tests {
         assert!(outcomes.takes_any_port);
         assert!((SUSPICIOUS..SUSPICIOUS + 16).contains(&told.len()), "{}", told.len());
         assert_eq!(lan.connects().len(), told.len() + DECOYS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_takes_any_port_is_found_out_where_every_port_is_asked() {
+        let lan = lan(|_, _| NEAR);
+        let ports: Vec<u16> = (1..=u16::MAX).collect();
+        let (outcomes, told) = scan(&lan, &ports).await;
+        assert!(outcomes.takes_any_port);
+        assert!((SUSPICIOUS..SUSPICIOUS + 16).contains(&told.len()), "{}", told.len());
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,8 +16,8 @@ use super::slot::Slot;
 use crate::identify;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Device, ErrorKind, Evidence, EvidenceSource, FindingKind, HostRecord, KnownDevice, ProbeOptions, Service, Stage,
-    StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
+    Device, ErrorKind, Evidence, EvidenceSource, FindingKind, HostRecord, KnownDevice, PortList, ProbeOptions, Service,
+    Stage, StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
 };
 use crate::probe::{Inspection, Phase};
 use crate::protocol::tcp::ports::open_ports;
@@ -134,7 +134,7 @@ async fn await_recognition(host: &Inspection, device: &Device, slot: &mut Slot) 
 async fn recheck(
     host: &Inspection,
     known: &KnownDevice,
-    ports: &[u16],
+    ports: &PortList,
     names_are_asked: bool,
     slot: &mut Slot,
 ) -> Result<(), &'static str> {
@@ -212,10 +212,9 @@ fn is_still(host: &Inspection, known: &Device) -> Result<(), &'static str> {
 }
 
 /// Asks the ports, and whether those that are open are those that were.
-async fn has_same_ports(host: &Inspection, known: &Device, ports: &[u16]) -> bool {
+async fn has_same_ports(host: &Inspection, known: &Device, ports: &PortList) -> bool {
     let then: BTreeSet<u16> = known.services.iter().filter(|s| s.transport == Transport::Tcp).map(|s| s.port).collect();
-    let mut asked: Vec<u16> = then.iter().copied().collect();
-    asked.extend(ports.iter().filter(|port| !then.contains(port)));
+    let asked: PortList = then.iter().copied().chain(ports.iter()).collect();
     let (sender, mut told) = mpsc::channel(64);
     let take = async {
         while let Some(port) = told.recv().await {

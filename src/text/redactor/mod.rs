@@ -23,6 +23,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use super::steps;
 use view::{LONGEST_ESCAPE, Unit, and_deeper, decoded, insides, plain, units, views};
 
 /// What stands for a secret.
@@ -316,11 +317,14 @@ fn follows_user(before: &[Unit], user: &[char]) -> bool {
 /// Whether this is only a part of a network address or its port. These are no word of a device: the address is the one that
 /// was asked.
 fn is_in_address(text: &str, span: &Range<usize>) -> bool {
+    /// More characters than an address with brackets and port has.
+    const LONGEST: usize = 64;
     let is_part = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
-    let before = text.get(..span.start).unwrap_or_default();
-    let from = before.trim_end_matches(is_part).len();
-    let after = text.get(span.end..).unwrap_or_default();
-    let to = text.len() - after.trim_start_matches(is_part).len();
+    let before = text.get(..span.start).unwrap_or_default().bytes().rev();
+    let after = text.get(span.end..).unwrap_or_default().bytes();
+    let from = span.start - before.take(LONGEST).take_while(|byte| is_part((*byte).into())).count();
+    let to = span.end + after.take(LONGEST).take_while(|byte| is_part((*byte).into())).count();
+    steps::look_at(to - from);
     let whole = text.get(from..to).unwrap_or_default().trim_matches('.').trim_end_matches(':');
     whole.len() > span.len()
         && (whole.parse::<SocketAddr>().is_ok()

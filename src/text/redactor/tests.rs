@@ -243,3 +243,14 @@ proptest! {
         prop_assert!(once.matches(HIDDEN).count() > 0 || once == text);
     }
 }
+
+/// A device knows the password it was given, and may send it as often as it likes.
+#[test]
+fn a_hostile_text_is_read_in_a_few_passes() {
+    for password in ["aaaaaaaa", "deadbeef", "fade:cafe", "1.1.1.1.1"] {
+        let text = password.repeat((16 << 10) / password.len());
+        let redactor = knowing("viewer", password);
+        let looks = steps::seen_by(|| redactor.redact(&text)) / text.len();
+        assert!(looks <= 256, "{looks} looks at each byte of {password:?} repeated");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::scheme_of;
 use crate::model::AuthScheme;
+use crate::text::steps;
 
 /// Reads words and values from a header line that may break every rule.
 pub(super) struct Scanner<'a> {
@@ -103,6 +104,7 @@ impl<'a> Scanner<'a> {
 
     fn skip(&mut self, what: impl Fn(u8) -> bool) {
         let count = self.bytes.iter().take_while(|&&b| what(b)).count();
+        steps::look_at(count);
         self.bytes = self.bytes.get(count..).unwrap_or_default();
     }
 }
@@ -125,7 +127,12 @@ fn forgotten_quote(before: &[u8]) -> Option<usize> {
 /// Whether what follows a quote and a blank is more text of the same value: words, then another quote before any
 /// parameter (`Use "live" as user"`).
 fn reads_on(after: &[u8]) -> bool {
+    /// So far off a word is another value's.
+    const NEAR: usize = 16;
     let Some(b' ' | b'\t') = after.first() else { return false };
+    if after.iter().take(NEAR).all(|&b| is_separator(b)) {
+        return false;
+    }
     let mut ahead = Scanner { bytes: after };
     ahead.skip(|b| matches!(b, b' ' | b'\t'));
     if matches!(ahead.bytes.first(), None | Some(b',' | b';')) {

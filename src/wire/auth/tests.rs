@@ -5,6 +5,7 @@ use super::lock::{LockSign, lock_sign};
 use super::login::{Algorithm, Login};
 use super::*;
 use crate::model::Credential;
+use crate::text::steps;
 
 fn expected() -> Value {
     serde_json::from_str(include_str!("../../../tests/data/expected.json")).unwrap()
@@ -237,5 +238,16 @@ proptest! {
         let chosen = choose(&found).unwrap();
         prop_assert_eq!(chosen.nonce(), Some(nonce.as_bytes()));
         prop_assert_eq!(chosen.raw("realm"), Some(realm.as_bytes()));
+    }
+}
+
+#[test]
+fn a_hostile_line_is_read_in_a_few_passes() {
+    for unit in ["\" ", "\"", "\"\" ", "a=\"", "=", ",", "a=\" ", "\" \t", ",a=\"", "a=b ", "Digest "] {
+        let long = unit.repeat((16 << 10) / unit.len());
+        for line in [format!("Digest realm=\"{long}x\""), format!("Digest realm={long}x"), format!("{long}x")] {
+            let looks = steps::seen_by(|| challenges([&line])) / line.len();
+            assert!(looks <= 32, "{looks} looks at each byte of {unit:?} repeated");
+        }
     }
 }

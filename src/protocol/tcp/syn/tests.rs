@@ -40,7 +40,8 @@ async fn scan_with(lan: &FakeNet, mac: Option<MacAddr>, ports: &[u16]) -> (PortO
         }
         all
     };
-    tokio::join!(open_ports(&host, ports, open), telling)
+    let ports = ports.iter().copied().collect();
+    tokio::join!(open_ports(&host, &ports, open), telling)
 }
 
 async fn scan(lan: &FakeNet, ports: &[u16]) -> (PortOutcomes, Vec<u16>) {
