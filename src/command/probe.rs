@@ -15,7 +15,7 @@ use crate::model::stream::url_host;
 use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
 };
-use crate::net::Names;
+use crate::net::Net;
 use crate::net::record::{Recorder, RecordingNet};
 use crate::scan::{single, targets};
 use crate::wire::url::Scheme;
@@ -69,7 +69,7 @@ fn has_answered(device: &Device) -> bool {
 }
 
 /// A scan without discovery: the hosts are known, and so are the streams whose URL was given.
-async fn plan(settings: &Settings, net: &dyn Names) -> Result<(ScanPlan, Vec<Finding>), Problem> {
+async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Finding>), Problem> {
     let mut hosts = Vec::new();
     let mut known = Vec::new();
     let mut credentials: Vec<Credential> = Vec::new();

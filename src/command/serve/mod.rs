@@ -220,7 +220,11 @@ impl Begin<'_> {
                 .with_login_header(settings.login_header.clone()),
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
-            allowed: Allowed { targets: self.targets.clone(), beside: settings.allow_targets.clone() },
+            allowed: Allowed {
+                targets: self.targets.clone(),
+                beside: settings.allow_targets.clone(),
+                exclude: self.all.exclude.clone(),
+            },
             max_login_failures: Some(self.plan.probe.max_login_failures),
             stop,
             notifications: self.all.notifications.clone(),

@@ -18,6 +18,7 @@ use crate::cli::config::targets;
 use crate::export::csv::CsvOptions;
 use crate::export::{FORMATS, table};
 use crate::model::problem::Problem;
+use crate::model::target::limits;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 use crate::text::{clean, nearest};
 use ipnetwork::IpNetwork;
@@ -178,7 +179,7 @@ impl Resolver<'_> {
             return Err(Problem::new("the list of targets is empty")
                 .hint("leave the targets out to scan the subnets of this machine"));
         }
-        targets::check(&specs, &exclude)?;
+        limits::check(&specs, &exclude)?;
         Ok((specs, exclude))
     }
 
