@@ -128,7 +128,9 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            return runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+            let ended = runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+            ui.end();
+            return ended;
         }
         #[cfg(feature = "serve")]
         Command::Serve(arguments) if arguments.action.is_some() => {
@@ -143,7 +145,9 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            return runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+            let ended = runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+            ui.end();
+            return ended;
         }
         #[cfg(not(feature = "serve"))]
         Command::Serve(_) => return Err(left_out("serve")),

@@ -88,6 +88,7 @@ async fn alone(begin: Begin<'_>, ready: Ready) -> anyhow::Result<Exit> {
     let Ready { store, session, .. } = ready;
     let store =
         store.ok_or_else(|| Problem::new("there is no store to serve from").hint("name a file: --store FILE"))?;
+    begin.ui.write_beside()?;
     let stop = CancellationToken::new();
     interrupt::listen_to(&[SignalKind::interrupt(), SignalKind::terminate()], stop.clone(), begin.ui)?;
     let serving = begin.serve(store, session, None, stop.clone()).await?;
