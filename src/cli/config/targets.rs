@@ -1,10 +1,8 @@
 //! Targets and excludes: files and standard input are read.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ipnetwork::{IpNetwork, Ipv4Network};
 
@@ -12,6 +10,7 @@ use crate::model::TargetSpec;
 
 use super::environment::Environment;
 use crate::model::problem::Problem;
+use crate::tool::read;
 
 /// The most bytes read from a list of targets.
 const LIST_CAP: u64 = 4 << 20;
@@ -52,14 +51,15 @@ pub fn expand(words: Vec<TargetWord>, environment: &Environment) -> Result<Vec<T
         match word {
             TargetWord::Spec(spec) => specs.push(spec),
             TargetWord::File(path) => {
-                let text = read_capped(&path, LIST_CAP)?;
+                let text = read::text(&path, LIST_CAP)?;
                 specs.extend(list(&text, &path.display().to_string())?);
             }
             TargetWord::Stdin => {
                 let bytes = environment
                     .stdin(LIST_CAP + 1)
                     .map_err(|e| Problem::new(format!("standard input cannot be read: {e}")))?;
-                specs.extend(list(&capped_text(bytes, LIST_CAP, "standard input")?, "standard input")?);
+                let text = read::text_within(bytes, "standard input", LIST_CAP)?;
+                specs.extend(list(&text, "standard input")?);
             }
         }
     }
@@ -82,34 +82,6 @@ fn list(text: &str, place: &str) -> Result<Vec<TargetSpec>, Problem> {
         }
     }
     Ok(specs)
-}
-
-/// The text of a file of at most `cap` bytes.
-///
-/// # Errors
-/// When it cannot be read, is larger, or is no text.
-pub fn read_capped(path: &Path, cap: u64) -> Result<String, Problem> {
-    let shown = path.display().to_string();
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(cap + 1).read_to_end(&mut bytes)).map_err(|e| {
-        let problem = Problem::new(format!("{shown} cannot be read: {}", crate::model::problem::io_reason(&e)));
-        match e.kind() {
-            std::io::ErrorKind::NotFound => problem.hint("check the spelling and the folder you are in"),
-            std::io::ErrorKind::PermissionDenied => problem.hint(format!("allow it: chmod u+r '{shown}'")),
-            _ => problem,
-        }
-    })?;
-    capped_text(bytes, cap, &shown)
-}
-
-fn capped_text(bytes: Vec<u8>, cap: u64, place: &str) -> Result<String, Problem> {
-    if bytes.len() as u64 > cap {
-        return Err(Problem::new(format!("{place} is larger than {} KiB", cap >> 10)));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|&&b| b == b'\n').count() + 1;
-        Problem::new(format!("{place}:{line}: this is not valid UTF-8"))
-    })
 }
 
 /// The networks that excludes cover: names and ports make no sense here.
@@ -183,11 +155,12 @@ mod tests {
             error.to_string().replace(&format!("{}/", folder.path().display()), "").replace("\nhint: ", " / ")
         };
         let missing = folder.path().join("none.txt");
-        let missing = read_capped(&missing, 10).unwrap_err().to_string();
+        let missing =
+            expand(vec![TargetWord::File(missing)], &Environment::of(Default::default())).unwrap_err().to_string();
         insta::assert_snapshot!(said(b"192.0.2.1\n192.0.2.999"), @r#"list.txt:2: `192.0.2.999` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
         insta::assert_snapshot!(said(b"192.0.2.1\n\n@more.txt"), @r#"list.txt:3: `@more.txt` names another list, but lists cannot be nested"#);
         insta::assert_snapshot!(said(b"192.0.2.1\n\xff"), @r#"list.txt:2: this is not valid UTF-8"#);
-        insta::assert_snapshot!(said(&vec![b'#'; 5 << 20]), @r#"list.txt is larger than 4096 KiB"#);
+        insta::assert_snapshot!(said(&vec![b'#'; 5 << 20]), @r#"list.txt is larger than 4 MiB"#);
         insta::assert_snapshot!(missing.rsplit_once("/none.txt").unwrap().1, @r#"
              cannot be read: no such file or directory
             hint: check the spelling and the folder you are in

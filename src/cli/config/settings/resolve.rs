@@ -303,7 +303,7 @@ impl Resolver<'_> {
                     .hint("name one: --baseline inventory.json")
                     .hint("or compare with what is remembered: --store"))
             }
-            (Some(path), _) if !path.is_file() => {
+            (Some(path), _) if !path.exists() => {
                 let place = self.layer.origin(keys::BASELINE.name).place(keys::BASELINE.name);
                 Err(Problem::new(format!("there is no file {}", path.display()))
                     .at(place)
