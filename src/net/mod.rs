@@ -187,6 +187,12 @@ pub fn connection_limit() -> usize {
 pub fn give_up_rights(keep_files: bool) -> io::Result<()> {
     platform::give_up(keep_files)
 }
+/// Makes that limits of this process fail what goes beyond them in place of ending it: files that may not grow, and a small
+/// stack. To be called first of all.
+pub fn outlast_limits() {
+    platform::outlast();
+}
+
 
 /// Writes files with the right to write where root may, if it was kept. It holds for this thread, while `work` lasts.
 pub fn with_file_rights<T>(work: impl FnOnce() -> T) -> T {

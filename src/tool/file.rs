@@ -51,6 +51,7 @@ impl Hinted for OutputError {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "the disk is full; free some space or name a file elsewhere".into()
                 }
+                io::ErrorKind::FileTooLarge => "it may not grow so large; raise the limit: ulimit -f unlimited".into(),
                 _ => "name a file elsewhere".into(),
             },
         })

@@ -11,6 +11,7 @@ mod files;
 mod help;
 mod interrupt;
 mod killed;
+mod limits;
 mod memory;
 mod plugins;
 mod recorders;
