@@ -8,6 +8,7 @@ use camscan::cli::exit;
 use camscan::command;
 
 fn main() -> ExitCode {
+    command::prepare();
     let environment = Environment::read();
     match args::parse(std::env::args_os()) {
         Ok(cli) => command::run(&cli, &environment).into(),

@@ -1,4 +1,4 @@
-//! What standard error shows: progress, devices as they are done, warnings and errors. Nothing here waits.
+//! What standard error shows: progress, devices as they are done, warnings and errors.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -9,14 +9,18 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Style};
 
+use crate::cli::beside::Beside;
 use crate::cli::exit::problem_of;
 use crate::model::problem::Problem;
 use crate::model::{Kind, ScanEvent};
+use crate::text::counted;
 
 use crate::cli::config::settings::TerminalSettings;
 
 /// How often the progress line is drawn anew when nothing happens.
 const TICK: Duration = Duration::from_millis(250);
+/// The most bytes that wait for the reader of standard error.
+const MOST_WAITING: usize = 4 << 20;
 
 /// Standard error as the operator sees it. Clones write to the same place.
 #[derive(Clone)]
@@ -30,6 +34,8 @@ struct Inner {
     counts: Mutex<Counts>,
     warned: Mutex<HashSet<String>>,
     out: Mutex<Box<dyn Write + Send>>,
+    /// What `out` writes to, where nothing waits for its reader.
+    beside: Mutex<Option<Arc<Beside>>>,
 }
 
 /// What the progress line tells.
@@ -60,7 +66,26 @@ impl Ui {
             bar.set_draw_target(target);
         }
         let (counts, warned) = (Mutex::default(), Mutex::default());
-        Ui { inner: Arc::new(Inner { settings, bar, counts, warned, out: Mutex::new(out) }) }
+        Ui { inner: Arc::new(Inner { settings, bar, counts, warned, out: Mutex::new(out), beside: Mutex::default() }) }
+    }
+
+    /// From now on nothing waits for whatever reads standard error. What finds no room is left out, and counted.
+    ///
+    /// # Errors
+    /// When the system gives no thread for it.
+    pub fn write_beside(&self) -> io::Result<()> {
+        let left_out = |count| format!("warning: {} left out here\n", counted(count, "line was", "lines were"));
+        let beside = Arc::new(Beside::start(io::stderr(), MOST_WAITING, left_out)?);
+        *lock(&self.inner.out) = Box::new(Queue(beside.clone()));
+        *lock(&self.inner.beside) = Some(beside);
+        Ok(())
+    }
+
+    /// Waits for what is still to be read of standard error, and not for long.
+    pub fn end(&self) {
+        let beside = lock(&self.inner.beside).clone();
+        // Nobody is left to be told when it cannot be written.
+        let _ = beside.map(|beside| beside.end());
     }
 
     /// Takes note of what a scan tells. Devices themselves are shown by [`Ui::device`].
@@ -150,6 +175,20 @@ impl Ui {
             // Nobody is left to be told when standard error is gone.
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         });
+    }
+}
+
+/// Writes to a queue, each call a line.
+struct Queue(Arc<Beside>);
+
+impl Write for Queue {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -68,13 +68,7 @@ fn count(cameras: usize, format: Format) -> String {
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
-    let refused = |why: String| Problem::new(format!("{} cannot be read: {why}", path.display()));
-    let size = fs::metadata(path).map_err(|e| refused(io_reason(&e)))?.len();
-    if size > MAX_FILE {
-        return Err(refused(format!("it is larger than {} MiB", MAX_FILE >> 20)));
-    }
-    let bytes = fs::read(path).map_err(|e| refused(io_reason(&e)))?;
-    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text".to_owned()))
+    Ok(crate::tool::read::text(path, MAX_FILE)?)
 }
 
 /// The system whose configuration it is: the one that is named, else by the key that only its files have.

@@ -1,6 +1,5 @@
 //! `camscan export`: an earlier result in another format.
 
-use std::io::Read;
 use std::path::Path;
 
 use super::output::Outputs;
@@ -9,11 +8,12 @@ use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::export::read;
 use crate::identify::recorder;
-use crate::model::problem::{Problem, io_reason};
+use crate::model::problem::Problem;
 use crate::model::{Credential, Device, Report};
+use crate::tool::read as files;
 
-/// The largest report that is read, in bytes: some hundred thousand devices.
-const MAX_REPORT: u64 = 1 << 30;
+/// The largest report that is read, in bytes: some thirty thousand cameras.
+const MAX_REPORT: u64 = 256 << 20;
 
 /// Reads a report and writes it again.
 ///
@@ -41,15 +41,10 @@ pub fn the_login_for(device: &Device, logins: &[Credential]) -> Option<Credentia
 /// # Errors
 /// When it cannot be read or is no report.
 pub fn read_report(file: &Path) -> Result<Report, Problem> {
-    let mut bytes = Vec::new();
-    let opened: std::io::Result<Box<dyn Read>> = if file.as_os_str() == "-" {
-        Ok(Box::new(std::io::stdin()))
-    } else {
-        std::fs::File::open(file).map(|f| Box::new(f) as Box<dyn Read>)
+    let bytes = match file.as_os_str() == "-" {
+        true => files::stdin(MAX_REPORT)?,
+        false => files::bytes(file, MAX_REPORT)?,
     };
-    opened
-        .and_then(|source| source.take(MAX_REPORT).read_to_end(&mut bytes))
-        .map_err(|e| Problem::new(format!("{} cannot be read: {}", file.display(), io_reason(&e))))?;
     let mut report = read::read(&String::from_utf8_lossy(&bytes))
         .map_err(|e| Problem::from(e).at(format!("{} cannot be used", file.display())))?;
     // JSON lines are written before all devices are known.

@@ -42,8 +42,13 @@ use crate::cli::config::settings::{Settings, TerminalSettings};
 use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::log;
 use crate::cli::ui::Ui;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, io_reason};
 use ready::{Ready, Scans};
+
+/// What comes before anything else.
+pub fn prepare() {
+    crate::net::outlast_limits();
+}
 
 /// Runs the command and returns how the program ends. Errors have been printed when it returns.
 pub fn run(cli: &Cli, environment: &Environment) -> Exit {
@@ -128,7 +133,9 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            return runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+            let ended = runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+            ui.end();
+            return ended;
         }
         #[cfg(feature = "serve")]
         Command::Serve(arguments) if arguments.action.is_some() => {
@@ -143,7 +150,9 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            return runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+            let ended = runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+            ui.end();
+            return ended;
         }
         #[cfg(not(feature = "serve"))]
         Command::Serve(_) => return Err(left_out("serve")),
@@ -208,5 +217,13 @@ fn settings_and_secrets(cli: &Cli, environment: &Environment) -> anyhow::Result<
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    /// Half of the files it opens at least, with some to spare.
+    const PIPES: usize = 8;
+    // It panics where it cannot open them.
+    let spare: io::Result<Vec<_>> = (0..PIPES).map(|_| io::pipe()).collect();
+    drop(spare.map_err(|error| {
+        let problem = Problem::new(format!("this process may open too few files: {}", io_reason(&error)));
+        JobFailed(problem.hint("raise the limit: ulimit -n 256"))
+    })?);
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 
 use super::plugin;
+use crate::cli::beside::{Beside, LAST_WORDS};
 use crate::cli::config::settings::{OutputFormat, OutputSettings};
 use crate::cli::exit::JobFailed;
 use crate::cli::ui::Ui;
@@ -42,6 +46,48 @@ pub struct Outputs {
     /// Gets the logins that configurations leave open.
     env_file: Option<OutputFile>,
     pictures: Pictures,
+    /// Standard output, where a signal ends the wait for its reader.
+    stdout: Option<Stdout>,
+}
+
+/// Standard output of what a signal may end.
+struct Stdout {
+    beside: Arc<Beside>,
+    stop: CancellationToken,
+}
+
+impl Stdout {
+    /// Writes it all, however long its reader takes; once the work is stopped, as much as is read soon.
+    fn commit(&self, file: &OutputFile, bytes: &[u8], ui: &Ui) -> anyhow::Result<()> {
+        self.beside.send(bytes.to_vec());
+        let mut until = None;
+        let gives_up =
+            || self.stop.is_cancelled() && *until.get_or_insert_with(|| Instant::now() + LAST_WORDS) <= Instant::now();
+        match self.beside.flush(gives_up) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && self.stop.is_cancelled() => {
+                ui.warning("standard output is not read, so what should stand there is cut off");
+                Ok(())
+            }
+            result => file.written(result).map_err(|error| JobFailed(error.into()).into()),
+        }
+    }
+}
+
+/// Standard output, with the progress line out of the way where both are on one terminal.
+struct Print {
+    ui: Ui,
+    with_progress: bool,
+}
+
+impl Write for Print {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let write = || io::stdout().lock().write(bytes);
+        if self.with_progress { self.ui.aside(write) } else { write() }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().lock().flush()
+    }
 }
 
 fn commit(file: &OutputFile, bytes: &[u8]) -> anyhow::Result<()> {
@@ -84,7 +130,7 @@ impl Outputs {
         let files = settings.files.iter().map(check).collect::<Result<_, Problem>>()?;
         let env_file = settings.env_file.as_deref().map(|path| OutputFile::check(path).map(OutputFile::private));
         let env_file = env_file.transpose()?;
-        Ok(Outputs { settings: settings.clone(), files, env_file, pictures: Pictures::Own })
+        Ok(Outputs { settings: settings.clone(), files, env_file, pictures: Pictures::Own, stdout: None })
     }
 
     /// The same for a report read from a file in `folder`: the pictures it names are looked for there and nowhere else.
@@ -97,6 +143,30 @@ impl Outputs {
     pub fn in_depth(mut self) -> Outputs {
         self.settings.verbose = true;
         self
+    }
+
+    /// The same, with a standard output that nothing but the last line waits for, and not for long once `stop` is cancelled.
+    ///
+    /// # Errors
+    /// When the system gives no thread for it.
+    pub fn until(self, stop: &CancellationToken, ui: &Ui) -> io::Result<Outputs> {
+        // Data: nothing of it is left out, and there is no more of it than of devices.
+        let out = Print { ui: ui.clone(), with_progress: io::stdout().is_terminal() };
+        let beside = Arc::new(Beside::start(out, usize::MAX, |_| String::new())?);
+        Ok(Outputs { stdout: Some(Stdout { beside, stop: stop.clone() }), ..self })
+    }
+
+    /// Where devices go as they are done, where that is standard output.
+    pub fn lines(&self) -> Option<Arc<Beside>> {
+        self.stdout.as_ref().filter(|_| self.streams()).map(|stdout| stdout.beside.clone())
+    }
+
+    /// Writes a file, or to standard output.
+    fn commit(&self, file: &OutputFile, bytes: &[u8], ui: &Ui) -> anyhow::Result<()> {
+        match &self.stdout {
+            Some(stdout) if file.is_stdout() => stdout.commit(file, bytes, ui),
+            _ => commit(file, bytes),
+        }
     }
 
     /// Whether devices go to standard output as they are done.
@@ -161,7 +231,7 @@ impl Outputs {
             let format = match format {
                 OutputFormat::Builtin(format) => *format,
                 OutputFormat::Plugin(plugin) => {
-                    let written = from_plugin(&plugin.name).and_then(|bytes| commit(file, &bytes));
+                    let written = from_plugin(&plugin.name).and_then(|bytes| self.commit(file, &bytes, ui));
                     if written.is_ok() && !file.is_stdout() {
                         ui.note(format!("wrote {}: {}", file.path().display(), summary(report)));
                     }
@@ -170,11 +240,11 @@ impl Outputs {
                 }
             };
             let written = match format.configuration() {
-                None => render(format, &options, report).map_err(Into::into).and_then(|b| commit(file, &b)),
+                None => render(format, &options, report).map_err(Into::into).and_then(|b| self.commit(file, &b, ui)),
                 Some(configure) => {
                     let configuration = configure.of(report, &logins);
                     variables.extend(configuration.variables.clone());
-                    self.write_configuration(file, configuration)
+                    self.write_configuration(file, configuration, ui)
                 }
             };
             if written.is_ok() && !file.is_stdout() {
@@ -193,7 +263,7 @@ impl Outputs {
             let configure = format.builtin().and_then(|format| format.configuration());
             variables.extend(configure.map(|c| c.of(report, &logins).variables).unwrap_or_default());
             let stdout = OutputFile::check(Path::new("-")).map_err(Problem::from).context("standard output")?;
-            note(bytes.and_then(|b| commit(&stdout, &b)));
+            note(bytes.and_then(|b| self.commit(&stdout, &b, ui)));
         }
         if let Some(file) = &self.env_file {
             note(write_variables(file, &variables, ui));
@@ -203,9 +273,9 @@ impl Outputs {
 
     /// Writes a configuration's files: the main one where it was wanted, the others beside it. With passwords in them they
     /// are readable by their owner alone.
-    fn write_configuration(&self, main: &OutputFile, configuration: Configuration) -> anyhow::Result<()> {
+    fn write_configuration(&self, main: &OutputFile, configuration: Configuration, ui: &Ui) -> anyhow::Result<()> {
         if main.is_stdout() {
-            return commit(main, configuration.in_one_text().as_bytes());
+            return self.commit(main, configuration.in_one_text().as_bytes(), ui);
         }
         let folder = main.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());

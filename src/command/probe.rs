@@ -15,7 +15,7 @@ use crate::model::stream::url_host;
 use crate::model::{
     Credential, Device, Finding, FindingKind, HostTarget, ProbeTarget, ScanPlan, StreamStatus, TargetSet,
 };
-use crate::net::Names;
+use crate::net::Net;
 use crate::net::record::{Recorder, RecordingNet};
 use crate::scan::{single, targets};
 use crate::wire::url::Scheme;
@@ -26,7 +26,6 @@ use crate::wire::url::Scheme;
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ready: Ready, record: Option<&Record>, ui: &Ui) -> anyhow::Result<Exit> {
     let Ready { outputs, session, .. } = ready;
-    let outputs = outputs.in_depth();
     let recorder = record.map(|_| Recorder::new());
     let session = match &recorder {
         Some(recorder) => session.on_net(RecordingNet::new(session.net.clone(), recorder.clone())),
@@ -34,6 +33,7 @@ pub async fn run(settings: &Settings, ready: Ready, record: Option<&Record>, ui:
     };
     let begun = (session.now)();
     let stop = CancellationToken::new();
+    let outputs = outputs.in_depth().until(&stop, ui)?;
     interrupt::listen(stop.clone(), ui)?;
     let Some(planned) = stop.run_until_cancelled(plan(settings, session.net.as_ref())).await else {
         ui.warning(interrupt::BEFORE);
@@ -69,7 +69,7 @@ fn has_answered(device: &Device) -> bool {
 }
 
 /// A scan without discovery: the hosts are known, and so are the streams whose URL was given.
-async fn plan(settings: &Settings, net: &dyn Names) -> Result<(ScanPlan, Vec<Finding>), Problem> {
+async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Finding>), Problem> {
     let mut hosts = Vec::new();
     let mut known = Vec::new();
     let mut credentials: Vec<Credential> = Vec::new();

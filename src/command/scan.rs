@@ -28,6 +28,7 @@ use crate::store::{Cause, Store, StoreError, decorate, without_notes};
 pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<Exit> {
     let Ready { outputs, baseline, store, session } = ready;
     let stop = CancellationToken::new();
+    let outputs = outputs.until(&stop, ui)?;
     interrupt::listen(stop.clone(), ui)?;
     let request = targets::Request {
         specs: &settings.targets,
@@ -116,12 +117,13 @@ pub(super) async fn scan(
     // --max-duration stops the scan alone, so that `stop` shows whether somebody interrupted it.
     let scan = Scan { session, plan: Arc::new(plan), known, cancel: stop.child_token() };
     let mut all: Vec<Box<dyn EventSink + Send + '_>> = Vec::new();
-    let table = if outputs.streams() {
-        all.push(Box::new(JsonLines::new(ui)));
-        None
-    } else {
+    let table = match outputs.lines() {
+        Some(lines) => {
+            all.push(Box::new(JsonLines(lines)));
+            None
+        }
         // What decided about a device is explained once all is known.
-        Some(TableOptions { explain: None, ..outputs.table() })
+        None => Some(TableOptions { explain: None, ..outputs.table() }),
     };
     all.push(Box::new(sinks::log));
     all.push(Box::new(Terminal::new(ui, table)));

@@ -1,7 +1,8 @@
 //! Who follows a scan that runs in a terminal.
 
-use std::io::Write;
+use std::sync::Arc;
 
+use crate::cli::beside::Beside;
 use crate::cli::ui::Ui;
 use crate::export::jsonl;
 use crate::export::table::{self, TableOptions};
@@ -30,25 +31,16 @@ impl EventSink for Terminal<'_> {
     }
 }
 
-/// Devices to standard output, one line each as it is done.
-pub struct JsonLines<'u> {
-    ui: &'u Ui,
-}
+/// Devices to standard output, one line each as it is done. The scan does not wait for its reader.
+pub struct JsonLines(pub Arc<Beside>);
 
-impl<'u> JsonLines<'u> {
-    /// Keeps the progress line of this terminal out of the way.
-    pub fn new(ui: &'u Ui) -> Self {
-        JsonLines { ui }
-    }
-}
-
-impl EventSink for JsonLines<'_> {
+impl EventSink for JsonLines {
     fn event(&mut self, event: &ScanEvent) {
         // Its reader may be gone; the scan goes on for the files' sake.
         if let ScanEvent::DeviceDone(device) = event
             && let Ok(line) = jsonl::device_line(device)
         {
-            let _ = self.ui.aside(|| std::io::stdout().lock().write_all(line.as_bytes()));
+            self.0.send(line.into_bytes());
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `camscan watch`: scans again and again, plays streams in between, and tells what changed.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use super::messages::{Deliveries, Messages};
 use super::ready::Ready;
 use super::{interrupt, remembered};
 use crate::cli::args::{Cli, EventFormat};
+use crate::cli::beside::{Beside, Gap};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::{Exit, JobFailed};
@@ -33,6 +33,8 @@ use crate::watch::{Follower, Job, News, OnAir, Order, Watch, WatchError};
 
 /// Orders of signals that wait.
 const ORDERS: usize = 8;
+/// The most bytes of events that wait for the reader of standard output.
+const MOST_WAITING: usize = 1 << 20;
 
 /// Where the configuration comes from, each time it is read.
 pub struct Source<'a> {
@@ -85,6 +87,8 @@ where
 {
     let environment = source.environment;
     let Ready { store, session, .. } = ready;
+    ui.write_beside()?;
+    let out = Arc::new(Beside::start(std::io::stdout(), MOST_WAITING, left_out(format))?);
     let Some(store) = store else {
         return Err(Problem::new("there is no store to keep what is found in")
             .hint("name a file: --store FILE")
@@ -105,7 +109,7 @@ where
         messages: Mutex::new(Some(messages)),
         deliveries,
         store: store.clone(),
-        out: Mutex::new(std::io::stdout()),
+        out: out.clone(),
     });
     let logins: Vec<Credential> = settings.logins().cloned().collect();
     let reloading = listen_for_orders(source, logins, send, screen.clone(), ui);
@@ -122,6 +126,8 @@ where
     if let Some(messages) = messages {
         messages.end().await;
     }
+    // Whoever reads may be gone, or never read again.
+    let _ = out.end();
     match done {
         Ok(()) => Ok(Exit::Success),
         Err(WatchError::Store(error)) => Err(remembered::failed(error)),
@@ -129,6 +135,15 @@ where
             let hint = "one process watches at a time; end that one, or name another store";
             Err(JobFailed(Problem::new(taken.to_string()).hint(hint)).into())
         }
+    }
+}
+
+/// What stands among the events in place of those that nothing read. In JSON it is the numbers of the events, where one or
+/// more are missing.
+fn left_out(format: EventFormat) -> fn(u64) -> String {
+    match format {
+        EventFormat::Text => |count| format!("({} left out)\n", counted(count, "event", "events")),
+        EventFormat::Json => |_| String::new(),
     }
 }
 
@@ -226,7 +241,7 @@ struct Screen {
     messages: Mutex<Option<Messages>>,
     deliveries: Deliveries,
     store: Store,
-    out: Mutex<std::io::Stdout>,
+    out: Arc<Beside>,
 }
 
 impl Screen {
@@ -252,17 +267,19 @@ impl Follower for Screen {
         if let Some(companion) = &self.companion {
             companion.events(events);
         }
-        let mut out = lock(&self.out);
         for (number, event) in events {
-            // Whoever reads may be gone; watching goes on.
-            let _ = match self.format {
-                EventFormat::Text => writeln!(out, "{}", line(event)),
-                EventFormat::Json => serde_json::to_writer(&mut *out, &numbered(*number, event))
-                    .map_err(std::io::Error::from)
-                    .and_then(|()| writeln!(out)),
+            let line = match self.format {
+                EventFormat::Text => line(event),
+                EventFormat::Json => numbered(*number, event).to_string(),
             };
+            match self.out.send(format!("{line}\n").into_bytes()) {
+                Gap::None => {}
+                Gap::Begins => tracing::warn!("standard output is not read; events are left out of it until it is"),
+                Gap::Ends(count) => {
+                    tracing::warn!("{} left out of standard output", counted(count, "event was", "events were"));
+                }
+            }
         }
-        let _ = out.flush();
     }
 
     fn state(&self, memory: &Memory, next_scan: Timestamp) {

@@ -79,9 +79,9 @@ fn any_format(text: &str) -> Result<Report, ReadError> {
         return yaml(text);
     }
     let first = text.lines().next().unwrap_or_default();
-    match serde_json::from_str::<serde_json::Value>(first) {
+    match serde_json::from_str::<Envelope>(first) {
         // A whole document on its first line is JSON lines, or a report without line breaks.
-        Ok(value) if value.get("schema").is_none() => jsonl(text),
+        Ok(envelope) if envelope.schema.is_none() => jsonl(text),
         _ => json(text),
     }
 }

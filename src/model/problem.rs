@@ -16,13 +16,20 @@ pub struct Problem {
 
 /// An error that may say what can be done about it. Its `Display` is the sentence alone.
 pub trait Hinted: std::error::Error {
-    /// What can be done.
-    fn hint(&self) -> Option<Cow<'static, str>>;
+    /// What can be done, where it is one thing.
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        None
+    }
+
+    /// All that can be done.
+    fn hints(&self) -> Vec<Cow<'static, str>> {
+        self.hint().into_iter().collect()
+    }
 }
 
 impl<E: Hinted> From<E> for Problem {
     fn from(error: E) -> Problem {
-        Problem { message: error.to_string(), hints: error.hint().into_iter().collect() }
+        Problem { message: error.to_string(), hints: error.hints() }
     }
 }
 

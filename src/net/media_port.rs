@@ -107,8 +107,10 @@ impl MediaPort {
     /// leave from the address `source`.
     ///
     /// # Errors
-    /// `WouldBlock` when the kernel holds as much as it may: nobody waits here, the datagrams are dropped.
+    /// `WouldBlock` when the kernel holds as much as it may: nobody waits here, the datagrams are dropped. `PermissionDenied`
+    /// for a port where printers print.
     pub fn send(&self, source: IpAddr, to: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
+        super::spare_printers(to)?;
         let transmit = Transmit {
             destination: to,
             ecn: None,

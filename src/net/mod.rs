@@ -29,6 +29,8 @@ use std::net::{IpAddr, SocketAddr};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::model::target::RAW_PRINT_PORTS;
+
 pub use connection::Connection;
 pub use dial::Dialer;
 pub use error::{Cause, ConnectionStage, NetError, OldTls};
@@ -172,9 +174,23 @@ pub trait Datagram: Send + Sync {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
 
+/// Refuses a datagram to where printers print whatever they are sent, whoever says that something else is there.
+fn spare_printers(to: SocketAddr) -> io::Result<()> {
+    match RAW_PRINT_PORTS.contains(&to.port()) {
+        true => Err(io::Error::new(io::ErrorKind::PermissionDenied, "printers print what is sent to this port")),
+        false => Ok(()),
+    }
+}
+
 /// The most connections a scan may have open at once on this machine. Raises the process's limit of open files first.
 pub fn connection_limit() -> usize {
     platform::connection_limit()
+}
+
+/// Makes that limits of this process fail what goes beyond them in place of ending it: files that may not grow, and a small
+/// stack. To be called first of all.
+pub fn outlast_limits() {
+    platform::outlast();
 }
 
 /// Gives up for good every right the program was started with (root's, or those of its file), for this thread and all it

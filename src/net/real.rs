@@ -283,7 +283,11 @@ struct RealDatagram {
 
 impl Datagram for RealDatagram {
     fn send_to<'a>(&'a self, data: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<usize>> {
-        self.socket.send_to(data, self.zones.apply(to)).boxed()
+        async move {
+            super::spare_printers(to)?;
+            self.socket.send_to(data, self.zones.apply(to)).await
+        }
+        .boxed()
     }
 
     fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
@@ -336,6 +340,26 @@ mod tests {
         drop((listener, accepted, stream));
         let refused = net.connect(to).await.err().map(|e| e.kind());
         assert_eq!(refused, Some(io::ErrorKind::ConnectionRefused));
+    }
+
+    #[tokio::test]
+    async fn no_datagram_goes_to_a_port_where_printers_print() {
+        let net = RealNet::new();
+        let ours = net.udp(&UdpBind::any_port(LOCAL)).unwrap();
+        let device = IpAddr::from([127, 88, 91, 1]);
+        let ports: Vec<_> =
+            (9099..=9108).map(|port| (port, std::net::UdpSocket::bind((device, port)).unwrap())).collect();
+        for (port, _) in &ports {
+            let sent = ours.send_to(b"x", SocketAddr::new(device, *port)).await;
+            assert_eq!(sent.is_ok(), !(9100..=9107).contains(port), "{port}: {sent:?}");
+        }
+        // On loopback what was sent is there when the call returns.
+        let has_one = |socket: &std::net::UdpSocket| {
+            socket.set_nonblocking(true).unwrap();
+            socket.recv(&mut [0; 8]).is_ok()
+        };
+        let heard: Vec<u16> = ports.iter().filter(|(_, socket)| has_one(socket)).map(|(port, _)| *port).collect();
+        assert_eq!(heard, [9099, 9108]);
     }
 
     #[tokio::test]

@@ -86,9 +86,8 @@ impl<S: EventSink> Run<S> {
         let pool = Pool::new(&session, &plan, &dialer, &cancel, inspection_findings, ports);
         let mut run =
             Run { session, plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
-        for finding in known {
-            run.take_of_target(finding);
-        }
+        let new: Vec<IpAddr> = known.into_iter().filter_map(|finding| run.take_of_target(finding)).collect();
+        run.begin(new);
         (run, Inbox { discovered, inspected, warnings })
     }
 
@@ -131,7 +130,13 @@ impl<S: EventSink> Run<S> {
                     end = Instant::now() + STOP_GRACE;
                 }
                 Some(finding) = inbox.inspected.recv() => self.take_inspected(finding),
-                Some(finding) = inbox.discovered.recv() => self.take_discovered(finding),
+                Some(finding) = inbox.discovered.recv() => {
+                    // With what was sent after it.
+                    let others = std::iter::from_fn(|| inbox.discovered.try_recv().ok()).take(FINDINGS_UNDER_WAY);
+                    let all = std::iter::once(finding).chain(others);
+                    let new: Vec<IpAddr> = all.filter_map(|finding| self.take_discovered(finding)).collect();
+                    self.begin(new);
+                }
                 Some(warning) = inbox.warnings.recv() => self.results.warn(warning),
                 Some(ended) = self.discovery.next_ended() => self.discovery_ended(ended),
                 Some((ip, login)) = self.pool.next_ended() => {
@@ -177,6 +182,7 @@ impl<S: EventSink> Run<S> {
             self.take_inspected(finding);
         }
         while let Ok(finding) = inbox.discovered.try_recv() {
+            // Nothing begins any more.
             self.take_discovered(finding);
         }
         while let Ok(warning) = inbox.warnings.try_recv() {
@@ -193,8 +199,8 @@ impl<S: EventSink> Run<S> {
         self.results.take(finding);
     }
 
-    /// Takes in what was found by discovery.
-    fn take_discovered(&mut self, finding: Finding) {
+    /// Takes in what was found by discovery; says which host is to be inspected now.
+    fn take_discovered(&mut self, finding: Finding) -> Option<IpAddr> {
         if self.plan.targets.contains(finding.ip) {
             return self.take_of_target(finding);
         }
@@ -204,16 +210,19 @@ impl<S: EventSink> Run<S> {
                 self.results.warn(TOO_MANY_HEARD.to_owned());
             }
         }
+        None
     }
 
-    /// Takes in what was found of a target. A new host is inspected; of one under inspection its inspection learns it.
-    fn take_of_target(&mut self, finding: Finding) {
+    /// Takes in what was found of a target. A new host is to be inspected, once all is learnt that is known of it: an inspection
+    /// may end soon. Of one under inspection its inspection learns it.
+    fn take_of_target(&mut self, finding: Finding) -> Option<IpAddr> {
         let ip = finding.ip;
         let is_new = !self.results.registry().knows(ip);
         let is_asked_for = self.plan.targets.host(ip).is_some();
         if is_new && ip.is_ipv6() && !is_asked_for {
             if self.found_by_v6 >= MOST_FOUND_BY_V6 {
-                return self.results.warn(TOO_MANY_BY_V6.to_owned());
+                self.results.warn(TOO_MANY_BY_V6.to_owned());
+                return None;
             }
             self.found_by_v6 += 1;
         }
@@ -227,13 +236,18 @@ impl<S: EventSink> Run<S> {
             self.pool.learn(ip, &finding.kind);
             self.results.take(finding);
         }
-        if !is_started {
-            return;
-        }
-        if ip.is_ipv6() && !is_asked_for && !self.discovery.is_over() {
-            self.pool.defer(ip);
-        } else {
-            self.inspect(ip);
+        is_started.then_some(ip)
+    }
+
+    /// Begins the inspections of new hosts, at once or when discovery is over.
+    fn begin(&mut self, new: Vec<IpAddr>) {
+        for ip in new {
+            let is_asked_for = self.plan.targets.host(ip).is_some();
+            if ip.is_ipv6() && !is_asked_for && !self.discovery.is_over() {
+                self.pool.defer(ip);
+            } else {
+                self.inspect(ip);
+            }
         }
     }
 
@@ -269,5 +283,51 @@ fn conclusions(finding: &Finding) -> Vec<Finding> {
             .map(|evidence| Finding::new(finding.ip, FindingKind::Evidence(evidence)).by(finding.claimant))
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::identify::signature::Signatures;
+    use crate::model::{HostTarget, Report, TargetSet};
+    use crate::scan::single;
+    use crate::testkit::net::FakeNet;
+    use crate::testkit::plan::plan_for;
+
+    fn url(ip: IpAddr) -> String {
+        format!("rtsp://{ip}:1/x")
+    }
+
+    /// A scan of hosts that refuse everything, of which this is known beforehand, and what it told.
+    async fn scanned(hosts: [IpAddr; 2], known: Vec<Finding>) -> (Report, Vec<ScanEvent>) {
+        let targets = hosts.map(|ip| HostTarget { ip, name: None, zone: None, ports: vec![1] });
+        let mut plan = plan_for(TargetSet::new(Vec::new(), [], targets, &[]));
+        plan.probe.ports = Vec::new();
+        let session = Session::new(Arc::new(FakeNet::new()), Signatures::builtin(), crate::testkit::clock::now, 16);
+        let events = Mutex::new(Vec::new());
+        let sink = |event: &ScanEvent| events.lock().unwrap().push(event.clone());
+        let report = Scan { session, plan: Arc::new(plan), known, cancel: CancellationToken::new() }.run(sink).await;
+        (report, events.into_inner().unwrap())
+    }
+
+    /// Inspections run beside what makes them begin, and one that is refused ends at once.
+    #[tokio::test(start_paused = true)]
+    async fn all_that_is_known_is_learnt_before_an_inspection_begins() {
+        let hosts: [IpAddr; 2] = [[192, 0, 2, 8].into(), [192, 0, 2, 9].into()];
+        let known = hosts.map(|ip| [single::host(ip), single::stream(ip, url(ip))]).concat();
+        let orders = (0..256_usize).map(|n| [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6]);
+        for order in orders.filter(|order| (0..4).all(|n| order.contains(&n))) {
+            let (report, events) = scanned(hosts, order.map(|n| known[n].clone()).to_vec()).await;
+            let is_begun = |event: &ScanEvent| matches!(event, ScanEvent::HostStarted { .. });
+            let is_up = |event: &ScanEvent| matches!(event, ScanEvent::HostUp { .. });
+            let begun = events.iter().position(is_begun).unwrap();
+            assert_eq!(events.iter().take(begun).filter(|event| is_up(event)).count(), 2, "{order:?} {events:?}");
+            let streams = report.devices.iter().map(|device| device.streams.iter().map(|s| s.url.clone()).collect());
+            let streams: Vec<Vec<String>> = streams.collect();
+            assert_eq!(streams, hosts.map(|ip| vec![url(ip)]), "{order:?}");
+        }
     }
 }

@@ -8,8 +8,9 @@ use ipnetwork::IpNetwork;
 
 use crate::model::memory::NotScanned;
 use crate::model::problem::Hinted;
+use crate::model::target::limits::{self, UnfitTargets};
 use crate::model::{HostTarget, TargetSet, TargetSpec};
-use crate::net::{Interface, Names, Net};
+use crate::net::{Interface, Net};
 
 /// The largest subnet that is scanned without having been asked for: /20, 4,096 addresses.
 pub const LARGEST_FOUND_PREFIX: u8 = 20;
@@ -45,18 +46,22 @@ pub enum TargetError {
     /// The excludes leave nothing.
     #[error("the excludes leave no address to scan")]
     NothingLeft,
+    /// They are more than one scan takes on, or written twice.
+    #[error(transparent)]
+    Unfit(#[from] UnfitTargets),
 }
 
 impl Hinted for TargetError {
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        Some(match self {
+    fn hints(&self) -> Vec<Cow<'static, str>> {
+        vec![match self {
             TargetError::Unresolved { .. } => "check the spelling, or give the address instead".into(),
             TargetError::SeveralDevices(targets) => format!("camscan scan {targets}").into(),
             TargetError::NoSubnet => "connect to a network, or name the targets: camscan scan 192.168.1.0/24".into(),
             TargetError::LargeSubnet(subnet) => format!("camscan scan {subnet}").into(),
             TargetError::NoInterface { up, .. } => format!("the interfaces that are up: {up}").into(),
             TargetError::NothingLeft => "remove an --exclude".into(),
-        })
+            TargetError::Unfit(unfit) => return unfit.hints(),
+        }]
     }
 }
 
@@ -69,6 +74,7 @@ impl From<TargetError> for NotScanned {
             TargetError::LargeSubnet(subnet) => NotScanned::LargeSubnet { subnet: subnet.to_string() },
             TargetError::NoInterface { name, .. } => NotScanned::NoInterface { name },
             TargetError::NothingLeft => NotScanned::NothingLeft,
+            TargetError::Unfit(unfit) => unfit.into(),
         }
     }
 }
@@ -106,6 +112,7 @@ pub async fn resolve(request: &Request<'_>, net: &dyn Net) -> Result<Resolved, T
     if specs.is_empty() {
         return own_subnets(&interfaces, request);
     }
+    limits::check(specs, exclude)?;
     let mut warnings = Vec::new();
     let mut ranges: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
     let mut hosts: Vec<HostTarget> = Vec::new();
@@ -138,11 +145,15 @@ pub async fn resolve(request: &Request<'_>, net: &dyn Net) -> Result<Resolved, T
 /// cameras answer on.
 ///
 /// # Errors
-/// [`TargetError::Unresolved`] for a name without an address, [`TargetError::SeveralDevices`] for a network or range.
-pub async fn one(spec: &TargetSpec, net: &dyn Names) -> Result<HostTarget, TargetError> {
+/// [`TargetError::Unresolved`] for a name without an address, [`TargetError::SeveralDevices`] for a network or range,
+/// [`TargetError::NoInterface`] for a link-local address of an interface that is not there.
+pub async fn one(spec: &TargetSpec, net: &dyn Net) -> Result<HostTarget, TargetError> {
     match spec {
         TargetSpec::Address(ip, port) => Ok(host(*ip, None, None, *port)),
-        TargetSpec::LinkLocal(ip, zone, port) => Ok(host((*ip).into(), None, Some(zone.clone()), *port)),
+        TargetSpec::LinkLocal(ip, zone, port) => {
+            has_interface(zone, net)?;
+            Ok(host((*ip).into(), None, Some(zone.clone()), *port))
+        }
         TargetSpec::Name(name, port) => {
             let found = net.resolve(name).await;
             let why = found.as_ref().err().map_or("it has no address".to_owned(), ToString::to_string);
@@ -159,12 +170,24 @@ fn host(ip: IpAddr, name: Option<String>, zone: Option<String>, port: Option<u16
     HostTarget { ip, name, zone, ports: port.into_iter().collect() }
 }
 
+/// Makes sure that the interface of a link-local address is up, by its name or its index. Where the system does not list them,
+/// sending will tell.
+fn has_interface(zone: &str, net: &dyn Net) -> Result<(), TargetError> {
+    let Ok(up) = net.interfaces() else { return Ok(()) };
+    match up.iter().any(|i| i.name == zone || i.index.to_string() == zone) {
+        true => Ok(()),
+        false => Err(no_interface(zone, &up)),
+    }
+}
+
+fn no_interface(name: &str, up: &[Interface]) -> TargetError {
+    let up: Vec<&str> = up.iter().map(|i| i.name.as_str()).collect();
+    TargetError::NoInterface { name: name.to_owned(), up: up.join(", ") }
+}
+
 fn chosen(up: Vec<Interface>, wanted: &[String]) -> Result<Vec<Interface>, TargetError> {
-    for name in wanted {
-        if !up.iter().any(|i| i.name == *name) {
-            let up: Vec<&str> = up.iter().map(|i| i.name.as_str()).collect();
-            return Err(TargetError::NoInterface { name: name.clone(), up: up.join(", ") });
-        }
+    if let Some(missing) = wanted.iter().find(|name| !up.iter().any(|i| i.name == **name)) {
+        return Err(no_interface(missing, &up));
     }
     Ok(up.into_iter().filter(|i| wanted.is_empty() || wanted.contains(&i.name)).collect())
 }
@@ -200,5 +223,49 @@ fn own_subnets(interfaces: &[Interface], request: &Request<'_>) -> Result<Resolv
     if targets.is_empty() {
         return Err(TargetError::NothingLeft);
     }
+    limits::check_count(targets.len())?;
     Ok(Resolved { targets, warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::net::{FakeNet, interface};
+
+    async fn refused(targets: &[&str], own: &[&str]) -> TargetError {
+        let net = FakeNet::new();
+        net.links.set_interfaces(vec![interface("eth0", 2, own)]);
+        let specs: Vec<TargetSpec> = targets.iter().map(|text| text.parse().unwrap()).collect();
+        let request = Request { specs: &specs, exclude: &[], interfaces: &[], large_subnets: true };
+        resolve(&request, &net).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn no_way_in_leads_past_the_limits_of_a_scan() {
+        let network = |text: &str| text.parse().unwrap();
+        let [large, larger]: [TargetSpec; 2] = [network("10.0.0.0/12"), network("10.0.0.0/11")];
+        for (targets, unfit) in [
+            (&["2001:db8::/64"][..], UnfitTargets::LargeIpv6("2001:db8::/64".parse().unwrap())),
+            (&["2001:db8::/119"], UnfitTargets::LargeIpv6("2001:db8::/119".parse().unwrap())),
+            (&["10.0.0.0/8"], UnfitTargets::TooMany((1 << 24) - 2)),
+            (&["10.0.0.0/12", "10.0.0.0/11"], UnfitTargets::Overlap(large, larger)),
+        ] {
+            assert_eq!(refused(targets, &[]).await, TargetError::Unfit(unfit), "{targets:?}");
+        }
+        // Also the subnets of this machine, however large ones are asked for.
+        let own = refused(&[], &["10.0.0.7/8"]).await;
+        assert_eq!(own, TargetError::Unfit(UnfitTargets::TooMany((1 << 24) - 2)));
+    }
+
+    #[tokio::test]
+    async fn a_link_local_address_needs_an_interface_that_is_there() {
+        let none = refused(&["192.0.2.7", "fe80::1%nonexist"], &["192.0.2.1/24"]).await;
+        assert_eq!(none, TargetError::NoInterface { name: "nonexist".to_owned(), up: "eth0".to_owned() });
+        let net = FakeNet::new();
+        net.links.set_interfaces(vec![interface("eth0", 2, &["192.0.2.1/24"])]);
+        for zone in ["eth0", "2"] {
+            let spec = format!("fe80::1%{zone}").parse().unwrap();
+            assert_eq!(one(&spec, &net).await.unwrap().zone.as_deref(), Some(zone));
+        }
+    }
 }

@@ -189,7 +189,8 @@ impl App {
 
     /// Another configuration: what is scanned, and how, is this from now on.
     pub(super) fn replace_job(&self, job: &Job) {
-        let allowed = Arc::new(Allowed { targets: job.targets.clone(), beside: job.allowed.clone() });
+        let (targets, beside) = (job.targets.clone(), job.allowed.clone());
+        let allowed = Arc::new(Allowed { targets, beside, exclude: job.exclude.clone() });
         *self.allowed.lock().unwrap_or_else(PoisonError::into_inner) = allowed;
         *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = job.keep;
         self.max_login_failures.store(job.plan.probe.max_login_failures, Ordering::Relaxed);

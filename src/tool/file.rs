@@ -51,6 +51,7 @@ impl Hinted for OutputError {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "the disk is full; free some space or name a file elsewhere".into()
                 }
+                io::ErrorKind::FileTooLarge => "it may not grow so large; raise the limit: ulimit -f unlimited".into(),
                 _ => "name a file elsewhere".into(),
             },
         })
@@ -118,14 +119,23 @@ impl OutputFile {
     /// When the system refuses; nothing is left behind then. A reader of standard output that went away is no error.
     pub fn commit(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match &self.destination {
-            Destination::Stdout => quiet_pipe(write_all(&mut io::stdout().lock(), bytes)),
+            Destination::Stdout => self.written(write_all(&mut io::stdout().lock(), bytes)),
             Destination::Special => {
                 let file = OpenOptions::new().write(true).open(&self.path);
-                quiet_pipe(file.and_then(|mut file| write_all(&mut file, bytes)))
+                self.written(file.and_then(|mut file| write_all(&mut file, bytes)))
             }
-            Destination::File(real) => replace(real, bytes, self.is_private),
+            Destination::File(real) => {
+                replace(real, bytes, self.is_private).map_err(|e| OutputError::refused(&self.path, e))
+            }
         }
-        .map_err(|e| OutputError::refused(&self.path, e))
+    }
+
+    /// What it means that it was written to, as no file is.
+    ///
+    /// # Errors
+    /// When the system refuses. A reader that went away is no error.
+    pub fn written(&self, result: io::Result<()>) -> Result<(), OutputError> {
+        quiet_pipe(result).map_err(|e| OutputError::refused(&self.path, e))
     }
 }
 

@@ -107,6 +107,15 @@ impl Run {
     }
 }
 
+/// A pipe that holds as much as it can (pipe(7)), and the end that nothing more can be written to until it is read.
+pub fn full_pipe() -> (std::io::PipeReader, Stdio) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut fill = Command::new("dd");
+    fill.args(["if=/dev/zero", "bs=4096", "count=16", "status=none"]).stdout(writer.try_clone().unwrap());
+    assert!(fill.status().unwrap().success());
+    (reader, writer.into())
+}
+
 /// Cameras that run beside the test.
 pub struct Cameras {
     pub fleet: Fleet,

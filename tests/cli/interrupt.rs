@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::env::{Cameras, Run, TestEnv, camera, report};
+use crate::env::{Cameras, Run, TestEnv, camera, full_pipe, report};
 use camscan::testkit::fleet::Fault;
 
 /// A camera that takes connections and never speaks: what waits for it waits until it is stopped.
@@ -104,6 +104,34 @@ fn the_second_signal_ends_it_at_once() {
     assert!(child.try_wait().unwrap().is_none(), "it ended though nobody read what it writes");
     signal(&child, "INT");
     assert_eq!(end(child).code, Some(130));
+}
+
+#[test]
+fn a_scan_waits_for_the_reader_of_its_data_until_a_signal_comes() {
+    let env = TestEnv::new();
+    for (format, name) in [("jsonl", "TERM"), ("json", "INT"), ("jsonl", "")] {
+        let ((mut reader, writer), cameras) = (full_pipe(), Cameras::one(camera(1, 17)));
+        let mut child = listening(&env, &cameras.scan(&format!("-v -f {format}"))).stdout(writer).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("discovery ended") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it ended");
+        }
+        // What is left of the work takes no time; the reader takes its own.
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(child.try_wait().unwrap().is_none(), "it ended though what it found was not read");
+        if !name.is_empty() {
+            signal(&child, name);
+            assert_eq!(end(child).code, Some(130), "{format}");
+            continue;
+        }
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(end(child).code, Some(0));
+        let lines: Vec<&str> = read.trim_start_matches('\0').lines().collect();
+        assert!(lines.len() == 2 && lines[0].contains("127.88.1.17") && lines[1].contains("\"scan\""), "{lines:?}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod files;
 mod help;
 mod interrupt;
 mod killed;
+mod limits;
 mod memory;
 mod plugins;
 mod recorders;

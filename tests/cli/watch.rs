@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::env::{Cameras, QUICK, TestEnv, h264};
+use crate::env::{Cameras, QUICK, TestEnv, camera, full_pipe, h264};
 use camscan::testkit::fleet::Camera;
 use camscan::testkit::fleet::onvif::Identity;
 
@@ -27,24 +27,32 @@ impl Watching {
 
     /// Starts a program by another one that stands in front of it.
     pub fn by(launcher: &[&str], stdin: Stdio, program: &Command) -> Watching {
+        Watching::printing_to(Stdio::piped(), launcher, stdin, program)
+    }
+
+    /// The same, with events that go elsewhere.
+    fn printing_to(stdout: Stdio, launcher: &[&str], stdin: Stdio, program: &Command) -> Watching {
         // Whoever starts the tests in the background has them ignore SIGHUP, and all that they start.
         let mut command = Command::new("env");
         command.arg("--default-signal=INT,TERM,HUP,USR1").args(launcher);
         command.arg(program.get_program()).args(program.get_args());
         command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("CAMSCAN_LOG", "trace").current_dir(program.get_current_dir().unwrap());
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        for stream in [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)] {
-            let lines = lines.clone();
-            std::thread::spawn(move || {
-                let read = BufReader::new(stream).lines().map_while(Result::ok);
-                read.for_each(|line| lines.lock().unwrap().push(line));
-            });
-        }
-        Watching { child, lines }
+        let (out, err) = (child.stdout.take(), child.stderr.take().unwrap());
+        let watching = Watching { child, lines: Arc::default() };
+        out.into_iter().for_each(|out| watching.read(out));
+        watching.read(err);
+        watching
+    }
+
+    fn read(&self, stream: impl std::io::Read + Send + 'static) {
+        let lines = self.lines.clone();
+        std::thread::spawn(move || {
+            let read = BufReader::new(stream).lines().map_while(Result::ok);
+            read.for_each(|line| lines.lock().unwrap().push(line));
+        });
     }
 
     pub fn signal(&self, name: &str) {
@@ -70,6 +78,11 @@ impl Watching {
 
     /// Waits for its end; its exit code, none when a signal killed it.
     pub fn end(mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < until, "it did not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.child.wait().unwrap().code()
     }
 }
@@ -152,4 +165,25 @@ fn a_configuration_is_read_again_and_a_mistake_in_it_changes_nothing() {
         lines.iter().skip(at).filter(|line| line.to_lowercase().contains("zwei-geheim")).collect();
     assert_eq!(shown, [""; 0]);
     watching.signal("TERM");
+}
+
+#[test]
+fn watching_goes_on_while_nothing_reads_what_it_prints() {
+    let env = TestEnv::new();
+    for (n, is_read_later) in [(1, false), (2, true)] {
+        let ((reader, writer), cameras) = (full_pipe(), Cameras::one(camera(71, n)));
+        let line = cameras.scan(&format!("--store={n}.sqlite -v")).replace("scan ", "watch ");
+        let program = env.command(&line.split_whitespace().collect::<Vec<_>>());
+        let watching = Watching::printing_to(writer, &[], Stdio::null(), &program);
+        let at = watching.until(0, "discovery ended");
+        // What the first scan found is printed before the second begins.
+        watching.signal("USR1");
+        watching.until(at, "discovery ended");
+        if is_read_later {
+            watching.read(reader);
+            watching.until(0, "scan.finished");
+        }
+        watching.signal("TERM");
+        assert_eq!(watching.end(), Some(0));
+    }
 }

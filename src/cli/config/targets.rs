@@ -1,22 +1,17 @@
-//! Targets and excludes: files and standard input are read, and what makes no sense is refused before a packet is sent.
+//! Targets and excludes: files and standard input are read.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ipnetwork::{IpNetwork, Ipv4Network};
 
-use crate::model::{HostTarget, TargetSet, TargetSpec};
+use crate::model::TargetSpec;
 
 use super::environment::Environment;
 use crate::model::problem::Problem;
+use crate::tool::read;
 
-/// The most IPv4 addresses one scan looks at: 2^20, a /12.
-pub const MOST_ADDRESSES: u64 = 1 << 20;
-/// The shortest IPv6 prefix that is spelled out: 256 addresses.
-pub const SHORTEST_IPV6_PREFIX: u8 = 120;
 /// The most bytes read from a list of targets.
 const LIST_CAP: u64 = 4 << 20;
 
@@ -56,14 +51,15 @@ pub fn expand(words: Vec<TargetWord>, environment: &Environment) -> Result<Vec<T
         match word {
             TargetWord::Spec(spec) => specs.push(spec),
             TargetWord::File(path) => {
-                let text = read_capped(&path, LIST_CAP)?;
+                let text = read::text(&path, LIST_CAP)?;
                 specs.extend(list(&text, &path.display().to_string())?);
             }
             TargetWord::Stdin => {
                 let bytes = environment
                     .stdin(LIST_CAP + 1)
                     .map_err(|e| Problem::new(format!("standard input cannot be read: {e}")))?;
-                specs.extend(list(&capped_text(bytes, LIST_CAP, "standard input")?, "standard input")?);
+                let text = read::text_within(bytes, "standard input", LIST_CAP)?;
+                specs.extend(list(&text, "standard input")?);
             }
         }
     }
@@ -86,34 +82,6 @@ fn list(text: &str, place: &str) -> Result<Vec<TargetSpec>, Problem> {
         }
     }
     Ok(specs)
-}
-
-/// The text of a file of at most `cap` bytes.
-///
-/// # Errors
-/// When it cannot be read, is larger, or is no text.
-pub fn read_capped(path: &Path, cap: u64) -> Result<String, Problem> {
-    let shown = path.display().to_string();
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(cap + 1).read_to_end(&mut bytes)).map_err(|e| {
-        let problem = Problem::new(format!("{shown} cannot be read: {}", crate::model::problem::io_reason(&e)));
-        match e.kind() {
-            std::io::ErrorKind::NotFound => problem.hint("check the spelling and the folder you are in"),
-            std::io::ErrorKind::PermissionDenied => problem.hint(format!("allow it: chmod u+r '{shown}'")),
-            _ => problem,
-        }
-    })?;
-    capped_text(bytes, cap, &shown)
-}
-
-fn capped_text(bytes: Vec<u8>, cap: u64, place: &str) -> Result<String, Problem> {
-    if bytes.len() as u64 > cap {
-        return Err(Problem::new(format!("{place} is larger than {} KiB", cap >> 10)));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|&&b| b == b'\n').count() + 1;
-        Problem::new(format!("{place}:{line}: this is not valid UTF-8"))
-    })
 }
 
 /// The networks that excludes cover: names and ports make no sense here.
@@ -154,70 +122,6 @@ fn cover(first: Ipv4Addr, last: Ipv4Addr) -> impl Iterator<Item = Ipv4Network> {
     })
 }
 
-/// Refuses targets that overlap, that are too many, or that the excludes leave nothing of.
-///
-/// # Errors
-/// One sentence and what to do.
-pub fn check(specs: &[TargetSpec], exclude: &[IpNetwork]) -> Result<(), Problem> {
-    if let Some(network) = specs.iter().find_map(|spec| match spec {
-        TargetSpec::Network(IpNetwork::V6(net)) if net.prefix() < SHORTEST_IPV6_PREFIX => Some(net),
-        _ => None,
-    }) {
-        return Err(Problem::new(format!("the IPv6 network {network} has too many addresses to scan one by one"))
-            .hint(format!("write a prefix of /{SHORTEST_IPV6_PREFIX} or longer, or single addresses"))
-            .hint("IPv6 cameras on a local link are found by multicast: name the interface with --interface"));
-    }
-    overlap(specs)?;
-    let targets = TargetSet::new(
-        Vec::new(),
-        specs.iter().filter_map(TargetSpec::ipv4_range),
-        specs.iter().filter_map(ipv6_host),
-        exclude,
-    );
-    if targets.ipv4_len() > MOST_ADDRESSES {
-        return Err(Problem::new(format!(
-            "the targets hold {} addresses, more than the {MOST_ADDRESSES} of one scan",
-            targets.ipv4_len()
-        ))
-        .hint("scan smaller networks, one after the other, or leave some out with --exclude"));
-    }
-    let open = |spec: &TargetSpec| matches!(spec, TargetSpec::Name(..) | TargetSpec::Network(IpNetwork::V6(_)));
-    if !specs.is_empty() && targets.is_empty() && !specs.iter().any(open) {
-        return Err(Problem::new("the excludes leave no address of the targets").hint("remove an --exclude"));
-    }
-    Ok(())
-}
-
-fn ipv6_host(spec: &TargetSpec) -> Option<HostTarget> {
-    let ip = match spec {
-        TargetSpec::Address(ip @ IpAddr::V6(_), _) => *ip,
-        TargetSpec::LinkLocal(ip, ..) => IpAddr::V6(*ip),
-        _ => return None,
-    };
-    Some(HostTarget { ip, name: None, zone: None, ports: Vec::new() })
-}
-
-/// Single addresses inside a network are no overlap: they may carry a port.
-fn overlap(specs: &[TargetSpec]) -> Result<(), Problem> {
-    let mut ranges: Vec<_> = specs
-        .iter()
-        .filter_map(|spec| spec.ipv4_range().map(|(a, b)| (a, b, spec)))
-        .filter(|(a, b, _)| a < b)
-        .collect();
-    ranges.sort_by_key(|&(a, b, _)| (a, b));
-    let mut widest: Option<(Ipv4Addr, &TargetSpec)> = None;
-    for (first, last, spec) in ranges {
-        match widest {
-            Some((end, other)) if first <= end => {
-                return Err(Problem::new(format!("the targets {other} and {spec} overlap"))
-                    .hint("write every address once: remove one of them or make them smaller"));
-            }
-            _ => widest = Some((last, spec)),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,11 +155,12 @@ mod tests {
             error.to_string().replace(&format!("{}/", folder.path().display()), "").replace("\nhint: ", " / ")
         };
         let missing = folder.path().join("none.txt");
-        let missing = read_capped(&missing, 10).unwrap_err().to_string();
+        let missing =
+            expand(vec![TargetWord::File(missing)], &Environment::of(Default::default())).unwrap_err().to_string();
         insta::assert_snapshot!(said(b"192.0.2.1\n192.0.2.999"), @r#"list.txt:2: `192.0.2.999` is not an IPv4 address / write an address (192.168.1.20), a network (192.168.1.0/24), a range (192.168.1.10-20) or a host name"#);
         insta::assert_snapshot!(said(b"192.0.2.1\n\n@more.txt"), @r#"list.txt:3: `@more.txt` names another list, but lists cannot be nested"#);
         insta::assert_snapshot!(said(b"192.0.2.1\n\xff"), @r#"list.txt:2: this is not valid UTF-8"#);
-        insta::assert_snapshot!(said(&vec![b'#'; 5 << 20]), @r#"list.txt is larger than 4096 KiB"#);
+        insta::assert_snapshot!(said(&vec![b'#'; 5 << 20]), @r#"list.txt is larger than 4 MiB"#);
         insta::assert_snapshot!(missing.rsplit_once("/none.txt").unwrap().1, @r#"
              cannot be read: no such file or directory
             hint: check the spelling and the folder you are in
@@ -263,16 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
-        let said = |targets: &[&str], exclude: &[&str]| {
-            let exclude = excluded(&specs(exclude)).unwrap();
-            check(&specs(targets), &exclude).unwrap_err().to_string().replace("\nhint: ", " / ")
-        };
-        insta::assert_snapshot!(said(&["10.0.0.0/8"], &[]), @r#"the targets hold 16777214 addresses, more than the 1048576 of one scan / scan smaller networks, one after the other, or leave some out with --exclude"#);
-        insta::assert_snapshot!(said(&["2001:db8::/64"], &[]), @r#"the IPv6 network 2001:db8::/64 has too many addresses to scan one by one / write a prefix of /120 or longer, or single addresses / IPv6 cameras on a local link are found by multicast: name the interface with --interface"#);
-        insta::assert_snapshot!(said(&["10.0.0.0/24", "10.0.0.200-10.0.1.3"], &[]), @r#"the targets 10.0.0.0/24 and 10.0.0.200-10.0.1.3 overlap / write every address once: remove one of them or make them smaller"#);
-        insta::assert_snapshot!(said(&["10.0.0.0/24", "10.0.0.0/24"], &[]), @r#"the targets 10.0.0.0/24 and 10.0.0.0/24 overlap / write every address once: remove one of them or make them smaller"#);
-        insta::assert_snapshot!(said(&["10.0.0.0/24", "fe80::1%eth0"], &["10.0.0.0-10.0.1.0", "fe80::/10"]), @r#"the excludes leave no address of the targets / remove an --exclude"#);
+    fn whole_hosts_are_excluded_by_address() {
         insta::assert_snapshot!(excluded(&specs(&["cam1"])).unwrap_err().to_string(), @r#"
             `cam1` is a host name, but only addresses can be excluded
             hint: write its address
@@ -281,19 +177,9 @@ mod tests {
             `10.0.0.1:80` has a port, but only whole hosts can be excluded
             hint: leave the port out
         "#);
-    }
-
-    #[test]
-    fn what_makes_sense_is_taken() {
-        for (targets, exclude) in [
-            (&["10.0.0.0/12"][..], &[][..]),
-            (&["10.0.0.0/11"], &["10.16.0.0/12"]),
-            (&["10.0.0.0/24", "10.0.0.9:8554", "10.0.1.0/24"], &[]),
-            (&["2001:db8::/120", "cam1"], &["10.0.0.0/8"]),
-            (&[], &["10.0.0.0/8"]),
-        ] {
-            assert_eq!(check(&specs(targets), &excluded(&specs(exclude)).unwrap()), Ok(()), "{targets:?}");
-        }
+        let excluded = excluded(&specs(&["10.0.0.0-10.0.1.0", "fe80::/10"])).unwrap();
+        let excluded: Vec<String> = excluded.iter().map(ToString::to_string).collect();
+        assert_eq!(excluded, ["10.0.0.0/24", "10.0.1.0/32", "fe80::/10"]);
     }
 
     proptest! {

@@ -88,6 +88,7 @@ async fn alone(begin: Begin<'_>, ready: Ready) -> anyhow::Result<Exit> {
     let Ready { store, session, .. } = ready;
     let store =
         store.ok_or_else(|| Problem::new("there is no store to serve from").hint("name a file: --store FILE"))?;
+    begin.ui.write_beside()?;
     let stop = CancellationToken::new();
     interrupt::listen_to(&[SignalKind::interrupt(), SignalKind::terminate()], stop.clone(), begin.ui)?;
     let serving = begin.serve(store, session, None, stop.clone()).await?;
@@ -220,7 +221,11 @@ impl Begin<'_> {
                 .with_login_header(settings.login_header.clone()),
             vault: Vault::new(store.file(), handed, hide),
             limits: Limits::default(),
-            allowed: Allowed { targets: self.targets.clone(), beside: settings.allow_targets.clone() },
+            allowed: Allowed {
+                targets: self.targets.clone(),
+                beside: settings.allow_targets.clone(),
+                exclude: self.all.exclude.clone(),
+            },
             max_login_failures: Some(self.plan.probe.max_login_failures),
             stop,
             notifications: self.all.notifications.clone(),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::target::limits::{MOST_ADDRESSES, UnfitTargets};
+
 /// Why a scan could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -35,6 +37,21 @@ pub enum NotScanned {
     },
     /// The excludes leave nothing.
     NothingLeft,
+    /// An IPv6 network that is too large to be spelled out.
+    LargeIpv6 {
+        /// It.
+        network: String,
+    },
+    /// Two targets have addresses in common.
+    Overlap {
+        /// As they were written.
+        targets: [String; 2],
+    },
+    /// More addresses than one scan looks at.
+    TooManyAddresses {
+        /// How many.
+        count: u64,
+    },
     /// Too many scans wait.
     TooManyWait,
     /// The store cannot be read.
@@ -43,6 +60,17 @@ pub enum NotScanned {
     NotStored,
     /// Something of camscan's own broke.
     Internal,
+}
+
+impl From<UnfitTargets> for NotScanned {
+    fn from(unfit: UnfitTargets) -> Self {
+        match unfit {
+            UnfitTargets::LargeIpv6(network) => NotScanned::LargeIpv6 { network: network.to_string() },
+            UnfitTargets::Overlap(one, other) => NotScanned::Overlap { targets: [one, other].map(|t| t.to_string()) },
+            UnfitTargets::TooMany(count) => NotScanned::TooManyAddresses { count },
+            UnfitTargets::NothingLeft => NotScanned::NothingLeft,
+        }
+    }
 }
 
 impl fmt::Display for NotScanned {
@@ -59,6 +87,13 @@ impl fmt::Display for NotScanned {
             ),
             NotScanned::NoInterface { name } => write!(f, "there is no interface '{name}' that is up"),
             NotScanned::NothingLeft => f.write_str("the excludes leave no address to scan"),
+            NotScanned::LargeIpv6 { network } => {
+                write!(f, "the IPv6 network {network} has too many addresses to scan one by one")
+            }
+            NotScanned::Overlap { targets: [one, other] } => write!(f, "the targets {one} and {other} overlap"),
+            NotScanned::TooManyAddresses { count } => {
+                write!(f, "the targets hold {count} addresses, more than the {MOST_ADDRESSES} of one scan")
+            }
             NotScanned::TooManyWait => f.write_str("too many scans wait"),
             NotScanned::StoreUnread => f.write_str("the store cannot be read"),
             NotScanned::NotStored => f.write_str("what it found cannot be stored"),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::{IpNetwork, Ipv6Network};
 
+pub mod limits;
 mod parse;
 
 pub use parse::{ProbeTarget, RAW_PRINT_PORTS, URL_SCHEMES};

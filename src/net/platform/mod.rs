@@ -3,6 +3,7 @@
 mod descriptors;
 #[cfg(feature = "serve")]
 mod handed;
+mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
@@ -10,6 +11,7 @@ mod other;
 
 #[cfg(feature = "serve")]
 pub(super) use handed::{handed_over, is_listener};
+pub(super) use limits::outlast;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]

@@ -1,6 +1,5 @@
 //! Mail by SMTP: text with a small page beside it, one thread for each problem.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -9,7 +8,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
-use super::{Message, Outcome, escape, provide_cryptography};
+use super::{Message, Outcome, certificates, escape, provide_cryptography};
 use crate::model::notify::{Email, MailSecurity};
 use crate::text::clean;
 
@@ -17,8 +16,6 @@ use crate::text::clean;
 const STEP: Duration = Duration::from_secs(15);
 /// How long the whole of it may take.
 const LIMIT: Duration = Duration::from_secs(50);
-/// The most bytes a file of certificates may have.
-const CERTIFICATES: u64 = 1 << 20;
 
 pub(super) async fn send(email: &Email, message: &Message) -> Outcome {
     provide_cryptography();
@@ -57,7 +54,7 @@ fn transport(email: &Email) -> Result<AsyncSmtpTransport<Tokio1Executor>, String
     let tls = || -> Result<TlsParameters, String> {
         let mut parameters = TlsParameters::builder(email.host.clone());
         if let Some(path) = &email.ca {
-            let certificate = Certificate::from_pem(&read(path)?).map_err(|error| error.to_string())?;
+            let certificate = Certificate::from_pem(&certificates(path)?).map_err(|error| error.to_string())?;
             parameters = parameters.add_root_certificate(certificate);
         }
         parameters.build().map_err(|error| error.to_string())
@@ -75,14 +72,6 @@ fn transport(email: &Email) -> Result<AsyncSmtpTransport<Tokio1Executor>, String
         builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
     }
     Ok(builder.build())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read as _;
-    let unreadable = |_| format!("the file of certificates {} cannot be read", path.display());
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(unreadable)?.take(CERTIFICATES).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
 }
 
 /// The mail of a message: the same bytes at each try.

@@ -10,6 +10,7 @@ mod syslog;
 pub(super) mod webhook;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -20,6 +21,7 @@ use super::compose::Message;
 use crate::model::notify::{Channel, ChannelWay, Notifications};
 use crate::net::RealNet;
 use crate::text::{clean_to, redact_urls};
+use crate::tool::read;
 use mqtt::Bridge;
 
 /// The longest answer of a receiver that is shown, in characters.
@@ -185,6 +187,13 @@ fn put(object: &mut Value, key: &str, value: impl Into<Value>) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(key.to_owned(), value.into());
     }
+}
+
+/// A file of certificates that the configuration names.
+fn certificates(path: &Path) -> Result<Vec<u8>, String> {
+    /// The most bytes it may have.
+    const MOST: u64 = 1 << 20;
+    read::bytes(path, MOST).map_err(|_| format!("the file of certificates {} cannot be read", path.display()))
 }
 
 /// Makes ring the provider of cryptography of this process; the libraries that speak TLS ask for it.

@@ -12,8 +12,10 @@ use crate::net::Interface;
 pub struct Allowed {
     /// Networks, ranges, addresses and names; none: the subnets of this machine.
     pub targets: Vec<TargetSpec>,
-    /// The same, beside the targets or the subnets.
+    /// The same, beside the targets or the subnets. They may be larger than one scan: they allow, and are not scanned.
     pub beside: Vec<TargetSpec>,
+    /// Addresses that every scan leaves out.
+    pub exclude: Vec<IpNetwork>,
 }
 
 impl Allowed {
@@ -99,7 +101,8 @@ mod tests {
         };
         let read = |words: &str| words.split_whitespace().map(|text| text.parse().unwrap()).collect();
         let (targets, beside) = allowed.split_once('+').unwrap_or((allowed, ""));
-        Allowed { targets: read(targets), beside: read(beside) }.holds(&asked.parse().unwrap(), &[local, interface])
+        Allowed { targets: read(targets), beside: read(beside), ..Allowed::default() }
+            .holds(&asked.parse().unwrap(), &[local, interface])
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::history::memory::StreamId;
 use crate::model::TargetSpec;
 use crate::model::access::Scope;
 use crate::model::memory::{Detail, Uid};
+use crate::model::target::limits;
 use crate::store::Cause;
 use crate::watch::{Order, ScanOrder};
 
@@ -73,16 +74,17 @@ impl App {
     /// Lets a scan of these targets wait for its turn; of everything that is watched, where there are none.
     ///
     /// # Errors
-    /// Where this process does not watch, too many wait, or a target is not allowed.
+    /// Where this process does not watch, too many wait, a target is not allowed, or they are more than one scan takes on.
     pub async fn order_scan(self: &Arc<Self>, targets: &[&str], by: &str) -> Result<ScanView, Problem> {
         if targets.len() > TARGETS {
             return Err(Problem::invalid("/targets", format!("a scan has {TARGETS} targets at most")));
         }
+        let allowed = self.allowed();
         let mut specs: Vec<TargetSpec> = Vec::new();
         for (n, text) in targets.iter().enumerate() {
             let pointer = format!("/targets/{n}");
             let spec = text.parse::<TargetSpec>().map_err(|error| Problem::invalid(&pointer, error.to_string()))?;
-            if !self.allowed().holds(&spec, &self.session.net.interfaces().unwrap_or_default()) {
+            if !allowed.holds(&spec, &self.session.net.interfaces().unwrap_or_default()) {
                 let why = format!("{spec} is not among the networks that may be scanned from here");
                 return Err(Problem::invalid(&pointer, why));
             }
@@ -90,6 +92,7 @@ impl App {
                 specs.push(spec);
             }
         }
+        limits::check(&specs, &allowed.exclude).map_err(|unfit| Problem::invalid("/targets", unfit.to_string()))?;
         self.order(specs, None, by).await
     }
 

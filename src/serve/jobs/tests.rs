@@ -16,7 +16,7 @@ use crate::scan::session::Session;
 use crate::serve::app::Options;
 use crate::store::accounts::AuditFilter;
 use crate::store::{Open, Store};
-use crate::testkit::net::FakeNet;
+use crate::testkit::net::{FakeNet, interface};
 use crate::testkit::place;
 use crate::watch::{Follower as _, News, ScanEnd, Scanning};
 
@@ -32,12 +32,18 @@ struct Site {
 
 impl Site {
     fn new(watches: bool) -> Site {
+        let targets = vec!["192.0.2.0/24".parse().unwrap()];
+        Site::allowing(watches, Allowed { targets, ..Allowed::default() })
+    }
+
+    fn allowing(watches: bool, allowed: Allowed) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
         place::remember(&store, 3, now()).unwrap();
-        let session = Session::new(Arc::new(FakeNet::new()), Signatures::builtin(), now, 16);
+        let net = FakeNet::new();
+        net.links.set_interfaces(vec![interface("eth0", 2, &["2001:db8:7::1/64"])]);
+        let session = Session::new(Arc::new(net), Signatures::builtin(), now, 16);
         let (sender, orders) = mpsc::channel(8);
-        let allowed = Allowed { targets: vec!["192.0.2.0/24".parse().unwrap()], ..Allowed::default() };
         let options = Options { allowed, ..Options::default() };
         Site { app: App::with(store, session, watches.then_some(sender), options), orders, _folder: folder }
     }
@@ -157,6 +163,36 @@ async fn only_what_may_be_scanned_is() {
             format!("anna scan.stop {scan} "),
         ]
     );
+}
+
+#[tokio::test]
+async fn what_is_more_than_one_scan_takes_on_is_refused_before_it_waits() {
+    // The subnets of this machine may be scanned, and beside them far more than one scan.
+    let beside = ["1.0.0.0-126.0.0.0", "2001:db8:8::/48"].map(|text| text.parse().unwrap()).to_vec();
+    let exclude = vec!["10.16.0.0/12".parse().unwrap(), "10.99.0.0/24".parse().unwrap()];
+    let mut site = Site::allowing(true, Allowed { targets: Vec::new(), beside, exclude });
+    for (targets, said) in [
+        (r#""2001:db8:7::/64""#, "too many addresses"),
+        (r#""2001:db8:8::/119""#, "too many addresses"),
+        (r#""10.0.0.0/8""#, "addresses, more than the 1048576"),
+        (r#""1.0.0.0-120.0.0.0","2.0.0.0-121.0.0.0""#, "overlap"),
+        (r#""10.99.0.7""#, "excludes"),
+    ] {
+        let (status, _, body) = site.post("/api/v1/scans", &format!(r#"{{"targets":[{targets}]}}"#)).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &body["errors"][0]["pointer"]), (422, &"/targets".into()), "{targets} {body}");
+        assert!(body["detail"].as_str().unwrap().contains(said), "{body}");
+        let form = format!("targets={}", targets.replace('"', ""));
+        let form = site.ask("POST", "/scans", "application/x-www-form-urlencoded", &form, Role::Admin).await;
+        assert_eq!(form.0, 422, "{targets}");
+    }
+    assert!(site.orders.try_recv().is_err());
+    assert_eq!(site.app.jobs.open(), []);
+    // What the excludes make small enough is scanned.
+    for targets in ["10.0.0.0/11", "2001:db8:7::/120"] {
+        assert_eq!(site.post("/api/v1/scans", &format!(r#"{{"targets":["{targets}"]}}"#)).await.0, 202, "{targets}");
+        assert_eq!(site.taken().targets.len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -55,11 +55,7 @@ impl Tls {
 fn config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Problem> {
     let unusable = |file: &Path, why: String| Problem::new(format!("{} cannot be used: {why}", file.display()));
     let read = |file: &Path| {
-        let size = std::fs::metadata(file).map_err(|error| unusable(file, error.to_string()))?.len();
-        if size > LARGEST {
-            return Err(unusable(file, "it is too large".to_owned()));
-        }
-        std::fs::read(file).map_err(|error| unusable(file, error.to_string()))
+        crate::tool::read::bytes(file, LARGEST).map_err(|error| unusable(file, format!("it {}", error.reason())))
     };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(certificate)?)
         .collect::<Result<_, _>>()

@@ -6,6 +6,7 @@ use super::words::Text;
 use crate::export::survey::lang::{Lang, Noun};
 use crate::export::survey::words as survey;
 use crate::model::memory::{NotScanned, Remark, Trait};
+use crate::model::target::limits::MOST_ADDRESSES;
 use crate::model::{Kind, WarningKind};
 
 /// A remark, in the language of the page.
@@ -39,6 +40,13 @@ pub fn not_scanned(look: &Look, why: &NotScanned) -> String {
         }
         NotScanned::NoInterface { name } => format!("нет включённого интерфейса «{name}»"),
         NotScanned::NothingLeft => "исключения не оставили ни одного адреса".to_owned(),
+        NotScanned::LargeIpv6 { network } => {
+            format!("в сети {network} слишком много адресов, чтобы обходить их по одному")
+        }
+        NotScanned::Overlap { targets: [one, other] } => format!("цели {one} и {other} пересекаются"),
+        NotScanned::TooManyAddresses { count } => {
+            format!("в целях {count} адресов, больше {MOST_ADDRESSES}, которые берёт один обход")
+        }
         NotScanned::TooManyWait => "слишком много обходов ждут очереди".to_owned(),
         NotScanned::StoreUnread => "не удалось прочитать хранилище".to_owned(),
         NotScanned::NotStored => "не удалось сохранить найденное".to_owned(),
@@ -237,12 +245,16 @@ mod tests {
             NotScanned::LargeSubnet { subnet: "10.0.0.0/8".to_owned() },
             NotScanned::NoInterface { name: text() },
             NotScanned::NothingLeft,
+            NotScanned::LargeIpv6 { network: "2001:db8::/64".to_owned() },
+            NotScanned::Overlap { targets: [text(), text()] },
+            NotScanned::TooManyAddresses { count: 1 << 24 },
             NotScanned::TooManyWait,
             NotScanned::StoreUnread,
             NotScanned::NotStored,
             NotScanned::Internal,
         ] {
-            let said = not_scanned(&look("ru"), &why).replace("eth7", "").replace("camscan", "");
+            let said =
+                not_scanned(&look("ru"), &why).replace("eth7", "").replace("camscan", "").replace("2001:db8::/64", "");
             assert!(!said.is_empty() && !said.chars().any(|c| c.is_ascii_alphabetic()), "{said}");
             assert_eq!(not_scanned(&look("en"), &why), why.to_string());
         }

@@ -43,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Of the protocols, HTTP's codec alone.
     ("kit", &["protocol", "wire", "identify", "media", "model", "text"]),
     ("replay", &["kit", "net", "model", "text"]),
-    ("cli", &["export", "history", "identify", "model", "text"]),
+    ("cli", &["tool", "export", "history", "identify", "model", "text"]),
     (
         "command",
         &[

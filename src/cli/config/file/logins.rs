@@ -12,8 +12,8 @@ use crate::model::Credential;
 use super::reader::{Name, Reader, Text};
 use crate::cli::config::credentials;
 use crate::cli::config::keys::CREDENTIALS;
-use crate::cli::config::targets::read_capped;
 use crate::model::problem::Problem;
+use crate::tool::read;
 
 /// The most bytes a file with one password may have.
 const PASSWORD_CAP: u64 = 4096;
@@ -189,7 +189,7 @@ impl Reader<'_> {
     fn password_of_file(&self, path: &str) -> Result<String, Problem> {
         let path = self.path.parent().unwrap_or(Path::new("")).join(path);
         // The path stays unsaid: what stands here may be the password itself.
-        let text = read_capped(&path, PASSWORD_CAP).map_err(|_| {
+        let text = read::text(&path, PASSWORD_CAP).map_err(|_| {
             Problem::new(format!(
                 "the password file cannot be read, is larger than {PASSWORD_CAP} bytes or is not text"
             ))

@@ -17,8 +17,8 @@ use super::keys::{self, CREDENTIALS, Setting, Shape};
 use super::layer::{GivenLogins, Layer, Origin, split};
 use super::notify::{self, GivenNotifications, NOTIFY};
 use super::plugins::{self, ExporterPlugin, PLUGINS};
-use super::targets::read_capped;
 use crate::model::problem::Problem;
+use crate::tool::read;
 use logins::Logins;
 use reader::{Name, Optional, Reader, Text};
 
@@ -48,7 +48,7 @@ pub fn find(flag: Option<&Path>, environment: &Environment) -> Result<Option<Pat
 /// # Errors
 /// When it cannot be read, is no YAML, or holds an unknown key or a bad value.
 pub fn read(path: &Path, environment: &Environment) -> Result<Layer, Problem> {
-    parse(&read_capped(path, FILE_CAP)?, path, environment)
+    parse(&read::text(path, FILE_CAP)?, path, environment)
 }
 
 /// As [`read`], for text that has been read already.
@@ -67,7 +67,7 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Layer
 /// # Errors
 /// When it cannot be read or holds what is no login.
 pub fn read_logins(path: &Path, environment: &Environment) -> Result<GivenLogins, Problem> {
-    let text = read_capped(path, FILE_CAP)?;
+    let text = read::text(path, FILE_CAP)?;
     let origin = Origin::File(path.to_owned());
     if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml")) {
         let logins = credentials::lines(&text, &path.display().to_string())?;

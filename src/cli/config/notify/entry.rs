@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_yaml::{Mapping, Value};
 
 use crate::cli::config::environment::Environment;
-use crate::cli::config::targets::read_capped;
 use crate::model::Secret;
 use crate::model::problem::Problem;
 use crate::text::nearest;
+use crate::tool::read;
 
 /// The most bytes a file with one secret may have.
 const SECRET_CAP: u64 = 4096;
@@ -126,7 +126,7 @@ impl<'a> Entry<'a> {
 
     fn of_file(&self, path: &str) -> Result<String, Problem> {
         // The path stays unsaid, for the same reason.
-        let text = read_capped(&self.context.folder.join(path), SECRET_CAP).map_err(|_| {
+        let text = read::text(&self.context.folder.join(path), SECRET_CAP).map_err(|_| {
             Problem::new(format!("the file cannot be read, is larger than {SECRET_CAP} bytes or is not text"))
                 .hint("name a file that holds the secret alone; relative paths count from this file's folder")
         })?;

@@ -18,6 +18,7 @@ use crate::cli::config::targets;
 use crate::export::csv::CsvOptions;
 use crate::export::{FORMATS, table};
 use crate::model::problem::Problem;
+use crate::model::target::limits;
 use crate::model::{Credential, ProbeOptions, ProbeTarget, ScanPlan, TargetSet, TargetSpec};
 use crate::text::{clean, nearest};
 use ipnetwork::IpNetwork;
@@ -178,7 +179,7 @@ impl Resolver<'_> {
             return Err(Problem::new("the list of targets is empty")
                 .hint("leave the targets out to scan the subnets of this machine"));
         }
-        targets::check(&specs, &exclude)?;
+        limits::check(&specs, &exclude)?;
         Ok((specs, exclude))
     }
 
@@ -302,7 +303,7 @@ impl Resolver<'_> {
                     .hint("name one: --baseline inventory.json")
                     .hint("or compare with what is remembered: --store"))
             }
-            (Some(path), _) if !path.is_file() => {
+            (Some(path), _) if !path.exists() => {
                 let place = self.layer.origin(keys::BASELINE.name).place(keys::BASELINE.name);
                 Err(Problem::new(format!("there is no file {}", path.display()))
                     .at(place)

@@ -16,7 +16,7 @@ use rumqttc::{
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use super::{Message, Outcome, provide_cryptography, put, webhook};
+use super::{Message, Outcome, certificates, provide_cryptography, put, webhook};
 use crate::model::notify::{DeviceView, Discovery, Mqtt};
 use topics::Retained;
 
@@ -175,8 +175,7 @@ fn tls(mqtt: &Mqtt) -> Result<Option<TlsConfiguration>, String> {
             system.map(Some).map_err(|error| format!("the system's certificates cannot be read: {error}"))
         }
         (Some(path), true) => {
-            let ca = std::fs::read(path)
-                .map_err(|_| format!("the file of certificates {} cannot be read", path.display()))?;
+            let ca = certificates(path)?;
             Ok(Some(TlsConfiguration::Simple { ca, alpn: None, client_auth: None }))
         }
     }
