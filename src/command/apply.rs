@@ -33,7 +33,7 @@ const CONTEXT: usize = 3;
 /// # Errors
 /// When the report or the file cannot be read, or the file is none that entries can be added to; it is as it was then.
 pub fn run(args: &ApplyArgs, settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
-    let report = read_report(&args.report)?;
+    let report = read_report(&args.report, ui)?;
     let old = read(&args.file)?;
     let (format, extend) = system(args, &old)?;
     let at_file = |problem: merge::MergeError| {

@@ -52,7 +52,7 @@ names! {
 /// When a report cannot be read, there is no such scan, or a condition is none.
 pub fn run(args: &DiffArgs, settings: &Settings, ui: &Ui, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let conditions = conditions(&args.diff_fail_on)?;
-    let mut sides = Sides { settings, store: None };
+    let mut sides = Sides { settings, ui, store: None };
     let before = sides.read(&args.before)?;
     let after = sides.read(args.after.as_deref().unwrap_or(Path::new("last")))?;
     let diff = compare(before, after)?;
@@ -96,6 +96,7 @@ fn compare(before: Side, after: Side) -> Result<Diff, Problem> {
 /// Where the two sides come from. The store is opened only when one of them is in it.
 struct Sides<'s> {
     settings: &'s Settings,
+    ui: &'s Ui,
     store: Option<Store>,
 }
 
@@ -106,7 +107,7 @@ impl Sides<'_> {
         let is_report =
             named.exists() || text == "-" || named.extension().is_some_and(|e| READ.iter().any(|r| e == *r));
         if is_report {
-            return Ok(Side::Scan(Box::new(read_report(named)?)));
+            return Ok(Side::Scan(Box::new(read_report(named, self.ui)?)));
         }
         let store = match self.store.take() {
             Some(store) => store,

@@ -23,7 +23,7 @@ pub fn run(file: &Path, settings: &Settings, ui: &Ui) -> anyhow::Result<Exit> {
     // Standard input has no folder; the one we are in stands for it, as it does for a bare file name.
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let outputs = Outputs::check(&settings.output)?.of_report_in(folder);
-    let report = read_report(file)?;
+    let report = read_report(file, ui)?;
     let login_of = |device: &Device| the_login_for(device, &settings.plan.probe.credentials);
     outputs.write(&report, false, &login_of, ui)?;
     Ok(Exit::Success)
@@ -36,17 +36,18 @@ pub fn the_login_for(device: &Device, logins: &[Credential]) -> Option<Credentia
     fitting.next().filter(|_| fitting.next().is_none()).cloned()
 }
 
-/// Reads a report from a file, or from standard input for `-`.
+/// Reads a report from a file, or from standard input for `-`, and warns of what was left out of it.
 ///
 /// # Errors
 /// When it cannot be read or is no report.
-pub fn read_report(file: &Path) -> Result<Report, Problem> {
+pub fn read_report(file: &Path, ui: &Ui) -> Result<Report, Problem> {
     let bytes = match file.as_os_str() == "-" {
         true => files::stdin(MAX_REPORT)?,
         false => files::bytes(file, MAX_REPORT)?,
     };
-    let mut report = read::read(&String::from_utf8_lossy(&bytes))
+    let (mut report, left_out) = read::read_telling(&String::from_utf8_lossy(&bytes))
         .map_err(|e| Problem::from(e).at(format!("{} cannot be used", file.display())))?;
+    left_out.iter().for_each(|sentence| ui.warning(format!("{}: {sentence}", file.display())));
     // JSON lines are written before all devices are known.
     recorder::fold(&mut report.devices);
     Ok(report)

@@ -2,9 +2,10 @@
 //! involved, next to nothing of the environment is handed on, and at the deadline it is ended with all it has started.
 
 use crate::cli::config::plugins::ExporterPlugin;
+use crate::export::address;
 use crate::export::{Options, json, render};
 use crate::model::problem::Problem;
-use crate::model::{Credential, Device, Report};
+use crate::model::{Credential, Device, Report, Stream};
 use crate::text::{clean_to, strip_userinfo};
 use crate::tool::process::{PipeError, run_to_end};
 use crate::wire::url::with_login;
@@ -49,22 +50,28 @@ pub(super) fn run(
     }
 }
 
-/// The report with logins in the addresses that need one, or with none in any.
+/// The report with logins in the addresses that need one, or with none in any, and without the addresses that lead elsewhere
+/// than to their devices.
 fn with_logins(report: &Report, login_of: impl Fn(&Device) -> Option<Credential>, shown: bool) -> Report {
     let mut report = report.clone();
+    let left_out = address::leave_out_foreign(&mut report);
+    report.warnings.extend(left_out);
     for device in &mut report.devices {
         let login = login_of(device);
-        for stream in &mut device.streams {
-            let bare = strip_userinfo(&stream.url);
-            match &login {
-                Some(login) if stream.open == Some(false) => {
-                    stream.url = with_login(&bare, &login.user, login.password.expose());
+        let mut streams = std::mem::take(&mut device.streams);
+        for Stream { url, open, .. } in &mut streams {
+            let bare = strip_userinfo(url);
+            let place = address::for_login(device, &bare);
+            match (&login, place) {
+                (Some(login), Ok(place)) if *open == Some(false) => {
+                    *url = with_login(&place, &login.user, login.password.expose());
                 }
                 // Those of a report that was made with them stay where they may.
                 _ if shown => {}
-                _ => stream.url = bare,
+                _ => *url = bare,
             }
         }
+        device.streams = streams;
     }
     report
 }

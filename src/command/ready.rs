@@ -48,7 +48,7 @@ impl Ready {
     pub fn new(settings: &Settings, scans: Scans, ui: &Ui) -> anyhow::Result<Ready> {
         let outputs = Outputs::check(&settings.output)?;
         settings.plan.probe.snapshots.as_deref().map_or(Ok(()), file::check_folder).map_err(Problem::from)?;
-        let baseline = settings.baseline.as_deref().map(read_report).transpose()?;
+        let baseline = settings.baseline.as_deref().map(|file| read_report(file, ui)).transpose()?;
         let usual = settings.usual_store.as_deref();
         let store = settings.store.as_deref().map(|file| remembered::open_or_create(file, usual)).transpose()?;
         let signatures = signatures::load(settings.signatures.as_deref()).map_err(Problem::from)?;

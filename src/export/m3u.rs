@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
+use super::address::AskedNames;
 use super::format::{Spec, Writer};
 use super::{Exporter, words};
 use crate::model::{Device, Protocol, Report, Stream, StreamStatus};
@@ -10,9 +11,6 @@ use crate::text;
 
 /// What stands in a URL for a secret in it; such a URL opens nothing.
 const HIDDEN: &str = "***";
-
-/// The schemes a player is given. A report may come from anybody, and players open files and more, too.
-const SCHEMES: [&str; 6] = ["rtsp", "rtsps", "rtmp", "rtmps", "http", "https"];
 
 /// Its row in the table of formats.
 pub static FORMAT: Spec = Spec {
@@ -30,6 +28,7 @@ impl Exporter for M3u {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"#EXTM3U\n")?;
         let mut once = Once::of(report);
+        let names = AskedNames::of(report);
         for device in &report.devices {
             for stream in device.streams.iter().filter(|s| plays(s)) {
                 if !once.is_listed_here(device, stream) {
@@ -41,12 +40,13 @@ impl Exporter for M3u {
                     writeln!(out, "# {name}: left out, its address holds a password")?;
                     continue;
                 }
-                if !has_known_scheme(&stream.url) {
-                    writeln!(out, "# {name}: left out, its address is none of {}", SCHEMES.join(", "))?;
-                    continue;
+                match names.address(device, &stream.url) {
+                    Ok(url) => {
+                        writeln!(out, "#EXTINF:-1 group-title=\"{group}\",{name}")?;
+                        writeln!(out, "{}", location(&url))?;
+                    }
+                    Err(foreign) => writeln!(out, "# {name}: left out, {foreign}")?,
                 }
-                writeln!(out, "#EXTINF:-1 group-title=\"{group}\",{name}")?;
-                writeln!(out, "{}", location(&stream.url))?;
             }
         }
         Ok(())
@@ -80,10 +80,6 @@ fn plays(stream: &Stream) -> bool {
             stream.protocol,
             P::Rtsp | P::Rtsps | P::Rtmp | P::Rtmps | P::Http | P::Https | P::Hls | P::Dash | P::Mjpeg
         )
-}
-
-fn has_known_scheme(url: &str) -> bool {
-    url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
 /// `Hikvision DS-2CD2042WD-I 10.77.0.10 - 1 MainStream (1920×1080)`, on one line.

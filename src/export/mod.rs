@@ -1,5 +1,6 @@
 //! Exporters: a report in, bytes out.
 
+pub mod address;
 pub mod configuration;
 pub mod csv;
 pub mod format;

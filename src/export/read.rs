@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::address;
 use crate::model::problem::Hinted;
 use crate::model::report::SCHEMA;
 use crate::model::texts::TextKind;
@@ -54,11 +55,20 @@ impl ReadError {
 }
 
 /// Reads a report from the text of a file, telling the format by its content. Anybody may have written it: its texts are
-/// cleaned as those of devices are, so that no format passes on an escape or a direction mark.
+/// cleaned as those of devices are, so that no format passes on an escape or a direction mark, and streams whose addresses
+/// lead elsewhere than to their devices are left out, which its warnings say.
 ///
 /// # Errors
 /// When it is not one of the formats, or not a report of schema `camscan/1`.
 pub fn read(text: &str) -> Result<Report, ReadError> {
+    read_telling(text).map(|(report, _)| report)
+}
+
+/// The same, and once more what was left out: a sentence for each device.
+///
+/// # Errors
+/// As of [`read`].
+pub fn read_telling(text: &str) -> Result<(Report, Vec<String>), ReadError> {
     let mut report = any_format(text)?;
     report.texts(&mut |kind, text| {
         *text = match kind {
@@ -67,7 +77,9 @@ pub fn read(text: &str) -> Result<Report, ReadError> {
             TextKind::Line | TextKind::ValueOf(_) | TextKind::Own => text::clean_to(text, MAX_LINE),
         };
     });
-    Ok(report)
+    let left_out = address::leave_out_foreign(&mut report);
+    report.warnings.extend(left_out.iter().cloned());
+    Ok((report, left_out))
 }
 
 fn any_format(text: &str) -> Result<Report, ReadError> {

@@ -308,6 +308,35 @@ pub fn factory_cameras() -> Vec<Device> {
     vec![camera(one, other), camera(other, one)]
 }
 
+/// Addresses of streams by which a report would have other programs do more than play its device, whose addresses are not
+/// among them. `touch-owned` stands in each.
+pub const FOREIGN_URLS: [&str; 24] = [
+    "exec:touch touch-owned",
+    "exec://touch-owned",
+    "echo:exec:touch-owned",
+    "expr:touch-owned",
+    "ffmpeg:-f lavfi touch-owned",
+    "ffmpeg:rtsp://10.0.0.5/touch-owned",
+    "exec:rtsp://10.0.0.5/touch-owned",
+    "file:///touch-owned",
+    "file:touch-owned",
+    "/touch-owned",
+    "|touch-owned",
+    "concat:touch-owned|b",
+    "pipe:touch-owned",
+    "subfile,,start,0,end,9,,:/touch-owned",
+    "javascript://10.0.0.5/%0atouch-owned",
+    "ws://10.0.0.5/touch-owned",
+    "rtsp:touch-owned",
+    "rtsp://203.0.113.9/touch-owned",
+    "rtsp://[2001:db8::9]:554/touch-owned",
+    "http://10.0.0.5@203.0.113.9/touch-owned",
+    "http://10.0.0.5\\@203.0.113.9/touch-owned",
+    "rtsp://3405803785/touch-owned",
+    "rtsp://0xcb.0x0.0x71.0x9:554/touch-owned",
+    "rtsp://10.0.0.5:554@203.0.113.9:554/touch-owned",
+];
+
 /// A camera whose every name is `name`.
 pub fn hostile(ip: &str, name: &str) -> Device {
     let mut d = made(device(ip, Kind::Camera, 0.5), name, name);

@@ -35,9 +35,9 @@ fn a_scan_writes_placeholders_and_the_file_of_variables_the_logins() {
         assert!(text.contains("127.88.6.1") || name == "motion.conf", "{name}: {text}");
         assert!(!text.contains("hunter2"), "{name}: {text}");
     }
-    assert!(env.read("go2rtc.yaml").contains("rtsp://admin:${CAMERA_6_1_PASSWORD}@127.88.6.1:"), "{}", run.err);
+    assert!(env.read("go2rtc.yaml").contains("rtsp://admin:${CAMERA_127_88_6_1_PASSWORD}@127.88.6.1:"), "{}", run.err);
     let variables = env.read("cameras.env");
-    assert!(variables.contains(&format!("\nCAMERA_6_1_PASSWORD={ENCODED}\n")), "{variables}");
+    assert!(variables.contains(&format!("\nCAMERA_127_88_6_1_PASSWORD={ENCODED}\n")), "{variables}");
     assert_eq!(mode(&env, "cameras.env"), 0o600);
     // Motion has no variables, and its main file names the other by its path.
     assert!(env.read("motion.conf").contains(&format!("camera {}\n", env.path("camera-camera_6_1.conf").display())));

@@ -4,6 +4,7 @@
 //! mistake of all; each variable says which it is.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use crate::model::{Credential, Secret};
 
@@ -40,6 +41,16 @@ pub struct Variable {
     pub meaning: String,
     /// The value in that form; none where no login is known.
     pub value: Option<Secret>,
+}
+
+/// An address within the name of a variable: `10_0_5_20`; of IPv6 all eight parts. Variables are named by the address that
+/// their login goes to and not by what a device is called, since anything may call itself by the name of another.
+pub fn address_in_name(ip: IpAddr) -> String {
+    let parts: Vec<String> = match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.octets().iter().map(u8::to_string).collect(),
+        IpAddr::V6(v6) => v6.segments().iter().map(|part| format!("{part:X}")).collect(),
+    };
+    parts.join("_")
 }
 
 /// All placeholders of a configuration, each once, in the order of their use.

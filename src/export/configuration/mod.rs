@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::Logins;
-use crate::model::{Credential, Device, Report};
+use super::address::{self, AskedNames};
+use crate::model::{Credential, Device, Report, Stream};
 use crate::text::strip_userinfo;
 use login::Variables;
 use section::{Existing, Section};
@@ -65,17 +66,28 @@ impl Extend {
     }
 }
 
-/// Takes the logins out of the report's addresses; they count where no other is known.
+/// Takes the logins out of the report's addresses; they count where no other is known. Where logins are demanded, all
+/// addresses lead to the one that they are chosen by.
 fn with_bare_addresses<T>(report: &Report, logins: &Logins<'_>, write: impl Fn(&Report, &Logins<'_>) -> T) -> T {
     let mut report = report.clone();
+    let names = AskedNames::of(&report);
     let mut written: HashMap<IpAddr, Credential> = HashMap::new();
     for device in &mut report.devices {
-        for stream in &mut device.streams {
-            if let Some(login) = login::in_url(&stream.url) {
+        let is_login_demanded = device.streams.iter().any(|stream| stream.open == Some(false));
+        let mut streams = std::mem::take(&mut device.streams);
+        for Stream { url, .. } in &mut streams {
+            if let Some(login) = login::in_url(url) {
                 written.entry(device.ip).or_insert(login);
-                stream.url = strip_userinfo(&stream.url);
+                *url = strip_userinfo(url);
             }
+            let led = match is_login_demanded {
+                true => address::for_login(device, url),
+                false => names.address(device, url),
+            };
+            // What leads elsewhere is left out where cameras are made of streams, with the reason.
+            *url = led.unwrap_or_else(|_| url.clone());
         }
+        device.streams = streams;
     }
     let of = |device: &Device| (logins.of)(device).or_else(|| written.get(&device.ip).cloned());
     write(&report, &Logins { of: &of, shown: logins.shown })

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::export::address::AskedNames;
 use crate::export::configuration::section::Existing;
 use crate::export::configuration::text::line;
 use crate::export::words;
@@ -66,7 +67,8 @@ impl<'r> Cameras<'r> {
         mut names: Names,
     ) -> Cameras<'r> {
         let mut cameras = Cameras::default();
-        let mut once = Once::of(report);
+        let asked = AskedNames::of(report);
+        let mut once = Once::of(report, &asked);
         for device in &report.devices {
             let channels: BTreeSet<Option<u32>> = device.streams.iter().map(|s| s.channel).collect();
             let has_channels = channels.iter().filter(|c| c.is_some_and(|c| c > 1)).count() > 0;
@@ -77,7 +79,8 @@ impl<'r> Cameras<'r> {
             for channel in channels {
                 let of_channel = device.streams.iter().filter(|s| !has_channels || s.channel.unwrap_or(1) == channel);
                 let (mut usable, mut left_out) = sort(of_channel, &mut |stream| {
-                    unfit(stream).or_else(|| refusal(device, stream)).or_else(|| once.elsewhere(device, stream))
+                    let unfit = unfit(device, stream, &asked);
+                    unfit.or_else(|| refusal(device, stream)).or_else(|| once.elsewhere(device, stream))
                 });
                 let Some(main) = usable.pop() else {
                     refused.append(&mut left_out);
@@ -139,8 +142,8 @@ struct Once<'r> {
 }
 
 impl<'r> Once<'r> {
-    fn of(report: &'r Report) -> Self {
-        let works = |device: &&Device| device.own_streams().any(|stream| unfit(stream).is_none());
+    fn of(report: &'r Report, asked: &AskedNames) -> Self {
+        let works = |device: &&Device| device.own_streams().any(|stream| unfit(device, stream, asked).is_none());
         let direct = report.devices.iter().filter(works).map(|device| device.id.as_str());
         Once { direct: direct.collect(), by_recorder: BTreeMap::new() }
     }
@@ -188,7 +191,10 @@ fn left<'r>(stream: &'r Stream, reason: &str) -> LeftOut<'r> {
 }
 
 /// Why a stream can be used by nobody.
-fn unfit(stream: &Stream) -> Option<String> {
+fn unfit(device: &Device, stream: &Stream, asked: &AskedNames) -> Option<String> {
+    if let Err(foreign) = asked.address(device, &stream.url) {
+        return Some(foreign.to_string());
+    }
     if stream.url.contains(HIDDEN) {
         return Some("its address holds a password that is not known here".to_owned());
     }

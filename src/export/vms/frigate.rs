@@ -7,7 +7,7 @@
 use super::camera::{self, Camera, Cameras, Names};
 use super::go2rtc::{escaped, left_out, unusable};
 use crate::export::Logins;
-use crate::export::configuration::login::{Form, Variable, Variables, encode, url_with};
+use crate::export::configuration::login::{Form, Variable, Variables, address_in_name, encode, url_with};
 use crate::export::configuration::section::{Entry, Existing, Section};
 use crate::export::configuration::text::{header, line, quoted, text_of};
 use crate::export::configuration::{Additions, Configuration, Configure, Extend};
@@ -124,7 +124,7 @@ fn with_login(
     url_with(url, &user, &placeholder(camera, "PASSWORD_URL", Form::Encoded, value, variables))
 }
 
-/// `{FRIGATE_NAME_WHAT}`, noted among the variables.
+/// `{FRIGATE_ADDRESS_WHAT}`, noted among the variables.
 fn placeholder(
     camera: &Camera<'_>,
     what: &str,
@@ -132,7 +132,7 @@ fn placeholder(
     value: Option<Secret>,
     variables: &mut Variables,
 ) -> String {
-    let name = format!("FRIGATE_{}_{what}", camera.name.to_ascii_uppercase());
+    let name = format!("FRIGATE_{}_{what}", address_in_name(camera.device.ip));
     let kind = if what.starts_with("USER") { "user" } else { "password" };
     variables.add(Variable { name: name.clone(), form, meaning: format!("{kind} of {}", camera.device.ip), value });
     format!("{{{name}}}")

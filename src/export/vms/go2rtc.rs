@@ -5,7 +5,7 @@
 
 use super::camera::{self, Camera, Cameras, Names};
 use crate::export::Logins;
-use crate::export::configuration::login::{Form, Variable, Variables, encode, url_with};
+use crate::export::configuration::login::{Form, Variable, Variables, address_in_name, encode, url_with};
 use crate::export::configuration::section::{Entry, Existing, Section};
 use crate::export::configuration::text::{header, line, quoted, text_of};
 use crate::export::configuration::{Additions, Configuration, Configure, Extend};
@@ -108,15 +108,15 @@ fn source(
     if !camera::needs_login(stream) {
         return url;
     }
-    let upper = camera.name.to_ascii_uppercase();
     if let (Some(login), true) = (login, shown) {
         return url_with(&url, &encode(&login.user), &encode(login.password.expose()));
     }
     let ip = camera.device.ip;
+    let named = format!("CAMERA_{}", address_in_name(ip));
     let user = match login {
         Some(login) => encode(&login.user),
         None => {
-            let name = format!("{upper}_USER");
+            let name = format!("{named}_USER");
             variables.add(Variable {
                 name: name.clone(),
                 form: Form::Encoded,
@@ -126,7 +126,7 @@ fn source(
             format!("${{{name}}}")
         }
     };
-    let name = format!("{upper}_PASSWORD");
+    let name = format!("{named}_PASSWORD");
     let value = login.map(|l| Secret::new(encode(l.password.expose())));
     variables.add(Variable { name: name.clone(), form: Form::Encoded, meaning: format!("password of {ip}"), value });
     url_with(&url, &user, &format!("${{{name}}}"))

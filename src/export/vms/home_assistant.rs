@@ -6,7 +6,7 @@
 use super::camera::{self, Cameras};
 use super::go2rtc::{left_out, unusable};
 use crate::export::Logins;
-use crate::export::configuration::login::{Form, Variable, Variables, url_with_login};
+use crate::export::configuration::login::{Form, Variable, Variables, address_in_name, url_with_login};
 use crate::export::configuration::text::{header, quoted, text_of};
 use crate::export::configuration::{Configuration, Configure};
 use crate::export::format::{Spec, Writer};
@@ -28,13 +28,14 @@ fn write(report: &Report, logins: &Logins<'_>) -> Configuration {
     let mut body = Vec::new();
     for camera in &cameras.usable {
         let login = (logins.of)(camera.device);
-        let labels = ["".to_owned(), " sub".to_owned()];
-        for ((name, stream), suffix) in camera.streams().into_iter().zip(labels) {
+        let channel = camera.channel.map_or(String::new(), |channel| format!("_ch{channel}"));
+        let address = address_in_name(camera.device.ip).to_lowercase();
+        for ((_, stream), suffix) in camera.streams().into_iter().zip(["", " sub"]) {
             let input = match (camera::needs_login(stream), &login, logins.shown) {
                 (false, ..) => quoted(&input(stream, &stream.url)),
                 (true, Some(login), true) => quoted(&input(stream, &url_with_login(&stream.url, login))),
                 (true, login, _) => {
-                    let secret = format!("{name}_url");
+                    let secret = format!("camera_{address}{channel}{}_url", suffix.replace(' ', "_"));
                     let value = login.as_ref().map(|l| Secret::new(input(stream, &url_with_login(&stream.url, l))));
                     let meaning = format!("{} with the login of {}", stream.url, camera.device.ip);
                     variables.add(Variable { name: secret.clone(), form: Form::Url, meaning, value });

@@ -1,6 +1,7 @@
 //! Each configuration against its consumer's own schema and rules, with names, logins and addresses that bite.
 
 mod each;
+mod variables;
 
 use serde_json::Value;
 
@@ -322,14 +323,14 @@ fn each_place_has_the_password_in_its_own_form() {
     };
     let frigate = write(FRIGATE, devices());
     let encoded = (login::Form::Encoded, Some(ENCODED.to_owned()));
-    assert_eq!(value(&frigate, "FRIGATE_FRONT_DOOR_PASSWORD_URL"), encoded);
-    assert_eq!(value(&frigate, "FRIGATE_FRONT_DOOR_PASSWORD"), (login::Form::Plain, Some(PASSWORD.to_owned())));
-    assert_eq!(value(&write(GO2RTC, devices()), "FRONT_DOOR_PASSWORD"), encoded);
+    assert_eq!(value(&frigate, "FRIGATE_10_0_5_20_PASSWORD_URL"), encoded);
+    assert_eq!(value(&frigate, "FRIGATE_10_0_5_20_PASSWORD"), (login::Form::Plain, Some(PASSWORD.to_owned())));
+    assert_eq!(value(&write(GO2RTC, devices()), "CAMERA_10_0_5_20_PASSWORD"), encoded);
     let whole = format!("rtsp://view%20er:{ENCODED}@10.0.5.20:554/main");
     let mediamtx = write(MEDIAMTX, devices());
     assert_eq!(value(&mediamtx, "MTX_PATHS_FRONTDOOR_SOURCE"), (login::Form::Url, Some(whole.clone())));
     let home_assistant = write(HOME_ASSISTANT, devices());
-    assert_eq!(value(&home_assistant, "front_door_url"), (login::Form::Url, Some(whole)));
+    assert_eq!(value(&home_assistant, "camera_10_0_5_20_url"), (login::Form::Url, Some(whole)));
     let shown = configure(MOTION, &sample::report_of(devices()), &Logins { of: &viewer, shown: true });
     assert!(shown.files[1].1.contains(&format!("netcam_userpass view%20er:{ENCODED}\n")), "{shown:?}");
 }
@@ -339,9 +340,9 @@ fn a_login_nobody_knows_is_two_variables() {
     let report = sample::report_of(vec![camera("10.0.5.20", "Front door")]);
     let configuration = configure(GO2RTC, &report, &Logins::default());
     let text = &configuration.files[0].1;
-    assert!(text.contains("rtsp://${FRONT_DOOR_USER}:${FRONT_DOOR_PASSWORD}@10.0.5.20:554/main"), "{text}");
+    assert!(text.contains("rtsp://${CAMERA_10_0_5_20_USER}:${CAMERA_10_0_5_20_PASSWORD}@10.0.5.20:554/main"), "{text}");
     let file = configuration.variables.env_file();
-    assert!(file.contains("#FRONT_DOOR_PASSWORD=\n"), "{file}");
+    assert!(file.contains("#CAMERA_10_0_5_20_PASSWORD=\n"), "{file}");
 }
 
 #[test]
@@ -377,5 +378,5 @@ fn udp_and_mjpeg_and_sound_are_seen_to() {
     assert!(text(MEDIAMTX).contains("rtspTransport: udp"));
     assert!(text(MEDIAMTX).contains("# not used: http://10.0.5.21/video.mjpg"));
     assert!(text(MOTION).contains("netcam_url mjpeg://10.0.5.21/video.mjpg"));
-    assert!(text(HOME_ASSISTANT).contains("!secret udp_url"));
+    assert!(text(HOME_ASSISTANT).contains("!secret camera_10_0_5_20_url"));
 }
