@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::watch;
 
 pub use backup::{Checked, Salvaged};
 pub use checks::{Check, CheckOutcome, Rollup, Slot};
@@ -70,6 +71,8 @@ struct Inner {
     /// The key of [`Store::login_hash`], once it was needed.
     login_key: OnceLock<Vec<u8>>,
     writes: Mutex<WriteTimes>,
+    /// Somebody may do less than before; see [`Store::endings`].
+    endings: watch::Sender<()>,
 }
 
 struct Writer {
@@ -137,8 +140,8 @@ impl Store {
             writer = Some(Mutex::new(Writer { connection, cache: None, open: None, turns: Turns::default() }));
         }
         let readers = Mutex::new(readers);
-        let (login_key, writes) = (OnceLock::new(), Mutex::default());
-        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers, login_key, writes }) })
+        let (login_key, writes, endings) = (OnceLock::new(), Mutex::default(), watch::Sender::default());
+        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers, login_key, writes, endings }) })
     }
 
     /// Its file.

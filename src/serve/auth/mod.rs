@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! gate: host ─► client ─► who (session · token · socket · anonymous) ─► same origin? ─► may look at all? ─► handler
+//!                                                     the answer ends with the rights it was asked for by (lease) ◄─┘
 //! ```
 
 pub mod api;
@@ -13,6 +14,7 @@ pub mod gate;
 mod guess;
 mod identify;
 pub mod login;
+pub mod lease;
 pub mod origin;
 pub mod password;
 pub mod random;

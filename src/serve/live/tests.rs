@@ -103,7 +103,7 @@ impl Site {
 
     async fn ask(&self, method: &str, path: &str, kind: &str, body: impl Into<Body>) -> (u16, HeaderMap, String) {
         let scopes = vec![Scope::Live];
-        let means = Means::Session(1);
+        let means = Means::Anonymous;
         let caller = Caller { account: Some(1), name: "anna".to_owned(), scopes, means, address: None };
         let request = Request::builder().method(method).uri(path).header("content-type", kind).extension(caller);
         let service = TowerToHyperService::new(self.router.clone());
