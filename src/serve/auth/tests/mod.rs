@@ -1,6 +1,7 @@
 //! Attacks, against the real router behind the real listener on loopback.
 
 mod accounts;
+mod banned;
 mod browser;
 mod limits;
 mod lasting;
