@@ -396,7 +396,7 @@ texts! {
 
     MistakeLogin: "Name or password is wrong.", "Неверное имя или пароль.";
     MistakeCode: "This is not the set-up code.", "Это не тот одноразовый код.";
-    MistakeWait: "Too many wrong logins: wait a moment and try again.", "Слишком много неверных попыток: подождите и повторите.";
+    MistakeWait: "This was not looked at, since too many wrong logins came from the same address or for the same name: wait a moment and try again.", "Вход не проверялся: с того же адреса или для того же имени было слишком много неверных попыток. Подождите и повторите.";
     MistakeName: "A name has letters, digits, blanks and . _ - @ + alone, and at most 64 of them.", "В имени только буквы, цифры, пробелы и . _ - @ +, не больше 64.";
     MistakePassword: "The password needs 10 characters or more, and must not be little more than the name.", "В пароле нужно не меньше 10 знаков, и он не должен почти совпадать с именем.";
     MistakeBusy: "That did not work: try again in a moment.", "Не получилось: повторите через минуту.";
