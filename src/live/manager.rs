@@ -231,7 +231,7 @@ impl Live {
         let ticket = inner.tickets.issue(number).map_err(|reason| Refusal::Full { reason, after: PLACE_PAUSE })?;
         let (secret, over) = (ticket.secret.clone(), ticket.over.clone());
         let presence = presence.with_ticket(ticket);
-        match inner.engine.offer(number, sdp, presence, came_to, &*inner.net).await {
+        match inner.engine.offer(number, &guest.party, sdp, presence, came_to, &*inner.net).await {
             Ok(sdp) => {
                 tokio::spawn(close_after(Arc::downgrade(inner), number, guest.leaves, over));
                 Ok(Answer { sdp, secret })

@@ -282,7 +282,7 @@ async fn offers_without_a_viewer_and_checks_without_an_offer_are_bounded() {
     let (_, offer) = Receiver::offer(local, false, now()).unwrap();
     let (mut taken, mut refused) = (0, 0);
     for number in 0..10_000 {
-        let guest = Guest::lasting("viewer");
+        let guest = Guest::lasting(["anna", "boris", "vera", "nina"][number % 4]);
         match live.offer("a", &offer, None, Some(LOCAL), guest).await {
             Ok(_) => taken += 1,
             Err(refusal) => {
