@@ -12,6 +12,7 @@ pub mod devices;
 pub mod forms;
 pub mod gate;
 mod guess;
+mod guessable;
 mod identify;
 pub mod login;
 pub mod lease;
