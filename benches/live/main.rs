@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use camscan::live::engine::Ports;
 use camscan::live::engine::limits::Patience;
+use camscan::live::guest::Guest;
 use camscan::live::manager::{Config, Live};
 use camscan::live::source::StreamSource;
 use camscan::model::Transport;
@@ -198,7 +199,7 @@ fn main() {
         let (mut receiver, offer) = Receiver::offer(local, false, began).unwrap();
         let id = (number % streams).to_string();
         let answer = loop {
-            match runtime.block_on(live.offer(&id, &offer, None, Some(LOCAL))) {
+            match runtime.block_on(live.offer(&id, &offer, None, Some(LOCAL), Guest::lasting("viewer"))) {
                 Ok(answer) => break answer,
                 // Half open are 64 at most: those before it connect meanwhile.
                 Err(refusal) if refusal.retry_after().is_some() => pump(&mut clients),

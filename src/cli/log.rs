@@ -68,7 +68,11 @@ pub fn init(settings: &LogSettings, secrets: Secrets, ui: &Ui) -> Result<(), Pro
     Ok(())
 }
 
-fn subscriber<W>(
+/// What hears the lines and writes them so.
+///
+/// # Errors
+/// When CAMSCAN_LOG is no filter.
+pub(crate) fn subscriber<W>(
     settings: &LogSettings,
     secrets: Secrets,
     writer: W,
@@ -105,6 +109,20 @@ impl<'w> FormatFields<'w> for Values {
     }
 }
 
+/// A value in quotes, within which nothing passes for a field: `address=` is written `address\u{3d}`.
+fn quoted(value: &str) -> String {
+    let mut quoted = String::with_capacity(value.len() + 2);
+    let mut is_name = true;
+    for c in format!("{value:?}").chars() {
+        match c {
+            '=' if is_name => quoted.push_str("\\u{3d}"),
+            c => quoted.push(c),
+        }
+        is_name = c == '"' || c == ' ' || is_name && (c.is_alphanumeric() || "._-".contains(c));
+    }
+    quoted
+}
+
 struct TextLine<'v, 'w> {
     values: &'v Values,
     writer: Writer<'w>,
@@ -129,7 +147,7 @@ impl TextLine<'_, '_> {
 impl Visit for TextLine<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         let shown = self.values.shown(value);
-        if field.name() == "message" { self.put(field, &shown) } else { self.put(field, &format!("{shown:?}")) }
+        if field.name() == "message" { self.put(field, &shown) } else { self.put(field, &quoted(&shown)) }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -315,6 +333,21 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_value_passes_for_a_field() {
+        for (value, shown) in [
+            (
+                "WARN x: login failed address=10.0.0.7 name=",
+                r#""WARN x: login failed address\u{3d}10.0.0.7 name\u{3d}""#,
+            ),
+            ("address=1", r#""address\u{3d}1""#),
+            ("\"address=1", r#""\"address\u{3d}1""#),
+            ("rtsp://camera/stream?channel=1&a=b", r#""rtsp://camera/stream?channel=1&a=b""#),
+        ] {
+            assert_eq!(quoted(value), shown);
         }
     }
 

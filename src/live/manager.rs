@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use super::engine::limits::{MOST_VIEWERS, Patience};
 use super::engine::{Engine, EngineFigures, Ports, Refused};
 use super::entry::{Entry, StreamStatus, away, ready};
 use super::facts::Facts;
+use super::guest::Guest;
 use super::refusal::Refusal;
 use super::source::{Shared, Source, StreamSource};
 use super::stream::{Condition, State, Stream};
@@ -200,7 +202,7 @@ impl Live {
 
     /// Answers an offer of WebRTC (WHEP or the page's own). The session dies when its viewer has not connected within 15 s.
     /// `can` is what the viewer says of itself; without it, its offer speaks for it. `came_to` is the address of this machine
-    /// that the request came to, which the viewer is told to try first.
+    /// that the request came to, which the viewer is told to try first. It is closed when the guest may no longer watch.
     ///
     /// # Errors
     /// The stream does not exist, cannot be shown this way (then with the ways that work), the camera is away or refuses, or
@@ -211,6 +213,7 @@ impl Live {
         sdp: &str,
         can: Option<&Abilities>,
         came_to: Option<IpAddr>,
+        guest: Guest,
     ) -> Result<Answer, Refusal> {
         if sdp.len() > MOST_OFFER {
             return Err(Refusal::BadOffer(format!("an offer has at most {MOST_OFFER} bytes")));
@@ -226,10 +229,13 @@ impl Live {
         }
         let number = inner.engine.number();
         let ticket = inner.tickets.issue(number).map_err(|reason| Refusal::Full { reason, after: PLACE_PAUSE })?;
-        let secret = ticket.secret.clone();
+        let (secret, over) = (ticket.secret.clone(), ticket.over.clone());
         let presence = presence.with_ticket(ticket);
-        match inner.engine.offer(number, sdp, presence, came_to, &*inner.net).await {
-            Ok(sdp) => Ok(Answer { sdp, secret }),
+        match inner.engine.offer(number, &guest.party, sdp, presence, came_to, &*inner.net).await {
+            Ok(sdp) => {
+                tokio::spawn(close_after(Arc::downgrade(inner), number, guest.leaves, over));
+                Ok(Answer { sdp, secret })
+            }
             Err(Refused::NoAgreement(error)) => Err(Refusal::of_agreement(&error, choice)),
             Err(error) => Err(Refusal::Full { reason: error.to_string(), after: PLACE_PAUSE }),
         }
@@ -354,6 +360,16 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         std::mem::take(&mut *self.streams()).into_values().for_each(Entry::end);
+    }
+}
+
+/// Closes a session when its guest may no longer watch, unless it is over before.
+async fn close_after(inner: Weak<Inner>, number: u64, leaves: BoxFuture<'static, ()>, over: CancellationToken) {
+    tokio::select! {
+        () = over.cancelled() => {}
+        () = leaves => if let Some(inner) = inner.upgrade() {
+            inner.engine.close(number).await;
+        }
     }
 }
 

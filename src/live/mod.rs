@@ -33,6 +33,7 @@ pub mod engine;
 pub mod entry;
 pub mod facts;
 pub mod frame;
+pub mod guest;
 pub mod hub;
 pub mod manager;
 pub mod refusal;

@@ -29,8 +29,11 @@ pub struct Session {
     connections: Arc<Semaphore>,
     /// The logins that worked, by host, with the network card that the link showed there. They leave the process in what the
     /// user asked for and nowhere else.
-    logins: Arc<Mutex<HashMap<IpAddr, (Option<MacAddr>, Credential)>>>,
+    logins: Arc<Mutex<HashMap<IpAddr, Worked>>>,
 }
+
+/// A login that worked on a host, with the network card that the link showed there.
+type Worked = (Option<MacAddr>, Credential);
 
 impl Session {
     /// A session on this network that speaks all of [`PROTOCOLS`], with at most `open_connections` connections at once in all its scans together.

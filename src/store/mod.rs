@@ -35,6 +35,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::watch;
 
 pub use backup::{Checked, Salvaged};
 pub use checks::{Check, CheckOutcome, Rollup, Slot};
@@ -73,6 +74,8 @@ struct Inner {
     writes: Mutex<WriteTimes>,
     /// Places of logins that work, kept for this process.
     kept: places::Kept,
+    /// Somebody may do less than before; see [`Store::endings`].
+    endings: watch::Sender<()>,
 }
 
 struct Writer {
@@ -141,7 +144,8 @@ impl Store {
         }
         let readers = Mutex::new(readers);
         let (login_key, writes, kept) = (OnceLock::new(), Mutex::default(), places::Kept::default());
-        Ok(Store { inner: Arc::new(Inner { file: file.to_owned(), writer, readers, login_key, writes, kept }) })
+        let (file, endings) = (file.to_owned(), watch::Sender::new(()));
+        Ok(Store { inner: Arc::new(Inner { file, writer, readers, login_key, writes, kept, endings }) })
     }
 
     /// Its file.

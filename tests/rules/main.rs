@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         beside architecture::a_module_with_files_of_its_own_is_a_mod_rs;
         beside architecture::long_tests_have_a_file_of_their_own;
         beside architecture::words_stay_where_they_belong;
+        beside architecture::websockets_are_opened_by_their_lease;
         beside architecture::no_file_is_a_giant;
         beside architecture::the_reader_of_sources_reads_them;
     };

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MOST_VIEWERS: usize = 512;
 /// Of those the ones that have sent an offer and not connected yet.
 pub const MOST_HALF_OPEN: usize = 64;
+/// And those of one guest: two walls of 16 pictures that are opened at once.
+pub const MOST_OF_ONE: usize = 32;
 /// Viewers at once that are sent what was there before they came. Others wait some hundred milliseconds: a hundred pages
 /// that are loaded anew at once would else ask for 200 MB.
 pub(super) const MOST_BURSTS: usize = 8;

@@ -21,13 +21,14 @@ mod routes;
 mod run;
 mod session;
 mod tcp;
+mod waiting;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::viewer::Presence;
 use crate::media::format::{AudioFormat, Format, VideoFormat};
@@ -35,11 +36,12 @@ use crate::net::Links;
 use crate::net::media_port::{self, MediaPort};
 pub use figures::EngineFigures;
 use figures::Figures;
-use limits::{MOST_COMMANDS, MOST_HALF_OPEN, MOST_HAPPENED, Patience};
+use limits::{MOST_COMMANDS, MOST_HAPPENED, Patience};
 pub use negotiate::NoAgreement;
 use negotiate::{Means, Reach};
 use run::{Command, Loop};
 use session::Parts;
+use waiting::Waiting;
 
 /// Where viewers may reach this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +76,7 @@ pub(super) enum Refused {
 /// The handle of the engine; it ends when this is dropped.
 pub(super) struct Engine {
     commands: mpsc::Sender<Command>,
-    half_open: Arc<Semaphore>,
+    waiting: Waiting,
     means: Arc<Means>,
     ports: Ports,
     local: Vec<SocketAddr>,
@@ -98,8 +100,8 @@ impl Engine {
             tokio::spawn(tcp::accept(listener, happened.clone()));
         }
         tokio::spawn(Loop::new(sockets, patience, commanded, happening, bell, figures.clone()).run());
-        let half_open = Arc::new(Semaphore::new(MOST_HALF_OPEN));
-        Ok(Engine { commands, half_open, means, ports, local, figures, next: AtomicU64::new(1) })
+        let waiting = Waiting::default();
+        Ok(Engine { commands, waiting, means, ports, local, figures, next: AtomicU64::new(1) })
     }
 
     /// The port viewers use.
@@ -117,19 +119,21 @@ impl Engine {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Agrees with a viewer on the session of that number and expects it to connect. Gives the answer.
+    /// Agrees with a viewer on the session of that number and expects it to connect; until then its place is counted as one
+    /// of this guest. Gives the answer.
     ///
     /// # Errors
     /// When nothing can be agreed on, or too many are connecting.
     pub async fn offer(
         &self,
         id: u64,
+        guest: &str,
         offer: &str,
         presence: Presence,
         came_to: Option<IpAddr>,
         net: &(impl Links + ?Sized),
     ) -> Result<String, Refused> {
-        let half_open = self.half_open.clone().try_acquire_owned().map_err(|_| Refused::HalfOpen)?;
+        let half_open = self.waiting.take(guest).ok_or(Refused::HalfOpen)?;
         let (video, _) = presence.stream.formats();
         let audio = presence.stream.sound();
         let Some(Format::Video(video)) = video.as_deref() else {

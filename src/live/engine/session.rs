@@ -7,7 +7,6 @@ use str0m::media::{Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Event, Input, Output, Rtc, RtcError};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::burst::Burst;
 use super::echo::Echo;
@@ -16,6 +15,7 @@ use super::negotiate::Agreed;
 use super::numbers::{audio_number, resend_number, video_number};
 use super::outbox::Outbox;
 use super::routes::ViewerId;
+use super::waiting::Place;
 use crate::live::audience::Carrier;
 use crate::live::frame::Frame;
 use crate::live::hub::{Cursor, Next};
@@ -65,7 +65,7 @@ pub(super) struct Session {
     video: Track,
     audio: Option<Track>,
     /// A place among those that have not connected.
-    half_open: Option<OwnedSemaphorePermit>,
+    half_open: Option<Place>,
     began: Instant,
     heard: Instant,
     /// What the session itself waits for.
@@ -105,7 +105,7 @@ pub(super) struct Parts {
     pub id: ViewerId,
     pub agreed: Agreed,
     pub presence: Presence,
-    pub half_open: OwnedSemaphorePermit,
+    pub half_open: Place,
 }
 
 impl Session {

@@ -18,6 +18,7 @@ use super::audience::Carrier;
 use super::choose::{Abilities, Mode};
 use super::engine::Ports;
 use super::engine::limits::Patience;
+use super::guest::Guest;
 use super::manager::{Config, Live, Patched};
 use super::refusal::Refusal;
 use super::source::StreamSource;
@@ -95,7 +96,7 @@ struct Viewer {
 impl Viewer {
     async fn of(live: &Live, id: &str, tcp: bool) -> Result<Viewer, Refusal> {
         let (mut viewer, offer) = Viewer::offering(live.port(), tcp).await;
-        let answer = live.offer(id, &offer, None, Some(LOCAL)).await?;
+        let answer = live.offer(id, &offer, None, Some(LOCAL), Guest::lasting("viewer")).await?;
         viewer.receiver.accept(&answer.sdp, LOCAL).unwrap();
         Ok(Viewer { secret: answer.secret, ..viewer })
     }
@@ -281,7 +282,8 @@ async fn offers_without_a_viewer_and_checks_without_an_offer_are_bounded() {
     let (_, offer) = Receiver::offer(local, false, now()).unwrap();
     let (mut taken, mut refused) = (0, 0);
     for number in 0..10_000 {
-        match live.offer("a", &offer, None, Some(LOCAL)).await {
+        let guest = Guest::lasting(["anna", "boris", "vera", "nina"][number % 4]);
+        match live.offer("a", &offer, None, Some(LOCAL), guest).await {
             Ok(_) => taken += 1,
             Err(refusal) => {
                 assert_eq!((refusal.status(), refusal.retry_after().is_some()), (503, true));
@@ -369,12 +371,22 @@ async fn what_cannot_be_shown_says_what_can() {
     until("the sub-stream plays", || live.facts("b").unwrap().condition.state == State::Live).await;
     let can = Abilities { webrtc: BTreeSet::from(["H264".to_owned()]), ..Abilities::default() };
     let (_, offer) = Receiver::offer(SocketAddr::new(LOCAL, 5000), false, now()).unwrap();
-    let Err(Refusal::NotPossible { choice, .. }) = live.offer("a", &offer, Some(&can), None).await else { panic!() };
+    let Err(Refusal::NotPossible { choice, .. }) =
+        live.offer("a", &offer, Some(&can), None, Guest::lasting("viewer")).await
+    else {
+        panic!()
+    };
     let first = &choice.ways[0];
     assert_eq!((first.stream.as_str(), first.mode), ("b", Mode::WebRtc));
-    assert_eq!(live.offer("c", &offer, None, None).await, Err(Refusal::NoStream));
-    assert_eq!(live.offer("a", &"x".repeat(70_000), None, None).await.unwrap_err().status(), 400);
-    assert_eq!(live.offer("b", "v=0", None, None).await.err().map(|refusal| refusal.status() / 100), Some(4));
+    assert_eq!(live.offer("c", &offer, None, None, Guest::lasting("viewer")).await, Err(Refusal::NoStream));
+    assert_eq!(
+        live.offer("a", &"x".repeat(70_000), None, None, Guest::lasting("viewer")).await.unwrap_err().status(),
+        400
+    );
+    assert_eq!(
+        live.offer("b", "v=0", None, None, Guest::lasting("viewer")).await.err().map(|refusal| refusal.status() / 100),
+        Some(4)
+    );
     assert_eq!(live.patch("nothing", ""), Patched::Unknown);
     // A viewer who takes H.265 gets it.
     let mut viewer = Viewer::of(&live, "a", false).await.unwrap();

@@ -48,7 +48,7 @@ async fn what_was_asked_for_comes_though_it_is_lost_again() {
     let mut changes = viewer.sdp_api();
     changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
     let (offer, pending) = changes.apply().unwrap();
-    let answer = live.offer("a", &offer.to_sdp_string(), None, Some(LOCAL)).await.unwrap();
+    let answer = live.offer("a", &offer.to_sdp_string(), None, Some(LOCAL), Guest::lasting("viewer")).await.unwrap();
     viewer.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
     let resends = viewer.codec_config().params().iter().filter_map(|params| params.resend()).map(|number| *number);
     let mut way = BadWay { resends: resends.collect(), pictures: 0, again: HashMap::new() };

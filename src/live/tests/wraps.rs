@@ -153,7 +153,7 @@ async fn all_clocks_wrap_and_nobody_notices() {
     let began = Instant::now();
     let (mut by_webrtc, offer) = Viewer::offering(engine.port(), false).await;
     let presence = present(&stream, Mode::WebRtc);
-    let answer = engine.offer(1, &offer, presence, Some(LOCAL), &*RealNet::new()).await.unwrap();
+    let answer = engine.offer(1, "viewer", &offer, presence, Some(LOCAL), &*RealNet::new()).await.unwrap();
     by_webrtc.receiver.accept(&answer, LOCAL).unwrap();
     let held = async {
         let mut most = Vec::new();

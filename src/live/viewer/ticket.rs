@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio_util::sync::CancellationToken;
 
 /// Changes of one session at most.
 const MOST_PATCHES: u32 = 16;
@@ -21,6 +22,8 @@ struct Entry {
 pub(in crate::live) struct Ticket {
     all: Arc<Tickets>,
     pub secret: String,
+    /// Cancelled when it is dropped.
+    pub over: CancellationToken,
 }
 
 impl Tickets {
@@ -33,7 +36,7 @@ impl Tickets {
         SystemRandom::new().fill(&mut bits).map_err(|_| "this machine has no randomness".to_owned())?;
         let secret: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
         self.entries().insert(secret.clone(), Entry { viewer, patches: 0 });
-        Ok(Ticket { all: self.clone(), secret })
+        Ok(Ticket { all: self.clone(), secret, over: CancellationToken::new() })
     }
 
     /// The viewer a ticket belongs to.
@@ -62,6 +65,7 @@ impl Tickets {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.all.entries().remove(&self.secret);
+        self.over.cancel();
     }
 }
 

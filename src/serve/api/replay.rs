@@ -30,6 +30,9 @@ struct Kept {
     kind: Option<String>,
     location: Option<String>,
     body: String,
+    /// The body was too long to be kept.
+    #[serde(default)]
+    is_too_long: bool,
 }
 
 /// The turn of a key; it ends when this is dropped.
@@ -96,12 +99,15 @@ async fn keep(
     request: [u8; 32],
 ) -> Result<Response, Problem> {
     let (parts, body) = response.into_parts();
-    let body = to_bytes(body, MOST).await.map_err(|_| Problem::internal())?;
+    // It is in memory, and the sender gets it, whatever is kept.
+    let body = to_bytes(body, usize::MAX).await.map_err(|_| Problem::internal())?;
+    let is_too_long = body.len() > MOST;
     let text = |name| text_of(&parts.headers, name).map(str::to_owned);
     let kept = Kept {
         kind: text(header::CONTENT_TYPE),
         location: text(header::LOCATION),
-        body: String::from_utf8_lossy(&body).into_owned(),
+        body: if is_too_long { String::new() } else { String::from_utf8_lossy(&body).into_owned() },
+        is_too_long,
     };
     let body_kept = serde_json::to_vec(&kept).unwrap_or_default();
     let reply = Reply { request, status: parts.status.as_u16(), body: body_kept };
@@ -114,6 +120,11 @@ async fn keep(
 
 fn again(reply: &Reply) -> Result<Response, Problem> {
     let kept: Kept = serde_json::from_slice(&reply.body).map_err(|_| Problem::internal())?;
+    if kept.is_too_long {
+        let title = "Done before";
+        return Err(Problem::new(StatusCode::CONFLICT, "answer-not-kept", title)
+            .detail("what was sent with this Idempotency-Key is done, and its answer was too long to be kept"));
+    }
     let status = StatusCode::from_u16(reply.status).map_err(|_| Problem::internal())?;
     let mut response = (status, kept.body).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);

@@ -107,7 +107,7 @@ impl Rests {
         let known = memory.find(device.as_str())?;
         let rests = anchor.is_none_or(|anchor| memory.rests(device, anchor));
         let name = known.note.name.clone().or_else(|| known.device.name.clone());
-        rests.then(|| Rests { name, ip: known.device.ip, mac: known.device.mac })
+        rests.then_some(Rests { name, ip: known.device.ip, mac: known.device.mac })
     }
 }
 

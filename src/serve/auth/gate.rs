@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::client::{Client, Peer};
+use super::lease::Lease;
 use super::origin::{self, HostRefused};
 use super::{ACTOR, Caller, Means, random};
 use crate::serve::App;
@@ -70,6 +71,7 @@ async fn pass(app: &Arc<App>, request: Request, seen: &mut Seen) -> Result<Reque
     // The tests of handlers say who asks; nothing from a network can.
     let given = request.extensions().get::<Caller>().cloned();
     let client = Client::of(&peer, request.headers(), &app.access.trusted);
+    let endings = app.store.endings();
     seen.client = client.shown();
     let path = request.uri().path().to_owned();
     if given.is_none() {
@@ -118,6 +120,7 @@ async fn pass(app: &Arc<App>, request: Request, seen: &mut Seen) -> Result<Reque
         Ok(request) => request,
         Err(problem) => return Err(refused(problem)),
     };
+    request.extensions_mut().insert(Lease::new(app.clone(), caller.clone(), endings));
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(Arc::new(slot));
@@ -176,10 +179,16 @@ async fn with_body(app: &App, request: Request, most: usize) -> Result<Request, 
     }
 }
 
-/// Around each handler, inside of [`gate`]: the place that a client behind a proxy has lasts until its answer is sent.
+/// Around each handler, inside of [`gate`]: an answer lasts as long as its lease at most, and the place that a client behind
+/// a proxy has until it is sent.
 pub async fn hold(request: Request, next: Next) -> Response {
+    let lease = request.extensions().get::<Lease>().cloned();
     let slot = request.extensions().get::<Arc<Option<crate::serve::limits::Slot>>>().cloned();
     let response = next.run(request).await;
+    let response = match lease {
+        Some(lease) => response.map(|body| lease.over(body)),
+        None => response,
+    };
     match slot.filter(|slot| slot.is_some()) {
         Some(slot) => response.map(|body| Body::new(Holding::new(body, slot))),
         None => response,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Tries of one address at once, …
+/// Wrong tries of one address at once, …
 const BURST: f64 = 10.0;
 /// … and a minute after that.
 const PER_MINUTE: f64 = 5.0;
@@ -37,10 +37,33 @@ impl AddressBlock {
     }
 }
 
+/// Tries that are left, of an address or of an account at an address that it is known at.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     left: f64,
     at: Timestamp,
+}
+
+impl Bucket {
+    fn full(now: Timestamp) -> Bucket {
+        Bucket { left: BURST, at: now }
+    }
+
+    fn take(&mut self, now: Timestamp) -> Result<(), SignedDuration> {
+        let passed = now.duration_since(self.at).as_secs_f64().max(0.0);
+        self.left = (self.left + passed * PER_MINUTE / 60.0).min(BURST);
+        self.at = now;
+        if self.left < 1.0 {
+            let seconds = (1.0 - self.left) * 60.0 / PER_MINUTE;
+            return Err(SignedDuration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT));
+        }
+        self.left -= 1.0;
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        self.left = (self.left + 1.0).min(BURST);
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -48,7 +71,24 @@ struct Account {
     failures: u32,
     until: Timestamp,
     failed_at: Timestamp,
-    blocks: Vec<AddressBlock>,
+    /// Where it logged in from, the latest last: it has tries of its own there.
+    known: Vec<(AddressBlock, Bucket)>,
+}
+
+impl Account {
+    fn known_at(&mut self, block: AddressBlock) -> Option<&mut Bucket> {
+        self.known.iter_mut().find(|(known, _)| *known == block).map(|(_, bucket)| bucket)
+    }
+}
+
+/// A try that was let through. What is not said to be right stays taken.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Try {
+    block: AddressBlock,
+    account: String,
+    /// Taken from those of the account at a place that it is known at.
+    is_own: bool,
 }
 
 /// What was guessed so far.
@@ -60,29 +100,25 @@ pub struct Guesses {
 }
 
 impl Guesses {
-    /// Takes a try of a block at an account.
+    /// Takes a try of a block at an account. An account that logged in from there before has tries of its own, and is kept
+    /// out neither by those who guess elsewhere nor by those who guess other names from there.
     ///
     /// # Errors
     /// How long to wait, where there are too many.
-    pub fn take(&mut self, block: AddressBlock, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
+    pub fn take(&mut self, block: AddressBlock, name: &str, now: Timestamp) -> Result<Try, SignedDuration> {
         self.tidy(now);
-        let bucket = self.blocks.entry(block).or_insert(Bucket { left: BURST, at: now });
-        let passed = now.duration_since(bucket.at).as_secs_f64().max(0.0);
-        bucket.left = (bucket.left + passed * PER_MINUTE / 60.0).min(BURST);
-        bucket.at = now;
-        if bucket.left < 1.0 {
-            let seconds = (1.0 - bucket.left) * 60.0 / PER_MINUTE;
-            return Err(SignedDuration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT));
+        let account = key(name);
+        let known = self.accounts.get_mut(&account);
+        let wait = known.as_ref().map_or(SignedDuration::ZERO, |account| account.until.duration_since(now));
+        if let Some(bucket) = known.and_then(|account| account.known_at(block)) {
+            return bucket.take(now).map(|()| Try { block, account, is_own: true });
         }
-        // Whoever logged in from here before is not kept out by those who guess elsewhere.
-        let account = self.accounts.get(&key(name)).filter(|account| !account.blocks.contains(&block));
-        let wait = account.map_or(SignedDuration::ZERO, |account| account.until.duration_since(now));
         // A clock that was set back keeps nobody out.
         if wait > SignedDuration::ZERO && wait <= LONGEST_WAIT {
             return Err(wait);
         }
-        bucket.left -= 1.0;
-        Ok(())
+        let bucket = self.blocks.entry(block).or_insert_with(|| Bucket::full(now));
+        bucket.take(now).map(|()| Try { block, account, is_own: false })
     }
 
     /// The password was wrong.
@@ -99,14 +135,27 @@ impl Guesses {
         }
     }
 
-    /// It was right.
-    pub fn succeeded(&mut self, block: AddressBlock, name: &str) {
-        let account = self.accounts.entry(key(name)).or_default();
-        let mut blocks = std::mem::take(&mut account.blocks);
-        blocks.retain(|known| *known != block);
-        blocks.push(block);
-        let more = blocks.len().saturating_sub(KNOWN_BLOCKS);
-        *account = Account { blocks: blocks.split_off(more), ..Account::default() };
+    /// The password was right: this try is given back, and no other.
+    pub fn succeeded(&mut self, taken: Try, now: Timestamp) {
+        let Try { block, account, is_own } = taken;
+        let of_block = self.blocks.get_mut(&block);
+        let account = self.accounts.entry(account).or_default();
+        let given_to = if is_own { account.known_at(block) } else { of_block };
+        // One that has been forgotten meanwhile is full.
+        let bucket = given_to.map_or_else(
+            || Bucket::full(now),
+            |bucket| {
+                bucket.give_back();
+                *bucket
+            },
+        );
+        // At a place that is new, no further tries come with it: those left there are all.
+        let bucket = account.known_at(block).map_or(bucket, |known| *known);
+        let mut known = std::mem::take(&mut account.known);
+        known.retain(|(known, _)| *known != block);
+        known.push((block, bucket));
+        let more = known.len().saturating_sub(KNOWN_BLOCKS);
+        *account = Account { known: known.split_off(more), ..Account::default() };
     }
 
     /// Wrong passwords so far.
@@ -129,13 +178,13 @@ impl Guesses {
         }
         if self.accounts.len() >= MOST {
             let is_kept = |account: &Account| {
-                !account.blocks.is_empty()
+                !account.known.is_empty()
                     || now.duration_since(account.failed_at) < FORGOTTEN_AFTER && account.failures > FREE
             };
             self.accounts.retain(|_, account| is_kept(account));
         }
         if self.accounts.len() >= MOST {
-            self.accounts.retain(|_, account| !account.blocks.is_empty());
+            self.accounts.retain(|_, account| !account.known.is_empty());
         }
     }
 }
@@ -168,7 +217,7 @@ mod tests {
         assert_eq!(tried(50, 60), 0);
         assert_eq!(tried(50, 10_000), 10);
         assert_eq!(guesses.take(block("192.0.2.1"), "x", at(10_000)), Err(SignedDuration::from_secs(12)));
-        assert_eq!(guesses.take(block("192.0.2.2"), "x", at(10_000)), Ok(()));
+        assert!(guesses.take(block("192.0.2.2"), "x", at(10_000)).is_ok());
     }
 
     #[test]
@@ -187,19 +236,70 @@ mod tests {
             if let Err(wait) = guesses.take(from, "Nobody", at(now)) {
                 waits.push(wait.as_secs());
                 now += wait.as_secs();
-                assert_eq!(guesses.take(from, "nobody", at(now)), Ok(()));
+                assert!(guesses.take(from, "nobody", at(now)).is_ok());
             }
             guesses.failed("NOBODY", at(now));
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
         assert_eq!(guesses.failures(), 16);
         // Somebody who logged in from a block is not kept out there.
-        guesses.succeeded(block("192.0.2.9"), "nobody");
+        let right = guesses.take(block("192.0.2.9"), "nobody", at(now + 900)).unwrap();
+        guesses.succeeded(right, at(now + 900));
         (0..20).for_each(|_| guesses.failed("nobody", at(now)));
         assert!(guesses.take(block("192.0.2.8"), "nobody", at(now)).is_err());
         assert!(guesses.take(block("192.0.2.9"), "nobody", at(now)).is_ok());
         // Nor by a clock that was set back by a day.
         assert!(guesses.take(block("192.0.2.8"), "nobody", at(now - 86_400)).is_ok());
+    }
+
+    #[test]
+    fn right_logins_use_nothing_up_and_one_that_is_known_is_let_in() {
+        let mut guesses = Guesses::default();
+        let here = block("192.0.2.1");
+        for _ in 0..100 {
+            let right = guesses.take(here, "anna", at(0)).unwrap();
+            guesses.succeeded(right, at(0));
+        }
+        let wrong = (0..50).filter(|n| guesses.take(here, &format!("x{n}"), at(0)).is_ok()).count();
+        assert_eq!(wrong, 10, "the others there have as many as ever");
+        let right = guesses.take(here, "Anna", at(0)).expect("guesses at other names keep it out");
+        guesses.succeeded(right, at(0));
+        assert!(guesses.take(here, "boris", at(0)).is_err(), "one that is not known there waits");
+    }
+
+    /// However right logins are mixed in, from one account or several: not more wrong ones of an address are let through than
+    /// ten and five a minute; at an account that is known there, as many again.
+    #[test]
+    fn right_logins_make_no_room_for_wrong_ones() {
+        let mut chance = fastrand::Rng::with_seed(7);
+        for round in 0..200 {
+            let mut guesses = Guesses::default();
+            let (mut now, mut by_others, mut at_anna) = (0, 0, 0);
+            let here = block("192.0.2.1");
+            let is_known = round % 2 == 0;
+            if is_known {
+                let right = guesses.take(here, "anna", at(0)).unwrap();
+                guesses.succeeded(right, at(0));
+            }
+            for step in 0..600 {
+                now += chance.i64(0..4);
+                let name = ["mallory", "mallory2", "anna", "x"][chance.usize(0..4)];
+                let name = if name == "x" { format!("x{step}") } else { name.to_owned() };
+                let Ok(taken) = guesses.take(here, &name, at(now)) else { continue };
+                if name.starts_with("mallory") {
+                    guesses.succeeded(taken, at(now));
+                    continue;
+                }
+                if name == "anna" && is_known {
+                    at_anna += 1
+                } else {
+                    by_others += 1
+                }
+                guesses.failed(&name, at(now));
+            }
+            let most = 10 + now / 12;
+            assert!(by_others <= most && at_anna <= most, "{by_others} and {at_anna} in {now} s");
+        }
     }
 
     #[test]

@@ -6,10 +6,13 @@ use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::client::{Client, Peer};
+use super::login::LONGEST_NAME;
 use super::{Caller, Means, cookie, random};
 use crate::model::access::{Role, Scope};
 use crate::serve::App;
 use crate::serve::problem::Problem;
+use crate::store::accounts::{StoredSession, User};
+use crate::text::clean_to;
 
 /// What a program's token begins with.
 pub(super) const TOKEN: &str = "cs_";
@@ -71,7 +74,7 @@ impl App {
         let wanted = name.to_owned();
         let found = self.ask(move |app| app.store.user_named(&wanted)).await?;
         let Some((user, _)) = found.filter(|(user, _)| user.enabled) else {
-            tracing::warn!(address = %client.shown(), name = %crate::text::clean_to(name, 64), "the proxy names nobody who has an account");
+            tracing::warn!(address = %client.shown(), name = clean_to(name, LONGEST_NAME).as_str(), "the proxy names nobody who has an account");
             return Ok(None);
         };
         Ok(Some(Caller {
@@ -86,9 +89,7 @@ impl App {
     async fn by_session(self: &Arc<Self>, secret: &str, client: &Client) -> Result<Option<Caller>, Problem> {
         let (hash, now) = (random::hash(secret), self.now());
         let Some(session) = self.ask(move |app| app.store.session(&hash, now)).await? else { return Ok(None) };
-        if session.is_note_due {
-            self.beside(move |app| app.store.touch_session(session.id, now));
-        }
+        self.note_session(&session, now);
         Ok(Some(Caller {
             account: Some(session.user.id),
             scopes: session.user.role.scopes().to_vec(),
@@ -98,29 +99,53 @@ impl App {
         }))
     }
 
+    fn note_session(self: &Arc<Self>, session: &StoredSession, now: Timestamp) {
+        let id = session.id;
+        if session.is_note_due {
+            self.beside(move |app| app.store.touch_session(id, now));
+        }
+    }
+
     async fn by_token(self: &Arc<Self>, token: &str, client: &Client) -> Result<Option<Caller>, Problem> {
         let parts = token.strip_prefix(TOKEN).and_then(|rest| rest.split_once('_'));
         let Some((public, secret)) = parts.filter(|_| token.len() <= 128) else { return Ok(None) };
         let (public, hash, now) = (public.to_owned(), random::hash(secret), self.now());
         let found = self.ask(move |app| app.store.token(&public)).await?;
         let Some((token, kept, user)) = found else { return Ok(None) };
-        let is_live = token.enabled && user.enabled && token.expires_at.is_none_or(|at| at > now);
-        let is_near = token.networks.is_empty()
-            || client.address.is_some_and(|address| token.networks.iter().any(|network| network.contains(address)));
-        if kept != hash || !is_live || !is_near {
-            return Ok(None);
-        }
+        let Some(scopes) = token.rights(&user, client.address, now).filter(|_| kept == hash) else { return Ok(None) };
         self.note_use(token.id, token.is_note_due(now, &client.shown()), client, now);
-        // What the account may no longer do, its tokens may not either.
-        let allowed = user.role.scopes();
-        let scopes = token.scopes.into_iter().filter(|scope| allowed.contains(scope) || *scope == Scope::Metrics);
         Ok(Some(Caller {
             account: Some(user.id),
             name: user.name,
-            scopes: scopes.collect(),
+            scopes,
             means: Means::Token(token.public),
             address: client.address,
         }))
+    }
+
+    /// What somebody may still do who was identified before: by the same means, from the same address.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) async fn rights_now(self: &Arc<Self>, caller: &Caller) -> Result<Vec<Scope>, Problem> {
+        let (means, account, address, now) = (caller.means.clone(), caller.account, caller.address, self.now());
+        let of = |user: Option<User>| user.filter(|user| user.enabled).map(|user| user.role.scopes().to_vec());
+        let rights = match means {
+            Means::Session(id) => {
+                let session = self.ask(move |app| app.store.session_numbered(id, now)).await?;
+                // What goes on uses its session, as a request does.
+                session.iter().for_each(|session| self.note_session(session, now));
+                of(session.map(|session| session.user))
+            }
+            Means::Token(public) => {
+                let found = self.ask(move |app| app.store.token(&public)).await?;
+                found.and_then(|(token, _, user)| token.rights(&user, address, now))
+            }
+            Means::Proxy => of(self.ask(move |app| app.store.user(account.unwrap_or_default())).await?),
+            // Nobody takes these away while this process runs.
+            Means::None | Means::Anonymous | Means::Socket => Some(caller.scopes.clone()),
+        };
+        Ok(rights.unwrap_or_default())
     }
 
     fn note_use(self: &Arc<Self>, token: i64, is_due: bool, client: &Client, now: Timestamp) {

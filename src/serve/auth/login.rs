@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::client::Client;
-use super::guess::AddressBlock;
+use super::guess::{AddressBlock, Try};
 use super::{cookie, password, random};
 use crate::model::Secret;
 use crate::model::access::Role;
@@ -74,14 +74,14 @@ impl App {
         headers: &HeaderMap,
     ) -> Result<LoggedIn, Problem> {
         let name = clean_to(name.trim(), LONGEST_NAME);
-        self.take_guess(&name, client)?;
+        let guess = self.take_guess(&name, client)?;
         let wanted = name.clone();
         let found = self.ask(move |app| app.store.user_named(&wanted)).await?;
         let (user, hash) = found.unzip();
         let fits = self.access.passwords.verify(given, hash).await?;
         match user.filter(|user| fits && user.enabled) {
             Some(user) => {
-                self.access.guesses().succeeded(block(client), &name);
+                self.access.guesses().succeeded(guess, self.now());
                 self.begin(user, client, headers).await
             }
             None => {
@@ -104,7 +104,8 @@ impl App {
         client: &Client,
         headers: &HeaderMap,
     ) -> Result<LoggedIn, Problem> {
-        self.take_guess("(set-up)", client)?;
+        // Never given back: one right code is all there is.
+        let _ = self.take_guess("(set-up)", client)?;
         if self.has_users().await? {
             return Err(Problem::conflict("there is an account already; log in with it"));
         }
@@ -134,11 +135,12 @@ impl App {
         given: Secret,
         client: &Client,
     ) -> Result<(), Problem> {
-        self.take_guess(name, client)?;
+        let guess = self.take_guess(name, client)?;
         let wanted = name.to_owned();
         let found = self.ask(move |app| app.store.user_named(&wanted)).await?;
         let hash = found.filter(|(user, _)| user.id == id).map(|(_, hash)| hash);
         if self.access.passwords.verify(given, hash).await? {
+            self.access.guesses().succeeded(guess, self.now());
             return Ok(());
         }
         self.failed(name, client);
@@ -146,12 +148,14 @@ impl App {
         Err(problem.detail("the current password is wrong").field("/current", "wrong"))
     }
 
-    fn take_guess(&self, name: &str, client: &Client) -> Result<(), Problem> {
+    fn take_guess(&self, name: &str, client: &Client) -> Result<Try, Problem> {
         let taken = self.access.guesses().take(block(client), name, self.now());
         taken.map_err(|wait| {
             let seconds = u64::try_from(wait.as_secs()).unwrap_or_default().saturating_add(1);
             tracing::warn!(address = %client.shown(), name, "login refused, too many wrong ones before");
-            Problem::too_many("too many wrong logins; wait a moment", seconds)
+            let why = "this was not looked at: too many wrong logins came from the same address or for the same name; \
+                       wait a moment";
+            Problem::too_many(why, seconds)
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! gate: host ─► client ─► who (session · token · socket · anonymous) ─► same origin? ─► may look at all? ─► handler
+//!                                                     the answer ends with the rights it was asked for by (lease) ◄─┘
 //! ```
 
 pub mod api;
@@ -11,8 +12,10 @@ pub mod devices;
 pub mod forms;
 pub mod gate;
 mod guess;
+mod guessable;
 mod identify;
 pub mod login;
+pub mod lease;
 pub mod origin;
 pub mod password;
 pub mod random;

@@ -7,12 +7,15 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 
+use super::guessable;
 use super::random::{self, NoRandom};
 use crate::model::Secret;
 use crate::serve::problem::Problem;
 
 /// Characters of a password, at least.
 pub const SHORTEST: usize = 10;
+/// Parts of a password, at least: characters, of which a common word or a row of keys is worth one.
+const FEWEST_PARTS: usize = 6;
 /// Bytes of a password, at most.
 pub const LONGEST: usize = 256;
 /// Passwords that are worked on at once: each takes 19 MiB and a processor.
@@ -47,9 +50,11 @@ pub enum BadPassword {
     /// It is the account's name with a little added.
     #[error("the password is little more than the name")]
     Name,
-    /// `aaaaaaaaaaaa`.
-    #[error("the password is one character again and again")]
-    OneCharacter,
+    /// It is made of little more than common words, rows of keys, repetitions and years.
+    #[error(
+        "the password is among those that are guessed first; take several words that have nothing to do with each other"
+    )]
+    Guessable,
 }
 
 /// Whether a password can be set for the account of that name.
@@ -67,8 +72,8 @@ pub fn check_new(password: &Secret, name: &str) -> Result<(), BadPassword> {
     if text.to_lowercase().contains(&name.to_lowercase()) && !name.is_empty() && text.len() < name.len() + SHORTEST {
         return Err(BadPassword::Name);
     }
-    if text.chars().all(|c| text.starts_with(c)) {
-        return Err(BadPassword::OneCharacter);
+    if guessable::parts(text, &[name]) < FEWEST_PARTS {
+        return Err(BadPassword::Guessable);
     }
     Ok(())
 }
@@ -163,5 +168,12 @@ mod tests {
         assert!(check("correct horse").is_ok() && check("длинный пароль").is_ok());
         assert!(check("short").is_err() && check(&"x".repeat(300)).is_err());
         assert!(check("annaanna12").is_err() && check("aaaaaaaaaaaa").is_err());
+    }
+
+    #[test]
+    fn those_that_are_guessed_first_are_refused() {
+        for password in ["1234567890", "qwertyuiop", "password123", "camscan1234", "aaaaaaaaab", "P@ssw0rd2024!"] {
+            assert_eq!(check_new(&Secret::new(password), "anna"), Err(BadPassword::Guessable), "{password}");
+        }
     }
 }

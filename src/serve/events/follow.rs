@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::message::{LIVE, Message};
 use super::permits::Permit;
 use crate::model::memory::EventKind;
 use crate::serve::App;
-use crate::serve::auth::{Caller, Means};
+use crate::serve::auth::Caller;
 use crate::serve::health::Following;
 use crate::serve::problem::Problem;
 use crate::serve::view::event::EventView;
@@ -24,8 +24,6 @@ const PAGE: usize = 64;
 const BETWEEN: Duration = Duration::from_millis(20);
 /// That time grows with the clients.
 const PER_CLIENT: Duration = Duration::from_micros(250);
-/// How often it is looked whether a client is still logged in.
-const STILL_THERE: Duration = Duration::from_secs(30);
 /// Events that are replayed at most; whoever missed more reads the list.
 pub(super) const MOST_REPLAYED: i64 = 20_000;
 
@@ -91,9 +89,6 @@ pub(super) struct Follow {
     /// The client has missed something, and is told first; what is new begins behind this number.
     missed: Option<i64>,
     is_over: bool,
-    caller: Caller,
-    /// When it is looked next whether the caller is still logged in.
-    asks_at: Instant,
     _permit: Permit,
     _counted: Following,
 }
@@ -135,8 +130,6 @@ impl Follow {
             page: Vec::new().into_iter(),
             missed: has_missed.then_some(start),
             is_over: false,
-            caller: caller.clone(),
-            asks_at: Instant::now() + STILL_THERE,
             _permit: permit,
             _counted: counted,
             app,
@@ -151,22 +144,6 @@ impl Follow {
         if let Some(start) = self.missed.take() {
             return Next::Resync(Some(start));
         }
-        let app = self.app.clone();
-        loop {
-            tokio::select! {
-                biased;
-                () = app.stop.cancelled() => return self.end(Next::End),
-                () = sleep_until(self.asks_at) => {}
-                next = self.wait() => return next,
-            }
-            if !is_logged_in(&app, &self.caller).await {
-                return self.end(Next::End);
-            }
-            self.asks_at = Instant::now() + STILL_THERE;
-        }
-    }
-
-    async fn wait(&mut self) -> Next {
         loop {
             if let Some(message) = self.page.next() {
                 return Next::Message(message);
@@ -194,21 +171,6 @@ impl Follow {
         self.is_over = true;
         next
     }
-}
-
-/// Whether a caller who was logged in still is: a session that was ended, or a token that was taken back, sees nothing more.
-async fn is_logged_in(app: &Arc<App>, caller: &Caller) -> bool {
-    let (means, account, now) = (caller.means.clone(), caller.account, app.now());
-    let asked = app.ask(move |app| match means {
-        Means::Session(id) => Ok(app.store.sessions(account, now)?.iter().any(|session| session.id == id)),
-        Means::Token(public) => Ok(app.store.token(&public)?.is_some_and(|(token, _, user)| {
-            token.enabled && user.enabled && token.expires_at.is_none_or(|at| at > now)
-        })),
-        Means::Proxy => Ok(app.store.user(account.unwrap_or_default())?.is_some_and(|user| user.enabled)),
-        Means::None | Means::Anonymous | Means::Socket => Ok(true),
-    });
-    // A store that cannot be asked at the moment ends nothing.
-    asked.await.unwrap_or(true)
 }
 
 /// A page of stored events, and the number behind which the next one begins.

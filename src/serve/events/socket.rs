@@ -15,6 +15,7 @@ use super::message::Message;
 use crate::model::access::Scope;
 use crate::serve::App;
 use crate::serve::auth::Caller;
+use crate::serve::auth::lease::Lease;
 use crate::serve::auth::origin::is_own_page;
 use crate::serve::problem::Problem;
 
@@ -34,6 +35,7 @@ const WRITE_TIME: Duration = Duration::from_secs(10);
 pub async fn open(
     State(app): State<Arc<App>>,
     caller: Caller,
+    lease: Lease,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -42,10 +44,11 @@ pub async fn open(
     is_own_page(&headers, &app.site)?;
     let follow = Follow::begin(app, &caller, Asked::read(pairs, None)?, "websocket").await?;
     let upgrade = upgrade.max_message_size(MOST_READ).max_frame_size(MOST_READ);
-    Ok(upgrade.on_upgrade(async move |mut socket| {
-        // Whoever is gone needs no farewell.
-        let _ = run(&mut socket, follow).await;
-        let _ = timeout(WRITE_TIME, socket.send(Frame::Close(None))).await;
+    Ok(lease.open(upgrade, |socket| {
+        Box::pin(async move {
+            // A client that is gone, or takes nothing, is let go of.
+            let _ = run(socket, follow).await;
+        })
     }))
 }
 

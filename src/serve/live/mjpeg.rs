@@ -29,13 +29,9 @@ pub async fn pictures(
         Ok(viewer) => viewer,
         Err(refusal) => return Ok(refused(&refusal)),
     };
-    let stop = app.stop.clone();
-    let parts = stream::unfold((viewer, stop), |(mut viewer, stop)| async move {
-        let next = tokio::select! {
-            next = next(&mut viewer) => next,
-            () = stop.cancelled() => None,
-        };
-        next.map(|part| (Ok::<Bytes, Infallible>(part), (viewer, stop)))
+    let parts = stream::unfold(viewer, |mut viewer| async move {
+        let part = next(&mut viewer).await?;
+        Some((Ok::<Bytes, Infallible>(part), viewer))
     });
     let mut response = Response::new(Body::from_stream(parts));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(TYPE));

@@ -93,6 +93,15 @@ fn refused(refusal: &Refusal) -> Response {
     response
 }
 
+/// By what a caller's sessions of WebRTC are counted: the account, or the address of those without one.
+fn party(caller: &Caller) -> String {
+    match (caller.account, caller.address) {
+        (Some(account), _) => format!("account {account}"),
+        (None, Some(address)) => format!("address {address}"),
+        (None, None) => "socket".to_owned(),
+    }
+}
+
 /// The address of this machine that a request came to, which a viewer's packets reach as well. None behind a proxy, whose way
 /// to this machine is not the viewer's.
 fn came_to(app: &App, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Option<IpAddr> {

@@ -34,9 +34,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{came_to, live};
+use super::{came_to, live, party};
 use crate::live::choose::{Abilities, Choice};
+use crate::live::guest::Guest;
 use crate::live::manager::{Live, MOST_OFFER};
 use crate::live::refusal::Refusal;
 use crate::live::stream::State as CameraState;
@@ -48,6 +50,7 @@ use crate::model::access::Scope;
 use crate::serve::App;
 use crate::serve::auth::Caller;
 use crate::serve::auth::client::Peer;
+use crate::serve::auth::lease::Lease;
 use crate::serve::auth::origin::is_own_page;
 use crate::serve::problem::Problem;
 
@@ -86,6 +89,7 @@ enum Picture {
 pub async fn open(
     State(app): State<Arc<App>>,
     caller: Caller,
+    lease: Lease,
     Path(id): Path<String>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
@@ -99,24 +103,16 @@ pub async fn open(
         app.streams_changed();
         return Err(Problem::not_found("there is no such stream"));
     }
-    let came_to = came_to(&app, peer, &headers);
-    Ok(upgrade.max_message_size(MOST_READ).max_frame_size(MOST_READ).on_upgrade(async move |socket| {
-        let mut tile = Tile {
-            socket,
-            live,
-            id,
-            came_to,
-            can: Abilities::default(),
-            secret: None,
-            picture: Shown::None,
-            named: None,
-        };
-        tokio::select! {
+    let (came_to, party) = (came_to(&app, peer, &headers), party(&caller));
+    let upgrade = upgrade.max_message_size(MOST_READ).max_frame_size(MOST_READ);
+    Ok(lease.open(upgrade, move |socket| {
+        let (can, session, picture, named) = (Abilities::default(), None, Shown::None, None);
+        let mut tile = Tile { socket, live, id, came_to, party, can, session, picture, named };
+        Box::pin(async move {
             // The page went away, or does not follow; there is nobody to tell.
-            _ = tile.run() => {}
-            () = app.stop.cancelled() => {}
-        }
-        tile.end().await;
+            let _ = tile.run().await;
+            tile.hang_up().await;
+        })
     }))
 }
 
@@ -149,14 +145,16 @@ impl Shown {
 }
 
 /// A tile of the page.
-struct Tile {
-    socket: WebSocket,
+struct Tile<'s> {
+    socket: &'s mut WebSocket,
     live: Live,
     id: String,
     came_to: Option<std::net::IpAddr>,
+    /// By what its sessions are counted.
+    party: String,
     can: Abilities,
-    /// The session of WebRTC, if there is one.
-    secret: Option<String>,
+    /// The session of WebRTC, if there is one, and what ends it however the tile comes to its end.
+    session: Option<(String, DropGuard)>,
     picture: Shown,
     /// What the camera sent when its codecs were named.
     named: Option<Sent>,
@@ -168,7 +166,7 @@ type Sent = (VideoCodec, bool);
 /// The page is gone, or too slow to be one.
 struct Lost;
 
-impl Tile {
+impl Tile<'_> {
     async fn run(&mut self) -> Result<(), Lost> {
         let mut conditions = self.live.conditions(&self.id).ok_or(Lost)?;
         conditions.mark_changed();
@@ -259,9 +257,11 @@ impl Tile {
         self.hang_up().await;
         self.picture = Shown::None;
         let can = (self.can != Abilities::default()).then_some(&self.can);
-        match self.live.offer(&self.id, sdp, can, self.came_to).await {
+        let over = CancellationToken::new();
+        let guest = Guest::until(self.party.clone(), over.clone().cancelled_owned());
+        match self.live.offer(&self.id, sdp, can, self.came_to, guest).await {
             Ok(answer) => {
-                self.secret = Some(answer.secret);
+                self.session = Some((answer.secret, over.drop_guard()));
                 self.tell("answer", json!({"sdp": answer.sdp})).await
             }
             Err(refusal) => self.refuse(&refusal).await,
@@ -332,14 +332,8 @@ impl Tile {
 
     /// Ends the session of WebRTC.
     async fn hang_up(&mut self) {
-        if let Some(secret) = self.secret.take() {
+        if let Some((secret, _over)) = self.session.take() {
             self.live.close(&secret).await;
         }
-    }
-
-    async fn end(mut self) {
-        self.hang_up().await;
-        // Whoever is still there is told that this was meant.
-        let _ = self.send(Message::Close(None)).await;
     }
 }

@@ -8,12 +8,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{came_to, live, refused};
+use super::{came_to, live, party, refused};
+use crate::live::guest::Guest;
 use crate::live::manager::{MOST_OFFER, Patched};
 use crate::model::access::Scope;
 use crate::serve::App;
 use crate::serve::auth::Caller;
 use crate::serve::auth::client::Peer;
+use crate::serve::auth::lease::Lease;
 use crate::serve::problem::Problem;
 
 const SDP: &str = "application/sdp";
@@ -25,6 +27,7 @@ const EXPOSED: &str = "Location, ETag, Link, Accept-Patch";
 pub async fn offer(
     State(app): State<Arc<App>>,
     caller: Caller,
+    lease: Lease,
     Path(id): Path<String>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
@@ -34,7 +37,8 @@ pub async fn offer(
     let live = live(&app)?;
     is_of_type(&headers, SDP)?;
     let sdp = text(&body)?;
-    let answer = match live.offer(&id, sdp, None, came_to(&app, peer, &headers)).await {
+    let guest = Guest::until(party(&caller), lease.ended());
+    let answer = match live.offer(&id, sdp, None, came_to(&app, peer, &headers), guest).await {
         Ok(answer) => answer,
         Err(refusal) => return Ok(refused(&refusal)),
     };

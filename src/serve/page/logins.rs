@@ -110,7 +110,7 @@ pub(super) fn resting(out: &mut Markup, look: &Look, device: &Uid, rests: &Rests
     let (ip, mac) = (rests.ip.to_string(), rests.mac.map(|mac| mac.to_string()));
     let name = rests.name.as_deref().unwrap_or(&ip);
     let card = mac.as_deref().unwrap_or("?");
-    out.raw("<p>").text(&look.with(Text::LoginRests, &[name, &ip, card])).raw("</p>");
+    out.raw("<p>").text(look.with(Text::LoginRests, &[name, &ip, card])).raw("</p>");
     act(out, look, &format!("logins/{device}/confirm"), "", look.say(Text::ConfirmLogin));
 }
 

@@ -392,13 +392,13 @@ texts! {
     Remove: "Remove", "Удалить";
     Password: "Password", "Пароль";
     NewPassword: "New password", "Новый пароль";
-    PasswordHint: "At least 10 characters, and more than the name.", "Не меньше 10 знаков, и не просто имя.";
+    PasswordHint: "At least 10 characters, and more than the name, a common word or a row of keys.", "Не меньше 10 знаков, и не просто имя, известное слово или ряд клавиш.";
 
     MistakeLogin: "Name or password is wrong.", "Неверное имя или пароль.";
     MistakeCode: "This is not the set-up code.", "Это не тот одноразовый код.";
-    MistakeWait: "Too many wrong logins: wait a moment and try again.", "Слишком много неверных попыток: подождите и повторите.";
+    MistakeWait: "This was not looked at, since too many wrong logins came from the same address or for the same name: wait a moment and try again.", "Вход не проверялся: с того же адреса или для того же имени было слишком много неверных попыток. Подождите и повторите.";
     MistakeName: "A name has letters, digits, blanks and . _ - @ + alone, and at most 64 of them.", "В имени только буквы, цифры, пробелы и . _ - @ +, не больше 64.";
-    MistakePassword: "The password needs 10 characters or more, and must not be little more than the name.", "В пароле нужно не меньше 10 знаков, и он не должен почти совпадать с именем.";
+    MistakePassword: "The password needs 10 characters or more, and must be more than the name, common words, rows of keys and years.", "В пароле нужно не меньше 10 знаков, и он не должен состоять из имени, известных слов, рядов клавиш и годов.";
     MistakeBusy: "That did not work: try again in a moment.", "Не получилось: повторите через минуту.";
 
     SetUp: "Set up camscan", "Первая настройка camscan";

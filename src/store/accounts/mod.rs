@@ -15,6 +15,11 @@ pub use sessions::{SESSION_IDLE, SESSION_LIFE, SessionRow, StoredSession};
 pub use tokens::{NewToken, TokenRow};
 pub use users::{NewUser, User, UserChange};
 
+use rusqlite::Transaction;
+use tokio::sync::watch;
+
+use super::{Store, StoreError};
+
 /// The SHA-256 of a secret.
 pub type SecretHash = [u8; 32];
 
@@ -40,6 +45,21 @@ pub enum Refused {
 
 /// What became of a change: done, or refused without anything being stored.
 pub type Outcome<T> = Result<T, Refused>;
+
+impl Store {
+    /// Changes each time that this process ends a session or takes rights from an account or a token. What others do to the
+    /// same file does not show here.
+    pub fn endings(&self) -> watch::Receiver<()> {
+        self.inner.endings.subscribe()
+    }
+
+    /// Writes what may end a session, or take rights from an account or a token.
+    fn end<R>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<R>) -> Result<R, StoreError> {
+        let done = self.write(work)?;
+        self.inner.endings.send_replace(());
+        Ok(done)
+    }
+}
 
 #[cfg(test)]
 mod tests;

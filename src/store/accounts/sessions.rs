@@ -1,7 +1,7 @@
 //! Logins of browsers.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, ToSql, params};
 
 use super::audit::{self, Actor};
 use super::users::{self, User};
@@ -60,7 +60,7 @@ impl Store {
         from: (&str, &str),
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        self.write(|transaction| {
+        self.end(|transaction| {
             if let Some(before) = before {
                 transaction.execute("DELETE FROM sessions WHERE hash = ?1", [before])?;
             }
@@ -87,12 +87,31 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn session(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<StoredSession>, StoreError> {
+        self.valid_session("hash", hash, now)
+    }
+
+    /// The session of a number, if it is valid still and its account can be used.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn session_numbered(&self, id: i64, now: Timestamp) -> Result<Option<StoredSession>, StoreError> {
+        self.valid_session("id", &id, now)
+    }
+
+    fn valid_session(
+        &self,
+        column: &'static str,
+        value: &dyn ToSql,
+        now: Timestamp,
+    ) -> Result<Option<StoredSession>, StoreError> {
         let (idle, old) = limits(now);
-        let find = "SELECT id, user, seen_at FROM sessions WHERE hash = ?1 AND seen_at >= ?2 AND created_at >= ?3";
+        let find = format!(
+            "SELECT id, user, seen_at FROM sessions WHERE {column} = ?1 AND seen_at >= ?2 AND created_at >= ?3"
+        );
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(find)?;
+            let mut statement = connection.prepare_cached(&find)?;
             let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, time(row.get(2)?)?));
-            let Some((id, user, seen_at)) = statement.query_row(params![hash, idle, old], row).optional()? else {
+            let Some((id, user, seen_at)) = statement.query_row(params![value, idle, old], row).optional()? else {
                 return Ok(None);
             };
             let user = users::by_id(connection, user)?.filter(|user| user.enabled);
@@ -145,7 +164,7 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Outcome<()>, StoreError> {
-        self.write(|transaction| {
+        self.end(|transaction| {
             let find = "DELETE FROM sessions WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING user";
             let ended: Option<i64> = transaction.query_row(find, (id, user), |row| row.get(0)).optional()?;
             let Some(user) = ended else { return Ok(Err(Refused::Unknown)) };

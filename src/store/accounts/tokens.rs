@@ -1,5 +1,7 @@
 //! Logins of programs.
 
+use std::net::IpAddr;
+
 use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -45,6 +47,20 @@ pub struct TokenRow {
 }
 
 impl TokenRow {
+    /// What a program may do by it from this address at this time, as far as its account may; none: it may not be used.
+    pub fn rights(&self, user: &User, address: Option<IpAddr>, now: Timestamp) -> Option<Vec<Scope>> {
+        let is_live = self.enabled && user.enabled && self.expires_at.is_none_or(|at| at > now);
+        let is_near = self.networks.is_empty()
+            || address.is_some_and(|address| self.networks.iter().any(|network| network.contains(address)));
+        if !is_live || !is_near {
+            return None;
+        }
+        // What the account may no longer do, its tokens may not either.
+        let allowed = user.role.scopes();
+        let is_allowed = |scope: &Scope| allowed.contains(scope) || *scope == Scope::Metrics;
+        Some(self.scopes.iter().copied().filter(is_allowed).collect())
+    }
+
     /// Whether that it is used should be noted.
     pub fn is_note_due(&self, now: Timestamp, from: &str) -> bool {
         let is_old = self.used_at.is_none_or(|at| now.duration_since(at) >= NOTE_EVERY);
@@ -176,7 +192,7 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Outcome<TokenRow>, StoreError> {
-        self.write(|transaction| {
+        self.end(|transaction| {
             let set = format!(
                 "UPDATE tokens SET enabled = ?3 WHERE public = ?1 AND (?2 IS NULL OR user = ?2) RETURNING {COLUMNS}"
             );
@@ -198,7 +214,7 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Outcome<()>, StoreError> {
-        self.write(|transaction| {
+        self.end(|transaction| {
             let delete = "DELETE FROM tokens WHERE public = ?1 AND (?2 IS NULL OR user = ?2)";
             if transaction.execute(delete, params![public, user])? == 0 {
                 return Ok(Err(Refused::Unknown));

@@ -158,7 +158,7 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Outcome<User>, StoreError> {
-        self.write(|transaction| {
+        self.end(|transaction| {
             let Some(old) = by_id(transaction, id)? else { return Ok(Err(Refused::Unknown)) };
             let role = change.role.unwrap_or(old.role);
             let enabled = change.enabled.unwrap_or(old.enabled);
@@ -193,7 +193,7 @@ impl Store {
     /// # Errors
     /// When it cannot be stored.
     pub fn remove_user(&self, id: i64, actor: &Actor, now: Timestamp) -> Result<Outcome<()>, StoreError> {
-        self.write(|transaction| {
+        self.end(|transaction| {
             let Some(old) = by_id(transaction, id)? else { return Ok(Err(Refused::Unknown)) };
             if old.role == Role::Admin && old.enabled && !has_other_admin(transaction, id)? {
                 return Ok(Err(Refused::LastAdmin));

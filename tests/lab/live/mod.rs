@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use camscan::live::engine::Ports;
 use camscan::live::engine::limits::Patience;
+use camscan::live::guest::Guest;
 use camscan::live::manager::{Config, Live};
 use camscan::live::source::StreamSource;
 use camscan::model::Transport;
@@ -68,7 +69,8 @@ pub fn aiortc_decodes_what_a_camera_sends() -> Result<(), Skip> {
     while !offer.ends_with("\r\n\r\n") {
         assert!(said.read_line(&mut offer).unwrap() > 0, "no offer: {offer}");
     }
-    let answer = runtime.block_on(live.offer("a", offer.trim_end(), None, Some(LOCAL))).unwrap();
+    let answer =
+        runtime.block_on(live.offer("a", offer.trim_end(), None, Some(LOCAL), Guest::lasting("viewer"))).unwrap();
     viewer.stdin.take().unwrap().write_all(answer.sdp.as_bytes()).unwrap();
     let mut decoded = String::new();
     said.read_to_string(&mut decoded).unwrap();

@@ -249,6 +249,13 @@ pub fn words_stay_where_they_belong() {
     assert_eq!(files(wrong.map(|s| s.file.clone())), "", "unsafe below net/platform, anyhow above, retina in one file");
 }
 
+/// A WebSocket lasts as long as the rights by which it was opened: one file sees to that.
+pub fn websockets_are_opened_by_their_lease() {
+    let sources = Sources::read();
+    let opens = sources.iter().filter(|source| source.has("on_upgrade")).map(|source| source.file.clone());
+    assert_eq!(files(opens), "serve/auth/lease.rs", "elsewhere by `Lease::open`");
+}
+
 pub fn no_file_is_a_giant() {
     let sources = Sources::read();
     let is_long = |s: &&Source| s.lines > MOST_LINES && !LONG.iter().any(|(file, _)| *file == s.file);

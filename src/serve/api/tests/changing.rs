@@ -1,5 +1,8 @@
 //! Changes: who made them, once, together or not at all.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::table;
 use super::*;
 
 #[tokio::test]
@@ -77,6 +80,26 @@ async fn a_request_that_is_sent_again_is_done_once() {
     assert_eq!((other.status, other.problem().as_str()), (422, "key-used"));
     let bad = site.ask("POST", path, &[("idempotency-key", "")], body(3)).await;
     assert_eq!(bad.status, 400);
+}
+
+/// An answer that is too long to be kept is given, and its request is not done again.
+#[tokio::test]
+async fn a_long_answer_is_given_and_its_request_done_once() {
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    async fn long() -> String {
+        DONE.fetch_add(1, Ordering::SeqCst);
+        "x".repeat(300 << 10)
+    }
+    let site = Site::of(1);
+    let rows = vec![table::post("/long", Scope::Edit, long, "Answers at length").done(200, "At length")];
+    let routes = table::router(rows, &site.app).with_state(site.app.clone());
+    let site = Site { router: Router::new().nest("/api/v1", routes), ..site };
+    let key = [("idempotency-key", "k-1")];
+    let first = site.ask("POST", "/long", &key, None).await;
+    assert_eq!((first.status, first.body.len()), (200, 300 << 10));
+    let again = site.ask("POST", "/long", &key, None).await;
+    assert_eq!((again.status, again.problem().as_str()), (409, "answer-not-kept"));
+    assert_eq!(DONE.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Attacks, against the real router behind the real listener on loopback.
 
 mod accounts;
+mod banned;
 mod browser;
 mod limits;
+mod lasting;
 mod proxy;
 
 use std::net::SocketAddr;
@@ -78,6 +80,10 @@ async fn serve(options: Options) -> Server {
 
 async fn serve_at(options: Options, place: tempfile::TempDir, at: &str) -> Server {
     let session = Session::new(Arc::new(FakeNet::subnet()), Signatures::builtin(), clock, 64);
+    serve_by(options, place, at, clock).await
+}
+
+async fn serve_by(options: Options, place: tempfile::TempDir, at: &str, clock: fn() -> Timestamp) -> Server {
     let app = App::with(store_in(place.path()), session, None, options);
     let listener = Listener::bind(&ListenOn::parse(at).unwrap()).await.unwrap();
     let at = match &listener.place {
