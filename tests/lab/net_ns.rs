@@ -13,7 +13,7 @@ use camscan::model::{FindingKind, HostTarget, KnownHosts, Method, PortList, Prob
 use camscan::net::link::LinkKind;
 use camscan::net::pace::Pace;
 use camscan::net::{Dialer, Links, Net, RealNet, Streams};
-use camscan::probe::{DiscoveryContext, Finder, Inspection, Peer, PortProber, Record};
+use camscan::probe::{Budget, DiscoveryContext, Finder, Inspection, Peer, PortProber, Record};
 use camscan::protocol::PROTOCOLS;
 use camscan::protocol::tcp::ports::open_ports;
 use camscan::protocol::tcp::syn::SynScanner;
@@ -441,7 +441,8 @@ async fn run_port_scan(hosts: u8, ports: PortList) {
         let options = Arc::new(ProbeOptions::default());
         let ip: IpAddr = [10, 99, 1, number].into();
         let peer = Peer::new(ip, dialer.clone());
-        let record = Record::new(ip, options.clone(), &KnownHosts::default());
+        let budget = Budget::new(None, jiff::Timestamp::now);
+        let record = Record::new(ip, options.clone(), &KnownHosts::default(), &budget);
         let mut host = Inspection::new(peer, options, record, Arc::new(Signatures::default()), mpsc::channel(1).0);
         host.peer.deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         host.ports = scanner.clone();

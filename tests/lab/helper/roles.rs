@@ -116,6 +116,7 @@ fn plan(range: (Ipv4Addr, Ipv4Addr)) -> ScanPlan {
         resolve_names: false,
         max_age: None,
         known_hosts: Arc::default(),
+        login_book: None,
         probe,
         show_secrets: false,
     }

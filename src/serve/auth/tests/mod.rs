@@ -3,8 +3,8 @@
 mod accounts;
 mod banned;
 mod browser;
-mod limits;
 mod lasting;
+mod limits;
 mod proxy;
 
 use std::net::SocketAddr;
@@ -79,11 +79,11 @@ async fn serve(options: Options) -> Server {
 }
 
 async fn serve_at(options: Options, place: tempfile::TempDir, at: &str) -> Server {
-    let session = Session::new(Arc::new(FakeNet::subnet()), Signatures::builtin(), clock, 64);
     serve_by(options, place, at, clock).await
 }
 
 async fn serve_by(options: Options, place: tempfile::TempDir, at: &str, clock: fn() -> Timestamp) -> Server {
+    let session = Session::new(Arc::new(FakeNet::subnet()), Signatures::builtin(), clock, 64);
     let app = App::with(store_in(place.path()), session, None, options);
     let listener = Listener::bind(&ListenOn::parse(at).unwrap()).await.unwrap();
     let at = match &listener.place {
