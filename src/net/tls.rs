@@ -38,7 +38,7 @@ pub struct TlsInfo {
 
 impl TlsInfo {
     /// What a certificate says; a malformed one says nothing.
-    pub(super) fn of(certificate: Option<&[u8]>) -> TlsInfo {
+    pub fn of(certificate: Option<&[u8]>) -> TlsInfo {
         let Some(Ok((_, certificate))) = certificate.map(x509_parser::parse_x509_certificate) else {
             return TlsInfo::default();
         };
