@@ -288,6 +288,17 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
+    /// What the fuzzers begin with.
+    #[test]
+    fn a_certificate_tells_its_subject_and_the_names_it_is_for() {
+        let der = include_bytes!("../../tests/data/tls/self_signed_with_names.der");
+        let info = TlsInfo::of(Some(der));
+        assert_eq!(info.subject.as_deref(), Some("C=CN, O=Acme, OU=Cameras, CN=ipcam.example"));
+        assert_eq!(info.names, ["ipcam.example", "camera.local"]);
+        assert!(info.not_after.is_some());
+        assert_eq!(TlsInfo::of(der.get(..200)), TlsInfo::default());
+    }
+
     #[tokio::test]
     async fn both_versions_carry_bytes_and_the_certificate_is_read_not_judged() {
         for (version, name) in [(&rustls::version::TLS12, "TLS 1.2"), (&rustls::version::TLS13, "TLS 1.3")] {
