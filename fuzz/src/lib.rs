@@ -7,13 +7,15 @@ use std::time::Duration;
 use camscan::cli::config::{environment::Environment, file};
 use camscan::export;
 use camscan::identify::signature::{Field, Signatures};
-use camscan::kit;
+use camscan::kit::{self, anonymise::Known};
 use camscan::media::assemble::{AacLayout, Assembler};
 use camscan::media::format::{AudioFormat, Format, VideoFormat};
 use camscan::media::order::{Ordered, PacketOrder};
 use camscan::media::packetize::{MAX_PAYLOAD, packetize};
 use camscan::media::{aac, fmp4, h264, h265, jpeg, mp4, mpeg4, nal, rtcp, rtp, ts, vpx};
+use camscan::model::recording::{Connected, Outcome, Part, Recording, Side};
 use camscan::model::{AudioCodec, ProbeTarget, TargetSpec, VideoCodec};
+use camscan::net::tls::TlsInfo;
 use camscan::protocol::http;
 use camscan::protocol::onvif::{soap, wire as onvif};
 use camscan::protocol::rtsp::frames::Meter;
@@ -26,7 +28,7 @@ use camscan::protocol::{
 use camscan::text::redactor::{CommonWords, Login};
 use camscan::text::{self, Redactor};
 use camscan::tool::ffprobe;
-use camscan::wire::head::{self, HeadEnd};
+use camscan::wire::head::{self, HeadEnd, Headers};
 use camscan::wire::url::{AnnouncedUrl, Scheme};
 use camscan::wire::{auth, xml};
 
@@ -39,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("assemble", assemble),
     ("auth", auth_challenge),
     ("beacon", beacon_answer),
+    ("certificate", certificate),
     ("config", config),
     ("dash", dash_manifest),
     ("ffprobe", ffprobe_answer),
@@ -61,10 +64,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("packetize", packets),
     ("page", page),
     ("recorder", recorder_list),
+    ("recording", recording),
     ("report", report),
     ("rtcp", rtcp_packets),
     ("rtmp", rtmp_chunks),
     ("rtsp", rtsp_stream),
+    ("rtsp_headers", rtsp_headers),
     ("sdp", sdp),
     ("signatures", signatures),
     ("srt", srt_answer),
@@ -127,6 +132,12 @@ pub fn beacon_answer(data: &[u8]) {
             let _ = device.facts(maker, SENDER);
         }
     }
+}
+
+/// What any host that speaks TLS sends, in DER.
+pub fn certificate(data: &[u8]) {
+    let info = TlsInfo::of(Some(data));
+    assert!(info.names.len() <= 16 && info.version.is_none(), "{info:?}");
 }
 
 pub fn config(data: &[u8]) {
@@ -399,6 +410,26 @@ pub fn rtsp_stream(data: &[u8]) {
     }
 }
 
+/// The input as a head, and as the value of each header that is read closely.
+pub fn rtsp_headers(data: &[u8]) {
+    use rtsp::headers::RtspHeaders as _;
+    let names = ["CSeq", "Public", "Session", "Transport", "RTP-Info"];
+    let values: Headers = names.into_iter().map(|name| (name, data)).collect();
+    for headers in [head::read(data).1, values] {
+        let _ = headers.cseq();
+        assert!(headers.methods().len() <= 32 && headers.rtp_info().len() <= 64);
+        if let Some(session) = headers.session() {
+            assert!(!session.id.is_empty() && session.id.len() <= 256, "{session:?}");
+            assert!(session.timeout.is_none_or(|timeout| (1..=86_400).contains(&timeout.as_secs())), "{session:?}");
+        }
+        let Some(transport) = headers.transport() else { continue };
+        transport.source.iter().for_each(|source| is_clean(source));
+        let ports = [transport.server_port, transport.client_port, transport.port];
+        assert!(ports.iter().flatten().all(|(rtp, _)| *rtp != 0), "{transport:?}");
+        assert!(!(transport.is_udp() && transport.tcp));
+    }
+}
+
 pub fn sdp(data: &[u8]) {
     let Some(session) = Session::parse(data) else { return };
     session.warnings.iter().for_each(|warning| is_clean(warning));
@@ -550,4 +581,46 @@ pub fn replay_kit(bytes: &[u8]) {
         let _ = kit::format::write(&read);
     }
     let _ = kit::conversation::next(bytes);
+}
+
+/// What a device answers whose login the scanner had, with the login wherever the input has a byte 0xff: the kit holds it in none
+/// of its writings.
+pub fn recording(data: &[u8]) {
+    const PASSWORD: &str = "tiefer Brunnen/7";
+    let Some((how, rest)) = data.split_first() else { return };
+    let writings = [
+        PASSWORD.to_owned(),
+        PASSWORD.to_uppercase(),
+        "tiefer%20Brunnen%2F7".to_owned(),
+        "dGllZmVyIEJydW5uZW4vNw".to_owned(),
+        "746965666572204272756e6e656e2f37".to_owned(),
+    ];
+    let writing = &writings[usize::from(*how) % writings.len()];
+    let mut answer: Vec<u8> = Vec::new();
+    for byte in rest {
+        match byte {
+            0xff => answer.extend_from_slice(writing.as_bytes()),
+            byte => answer.push(*byte),
+        }
+    }
+    let asked = [(80, "GET / HTTP/1.1\r\n\r\n"), (554, "DESCRIBE rtsp://192.0.2.9/ RTSP/1.0\r\nCSeq: 1\r\n\r\n")];
+    let connections = asked.map(|(port, request)| {
+        let said = [(Side::Scanner, request.as_bytes()), (Side::Device, answer.as_slice())];
+        let part = |(from, bytes): (Side, &[u8])| Part { at: Duration::ZERO, from, bytes: bytes.to_vec() };
+        let parts = said.map(part).to_vec();
+        let (to, outcome) = ((SENDER, port).into(), Outcome::Open);
+        Connected { to, outcome, parts, opened: Duration::ZERO, closed: None, tls: None }
+    });
+    let recording = Recording { connections: connections.to_vec(), ..Recording::default() };
+    let logins = vec![("viewer".to_owned(), PASSWORD.to_owned())];
+    let (kit, _) = kit::make(&recording, &Known { logins, ..Known::of(SENDER) }, 0);
+    let answers = kit.tcp.iter().flat_map(|port| &port.exchanges).filter_map(|exchange| exchange.answer.as_ref());
+    for answer in answers {
+        let bodies = answer.body.iter().flat_map(|piece| piece.bytes.0.iter());
+        let text: Vec<u8> = answer.head.0.iter().chain(bodies).copied().collect();
+        let text = String::from_utf8_lossy(&text).to_lowercase();
+        assert!(!text.contains(&writing.to_lowercase()), "{writing} in {text:?}");
+    }
+    let written = kit::format::write(&kit).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&written).to_lowercase().contains(&writing.to_lowercase()), "{writing}");
 }

@@ -38,7 +38,7 @@ pub struct TlsInfo {
 
 impl TlsInfo {
     /// What a certificate says; a malformed one says nothing.
-    pub(super) fn of(certificate: Option<&[u8]>) -> TlsInfo {
+    pub fn of(certificate: Option<&[u8]>) -> TlsInfo {
         let Some(Ok((_, certificate))) = certificate.map(x509_parser::parse_x509_certificate) else {
             return TlsInfo::default();
         };
@@ -287,6 +287,17 @@ mod tests {
     use super::testing::{accept_as, certificate, openssl};
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// What the fuzzers begin with.
+    #[test]
+    fn a_certificate_tells_its_subject_and_the_names_it_is_for() {
+        let der = include_bytes!("../../tests/data/tls/self_signed_with_names.der");
+        let info = TlsInfo::of(Some(der));
+        assert_eq!(info.subject.as_deref(), Some("C=CN, O=Acme, OU=Cameras, CN=ipcam.example"));
+        assert_eq!(info.names, ["ipcam.example", "camera.local"]);
+        assert!(info.not_after.is_some());
+        assert_eq!(TlsInfo::of(der.get(..200)), TlsInfo::default());
+    }
 
     #[tokio::test]
     async fn both_versions_carry_bytes_and_the_certificate_is_read_not_judged() {

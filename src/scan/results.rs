@@ -46,6 +46,9 @@ impl<S: EventSink> Results<S> {
 
     /// Takes in a finding and reports what it changed.
     pub(super) fn take(&mut self, mut finding: Finding) {
+        if let FindingKind::Service(service) | FindingKind::Announced(service) = &finding.kind {
+            service.realm.iter().for_each(|realm| self.redactor.learn_realm(realm));
+        }
         finding.kind.texts(&mut |kind, text| redact(&self.redactor, kind, text));
         if let FindingKind::Seen(method) = finding.kind {
             tracing::debug!(ip = %finding.ip, method = method.as_str(), "host seen");
@@ -109,6 +112,13 @@ impl<S: EventSink> Results<S> {
     pub(super) fn finish(self) -> (Vec<Device>, Vec<String>) {
         let mut devices = self.registry.devices();
         crate::identify::recorder::fold(&mut devices);
+        // What Digest makes of a password is known once its realm is, which may come last.
+        let mut without_digests = |_: TextKind<'_>, text: &mut String| {
+            if let Cow::Owned(shown) = self.redactor.redact_digests(text) {
+                *text = shown;
+            }
+        };
+        devices.iter_mut().for_each(|device| device.texts(&mut without_digests));
         devices.iter_mut().for_each(|device| reveal(&self.logins, device));
         (devices, self.warnings)
     }
@@ -135,5 +145,38 @@ fn redact(redactor: &Redactor, kind: TextKind<'_>, text: &mut String) {
     }
     if kind == TextKind::Line && text.contains("://") {
         *text = crate::text::redact_urls(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Protocol, Service, Transport};
+
+    /// A device that knows the password can make Digest's hash of it before it names the realm.
+    #[test]
+    fn a_digest_is_taken_out_whenever_its_realm_is_named() {
+        // MD5 of `viewer:IP Camera(C1234):tiefer Brunnen/7`.
+        const HASH: &str = "23ac50294f0a517211f7bde7a234eaf5";
+        let options = ProbeOptions {
+            credentials: vec![Credential::new("viewer", "tiefer Brunnen/7")],
+            ..ProbeOptions::default()
+        };
+        let mut results = Results::new(true, &options, || Timestamp::UNIX_EPOCH, |_: &ScanEvent| {});
+        let ip = IpAddr::from([192, 0, 2, 10]);
+        let service = |port, server: Option<&str>, realm: Option<&str>| {
+            let (server, realm) = (server.map(str::to_owned), realm.map(str::to_owned));
+            let service = Service { server, realm, ..Service::new(Protocol::Http, Transport::Tcp, port) };
+            Finding::new(ip, FindingKind::Service(service))
+        };
+        results.take(service(80, Some(HASH), None));
+        results.take(service(81, Some("other"), Some("IP Camera(C1234)")));
+        results.take(service(82, Some(&HASH.to_uppercase()), None));
+        results.host_done(ip);
+        let (devices, _) = results.finish();
+        let shown = serde_json::to_string(&devices).unwrap();
+        assert!(shown.contains("IP Camera(C1234)"), "{shown}");
+        assert!(!shown.to_lowercase().contains(HASH), "{shown}");
+        assert_eq!(shown.matches("\"***\"").count(), 2, "{shown}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 use serde_json::Value;
 
+use super::given::is_distinct;
 use super::{Anonymiser, Known, PASSWORD, USER, forms, words};
 use crate::identify::signature::{Field, Signatures};
 use crate::kit::conversation::rtmp;
@@ -64,9 +65,7 @@ const MOST: usize = 20_000;
 /// What the scan found out, and its logins.
 pub(super) fn known(anonymiser: &mut Anonymiser, known: &Known) {
     for (user, password) in &known.logins {
-        // Shorter ones, and common words, stand in texts that are no passwords; in addresses they are replaced all the same.
-        let is_distinct = password.chars().count() >= 5 && !words::private(password, &[]).is_empty();
-        if is_distinct {
+        if is_distinct(password) {
             anonymiser.add_as(Private::Token, password, PASSWORD);
             anonymiser.add_forms(Private::Token, password, PASSWORD);
             forms::digested(password).iter().for_each(|digest| anonymiser.add(Private::Token, digest));

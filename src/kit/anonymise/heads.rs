@@ -10,14 +10,14 @@ use crate::kit::format::Private;
 /// Words in the names of headers whose values are secrets.
 const SECRET: [&str; 8] = ["cookie", "csrf", "key", "nonce", "secret", "ticket", "token", "signature"];
 
-/// Replaces the values of a head's lines; `length` is that of the body as it is now, unless it came without end or not at all.
+/// Replaces what stands in a head, names and reason included; `length` is that of the body as it is now, unless it came without end or not at all.
 pub(super) fn replace(anonymiser: &mut Anonymiser, head: &[u8], length: Option<usize>, known: &Known) -> Vec<u8> {
     let mut out = Vec::with_capacity(head.len());
     let mut is_framed = false;
     for (number, line) in head.split_inclusive(|b| *b == b'\n').enumerate() {
-        let colon = line.iter().position(|b| *b == b':');
-        let Some((name, value)) = colon.filter(|_| number > 0).and_then(|at| line.split_at_checked(at + 1)) else {
-            out.extend_from_slice(line);
+        let colon = line.iter().position(|b| *b == b':').filter(|_| number > 0);
+        let Some((name, value)) = colon.and_then(|at| line.split_at_checked(at + 1)) else {
+            out.extend(without_name(anonymiser, line, number == 0, known));
             continue;
         };
         let named = String::from_utf8_lossy(name).trim_end_matches(':').trim().to_ascii_lowercase();
@@ -25,7 +25,7 @@ pub(super) fn replace(anonymiser: &mut Anonymiser, head: &[u8], length: Option<u
             // What comes in chunks is put into chunks by the replay.
             ("transfer-encoding", _) => {
                 if String::from_utf8_lossy(value).to_ascii_lowercase().contains("chunked") {
-                    out.extend_from_slice(line);
+                    out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
                 }
             }
             // What was packed is plain now.
@@ -36,7 +36,7 @@ pub(super) fn replace(anonymiser: &mut Anonymiser, head: &[u8], length: Option<u
             }
             ("content-encoding" | "authentication-info" | "proxy-authentication-info", _) => {}
             _ => {
-                out.extend_from_slice(name);
+                out.extend(anonymiser.text(name));
                 out.extend(value_of(anonymiser, &named, value, known));
             }
         }
@@ -44,8 +44,15 @@ pub(super) fn replace(anonymiser: &mut Anonymiser, head: &[u8], length: Option<u
     out
 }
 
+/// A line without a name: the first one, of which protocol and status stay, or one that is none of HTTP's.
+fn without_name(anonymiser: &mut Anonymiser, line: &[u8], is_first: bool, known: &Known) -> Vec<u8> {
+    let kept = status().filter(|_| is_first).and_then(|status| status.find(line)).map_or(0, |found| found.end());
+    let (status, rest) = line.split_at_checked(kept).unwrap_or((&[], line));
+    [status, &value_of(anonymiser, "", rest, known)].concat()
+}
+
 fn value_of(anonymiser: &mut Anonymiser, name: &str, value: &[u8], known: &Known) -> Vec<u8> {
-    let value = urls_without_login(value, known);
+    let value = urls_without_login(&anonymiser.given.replace(value), known);
     let value = match name {
         "www-authenticate" | "proxy-authenticate" => with_tokens(anonymiser, &value, nonces()),
         "session" => with_tokens(anonymiser, &value, session()),
@@ -77,6 +84,7 @@ macro_rules! expression {
     };
 }
 
+expression!(status, r"^(?:HTTP|RTSP)/[0-9]\.[0-9] [0-9]{3}(?:[ \r\n]|$)");
 expression!(nonces, r#"(?i)((?:nonce|opaque)\s*=\s*"?)([^",\s]+)"#);
 expression!(session, r"^(\s*)([^;\s]+)");
 expression!(cookie, r"^(\s*[^=;\s]+=)([^;\s]+)");

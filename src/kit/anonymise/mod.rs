@@ -3,11 +3,13 @@
 //!
 //! First everything that has to go is collected ([`collect`]): from the places where answers state it, and from what the scan
 //! found out. Then every text is passed through once ([`Anonymiser::text`]), where those values, and whatever looks like an
-//! address, a MAC address or a UUID, are replaced wherever they stand.
+//! address, a MAC address or a UUID, are replaced wherever they stand. The logins given are looked for once more in what is
+//! finished ([`given`]); what holds one is left out.
 
 mod binary;
 mod collect;
 mod forms;
+mod given;
 mod heads;
 mod patterns;
 mod substitutes;
@@ -21,6 +23,7 @@ use super::format::{Blob, Exchange, Kit, LOGIN, Message, Private, Question, Repl
 use crate::identify::signature::Field;
 use crate::model::recording::Recording;
 use crate::model::{Device, Fact, MacAddr};
+use given::Given;
 use patterns::Patterns;
 use substitutes::Substitutes;
 
@@ -99,6 +102,7 @@ pub struct Anonymiser {
     /// What programs call themselves, by which kinds and makers are told.
     programs: Vec<(Field, String)>,
     patterns: Patterns,
+    given: Given,
 }
 
 /// Replaces everything in a kit that is nobody's business.
@@ -111,6 +115,8 @@ pub fn anonymise(kit: &mut Kit, recording: &Recording, known: &Known) -> Anonymi
     anonymiser.programs = collect::programs(kit);
     collect::known(&mut anonymiser, known);
     collect::kit(&mut anonymiser, kit, known);
+    let answers = kit.tcp.iter().flat_map(|port| &port.exchanges).filter_map(|exchange| exchange.answer.as_ref());
+    answers.for_each(|answer| anonymiser.given.learn(&answer.head.0));
     anonymiser.patterns = Patterns::new(&anonymiser.literals);
     anonymiser.add_whole_names(known);
     for port in &mut kit.tcp {
@@ -130,6 +136,7 @@ pub fn anonymise(kit: &mut Kit, recording: &Recording, known: &Known) -> Anonymi
             kit.manifest.notes.push(note);
         }
     }
+    anonymiser.given.take_out(kit);
     kit.udp.retain(|port| !port.questions.is_empty());
     anonymiser
 }
@@ -144,6 +151,7 @@ impl Anonymiser {
             keep: known.keep.clone(),
             programs: Vec::new(),
             patterns: Patterns::new(&[]),
+            given: Given::of(known),
         }
     }
 
@@ -211,7 +219,9 @@ impl Anonymiser {
 
     /// A text with everything replaced in it.
     pub fn text(&mut self, text: &[u8]) -> Vec<u8> {
-        patterns::replace(self, text)
+        // First, so that nothing else takes a part of a login for its own and leaves the rest.
+        let text = self.given.replace(text);
+        patterns::replace(self, &text)
     }
 
     /// The same of a string.
@@ -220,7 +230,8 @@ impl Anonymiser {
     }
 
     fn exchange(&mut self, exchange: &mut Exchange, known: &Known) {
-        let target = heads::without_login(&exchange.ask.target, known);
+        let target = self.given.replace(exchange.ask.target.as_bytes());
+        let target = heads::without_login(&String::from_utf8_lossy(&target), known);
         exchange.ask.target = self.text_of(&target);
         exchange.ask.transport = exchange.ask.transport.take().map(|t| self.text_of(&t));
         if let Some(body) = &mut exchange.ask.body {
@@ -232,7 +243,8 @@ impl Anonymiser {
             let bytes = &piece.bytes.0;
             let is_picture =
                 bytes.contains(&0) || bytes.windows(16).any(|w| w.iter().all(|b| *b == super::format::FILL));
-            let replaced = self.text(&heads::urls_without_login(bytes, known));
+            let bare = heads::urls_without_login(&self.given.replace(bytes), known);
+            let replaced = self.text(&bare);
             // Between pictures there are words, too; within a container a length must not change.
             if !is_picture || replaced.len() == bytes.len() || bytes.starts_with(b"--") || bytes.starts_with(b"\r\n--")
             {
@@ -250,7 +262,7 @@ impl Anonymiser {
         let mut values = rtmp::values(message);
         if rtmp::is_of_values(message) {
             rtmp::each_text(&mut values, &mut |text| {
-                let without = heads::urls_without_login(text.as_bytes(), known);
+                let without = heads::urls_without_login(&self.given.replace(text.as_bytes()), known);
                 *text = String::from_utf8_lossy(&self.text(&without)).into_owned();
             });
             // What could not be read of it is not written, either.

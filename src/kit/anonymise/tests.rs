@@ -1,6 +1,10 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::kit::format::{Answer, Ask, Spoken, TcpPort, Timed};
 
 fn anonymiser(known: &Known) -> Anonymiser {
     let mut anonymiser = Anonymiser::new(known);
@@ -221,4 +225,117 @@ fn nothing_of_a_webrtc_session_stays() {
     assert!(text.contains(&format!("a=msid:{source} video0")), "{text}");
     let ufrag = text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap();
     assert!(text.contains(&format!("typ host ufrag {ufrag}")), "{text}");
+}
+
+const ECHOED: &str = "tiefer Brunnen/7";
+
+/// Heads of answers; `PW` is what the device puts there.
+const HEADS: [&str; 20] = [
+    "RTSP/1.0 404 x PW\r\nCSeq: 1\r\n\r\n",
+    "RTSP/1.0 454 /live/PW/1\r\n\r\n",
+    "HTTP/1.1 404 PW\r\n\r\n",
+    "HTTP/1.1 404PW\r\n\r\n",
+    "HTTP/PW 404 x\r\n\r\n",
+    "PW\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nX-PW: 1\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nPW: 1\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nPW\r\nServer: x\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nServer: x\r\n  PW\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nServer: x\r\nPW",
+    "HTTP/1.1 200 OK\r\nServer: PW\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked PW\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding-PW: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: PW\r\n\r\n",
+    "HTTP/1.1 302 OK\r\nLocation: rtsp://192.168.1.64/a/PW/b?x=PW\r\n\r\n",
+    "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"PW\", nonce=\"PW\", PW=\"1\"\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nSession: PW;timeout=60;PW\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nSet-Cookie: a=PW; path=/PW\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nX-Token: PW\r\n\r\n",
+];
+
+/// Bodies, cut into the pieces they came in.
+const BODIES: [&[&str]; 6] = [
+    &["x PW y"],
+    &["{\"a\":\"PW\",\"PW\":1}"],
+    &["<a b=\"PW\">PW</a>"],
+    &["v=0\r\ns=PW\r\na=PW\r\n"],
+    &["--b\r\nX-PW: 1\r\n\r\n\0\u{1}PW\0\r\n--b"],
+    &["x <", "> y"],
+];
+
+/// How a device may write what it was given.
+fn echoes(user: &str) -> Vec<String> {
+    let percent = utf8_percent_encode(ECHOED, NON_ALPHANUMERIC).to_string();
+    vec![
+        ECHOED.to_owned(),
+        ECHOED.to_uppercase(),
+        percent.to_lowercase(),
+        ECHOED.replace(' ', "+"),
+        percent,
+        ECHOED.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        STANDARD.encode(ECHOED),
+        URL_SAFE_NO_PAD.encode(ECHOED),
+        STANDARD.encode(format!("{user}:{ECHOED}")),
+        ECHOED.chars().map(|c| format!("&#{};", u32::from(c))).collect(),
+        ECHOED.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        ECHOED.bytes().map(|byte| format!("{byte:02X}")).collect(),
+    ]
+}
+
+/// The bytes of the file that is made of one answer.
+fn kit_of(head: &str, pieces: &[String]) -> Vec<u8> {
+    let body = pieces.iter().map(|piece| Timed { after_ms: 0, bytes: Blob(piece.clone().into()) }).collect();
+    let ask = Ask {
+        protocol: Spoken::Http,
+        method: "GET".to_owned(),
+        target: "/".to_owned(),
+        login: None,
+        transport: None,
+        body: None,
+    };
+    let exchange =
+        Exchange { answer: Some(Answer { head: Blob(head.into()), body, ..Answer::default() }), ..Exchange::of(ask) };
+    let port = TcpPort { port: 80, exchanges: vec![exchange], ..TcpPort::default() };
+    let mut kit = Kit { tcp: vec![port], ..Kit::default() };
+    let logins = vec![("viewer".to_owned(), ECHOED.to_owned())];
+    let _ = anonymise(&mut kit, &Recording::default(), &Known { logins, ..camera() });
+    // As text, wherever it was cut.
+    let answers = kit.tcp.iter().flat_map(|port| &port.exchanges).filter_map(|exchange| exchange.answer.as_ref());
+    answers
+        .flat_map(|answer| {
+            [&answer.head.0[..], b"\n"].into_iter().chain(answer.body.iter().map(|piece| &piece.bytes.0[..]))
+        })
+        .flatten()
+        .copied()
+        .collect()
+}
+
+#[test]
+fn no_login_that_was_given_stays_wherever_a_device_puts_it() {
+    for echo in echoes("viewer") {
+        let check = |place: &str, kit: &[u8]| {
+            let kit = String::from_utf8_lossy(kit).to_lowercase();
+            let words = ["tiefer", "brunnen"];
+            assert!(!kit.contains(&echo.to_lowercase()), "{echo} in {place:?} is in {kit:?}");
+            assert!(!words.iter().any(|word| kit.contains(word)), "a part of {echo} in {place:?} is in {kit:?}");
+        };
+        for head in HEADS {
+            check(head, &kit_of(&head.replace("PW", &echo), &[]));
+        }
+        for pieces in BODIES {
+            let (before, after) = echo.split_at(echo.len() / 2);
+            let pieces: Vec<String> = match pieces {
+                [one] => vec![one.replace("PW", &echo)],
+                [first, last, ..] => vec![format!("{first}{before}"), format!("{after}{last}")],
+                [] => Vec::new(),
+            };
+            check(&pieces.concat(), &kit_of("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", &pieces));
+        }
+    }
+}
+
+#[test]
+fn a_head_without_a_login_stays_a_head() {
+    let head = "RTSP/1.0 200 OK\r\nCSeq: 7\r\nServer: x/1\r\nX-Mine: y\r\n  folded\r\nodd\r\n\r\n";
+    assert_eq!(String::from_utf8(kit_of(head, &[])).unwrap(), format!("{head}\n"));
 }

@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn any_text_has_as_many_parts_as_characters_at_most() {
         let mut chance = fastrand::Rng::with_seed(5);
-        for _ in 0..2000 {
+        for _ in 0..200 {
             let text: String = (0..chance.usize(0..40)).map(|_| chance.char(..)).collect();
             assert!(parts(&text, &["", "ß", "İ"]) <= text.to_lowercase().chars().count());
         }

@@ -2,8 +2,9 @@
 //! into a name, a reason, an address: whoever passes the report on would pass the password on.
 //!
 //! A password is found as it was typed, in whatever case; with any of its characters percent-encoded, escaped by a
-//! backslash or written as an entity of XML; in Base64, alone and together with the user name; in the further forms that
-//! the caller names; and as the beginning of itself where a text was cut.
+//! backslash or written as an entity of XML; with letters of full width, of ornament or with accents; in hexadecimal digits
+//! and in Base64, alone and together with the user name; in the further forms that the caller names; as what Digest makes of
+//! it, for each realm that was heard ([`Redactor::learn_realm`]); and as the beginning of itself where a text was cut.
 //!
 //! How much is taken for it depends on how telling it is:
 //! - eight characters and more that are not digits alone: wherever they stand,
@@ -12,6 +13,7 @@
 //!   where a login stands: `key=value`, `key: value`, `user:password@`, after the user's name. Taken out of everywhere
 //!   they would hide the report, and the gaps would tell what they are.
 
+mod digests;
 mod view;
 
 use std::borrow::Cow;
@@ -24,6 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::steps;
+use digests::{Digests, hex};
 use view::{LONGEST_ESCAPE, Unit, and_deeper, decoded, insides, plain, units, views};
 
 /// What stands for a secret.
@@ -87,6 +90,7 @@ struct Known {
     secrets: HashMap<char, Vec<Secret>>,
     users: Vec<Vec<char>>,
     keys: HashSet<String>,
+    digests: Digests,
 }
 
 struct Secret {
@@ -119,7 +123,9 @@ impl Redactor {
         let CommonWords { mut words, mut keys } = common;
         words.extend(logins.iter().map(|login| login.user.to_lowercase()));
         keys.extend(PLAIN_KEYS.map(str::to_owned));
-        let mut known = Known { keys, ..Known::default() };
+        let given = logins.iter().filter(|login| !login.password.is_empty());
+        let digests = Digests::of(given.map(|login| (login.user.to_owned(), login.password.to_owned())).collect());
+        let mut known = Known { keys, digests, ..Known::default() };
         let mut seen = BTreeSet::new();
         for login in &logins {
             for (form, telling) in forms(login, &words) {
@@ -138,8 +144,31 @@ impl Redactor {
         Redactor(Arc::new(known))
     }
 
+    /// Takes note of a realm that a device named in a challenge: of the passwords, what Digest makes of them for it is taken
+    /// out from now on, in the clones too. Some ten thousand are remembered.
+    pub fn learn_realm(&self, realm: &str) {
+        self.0.digests.learn(realm);
+    }
+
+    /// Takes note of the realms in a text, where they stand as in a challenge: `realm="…"`.
+    pub fn learn_from(&self, text: &str) {
+        for (at, name) in text.match_indices("ealm=") {
+            let value = text.get(at + name.len()..).unwrap_or_default().trim_start_matches('\\');
+            let realm = value.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+            realm.into_iter().for_each(|(realm, _)| self.learn_realm(realm.trim_end_matches('\\')));
+        }
+    }
+
+    /// Whether a password stands in the text.
+    pub fn finds_in(&self, text: &str) -> bool {
+        !self.find(text).is_empty()
+    }
+
     /// The text with `***` in place of every password.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.0.secrets.is_empty() {
+            self.learn_from(text);
+        }
         let mut shown = Cow::Borrowed(text);
         for _ in 0..MOST_ROUNDS {
             let found = self.find(&shown);
@@ -149,6 +178,13 @@ impl Redactor {
             shown = Cow::Owned(without(&shown, &found));
         }
         shown
+    }
+
+    /// The text with `***` in place of what Digest makes of the passwords, for the realms that were heard since it was
+    /// [redacted](Redactor::redact); of our own words nothing can be taken for that.
+    pub fn redact_digests<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let found = apart(views(text).iter().flat_map(|view| self.0.digests.find(view)).collect());
+        if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, &found)) }
     }
 
     /// The value of what is called `name`, as [`Redactor::redact`] leaves it where both stand together.
@@ -177,16 +213,9 @@ impl Redactor {
                 found.extend(secrets.filter_map(|secret| self.find_at(text, &view, at, secret)));
             }
             found.extend(self.find_in_escapes(text, &view));
+            found.extend(self.0.digests.find(&view));
         }
-        found.sort_by_key(|range| range.start);
-        let mut apart: Vec<Range<usize>> = Vec::new();
-        for range in found {
-            match apart.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => apart.push(range),
-            }
-        }
-        apart
+        apart(found)
     }
 
     /// Secrets whose first character was taken for a part of an escape: in `%AaA%20b` the sign of percent may stand before
@@ -287,6 +316,9 @@ fn forms(login: &Login<'_>, common: &HashSet<String>) -> Vec<(String, Telling)> 
                 forms.push((form, if is_long { Telling::Anywhere } else { telling }));
             }
         }
+        let digits = hex(login.password.as_bytes());
+        let is_long = telling(password) != Telling::Anywhere && digits.len() >= PART_FROM;
+        forms.push((digits, if is_long { Telling::Word } else { telling(password) }));
         forms.extend(login.digests.iter().map(|digest| (digest.clone(), Telling::Word)));
     }
     forms
@@ -329,6 +361,19 @@ fn is_in_address(text: &str, span: &Range<usize>) -> bool {
     whole.len() > span.len()
         && (whole.parse::<SocketAddr>().is_ok()
             || whole.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok())
+}
+
+/// Ranges in order, none touching another.
+fn apart(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_by_key(|range| range.start);
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        match apart.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
 }
 
 fn without(text: &str, found: &[Range<usize>]) -> String {

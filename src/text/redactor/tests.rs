@@ -1,3 +1,4 @@
+use md5::Digest as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 
@@ -52,6 +53,72 @@ fn a_password_is_found_however_it_is_written() {
             ("tief…", "***…"),
             ("tie…", "tie…"),
         ],
+    );
+}
+
+#[test]
+fn hexadecimal_digits_of_a_password_are_found() {
+    let hex: String = PASSWORD.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let redactor = knowing("viewer", PASSWORD);
+    for form in [hex.clone(), hex.to_uppercase(), format!("a{hex}")] {
+        assert!(redactor.redact(&form).contains(HIDDEN), "{form}");
+    }
+}
+
+/// What Digest makes of it is as good as the password where the realm is the same.
+#[test]
+fn a_digest_of_a_password_is_found() {
+    let redactor = knowing("viewer", PASSWORD);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    redactor.learn_realm("IP Camera(C1234)");
+    let of = |realm: &str| format!("viewer:{realm}:{PASSWORD}");
+    for secret in [
+        hex(PASSWORD.as_bytes()),
+        hex(&md5::Md5::digest(PASSWORD)),
+        hex(&sha2::Sha256::digest(PASSWORD)),
+        hex(&md5::Md5::digest(of("IP Camera(C1234)"))),
+        hex(&sha2::Sha256::digest(of("IP Camera(C1234)"))),
+        hex(&sha2::Sha512_256::digest(of("IP Camera(C1234)"))),
+    ] {
+        for form in [secret.clone(), secret.to_uppercase(), format!("a1={secret}"), format!("x {secret}, y")] {
+            let shown = redactor.redact(&form).into_owned();
+            assert!(!shown.contains(&secret) && shown.contains(HIDDEN), "{form}: {shown}");
+        }
+    }
+    // Of a realm that was not named nothing is known.
+    let other = hex(&md5::Md5::digest(of("another")));
+    assert_eq!(redactor.redact(&other), other);
+    redactor.clone().learn_realm("another");
+    assert_eq!(redactor.redact(&other), HIDDEN, "clones share what they know");
+}
+
+/// A device may name as many realms as it likes.
+#[test]
+fn realms_are_known_up_to_a_bound() {
+    let redactor = knowing("viewer", PASSWORD);
+    for number in 0..30_000 {
+        redactor.learn_realm(&format!("realm {number}"));
+    }
+    let known = redactor.0.digests.len();
+    assert!(known > digests::MOST / 2 && known <= digests::MOST, "{known}");
+}
+
+#[test]
+fn letters_that_look_like_others_hide_nothing() {
+    check(
+        &knowing("viewer", PASSWORD),
+        &[
+            ("ｔｉｅｆｅｒ　Ｂｒｕｎｎｅｎ／７", "***"),
+            ("is ＴＩＥＦＥＲ Brunnen/7.", "is ***."),
+            ("ti\u{e9}fer Brunnen/7", "***"),
+            ("ti\u{65}\u{301}fer Br\u{fc}nnen/7", "***"),
+            ("\u{1d42d}\u{1d422}\u{1d41e}fer Brunnen/7", "***"),
+            ("ｔｉｅｆ", "ｔｉｅｆ"),
+        ],
+    );
+    check(
+        &knowing("viewer", "Österreich-ß"),
+        &[("Osterreich-ß", "***"), ("ÖSTERREICH-SS", "***"), ("Österreich", "Österreich")],
     );
 }
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
 /// Ways of writing a text that may be laid over each other: an address in a JSON text is two.
 const MOST_DECODINGS: usize = 2;
 
@@ -29,11 +31,33 @@ fn fold(units: impl Iterator<Item = Unit>) -> Vec<Unit> {
                 Some(last) if last.is(' ') => last.c = last.c.min(c),
                 _ => folded.push(Unit { c, ..unit }),
             }
+        } else if unit.c.is_ascii() {
+            folded.extend(Some(unit.c).filter(|c| !c.is_control()).map(|c| Unit { c: c.to_ascii_lowercase(), ..unit }));
         } else if !crate::text::is_hidden(unit.c) {
-            folded.push(Unit { c: unit.c.to_lowercase().next().unwrap_or(unit.c), ..unit });
+            folded.extend(letters(unit.c).map(|c| Unit { c, ..unit }));
         }
     }
     folded
+}
+
+/// The letters that a character is read as: those of full width, of ornament and with accents as the plain ones (the
+/// decomposition NFKD of Unicode §3.11 without its accents), in lower case.
+fn letters(c: char) -> impl Iterator<Item = char> {
+    let as_it_is = match c {
+        'ß' | 'ẞ' => ['s', 's'].as_slice(),
+        // Where a text was cut.
+        '…' => &['…'],
+        _ => &[],
+    };
+    let other = Some(c).filter(|_| as_it_is.is_empty()).and_then(|c| c.to_lowercase().next());
+    let plain = DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(other.into_iter());
+    let plain = plain.filter(|c| !is_accent(*c)).flat_map(|c| c.to_lowercase().next());
+    as_it_is.iter().copied().chain(plain)
+}
+
+/// The blocks of marks that are laid over letters (Unicode §7.9); those of other scripts are letters of their own.
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
 impl Unit {

@@ -32,6 +32,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("http/recog_camera_fingerprints.json", "a list of fingerprints, held by the tests of identify"),
     ("oui/camera_oui.csv", "a list of prefixes, held by the tests of identify::oui"),
     ("oui/camera_oui_after_2022.csv", "a list of prefixes, held by the tests of identify::oui"),
+    ("tls/self_signed_with_names.der", "a certificate, held by the tests of net::tls"),
     ("tools/sps.py", "a program"),
     ("vms/README.md", "where the schemas come from"),
     ("vms/frigate-0.17.2.schema.json", "a schema, held by the tests of export::vms"),
