@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::text::steps;
 
 fn anonymiser(known: &Known) -> Anonymiser {
     let mut anonymiser = Anonymiser::new(known);
@@ -221,4 +222,14 @@ fn nothing_of_a_webrtc_session_stays() {
     assert!(text.contains(&format!("a=msid:{source} video0")), "{text}");
     let ufrag = text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap();
     assert!(text.contains(&format!("typ host ufrag {ufrag}")), "{text}");
+}
+
+#[test]
+fn a_hostile_text_is_passed_through_once() {
+    let mut anonymiser = anonymiser(&camera());
+    for unit in [":", "a:", "1234:", "a", "0.", "1.1.1.", "aa-", "aa:", "12345678-", "::"] {
+        let text = unit.repeat((16 << 10) / unit.len());
+        let looks = steps::seen_by(|| anonymiser.text(text.as_bytes())) / text.len();
+        assert!(looks <= 64, "{looks} looks at each byte of {unit:?} repeated");
+    }
 }
