@@ -135,8 +135,9 @@ impl Memory {
         }
         if let Ok(mac) = text.parse::<MacAddr>() {
             let key = DeviceKey::new(KeyKind::Mac, mac.to_string());
-            let has_it =
-                |known: &&Known| known.device.mac == Some(mac) || self.keys_of(&known.uid).any(|own| *own == key);
+            let owners = self.devices.iter().filter(|(_, known)| known.keys.contains_key(&key));
+            let owners: BTreeSet<&Uid> = owners.map(|(uid, _)| who::root(&self.devices, uid)).collect();
+            let has_it = |known: &&Known| known.device.mac == Some(mac) || owners.contains(&known.uid);
             return only(roots.into_iter().filter(has_it));
         }
         let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(text));

@@ -12,6 +12,7 @@ use super::key::{DeviceKey, KeyKind, keys_of};
 use super::known::Known;
 use crate::model::memory::Uid;
 use crate::model::{Device, Kind};
+use crate::text::steps;
 
 /// More addresses than this are a router's, or a defect: nothing about such a device identifies it.
 const MOST_ADDRESSES: usize = 64;
@@ -39,6 +40,7 @@ pub(super) struct Match {
 
 /// The device that a merged one is, in the end.
 pub(super) fn root<'m>(devices: &'m BTreeMap<Uid, Known>, uid: &'m Uid) -> &'m Uid {
+    steps::look_at(1);
     let mut at = uid;
     // No chain is longer than there are devices.
     for _ in 0..devices.len() {

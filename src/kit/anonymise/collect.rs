@@ -13,6 +13,7 @@ use crate::kit::conversation::rtmp;
 use crate::kit::format::{Answer, Kit, Private, Spoken};
 use crate::model::Fact;
 use crate::protocol::rtmp::amf::Value as AmfValue;
+use crate::text::steps;
 use crate::wire::{auth, head, xml};
 
 /// What elements, attributes and keys are called that hold such a value; in lower case.
@@ -332,12 +333,17 @@ pub(super) fn programs(kit: &Kit) -> Vec<(Field, String)> {
 
 /// The types that UPnP devices state, of themselves and of what is within them.
 fn device_types(text: &str) -> impl Iterator<Item = (Field, String)> {
-    let begins = text.match_indices("urn:").map(|(at, _)| text.get(at..).unwrap_or_default());
-    let types =
-        begins.map(|rest| rest.split(|c: char| c.is_whitespace() || "<\"'".contains(c)).next().unwrap_or_default());
-    types
-        .filter(|kind| kind.contains(":device:") && kind.len() < 128)
-        .map(|kind| (Field::UpnpDeviceType, kind.to_owned()))
+    /// What is longer is none. No more is looked at from each place where one could begin.
+    const LONGEST: usize = 128;
+    let is_end = |c: char| c.is_whitespace() || "<\"'".contains(c);
+    let begins = text.match_indices("urn:").filter_map(|(at, _)| text.get(at..));
+    let types = begins.filter_map(move |rest| {
+        let end = rest.char_indices().take(LONGEST).find(|(_, c)| is_end(*c));
+        let end = end.map_or(rest.len(), |(at, _)| at);
+        steps::look_at(end.min(LONGEST));
+        rest.get(..end).filter(|kind| kind.len() < LONGEST && kind.contains(":device:"))
+    });
+    types.map(|kind| (Field::UpnpDeviceType, kind.to_owned()))
 }
 
 /// Whether a signature reads something from what a program calls itself, and nothing without this word.
@@ -380,4 +386,23 @@ fn scope() -> Option<&'static Regex> {
 fn title() -> Option<&'static Regex> {
     static EXPRESSION: OnceLock<Option<Regex>> = OnceLock::new();
     EXPRESSION.get_or_init(|| Regex::new(r"(?is)<title[^>]*>([^<]{1,200})<").ok()).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_types_are_read_in_a_few_passes() {
+        let kind = "urn:schemas-upnp-org:device:MediaServer:1";
+        let found = |text: &str| device_types(text).map(|(_, kind)| kind).collect::<Vec<_>>();
+        assert_eq!(found(&format!("ST: {kind}\r\n<a>{kind}</a> urn:a:service:b")), [kind, kind]);
+        let too_long = format!("{kind}{}", "1".repeat(128));
+        assert_eq!(found(&too_long), [""; 0]);
+        for unit in ["urn:", "urn:device:", "urn: "] {
+            let text = unit.repeat((64 << 10) / unit.len());
+            let looks = steps::seen_by(|| found(&text)) / text.len();
+            assert!(looks <= 64, "{looks} looks at each byte of {unit:?} repeated");
+        }
+    }
 }

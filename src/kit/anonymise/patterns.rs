@@ -9,6 +9,7 @@ use super::{Anonymiser, Literal};
 use crate::identify::oui;
 use crate::kit::format::Private;
 use crate::model::MacAddr;
+use crate::text::steps;
 
 /// Each in a group of its own; the first is for known values.
 const SHAPES: [&str; 5] = [
@@ -16,7 +17,8 @@ const SHAPES: [&str; 5] = [
     r"([0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})",
     r"((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2})",
     r"([0-9A-Fa-f]{12})",
-    r"([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f]{0,4})",
+    // 39 characters at most (RFC 4291 §2.2): a run of colons without end is not read to its end from each of them.
+    r"([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f]{0,4})",
     r"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})",
 ];
 
@@ -86,6 +88,7 @@ pub(super) fn replace(anonymiser: &mut Anonymiser, text: &[u8]) -> Vec<u8> {
     while let Some(found) = all.captures_at(text, at) {
         let Some(whole) = found.get(0).filter(|m| !m.is_empty()) else { break };
         let start = whole.start();
+        steps::look_at(whole.len());
         let replaced = match found.get(1) {
             Some(_) => literal(anonymiser, text, start).or_else(|| at_start(anonymiser, text, start)),
             None => shaped(anonymiser, &found, 1, text, start),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kit::format::{Answer, Ask, Spoken, TcpPort, Timed};
+use crate::text::steps;
 
 fn anonymiser(known: &Known) -> Anonymiser {
     let mut anonymiser = Anonymiser::new(known);
@@ -338,4 +339,14 @@ fn no_login_that_was_given_stays_wherever_a_device_puts_it() {
 fn a_head_without_a_login_stays_a_head() {
     let head = "RTSP/1.0 200 OK\r\nCSeq: 7\r\nServer: x/1\r\nX-Mine: y\r\n  folded\r\nodd\r\n\r\n";
     assert_eq!(String::from_utf8(kit_of(head, &[])).unwrap(), format!("{head}\n"));
+}
+
+#[test]
+fn a_hostile_text_is_passed_through_once() {
+    let mut anonymiser = anonymiser(&camera());
+    for unit in [":", "a:", "1234:", "a", "0.", "1.1.1.", "aa-", "aa:", "12345678-", "::"] {
+        let text = unit.repeat((16 << 10) / unit.len());
+        let looks = steps::seen_by(|| anonymiser.text(text.as_bytes())) / text.len();
+        assert!(looks <= 64, "{looks} looks at each byte of {unit:?} repeated");
+    }
 }

@@ -574,6 +574,16 @@ mod identity {
     }
 
     #[test]
+    fn a_device_is_found_by_its_mac_address_in_one_pass() {
+        let site = site_of((1..=250).map(|n| camera(n, n)).collect());
+        let mut found = None;
+        let looks =
+            crate::text::steps::seen_by(|| found = site.memory.find("44:19:b6:00:00:07").map(|known| known.device.ip));
+        assert_eq!(found, Some([192, 0, 2, 7].into()));
+        assert!(looks <= 1000, "{looks} devices looked at among 250");
+    }
+
+    #[test]
     fn a_device_is_found_by_what_people_know_of_it() {
         let mut site = site_of(vec![camera(1, 1), camera(2, 2)]);
         site.memory.devices.get_mut(&uid(2)).unwrap().note.name = Some("Gate".to_owned());
