@@ -343,6 +343,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "this is the device, and it never leaves loopback")]
     async fn no_datagram_goes_to_a_port_where_printers_print() {
         let net = RealNet::new();
         let ours = net.udp(&UdpBind::any_port(LOCAL)).unwrap();

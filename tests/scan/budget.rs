@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use camscan::history::memory::Vantage;
 use camscan::identify::signature::Signatures;
-use camscan::model::login_place::{BookError, Outcome, Place, PlaceId};
+use camscan::model::login_place::{self, BookError, Outcome, PlaceId};
 use camscan::model::{
     Credential, DeviceTraits, Evidence, EvidenceSource, Fact, Finding, FindingKind, HostTarget, KnownHost, LoginBook,
     MacAddr, Method, ProbeOptions, Protocol, Report, ScanEvent, ScanPlan, StreamStatus, TargetSet,
@@ -363,7 +363,14 @@ async fn count(steps: Vec<Step>) -> [u32; 2] {
 struct Full;
 
 impl LoginBook for Full {
-    fn take(&self, _: &DeviceTraits, _: u32, _: bool, _: Option<PlaceId>, _: Timestamp) -> Result<Place, BookError> {
+    fn take(
+        &self,
+        _: &DeviceTraits,
+        _: u32,
+        _: bool,
+        _: Option<PlaceId>,
+        _: Timestamp,
+    ) -> Result<login_place::Place, BookError> {
         Err(BookError("the disk is full".to_owned()))
     }
 

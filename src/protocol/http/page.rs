@@ -431,7 +431,8 @@ mod tests {
     /// What never ends, again and again: nothing of it may be read once more from each place where it could begin.
     #[test]
     fn a_hostile_page_is_read_in_a_few_passes() {
-        let readers: [(&str, fn(&str)); 6] = [
+        type Reader = (&'static str, fn(&str));
+        let readers: [Reader; 6] = [
             ("title", |html| _ = title(html)),
             ("refresh", |html| _ = refresh(html)),
             ("icon", |html| _ = icon(html)),
