@@ -24,7 +24,7 @@ use crate::model::memory::Keep;
 use crate::model::notify::Notifications;
 use crate::model::{ProbeOptions, ScanPlan};
 use crate::scan::session::Session;
-use crate::store::{AsOf, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::watch::{Job, Order};
 
 /// Questions to the store at once; more wait.
@@ -69,7 +69,6 @@ pub struct App {
     /// Requests with an `Idempotency-Key` that are under way: the caller, and the key.
     pub(super) replays: Mutex<BTreeSet<(String, String)>>,
     live: OnceLock<(Live, Arc<dyn Streams>)>,
-    known: Mutex<(Arc<Memory>, AsOf)>,
     pub(super) pictures: Shown,
     questions: Arc<Semaphore>,
 }
@@ -131,7 +130,6 @@ impl App {
             health: Health::default(),
             jobs: Jobs::default(),
             events: Hub::default(),
-            known: Mutex::default(),
             pictures: Shown::default(),
             live: OnceLock::new(),
             replays: Mutex::default(),
@@ -216,18 +214,12 @@ impl App {
         }
     }
 
-    /// What is known at this moment, also what another process wrote.
+    /// What is known at this moment, also what another process wrote: the same copy for all requests, until something changes.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn known(self: &Arc<Self>) -> Result<Arc<Memory>, Problem> {
-        self.ask(|app| {
-            let mut known = app.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let (memory, as_of) = &mut *known;
-            app.store.refresh(Arc::make_mut(memory), as_of)?;
-            Ok(memory.clone())
-        })
-        .await
+        self.ask(|app| app.store.memory()).await
     }
 
     /// Asks the store on a thread that may wait for a disk.

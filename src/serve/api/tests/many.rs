@@ -1,0 +1,51 @@
+//! What many requests at once come to: what is known is copied once, no more is made than is sent, and what takes long has places
+//! of its own.
+
+use super::*;
+
+/// What fifty requests get that are under way at the same time.
+async fn known_by_fifty(site: &Site) -> Vec<Arc<Memory>> {
+    let asked: Vec<_> = (0..50)
+        .map(|_| {
+            let app = site.app.clone();
+            tokio::spawn(async move { app.known().await.unwrap() })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for one in asked {
+        all.push(one.await.unwrap());
+    }
+    all
+}
+
+/// How many of them are others than the one before.
+fn copies(before: &Arc<Memory>, all: &[Arc<Memory>]) -> usize {
+    let pairs = std::iter::once(before).chain(all).zip(all);
+    pairs.filter(|(one, next)| !Arc::ptr_eq(one, next)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_is_copied_once_for_each_change() {
+    let site = Site::of(3);
+    let before = site.app.known().await.unwrap();
+    let unchanged = known_by_fifty(&site).await;
+    assert_eq!(copies(&before, &unchanged), 0);
+    // Something is written that is none of its business.
+    site.app.store.put_picture(&picture_of(&site)).unwrap();
+    assert_eq!(copies(&before, &known_by_fifty(&site).await), 0);
+    let name = json!({ "name": "Behind the mill" });
+    let changed = site.ask("PATCH", &format!("/devices/{}", site.uids[0]), &[("if-match", "*")], Some(name)).await;
+    assert_eq!(changed.status, 200, "{}", changed.json());
+    let all = known_by_fifty(&site).await;
+    assert!(all.iter().all(|known| known.find("Behind the mill").is_some()), "what was answered is known");
+    assert!(before.find("Behind the mill").is_none());
+    assert!(copies(&before, &all) <= 1);
+    assert_eq!(copies(&all[0], &known_by_fifty(&site).await), 0);
+}
+
+fn picture_of(site: &Site) -> crate::store::PictureRow {
+    let memory = site.app.store.memory().unwrap();
+    let key = memory.devices[&site.uids[0]].streams.keys().next().unwrap();
+    let stream = StreamId::of(&site.uids[0], key);
+    crate::store::PictureRow { stream, at: now(), hash: "0123".to_owned(), bytes: 4 }
+}
