@@ -79,7 +79,8 @@ async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, query: 
     if let Some(format) = exports::wanted(&query, &headers)? {
         return exports::file(&app, format, move |_| Ok(report_of(sight.known(&filter)))).await;
     }
-    let page = paging.of(sight.devices(&filter), is_down, |device| (sort.key(device), device.id.to_string()));
+    let page = paging.of(sight.known(&filter), is_down, |known| (sort.key(known), known.uid.to_string()));
+    let page = page.map(|known| sight.device(known));
     sent(&app, &uri, &query, &page)
 }
 

@@ -2,6 +2,7 @@
 //! of its own.
 
 use super::*;
+use crate::serve::view::VIEWS;
 
 /// What fifty requests get that are under way at the same time.
 async fn known_by_fifty(site: &Site) -> Vec<Arc<Memory>> {
@@ -48,4 +49,41 @@ fn picture_of(site: &Site) -> crate::store::PictureRow {
     let key = memory.devices[&site.uids[0]].streams.keys().next().unwrap();
     let stream = StreamId::of(&site.uids[0], key);
     crate::store::PictureRow { stream, at: now(), hash: "0123".to_owned(), bytes: 4 }
+}
+
+/// The answer, and how many devices and streams were put in short for it.
+async fn counted(site: &Site, path: &str) -> (Value, usize) {
+    VIEWS.set(0);
+    let answer = site.get(path).await;
+    assert_eq!(answer.status, 200, "{path}");
+    (answer.json(), VIEWS.get())
+}
+
+#[tokio::test]
+async fn what_is_on_no_page_is_not_made() {
+    let site = Site::of(40);
+    for sort in ["ip", "-name", "state", "since", "-first_seen", "last_seen", "vendor", "-site", "kind"] {
+        let (whole, _) = counted(&site, &format!("/devices?sort={sort}")).await;
+        let (page, made) = counted(&site, &format!("/devices?sort={sort}&limit=1&count=true")).await;
+        let streams = page["items"][0]["streams"].as_array().unwrap().len();
+        assert_eq!((made, &page["count"]), (1 + streams, &json!(40)), "{sort}");
+        assert_eq!(page["items"][0], whole["items"][0], "{sort}");
+        let (second, made) =
+            counted(&site, &format!("/devices?sort={sort}&limit=1&cursor={}", page["next"].as_str().unwrap())).await;
+        assert_eq!(second["items"][0], whole["items"][1], "{sort}");
+        assert_eq!(made, 1 + second["items"][0]["streams"].as_array().unwrap().len(), "{sort}");
+    }
+    let (whole, made) = counted(&site, "/streams?limit=500").await;
+    assert_eq!(made, whole["items"].as_array().unwrap().len());
+    let (page, made) = counted(&site, "/streams?limit=2&count=true").await;
+    assert_eq!((made, &page["count"]), (2, &json!(whole["items"].as_array().unwrap().len())));
+    assert_eq!(page["items"].as_array().unwrap()[..], whole["items"].as_array().unwrap()[..2]);
+    let (some, made) = counted(&site, "/streams?limit=500&state=online&protocol=rtsp&codec=h264").await;
+    assert_eq!(made, some["items"].as_array().unwrap().len());
+    let matching = whole["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|stream| stream["protocol"] == "rtsp" && stream["codec"] == "h264");
+    assert!(made > 0 && made <= matching.count());
 }
