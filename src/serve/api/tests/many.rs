@@ -1,6 +1,10 @@
 //! What many requests at once come to: what is known is copied once, no more is made than is sent, and what takes long has places
 //! of its own.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
 use super::*;
 use crate::serve::view::VIEWS;
 
@@ -86,4 +90,49 @@ async fn what_is_on_no_page_is_not_made() {
         .iter()
         .filter(|stream| stream["protocol"] == "rtsp" && stream["codec"] == "h264");
     assert!(made > 0 && made <= matching.count());
+}
+
+const GZIP: [(&str, &str); 1] = [("accept-encoding", "br, gzip")];
+
+#[tokio::test]
+async fn a_large_answer_is_packed_for_clients_that_take_it() {
+    let site = Site::of(40);
+    for path in ["/devices?limit=500", "/streams", "/events", "/openapi.json", "/exports/csv", "/exports/json"] {
+        let plain = site.get(path).await;
+        assert!(plain.body.len() >= 2048, "{path}");
+        assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"), "{path}");
+        let packed = site.ask("GET", path, &GZIP, None).await;
+        assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "accept-encoding"), "{path}");
+        for name in ["content-type", "content-disposition", "link"] {
+            assert_eq!(packed.header(name), plain.header(name), "{path}");
+        }
+        assert_eq!(packed.header("content-length"), packed.body.len().to_string(), "{path}");
+        assert!(packed.body.len() < plain.body.len() / 2, "{path}");
+        let mut whole = Vec::new();
+        GzDecoder::new(&packed.body[..]).read_to_end(&mut whole).unwrap();
+        assert_eq!(whole, plain.body, "{path}");
+    }
+    for path in ["/me", "/exports/xlsx"] {
+        let answer = site.ask("GET", path, &GZIP, None).await;
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_tag_of_a_packed_answer_says_that_it_is_not_the_same_byte_for_byte() {
+    let site = Site::of(3);
+    let path = format!("/devices/{}", site.uids[1]);
+    let plain = site.get(&path).await;
+    let packed = site.ask("GET", &path, &GZIP, None).await;
+    assert!(plain.body.len() >= 2048 && packed.header("content-encoding") == "gzip");
+    assert_eq!(packed.header("etag"), format!("W/{}", plain.header("etag")));
+    // Either leads to the device as it is, and to a change of it.
+    for tag in [plain.header("etag"), packed.header("etag")] {
+        let same = site.ask("GET", &path, &[("if-none-match", tag), GZIP[0]], None).await;
+        assert_eq!((same.status, same.body.len(), same.header("content-encoding")), (304, 0, ""), "{tag}");
+        let note = json!({ "text": "seen" });
+        let changed = site.ask("PATCH", &path, &[("if-match", tag)], Some(note.clone())).await;
+        assert_eq!(changed.status, 200, "{tag}");
+        site.ask("PATCH", &path, &[("if-match", "*")], Some(json!({ "text": null }))).await;
+    }
 }
