@@ -128,7 +128,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            return runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+            return lasting_runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
         }
         #[cfg(feature = "serve")]
         Command::Serve(arguments) if arguments.action.is_some() => {
@@ -143,7 +143,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            return runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+            return lasting_runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
         }
         #[cfg(not(feature = "serve"))]
         Command::Serve(_) => return Err(left_out("serve")),
@@ -209,4 +209,11 @@ fn settings_and_secrets(cli: &Cli, environment: &Environment) -> anyhow::Result<
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The runtime of a program that goes on for months.
+fn lasting_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = runtime()?;
+    runtime.spawn(crate::net::memory::give_back());
+    Ok(runtime)
 }
