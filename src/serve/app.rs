@@ -10,13 +10,14 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Access, Vault};
+use super::auth::{Access, Caller, Vault};
 use super::events::Hub;
 use super::health::Health;
 use super::jobs::{Allowed, Jobs};
 use super::limits::{Limits, Slots};
 use super::pictures::Shown;
 use super::problem::Problem;
+use super::room::Room;
 use crate::history::memory::Memory;
 use crate::live::manager::Live;
 use crate::model::listen::PublicUrl;
@@ -29,7 +30,9 @@ use crate::watch::{Job, Order};
 
 /// Questions to the store at once; more wait.
 const QUESTIONS: usize = 32;
-/// A request waits so long for the store, which another program may hold.
+/// Exports that are written at once; more wait. Each keeps a processor busy.
+const RENDERINGS: usize = 2;
+/// A request waits so long for the store, which another program may hold, and for a place among the exports.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every request may need.
@@ -71,6 +74,7 @@ pub struct App {
     live: OnceLock<(Live, Arc<dyn Streams>)>,
     pub(super) pictures: Shown,
     questions: Arc<Semaphore>,
+    renderings: Room,
 }
 
 /// Who keeps the streams of live view in step with what is known.
@@ -137,6 +141,7 @@ impl App {
             keep: Mutex::new(keep),
             config,
             questions: Arc::new(Semaphore::new(QUESTIONS)),
+            renderings: Room::new(RENDERINGS),
             store,
             session,
             orders,
@@ -246,6 +251,27 @@ impl App {
             Ok(Err(_)) => Err(Problem::internal()),
             Err(_) => Err(Problem::busy("the store is in use by another program")),
         }
+    }
+
+    /// Does what keeps a processor busy for long in a place apart from all questions: an account has one at a time.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or no place was free soon.
+    pub async fn render<R: Send + 'static>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        work: impl FnOnce(&App) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let app = self.clone();
+        let place = tokio::time::timeout(STORE_PATIENCE, self.renderings.enter(caller)).await;
+        let place = place.map_err(|_| Problem::busy("other exports are under way"))?;
+        // The place is taken for as long as the thread is, though the request may have ended.
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&app);
+            drop(place);
+            done
+        });
+        done.await.map_err(|_| Problem::internal())?.map_err(|error| Problem::of_store(&error))
     }
 
     /// Writes to the store while the request goes on; that it cannot be done is no reason to refuse the request.

@@ -22,6 +22,7 @@ mod packed;
 pub mod page;
 pub mod pictures;
 pub mod problem;
+mod room;
 pub mod view;
 
 use std::sync::Arc;

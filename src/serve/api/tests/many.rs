@@ -2,10 +2,12 @@
 //! of its own.
 
 use std::io::Read as _;
+use std::sync::mpsc;
 
 use flate2::read::GzDecoder;
 
 use super::*;
+use crate::serve::api::exports;
 use crate::serve::view::VIEWS;
 
 /// What fifty requests get that are under way at the same time.
@@ -135,4 +137,39 @@ async fn the_tag_of_a_packed_answer_says_that_it_is_not_the_same_byte_for_byte()
         assert_eq!(changed.status, 200, "{tag}");
         site.ask("PATCH", &path, &[("if-match", "*")], Some(json!({ "text": null }))).await;
     }
+}
+
+/// Exports that are under way until `go` is dropped.
+fn exports_of(site: &Site, account: i64, count: usize, began: &mpsc::Sender<i64>) -> Vec<mpsc::Sender<()>> {
+    let start = |_| {
+        let (app, began, (go, wait)) = (site.app.clone(), began.clone(), mpsc::channel::<()>());
+        let make = move |_: &App| {
+            began.send(account).unwrap();
+            let _ = wait.recv();
+            Ok(Some(place::report(Vec::new(), now())))
+        };
+        let caller = Caller { account: Some(account), ..who(&[Scope::Read]) };
+        tokio::spawn(async move {
+            let format = exports::by_name("xlsx").unwrap();
+            exports::file(&app, &caller, format, make).await.unwrap();
+        });
+        go
+    };
+    (0..count).map(start).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_waits_behind_the_exports_of_others() {
+    let site = Site::of(3);
+    let (began, begun) = mpsc::channel();
+    let mut under_way = exports_of(&site, 1, 40, &began);
+    assert_eq!(begun.recv().unwrap(), 1);
+    let answer = site.get("/summary").await;
+    assert_eq!((answer.status, &answer.json()["devices"]), (200, &json!(3)));
+    // One account has one place, and another one gets the other.
+    under_way.extend(exports_of(&site, 2, 1, &began));
+    assert_eq!(begun.recv().unwrap(), 2);
+    assert!(begun.try_recv().is_err());
+    drop(under_way);
+    assert_eq!(begun.iter().take(39).filter(|account| *account == 1).count(), 39);
 }
