@@ -52,7 +52,9 @@ async fn serve(folder: &tempfile::TempDir) -> (SocketAddr, Arc<App>) {
     let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
     place::remember(&store, DEVICES, Timestamp::now()).unwrap();
     let session = Session::new(RealNet::new(), Signatures::builtin(), Timestamp::now, 16);
-    let options = Options { access: Access { anonymous: true, ..Access::default() }, ..Options::default() };
+    let mut access = Access::default();
+    access.anonymous = true;
+    let options = Options { access, ..Options::default() };
     let app = App::with(store, session, None, options);
     let listener = Listener::bind(&ListenOn::Tcp((Ipv4Addr::LOCALHOST, 0).into())).await.unwrap();
     let ListenOn::Tcp(address) = listener.place else { unreachable!("it was bound by TCP") };
