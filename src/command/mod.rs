@@ -133,7 +133,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            let ended = runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
+            let ended = lasting_runtime()?.block_on(watch::run(source, &settings, arguments.events, ready, &ui));
             ui.end();
             return ended;
         }
@@ -150,7 +150,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> anyhow::Result<Exit> {
             settings.store = settings.store.or_else(|| settings.usual_store.clone());
             let ready = Ready::new(&settings, Scans::Many, &ui)?;
             let source = watch::Source { cli, environment, secrets };
-            let ended = runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
+            let ended = lasting_runtime()?.block_on(serve::run(source, &settings, arguments, ready, &ui));
             ui.end();
             return ended;
         }
@@ -226,4 +226,11 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         JobFailed(problem.hint("raise the limit: ulimit -n 256"))
     })?);
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The runtime of a program that goes on for months.
+fn lasting_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = runtime()?;
+    runtime.spawn(crate::net::memory::give_back());
+    Ok(runtime)
 }

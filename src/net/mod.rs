@@ -11,6 +11,7 @@ mod kept;
 pub mod link;
 #[cfg(feature = "serve")]
 pub mod media_port;
+pub mod memory;
 pub mod neighbour_table;
 #[cfg(feature = "legacy-tls")]
 mod old_tls;

@@ -10,13 +10,14 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Access, Vault};
+use super::auth::{Access, Caller, Vault};
 use super::events::Hub;
 use super::health::Health;
 use super::jobs::{Allowed, Jobs};
 use super::limits::{Limits, Slots};
 use super::pictures::Shown;
 use super::problem::Problem;
+use super::room::Room;
 use crate::history::memory::Memory;
 use crate::live::manager::Live;
 use crate::model::listen::PublicUrl;
@@ -24,12 +25,14 @@ use crate::model::memory::Keep;
 use crate::model::notify::Notifications;
 use crate::model::{ProbeOptions, ScanPlan};
 use crate::scan::session::Session;
-use crate::store::{AsOf, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::watch::{Job, Order};
 
 /// Questions to the store at once; more wait.
 const QUESTIONS: usize = 32;
-/// A request waits so long for the store, which another program may hold.
+/// Exports that are written at once; more wait. Each keeps a processor busy.
+const RENDERINGS: usize = 2;
+/// A request waits so long for the store, which another program may hold, and for a place among the exports.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every request may need.
@@ -69,9 +72,9 @@ pub struct App {
     /// Requests with an `Idempotency-Key` that are under way: the caller, and the key.
     pub(super) replays: Mutex<BTreeSet<(String, String)>>,
     live: OnceLock<(Live, Arc<dyn Streams>)>,
-    known: Mutex<(Arc<Memory>, AsOf)>,
     pub(super) pictures: Shown,
     questions: Arc<Semaphore>,
+    renderings: Room,
 }
 
 /// Who keeps the streams of live view in step with what is known.
@@ -131,7 +134,6 @@ impl App {
             health: Health::default(),
             jobs: Jobs::default(),
             events: Hub::default(),
-            known: Mutex::default(),
             pictures: Shown::default(),
             live: OnceLock::new(),
             replays: Mutex::default(),
@@ -139,6 +141,7 @@ impl App {
             keep: Mutex::new(keep),
             config,
             questions: Arc::new(Semaphore::new(QUESTIONS)),
+            renderings: Room::new(RENDERINGS),
             store,
             session,
             orders,
@@ -217,18 +220,12 @@ impl App {
         }
     }
 
-    /// What is known at this moment, also what another process wrote.
+    /// What is known at this moment, also what another process wrote: the same copy for all requests, until something changes.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn known(self: &Arc<Self>) -> Result<Arc<Memory>, Problem> {
-        self.ask(|app| {
-            let mut known = app.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let (memory, as_of) = &mut *known;
-            app.store.refresh(Arc::make_mut(memory), as_of)?;
-            Ok(memory.clone())
-        })
-        .await
+        self.ask(|app| app.store.memory()).await
     }
 
     /// Asks the store on a thread that may wait for a disk.
@@ -255,6 +252,27 @@ impl App {
             Ok(Err(_)) => Err(Problem::internal()),
             Err(_) => Err(Problem::busy("the store is in use by another program")),
         }
+    }
+
+    /// Does what keeps a processor busy for long in a place apart from all questions: an account has one at a time.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or no place was free soon.
+    pub async fn render<R: Send + 'static>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        work: impl FnOnce(&App) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let app = self.clone();
+        let place = tokio::time::timeout(STORE_PATIENCE, self.renderings.enter(caller)).await;
+        let place = place.map_err(|_| Problem::busy("other exports are under way"))?;
+        // The place is taken for as long as the thread is, though the request may have ended.
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&app);
+            drop(place);
+            done
+        });
+        done.await.map_err(|_| Problem::internal())?.map_err(|error| Problem::of_store(&error))
     }
 
     /// Writes to the store while the request goes on; that it cannot be done is no reason to refuse the request.

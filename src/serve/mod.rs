@@ -18,9 +18,11 @@ pub mod jobs;
 pub mod limits;
 pub mod listen;
 pub mod live;
+mod packed;
 pub mod page;
 pub mod pictures;
 pub mod problem;
+mod room;
 pub mod view;
 
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .nest("/api/v1", api::table::router(api::rows(), app))
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)
+        .layer(from_fn(packed::packed))
         .layer(from_fn(auth::gate::hold))
         .layer(from_fn_with_state(app.clone(), auth::gate::gate))
         .with_state(app.clone())

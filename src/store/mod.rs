@@ -2,7 +2,8 @@
 //!
 //! One connection of a process writes, one transaction at a time, and every transaction that writes says so when it begins:
 //! one that only finds out later would fail beside another process, however long it waited. Readers have connections of
-//! their own and keep none of what they read open, so that the log of the database can always be shortened.
+//! their own, wait for no writer, and keep none of what they read open, so that the log of the database can always be
+//! shortened.
 
 pub mod accounts;
 mod backup;
@@ -14,6 +15,7 @@ mod events;
 mod file;
 mod hosts;
 mod keep;
+mod known;
 mod logins;
 mod open;
 mod outbox;
@@ -29,7 +31,6 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -53,6 +54,7 @@ pub use times::WriteTimes;
 
 use crate::history::memory::Memory;
 use crate::model::memory::{Event, Route, Uid};
+use known::{News, Shared, Stamp};
 use turn::Turns;
 
 /// Readers that are kept for the next question.
@@ -69,6 +71,8 @@ struct Inner {
     /// None where the store is opened to be read alone.
     writer: Option<Mutex<Writer>>,
     readers: Mutex<Vec<Connection>>,
+    /// What is known, for all readers.
+    known: Shared,
     /// The key of [`Store::login_hash`], once it was needed.
     login_key: OnceLock<Vec<u8>>,
     writes: Mutex<WriteTimes>,
@@ -80,7 +84,7 @@ struct Inner {
 
 struct Writer {
     connection: Connection,
-    /// What is known, as it was when this connection last looked.
+    /// What is known, as this process last wrote it.
     cache: Option<Cache>,
     /// The row of `opens` that this process has, from its first write on.
     open: Option<i64>,
@@ -91,26 +95,13 @@ struct Cache {
     memory: Memory,
     /// All of it that belongs to no single device, as it is stored.
     rest: String,
-    /// The database's count of what other connections wrote.
-    version: i64,
-    /// Tells this reading of the whole from others.
-    reading: u64,
-    /// How often it was changed since, and when each device last was.
-    changes: u64,
-    changed: BTreeMap<Uid, u64>,
+    /// The state that it is.
+    stamp: Stamp,
+    /// What is being written, for all readers.
+    news: Option<News>,
     /// What was last written of each device.
     written: BTreeMap<Uid, rows::Written>,
 }
-
-/// How much of what is known somebody has; see [`Store::refresh`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AsOf {
-    reading: u64,
-    changes: u64,
-}
-
-/// Readings of whole memories; 0 is none.
-static READINGS: AtomicU64 = AtomicU64::new(1);
 
 /// What a change of the memory came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,9 +134,9 @@ impl Store {
             writer = Some(Mutex::new(Writer { connection, cache: None, open: None, turns: Turns::default() }));
         }
         let readers = Mutex::new(readers);
-        let (login_key, writes, kept) = (OnceLock::new(), Mutex::default(), places::Kept::default());
-        let (file, endings) = (file.to_owned(), watch::Sender::new(()));
-        Ok(Store { inner: Arc::new(Inner { file, writer, readers, login_key, writes, kept, endings }) })
+        let (known, login_key, kept) = (Shared::default(), OnceLock::new(), places::Kept::default());
+        let (file, writes, endings) = (file.to_owned(), Mutex::default(), watch::Sender::new(()));
+        Ok(Store { inner: Arc::new(Inner { file, writer, readers, known, login_key, writes, kept, endings }) })
     }
 
     /// Its file.
@@ -186,49 +177,22 @@ impl Store {
         })
     }
 
-    /// What is known.
+    /// What is known at this moment, also what another process wrote: the same copy for all readers, until something changes.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn memory(&self) -> Result<Memory, StoreError> {
-        let Some(writer) = &self.inner.writer else { return self.read(|reader| rows::load(reader).map(|all| all.0)) };
-        let mut writer = lock(writer);
-        let Writer { connection, cache, .. } = &mut *writer;
-        let known = connection
-            .transaction_with_behavior(TransactionBehavior::Deferred)
-            .and_then(|transaction| current(&transaction, cache.take()));
-        let known = known.map_err(|error| self.error(&error))?;
-        Ok(cache.insert(known).memory.clone())
+    pub fn memory(&self) -> Result<Arc<Memory>, StoreError> {
+        let mut memory = Arc::default();
+        self.refresh(&mut memory)?;
+        Ok(memory)
     }
 
-    /// Brings what somebody has up to date: what changed since is copied, and no more.
+    /// Brings a copy that is kept up to date. Where no reader still has it, what changed since is copied, and no more.
     ///
     /// # Errors
     /// When it cannot be read; then it stays as it is.
-    pub fn refresh(&self, memory: &mut Memory, as_of: &mut AsOf) -> Result<(), StoreError> {
-        let Some(writer) = &self.inner.writer else {
-            *memory = self.memory()?;
-            return Ok(());
-        };
-        let mut writer = lock(writer);
-        let Writer { connection, cache, .. } = &mut *writer;
-        let known = connection
-            .transaction_with_behavior(TransactionBehavior::Deferred)
-            .and_then(|transaction| current(&transaction, cache.take()));
-        let known = cache.insert(known.map_err(|error| self.error(&error))?);
-        if as_of.reading == known.reading {
-            let mut devices = std::mem::take(&mut memory.devices);
-            for (uid, _) in known.changed.iter().filter(|(_, change)| **change > as_of.changes) {
-                if let Some(device) = known.memory.devices.get(uid) {
-                    devices.insert(uid.clone(), device.clone());
-                }
-            }
-            *memory = Memory { devices, ..known.without_devices(Memory::clone) };
-        } else {
-            *memory = known.memory.clone();
-        }
-        *as_of = AsOf { reading: known.reading, changes: known.changes };
-        Ok(())
+    pub fn refresh(&self, memory: &mut Arc<Memory>) -> Result<(), StoreError> {
+        self.inner.known.refresh(memory, || self.reader(), |error| self.error(&error))
     }
 
     /// How long writing took, since the store was opened.
@@ -260,6 +224,9 @@ impl Store {
             // What fails half-way must not be known: it is read anew then.
             let mut known = current(transaction, cache.take())?;
             let value = work(transaction, &mut known)?;
+            if let Some(news) = known.news.take() {
+                self.inner.known.announce(news);
+            }
             Ok((value, Some(known)))
         })
     }
@@ -328,7 +295,7 @@ impl Store {
         let idle = lock(&self.inner.readers).pop();
         let reader = match idle {
             Some(reader) => reader,
-            None => open::reader(&self.inner.file, self.inner.writer.is_some())?,
+            None => self.reader()?,
         };
         let done = work(&reader);
         let mut readers = lock(&self.inner.readers);
@@ -338,6 +305,10 @@ impl Store {
         done
     }
 
+    fn reader(&self) -> Result<Connection, StoreError> {
+        open::reader(&self.inner.file, self.inner.writer.is_some())
+    }
+
     fn error(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::of(&self.inner.file, error)
     }
@@ -345,15 +316,12 @@ impl Store {
 
 /// What is known at this moment: what this process knew, unless another one has written since.
 fn current(transaction: &Transaction<'_>, cache: Option<Cache>) -> rusqlite::Result<Cache> {
-    // The count is that of the last read.
-    transaction.prepare_cached("SELECT count(*) FROM meta")?.query_row([], |_| Ok(()))?;
-    let version: i64 = transaction.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-    if let Some(cache) = cache.filter(|cache| cache.version == version) {
+    let stamp = known::stamp(transaction)?;
+    if let Some(cache) = cache.filter(|cache| cache.stamp == stamp) {
         return Ok(cache);
     }
     let (memory, rest) = rows::load(transaction)?;
-    let reading = READINGS.fetch_add(1, Ordering::Relaxed);
-    Ok(Cache { memory, rest, version, reading, changes: 0, changed: BTreeMap::new(), written: BTreeMap::new() })
+    Ok(Cache { memory, rest, stamp, news: None, written: BTreeMap::new() })
 }
 
 impl Cache {
@@ -389,6 +357,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // The last connection that is closed takes the log in, and readers may not.
         lock(&self.readers).clear();
+        self.known.close();
         let Some(writer) = &self.writer else { return };
         let writer = lock(writer);
         if let Some(open) = writer.open {

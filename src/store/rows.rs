@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Cache;
 use super::codec::{from_json, json, ms, pack_text, time, unpack};
+use super::known::News;
 use crate::history::memory::{DeviceKey, Known, KnownStream, Memory, Seen};
 use crate::model::memory::{Note, Uid};
 
@@ -59,14 +60,20 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Memory, String)
 /// Writes what was touched.
 pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite::Result<()> {
     let touched: BTreeSet<Uid> = cache.memory.take_touched();
-    cache.changes += 1;
-    for uid in &touched {
-        if let Some(known) = cache.memory.devices.get_mut(uid) {
+    let mut changed = BTreeMap::new();
+    for uid in touched {
+        if let Some(known) = cache.memory.devices.get_mut(&uid) {
             save_device(transaction, known, cache.written.entry(uid.clone()).or_default())?;
+            changed.insert(uid, known.clone());
         }
-        cache.changed.insert(uid.clone(), cache.changes);
     }
     let rest = cache.without_devices(json)?;
+    if changed.is_empty() && rest == cache.rest {
+        return Ok(());
+    }
+    let news = News::write(transaction, cache.stamp, changed, cache.without_devices(Memory::clone))?;
+    cache.stamp = news.stamp();
+    cache.news = Some(news);
     if rest != cache.rest {
         let put = "INSERT INTO meta (name, value) VALUES (?1, CAST(?2 AS BLOB)) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";

@@ -250,9 +250,9 @@ impl Watch {
         }
         self.renew(now)?;
         // Others may have written: a user who mutes a device, a scan beside this process.
-        self.store.refresh(&mut work.memory, &mut work.as_of)?;
+        self.store.refresh(&mut work.memory)?;
         let is_news = || {
-            let mut tried = work.memory.clone();
+            let mut tried = Memory::clone(&work.memory);
             !tried.pass(now).is_empty() || !tried.take_touched().is_empty()
         };
         if !work.memory.is_quiet(now) && is_news() {
@@ -343,7 +343,7 @@ impl Watch {
     }
 
     fn told(&self, work: &mut Work, counts: &mut Counts, events: &[(i64, Event)]) -> Result<(), WatchError> {
-        self.store.refresh(&mut work.memory, &mut work.as_of)?;
+        self.store.refresh(&mut work.memory)?;
         counts.events(events);
         if !events.is_empty() {
             self.follower.events(events);

@@ -21,7 +21,7 @@ use crate::history::memory::{DeviceState, Memory};
 use crate::history::schedule::checks::{again, due_again};
 use crate::model::memory::{Event, NotScanned, Uid};
 use crate::scan::session::Session;
-use crate::store::{AsOf, StoreError};
+use crate::store::StoreError;
 
 /// Devices that are asked at once whether they are there.
 const MOST_ASKED: usize = 256;
@@ -53,8 +53,7 @@ pub(super) enum Task {
 pub(super) struct Work {
     pub(super) job: Arc<Job>,
     /// What is known, as it was when it was last stored.
-    pub(super) memory: Memory,
-    pub(super) as_of: AsOf,
+    pub(super) memory: Arc<Memory>,
     pub(super) template: Template,
     /// The logins that were last noted.
     noted: Noted,
@@ -89,14 +88,13 @@ pub(super) struct Work {
 
 impl Work {
     /// Nothing is under way. All is scanned at once where that was never done, or is overdue.
-    pub(super) fn new(job: Job, memory: Memory, now: Timestamp, stop: CancellationToken) -> Self {
+    pub(super) fn new(job: Job, memory: Arc<Memory>, now: Timestamp, stop: CancellationToken) -> Self {
         let last = memory.roots().filter_map(|known| known.scanned_at).max();
         let next_scan = last.map_or(now, |last| job.scans.next(last, fastrand::f64()).max(now));
         Work {
             template: Template::new(&job),
             job: Arc::new(job),
             memory,
-            as_of: AsOf::default(),
             noted: Noted::default(),
             stop,
             tasks: JoinSet::new(),

@@ -2,6 +2,7 @@
 //! and none is of another kind than the document says.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camscan::history::memory::{Known, Memory, StreamId};
@@ -118,7 +119,7 @@ pub fn every_answer_of_the_api_is_as_its_document_says() -> Result<(), Skip> {
 }
 
 /// What is known once the camera has been found, with its stream.
-fn until_found(store: &str) -> Memory {
+fn until_found(store: &str) -> Arc<Memory> {
     let until = Instant::now() + PATIENCE;
     loop {
         let known = Store::open(store.as_ref(), Open::ReadOnly).unwrap().memory().unwrap();

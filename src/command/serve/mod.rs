@@ -173,7 +173,8 @@ impl Begin<'_> {
         let reloading = tls.clone().map(|tls| reload(tls, self.ui.clone())).transpose()?;
         self.announce(&listeners, &setup, tls.is_some());
         let app = App::with(store.clone(), session, orders, self.options(&store, setup, stop));
-        app.vault.load(&store, &store.memory().map_err(failed)?).map_err(failed)?;
+        let memory = store.memory().map_err(failed)?;
+        app.vault.load(&store, &memory).map_err(failed)?;
         self.begin_live(&app, &places);
         let warm = app.clone();
         tokio::spawn(async move { warm.access.passwords.warm().await });

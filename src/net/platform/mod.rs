@@ -6,6 +6,7 @@ mod handed;
 mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
+mod memory;
 #[cfg(not(target_os = "linux"))]
 mod other;
 
@@ -19,6 +20,7 @@ pub(super) use linux::{
     link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, sender_check,
     set_multicast_interface_v4,
 };
+pub(super) use memory::give_back as give_back_memory;
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(not(target_os = "linux"))]

@@ -12,9 +12,10 @@ use super::ask::text_of;
 use super::list::{COUNT, DEVICES, Items, PART, sent};
 use super::table::{Endpoint, Shape, get, one};
 use super::{events, exports};
-use crate::history::memory::{Known, report_of};
+use crate::history::memory::Known;
 use crate::model::access::Scope;
 use crate::model::{Evidence, Report};
+use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
 use crate::serve::view::device::{AddressView, DeviceDetail, DeviceView, SpanView};
 use crate::serve::view::event::EventView;
@@ -72,14 +73,21 @@ pub fn find<'s>(sight: &'s Sight, id: &str) -> Result<&'s Known, Problem> {
     sight.find(id).ok_or_else(|| Problem::not_found("there is no such device"))
 }
 
-async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, query: Query) -> Result<Response, Problem> {
+async fn list(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    caller: Caller,
+    query: Query,
+) -> Result<Response, Problem> {
     let filter = DeviceFilter::read(&query)?;
     let (paging, (sort, is_down)) = (Paging::read(&query)?, DeviceSort::read(&query)?);
-    let sight = act::sight(&app).await?;
     if let Some(format) = exports::wanted(&query, &headers)? {
-        return exports::file(&app, format, move |_| Ok(report_of(sight.known(&filter)))).await;
+        return exports::devices(&app, &caller, format, filter).await;
     }
-    let page = paging.of(sight.devices(&filter), is_down, |device| (sort.key(device), device.id.to_string()));
+    let sight = act::sight(&app).await?;
+    let page = paging.of(sight.known(&filter), is_down, |known| (sort.key(known), known.uid.to_string()));
+    let page = page.map(|known| sight.device(known));
     sent(&app, &uri, &query, &page)
 }
 

@@ -14,10 +14,12 @@ use crate::export::{FORMATS, Options, render};
 use crate::history::memory::report_of;
 use crate::model::Report;
 use crate::model::access::Scope;
+use crate::serve::App;
+use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
+use crate::serve::view::Sight;
 use crate::serve::view::device::public_device;
 use crate::serve::view::filter::{DeviceFilter, Query};
-use crate::serve::{App, act};
 use crate::store::StoreError;
 
 /// Their rows.
@@ -29,11 +31,31 @@ pub fn rows() -> Vec<Endpoint> {
     ]
 }
 
-async fn export(State(app): State<Arc<App>>, Path(name): Path<String>, query: Query) -> Result<Response, Problem> {
+async fn export(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    caller: Caller,
+    query: Query,
+) -> Result<Response, Problem> {
     let format = by_name(&name).map_err(Problem::not_found)?;
-    let filter = DeviceFilter::read(&query)?;
-    let sight = act::sight(&app).await?;
-    file(&app, format, move |_| Ok(report_of(sight.known(&filter)))).await
+    devices(&app, &caller, format, DeviceFilter::read(&query)?).await
+}
+
+/// The devices that are wanted, as a file of a format.
+///
+/// # Errors
+/// When it cannot be written, or the store cannot be read.
+pub async fn devices(
+    app: &Arc<App>,
+    caller: &Caller,
+    format: Format,
+    filter: DeviceFilter,
+) -> Result<Response, Problem> {
+    file(app, caller, format, move |app| {
+        let sight = Sight { memory: app.store.memory()?, now: app.now(), ..Sight::default() };
+        Ok(Some(report_of(sight.known(&filter))))
+    })
+    .await
 }
 
 /// The format of a name.
@@ -86,23 +108,26 @@ pub fn media(format: Format) -> &'static str {
     }
 }
 
-/// A report as a file of a format, to be kept and not to be shown: nothing of it runs in this place.
+/// A report as a file of a format, to be kept and not to be shown: nothing of it runs in this place. The report is made when
+/// its turn has come: what waits holds none.
 ///
 /// # Errors
-/// When it cannot be written, or the store cannot be read.
+/// When there is no such report, it cannot be written, or the store cannot be read.
 pub async fn file(
     app: &Arc<App>,
+    caller: &Caller,
     format: Format,
-    make: impl FnOnce(&App) -> Result<Report, StoreError> + Send + 'static,
+    make: impl FnOnce(&App) -> Result<Option<Report>, StoreError> + Send + 'static,
 ) -> Result<Response, Problem> {
     // Beside the requests of others: a large spreadsheet takes its time. It is whole before it is sent, so that no slow reader
     // keeps a thread.
-    let written = app.ask(move |app| {
-        let mut report = make(app)?;
+    let written = app.render(caller, move |app| {
+        let Some(mut report) = make(app)? else { return Ok(None) };
         report.devices = std::mem::take(&mut report.devices).into_iter().map(public_device).collect();
-        Ok(render(format, &Options::default(), &report))
+        Ok(Some(render(format, &Options::default(), &report)))
     });
-    let bytes = written.await?.map_err(|error| {
+    let written = written.await?.ok_or_else(|| Problem::not_found("there is no such scan"))?;
+    let bytes = written.map_err(|error| {
         tracing::error!("an export failed: {error}");
         Problem::internal()
     })?;

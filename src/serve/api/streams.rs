@@ -10,13 +10,13 @@ use jiff::SignedDuration;
 
 use super::list::{COUNT, DEVICES, Items, PART, names, sent};
 use super::table::{Endpoint, Shape, any, get, one};
-use crate::history::memory::StreamId;
+use crate::history::memory::{Known, StreamId};
 use crate::model::access::Scope;
 use crate::model::{Protocol, VideoCodec};
 use crate::serve::problem::Problem;
 use crate::serve::view::filter::{Query, StreamFilter};
 use crate::serve::view::page::{Page, Paging};
-use crate::serve::view::stream::{StreamDetail, StreamView};
+use crate::serve::view::stream::{StreamDetail, StreamView, stream_of};
 use crate::serve::{App, act};
 use crate::store::{Rollup, Slot};
 
@@ -47,7 +47,9 @@ pub fn rows() -> Vec<Endpoint> {
 async fn list(State(app): State<Arc<App>>, uri: Uri, query: Query) -> Result<Response, Problem> {
     let (filter, paging) = (StreamFilter::read(&query)?, Paging::read(&query)?);
     let sight = act::sight(&app).await?;
-    let page = paging.of(sight.streams(&filter), false, |stream| (String::new(), stream.id.to_string()));
+    let id = |known: &Known, key: &str| StreamId::of(&known.uid, key).to_string();
+    let page = paging.of(sight.streams(&filter), false, |(known, key, _)| (String::new(), id(known, key)));
+    let page = page.map(|(known, key, of)| stream_of(&sight, known, key, of));
     sent(&app, &uri, &query, &page)
 }
 

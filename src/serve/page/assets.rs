@@ -1,15 +1,15 @@
 //! Style, scripts and pictures of the pages' own, in the program itself. Their path holds a digest of them all, so a browser
 //! may keep them for ever and never has an old one beside a new page.
 
-use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
+
+use crate::serve::packed::{gzip, takes_gzip};
 
 struct Asset {
     name: &'static str,
@@ -44,23 +44,6 @@ static DIGEST: LazyLock<String> = LazyLock::new(|| {
 /// The path of an asset, from the root of the pages.
 pub fn path(name: &str) -> String {
     format!("assets/{}/{name}", *DIGEST)
-}
-
-/// The bytes in gzip.
-pub fn gzip(bytes: &[u8], level: Compression) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), level);
-    // A vector takes everything.
-    let _ = encoder.write_all(bytes);
-    encoder.finish().unwrap_or_default()
-}
-
-/// Whether whoever asks takes gzip.
-pub fn takes_gzip(headers: &HeaderMap) -> bool {
-    let taken = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    taken.split(',').any(|one| {
-        let (name, quality) = one.split_once(';').unwrap_or((one, ""));
-        name.trim() == "gzip" && !matches!(quality.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
-    })
 }
 
 /// Answers with an asset.
@@ -126,14 +109,5 @@ mod tests {
         for name in ["", "../mod.rs", "nothing.css", "style.css/"] {
             assert_eq!(get(&DIGEST, name).await.status(), StatusCode::NOT_FOUND, "{name}");
         }
-    }
-
-    #[test]
-    fn gzip_is_sent_to_whoever_takes_it() {
-        let says = |text: &str| {
-            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap())]))
-        };
-        assert!(says("br, gzip;q=0.5") && says("gzip"));
-        assert!(!says("br") && !says("gzip;q=0") && !says(""));
     }
 }

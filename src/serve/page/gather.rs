@@ -66,8 +66,8 @@ pub async fn now(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -
     let (sort, is_down) = DeviceSort::read(&query)?;
     let only: Vec<&str> = query.all("id").collect();
     let devices = sight.known(&filter).filter(|known| only.is_empty() || only.contains(&known.uid.as_str()));
-    let devices: Vec<DeviceView> = devices.map(|known| sight.device(known)).collect();
-    let list = paging.of(devices, is_down, |device| (sort.key(device), device.id.to_string()));
+    let list = paging.of(devices, is_down, |known| (sort.key(known), known.uid.to_string()));
+    let list = list.map(|known| sight.device(known));
     let summary = sight.summary();
     let coverage = match summary.devices {
         0 => last_report(&app).await?.and_then(|report| report.scan.coverage),
@@ -76,8 +76,9 @@ pub async fn now(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) -
     let new = DeviceFilter { is: vec![Flag::New], ..DeviceFilter::default() };
     // On a new site every device is new, and that is no news; and one that was written about is known.
     let is_unsaid = |known: &&Known| known.note == Note::default();
-    let new: Vec<DeviceView> = sight.known(&new).filter(is_unsaid).map(|known| sight.device(known)).collect();
+    let new: Vec<&Known> = sight.known(&new).filter(is_unsaid).collect();
     let new = if new.len() as u64 == summary.devices { Vec::new() } else { new };
+    let new: Vec<DeviceView> = new.into_iter().map(|known| sight.device(known)).collect();
     let targets = app.allowed().targets.iter().map(ToString::to_string).collect();
     let formats = formats();
     let is = |known: &Known, device: &DeviceSummary| known.device.ip == device.ip || known.device.id == device.id;
@@ -200,8 +201,9 @@ pub async fn wall(State(app): State<Arc<App>>, look: Look, Pairs(pairs): Asked) 
     let sight = sight(&app).await?;
     let query = query(pairs);
     let filter = DeviceFilter::read(&query)?;
-    let mut devices = sight.devices(&filter);
-    devices.sort_by_key(|device| DeviceSort::Ip.key(device));
+    let mut devices: Vec<&Known> = sight.known(&filter).collect();
+    devices.sort_by_key(|known| DeviceSort::Ip.key(known));
+    let devices = devices.into_iter().map(|known| sight.device(known)).collect();
     let summary = sight.summary();
     Ok(wall::page(&look, &wall::Wall { devices, summary, query }))
 }

@@ -15,6 +15,7 @@ use crate::model::memory::Uid;
 use crate::serve::App;
 use crate::serve::api::exports;
 use crate::serve::problem::Problem;
+use crate::store::StoreError;
 
 type Answer = Result<Response, Problem>;
 
@@ -65,19 +66,16 @@ pub async fn export(State(app): State<Arc<App>>, look: Look, pairs: Pairs<Vec<(S
     let fields = Fields(pairs.0);
     let name = fields.some("format").unwrap_or_else(|| "csv".to_owned());
     let format = exports::by_name(&name).map_err(|why| Problem::invalid("/format", why))?;
-    let report = report(&app, &fields).await?;
-    exports::file(&app, format, move |_| Ok(report)).await
+    exports::file(&app, &look.caller, format, move |app| report(app, &fields)).await
 }
 
-/// What a scan found, or what is known of some devices, or of all.
-async fn report(app: &Arc<App>, fields: &Fields) -> Result<Report, Problem> {
+/// What a scan found, or what is known of some devices, or of all. None where there is no such scan.
+fn report(app: &App, fields: &Fields) -> Result<Option<Report>, StoreError> {
     if let Some(scan) = fields.some("scan") {
-        let none = || Problem::not_found("there is no such scan");
-        let scan: i64 = scan.parse().map_err(|_| none())?;
-        return app.ask(move |app| app.store.report(scan)).await?.ok_or_else(none);
+        return scan.parse().map_or(Ok(None), |scan| app.store.report(scan));
     }
     let wanted: Vec<&str> = fields.all("id").collect();
-    let known = app.known().await?;
+    let known = app.store.memory()?;
     let listed = known.roots().filter(|known| known.archived_at.is_none());
-    Ok(report_of(listed.filter(|known| wanted.is_empty() || wanted.contains(&known.uid.as_str()))))
+    Ok(Some(report_of(listed.filter(|known| wanted.is_empty() || wanted.contains(&known.uid.as_str())))))
 }

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use flate2::Compression;
 use jiff::Timestamp;
 
 use super::assets;
@@ -244,9 +242,8 @@ fn clock_of(out: &mut Markup, look: &Look, at: Timestamp) {
     super::parts::time(out, look, at);
 }
 
-/// Sends pages as pages are sent: problems as pages, in gzip where that is taken, never kept, and with what they may load.
+/// Sends pages as pages are sent: problems as pages, never kept, and with what they may load.
 pub async fn sent(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let takes_gzip = assets::takes_gzip(request.headers());
     let (parts, body) = request.into_parts();
     let look = Look::of(&parts, app.now());
     let response = next.run(Request::from_parts(parts, body)).await;
@@ -258,22 +255,7 @@ pub async fn sent(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, accept-language, cookie, x-fragment"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if takes_gzip && is_page { in_gzip(response).await } else { response }
-}
-
-/// The most of a page that is held at once.
-const LARGEST: usize = 16 << 20;
-
-async fn in_gzip(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = axum::body::to_bytes(body, LARGEST).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let packed = assets::gzip(&bytes, Compression::fast());
-    parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Response::from_parts(parts, Body::from(packed))
+    response
 }
 
 /// A problem as a page. Whoever is not logged in is led to where that is done.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mute::{MuteView, mutes_of};
-use super::stream::{StreamDetail, StreamView, detail_of, stream_of};
+use super::stream::{StreamDetail, StreamView, detail_of};
 use super::{Picture, Sight, fingerprint, public_url};
 use crate::history::memory::{DeviceKey, DeviceState, Known, StreamState};
 use crate::model::memory::{EventKind, Expect, Note, Uid};
@@ -235,8 +235,9 @@ pub fn rev(note: &Note) -> String {
 impl Sight {
     /// A device in short.
     pub fn device(&self, known: &Known) -> DeviceView {
+        #[cfg(test)]
+        super::VIEWS.set(super::VIEWS.get() + 1);
         let device = &known.device;
-        let has = |stream: &&crate::history::memory::KnownStream| stream.gone_at.is_none();
         DeviceView {
             id: known.uid.clone(),
             name: known.name().map(str::to_owned),
@@ -264,12 +265,7 @@ impl Sight {
             warnings: device.warnings.iter().map(|warning| warning.kind).collect(),
             archived_at: known.archived_at,
             picture: self.picture_of(known).cloned(),
-            streams: known
-                .streams
-                .iter()
-                .filter(|(_, stream)| has(stream))
-                .map(|(key, stream)| stream_of(self, known, key, stream))
-                .collect(),
+            streams: self.streams_of(known).collect(),
             rev: rev(&known.note),
         }
     }

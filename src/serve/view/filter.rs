@@ -4,9 +4,9 @@ use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 
 use super::Sight;
-use super::device::{DeviceView, Flag};
-use super::stream::StreamView;
-use crate::history::memory::{DeviceState, Known, StreamState};
+use super::device::Flag;
+use super::stream::listed_streams;
+use crate::history::memory::{DeviceState, Known, KnownStream, StreamState};
 use crate::model::Kind;
 use crate::model::memory::{EventKind, Expect, Severity};
 use crate::model::names::Named;
@@ -304,24 +304,25 @@ impl DeviceSort {
     }
 
     /// What stands for a device in the order: of two texts the lesser comes first.
-    pub fn key(self, device: &DeviceView) -> String {
+    pub fn key(self, known: &Known) -> String {
         let text = |text: Option<&str>| text.map_or_else(|| "\u{10ffff}".to_owned(), natural);
+        let (device, health) = (&known.device, &known.health);
         match self {
             DeviceSort::Ip => address(device.ip),
-            DeviceSort::Name => text(device.name.as_deref()),
-            DeviceSort::State => match (device.state, device.misses) {
+            DeviceSort::Name => text(known.name()),
+            DeviceSort::State => match (health.state, health.misses) {
                 (DeviceState::Offline, _) => "0".to_owned(),
                 (_, 1..) => "1".to_owned(),
                 (DeviceState::Unknown, _) => "2".to_owned(),
                 (DeviceState::Online, _) => "3".to_owned(),
             },
-            DeviceSort::Since => time(device.since),
-            DeviceSort::FirstSeen => time(device.first_seen),
-            DeviceSort::LastSeen => time(device.last_seen),
+            DeviceSort::Since => time(health.since),
+            DeviceSort::FirstSeen => time(known.seen.first),
+            DeviceSort::LastSeen => time(known.seen.last),
             DeviceSort::Vendor => {
                 format!("{}\u{1}{}", text(device.vendor.as_deref()), text(device.model.as_deref()))
             }
-            DeviceSort::Site => format!("{}\u{1}{}", text(device.site.as_deref()), text(device.name.as_deref())),
+            DeviceSort::Site => format!("{}\u{1}{}", text(known.note.site.as_deref()), text(known.name())),
             DeviceSort::Kind => device.kind.to_string(),
         }
     }
@@ -389,31 +390,30 @@ impl StreamFilter {
     }
 
     /// Whether a stream of a device that is wanted is wanted.
-    pub fn takes(&self, stream: &StreamView) -> bool {
-        let of = &self.of;
-        (of.stream_state.is_empty() || of.stream_state.contains(&stream.state))
-            && of.open.is_none_or(|open| (stream.open == Some(true)) == open)
+    pub fn takes(&self, known: &Known, of: &KnownStream) -> bool {
+        let (stream, wanted) = (&of.stream, &self.of);
+        let codec = stream.video.as_ref().and_then(|video| video.codec);
+        (wanted.stream_state.is_empty() || wanted.stream_state.contains(&of.health.state))
+            && wanted.open.is_none_or(|open| (stream.open == Some(true)) == open)
             && (self.protocol.is_empty() || self.protocol.contains(&stream.protocol))
-            && (self.codec.is_empty() || stream.codec.is_some_and(|codec| self.codec.contains(&codec)))
-            && (self.device.is_empty() || self.device.iter().any(|uid| uid == stream.device.as_str()))
+            && (self.codec.is_empty() || codec.is_some_and(|codec| self.codec.contains(&codec)))
+            && (self.device.is_empty() || self.device.iter().any(|uid| uid == known.uid.as_str()))
     }
 }
 
 impl Sight {
-    /// The devices that are wanted, in short.
-    pub fn devices(&self, filter: &DeviceFilter) -> Vec<DeviceView> {
-        self.known(filter).map(|known| self.device(known)).collect()
-    }
-
     /// The devices that are wanted.
     pub fn known<'s>(&'s self, filter: &'s DeviceFilter) -> impl Iterator<Item = &'s Known> {
         self.memory.roots().filter(move |known| filter.takes(self, known))
     }
 
-    /// The streams that are wanted.
-    pub fn streams(&self, filter: &StreamFilter) -> Vec<StreamView> {
-        let all = self.known(&filter.of).flat_map(|known| self.streams_of(known));
-        all.filter(|stream| filter.takes(stream)).collect()
+    /// The streams that are wanted, each with its device and its key.
+    pub fn streams<'s>(
+        &'s self,
+        filter: &'s StreamFilter,
+    ) -> impl Iterator<Item = (&'s Known, &'s str, &'s KnownStream)> {
+        let all = self.known(&filter.of).flat_map(|known| listed_streams(known).map(move |(key, of)| (known, key, of)));
+        all.filter(|(known, _, of)| filter.takes(known, of))
     }
 }
 

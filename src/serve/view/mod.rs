@@ -25,6 +25,10 @@ use crate::history::memory::{Known, Memory, StreamId};
 use crate::model::memory::Uid;
 use crate::text::{redact_url, strip_userinfo};
 
+// How many devices and streams this thread has put in short.
+#[cfg(test)]
+thread_local!(pub(super) static VIEWS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+
 /// What is known at a moment.
 #[derive(Clone, Default)]
 pub struct Sight {

@@ -33,6 +33,13 @@ pub struct Page<T> {
     pub count: Option<u64>,
 }
 
+impl<T> Page<T> {
+    /// The same page of what is made of each item.
+    pub fn map<V>(self, make: impl FnMut(T) -> V) -> Page<V> {
+        Page { items: self.items.into_iter().map(make).collect(), next: self.next, count: self.count }
+    }
+}
+
 /// Which page is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging {

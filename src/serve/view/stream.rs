@@ -98,6 +98,8 @@ pub fn name_of(key: &str, stream: &Stream) -> String {
 
 /// A stream in short.
 pub fn stream_of(sight: &Sight, known: &Known, key: &str, of: &KnownStream) -> StreamView {
+    #[cfg(test)]
+    super::VIEWS.set(super::VIEWS.get() + 1);
     let (id, stream) = (StreamId::of(&known.uid, key), &of.stream);
     let video = stream.video.as_ref();
     let picture = sight.pictures.get(&id).cloned();
@@ -147,7 +149,12 @@ impl Sight {
 
     /// The streams of a device that it still has.
     pub fn streams_of<'s>(&'s self, known: &'s Known) -> impl Iterator<Item = StreamView> + 's {
-        let listed = known.streams.iter().filter(|(_, stream)| stream.gone_at.is_none());
-        listed.map(|(key, stream)| stream_of(self, known, key, stream))
+        listed_streams(known).map(|(key, stream)| stream_of(self, known, key, stream))
     }
+}
+
+/// The streams that a device still has, by their keys.
+pub fn listed_streams(known: &Known) -> impl Iterator<Item = (&str, &KnownStream)> {
+    let listed = known.streams.iter().filter(|(_, stream)| stream.gone_at.is_none());
+    listed.map(|(key, stream)| (key.as_str(), stream))
 }

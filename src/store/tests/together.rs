@@ -13,6 +13,29 @@ fn seconds() -> u64 {
 }
 
 #[test]
+fn a_reader_does_not_wait_for_a_writer() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let uid = learn(&store, &report(0)).value.devices[0].clone();
+    let text_of = |memory: &Memory| memory.devices[&uid].note.text.clone();
+    for n in 0..3 {
+        let before = store.memory().unwrap();
+        let change = |memory: &mut Memory| {
+            memory.devices.get_mut(&uid).unwrap().note.text = Some(n.to_string());
+            memory.touched.insert(uid.clone());
+            // The transaction lasts until this ends.
+            let (reader, (answer, answered)) = (store.clone(), std::sync::mpsc::channel());
+            thread::spawn(move || answer.send(reader.memory().unwrap()));
+            let known = answered.recv_timeout(Duration::from_secs(10)).expect("it waits for the writer");
+            assert_eq!(known, before, "what is not committed is not known");
+            ((), Vec::new())
+        };
+        store.update(change, &()).unwrap();
+        assert_eq!(text_of(&store.memory().unwrap()), Some(n.to_string()), "what was written is read");
+    }
+}
+
+#[test]
 fn two_writers_and_a_reader_never_find_it_locked() {
     let folder = StoreFolder::new();
     let uids = learn(&folder.store(), &report(0)).value.devices;

@@ -21,7 +21,7 @@ const STEP: &str = "ALTER TABLE notes ADD COLUMN updated_by TEXT;
     CREATE INDEX events_type ON events (type, at);";
 
 /// A store with much in it that is odd: merged and archived devices, empty and very long texts, events of none.
-fn odd(folder: &StoreFolder) -> Memory {
+fn odd(folder: &StoreFolder) -> Arc<Memory> {
     let store = folder.store();
     let mut uids = learn(&store, &report(0)).value.devices;
     uids.dedup();

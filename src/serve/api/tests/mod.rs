@@ -2,6 +2,7 @@
 
 mod changing;
 mod contract;
+mod many;
 mod reading;
 
 use std::collections::BTreeSet;
