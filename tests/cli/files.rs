@@ -118,6 +118,7 @@ fn files_that_cannot_be_read_are_told() {
     insta::assert_snapshot!(said, @r#"
     $ camscan export none.json
     error: none.json cannot be read: no such file or directory
+    hint: check the spelling and the folder you are in
     $ camscan export torn.json
     error: torn.json cannot be used: it can't be read as JSON: EOF while parsing an object at line 1 column 33
     hint: reports are read from JSON, JSON lines and YAML
@@ -145,7 +146,7 @@ fn files_that_cannot_be_read_are_told() {
     error: --credentials-file: none.txt cannot be read: no such file or directory
     hint: check the spelling and the folder you are in
     $ camscan scan 127.88.2.1 --signatures nowhere
-    error: nowhere: cannot be read: No such file or directory
+    error: nowhere: cannot be read: no such file or directory
     hint: a folder of YAML files with signatures is expected
     $ camscan scan 127.88.2.1 --config none.yaml
     error: --config: there is no file none.yaml
