@@ -12,8 +12,7 @@ use super::pictures::{self, Taken};
 use crate::history::memory::{StreamCheck, first_frame_ms, stream_key};
 use crate::model::memory::Uid;
 use crate::model::{
-    Device, DigestDevices, ErrorKind, HostTarget, KnownHost, KnownHosts, LadderStep, ScanEvent, ScanPlan, Stream,
-    StreamError, StreamStatus,
+    Device, ErrorKind, HostTarget, KnownHosts, LadderStep, ScanEvent, ScanPlan, Stream, StreamError, StreamStatus,
 };
 use crate::scan::session::Session;
 use crate::scan::{Scan, single};
@@ -32,9 +31,7 @@ pub(super) struct Play {
     /// The stream as it was last seen.
     pub(super) stream: Stream,
     /// What is known about the device's logins.
-    pub(super) login: KnownHost,
-    /// The devices that offered Digest.
-    pub(super) digest: Arc<DigestDevices>,
+    pub(super) hosts: KnownHosts,
     /// Where a picture of it goes; none: none is taken.
     pub(super) pictures: Option<PathBuf>,
 }
@@ -95,9 +92,7 @@ pub(super) async fn play(
 ) -> Option<Played> {
     let (url, port) = at(&play.stream.url, play.ip)?;
     let host = HostTarget { ip: play.ip, name: None, zone: None, ports: vec![port] };
-    let mut known = KnownHosts::new(play.digest.clone());
-    known.insert(play.ip, play.login.clone());
-    let (mut plan, known) = single::play(&template, host, &url, Arc::new(known));
+    let (mut plan, known) = single::play(&template, host, &url, Arc::new(play.hosts.clone()));
     let folder = play.pictures.clone().filter(|folder| pictures::make(folder).is_ok());
     plan.probe.snapshots = folder.as_deref().map(pictures::incoming);
     let now = session.now;

@@ -5,21 +5,26 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Job;
-use crate::history::memory::Known;
+use super::{Job, Watch};
+use crate::history::memory::{Known, Memory};
 use crate::model::memory::Uid;
-use crate::model::{Credential, Device, KnownHost, ScanPlan};
+use crate::model::{Credential, Device, DigestDevices, KnownHosts, ScanPlan};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
 
-/// What is known about a device's logins before it is asked.
-pub(super) fn known_host(
+/// What is known about a device's logins before it is asked. All devices are looked through for those that offered Digest, once
+/// for as many as are asked together.
+pub(super) fn known_hosts(
+    memory: &Memory,
     known: &Known,
-    session: &Session,
-    store: &Store,
+    watch: &Watch,
+    digest: &mut Option<Arc<DigestDevices>>,
     now: Timestamp,
-) -> Result<KnownHost, StoreError> {
-    store.known_host(known, session.login_of(&known.device), now)
+) -> Result<KnownHosts, StoreError> {
+    let mut hosts = KnownHosts::new(digest.get_or_insert_with(|| memory.digest_devices()).clone());
+    let worked = watch.session.login_of(&known.device);
+    hosts.insert(known.device.ip, watch.store.known_host(known, worked, now)?);
+    Ok(hosts)
 }
 
 /// That a login still works is noted again after this: each note is written to the disk.

@@ -237,10 +237,8 @@ impl Work {
     }
 
     fn start_checks(&mut self, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
-        let Watch { session, store, .. } = watch;
-        let (mut waiting, mut on_air) = (VecDeque::new(), BTreeSet::new());
-        // All devices are looked through for it, which is worth it only where one is played.
-        let mut digest = None;
+        let session = &watch.session;
+        let (mut waiting, mut on_air, mut digest) = (VecDeque::new(), BTreeSet::new(), None);
         while let Some((uid, key)) = self.queue.pop_front() {
             if on_air.contains(&uid) {
                 continue;
@@ -258,11 +256,10 @@ impl Work {
             // What was due may no longer be: the device went offline, or a login was refused, since.
             let is_worth_it = known.health.state == DeviceState::Online && !known.login_rests();
             let Some(stream) = known.streams.get(&key).filter(|_| is_worth_it) else { continue };
-            let login = logins::known_host(known, session, store, now)?;
+            let hosts = logins::known_hosts(&self.memory, known, watch, &mut digest, now)?;
             let (ip, stream) = (known.device.ip, stream.stream.clone());
             let pictures = watch.pictures.clone().filter(|_| self.is_picture_due(&uid, &key, now));
-            let digest = digest.get_or_insert_with(|| self.memory.digest_devices()).clone();
-            let play = Play { uid: uid.clone(), ip, key, stream, login, digest, pictures };
+            let play = Play { uid: uid.clone(), ip, key, stream, hosts, pictures };
             let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
             let check = self

@@ -218,7 +218,7 @@ async fn a_login_of_one_device_goes_with_its_network_card_and_to_nothing_that_on
     served.scan_twice(&place, &stated("192.0.2.10")).await;
     let uid = served.give("192.0.2.10");
     assert!(plays(&served.scan_twice(&place, &stated("192.0.2.10")).await, "192.0.2.10"));
-    // Its card is at another address: nobody has to confirm that.
+    // Its card is at another address, which needs no confirmation.
     place.net.host_down("192.0.2.10");
     place.camera("192.0.2.30", 1, false);
     assert!(plays(&served.scan_twice(&place, &stated("192.0.2.30")).await, "192.0.2.30"));

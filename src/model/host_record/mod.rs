@@ -162,7 +162,7 @@ impl HostRecord {
         self.link_mac
     }
 
-    /// The same, where the link showed one alone: of several that answer for an address nobody knows which one is sent to.
+    /// The same, where the link showed one alone: of several that answer for an address, any may be the one that is sent to.
     pub fn own_link_mac(&self) -> Option<MacAddr> {
         self.link_mac.filter(|_| !self.link_is_disputed)
     }

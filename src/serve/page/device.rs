@@ -152,25 +152,7 @@ fn trouble(out: &mut Markup, look: &Look, of: &Of) {
         parts::time(out, look, acked);
         out.raw("</p>");
     }
-    if let Some(login) = &device.login {
-        out.raw("<div class=\"banner bad\"><p>").text(look.say(super::names::event(login.kind))).raw(" · ");
-        parts::time(out, look, login.since);
-        out.raw("</p>");
-        if login.rests && look.may(Scope::Admin) {
-            act(out, look, &format!("logins/{}/retry", device.id), "", look.say(Text::TryAgain));
-        }
-        out.raw("</div>");
-    }
-    if let Some(rests) = of.rests.as_ref().filter(|_| look.may(Scope::Admin)) {
-        out.raw("<div class=\"banner\">");
-        super::logins::resting(out, look, &device.id, rests);
-        out.raw("</div>");
-    }
-    if device.is.contains(&Flag::Login) && look.may(Scope::Admin) {
-        out.raw("<div class=\"banner\"><p>").text(look.say(Text::LoginWanted)).raw("</p><p>");
-        let to = look.to(&format!("logins?device={}#add", device.id));
-        out.open("a", &[("class", "button"), ("href", &to)]).text(look.say(Text::AddLogin)).raw("</a></p></div>");
-    }
+    super::logins::banners(out, look, device, of.rests.as_ref());
     for warning in &detail.report.warnings {
         out.raw("<div class=\"banner\"><p>");
         match look.lang {

@@ -7,8 +7,10 @@ use super::shell::{Nav, Page};
 use super::words::Text;
 use crate::export::words::Tone;
 use crate::markup::Markup;
+use crate::model::access::Scope;
 use crate::model::memory::Uid;
 use crate::serve::auth::devices::Rests;
+use crate::serve::view::device::{DeviceView, Flag};
 use crate::serve::view::login::LoginView;
 
 /// A login that was given on the page.
@@ -105,8 +107,31 @@ fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
     out.raw("</section>");
 }
 
+/// What the page of a device says of its logins: that one is refused, rests or is wanted.
+pub(super) fn banners(out: &mut Markup, look: &Look, device: &DeviceView, rests: Option<&Rests>) {
+    if let Some(login) = &device.login {
+        out.raw("<div class=\"banner bad\"><p>").text(look.say(event(login.kind))).raw(" · ");
+        parts::time(out, look, login.since);
+        out.raw("</p>");
+        if login.rests && look.may(Scope::Admin) {
+            act(out, look, &format!("logins/{}/retry", device.id), "", look.say(Text::TryAgain));
+        }
+        out.raw("</div>");
+    }
+    if let Some(rests) = rests.filter(|_| look.may(Scope::Admin)) {
+        out.raw("<div class=\"banner\">");
+        resting(out, look, &device.id, rests);
+        out.raw("</div>");
+    }
+    if device.is.contains(&Flag::Login) && look.may(Scope::Admin) {
+        out.raw("<div class=\"banner\"><p>").text(look.say(Text::LoginWanted)).raw("</p><p>");
+        let to = look.to(&format!("logins?device={}#add", device.id));
+        out.open("a", &[("class", "button"), ("href", &to)]).text(look.say(Text::AddLogin)).raw("</a></p></div>");
+    }
+}
+
 /// What looks like the device of a login, and the way to confirm that it is.
-pub(super) fn resting(out: &mut Markup, look: &Look, device: &Uid, rests: &Rests) {
+fn resting(out: &mut Markup, look: &Look, device: &Uid, rests: &Rests) {
     let (ip, mac) = (rests.ip.to_string(), rests.mac.map(|mac| mac.to_string()));
     let name = rests.name.as_deref().unwrap_or(&ip);
     let card = mac.as_deref().unwrap_or("?");
