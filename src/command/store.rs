@@ -94,7 +94,10 @@ fn salvage(damaged: &Path, to: &Path, ui: &Ui, out: &mut dyn Write) -> anyhow::R
 fn import(files: &[PathBuf], settings: &Settings, ui: &Ui, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut reports: Vec<(&Path, Report)> = Vec::new();
     for file in files {
-        reports.push((file, without_notes(read_report(file, ui)?)));
+        let mut report = without_notes(read_report(file, ui)?);
+        // What a file says of the link is no proof of whose a device is.
+        report.devices.iter_mut().for_each(|device| device.link_mac = None);
+        reports.push((file, report));
     }
     reports.sort_by_key(|(_, report)| report.scan.finished_at);
     let store = open_or_create(&place(settings)?, settings.usual_store.as_deref())?;

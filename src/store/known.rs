@@ -1,15 +1,9 @@
-//! What is known, for all readers: one copy, which they share until something changes.
-//!
-//! Each write that changes what is known leaves a stamp in the store, and here what it changed. A reader looks at the stamp, by
-//! a connection of its own: where it is the one it has seen, nothing is read and nothing is copied; where this process wrote,
-//! what changed is taken over; where another one did, all is read anew. No reader waits for a writer, whose transaction lasts.
+//! What writes change of what is known: each leaves a stamp in the store, and here what it changed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
-use super::{lock, rows};
 use crate::history::memory::{Known, Memory};
 use crate::model::memory::Uid;
 
@@ -58,7 +52,8 @@ impl News {
         self.to
     }
 
-    fn take_over(self, memory: &mut Memory) {
+    /// Brings what was known before it up to date.
+    pub fn take_over(self, memory: &mut Memory) {
         let mut devices = std::mem::take(&mut memory.devices);
         devices.extend(self.devices);
         *memory = Memory { devices, ..self.rest };
@@ -67,7 +62,7 @@ impl News {
 
 /// What was written since the last reader: never more than each device once, and the last write.
 #[derive(Debug, Default)]
-struct Queue {
+pub(super) struct Queue {
     /// What is in the store.
     written: Option<News>,
     /// The last write, which the store may not have yet, and may never have.
@@ -75,7 +70,8 @@ struct Queue {
 }
 
 impl Queue {
-    fn add(&mut self, news: News) {
+    /// Adds a write that is about to be committed.
+    pub fn add(&mut self, news: News) {
         // A write that the next one builds on is in the store.
         if let Some(last) = self.last.take().filter(|last| last.to == news.from) {
             self.written = Some(match self.written.take() {
@@ -90,103 +86,11 @@ impl Queue {
     }
 
     /// What leads from one state to another. None where another process wrote in between.
-    fn take(&mut self, from: Stamp, to: Stamp) -> Option<Vec<News>> {
+    pub fn take(&mut self, from: Stamp, to: Stamp) -> Option<Vec<News>> {
         let last = self.last.take_if(|last| last.to == to);
         let all: Vec<News> = self.written.take().into_iter().chain(last).collect();
         let end = all.iter().try_fold(from, |at, news| (news.from == at).then_some(news.to));
         (end == Some(to)).then_some(all)
-    }
-}
-
-/// What is known, and what was written since it was looked at.
-#[derive(Default)]
-pub(super) struct Shared {
-    held: Mutex<Held>,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Held {
-    /// Opened for the first reader.
-    connection: Option<Connection>,
-    /// None: nothing was read yet.
-    known: Option<(Stamp, Arc<Memory>)>,
-    /// How often all was read.
-    readings: usize,
-}
-
-impl Shared {
-    /// Something is about to be committed. To be called within its transaction.
-    pub fn announce(&self, news: News) {
-        lock(&self.queue).add(news);
-    }
-
-    /// Brings a reader's copy up to date. Of several readers at once one does the work, and the others get what came of it.
-    pub fn refresh<E>(
-        &self,
-        own: &mut Arc<Memory>,
-        connect: impl FnOnce() -> Result<Connection, E>,
-        failed: impl Fn(rusqlite::Error) -> E,
-    ) -> Result<(), E> {
-        let mut held = lock(&self.held);
-        let connection = match held.connection.take() {
-            Some(connection) => connection,
-            None => connect()?,
-        };
-        let done = held.refresh(&connection, &self.queue, own);
-        held.connection = Some(connection);
-        done.map_err(failed)
-    }
-
-    /// Closes the connection.
-    pub fn close(&self) {
-        lock(&self.held).connection = None;
-    }
-
-    /// How often all was read.
-    #[cfg(test)]
-    pub fn readings(&self) -> usize {
-        lock(&self.held).readings
-    }
-}
-
-impl Held {
-    fn refresh(
-        &mut self,
-        connection: &Connection,
-        queue: &Mutex<Queue>,
-        own: &mut Arc<Memory>,
-    ) -> rusqlite::Result<()> {
-        let transaction = connection.unchecked_transaction()?;
-        let (now, news) = {
-            // Nothing is announced between the look at the store and that at the queue.
-            let mut queue = lock(queue);
-            let now = stamp(&transaction)?;
-            match &self.known {
-                Some((then, memory)) if *then == now => {
-                    *own = memory.clone();
-                    return Ok(());
-                }
-                Some((then, _)) => (now, queue.take(*then, now)),
-                None => (now, queue.take(now, now)),
-            }
-        };
-        let memory = match (self.known.take(), news) {
-            (Some((_, mut memory)), Some(news)) => {
-                // Where no reader still has what was known, it is changed in its place.
-                *own = Arc::default();
-                let all = Arc::make_mut(&mut memory);
-                news.into_iter().for_each(|news| news.take_over(all));
-                memory
-            }
-            _ => {
-                self.readings += 1;
-                Arc::new(rows::load(&transaction)?.0)
-            }
-        };
-        *own = memory.clone();
-        self.known = Some((now, memory));
-        Ok(())
     }
 }
 

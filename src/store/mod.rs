@@ -26,6 +26,7 @@ mod scan_name;
 mod scans;
 mod schema;
 mod sealed;
+mod shared;
 mod times;
 mod turn;
 
@@ -54,7 +55,8 @@ pub use times::WriteTimes;
 
 use crate::history::memory::Memory;
 use crate::model::memory::{Event, Route, Uid};
-use known::{News, Shared, Stamp};
+use known::{News, Stamp};
+use shared::Shared;
 use turn::Turns;
 
 /// Readers that are kept for the next question.

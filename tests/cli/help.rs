@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 43] = [
+const COMMANDS: [&str; 44] = [
     "",
     "scan",
     "watch",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 43] = [
     "devices ack",
     "devices expect",
     "devices login",
+    "devices login confirm",
     "devices login retry",
     "history",
     "store",

@@ -166,6 +166,7 @@ fn conditions_end_a_scan_with_code_3() {
     known["devices"][0]["ip"] = json!("127.88.4.99");
     known["devices"][0]["id"] = json!("ip:127.88.4.99");
     known["devices"][0]["addresses"] = json!(["127.88.4.99"]);
+    known["devices"][0]["streams"][0]["url"] = json!("rtsp://127.88.4.99/stream1");
     env.write("changed.json", known.to_string());
     let run = env.run(&cameras.scan("--baseline changed.json --fail-on new,offline"));
     assert_eq!(run.code, Some(3));

@@ -175,7 +175,8 @@ impl Server {
                     let offer = Receiver::offer(local, false, std::time::Instant::now()).unwrap().1;
                     (format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n", offer.len()), offer)
                 }
-                _ => (String::new(), String::new()),
+                // So that its end is the connection's.
+                _ => ("Connection: close\r\n".to_owned(), String::new()),
             };
             let (name, value) = &of.header;
             let head = format!(
