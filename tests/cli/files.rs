@@ -324,6 +324,6 @@ fn a_report_of_somebody_else_does_nothing_to_a_terminal_or_a_player() {
         let odd = |c: &char| (c.is_control() && !"\r\n".contains(*c)) || "\u{202e}\u{2028}\u{200b}".contains(*c);
         assert_eq!(run.out.chars().find(odd), None, "{format}: {}", run.out);
         assert!(!run.out.contains("u001b") && !run.out.contains("u202e"), "{format}: {}", run.out);
-        assert!(!run.out.contains("file:"), "{format}: {}", run.out);
+        assert!(!run.out.contains("file:///"), "{format}: {}", run.out);
     }
 }
