@@ -119,7 +119,9 @@ fn failed(host: &Inspection, stream: &mut Stream, error: &RtspError) {
         stream.open = Some(false);
     }
     let message = match host.peer.logins.stopped() {
-        Some(why) if stream.status == StreamStatus::AuthRequired => format!("{} ({why})", error.message),
+        Some(why) if stream.status == StreamStatus::AuthRequired && !error.message.contains(&why) => {
+            format!("{} ({why})", error.message)
+        }
         _ => error.message.clone(),
     };
     if stream.ladder.last().is_none_or(|last| last.ok) {
