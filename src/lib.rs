@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The modules stand in reading order, from plain data to the commands that join the parts.
-//! Imports point down only; `tests/rules/architecture.rs` holds the rule.
+//! Imports point down only; `tests/rules/architecture` holds the rule.
 
 pub mod model;
 pub mod text;

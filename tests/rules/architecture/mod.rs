@@ -96,7 +96,6 @@ const RETINA: &[&str] = &["media/key_frame.rs"];
 const MOST_LINES: usize = 420;
 /// Longer ones, and why they are not cut.
 const LONG: &[(&str, &str)] = &[
-    ("cli/args.rs", "a table: one field for each option, with its help"),
     ("serve/page/words.rs", "a table: one line for each text, in every language"),
 ];
 
