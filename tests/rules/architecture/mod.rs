@@ -95,9 +95,7 @@ const RETINA: &[&str] = &["media/key_frame.rs"];
 /// Lines of a file without its tests.
 const MOST_LINES: usize = 420;
 /// Longer ones, and why they are not cut.
-const LONG: &[(&str, &str)] = &[
-    ("serve/page/words.rs", "a table: one line for each text, in every language"),
-];
+const LONG: &[(&str, &str)] = &[("serve/page/words.rs", "a table: one line for each text, in every language")];
 
 /// One line for each breach of a rule, in order.
 fn files(wrong: impl IntoIterator<Item = String>) -> String {
