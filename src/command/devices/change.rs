@@ -12,7 +12,6 @@ use crate::history::memory::{EditError, Memory, Mute, MuteScope, NoteEdit, word}
 use crate::model::memory::{Expect, Note, Uid};
 use crate::model::moment::{length, moment};
 use crate::model::problem::Problem;
-use crate::serve::auth::Vault;
 use crate::store::Store;
 use crate::store::accounts::Actor;
 use crate::text::{clean, counted};
@@ -215,7 +214,15 @@ fn acknowledge(store: &Store, id: &str, now: Timestamp) -> anyhow::Result<String
     })
 }
 
+#[cfg(not(feature = "serve"))]
+fn confirm(_: &Store, _: &str) -> anyhow::Result<String> {
+    Err(crate::command::left_out("serve"))
+}
+
+#[cfg(feature = "serve")]
 fn confirm(store: &Store, id: &str) -> anyhow::Result<String> {
+    use crate::serve::auth::Vault;
+
     let memory = store.memory().map_err(failed)?;
     let root = find(&memory, id)?.uid.clone();
     // The key of the service is handed to the service alone; beside the store lies the other one.
