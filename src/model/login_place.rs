@@ -150,11 +150,12 @@ pub trait LoginBook: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<Place, BookError>;
 
-    /// Notes what became of a place. One for which nothing is noted counts like a refusal.
+    /// Notes what became of a place. One for which nothing is noted counts like a refusal. Whether the place was still there:
+    /// one that is kept gives way to a login of another program.
     ///
     /// # Errors
     /// When it cannot be written.
-    fn end(&self, place: PlaceId, outcome: Outcome) -> Result<(), BookError>;
+    fn end(&self, place: PlaceId, outcome: Outcome) -> Result<bool, BookError>;
 
     /// Notes a refusal that stands in no place of its own.
     ///

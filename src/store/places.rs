@@ -19,6 +19,10 @@ use crate::model::{DeviceTraits, LoginBook, MacAddr};
 /// How long a refusal counts.
 const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
+/// A place of a login that works gives way to a login of another program after this: it may be kept, with nothing under way in
+/// it.
+const YIELDS: SignedDuration = SignedDuration::from_mins(1);
+
 /// A place that is kept is written anew after this, long before it is forgotten.
 const RENEW: SignedDuration = SignedDuration::from_hours(1);
 
@@ -27,7 +31,7 @@ pub(super) const MOST_REFUSED_A_DAY: u32 = 2;
 
 /// The columns of a place, and of the process that wrote it.
 const SELECT: &str = "SELECT p.id, p.state, p.address, p.link_mac, p.stated_mac, p.endpoint, p.serial, \
-                      o.pid, o.at, o.closed_at FROM login_places p LEFT JOIN opens o ON o.id = p.holder";
+                      o.pid, o.at, o.closed_at, p.at FROM login_places p LEFT JOIN opens o ON o.id = p.holder";
 
 /// What became of the login in a place, as it is stored.
 mod state {
@@ -49,6 +53,8 @@ enum Counts {
     Refused,
     /// A login is under way in it, or may be at any moment.
     UnderWay,
+    /// The same, and it gives way.
+    Yields,
     /// Its process was killed while its login worked.
     Not,
 }
@@ -194,7 +200,9 @@ impl LoginBook for Book {
         now: Timestamp,
     ) -> Result<Place, BookError> {
         let kept = if given_back.is_none() { self.kept(device, now) } else { None };
-        if let Some((place, true)) = kept.filter(|_| is_trusted) {
+        if let Some((place, true)) = kept.filter(|_| is_trusted)
+            && self.store.read(|connection| is_there(connection, place))?
+        {
             return Ok(Place::Taken(place));
         }
         let old = given_back.or(kept.map(|(place, _)| place));
@@ -215,6 +223,10 @@ impl LoginBook for Book {
             if refused + under_way >= most {
                 return Ok(Place::Busy);
             }
+            let yielding = written.iter().filter(|one| one.counts == Counts::Yields).map(|one| one.id);
+            for place in yielding.skip(most - refused - under_way - 1) {
+                forget(transaction, place)?;
+            }
             Ok(Place::Taken(insert(transaction, device, state, open, now)?))
         })?;
         let mut kept = lock(&self.store.inner.kept);
@@ -227,7 +239,7 @@ impl LoginBook for Book {
         Ok(place)
     }
 
-    fn end(&self, place: PlaceId, outcome: Outcome) -> Result<(), BookError> {
+    fn end(&self, place: PlaceId, outcome: Outcome) -> Result<bool, BookError> {
         if outcome != Outcome::Works {
             lock(&self.store.inner.kept).written_at.remove(&place);
         }
@@ -237,7 +249,7 @@ impl LoginBook for Book {
             Outcome::Works => "UPDATE login_places SET state = 1 WHERE id = ?1 AND state <> 2",
             Outcome::Unused => "DELETE FROM login_places WHERE id = ?1 AND state <> 2",
         };
-        Ok(self.store.write_soon(|transaction, _| transaction.prepare_cached(change)?.execute([place.0]).map(drop))?)
+        Ok(self.store.write_soon(|transaction, _| Ok(transaction.prepare_cached(change)?.execute([place.0])? > 0))?)
     }
 
     fn note_refused(&self, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError> {
@@ -248,7 +260,7 @@ impl LoginBook for Book {
 
     fn give_back(&self, place: PlaceId, device: &DeviceTraits) -> Result<(), BookError> {
         if !self.keeps {
-            return self.end(place, Outcome::Unused);
+            return self.end(place, Outcome::Unused).map(drop);
         }
         lock(&self.store.inner.kept).idle.push((place, device.clone()));
         Ok(())
@@ -292,6 +304,10 @@ fn forget(transaction: &Transaction<'_>, place: PlaceId) -> rusqlite::Result<()>
     transaction.prepare_cached("DELETE FROM login_places WHERE id = ?1")?.execute([place.0]).map(drop)
 }
 
+fn is_there(connection: &Connection, place: PlaceId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM login_places WHERE id = ?1")?.exists([place.0])
+}
+
 fn earliest(now: Timestamp) -> i64 {
     ms(now.checked_sub(WINDOW).unwrap_or(Timestamp::MIN))
 }
@@ -302,7 +318,7 @@ fn forget_old(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result
 
 fn all_written(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Written>> {
     let mut select = connection.prepare_cached(&format!("{SELECT} WHERE p.at > ?1"))?;
-    select.query_map([earliest(now)], read)?.collect()
+    select.query_map([earliest(now)], |row| read(row, now))?.collect()
 }
 
 /// The places of what may be this device.
@@ -313,11 +329,11 @@ fn written_of(connection: &Connection, device: &DeviceTraits, now: Timestamp) ->
     ))?;
     let [link, stated] = macs(device);
     let with = params![earliest(now), device.address.to_string(), link, stated, device.endpoint, device.serial];
-    let all: Vec<Written> = select.query_map(with, read)?.collect::<rusqlite::Result<_>>()?;
+    let all: Vec<Written> = select.query_map(with, |row| read(row, now))?.collect::<rusqlite::Result<_>>()?;
     Ok(all.into_iter().filter(|one| one.device.may_be(device)).collect())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Written> {
+fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Written> {
     let mac = |at| -> rusqlite::Result<Option<MacAddr>> {
         row.get::<_, Option<String>>(at)?.map(|mac| mac.parse().map_err(unreadable)).transpose()
     };
@@ -335,6 +351,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Written> {
     let runs = closed_at.is_none() && !is_earlier && pid.is_some_and(open::runs);
     let counts = match row.get(1)? {
         state::REFUSED => Counts::Refused,
+        state::WORKS if runs && row.get::<_, i64>(10)? <= ms(now.checked_sub(YIELDS).unwrap_or(Timestamp::MIN)) => {
+            Counts::Yields
+        }
         _ if runs => Counts::UnderWay,
         state::WORKS => Counts::Not,
         _ => Counts::Refused,

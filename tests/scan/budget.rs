@@ -374,7 +374,7 @@ impl LoginBook for Full {
         Err(BookError("the disk is full".to_owned()))
     }
 
-    fn end(&self, _: PlaceId, _: Outcome) -> Result<(), BookError> {
+    fn end(&self, _: PlaceId, _: Outcome) -> Result<bool, BookError> {
         Err(BookError("the disk is full".to_owned()))
     }
 

@@ -169,15 +169,19 @@ impl Logins {
     /// Notes what became of the login in a place.
     pub(super) fn settle(&self, place: PlaceId, outcome: Outcome) {
         let written = self.lock().slots.settle(place, outcome);
-        let is_alone = !written.is_empty();
-        for (place, outcome) in written {
-            self.budget.write(move |book| book.end(place, outcome));
-        }
-        // It shared its place with one that was refused before it.
-        if outcome == Outcome::Refused && !is_alone {
+        if outcome == Outcome::Refused {
+            let is_its_own = !written.is_empty();
             let now = (self.budget.clock)();
             let host = self.budget.decide(self.address, |host, _| host.clone());
-            self.budget.write(move |book| book.note_refused(&host, now));
+            // It may have shared its place with one that was refused before it, or have given way to another program.
+            self.budget.write(move |book| match is_its_own && book.end(place, outcome)? {
+                true => Ok(()),
+                false => book.note_refused(&host, now),
+            });
+            return;
+        }
+        for (place, outcome) in written {
+            self.budget.write(move |book| book.end(place, outcome).map(drop));
         }
     }
 
@@ -192,7 +196,7 @@ impl Logins {
             for slot in open {
                 match slot.works {
                     true => book.give_back(slot.place, &host)?,
-                    false => book.end(slot.place, Outcome::Unused)?,
+                    false => book.end(slot.place, Outcome::Unused).map(drop)?,
                 }
             }
             Ok(())

@@ -87,6 +87,25 @@ fn a_place_that_works_is_kept_and_written_anew_once_an_hour() {
 }
 
 #[test]
+fn a_place_that_is_kept_gives_way_to_another_program_and_what_it_refuses_then_counts() {
+    let folder = StoreFolder::new();
+    let (watching, scanning) = (folder.store(), folder.store());
+    let (keeper, other) = (watching.login_book(true), scanning.login_book(false));
+    let minutes = |minutes| at(0) + SignedDuration::from_mins(minutes);
+    let kept = taken(&keeper, &device(1), true, minutes(0));
+    keeper.give_back(kept, &device(1)).unwrap();
+    let first = taken(&other, &device(1), false, minutes(0));
+    let take = |now| other.take(&device(1), 2, false, None, now).unwrap();
+    assert_eq!(take(minutes(0)), Place::Busy, "it was used a moment ago");
+    other.end(first, Outcome::Refused).unwrap();
+    let Place::Taken(second) = take(minutes(2)) else { panic!() };
+    assert!(!keeper.end(kept, Outcome::Works).unwrap(), "it has given way");
+    assert_eq!(keeper.take(&device(1), 2, true, None, minutes(2)).unwrap(), Place::Busy);
+    other.end(second, Outcome::Unused).unwrap();
+    assert!(matches!(keeper.take(&device(1), 2, true, None, minutes(2)), Ok(Place::Taken(_))));
+}
+
+#[test]
 fn what_becomes_known_of_a_device_counts_for_what_was_written_before() {
     let folder = StoreFolder::new();
     let store = folder.store();
