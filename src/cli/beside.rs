@@ -112,7 +112,7 @@ impl Beside {
             let waited = self.shared.is_written.wait_timeout(state, TICK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        // It is told once, and nothing is written after it.
+        // It is returned once, and nothing is written after it.
         let kind = state.failed.as_ref().map(io::Error::kind);
         kind.map_or(Ok(()), |kind| Err(state.failed.replace(kind.into()).unwrap_or_else(|| kind.into())))
     }

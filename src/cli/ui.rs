@@ -84,7 +84,7 @@ impl Ui {
     /// Waits for what is still to be read of standard error, and not for long.
     pub fn end(&self) {
         let beside = lock(&self.inner.beside).clone();
-        // Nobody is left to be told when it cannot be written.
+        // Where it cannot be written, nothing is left to say so to.
         let _ = beside.map(|beside| beside.end());
     }
 

@@ -126,7 +126,7 @@ where
     if let Some(messages) = messages {
         messages.end().await;
     }
-    // Whoever reads may be gone, or never read again.
+    // The reader may be gone, or never read again.
     let _ = out.end();
     match done {
         Ok(()) => Ok(Exit::Success),

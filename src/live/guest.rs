@@ -1,4 +1,4 @@
-//! On behalf of whom a stream is shown, and for how long.
+//! The account that a stream is shown to, and for how long.
 
 use futures::future::{BoxFuture, FutureExt as _, pending};
 

@@ -175,7 +175,7 @@ pub trait Datagram: Send + Sync {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
 
-/// Refuses a datagram to where printers print whatever they are sent, whoever says that something else is there.
+/// Refuses a datagram to where printers print whatever they are sent, whatever says that something else is there.
 fn spare_printers(to: SocketAddr) -> io::Result<()> {
     match RAW_PRINT_PORTS.contains(&to.port()) {
         true => Err(io::Error::new(io::ErrorKind::PermissionDenied, "printers print what is sent to this port")),

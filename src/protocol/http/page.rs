@@ -233,7 +233,7 @@ fn value(text: &str) -> (&str, &str) {
 /// The tags of a page, in order. Comments are passed over; what looks like a tag inside a script counts as one.
 fn tags(html: &str) -> impl Iterator<Item = Tag<'_>> {
     let mut at = 0usize;
-    // Where the next `>` stands: a tag that none is near to is not read for one, or whoever writes `<a` over and over would
+    // Where the next `>` stands: a tag that none is near to is not read for one, or a page of `<a` over and over would
     // have each read.
     let mut close = 0usize;
     std::iter::from_fn(move || {
