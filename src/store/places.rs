@@ -148,11 +148,12 @@ impl Store {
     }
 }
 
-/// A device that is known, at each of its addresses and with each of its network cards.
+/// A device that is known, at each of its addresses and with each of its network cards. A MAC address that several devices
+/// have, as a router that answers for them shows, is the key of none.
 fn sights(known: &Known) -> Vec<DeviceTraits> {
     let device = &known.device;
     let keys = known.keys.keys().filter(|key| key.kind == KeyKind::Mac);
-    let macs: BTreeSet<MacAddr> = keys.filter_map(|key| key.value.parse().ok()).chain(device.mac).collect();
+    let macs: BTreeSet<MacAddr> = keys.filter_map(|key| key.value.parse().ok()).collect();
     let macs: Vec<Option<MacAddr>> = if macs.is_empty() { vec![None] } else { macs.into_iter().map(Some).collect() };
     let addresses: BTreeSet<_> = device.addresses.iter().chain([&device.ip]).copied().collect();
     let sight = |address, mac| DeviceTraits { address, link_mac: mac, stated_mac: mac, ..DeviceTraits::of(device) };

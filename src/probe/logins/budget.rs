@@ -71,13 +71,12 @@ impl Budget {
         hosts.enter(traits, state.clone());
     }
 
-    /// Notes what else became known of a host; all that is known of it now.
-    pub(super) fn identify(&self, traits: &DeviceTraits) -> DeviceTraits {
+    /// Notes what else became known of a host.
+    pub(super) fn identify(&self, traits: &DeviceTraits) {
         let mut hosts = self.lock();
-        let Some((before, state)) = hosts.leave(traits.address) else { return traits.clone() };
-        let traits = traits.clone().or(before);
-        hosts.enter(traits.clone(), state);
-        traits
+        if let Some((before, state)) = hosts.leave(traits.address) {
+            hosts.enter(traits.clone().or(before), state);
+        }
     }
 
     /// Forgets a host whose inspection has ended, unless what it refused counts for other addresses of the same device.

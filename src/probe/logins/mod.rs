@@ -138,9 +138,10 @@ impl Logins {
 
     /// Notes what else became known of the host: by that it may be the same device as another one.
     pub fn identify(&self, host: &DeviceTraits) {
-        let host = self.budget.identify(host);
+        self.budget.identify(host);
         let places = self.lock().slots.places().to_vec();
         if !places.is_empty() {
+            let host = self.budget.decide(self.address, |host, _| host.clone());
             self.budget.write(move |book| book.identify(&places, &host));
         }
         self.changed.notify_waiters();

@@ -139,6 +139,31 @@ fn refusals_are_counted_and_forgotten_by_device() {
 }
 
 #[test]
+fn what_one_device_behind_a_router_refused_counts_for_no_other_one() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let mut scanned = report(0);
+    scanned.devices.truncate(1);
+    let (mut first, router) = (scanned.devices[0].clone(), "02:00:5e:00:00:01".parse().ok());
+    (first.mac, first.link_mac, first.serial, first.endpoint) = (router, router, None, None);
+    let address = |n: u8| std::net::IpAddr::from([10, 9, 0, n]);
+    scanned.devices = (1..4u8)
+        .map(|n| {
+            let (id, ip) = (format!("ip:{}", address(n)), address(n));
+            crate::model::Device { id, ip, addresses: vec![ip], ..first.clone() }
+        })
+        .collect();
+    let uids = learn(&store, &scanned).value.devices;
+    let memory = store.memory().unwrap();
+    let known: Vec<_> = uids.iter().map(|uid| &memory.devices[uid]).collect();
+    let book = store.login_book(false);
+    for _ in 0..2 {
+        book.note_refused(&DeviceTraits::of(&known[0].device), at(0)).unwrap();
+    }
+    assert_eq!(store.refused(&known, at(0)).unwrap(), [2, 0, 0]);
+}
+
+#[test]
 fn what_was_refused_before_an_upgrade_counts_after_it() {
     let folder = StoreFolder::new();
     let steps = schema::steps();
