@@ -5,6 +5,7 @@
 
 mod bounds;
 mod budget;
+mod encryption;
 mod finding;
 mod go2rtc;
 mod hostile;
