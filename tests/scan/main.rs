@@ -32,6 +32,7 @@ mod sessions;
 mod signatures;
 mod site;
 mod stopping;
+mod taken;
 mod watch;
 
 use std::net::{IpAddr, Ipv4Addr};

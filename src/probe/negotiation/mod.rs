@@ -38,6 +38,8 @@ pub struct Negotiation {
     attempt: Option<LoginTry>,
     /// A proved login's refusal, of which it is not known yet whether only the nonce had run out.
     doubt: Option<LoginTry>,
+    /// One that was renewed and then neither taken nor refused: it counts as refused unless the login is taken after all.
+    unsettled: Option<LoginTry>,
     offered: Vec<Challenge>,
     /// Refused here, in this form or at all.
     refused_here: Vec<(Credential, bool)>,
@@ -60,6 +62,7 @@ impl Negotiation {
             current: None,
             attempt: None,
             doubt: None,
+            unsettled: None,
             offered: Vec::new(),
             refused_here: Vec::new(),
             taken_here: false,
@@ -224,10 +227,17 @@ impl Negotiation {
 
     /// Takes an answer in. `credentials` are the user's for this device, in the order to try them.
     pub fn answered(&mut self, reply: Reply, credentials: &[Credential]) -> Next {
+        let was_proved = self.is_proved();
         if self.repeated(&reply) {
             return Next::Again;
         }
-        match reply.demands {
+        if self.unsettled.is_some() {
+            // The next request asks anew which nonce is good, rather than having another login refused for its own.
+            self.current = None;
+        }
+        // What a login that was taken does not open, another try with it does not open either.
+        let stands = was_proved && !matches!(reply.verdict, Verdict::Refused | Verdict::Stale);
+        match reply.demands && !stands {
             true => self.resume(credentials),
             false => Next::Done,
         }
@@ -309,8 +319,11 @@ impl Negotiation {
 
     /// Any verdict but a refusal.
     fn conclude(&mut self, attempt: LoginTry, verdict: Verdict, info: Option<&[u8]>) {
-        if let Some(doubt) = self.doubt.take() {
-            doubt.end(Verdict::Unsent);
+        match verdict {
+            Verdict::Taken => {
+                self.doubt.take().into_iter().chain(self.unsettled.take()).for_each(|doubt| doubt.end(Verdict::Unsent));
+            }
+            _ => self.keep_doubt(),
         }
         self.unclear += u32::from(verdict == Verdict::Unclear && !attempt.is_proved());
         self.refused += u32::from(verdict == Verdict::Forbidden && !attempt.is_proved());
@@ -390,6 +403,16 @@ impl Negotiation {
         }
     }
 
+    /// A renewed login was answered neither by success nor by a refusal: what the one before it met stays in doubt. It keeps
+    /// its place; a second one counts.
+    fn keep_doubt(&mut self) {
+        let Some(doubt) = self.doubt.take() else { return };
+        if let Some(before) = self.unsettled.replace(doubt) {
+            self.refused += 1;
+            before.end(Verdict::Refused);
+        }
+    }
+
     /// Gives back what is under way, without an answer.
     fn settle(&mut self, verdict: Verdict) {
         if let Some(doubt) = self.doubt.take() {
@@ -399,6 +422,12 @@ impl Negotiation {
             self.unclear += u32::from(verdict == Verdict::Unclear && !attempt.is_proved());
             attempt.end(verdict);
         }
+    }
+}
+
+impl Drop for Negotiation {
+    fn drop(&mut self) {
+        self.unsettled.take().into_iter().for_each(|doubt| doubt.end(Verdict::Refused));
     }
 }
 

@@ -51,10 +51,15 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Whether the request goes with a login.
+    pub fn has_login(&self) -> bool {
+        self.attempt.is_some()
+    }
+
     /// The answer has come, and says this.
     pub fn end(self, verdict: Verdict) {
         if let Some(doubt) = self.doubt {
-            doubt.end(if verdict == Verdict::Refused { verdict } else { Verdict::Unsent });
+            doubt.end(if verdict == Verdict::Taken { Verdict::Unsent } else { Verdict::Refused });
         }
         if let Some(attempt) = self.attempt {
             attempt.end(verdict);

@@ -131,6 +131,54 @@ fn a_nonce_that_ran_out_is_no_refusal_when_the_newer_one_is_taken() {
 }
 
 #[test]
+fn what_a_taken_login_does_not_open_is_not_asked_again_with_it() {
+    for verdict in [Verdict::Forbidden, Verdict::Unclear, Verdict::LookedAt] {
+        let (logins, mut negotiation) = negotiation(2);
+        let users = users(&["a", "b"]);
+        demanded(&mut negotiation, &[DIGEST], &users);
+        negotiation.answered(Reply::new(Verdict::Taken), &users);
+        for _ in 0..3 {
+            negotiation.begin_more();
+            assert!(negotiation.prepare() && sent(&mut negotiation).is_some());
+            let reply = Reply::new(verdict).demanding(auth::challenges([DIGEST]));
+            assert_eq!(negotiation.answered(reply, &users), Next::Done, "{verdict:?}");
+        }
+        assert_eq!(logins.attempts().unwrap().counted(), 0, "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_nonce_that_ran_out_counts_unless_the_login_is_taken_after_all() {
+    for verdict in [Verdict::Forbidden, Verdict::Unclear, Verdict::LookedAt] {
+        let (logins, mut negotiation) = negotiation(2);
+        let users = users(&["a"]);
+        demanded(&mut negotiation, &[DIGEST], &users);
+        negotiation.answered(Reply::new(Verdict::Taken), &users);
+        let too_old = |negotiation: &mut Negotiation, newer: &[u8]| {
+            negotiation.begin_more();
+            if negotiation.prepare() && sent(negotiation).is_some() {
+                assert_eq!(negotiation.answered(refusal(&[newer]), &users), Next::Again);
+                sent(negotiation).unwrap();
+                assert_eq!(negotiation.answered(Reply::new(verdict), &users), Next::Done);
+                return true;
+            }
+            false
+        };
+        assert!(too_old(&mut negotiation, NEWER), "{verdict:?}");
+        // The next request goes without a login first, and is taken by the nonce of its own challenge.
+        assert!(!too_old(&mut negotiation, NEWER), "{verdict:?}");
+        assert_eq!(negotiation.answered(refusal(&[NEWER]), &users), Next::Again);
+        sent(&mut negotiation).unwrap();
+        negotiation.answered(Reply::new(Verdict::Taken), &users);
+        assert_eq!(logins.attempts().unwrap().counted(), 0, "{verdict:?}");
+        // Without that it counts, at the end if not before.
+        assert!(too_old(&mut negotiation, STALE), "{verdict:?}");
+        drop(negotiation);
+        assert_eq!(logins.attempts().unwrap().refused, 1, "{verdict:?}");
+    }
+}
+
+#[test]
 fn stale_without_end_is_refused_without_end() {
     let (logins, mut negotiation) = negotiation(2);
     let users = users(&["a", "b"]);

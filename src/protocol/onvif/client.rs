@@ -14,7 +14,7 @@ use crate::protocol::http::client;
 use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::transcript;
 use crate::wire::auth;
-use crate::wire::url::HostUrl;
+use crate::wire::url::{Endpoint, HostUrl};
 use crate::wire::xml::Element;
 
 /// The most of an answer that is read.
@@ -52,6 +52,10 @@ pub struct Client<'a> {
     /// How much the device's clock is ahead of ours; none until it has been read.
     clock: Option<SignedDuration>,
     negotiation: Negotiation,
+    /// Where the last call went.
+    asked: Endpoint,
+    /// The logins at its other ports.
+    elsewhere: Vec<(Endpoint, Negotiation)>,
 }
 
 /// An answer's envelope and the HTTP message that brought it.
@@ -71,12 +75,9 @@ impl<'a> Client<'a> {
             answers: Vec::new(),
             dialect: Dialect::WithAction,
             clock: None,
-            negotiation: Negotiation::new(
-                peer.logins.clone(),
-                Protocol::Onvif,
-                Encryption::unseen(device.scheme.is_tls()),
-            )
-            .with_tokens(),
+            asked: device.endpoint(),
+            elsewhere: Vec::new(),
+            negotiation: negotiation(peer, device.endpoint()),
             device,
         };
         let announced = expectation == Expectation::Announced;
@@ -111,7 +112,9 @@ impl<'a> Client<'a> {
         request.follow = true;
         let response = client::send(self.peer, request).await?;
         self.device = response.host_url();
-        self.negotiation.set_encryption(response.encryption());
+        if response.at == self.asked {
+            self.negotiation.set_encryption(response.encryption());
+        }
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
@@ -145,6 +148,7 @@ impl<'a> Client<'a> {
     /// # Errors
     /// No answer, a fault, or a login that cannot be given.
     pub async fn call(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Element, CallError> {
+        self.go_to(at.endpoint());
         let was_logged_in = self.is_logged_in();
         let outcome = self.negotiate(at, call).await;
         let (response, answer) = outcome?;
@@ -160,11 +164,20 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Another port is another server: it has to demand a login before it gets one, and makes nonces of its own.
+    fn go_to(&mut self, at: Endpoint) {
+        if self.asked == at {
+            return;
+        }
+        let known = self.elsewhere.iter().position(|(place, _)| *place == at);
+        let next = known.map(|nth| self.elsewhere.swap_remove(nth).1);
+        let before = std::mem::replace(&mut self.negotiation, next.unwrap_or_else(|| negotiation(self.peer, at)));
+        self.elsewhere.push((self.asked, before));
+        self.asked = at;
+    }
+
     /// Sends a call, with a login where one is demanded, until its answer stands.
     async fn negotiate(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Exchange, CallError> {
-        if self.negotiation.encryption().is_tls() != at.scheme.is_tls() {
-            self.negotiation.set_encryption(Encryption::unseen(at.scheme.is_tls()));
-        }
         self.negotiation.begin_more();
         self.negotiation.prepare_until(self.peer.request_deadline()).await;
         loop {
@@ -266,4 +279,8 @@ impl<'a> Client<'a> {
         }
         Request { max_body: MAX_ANSWER, follow: false, signed: token.is_some(), ..request }
     }
+}
+
+fn negotiation(peer: &Peer, at: Endpoint) -> Negotiation {
+    Negotiation::new(peer.logins.clone(), Protocol::Onvif, Encryption::unseen(at.tls)).with_tokens()
 }

@@ -36,10 +36,12 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
             return;
         }
         self.spoke = Instant::now();
-        // One not answered by now is answered by nobody.
-        self.sign = None;
         self.client.negotiation.begin_more();
-        self.client.negotiation.prepare();
+        // The answer to one with a login may be late, and a refusal: the next ones go without.
+        if self.sign.as_ref().is_none_or(|sign| !sign.pending.has_login()) {
+            self.client.negotiation.prepare();
+            self.sign = None;
+        }
         self.send_sign().await;
     }
 
@@ -48,7 +50,9 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
         let method = if by_parameter { "GET_PARAMETER" } else { "OPTIONS" };
         let request = self.about(Request::new(method, &self.controls.first().unwrap_or(&self.aggregate).to_string()));
         let (cseq, bytes) = self.client.compose(&request);
-        self.sign = Some(Sign { cseq, pending: self.client.negotiation.take_pending() });
+        let pending = self.client.negotiation.take_pending();
+        self.first_sign.get_or_insert(cseq);
+        self.sign.get_or_insert(Sign { cseq, last: cseq, pending }).last = cseq;
         let deadline = Instant::now() + FAREWELL;
         if let Some(channel) = self.client.channel.as_mut()
             && channel.send(&bytes, deadline).await.is_err()
@@ -66,7 +70,14 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
 
     /// Takes in what the answer to a sign of life says of its login; true when it is to be sent again, with a newer nonce.
     fn count_sign(&mut self, response: &Response) -> bool {
-        let Some(sign) = self.sign.take() else { return false };
+        let number = response.headers.cseq();
+        let first = self.first_sign;
+        // Some devices count by themselves; what is the answer to another sign is known by its number.
+        let is_of_other = |sign: &Sign| {
+            let numbers = i64::from(first.unwrap_or(sign.cseq))..=i64::from(sign.last);
+            number.is_some_and(|number| number != i64::from(sign.cseq) && numbers.contains(&number))
+        };
+        let Some(sign) = self.sign.take_if(|sign| !is_of_other(sign)) else { return false };
         let negotiation = &mut self.client.negotiation;
         negotiation.put_pending(sign.pending);
         negotiation.repeated(&login::reply(response, false, None))

@@ -141,6 +141,8 @@ pub enum Ended {
 /// A sign of life on its way.
 struct Sign {
     cseq: u32,
+    /// The number of the last one that followed it without a login.
+    last: u32,
     /// The login that went with it.
     pending: Pending,
 }
@@ -211,6 +213,8 @@ pub struct Playing<C: DerefMut<Target = Client> = Box<Client>> {
     spoke: Instant,
     /// The sign of life whose answer is yet to come.
     sign: Option<Sign>,
+    /// The number of the first one.
+    first_sign: Option<u32>,
     /// Whether SETUP may go out on a connection that has seen no DESCRIBE.
     may_open: bool,
     ended: Option<Ended>,
@@ -343,6 +347,7 @@ impl<C: DerefMut<Target = Client>> Playing<C> {
             played: now,
             spoke: now,
             sign: None,
+            first_sign: None,
             may_open: false,
             ended: None,
         }
