@@ -32,7 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::model::target::RAW_PRINT_PORTS;
 
-pub use connection::Connection;
+pub use connection::{Connection, Heard};
 pub use dial::Dialer;
 pub use error::{Cause, ConnectionStage, NetError, OldTls};
 pub use interface::{Interface, SenderCheck};
