@@ -78,7 +78,7 @@ impl Asker<'_> {
         let reply = match &outcome {
             Ok((_, session)) => reply(session),
             Err(error) => match error.kind {
-                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
+                kind if kind.is_of_login() => Reply::Login,
                 ErrorKind::Busy => Reply::Busy,
                 ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
                 ErrorKind::Timeout => Reply::Silence,
