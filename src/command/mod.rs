@@ -43,11 +43,23 @@ use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::log;
 use crate::cli::ui::Ui;
 use crate::model::problem::{Problem, io_reason};
+use crate::net::TooLittle;
 use ready::{Ready, Scans};
 
-/// What comes before anything else.
-pub fn prepare() {
-    crate::net::outlast_limits();
+/// What comes before anything else. It takes little stack: there may be little.
+///
+/// # Errors
+/// Where this process may use less stack or memory than the program needs.
+pub fn prepare() -> Result<(), JobFailed> {
+    crate::net::outlast_limits().map_err(|too_little| {
+        let (what, given, needed, hint) = match too_little {
+            TooLittle::Stack { given, needed } => ("too small a stack", given, needed, "ulimit -s 8192"),
+            TooLittle::Memory { given, needed } => ("too little memory", given, needed, "ulimit -v unlimited"),
+        };
+        let (given, needed) = (given.div_ceil(1024), needed.div_ceil(1024));
+        let problem = Problem::new(format!("this process may use {what}: {given} KiB, and {needed} KiB are needed"));
+        JobFailed(problem.hint(format!("raise the limit: {hint}")))
+    })
 }
 
 /// Runs the command and returns how the program ends. Errors have been printed when it returns.

@@ -27,25 +27,22 @@ pub struct M3u;
 impl Exporter for M3u {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"#EXTM3U\n")?;
-        let mut once = Once::of(report);
         let names = AskedNames::of(report);
+        let mut once = Once::of(report, &names);
         for device in &report.devices {
             for stream in device.streams.iter().filter(|s| plays(s)) {
-                if !once.is_listed_here(device, stream) {
+                let address = address(&names, device, stream);
+                if !once.is_listed_here(device, stream, address.is_ok()) {
                     continue;
                 }
                 let name = name(device, stream);
                 let group = attribute(words::device_name(device).as_deref().unwrap_or(&device.ip.to_string()));
-                if stream.url.contains(HIDDEN) {
-                    writeln!(out, "# {name}: left out, its address holds a password")?;
-                    continue;
-                }
-                match names.address(device, &stream.url) {
+                match address {
                     Ok(url) => {
                         writeln!(out, "#EXTINF:-1 group-title=\"{group}\",{name}")?;
                         writeln!(out, "{}", location(&url))?;
                     }
-                    Err(foreign) => writeln!(out, "# {name}: left out, {foreign}")?,
+                    Err(why) => writeln!(out, "# {name}: left out, {why}")?,
                 }
             }
         }
@@ -53,22 +50,39 @@ impl Exporter for M3u {
     }
 }
 
-/// Where each camera is listed: by its own streams where they play, else by the first recorder that shows it.
+/// The address a player opens, or why the list has none.
+fn address(names: &AskedNames, device: &Device, stream: &Stream) -> Result<String, String> {
+    if stream.url.contains(HIDDEN) {
+        return Err("its address holds a password".to_owned());
+    }
+    names.address(device, &stream.url).map_err(|foreign| foreign.to_string())
+}
+
+/// Where each camera is listed: by its own streams where they play and can be written, else by the first recorder that shows
+/// it so.
 struct Once<'r> {
     plays: HashSet<&'r str>,
     by_recorder: HashMap<&'r str, (&'r str, Option<u32>)>,
 }
 
 impl<'r> Once<'r> {
-    fn of(report: &'r Report) -> Self {
-        let plays = report.devices.iter().filter(|device| device.own_streams().any(plays)).map(|d| d.id.as_str());
+    fn of(report: &'r Report, names: &AskedNames) -> Self {
+        let is_written = |device: &&Device| device.own_streams().any(|s| plays(s) && address(names, device, s).is_ok());
+        let plays = report.devices.iter().filter(is_written).map(|device| device.id.as_str());
         Once { plays: plays.collect(), by_recorder: HashMap::new() }
     }
 
-    fn is_listed_here(&mut self, device: &'r Device, stream: &'r Stream) -> bool {
+    /// Whether a stream has its place here. One that cannot be written takes none from another one of its camera.
+    fn is_listed_here(&mut self, device: &'r Device, stream: &'r Stream, is_written: bool) -> bool {
         let Some(camera) = device.camera_of(stream) else { return true };
         let here = (device.id.as_str(), stream.channel);
-        !self.plays.contains(camera) && *self.by_recorder.entry(camera).or_insert(here) == here
+        if self.plays.contains(camera) {
+            return false;
+        }
+        match is_written {
+            true => *self.by_recorder.entry(camera).or_insert(here) == here,
+            false => self.by_recorder.get(camera).is_none_or(|other| *other == here),
+        }
     }
 }
 
@@ -156,6 +170,25 @@ mod tests {
         report.devices[4].streams[0].status = StreamStatus::NoData;
         let third = "rtsp://10.77.0.2:554/Streaming/Channels/301";
         assert_eq!(urls(&report), [of_recorder[0], third, of_recorder[1], cameras[0], cameras[1]]);
+    }
+
+    /// A stream that is left out hides no other one of its camera.
+    #[test]
+    fn a_camera_whose_own_stream_is_left_out_is_listed_by_its_recorder() {
+        let third = |n: u8| format!("rtsp://10.77.0.{n}:554/Streaming/Channels/301");
+        for left_out in ["rtsp://10.77.0.17/user=admin&password=***", "file:///etc/passwd", ""] {
+            let mut report = sample::site();
+            report.devices[4].streams[0].url = left_out.to_owned();
+            let list = m3u(&report);
+            assert!(list.contains(&third(2)) && list.contains("left out"), "{left_out}: {list}");
+            // Nor is one of the first recorder's in the way of the second's.
+            for stream in &mut report.devices[0].streams {
+                stream.url = left_out.to_owned();
+            }
+            let list = m3u(&report);
+            let of_second = report.devices[1].streams.iter().find(|stream| stream.channel.is_some());
+            assert!(of_second.is_some_and(|stream| list.contains(&stream.url)), "{left_out}: {list}");
+        }
     }
 
     #[test]

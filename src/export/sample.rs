@@ -248,8 +248,12 @@ fn refused() -> Device {
     d.services = vec![rtsp(Some(vec![AuthScheme::Basic]))];
     d.login_attempts = Some(LoginAttempts { refused: 2, unclear: 0, limit: 2 });
     let url = "rtsp://10.77.0.13:554/h264_stream";
-    d.streams =
-        vec![failed(url, StreamStatus::AuthRequired, ErrorKind::Locked, "2 logins were refused; no more are tried")];
+    d.streams = vec![failed(
+        url,
+        StreamStatus::AuthRequired,
+        ErrorKind::LoginRests,
+        "2 logins were refused; no more are tried",
+    )];
     d
 }
 

@@ -51,6 +51,8 @@ enum LoginNeed {
     Refused,
     /// The device takes none for a while.
     Locked,
+    /// The one given is not tried: too many were refused.
+    Rests,
 }
 
 fn login_need(stream: &Stream) -> Option<LoginNeed> {
@@ -58,6 +60,7 @@ fn login_need(stream: &Stream) -> Option<LoginNeed> {
     match (stream.status, kind) {
         (StreamStatus::AuthRequired | StreamStatus::Error, Some(ErrorKind::AuthRefused)) => Some(LoginNeed::Refused),
         (StreamStatus::AuthRequired | StreamStatus::Error, Some(ErrorKind::Locked)) => Some(LoginNeed::Locked),
+        (StreamStatus::AuthRequired | StreamStatus::Error, Some(ErrorKind::LoginRests)) => Some(LoginNeed::Rests),
         (StreamStatus::AuthRequired, _) | (StreamStatus::Error, Some(ErrorKind::AuthRequired)) => {
             Some(LoginNeed::Missing)
         }
@@ -72,6 +75,7 @@ pub fn status(stream: &Stream) -> (&'static str, Tone) {
             LoginNeed::Missing => "login needed",
             LoginNeed::Refused => "login refused",
             LoginNeed::Locked => "locked",
+            LoginNeed::Rests => "login rests",
         };
         return (words, Tone::Attention);
     }
@@ -97,6 +101,7 @@ fn failure(kind: ErrorKind) -> &'static str {
         ErrorKind::AuthRequired => "login needed",
         ErrorKind::AuthRefused => "login refused",
         ErrorKind::Locked => "locked",
+        ErrorKind::LoginRests => "login rests",
         ErrorKind::Busy => "busy",
         ErrorKind::NotFound => "not found",
         ErrorKind::Redirect => "redirected",
@@ -115,7 +120,7 @@ pub enum Standing {
     Described,
     /// A login is demanded that was not given.
     LoginNeeded,
-    /// The login given was refused, or the device is locked.
+    /// The login given was refused, or is tried no more, or the device is locked.
     LoginRefused,
     /// It has no password yet, or is as it left the factory.
     NotActivated,
@@ -188,7 +193,7 @@ fn of_stream(stream: &Stream) -> Standing {
         (StreamStatus::Streaming, _) => Standing::Streaming,
         (StreamStatus::Described, _) => Standing::Described,
         (_, Some(LoginNeed::Missing)) => Standing::LoginNeeded,
-        (_, Some(LoginNeed::Refused | LoginNeed::Locked)) => Standing::LoginRefused,
+        (_, Some(LoginNeed::Refused | LoginNeed::Locked | LoginNeed::Rests)) => Standing::LoginRefused,
         (_, None) => Standing::NoFrames,
     }
 }
@@ -377,6 +382,20 @@ pub fn duration(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A login that rests on this side is no lock of the device.
+    #[test]
+    fn a_login_that_rests_has_a_word_of_its_own() {
+        let shown = |kind| {
+            let mut device = crate::export::sample::report().devices.remove(3);
+            device.streams[0].error.as_mut().unwrap().kind = kind;
+            (status(&device.streams[0]), Standing::of(&device), kind.as_str())
+        };
+        let attention = |word| (word, Tone::Attention);
+        let rests = (attention("login rests"), Standing::LoginRefused, "login_rests");
+        assert_eq!(shown(ErrorKind::LoginRests), rests);
+        assert_eq!(shown(ErrorKind::Locked), (attention("locked"), Standing::LoginRefused, "locked"));
+    }
 
     #[test]
     fn times_and_rates_read_well() {

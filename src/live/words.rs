@@ -36,6 +36,8 @@ names! {
         LoginDemanded = "the camera demands a login",
         /// It says that it is locked.
         LoginLocked = "the camera takes no login at the moment",
+        /// Too many were refused.
+        LoginRests = "the login rests: the camera refused it before",
         /// The login is wrong.
         LoginRefused = "the camera refuses the login",
         /// Nothing came in time.

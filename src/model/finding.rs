@@ -64,7 +64,7 @@ pub enum FindingKind {
     Service(Service),
     /// A service that somebody announced and nobody has spoken to yet. What the service answers itself counts before it.
     Announced(Service),
-    /// A TCP port refuses connections: what was announced to be there is not.
+    /// A TCP port refuses connections, or greets in another protocol: what was announced to be there is not.
     Refuses(u16),
     /// What one source states about a fact.
     Evidence(Evidence),

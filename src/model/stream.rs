@@ -333,8 +333,10 @@ names! {
         AuthRequired = "auth_required",
         /// The login given was refused.
         AuthRefused = "auth_refused",
-        /// The limit of refused logins was reached, or the device says it is locked.
+        /// The device says that it is locked.
         Locked = "locked",
+        /// No login is tried: as many were refused as may be, or it rests until a person acts.
+        LoginRests = "login_rests",
         /// The device is busy (453, 503).
         Busy = "busy",
         /// There is no such path.
@@ -347,6 +349,13 @@ names! {
         Local = "local",
         /// The scan was interrupted.
         Interrupted = "interrupted",
+    }
+}
+
+impl ErrorKind {
+    /// Whether it is a matter of the login: one is missing, refused or not tried.
+    pub fn is_of_login(self) -> bool {
+        matches!(self, Self::AuthRequired | Self::AuthRefused | Self::Locked | Self::LoginRests)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,6 +21,32 @@ use crate::model::recording::Side;
 /// A place among the open connections.
 pub(super) type Permit = Option<OwnedSemaphorePermit>;
 
+/// What a device said on one port, over all connections to it.
+#[derive(Debug, Default)]
+pub struct Heard {
+    any: AtomicBool,
+    first: OnceLock<Vec<u8>>,
+}
+
+impl Heard {
+    /// Whether it said anything.
+    pub fn has_spoken(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    /// The first bytes that came, as many as tell one protocol from another; none where all that came was a TLS handshake.
+    pub fn first(&self) -> &[u8] {
+        self.first.get().map_or(&[], Vec::as_slice)
+    }
+
+    fn note(&self, bytes: &[u8]) {
+        /// Greetings differ sooner.
+        const MOST: usize = 16;
+        self.any.store(true, Ordering::Relaxed);
+        self.first.get_or_init(|| bytes.iter().copied().take(MOST).collect());
+    }
+}
+
 /// An open connection; its place among the host's and the scan's connections is free again when it is dropped.
 pub struct Connection {
     stream: BoxStream,
@@ -34,7 +60,7 @@ pub struct Connection {
     /// What the device said before it was asked.
     early: Vec<u8>,
     kept: bool,
-    heard: Option<Arc<AtomicBool>>,
+    heard: Option<Arc<Heard>>,
     tap: Taps,
 }
 
@@ -72,7 +98,7 @@ impl Connection {
         let started = Instant::now();
         let outcome = timeout_at(started + limit, hands(stream)).await;
         if let (Some(heard), Ok(outcome)) = (&heard, &outcome) {
-            heard.fetch_or(!matches!(outcome, Err(Cause::Tls { is_cut: true, .. })), Ordering::Relaxed);
+            heard.any.fetch_or(!matches!(outcome, Err(Cause::Tls { is_cut: true, .. })), Ordering::Relaxed);
         }
         if let Some(tap) = &tap.0 {
             tap.shook_hands(outcome.as_ref().ok().and_then(|o| o.as_ref().ok()).map(|(_, info)| info));
@@ -97,8 +123,8 @@ impl Connection {
         Connection { kept: true, ..self }
     }
 
-    /// The same connection, which notes in `heard` when the device has said anything.
-    pub fn noting(self, heard: Arc<AtomicBool>) -> Self {
+    /// The same connection, which notes in `heard` what the device says.
+    pub fn noting(self, heard: Arc<Heard>) -> Self {
         Connection { heard: Some(heard), ..self }
     }
 
@@ -110,6 +136,11 @@ impl Connection {
     /// Whether it was open before it was wanted ([`Dialer::keep`](super::Dialer::keep)): the device may be about to close it for want of a word.
     pub fn was_kept(&self) -> bool {
         self.kept
+    }
+
+    /// What the device said first on this port ([`Heard::first`]); empty where that is not noted.
+    pub fn first_heard(&self) -> &[u8] {
+        self.heard.as_ref().map_or(&[], |heard| heard.first())
     }
 
     /// Whether the device has not closed it, as far as is known here.
@@ -161,16 +192,16 @@ impl AsyncRead for Connection {
             buf.put_slice(&early);
             self.tap.note(Side::Device, &early);
             if let Some(heard) = &self.heard {
-                heard.store(true, Ordering::Relaxed);
+                heard.note(&early);
             }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if let Some(heard) = &self.heard
-            && buf.filled().len() > before
+            && let Some(new) = buf.filled().get(before..).filter(|new| !new.is_empty())
         {
-            heard.store(true, Ordering::Relaxed);
+            heard.note(new);
         }
         self.tap.was_read(&read, buf.filled().get(before..).unwrap_or_default());
         read

@@ -32,7 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::model::target::RAW_PRINT_PORTS;
 
-pub use connection::Connection;
+pub use connection::{Connection, Heard};
 pub use dial::Dialer;
 pub use error::{Cause, ConnectionStage, NetError, OldTls};
 pub use interface::{Interface, SenderCheck};
@@ -190,8 +190,30 @@ pub fn connection_limit() -> usize {
 
 /// Makes that limits of this process fail what goes beyond them in place of ending it: files that may not grow, and a small
 /// stack. To be called first of all.
-pub fn outlast_limits() {
-    platform::outlast();
+///
+/// # Errors
+/// Where they leave less than the program needs.
+pub fn outlast_limits() -> Result<(), TooLittle> {
+    platform::outlast()
+}
+
+/// What a limit of this process leaves too little of, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooLittle {
+    /// The stack of the main thread.
+    Stack {
+        /// As large as it may grow.
+        given: u64,
+        /// As large as it has to be.
+        needed: u64,
+    },
+    /// The address space.
+    Memory {
+        /// What may be taken.
+        given: u64,
+        /// What is needed on this machine.
+        needed: u64,
+    },
 }
 
 /// Gives up for good every right the program was started with (root's, or those of its file), for this thread and all it

@@ -97,7 +97,9 @@ impl<'a> FindingDedup<'a> {
         let claimant = facts.claimant().or(link);
         facts.findings.extend(link.map(FindingKind::Mac));
         for finding in facts.findings {
-            if self.is_new(&(ip, claimant, format!("{finding:?}"))) {
+            // It holds numbers with fractions, which cannot be hashed by themselves.
+            let text = serde_json::to_string(&finding).unwrap_or_default();
+            if self.is_new(&(ip, claimant, text)) {
                 self.context.emit_by(ip, claimant, finding).await;
             }
         }

@@ -74,7 +74,7 @@ impl Stop {
     /// A login is demanded; `was_given` says that those there are were tried.
     fn of_login(peer: &Peer, was_given: bool) -> Stop {
         let (kind, message) = match peer.logins.stopped() {
-            Some(why) => (ErrorKind::Locked, why),
+            Some(why) => (peer.stopped_kind(), why),
             None if was_given && !peer.logins.credentials().is_empty() => {
                 (ErrorKind::AuthRefused, "the login was refused".to_owned())
             }

@@ -246,6 +246,10 @@ async fn look_at_ports(host: &Inspection, ports: &PortList) {
         host.error(Stage::Ports, ErrorKind::Device, message).await;
         return;
     }
+    // What is announced there is not, and is walked by no protocol.
+    for port in host.peer.history.open_ports().into_iter().filter(|port| host.peer.history.greets_otherwise(*port)) {
+        host.emit(FindingKind::Refuses(port)).await;
+    }
     let services = host.record.services();
     for port in host.peer.history.open_ports() {
         let here = services.iter().filter(|s| s.transport == Transport::Tcp && s.port == port);
@@ -356,6 +360,9 @@ async fn detect(host: &Inspection, port: u16, comes_back: bool) -> Outcome {
     let mut closed = false;
     for detector in order {
         if host.peer.is_over() || (understood && !(detector.expects)(port)) || unanswered >= 2 {
+            break;
+        }
+        if host.peer.history.greets_otherwise(port) {
             break;
         }
         let heard = guarded(host, detector.stage, (detector.detect)(host, port)).await;

@@ -7,6 +7,7 @@ use super::places::{MOST_REFUSED_A_DAY, Refusals};
 use super::{Store, StoreError};
 use crate::history::memory::{Known, Learnt, Memory};
 use crate::model::memory::Uid;
+use crate::model::secret::CredentialScope;
 use crate::model::{Credential, Device, KnownHost, KnownHosts, Report, ScanPlan};
 
 impl Store {
@@ -121,14 +122,28 @@ impl Store {
             probe.max_channels,
             probe.in_depth,
         );
-        let mut logins = String::new();
-        for login in &probe.credentials {
-            for part in [login.user.as_str(), login.password.expose(), &format!("{:?}", login.scope)] {
-                logins.push_str(&format!("{} {part} ", part.len()));
-            }
-        }
+        let logins: String = probe.credentials.iter().map(login_text).collect();
         Ok(self.login_hash(&Credential::new(asked, logins))?.to_string())
     }
+}
+
+/// A login with what it is meant for, as it goes into what is stored of a plan: no two logins have one text, and it changes
+/// with no library's. Each part is preceded by its length; what is left open is `-`.
+fn login_text(login: &Credential) -> String {
+    let Credential { user, password, scope, allow_basic, allow_in_path } = login;
+    let CredentialScope { network, vendor, mac_prefix, endpoint, trust_announced } = scope;
+    let part = |text: &str| format!("{} {text} ", text.len());
+    let open = |text: Option<&str>| text.map_or_else(|| "- ".to_owned(), part);
+    [
+        part(user),
+        part(password.expose()),
+        open(network.map(|network| format!("{}/{}", network.ip(), network.prefix())).as_deref()),
+        open(vendor.as_deref()),
+        open(mac_prefix.as_deref()),
+        open(endpoint.as_deref()),
+    ]
+    .concat()
+        + &format!("{trust_announced} {allow_basic} {allow_in_path};")
 }
 
 fn known_host(known: &Known, worked: Option<Credential>, refusals: &Refusals) -> KnownHost {
@@ -136,4 +151,47 @@ fn known_host(known: &Known, worked: Option<Credential>, refusals: &Refusals) ->
     let streams = known.streams.values().filter(|stream| stream.gone_at.is_none() && stream.last_ok.is_some());
     let streams = streams.map(|stream| stream.stream.url.clone()).collect();
     KnownHost { login: worked, refusals_left: Some(left), streams, ways: known.ways(), device: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is stored is compared over versions: another text has every device analysed anew.
+    #[test]
+    fn a_login_has_one_text_in_every_version() {
+        let plain = Credential::new("admin", "a b");
+        assert_eq!(login_text(&plain), "5 admin 3 a b - - - - false false false;");
+        let scope = CredentialScope {
+            network: "192.0.2.0/24".parse().ok(),
+            vendor: Some("axis".to_owned()),
+            mac_prefix: Some("accc8e".to_owned()),
+            endpoint: Some("5f5a69c2-0001".to_owned()),
+            trust_announced: true,
+        };
+        let bound = Credential { scope, allow_basic: true, allow_in_path: true, ..Credential::new("ä", "") };
+        assert_eq!(login_text(&bound), "2 ä 0  12 192.0.2.0/24 4 axis 6 accc8e 13 5f5a69c2-0001 true true true;");
+    }
+
+    #[test]
+    fn no_two_logins_have_one_text() {
+        let of = |change: fn(&mut Credential)| {
+            let mut login = Credential::new("admin", "a");
+            change(&mut login);
+            login_text(&login)
+        };
+        let all = [
+            of(|_| {}),
+            of(|login| login.user = "admin 1 a".to_owned()),
+            of(|login| login.password = crate::model::Secret::new("a 1 a")),
+            of(|login| login.scope.vendor = Some(String::new())),
+            of(|login| login.scope.vendor = Some("-".to_owned())),
+            of(|login| login.scope.endpoint = Some("-".to_owned())),
+            of(|login| login.scope.network = "2001:db8::/32".parse().ok()),
+            of(|login| login.scope.trust_announced = true),
+            of(|login| login.allow_basic = true),
+            of(|login| login.allow_in_path = true),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
+    }
 }

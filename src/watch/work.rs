@@ -121,7 +121,7 @@ impl Work {
 
     /// Goes on with another job.
     pub(super) fn take_job(&mut self, job: Job, now: Timestamp) {
-        let is_same = format!("{:?}", job.scans) == format!("{:?}", self.job.scans);
+        let is_same = job.scans == self.job.scans;
         self.job = Arc::new(job);
         self.template.take_job(&self.job);
         self.rounds.clear();

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod buffer;
+pub mod greeting;
 pub mod head;
 pub mod url;
 pub mod xml;

@@ -17,7 +17,7 @@ use super::{Outcome, plan, plan_without, scan};
 
 const MDNS: u16 = 5353;
 
-fn at(ip: &str, port: u16) -> SocketAddr {
+pub(super) fn at(ip: &str, port: u16) -> SocketAddr {
     SocketAddr::new(ip.parse().unwrap(), port)
 }
 
@@ -26,7 +26,7 @@ fn name(labels: &[&str]) -> Name {
     Name(labels.iter().map(|l| (*l).to_owned()).collect())
 }
 
-fn response(records: Vec<Record>) -> Vec<u8> {
+pub(super) fn response(records: Vec<Record>) -> Vec<u8> {
     mdns::emit(&Message { response: true, questions: Vec::new(), records })
 }
 
@@ -35,7 +35,7 @@ fn record(name: &Name, data: Data) -> Record {
 }
 
 /// An instance of a service, where it is, what it says, and its host's address.
-fn instance(label: &str, service: &str, port: u16, txt: &[&str], host: Ipv4Addr) -> Vec<Record> {
+pub(super) fn instance(label: &str, service: &str, port: u16, txt: &[&str], host: Ipv4Addr) -> Vec<Record> {
     let kind = name(&[service, "_tcp", "local"]);
     let instance = name(&[label, service, "_tcp", "local"]);
     let target = name(&[&format!("host-{host}"), "local"]);
@@ -48,7 +48,7 @@ fn instance(label: &str, service: &str, port: u16, txt: &[&str], host: Ipv4Addr)
 }
 
 /// Answers every question over mDNS by these messages, each from an address.
-fn mdns_says(net: &FakeNet, messages: Vec<(SocketAddr, Vec<u8>)>) {
+pub(super) fn mdns_says(net: &FakeNet, messages: Vec<(SocketAddr, Vec<u8>)>) {
     net.datagrams.on_datagram(move |sent| {
         let heard = messages.iter().filter(|_| sent.to.port() == MDNS);
         heard.enumerate().map(|(n, (from, data))| (spread(n), *from, Ok(data.clone()))).collect()

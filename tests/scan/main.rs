@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside of test functions")]
 
+mod announced;
 mod bounds;
 mod budget;
 mod encryption;

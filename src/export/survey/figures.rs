@@ -142,7 +142,7 @@ pub enum State {
 impl State {
     /// Of one stream.
     pub fn of(stream: &Stream) -> State {
-        let wants_login = |kind| matches!(kind, ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked);
+        let wants_login = ErrorKind::is_of_login;
         match stream.status {
             StreamStatus::Streaming => State::Works,
             StreamStatus::Described => State::Described,

@@ -345,6 +345,8 @@ pub const fn error(kind: ErrorKind, lang: Lang) -> &'static str {
         (ErrorKind::AuthRefused, Lang::Ru) => "пароль не подошёл",
         (ErrorKind::Locked, Lang::En) => "locked after refused logins",
         (ErrorKind::Locked, Lang::Ru) => "вход заблокирован после неверных паролей",
+        (ErrorKind::LoginRests, Lang::En) => "the login rests: it is not tried again by itself",
+        (ErrorKind::LoginRests, Lang::Ru) => "пароль больше не отправляется: прежние попытки отклонены",
         (ErrorKind::Busy, Lang::En) => "the device is busy: too many viewers",
         (ErrorKind::Busy, Lang::Ru) => "устройство занято: слишком много подключений",
         (ErrorKind::NotFound, Lang::En) => "no such stream",

@@ -68,7 +68,8 @@ impl<'r> Cameras<'r> {
     ) -> Cameras<'r> {
         let mut cameras = Cameras::default();
         let asked = AskedNames::of(report);
-        let mut once = Once::of(report, &asked);
+        let mut once =
+            Once::of(report, &|device, stream| unfit(device, stream, &asked).or_else(|| refusal(device, stream)));
         for device in &report.devices {
             let channels: BTreeSet<Option<u32>> = device.streams.iter().map(|s| s.channel).collect();
             let has_channels = channels.iter().filter(|c| c.is_some_and(|c| c > 1)).count() > 0;
@@ -142,8 +143,9 @@ struct Once<'r> {
 }
 
 impl<'r> Once<'r> {
-    fn of(report: &'r Report, asked: &AskedNames) -> Self {
-        let works = |device: &&Device| device.own_streams().any(|stream| unfit(device, stream, asked).is_none());
+    /// `refusal` says why a stream cannot be used.
+    fn of(report: &'r Report, refusal: &dyn Fn(&Device, &Stream) -> Option<String>) -> Self {
+        let works = |device: &&Device| device.own_streams().any(|stream| refusal(device, stream).is_none());
         let direct = report.devices.iter().filter(works).map(|device| device.id.as_str());
         Once { direct: direct.collect(), by_recorder: BTreeMap::new() }
     }

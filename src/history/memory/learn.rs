@@ -17,7 +17,7 @@ use super::who::{self, Index, Match};
 use super::{Learnt, Memory, Round, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
-use crate::model::{Device, ErrorKind, Report, ScanStatus, Stage, StreamStatus, Warning};
+use crate::model::{Device, Report, ScanStatus, Stage, StreamStatus, Warning};
 
 /// A stream that so many scans in a row did not find is gone.
 const ABSENT: u32 = 2;
@@ -319,7 +319,7 @@ impl Memory {
 fn was_looked_at(found: &Device) -> bool {
     let failed = found.errors.iter().any(|error| {
         let needed = matches!(error.stage, Stage::Host | Stage::Ports | Stage::Tcp | Stage::Rtsp | Stage::Onvif);
-        needed || matches!(error.kind, ErrorKind::AuthRefused | ErrorKind::Locked | ErrorKind::AuthRequired)
+        needed || error.kind.is_of_login()
     });
     // What lies behind a login that is missing or refused cannot be seen, and may well be there.
     let locked = found.streams.iter().any(|stream| stream.status == StreamStatus::AuthRequired);

@@ -65,7 +65,7 @@ pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
         (_, Some(ErrorKind::Busy)) => Verdict::Busy,
         _ if busy => Verdict::Busy,
         (_, Some(ErrorKind::Locked)) => Verdict::Refused(EventKind::LoginLocked),
-        (_, Some(ErrorKind::AuthRefused)) => Verdict::Refused(EventKind::LoginRefused),
+        (_, Some(ErrorKind::AuthRefused | ErrorKind::LoginRests)) => Verdict::Refused(EventKind::LoginRefused),
         (StreamStatus::AuthRequired, _) | (_, Some(ErrorKind::AuthRequired)) => Verdict::NoLogin,
         (_, Some(ErrorKind::Local | ErrorKind::Interrupted)) => Verdict::Unseen,
         (StreamStatus::NotFound | StreamStatus::NoData | StreamStatus::Error, _) => Verdict::Bad,

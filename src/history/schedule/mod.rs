@@ -11,15 +11,15 @@ pub use checks::{CheckPlan, Due};
 /// The shortest time between two scans of everything.
 pub const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 
-/// When all is scanned.
-#[derive(Debug, Clone)]
+/// When all is scanned. Two are equal where they name the same times.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     times: Times,
     /// Each time is put off by up to this, so that many installations do not begin at once.
     jitter: SignedDuration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Times {
     /// Again so long after the last one began.
     Every(SignedDuration),
@@ -106,6 +106,28 @@ mod tests {
         assert_eq!(schedule.next(at("2026-03-01T10:00:00Z"), 0.9), at("2026-03-01T16:00:00Z"));
         let short = Schedule::every(SignedDuration::from_secs(1));
         assert_eq!(short.next(at("2026-03-01T10:00:00Z"), 0.0), at("2026-03-01T10:01:00Z"));
+    }
+
+    #[test]
+    fn schedules_of_the_same_times_are_equal() {
+        let hours = |n| Schedule::every(SignedDuration::from_hours(n));
+        let night = |pattern, place| Schedule::cron(pattern, zone(place)).unwrap();
+        let all = [
+            hours(6),
+            hours(7),
+            hours(6).with_jitter(SignedDuration::from_mins(1)),
+            night("30 3 * * *", "Europe/Berlin"),
+            night("30 3 * * *", "Asia/Tokyo"),
+            night("31 3 * * *", "Europe/Berlin"),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            for (m, other) in all.iter().enumerate() {
+                assert_eq!(one == other, n == m, "{n} {m}");
+            }
+        }
+        // However it is written.
+        assert_eq!(night("0 8 * * MON-FRI", "UTC"), night("0 8 * * 1-5", "UTC"));
+        assert_eq!(hours(1), Schedule::every(SignedDuration::from_mins(60)));
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn in_words(kind: ErrorKind, status: Option<u16>) -> Sentence {
         _ if is_refused_login(kind, status) => match kind {
             ErrorKind::AuthRequired => Sentence::LoginDemanded,
             ErrorKind::Locked => Sentence::LoginLocked,
+            ErrorKind::LoginRests => Sentence::LoginRests,
             _ => Sentence::LoginRefused,
         },
         ErrorKind::Timeout => Sentence::Silent,
@@ -73,8 +74,7 @@ fn in_words(kind: ErrorKind, status: Option<u16>) -> Sentence {
 
 /// Whether an answer means that the login is not good. It is never sent again by itself: accounts lock.
 fn is_refused_login(kind: ErrorKind, status: Option<u16>) -> bool {
-    matches!(kind, ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked)
-        || matches!(status, Some(401 | 403 | 407))
+    kind.is_of_login() || matches!(status, Some(401 | 403 | 407))
 }
 
 /// What follows a failure.

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+
+use serde::Serialize;
 
 use super::MOST_PER_HOST;
 
@@ -52,15 +53,16 @@ pub(super) fn keep_longer(known: &mut Option<String>, new: Option<String>) {
 }
 
 /// Keeps the value that says more. For structures without an order of their own.
-pub(super) fn keep_fuller<T: Debug>(known: &mut Option<T>, new: Option<T>) {
+pub(super) fn keep_fuller<T: Serialize>(known: &mut Option<T>, new: Option<T>) {
     let Some(new) = new else { return };
     if known.as_ref().is_none_or(|known| fullness(&new) > fullness(known)) {
         *known = Some(new);
     }
 }
 
-/// A total order of structures by how much is filled in, which shows in the length of their text; then by the text itself.
-pub(super) fn fullness(value: &impl Debug) -> (usize, Reverse<String>) {
-    let text = format!("{value:?}");
+/// A total order of structures by how much is filled in, which shows in the length of what the report says of them; then by
+/// that text itself.
+pub(super) fn fullness(value: &impl Serialize) -> (usize, Reverse<String>) {
+    let text = serde_json::to_string(value).unwrap_or_default();
     (text.len(), Reverse(text))
 }

@@ -1,4 +1,4 @@
-//! Memory that was freed and that the C library keeps.
+//! What the C library makes of memory: what was freed and is kept, and address space that is set aside.
 
 /// Gives the system back what is free in the heaps of all threads. True where there was any.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -14,6 +14,20 @@ pub(in crate::net) fn give_back() -> bool {
 pub(in crate::net) fn give_back() -> bool {
     false
 }
+
+/// Has all threads share one heap. As a rule each has its own, for which 64 MiB or more of address space are set aside: where
+/// that is limited, a few threads leave nothing for what is really used. To be called before there are threads.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "mallopt has no safe form in the crates at hand")]
+pub(super) fn keep_to_one_heap() {
+    // SAFETY: mallopt takes two numbers and sets a parameter of the allocator (mallopt(3)); no other thread exists that could
+    // use it meanwhile. Where it fails, the parameter is as it was.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
+/// Other C libraries have one.
+#[cfg(all(target_os = "linux", not(target_env = "gnu")))]
+pub(super) fn keep_to_one_heap() {}
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {

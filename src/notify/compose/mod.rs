@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::items::Item;
 use super::group::Group;
+use super::open::Subject;
 use super::wording::{about, advice, headline, lasting, plain, stretch, time};
 use crate::model::memory::{Delivery, Event, EventKind, Severity};
 use crate::text::clean_to;
@@ -238,9 +239,20 @@ fn card(event: &Event) -> String {
 fn thread(event: &Event) -> String {
     let kind = event.kind.ended_by().unwrap_or(event.kind);
     let since = event.data.since.map(|since| since.as_second()).unwrap_or_default();
-    let digest = Sha256::digest(format!("{kind}\n{:?}\n{since}", super::open::subject(event)));
+    let digest = Sha256::digest(thread_text(kind, &super::open::subject(event), since));
     let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("problem_{hex}")
+}
+
+/// What stands for a problem in the names of threads, the same in every version: each part of what it is about on a line of
+/// its own, with its length; what it is not about is `-`.
+fn thread_text(kind: EventKind, subject: &Subject, since: i64) -> String {
+    let (device, stream, network, channel) = subject;
+    let part = |text: &Option<String>| match text {
+        Some(text) => format!("{} {text}\n", text.len()),
+        None => "-\n".to_owned(),
+    };
+    format!("{kind}\n{}{}{}{}{since}", part(device), part(stream), part(network), part(channel))
 }
 
 /// The events as JSON, with every string cleaned, as many as fit; and how many do not.

@@ -143,6 +143,18 @@ fn the_thread_of_an_end_is_that_of_its_beginning() {
     assert_ne!(offline, thread(E::DeviceOffline, 2, "13:00:00"));
 }
 
+/// Messages about one problem are sent by several versions.
+#[test]
+fn a_thread_has_one_text_in_every_version() {
+    let subject = (Some("d_1".to_owned()), Some("ch 2".to_owned()), None, None);
+    assert_eq!(thread_text(EventKind::StreamBroken, &subject, 7), "stream.broken\n3 d_1\n4 ch 2\n-\n-\n7");
+    let subject = (None, None, Some("10.0.5.0/24".to_owned()), Some(String::new()));
+    assert_eq!(
+        thread_text(EventKind::SubnetUnreachable, &subject, 0),
+        "subnet.unreachable\n-\n-\n11 10.0.5.0/24\n0 \n0"
+    );
+}
+
 #[test]
 fn every_kind_of_event_has_a_message() {
     for kind in EventKind::ALL {

@@ -30,8 +30,8 @@ impl Peer {
     /// # Errors
     /// As [`Dialer::tcp`]; kind `Closed` when the device closed all that it took.
     pub async fn connect(&self, port: u16) -> Result<Connection, NetError> {
-        let spoke = self.history.spoke(port);
-        Ok(self.open(port).await?.noting(spoke))
+        let heard = self.history.heard(port);
+        Ok(self.open(port).await?.noting(heard))
     }
 
     /// Connects as an endpoint is spoken to: as [`Peer::connect_tls`] or as [`Peer::connect`].

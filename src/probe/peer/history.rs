@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::{ErrorKind, Stage};
+use crate::net::Heard;
+use crate::wire::greeting;
 
 /// What was learnt of a host's ports by connecting to them. Bounded by the number of ports.
 #[derive(Debug, Default)]
@@ -46,8 +48,10 @@ struct Ports {
     silent_tls: BTreeSet<u16>,
     /// How long the slowest answer to a connect took.
     slowest: Option<Duration>,
-    /// Whether the device sent anything on a port that was connected to.
-    spoke: BTreeMap<u16, Arc<AtomicBool>>,
+    /// What the device sent on a port that was connected to.
+    heard: BTreeMap<u16, Arc<Heard>>,
+    /// Answered in RTSP.
+    rtsp: BTreeSet<u16>,
     /// How often a port closed a fresh connection without an answer.
     closed: BTreeMap<u16, u8>,
     /// Were open and then refused or closed connections.
@@ -149,17 +153,32 @@ impl PortHistory {
 
     /// Whether the device has ever sent anything on a port.
     pub fn has_spoken(&self, port: u16) -> bool {
-        self.lock().spoke.get(&port).is_some_and(|spoke| spoke.load(Ordering::Relaxed))
+        self.lock().heard.get(&port).is_some_and(|heard| heard.has_spoken())
     }
 
     /// Whether the device has ever sent anything on any port.
     pub fn has_spoken_at_all(&self) -> bool {
-        self.lock().spoke.values().any(|spoke| spoke.load(Ordering::Relaxed))
+        self.lock().heard.values().any(|heard| heard.has_spoken())
     }
 
-    /// Set when the device sends something on a port.
-    pub(super) fn spoke(&self, port: u16) -> Arc<AtomicBool> {
-        self.lock().spoke.entry(port).or_default().clone()
+    /// Takes note of what the device sends on a port.
+    pub(super) fn heard(&self, port: u16) -> Arc<Heard> {
+        self.lock().heard.entry(port).or_default().clone()
+    }
+
+    /// Whether a port greeted as servers of other protocols do: nothing of ours is spoken there, whatever is announced.
+    pub fn greets_otherwise(&self, port: u16) -> bool {
+        self.lock().heard.get(&port).is_some_and(|heard| greeting::is_of_another(heard.first()))
+    }
+
+    /// Notes that a port answered in RTSP.
+    pub fn note_rtsp(&self, port: u16) {
+        self.lock().rtsp.insert(port);
+    }
+
+    /// Whether a port ever answered in RTSP.
+    pub fn speaks_rtsp(&self, port: u16) -> bool {
+        self.lock().rtsp.contains(&port)
     }
 
     /// Notes that a port left a TLS handshake without an answer.

@@ -120,6 +120,12 @@ impl Peer {
         self.dialer.net()
     }
 
+    /// What it means that no login is tried any more ([`Logins::stopped`]): the device says that it is locked, or the login
+    /// rests on this side.
+    pub fn stopped_kind(&self) -> ErrorKind {
+        if self.logins.is_locked() { ErrorKind::Locked } else { ErrorKind::LoginRests }
+    }
+
     /// The time left for this host.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

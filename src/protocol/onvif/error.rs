@@ -19,7 +19,7 @@ pub enum CallError {
     /// A login is demanded that was not given, was refused, or may not see this.
     #[error("{message}")]
     Login {
-        /// `AuthRequired`, `AuthRefused` or `Locked`.
+        /// `AuthRequired`, `AuthRefused`, `Locked` or `LoginRests`.
         kind: ErrorKind,
         /// In words.
         message: String,

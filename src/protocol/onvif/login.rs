@@ -42,7 +42,7 @@ fn verdict(response: &Response, answer: &Answer, is_proved: bool) -> Verdict {
 /// Why a demand for a login was the last word.
 pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation) -> CallError {
     if let Some(stopped) = peer.logins.stopped() {
-        return CallError::login(ErrorKind::Locked, stopped);
+        return CallError::login(peer.stopped_kind(), stopped);
     }
     if peer.logins.credentials().is_empty() {
         return CallError::login(ErrorKind::AuthRequired, "a login is demanded");

@@ -31,11 +31,13 @@ pub(super) struct Asker<'h> {
     pub(super) client: Client,
     /// By path.
     pub(super) asked: HashMap<String, Asked>,
+    /// What came of looking whether the port speaks RTSP, where it does not: the answer to every path, none of which is asked.
+    pub(super) no_rtsp: Option<RtspError>,
 }
 
 impl<'h> Asker<'h> {
     pub(super) fn new(host: &'h Inspection, client: Client) -> Self {
-        Asker { host, client, asked: HashMap::new() }
+        Asker { host, client, asked: HashMap::new(), no_rtsp: None }
     }
 }
 
@@ -46,7 +48,10 @@ impl Ask for Asker<'_> {
         if self.host.peer.is_over() {
             return Reply::Lost;
         }
-        let outcome = self.client.describe(path).await;
+        let outcome = match &self.no_rtsp {
+            Some(error) => Err(error.clone()),
+            None => self.client.describe(path).await,
+        };
         self.keep(path, outcome)
     }
 
@@ -54,7 +59,10 @@ impl Ask for Asker<'_> {
         if self.host.peer.is_over() {
             return Reply::Lost;
         }
-        let outcome = self.client.describe_afresh(path).await;
+        let outcome = match &self.no_rtsp {
+            Some(error) => Err(error.clone()),
+            None => self.client.describe_afresh(path).await,
+        };
         self.keep(path, outcome)
     }
 }
@@ -70,7 +78,7 @@ impl Asker<'_> {
         let reply = match &outcome {
             Ok((_, session)) => reply(session),
             Err(error) => match error.kind {
-                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => Reply::Login,
+                kind if kind.is_of_login() => Reply::Login,
                 ErrorKind::Busy => Reply::Busy,
                 ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Interrupted => Reply::Lost,
                 ErrorKind::Timeout => Reply::Silence,

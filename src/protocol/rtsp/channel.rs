@@ -16,6 +16,7 @@ use crate::net::error::kind_of;
 use crate::net::{Connection, tls::TlsInfo};
 use crate::probe::Encryption;
 use crate::probe::gate::StreamTurn;
+use crate::wire::greeting;
 
 /// What may be whole is taken as whole after the device has been silent for so long.
 const QUIET: Duration = Duration::from_millis(500);
@@ -250,7 +251,7 @@ impl Channel {
                 Next::Item(item) => return self.taken(item, limit).await,
                 Next::TooLarge => return Err(Failure { kind: ErrorKind::TooLarge, heard: true }),
                 Next::More if self.closed => return Err(Failure { kind: ErrorKind::Closed, heard: *heard }),
-                // A server that greets in another tongue will not come to ours.
+                // What began in a tongue that is not known will not come to ours.
                 Next::More if self.junk > 0 && !self.has_answered() => limit.min(Instant::now() + 2 * QUIET),
                 Next::More => limit,
                 Next::Perhaps => limit.min(Instant::now() + QUIET),
@@ -259,6 +260,9 @@ impl Channel {
                 Ok(count) => {
                     *heard |= count > 0;
                     self.closed |= count == 0;
+                    if !self.has_answered() && greeting::is_of_another(self.io.first_heard()) {
+                        return Err(Failure { kind: ErrorKind::Protocol, heard: true });
+                    }
                 }
                 Err(ErrorKind::Timeout) if perhaps => {
                     if let Next::Item(item) = self.decoder.finish(body_awaited) {

@@ -53,7 +53,7 @@ pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation, status: u16) -
     }
     if negotiation.is_allowed() && !known.is_empty() {
         if let Some(why) = peer.logins.stopped() {
-            return Some((ErrorKind::Locked, format!("no login was tried, {why}")));
+            return Some((peer.stopped_kind(), format!("no login was tried, {why}")));
         }
         if let Some(why) = negotiation.withheld() {
             return Some((ErrorKind::AuthRequired, format!("no login was tried: {}", why.clause())));

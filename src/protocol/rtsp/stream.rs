@@ -111,7 +111,7 @@ fn merge_declared_sound(seen: Option<Audio>, declared: Option<&Audio>, warnings:
 
 fn failed(host: &Inspection, stream: &mut Stream, error: &RtspError) {
     stream.status = match error.kind {
-        ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => StreamStatus::AuthRequired,
+        kind if kind.is_of_login() => StreamStatus::AuthRequired,
         ErrorKind::NotFound => StreamStatus::NotFound,
         _ => StreamStatus::Error,
     };

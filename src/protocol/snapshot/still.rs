@@ -103,7 +103,9 @@ pub async fn find(host: &Inspection, at: Endpoint, channel: u32) -> Result<Kept<
             Ok(picture) => return Ok(picture),
             Err(error) => last = error,
         }
-        if host.peer.is_over() || matches!(last.kind, ErrorKind::Locked | ErrorKind::AuthRefused) {
+        if host.peer.is_over()
+            || matches!(last.kind, ErrorKind::Locked | ErrorKind::LoginRests | ErrorKind::AuthRefused)
+        {
             break;
         }
     }
@@ -124,7 +126,7 @@ async fn fetch_at(host: &Inspection, url: &HostUrl) -> Result<Kept<Vec<u8>>, Htt
             None => (ErrorKind::Protocol, "the answer is no JPEG".to_owned()),
         },
         401 | 403 => match host.peer.logins.stopped() {
-            Some(why) => (ErrorKind::Locked, why),
+            Some(why) => (host.peer.stopped_kind(), why),
             None if host.peer.logins.credentials().is_empty() => {
                 (ErrorKind::AuthRequired, "a login is demanded".to_owned())
             }

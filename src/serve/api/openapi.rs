@@ -102,6 +102,11 @@ fn name(row: &Endpoint) -> String {
     format!("{}{path}", row.method.as_str().to_ascii_lowercase())
 }
 
+/// What the key of a request that may be sent twice is good for ([`replay`]).
+const REPLAYED: &str = "The same request sent again with the same key within 24 hours is done once and answered alike. An answer too \
+                        long to be kept is given the first time alone; after that, 409 (`answer-not-kept`) says that the \
+                        request was done";
+
 fn parameters(row: &Endpoint) -> Vec<Value> {
     let in_path = row.path.split('/').filter_map(|part| part.split_once('{')?.1.split_once('}'));
     let mut all: Vec<Value> = in_path.map(|(name, _)| of_path(row, name)).collect();
@@ -110,7 +115,7 @@ fn parameters(row: &Endpoint) -> Vec<Value> {
     if row.is_replayed() {
         all.push(json!({
             "name": replay::KEY, "in": "header", "required": false,
-            "description": "The same request sent again with the same key within 24 hours is answered alike, and done once",
+            "description": REPLAYED,
             "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
         }));
     }

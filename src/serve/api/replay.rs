@@ -1,5 +1,5 @@
 //! Requests that may be sent twice: with the same `Idempotency-Key` the same sender gets the same answer for 24 hours, and
-//! nothing is done again.
+//! nothing is done again. Of an answer too long to be kept it is said that it was given.
 
 use std::sync::{Arc, PoisonError};
 

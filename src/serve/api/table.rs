@@ -305,7 +305,7 @@ impl Endpoint {
         self
     }
 
-    /// Whether a request that is sent again with the same `Idempotency-Key` gets the same answer.
+    /// Whether a request that is sent again with the same `Idempotency-Key` is done once.
     pub fn is_replayed(&self) -> bool {
         self.method == Method::POST && !self.is_secret && matches!(self.need, Need::Scope(_))
     }

@@ -131,6 +131,11 @@ fn hours(text: &str) -> Result<Hours, Problem> {
     Ok(Hours { days, from, to })
 }
 
+/// `mon`: a day as it is written in a rule.
+pub(super) fn short(day: Weekday) -> &'static str {
+    DAYS.iter().find(|(_, of)| *of == day).map_or("", |(name, _)| name)
+}
+
 /// `mon-fri`, `sat`; several with blanks between them.
 fn days_of(text: &str) -> Option<Vec<Weekday>> {
     let day = |name: &str| {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::rule::short;
 use crate::cli::config::values::show_duration;
 use crate::model::Secret;
 use crate::model::notify::{Channel, ChannelWay, Notifications, Rule, Service};
@@ -71,8 +72,8 @@ fn of_channel(channel: &Channel) -> Value {
 
 fn of_rule(rule: &Rule) -> Value {
     let hours = rule.hours.iter().map(|hours| {
-        let days: Vec<String> = hours.days.iter().map(|day| format!("{day:?}").chars().take(3).collect()).collect();
-        format!("{} {}-{}", days.join(",").to_lowercase(), hours.from.strftime("%H:%M"), hours.to.strftime("%H:%M"))
+        let days: Vec<&str> = hours.days.iter().map(|day| short(*day)).collect();
+        format!("{} {}-{}", days.join(","), hours.from.strftime("%H:%M"), hours.to.strftime("%H:%M"))
     });
     let lists = [
         ("events", rule.events.iter().map(ToString::to_string).collect::<Vec<String>>()),

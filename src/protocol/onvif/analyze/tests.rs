@@ -265,7 +265,7 @@ async fn a_token_answered_with_a_challenge_falls_back_once() {
 #[tokio::test(start_paused = true)]
 async fn wrong_logins_stop_at_the_limit_and_at_a_lock() {
     for (reason, subcode, tries, kind) in [
-        ("Invalid username or password! You still have 22 attempt(s).", "NotAuthorized", 2, ErrorKind::Locked),
+        ("Invalid username or password! You still have 22 attempt(s).", "NotAuthorized", 2, ErrorKind::LoginRests),
         ("Account Is Locked", "OperationProhibited", 1, ErrorKind::Locked),
     ] {
         let net = FakeNet::new();

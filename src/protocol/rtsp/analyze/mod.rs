@@ -7,12 +7,13 @@ use super::asker::{Asked, Asker, StreamKey};
 use super::client::Client;
 use super::error::RtspError;
 use super::walk::{self, Found, Known, Nature, Reply, Walked};
+use super::wire::Response;
 use super::{path_login, stream, verify};
 use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Candidate, StreamUrls};
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Stream,
+    Answer, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, Kind, Protocol, Service, Stage, Step, Stream,
     StreamStatus, Transport, Verify,
 };
 use crate::probe::{Inspection, Phase, Probe};
@@ -50,7 +51,8 @@ fn endpoints(host: &Inspection) -> Vec<Endpoint> {
         host.record.hints().into_iter().filter_map(|h| AnnouncedUrl::read_rtsp(&h.url)).map(|a| a.url.endpoint());
     let mut all: Vec<Endpoint> = Vec::new();
     for endpoint in spoken.filter(|_| host.record.may_guess()).chain(announced) {
-        if all.len() < MOST_ENDPOINTS && !all.contains(&endpoint) {
+        let is_left = host.peer.history.greets_otherwise(endpoint.port);
+        if all.len() < MOST_ENDPOINTS && !is_left && !all.contains(&endpoint) {
             all.push(endpoint);
         }
     }
@@ -62,14 +64,16 @@ async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>
     let client = Client::new(&host.peer, at).with_way(host.record.earlier_way(at.port));
     let mut asker = Asker::new(host, client);
     let announced = announced(host, at);
-    let options = asker.client.options(announced.first().map_or("/", |(path, _)| path.as_str())).await;
+    let first = announced.first().map_or("/", |(path, _)| path.as_str());
+    let options = asker.client.options(first).await;
+    asker.no_rtsp = no_rtsp(host, at, first, &options, &mut asker.client).await;
     if options.is_ok() && !asker.client.public().is_empty() && !asker.client.public().iter().any(|m| m == "DESCRIBE") {
         tracing::debug!(ip = %host.peer.ip, port = at.port, "offers no DESCRIBE: takes streams, gives none");
         return;
     }
     let offered = asker.client.transcript.take();
     let walked = walk_port(host, at.port, &announced, &mut asker).await;
-    let Asker { mut client, asked, .. } = asker;
+    let Asker { mut client, asked, no_rtsp, .. } = asker;
     emit_login(host, at, &client, &asked, offered).await;
     if is_sound_alone(&asked) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
@@ -77,7 +81,7 @@ async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>
     }
     let mut described = Vec::new();
     let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
-    if !has_video && walked.cut_short.is_none() && host.record.may_guess() {
+    if !has_video && walked.cut_short.is_none() && host.record.may_guess() && no_rtsp.is_none() {
         // Many serve one client at a time.
         client.disconnect();
         described = path_login::look(host, at, client.challenges().is_some()).await;
@@ -104,6 +108,33 @@ async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>
     host.emit_login_attempts().await;
 }
 
+/// Why a port is taken for one that speaks no RTSP: it was not heard to when it was looked at, nor does it answer OPTIONS or,
+/// as some do that alone, DESCRIBE of the first path. Whatever announces it, it is asked for no further path. Where the user
+/// asked for a stream, that one is asked for in any case.
+async fn no_rtsp(
+    host: &Inspection,
+    at: Endpoint,
+    first: &str,
+    options: &Result<Response, RtspError>,
+    client: &mut Client,
+) -> Option<RtspError> {
+    let speaks = || host.peer.history.speaks_rtsp(at.port) || !host.record.may_guess() || host.peer.is_over();
+    if speaks() {
+        return None;
+    }
+    let error = match options {
+        Ok(_) => {
+            let message = format!("OPTIONS {}: the answer is HTTP", client.url(first).shown());
+            RtspError { kind: ErrorKind::Protocol, step: Step::Rtsp, status: None, message, old_tls: None }
+        }
+        Err(error) if matches!(error.kind, ErrorKind::Timeout | ErrorKind::Closed) => {
+            client.describe(first).await.err().unwrap_or_else(|| error.clone())
+        }
+        Err(error) => error.clone(),
+    };
+    (!speaks()).then_some(error)
+}
+
 /// The paths of a port that were announced, with what was said of them.
 fn announced(host: &Inspection, at: Endpoint) -> Vec<(String, StreamHint)> {
     let of_port = |hint: StreamHint| {
@@ -124,7 +155,7 @@ async fn walk_port(
     asker: &mut Asker<'_>,
 ) -> Walked<StreamKey> {
     let urls = host.signatures.stream_urls();
-    let may_guess = host.record.may_guess();
+    let may_guess = host.record.may_guess() && asker.no_rtsp.is_none();
     // A check asks for one stream, hundreds of times a day.
     let candidates = if may_guess { candidates(host, urls) } else { Vec::new() };
     let here = asker.client.url("/").endpoint();

@@ -224,6 +224,9 @@ impl Client {
     /// Keeps books of an answer.
     fn heard(&mut self, request: &Request, response: &Response, took: Duration) {
         self.note_answer(request, response);
+        if response.spoken == Spoken::Rtsp {
+            self.peer.history.note_rtsp(self.at.port);
+        }
         if let Some(channel) = &mut self.channel {
             channel.described |= request.method == "DESCRIBE" && response.status != 401;
         }

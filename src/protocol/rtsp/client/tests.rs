@@ -130,7 +130,7 @@ async fn a_refused_login_is_not_tried_again_by_anybody() {
     assert!(!refused.message.contains("wrong") && refused.message.contains("/1"), "{}", refused.message);
     assert_eq!(peer.logins.attempts().unwrap().refused, 2);
     let again = Client::new(&peer, Endpoint::plain(554)).describe("/2").await.unwrap_err();
-    assert_eq!(again.kind, ErrorKind::Locked);
+    assert_eq!(again.kind, ErrorKind::LoginRests);
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 2, "the limit holds");
 }
 

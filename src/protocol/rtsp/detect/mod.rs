@@ -44,7 +44,7 @@ async fn detect(host: &Inspection, port: u16) -> Detection {
         ErrorKind::Timeout => is_expected(port) && first.step > crate::model::Step::Tcp,
         _ => false,
     };
-    if other_may_do && !host.peer.is_over() {
+    if other_may_do && !host.peer.is_over() && !host.peer.history.greets_otherwise(port) {
         match ask(host, Endpoint { port, tls: !tls_first }).await {
             Ok(heard) => return heard,
             // The port is open: what it answered in plain text means more than a failed handshake.
@@ -93,6 +93,7 @@ async fn ask(host: &Inspection, at: Endpoint) -> Result<Detection, RtspError> {
             if !is_rtsp_in_http(response) {
                 return Ok(Detection::Other(Scheme::http(at.tls).protocol()));
             }
+            host.peer.history.note_rtsp(at.port);
             notes.push("answers RTSP in HTTP".to_owned());
         }
         if matches!(response.status, 453 | 503) {

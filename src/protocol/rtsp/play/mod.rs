@@ -249,14 +249,7 @@ impl Refusal {
     /// Whether the extra media may be what the device cannot bear.
     fn is_perhaps_of_extra(&self) -> bool {
         let error = self.error();
-        let other = matches!(
-            error.kind,
-            ErrorKind::AuthRequired
-                | ErrorKind::AuthRefused
-                | ErrorKind::Locked
-                | ErrorKind::Busy
-                | ErrorKind::Interrupted
-        );
+        let other = error.kind.is_of_login() || matches!(error.kind, ErrorKind::Busy | ErrorKind::Interrupted);
         matches!(self, Refusal::OfExtra(_)) || error.step == Step::Rtp && !other
     }
 }

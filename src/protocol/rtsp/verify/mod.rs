@@ -50,7 +50,7 @@ pub async fn verify(
         }
         Err(error) => {
             let status = match error.kind {
-                ErrorKind::AuthRequired | ErrorKind::AuthRefused | ErrorKind::Locked => StreamStatus::AuthRequired,
+                kind if kind.is_of_login() => StreamStatus::AuthRequired,
                 ErrorKind::Interrupted => StreamStatus::Described,
                 _ => StreamStatus::Error,
             };

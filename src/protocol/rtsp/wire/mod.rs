@@ -10,7 +10,7 @@ use super::headers::RtspHeaders;
 use crate::text;
 use crate::wire::head::{self, HeadEnd, Headers, MAX_HEAD};
 use body::{Body, find_body};
-use start::{Start, start};
+use start::{Start, Starts, start};
 
 /// The longest body of a message taken, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -212,11 +212,11 @@ impl Decoder {
 
     /// Skips to where something may begin.
     fn junk(&mut self, ended: bool) -> Next {
+        let mut starts = Starts::of(&self.buffer);
         let begins = |&at: &usize| {
-            let rest = self.buffer.get(at..).unwrap_or_default();
-            match start(rest) {
+            match starts.at(at) {
                 // A dollar sign in a text is no frame: channels beyond a few do not occur.
-                Start::Data => rest.get(1).is_none_or(|&channel| channel < 32),
+                Start::Data => self.buffer.get(at + 1).is_none_or(|&channel| channel < 32),
                 Start::Status(_) | Start::Request => true,
                 Start::Unsure => !ended,
                 Start::Nothing | Start::Junk => false,

@@ -5,6 +5,10 @@ use super::body::looks_like_sdp;
 use super::start::METHODS;
 use super::*;
 use crate::protocol::rtsp::headers::SESSION_TIMEOUT;
+use crate::text::steps;
+
+/// How often a byte is looked at: for the line it is in, for a version in that, and for a few methods that begin alike.
+const MOST_LOOKS: usize = 20;
 
 fn expected(folder: &str) -> Vec<(String, Value)> {
     let all: Value = serde_json::from_str(include_str!("../../../../tests/data/expected.json")).unwrap();
@@ -284,5 +288,33 @@ proptest! {
             request.headers.push("Content-Length", request.body.len().to_string().as_bytes());
         }
         prop_assert_eq!(items, [Item::Request(request)]);
+    }
+}
+
+/// What makes no sense is passed over by looking at each byte a few times, whatever it may be the beginning of.
+#[test]
+fn no_byte_of_what_makes_no_sense_is_looked_at_often() {
+    let beginnings: [&[u8]; 14] = [
+        b"OPTIONS ",
+        b"OPTIONS",
+        b"PLAY ",
+        b"PLAY RTSP",
+        b"GET_PARAMETER ",
+        b"A",
+        b"SETUP_",
+        b"RTSP/",
+        b"RTSP/1.0 ",
+        b"RTSP/1111111111111111",
+        b"H",
+        b"$\xff",
+        b"\xff",
+        b"PLAY \n",
+    ];
+    for beginning in beginnings {
+        for ending in [&b""[..], b"\n", b"RTSP/\n", b"\r\n\r\n"] {
+            let text = [&b"\x01"[..], &beginning.repeat((64 << 10) / beginning.len()), ending].concat();
+            let looks = steps::seen_by(|| decode(&text, text.len(), false)) / text.len();
+            assert!(looks <= MOST_LOOKS, "{looks} at {:?}", String::from_utf8_lossy(beginning));
+        }
     }
 }

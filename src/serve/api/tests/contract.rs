@@ -77,6 +77,22 @@ fn the_document_is_openapi_and_every_reference_leads_somewhere() {
     }
 }
 
+/// An answer that is too long to be kept is not given again: the document says so where the key is described.
+#[test]
+fn the_document_says_which_answers_are_not_given_again() {
+    let document = document(&rows(), "/");
+    let mut count = 0;
+    for row in rows().iter().filter(|row| row.is_replayed()) {
+        let operation = operation(&document, row);
+        let parameters = operation["parameters"].as_array().unwrap();
+        let key = parameters.iter().find(|parameter| parameter["name"] == "idempotency-key").unwrap();
+        assert!(key["description"].as_str().unwrap().contains("409 (`answer-not-kept`)"), "{key}");
+        assert!(operation["responses"]["409"].is_object(), "{}", row.path);
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
 #[test]
 fn every_example_is_what_its_schema_says() {
     let document = document(&rows(), "/");

@@ -49,6 +49,7 @@ const WORDS = {
       ["the stream cannot be shown in this way", "поток нельзя показать этим способом"],
       ["the camera demands a login", "камера требует входа"],
       ["the camera takes no login at the moment", "камера сейчас не принимает вход"],
+      ["the login rests: the camera refused it before", "пароль больше не отправляется: камера его отклонила"],
       ["the camera refuses the login", "камера отклоняет вход"],
       ["the camera does not answer", "камера не отвечает"],
       ["the camera takes no connection", "камера не принимает соединение"],
