@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::heard;
 use super::logins::{Grant, LoginTry, Logins, Verdict};
 use crate::model::{AuthScheme, Credential, Protocol};
 use crate::wire::auth::login::Login;
@@ -178,7 +179,9 @@ impl Negotiation {
         match &mut current.form {
             Form::Header(login) => {
                 current.sent = true;
-                Some(login.authorization(method, uri, body))
+                let value = login.authorization(method, uri, body);
+                heard::note_login(&value);
+                Some(value)
             }
             Form::Token(_) => None,
         }

@@ -11,8 +11,8 @@ use super::wire::{self, BodyDecoder, Start, StartReader};
 use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, ConnectionStage, NetError};
-use crate::probe::Peer;
 use crate::probe::memory::{NoRoom, Room};
+use crate::probe::{Peer, heard};
 use crate::wire::buffer::{FREE, grow};
 use crate::wire::head::MAX_HEAD;
 
@@ -87,6 +87,7 @@ async fn exchange_once(
     };
     let (head, decoder) = match start {
         Start::Head(head, _) => {
+            heard::note_realms(&head.headers);
             let decoder = head.body(request.method);
             (head, decoder)
         }
