@@ -139,7 +139,7 @@ impl Digests {
         }
     }
 
-    /// Takes note of what was sent in place of a password: whoever reads it can try passwords against it at leisure.
+    /// Takes note of what was sent in place of a password: passwords can be tried against it at leisure.
     pub(super) fn learn_proof(&self, proof: &[u8]) {
         if !self.logins.is_empty() {
             let mark = self.marks.of(&String::from_utf8_lossy(proof));

@@ -72,7 +72,7 @@ fn hear(all: &RwLock<Numbered>, heard: Heard) {
     if all.len() >= MOST {
         all.pop_front();
     }
-    // Whoever sees the number finds what it is of, for the lock is still held.
+    // The lock is still held: what the number is of is found by the time it is seen.
     let number = COUNT.fetch_add(1, Ordering::AcqRel) + 1;
     all.push_back((number, heard));
 }

@@ -4,7 +4,7 @@
 //! A password is found as it was typed, in whatever case; with any of its characters percent-encoded, escaped by a
 //! backslash or written as an entity of XML; with letters of full width, of ornament or with accents; in hexadecimal digits
 //! and in Base64, alone and together with the user name; in the further forms that the caller names; as what Digest makes of
-//! it, for each realm that was heard ([`Redactor::learn_realm`]); and as the beginning of itself where a text was cut.
+//! it, for each realm that was heard ([`heard`], [`Redactor::learn_realm`]), and what Windows keeps of it; and as the beginning of itself where a text was cut.
 //!
 //! How much is taken for it depends on how telling it is:
 //! - eight characters and more that are not digits alone: wherever they stand,

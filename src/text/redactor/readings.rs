@@ -1,5 +1,5 @@
-//! The ways in which a text may be meant: each character as it stands, or as a part of an escape that whoever passed it on has
-//! put into it. An escape may be written with characters that are escaped themselves, as an address in a JSON text is.
+//! The ways in which a text may be meant: each character as it stands, or as a part of an escape that was put into it on its
+//! way. An escape may be written with characters that are escaped themselves, as an address in a JSON text is.
 //!
 //! A text has places, one before each of its characters and one behind the last. A reading of it is a path from place to
 //! place; which of them a device meant cannot be known, so that all are gone along. From a place there lead a few ways at

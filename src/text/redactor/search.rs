@@ -167,7 +167,8 @@ impl<'t> Search<'t> {
             None => false,
         };
         let is_cut = long >= WORD_FROM && self.secrets.most(begun.at) >= Some(Telling::Word);
-        if !is_meant && !(is_cut && after.any(|c| c == '…')) {
+        let is_meant = is_meant || is_cut && after.any(|c| c == '…');
+        if !is_meant {
             return;
         }
         let units = &self.readings.units;
