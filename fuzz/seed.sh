@@ -22,6 +22,9 @@ a="
 " 
 =
 %3D
+%25
+\u0041
+&amp;
 user=
 user=a_password=
 ://
@@ -29,6 +32,7 @@ rtsp://a@
 :
 a:
 {"a":
+{a: 
 [
 #EXT-X-STREAM-INF:
 a=fmtp:96 a=b;

@@ -9,7 +9,7 @@ use crate::model::problem::Hinted;
 use crate::model::report::SCHEMA;
 use crate::model::texts::TextKind;
 use crate::model::{Device, Report, ScanInfo};
-use crate::text;
+use crate::text::{self, nesting};
 
 /// The longest line kept of a text, in characters: more than any line of a report of ours has.
 const MAX_LINE: usize = 8192;
@@ -117,6 +117,9 @@ fn json(text: &str) -> Result<Report, ReadError> {
 }
 
 fn yaml(text: &str) -> Result<Report, ReadError> {
+    if let Some(line) = nesting::too_deep(text) {
+        return Err(ReadError::malformed("YAML", format!("line {line}: {}", nesting::TOO_DEEP)));
+    }
     known(serde_yaml::from_str(text).map_err(|e| ReadError::malformed("YAML", e))?)?;
     serde_yaml::from_str(text).map_err(|e| ReadError::malformed("YAML", e))
 }
@@ -248,6 +251,8 @@ mod tests {
         assert_eq!(read("{\"schema\": \"camscan/9\"}"), Err(ReadError::Schema("camscan/9".into())));
         assert_eq!(read("schema: camscan/9"), Err(ReadError::Schema("camscan/9".into())));
         assert!(matches!(read("ip,mac\r\n"), Err(ReadError::Malformed { format: "YAML", .. })));
+        let deep = ReadError::Malformed { format: "YAML", message: format!("line 1: {}", nesting::TOO_DEEP) };
+        assert_eq!(read(&"[".repeat(64 << 10)), Err(deep));
         let report = sample::report();
         let lines = text(&jsonl::FORMAT, &report);
         let devices_only = lines.lines().take(2).collect::<Vec<_>>().join("\n");

@@ -328,3 +328,24 @@ proptest! {
         }
     }
 }
+
+/// An answer as long as an input of the fuzz target, which a device fills with what takes long to be read.
+#[test]
+fn a_hostile_answer_becomes_a_kit_in_a_few_steps() {
+    let requests =
+        [(80, "GET / HTTP/1.1\r\n\r\n"), (554, "DESCRIBE rtsp://192.168.77.20/ RTSP/1.0\r\nCSeq: 1\r\n\r\n")];
+    let logins = vec![("viewer".to_owned(), "tiefer Brunnen/7".to_owned())];
+    let known = Known { logins, ..Known::of(DEVICE.into()) };
+    for unit in ["%3D", "\\u0025", "&#x25;", "\\", "dGll", "a=", "tiefer%20Brunnen%2F7"] {
+        for head in ["", "HTTP/1.1 200 OK\r\n\r\n", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: "] {
+            let said = format!("{head}{}", unit.repeat((64 << 10) / unit.len()));
+            let answered = |(port, request): (u16, &str)| {
+                let parts = vec![(Side::Scanner, request.into()), (Side::Device, said.clone().into())];
+                connection(port, parts, None)
+            };
+            let recording = Recording { connections: requests.map(answered).to_vec(), ..Recording::default() };
+            let looks = crate::text::steps::seen_by(|| super::make(&recording, &known, 0)) / said.len();
+            assert!(looks <= 1024, "{looks} looks at each byte of {unit:?} repeated after {head:?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 pub mod evidence;
 mod farewells;
 pub mod gate;
+pub mod heard;
 mod inspection;
 mod logins;
 pub mod memory;

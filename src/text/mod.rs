@@ -1,5 +1,6 @@
 //! Cleans every string a device sent before it meets a terminal, a file or a log.
 
+pub mod nesting;
 mod redact;
 pub mod redactor;
 pub mod steps;

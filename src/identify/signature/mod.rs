@@ -396,6 +396,7 @@ mod tests {
             ("- {field: realm, regex: x, vendor: A, not: [x]}\n", Some(1), "matches"),
             ("- {field: realm, regex: '(?<colour>x)', vendor: A}\n", Some(1), "unknown group 'colour'"),
             ("field: realm\n", Some(1), "invalid type"),
+            (&"{a: ".repeat(16 << 10), Some(1), "too deep"),
         ] {
             let error = Signatures::default().with_files(&file(text)).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");

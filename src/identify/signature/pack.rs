@@ -10,7 +10,7 @@ use serde_yaml::Value;
 use super::SignatureError;
 use super::entry::Entry;
 use crate::identify::stream_url::VendorPaths;
-use crate::text::{self, nearest};
+use crate::text::{self, nearest, nesting};
 
 /// An entry of a file.
 #[derive(Debug)]
@@ -50,6 +50,11 @@ pub(super) fn read(file: &Path, text: &str) -> Result<Contents, SignatureError> 
             message,
         }
     };
+    let line = nesting::too_deep(text);
+    if line.is_some() {
+        let (file, message) = (file.to_owned(), nesting::TOO_DEEP.to_owned());
+        return Err(SignatureError { file, line, message, hint: EXPECTED.to_owned() });
+    }
     // What an entry is stands in its keys; then each is read as that, so that a mistake in it has its own line.
     let values: Vec<Value> = serde_yaml::from_str(text).map_err(|e| unreadable(&e))?;
     let kinds: Vec<Kind> = values.iter().map(Kind::of).collect();

@@ -5,8 +5,12 @@ use std::borrow::Cow;
 use super::{Known, PASSWORD, words};
 use crate::kit::format::{Answer, Exchange, FILL, Kit, Question, Timed};
 use crate::model::Credential;
+use crate::model::recording::{Recording, Side};
 use crate::text::Redactor;
 use crate::text::redactor::HIDDEN;
+use crate::wire::auth::check::Given as Sent;
+use crate::wire::auth::{self, Challenge};
+use crate::wire::head;
 
 /// A text is looked through in parts of so many bytes, so that a long one takes no more memory than a short one.
 const PART: usize = 64 << 10;
@@ -26,15 +30,45 @@ pub(super) struct Given(Redactor);
 impl Given {
     /// Those of a scan whose passwords are told from other words.
     pub(super) fn of(known: &Known) -> Given {
-        let distinct = known.logins.iter().filter(|(_, password)| is_distinct(password));
+        let (distinct, others): (Vec<_>, Vec<_>) =
+            known.logins.iter().cloned().partition(|(_, password)| is_distinct(password));
         let logins: Vec<Credential> =
-            distinct.map(|(user, password)| Credential::new(user, password.as_str())).collect();
-        Given(crate::identify::redactor(&logins))
+            distinct.iter().map(|(user, password)| Credential::new(user, password.as_str())).collect();
+        // What is made of a short word is no word of other texts.
+        Given(crate::identify::redactor(&logins).with_digests_of(others))
     }
 
     /// Takes note of the realms that a head names: what Digest makes of a password differs by realm.
     pub(super) fn learn(&self, head: &[u8]) {
         self.0.learn_from(&String::from_utf8_lossy(head));
+        let (_, headers) = head::read(head);
+        let lines = headers.all("WWW-Authenticate").chain(headers.all("Proxy-Authenticate"));
+        let challenges = auth::challenges(lines);
+        challenges.iter().filter_map(Challenge::realm_as_sent).for_each(|realm| self.0.learn_sent_realm(&realm));
+    }
+
+    /// Takes note of the proofs of a password that the scanner sent: against them passwords can be tried at leisure.
+    pub(super) fn learn_sent(&self, recording: &Recording) {
+        for connection in &recording.connections {
+            let sent = connection.parts.iter().filter(|part| part.from == Side::Scanner);
+            let sent: Vec<u8> = sent.flat_map(|part| part.bytes.iter().copied()).collect();
+            for line in sent.split(|byte| *byte == b'\n') {
+                let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+                let (name, value) = line.split_at(colon);
+                let is_login =
+                    [&b"Authorization"[..], b"Proxy-Authorization"].iter().any(|n| name.eq_ignore_ascii_case(n));
+                let given = value.get(1..).filter(|_| is_login).and_then(|value| Sent::read(value.trim_ascii()));
+                let Some(given) = given else { continue };
+                given.response().into_iter().for_each(|response| self.0.learn_proof(response));
+                given.session().iter().for_each(|session| {
+                    self.0.learn_sent_realm(&session.realm);
+                    self.0.learn_session(session);
+                });
+            }
+            let text = String::from_utf8_lossy(&sent);
+            let digests = text.match_indices("PasswordDigest\">").filter_map(|(at, name)| text.get(at + name.len()..));
+            digests.filter_map(|rest| rest.split('<').next()).for_each(|digest| self.0.learn_proof(digest.as_bytes()));
+        }
     }
 
     /// A text with the kit's own password in their place.

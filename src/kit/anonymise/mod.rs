@@ -117,6 +117,7 @@ pub fn anonymise(kit: &mut Kit, recording: &Recording, known: &Known) -> Anonymi
     collect::kit(&mut anonymiser, kit, known);
     let answers = kit.tcp.iter().flat_map(|port| &port.exchanges).filter_map(|exchange| exchange.answer.as_ref());
     answers.for_each(|answer| anonymiser.given.learn(&answer.head.0));
+    anonymiser.given.learn_sent(recording);
     anonymiser.patterns = Patterns::new(&anonymiser.literals);
     anonymiser.add_whole_names(known);
     for port in &mut kit.tcp {

@@ -1,10 +1,14 @@
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use md5::Digest as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 
 use super::*;
 use crate::kit::format::{Answer, Ask, Spoken, TcpPort, Timed};
+use crate::model::recording::{Connected, Outcome, Part, Side};
 use crate::text::steps;
 
 fn anonymiser(known: &Known) -> Anonymiser {
@@ -285,6 +289,10 @@ fn echoes(user: &str) -> Vec<String> {
 
 /// The bytes of the file that is made of one answer.
 fn kit_of(head: &str, pieces: &[String]) -> Vec<u8> {
+    kit_of_login(ECHOED, &Recording::default(), head, pieces)
+}
+
+fn kit_of_login(password: &str, recording: &Recording, head: &str, pieces: &[String]) -> Vec<u8> {
     let body = pieces.iter().map(|piece| Timed { after_ms: 0, bytes: Blob(piece.clone().into()) }).collect();
     let ask = Ask {
         protocol: Spoken::Http,
@@ -298,8 +306,8 @@ fn kit_of(head: &str, pieces: &[String]) -> Vec<u8> {
         Exchange { answer: Some(Answer { head: Blob(head.into()), body, ..Answer::default() }), ..Exchange::of(ask) };
     let port = TcpPort { port: 80, exchanges: vec![exchange], ..TcpPort::default() };
     let mut kit = Kit { tcp: vec![port], ..Kit::default() };
-    let logins = vec![("viewer".to_owned(), ECHOED.to_owned())];
-    let _ = anonymise(&mut kit, &Recording::default(), &Known { logins, ..camera() });
+    let logins = vec![("viewer".to_owned(), password.to_owned())];
+    let _ = anonymise(&mut kit, recording, &Known { logins, ..camera() });
     // As text, wherever it was cut.
     let answers = kit.tcp.iter().flat_map(|port| &port.exchanges).filter_map(|exchange| exchange.answer.as_ref());
     answers
@@ -331,6 +339,45 @@ fn no_login_that_was_given_stays_wherever_a_device_puts_it() {
                 [] => Vec::new(),
             };
             check(&pieces.concat(), &kit_of("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", &pieces));
+        }
+    }
+}
+
+/// As good as the password where the realm is the same, or for trying passwords at leisure; a short one is found soon.
+#[test]
+fn nothing_that_was_made_of_a_password_stays() {
+    let hex = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let sent = "GET / HTTP/1.1\r\nauthorization: Digest username=\"viewer\", realm=\"Cam 7\", nonce=\"77aa\", cnonce=\"88bb\", \
+                algorithm=MD5-sess, qop=auth, response=\"00112233445566778899aabbccddeeff\"\r\n\r\nPOST / HTTP/1.1\r\n\r\n\
+                <Password Type=\"x#PasswordDigest\">MDEyMzQ1Njc4OWFiY2RlZmdoaWo=</Password>";
+    let part = Part { at: Duration::ZERO, from: Side::Scanner, bytes: sent.into() };
+    let (to, outcome) = (([192, 168, 1, 64], 80).into(), Outcome::Open);
+    let connected = Connected { to, outcome, parts: vec![part], opened: Duration::ZERO, closed: None, tls: None };
+    let recording = Recording { connections: vec![connected], ..Recording::default() };
+    let head = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"Tür\", nonce=\"1\"\r\n\r\n";
+    for password in [ECHOED, "1234"] {
+        let of = |realm: &str| format!("viewer:{realm}:{password}");
+        let utf16: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let digests = [
+            md5::Md5::digest(password).to_vec(),
+            md5::Md5::digest(of("Tür")).to_vec(),
+            md5::Md5::digest(of("Cam 7")).to_vec(),
+            sha2::Sha256::digest(of("Tür")).to_vec(),
+            sha2::Sha512_256::digest(of("Tür")).to_vec(),
+            md5::Md5::digest(format!("{}:77aa:88bb", hex(&md5::Md5::digest(of("Cam 7"))))).to_vec(),
+            md4::Md4::digest(utf16).to_vec(),
+        ];
+        let writings = |digest: &Vec<u8>| {
+            [hex(digest), hex(digest).to_uppercase(), STANDARD.encode(digest), URL_SAFE_NO_PAD.encode(digest)]
+        };
+        let proofs = ["00112233445566778899aabbccddeeff", "MDEyMzQ1Njc4OWFiY2RlZmdoaWo="].map(str::to_owned);
+        for secret in digests.iter().flat_map(writings).chain(proofs) {
+            for body in
+                [format!("x{secret}"), format!("<a>{secret}</a>"), secret.replace('/', "%2F").replace('+', "%2B")]
+            {
+                let kit = String::from_utf8_lossy(&kit_of_login(password, &recording, head, &[body])).into_owned();
+                assert!(!kit.contains(secret.trim_end_matches('=')), "{secret} is in {kit:?}");
+            }
         }
     }
 }

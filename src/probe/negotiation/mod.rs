@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::heard;
 use super::logins::{Encryption, Grant, LoginTry, Logins, Verdict, Withheld};
 use crate::model::{AuthScheme, Credential, Protocol};
 use crate::wire::auth::login::Login;
@@ -192,7 +193,9 @@ impl Negotiation {
             return None;
         }
         current.sent = true;
-        Some(Authorization { value: login.authorization(method, uri, body), is_readable })
+        let value = login.authorization(method, uri, body);
+        heard::note_login(&value);
+        Some(Authorization { value, is_readable })
     }
 
     /// The login to make a token of, when the request goes with one.

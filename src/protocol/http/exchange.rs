@@ -13,7 +13,7 @@ use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, ConnectionStage, NetError};
 use crate::probe::memory::{NoRoom, Room};
 use crate::probe::negotiation::Authorization;
-use crate::probe::{Encryption, Peer};
+use crate::probe::{Encryption, Peer, heard};
 use crate::wire::buffer::{FREE, grow};
 use crate::wire::head::MAX_HEAD;
 
@@ -92,6 +92,7 @@ async fn exchange_once(
     };
     let (head, decoder) = match start {
         Start::Head(head, _) => {
+            heard::note_realms(&head.headers);
             let decoder = head.body(request.method);
             (head, decoder)
         }

@@ -9,7 +9,7 @@ use super::soap::{self, Answer, Dialect, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind, Protocol};
 use crate::probe::negotiation::Negotiation;
-use crate::probe::{Encryption, Peer, Verdict};
+use crate::probe::{Encryption, Peer, Verdict, heard};
 use crate::protocol::http::client;
 use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::transcript;
@@ -267,7 +267,9 @@ impl<'a> Client<'a> {
         let there = self.clock.and_then(|ahead| now.checked_add(ahead).ok()).unwrap_or(now);
         let nonce: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
         let created = there.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        UsernameToken::new(&credential.user, credential.password.expose(), nonce, &created)
+        let token = UsernameToken::new(&credential.user, credential.password.expose(), nonce, &created);
+        heard::note_token(token.digest());
+        token
     }
 
     fn request(&self, at: &HostUrl, call: Call<'_>, token: Option<&UsernameToken>) -> Request {

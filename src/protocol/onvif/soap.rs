@@ -63,6 +63,11 @@ impl UsernameToken {
         }
     }
 
+    /// What it proves the password with, in Base64.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     fn emit(&self) -> String {
         format!(
             "<s:Header><Security s:mustUnderstand=\"1\" xmlns=\"{WSSE}\"><UsernameToken><Username>{}</Username>\

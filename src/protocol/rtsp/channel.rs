@@ -16,6 +16,7 @@ use crate::net::error::kind_of;
 use crate::net::{Connection, tls::TlsInfo};
 use crate::probe::Encryption;
 use crate::probe::gate::StreamTurn;
+use crate::probe::heard;
 use crate::wire::greeting;
 
 /// What may be whole is taken as whole after the device has been silent for so long.
@@ -283,6 +284,9 @@ impl Channel {
     async fn taken(&mut self, item: Item, limit: Instant) -> Result<Item, Failure> {
         if self.has_answered() && self.counted_since.elapsed() >= COUNTED {
             (self.junk, self.requests, self.counted_since) = (0, 0, Instant::now());
+        }
+        if let Item::Response(response) = &item {
+            heard::note_realms(&response.headers);
         }
         match &item {
             Item::Junk(count) => {

@@ -6,6 +6,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::{challenges, unescape};
 use crate::model::AuthScheme;
+use crate::text::redactor::heard::Session;
 
 /// The value of an `Authorization` header.
 #[derive(Debug, Clone)]
@@ -32,6 +33,24 @@ impl Given {
     /// The nonce it answers; none of a Basic login.
     pub fn nonce(&self) -> Option<&[u8]> {
         self.0.nonce()
+    }
+
+    /// What the secrets of its session are made with, but for the password; none of a Basic login.
+    pub fn session(&self) -> Option<Session> {
+        let plain = |name| unescape(self.0.raw(name).unwrap_or_default());
+        let session =
+            Session { user: plain("username"), realm: plain("realm"), nonce: plain("nonce"), cnonce: plain("cnonce") };
+        (self.scheme() == AuthScheme::Digest).then_some(session)
+    }
+
+    /// What it proves the password with; none of a Basic login.
+    pub fn response(&self) -> Option<&[u8]> {
+        self.0.raw("response")
+    }
+
+    /// Whether its secret is made with the nonces of both sides.
+    pub fn is_of_session(&self) -> bool {
+        self.0.algorithm().is_some_and(super::Algorithm::is_session)
     }
 
     /// Whether it proves the password for this request (RFC 7616 §3.4.1, RFC 7617 §2). Whether the nonce is one that was

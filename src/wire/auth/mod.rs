@@ -31,6 +31,11 @@ impl Challenge {
         self.raw("realm").map(|raw| text::clean_bytes(&unescape(raw))).filter(|realm| !realm.is_empty())
     }
 
+    /// The realm as it goes into a secret, in whatever encoding the device sent it.
+    pub fn realm_as_sent(&self) -> Option<Vec<u8>> {
+        self.raw("realm").map(unescape)
+    }
+
     /// Whether the device says that only the nonce was too old, not the password wrong (RFC 7616 §3.3).
     pub fn is_stale(&self) -> bool {
         self.raw("stale").is_some_and(|v| v.trim_ascii().eq_ignore_ascii_case(b"true"))

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, Visitor};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::layer::Layer;
 use crate::model::problem::Problem;
-use crate::text::nearest;
+use crate::text::{nearest, nesting};
 
 /// What is under way while a file is read. The first problem is kept here whole; serde's error only carries its place.
 pub(super) struct Reader<'a> {
@@ -35,6 +35,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn run<'de, S: DeserializeSeed<'de>>(&self, text: &'de str, seed: S) -> Result<S::Value, Problem> {
+        if let Some(line) = nesting::too_deep(text) {
+            let problem = Problem::new(format!("this is not valid YAML: {}", nesting::TOO_DEEP));
+            return Err(problem.at(format!("{}:{line}", self.path.display())));
+        }
         // The first pass finds what is no YAML at all: its errors show nothing of the text.
         serde_yaml::from_str::<IgnoredAny>(text).map_err(|error| {
             let said = error.to_string();

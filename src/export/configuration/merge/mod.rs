@@ -7,6 +7,7 @@
 use serde_yaml::{Mapping, Value};
 
 use super::section::{STEP, Section, indented};
+use crate::text::nesting;
 
 /// Why nothing can be added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +65,9 @@ pub fn read(text: &str) -> Result<Value, MergeError> {
     let lines: Vec<Line<'_>> = text.lines().map(Line::of).collect();
     if let Some(second) = second_document(&lines) {
         return Err(MergeError::SeveralDocuments(second + 1));
+    }
+    if let Some(line) = nesting::too_deep(text) {
+        return Err(MergeError::NotYaml(format!("line {line}: {}", nesting::TOO_DEEP)));
     }
     serde_yaml::from_str(text).map_err(|error| MergeError::NotYaml(error.to_string()))
 }
