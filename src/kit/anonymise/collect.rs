@@ -81,8 +81,8 @@ pub(super) fn known(anonymiser: &mut Anonymiser, known: &Known) {
         let device = known.device.to_canonical();
         anonymiser.add_forms(Private::Address, &device.to_string(), &address.to_string());
         let octets = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => forms::hex(&ip.octets()),
-            IpAddr::V6(ip) => forms::hex(&ip.octets()),
+            IpAddr::V4(ip) => crate::text::hex(&ip.octets()),
+            IpAddr::V6(ip) => crate::text::hex(&ip.octets()),
         };
         anonymiser.add_as(Private::Address, &octets(device), &octets(address));
         anonymiser.add_as(Private::Address, &octets(device).to_uppercase(), &octets(address).to_uppercase());

@@ -1,5 +1,6 @@
 //! The forms in which a text stands within others: encoded for addresses, escaped for documents, written as digits.
 
+use crate::text::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use md5::{Digest as _, Md5};
@@ -67,11 +68,6 @@ fn parts(text: &str) -> Vec<String> {
 pub(super) fn digested(password: &str) -> [String; 2] {
     let digest = hex(&Md5::digest(password));
     [digest.to_uppercase(), digest]
-}
-
-/// Hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Percent-encoded text with its digits in lower case.

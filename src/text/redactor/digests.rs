@@ -2,6 +2,7 @@
 //! what Windows keeps of it, and what was sent in its place. A device that knows the password can compute all of them for
 //! every realm it names, and write them in hexadecimal digits or in Base64.
 
+use crate::text::hex;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
@@ -276,9 +277,4 @@ fn number(c: char) -> Option<u64> {
 fn times(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b) % u128::from(PRIME);
     u64::try_from(product).unwrap_or(0)
-}
-
-/// Hexadecimal digits, lower case.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

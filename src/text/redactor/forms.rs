@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Login;
-use super::digests::hex;
+use crate::text::hex;
 
 /// From so many characters on, a password is taken out as a word wherever it stands.
 pub(super) const WORD_FROM: usize = 4;
