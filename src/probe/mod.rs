@@ -5,6 +5,7 @@ pub mod evidence;
 mod farewells;
 pub mod gate;
 mod inspection;
+mod linked_login;
 mod logins;
 pub mod memory;
 pub mod negotiation;
@@ -36,6 +37,7 @@ use evidence::Facts;
 
 pub use farewells::Farewells;
 pub use inspection::{Inspection, Record};
+pub use linked_login::LinkedLogin;
 pub use logins::{Budget, Encryption, Grant, LoginTry, Logins, MOST_ADDRESSES, Verdict, Withheld};
 pub use peer::Peer;
 

@@ -137,7 +137,7 @@ async fn a_check_sends_no_password_in_plain_text_where_the_scan_met_digest() {
 }
 
 /// What `camscan serve` does with the logins that were given on its page.
-struct Served {
+pub struct Served {
     store: Store,
     vault: Vault,
 }
@@ -155,13 +155,13 @@ impl Follower for Served {
 }
 
 impl Served {
-    fn of(place: &Place) -> Arc<Served> {
+    pub fn of(place: &Place) -> Arc<Served> {
         let vault = Vault::new(place.store.file(), None, Box::new(|_| {}));
         Arc::new(Served { store: place.store.clone(), vault })
     }
 
     /// Gives the login for the device at an address.
-    fn give(&self, ip: &str) -> Uid {
+    pub fn give(&self, ip: &str) -> Uid {
         let memory = self.store.memory().unwrap();
         let uid = memory.find(ip).unwrap().uid.clone();
         let scope = SealedScope { device: Some(uid.clone()), anchor: memory.anchor(&uid), ..SealedScope::default() };
@@ -208,7 +208,7 @@ fn stated(ip: &str) -> Vec<Finding> {
     kinds.into_iter().map(|kind| Finding::new(ip, kind)).collect()
 }
 
-fn with_login(net: &FakeNet) -> usize {
+pub fn with_login(net: &FakeNet) -> usize {
     net.asked().iter().filter(|asked| asked.has_login()).count()
 }
 
