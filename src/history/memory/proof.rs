@@ -14,7 +14,12 @@ const MOST_CERTIFICATES: usize = 16;
 
 /// Whether a device offers Digest, over whichever protocol.
 fn offers_digest(device: &Device) -> bool {
-    device.services.iter().flat_map(|service| service.auth.iter().flatten()).any(|scheme| *scheme == AuthScheme::Digest)
+    device.offers_digest
+        || device
+            .services
+            .iter()
+            .flat_map(|service| service.auth.iter().flatten())
+            .any(|scheme| *scheme == AuthScheme::Digest)
 }
 
 /// Whether a device takes readable passwords, and by TLS alone.

@@ -135,3 +135,18 @@ fn where_the_link_shows_no_card_a_login_stays_with_the_certificate() {
     let again = site.memory.anchor(&uid(1)).unwrap();
     assert!(!site.memory.rests(&uid(1), &again));
 }
+
+#[test]
+fn that_a_device_offered_digest_where_no_service_says_so_is_not_forgotten() {
+    let digest = Device { offers_digest: true, ..showing(&[]) };
+    assert_eq!(guard(&[digest, showing(&[]), showing(&[])]).map(|(digest, _)| digest), Some(true));
+    // In a check alone.
+    let mut site = Site::default();
+    site.scan(0, vec![showing(&[])]);
+    let stream = stream(10, StreamStatus::Streaming);
+    let (uid, key) = (uid(1), KEY.to_owned());
+    let check = StreamCheck { uid, key, at: at(60), stream, busy: false, ways_tried: 1, offers_digest: true };
+    site.memory.checked(&check);
+    site.scan(3600, vec![showing(&[])]);
+    assert!(site.memory.devices[&check.uid].guard().unwrap().offered_digest);
+}
