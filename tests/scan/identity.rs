@@ -271,3 +271,27 @@ async fn a_login_of_a_device_without_a_network_card_in_sight_stays_at_its_addres
     served.vault.follow(&place.store, &place.store.memory().unwrap());
     assert!(plays(&served.scan_twice(&place, &up("192.0.2.20")).await, "192.0.2.20"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn devices_that_were_merged_get_no_password_in_plain_text_where_one_of_them_offered_digest() {
+    for (into, other) in [("192.0.2.10", "192.0.2.20"), ("192.0.2.20", "192.0.2.10")] {
+        let place = Place::new();
+        place.camera("192.0.2.10", 1, true);
+        place.camera("192.0.2.20", 2, false);
+        place.scan(login(), &[]).await;
+        let memory = place.store.memory().unwrap();
+        let [into, other] = [into, other].map(|ip| memory.find(ip).unwrap().uid.clone());
+        place.store.update(|memory| (memory.merge(&into, &other).unwrap(), Vec::new()), &()).unwrap();
+        for ip in ["192.0.2.10", "192.0.2.20"] {
+            place.net.host_down(ip);
+        }
+        place.camera("192.0.2.10", 1, false);
+        place.camera("192.0.2.20", 2, false);
+        place.net.forget_records();
+        for _ in 0..2 {
+            place.scan(login(), &[]).await;
+        }
+        assert!(place.net.asked().iter().any(|asked| asked.method() == "DESCRIBE"));
+        assert_eq!(in_plain_text(&place.net.asked()), 0);
+    }
+}
