@@ -175,6 +175,7 @@ fn main() {
                 always_on: true,
                 siblings: Vec::new(),
                 declared: None,
+                login: None,
             };
             live.set_streams(ports.iter().enumerate().map(source).collect());
             told.send(live.clone()).unwrap();

@@ -76,6 +76,7 @@ fn device(ip: &str, kind: Kind, confidence: f64) -> Device {
         channels: vec![],
         shown_by: vec![],
         login_attempts: None,
+        offers_digest: false,
         evidence: vec![],
         errors: vec![],
         reach: None,

@@ -86,7 +86,7 @@ mod tests {
                 "Device",
                 "id ip addresses kind confidence discovered_by state first_seen last_seen services streams evidence errors",
                 "mac hostname name vendor model firmware serial login_attempts channels shown_by reach heard_on activation \
-                 network warnings uid site tags",
+                 network warnings uid site tags offers_digest",
             ),
             ("Channel", "number", "name address mac serial model online camera matched_by possible_camera note"),
             ("ShownBy", "recorder ip channel", ""),

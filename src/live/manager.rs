@@ -163,6 +163,11 @@ impl Live {
         self.inner.streams().get(id).map(Entry::status)
     }
 
+    /// Whether the device of a stream offered Digest since its logins are what they are.
+    pub fn offers_digest(&self, id: &str) -> bool {
+        self.inner.streams().get(id).is_some_and(|entry| entry.source.logins.offers_digest())
+    }
+
     /// What is known of all streams, by their ids.
     pub fn list(&self) -> Vec<StreamStatus> {
         self.inner.streams().values().map(Entry::status).collect()

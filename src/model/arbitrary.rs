@@ -74,6 +74,7 @@ pub fn device(ip: IpAddr) -> Device {
         channels: Vec::new(),
         shown_by: Vec::new(),
         login_attempts: None,
+        offers_digest: false,
         evidence: Vec::new(),
         errors: Vec::new(),
         reach: None,
@@ -108,6 +109,7 @@ pub fn kind() -> impl Strategy<Value = FindingKind> {
         (0..3u32, 0..3u32).prop_map(|(refused, unclear)| {
             FindingKind::LoginAttempts(LoginAttempts { refused, unclear, limit: 2 })
         }),
+        Just(FindingKind::OffersDigest),
         stage_error().prop_map(FindingKind::Error),
         Just(FindingKind::Done),
     ]

@@ -347,6 +347,9 @@ pub struct Device {
     /// Refused logins; absent when none was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_attempts: Option<LoginAttempts>,
+    /// It offered Digest somewhere, also where no service of this report says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offers_digest: bool,
     /// What was said about it, the decisive word first.
     pub evidence: Vec<Evidence>,
     /// What went wrong, by step.

@@ -78,6 +78,8 @@ pub enum FindingKind {
     AnalysedAt(Timestamp),
     /// Logins used so far.
     LoginAttempts(LoginAttempts),
+    /// It offered Digest in this scan, over whichever protocol.
+    OffersDigest,
     /// Something went wrong.
     Error(StageError),
     /// Nothing more will be found out about this address in this scan.

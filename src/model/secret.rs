@@ -80,7 +80,7 @@ pub struct CredentialScope {
     pub vendor: Option<String>,
     /// A MAC address or prefix as lower-case hex digits without separators.
     pub mac_prefix: Option<String>,
-    /// The ONVIF endpoint or UPnP device: one that states another is not meant, one that states none may be.
+    /// The ONVIF endpoint or UPnP device, by its own word; see [`CredentialScope::names`].
     pub endpoint: Option<String>,
     /// Vendor and MAC address may be the device's own word, rather than what the link shows.
     pub trust_announced: bool,
@@ -130,6 +130,12 @@ impl CredentialScope {
                 mac.is_some_and(|m| m.0.iter().map(|b| format!("{b:02x}")).collect::<String>().starts_with(prefix))
             })
     }
+
+    /// Whether a device that stated this endpoint, or none, is meant. One that stated none is not where one is demanded.
+    pub fn names(&self, endpoint: Option<&str>) -> bool {
+        let is_it = |wanted: &str| endpoint.is_some_and(|stated| stated.eq_ignore_ascii_case(wanted));
+        self.endpoint.as_deref().is_none_or(is_it)
+    }
 }
 
 #[cfg(test)]
@@ -156,5 +162,8 @@ mod tests {
         assert!(!scope.covers(ip, None, mac));
         assert!(!scope.covers("198.51.100.1".parse().unwrap(), Some("Axis"), mac));
         assert!(CredentialScope::default().covers(ip, None, None));
+        let of_endpoint = CredentialScope { endpoint: Some("4d45".into()), ..CredentialScope::default() };
+        assert!(of_endpoint.names(Some("4D45")) && !of_endpoint.names(Some("4d46")) && !of_endpoint.names(None));
+        assert!(CredentialScope::default().names(None));
     }
 }

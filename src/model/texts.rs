@@ -49,6 +49,7 @@ impl FindingKind {
             | FindingKind::StreamHint(_)
             | FindingKind::AnalysedAt(_)
             | FindingKind::LoginAttempts(_)
+            | FindingKind::OffersDigest
             | FindingKind::Done => {}
         }
     }

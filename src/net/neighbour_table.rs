@@ -109,18 +109,23 @@ impl NeighbourTable {
     /// The MAC address of a neighbour that has a row, as soon as the kernel has heard from it; none where that is not soon,
     /// or the table cannot be read.
     pub async fn mac_of(&self, ip: IpAddr) -> Option<MacAddr> {
+        if self.is_neighbour(ip) { self.mac_in_row(ip).await } else { None }
+    }
+
+    /// The same of any address: for programs that last longer than the networks of [`NeighbourTable::set_interfaces`] stay as
+    /// they are.
+    pub async fn mac_in_row(&self, ip: IpAddr) -> Option<MacAddr> {
         let until = Instant::now() + HEARD_WITHIN;
-        while self.is_neighbour(ip) {
+        loop {
             let rows = self.net.neighbours().await.ok()?;
             if let Some(row) = rows.iter().find(|row| row.ip == ip) {
                 return Some(row.mac);
             }
             if Instant::now() >= until {
-                break;
+                return None;
             }
             sleep(CHECK_EVERY).await;
         }
-        None
     }
 
     /// Whether the table had no room for so long that it is no longer waited for.

@@ -6,6 +6,7 @@ mod farewells;
 pub mod gate;
 pub mod heard;
 mod inspection;
+mod linked_login;
 mod logins;
 pub mod memory;
 pub mod negotiation;
@@ -37,6 +38,7 @@ use evidence::Facts;
 
 pub use farewells::Farewells;
 pub use inspection::{Inspection, Record};
+pub use linked_login::LinkedLogin;
 pub use logins::{Budget, Encryption, Grant, LoginTry, Logins, MOST_ADDRESSES, Verdict, Withheld};
 pub use peer::Peer;
 

@@ -57,13 +57,14 @@ impl Follower for App {
     }
 
     fn on_air(&self, device: &Uid, key: &str) -> Option<OnAir> {
-        let status = self.live()?.facts(StreamId::of(device, key).as_str())?;
+        let (live, id) = (self.live()?, StreamId::of(device, key).to_string());
+        let status = live.facts(&id)?;
         let (is_live, source) = (status.condition.state == State::Live, status.source);
         // Frames that came a moment ago prove it; a session alone does not.
         let is_fresh = source.last_frame_age_ms.is_some_and(|age| age < FRESH_MS) && source.fps > 0.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
         let kbps = source.kbps.clamp(0.0, f64::from(u32::MAX)).round() as u32;
-        (is_live && is_fresh).then_some(OnAir { fps: source.fps, kbps })
+        (is_live && is_fresh).then_some(OnAir { fps: source.fps, kbps, offers_digest: live.offers_digest(&id) })
     }
 
     fn alive(&self) {

@@ -204,6 +204,7 @@ pub fn device(n: usize) -> Device {
         channels: Vec::new(),
         shown_by: Vec::new(),
         login_attempts: None,
+        offers_digest: false,
         evidence: vec![
             evidence(Fact::Vendor, maker.name, EvidenceSource::Onvif, 0.95).with_detail("GetDeviceInformation"),
             evidence(Fact::Model, model, EvidenceSource::Onvif, 0.95).with_detail("GetDeviceInformation"),

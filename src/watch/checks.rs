@@ -56,7 +56,15 @@ impl Played {
         stream.ladder.clear();
         let video = stream.video.get_or_insert_default();
         (video.measured_fps, video.measured_kbps) = (Some(figures.fps), Some(figures.kbps));
-        let check = StreamCheck { uid: uid.clone(), key: key.to_owned(), at, stream, busy: false, ways_tried: 1 };
+        let check = StreamCheck {
+            uid: uid.clone(),
+            key: key.to_owned(),
+            at,
+            stream,
+            busy: false,
+            ways_tried: 1,
+            offers_digest: figures.offers_digest,
+        };
         Played { check, has_answered: true, refused: 0, picture: None }
     }
 
@@ -120,13 +128,14 @@ fn judge(play: Play, device: Option<Device>, at: Timestamp) -> Played {
         };
         !device.services.is_empty() || device.streams.iter().any(|stream| !is_lost(stream))
     });
+    let offers_digest = device.as_ref().is_some_and(|device| device.offers_digest);
     let found = device.and_then(|device| device.streams.into_iter().find(|stream| stream_key(stream) == play.key));
     let stream = found.unwrap_or_else(|| not_reached(&play.stream));
     let busy = stream.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy);
     let ways: std::collections::BTreeSet<_> = stream.ladder.iter().map(|step| step.way).collect();
     let ways_tried = u32::try_from(ways.len().max(1)).unwrap_or(1);
     Played {
-        check: StreamCheck { uid: play.uid, key: play.key, at, stream, busy, ways_tried },
+        check: StreamCheck { uid: play.uid, key: play.key, at, stream, busy, ways_tried, offers_digest },
         has_answered,
         refused,
         picture: None,

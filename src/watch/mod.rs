@@ -92,6 +92,8 @@ pub struct OnAir {
     pub fps: f64,
     /// Kilobits a second.
     pub kbps: u32,
+    /// The device offered Digest meanwhile.
+    pub offers_digest: bool,
 }
 
 /// Why watching ended.

@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use camscan::model::{Credential, Finding, FindingKind, MacAddr, Method, Report};
-use camscan::testkit::net::{Asked, FakeNet, Kernel, Lan, RawFrames};
+use camscan::model::{AuthScheme, Credential, Finding, FindingKind, MacAddr, Method, Report};
+use camscan::testkit::net::{Asked, FakeNet, Kernel, Lan, RawFrames, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::rustls;
 
 use super::identity::{self, LOGIN, camera, in_plain_text, login};
+use super::servers::Camera;
+use super::watch;
 
 const IP: &str = "192.0.2.10";
 const RTSPS: u16 = 322;
@@ -196,4 +198,51 @@ async fn a_device_that_takes_passwords_in_plain_text_is_asked_as_before() {
     place.net.forget_records();
     place.scan(login(), &seen()).await;
     assert!(other.readable() > 0 && place.net.asked().iter().any(Asked::has_login));
+}
+
+/// A page that anybody may see, and places beside it that demand Digest.
+fn with_closed_places(net: &FakeNet) {
+    net.answer(&format!("{IP}:80"), |asked| match asked.target() {
+        "/" => Reply::text("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"),
+        _ => {
+            Reply::text(format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: {DIGEST}\r\nContent-Length: 0\r\n\r\n"))
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn digest_is_remembered_wherever_it_was_met() {
+    let place = identity::Place::new();
+    camera(&place.net, IP, 1, false);
+    with_closed_places(&place.net);
+    Camera { login: None, ..Camera::new(IP) }.on(&place.net);
+    let first = place.scan(login(), &[]).await;
+    let device = first.devices.iter().find(|device| device.ip.to_string() == IP).unwrap();
+    assert!(device.offers_digest);
+    let named = |scheme: AuthScheme| device.services.iter().flat_map(|s| s.auth.iter().flatten()).any(|s| *s == scheme);
+    assert!(!named(AuthScheme::Digest), "no service says so");
+    place.net.host_down(IP);
+    camera(&place.net, IP, 1, false);
+    place.net.forget_records();
+    for _ in 0..2 {
+        place.scan(login(), &[]).await;
+        assert!(place.net.asked().iter().any(|asked| asked.method() == "DESCRIBE"));
+        assert_eq!(in_plain_text(&place.net.asked()), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn digest_that_a_check_alone_met_is_remembered() {
+    let place = watch::Place::with(&[10], watch::job(&[LOGIN])).await;
+    place.pass(20).await;
+    let before = place.store.scans(9).unwrap().len();
+    camera(&place.net, IP, 10, true);
+    place.pass(20).await;
+    assert!(place.net.asked().iter().any(Asked::has_login));
+    camera(&place.net, IP, 10, false);
+    place.net.forget_records();
+    place.pass(20).await;
+    assert!(place.net.asked().iter().any(|asked| asked.method() == "DESCRIBE"));
+    assert_eq!((in_plain_text(&place.net.asked()), place.store.scans(9).unwrap().len()), (0, before));
+    place.end().await;
 }

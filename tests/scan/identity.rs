@@ -137,7 +137,7 @@ async fn a_check_sends_no_password_in_plain_text_where_the_scan_met_digest() {
 }
 
 /// What `camscan serve` does with the logins that were given on its page.
-struct Served {
+pub struct Served {
     store: Store,
     vault: Vault,
 }
@@ -155,13 +155,13 @@ impl Follower for Served {
 }
 
 impl Served {
-    fn of(place: &Place) -> Arc<Served> {
+    pub fn of(place: &Place) -> Arc<Served> {
         let vault = Vault::new(place.store.file(), None, Box::new(|_| {}));
         Arc::new(Served { store: place.store.clone(), vault })
     }
 
     /// Gives the login for the device at an address.
-    fn give(&self, ip: &str) -> Uid {
+    pub fn give(&self, ip: &str) -> Uid {
         let memory = self.store.memory().unwrap();
         let uid = memory.find(ip).unwrap().uid.clone();
         let scope = SealedScope { device: Some(uid.clone()), anchor: memory.anchor(&uid), ..SealedScope::default() };
@@ -208,7 +208,7 @@ fn stated(ip: &str) -> Vec<Finding> {
     kinds.into_iter().map(|kind| Finding::new(ip, kind)).collect()
 }
 
-fn with_login(net: &FakeNet) -> usize {
+pub fn with_login(net: &FakeNet) -> usize {
     net.asked().iter().filter(|asked| asked.has_login()).count()
 }
 
@@ -270,4 +270,28 @@ async fn a_login_of_a_device_without_a_network_card_in_sight_stays_at_its_addres
     assert_eq!(served.vault.confirm(&place.store, &memory, &uid, &Actor::command_line(), clock::now()).unwrap(), Ok(1));
     served.vault.follow(&place.store, &place.store.memory().unwrap());
     assert!(plays(&served.scan_twice(&place, &up("192.0.2.20")).await, "192.0.2.20"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_that_were_merged_get_no_password_in_plain_text_where_one_of_them_offered_digest() {
+    for (into, other) in [("192.0.2.10", "192.0.2.20"), ("192.0.2.20", "192.0.2.10")] {
+        let place = Place::new();
+        place.camera("192.0.2.10", 1, true);
+        place.camera("192.0.2.20", 2, false);
+        place.scan(login(), &[]).await;
+        let memory = place.store.memory().unwrap();
+        let [into, other] = [into, other].map(|ip| memory.find(ip).unwrap().uid.clone());
+        place.store.update(|memory| (memory.merge(&into, &other).unwrap(), Vec::new()), &()).unwrap();
+        for ip in ["192.0.2.10", "192.0.2.20"] {
+            place.net.host_down(ip);
+        }
+        place.camera("192.0.2.10", 1, false);
+        place.camera("192.0.2.20", 2, false);
+        place.net.forget_records();
+        for _ in 0..2 {
+            place.scan(login(), &[]).await;
+        }
+        assert!(place.net.asked().iter().any(|asked| asked.method() == "DESCRIBE"));
+        assert_eq!(in_plain_text(&place.net.asked()), 0);
+    }
 }

@@ -13,6 +13,7 @@ mod hostile;
 mod hostile_answers;
 mod hostile_discovery;
 mod identity;
+mod live;
 mod logins;
 mod mediamtx;
 mod mistakes;

@@ -367,7 +367,7 @@ async fn a_stream_that_somebody_watches_is_checked_without_another_session() {
     let before = sessions(&place);
     place.pass(20).await;
     assert!(sessions(&place) > before, "checks open sessions");
-    *place.heard.2.lock().unwrap() = Some(OnAir { fps: 12.5, kbps: 800 });
+    *place.heard.2.lock().unwrap() = Some(OnAir { fps: 12.5, kbps: 800, offers_digest: false });
     place.pass(10).await;
     let before = sessions(&place);
     place.pass(60).await;

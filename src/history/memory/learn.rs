@@ -152,6 +152,7 @@ impl Memory {
         self.device_changes(uid, found, &same, at, events);
         self.see_streams(uid, found, is_same_scan, at, events);
         let own_card = found.link_mac.filter(|mac| self.has_own_card(uid, *mac));
+        let is_guarded = self.is_guarded(uid);
         let Some(known) = self.devices.get_mut(uid) else { return };
         let mut device = merged(&known.device, found);
         // What is remembered of a stream is more than one look at it.
@@ -160,7 +161,7 @@ impl Memory {
         if known.device.ip != device.ip {
             known.address_since = at;
         }
-        known.note_proofs(found, own_card);
+        known.note_proofs(found, own_card, is_guarded);
         if is_on_its_word(&known.device, found) {
             known.on_its_word_at = Some(at);
         }

@@ -113,6 +113,8 @@ pub struct StreamCheck {
     pub busy: bool,
     /// Ways it was tried to be played.
     pub ways_tried: u32,
+    /// The device offered Digest.
+    pub offers_digest: bool,
 }
 
 /// A clock that is set back by less makes no new round: results of two tasks can come in the other order.

@@ -1,5 +1,6 @@
 //! What a device proved once, and what holds for it from then on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::key::{DeviceKey, KeyKind};
@@ -14,7 +15,12 @@ const MOST_CERTIFICATES: usize = 16;
 
 /// Whether a device offers Digest, over whichever protocol.
 fn offers_digest(device: &Device) -> bool {
-    device.services.iter().flat_map(|service| service.auth.iter().flatten()).any(|scheme| *scheme == AuthScheme::Digest)
+    device.offers_digest
+        || device
+            .services
+            .iter()
+            .flat_map(|service| service.auth.iter().flatten())
+            .any(|scheme| *scheme == AuthScheme::Digest)
 }
 
 /// Whether a device takes readable passwords, and by TLS alone.
@@ -57,12 +63,11 @@ impl Known {
     }
 
     /// Notes, before it takes the place of what was known, what a scan shows of how it takes logins; `own_card` is the network
-    /// card that the link shows of it alone. Where its passwords are hidden, another certificate is added only with the card
-    /// that the others came with.
-    pub(super) fn note_proofs(&mut self, found: &Device, own_card: Option<MacAddr>) {
+    /// card that the link shows of it alone. Where its passwords are hidden (`is_guarded`), another certificate is added only
+    /// with the card that the others came with.
+    pub(super) fn note_proofs(&mut self, found: &Device, own_card: Option<MacAddr>, is_guarded: bool) {
         self.offered_digest |= offers_digest(&self.device);
         self.took_tls_alone |= takes_tls_alone(&self.device);
-        let is_guarded = self.offered_digest || self.took_tls_alone;
         let had_tls = self.device.services.iter().any(|service| service.certificate.is_some());
         let shown = KnownCertificates::of(found, own_card);
         match &mut self.certificates {
@@ -88,14 +93,34 @@ impl KnownCertificates {
     }
 }
 
+/// What devices that are one proved together; the certificates of each that is guarded are its, and those of the one that a
+/// user can confirm.
+fn guard_of(group: &[&Known]) -> Option<LoginGuard> {
+    let guards: Vec<LoginGuard> = group.iter().filter_map(|known| known.guard()).collect();
+    let offered_digest = guards.iter().any(|guard| guard.offered_digest);
+    let confirmed =
+        group.iter().filter(|known| known.merged_into.is_none()).filter_map(|root| root.certificates.as_ref());
+    let confirmed = confirmed.map(|known| &known.fingerprints).filter(|_| !guards.is_empty());
+    let certificates: Vec<&BTreeSet<String>> =
+        guards.iter().filter_map(|guard| guard.certificates.as_ref()).chain(confirmed).collect();
+    let certificates = (!certificates.is_empty()).then(|| certificates.into_iter().flatten().cloned().collect());
+    (!guards.is_empty()).then_some(LoginGuard { offered_digest, certificates })
+}
+
 impl Memory {
     /// The devices that ever took logins by Digest or by TLS alone, by all they were recognised by, and by the addresses they
-    /// were last seen at. The address of one that is archived is free for another.
+    /// were last seen at. The address of one that is archived is free for another. Devices that are one by a user's word are
+    /// guarded as one.
     pub fn guarded_devices(&self) -> Arc<GuardedDevices> {
-        let mut all = GuardedDevices::default();
+        let mut groups: BTreeMap<&Uid, Vec<&Known>> = BTreeMap::new();
         for (uid, known) in &self.devices {
-            let root = self.devices.get(who::root(&self.devices, uid)).filter(|root| root.uid != known.uid);
-            for guard in known.guard().into_iter().chain(root.and_then(Known::guard)) {
+            groups.entry(who::root(&self.devices, uid)).or_default().push(known);
+        }
+        let mut all = GuardedDevices::default();
+        for group in groups.values() {
+            let Some(guard) = guard_of(group) else { continue };
+            let is_archived = group.iter().any(|known| known.merged_into.is_none() && known.archived_at.is_some());
+            for known in group {
                 for key in known.keys.keys() {
                     match key.kind {
                         KeyKind::Mac => key.value.parse().into_iter().for_each(|mac| all.add_mac(mac, &guard)),
@@ -106,12 +131,18 @@ impl Memory {
                 let device = &known.device;
                 device.mac.into_iter().for_each(|mac| all.add_mac(mac, &guard));
                 device.endpoint.iter().for_each(|endpoint| all.add_endpoint(endpoint, &guard));
-                if known.archived_at.is_none() && known.merged_into.is_none() {
+                if known.archived_at.is_none() && !is_archived {
                     device.addresses.iter().chain([&device.ip]).for_each(|ip| all.add_address(*ip, &guard));
                 }
             }
         }
         Arc::new(all)
+    }
+
+    /// Whether a device, or one that is the same by a user's word, ever took logins by Digest or by TLS alone.
+    pub(super) fn is_guarded(&self, root: &Uid) -> bool {
+        let is_merged = |known: &Known| known.merged_into.is_some() && who::root(&self.devices, &known.uid) == root;
+        self.devices.values().any(|known| (known.uid == *root || is_merged(known)) && known.guard().is_some())
     }
 
     /// What shows a device to be itself, as it was last seen. A login that is given for it now is bound to that.

@@ -75,6 +75,10 @@ impl Memory {
         self.begin(check.at);
         let uid = self.root(&check.uid);
         let Some(known) = self.devices.get_mut(&uid) else { return events };
+        if check.offers_digest && !known.offered_digest {
+            known.offered_digest = true;
+            self.touched.insert(uid.clone());
+        }
         if !known.streams.contains_key(&check.key) {
             return events;
         }

@@ -32,11 +32,13 @@ pub(super) struct Failure {
     pub played: Duration,
     /// Nothing but a person's act can change it.
     pub is_final: bool,
+    /// No login was sent, since another machine is in the camera's place, or none that the link shows.
+    pub is_without_login: bool,
 }
 
 impl Failure {
     pub fn new(kind: ErrorKind, reason: Sentence) -> Failure {
-        Failure { kind, status: None, reason, played: Duration::ZERO, is_final: false }
+        Failure { kind, status: None, reason, played: Duration::ZERO, is_final: false, is_without_login: false }
     }
 
     /// What an answer or a failed connection stands for.
@@ -47,6 +49,11 @@ impl Failure {
     /// The same; it takes a person's act.
     pub fn for_good(self) -> Failure {
         Failure { is_final: true, ..self }
+    }
+
+    /// The same; the login was kept back until the camera itself is there.
+    pub fn without_login(self) -> Failure {
+        Failure { is_without_login: true, ..self }
     }
 }
 
@@ -96,13 +103,14 @@ pub(super) struct Backoff {
 impl Backoff {
     /// What follows; `chance` is 0 to 1.
     pub fn after(&mut self, failure: &Failure, is_watched: bool, chance: f64) -> Then {
-        if failure.is_final || is_refused_login(failure.kind, failure.status) {
+        if failure.is_final || !failure.is_without_login && is_refused_login(failure.kind, failure.status) {
             return Then::Stop;
         }
         if failure.played >= FORGIVEN {
             *self = Backoff::default();
         }
         match failure.kind {
+            _ if is_refused_login(failure.kind, failure.status) => Then::Again(changed(SLOW, chance)),
             ErrorKind::NotFound | ErrorKind::Busy => Then::Again(changed(SLOW, chance)),
             // Away, or on its way back: rebooting cameras refuse and close.
             ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Refused | ErrorKind::Closed if is_watched => {
@@ -164,6 +172,9 @@ mod tests {
         ] {
             assert_eq!(pauses(&Failure::of(kind, status), true, 3), [] as [u64; 0]);
         }
+        // Nothing was refused where nothing was sent.
+        let unsent = Failure::of(ErrorKind::AuthRequired, Some(401)).without_login();
+        assert_eq!(pauses(&unsent, true, 2), [30_000, 30_000]);
         assert_eq!(Failure::of(ErrorKind::Device, Some(403)).reason, Sentence::LoginRefused);
         assert_eq!(
             pauses(&Failure::new(ErrorKind::Protocol, Sentence::UnknownCodec).for_good(), true, 3),

@@ -21,7 +21,7 @@ use crate::live::words::Sentence;
 use crate::model::{ErrorKind, Transport};
 use crate::net::Dialer;
 use crate::probe::peer::Timeouts;
-use crate::probe::{Farewells, Logins, Peer};
+use crate::probe::{Farewells, LinkedLogin, Logins, Peer};
 use crate::wire::url::HostUrl;
 use backoff::{Backoff, Failure, Then};
 use tracks::Clock;
@@ -46,6 +46,8 @@ pub struct StreamSource {
     /// The logins of the device. Streams of one device share them, so that refusals are counted together; another `Logins`
     /// than before counts as an act of a person, and a stream that was stopped is asked for again.
     pub logins: Arc<Logins>,
+    /// Decides at the beginning of each session which of them is offered; none: those that are offered already.
+    pub login: Option<Arc<LinkedLogin>>,
     /// Fetched also while nobody watches.
     pub always_on: bool,
     /// Other streams of the device, by their ids, which may stand in where a viewer cannot be shown this one.
@@ -111,6 +113,7 @@ pub(super) struct Source {
     wanted: Wanted,
     stream: Arc<Stream>,
     peer: Peer,
+    login: Option<Arc<LinkedLogin>>,
     url: HostUrl,
     transport: Transport,
     places: Arc<tokio::sync::Semaphore>,
@@ -177,6 +180,7 @@ impl Source {
             wanted: Wanted { viewers: stream.viewers(), always_on, unwanted: None },
             stream,
             peer,
+            login: source.login.clone(),
             url: source.url.clone(),
             transport: source.transport,
             places: shared.places.clone(),
@@ -249,9 +253,22 @@ impl Source {
             self.stream.set_state(State::Connecting);
         }
         clock.restart();
-        match self.url.scheme.is_rtsp() {
+        let login = self.login.clone();
+        if let Some(login) = &login
+            && let Err(error) = login.settle(&self.peer, self.url.endpoint().port).await
+        {
+            tracing::info!(stream = self.stream.id, "the camera does not play: {error}");
+            return Ended::Failed(Failure::of(error.kind(), None));
+        }
+        let ended = match self.url.scheme.is_rtsp() {
             true => self.play_rtsp(clock).await,
             false => self.play_mjpeg(clock).await,
+        };
+        match ended {
+            Ended::Failed(failure) if login.is_some_and(|login| login.is_withheld(&self.peer.logins)) => {
+                Ended::Failed(failure.without_login())
+            }
+            ended => ended,
         }
     }
 

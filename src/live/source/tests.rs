@@ -31,6 +31,7 @@ pub fn begun(net: &FakeNet, first: u64, bell: Arc<Notify>) -> (Arc<Stream>, watc
         always_on: false,
         siblings: Vec::new(),
         declared: None,
+        login: None,
     };
     let (stream, always_on) = (Stream::new("a".to_owned(), bell), watch::Sender::new(false));
     let mut source = Source::new(&source, stream.clone(), &shared, always_on.subscribe(), CancellationToken::new());

@@ -63,6 +63,7 @@ fn by_http(id: &str, port: u16, place: &str) -> StreamSource {
         always_on: false,
         siblings: Vec::new(),
         declared: None,
+        login: None,
     }
 }
 

@@ -64,6 +64,7 @@ fn source(id: &str, fleet: &Fleet, logins: Arc<Logins>) -> StreamSource {
         always_on: false,
         siblings: Vec::new(),
         declared: None,
+        login: None,
     }
 }
 

@@ -54,6 +54,7 @@ pub struct HostRecord {
     errors: BTreeSet<StageError>,
     analysed_at: Option<Timestamp>,
     login_attempts: Option<LoginAttempts>,
+    offers_digest: bool,
     is_done: bool,
 }
 
@@ -104,6 +105,7 @@ impl HostRecord {
             FindingKind::Error(error) => insert_bounded(&mut self.errors, error),
             FindingKind::AnalysedAt(at) => keep_least(&mut self.analysed_at, at),
             FindingKind::LoginAttempts(attempts) => self.login_attempts = self.login_attempts.max(Some(attempts)),
+            FindingKind::OffersDigest => self.offers_digest = true,
             FindingKind::Done => self.is_done = true,
         }
     }
@@ -124,6 +126,7 @@ impl HostRecord {
             other.certificate_end.map(FindingKind::CertificateEnd),
             other.analysed_at.map(FindingKind::AnalysedAt),
             other.login_attempts.map(FindingKind::LoginAttempts),
+            other.offers_digest.then_some(FindingKind::OffersDigest),
             other.is_done.then_some(FindingKind::Done),
         ];
         single.into_iter().flatten().for_each(|kind| self.learn(kind));
@@ -255,6 +258,11 @@ impl HostRecord {
     /// The logins used so far; none when none was tried.
     pub fn login_attempts(&self) -> Option<LoginAttempts> {
         self.login_attempts
+    }
+
+    /// Whether it offered Digest, over whichever protocol.
+    pub fn offers_digest(&self) -> bool {
+        self.offers_digest
     }
 
     /// Whether its inspection has ended.

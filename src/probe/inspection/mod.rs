@@ -82,8 +82,11 @@ impl Inspection {
         self.emit(FindingKind::Error(StageError { stage, kind, message })).await;
     }
 
-    /// Emits how many logins have been used.
+    /// Emits how many logins have been used, and whether the device offered Digest.
     pub async fn emit_login_attempts(&self) {
+        if self.peer.logins.offers_digest() {
+            self.emit(FindingKind::OffersDigest).await;
+        }
         if let Some(attempts) = self.peer.logins.attempts() {
             self.emit(FindingKind::LoginAttempts(attempts)).await;
         }

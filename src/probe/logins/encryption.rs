@@ -1,5 +1,6 @@
 //! What a login travels in, and where a password must not be readable.
 
+use super::Logins;
 use crate::model::LoginGuard;
 use crate::net::Connection;
 use crate::net::tls::TlsInfo;
@@ -91,5 +92,32 @@ impl Guarded {
                 (!is_known).then_some(Withheld::OtherCertificate)
             }
         }
+    }
+}
+
+impl Logins {
+    /// Notes that the device offers Digest: from now on it gets no password in plain text.
+    pub fn note_digest(&self) {
+        self.lock().guarded.offers_digest = true;
+    }
+
+    /// Whether the device offered Digest.
+    pub fn offers_digest(&self) -> bool {
+        self.lock().guarded.offers_digest
+    }
+
+    /// Notes what the device, or one it may be, proved in earlier scans.
+    pub fn guard(&self, guards: &[LoginGuard]) {
+        let known = &mut self.lock().guarded.guards;
+        for guard in guards {
+            if !known.contains(guard) {
+                known.push(guard.clone());
+            }
+        }
+    }
+
+    /// Why a password that its reader can use as it is must not go by `encryption`; none where it may.
+    pub fn withheld(&self, encryption: &Encryption) -> Option<Withheld> {
+        self.lock().guarded.withheld(encryption)
     }
 }

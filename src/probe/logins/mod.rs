@@ -24,7 +24,7 @@ pub use encryption::{Encryption, Withheld};
 use slots::{Slots, Wanted};
 
 use crate::model::login_place::{Outcome, PlaceId};
-use crate::model::{Credential, DeviceTraits, LoginAttempts, LoginGuard, Protocol};
+use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
 
 /// Why no login is tried on a device that refused them before.
 const AT_REST: &str =
@@ -291,26 +291,6 @@ impl Logins {
     /// Whether another login than this is on hold, because the device looked at one and never said yes or no.
     pub fn is_held_back(&self, credential: &Credential) -> bool {
         self.lock().looked_at.as_ref().is_some_and(|c| c != credential)
-    }
-
-    /// Notes that the device offers Digest: from now on it gets no password in plain text.
-    pub fn note_digest(&self) {
-        self.lock().guarded.offers_digest = true;
-    }
-
-    /// Notes what the device, or one it may be, proved in earlier scans.
-    pub fn guard(&self, guards: &[LoginGuard]) {
-        let known = &mut self.lock().guarded.guards;
-        for guard in guards {
-            if !known.contains(guard) {
-                known.push(guard.clone());
-            }
-        }
-    }
-
-    /// Why a password that its reader can use as it is must not go by `encryption`; none where it may.
-    pub fn withheld(&self, encryption: &Encryption) -> Option<Withheld> {
-        self.lock().guarded.withheld(encryption)
     }
 
     /// What goes into the report; none when no login was tried.

@@ -339,6 +339,7 @@ async fn emit(host: &Inspection, known: &KnownDevice, streams: Vec<Stream>, name
         device.activation.map(FindingKind::Activation),
         device.certificate_ends.map(FindingKind::CertificateEnd),
         Some(FindingKind::AnalysedAt(known.analysed_at)),
+        device.offers_digest.then_some(FindingKind::OffersDigest),
     ];
     let channels = device.channels.iter().cloned().map(|channel| FindingKind::Channel(Box::new(channel)));
     let errors = device.errors.iter().cloned().map(FindingKind::Error);

@@ -69,6 +69,7 @@ pub(super) fn of_hosts(
         channels,
         shown_by: Vec::new(),
         login_attempts: records().filter_map(HostRecord::login_attempts).reduce(LoginAttempts::beside),
+        offers_digest: records().any(HostRecord::offers_digest),
         evidence: verdict.ranked,
         errors: errors.into_iter().cloned().collect(),
         reach: None,

@@ -1,6 +1,7 @@
 //! What can be watched: the streams of the devices that are known, with the login that worked on each of them.
 //!
-//! A stream is asked for with the login that worked, or with none: live view tries nothing out. Refusals count towards what
+//! A stream is asked for with the login that worked, or with none: live view tries nothing out, and asks the link in each
+//! session whether the device is there that the login is meant for. Refusals count towards what
 //! the device may refuse a day, like those of scans and checks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,10 +16,8 @@ use crate::live::facts::{Facts, VideoFacts};
 use crate::live::manager::Live;
 use crate::live::source::StreamSource;
 use crate::model::memory::Uid;
-use crate::model::{
-    Credential, Device, DeviceTraits, FindingKind, KnownHost, KnownHosts, ProbeOptions, ScanPlan, Stream, StreamStatus,
-};
-use crate::probe::{Budget, Logins, Record};
+use crate::model::{Credential, Device, DeviceTraits, KnownHost, ScanPlan, Stream, StreamStatus};
+use crate::probe::{Budget, LinkedLogin, Logins};
 use crate::serve::App;
 use crate::serve::app::Streams;
 use crate::store::StoreError;
@@ -42,9 +41,11 @@ pub struct Sources {
 
 /// The login of a device, as all of its streams share it.
 struct DeviceLogins {
-    offered: Option<Credential>,
+    /// As it is meant for the device as it was last seen.
+    meant: Option<Credential>,
     left: u32,
     shared: Arc<Logins>,
+    login: Arc<LinkedLogin>,
 }
 
 impl Sources {
@@ -97,11 +98,12 @@ impl Sources {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
         for known in memory.roots().filter(|known| known.archived_at.is_none()) {
-            let mut host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
-            host.login = host.login.and_then(|login| meant(login, known, &options, &hosts));
-            let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, budget);
-            shared.guard(hosts.guarded.at(known.device.ip));
-            all.extend(streams(known, &shared, &self.always_on));
+            let host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
+            let worked = host.login.clone();
+            let login = LinkedLogin::new(worked, options.clone(), known.device.clone(), hosts.guarded.clone());
+            let own = logins_of(&mut logins, known, &host, login, plan.probe.max_login_failures, budget);
+            own.shared.guard(hosts.guarded.at(known.device.ip));
+            all.extend(streams(known, &own.shared, Some(&own.login), &self.always_on));
         }
         Ok(all)
     }
@@ -118,46 +120,41 @@ impl Streams for Sources {
     }
 }
 
-/// A login that worked, where it is meant for the device as it was last seen: by its address, and by what the link showed
-/// there.
-fn meant(worked: Credential, known: &Known, options: &Arc<ProbeOptions>, hosts: &KnownHosts) -> Option<Credential> {
-    let device = &known.device;
-    // Nothing is sent, so that nothing is counted.
-    let record = Record::new(device.ip, options.clone(), hosts, &Budget::new(None, jiff::Timestamp::now));
-    device.evidence.iter().for_each(|evidence| record.learn(&FindingKind::Evidence(evidence.clone())));
-    device.endpoint.iter().for_each(|endpoint| record.learn(&FindingKind::EndpointId(endpoint.clone())));
-    device.mac.iter().for_each(|mac| record.learn(&FindingKind::StatedMac(*mac)));
-    device.link_mac.iter().for_each(|mac| record.learn(&FindingKind::Mac(*mac)));
-    let is_it = |login: &Credential| login.user == worked.user && login.password == worked.password;
-    record.logins().credentials().into_iter().find(is_it)
-}
-
-/// The logins of a device: the same ones as long as the login and what may be refused are the same.
-fn logins_of(
-    all: &mut HashMap<Uid, DeviceLogins>,
+/// The logins of a device: the same ones as long as the login and what may be refused are the same. None is offered before a
+/// session begins ([`LinkedLogin::settle`]).
+fn logins_of<'l>(
+    all: &'l mut HashMap<Uid, DeviceLogins>,
     known: &Known,
     host: &KnownHost,
+    login: LinkedLogin,
     limit: u32,
     budget: &Arc<Budget>,
-) -> Arc<Logins> {
-    let offered = host.login.clone();
+) -> &'l DeviceLogins {
+    let meant = login.as_last_seen();
     let left = host.refusals_left.unwrap_or(limit).min(limit);
-    if let Some(own) = all.get_mut(&known.uid) {
-        let may_more = left > own.left;
-        if own.offered == offered && !may_more {
-            own.left = left;
-            return own.shared.clone();
+    let is_as_before = |own: &DeviceLogins| own.meant == meant && left <= own.left;
+    let kept = all.remove(&known.uid).filter(is_as_before).map(|own| DeviceLogins { left, ..own });
+    let own = match kept {
+        Some(own) => {
+            own.login.renew(login);
+            own
         }
-    }
-    let shared = Logins::within(budget, DeviceTraits::of(&known.device), left, limit);
-    shared.offer(offered.iter().cloned().collect());
-    shared.worked_before(offered.clone());
-    all.insert(known.uid.clone(), DeviceLogins { offered, left, shared: shared.clone() });
-    shared
+        None => {
+            let shared = Logins::within(budget, DeviceTraits::of(&known.device), left, limit);
+            shared.worked_before(meant.clone().or_else(|| host.login.clone()));
+            DeviceLogins { meant, left, shared, login: Arc::new(login) }
+        }
+    };
+    all.entry(known.uid.clone()).or_insert(own)
 }
 
 /// The streams of a device that can be fetched: those that have played, or that may as well.
-pub(super) fn streams(known: &Known, logins: &Arc<Logins>, always_on: &BTreeSet<String>) -> Vec<StreamSource> {
+pub(super) fn streams(
+    known: &Known,
+    logins: &Arc<Logins>,
+    login: Option<&Arc<LinkedLogin>>,
+    always_on: &BTreeSet<String>,
+) -> Vec<StreamSource> {
     if known.health.state == DeviceState::Offline && known.streams.values().all(|stream| stream.last_ok.is_none()) {
         return Vec::new();
     }
@@ -178,6 +175,7 @@ pub(super) fn streams(known: &Known, logins: &Arc<Logins>, always_on: &BTreeSet<
             url,
             transport: stream.stream.transport,
             logins: logins.clone(),
+            login: login.cloned(),
             always_on: always_on.contains(id),
             siblings: others.map(|(other, _)| other.clone()).collect(),
             declared: declared(&stream.stream),

@@ -89,6 +89,7 @@ impl Site {
             always_on: true,
             siblings: Vec::new(),
             declared: None,
+            login: None,
         }]);
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
@@ -273,7 +274,7 @@ fn streams_that_were_named_are_always_on() {
     let uids = crate::testkit::place::remember(&store, 3, "2026-03-10T12:00:00Z".parse().unwrap()).unwrap();
     let memory = store.memory().unwrap();
     let named = |always_on: &BTreeSet<String>| -> Vec<(String, bool)> {
-        let all = uids.iter().flat_map(|uid| sources::streams(&memory.devices[uid], &Logins::new(0), always_on));
+        let all = uids.iter().flat_map(|uid| sources::streams(&memory.devices[uid], &Logins::new(0), None, always_on));
         all.map(|stream| (stream.id, stream.always_on)).collect()
     };
     let all = named(&BTreeSet::new());

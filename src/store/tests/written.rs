@@ -44,7 +44,15 @@ fn what_is_known_is_what_is_stored_after_every_change() {
     let check = |minutes: i64, status: StreamStatus| {
         let at = began + SignedDuration::from_mins(minutes);
         let stream = crate::model::Stream { status, error: None, ..stream.clone() };
-        let check = StreamCheck { uid: uid.clone(), key: key.clone(), at, stream, busy: false, ways_tried: 1 };
+        let check = StreamCheck {
+            uid: uid.clone(),
+            key: key.clone(),
+            at,
+            stream,
+            busy: false,
+            ways_tried: 1,
+            offers_digest: false,
+        };
         store.update(|memory| ((), memory.checked(&check)), &()).unwrap();
     };
     check(5, StreamStatus::Streaming);

@@ -178,6 +178,17 @@ impl FakeLinks {
         }
     }
 
+    /// Whoever is sent a packet gets a row of the kernel's table, where there is room.
+    pub(super) fn sent_to(&self, ip: IpAddr) {
+        let mut state = locked(&self.state);
+        if let (IpAddr::V4(ip), Kernel::Rows(room)) = (ip, state.lan.kernel)
+            && state.lan.owner(ip).is_some()
+            && state.table.len() < room
+        {
+            state.table.entry(ip).or_insert_with(Instant::now);
+        }
+    }
+
     /// The MAC address a host answers ARP with.
     pub fn mac(&self, ip: &str, mac: MacAddr) {
         locked(&self.state).lan.hosts.insert(ip.parse().unwrap(), mac);

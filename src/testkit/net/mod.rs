@@ -194,6 +194,7 @@ impl FakeNet {
 
 impl Streams for FakeNet {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
+        self.links.sent_to(to.ip());
         self.streams.connect(to)
     }
 }

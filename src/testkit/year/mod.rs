@@ -197,8 +197,15 @@ impl Run {
     fn play(&mut self, uid: &Uid, key: &str, now: i64) {
         let Some(&camera) = self.who.get(uid).filter(|_| !self.world.is_blind(now)) else { return };
         let stream = self.world.played(camera, key, now);
-        let check =
-            StreamCheck { uid: uid.clone(), key: key.to_owned(), at: at(now), stream, busy: false, ways_tried: 2 };
+        let check = StreamCheck {
+            uid: uid.clone(),
+            key: key.to_owned(),
+            at: at(now),
+            stream,
+            busy: false,
+            ways_tried: 2,
+            offers_digest: false,
+        };
         let events = self.memory.checked(&check);
         self.outcome.checks += 1;
         self.note(&events);

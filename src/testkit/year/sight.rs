@@ -86,6 +86,7 @@ impl World {
             channels: Vec::new(),
             shown_by: shown_by.into_iter().map(|(recorder, ip)| ShownBy { recorder, ip, channel: 1 }).collect(),
             login_attempts: None,
+            offers_digest: false,
             evidence: Vec::new(),
             errors: Vec::new(),
             reach: None,

@@ -58,6 +58,7 @@ pub fn aiortc_decodes_what_a_camera_sends() -> Result<(), Skip> {
             always_on: true,
             siblings: Vec::new(),
             declared: None,
+            login: None,
         }]);
         (live, fleet)
     });

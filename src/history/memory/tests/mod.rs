@@ -114,8 +114,15 @@ impl Site {
         let known = &self.memory.devices[&uid(n)];
         let IpAddr::V4(ip) = known.device.ip else { unreachable!() };
         let stream = stream(ip.octets()[3], status);
-        let check =
-            StreamCheck { uid: uid(n), key: KEY.to_owned(), at: at(seconds), stream, busy: false, ways_tried: 2 };
+        let check = StreamCheck {
+            uid: uid(n),
+            key: KEY.to_owned(),
+            at: at(seconds),
+            stream,
+            busy: false,
+            ways_tried: 2,
+            offers_digest: false,
+        };
         self.memory.checked(&check)
     }
 
@@ -421,7 +428,15 @@ fn slow_and_busy_streams_are_warnings() {
     };
     site.scan(0, vec![Device { streams: vec![filmed(1, 25.0)], ..camera(1, 1) }]);
     let mut check = |seconds: i64, stream: Stream, busy: bool| {
-        let check = StreamCheck { uid: uid(1), key: KEY.to_owned(), at: at(seconds), stream, busy, ways_tried: 1 };
+        let check = StreamCheck {
+            uid: uid(1),
+            key: KEY.to_owned(),
+            at: at(seconds),
+            stream,
+            busy,
+            ways_tried: 1,
+            offers_digest: false,
+        };
         site.memory.checked(&check)
     };
     let slow: Vec<Event> = (1..=9).flat_map(|n| check(n * 300, filmed(1, 8.0), false)).collect();

@@ -32,7 +32,15 @@ fn lost_stream() -> Stream {
 
 fn check(site: &mut Site, key: &str, seconds: i64, stream: Stream) -> Vec<Event> {
     let (uid, key) = (uid(1), key.to_owned());
-    site.memory.checked(&StreamCheck { uid, key, at: at(seconds), stream, busy: false, ways_tried: 1 })
+    site.memory.checked(&StreamCheck {
+        uid,
+        key,
+        at: at(seconds),
+        stream,
+        busy: false,
+        ways_tried: 1,
+        offers_digest: false,
+    })
 }
 
 fn without_streams() -> Device {

@@ -135,3 +135,46 @@ fn where_the_link_shows_no_card_a_login_stays_with_the_certificate() {
     let again = site.memory.anchor(&uid(1)).unwrap();
     assert!(!site.memory.rests(&uid(1), &again));
 }
+
+#[test]
+fn that_a_device_offered_digest_where_no_service_says_so_is_not_forgotten() {
+    let digest = Device { offers_digest: true, ..showing(&[]) };
+    assert_eq!(guard(&[digest, showing(&[]), showing(&[])]).map(|(digest, _)| digest), Some(true));
+    // In a check alone.
+    let mut site = Site::default();
+    site.scan(0, vec![showing(&[])]);
+    let stream = stream(10, StreamStatus::Streaming);
+    let (uid, key) = (uid(1), KEY.to_owned());
+    let check = StreamCheck { uid, key, at: at(60), stream, busy: false, ways_tried: 1, offers_digest: true };
+    site.memory.checked(&check);
+    site.scan(3600, vec![showing(&[])]);
+    assert!(site.memory.devices[&check.uid].guard().unwrap().offered_digest);
+}
+
+#[test]
+fn devices_that_are_one_by_a_users_word_are_guarded_as_one() {
+    let ip = |host| IpAddr::from([192, 0, 2, host]);
+    let mac = |n| MacAddr([0x44, 0x19, 0xb6, 0, 0, n]);
+    for (into, other) in [(1, 2), (2, 1)] {
+        let mut site = Site::default();
+        let digest = Device { services: vec![service(Some("a"), AuthScheme::Digest)], ..camera(10, 1) };
+        let basic = Device { services: vec![service(None, AuthScheme::Basic)], ..camera(20, 2) };
+        site.scan(0, vec![digest, basic]);
+        site.memory.merge(&uid(into), &uid(other)).unwrap();
+        let guarded = site.memory.guarded_devices();
+        for (host, n) in [(10, 1), (20, 2)] {
+            let endpoint = camera(host, n).endpoint.unwrap();
+            for guards in [guarded.at(ip(host)), guarded.with_mac(mac(n)), guarded.with_endpoint(&endpoint)] {
+                assert!(guards.iter().any(|guard| guard.offered_digest), "{into} {host}");
+            }
+        }
+        // Another certificate at either of them is not one of its own.
+        let found = |host, n| Device { services: vec![service(Some("b"), AuthScheme::Basic)], ..camera(host, n) };
+        site.scan(3600, vec![found(10, 1), found(20, 2)]);
+        let guarded = site.memory.guarded_devices();
+        assert!(guarded.at(ip(20)).iter().any(|guard| !guard.knows(Some("b"))), "{into}");
+        // Each is one of its own again.
+        site.memory.split(&uid(other)).unwrap();
+        assert!(site.memory.guarded_devices().with_mac(mac(1)).iter().any(|guard| guard.offered_digest));
+    }
+}

@@ -79,6 +79,7 @@ async fn live_view() -> (Live, Fleet) {
         always_on: true,
         siblings: Vec::new(),
         declared: None,
+        login: None,
     };
     live.set_streams(["a", "b"].into_iter().enumerate().map(source).collect());
     (live, fleet)
