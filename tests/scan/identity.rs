@@ -1,14 +1,15 @@
 //! What earlier scans proved of a device holds in later ones: in a scan, in a check, at another address.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use camscan::history::memory::{Memory, Vantage};
 use camscan::identify::signature::Signatures;
 use camscan::model::memory::{Event, Uid};
 use camscan::model::{
-    Credential, Device, Evidence, EvidenceSource, Fact, Finding, FindingKind, MacAddr, Method, ProbeOptions, Report,
-    ScanEvent, ScanPlan, Secret, StreamStatus,
+    Anchor, Credential, Device, Evidence, EvidenceSource, Fact, Finding, FindingKind, MacAddr, Method, ProbeOptions,
+    Report, ScanEvent, ScanPlan, Secret, StreamStatus,
 };
 use camscan::scan::Scan;
 use camscan::scan::session::Session;
@@ -270,6 +271,58 @@ async fn a_login_of_a_device_without_a_network_card_in_sight_stays_at_its_addres
     assert_eq!(served.vault.confirm(&place.store, &memory, &uid, &Actor::command_line(), clock::now()).unwrap(), Ok(1));
     served.vault.follow(&place.store, &place.store.memory().unwrap());
     assert!(plays(&served.scan_twice(&place, &up("192.0.2.20")).await, "192.0.2.20"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_bound_to_an_endpoint_waits_until_the_device_states_it() {
+    let place = Place::new();
+    place.net.links.set_lan(Lan { raw: RawFrames::Denied, kernel: Kernel::Absent, ..Lan::default() });
+    let served = Served::of(&place);
+    let seen = |ip: &str| Finding::new(ip.parse().unwrap(), FindingKind::Seen(Method::Tcp));
+    let up = |ip: &str| [stated(ip), vec![seen(ip)]].concat();
+    place.camera("192.0.2.10", 1, false);
+    served.scan_twice(&place, &up("192.0.2.10")).await;
+    served.give("192.0.2.10");
+    assert!(plays(&served.scan_twice(&place, &up("192.0.2.10")).await, "192.0.2.10"));
+    // Another machine at its address, which states nothing.
+    place.net.forget_records();
+    served.scan_twice(&place, &[seen("192.0.2.10")]).await;
+    assert!(place.net.asked().iter().any(|asked| asked.method() == "DESCRIBE"));
+    assert_eq!(with_login(&place.net), 0);
+    assert!(plays(&served.scan_twice(&place, &up("192.0.2.10")).await, "192.0.2.10"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_asks_for_the_endpoint_before_it_sends_a_login_that_is_bound_to_it() {
+    let place = Place::new();
+    let served = Served::of(&place);
+    let speaks = Arc::new(AtomicBool::new(true));
+    let answers = speaks.clone();
+    place.net.datagrams.on_datagram(move |sent| {
+        let answer = format!(
+            "<E><ProbeMatch><EndpointReference><Address>urn:uuid:{ENDPOINT}</Address></EndpointReference>\
+             <Types>dn:NetworkVideoTransmitter</Types></ProbeMatch></E>"
+        );
+        let is_it = sent.to == "192.0.2.10:3702".parse().unwrap() && answers.load(Ordering::SeqCst);
+        is_it.then(|| (Duration::from_millis(5), sent.to, Ok(answer.into_bytes()))).into_iter().collect()
+    });
+    // A router shows its card for both, so that the login is bound to the address and the endpoint.
+    place.camera("192.0.2.10", 9, false);
+    place.camera("192.0.2.11", 9, false);
+    served.scan_twice(&place, &[]).await;
+    let uid = served.give("192.0.2.10");
+    assert!(matches!(place.store.memory().unwrap().anchor(&uid), Some(Anchor::Place { endpoint: Some(_), .. })));
+    assert!(plays(&served.scan_twice(&place, &[]).await, "192.0.2.10"));
+    for is_stated in [true, false, true] {
+        speaks.store(is_stated, Ordering::SeqCst);
+        place.net.forget_records();
+        served.watch(&place).await;
+        let asked = place.net.asked_of("192.0.2.10");
+        assert!(asked.iter().any(|asked| asked.method() == "DESCRIBE"));
+        // More than the scans of seven hours play.
+        let logged_in = asked.iter().filter(|asked| asked.method() == "PLAY" && asked.has_login()).count();
+        assert_eq!((logged_in > 20, asked.iter().any(Asked::has_login)), (is_stated, is_stated), "{logged_in}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

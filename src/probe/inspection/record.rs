@@ -33,6 +33,8 @@ pub struct Record {
     /// The devices that offered Digest in earlier scans.
     guarded: Arc<GuardedDevices>,
     known: Mutex<Known>,
+    /// The endpoint that it stated in this scan, in whichever of its records.
+    stated: Arc<Mutex<Option<String>>>,
     /// Notified when a service is found.
     news: Notify,
 }
@@ -88,14 +90,15 @@ impl Record {
         logins.worked_before(first.clone());
         let (earlier, ways) = earlier.map(|host| (host.streams.clone(), host.ways.clone())).unwrap_or_default();
         logins.guard(guarded.at(ip));
-        let (known, news) = (Mutex::default(), Notify::new());
-        let record = Record { ip, options, logins, first, earlier, ways, guarded, known, news };
+        let (known, stated, news) = (Mutex::default(), Arc::default(), Notify::new());
+        let record = Record { ip, options, logins, first, earlier, ways, guarded, known, stated, news };
         record.offer_logins();
         Arc::new(record)
     }
 
     /// Another record of the same host, in which nothing stands but its network card as the link shows it. Its logins are
-    /// those of this one, so that the device never counts more refusals than it may.
+    /// those of this one, so that the device never counts more refusals than it may, and are meant for what it stated to this
+    /// one.
     pub fn afresh(&self) -> Arc<Self> {
         let record = Record {
             ip: self.ip,
@@ -106,6 +109,7 @@ impl Record {
             ways: self.ways.clone(),
             guarded: self.guarded.clone(),
             known: Mutex::default(),
+            stated: self.stated.clone(),
             news: Notify::new(),
         };
         self.link_mac().into_iter().for_each(|mac| record.learn(&FindingKind::Mac(mac)));
@@ -120,6 +124,9 @@ impl Record {
     /// Adds what a finding says ([`HostRecord::learn`]).
     pub fn learn(&self, kind: &FindingKind) {
         self.logins.guard(self.guards_of(kind));
+        if let FindingKind::EndpointId(endpoint) = kind {
+            self.stated.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| endpoint.clone());
+        }
         let mut known = self.lock();
         if let FindingKind::Stream(s) = kind
             && !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error)
@@ -338,14 +345,27 @@ impl Record {
         self.link_mac().is_none() && self.options.credentials.iter().any(|login| is_bound(&login.scope))
     }
 
+    /// Whether a login is bound to what the host states of itself, and it has stated nothing yet.
+    pub fn awaits_endpoint(&self) -> bool {
+        let is_here = |scope: &CredentialScope| scope.network.is_none_or(|network| network.contains(self.ip));
+        let is_bound = |login: &Credential| login.scope.endpoint.is_some() && is_here(&login.scope);
+        self.stated_endpoint().is_none() && self.options.credentials.iter().any(is_bound)
+    }
+
+    /// The endpoint that the host stated to this record, else to another one of it.
+    fn stated_endpoint(&self) -> Option<String> {
+        let of_all = || self.stated.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.endpoint_id().or_else(of_all)
+    }
+
     /// Offers the logins meant for this device. One bound to a MAC address or a vendor goes by what the link shows, unless
     /// the user trusts the device's own word for it.
     pub fn offer_logins(&self) {
-        let (mac_of_link, mac, endpoint) = {
+        let (mac_of_link, mac) = {
             let known = self.lock();
-            (known.host.own_link_mac(), known.host.mac(), known.host.endpoint_id().map(str::to_owned))
+            (known.host.own_link_mac(), known.host.mac())
         };
-        let is_other = |wanted: &String| endpoint.as_ref().is_some_and(|stated| !stated.eq_ignore_ascii_case(wanted));
+        let endpoint = LazyCell::new(|| self.stated_endpoint());
         let (vendor, vendor_of_link) = (LazyCell::new(|| self.vendor()), LazyCell::new(|| self.vendor_of_link()));
         let covers = |Credential { scope, .. }: &&Credential| {
             // All evidence is weighed for it, which only a login that is bound to a vendor is worth.
@@ -355,7 +375,7 @@ impl Record {
                 (Some(_), false) => vendor_of_link.as_deref(),
             };
             scope.covers(self.ip, vendor, if scope.trust_announced { mac } else { mac_of_link })
-                && !scope.endpoint.as_ref().is_some_and(is_other)
+                && (scope.endpoint.is_none() || scope.names(endpoint.as_deref()))
         };
         let mut meant: Vec<Credential> = self.options.credentials.iter().filter(covers).cloned().collect();
         meant.sort_by_key(|credential| self.first.as_ref() != Some(credential));

@@ -28,7 +28,7 @@ const MOST_FINDINGS: usize = 4096;
 /// Why a device is analysed anew that may be another one.
 const UNRECOGNISABLE: &str = "nothing tells it from another one";
 
-/// Inspects a host as [`inspect::inspect`] does. Of a device that is `known` and has not changed only the streams are proved.
+/// Inspects a host as [`inspect::inspect`] does, and asks it who it is before that where a login waits for the answer. Of a device that is `known` and has not changed only the streams are proved.
 pub(super) async fn inspect(
     host: Inspection,
     known: Option<&KnownDevice>,
@@ -36,6 +36,9 @@ pub(super) async fn inspect(
     resolve_name: bool,
     slot: &mut Slot,
 ) {
+    if host.record.awaits_endpoint() {
+        ask_endpoint(&host).await;
+    }
     let known = known.filter(|known| !host.options.ports.is_empty() && is_worthwhile(&known.device, &host.options));
     let Some(known) = known else { return inspect::inspect(host, own_ports, resolve_name, slot).await };
     let began = Instant::now();
@@ -59,6 +62,23 @@ pub(super) async fn inspect(
     // What it took to see that is no time of the host's.
     let host = host.until(host.peer.deadline + began.elapsed());
     inspect::inspect(host, own_ports, false, slot).await;
+}
+
+/// Asks a host by UDP who it is, before all else: a check asks for one stream, and nothing of it would lead to the endpoint.
+/// What else the host says to it is left to those who ask for that.
+async fn ask_endpoint(host: &Inspection) {
+    let (sender, mut findings) = mpsc::channel(64);
+    let question = host.afresh(sender);
+    let left_out = async { while findings.recv().await.is_some() {} };
+    tokio::select! {
+        () = ask_all(&question, Phase::Inquiry) => {}
+        () = left_out => {}
+    }
+    if let Some(endpoint) = question.record.endpoint_id() {
+        host.emit(FindingKind::EndpointId(endpoint)).await;
+    }
+    // By what stands in its own record, not in that of the question.
+    host.record.offer_logins();
 }
 
 /// Whether a device can be recognised by its streams, and all about it was well: it has streams, each was proved, and nothing
