@@ -1,6 +1,6 @@
 //! What earlier scans leave for the next one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::{Credential, Device, MacAddr, Way};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KnownHosts {
     hosts: HashMap<IpAddr, KnownHost>,
-    /// The devices that offered Digest, wherever they are now.
-    pub digest: Arc<DigestDevices>,
+    /// The devices whose password is not sent readable, wherever they are now.
+    pub guarded: Arc<GuardedDevices>,
 }
 
 impl KnownHosts {
-    /// None, and the devices that offered Digest.
-    pub fn new(digest: Arc<DigestDevices>) -> Self {
-        KnownHosts { hosts: HashMap::new(), digest }
+    /// None, and the devices whose password is not sent readable.
+    pub fn new(guarded: Arc<GuardedDevices>) -> Self {
+        KnownHosts { hosts: HashMap::new(), guarded }
     }
 
     /// What is known about the host at an address.
@@ -35,49 +35,70 @@ impl KnownHosts {
 
 impl<const N: usize> From<[(IpAddr, KnownHost); N]> for KnownHosts {
     fn from(hosts: [(IpAddr, KnownHost); N]) -> Self {
-        KnownHosts { hosts: hosts.into(), digest: Arc::default() }
+        KnownHosts { hosts: hosts.into(), guarded: Arc::default() }
     }
 }
 
-/// The devices that offered Digest once, by all they can be known by. None of them is sent a password in plain text, so that
-/// a device which takes the address or the name of one does not get by Basic what that one was never shown.
+/// How a device took logins once: its password is sent readable (Basic) no more in plain text, nor to a server with another
+/// certificate.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct DigestDevices {
-    addresses: HashSet<IpAddr>,
-    macs: HashSet<MacAddr>,
-    /// In lower case.
-    endpoints: HashSet<String>,
+pub struct LoginGuard {
+    /// It offered Digest. If not, it took logins by TLS alone.
+    pub offered_digest: bool,
+    /// Its certificates, by [`Service::fingerprint`](super::Service::fingerprint); none where they were not noted yet.
+    pub certificates: Option<BTreeSet<String>>,
 }
 
-impl DigestDevices {
-    /// Adds an address.
-    pub fn add_address(&mut self, ip: IpAddr) {
-        self.addresses.insert(ip);
+impl LoginGuard {
+    /// Whether a certificate is one of the device's.
+    pub fn knows(&self, fingerprint: Option<&str>) -> bool {
+        let is_among = |known: &BTreeSet<String>| fingerprint.is_some_and(|shown| known.contains(shown));
+        self.certificates.as_ref().is_none_or(is_among)
+    }
+}
+
+/// The devices that took logins by Digest or by TLS alone, by all they can be known by, so that a device which takes the
+/// address or the name of one does not read the password that this one was never shown.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GuardedDevices {
+    addresses: HashMap<IpAddr, Vec<LoginGuard>>,
+    macs: HashMap<MacAddr, Vec<LoginGuard>>,
+    /// In lower case.
+    endpoints: HashMap<String, Vec<LoginGuard>>,
+}
+
+impl GuardedDevices {
+    /// Adds one by an address.
+    pub fn add_address(&mut self, ip: IpAddr, guard: &LoginGuard) {
+        self.addresses.entry(ip).or_default().push(guard.clone());
     }
 
-    /// Adds a MAC address, of the link or stated.
-    pub fn add_mac(&mut self, mac: MacAddr) {
-        self.macs.insert(mac);
+    /// Adds one by a MAC address, of the link or stated.
+    pub fn add_mac(&mut self, mac: MacAddr, guard: &LoginGuard) {
+        self.macs.entry(mac).or_default().push(guard.clone());
     }
 
-    /// Adds the UUID of an ONVIF endpoint or UPnP device.
-    pub fn add_endpoint(&mut self, endpoint: &str) {
-        self.endpoints.insert(endpoint.to_lowercase());
+    /// Adds one by the UUID of its ONVIF endpoint or UPnP device.
+    pub fn add_endpoint(&mut self, endpoint: &str, guard: &LoginGuard) {
+        self.endpoints.entry(endpoint.to_lowercase()).or_default().push(guard.clone());
     }
 
-    /// Whether one of them was last seen at an address.
-    pub fn has_address(&self, ip: IpAddr) -> bool {
-        self.addresses.contains(&ip)
+    /// Those last seen at an address.
+    pub fn at(&self, ip: IpAddr) -> &[LoginGuard] {
+        self.addresses.get(&ip).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether one of them has a MAC address.
-    pub fn has_mac(&self, mac: MacAddr) -> bool {
-        self.macs.contains(&mac)
+    /// Those with a MAC address.
+    pub fn with_mac(&self, mac: MacAddr) -> &[LoginGuard] {
+        self.macs.get(&mac).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether one of them has an endpoint.
-    pub fn has_endpoint(&self, endpoint: &str) -> bool {
-        !self.endpoints.is_empty() && self.endpoints.contains(&endpoint.to_lowercase())
+    /// Those with an endpoint.
+    pub fn with_endpoint(&self, endpoint: &str) -> &[LoginGuard] {
+        match self.endpoints.is_empty() {
+            true => &[],
+            false => self.endpoints.get(&endpoint.to_lowercase()).map_or(&[], Vec::as_slice),
+        }
     }
 }
 

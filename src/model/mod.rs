@@ -40,7 +40,7 @@ pub use device::{Device, DeviceState, Evidence, EvidenceSource, Fact, Kind, Logi
 pub use event::{EventSink, ScanEvent};
 pub use finding::{Finding, FindingKind};
 pub use host_record::HostRecord;
-pub use known_host::{DigestDevices, KnownDevice, KnownHost, KnownHosts};
+pub use known_host::{GuardedDevices, KnownDevice, KnownHost, KnownHosts, LoginGuard};
 pub use login_place::{DeviceTraits, LoginBook};
 pub use mac::MacAddr;
 pub use method::Method;

@@ -1,5 +1,6 @@
 //! Passwords, kept so that they cannot be printed by accident.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -102,6 +103,9 @@ pub enum Anchor {
         /// The endpoint it stated there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         endpoint: Option<String>,
+        /// The TLS certificates it showed there, as fingerprints ([`Service::fingerprint`](super::Service::fingerprint)).
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        certificates: BTreeSet<String>,
     },
 }
 
@@ -109,8 +113,10 @@ impl fmt::Display for Anchor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Anchor::Link { mac } => write!(f, "link {mac}"),
-            Anchor::Place { ip, endpoint: None } => write!(f, "place {ip}"),
-            Anchor::Place { ip, endpoint: Some(endpoint) } => write!(f, "place {ip} {endpoint}"),
+            Anchor::Place { ip, endpoint, certificates } => {
+                write!(f, "place {ip}")?;
+                endpoint.iter().chain(certificates).try_for_each(|part| write!(f, " {part}"))
+            }
         }
     }
 }

@@ -94,6 +94,9 @@ pub struct Service {
     /// The subject of its TLS certificate, cleaned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// SHA-256 of its TLS certificate, in lower-case hexadecimal; absent where the device did not show that it has the key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fingerprint: Option<String>,
     /// What was odd about it, in words for the operator.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
@@ -115,6 +118,7 @@ impl Service {
             title: None,
             realm: None,
             certificate: None,
+            fingerprint: None,
             notes: Vec::new(),
             answers: Vec::new(),
         }

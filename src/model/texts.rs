@@ -97,8 +97,9 @@ impl Device {
 impl Service {
     /// Shows `of` every text.
     pub fn texts(&mut self, of: OfTexts<'_>) {
-        let fields = [&mut self.url, &mut self.server, &mut self.title, &mut self.realm, &mut self.certificate];
-        lines(fields.into_iter().flatten().chain(&mut self.notes), of);
+        let fields = [&mut self.url, &mut self.server, &mut self.title, &mut self.realm];
+        let certificate = [&mut self.certificate, &mut self.fingerprint];
+        lines(fields.into_iter().chain(certificate).flatten().chain(&mut self.notes), of);
         self.answers.iter_mut().for_each(|answer| answer.texts(of));
     }
 }

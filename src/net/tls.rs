@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -9,11 +10,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use x509_parser::prelude::{GeneralName, X509Certificate};
 
 use super::error::OldVersion;
 use super::{BoxStream, Cause, OldTls};
+use crate::text::hex;
 
 /// Names of one certificate read at most.
 const MOST_NAMES: usize = 16;
@@ -34,6 +37,9 @@ pub struct TlsInfo {
     pub names: Vec<String>,
     /// Seconds since 1970 when the certificate ends.
     pub not_after: Option<i64>,
+    /// SHA-256 of the certificate, in lower-case hexadecimal. None where the peer did not show that it has the key: a
+    /// certificate alone can be copied.
+    pub fingerprint: Option<String>,
 }
 
 impl TlsInfo {
@@ -49,7 +55,13 @@ impl TlsInfo {
             issuer: said(certificate.issuer().to_string()),
             names: names(&certificate),
             not_after: Some(certificate.validity().not_after.timestamp()),
+            fingerprint: None,
         }
+    }
+
+    /// The same of a peer that showed in the handshake that it has the key of its certificate.
+    pub(super) fn of_proved(certificate: Option<&[u8]>) -> TlsInfo {
+        TlsInfo { fingerprint: certificate.map(|der| hex(&Sha256::digest(der))), ..TlsInfo::of(certificate) }
     }
 }
 
@@ -71,10 +83,16 @@ pub async fn handshake(stream: BoxStream, host: &str) -> Result<(BoxStream, TlsI
         .or_else(|_| ServerName::try_from("camera.invalid"))
         .map_err(|error| Cause::of_tls(&io::Error::other(error)))?;
     let overheard = Overheard { stream, first: Vec::new() };
-    match tokio_rustls::TlsConnector::from(config()).connect(name, overheard).into_fallible().await {
+    let has_key = Arc::new(AtomicBool::new(false));
+    let connector = tokio_rustls::TlsConnector::from(config(has_key.clone()));
+    match connector.connect(name, overheard).into_fallible().await {
         Ok(tls) => {
             let (_, session) = tls.get_ref();
-            let mut info = TlsInfo::of(session.peer_certificates().and_then(<[_]>::first).map(CertificateDer::as_ref));
+            let certificate = session.peer_certificates().and_then(<[_]>::first).map(CertificateDer::as_ref);
+            let mut info = match has_key.load(Ordering::Relaxed) {
+                true => TlsInfo::of_proved(certificate),
+                false => TlsInfo::of(certificate),
+            };
             info.version = session.protocol_version().and_then(|v| v.as_str().map(|s| s.replace("TLSv1_", "TLS 1.")));
             Ok((Box::new(tls), info))
         }
@@ -131,28 +149,45 @@ impl AsyncWrite for Overheard {
     }
 }
 
-fn config() -> Arc<rustls::ClientConfig> {
-    static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
-    CONFIG
-        .get_or_init(|| {
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let builder = rustls::ClientConfig::builder_with_provider(provider.clone());
-            #[expect(clippy::expect_used, reason = "the ring provider supports the default versions by construction")]
-            let builder = builder.with_safe_default_protocol_versions().expect("ring speaks TLS 1.2 and 1.3");
-            let mut config =
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(TakeAny(provider))).with_no_client_auth();
-            // A device is talked to once or twice: tickets would only hold memory.
-            config.resumption = rustls::client::Resumption::disabled();
-            config.enable_sni = false;
-            Arc::new(config)
-        })
-        .clone()
+/// How hands are shaken; `has_key` is set when the peer shows that it has the key of its certificate.
+fn config(has_key: Arc<AtomicBool>) -> Arc<rustls::ClientConfig> {
+    static CONFIG: OnceLock<rustls::ClientConfig> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider.clone());
+        #[expect(clippy::expect_used, reason = "the ring provider supports the default versions by construction")]
+        let builder = builder.with_safe_default_protocol_versions().expect("ring speaks TLS 1.2 and 1.3");
+        let taken = Arc::new(TakeAny { provider, has_key: Arc::default() });
+        let mut config = builder.dangerous().with_custom_certificate_verifier(taken).with_no_client_auth();
+        // A device is talked to once or twice: tickets would only hold memory.
+        config.resumption = rustls::client::Resumption::disabled();
+        config.enable_sni = false;
+        config
+    });
+    let mut config = config.clone();
+    let provider = config.crypto_provider().clone();
+    config.dangerous().set_certificate_verifier(Arc::new(TakeAny { provider, has_key }));
+    Arc::new(config)
 }
 
 /// Takes every certificate: cameras sign their own, let them expire, and know no name for their address (QUIRKS: HTTP).
-/// Signatures of the handshake prove nothing either, since no one vouches for the key.
 #[derive(Debug)]
-struct TakeAny(Arc<CryptoProvider>);
+struct TakeAny {
+    provider: Arc<CryptoProvider>,
+    has_key: Arc<AtomicBool>,
+}
+
+impl TakeAny {
+    /// Takes the handshake whatever its signature is: X.509 v1 and malformed certificates fail here although their owner is
+    /// a working camera. A good signature is noted.
+    fn take(
+        &self,
+        signature: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.has_key.store(signature.is_ok(), Ordering::Relaxed);
+        signature.or_else(|_| Ok(HandshakeSignatureValid::assertion()))
+    }
+}
 
 impl ServerCertVerifier for TakeAny {
     fn verify_server_cert(
@@ -172,14 +207,8 @@ impl ServerCertVerifier for TakeAny {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        // X.509 v1 and malformed certificates would fail here although their owner is a working camera.
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-        .or_else(|_| Ok(HandshakeSignatureValid::assertion()))
+        let known = &self.provider.signature_verification_algorithms;
+        self.take(rustls::crypto::verify_tls12_signature(message, certificate, signature, known))
     }
 
     fn verify_tls13_signature(
@@ -188,17 +217,12 @@ impl ServerCertVerifier for TakeAny {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-        .or_else(|_| Ok(HandshakeSignatureValid::assertion()))
+        let known = &self.provider.signature_verification_algorithms;
+        self.take(rustls::crypto::verify_tls13_signature(message, certificate, signature, known))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -234,12 +258,14 @@ pub mod testing {
     ) -> Option<TlsStream<S>> {
         let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        // Whether the key is that of the certificate is not looked at: a copied certificate is shown as well.
+        let key = provider.key_provider.load_private_key(private).unwrap();
+        let shown = rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], key);
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .unwrap();
+            .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
         tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(stream).await.ok()
     }
 
@@ -325,6 +351,22 @@ mod tests {
             stream.read_to_end(&mut heard).await.unwrap();
             assert_eq!(heard, b"ping");
             device.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_has_a_fingerprint_where_the_peer_has_its_key() {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let (shown, key) = certificate("camera", &[], 2099);
+            let fingerprint = hex(&Sha256::digest(shown.der()));
+            let other = certificate("camera", &[], 2099).1;
+            for (key, wanted) in [(key, Some(fingerprint)), (other, None)] {
+                let (ours, theirs) = duplex(64 * 1024);
+                let shown = rcgen::Certificate::clone(&shown);
+                tokio::spawn(async move { accept_as(theirs, (shown, key), &[version]).await });
+                let (_, info) = handshake(Box::new(ours), "192.0.2.10").await.unwrap();
+                assert_eq!((info.subject.as_deref(), info.fingerprint), (Some("CN=camera"), wanted));
+            }
         }
     }
 

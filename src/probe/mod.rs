@@ -36,7 +36,7 @@ use evidence::Facts;
 
 pub use farewells::Farewells;
 pub use inspection::{Inspection, Record};
-pub use logins::{Budget, Grant, LoginTry, Logins, MOST_ADDRESSES, Verdict};
+pub use logins::{Budget, Encryption, Grant, LoginTry, Logins, MOST_ADDRESSES, Verdict, Withheld};
 pub use peer::Peer;
 
 /// Where findings go.

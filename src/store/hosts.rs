@@ -31,7 +31,7 @@ impl Store {
             .map(|login| Ok((self.login_hash(login)?, login)))
             .collect::<Result<_, StoreError>>()?;
         let refusals = self.refusals(now)?;
-        let mut hosts = KnownHosts::new(memory.digest_devices());
+        let mut hosts = KnownHosts::new(memory.guarded_devices());
         // Of several devices that were last seen at an address, the latest is there; what any of them refused counts.
         let mut devices: Vec<&Known> = memory.roots().filter(|known| known.archived_at.is_none()).collect();
         devices.sort_by_key(|known| known.seen.last);

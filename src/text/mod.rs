@@ -18,6 +18,11 @@ pub const MAX_CHARS: usize = 256;
 /// of them cover the lines above and below.
 const MOST_MARKS: usize = 4;
 
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// `1 device`, `2 devices`.
 pub fn counted(count: impl TryInto<u64>, one: &str, several: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);

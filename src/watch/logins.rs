@@ -8,20 +8,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Job, Watch};
 use crate::history::memory::{Known, Memory};
 use crate::model::memory::Uid;
-use crate::model::{Credential, Device, DigestDevices, KnownHosts, ScanPlan};
+use crate::model::{Credential, Device, GuardedDevices, KnownHosts, ScanPlan};
 use crate::scan::session::Session;
 use crate::store::{Store, StoreError};
 
-/// What is known about a device's logins before it is asked. All devices are looked through for those that offered Digest, once
-/// for as many as are asked together.
+/// What is known about a device's logins before it is asked. All devices are looked through for those whose password is
+/// not sent readable, once for as many as are asked together.
 pub(super) fn known_hosts(
     memory: &Memory,
     known: &Known,
     watch: &Watch,
-    digest: &mut Option<Arc<DigestDevices>>,
+    guarded: &mut Option<Arc<GuardedDevices>>,
     now: Timestamp,
 ) -> Result<KnownHosts, StoreError> {
-    let mut hosts = KnownHosts::new(digest.get_or_insert_with(|| memory.digest_devices()).clone());
+    let mut hosts = KnownHosts::new(guarded.get_or_insert_with(|| memory.guarded_devices()).clone());
     let worked = watch.session.login_of(&known.device);
     hosts.insert(known.device.ip, watch.store.known_host(known, worked, now)?);
     Ok(hosts)

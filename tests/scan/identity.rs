@@ -26,35 +26,37 @@ use super::plan;
 use super::servers::Camera;
 use super::watch::{self, job};
 
-const LOGIN: (&str, &str) = ("viewer", "Nur-fuer-die-eine-9");
+pub const LOGIN: (&str, &str) = ("viewer", "Nur-fuer-die-eine-9");
 const ENDPOINT: &str = "4d454930-0000-1000-8000-4419b6000001";
 
 /// A network that is scanned again and again, each time by another process, with one store.
-struct Place {
-    net: FakeNet,
-    store: Store,
+pub struct Place {
+    pub net: FakeNet,
+    pub store: Store,
+    pub ports: Vec<u16>,
     _folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
-        Place { net: FakeNet::subnet(), store, _folder: folder }
+        Place { net: FakeNet::subnet(), store, ports: plan().probe.ports, _folder: folder }
     }
 
     fn camera(&self, ip: &str, card: u8, digest: bool) {
         camera(&self.net, ip, card, digest);
     }
 
-    async fn scan(&self, login: Credential, heard: &[Finding]) -> Report {
+    pub async fn scan(&self, login: Credential, heard: &[Finding]) -> Report {
         self.scan_with(vec![login], heard).await
     }
 
     /// Scans as `camscan scan --store` does; `heard` is known of hosts beforehand.
     async fn scan_with(&self, credentials: Vec<Credential>, heard: &[Finding]) -> Report {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let probe = ProbeOptions { credentials, measure_time: MEASURED, ..plan().probe };
+        let ports = self.ports.clone();
+        let probe = ProbeOptions { credentials, ports, measure_time: MEASURED, ..plan().probe };
         let plan = ScanPlan { probe, resolve_names: false, ..plan() };
         let session = Session::new(Arc::new(self.net.clone()), Signatures::builtin(), clock::now, 512);
         let memory = self.store.memory().unwrap();
@@ -72,17 +74,17 @@ impl Place {
 
 const MEASURED: Duration = Duration::from_millis(500);
 
-fn login() -> Credential {
+pub fn login() -> Credential {
     Credential::new(LOGIN.0, LOGIN.1)
 }
 
-fn camera(net: &FakeNet, ip: &str, card: u8, digest: bool) {
+pub fn camera(net: &FakeNet, ip: &str, card: u8, digest: bool) {
     Camera { login: Some(format!("{}:{}", LOGIN.0, LOGIN.1)), digest, ..Camera::new(ip) }.on(net);
     net.links.mac(ip, MacAddr([0x44, 0x19, 0xb6, 0, 0, card]));
 }
 
 /// The requests with a password in plain text.
-fn in_plain_text(asked: &[Asked]) -> usize {
+pub fn in_plain_text(asked: &[Asked]) -> usize {
     asked.iter().filter(|asked| asked.header("Authorization").is_some_and(|login| login.starts_with("Basic "))).count()
 }
 

@@ -6,6 +6,7 @@
 mod announced;
 mod bounds;
 mod budget;
+mod encryption;
 mod finding;
 mod go2rtc;
 mod hostile;

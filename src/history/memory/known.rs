@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::health::{DeviceHealth, LoginTrouble, StreamHealth};
 use super::key::DeviceKey;
 use crate::model::memory::{Note, Uid};
-use crate::model::{Device, KnownDevice, Stream, WarningKind};
+use crate::model::{Device, KnownDevice, MacAddr, Stream, WarningKind};
 
 /// When something was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +43,15 @@ pub struct Known {
     /// When it was last sent that a login is needed from now on; none once something of it needs none again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_at: Option<Timestamp>,
-    /// Whether it offered Digest in an earlier scan; that of the last one is in `device`. See [`Known::offered_digest`].
+    /// Whether it offered Digest in an earlier scan; that of the last one is in `device`. See [`Known::guard`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offered_digest: bool,
+    /// Whether it took logins by TLS alone in an earlier scan; that of the last one is in `device`. See [`Known::guard`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub took_tls_alone: bool,
+    /// The TLS certificates it is known by; none where they were not noted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<KnownCertificates>,
     /// When it was last recognised at another address, or behind another network card, by its own word alone: logins that
     /// worked before are not sent there. See [`Anchor`](crate::model::Anchor).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +82,16 @@ pub struct Known {
     pub archived_at: Option<Timestamp>,
     /// The device it turned out to be.
     pub merged_into: Option<Uid>,
+}
+
+/// The TLS certificates of a device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCertificates {
+    /// Fingerprints ([`Service::fingerprint`](crate::model::Service::fingerprint)).
+    pub fingerprints: BTreeSet<String>,
+    /// The network card that the link showed of it, and of no other device, when they were noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_mac: Option<MacAddr>,
 }
 
 /// A full analysis of a device: everything was asked of it that a scan asks.

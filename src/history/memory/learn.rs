@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::changes::{certificate_stage, merged};
 use super::health::{DeviceHealth, DeviceState};
 use super::key::keys_of;
-use super::known::{Analysis, Known, KnownStream, Seen};
+use super::known::{Analysis, Known, KnownCertificates, KnownStream, Seen};
 use super::proof::is_on_its_word;
 use super::scope::Scope;
 use super::stream::ways_tried;
@@ -107,6 +107,11 @@ impl Memory {
             login: None,
             protected_at: None,
             offered_digest: false,
+            took_tls_alone: false,
+            certificates: Some(KnownCertificates::of(
+                device,
+                device.link_mac.filter(|mac| self.has_own_card(&uid, *mac)),
+            )),
             on_its_word_at: None,
             streams: streams.into_iter().map(|(key, stream)| (key, KnownStream::new(stream, at))).collect(),
             note: Note::default(),
@@ -146,6 +151,7 @@ impl Memory {
         let same: HashMap<&str, &str> = same.iter().map(|(before, now)| (before.as_str(), *now)).collect();
         self.device_changes(uid, found, &same, at, events);
         self.see_streams(uid, found, is_same_scan, at, events);
+        let own_card = found.link_mac.filter(|mac| self.has_own_card(uid, *mac));
         let Some(known) = self.devices.get_mut(uid) else { return };
         let mut device = merged(&known.device, found);
         // What is remembered of a stream is more than one look at it.
@@ -154,7 +160,7 @@ impl Memory {
         if known.device.ip != device.ip {
             known.address_since = at;
         }
-        known.offered_digest = known.offered_digest();
+        known.note_proofs(found, own_card);
         if is_on_its_word(&known.device, found) {
             known.on_its_word_at = Some(at);
         }

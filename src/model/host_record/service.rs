@@ -97,6 +97,7 @@ fn merge(known: &mut Option<Service>, new: Option<Service>) {
     keep_longer(&mut known.title, new.title);
     keep_longer(&mut known.realm, new.realm);
     keep_longer(&mut known.certificate, new.certificate);
+    keep_longer(&mut known.fingerprint, new.fingerprint);
     if let Some(schemes) = new.auth {
         // What one of its resources demands the service demands.
         let all: BTreeSet<_> = known.auth.take().unwrap_or_default().into_iter().chain(schemes).collect();
@@ -113,6 +114,7 @@ fn fill(service: &mut Service, from: &Service) {
         (&mut service.title, &from.title),
         (&mut service.realm, &from.realm),
         (&mut service.certificate, &from.certificate),
+        (&mut service.fingerprint, &from.fingerprint),
     ];
     for (gap, value) in gaps {
         if gap.is_none() {

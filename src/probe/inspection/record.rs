@@ -12,8 +12,8 @@ use crate::model::device::is_serial;
 use crate::model::finding::StreamHint;
 use crate::model::secret::CredentialScope;
 use crate::model::{
-    Activation, Channel, Credential, DeviceTraits, DigestDevices, Evidence, EvidenceSource, Fact, FindingKind,
-    HostRecord, Kind, KnownHosts, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
+    Activation, Channel, Credential, DeviceTraits, Evidence, EvidenceSource, Fact, FindingKind, GuardedDevices,
+    HostRecord, Kind, KnownHosts, LoginGuard, MacAddr, ProbeOptions, Protocol, Service, StreamStatus, Way,
 };
 use crate::probe::{Budget, Logins};
 
@@ -31,7 +31,7 @@ pub struct Record {
     /// By which way the streams of a port played in earlier scans.
     ways: Vec<(u16, Way)>,
     /// The devices that offered Digest in earlier scans.
-    digest: Arc<DigestDevices>,
+    guarded: Arc<GuardedDevices>,
     known: Mutex<Known>,
     /// Notified when a service is found.
     news: Notify,
@@ -73,7 +73,7 @@ impl Record {
     /// A host of which nothing is known yet but what earlier scans left, with the logins that are meant for any device at
     /// its address.
     pub fn new(ip: IpAddr, options: Arc<ProbeOptions>, all: &KnownHosts, budget: &Arc<Budget>) -> Arc<Self> {
-        let (earlier, digest) = (all.get(&ip), all.digest.clone());
+        let (earlier, guarded) = (all.get(&ip), all.guarded.clone());
         let most = options.max_login_failures;
         let left = earlier.and_then(|host| host.refusals_left);
         let limit = left.unwrap_or(most).min(most);
@@ -87,11 +87,9 @@ impl Record {
         let first = earlier.and_then(|host| host.login.clone());
         logins.worked_before(first.clone());
         let (earlier, ways) = earlier.map(|host| (host.streams.clone(), host.ways.clone())).unwrap_or_default();
-        if digest.has_address(ip) {
-            logins.note_digest();
-        }
+        logins.guard(guarded.at(ip));
         let (known, news) = (Mutex::default(), Notify::new());
-        let record = Record { ip, options, logins, first, earlier, ways, digest, known, news };
+        let record = Record { ip, options, logins, first, earlier, ways, guarded, known, news };
         record.offer_logins();
         Arc::new(record)
     }
@@ -106,7 +104,7 @@ impl Record {
             first: self.first.clone(),
             earlier: self.earlier.clone(),
             ways: self.ways.clone(),
-            digest: self.digest.clone(),
+            guarded: self.guarded.clone(),
             known: Mutex::default(),
             news: Notify::new(),
         };
@@ -121,9 +119,7 @@ impl Record {
 
     /// Adds what a finding says ([`HostRecord::learn`]).
     pub fn learn(&self, kind: &FindingKind) {
-        if self.offered_digest(kind) {
-            self.logins.note_digest();
-        }
+        self.logins.guard(self.guards_of(kind));
         let mut known = self.lock();
         if let FindingKind::Stream(s) = kind
             && !matches!(s.status, StreamStatus::NotFound | StreamStatus::Error)
@@ -176,12 +172,12 @@ impl Record {
         is_news.then(|| known.traits.insert(traits).clone())
     }
 
-    /// Whether a finding shows the host to be a device that offered Digest in an earlier scan.
-    fn offered_digest(&self, kind: &FindingKind) -> bool {
+    /// What the devices proved that a finding shows the host to be.
+    fn guards_of(&self, kind: &FindingKind) -> &[LoginGuard] {
         match kind {
-            FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => self.digest.has_mac(*mac),
-            FindingKind::EndpointId(endpoint) => self.digest.has_endpoint(endpoint),
-            _ => false,
+            FindingKind::Mac(mac) | FindingKind::StatedMac(mac) => self.guarded.with_mac(*mac),
+            FindingKind::EndpointId(endpoint) => self.guarded.with_endpoint(endpoint),
+            _ => &[],
         }
     }
 

@@ -7,6 +7,7 @@
 //! under way at once, it sees no more refusals than the limit.
 
 mod budget;
+mod encryption;
 mod slots;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,10 +19,12 @@ use tokio::time::{Instant, timeout_at};
 
 pub use budget::{Budget, MOST_ADDRESSES};
 use budget::{Others, lock};
+use encryption::Guarded;
+pub use encryption::{Encryption, Withheld};
 use slots::{Slots, Wanted};
 
 use crate::model::login_place::{Outcome, PlaceId};
-use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
+use crate::model::{Credential, DeviceTraits, LoginAttempts, LoginGuard, Protocol};
 
 /// Why no login is tried on a device that refused them before.
 const AT_REST: &str =
@@ -80,7 +83,7 @@ struct State {
     /// Logins that were proved and refused afterwards.
     failed_later: Vec<Credential>,
     looked_at: Option<Credential>,
-    offers_digest: bool,
+    guarded: Guarded,
     /// The login that worked in an earlier scan.
     worked_before: Option<Credential>,
     slots: Slots,
@@ -292,12 +295,22 @@ impl Logins {
 
     /// Notes that the device offers Digest: from now on it gets no password in plain text.
     pub fn note_digest(&self) {
-        self.lock().offers_digest = true;
+        self.lock().guarded.offers_digest = true;
     }
 
-    /// Whether the device offered Digest, over whichever protocol.
-    pub fn offers_digest(&self) -> bool {
-        self.lock().offers_digest
+    /// Notes what the device, or one it may be, proved in earlier scans.
+    pub fn guard(&self, guards: &[LoginGuard]) {
+        let known = &mut self.lock().guarded.guards;
+        for guard in guards {
+            if !known.contains(guard) {
+                known.push(guard.clone());
+            }
+        }
+    }
+
+    /// Why a password that its reader can use as it is must not go by `encryption`; none where it may.
+    pub fn withheld(&self, encryption: &Encryption) -> Option<Withheld> {
+        self.lock().guarded.withheld(encryption)
     }
 
     /// What goes into the report; none when no login was tried.

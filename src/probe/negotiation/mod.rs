@@ -3,12 +3,13 @@
 //!
 //! The rules, for every protocol alike:
 //! - A login is sent only where one was demanded, and only in a place of the device's limit ([`Logins`]).
-//! - Digest before Basic. Where the device offered Digest, over whichever protocol, a password goes in plain text only over
-//!   TLS, or where the user allows it for this login.
+//! - Digest before Basic. Where the device offered Digest, over whichever protocol and in whichever scan, or took logins by
+//!   TLS alone, Basic goes only by TLS and to the certificate the device had, or where the user allows it for this login.
 //! - A login that is not proved yet goes with one request at a time: the next request begins without it again.
 //! - A login that is proved goes along on its connection. When it is refused because its nonce may have run out, it is sent
 //!   once more in a place of its own; if that is refused too, both count.
 
+mod authorization;
 mod form;
 mod reply;
 
@@ -16,12 +17,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::logins::{Grant, LoginTry, Logins, Verdict};
+use super::logins::{Encryption, Grant, LoginTry, Logins, Verdict, Withheld};
 use crate::model::{AuthScheme, Credential, Protocol};
 use crate::wire::auth::login::Login;
 use crate::wire::auth::{self, Challenge};
 use form::{Current, Form};
 
+pub use authorization::Authorization;
 pub use reply::{Next, Pending, Reply};
 
 /// The logins of one client.
@@ -29,7 +31,7 @@ pub use reply::{Next, Pending, Reply};
 pub struct Negotiation {
     logins: Arc<Logins>,
     protocol: Protocol,
-    encrypted: bool,
+    encryption: Encryption,
     allowed: bool,
     takes_tokens: bool,
     current: Option<Current>,
@@ -43,16 +45,16 @@ pub struct Negotiation {
     renewed: bool,
     refused: u32,
     unclear: u32,
-    withheld: bool,
+    withheld: Option<Withheld>,
 }
 
 impl Negotiation {
-    /// For a client that speaks `protocol`; `encrypted` inside TLS.
-    pub fn new(logins: Arc<Logins>, protocol: Protocol, encrypted: bool) -> Self {
+    /// For a client that speaks `protocol` in `encryption`.
+    pub fn new(logins: Arc<Logins>, protocol: Protocol, encryption: Encryption) -> Self {
         Negotiation {
             logins,
             protocol,
-            encrypted,
+            encryption,
             allowed: true,
             takes_tokens: false,
             current: None,
@@ -64,7 +66,7 @@ impl Negotiation {
             renewed: false,
             refused: 0,
             unclear: 0,
-            withheld: false,
+            withheld: None,
         }
     }
 
@@ -109,9 +111,8 @@ impl Negotiation {
         self.unclear
     }
 
-    /// Whether a login was left out for the request under way because it would have gone in plain text although the device
-    /// offers Digest.
-    pub fn is_withheld(&self) -> bool {
+    /// Why a login was left out for the request under way: its reader could have used the password as it is.
+    pub fn withheld(&self) -> Option<Withheld> {
         self.withheld
     }
 
@@ -125,16 +126,21 @@ impl Negotiation {
     /// A request begins about what the login has opened: it goes with the login, where that was taken.
     pub fn begin_more(&mut self) {
         self.settle(Verdict::Unclear);
-        (self.renewed, self.refused, self.unclear, self.withheld) = (false, 0, 0, false);
+        (self.renewed, self.refused, self.unclear, self.withheld) = (false, 0, 0, None);
         self.current.take_if(|c| !c.taken);
         if self.current.is_none() {
             self.offered.clear();
         }
     }
 
-    /// Whether what is sent from now on is encrypted.
-    pub fn set_encrypted(&mut self, encrypted: bool) {
-        self.encrypted = encrypted;
+    /// What is sent from now on goes in `encryption`.
+    pub fn set_encryption(&mut self, encryption: Encryption) {
+        self.encryption = encryption;
+    }
+
+    /// What is sent goes in.
+    pub fn encryption(&self) -> &Encryption {
+        &self.encryption
     }
 
     /// There is another connection: a nonce belongs to the one it came over. A challenge not answered yet is an exception,
@@ -172,16 +178,18 @@ impl Negotiation {
     }
 
     /// The value of `Authorization` for the request, when it goes with a login of that form. A fresh one each time: an answer
-    /// used twice counts as a failed login on some cameras.
-    pub fn authorization(&mut self, method: &str, uri: &str, body: &[u8]) -> Option<Vec<u8>> {
+    /// used twice counts as a failed login on some cameras. None where the device must not read it any more.
+    pub fn authorization(&mut self, method: &str, uri: &str, body: &[u8]) -> Option<Authorization> {
         let current = self.current.as_mut().filter(|_| self.attempt.is_some())?;
-        match &mut current.form {
-            Form::Header(login) => {
-                current.sent = true;
-                Some(login.authorization(method, uri, body))
-            }
-            Form::Token(_) => None,
+        let Form::Header(login) = &mut current.form else { return None };
+        let is_readable = login.challenge().scheme == AuthScheme::Basic && !login.credential().allow_basic;
+        if let Some(why) = self.logins.withheld(&self.encryption).filter(|_| is_readable) {
+            (self.withheld, self.current) = (Some(why), None);
+            self.settle(Verdict::Unsent);
+            return None;
         }
+        current.sent = true;
+        Some(Authorization { value: login.authorization(method, uri, body), is_readable })
     }
 
     /// The login to make a token of, when the request goes with one.
@@ -285,13 +293,13 @@ impl Negotiation {
     /// How a login can answer the demand; none when it cannot, or was refused so.
     fn form(&mut self, credential: &Credential) -> Option<Form> {
         let tried = |token: bool| self.refused_here.iter().any(|(c, t)| c == credential && *t == token);
-        let in_clear = self.encrypted || credential.allow_basic || !self.logins.offers_digest();
-        if let Some(challenge) = auth::choose_allowing(&self.offered, in_clear) {
+        let withheld = self.logins.withheld(&self.encryption).filter(|_| !credential.allow_basic);
+        if let Some(challenge) = auth::choose_allowing(&self.offered, withheld.is_none()) {
             let login = Login::new(challenge.clone(), credential.clone(), fastrand::u64(..));
             return (!tried(false)).then(|| Form::Header(Box::new(login)));
         }
         if auth::choose_allowing(&self.offered, true).is_some() {
-            self.withheld = true;
+            self.withheld = withheld;
             return None;
         }
         // Who names schemes, and none that we know, wants something else.

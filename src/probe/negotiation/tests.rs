@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::LoginAttempts;
+use crate::model::{LoginAttempts, LoginGuard};
 
 const DIGEST: &[u8] = b"Digest realm=\"r\", nonce=\"1\"";
 const NEWER: &[u8] = b"Digest realm=\"r\", nonce=\"2\"";
@@ -18,12 +18,12 @@ fn users(names: &[&str]) -> Vec<Credential> {
 
 fn negotiation(limit: u32) -> (Arc<Logins>, Negotiation) {
     let logins = Logins::new(limit);
-    (logins.clone(), Negotiation::new(logins, Protocol::Rtsp, false))
+    (logins.clone(), Negotiation::new(logins, Protocol::Rtsp, Encryption::None))
 }
 
 fn sent(negotiation: &mut Negotiation) -> Option<String> {
-    let header = negotiation.authorization("DESCRIBE", "rtsp://h/", b"")?;
-    Some(String::from_utf8(header).unwrap())
+    let login = negotiation.authorization("DESCRIBE", "rtsp://h/", b"")?;
+    Some(String::from_utf8(login.value).unwrap())
 }
 
 /// What a login is sent as, when it is demanded by these challenges.
@@ -142,19 +142,76 @@ fn stale_without_end_is_refused_without_end() {
 }
 
 #[test]
-fn a_password_goes_in_plain_text_only_where_no_digest_was_offered() {
-    let basic = |prepare: &dyn Fn(&Arc<Logins>), encrypted, allow_basic| {
-        let logins = Logins::new(2);
-        prepare(&logins);
-        let mut negotiation = Negotiation::new(logins, Protocol::Http, encrypted);
-        let user = Credential { allow_basic, ..Credential::new("a", "secret") };
-        let header = demanded(&mut negotiation, &[BASIC], &[user]);
-        (header.is_some_and(|h| h.starts_with("Basic ")), negotiation.is_withheld())
+fn a_readable_password_goes_no_weaker_way_than_the_device_was_known_by() {
+    use Withheld::{OffersDigest, OtherCertificate, TookTls};
+    let guard = |offered_digest, certificates: Option<&[&str]>| {
+        let certificates = certificates.map(|all| all.iter().map(|one| (*one).to_owned()).collect());
+        LoginGuard { offered_digest, certificates }
     };
-    assert_eq!(basic(&|_| {}, false, false), (true, false));
-    assert_eq!(basic(&|logins| logins.note_digest(), false, false), (false, true));
-    assert_eq!(basic(&|logins| logins.note_digest(), true, false), (true, false));
-    assert_eq!(basic(&|logins| logins.note_digest(), false, true), (true, false));
+    let tls = |certificate: &str| Encryption::Tls { fingerprint: Some(certificate.to_owned()) };
+    let (unproved, plain) = (|| Encryption::Tls { fingerprint: None }, || Encryption::None);
+    let (digest, by_tls) = (|| guard(true, Some(&["a"])), || guard(false, Some(&["a", "b"])));
+    for (offers_digest, guards, encryption, withheld) in [
+        (false, vec![], plain(), None),
+        (false, vec![], tls("z"), None),
+        (true, vec![], plain(), Some(OffersDigest)),
+        (true, vec![], tls("z"), None),
+        (true, vec![], unproved(), None),
+        (false, vec![digest()], plain(), Some(OffersDigest)),
+        (false, vec![digest()], tls("a"), None),
+        (false, vec![digest()], tls("b"), Some(OtherCertificate)),
+        (false, vec![digest()], unproved(), Some(OtherCertificate)),
+        (false, vec![by_tls()], plain(), Some(TookTls)),
+        (false, vec![by_tls()], tls("b"), None),
+        (false, vec![by_tls()], tls("z"), Some(OtherCertificate)),
+        // What states to be a second device needs a certificate that both have.
+        (false, vec![digest(), by_tls()], tls("a"), None),
+        (false, vec![digest(), by_tls()], tls("b"), Some(OtherCertificate)),
+        (false, vec![digest(), by_tls()], plain(), Some(OffersDigest)),
+        // Certificates that an earlier version did not note.
+        (false, vec![guard(true, None)], tls("z"), None),
+        (false, vec![guard(true, Some(&[]))], tls("z"), Some(OtherCertificate)),
+    ] {
+        for allow_basic in [false, true] {
+            let logins = Logins::new(2);
+            logins.guard(&guards);
+            if offers_digest {
+                logins.note_digest();
+            }
+            let mut negotiation = Negotiation::new(logins, Protocol::Http, encryption.clone());
+            let user = Credential { allow_basic, ..Credential::new("a", "secret") };
+            let header = demanded(&mut negotiation, &[BASIC], &[user]);
+            let wanted = withheld.filter(|_| !allow_basic);
+            let case = format!("{offers_digest} {guards:?} {encryption:?} {allow_basic}");
+            assert_eq!(negotiation.withheld(), wanted, "{case}");
+            assert_eq!(header.is_some_and(|h| h.starts_with("Basic ")), wanted.is_none(), "{case}");
+        }
+    }
+}
+
+/// A connection that was opened anew may lead to another server than the one that made the demand.
+#[test]
+fn a_readable_password_is_held_back_from_a_connection_that_became_weaker() {
+    let logins = Logins::new(2);
+    logins.guard(&[LoginGuard { offered_digest: true, certificates: Some(["a".to_owned()].into()) }]);
+    let tls = |certificate: &str| Encryption::Tls { fingerprint: Some(certificate.to_owned()) };
+    let mut negotiation = Negotiation::new(logins.clone(), Protocol::Rtsp, tls("a"));
+    let users = users(&["u"]);
+    negotiation.begin();
+    let demand = Reply::new(Verdict::Unsent).demanding(auth::challenges([BASIC]));
+    assert_eq!(negotiation.answered(demand, &users), Next::Again);
+    let login = negotiation.authorization("OPTIONS", "/", b"").unwrap();
+    assert!(login.by(&tls("a"), &logins).is_ok());
+    assert_eq!(login.by(&tls("b"), &logins).err(), Some(Withheld::OtherCertificate));
+    assert_eq!(login.by(&Encryption::None, &logins).err(), Some(Withheld::OffersDigest));
+    negotiation.set_encryption(tls("b"));
+    assert!(negotiation.authorization("OPTIONS", "/", b"").is_none());
+    assert_eq!(negotiation.withheld(), Some(Withheld::OtherCertificate));
+    assert_eq!(logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 0, limit: 2 }));
+}
+
+#[test]
+fn digest_is_not_stepped_down_from() {
     // Digest first, then Basic alone: no step down, not for the second login either.
     let (_, mut negotiation) = negotiation(4);
     let users = users(&["a", "b"]);
@@ -165,7 +222,7 @@ fn a_password_goes_in_plain_text_only_where_no_digest_was_offered() {
 #[test]
 fn a_token_goes_where_no_challenge_is_made_and_a_challenge_is_answered_after_it() {
     let logins = Logins::new(3);
-    let mut negotiation = Negotiation::new(logins.clone(), Protocol::Onvif, false).with_tokens();
+    let mut negotiation = Negotiation::new(logins.clone(), Protocol::Onvif, Encryption::None).with_tokens();
     let users = users(&["a", "b"]);
     assert_eq!(negotiation.answered(refusal(&[]), &users), Next::Again);
     assert_eq!((negotiation.token(), sent(&mut negotiation)), (Some(users[0].clone()), None));
@@ -180,7 +237,7 @@ fn a_token_goes_where_no_challenge_is_made_and_a_challenge_is_answered_after_it(
 #[test]
 fn a_token_whose_time_was_wrong_is_made_once_more() {
     let logins = Logins::new(2);
-    let mut negotiation = Negotiation::new(logins.clone(), Protocol::Onvif, false).with_tokens();
+    let mut negotiation = Negotiation::new(logins.clone(), Protocol::Onvif, Encryption::None).with_tokens();
     let users = users(&["a", "b"]);
     assert_eq!(negotiation.answered(refusal(&[]), &users), Next::Again);
     let clock = || Reply::new(Verdict::Stale).demanding(Vec::new());
@@ -215,7 +272,7 @@ proptest! {
         let users: Vec<Credential> = (0..count).map(|n| Credential::new(format!("user{n}"), "secret")).collect();
         let protocols = [Protocol::Rtsp, Protocol::Http, Protocol::Onvif];
         let mut clients: Vec<Negotiation> =
-            protocols.iter().map(|p| Negotiation::new(logins.clone(), *p, false).with_tokens()).collect();
+            protocols.iter().map(|p| Negotiation::new(logins.clone(), *p, Encryption::None).with_tokens()).collect();
         // Per client: the login on its way. The server's own books: what it took over each protocol, what it counts.
         let mut on_way: Vec<Option<String>> = vec![None; 3];
         let mut proved: Vec<(usize, String)> = Vec::new();

@@ -11,8 +11,9 @@ use super::wire::{self, BodyDecoder, Start, StartReader};
 use crate::model::ErrorKind;
 use crate::model::target::RAW_PRINT_PORTS;
 use crate::net::{Connection, ConnectionStage, NetError};
-use crate::probe::Peer;
 use crate::probe::memory::{NoRoom, Room};
+use crate::probe::negotiation::Authorization;
+use crate::probe::{Encryption, Peer};
 use crate::wire::buffer::{FREE, grow};
 use crate::wire::head::MAX_HEAD;
 
@@ -39,7 +40,7 @@ const ENDLESS_TIME: Duration = Duration::from_millis(250);
 pub(super) async fn exchange(
     peer: &Peer,
     request: &Request,
-    authorization: Option<&[u8]>,
+    authorization: Option<&Authorization>,
 ) -> Result<(Response, Body), HttpError> {
     let outcome = exchange_once(peer, request, authorization).await;
     let target = crate::text::redact_url(&request.target);
@@ -67,14 +68,18 @@ pub(super) async fn exchange(
 async fn exchange_once(
     peer: &Peer,
     request: &Request,
-    authorization: Option<&[u8]>,
+    authorization: Option<&Authorization>,
 ) -> Result<(Response, Body), HttpError> {
     if RAW_PRINT_PORTS.contains(&request.at.port) {
         return Err(HttpError::new(ErrorKind::Local, format!("port {} is never asked", request.at.port)));
     }
     let mut connection = peer.connect_to(request.at).await?;
+    let login = authorization.map(|login| login.by(&Encryption::of(&connection), &peer.logins)).transpose();
+    let login = login.map_err(|why| {
+        HttpError::new(ErrorKind::Tls, format!("{}: no login was sent: {}", connection.peer, why.clause()))
+    })?;
     let deadline = peer.request_deadline();
-    let sent = timeout_at(deadline, connection.write_all(&request.emit(peer, authorization))).await;
+    let sent = timeout_at(deadline, connection.write_all(&request.emit(peer, login))).await;
     let (start, rest) = match read_start(&mut connection, deadline).await {
         // The answer counts, even when the server did not take the whole request.
         Ok(read) => read,

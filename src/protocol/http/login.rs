@@ -51,7 +51,7 @@ pub(super) async fn answer(
     response: Response,
     body: Body,
 ) -> Result<(Response, Body), HttpError> {
-    let mut negotiation = Negotiation::new(peer.logins.clone(), request.account, request.at.tls);
+    let mut negotiation = Negotiation::new(peer.logins.clone(), request.account, response.encryption());
     negotiate(peer, request, (response, body), &mut negotiation).await
 }
 
@@ -68,6 +68,7 @@ async fn negotiate(
             false => Reply::new(Verdict::Unsent).demanding(response.challenges()),
         };
         response.logged_in = carried_login && reply.verdict == Verdict::Taken;
+        negotiation.set_encryption(response.encryption());
         let (credentials, deadline) = (peer.logins.credentials(), peer.request_deadline());
         let next = negotiation.answered(reply, &credentials);
         if !negotiation.settled(next, &credentials, deadline).await {
@@ -79,8 +80,8 @@ async fn negotiate(
         // Its place among the host's connections is needed for the next.
         drop(body);
         let authorization = negotiation.authorization(request.method, &request.target, &request.body);
-        carried_login = true;
-        (response, body) = match exchange(peer, request, authorization.as_deref()).await {
+        carried_login = authorization.is_some();
+        (response, body) = match exchange(peer, request, authorization.as_ref()).await {
             Ok(answer) => answer,
             Err(error) => {
                 // Without a connection nothing was sent; a connection that broke may have carried a refusal.
@@ -97,13 +98,7 @@ async fn negotiate(
 
 /// Why no login is tried, or no further one.
 fn why_none(peer: &Peer, negotiation: &Negotiation) -> Option<String> {
-    let withheld = || {
-        negotiation.is_withheld().then(|| {
-            "no login was tried: the password would go in plain text (Basic), although the device offers Digest elsewhere \
-             (`basic: allow` permits it)"
-                .to_owned()
-        })
-    };
+    let withheld = || negotiation.withheld().map(|why| format!("no login was tried: {}", why.clause()));
     peer.logins.stopped().or_else(withheld)
 }
 

@@ -8,8 +8,8 @@ use super::wire;
 use crate::model::{ErrorKind, Protocol};
 use crate::net::tls::TlsInfo;
 use crate::net::{NetError, OldTls};
-use crate::probe::Peer;
 use crate::probe::memory::Room;
+use crate::probe::{Encryption, Peer};
 use crate::text;
 use crate::wire::auth::{self, Challenge};
 use crate::wire::head::Headers;
@@ -137,6 +137,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// What it came in, and a login would go in.
+    pub fn encryption(&self) -> Encryption {
+        Encryption::of_handshake(self.tls_info.as_ref())
+    }
+
     /// The first header of that name that is not empty, as text.
     pub fn header<'a>(&'a self, name: &'a str) -> Option<Cow<'a, str>> {
         self.headers.text(name)

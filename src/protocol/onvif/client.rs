@@ -9,7 +9,7 @@ use super::soap::{self, Answer, Dialect, UsernameToken};
 use super::wire::{self, Call};
 use crate::model::{Answer as HttpAnswer, AuthScheme, Credential, ErrorKind, Protocol};
 use crate::probe::negotiation::Negotiation;
-use crate::probe::{Peer, Verdict};
+use crate::probe::{Encryption, Peer, Verdict};
 use crate::protocol::http::client;
 use crate::protocol::http::message::{Request, Response};
 use crate::protocol::http::transcript;
@@ -71,7 +71,12 @@ impl<'a> Client<'a> {
             answers: Vec::new(),
             dialect: Dialect::WithAction,
             clock: None,
-            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Onvif, device.scheme.is_tls()).with_tokens(),
+            negotiation: Negotiation::new(
+                peer.logins.clone(),
+                Protocol::Onvif,
+                Encryption::unseen(device.scheme.is_tls()),
+            )
+            .with_tokens(),
             device,
         };
         let announced = expectation == Expectation::Announced;
@@ -106,6 +111,7 @@ impl<'a> Client<'a> {
         request.follow = true;
         let response = client::send(self.peer, request).await?;
         self.device = response.host_url();
+        self.negotiation.set_encryption(response.encryption());
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));
@@ -156,7 +162,9 @@ impl<'a> Client<'a> {
 
     /// Sends a call, with a login where one is demanded, until its answer stands.
     async fn negotiate(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Exchange, CallError> {
-        self.negotiation.set_encrypted(at.scheme.is_tls());
+        if self.negotiation.encryption().is_tls() != at.scheme.is_tls() {
+            self.negotiation.set_encryption(Encryption::unseen(at.scheme.is_tls()));
+        }
         self.negotiation.begin_more();
         self.negotiation.prepare_until(self.peer.request_deadline()).await;
         loop {
@@ -223,7 +231,8 @@ impl<'a> Client<'a> {
         let token = self.negotiation.token().map(|credential| self.token(&credential));
         let request = self.request(at, call, token.as_ref());
         let authorization = self.negotiation.authorization(request.method, &request.target, &request.body);
-        let response = client::send_once(self.peer, &request, authorization.as_deref()).await?;
+        let response = client::send_once(self.peer, &request, authorization.as_ref()).await?;
+        self.negotiation.set_encryption(response.encryption());
         self.note_answers(&response);
         let answer = soap::read(&response.body);
         self.has_spoken |= matches!(answer, Answer::Body(_) | Answer::Fault(_));

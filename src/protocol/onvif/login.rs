@@ -47,10 +47,8 @@ pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation) -> CallError {
     if peer.logins.credentials().is_empty() {
         return CallError::login(ErrorKind::AuthRequired, "a login is demanded");
     }
-    if negotiation.is_withheld() {
-        let why = "no login was tried: the password would go in plain text (Basic), although the device offers Digest \
-                   elsewhere (`basic: allow` permits it)";
-        return CallError::login(ErrorKind::AuthRequired, why);
+    if let Some(why) = negotiation.withheld() {
+        return CallError::login(ErrorKind::AuthRequired, format!("no login was tried: {}", why.clause()));
     }
     CallError::login(ErrorKind::AuthRefused, "the login was refused")
 }

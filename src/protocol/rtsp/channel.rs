@@ -14,6 +14,7 @@ use super::wire::{Decoder, Item, Next, Response};
 use crate::model::ErrorKind;
 use crate::net::error::kind_of;
 use crate::net::{Connection, tls::TlsInfo};
+use crate::probe::Encryption;
 use crate::probe::gate::StreamTurn;
 use crate::wire::greeting;
 
@@ -102,6 +103,11 @@ impl Channel {
     /// How long connecting took.
     pub fn connected_in(&self) -> Duration {
         self.io.connected_in
+    }
+
+    /// What is sent goes in.
+    pub fn encryption(&self) -> Encryption {
+        Encryption::of(&self.io)
     }
 
     /// What the TLS handshake revealed, and how long it took.

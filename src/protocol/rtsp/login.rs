@@ -55,9 +55,8 @@ pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation, status: u16) -
         if let Some(why) = peer.logins.stopped() {
             return Some((peer.stopped_kind(), format!("no login was tried, {why}")));
         }
-        if negotiation.is_withheld() {
-            let why = "the password would go in plain text (Basic), although the device offers Digest elsewhere";
-            return Some((ErrorKind::AuthRequired, format!("no login was tried: {why} (`basic: allow` permits it)")));
+        if let Some(why) = negotiation.withheld() {
+            return Some((ErrorKind::AuthRequired, format!("no login was tried: {}", why.clause())));
         }
         if known.iter().all(|c| peer.logins.is_held_back(c)) {
             let why = "the device looked at another one without saying yes or no";

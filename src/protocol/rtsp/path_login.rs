@@ -10,7 +10,7 @@ use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::WithLogin;
 use crate::model::{Credential, ErrorKind, Protocol, Stage, Stream};
-use crate::probe::{Grant, Inspection, LoginTry, Verdict};
+use crate::probe::{Encryption, Grant, Inspection, LoginTry, Verdict, Withheld};
 use crate::protocol::proof::IMPOSSIBLE_CHANNEL;
 use crate::wire::url::Endpoint;
 
@@ -21,12 +21,17 @@ use crate::wire::url::Endpoint;
 /// way only where one was demanded (`demanded`) and the device offers no Digest, or where the user allows it for the login.
 pub(super) async fn look(host: &Inspection, at: Endpoint, demanded: bool) -> Vec<(String, Stream)> {
     let Some(vendor) = host.record.vendor() else { return Vec::new() };
-    let may = demanded && !host.peer.logins.offers_digest();
+    let withheld = host.peer.logins.withheld(&Encryption::None);
+    let may = demanded && withheld.is_none();
     let known = host.peer.logins.credentials();
     let urls = host.signatures.stream_urls();
     let is_known_form = known.iter().any(|c| !urls.rtsp_with_login(&vendor, 1, c).is_empty());
     if is_known_form && !may && !known.iter().any(|c| c.allow_in_path) {
-        let why = if demanded { "although it offers Digest" } else { "and it demanded none" };
+        let why = match withheld {
+            _ if !demanded => "and it demanded none",
+            Some(Withheld::TookTls) => "although it took logins by TLS alone before",
+            _ => "although it offers Digest",
+        };
         let message = format!(
             "port {}: {vendor} takes a login in the address of the stream, in plain text, {why}: not sent \
              (`login_in_path: allow` permits it)",

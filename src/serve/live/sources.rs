@@ -100,9 +100,7 @@ impl Sources {
             let mut host = hosts.get(&known.device.ip).cloned().unwrap_or_default();
             host.login = host.login.and_then(|login| meant(login, known, &options, &hosts));
             let shared = logins_of(&mut logins, known, &host, plan.probe.max_login_failures, budget);
-            if hosts.digest.has_address(known.device.ip) {
-                shared.note_digest();
-            }
+            shared.guard(hosts.guarded.at(known.device.ip));
             all.extend(streams(known, &shared, &self.always_on));
         }
         Ok(all)

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256, Sha512_256};
 
 use super::{Challenge, Qop, challenges, choose, unescape};
 use crate::model::{AuthScheme, Credential};
+use crate::text::hex;
 
 /// A Digest algorithm (RFC 7616 §6.1); `session` variants hash the nonces into the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,8 +184,4 @@ fn escape(plain: &[u8]) -> Vec<u8> {
         .flat_map(|&b| if matches!(b, b'"' | b'\\') { vec![b'\\', b] } else { vec![b] })
         .filter(|b| !matches!(b, b'\r' | b'\n'))
         .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,4 +1,5 @@
 mod once;
+mod proof;
 mod quiet;
 
 use std::net::IpAddr;

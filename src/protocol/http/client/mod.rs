@@ -4,6 +4,7 @@ use super::exchange::{Body, exchange};
 use super::message::{HttpError, Request, Response};
 use super::{login, redirect};
 use crate::probe::Peer;
+use crate::probe::negotiation::Authorization;
 use crate::text;
 
 /// Redirects followed at most.
@@ -37,12 +38,16 @@ pub async fn send(peer: &Peer, request: Request) -> Result<Response, HttpError> 
     }
 }
 
-/// Sends `request` once, with this value of `Authorization` where there is one, and reads the whole answer. Follows nothing
+/// Sends `request` once, with this login where there is one, and reads the whole answer. Follows nothing
 /// and counts nothing: for those who keep a login over several requests.
 ///
 /// # Errors
 /// Connection failures, time-outs before the headers, answers that are no HTTP.
-pub async fn send_once(peer: &Peer, request: &Request, authorization: Option<&[u8]>) -> Result<Response, HttpError> {
+pub async fn send_once(
+    peer: &Peer,
+    request: &Request,
+    authorization: Option<&Authorization>,
+) -> Result<Response, HttpError> {
     let (mut response, mut body) = exchange(peer, request, authorization).await?;
     body.read_into(&mut response, request.max_body, peer.request_deadline()).await;
     Ok(response)

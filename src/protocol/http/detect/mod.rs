@@ -203,6 +203,7 @@ async fn describe(host: &Inspection, response: &Response) -> Service {
 async fn emit_certificate(host: &Inspection, info: &TlsInfo, service: &mut Service) {
     let subject = info.subject.as_deref().and_then(text::clean_some);
     let names: Vec<String> = info.names.iter().filter_map(|name| text::clean_some(name)).collect();
+    service.fingerprint.clone_from(&info.fingerprint);
     // Newer certificates have no subject, only names.
     service.certificate = subject.or_else(|| names.first().map(|name| format!("CN={name}")));
     let shown = service.certificate.clone().unwrap_or_default();

@@ -17,9 +17,9 @@ use super::wire::{Request, Response, Spoken};
 use crate::model::{AuthScheme, ErrorKind, Protocol, Step, Way};
 use crate::net::ConnectionStage;
 use crate::net::tls::TlsInfo;
-use crate::probe::Peer;
 use crate::probe::negotiation::Negotiation;
 use crate::probe::transcript::Transcript;
+use crate::probe::{Encryption, Peer};
 use crate::wire::auth::{self, Challenge};
 use crate::wire::head::Headers;
 use crate::wire::url::Endpoint;
@@ -62,7 +62,7 @@ impl Client {
             origin: at,
             at,
             channel: None,
-            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, at.tls),
+            negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, Encryption::unseen(at.tls)),
             ladder: Ladder::default(),
             cseq: 0,
             unanswered: None,
@@ -266,8 +266,10 @@ impl Client {
         let mut headers = Headers::default();
         headers.push("CSeq", self.cseq.to_string().as_bytes());
         headers.push("User-Agent", USER_AGENT.as_bytes());
-        if let Some(authorization) = self.negotiation.authorization(&request.method, &request.url, &request.body) {
-            headers.push("Authorization", &authorization);
+        if let Some(login) = self.negotiation.authorization(&request.method, &request.url, &request.body)
+            && let Ok(value) = login.by(self.negotiation.encryption(), &self.peer.logins)
+        {
+            headers.push("Authorization", value);
         }
         request.headers.iter().for_each(|(name, value)| headers.push(name, value));
         (self.cseq, Request { headers, ..request.clone() }.to_bytes())
@@ -282,7 +284,6 @@ impl Client {
         self.channel = None;
         let Endpoint { port, tls } = self.at;
         self.negotiation.reconnected();
-        self.negotiation.set_encrypted(tls);
         let turn = self.peer.gate.turn(self.peer.timeouts.request.min(self.peer.time_left())).await;
         self.peer.rtsp_pause().await;
         let started = Instant::now();
@@ -301,6 +302,7 @@ impl Client {
             self.ladder.mark(Step::Tls, true, *took);
             self.tls = Some(info.clone());
         }
+        self.negotiation.set_encryption(channel.encryption());
         self.channel = Some(channel);
         Ok(was_kept)
     }

@@ -154,6 +154,7 @@ fn service(host: &Inspection, at: Endpoint) -> Service {
 
 fn note_certificate(service: &mut Service, info: &TlsInfo) {
     service.certificate = info.subject.as_deref().and_then(text::clean_some);
+    service.fingerprint.clone_from(&info.fingerprint);
     if info.subject.is_some() && info.subject == info.issuer {
         service.notes.push("self-signed certificate".to_owned());
     }
