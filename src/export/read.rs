@@ -9,10 +9,16 @@ use crate::model::problem::Hinted;
 use crate::model::report::SCHEMA;
 use crate::model::texts::TextKind;
 use crate::model::{Device, Report, ScanInfo};
-use crate::text::{self, nesting};
+use crate::text::{self, nesting, steps};
 
 /// The longest line kept of a text, in characters: more than any line of a report of ours has.
 const MAX_LINE: usize = 8192;
+
+/// The longest line of JSON lines that is read, in bytes: one device has far less to tell.
+const MAX_JSON_LINE: usize = 16 << 20;
+
+/// The largest report in YAML that is read, in bytes: in memory it is a tree of more than sixty times its size.
+const MAX_YAML: usize = 16 << 20;
 
 /// Why a text is no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +32,14 @@ pub enum ReadError {
     /// JSON lines whose last line, the scan's, is missing.
     #[error("its last line, about the scan, is missing")]
     Cut,
+    /// It is beyond what is read of a format.
+    #[error("it can't be read as {format}: it is larger than {} MiB", most >> 20)]
+    TooLarge {
+        /// As what it would have been read.
+        format: &'static str,
+        /// The most, in bytes.
+        most: usize,
+    },
     /// It can't be read.
     #[error("it can't be read as {format}: {message}")]
     Malformed {
@@ -41,6 +55,7 @@ impl Hinted for ReadError {
         Some(Cow::Borrowed(match self {
             ReadError::Empty | ReadError::Schema(_) => "a report is written by camscan scan -o FILE.json",
             ReadError::Cut => "the scan that wrote it was stopped; run it again",
+            ReadError::TooLarge { .. } => "a report of this size is read from JSON and JSON lines",
             ReadError::Malformed { .. } => "reports are read from JSON, JSON lines and YAML",
         }))
     }
@@ -117,6 +132,9 @@ fn json(text: &str) -> Result<Report, ReadError> {
 }
 
 fn yaml(text: &str) -> Result<Report, ReadError> {
+    if text.len() > MAX_YAML {
+        return Err(ReadError::TooLarge { format: "YAML", most: MAX_YAML });
+    }
     if let Some(line) = nesting::too_deep(text) {
         return Err(ReadError::malformed("YAML", format!("line {line}: {}", nesting::TOO_DEEP)));
     }
@@ -126,10 +144,8 @@ fn yaml(text: &str) -> Result<Report, ReadError> {
 
 fn jsonl(text: &str) -> Result<Report, ReadError> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Line {
-        Scan { scan: Box<ScanInfo> },
-        Device(Box<Device>),
+    struct Last {
+        scan: ScanInfo,
     }
     let (mut devices, mut scan) = (Vec::new(), None);
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -137,20 +153,27 @@ fn jsonl(text: &str) -> Result<Report, ReadError> {
         if scan.is_some() {
             return Err(at(&"nothing may follow the line about the scan"));
         }
-        match serde_json::from_str::<Line>(line) {
-            Ok(Line::Scan { scan: info }) => scan = Some(*info),
-            Ok(Line::Device(device)) => devices.push(*device),
-            // What kind of line it was meant to be says what is wrong with it.
-            Err(_) => match serde_json::from_str::<Device>(line) {
-                Err(e) => return Err(at(&e)),
-                Ok(device) => devices.push(device),
-            },
+        if line.len() > MAX_JSON_LINE {
+            return Err(at(&format_args!("it is longer than {} MiB", MAX_JSON_LINE >> 20)));
+        }
+        steps::look_at(line.len());
+        // What kind of line it is shows at its beginning: one that is read to find that out is kept in memory as a tree.
+        match is_about_scan(line) {
+            true => scan = Some(serde_json::from_str::<Last>(line).map_err(|e| at(&e))?.scan),
+            false => devices.push(serde_json::from_str::<Device>(line).map_err(|e| at(&e))?),
         }
     }
     // Lines come as devices are done; a report has them by address.
     devices.sort_by(|a, b| (a.ip, &a.id).cmp(&(b.ip, &b.id)));
     let scan = scan.ok_or(ReadError::Cut)?;
     Ok(Report { schema: SCHEMA.to_owned(), scan, devices, warnings: Vec::new() })
+}
+
+/// Whether a line's first key is that of the last line, `{"scan": {…}}`.
+fn is_about_scan(line: &str) -> bool {
+    let inside = line.trim_start().strip_prefix('{').map(str::trim_start);
+    let after = inside.and_then(|inside| inside.strip_prefix("\"scan\"")).map(str::trim_start);
+    after.is_some_and(|after| after.starts_with(':'))
 }
 
 #[cfg(test)]
@@ -263,5 +286,31 @@ mod tests {
         let json = text(&json::FORMAT, &report).replace("\"port\": 80,", "\"port\": \"x\",");
         let said = read(&json).unwrap_err().to_string();
         assert!(said.contains("expected u16 at line"), "{said}");
+    }
+
+    /// As a tree of values a report takes many times its size.
+    #[test]
+    fn a_line_is_read_once_as_what_it_is() {
+        let lines = text(&jsonl::FORMAT, &sample::report());
+        let broken = lines.replacen("\"status\":\"complete\"", "\"status\":\"toast\"", 1);
+        assert_ne!(broken, lines);
+        let number = lines.lines().count();
+        let said = read(&broken).unwrap_err().to_string();
+        assert!(said.contains(&format!("line {number}: unknown variant `toast`")), "{said}");
+        let broken = lines.replacen("\"kind\":\"camera\"", "\"kind\":\"toaster\"", 1);
+        let looks = steps::seen_by(|| read(&broken));
+        assert!(looks <= broken.lines().next().unwrap().len(), "{looks}");
+        let spaced = lines.replacen("{\"scan\":", " { \"scan\" : ", 1);
+        assert_eq!(read(&spaced), read(&lines));
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_is_not_read() {
+        let long = "x".repeat(16 << 20);
+        let lines = "{\"".to_owned() + &long + "\": 1}\n" + &text(&jsonl::FORMAT, &sample::report());
+        let said = read(&lines).unwrap_err().to_string();
+        assert_eq!(said, "it can't be read as JSON lines: line 1: it is longer than 16 MiB");
+        let said = read(&("schema: camscan/1\n#".to_owned() + &long)).unwrap_err().to_string();
+        assert_eq!(said, "it can't be read as YAML: it is larger than 16 MiB");
     }
 }

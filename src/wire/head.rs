@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::text;
+use crate::text::{self, steps};
 
 /// The longest head taken, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -106,6 +106,7 @@ impl<N: Into<String>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
 
 /// The first line and the headers of a head. An empty line ends it, if the end of the bytes does not.
 pub fn read(head: &[u8]) -> (&[u8], Headers) {
+    steps::look_at(head.len());
     let mut lines = head.split(|&b| b == b'\n').map(without_line_end);
     let first = lines.next().unwrap_or_default();
     let mut headers = Headers::default();

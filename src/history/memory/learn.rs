@@ -18,6 +18,7 @@ use super::{Learnt, Memory, Round, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
 use crate::model::{Device, Report, ScanStatus, Stage, StreamStatus, Warning};
+use crate::text::steps;
 
 /// A stream that so many scans in a row did not find is gone.
 const ABSENT: u32 = 2;
@@ -43,6 +44,8 @@ impl Memory {
             devices.insert(n, uid);
         }
         let same = self.later_ids(&found, &report.devices);
+        steps::look_at(same.len());
+        let same = same.iter().map(|(before, now)| (before.as_str(), *now)).collect();
         for &(n, device) in &order {
             if let Some(Some(known)) = found.get(n) {
                 self.see(known, device, &same, at, &mut events);
@@ -140,7 +143,7 @@ impl Memory {
     }
 
     /// A device that is known was found again.
-    fn see(&mut self, m: &Match, found: &Device, same: &HashMap<String, &str>, at: Timestamp, events: &mut Vec<Event>) {
+    fn see(&mut self, m: &Match, found: &Device, same: &HashMap<&str, &str>, at: Timestamp, events: &mut Vec<Event>) {
         let uid = &m.uid;
         self.adopt_keys(m, found, at);
         if m.is_further {
@@ -148,8 +151,7 @@ impl Memory {
         }
         let is_same_scan = self.devices.get(uid).is_some_and(|k| k.scanned_at.is_some_and(|last| last >= at));
         self.hit(uid, at, true, events);
-        let same: HashMap<&str, &str> = same.iter().map(|(before, now)| (before.as_str(), *now)).collect();
-        self.device_changes(uid, found, &same, at, events);
+        self.device_changes(uid, found, same, at, events);
         self.see_streams(uid, found, is_same_scan, at, events);
         let own_card = found.link_mac.filter(|mac| self.has_own_card(uid, *mac));
         let is_guarded = self.is_guarded(uid);

@@ -2,11 +2,18 @@
 
 use crate::media::{ByteRange, describe, frame_rate, plausible_size};
 use crate::model::{Audio, FpsSource, SizeSource, Video};
+use crate::text::steps;
 use crate::wire::url::AnnouncedUrl;
 use crate::wire::xml::{self, Element};
 
 /// Representations taken of one manifest at most.
 const MAX_REPRESENTATIONS: usize = 64;
+
+/// Adaptation sets looked at in one manifest at most.
+const MAX_SETS: usize = 1024;
+
+/// No address that is filled in is made longer, in bytes: more than any address that is read.
+const MAX_FILLED: usize = 16 * 1024;
 
 /// A manifest: its newest period.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -60,17 +67,18 @@ pub fn parse(bytes: &[u8], base: &AnnouncedUrl, now_s: f64) -> Option<Mpd> {
     let start = period.attribute("start").and_then(duration).unwrap_or(0.0);
     let elapsed = live.then_some(now_s - origin - start);
     let base = based(&based(base, mpd), period);
-    let mut representations = Vec::new();
-    for set in period.children_named("AdaptationSet") {
-        let base = based(&base, set);
-        for own in set.children_named("Representation").take(MAX_REPRESENTATIONS) {
-            let scopes = [own, set, period];
-            if representations.len() < MAX_REPRESENTATIONS && !is_text(&scopes) {
-                representations.push(representation(&scopes, &based(&base, own), elapsed));
-            }
-        }
-    }
-    Some(Mpd { live, representations })
+    let sets = period.children_named("AdaptationSet").take(MAX_SETS);
+    let scopes = sets.flat_map(|set| {
+        let all = set.children_named("Representation").take(MAX_REPRESENTATIONS);
+        all.map(move |own| [own, set, period])
+    });
+    let taken = scopes.filter(|scopes| !is_text(scopes)).take(MAX_REPRESENTATIONS);
+    // A base can be long: it is joined for what is taken alone.
+    let read = |scopes: [&Element; 3]| {
+        let [own, set, _] = scopes;
+        representation(&scopes, &based(&based(&base, set), own), elapsed)
+    };
+    Some(Mpd { live, representations: taken.map(read).collect() })
 }
 
 /// An attribute of the innermost element that has it.
@@ -185,10 +193,13 @@ fn newest(templates: &[&Element], elapsed: Option<f64>) -> (u64, u64) {
     (first.saturating_add(past), past.saturating_mul(length))
 }
 
-/// Fills a template in (§5.3.9.4.4): `$Number%05d$` and its like.
+/// Fills a template in (§5.3.9.4.4): `$Number%05d$` and its like. One that becomes too long for an address is cut.
 fn fill(template: &str, id: &str, bandwidth: u64, number: u64, time: u64) -> String {
     let mut out = String::new();
     for (i, part) in template.split('$').enumerate() {
+        if out.len() > MAX_FILLED {
+            break;
+        }
         if i % 2 == 0 {
             out.push_str(part);
             continue;
@@ -204,10 +215,12 @@ fn fill(template: &str, id: &str, bandwidth: u64, number: u64, time: u64) -> Str
             _ => {}
         }
     }
+    steps::look_at(out.len());
     out
 }
 
 fn based(base: &AnnouncedUrl, element: &Element) -> AnnouncedUrl {
+    steps::look_at(base.url.target().len());
     element.child_text("BaseURL").and_then(|b| base.join_rfc3986(b)).unwrap_or_else(|| base.clone())
 }
 
@@ -300,6 +313,28 @@ mod tests {
             <BaseURL>whole.mp4</BaseURL><SegmentBase indexRange="0-9"/></Representation></AdaptationSet></Period></MPD>"#;
         assert_eq!(media(file), "http://host.invalid:8080/live/whole.mp4");
         assert!(read(file, "2026-11-21T08:00:00Z").representations[0].encrypted);
+    }
+
+    /// How often a byte of a manifest is looked at: the longest address, for each of the representations.
+    const MOST_LOOKS: usize = 100;
+
+    #[test]
+    fn no_byte_is_looked_at_often() {
+        let folder = "x".repeat(8000);
+        let manifest = |sets: &str| format!("<MPD><BaseURL>/{folder}/</BaseURL><Period>{sets}</Period></MPD>");
+        let text = r#"<AdaptationSet mimeType="text/vtt"><Representation/></AdaptationSet>"#;
+        let one = "<AdaptationSet><Representation/></AdaptationSet>";
+        // What is put in for a name is longer than the name.
+        let filled = format!(
+            r#"<AdaptationSet><SegmentTemplate media="{}"/>{}</AdaptationSet>"#,
+            "$RepresentationID$".repeat(2000),
+            format!(r#"<Representation id="{}"/>"#, "i".repeat(500)).repeat(64)
+        );
+        for sets in ["<AdaptationSet/>".repeat(4000), text.repeat(2000), one.repeat(2000), filled] {
+            let manifest = manifest(&sets);
+            let looks = steps::seen_by(|| read(&manifest, "2026-11-21T08:00:00Z")) / manifest.len();
+            assert!(looks <= MOST_LOOKS, "{looks} in {}", &sets[..60]);
+        }
     }
 
     proptest! {

@@ -4,8 +4,11 @@
 //! generators write them: byte order marks, missing `EXT-X-VERSION` and commas, decimals where integers belong, a lone CR
 //! as line end, tags of both kinds of playlist in one.
 
+use std::sync::Arc;
+
 use crate::media::{ByteRange, describe, plausible_size};
 use crate::model::{Audio, FpsSource, SizeSource, Video};
+use crate::text::steps;
 
 /// Bytes read of one playlist at most.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -62,10 +65,13 @@ pub struct Segment {
     /// Seconds, as declared.
     pub duration_s: f32,
     /// Where its initialisation segment is, as written, and which bytes there.
-    pub init: Option<(String, Option<ByteRange>)>,
+    pub init: Option<Init>,
     /// Whether it is encrypted.
     pub encrypted: bool,
 }
+
+/// Where an initialisation segment is, and which bytes there. All segments of a stream may share it.
+pub type Init = Arc<(String, Option<ByteRange>)>;
 
 /// Whether bytes begin as a playlist does.
 pub fn is_playlist(bytes: &[u8]) -> bool {
@@ -220,10 +226,12 @@ fn seconds(text: &str) -> f64 {
 }
 
 /// Where the initialisation segment is (`EXT-X-MAP`), and which bytes there.
-fn initialisation(attributes: &str) -> Option<(String, Option<ByteRange>)> {
+fn initialisation(attributes: &str) -> Option<Init> {
     let range = attribute(attributes, "BYTERANGE").and_then(byte_range);
     let range = range.map(|(length, offset)| ByteRange { offset: offset.unwrap_or(0), length });
-    Some((attribute(attributes, "URI")?.to_owned(), range))
+    let uri = attribute(attributes, "URI")?;
+    steps::look_at(uri.len());
+    Some(Arc::new((uri.to_owned(), range)))
 }
 
 /// Where the last part of a segment that is still being made is (`EXT-X-PART`), one that begins with a key frame rather
@@ -296,7 +304,7 @@ mod tests {
         );
         assert!(fragments.ended && fragments.target_duration_s == 2);
         assert_eq!(fragments.segments.iter().map(|s| s.encrypted).collect::<Vec<_>>(), [false, true, false]);
-        assert!(fragments.segments.iter().all(|s| s.init == Some(("init.mp4".to_owned(), None))));
+        assert!(fragments.segments.iter().all(|s| s.init == Some(Arc::new(("init.mp4".to_owned(), None)))));
         assert_eq!(media("#EXTM3U\n").segments, []);
         let bad =
             "#EXTM3U\n#EXT-X-STREAM-INF:RESOLUTION=big,BANDWIDTH=lots\na\n#EXT-X-STREAM-INF:RESOLUTION=640x360\nb";
@@ -341,13 +349,22 @@ mod tests {
         );
         let at = |offset, length| Some(ByteRange { offset, length });
         assert_eq!(ranges.segments.iter().map(|s| s.range).collect::<Vec<_>>(), [at(700, 100), at(800, 50), None]);
-        assert_eq!(ranges.segments[1].init, Some(("a.mp4".to_owned(), at(0, 700))));
+        assert_eq!(ranges.segments[1].init, Some(Arc::new(("a.mp4".to_owned(), at(0, 700)))));
         let parts = media(
             "#EXTM3U\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-MAP:URI=\"i.mp4\"\n\
              #EXT-X-PART:DURATION=0.5,URI=\"p1.mp4?x=1,2\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=0.5,URI=\"p2.mp4\"\n",
         );
         assert_eq!(parts.segments[0].uri, "p1.mp4?x=1,2");
-        assert_eq!(parts.segments[0].init, Some(("i.mp4".to_owned(), None)));
+        assert_eq!(parts.segments[0].init, Some(Arc::new(("i.mp4".to_owned(), None))));
+    }
+
+    /// Every segment has the initialisation that was named last.
+    #[test]
+    fn a_long_address_is_not_kept_for_each_segment() {
+        let map = format!("#EXTM3U\n#EXT-X-MAP:URI=\"{}\"\n", "x".repeat(4000));
+        let text = map + &"#EXTINF:1,\na\n".repeat(2000);
+        let looks = steps::seen_by(|| parse(text.as_bytes())) / text.len();
+        assert!(looks <= 2, "{looks}");
     }
 
     proptest! {

@@ -2,8 +2,10 @@
 //! address. Each is known by the MAC address it states or the link shows.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::model::{FindingKind, HostRecord, MacAddr, Method};
+use crate::text::steps;
 
 /// Hosts at one address that are told apart; more is an attack.
 const MOST: usize = 64;
@@ -14,45 +16,69 @@ pub(super) struct Claims {
     /// What was found of the address without saying of which of its hosts.
     pub unclaimed: HostRecord,
     by_mac: BTreeMap<MacAddr, HostRecord>,
+    /// The MAC addresses of each host that shares the address, until more is learnt: much is compared, and it is asked for
+    /// often.
+    apart: OnceLock<Vec<Vec<MacAddr>>>,
 }
 
 impl Claims {
     /// None yet, at an address of which so much is known.
     pub(super) fn new(unclaimed: HostRecord) -> Self {
-        Claims { unclaimed, by_mac: BTreeMap::new() }
+        Claims { unclaimed, ..Claims::default() }
     }
 
     /// Adds what one of the hosts told. Beyond the most, those with the least MAC addresses stay, whatever the order.
     pub(super) fn learn(&mut self, mac: MacAddr, kind: FindingKind) {
+        self.forget();
         self.by_mac.entry(mac).or_default().learn(kind);
         if self.by_mac.len() > MOST {
             self.by_mac.pop_last();
         }
     }
 
+    /// Whether a further MAC address is one more that is kept.
+    pub(super) fn grows_by(&self, mac: MacAddr) -> bool {
+        self.by_mac.len() < MOST && !self.by_mac.contains_key(&mac)
+    }
+
+    /// Compares the claims again when asked next: what is known of other addresses has changed.
+    pub(super) fn forget(&mut self) {
+        self.apart.take();
+    }
+
+    /// Whether several hosts share the address; see [`Claims::hosts`].
+    pub(super) fn are_several(&self, is_elsewhere: impl Fn(MacAddr) -> bool) -> bool {
+        !self.apart(is_elsewhere).is_empty()
+    }
+
     /// The hosts told apart, each with all it told; none where everything may come from one. `is_elsewhere` says whether a
     /// MAC address is claimed for another address too: that of a router that answers for others, which shares no address.
     pub(super) fn hosts(&self, is_elsewhere: impl Fn(MacAddr) -> bool) -> Vec<(MacAddr, HostRecord)> {
-        let mut hosts: Vec<Vec<(MacAddr, &HostRecord)>> = Vec::new();
-        let is_router = |(mac, record): &(MacAddr, &HostRecord)| {
-            record.methods().iter().all(|method| *method == Method::Arp) && is_elsewhere(*mac)
-        };
-        let (routers, own): (Vec<_>, Vec<_>) =
-            self.by_mac.iter().map(|(mac, record)| (*mac, record)).partition(is_router);
-        for claim in own {
-            let linked = hosts.iter().position(|host| host.iter().any(|known| is_link_of(*known, claim)));
-            let same = || hosts.iter().position(|host| !host.iter().any(|known| are_two(*known, claim)));
-            match linked.or_else(same).and_then(|at| hosts.get_mut(at)) {
-                Some(host) => host.push(claim),
-                None => hosts.push(vec![claim]),
+        let claim = |mac: &MacAddr| self.by_mac.get_key_value(mac).map(|(mac, record)| (*mac, record));
+        let hosts = self.apart(is_elsewhere).iter();
+        hosts.filter_map(|host| merged(&host.iter().filter_map(claim).collect::<Vec<_>>())).collect()
+    }
+
+    fn apart(&self, is_elsewhere: impl Fn(MacAddr) -> bool) -> &[Vec<MacAddr>] {
+        self.apart.get_or_init(|| {
+            let is_router = |(mac, record): &(MacAddr, &HostRecord)| {
+                record.methods().iter().all(|method| *method == Method::Arp) && is_elsewhere(*mac)
+            };
+            let mut hosts: Vec<Vec<(MacAddr, &HostRecord)>> = Vec::new();
+            // A router's word is about no host in particular.
+            for claim in self.by_mac.iter().map(|(mac, record)| (*mac, record)).filter(|claim| !is_router(claim)) {
+                let linked = hosts.iter().position(|host| host.iter().any(|known| is_link_of(*known, claim)));
+                let same = || hosts.iter().position(|host| !host.iter().any(|known| are_two(*known, claim)));
+                match linked.or_else(same).and_then(|at| hosts.get_mut(at)) {
+                    Some(host) => host.push(claim),
+                    None => hosts.push(vec![claim]),
+                }
             }
-        }
-        if hosts.len() < 2 {
-            return Vec::new();
-        }
-        // A router's word is about nobody in particular.
-        drop(routers);
-        hosts.into_iter().filter_map(|host| merged(&host)).collect()
+            if hosts.len() < 2 {
+                hosts.clear();
+            }
+            hosts.into_iter().map(|host| host.into_iter().map(|(mac, _)| mac).collect()).collect()
+        })
     }
 }
 
@@ -61,7 +87,7 @@ fn merged(host: &[(MacAddr, &HostRecord)]) -> Option<(MacAddr, HostRecord)> {
     let stated = host.iter().find(|(mac, record)| record.stated_mac() == Some(*mac));
     let (mac, _) = stated.or_else(|| host.first())?;
     let mut all = HostRecord::new();
-    host.iter().for_each(|(_, record)| all.absorb(record));
+    host.iter().inspect(|_| steps::look_at(1)).for_each(|(_, record)| all.absorb(record));
     Some((*mac, all))
 }
 
@@ -73,6 +99,7 @@ fn is_link_of(a: (MacAddr, &HostRecord), b: (MacAddr, &HostRecord)) -> bool {
 /// Whether two MAC addresses at one address are two hosts. A host may state another MAC address than the link shows, so that
 /// only what both say in the same way, or what contradicts itself, tells them apart.
 fn are_two(a: (MacAddr, &HostRecord), b: (MacAddr, &HostRecord)) -> bool {
+    steps::look_at(1);
     let serials = a.1.serial().zip(b.1.serial());
     let endpoints = a.1.endpoint_id().zip(b.1.endpoint_id());
     if is_link_of(a, b) || serials.is_some_and(|(a, b)| a == b) || endpoints.is_some_and(|(a, b)| a == b) {

@@ -1,7 +1,7 @@
 //! Devices that were heard on the link and are in no subnet of this machine: cameras out of the box. They are asked nothing,
 //! so that what they told is all there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -9,9 +9,13 @@ use jiff::Timestamp;
 use super::{Host, device};
 use crate::identify::site::Told;
 use crate::model::{Device, Finding, HostRecord, MacAddr, Method, Reach};
+use crate::text::steps;
 
 /// Addresses that are kept: as many as a link has devices that somebody takes out of their boxes in a day, and then some.
 const MOST: usize = 1024;
+
+/// Devices that are kept at all of them: an address can be claimed for many.
+const MOST_DEVICES: usize = 4096;
 
 /// Addresses of one device that are listed; one that claims more is not believed.
 const MOST_OF_ONE: usize = 64;
@@ -20,15 +24,23 @@ const MOST_OF_ONE: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     hosts: BTreeMap<IpAddr, Host>,
+    /// How many devices there are at these addresses at most.
+    devices: usize,
 }
 
 impl Heard {
-    /// Adds a finding; whether there was room for its address.
+    /// Adds a finding; whether there was room for its address, and for the device there.
     pub(super) fn apply(&mut self, now: Timestamp, finding: Finding) -> bool {
         let Finding { ip, claimant, kind } = finding;
-        if self.hosts.len() >= MOST && !self.hosts.contains_key(&ip) {
+        let known = self.hosts.get(&ip);
+        let claims = known.and_then(|host| host.claims.as_ref());
+        // The first device at an address is counted with it.
+        let grows = claims.zip(claimant.filter(|mac| mac.is_station())).is_some_and(|(all, mac)| all.grows_by(mac));
+        let is_new = known.is_none();
+        if is_new && self.hosts.len() >= MOST || (is_new || grows) && self.devices >= MOST_DEVICES {
             return false;
         }
+        self.devices += usize::from(is_new || grows);
         let host = self.hosts.entry(ip).or_insert_with(|| Host::new(now));
         host.see(now);
         host.learn(claimant, kind);
@@ -43,20 +55,32 @@ impl Heard {
     /// The devices that are reached and those that were heard. What was heard of a device that is reached, or under another
     /// address before, is a further address of it.
     pub(super) fn join(&self, mut devices: Vec<(Device, Told)>) -> Vec<(Device, Told)> {
+        let mut by_mac: HashMap<MacAddr, Vec<usize>> = HashMap::new();
+        for (at, (device, _)) in devices.iter().enumerate() {
+            device.mac.into_iter().for_each(|mac| by_mac.entry(mac).or_default().push(at));
+        }
         for (&ip, host) in &self.hosts {
             // A datagram that says nothing is no device.
             if host.record.methods().is_empty() {
                 continue;
             }
             for (mac, record) in hosts_at(host) {
-                match devices.iter_mut().find(|(device, told)| is_same(device, told, mac, &record)) {
+                let alike = mac.and_then(|mac| by_mac.get(&mac)).into_iter().flatten();
+                let is_known =
+                    |at: &usize| devices.get(*at).is_some_and(|(device, told)| is_same(device, told, mac, &record));
+                let known = alike.copied().find(is_known);
+                match known.and_then(|at| devices.get_mut(at)) {
                     Some((known, _)) if known.addresses.len() >= MOST_OF_ONE => {}
                     Some((known, _)) => {
                         known.addresses.push(ip);
                         known.addresses.sort_unstable();
                         known.addresses.dedup();
                     }
-                    None => devices.push(heard(ip, host, mac, &record)),
+                    None => {
+                        let (device, told) = heard(ip, host, mac, &record);
+                        device.mac.into_iter().for_each(|mac| by_mac.entry(mac).or_default().push(devices.len()));
+                        devices.push((device, told));
+                    }
                 }
             }
         }
@@ -89,6 +113,7 @@ fn heard(ip: IpAddr, host: &Host, mac: Option<MacAddr>, record: &HostRecord) -> 
 /// Whether what was heard is a device that is known already. A MAC address that the link alone shows can be a router's or a
 /// repeater's: it is enough only for what said nothing else.
 fn is_same(device: &Device, told: &Told, mac: Option<MacAddr>, record: &HostRecord) -> bool {
+    steps::look_at(1);
     if mac.is_none() || device.mac != mac {
         return false;
     }

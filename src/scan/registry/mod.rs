@@ -65,7 +65,17 @@ impl Registry {
         if let Some(mac) = claimant
             && (self.by_claimant.len() < MOST_CLAIMANTS || self.by_claimant.contains_key(&mac))
         {
-            self.by_claimant.entry(mac).or_default().insert(ip);
+            let all = self.by_claimant.entry(mac).or_default();
+            // From its second address on it may be a router's, at the first one too.
+            if all.insert(ip) && all.len() == 2 {
+                for other in &*all {
+                    self.hosts
+                        .get_mut(other)
+                        .and_then(|host| host.claims.as_mut())
+                        .into_iter()
+                        .for_each(|c| c.forget());
+                }
+            }
         }
         let host = self.hosts.entry(ip).or_insert_with(|| Host::new(now));
         host.see(now);
@@ -190,13 +200,14 @@ impl Registry {
         let mut open = vec![ip];
         while let Some(at) = open.pop() {
             let Some(host) = self.hosts.get(&at) else { continue };
-            if !self.sharers(host).is_empty() {
+            if self.is_shared(host) {
                 continue;
             }
             for other in self.sharing(&host.record) {
-                let is_same = self.hosts.get(other).is_some_and(|o| {
-                    is_same_device((at, &host.record), (*other, &o.record)) && self.sharers(o).is_empty()
-                });
+                let is_same = self
+                    .hosts
+                    .get(other)
+                    .is_some_and(|o| is_same_device((at, &host.record), (*other, &o.record)) && !self.is_shared(o));
                 if is_same && group.insert(*other) {
                     open.push(*other);
                 }
@@ -207,8 +218,17 @@ impl Registry {
 
     /// The hosts that share an address; none where it has one.
     fn sharers(&self, host: &Host) -> Vec<(MacAddr, HostRecord)> {
-        let is_elsewhere = |mac| self.by_claimant.get(&mac).is_some_and(|all| all.len() > 1);
-        host.claims.as_ref().map(|claims| claims.hosts(is_elsewhere)).unwrap_or_default()
+        host.claims.as_ref().map(|claims| claims.hosts(|mac| self.is_at_several(mac))).unwrap_or_default()
+    }
+
+    /// Whether several hosts share an address.
+    fn is_shared(&self, host: &Host) -> bool {
+        host.claims.as_ref().is_some_and(|claims| claims.are_several(|mac| self.is_at_several(mac)))
+    }
+
+    /// Whether a MAC address is claimed for several addresses.
+    fn is_at_several(&self, mac: MacAddr) -> bool {
+        self.by_claimant.get(&mac).is_some_and(|all| all.len() > 1)
     }
 
     /// The addresses that share a MAC address or an endpoint ID with a host.

@@ -7,6 +7,7 @@ use crate::model::{
     Answer, Evidence, EvidenceSource, Fact, Header, Kind, Method, Protocol, Service, Stream, StreamStatus, Transport,
     Video,
 };
+use crate::text::steps;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -136,6 +137,55 @@ fn four_channels_that_film_make_a_recorder() {
 fn what_one_host_says_is_bounded() {
     let r = registry((0..5000).map(|n| (ip(1), serial(&n.to_string()))).collect());
     assert!(r.devices()[0].evidence.len() <= MOST_PER_HOST);
+}
+
+/// What a host says in mDNS: that it is at this address, with this MAC address.
+fn claim(ip: IpAddr, n: usize) -> [Finding; 2] {
+    let mac = MacAddr([0x44, 0x19, 0xb6, 0, (n >> 8) as u8, n as u8]);
+    [FindingKind::Seen(Method::Mdns), FindingKind::StatedMac(mac)]
+        .map(|kind| Finding { claimant: Some(mac), ..Finding::new(ip, kind) })
+}
+
+#[test]
+fn the_hosts_at_one_address_are_compared_once() {
+    let mut r = Registry::new(true);
+    for finding in (0..60).flat_map(|n| claim(ip(1), n)) {
+        r.apply(at(0), finding);
+    }
+    let looks = steps::seen_by(|| (0..100).filter(|_| r.has_other_addresses(ip(1))).count());
+    assert!(looks <= 60 * 60, "{looks} claims looked at");
+    assert_eq!(r.devices().len(), 60);
+    // What is learnt later counts: MAC addresses that answer for other addresses too share none.
+    let arp = |at: u8, n: u8| {
+        let mac = MacAddr([0x3c, 0xef, 0x8c, 0, 0, n]);
+        Finding { claimant: Some(mac), ..Finding::new(ip(at), FindingKind::Seen(Method::Arp)) }
+    };
+    for finding in [arp(2, 1), arp(2, 2)] {
+        r.apply(at(1), finding);
+    }
+    assert_eq!(r.devices().iter().filter(|device| device.ip == ip(2)).count(), 2);
+    r.apply(at(2), arp(3, 2));
+    assert_eq!(r.devices().iter().filter(|device| device.ip == ip(2)).count(), 1);
+    r.apply(at(3), arp(2, 4));
+    assert_eq!(r.devices().iter().filter(|device| device.ip == ip(2)).count(), 2);
+}
+
+#[test]
+fn devices_that_are_heard_are_bounded_and_compared_by_their_mac_addresses() {
+    let mut r = Registry::new(true);
+    let mut taken = 0;
+    for host in 0..100u8 {
+        for n in 0..60 {
+            let [seen, stated] = claim(ip(host), usize::from(host) * 60 + n);
+            taken += usize::from(r.hear(at(0), seen) && r.hear(at(0), stated));
+        }
+    }
+    assert_eq!(taken, 4096);
+    let mut count = 0;
+    let looks = steps::seen_by(|| count = r.devices().len());
+    assert_eq!(count, 4096);
+    // Those at one address are compared with each other.
+    assert!(looks <= count * 64, "{looks} looks at {count} devices");
 }
 
 /// Findings with the second each was made in.

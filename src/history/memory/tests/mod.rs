@@ -600,6 +600,17 @@ mod identity {
     }
 
     #[test]
+    fn a_scan_of_twice_the_devices_is_learnt_in_twice_the_looks() {
+        let looks = |count: u8| {
+            let devices: Vec<Device> = (1..=count).map(|n| camera(n, n)).collect();
+            let mut site = site_of(devices.clone());
+            crate::text::steps::seen_by(|| site.scan(600, devices))
+        };
+        let (few, many) = (looks(100), looks(200));
+        assert!(many <= few * 5 / 2, "{few} looks at 100 devices, {many} at 200");
+    }
+
+    #[test]
     fn a_device_is_found_by_what_people_know_of_it() {
         let mut site = site_of(vec![camera(1, 1), camera(2, 2)]);
         site.memory.devices.get_mut(&uid(2)).unwrap().note.name = Some("Gate".to_owned());

@@ -188,7 +188,7 @@ impl Walk<'_> {
         }
         let piece =
             |uri: &str, range| Ok::<_, Elsewhere>(Piece { from: segment::resolve(self.host, from, uri)?, range });
-        let init = segment.init.as_ref().map(|(uri, range)| piece(uri, *range)).transpose();
+        let init = segment.init.as_ref().map(|init| piece(&init.0, init.1)).transpose();
         match (piece(&segment.uri, segment.range), init) {
             (Ok(segment), Ok(init)) => segment::prove(self.host, proof, &segment::Media { init, segment }).await,
             (Err(note), _) | (_, Err(note)) => {

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-use crate::text;
+use crate::text::{self, steps};
 use crate::wire::head::{self, HeadEnd, Headers, MAX_HEAD};
 
 /// What gzip data begins with (RFC 1952 §2.3.1).
@@ -41,13 +41,19 @@ pub enum Start {
 
 /// Reads the head of an answer while its bytes come.
 #[derive(Debug, Clone, Default)]
-pub struct StartReader(HeadEnd);
+pub struct StartReader {
+    /// So many line ends stand before the status line.
+    blank: usize,
+    end: HeadEnd,
+}
 
 impl StartReader {
     /// What the bytes that have come begin with; from call to call they may only grow. `ended` means that no more will come.
     pub fn read(&mut self, bytes: &[u8], ended: bool) -> Start {
         // A stray line end before the status line is left over from an earlier answer (RFC 9112 §2.2).
-        let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let more = bytes.get(self.blank..).unwrap_or_default().iter().inspect(|_| steps::look_at(1));
+        self.blank += more.take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let blank = self.blank;
         let text = bytes.get(blank..).unwrap_or_default();
         if !may_be_status_line(text) {
             return match text.is_empty() && !ended {
@@ -56,7 +62,7 @@ impl StartReader {
                 false => Start::Bare,
             };
         }
-        let length = match self.0.find(text, |_| false) {
+        let length = match self.end.find(text, |_| false) {
             Some(length) => length,
             None if text.len() <= MAX_HEAD && !ended => return Start::Incomplete,
             None => text.len(),

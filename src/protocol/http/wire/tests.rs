@@ -38,6 +38,22 @@ fn what_is_no_head_is_bare_and_what_is_not_yet_one_waits() {
 }
 
 #[test]
+fn line_ends_before_an_answer_are_counted_once() {
+    let sent = [&b"\r\n".repeat(30_000)[..], b"HTTP/1.1 200 OK\r\n\r\n"].concat();
+    let mut read = None;
+    let looks = steps::seen_by(|| {
+        let mut reader = StartReader::default();
+        let ends = (10..sent.len()).step_by(10).chain([sent.len()]);
+        read = ends.map(|end| reader.read(&sent[..end], false)).find(|start| *start != Start::Incomplete);
+    });
+    assert!(
+        matches!(&read, Some(Start::Head(head, length)) if head.status == 200 && *length == sent.len()),
+        "{read:?}"
+    );
+    assert!(looks / sent.len() <= 2, "{} looks at each byte", looks / sent.len());
+}
+
+#[test]
 fn many_headers_are_kept() {
     let sent = [&b"HTTP/1.1 200 OK\r\n"[..], &b"X: y\r\n".repeat(500), b"\r\n"].concat();
     assert_eq!(head(&sent).0.headers.len(), 500);

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use super::headers::RtspHeaders;
 use crate::text;
 use crate::wire::head::{self, HeadEnd, Headers, MAX_HEAD};
-use body::{Body, find_body};
-use start::{Start, Starts, start};
+use body::{Body, BodyEnds};
+use start::{Looked, Start, Starts};
 
 /// The longest body of a message taken, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -163,8 +163,55 @@ pub enum Next {
 pub struct Decoder {
     /// Where bytes read are added.
     pub buffer: BytesMut,
-    /// How far the end of a head was looked for.
+    /// How far was looked for what tells a request.
+    looked: Looked,
+    /// What the message begins with whose head is awaited.
+    start: Option<Start>,
+    /// How far the end of that head was looked for.
     head_end: HeadEnd,
+    /// The message whose head has come, while its body does.
+    begun: Option<Begun>,
+}
+
+/// A message whose head is read.
+#[derive(Debug)]
+struct Begun {
+    first: First,
+    headers: Headers,
+    /// The length of the body, as the headers state it.
+    stated: Option<u64>,
+    head_length: usize,
+    /// Whether the head has an end.
+    is_whole: bool,
+    body: BodyEnds,
+}
+
+/// What a message's first line says.
+#[derive(Debug)]
+enum First {
+    Status { spoken: Spoken, version: String, status: u16, reason: String },
+    Request { method: String, url: String },
+}
+
+impl Begun {
+    /// The message that has this head; `spoken` is what its status line names, if it is an answer.
+    fn read(head: &[u8], spoken: Option<Spoken>, is_whole: bool) -> Self {
+        let (first, headers) = head::read(head);
+        let first = match spoken {
+            Some(spoken) => {
+                let (version, status, reason) = read_status(first);
+                First::Status { spoken, version, status, reason }
+            }
+            None => {
+                let first = text::decode(first);
+                let mut words = first.split_ascii_whitespace();
+                let mut word = || words.next().unwrap_or_default().to_owned();
+                First::Request { method: word(), url: word() }
+            }
+        };
+        let stated = headers.content_length();
+        Begun { first, headers, stated, head_length: head.len(), is_whole, body: BodyEnds::default() }
+    }
 }
 
 impl Decoder {
@@ -182,13 +229,22 @@ impl Decoder {
     /// Forgets what was not taken.
     pub fn clear(&mut self) {
         self.buffer.clear();
-        self.head_end = HeadEnd::default();
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
+        (self.looked, self.start, self.head_end, self.begun) = Default::default();
     }
 
     fn step(&mut self, body_awaited: bool, ended: bool) -> Next {
+        if let Some(begun) = self.begun.take() {
+            return self.body(begun, body_awaited, ended);
+        }
         let blank = self.buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0)).count();
         let _ = self.buffer.split_to(blank);
-        match start(&self.buffer) {
+        let start = self.start.unwrap_or_else(|| Starts::of(&self.buffer, &mut self.looked).at(0));
+        self.start = Some(start).filter(|start| matches!(start, Start::Status(_) | Start::Request));
+        match start {
             Start::Nothing => Next::More,
             Start::Data => self.data(ended),
             Start::Status(spoken) => self.message(Some(spoken), body_awaited, ended),
@@ -212,7 +268,8 @@ impl Decoder {
 
     /// Skips to where something may begin.
     fn junk(&mut self, ended: bool) -> Next {
-        let mut starts = Starts::of(&self.buffer);
+        let mut looked = std::mem::take(&mut self.looked);
+        let mut starts = Starts::of(&self.buffer, &mut looked);
         let begins = |&at: &usize| {
             match starts.at(at) {
                 // A dollar sign in a text is no frame: channels beyond a few do not occur.
@@ -223,7 +280,10 @@ impl Decoder {
             }
         };
         let length = (1..self.buffer.len()).find(begins).unwrap_or(self.buffer.len());
-        match self.take(length).len() {
+        let taken = self.take(length).len();
+        looked.pass(taken);
+        self.looked = looked;
+        match taken {
             0 => Next::More,
             skipped => Next::Item(Item::Junk(skipped)),
         }
@@ -237,38 +297,50 @@ impl Decoder {
             None if self.buffer.len() <= MAX_HEAD => (self.buffer.len(), false),
             _ => return Next::TooLarge,
         };
-        let (head, rest) = self.buffer.split_at_checked(head_length).unwrap_or((&self.buffer, &[]));
-        let (first, headers) = head::read(head);
-        let Some(spoken) = spoken else {
-            let first = text::decode(first).into_owned();
-            return self.request(&first, headers, head_length, ended);
-        };
-        let (version, status, reason) = read_status(first);
-        let awaited = body_awaited && (200..300).contains(&status);
-        let (length, end) = match find_body(&headers, rest, awaited, ended) {
-            Body::Ends(length, end) => (length, end),
-            Body::Perhaps => return Next::Perhaps,
-            Body::More => return Next::More,
-        };
-        let end = if is_whole { end } else { BodyEnd::Short };
-        let body = self.take(head_length + length).split_off(head_length);
-        Next::Item(Item::Response(Response { spoken, version, status, reason, headers, body, end }))
+        let begun = Begun::read(self.buffer.get(..head_length).unwrap_or_default(), spoken, is_whole);
+        self.body(begun, body_awaited, ended)
     }
 
-    fn request(&mut self, first: &str, headers: Headers, head_length: usize, ended: bool) -> Next {
-        let declared = headers.content_length().unwrap_or(0).min(MAX_BODY as u64) as usize;
-        if self.buffer.len() < head_length + declared && !ended {
-            return Next::More;
-        }
-        let mut words = first.split_ascii_whitespace();
-        let mut word = || words.next().unwrap_or_default().to_owned();
-        let (method, url) = (word(), word());
-        let mut whole = self.take((head_length + declared).min(self.buffer.len()));
-        Next::Item(Item::Request(Request { method, url, headers, body: whole.split_off(head_length.min(whole.len())) }))
+    /// The whole of a message, if its body has come.
+    fn body(&mut self, mut begun: Begun, body_awaited: bool, ended: bool) -> Next {
+        let rest = self.buffer.get(begun.head_length..).unwrap_or_default();
+        let (length, end) = match &begun.first {
+            First::Status { status, .. } => {
+                let awaited = body_awaited && (200..300).contains(status);
+                match begun.body.find(begun.stated, rest, awaited, ended) {
+                    Body::Ends(length, end) => (length, end),
+                    Body::Perhaps => return self.wait(begun, Next::Perhaps),
+                    Body::More => return self.wait(begun, Next::More),
+                }
+            }
+            First::Request { .. } => {
+                let declared = begun.stated.unwrap_or(0).min(MAX_BODY as u64) as usize;
+                if rest.len() < declared && !ended {
+                    return self.wait(begun, Next::More);
+                }
+                (declared, BodyEnd::Stated)
+            }
+        };
+        let Begun { first, headers, head_length, is_whole, .. } = begun;
+        let mut whole = self.take(head_length + length);
+        let body = whole.split_off(head_length.min(whole.len()));
+        Next::Item(match first {
+            First::Request { method, url } => Item::Request(Request { method, url, headers, body }),
+            First::Status { spoken, version, status, reason } => {
+                let end = if is_whole { end } else { BodyEnd::Short };
+                Item::Response(Response { spoken, version, status, reason, headers, body, end })
+            }
+        })
+    }
+
+    /// Keeps what was read of a message until more of it comes.
+    fn wait(&mut self, begun: Begun, for_what: Next) -> Next {
+        self.begun = Some(begun);
+        for_what
     }
 
     fn take(&mut self, length: usize) -> Bytes {
-        self.head_end = HeadEnd::default();
+        self.begin_anew();
         self.buffer.split_to(length.min(self.buffer.len())).freeze()
     }
 }

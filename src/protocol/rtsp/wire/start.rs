@@ -29,7 +29,7 @@ pub(super) const METHODS: [&str; 12] = [
 ];
 
 /// What bytes begin with.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     Nothing,
     Data,
@@ -40,35 +40,51 @@ pub(super) enum Start {
     Junk,
 }
 
-/// What `bytes` begin with.
-pub(super) fn start(bytes: &[u8]) -> Start {
-    Starts::of(bytes).at(0)
+/// What bytes begin with where no request is looked for: what begins one is junk.
+pub(super) fn answer(bytes: &[u8]) -> Start {
+    match bytes.first() {
+        None => Start::Nothing,
+        Some(b'$') => Start::Data,
+        Some(b'R' | b'r' | b'H' | b'h') if may_be(bytes, b"RTSP") || may_be(bytes, b"HTTP") => status_line(bytes),
+        Some(_) => Start::Junk,
+    }
 }
 
 /// Says of one place after the other, from front to back, what begins there. What has to be looked for further on is looked
 /// for once: a device can send a beginning at every place of a line that never ends.
 pub(super) struct Starts<'b> {
     bytes: &'b [u8],
+    looked: &'b mut Looked,
+}
+
+/// What was looked for further on. It holds while more bytes come.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
     line_end: Ahead,
     rtsp: Ahead,
 }
 
+impl Looked {
+    /// So many bytes in front were taken away.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.line_end.pass(bytes);
+        self.rtsp.pass(bytes);
+    }
+}
+
 impl<'b> Starts<'b> {
-    /// Of these bytes.
-    pub(super) fn of(bytes: &'b [u8]) -> Self {
-        Starts { bytes, line_end: Ahead::default(), rtsp: Ahead::default() }
+    /// Of these bytes, in which so much was looked for.
+    pub(super) fn of(bytes: &'b [u8], looked: &'b mut Looked) -> Self {
+        Starts { bytes, looked }
     }
 
     /// What begins at a place, which is none before that of the last call.
     pub(super) fn at(&mut self, place: usize) -> Start {
         let rest = self.bytes.get(place..).unwrap_or_default();
         steps::look_at(1);
-        match rest.first() {
-            None => Start::Nothing,
-            Some(b'$') => Start::Data,
-            Some(b'R' | b'r' | b'H' | b'h') if may_be(rest, b"RTSP") || may_be(rest, b"HTTP") => status_line(rest),
-            Some(b'A'..=b'Z') => self.request_line(place, rest),
-            Some(_) => Start::Junk,
+        match answer(rest) {
+            Start::Junk if rest.first().is_some_and(u8::is_ascii_uppercase) => self.request_line(place, rest),
+            other => other,
         }
     }
 
@@ -85,10 +101,10 @@ impl<'b> Starts<'b> {
         }
         let bytes = self.bytes;
         let most = bytes.len().min(place + MAX_REQUEST_LINE);
-        match self.line_end.next(place, most, |at| bytes.get(at) == Some(&b'\n')) {
+        match self.looked.line_end.next(place, most, |at| bytes.get(at) == Some(&b'\n')) {
             Some(end) => {
                 let is_rtsp = |at| bytes.get(at..).is_some_and(|rest| may_be(rest, b"RTSP/") && rest.len() >= 5);
-                match self.rtsp.next(place, end.saturating_sub(4), is_rtsp) {
+                match self.looked.rtsp.next(place, end.saturating_sub(4), is_rtsp) {
                     Some(_) => Start::Request,
                     None => Start::Junk,
                 }
@@ -100,13 +116,18 @@ impl<'b> Starts<'b> {
 }
 
 /// The next place of something. Each place is looked at once.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Ahead {
     looked_to: usize,
     found: Option<usize>,
 }
 
 impl Ahead {
+    fn pass(&mut self, bytes: usize) {
+        self.looked_to = self.looked_to.saturating_sub(bytes);
+        self.found = self.found.and_then(|found| found.checked_sub(bytes));
+    }
+
     /// The first place from `from` on and before `to` that `is` what is looked for. Neither bound is lower than it was in the
     /// last call.
     fn next(&mut self, from: usize, to: usize, is: impl Fn(usize) -> bool) -> Option<usize> {

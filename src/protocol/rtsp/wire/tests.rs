@@ -318,3 +318,29 @@ fn no_byte_of_what_makes_no_sense_is_looked_at_often() {
         }
     }
 }
+
+/// What comes in small pieces is not read anew with each of them.
+#[test]
+fn no_byte_that_comes_in_small_pieces_is_looked_at_often() {
+    const SIZE: usize = 64 << 10;
+    let many = |text: &str| text.repeat(SIZE / text.len());
+    let answer = |headers: &str, body: &str| format!("RTSP/1.0 200 OK\r\nCSeq: 1\r\n{headers}\r\n{body}");
+    let stated = |length: usize, body: &str| answer(&format!("Content-Length: {length}\r\n"), body);
+    let headers = "A: b\r\n".repeat(10_000) + &format!("Content-Length: {SIZE}\r\n");
+    for (what, text) in [
+        ("a long head before a body", answer(&headers, &many("x"))),
+        ("a description of no stated length", answer("", &("v=0\r\n".to_owned() + &many("a=x\r\n")))),
+        ("lines behind a stated length", stated(5, &("v=0\r\n".to_owned() + &many("a=x\r\n")))),
+        ("a line behind a stated length", stated(5, &("v=0\r\na=".to_owned() + &many("x")))),
+        ("blanks", stated(SIZE, &many("\n"))),
+        ("blanks of no stated length", answer("", &many("\n"))),
+        ("a description with a request in it", answer("", &("v=0\r\nPLAY ".to_owned() + &many("x")))),
+        ("what may be answers", answer("", &("v=0\r\n".to_owned() + &many("RTSP/1.0 \r\n")))),
+        ("a request with a long head", format!("PLAY {} RTSP/1.0\r\n{}\r\n", "x".repeat(2000), many("A: b\r\n"))),
+        ("beginnings of a request", many("PLAY x ")),
+        ("a request", format!("PLAY {} RTSP/1.0\r\nContent-Length: {SIZE}\r\n\r\n{}", "x".repeat(2000), many("x"))),
+    ] {
+        let looks = steps::seen_by(|| decode(text.as_bytes(), 10, true)) / text.len();
+        assert!(looks <= MOST_LOOKS, "{looks} at {what}");
+    }
+}
