@@ -116,6 +116,16 @@ pub enum Place {
     Spent,
 }
 
+impl Place {
+    /// The place that was taken, if one was.
+    pub fn taken(&self) -> Option<PlaceId> {
+        match self {
+            Place::Taken(place) => Some(*place),
+            Place::Busy | Place::Spent => None,
+        }
+    }
+}
+
 /// What became of the login in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::recheck;
 use super::session::Session;
 use super::slot::Slot;
-use crate::model::{Credential, Finding, FindingKind, ProbeOptions, ScanPlan};
+use crate::model::{Credential, DeviceTraits, Finding, FindingKind, ProbeOptions, ScanPlan};
 use crate::net::Dialer;
 use crate::probe::memory::Memory;
 use crate::probe::{Budget, Farewells, Inspection, Peer, PortProber, Record};
@@ -88,10 +88,20 @@ impl Pool {
         self.records.entry(ip).or_insert_with(new).clone()
     }
 
-    /// Adds a finding to what is known about a host, if that one is to be inspected and its inspection has not ended.
+    /// Adds a finding to what is known about a host, if that one is to be inspected. Of one whose inspection has ended the
+    /// refused logins alone are kept: by what is found of it later, they count for its other addresses.
     pub(super) fn learn(&self, ip: IpAddr, kind: &FindingKind) {
         if let Some(record) = self.records.get(&ip) {
-            record.learn(kind);
+            return record.learn(kind);
+        }
+        let nothing = DeviceTraits::at(ip);
+        match kind {
+            FindingKind::Mac(mac) => self.budget.identify(&DeviceTraits { link_mac: Some(*mac), ..nothing }),
+            FindingKind::StatedMac(mac) => self.budget.identify(&DeviceTraits { stated_mac: Some(*mac), ..nothing }),
+            FindingKind::EndpointId(id) => {
+                self.budget.identify(&DeviceTraits { endpoint: Some(id.clone()), ..nothing });
+            }
+            _ => {}
         }
     }
 
@@ -134,14 +144,16 @@ impl Pool {
         self.inspections.spawn(async move {
             let cancel = host.peer.cancel.clone();
             if cancel.run_until_cancelled(slot.take()).await == Some(true) {
-                // A login that is bound to the network card waits for nothing else.
-                if host.record.awaits_link_mac()
-                    && let Some(mac) = host.peer.dialer.neighbour_table().mac_of(ip).await
-                {
-                    host.emit(FindingKind::Mac(mac)).await;
+                // A login that is bound to the network card waits for nothing else, and a device that had one is
+                // recognised by it.
+                let had_card = known.as_ref().is_some_and(|known| known.device.mac.is_some());
+                if host.record.awaits_link_mac(had_card) {
+                    look_up_card(&host).await;
                 }
                 let deadline = Instant::now() + host.options.host_timeout;
-                recheck::inspect(host.until(deadline), known.as_deref(), &own_ports, resolve, &mut slot).await;
+                let inspection =
+                    recheck::inspect(host.until(deadline), known.as_deref(), &own_ports, resolve, &mut slot);
+                beside_card(&host, inspection).await;
             }
             (ip, logins.worked())
         });
@@ -188,5 +200,37 @@ impl Pool {
     /// What ends the sessions of inspections that were cut short.
     pub(super) fn farewells(&self) -> &Farewells {
         &self.farewells
+    }
+}
+
+/// Inspects a host, and looks its network card up before the first login is sent.
+async fn beside_card(host: &Inspection, inspection: impl Future<Output = ()>) {
+    let logins = &host.peer.logins;
+    let is_neighbour = host.peer.dialer.neighbour_table().is_neighbour(host.peer.ip);
+    if host.options.credentials.is_empty() || !is_neighbour || host.record.link_mac().is_some() {
+        return inspection.await;
+    }
+    logins.await_card();
+    let card = async {
+        logins.card_wanted().await;
+        // Discovery may have shown it meanwhile.
+        if host.record.link_mac().is_none() {
+            look_up_card(host).await;
+        }
+        logins.settle_card();
+    };
+    let (mut inspection, mut card) = (std::pin::pin!(inspection), std::pin::pin!(card));
+    tokio::select! {
+        biased;
+        () = &mut card => inspection.await,
+        () = &mut inspection => {}
+    }
+    logins.settle_card();
+}
+
+/// Emits the network card that the kernel's neighbour table shows of a host.
+async fn look_up_card(host: &Inspection) {
+    if let Some(mac) = host.peer.dialer.neighbour_table().mac_of(host.peer.ip).await {
+        host.emit(FindingKind::Mac(mac)).await;
     }
 }

@@ -98,8 +98,8 @@ impl<S: EventSink> Run<S> {
         self.pool.stop().await;
         // What was cut short ends its sessions meanwhile; without the runtime it could not.
         self.pool.farewells().all_said(FAREWELLS).await;
-        self.pool.budget().written(WRITTEN).await;
         self.take_all(&mut inbox);
+        self.pool.budget().written(WRITTEN).await;
         if self.dialer.neighbour_table().is_stuck() {
             self.results.warn(TABLE_FULL.to_owned());
         }

@@ -17,7 +17,7 @@ use camscan::probe::{Budget, Grant, LoginTry, Logins, Verdict};
 use camscan::scan::Scan;
 use camscan::scan::session::Session;
 use camscan::store::{Cause, Open, Store};
-use camscan::testkit::net::FakeNet;
+use camscan::testkit::net::{FakeNet, Kernel, Lan, RawFrames};
 use camscan::testkit::plan::credentials;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -28,24 +28,24 @@ use tokio_util::sync::CancellationToken;
 use super::plan;
 use super::servers::Camera;
 
-const MAC: MacAddr = MacAddr([0x44, 0x19, 0xb6, 0, 0, 0x10]);
+pub const MAC: MacAddr = MacAddr([0x44, 0x19, 0xb6, 0, 0, 0x10]);
 
 /// How one camera shows itself.
 #[derive(Debug, Clone)]
-struct Sight {
-    addresses: Vec<&'static str>,
+pub struct Sight {
+    pub addresses: Vec<&'static str>,
     /// What is known of each address before it is asked anything.
-    shows: Vec<FindingKind>,
+    pub shows: Vec<FindingKind>,
     /// Its login; other ones are refused.
-    login: &'static str,
+    pub login: &'static str,
 }
 
 impl Sight {
-    fn at(addresses: &[&'static str]) -> Sight {
+    pub fn at(addresses: &[&'static str]) -> Sight {
         Sight { addresses: addresses.to_vec(), shows: vec![FindingKind::Mac(MAC)], login: "admin:right" }
     }
 
-    fn stating(self, shows: &[FindingKind]) -> Sight {
+    pub fn stating(self, shows: &[FindingKind]) -> Sight {
         Sight { shows: shows.to_vec(), ..self }
     }
 }
@@ -59,28 +59,35 @@ fn endpoint(text: &str) -> FindingKind {
 }
 
 /// Programs that scan the same network, with the same store.
-struct Place {
-    net: FakeNet,
+pub struct Place {
+    pub net: FakeNet,
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Place {
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        Place { net: FakeNet::subnet(), folder }
+    /// Where the link shows no network card, as behind a router.
+    pub fn new() -> Place {
+        let net = FakeNet::subnet();
+        net.links.set_lan(Lan { raw: RawFrames::Denied, kernel: Kernel::Absent, ..Lan::default() });
+        Place::on(net)
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn on(net: FakeNet) -> Place {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Place { net, folder }
+    }
+
+    pub fn file(&self) -> PathBuf {
         self.folder.path().join("store.sqlite")
     }
 
     /// Requests with a login that the camera has seen, at all of its addresses.
-    fn logins_seen(&self) -> usize {
+    pub fn logins_seen(&self) -> usize {
         self.net.asked().iter().filter(|asked| asked.has_login()).count()
     }
 
     /// Another program scans the camera with these logins, and remembers it.
-    async fn scan(&self, camera: &Sight, logins: &[(&str, &str)]) -> Report {
+    pub async fn scan(&self, camera: &Sight, logins: &[(&str, &str)]) -> Report {
         let store = Store::open(&self.file(), Open::Create).unwrap();
         let memory = store.memory().unwrap();
         let mut plan = plan_of(camera, logins);
@@ -93,7 +100,7 @@ impl Place {
     }
 }
 
-fn plan_of(camera: &Sight, logins: &[(&str, &str)]) -> ScanPlan {
+pub fn plan_of(camera: &Sight, logins: &[(&str, &str)]) -> ScanPlan {
     let host = |ip: &&str| HostTarget { ip: ip.parse().unwrap(), name: None, zone: None, ports: Vec::new() };
     let hosts: Vec<HostTarget> = camera.addresses.iter().map(host).collect();
     let names = camera.addresses.iter().map(ToString::to_string).collect();
@@ -101,7 +108,7 @@ fn plan_of(camera: &Sight, logins: &[(&str, &str)]) -> ScanPlan {
     ScanPlan { targets: TargetSet::new(names, [], hosts, &[]), methods: Vec::new(), probe, ..plan() }
 }
 
-async fn look(net: &FakeNet, camera: &Sight, plan: ScanPlan) -> Report {
+pub async fn look(net: &FakeNet, camera: &Sight, plan: ScanPlan) -> Report {
     for ip in &camera.addresses {
         let ip = if ip.contains(':') { format!("[{ip}]") } else { (*ip).to_owned() };
         Camera { login: Some(camera.login.to_owned()), ..Camera::new(&ip) }.on(net);
@@ -116,7 +123,7 @@ async fn look(net: &FakeNet, camera: &Sight, plan: ScanPlan) -> Report {
     scan.run(|_: &ScanEvent| {}).await
 }
 
-const WRONG: [(&str, &str); 3] = [("a", "1"), ("b", "2"), ("c", "3")];
+pub const WRONG: [(&str, &str); 3] = [("a", "1"), ("b", "2"), ("c", "3")];
 
 #[tokio::test(start_paused = true)]
 async fn a_camera_refuses_no_more_at_all_of_its_addresses_together_and_the_report_says_so() {

@@ -19,6 +19,7 @@ mod mediamtx;
 mod mistakes;
 mod months;
 mod one_client;
+mod one_device;
 mod orders;
 mod passwords;
 mod patience;

@@ -339,9 +339,10 @@ impl Record {
         (by_link && by_second()).then_some(vendor)
     }
 
-    /// Whether a login is bound to what the link shows, and that is not known yet.
-    pub fn awaits_link_mac(&self) -> bool {
-        let is_bound = |scope: &CredentialScope| scope.mac_prefix.is_some() && !scope.trust_announced;
+    /// Whether logins hang on what the link shows, and that is not known yet: one that is bound to it, or any where the host
+    /// `had_card` of its own in an earlier scan.
+    pub fn awaits_link_mac(&self, had_card: bool) -> bool {
+        let is_bound = |scope: &CredentialScope| had_card || (scope.mac_prefix.is_some() && !scope.trust_announced);
         self.link_mac().is_none() && self.options.credentials.iter().any(|login| is_bound(&login.scope))
     }
 

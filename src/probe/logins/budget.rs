@@ -71,11 +71,17 @@ impl Budget {
         hosts.enter(traits, state.clone());
     }
 
-    /// Notes what else became known of a host.
-    pub(super) fn identify(&self, traits: &DeviceTraits) {
+    /// Notes what else became known of a host, also in its places in the book.
+    pub fn identify(&self, traits: &DeviceTraits) {
         let mut hosts = self.lock();
-        if let Some((before, state)) = hosts.leave(traits.address) {
-            hosts.enter(traits.clone().or(before), state);
+        let Some((before, state)) = hosts.leave(traits.address) else { return };
+        let known = traits.clone().or(before.clone());
+        let is_news = known != before;
+        hosts.enter(known, state.clone());
+        let (host, places) = (hosts.traits(traits.address), lock(&state).slots.places().to_vec());
+        drop(hosts);
+        if is_news && !places.is_empty() {
+            self.write(move |book| book.identify(&places, &host));
         }
     }
 

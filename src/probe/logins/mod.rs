@@ -6,7 +6,9 @@
 //! verdict of the answer. Nothing is sent without a place, so whatever a device answers, and however many requests are
 //! under way at once, it sees no more refusals than the limit.
 
+mod attempt;
 mod budget;
+mod card;
 mod encryption;
 mod slots;
 
@@ -17,13 +19,14 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+pub use attempt::LoginTry;
 pub use budget::{Budget, MOST_ADDRESSES};
 use budget::{Others, lock};
+use card::Card;
 use encryption::Guarded;
 pub use encryption::{Encryption, Withheld};
 use slots::{Slots, Wanted};
 
-use crate::model::login_place::{Outcome, PlaceId};
 use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
 
 /// Why no login is tried on a device that refused them before.
@@ -61,6 +64,7 @@ pub struct Logins {
     budget: Arc<Budget>,
     state: Arc<Mutex<State>>,
     changed: Notify,
+    card_is_wanted: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +91,8 @@ struct State {
     /// The login that worked in an earlier scan.
     worked_before: Option<Credential>,
     slots: Slots,
+    /// Whether the host's network card was looked up.
+    card: Card,
 }
 
 impl State {
@@ -130,8 +136,16 @@ impl Logins {
         if limit > 0 {
             budget.join(host, &state);
         }
-        let changed = Notify::new();
-        Arc::new(Logins { limit: limit.min(most), most, address, budget: budget.clone(), state, changed })
+        let (changed, card_is_wanted) = (Notify::new(), Notify::new());
+        Arc::new(Logins {
+            limit: limit.min(most),
+            most,
+            address,
+            budget: budget.clone(),
+            state,
+            changed,
+            card_is_wanted,
+        })
     }
 
     /// None at all: earlier scans used up what this device may refuse.
@@ -142,11 +156,6 @@ impl Logins {
     /// Notes what else became known of the host: by that it may be the same device as another one.
     pub fn identify(&self, host: &DeviceTraits) {
         self.budget.identify(host);
-        let places = self.lock().slots.places().to_vec();
-        if !places.is_empty() {
-            let host = self.budget.decide(self.address, |host, _| host.clone());
-            self.budget.write(move |book| book.identify(&places, &host));
-        }
         self.changed.notify_waiters();
     }
 
@@ -197,6 +206,9 @@ impl Logins {
         let is_alone = proved || trying.all(|c| c == credential);
         let under_way = state.under_way.saturating_add(others.under_way);
         if !is_alone || counted.saturating_add(under_way) >= self.limit {
+            return Grant::Later;
+        }
+        if !self.knows_card(state) {
             return Grant::Later;
         }
         let is_known = state.worked_before.as_ref() == Some(credential) && state.refused == 0;
@@ -308,97 +320,6 @@ impl Drop for Logins {
     /// What was not used is given back; what is still to be answered keeps its place until then.
     fn drop(&mut self) {
         self.give_back_all();
-    }
-}
-
-/// A login under way. Dropped without a verdict it counts as [`Verdict::Unclear`]: an answer that never came may have been
-/// a refusal.
-#[derive(Debug)]
-pub struct LoginTry {
-    logins: Arc<Logins>,
-    protocol: Protocol,
-    credential: Credential,
-    proved: bool,
-    /// Where it stands in the book.
-    place: Option<PlaceId>,
-    open: bool,
-}
-
-impl LoginTry {
-    /// The login.
-    pub fn credential(&self) -> &Credential {
-        &self.credential
-    }
-
-    /// Whether the login had been taken over this protocol before it was sent.
-    pub fn is_proved(&self) -> bool {
-        self.proved
-    }
-
-    /// Gives the place back by what the answer says.
-    pub fn end(mut self, verdict: Verdict) {
-        self.conclude(verdict);
-    }
-
-    fn conclude(&mut self, verdict: Verdict) {
-        if !std::mem::take(&mut self.open) {
-            return;
-        }
-        let mut guard = self.logins.lock();
-        let state = &mut *guard;
-        let before = state.counted();
-        state.under_way = state.under_way.saturating_sub(1);
-        if !self.proved
-            && let Some((_, count)) = &mut state.trying
-        {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                state.trying = None;
-            }
-        }
-        match verdict {
-            Verdict::Taken => {
-                if !state.is_proved(self.protocol, &self.credential) {
-                    state.proved.push((self.protocol, self.credential.clone()));
-                }
-                state.looked_at.take_if(|c| *c == self.credential);
-                state.worked = Some(self.credential.clone());
-            }
-            Verdict::LookedAt if !self.proved => {
-                state.looked_at.get_or_insert_with(|| self.credential.clone());
-            }
-            Verdict::Refused => {
-                state.refused = state.refused.saturating_add(1);
-                if self.proved {
-                    state.failed_later.push(self.credential.clone());
-                } else {
-                    state.refused_by.push((self.protocol, self.credential.clone()));
-                }
-            }
-            Verdict::Forbidden if !self.proved => {
-                state.refused = state.refused.saturating_add(1);
-                state.refused_by.push((self.protocol, self.credential.clone()));
-            }
-            Verdict::Stale => state.refused = state.refused.saturating_add(1),
-            Verdict::Unclear if !self.proved => state.unclear = state.unclear.saturating_add(1),
-            Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unsent => {}
-        }
-        let outcome = match verdict {
-            _ if state.counted() > before => Outcome::Refused,
-            Verdict::Taken => Outcome::Works,
-            _ => Outcome::Unused,
-        };
-        drop(guard);
-        if let Some(place) = self.place {
-            self.logins.settle(place, outcome);
-        }
-        self.logins.changed.notify_waiters();
-    }
-}
-
-impl Drop for LoginTry {
-    fn drop(&mut self) {
-        self.conclude(Verdict::Unclear);
     }
 }
 

@@ -159,8 +159,8 @@ impl Logins {
             let (logins, host, most) = (Arc::downgrade(self), host.clone(), self.most);
             let now = (self.budget.clock)();
             self.budget.write(move |book| {
-                received(&logins, book, book.take(&host, most, is_trusted, given_back, now), is_trusted);
-                Ok(())
+                let answer = book.take(&host, most, is_trusted, given_back, now);
+                received(&logins, book, answer, &host, is_trusted)
             });
         }
         None
@@ -204,17 +204,28 @@ impl Logins {
     }
 }
 
-/// Hands a host what the book answered; where nothing is asked of that host any more, the place is free.
-fn received(logins: &Weak<Logins>, book: &dyn LoginBook, answer: Result<Place, BookError>, is_trusted: bool) {
+/// Hands a host what the book answered to what was known of it then; where nothing is asked of that host any more, the place
+/// is free.
+fn received(
+    logins: &Weak<Logins>,
+    book: &dyn LoginBook,
+    answer: Result<Place, BookError>,
+    host: &DeviceTraits,
+    is_trusted: bool,
+) -> Result<(), BookError> {
+    let place = answer.as_ref().ok().and_then(Place::taken);
     let Some(logins) = logins.upgrade() else {
-        if let Ok(Place::Taken(place)) = answer {
-            // Where that cannot be written, it counts like a refusal.
-            let _ = book.end(place, Outcome::Unused);
-        }
-        return;
+        // Where that cannot be written, it counts like a refusal.
+        return place.map_or(Ok(()), |place| book.end(place, Outcome::Unused).map(drop));
     };
     logins.lock().slots.answered(answer, is_trusted);
+    let known = logins.budget.decide(logins.address, |host, _| host.clone());
     logins.changed.notify_waiters();
+    match place {
+        // It became known while the book was asked.
+        Some(place) if known != *host => book.identify(&[place], &known),
+        _ => Ok(()),
+    }
 }
 
 impl Budget {

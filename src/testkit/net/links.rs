@@ -265,14 +265,22 @@ impl Links for FakeLinks {
     }
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
+        // Each connection has made a row.
+        let connected = self.streams.connected();
         let state = locked(&self.state);
-        let rows = state.table.keys().filter_map(|ip| {
-            let mac = state.lan.owner(*ip)?;
-            Some(Neighbour { ip: IpAddr::V4(*ip), mac, interface: INTERFACE, confirmed: true })
-        });
+        let v4 = |ip: &IpAddr| if let IpAddr::V4(v4) = ip { Some(*v4) } else { None };
+        let row = |ip: Ipv4Addr| {
+            let mac = state.lan.owner(ip)?;
+            Some(Neighbour { ip: IpAddr::V4(ip), mac, interface: INTERFACE, confirmed: true })
+        };
         let rows = match state.lan.kernel {
             Kernel::Absent => Err(io::ErrorKind::Unsupported.into()),
-            Kernel::ReadOnly | Kernel::Rows(_) => Ok(state.neighbours.iter().copied().chain(rows).collect()),
+            Kernel::ReadOnly => {
+                Ok(state.neighbours.iter().copied().chain(connected.iter().filter_map(v4).filter_map(row)).collect())
+            }
+            Kernel::Rows(_) => {
+                Ok(state.neighbours.iter().copied().chain(state.table.keys().copied().filter_map(row)).collect())
+            }
         };
         futures::future::ready(rows).boxed()
     }

@@ -202,6 +202,11 @@ impl FakeStreams {
         locked(&self.state).connects.clone()
     }
 
+    /// The hosts that have been connected to.
+    pub(super) fn connected(&self) -> HashSet<IpAddr> {
+        locked(&self.state).connections.keys().map(SocketAddr::ip).collect()
+    }
+
     /// All endpoints asked by a SYN frame, in order.
     pub fn syns(&self) -> Vec<SocketAddr> {
         locked(&self.state).syns.clone()
