@@ -109,7 +109,7 @@ async fn a_live_session_sends_a_login_to_the_network_card_it_is_bound_to_alone()
         assert!(!again.plays(Duration::from_secs(120)).await);
         assert!(place.net.asked().iter().any(|asked| asked.method() == "DESCRIBE"));
         assert_eq!(with_login(&place.net), 0, "{bound:?}");
-        // The device is back: nobody has to do anything.
+        // The device is back, and is played without further ado.
         place.net.host_down(IP);
         tokio::time::sleep(Duration::from_secs(5)).await;
         camera(&place.net, IP, 1, false);

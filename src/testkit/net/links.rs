@@ -178,7 +178,7 @@ impl FakeLinks {
         }
     }
 
-    /// Whoever is sent a packet gets a row of the kernel's table, where there is room.
+    /// A host that is sent a packet gets a row of the kernel's table, where there is room.
     pub(super) fn sent_to(&self, ip: IpAddr) {
         let mut state = locked(&self.state);
         if let (IpAddr::V4(ip), Kernel::Rows(room)) = (ip, state.lan.kernel)
