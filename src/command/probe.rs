@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
 use super::record::Record;
-use super::{interrupt, scan};
+use super::{interrupt, remembered, scan};
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::ui::Ui;
@@ -25,7 +25,7 @@ use crate::wire::url::Scheme;
 /// # Errors
 /// Usage errors before anything is sent; afterwards only what could not be written.
 pub async fn run(settings: &Settings, ready: Ready, record: Option<&Record>, ui: &Ui) -> anyhow::Result<Exit> {
-    let Ready { outputs, session, .. } = ready;
+    let Ready { outputs, store, session, .. } = ready;
     let recorder = record.map(|_| Recorder::new());
     let session = match &recorder {
         Some(recorder) => session.on_net(RecordingNet::new(session.net.clone(), recorder.clone())),
@@ -39,7 +39,10 @@ pub async fn run(settings: &Settings, ready: Ready, record: Option<&Record>, ui:
         ui.warning(interrupt::BEFORE);
         return Ok(Exit::Interrupted);
     };
-    let (plan, known) = planned?;
+    let (mut plan, known) = planned?;
+    if let Some(store) = &store {
+        remembered::hand_over(store, &mut plan, begun)?;
+    }
     if let Some((recorder, host)) = recorder.as_ref().zip(known.first()) {
         recorder.listen_to(host.ip);
     }
@@ -91,6 +94,8 @@ async fn plan(settings: &Settings, net: &dyn Net) -> Result<(ScanPlan, Vec<Findi
     let written = settings.probe_targets.iter().map(ToString::to_string).collect();
     let mut plan = settings.plan_for(TargetSet::new(written, [], hosts, &[]));
     plan.methods = Vec::new();
+    // All is asked, however much is known of the device.
+    plan.max_age = None;
     plan.all = true;
     plan.probe.in_depth = true;
     if wholes.is_empty() {

@@ -1,6 +1,7 @@
 //! What commands on the store share: opening it, finding devices in it, and times as people read them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,7 +9,9 @@ use jiff::tz::TimeZone;
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::JobFailed;
 use crate::history::memory::{Known, Memory};
+use crate::model::ScanPlan;
 use crate::model::problem::Problem;
+use crate::net::with_file_rights;
 use crate::store::{Open, Store, StoreError};
 use crate::text::clean;
 
@@ -58,6 +61,18 @@ pub fn open_or_create(file: &Path, usual: Option<&Path>) -> anyhow::Result<Store
         builder.create(folder).map_err(|source| failed(StoreError::Io { file: file.to_owned(), source }))?;
     }
     Store::open(file, Open::Create).map_err(failed)
+}
+
+/// Hands a plan what is known of the hosts it may ask, and the book in which their logins are counted.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn hand_over(store: &Store, plan: &mut ScanPlan, now: Timestamp) -> anyhow::Result<()> {
+    // Files beside the store are made also where it is only read.
+    let known = with_file_rights(|| store.known_hosts(&*store.memory()?, plan, &|_| None, now));
+    plan.known_hosts = Arc::new(known.map_err(failed)?);
+    plan.login_book = Some(store.login_book(false));
+    Ok(())
 }
 
 /// What an error of the store ends the program with: naming the wrong file is wrong usage, anything else a failure.

@@ -46,13 +46,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     }
     let mut plan = settings.plan_for(resolved.targets);
     if let Some(store) = &store {
-        // Files beside the store are made also where it is only read.
-        let known = with_file_rights(|| {
-            let memory = store.memory()?;
-            store.known_hosts(&memory, &plan, &|_| None, (session.now)())
-        });
-        plan.known_hosts = Arc::new(known.map_err(remembered::failed)?);
-        plan.login_book = Some(store.login_book(false));
+        remembered::hand_over(store, &mut plan, (session.now)())?;
     }
     let mut report = scan(session.clone(), plan.clone(), Vec::new(), &stop, &outputs, ui).await;
     ui.finish();

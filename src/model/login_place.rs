@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::device::is_serial;
 use super::{Device, MacAddr};
@@ -126,6 +126,10 @@ impl Place {
     }
 }
 
+/// A place of a login that works gives way to a login of another program after this, unless it was renewed: it may be kept,
+/// with nothing under way in it.
+pub const GIVES_WAY: SignedDuration = SignedDuration::from_mins(1);
+
 /// What became of the login in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -160,6 +164,13 @@ pub trait LoginBook: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<Place, BookError>;
 
+    /// Whether a place is still there: one that is kept gives way to a login of another program. Where it is, it gives way to
+    /// none for [`GIVES_WAY`], less a few seconds that need not be written.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it may give way at any moment.
+    fn renew(&self, place: PlaceId, now: Timestamp) -> Result<bool, BookError>;
+
     /// Notes what became of a place. One for which nothing is noted counts like a refusal. Whether the place was still there:
     /// one that is kept gives way to a login of another program.
     ///
@@ -167,11 +178,11 @@ pub trait LoginBook: Send + Sync + fmt::Debug {
     /// When it cannot be written.
     fn end(&self, place: PlaceId, outcome: Outcome) -> Result<bool, BookError>;
 
-    /// Notes a refusal that stands in no place of its own.
+    /// Notes a refusal: of the login in a place or, where that has given way or there was none, in one of its own.
     ///
     /// # Errors
-    /// When it cannot be written.
-    fn note_refused(&self, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError>;
+    /// When it cannot be written. It counts all the same, for as long as the process lasts.
+    fn note_refused(&self, place: Option<PlaceId>, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError>;
 
     /// Gives back a place whose login works: nothing more is sent in it for now.
     ///

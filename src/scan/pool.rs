@@ -96,10 +96,14 @@ impl Pool {
         }
         let nothing = DeviceTraits::at(ip);
         match kind {
-            FindingKind::Mac(mac) => self.budget.identify(&DeviceTraits { link_mac: Some(*mac), ..nothing }),
-            FindingKind::StatedMac(mac) => self.budget.identify(&DeviceTraits { stated_mac: Some(*mac), ..nothing }),
+            FindingKind::Mac(mac) if mac.is_station() => {
+                self.budget.complete(DeviceTraits { link_mac: Some(*mac), ..nothing });
+            }
+            FindingKind::StatedMac(mac) if mac.is_station() => {
+                self.budget.complete(DeviceTraits { stated_mac: Some(*mac), ..nothing });
+            }
             FindingKind::EndpointId(id) => {
-                self.budget.identify(&DeviceTraits { endpoint: Some(id.clone()), ..nothing });
+                self.budget.complete(DeviceTraits { endpoint: Some(id.clone()), ..nothing });
             }
             _ => {}
         }

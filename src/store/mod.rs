@@ -20,6 +20,7 @@ mod logins;
 mod open;
 mod outbox;
 mod pictures;
+mod place_rows;
 mod places;
 mod rows;
 mod scan_name;
@@ -29,6 +30,7 @@ mod sealed;
 mod shared;
 mod times;
 mod turn;
+mod unwritten;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -80,6 +82,8 @@ struct Inner {
     writes: Mutex<WriteTimes>,
     /// Places of logins that work, kept for this process.
     kept: places::Kept,
+    /// Refused logins that could not be written.
+    unwritten: unwritten::Unwritten,
     /// Somebody may do less than before; see [`Store::endings`].
     endings: watch::Sender<()>,
 }
@@ -138,7 +142,9 @@ impl Store {
         let readers = Mutex::new(readers);
         let (known, login_key, kept) = (Shared::default(), OnceLock::new(), places::Kept::default());
         let (file, writes, endings) = (file.to_owned(), Mutex::default(), watch::Sender::new(()));
-        Ok(Store { inner: Arc::new(Inner { file, writer, readers, known, login_key, writes, kept, endings }) })
+        let unwritten = unwritten::Unwritten::default();
+        let inner = Inner { file, writer, readers, known, login_key, writes, kept, unwritten, endings };
+        Ok(Store { inner: Arc::new(inner) })
     }
 
     /// Its file.
@@ -341,7 +347,7 @@ const OPENS: i64 = 100;
 
 /// Notes that this process writes here. Those of processes that were killed are closed: the store has been looked through.
 fn note_open(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
-    places::began();
+    place_rows::began();
     let now = codec::ms(Timestamp::now());
     let mut unclosed = transaction.prepare("SELECT id, pid FROM opens WHERE closed_at IS NULL")?;
     let unclosed: Vec<(i64, i64)> =

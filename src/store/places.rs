@@ -5,66 +5,23 @@
 //! wait for the disk: a process that is killed loses nothing of it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, Row, Transaction, params};
-
-use super::codec::{ms, unreadable};
-use super::{Store, StoreError, lock, open};
+use super::codec::ms;
+use super::place_rows::{Counts, Written, all_written, forget, forget_old, insert, is_there, macs, state, written_of};
+use super::unwritten::Refusal;
+use super::{Store, StoreError, lock};
 use crate::history::memory::{KeyKind, Known};
 use crate::model::login_place::{BookError, Outcome, Place, PlaceId, TraitKey};
 use crate::model::{DeviceTraits, LoginBook, MacAddr};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::params;
 
-/// How long a refusal counts.
-const WINDOW: SignedDuration = SignedDuration::from_hours(24);
-
-/// A place of a login that works gives way to a login of another program after this: it may be kept, with nothing under way in
-/// it.
-const YIELDS: SignedDuration = SignedDuration::from_mins(1);
-
-/// A place that is kept is written anew after this, long before it is forgotten.
-const RENEW: SignedDuration = SignedDuration::from_hours(1);
+/// A place that is used again so soon is not written anew.
+const FRESH: SignedDuration = SignedDuration::from_secs(10);
 
 /// Refused logins of a device in 24 hours, over all scans and checks.
 pub(super) const MOST_REFUSED_A_DAY: u32 = 2;
-
-/// The columns of a place, and of the process that wrote it.
-const SELECT: &str = "SELECT p.id, p.state, p.address, p.link_mac, p.stated_mac, p.endpoint, p.serial, \
-                      o.pid, o.at, o.closed_at, p.at FROM login_places p LEFT JOIN opens o ON o.id = p.holder";
-
-/// What became of the login in a place, as it is stored.
-mod state {
-    pub const TRIED: i64 = 0;
-    pub const WORKS: i64 = 1;
-    pub const REFUSED: i64 = 2;
-}
-
-/// When this process first wrote to a store: an earlier one may have had its number.
-pub(super) fn began() -> Timestamp {
-    static BEGAN: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
-    *BEGAN
-}
-
-/// How a place counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counts {
-    /// Like a refusal.
-    Refused,
-    /// A login is under way in it, or may be at any moment.
-    UnderWay,
-    /// The same, and it gives way.
-    Yields,
-    /// Its process was killed while its login worked.
-    Not,
-}
-
-/// A place of the book.
-struct Written {
-    id: PlaceId,
-    device: DeviceTraits,
-    counts: Counts,
-}
 
 /// The places that a process keeps for logins that work.
 #[derive(Default)]
@@ -85,15 +42,21 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    fn of(written: Vec<Written>) -> Refusals {
-        let refused = written.into_iter().filter(|one| one.counts == Counts::Refused);
-        let mut refusals = Refusals { all: refused.map(|one| one.device).collect(), by_key: HashMap::new() };
+    fn of(written: Vec<Written>, unwritten: Vec<DeviceTraits>) -> Refusals {
+        let refused = written.into_iter().filter(|one| one.counts == Counts::Refused).map(|one| one.device);
+        let mut refusals = Refusals { all: refused.chain(unwritten).collect(), by_key: HashMap::new() };
         for (n, device) in refusals.all.iter().enumerate() {
             for key in device.keys() {
                 refusals.by_key.entry(key).or_default().push(n);
             }
         }
         refusals
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     /// How many of them a device refused, at whichever of its addresses.
@@ -116,7 +79,8 @@ impl Store {
 
     /// What devices refused in the 24 hours before `now`.
     pub(super) fn refusals(&self, now: Timestamp) -> Result<Refusals, StoreError> {
-        self.read(|connection| Ok(Refusals::of(all_written(connection, now)?)))
+        let unwritten = self.inner.unwritten.devices(now);
+        self.read(|connection| Ok(Refusals::of(all_written(connection, now)?, unwritten)))
     }
 
     /// How many logins each of these devices refused in the 24 hours before `now`, in order.
@@ -135,10 +99,12 @@ impl Store {
     /// When it cannot be stored.
     pub fn forget_refusals(&self, known: &Known, now: Timestamp) -> Result<u64, StoreError> {
         let sights = sights(known);
+        let is_its = |device: &DeviceTraits| sights.iter().any(|sight| sight.may_be(device));
+        let unwritten = self.inner.unwritten.forget(is_its);
         self.write(|transaction| {
-            let mut forgotten = 0;
+            let mut forgotten = unwritten;
             for one in all_written(transaction, now)? {
-                if one.counts == Counts::Refused && sights.iter().any(|sight| sight.may_be(&one.device)) {
+                if one.counts == Counts::Refused && is_its(&one.device) {
                     forget(transaction, one.id)?;
                     forgotten += 1;
                 }
@@ -174,14 +140,20 @@ impl std::fmt::Debug for Book {
 }
 
 impl Book {
-    /// A place of the device that this process has kept, and whether it can be used as it is.
-    fn kept(&self, device: &DeviceTraits, now: Timestamp) -> Option<(PlaceId, bool)> {
+    /// A place of the device that this process has kept, and whether it is of all that is known of the device now.
+    fn kept(&self, device: &DeviceTraits) -> Option<(PlaceId, bool)> {
         let mut kept = lock(&self.store.inner.kept);
         let same = kept.idle.iter().position(|(_, of)| of == device);
         let at = same.or_else(|| kept.idle.iter().position(|(_, of)| of.may_be(device)))?;
         let (place, _) = kept.idle.swap_remove(at);
-        let age = kept.written_at.get(&place).map(|at| now.duration_since(*at));
-        Some((place, same.is_some() && age.is_some_and(|age| (SignedDuration::ZERO..RENEW).contains(&age))))
+        Some((place, same.is_some()))
+    }
+
+    /// Whether what may be this device refused a login within the window, as far as that can be read.
+    fn has_refused(&self, device: &DeviceTraits, now: Timestamp) -> bool {
+        let is_refused = |written: Vec<Written>| written.iter().any(|one| one.counts == Counts::Refused);
+        let written = self.store.read(|connection| written_of(connection, device, now));
+        self.store.inner.unwritten.has(device, now) || written.is_ok_and(is_refused)
     }
 }
 
@@ -200,16 +172,17 @@ impl LoginBook for Book {
         given_back: Option<PlaceId>,
         now: Timestamp,
     ) -> Result<Place, BookError> {
-        let kept = if given_back.is_none() { self.kept(device, now) } else { None };
-        if let Some((place, true)) = kept.filter(|_| is_trusted)
-            && self.store.read(|connection| is_there(connection, place))?
+        let kept = if given_back.is_none() { self.kept(device) } else { None };
+        let may_be_kept = is_trusted && !self.store.inner.unwritten.has(device, now);
+        if let Some((place, true)) = kept.filter(|_| may_be_kept)
+            && self.renew(place, now).unwrap_or(false)
         {
             return Ok(Place::Taken(place));
         }
         let old = given_back.or(kept.map(|(place, _)| place));
         let state = if is_trusted { state::WORKS } else { state::TRIED };
         let most = most.min(MOST_REFUSED_A_DAY);
-        let place = self.store.write_soon(|transaction, open| {
+        let taken = self.store.write_place(|transaction, open| {
             if let Some(old) = old {
                 forget(transaction, old)?;
             }
@@ -229,7 +202,12 @@ impl LoginBook for Book {
                 forget(transaction, place)?;
             }
             Ok(Place::Taken(insert(transaction, device, state, open, now)?))
-        })?;
+        });
+        let place = match taken {
+            // A login that works is sent where nothing can be written, but none that was refused since.
+            Err(_) if is_trusted && self.has_refused(device, now) => Place::Spent,
+            taken => taken?,
+        };
         let mut kept = lock(&self.store.inner.kept);
         old.map(|old| kept.written_at.remove(&old));
         if let Place::Taken(place) = place
@@ -238,6 +216,23 @@ impl LoginBook for Book {
             kept.written_at.insert(place, now);
         }
         Ok(place)
+    }
+
+    fn renew(&self, place: PlaceId, now: Timestamp) -> Result<bool, BookError> {
+        let written_at = lock(&self.store.inner.kept).written_at.get(&place).copied();
+        let is_fresh = written_at.is_some_and(|at| (SignedDuration::ZERO..FRESH).contains(&now.duration_since(at)));
+        let was_there = self.store.read(|connection| is_there(connection, place))?;
+        if is_fresh || !was_there {
+            return Ok(was_there);
+        }
+        let change = "UPDATE login_places SET at = ?2 WHERE id = ?1 AND state <> 2";
+        let is_there = self
+            .store
+            .write_place(|transaction, _| Ok(transaction.prepare_cached(change)?.execute((place.0, ms(now)))? > 0))?;
+        if is_there && self.keeps {
+            lock(&self.store.inner.kept).written_at.insert(place, now);
+        }
+        Ok(is_there)
     }
 
     fn end(&self, place: PlaceId, outcome: Outcome) -> Result<bool, BookError> {
@@ -250,13 +245,12 @@ impl LoginBook for Book {
             Outcome::Works => "UPDATE login_places SET state = 1 WHERE id = ?1 AND state <> 2",
             Outcome::Unused => "DELETE FROM login_places WHERE id = ?1 AND state <> 2",
         };
-        Ok(self.store.write_soon(|transaction, _| Ok(transaction.prepare_cached(change)?.execute([place.0])? > 0))?)
+        Ok(self.store.write_place(|transaction, _| Ok(transaction.prepare_cached(change)?.execute([place.0])? > 0))?)
     }
 
-    fn note_refused(&self, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError> {
-        Ok(self
-            .store
-            .write_soon(|transaction, open| insert(transaction, device, state::REFUSED, open, now).map(drop))?)
+    fn note_refused(&self, place: Option<PlaceId>, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError> {
+        place.map(|place| lock(&self.store.inner.kept).written_at.remove(&place));
+        Ok(self.store.write_refusal(Refusal { place, device: device.clone(), at: now })?)
     }
 
     fn give_back(&self, place: PlaceId, device: &DeviceTraits) -> Result<(), BookError> {
@@ -270,7 +264,7 @@ impl LoginBook for Book {
     fn identify(&self, places: &[PlaceId], device: &DeviceTraits) -> Result<(), BookError> {
         let change = "UPDATE login_places SET link_mac = ?2, stated_mac = ?3, endpoint = ?4, serial = ?5 WHERE id = ?1";
         let [link, stated] = macs(device);
-        Ok(self.store.write_soon(|transaction, _| {
+        Ok(self.store.write_place(|transaction, _| {
             let mut change = transaction.prepare_cached(change)?;
             for place in places {
                 change.execute(params![place.0, link, stated, device.endpoint, device.serial])?;
@@ -278,86 +272,4 @@ impl LoginBook for Book {
             Ok(())
         })?)
     }
-}
-
-/// Its MAC addresses as they are stored: of the link, and stated.
-fn macs(device: &DeviceTraits) -> [Option<String>; 2] {
-    [device.link_mac, device.stated_mac].map(|mac| mac.map(|mac| mac.to_string()))
-}
-
-fn insert(
-    transaction: &Transaction<'_>,
-    device: &DeviceTraits,
-    state: i64,
-    holder: i64,
-    now: Timestamp,
-) -> rusqlite::Result<PlaceId> {
-    let insert = "INSERT INTO login_places (at, state, holder, address, link_mac, stated_mac, endpoint, serial) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let [link, stated] = macs(device);
-    let (address, endpoint, serial) = (device.address.to_string(), &device.endpoint, &device.serial);
-    let values = params![ms(now), state, holder, address, link, stated, endpoint, serial];
-    transaction.prepare_cached(insert)?.execute(values)?;
-    Ok(PlaceId(transaction.last_insert_rowid()))
-}
-
-fn forget(transaction: &Transaction<'_>, place: PlaceId) -> rusqlite::Result<()> {
-    transaction.prepare_cached("DELETE FROM login_places WHERE id = ?1")?.execute([place.0]).map(drop)
-}
-
-fn is_there(connection: &Connection, place: PlaceId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM login_places WHERE id = ?1")?.exists([place.0])
-}
-
-fn earliest(now: Timestamp) -> i64 {
-    ms(now.checked_sub(WINDOW).unwrap_or(Timestamp::MIN))
-}
-
-fn forget_old(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
-    transaction.prepare_cached("DELETE FROM login_places WHERE at <= ?1")?.execute([earliest(now)]).map(drop)
-}
-
-fn all_written(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Written>> {
-    let mut select = connection.prepare_cached(&format!("{SELECT} WHERE p.at > ?1"))?;
-    select.query_map([earliest(now)], |row| read(row, now))?.collect()
-}
-
-/// The places of what may be this device.
-fn written_of(connection: &Connection, device: &DeviceTraits, now: Timestamp) -> rusqlite::Result<Vec<Written>> {
-    let mut select = connection.prepare_cached(&format!(
-        "{SELECT} WHERE p.at > ?1 AND (p.address = ?2 OR p.link_mac IN (?3, ?4) OR p.stated_mac IN (?3, ?4) \
-         OR p.endpoint = ?5 OR p.serial = ?6)"
-    ))?;
-    let [link, stated] = macs(device);
-    let with = params![earliest(now), device.address.to_string(), link, stated, device.endpoint, device.serial];
-    let all: Vec<Written> = select.query_map(with, |row| read(row, now))?.collect::<rusqlite::Result<_>>()?;
-    Ok(all.into_iter().filter(|one| one.device.may_be(device)).collect())
-}
-
-fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Written> {
-    let mac = |at| -> rusqlite::Result<Option<MacAddr>> {
-        row.get::<_, Option<String>>(at)?.map(|mac| mac.parse().map_err(unreadable)).transpose()
-    };
-    let device = DeviceTraits {
-        address: row.get::<_, String>(2)?.parse().map_err(unreadable)?,
-        link_mac: mac(3)?,
-        stated_mac: mac(4)?,
-        endpoint: row.get(5)?,
-        serial: row.get(6)?,
-    };
-    let (pid, opened_at, closed_at): (Option<i64>, Option<i64>, Option<i64>) = (row.get(7)?, row.get(8)?, row.get(9)?);
-    let is_own = pid == Some(i64::from(std::process::id()));
-    // Where programs are few, as in a container, the next one has the number of the one that was killed.
-    let is_earlier = is_own && opened_at.is_none_or(|at| at < ms(began()));
-    let runs = closed_at.is_none() && !is_earlier && pid.is_some_and(open::runs);
-    let counts = match row.get(1)? {
-        state::REFUSED => Counts::Refused,
-        state::WORKS if runs && row.get::<_, i64>(10)? <= ms(now.checked_sub(YIELDS).unwrap_or(Timestamp::MIN)) => {
-            Counts::Yields
-        }
-        _ if runs => Counts::UnderWay,
-        state::WORKS => Counts::Not,
-        _ => Counts::Refused,
-    };
-    Ok(Written { id: PlaceId(row.get(0)?), device, counts })
 }

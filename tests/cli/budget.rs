@@ -35,10 +35,11 @@ impl Refusing {
     }
 
     fn scan(&self, env: &TestEnv) -> Child {
-        let line = format!(
-            "scan 127.0.0.1 --ports {} --methods tcp --store=s.sqlite -c a:1 -c b:2 -c c:3 --ffprobe never -q -f json",
-            self.port
-        );
+        self.run(env, "scan 127.0.0.1 --methods tcp --store=s.sqlite")
+    }
+
+    fn run(&self, env: &TestEnv, what: &str) -> Child {
+        let line = format!("{what} --ports {} -c a:1 -c b:2 -c c:3 --ffprobe never -q -f json", self.port);
         let mut command = env.command(&line.split(' ').collect::<Vec<_>>());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
@@ -102,4 +103,21 @@ fn a_process_that_is_killed_leaves_its_logins_counted() {
         assert!(device.seen() <= 2, "{} logins after {n} processes", device.seen());
     }
     assert_eq!(device.seen(), 2);
+}
+
+#[test]
+fn a_look_at_one_device_counts_in_the_store_of_the_configuration() {
+    let env = TestEnv::new();
+    let (store, device) = (env.path("s.sqlite"), Refusing::start(true));
+    for _ in 0..3 {
+        let config = env.write("c.yaml", format!("store: {}\n", store.display()));
+        let look = format!("probe 127.0.0.1 --config {}", config.display());
+        assert!(device.run(&env, &look).wait().unwrap().success());
+    }
+    assert_eq!(device.seen(), 2);
+    assert!(device.scan(&env).wait().unwrap().success());
+    assert_eq!(device.seen(), 2, "a scan counts with it");
+    // Without a store each look counts for itself.
+    assert!(device.run(&env, "probe 127.0.0.1").wait().unwrap().success());
+    assert_eq!(device.seen(), 4);
 }

@@ -17,6 +17,7 @@ use camscan::probe::{Budget, Grant, LoginTry, Logins, Verdict};
 use camscan::scan::Scan;
 use camscan::scan::session::Session;
 use camscan::store::{Cause, Open, Store};
+use camscan::testkit::clock;
 use camscan::testkit::net::{FakeNet, Kernel, Lan, RawFrames};
 use camscan::testkit::plan::credentials;
 use jiff::Timestamp;
@@ -236,7 +237,7 @@ struct Program {
 impl Program {
     fn begin(place: &Place, host: DeviceTraits, keeps: bool) -> Program {
         let store = Store::open(&place.file(), Open::Create).unwrap();
-        let budget = Budget::new(Some(store.login_book(keeps)), || Timestamp::UNIX_EPOCH);
+        let budget = Budget::new(Some(store.login_book(keeps)), clock::now);
         let logins = Logins::within(&budget, host.clone(), 2, 2);
         Program { store, budget, logins, host, under_way: None }
     }
@@ -246,7 +247,7 @@ impl Program {
         drop(self.under_way.take());
         self.logins = Logins::new(0);
         self.budget.written(Duration::from_secs(5)).await;
-        self.budget = Budget::new(Some(self.store.login_book(keeps)), || Timestamp::UNIX_EPOCH);
+        self.budget = Budget::new(Some(self.store.login_book(keeps)), clock::now);
         (self.logins, self.host) = (Logins::within(&self.budget, host.clone(), 2, 2), host);
     }
 
@@ -277,6 +278,8 @@ enum Step {
     Scan { program: usize, device: usize, address: usize },
     /// A program is killed, and another one begins.
     Kill { program: usize, device: usize, address: usize },
+    /// Two minutes pass: places that are kept give way from now on.
+    Wait,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -293,6 +296,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(program, login, protocol, answer)| Step::Send { program, login, protocol, answer }),
         2 => (0..3usize, 0..2usize, 0..3usize)
             .prop_map(|(program, device, address)| Step::Scan { program, device, address }),
+        1 => Just(Step::Wait),
         1 => (0..3usize, 0..2usize, 0..3usize)
             .prop_map(|(program, device, address)| Step::Kill { program, device, address }),
     ];
@@ -360,6 +364,7 @@ async fn count(steps: Vec<Step>) -> [u32; 2] {
                 counted[device_of(&killed.host)] += u32::from(sent);
                 killed.kill();
             }
+            Step::Wait => tokio::time::sleep(Duration::from_secs(120)).await,
         }
     }
     counted
@@ -381,11 +386,15 @@ impl LoginBook for Full {
         Err(BookError("the disk is full".to_owned()))
     }
 
+    fn renew(&self, _: PlaceId, _: Timestamp) -> Result<bool, BookError> {
+        Err(BookError("the disk is full".to_owned()))
+    }
+
     fn end(&self, _: PlaceId, _: Outcome) -> Result<bool, BookError> {
         Err(BookError("the disk is full".to_owned()))
     }
 
-    fn note_refused(&self, _: &DeviceTraits, _: Timestamp) -> Result<(), BookError> {
+    fn note_refused(&self, _: Option<PlaceId>, _: &DeviceTraits, _: Timestamp) -> Result<(), BookError> {
         Err(BookError("the disk is full".to_owned()))
     }
 

@@ -84,9 +84,7 @@ impl LoginTry {
             _ => Outcome::Unused,
         };
         drop(guard);
-        if let Some(place) = self.place {
-            self.logins.settle(place, outcome);
-        }
+        self.logins.settle(self.place, outcome);
         self.logins.changed.notify_waiters();
     }
 }

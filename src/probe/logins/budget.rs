@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use super::State;
+use super::encryption::Guarded;
 use crate::model::login_place::TraitKey;
 use crate::model::{Credential, DeviceTraits, LoginBook, MacAddr};
 use crate::probe::peer::Clock;
@@ -43,6 +44,8 @@ pub(super) struct Others {
     pub trying: Vec<Credential>,
     pub looked_at: Vec<Credential>,
     pub locked: Option<String>,
+    /// What it proved there holds here.
+    pub guarded: Guarded,
 }
 
 impl std::fmt::Debug for Budget {
@@ -71,21 +74,31 @@ impl Budget {
         hosts.enter(traits, state.clone());
     }
 
-    /// Notes what else became known of a host, also in its places in the book.
-    pub fn identify(&self, traits: &DeviceTraits) {
+    /// Notes what is known of a host now, also in its places in the book.
+    pub(super) fn identify(&self, traits: &DeviceTraits) {
+        self.change(traits.address, |before| traits.clone().or(before));
+    }
+
+    /// Notes what was not known of a host so far: one whose inspection has ended.
+    pub fn complete(&self, traits: DeviceTraits) {
+        self.change(traits.address, |before| before.or(traits));
+    }
+
+    fn change(&self, address: IpAddr, change: impl FnOnce(DeviceTraits) -> DeviceTraits) {
         let mut hosts = self.lock();
-        let Some((before, state)) = hosts.leave(traits.address) else { return };
-        let known = traits.clone().or(before.clone());
+        let Some((before, state)) = hosts.leave(address) else { return };
+        let known = change(before.clone());
         let is_news = known != before;
         hosts.enter(known, state.clone());
-        let (host, places) = (hosts.traits(traits.address), lock(&state).slots.places().to_vec());
+        let (host, places) = (hosts.traits(address), lock(&state).slots.places().to_vec());
         drop(hosts);
         if is_news && !places.is_empty() {
             self.write(move |book| book.identify(&places, &host));
         }
     }
 
-    /// Forgets a host whose inspection has ended, unless what it refused counts for other addresses of the same device.
+    /// Forgets a host whose inspection has ended, unless what it refused counts, or what it proved holds, for other addresses
+    /// of the same device.
     pub fn forget(&self, address: IpAddr) {
         let mut hosts = self.lock();
         let is_unused = |state: &Arc<Mutex<State>>| lock(state).is_unused();
@@ -165,6 +178,7 @@ impl Others {
         self.under_way = self.under_way.saturating_add(state.under_way);
         self.trying.extend(state.trying.as_ref().map(|(login, _)| login.clone()));
         self.looked_at.extend(state.looked_at.clone());
+        self.guarded.add(&state.guarded);
         if self.locked.is_none() {
             self.locked.clone_from(&state.locked);
         }

@@ -80,6 +80,25 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
+    /// Whether there is nothing that holds a password back.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.offers_digest && self.guards.is_empty()
+    }
+
+    /// Adds what holds for another address of the same device.
+    pub(super) fn add(&mut self, other: &Guarded) {
+        self.offers_digest |= other.offers_digest;
+        self.add_guards(&other.guards);
+    }
+
+    pub(super) fn add_guards(&mut self, guards: &[LoginGuard]) {
+        for guard in guards {
+            if !self.guards.contains(guard) {
+                self.guards.push(guard.clone());
+            }
+        }
+    }
+
     /// Why a readable password must not go by `encryption`; none where it may.
     pub(super) fn withheld(&self, encryption: &Encryption) -> Option<Withheld> {
         match encryption {
@@ -108,16 +127,14 @@ impl Logins {
 
     /// Notes what the device, or one it may be, proved in earlier scans.
     pub fn guard(&self, guards: &[LoginGuard]) {
-        let known = &mut self.lock().guarded.guards;
-        for guard in guards {
-            if !known.contains(guard) {
-                known.push(guard.clone());
-            }
-        }
+        self.lock().guarded.add_guards(guards);
     }
 
-    /// Why a password that its reader can use as it is must not go by `encryption`; none where it may.
+    /// Why a password that its reader can use as it is must not go by `encryption`; none where it may. What the device offers
+    /// or proved at another of its addresses holds at this one.
     pub fn withheld(&self, encryption: &Encryption) -> Option<Withheld> {
-        self.lock().guarded.withheld(encryption)
+        self.budget.decide(self.address, |_, others| {
+            self.lock().guarded.withheld(encryption).or_else(|| others.guarded.withheld(encryption))
+        })
     }
 }

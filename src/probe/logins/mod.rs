@@ -104,9 +104,9 @@ impl State {
         self.proved.iter().any(|(p, c)| *p == protocol && c == credential)
     }
 
-    /// Whether none of its logins bears on another address of the same device.
+    /// Whether nothing of it bears on another address of the same device.
     fn is_unused(&self) -> bool {
-        !self.tried && self.locked.is_none()
+        !self.tried && self.locked.is_none() && self.guarded.is_empty()
     }
 }
 
@@ -213,7 +213,7 @@ impl Logins {
         }
         let is_known = state.worked_before.as_ref() == Some(credential) && state.refused == 0;
         let wanted = if proved { Wanted::Proved } else { Wanted::Unproved { is_trusted: is_known } };
-        let Some(place) = self.place(state, host, wanted) else { return Grant::Later };
+        let Some(place) = self.place(state, host, wanted, counted) else { return Grant::Later };
         state.tried = true;
         state.under_way += 1;
         if !proved {

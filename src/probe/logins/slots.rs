@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -16,6 +17,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// … and not for longer than this.
 const MOST_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The book is asked whether it still has a place after this: well before one that works gives way
+/// ([`GIVES_WAY`](crate::model::login_place::GIVES_WAY)), so that there is time for the answer to what is sent in it.
+const HELD: SignedDuration = SignedDuration::from_secs(30);
 
 /// Why no login is tried on a device that another scan logs in to.
 const BUSY: &str = "no login is tried: another scan or check was logging in to the device all the while";
@@ -38,7 +43,7 @@ pub(super) struct Slots {
     is_asking: bool,
     /// The book is not asked before this, and was first found busy then.
     busy: Option<(Instant, Instant)>,
-    /// The book cannot be written. A login that works is sent all the same: its place counts only once it is refused.
+    /// The book cannot be written. A login that works is sent all the same, until one is refused.
     is_unwritable: bool,
     refusal: Option<String>,
 }
@@ -50,7 +55,23 @@ struct Slot {
     works: bool,
     /// The book knows that a login in it works, or has worked.
     is_noted: bool,
+    /// When the book last said that it is there.
+    held_at: Timestamp,
     users: u32,
+}
+
+impl Slot {
+    /// Whether it may have given way to a login of another program, as those do that work.
+    fn may_be_gone(&self, now: Timestamp) -> bool {
+        self.is_noted && !(SignedDuration::ZERO..HELD).contains(&now.duration_since(self.held_at))
+    }
+}
+
+/// A place that is open for a login.
+enum Open {
+    Held(PlaceId),
+    /// The book is to be asked for it first.
+    Doubtful(PlaceId),
 }
 
 impl Slots {
@@ -63,13 +84,26 @@ impl Slots {
         self.refusal.as_deref()
     }
 
-    fn find(&mut self, wanted: Wanted) -> Option<PlaceId> {
+    fn find(&mut self, wanted: Wanted, now: Timestamp) -> Option<Open> {
         let slot = self.open.iter_mut().find(|slot| match wanted {
             Wanted::Proved => slot.works,
             Wanted::Unproved { is_trusted } => slot.users == 0 && (is_trusted || !slot.works),
         })?;
+        if slot.may_be_gone(now) {
+            return Some(Open::Doubtful(slot.place));
+        }
         slot.users += 1;
-        Some(slot.place)
+        Some(Open::Held(slot.place))
+    }
+
+    /// Takes in whether the book still has a place; of one that it has not, nothing is sent in it any more.
+    fn renewed(&mut self, place: PlaceId, is_there: bool, now: Timestamp) {
+        self.is_asking = false;
+        match self.open.iter().position(|slot| slot.place == place) {
+            Some(at) if !is_there => drop(self.open.swap_remove(at)),
+            Some(at) => self.open.get_mut(at).into_iter().for_each(|slot| slot.held_at = now),
+            None => {}
+        }
     }
 
     /// Takes an unused place out, to be exchanged for one of another kind.
@@ -84,12 +118,12 @@ impl Slots {
     }
 
     /// Takes in what the book answered.
-    fn answered(&mut self, answer: Result<Place, BookError>, is_trusted: bool) {
+    fn answered(&mut self, answer: Result<Place, BookError>, is_trusted: bool, asked_at: Timestamp) {
         self.is_asking = false;
         match answer {
             Ok(Place::Taken(place)) => {
                 self.busy = None;
-                self.open.push(Slot { place, works: false, is_noted: is_trusted, users: 0 });
+                self.open.push(Slot { place, works: false, is_noted: is_trusted, held_at: asked_at, users: 0 });
                 self.places.push(place);
             }
             Ok(Place::Busy) => {
@@ -135,20 +169,30 @@ impl Slots {
 }
 
 impl Logins {
-    /// A place for a login that may be sent otherwise. None while the book is asked for one.
+    /// A place for a login that may be sent otherwise, on a device that has `counted` so many refusals in this scan. None while
+    /// the book is asked for one.
     pub(super) fn place(
         self: &Arc<Self>,
         state: &mut State,
         host: &DeviceTraits,
         wanted: Wanted,
+        counted: u32,
     ) -> Option<Option<PlaceId>> {
         if self.budget.book.is_none() {
             return Some(None);
         }
-        if let Some(place) = state.slots.find(wanted) {
-            return Some(Some(place));
+        let now = (self.budget.clock)();
+        match state.slots.find(wanted, now) {
+            Some(Open::Held(place)) => return Some(Some(place)),
+            Some(Open::Doubtful(place)) => {
+                self.renew(state, place, now);
+                return None;
+            }
+            None => {}
         }
-        let is_trusted = wanted != Wanted::Unproved { is_trusted: false };
+        // What was refused where nothing can be written down is the last that is sent on trust.
+        let is_doubtful = state.slots.is_unwritable && counted > 0;
+        let is_trusted = wanted != Wanted::Unproved { is_trusted: false } && !is_doubtful;
         if is_trusted && state.slots.is_unwritable {
             return Some(None);
         }
@@ -157,27 +201,41 @@ impl Logins {
             state.slots.is_asking = true;
             let given_back = state.slots.take_unused();
             let (logins, host, most) = (Arc::downgrade(self), host.clone(), self.most);
-            let now = (self.budget.clock)();
             self.budget.write(move |book| {
                 let answer = book.take(&host, most, is_trusted, given_back, now);
-                received(&logins, book, answer, &host, is_trusted)
+                received(&logins, book, answer, &host, is_trusted, now)
             });
         }
         None
     }
 
-    /// Notes what became of the login in a place.
-    pub(super) fn settle(&self, place: PlaceId, outcome: Outcome) {
-        let written = self.lock().slots.settle(place, outcome);
+    /// Asks the book whether it still has a place.
+    fn renew(self: &Arc<Self>, state: &mut State, place: PlaceId, now: Timestamp) {
+        if !state.slots.may_ask() || Handle::try_current().is_err() {
+            return;
+        }
+        state.slots.is_asking = true;
+        let logins = Arc::downgrade(self);
+        self.budget.write(move |book| {
+            let is_there = book.renew(place, now);
+            if let Some(logins) = logins.upgrade() {
+                // Where that cannot be written, another place is asked for, and the book says what is right.
+                logins.lock().slots.renewed(place, is_there == Ok(true), now);
+                logins.changed.notify_waiters();
+            }
+            is_there.map(drop)
+        });
+    }
+
+    /// Notes what became of a login, in its place if it has one.
+    pub(super) fn settle(&self, place: Option<PlaceId>, outcome: Outcome) {
+        let written = place.map(|place| self.lock().slots.settle(place, outcome)).unwrap_or_default();
         if outcome == Outcome::Refused {
-            let is_its_own = !written.is_empty();
+            let own = place.filter(|_| !written.is_empty());
             let now = (self.budget.clock)();
             let host = self.budget.decide(self.address, |host, _| host.clone());
             // It may have shared its place with one that was refused before it, or have given way to another program.
-            self.budget.write(move |book| match is_its_own && book.end(place, outcome)? {
-                true => Ok(()),
-                false => book.note_refused(&host, now),
-            });
+            self.budget.write(move |book| book.note_refused(own, &host, now));
             return;
         }
         for (place, outcome) in written {
@@ -212,13 +270,14 @@ fn received(
     answer: Result<Place, BookError>,
     host: &DeviceTraits,
     is_trusted: bool,
+    asked_at: Timestamp,
 ) -> Result<(), BookError> {
     let place = answer.as_ref().ok().and_then(Place::taken);
     let Some(logins) = logins.upgrade() else {
         // Where that cannot be written, it counts like a refusal.
         return place.map_or(Ok(()), |place| book.end(place, Outcome::Unused).map(drop));
     };
-    logins.lock().slots.answered(answer, is_trusted);
+    logins.lock().slots.answered(answer, is_trusted, asked_at);
     let known = logins.budget.decide(logins.address, |host, _| host.clone());
     logins.changed.notify_waiters();
     match place {

@@ -127,6 +127,13 @@ impl Walk<'_> {
         let deadline = host.peer.request_deadline();
         loop {
             match host.peer.logins.grant(Protocol::Rtsp, credential) {
+                // It may have turned out meanwhile which device it is.
+                Grant::Now(attempt)
+                    if !credential.allow_in_path && host.peer.logins.withheld(&Encryption::None).is_some() =>
+                {
+                    attempt.end(Verdict::Unsent);
+                    return None;
+                }
                 Grant::Now(attempt) => return Some(attempt),
                 Grant::Later if Instant::now() < deadline => host.peer.logins.changed(deadline).await,
                 Grant::Later | Grant::Never => return None,

@@ -65,7 +65,7 @@ fn a_killed_process_leaves_what_it_tried_and_not_what_works() {
 }
 
 #[test]
-fn a_place_that_works_is_kept_and_written_anew_once_an_hour() {
+fn a_place_that_works_is_kept_and_written_anew_when_it_is_used_later() {
     let folder = StoreFolder::new();
     let store = folder.store();
     let book = store.login_book(true);
@@ -78,7 +78,8 @@ fn a_place_that_works_is_kept_and_written_anew_once_an_hour() {
     }
     assert_eq!(store.write_times(), before, "nothing was written");
     let renewed = taken(&book, &device(1), true, at(1));
-    assert_ne!(renewed, place);
+    assert_eq!(renewed, place);
+    assert_ne!(store.write_times(), before);
     // Another login takes its place, and does not stand in it.
     book.give_back(renewed, &device(1)).unwrap();
     let tried = taken(&book, &device(1), false, at(1));
@@ -99,10 +100,37 @@ fn a_place_that_is_kept_gives_way_to_another_program_and_what_it_refuses_then_co
     assert_eq!(take(minutes(0)), Place::Busy, "it was used a moment ago");
     other.end(first, Outcome::Refused).unwrap();
     let Place::Taken(second) = take(minutes(2)) else { panic!() };
-    assert!(!keeper.end(kept, Outcome::Works).unwrap(), "it has given way");
+    assert!(!keeper.renew(kept, minutes(2)).unwrap(), "it has given way");
     assert_eq!(keeper.take(&device(1), 2, true, None, minutes(2)).unwrap(), Place::Busy);
     other.end(second, Outcome::Unused).unwrap();
-    assert!(matches!(keeper.take(&device(1), 2, true, None, minutes(2)), Ok(Place::Taken(_))));
+    let again = taken(&keeper, &device(1), true, minutes(2));
+    assert!(keeper.renew(again, minutes(9)).unwrap());
+    assert_eq!(other.take(&device(1), 2, false, None, minutes(9)).unwrap(), Place::Busy, "it is used");
+}
+
+#[test]
+fn a_refusal_that_cannot_be_written_counts_until_it_can_be() {
+    let folder = StoreFolder::new();
+    let (store, others) = (folder.store(), folder.store());
+    let (book, other) = (store.login_book(true), others.login_book(false));
+    let place = taken(&book, &device(1), true, at(0));
+    let is_full = |full: bool| {
+        let writer = lock(store.inner.writer.as_ref().unwrap());
+        writer.connection.pragma_update(None, "query_only", full).unwrap();
+    };
+    is_full(true);
+    book.note_refused(Some(place), &device(1), at(0)).unwrap_err();
+    let take = |n, is_trusted| book.take(&device(n), 2, is_trusted, None, at(0));
+    assert_eq!(take(1, true), Ok(Place::Spent));
+    take(1, false).unwrap_err();
+    take(2, true).unwrap_err();
+    assert_eq!(store.refusals(at(0)).unwrap().len(), 1);
+    is_full(false);
+    // It is written with the next place.
+    taken(&book, &device(2), true, at(0));
+    taken(&other, &device(1), false, at(0));
+    assert_eq!(other.take(&device(1), 2, false, None, at(0)), Ok(Place::Busy));
+    assert_eq!(others.refusals(at(0)).unwrap().len(), 1);
 }
 
 #[test]
@@ -128,9 +156,9 @@ fn refusals_are_counted_and_forgotten_by_device() {
     let memory = store.memory().unwrap();
     let known = [&memory.devices[&uids[0]], &memory.devices[&uids[1]]];
     let book = store.login_book(false);
-    book.note_refused(&DeviceTraits::of(&known[0].device), at(0)).unwrap();
+    book.note_refused(None, &DeviceTraits::of(&known[0].device), at(0)).unwrap();
     let moved = DeviceTraits { address: [10, 99, 0, 1].into(), ..DeviceTraits::of(&known[0].device) };
-    book.note_refused(&moved, at(0)).unwrap();
+    book.note_refused(None, &moved, at(0)).unwrap();
     assert_eq!(store.refused(&known, at(0)).unwrap(), [2, 0]);
     assert_eq!(store.known_host(known[0], None, at(0)).unwrap().refusals_left, Some(0));
     assert_eq!(store.forget_refusals(known[1], at(0)).unwrap(), 0);
@@ -158,7 +186,7 @@ fn what_one_device_behind_a_router_refused_counts_for_no_other_one() {
     let known: Vec<_> = uids.iter().map(|uid| &memory.devices[uid]).collect();
     let book = store.login_book(false);
     for _ in 0..2 {
-        book.note_refused(&DeviceTraits::of(&known[0].device), at(0)).unwrap();
+        book.note_refused(None, &DeviceTraits::of(&known[0].device), at(0)).unwrap();
     }
     assert_eq!(store.refused(&known, at(0)).unwrap(), [2, 0, 0]);
 }
