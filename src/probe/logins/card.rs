@@ -1,5 +1,5 @@
 //! The network card of a host. By it a device is one at all of its addresses, so that it is looked up before the first login
-//! is sent: by then a connection stands, and the kernel knows whom it leads to.
+//! is sent: by then a connection stands, and the kernel knows to which card it leads.
 
 use super::{Logins, State};
 

@@ -87,7 +87,10 @@ fn merged(host: &[(MacAddr, &HostRecord)]) -> Option<(MacAddr, HostRecord)> {
     let stated = host.iter().find(|(mac, record)| record.stated_mac() == Some(*mac));
     let (mac, _) = stated.or_else(|| host.first())?;
     let mut all = HostRecord::new();
-    host.iter().inspect(|_| steps::look_at(1)).for_each(|(_, record)| all.absorb(record));
+    host.iter().for_each(|(_, record)| {
+        steps::look_at(1);
+        all.absorb(record);
+    });
     Some((*mac, all))
 }
 
