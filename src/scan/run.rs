@@ -41,7 +41,7 @@ const TOO_MANY_BY_V6: &str = "more than 4,096 link-local IPv6 addresses answered
                               the device that invents them (--exclude takes IPv6 networks)";
 
 const TOO_MANY_HEARD: &str = "more than 1,024 addresses or 4,096 devices of other subnets were heard on the link; the \
-                              others are left out\nhint: exclude the subnet that somebody invents (--exclude)";
+                              others are left out\nhint: exclude the subnet of addresses that are made up (--exclude)";
 
 const TABLE_FULL: &str = "the kernel's neighbour table stayed full, so local hosts may be missing\nhint: raise \
                           net.ipv4.neigh.default.gc_thresh3";

@@ -200,7 +200,7 @@ async fn a_device_that_takes_passwords_in_plain_text_is_asked_as_before() {
     assert!(other.readable() > 0 && place.net.asked().iter().any(Asked::has_login));
 }
 
-/// A page that anybody may see, and places beside it that demand Digest.
+/// A page without a login, and places beside it that demand Digest.
 fn with_closed_places(net: &FakeNet) {
     net.answer(&format!("{IP}:80"), |asked| match asked.target() {
         "/" => Reply::text("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"),
