@@ -15,7 +15,10 @@ use crate::{
 };
 
 /// What the link says of a host rather than the host itself, and what a number in chance decides.
-const OF_THE_LINK: [&str; 6] = ["mac", "hostname", "addresses", "heard_on", "reach", "id"];
+const OF_THE_LINK: [&str; 8] = ["mac", "link_mac", "hostname", "addresses", "heard_on", "reach", "id", "fingerprint"];
+
+/// What the maker of a network card has a say in: the link shows the card of a server, and none of a replay.
+const BY_THE_CARD: [&str; 3] = ["vendor", "kind", "confidence"];
 
 pub fn a_replay_of_every_server_is_found_as_the_server() -> Result<(), Skip> {
     let needed = [&servers::NEEDED[..], &others::NEEDED, &[PYTHON, "nft", "nc", "vlc", "setpriv"]].concat();
@@ -209,10 +212,26 @@ impl Replay {
         let substitutes: Vec<String> =
             self.kit.manifest.replaced.iter().flat_map(|replaced| replaced.substitutes.clone()).collect();
         let replaced = Replaced::new(substitutes);
-        let (before, after) = (device(&self.before, &self.of), device(&after.json(0), &self.address));
+        let (mut before, mut after) = (device(&self.before, &self.of), device(&after.json(0), &self.address));
+        if forget_the_card(&mut before) {
+            for device in [&mut before, &mut after] {
+                replayed::strip(device, &BY_THE_CARD);
+                // It is listed by how well it agrees with what is left out.
+                let key = |one: &Value| ["source", "fact", "weight", "value"].map(|name| one[name].to_string());
+                device["evidence"].as_array_mut().into_iter().for_each(|all| all.sort_by_key(key));
+            }
+        }
         difference("", &before, &after, &replaced, &mut wrong);
         wrong
     }
+}
+
+/// Leaves out what speaks by the network card alone; whether anything did.
+fn forget_the_card(device: &mut Value) -> bool {
+    let Some(evidence) = device["evidence"].as_array_mut() else { return false };
+    let all = evidence.len();
+    evidence.retain(|one| one["source"] != "oui");
+    evidence.len() < all
 }
 
 /// Finds the substitutes of a kit in texts.
