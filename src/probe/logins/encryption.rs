@@ -8,7 +8,7 @@ use crate::net::tls::TlsInfo;
 /// What a login travels in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encryption {
-    /// Plain TCP: everybody on the way reads along.
+    /// Plain TCP: the network between can read it.
     None,
     /// TLS: the peer alone reads what is sent.
     Tls {

@@ -67,7 +67,7 @@ impl Heard {
             for (mac, record) in hosts_at(host) {
                 let alike = mac.and_then(|mac| by_mac.get(&mac)).into_iter().flatten();
                 let is_known =
-                    |at: &usize| devices.get(*at).is_some_and(|(device, told)| is_same(device, told, mac, &record));
+                    |at: &usize| devices.get(*at).is_some_and(|(device, stated)| is_same(device, stated, mac, &record));
                 let known = alike.copied().find(is_known);
                 match known.and_then(|at| devices.get_mut(at)) {
                     Some((known, _)) if known.addresses.len() >= MOST_OF_ONE => {}
@@ -77,9 +77,9 @@ impl Heard {
                         known.addresses.dedup();
                     }
                     None => {
-                        let (device, told) = heard(ip, host, mac, &record);
+                        let (device, stated) = heard(ip, host, mac, &record);
                         device.mac.into_iter().for_each(|mac| by_mac.entry(mac).or_default().push(devices.len()));
-                        devices.push((device, told));
+                        devices.push((device, stated));
                     }
                 }
             }

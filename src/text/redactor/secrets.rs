@@ -54,14 +54,14 @@ impl Secrets {
         }
     }
 
-    /// Adds the name of a user, which is none.
+    /// Adds the name of a user: it is looked for beside a password, and is no password itself.
     pub fn add_user(&mut self, chars: &[char]) {
         let path = self.path(chars);
         let whole = path.last().and_then(|number| self.nodes.get_mut(*number as usize));
         whole.into_iter().for_each(|node| node.is_user = true);
     }
 
-    /// Whether there is none.
+    /// Whether no password was added.
     pub fn is_empty(&self) -> bool {
         self.nodes.iter().all(|node| node.whole.is_none())
     }

@@ -78,7 +78,7 @@ impl<'b> Starts<'b> {
         Starts { bytes, looked }
     }
 
-    /// What begins at a place, which is none before that of the last call.
+    /// What message begins at `place`. From call to call, `place` never goes back.
     pub(super) fn at(&mut self, place: usize) -> Start {
         let rest = self.bytes.get(place..).unwrap_or_default();
         steps::look_at(1);
