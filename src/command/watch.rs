@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,7 +17,7 @@ use crate::cli::args::{Cli, EventFormat};
 use crate::cli::beside::{Beside, Gap};
 use crate::cli::config::environment::Environment;
 use crate::cli::config::settings::Settings;
-use crate::cli::exit::{Exit, JobFailed};
+use crate::cli::exit::Exit;
 use crate::cli::log::Secrets;
 use crate::cli::ui::Ui;
 use crate::history::memory::{DeviceState, Memory};
@@ -26,10 +27,10 @@ use crate::model::memory::{Event, Uid};
 use crate::model::problem::Problem;
 use crate::notify::Rules;
 use crate::scan::session::Session;
-use crate::store::Store;
+use crate::store::{Store, StoreError, WatchLock};
 use crate::text::counted;
 use crate::tool::systemd::Notifier;
-use crate::watch::{Follower, Job, News, OnAir, Order, Watch, WatchError};
+use crate::watch::{Follower, Job, News, OnAir, Order, Watch};
 
 /// Orders of signals that wait.
 const ORDERS: usize = 8;
@@ -94,6 +95,8 @@ where
             .hint("name a file: --store FILE")
             .into());
     };
+    // Before anything is sent, asked or served, and until all of it has ended.
+    let watch_lock = take_lock(&store, &name(environment)).await.map_err(remembered::failed)?;
     let stop = CancellationToken::new();
     interrupt::listen_to(&[SignalKind::interrupt(), SignalKind::terminate()], stop.clone(), ui)?;
     let (send, orders) = mpsc::channel(ORDERS);
@@ -114,8 +117,8 @@ where
     let logins: Vec<Credential> = settings.logins().cloned().collect();
     let reloading = listen_for_orders(source, logins, send, screen.clone(), ui);
     let pictures = screen.companion.as_ref().map(|_| crate::watch::pictures::folder_of(&store));
-    let (follower, name) = (screen.clone(), name(environment));
-    let watch = Watch { session, store, route: rules, follower, pictures, name };
+    let follower = screen.clone();
+    let watch = Watch { session, store, route: rules, follower, pictures, lock: watch_lock.clone() };
     notifier.ready();
     let done = tokio::select! {
         done = watch.run(job(settings), orders, stop) => done,
@@ -128,14 +131,8 @@ where
     }
     // The reader may be gone, or never read again.
     let _ = out.end();
-    match done {
-        Ok(()) => Ok(Exit::Success),
-        Err(WatchError::Store(error)) => Err(remembered::failed(error)),
-        Err(taken @ WatchError::Taken(_)) => {
-            let hint = "one process watches at a time; end that one, or name another store";
-            Err(JobFailed(Problem::new(taken.to_string()).hint(hint)).into())
-        }
-    }
+    drop(watch_lock);
+    done.map(|()| Exit::Success).map_err(remembered::failed)
 }
 
 /// What stands among the events in place of those that nothing read. In JSON it is the numbers of the events, where one or
@@ -172,7 +169,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who this is, for another process.
+/// How long a process that is ending is waited for.
+const ENDING: Duration = Duration::from_secs(1);
+
+/// The lock of the store. One that was started anew may come before its predecessor has ended.
+async fn take_lock(store: &Store, name: &str) -> Result<WatchLock, StoreError> {
+    let until = tokio::time::Instant::now() + ENDING;
+    loop {
+        match WatchLock::take(store, name) {
+            Err(StoreError::Watched { .. }) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The name of this process, for another one.
 fn name(environment: &Environment) -> String {
     let host = environment.get("HOSTNAME").map(str::to_owned);
     let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok()).unwrap_or_default();

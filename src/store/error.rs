@@ -59,6 +59,14 @@ pub enum StoreError {
     /// Somebody else holds it.
     #[error("the store {} is in use by another program that does not let go of it", .0.display())]
     Busy(PathBuf),
+    /// Another process watches with it.
+    #[error("{by} is watching with the store {} already", file.display())]
+    Watched {
+        /// The file.
+        file: PathBuf,
+        /// The name of the process.
+        by: String,
+    },
     /// The system refuses.
     #[error("the store {} cannot be opened: {}", file.display(), io_reason(source))]
     Io {
@@ -104,6 +112,7 @@ impl Hinted for StoreError {
             }
             StoreError::Full(_) => "free some space, or keep less: keep_events, keep_scans and camscan store prune".into(),
             StoreError::Busy(_) => "end the other program, or try again later".into(),
+            StoreError::Watched { .. } => "one process watches at a time; end that one, or name another store".into(),
             StoreError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "the store is readable by its owner only; run camscan as that user".into()
             }

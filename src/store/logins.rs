@@ -1,4 +1,4 @@
-//! Which login worked at a device, over restarts; and who may do what only one process may.
+//! Which login worked at a device, over restarts.
 
 use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
@@ -80,47 +80,5 @@ impl Store {
             }
             Ok(())
         })
-    }
-
-    /// Takes a lease until a time, or makes one's own longer. Gives the name of whoever has it, where that is somebody else.
-    ///
-    /// # Errors
-    /// When it cannot be stored.
-    pub fn lease(
-        &self,
-        name: &str,
-        holder: &str,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<String>, StoreError> {
-        self.write(|transaction| {
-            let find = "SELECT holder FROM leases WHERE name = ?1 AND holder <> ?2 AND until > ?3";
-            let mut find = transaction.prepare_cached(find)?;
-            let other = find.query_row(params![name, holder, ms(now)], |row| row.get(0)).optional()?;
-            if other.is_none() {
-                let put = "INSERT INTO leases (name, holder, until) VALUES (?1, ?2, ?3) \
-                           ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until";
-                transaction.prepare_cached(put)?.execute(params![name, holder, ms(until)])?;
-            }
-            Ok(other)
-        })
-    }
-
-    /// Gives a lease back, if it is one's own.
-    ///
-    /// # Errors
-    /// When it cannot be stored.
-    pub fn end_lease(&self, name: &str, holder: &str) -> Result<(), StoreError> {
-        let end = "DELETE FROM leases WHERE name = ?1 AND holder = ?2";
-        self.write(|transaction| transaction.execute(end, [name, holder]).map(drop))
-    }
-
-    /// Who holds a lease at `now`.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn holder(&self, name: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
-        let find = "SELECT holder FROM leases WHERE name = ?1 AND until > ?2";
-        self.read(|connection| connection.query_row(find, params![name, ms(now)], |row| row.get(0)).optional())
     }
 }

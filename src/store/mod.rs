@@ -31,6 +31,7 @@ mod shared;
 mod times;
 mod turn;
 mod unwritten;
+mod watch_lock;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ pub use scan_name::ScanName;
 pub use scans::{Cause, ScanRow, decorate, without_notes};
 pub use sealed::{LoginUse, SealedLogin, SealedScope};
 pub use times::WriteTimes;
+pub use watch_lock::WatchLock;
 
 use crate::history::memory::Memory;
 use crate::model::memory::{Event, Route, Uid};

@@ -38,16 +38,12 @@ use crate::model::memory::{Event, Route, Uid};
 use crate::model::notify::Notifications;
 use crate::model::{Credential, ScanStatus};
 use crate::scan::session::Session;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, WatchLock};
 use figures::Counts;
 use work::Work;
 
 /// The longest time without a look at the clock: time alone brings things about (a mute that ends), and a clock may be set.
 const TICK: SignedDuration = SignedDuration::from_secs(60);
-/// The name of the lease that one process at a time holds.
-const LEASE: &str = "watch";
-/// How long a lease is valid without being renewed.
-const LEASE_TIME: SignedDuration = SignedDuration::from_secs(180);
 /// Results are stored together when so many are there, or the first of them is so old.
 const BATCH: usize = 200;
 const BATCH_TIME: Duration = Duration::from_secs(1);
@@ -96,17 +92,6 @@ pub struct OnAir {
     pub offers_digest: bool,
 }
 
-/// Why watching ended.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// Another process watches with the same store.
-    #[error("{0} is watching with this store already")]
-    Taken(String),
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Everything that watching needs.
 pub struct Watch {
     /// The network.
@@ -119,8 +104,8 @@ pub struct Watch {
     pub follower: Arc<dyn Follower>,
     /// Where pictures of streams are kept; none: none are taken.
     pub pictures: Option<PathBuf>,
-    /// Who this is, for another process that wants to watch too: `camscan watch on HOST, process 123`.
-    pub name: String,
+    /// By which no other process watches with the store.
+    pub lock: WatchLock,
 }
 
 /// What somebody may want of a process that watches.
@@ -150,15 +135,14 @@ impl Watch {
     /// Watches until it is stopped.
     ///
     /// # Errors
-    /// When another process watches with this store, or the store can no longer be written.
+    /// When another process watches with this store by now, or the store can no longer be written.
     pub async fn run(
         mut self,
         job: Job,
         mut orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
-    ) -> Result<(), WatchError> {
+    ) -> Result<(), StoreError> {
         let now = (self.session.now)();
-        self.renew(now)?;
         let mut work = Work::new(self.with_book(job), self.store.memory()?, now, stop.child_token());
         // What an earlier process could not finish is done again.
         if self.store.scans(1)?.first().is_some_and(|last| last.status == ScanStatus::Interrupted) {
@@ -167,10 +151,7 @@ impl Watch {
         let mut counts = Counts::default();
         let outcome = self.rounds(&mut work, &mut counts, &mut orders, &stop).await;
         self.end(&mut work, &mut counts).await;
-        let lease = self.store.end_lease(LEASE, &self.name);
-        outcome?;
-        lease?;
-        Ok(())
+        outcome
     }
 
     /// Ends what is under way. What a scan has found until then is kept, as that of a scan which was interrupted, and so are
@@ -181,7 +162,7 @@ impl Watch {
         let scanned = work.take_scan().map_or(Ok(Vec::new()), |found| work.learn(found, self, counts));
         work.drop_orders(self.follower.as_ref());
         for stored in [checked, scanned] {
-            match stored.map_err(WatchError::from).and_then(|events| self.told(work, counts, &events)) {
+            match stored.and_then(|events| self.told(work, counts, &events)) {
                 Ok(()) => {}
                 Err(error) => tracing::warn!("what was under way at the end is not remembered: {error}"),
             }
@@ -194,7 +175,7 @@ impl Watch {
         counts: &mut Counts,
         orders: &mut mpsc::Receiver<Order>,
         stop: &CancellationToken,
-    ) -> Result<(), WatchError> {
+    ) -> Result<(), StoreError> {
         loop {
             let now = (self.session.now)();
             let begun = self.begin_round(work, counts, now);
@@ -217,7 +198,7 @@ impl Watch {
         }
     }
 
-    fn begin_round(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), WatchError> {
+    fn begin_round(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), StoreError> {
         self.look(work, counts, now)?;
         work.template.take_logins(&work.job, self.follower.logins());
         work.start_what_is_due(self, now)?;
@@ -226,7 +207,7 @@ impl Watch {
 
     /// Whether that went well. A disk that is full, or a store that somebody else holds, is no reason to watch no longer: it is
     /// said once, and tried again. What was found and could not be stored is found again.
-    fn survive(&self, counts: &mut Counts, done: Result<(), WatchError>) -> Result<bool, WatchError> {
+    fn survive(&self, counts: &mut Counts, done: Result<(), StoreError>) -> Result<bool, StoreError> {
         match done {
             Ok(()) => {
                 if counts.store_works(&self.store) {
@@ -234,7 +215,7 @@ impl Watch {
                 }
                 Ok(true)
             }
-            Err(WatchError::Store(error)) if error.may_pass() => {
+            Err(error) if error.may_pass() => {
                 if counts.store_failed(&self.store) {
                     tracing::error!("watching goes on, and nothing is remembered meanwhile: {error}");
                 }
@@ -245,12 +226,12 @@ impl Watch {
     }
 
     /// What the time alone brings about, once a minute.
-    fn look(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), WatchError> {
+    fn look(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), StoreError> {
         self.follower.alive();
         if !work.is_look_due(now) {
             return Ok(());
         }
-        self.renew(now)?;
+        self.lock.keep()?;
         // Others may have written: a user who mutes a device, a scan beside this process.
         self.store.refresh(&mut work.memory)?;
         let is_news = || {
@@ -269,7 +250,7 @@ impl Watch {
 
     /// Once an hour, removes what is older than it is kept and takes in the store's log. A disk that is full is no reason to
     /// watch no longer: what cannot be removed now is removed later.
-    fn tidy(&self, work: &mut Work, now: Timestamp) -> Result<(), WatchError> {
+    fn tidy(&self, work: &mut Work, now: Timestamp) -> Result<(), StoreError> {
         if !work.is_tidying_due(now) {
             return Ok(());
         }
@@ -283,13 +264,6 @@ impl Watch {
             tracing::warn!("old pictures cannot be removed: {error}");
         }
         Ok(self.store.checkpoint()?)
-    }
-
-    fn renew(&self, now: Timestamp) -> Result<(), WatchError> {
-        match self.store.lease(LEASE, &self.name, now, now + LEASE_TIME)? {
-            Some(other) => Err(WatchError::Taken(other)),
-            None => Ok(()),
-        }
     }
 
     /// The job, all of whose logins are written down in the store before they are sent.
@@ -320,7 +294,7 @@ impl Watch {
     }
 
     /// Stores what scans, checks and questions found, and tells what came of it.
-    fn store_what_was_found(&mut self, work: &mut Work, counts: &mut Counts) -> Result<(), WatchError> {
+    fn store_what_was_found(&mut self, work: &mut Work, counts: &mut Counts) -> Result<(), StoreError> {
         if let Some(report) = work.take_scan() {
             let events = work.learn(report, self, counts)?;
             self.told(work, counts, &events)?;
@@ -344,7 +318,7 @@ impl Watch {
         Ok(())
     }
 
-    fn told(&self, work: &mut Work, counts: &mut Counts, events: &[(i64, Event)]) -> Result<(), WatchError> {
+    fn told(&self, work: &mut Work, counts: &mut Counts, events: &[(i64, Event)]) -> Result<(), StoreError> {
         self.store.refresh(&mut work.memory)?;
         counts.events(events);
         if !events.is_empty() {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::env::{Cameras, QUICK, TestEnv, camera, report};
+use crate::watch::Watching;
 
 /// How often it is killed: a few times, or `CAMSCAN_KILLS`.
 fn kills() -> usize {
@@ -209,4 +210,41 @@ fn a_courier_that_is_killed_loses_nothing_and_tells_at_most_one_message_twice() 
             assert!(again <= 1 && times.values().all(|count| *count <= 2), "round {round}, channel {n}: {times:?}");
         }
     }
+}
+
+#[test]
+fn a_program_that_may_not_watch_sends_nothing() {
+    let (env, slow) = (TestEnv::new(), Slow::start());
+    let cameras = Cameras::start((1..=2).map(|b| camera(73, b)).collect());
+    let [first, second] = [0, 1].map(|n| cameras.fleet.cameras[n].rtsp.port());
+    env.run(&format!("scan 127.88.73.1 -p {first} {QUICK} --store=s.sqlite")).success();
+    let write = |port: u16| {
+        let channel = format!("    c0: {{type: webhook, url: 'http://127.0.0.1:{port}/c0'}}\n");
+        let rule = "  rules:\n    - {events: [\"device.*\"], wait: 1ms}\n";
+        env.write("camscan.yaml", format!("check_every: none\nnotify:\n  channels:\n{channel}{rule}"));
+    };
+    // Takes a message and never answers: from then on there is one to be sent.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    write(silent.local_addr().unwrap().port());
+    let line =
+        format!("watch 127.88.73.1 127.88.73.2 -p {first},{second} {QUICK} --store s.sqlite --config camscan.yaml -v");
+    let watching = Watching::start(&env, &line);
+    watching.until(0, "the store was tidied");
+    watching.signal("USR1");
+    silent.set_nonblocking(true).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let _open = loop {
+        match silent.accept() {
+            Ok(open) => break open,
+            Err(error) => assert!(Instant::now() < until, "no message was sent: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    write(slow.port);
+    let refused = Watching::start(&env, &line);
+    refused.until(0, "is watching with the store s.sqlite already");
+    assert_eq!(refused.end(), Some(1));
+    assert_eq!(slow.messages(), []);
+    watching.signal("KILL");
+    assert_eq!(watching.end(), None);
 }

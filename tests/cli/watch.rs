@@ -187,3 +187,26 @@ fn watching_goes_on_while_nothing_reads_what_it_prints() {
         assert_eq!(watching.end(), Some(0));
     }
 }
+
+#[test]
+fn one_process_watches_at_a_time_and_the_next_one_begins_as_soon_as_it_is_killed() {
+    let (env, cameras) = (TestEnv::new(), Cameras::one(camera(72, 1)));
+    let line = cameras.scan("--store=s.sqlite -v").replace("scan ", "watch ");
+    let first = Watching::start(&env, &line);
+    first.until(0, "discovery ended");
+    std::os::unix::fs::symlink(env.path("s.sqlite"), env.path("link.sqlite")).unwrap();
+    for name in ["s.sqlite", "link.sqlite"] {
+        let refused = Watching::start(&env, &line.replace("s.sqlite", name));
+        refused.until(0, &format!("process {} on ", first.child.id()));
+        assert_eq!(refused.end(), Some(1), "{name}");
+    }
+    let found = env.run("doctor --store s.sqlite");
+    assert!(found.out.contains(&format!("running: process {} on ", first.child.id())), "{}", found.out);
+    // No farewell, as after a power cut.
+    first.signal("KILL");
+    assert_eq!(first.end(), None);
+    let next = Watching::start(&env, &line);
+    next.until(0, "the store was tidied");
+    next.signal("TERM");
+    assert_eq!(next.end(), Some(0));
+}

@@ -15,7 +15,7 @@ use camscan::scan::Scan;
 use camscan::scan::session::Session;
 use camscan::serve::auth::Vault;
 use camscan::store::accounts::Actor;
-use camscan::store::{Cause, Open, SealedScope, Store};
+use camscan::store::{Cause, Open, SealedScope, Store, WatchLock};
 use camscan::testkit::clock;
 use camscan::testkit::net::{Asked, FakeNet, Kernel, Lan, RawFrames};
 use camscan::watch::{Follower, Watch};
@@ -192,7 +192,7 @@ impl Served {
             route: Arc::new(()),
             follower: self.clone(),
             pictures: None,
-            name: "this test".to_owned(),
+            lock: WatchLock::take(&self.store, "this test").unwrap(),
         };
         let task = tokio::spawn(watch.run(job(&[]), receiver, stop.clone()));
         tokio::time::sleep(Duration::from_secs(7 * 3600)).await;

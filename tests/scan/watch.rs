@@ -10,10 +10,10 @@ use camscan::identify::signature::Signatures;
 use camscan::model::memory::{Event, EventKind, Keep, Uid};
 use camscan::model::{Credential, MacAddr, ProbeOptions, ScanPlan, ScanStatus, TargetSet};
 use camscan::scan::session::Session;
-use camscan::store::{EventFilter, Open, Slot, Store};
+use camscan::store::{EventFilter, Open, Slot, Store, StoreError, WatchLock};
 use camscan::testkit::clock;
 use camscan::testkit::net::FakeNet;
-use camscan::watch::{Follower, Job, News, OnAir, Order, ScanEnd, Watch, WatchError};
+use camscan::watch::{Follower, Job, News, OnAir, Order, ScanEnd, Watch};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -60,7 +60,7 @@ pub struct Place {
     pub store: Store,
     pub orders: mpsc::Sender<Order>,
     stop: CancellationToken,
-    task: JoinHandle<Result<(), WatchError>>,
+    task: JoinHandle<Result<(), StoreError>>,
     _folder: TempDir,
 }
 
@@ -109,7 +109,7 @@ impl Place {
             route: Arc::new(()),
             follower: heard.clone(),
             pictures: None,
-            name: "this test".to_owned(),
+            lock: WatchLock::take(&store, "this test").unwrap(),
         };
         let task = tokio::spawn(watch.run(job, receiver, stop.clone()));
         let place = Place { net, heard, store, orders, stop, task, _folder: folder };
@@ -331,19 +331,17 @@ async fn what_is_old_goes_while_it_is_watched() {
 #[tokio::test(start_paused = true)]
 async fn one_process_watches_at_a_time() {
     let place = Place::with(&[10], job(&[])).await;
-    let session = Session::new(Arc::new(FakeNet::subnet()), Signatures::builtin(), clock::now, 512);
-    let other = Watch {
-        session,
-        store: place.store.clone(),
-        route: Arc::new(()),
-        follower: Arc::new(Heard::default()),
-        pictures: None,
-        name: "another".to_owned(),
-    };
-    let (_orders, receiver) = mpsc::channel(1);
-    let refused = other.run(job(&[]), receiver, CancellationToken::new()).await;
-    assert!(matches!(&refused, Err(WatchError::Taken(who)) if who == "this test"), "{refused:?}");
-    place.end().await;
+    let refused = WatchLock::take(&place.store, "another");
+    assert!(matches!(&refused, Err(StoreError::Watched { by, .. }) if by == "this test"), "{refused:?}");
+    // Its file may be removed, and another process begin meanwhile: this one ends.
+    let file = format!("{}-watch", place.store.file().display());
+    std::fs::remove_file(&file).unwrap();
+    place.pass(2).await;
+    assert_eq!(place.store.watched_by().as_deref(), Some("this test"));
+    std::fs::remove_file(&file).unwrap();
+    let _other = WatchLock::take(&place.store, "another").unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), place.task).await.unwrap().unwrap();
+    assert!(matches!(&ended, Err(StoreError::Watched { by, .. }) if by == "another"), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -412,7 +410,7 @@ async fn a_scan_that_the_end_interrupts_is_kept_as_such_and_made_again() {
         route: Arc::new(()),
         follower: place.heard.clone(),
         pictures: None,
-        name: "this test again".to_owned(),
+        lock: WatchLock::take(&place.store, "this test again").unwrap(),
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(watch.run(job(&[]), receiver, stop.clone()));

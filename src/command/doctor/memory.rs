@@ -38,7 +38,7 @@ pub(super) fn look(settings: &Settings) -> Vec<Found> {
     });
     let now = Timestamp::now();
     all.extend(last_scan(&store, now));
-    all.extend(watching(&store, now));
+    all.push(watching(&store));
     all.extend(store.memory().ok().and_then(|memory| devices(&memory)));
     all.extend(channels(&store, now));
     all
@@ -73,10 +73,10 @@ fn last_scan(store: &Store, now: Timestamp) -> Option<Found> {
     })
 }
 
-fn watching(store: &Store, now: Timestamp) -> Option<Found> {
+fn watching(store: &Store) -> Found {
     const ABOUT: &str = "watch";
-    let holder = store.holder("watch", now).ok()?;
-    Some(Found::ok(ABOUT, holder.map_or_else(|| "not running".to_owned(), |who| format!("running: {}", clean(&who)))))
+    let name = store.watched_by();
+    Found::ok(ABOUT, name.map_or_else(|| "not running".to_owned(), |name| format!("running: {name}")))
 }
 
 /// Devices whose logins rest, and such that are only known by their address.

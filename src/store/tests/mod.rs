@@ -345,22 +345,6 @@ fn a_login_is_recognised_over_restarts_and_cannot_be_read_back() {
 }
 
 #[test]
-fn a_lease_has_one_holder() {
-    let folder = StoreFolder::new();
-    let store = folder.store();
-    let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
-    assert_eq!(store.lease("watch", "a", at(0), at(60)).unwrap(), None);
-    assert_eq!(store.lease("watch", "b", at(30), at(90)).unwrap().as_deref(), Some("a"));
-    assert_eq!(store.lease("watch", "a", at(50), at(110)).unwrap(), None);
-    assert_eq!(store.lease("watch", "b", at(80), at(140)).unwrap().as_deref(), Some("a"));
-    assert_eq!(store.lease("watch", "b", at(110), at(170)).unwrap(), None, "it was not made longer in time");
-    store.end_lease("watch", "a").unwrap();
-    assert_eq!(store.holder("watch", at(111)).unwrap().as_deref(), Some("b"));
-    store.end_lease("watch", "b").unwrap();
-    assert_eq!(store.holder("watch", at(111)).unwrap(), None);
-}
-
-#[test]
 fn old_things_go_and_the_file_gets_smaller() {
     let folder = StoreFolder::new();
     let store = folder.store();
