@@ -1,6 +1,6 @@
 //! Exit codes, which scripts rely on.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::model::problem::Problem;
@@ -62,11 +62,18 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints a clap error. `--help` and `--version` are a success, the rest is wrong usage.
+/// Prints a clap error. `--help` and `--version` are a success where they can be printed, the rest is wrong usage.
 pub fn of_clap(error: &clap::Error) -> Exit {
-    // Nothing is left to do when even this cannot be printed.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        _ if error.use_stderr() => Exit::Usage,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            // Nothing is left to do when even this cannot be printed.
+            let _ = writeln!(io::stderr(), "error: standard output cannot be written: {error}");
+            Exit::Failure
+        }
+        _ => Exit::Success,
+    }
 }
 
 #[cfg(test)]

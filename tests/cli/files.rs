@@ -218,6 +218,35 @@ fn one_output_that_fails_keeps_the_others() {
 }
 
 #[test]
+fn what_cannot_be_printed_is_no_success() {
+    let env = TestEnv::new();
+    env.run(&format!("scan 127.88.2.33 -p 1 {QUICK} --store=s.sqlite")).success();
+    let scan = format!("scan 127.88.2.33 -p 1 {QUICK} -f json");
+    let lines = [
+        "--help",
+        "-V",
+        "scan --help",
+        "config show",
+        "config check",
+        "completions bash",
+        "schema",
+        "store check -S",
+        "devices --store s.sqlite",
+        "history --store s.sqlite",
+        "doctor",
+        &scan,
+    ];
+    for line in lines {
+        let line = line.replace("-S", "--store s.sqlite");
+        let mut command = env.command(&line.split(' ').collect::<Vec<_>>());
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = env.end(command.stdout(full));
+        assert_eq!(run.code, Some(1), "{line}: {}", run.err);
+        assert!(run.err.to_lowercase().contains("no space left on device"), "{line}: {}", run.err);
+    }
+}
+
+#[test]
 fn it_is_said_what_each_file_holds() {
     let env = TestEnv::new();
     let cameras = Cameras::one(camera(2, 32));
