@@ -13,6 +13,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::serve::limits::Limits;
 
+/// The slowest that an answer may be taken, in bytes per second: an old mobile line takes twice as much. A reader that is
+/// slower for as long as one may take nothing at all would hold an answer, and its place, for hours.
+const SLOWEST: u64 = 8 << 10;
+
 /// Whether a connection's request is being answered.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
@@ -66,7 +70,12 @@ pub(super) struct Timed<S> {
     phase: Phase,
     read_until: Pin<Box<Sleep>>,
     write_until: Pin<Box<Sleep>>,
+    /// Whether the reader is waited for, …
     is_writing: bool,
+    /// … since when, or since when it is not, …
+    since: Instant,
+    /// … and for how much longer it was waited for than all that it took may take.
+    late: Duration,
 }
 
 impl<S> Timed<S> {
@@ -83,6 +92,8 @@ impl<S> Timed<S> {
             read_until: Box::pin(tokio::time::sleep_until(now + limits.head_time)),
             write_until: Box::pin(tokio::time::sleep_until(now + limits.write_time)),
             is_writing: false,
+            since: now,
+            late: Duration::ZERO,
         }
     }
 
@@ -99,18 +110,31 @@ impl<S> Timed<S> {
         self.read_until.as_mut().reset(Instant::now() + until);
     }
 
-    /// What a write came to, or that it takes too long.
-    fn written<T>(&mut self, context: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if done.is_ready() {
-            self.is_writing = false;
-            return done;
+    /// What a write came to, or that it takes too long: it is given so many bytes.
+    fn written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        done: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> Poll<io::Result<T>> {
+        let now = Instant::now();
+        let passed = now.saturating_duration_since(self.since);
+        let Poll::Ready(result) = done else {
+            if !self.is_writing {
+                (self.is_writing, self.since) = (true, now);
+                self.late = self.late.saturating_sub(passed);
+                self.write_until.as_mut().reset(now + self.write.saturating_sub(self.late));
+            }
+            ready!(self.write_until.as_mut().poll(context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        };
+        if self.is_writing {
+            (self.is_writing, self.since) = (false, now);
+            self.late = self.late.saturating_add(passed);
         }
-        if !self.is_writing {
-            self.is_writing = true;
-            self.write_until.as_mut().reset(Instant::now() + self.write);
-        }
-        ready!(self.write_until.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        let taken = result.as_ref().map_or(0, bytes) as u64;
+        self.late = self.late.saturating_sub(Duration::from_millis(taken.saturating_mul(1000) / SLOWEST));
+        Poll::Ready(result)
     }
 }
 
@@ -147,7 +171,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(context, done)
+        self.written(context, done, |taken| *taken)
     }
 
     fn poll_write_vectored(
@@ -156,7 +180,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.written(context, done)
+        self.written(context, done, |taken| *taken)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -165,12 +189,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = Pin::new(&mut self.stream).poll_flush(context);
-        self.written(context, done)
+        self.written(context, done, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.written(context, done)
+        self.written(context, done, |()| 0)
     }
 }
 
@@ -236,5 +260,61 @@ mod tests {
         let began = Instant::now();
         let error = timed.write_all(&[0; 1000]).await.unwrap_err();
         assert_eq!((error.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, 60));
+    }
+
+    /// How long an answer of a megabyte is written to a reader that takes so many bytes, and then waits so long.
+    async fn taken(bytes: usize, wait: Duration) -> (io::Result<()>, Duration) {
+        let (mut client, server) = tokio::io::duplex(64 << 10);
+        let mut timed = Timed::new(server, Arc::default(), &limits());
+        let (began, answer) = (Instant::now(), vec![0; 1 << 20]);
+        let taking = async {
+            let mut buffer = vec![0; bytes];
+            loop {
+                client.read_exact(&mut buffer).await.unwrap();
+                tokio::time::sleep(wait).await;
+            }
+        };
+        tokio::select! {
+            () = taking => unreachable!(),
+            done = timed.write_all(&answer) => (done, began.elapsed()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_taken_in_drops_ends_the_connection_and_a_slow_line_does_not() {
+        for (bytes, wait) in [(1, 50), (1000, 1), (40_000, 30)] {
+            let (done, took) = taken(bytes, Duration::from_secs(wait)).await;
+            assert_eq!(done.unwrap_err().kind(), io::ErrorKind::TimedOut, "{bytes} bytes each {wait} s");
+            assert!(took < Duration::from_mins(10), "{took:?}");
+        }
+        for (bytes, wait) in [(10_000, 1), (400_000, 40)] {
+            let (done, took) = taken(bytes, Duration::from_secs(wait)).await;
+            done.unwrap();
+            assert!(took > Duration::from_secs(60), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_of_events_whose_reader_stands_still_now_and_then_goes_on() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut timed = Timed::new(server, Arc::default(), &limits());
+        let reading = async {
+            let mut buffer = [0; 100];
+            loop {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                client.read_exact(&mut buffer).await.unwrap();
+            }
+        };
+        let writing = async {
+            for _ in 0..100 {
+                timed.write_all(&[0; 100]).await?;
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            io::Result::Ok(())
+        };
+        tokio::select! {
+            () = reading => unreachable!(),
+            done = writing => done.unwrap(),
+        }
     }
 }
