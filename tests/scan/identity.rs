@@ -244,9 +244,8 @@ async fn a_login_of_one_device_goes_with_its_network_card_and_to_nothing_that_on
         }
     }
     // A user has seen that it is the device.
-    let memory = place.store.memory().unwrap();
     let actor = Actor::command_line();
-    assert_eq!(served.vault.confirm(&place.store, &memory, &uid, &actor, clock::now()).unwrap(), Ok(1));
+    assert_eq!(served.vault.confirm(&place.store, &uid, None, &actor, clock::now()).unwrap(), 1);
     served.vault.follow(&place.store, &place.store.memory().unwrap());
     assert!(plays(&served.scan_twice(&place, &stated("192.0.2.20")).await, "192.0.2.20"));
 }
@@ -268,7 +267,7 @@ async fn a_login_of_a_device_without_a_network_card_in_sight_stays_at_its_addres
     let memory = place.store.memory().unwrap();
     assert_eq!(memory.find("192.0.2.20").unwrap().uid, uid, "it is taken for the device");
     assert_eq!(with_login(&place.net), 0);
-    assert_eq!(served.vault.confirm(&place.store, &memory, &uid, &Actor::command_line(), clock::now()).unwrap(), Ok(1));
+    assert_eq!(served.vault.confirm(&place.store, &uid, None, &Actor::command_line(), clock::now()).unwrap(), 1);
     served.vault.follow(&place.store, &place.store.memory().unwrap());
     assert!(plays(&served.scan_twice(&place, &up("192.0.2.20")).await, "192.0.2.20"));
 }

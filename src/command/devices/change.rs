@@ -221,18 +221,21 @@ fn confirm(_: &Store, _: &str) -> anyhow::Result<String> {
 
 #[cfg(feature = "serve")]
 fn confirm(store: &Store, id: &str) -> anyhow::Result<String> {
-    use crate::serve::auth::Vault;
+    use crate::serve::auth::{ConfirmError, SeenAt, Vault};
 
     let memory = store.memory().map_err(failed)?;
-    let root = find(&memory, id)?.uid.clone();
+    let known = find(&memory, id)?;
+    let (root, seen) = (known.uid.clone(), SeenAt::of(&known.device));
     // The key of the service is handed to the service alone; beside the store lies the other one.
     let vault = Vault::new(store.file(), None, Box::new(|_| {}));
-    let confirmed =
-        vault.confirm(store, &memory, &root, &Actor::command_line(), Timestamp::now()).map_err(failed)??;
+    let confirmed = match vault.confirm(store, &root, Some(&seen), &Actor::command_line(), Timestamp::now()) {
+        Err(ConfirmError::Store(error)) => return Err(failed(error)),
+        other => other?,
+    };
     let about = about(&memory, &root);
     Ok(match confirmed {
         0 => format!("{about}: no login was given for it on the page"),
-        n => format!("{about}: {} sent to it from now on", counted(n, "login is", "logins are")),
+        n => format!("{about}: {} sent to it at {seen} from now on", counted(n, "login is", "logins are")),
     })
 }
 

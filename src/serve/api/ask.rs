@@ -1,8 +1,9 @@
 //! What is asked, read: the query, the body, and what is wrong with them as a problem.
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query as Pairs, Request};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Query as Pairs, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::Next;
@@ -37,8 +38,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
+        let body: Result<Json<T>, JsonRejection> = <Json<T> as FromRequest<S>>::from_request(request, state).await;
         given(body).map(Sent)
+    }
+}
+
+/// The body of a request that may have none.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = <Bytes as FromRequest<S>>::from_request(Request::new(body), state).await;
+        let body = body.map_err(|_| Problem::bad_request("the body is cut off"))?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let whole = Request::from_parts(parts, Body::from(body));
+        <Self as FromRequest<S>>::from_request(whole, state).await.map(Some)
     }
 }
 

@@ -15,13 +15,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Caller;
 use super::api::body::{given, refused};
+use super::{Caller, ConfirmError, SeenAt};
 use crate::history::memory::{Known, Memory};
 use crate::model::access::Scope;
 use crate::model::memory::{Detail, Uid};
 use crate::model::{Anchor, MacAddr, Secret};
 use crate::serve::App;
+use crate::serve::api::ask::Sent;
 use crate::serve::api::table::{Endpoint, delete, get, post};
 use crate::serve::problem::Problem;
 use crate::store::{LoginHash, SealedLogin, SealedScope, StoreError};
@@ -56,6 +57,8 @@ pub fn rows() -> Vec<Endpoint> {
             confirm_login,
             "Sends a device the logins that were given for it, at its new address or behind its new network card",
         )
+        .takes::<SeenAt>(|| json!({ "ip": "10.0.5.21", "mac": "44:19:b6:00:00:01" }))
+        .or_nothing()
         .answers::<Confirmed>(200, "What is sent again")
         .such_as(|| json!({ "confirmed": 1 })),
     ]
@@ -96,7 +99,7 @@ pub struct Rests {
     pub name: Option<String>,
     /// Where it is now.
     pub ip: IpAddr,
-    /// Its network card there; none where none is known.
+    /// Its network card there, as the link shows it; none where the link does not.
     #[schemars(with = "Option<String>")]
     pub mac: Option<MacAddr>,
 }
@@ -107,7 +110,7 @@ impl Rests {
         let known = memory.find(device.as_str())?;
         let rests = anchor.is_none_or(|anchor| memory.rests(device, anchor));
         let name = known.note.name.clone().or_else(|| known.device.name.clone());
-        rests.then_some(Rests { name, ip: known.device.ip, mac: known.device.mac })
+        rests.then_some(Rests { name, ip: known.device.ip, mac: known.device.link_mac })
     }
 }
 
@@ -348,14 +351,16 @@ pub async fn retry_login(
     Ok(Json(Retried { forgotten: forgotten.await? }))
 }
 
-/// `POST /devices/{id}/login/confirm`: a user has seen that a device is the one its logins were given for.
+/// `POST /devices/{id}/login/confirm`: a user has seen that a device is the one its logins were given for. The body names
+/// where it was seen; without one it is confirmed wherever it is.
 ///
 /// # Errors
-/// Without the scope `admin`; 404.
+/// Without the scope `admin`; 404; 409 when it is elsewhere by now.
 pub async fn confirm_login(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    seen: Option<Sent<SeenAt>>,
 ) -> Result<Json<Confirmed>, Problem> {
     caller.need(Scope::Admin)?;
     let memory = app.known().await?;
@@ -363,13 +368,20 @@ pub async fn confirm_login(
     let uid = known.map(|known| known.uid.clone()).ok_or_else(|| Problem::not_found("there is no such device"))?;
     let (actor, now) = (caller.actor(), app.now());
     let confirmed = app.ask(move |app| {
-        let confirmed = app.vault.confirm(&app.store, &memory, &uid, &actor, now)?;
-        app.vault.load(&app.store, &memory)?;
+        let seen = seen.as_ref().map(|Sent(seen)| seen);
+        let confirmed = match app.vault.confirm(&app.store, &uid, seen, &actor, now) {
+            Err(ConfirmError::Store(error)) => return Err(error),
+            other => other,
+        };
+        app.vault.load(&app.store, &*app.store.memory()?)?;
         Ok(confirmed)
     });
-    let confirmed = confirmed.await?.map_err(|problem| {
-        tracing::error!("{problem}");
-        Problem::internal()
+    let confirmed = confirmed.await?.map_err(|error| match error {
+        ConfirmError::Elsewhere(_) => Problem::conflict(error.to_string()),
+        _ => {
+            tracing::error!("{error}");
+            Problem::internal()
+        }
     })?;
     Ok(Json(Confirmed { confirmed }))
 }

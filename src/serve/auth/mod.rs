@@ -29,7 +29,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 pub use setup::SetupCode;
-pub use vault::Vault;
+pub use vault::{ConfirmError, SeenAt, Vault};
 
 use super::problem::Problem;
 use crate::model::access::Scope;

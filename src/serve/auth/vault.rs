@@ -1,12 +1,16 @@
 //! Logins of devices that were given on the page: sealed by AES-256-GCM under a key that is not in the store, opened for the
 //! loop that watches and for nobody else.
 
+use std::fmt;
 use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::random;
@@ -14,7 +18,7 @@ use crate::history::memory::Memory;
 use crate::model::memory::Uid;
 use crate::model::problem::Problem;
 use crate::model::secret::CredentialScope;
-use crate::model::{Credential, Secret};
+use crate::model::{Credential, Device, MacAddr, Secret};
 use crate::store::accounts::Actor;
 use crate::store::{SealedLogin, SealedScope, Store, StoreError};
 
@@ -24,6 +28,48 @@ const VERSION: u8 = 1;
 const KEY_BYTES: std::ops::RangeInclusive<u64> = 32..=4096;
 /// The credential of systemd that holds the key (systemd.exec(5), LoadCredential).
 const CREDENTIAL: &str = "camscan.key";
+
+/// Where a device is, and behind which network card: what a user goes by who confirms that it is itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeenAt {
+    /// Its address.
+    pub ip: IpAddr,
+    /// The network card that the link shows; none behind a router.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub mac: Option<MacAddr>,
+}
+
+impl SeenAt {
+    /// As a device was last seen.
+    pub fn of(device: &Device) -> SeenAt {
+        SeenAt { ip: device.ip, mac: device.link_mac }
+    }
+}
+
+impl fmt::Display for SeenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mac {
+            Some(mac) => write!(f, "{} (network card {mac})", self.ip),
+            None => write!(f, "{}", self.ip),
+        }
+    }
+}
+
+/// Why the logins of a device are not sent to it though a user has confirmed it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// It is not where the user saw it.
+    #[error("the device is at {0} by now; look at it again")]
+    Elsewhere(SeenAt),
+    /// Its logins cannot be opened, or not be sealed.
+    #[error(transparent)]
+    Login(#[from] Problem),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Told of logins before they are used.
 pub type Hide = Box<dyn Fn(&[Credential]) + Send + Sync>;
@@ -145,19 +191,24 @@ impl Vault {
     }
 
     /// A user has seen that a device is the one its logins were given for: they are bound to what shows it to be itself now.
-    /// How many there were. Blocks.
+    /// How many there were. `seen` is where the user saw it. Blocks.
     ///
     /// # Errors
-    /// When they cannot be opened, or not be stored.
+    /// When it is elsewhere by now; when the logins cannot be opened, or not be stored.
     pub fn confirm(
         &self,
         store: &Store,
-        memory: &Memory,
         device: &Uid,
+        seen: Option<&SeenAt>,
         actor: &Actor,
         now: Timestamp,
-    ) -> Result<Result<u64, Problem>, StoreError> {
-        let Some(anchor) = memory.anchor(device) else { return Ok(Ok(0)) };
+    ) -> Result<u64, ConfirmError> {
+        let memory = store.memory()?;
+        let at = |memory: &Memory| memory.find(device.as_str()).map(|known| SeenAt::of(&known.device));
+        let (Some(is_at), Some(anchor)) = (at(&memory), memory.anchor(device)) else { return Ok(0) };
+        if seen.is_some_and(|seen| *seen != is_at) {
+            return Err(ConfirmError::Elsewhere(is_at));
+        }
         let ids = memory.ids_of(device);
         let mut sealed = Vec::new();
         for login in store.sealed_logins()? {
@@ -165,15 +216,25 @@ impl Vault {
                 continue;
             }
             let scope = SealedScope { anchor: Some(anchor.clone()), ..login.scope.clone() };
-            let again = self.open(&login).and_then(|opened| self.seal(&login.user, &opened.password, &scope));
-            match again {
-                Ok(again) => sealed.push((login.id, again)),
-                Err(problem) => return Ok(Err(problem)),
-            }
+            let opened = self.open(&login)?;
+            sealed.push((login.id, self.seal(&login.user, &opened.password, &scope)?));
+        }
+        // A scan may have seen it elsewhere meanwhile.
+        let confirmed = store.update(
+            |memory| {
+                let by_now = at(memory).filter(|by_now| *by_now != is_at);
+                if by_now.is_none() {
+                    memory.confirm(device);
+                }
+                (by_now, Vec::new())
+            },
+            &(),
+        )?;
+        if let Some(by_now) = confirmed.value {
+            return Err(ConfirmError::Elsewhere(by_now));
         }
         store.anchor_logins(device, &sealed, &anchor, actor, now)?;
-        store.update(|memory| (memory.confirm(device), Vec::new()), &())?;
-        Ok(Ok(sealed.len() as u64))
+        Ok(sealed.len() as u64)
     }
 
     fn key(&self, make: bool) -> Result<Arc<LessSafeKey>, Problem> {

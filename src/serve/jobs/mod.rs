@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
@@ -204,15 +203,14 @@ pub struct Taken {
 ///
 /// # Errors
 /// As [`App::order_scan`].
-pub async fn start(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn start(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    asked: Option<Sent<ScanAsked>>,
+) -> Result<Response, Problem> {
     caller.need(Scope::Scan)?;
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, app.limits.body_bytes).await.map_err(|_| Problem::bad_request("the body is cut off"))?;
-    let asked = match body.is_empty() {
-        // Everything, and no body to say so.
-        true => ScanAsked::default(),
-        false => Sent::<ScanAsked>::from_request(Request::from_parts(parts, Body::from(body)), &()).await?.0,
-    };
+    // Everything, and no body to say so.
+    let asked = asked.map(|Sent(asked)| asked).unwrap_or_default();
     let targets: Vec<&str> = asked.targets.iter().map(String::as_str).collect();
     let view = app.order_scan(&targets, &caller.name).await?;
     Ok(accepted(&app, &view))

@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use super::names::event;
-use super::parts::{self, act, badge, cell, cell_of, field, link, table_end, table_head};
+use super::parts::{self, act, badge, button, cell, cell_of, field, form, hidden, link, table_end, table_head};
 use super::shell::{Nav, Page};
 use super::words::Text;
 use crate::export::words::Tone;
@@ -136,7 +136,12 @@ fn resting(out: &mut Markup, look: &Look, device: &Uid, rests: &Rests) {
     let name = rests.name.as_deref().unwrap_or(&ip);
     let card = mac.as_deref().unwrap_or("?");
     out.raw("<p>").text(look.with(Text::LoginRests, &[name, &ip, card])).raw("</p>");
-    act(out, look, &format!("logins/{device}/confirm"), "", look.say(Text::ConfirmLogin));
+    form(out, look, "", &format!("logins/{device}/confirm"), |out| {
+        // What is confirmed is what is shown: it may be elsewhere when this is sent.
+        hidden(out, "ip", &ip);
+        hidden(out, "mac", mac.as_deref().unwrap_or_default());
+        button(out, "", look.say(Text::ConfirmLogin));
+    });
 }
 
 fn given(out: &mut Markup, look: &Look, all: &[Given]) {

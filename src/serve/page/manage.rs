@@ -14,7 +14,8 @@ use super::{admin, gather};
 use crate::model::Secret;
 use crate::model::access::{Role, Scope};
 use crate::serve::App;
-use crate::serve::auth::{api, devices};
+use crate::serve::api::ask;
+use crate::serve::auth::{SeenAt, api, devices};
 use crate::serve::problem::Problem;
 
 type Answer = Result<Response, Problem>;
@@ -55,7 +56,11 @@ pub async fn login(
     let fields = Fields::of(sent)?;
     match does.as_str() {
         "retry" => drop(devices::retry_login(State(app), look.caller.clone(), Path(id)).await?),
-        "confirm" => drop(devices::confirm_login(State(app), look.caller.clone(), Path(id)).await?),
+        "confirm" => {
+            let mac = fields.some("mac").map(|_| fields.read("mac", |mac| mac.parse().ok())).transpose()?;
+            let seen = SeenAt { ip: fields.read("ip", |ip| ip.parse().ok())?, mac };
+            drop(devices::confirm_login(State(app), look.caller.clone(), Path(id), Some(ask::Sent(seen))).await?);
+        }
         "remove" => drop(devices::remove_login(State(app), look.caller.clone(), Path(number(&id)?)).await?),
         _ => return Err(Problem::not_found("there is no such action")),
     }

@@ -225,11 +225,20 @@ async fn a_login_of_what_is_the_device_by_its_own_word_alone_rests_until_an_admi
     for page in ["/logins".to_owned(), format!("/devices/{uid}")] {
         let shown = server.ask("GET", &page, &headers[2..], "").await.body;
         assert!(shown.contains("by its own word alone") && shown.contains(&format!("logins/{uid}/confirm")), "{shown}");
+        assert!(shown.contains("name=\"mac\" value=\"02:aa:bb:cc:dd:ee\""), "{shown}");
     }
     server.app.vault.follow(store, &store.memory().unwrap());
     assert_eq!(server.app.vault.logins()[0].scope.mac_prefix, before, "it goes with the card");
     let path = format!("/api/v1/devices/{uid}/login/confirm");
-    let confirmed = server.ask("POST", &path, &headers, "").await;
+    // What was looked at is what is confirmed, and nothing that is there by now.
+    for seen in [json!({ "ip": "10.79.0.2", "mac": "02:aa:bb:cc:dd:ee" }), json!({ "ip": "10.79.0.3" })] {
+        let elsewhere = server.ask("POST", &path, &headers, &seen.to_string()).await;
+        assert_eq!(elsewhere.status, 409, "{}", elsewhere.body);
+        assert!(elsewhere.body.contains("10.79.0.3 (network card 02:aa:bb:cc:dd:ee)"), "{}", elsewhere.body);
+    }
+    assert_eq!(server.app.vault.logins()[0].scope.mac_prefix, before, "it still goes with the card");
+    let seen = json!({ "ip": "10.79.0.3", "mac": "02:aa:bb:cc:dd:ee" }).to_string();
+    let confirmed = server.ask("POST", &path, &headers, &seen).await;
     assert_eq!((confirmed.status, &confirmed.json()["confirmed"]), (200, &json!(1)), "{}", confirmed.body);
     assert_eq!(server.app.vault.logins()[0].scope.mac_prefix.as_deref(), Some("02aabbccddee"));
     let listed = server.ask("GET", "/api/v1/logins", &headers[1..], "").await.json();
