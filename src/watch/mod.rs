@@ -263,7 +263,7 @@ impl Watch {
         {
             tracing::warn!("old pictures cannot be removed: {error}");
         }
-        Ok(self.store.checkpoint()?)
+        self.store.checkpoint()
     }
 
     /// The job, all of whose logins are written down in the store before they are sent.
