@@ -22,13 +22,18 @@ const JITTER: f64 = 0.2;
 /// the last try is never earlier.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(72);
 
+/// A message that was tried less often has not been on its way for so long: the clock was put forward.
+const FEWEST_TRIES: u32 = 6;
+
 /// The longest pause that a receiver can ask for.
 const LONGEST_ASKED: SignedDuration = SignedDuration::from_hours(12);
 
 /// When a message is tried again after its last try, the `tries`th, failed at `now`: after 5 s, 1 min, 5 min, 30 min, 2 h, 6 h,
-/// then every 12 h, each a fifth more or less by `jitter` (0 to 1). None when it is three days old: it is given up.
+/// then every 12 h, each a fifth more or less by `jitter` (0 to 1). None when it is three days old and was tried
+/// six times: it is given up.
 pub fn next_try(delivery: &Delivery, now: Timestamp, jitter: f64) -> Option<Timestamp> {
-    (now.duration_since(delivery.created_at) < LONGEST).then(|| after(now, pause(delivery.tries, jitter)))
+    let is_young = now.duration_since(delivery.created_at) < LONGEST || delivery.tries < FEWEST_TRIES;
+    is_young.then(|| after(now, pause(delivery.tries, jitter)))
 }
 
 /// The same where the receiver has asked for a pause of its own: not before that is over, and at most 12 h later.

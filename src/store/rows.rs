@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Cache;
@@ -59,6 +60,9 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Memory, String)
 
 /// Writes what was touched.
 pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite::Result<()> {
+    if let Some(at) = cache.memory.take_set_back() {
+        set_back(transaction, at)?;
+    }
     let touched: BTreeSet<Uid> = cache.memory.take_touched();
     let mut changed = BTreeMap::new();
     for uid in touched {
@@ -81,6 +85,18 @@ pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite
         cache.rest = rest;
     }
     Ok(())
+}
+
+/// The clock was set back: what is kept with a time that has not come yet is as if it were of now. A message waits no longer,
+/// what a device refused counts for a day, and a session ends as one that begins now.
+fn set_back(transaction: &Transaction<'_>, at: Timestamp) -> rusqlite::Result<()> {
+    const ALL: [&str; 4] = [
+        "UPDATE outbox SET created_at = ?1, due_at = min(due_at, ?1) WHERE created_at > ?1",
+        "UPDATE login_places SET at = ?1 WHERE at > ?1",
+        "UPDATE sessions SET created_at = ?1 WHERE created_at > ?1",
+        "UPDATE sessions SET seen_at = ?1 WHERE seen_at > ?1",
+    ];
+    ALL.iter().try_for_each(|set| transaction.execute(set, [ms(at)]).map(drop))
 }
 
 /// The row of a device.

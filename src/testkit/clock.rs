@@ -10,6 +10,13 @@ const BEGINNING: i64 = 1_800_000_000;
 
 thread_local! {
     static STARTED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// By how much it is set ahead, or back.
+    static AHEAD: Cell<SignedDuration> = const { Cell::new(SignedDuration::ZERO) };
+}
+
+/// Sets the clock ahead of the runtime's by so much.
+pub fn set_ahead(by: SignedDuration) {
+    AHEAD.set(by);
 }
 
 /// The time of day. Begins with the first call in a thread; a test has a thread, and a runtime, of its own.
@@ -19,6 +26,6 @@ pub fn now() -> Timestamp {
         STARTED.set(Some(now));
         now
     });
-    let passed = SignedDuration::try_from(started.elapsed()).unwrap_or(SignedDuration::MAX);
+    let passed = SignedDuration::try_from(started.elapsed()).unwrap_or(SignedDuration::MAX).saturating_add(AHEAD.get());
     Timestamp::from_second(BEGINNING).unwrap_or_default().saturating_add(passed).unwrap_or(Timestamp::MAX)
 }

@@ -199,6 +199,7 @@ impl Watch {
     }
 
     fn begin_round(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), StoreError> {
+        work.note_time(now);
         self.look(work, counts, now)?;
         work.template.take_logins(&work.job, self.follower.logins());
         work.start_what_is_due(self, now)?;

@@ -77,6 +77,8 @@ pub(super) struct Work {
     /// The last round of checks each device had.
     rounds: BTreeMap<Uid, i64>,
     pub(super) next_scan: Timestamp,
+    /// When it was last asked what is due.
+    last_now: Timestamp,
     next_look: Timestamp,
     next_tidying: Timestamp,
     scanned: Option<Box<Found>>,
@@ -89,7 +91,8 @@ pub(super) struct Work {
 impl Work {
     /// Nothing is under way. All is scanned at once where that was never done, or is overdue.
     pub(super) fn new(job: Job, memory: Arc<Memory>, now: Timestamp, stop: CancellationToken) -> Self {
-        let last = memory.roots().filter_map(|known| known.scanned_at).max();
+        // The clock may have been ahead.
+        let last = memory.roots().filter_map(|known| known.scanned_at).filter(|last| *last <= now).max();
         let next_scan = last.map_or(now, |last| job.scans.next(last, fastrand::f64()).max(now));
         Work {
             template: Template::new(&job),
@@ -109,6 +112,7 @@ impl Work {
             to_ask: BTreeSet::new(),
             rounds: BTreeMap::new(),
             next_scan,
+            last_now: now,
             next_look: now,
             next_tidying: now,
             scanned: None,
@@ -147,11 +151,20 @@ impl Work {
         self.next_scan
     }
 
+    /// Takes note of the time. A clock that was set back does not put off what comes.
+    pub(super) fn note_time(&mut self, now: Timestamp) {
+        if self.last_now.duration_since(now) > TICK {
+            (self.next_look, self.next_tidying) = (now, now);
+            self.next_scan = self.next_scan.min(self.job.scans.next(now, fastrand::f64()));
+            self.rounds.clear();
+            self.pictured.clear();
+        }
+        self.last_now = now;
+    }
+
     /// Whether the clock is to be looked at, which it is now.
     pub(super) fn is_look_due(&mut self, now: Timestamp) -> bool {
-        // A clock that was set back does not put off what comes.
-        let is_far = self.next_look.duration_since(now) > TICK;
-        if now < self.next_look && !is_far {
+        if now < self.next_look {
             return false;
         }
         self.next_look = now.saturating_add(TICK).unwrap_or(Timestamp::MAX);
@@ -160,8 +173,7 @@ impl Work {
 
     /// Whether the store is to be tidied, which it is now. Never while a scan is under way.
     pub(super) fn is_tidying_due(&mut self, now: Timestamp) -> bool {
-        let is_far = self.next_tidying.duration_since(now) > TIDY_EVERY;
-        let is_due = (now >= self.next_tidying || is_far) && !self.is_scanning;
+        let is_due = now >= self.next_tidying && !self.is_scanning;
         if is_due {
             self.next_tidying = now.saturating_add(TIDY_EVERY).unwrap_or(Timestamp::MAX);
         }

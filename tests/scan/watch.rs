@@ -167,6 +167,24 @@ async fn a_camera_that_goes_and_comes_back_is_told_of_once_each() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_right_puts_off_neither_scans_nor_messages() {
+    for ahead in [24, 366 * 24] {
+        clock::set_ahead(SignedDuration::from_hours(ahead));
+        let place = Place::with(&[10, 11, 12], job(&[])).await;
+        assert_eq!(place.told(), ["scan.finished"]);
+        clock::set_ahead(SignedDuration::ZERO);
+        place.pass(5).await;
+        place.net.host_down("192.0.2.10");
+        place.pass(15).await;
+        assert_eq!(place.told(), ["device.offline"], "{ahead} hours");
+        place.news();
+        place.pass(6 * 60 + 10).await;
+        assert!(place.news().iter().any(|line| line.starts_with("begun")), "{ahead} hours");
+        place.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reboot_is_told_of_to_nobody() {
     let place = Place::with(&[10, 11, 12], job(&[])).await;
     place.pass(30).await;

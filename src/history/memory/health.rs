@@ -105,14 +105,6 @@ impl DeviceHealth {
         }
     }
 
-    /// Forgets what would count towards another state: the clock was set.
-    pub(super) fn begin_round(&mut self, at: Timestamp) {
-        (self.misses, self.first_miss, self.hits, self.first_hit) = (0, None, 0, None);
-        self.missed_at = self.missed_at.filter(|missed| *missed <= at);
-        self.doubted_at = None;
-        self.flaps.changes.retain(|change| *change <= at);
-    }
-
     /// Whether it is missing: it did not answer when it was last asked.
     pub fn is_missing(&self) -> bool {
         self.misses > 0 || self.state == DeviceState::Offline
@@ -208,13 +200,6 @@ impl StreamHealth {
     /// was no news.
     pub(super) fn is_told_broken(&self) -> bool {
         self.state == StreamState::Broken && self.told == Some(EventKind::StreamBroken) && self.problem_at.is_some()
-    }
-
-    /// Forgets what would count towards another state: the clock was set.
-    pub(super) fn begin_round(&mut self, at: Timestamp) {
-        (self.bad, self.good, self.busy, self.slow, self.first_bad) = (0, 0, 0, 0, None);
-        self.checked_at = self.checked_at.filter(|checked| *checked <= at);
-        self.flaps.changes.retain(|change| *change <= at);
     }
 }
 

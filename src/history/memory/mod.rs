@@ -5,6 +5,7 @@
 //! `pass` does what the time alone brings about.
 
 mod changes;
+mod clock;
 mod edit;
 mod health;
 mod key;
@@ -30,7 +31,7 @@ mod who;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use edit::{EditError, NoteEdit, word};
@@ -67,6 +68,10 @@ pub struct Memory {
     /// The devices that the last calls changed: the store saves those. See [`Memory::take_touched`].
     #[serde(skip)]
     pub touched: BTreeSet<Uid>,
+    /// To when the clock was set back in the last calls: the store sets back what it keeps besides. See
+    /// [`Memory::take_set_back`].
+    #[serde(skip)]
+    pub set_back_at: Option<Timestamp>,
 }
 
 /// A full scan.
@@ -116,9 +121,6 @@ pub struct StreamCheck {
     /// The device offered Digest.
     pub offers_digest: bool,
 }
-
-/// A clock that is set back by less makes no new round: results of two tasks can come in the other order.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 impl Memory {
     /// The device of this text: an id, also of a device that was merged into another one, an address, a MAC address, or the
@@ -181,28 +183,6 @@ impl Memory {
     pub fn keys_of(&self, uid: &Uid) -> impl Iterator<Item = &DeviceKey> {
         let members = self.devices.iter().filter(move |(own, _)| who::root(&self.devices, own) == uid);
         members.flat_map(|(_, known)| known.keys.keys())
-    }
-
-    /// Whether the clock was set back since anything was learnt.
-    fn is_set_back(&self, at: Timestamp) -> bool {
-        self.last_at.is_some_and(|last| at.duration_until(last) > CLOCK_TOLERANCE)
-    }
-
-    /// Takes note of the time. Whether the clock was set back: then a new round begins, and nothing that was missed counts.
-    fn begin(&mut self, at: Timestamp) -> bool {
-        let is_step = self.is_set_back(at);
-        if is_step {
-            for known in self.devices.values_mut() {
-                known.health.begin_round(at);
-                known.streams.values_mut().for_each(|stream| stream.health.begin_round(at));
-                known.scanned_at = known.scanned_at.filter(|scanned| *scanned <= at);
-                self.touched.insert(known.uid.clone());
-            }
-        }
-        if is_step || self.last_at.is_none_or(|last| last < at) {
-            self.last_at = Some(at);
-        }
-        is_step
     }
 }
 

@@ -62,7 +62,7 @@ impl KnownStream {
         if is_back && !health.is_told_broken() && health.state.problem().is_some() {
             // What was wrong with it before it was gone was never sent, and is not known any more.
             (health.state, health.since, health.problem_at, health.told) = (StreamState::Unknown, at, None, None);
-            health.begin_round(at);
+            health.begin_round();
         }
         is_back
     }

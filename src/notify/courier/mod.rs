@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::channel::{Deliver, Outcome};
@@ -101,7 +102,7 @@ impl Courier {
                 failures: 0,
                 is_failing: self.failing.contains(channel),
                 is_off: false,
-                rest_until: Timestamp::MIN,
+                rest_until: Instant::now(),
                 failed: BTreeMap::new(),
             };
             worker.run()
@@ -122,8 +123,8 @@ struct Worker<'c> {
     is_failing: bool,
     /// The receiver said that it takes no messages any more: only what somebody sends by hand is tried.
     is_off: bool,
-    /// Nothing is tried before.
-    rest_until: Timestamp,
+    /// Nothing is tried before: by a clock that is not set.
+    rest_until: Instant,
     /// The messages that wait for another try, by number.
     failed: BTreeMap<i64, Delivery>,
 }
@@ -157,7 +158,7 @@ impl Worker<'_> {
     /// Waits, unless there is something new and the channel does not rest.
     async fn wait(&mut self, pause: Duration) {
         let stop = self.stop;
-        let rests = (self.courier.clock)() < self.rest_until;
+        let rests = Instant::now() < self.rest_until;
         let timer = tokio::time::sleep(pause);
         tokio::select! {
             () = stop.cancelled() => {}
@@ -167,10 +168,11 @@ impl Worker<'_> {
     }
 
     async fn step(&mut self) -> Result<Next, OutboxError> {
-        let now = (self.courier.clock)();
-        if now < self.rest_until {
-            return Ok(Next::Wait(until(self.rest_until, now)));
+        let rest = self.rest_until.saturating_duration_since(Instant::now());
+        if !rest.is_zero() {
+            return Ok(Next::Wait(rest));
         }
+        let now = (self.courier.clock)();
         let channel = self.channel.to_owned();
         if self.is_off {
             // More than wait of their own account: it may be the last of them.
@@ -268,19 +270,20 @@ impl Worker<'_> {
     fn rest(&mut self, delivery: &mut Delivery, now: Timestamp, asked: Option<SignedDuration>, why: String) {
         self.failures = self.failures.saturating_add(1);
         let jitter = fastrand::f64();
-        let rest = super::retry::after(now, pause(self.failures, jitter).min(LONGEST_REST));
+        let rest = pause(self.failures, jitter).min(LONGEST_REST);
+        let rests = |rest: SignedDuration| Instant::now() + Duration::try_from(rest).unwrap_or_default();
         match next_try_asked(delivery, now, jitter, asked) {
             Some(next) => {
                 delivery.due_at = next;
                 // What it asks for holds for all that is sent to it.
-                self.rest_until = if asked.is_some() { next } else { rest };
+                self.rest_until = rests(if asked.is_some() { next.duration_since(now) } else { rest });
                 delivery.error = Some(why.clone());
             }
             None => {
                 let days = LONGEST.as_hours() / 24;
                 delivery.state = DeliveryState::Dead;
                 delivery.error = Some(format!("given up after {days} days: {why}"));
-                self.rest_until = rest;
+                self.rest_until = rests(rest);
             }
         }
         if self.failures >= FAILING_AFTER {

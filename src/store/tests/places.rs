@@ -211,3 +211,24 @@ fn what_was_refused_before_an_upgrade_counts_after_it() {
     assert_eq!(store.refused(&[&memory.devices[&uid]], at(2)).unwrap(), [2]);
     assert_eq!(store.refused(&[&memory.devices[&uid]], at(24)).unwrap(), [1], "the first is a day old");
 }
+
+#[test]
+fn what_is_kept_with_a_time_that_has_not_come_is_of_now_once_the_clock_is_set_right() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let (ahead, right) = (report(40 * 24), report(0));
+    store.learn(&ahead, Cause::User, Vantage::Clear, &ToTest).unwrap();
+    let book = store.login_book(false);
+    let (then, now) = (ahead.scan.finished_at, right.scan.finished_at);
+    for _ in 0..2 {
+        let place = taken(&book, &device(1), false, then);
+        book.end(place, Outcome::Refused).unwrap();
+    }
+    store.learn(&right, Cause::User, Vantage::Clear, &()).unwrap();
+    let waiting = store.outbox(&OutboxFilter::default()).unwrap();
+    let has_come = |one: &Delivery| one.created_at <= now && one.due_at <= now;
+    assert!(!waiting.is_empty() && waiting.iter().all(has_come), "{waiting:?}");
+    let take = |hours| book.take(&device(1), 2, false, None, now + SignedDuration::from_hours(hours)).unwrap();
+    assert_eq!(take(23), Place::Spent);
+    assert!(matches!(take(25), Place::Taken(_)), "a refusal counts for a day, and not for forty");
+}

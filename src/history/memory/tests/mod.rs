@@ -1,3 +1,4 @@
+mod clock;
 mod once;
 mod proof;
 mod quiet;
@@ -210,17 +211,6 @@ fn a_miss_counts_only_where_the_device_would_have_been_found() {
     let events: Vec<Event> =
         (0..3).flat_map(|round| site.round(60_000 + round * 600, &complete, Vantage::Clear).events).collect();
     assert_eq!(sent(&events), ["device.offline"]);
-}
-
-#[test]
-fn a_clock_that_is_set_back_begins_a_new_round() {
-    let mut site = Site::default();
-    site.scan(10_000, vec![camera(1, 1), camera(2, 2)]);
-    site.scan(10_600, vec![camera(2, 2)]);
-    site.scan(11_200, vec![camera(2, 2)]);
-    assert_eq!(site.scan(5_000, vec![camera(2, 2)]), []);
-    assert_eq!(site.memory.devices[&uid(1)].health.misses, 0);
-    assert_eq!(site.state(1), DeviceState::Online);
 }
 
 #[test]
