@@ -218,8 +218,11 @@ fn shared<'t>(texts: impl Iterator<Item = Option<&'t str>>) -> Groups {
 
 /// Each device with the group it is in.
 fn groups(all: impl Iterator<Item = Vec<usize>>) -> Groups {
-    let all = all.map(Rc::<[usize]>::from);
-    all.flat_map(|group| group.to_vec().into_iter().map(move |at| (at, group.clone()))).collect()
+    let mut groups = Groups::new();
+    for group in all.map(Rc::<[usize]>::from) {
+        groups.extend(group.iter().map(|at| (*at, group.clone())));
+    }
+    groups
 }
 
 /// An address of a network that nobody is known to have, from its end where routers and servers seldom are.
