@@ -5,12 +5,14 @@
 //! MAC address, and cameras of one series have been seen with one endpoint ID. A device that has none of these in common is
 //! recognised by its address, unless what is known of both says that they are different ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Device;
 use crate::model::device::is_serial;
+use crate::text::steps;
 
 /// What a device was recognised by, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,22 +66,25 @@ pub struct Matches {
 /// in none of the lists.
 pub fn matches(first: &[Device], second: &[Device]) -> Matches {
     let mut pairs: Vec<(usize, usize, Key)> = Vec::new();
+    let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
     for key in Key::LASTING.into_iter().chain([Key::Address]) {
         let (left, right) = (own_values(key, first), own_values(key, second));
         for (value, &a) in &left {
             let Some(&b) = right.get(value) else { continue };
-            let is_free = !pairs.iter().any(|(x, y, _)| *x == a || *y == b);
+            steps::look_at(1);
+            let is_free = !of_first.contains(&a) && !of_second.contains(&b);
             let fits =
                 key != Key::Address || at(first, a).zip(at(second, b)).is_some_and(|(a, b)| !are_different(a, b));
             if is_free && fits {
+                of_first.insert(a);
+                of_second.insert(b);
                 pairs.push((a, b, key));
             }
         }
     }
     pairs.sort_unstable();
-    let left: BTreeSet<usize> = pairs.iter().map(|(a, _, _)| *a).collect();
-    let right: BTreeSet<usize> = pairs.iter().map(|(_, b, _)| *b).collect();
-    Matches { only_first: unmatched(first, &left, second), only_second: unmatched(second, &right, first), pairs }
+    let only_first = unmatched(first, &of_first, second);
+    Matches { only_first, only_second: unmatched(second, &of_second, first), pairs }
 }
 
 fn at(devices: &[Device], index: usize) -> Option<&Device> {
@@ -107,10 +112,18 @@ fn are_different(a: &Device, b: &Device) -> bool {
 }
 
 fn unmatched(devices: &[Device], matched: &BTreeSet<usize>, others: &[Device]) -> Vec<usize> {
-    let is_part_of = |device: &Device, other: &Device| {
-        device.ip != other.ip && other.addresses.contains(&device.ip) && !are_different(device, other)
+    let is_part_of = |device: &Device, other: &Device| device.ip != other.ip && !are_different(device, other);
+    let mut at_address: HashMap<IpAddr, Vec<&Device>> = HashMap::new();
+    for (ip, other) in others.iter().flat_map(|other| other.addresses.iter().map(move |ip| (*ip, other))) {
+        at_address.entry(ip).or_default().push(other);
+    }
+    let is_new = |device: &Device| {
+        let mut alike = at_address.get(&device.ip).into_iter().flatten();
+        !alike.any(|other| {
+            steps::look_at(1);
+            is_part_of(device, other)
+        })
     };
-    let is_new = |device: &Device| !others.iter().any(|other| is_part_of(device, other));
     let rest = devices.iter().enumerate().filter(|(index, _)| !matched.contains(index));
     rest.filter(|(_, device)| is_new(device)).map(|(index, _)| index).collect()
 }
@@ -178,5 +191,23 @@ mod tests {
         }];
         let found = matches(&apart, &together);
         assert_eq!(found, Matches { pairs: vec![(0, 0, Key::Mac)], ..Matches::default() });
+    }
+
+    #[test]
+    fn twice_the_devices_are_matched_in_twice_the_looks() {
+        let looks = |count: u8| {
+            let before: Vec<Device> = (0..count).map(|n| with_mac(&format!("192.0.2.{n}"), n)).collect();
+            // Half of them are there again, the others are new.
+            let again = before.iter().step_by(2).cloned();
+            let new = (0..count / 2).map(|n| device(&format!("198.51.100.{n}")));
+            let after: Vec<Device> = again.chain(new).collect();
+            let mut found = Matches::default();
+            let looks = steps::seen_by(|| found = matches(&before, &after));
+            let half = usize::from(count / 2);
+            assert_eq!((found.pairs.len(), found.only_first.len(), found.only_second.len()), (half, half, half));
+            looks
+        };
+        let (few, many) = (looks(100), looks(200));
+        assert!(many <= few * 5 / 2, "{few} looks at 100 devices, {many} at 200");
     }
 }

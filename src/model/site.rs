@@ -131,7 +131,7 @@ pub struct Warning {
     /// What can be done about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The other devices it is about, in short.
+    /// The other devices it is about, in short, 32 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
 }

@@ -1,9 +1,12 @@
 //! The pipeline of a scan: discovery feeds a bounded pool of inspections, what they find goes through the registry, and what
 //! changes there is reported as it happens.
 
+mod announced;
 mod coverage;
 mod discovery;
 pub mod inspect;
+mod inspected;
+mod left_out;
 mod pool;
 mod recheck;
 pub mod registry;

@@ -9,8 +9,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Scan;
+use super::announced::Announced;
 use super::coverage::Notes;
 use super::discovery::Discovery;
+use super::inspected::Inspected;
 use super::pool::Pool;
 use super::results::Results;
 use super::session::Session;
@@ -65,6 +67,8 @@ pub(super) struct Run<S> {
     results: Results<S>,
     dialer: Arc<Dialer>,
     found_by_v6: usize,
+    announced: Announced,
+    inspected: Inspected,
     /// Whether there was no more room for what was heard of other subnets.
     heard_too_many: bool,
 }
@@ -84,9 +88,21 @@ impl<S: EventSink> Run<S> {
             Discovery::new(&session, &plan, &dialer, &cancel, discovery_findings, warning_sender, &mut results);
         let ports = discovery.port_prober();
         let pool = Pool::new(&session, &plan, &dialer, &cancel, inspection_findings, ports);
-        let mut run =
-            Run { session, plan, cancel, discovery, pool, results, dialer, found_by_v6: 0, heard_too_many: false };
-        let new: Vec<IpAddr> = known.into_iter().filter_map(|finding| run.take_of_target(finding)).collect();
+        let mut run = Run {
+            session,
+            plan,
+            cancel,
+            discovery,
+            pool,
+            results,
+            dialer,
+            found_by_v6: 0,
+            announced: Announced::default(),
+            inspected: Inspected::default(),
+            heard_too_many: false,
+        };
+        let take = |finding: Finding| run.take_of_target(finding.ip, with_conclusions(finding));
+        let new: Vec<IpAddr> = known.into_iter().filter_map(take).collect();
         run.begin(new);
         (run, Inbox { discovered, inspected, warnings })
     }
@@ -111,6 +127,8 @@ impl<S: EventSink> Run<S> {
         for ip in self.results.registry().unfinished() {
             self.results.host_done(ip);
         }
+        let left_out = [self.announced.warning(), self.inspected.warning()];
+        left_out.into_iter().flatten().for_each(|warning| self.results.warn(warning));
         self.results.report_heard();
         self.results.report(&ScanEvent::Swept { addresses: self.discovery.swept() });
         (self.results, self.discovery.notes(), status)
@@ -190,8 +208,11 @@ impl<S: EventSink> Run<S> {
         }
     }
 
-    /// Takes in what an inspection found, which has recorded it itself.
-    fn take_inspected(&mut self, finding: Finding) {
+    /// Takes in what an inspection found, which has recorded it itself, as far as there is room for it.
+    fn take_inspected(&mut self, mut finding: Finding) {
+        if !self.inspected.admit(&mut finding) {
+            return;
+        }
         for conclusion in conclusions(&finding) {
             self.pool.learn(conclusion.ip, &conclusion.kind);
             self.results.take(conclusion);
@@ -199,12 +220,22 @@ impl<S: EventSink> Run<S> {
         self.results.take(finding);
     }
 
-    /// Takes in what was found by discovery; says which host is to be inspected now.
+    /// Takes in what was found by discovery, as far as there is room for it; says which host is to be inspected now.
     fn take_discovered(&mut self, finding: Finding) -> Option<IpAddr> {
-        if self.plan.targets.contains(finding.ip) {
-            return self.take_of_target(finding);
+        let (ip, targets, registry) = (finding.ip, &self.plan.targets, self.results.registry());
+        let is_target = targets.contains(ip);
+        let is_further = is_target && finding.claimant.is_some_and(|mac| registry.is_further_claimant(ip, mac));
+        if is_further && !self.announced.admit_claimant(ip, targets) {
+            return None;
         }
-        for finding in conclusions(&finding).into_iter().chain([finding]) {
+        // Each host has a network card, however many hosts there are.
+        let is_first_card = is_target && matches!(finding.kind, FindingKind::Mac(_)) && !registry.shows_card(ip);
+        let mut all = with_conclusions(finding);
+        all.retain_mut(|finding| is_first_card || self.announced.admit(finding, targets));
+        if is_target {
+            return self.take_of_target(ip, all);
+        }
+        for finding in all {
             if !self.results.hear(finding) && !self.heard_too_many {
                 self.heard_too_many = true;
                 self.results.warn(TOO_MANY_HEARD.to_owned());
@@ -215,9 +246,8 @@ impl<S: EventSink> Run<S> {
 
     /// Takes in what was found of a target. A new host is to be inspected, once all is learnt that is known of it: an inspection
     /// may end soon. Of one under inspection its inspection learns it.
-    fn take_of_target(&mut self, finding: Finding) -> Option<IpAddr> {
-        let ip = finding.ip;
-        let is_new = !self.results.registry().knows(ip);
+    fn take_of_target(&mut self, ip: IpAddr, findings: Vec<Finding>) -> Option<IpAddr> {
+        let is_new = !findings.is_empty() && !self.results.registry().knows(ip);
         let is_asked_for = self.plan.targets.host(ip).is_some();
         if is_new && ip.is_ipv6() && !is_asked_for {
             if self.found_by_v6 >= MOST_FOUND_BY_V6 {
@@ -231,7 +261,7 @@ impl<S: EventSink> Run<S> {
         if is_started {
             self.pool.expect(ip);
         }
-        for finding in conclusions(&finding).into_iter().chain([finding]) {
+        for finding in findings {
             // An inspection asks on with what was sent; from here on it is redacted.
             self.pool.learn(ip, &finding.kind);
             self.results.take(finding);
@@ -273,6 +303,13 @@ impl<S: EventSink> Run<S> {
             }
         }
     }
+}
+
+/// A finding, behind what it lets us conclude.
+fn with_conclusions(finding: Finding) -> Vec<Finding> {
+    let mut all = conclusions(&finding);
+    all.push(finding);
+    all
 }
 
 /// What a finding lets us conclude without asking anybody: a MAC address is evidence of a maker.

@@ -513,13 +513,16 @@ async fn what_is_announced_at_many_ports_is_asked_at_few() {
     let messages: Vec<_> = records.chunks(40).map(|some| (at(EVIL, MDNS), response(some.to_vec()))).collect();
     let mut net = None;
     let probe = ProbeOptions { host_timeout: Duration::from_secs(30), ..plan().probe };
-    let outcome = among_cameras(ScanPlan { probe, ..all_methods() }, |n| {
+    let mut outcome = among_cameras(ScanPlan { probe, ..all_methods() }, |n| {
         n.host_up(EVIL);
         mdns_says(n, messages);
         net = Some(n.clone());
     })
     .await;
     let net = net.unwrap();
+    // Ours, with the line that says what can be done.
+    let warned = std::mem::take(&mut outcome.report.warnings);
+    assert!(warned.iter().any(|w| w.contains("more was announced than is kept")), "{warned:?}");
     nothing_astray(&net, &outcome, &[EVIL]);
     let evil: IpAddr = EVIL.parse().unwrap();
     let announced: BTreeSet<u16> = net
@@ -536,4 +539,32 @@ async fn what_is_announced_at_many_ports_is_asked_at_few() {
             .iter()
             .any(|s| s.protocol == Protocol::Rtsp && s.status == StreamStatus::Streaming)
     );
+}
+
+/// Every message states other names, versions and ports: of one address so much is kept as a device has to say.
+#[tokio::test(start_paused = true)]
+async fn what_one_address_announces_without_end_is_kept_within_a_bound_and_said() {
+    let evil: Ipv4Addr = EVIL.parse().unwrap();
+    let said = |n: usize| {
+        let texts = ["model", "manufacturer", "serial", "fw"].map(|key| format!("{key}={n:05}{key:x>200}"));
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        instance(&format!("cam{n:05}"), "_http", 10_000 + n as u16, &texts, evil)
+    };
+    let records: Vec<Record> = (0..1500).flat_map(said).collect();
+    let messages: Vec<_> = records.chunks(40).map(|some| (at(EVIL, MDNS), response(some.to_vec()))).collect();
+    let mut net = None;
+    let mut outcome = among_cameras(all_methods(), |n| {
+        n.host_up(EVIL);
+        mdns_says(n, messages);
+        net = Some(n.clone());
+    })
+    .await;
+    let warned = std::mem::take(&mut outcome.report.warnings);
+    nothing_astray(&net.unwrap(), &outcome, &[EVIL]);
+    let device = outcome.device(EVIL);
+    assert!(!device.evidence.is_empty() && !device.services.is_empty(), "{device:?}");
+    let bytes = serde_json::to_string(device).unwrap().len();
+    assert!(bytes <= 128 << 10, "{bytes} bytes, {} words, {} services", device.evidence.len(), device.services.len());
+    let said: Vec<_> = warned.iter().filter(|w| w.contains("more was announced than is kept")).collect();
+    assert!(matches!(said[..], [one] if one.contains(EVIL)), "{warned:?}");
 }

@@ -12,11 +12,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::device::is_serial;
 use crate::model::{Channel, Device, Kind, MacAddr, MatchedBy, ShownBy, Stream, StreamStatus};
+use crate::text::steps;
 
 /// As much of a serial number as all its notations have: some devices state it with the model before it, others without.
 const TAIL: usize = 9;
 /// The shortest serial number that is looked for within other text.
 const LEAST_IN_TEXT: usize = 8;
+/// So many devices with the same are compared with a channel: what more have identifies none of them.
+const MOST_ALIKE: usize = 64;
 /// Devices named in a note at most.
 const MOST_NAMED: usize = 4;
 
@@ -103,7 +106,7 @@ struct Index {
     by_mac: HashMap<MacAddr, Vec<usize>>,
     by_serial: HashMap<String, Vec<usize>>,
     by_address: HashMap<IpAddr, Vec<usize>>,
-    by_sets: HashMap<String, BTreeSet<usize>>,
+    by_sets: HashMap<String, Vec<usize>>,
 }
 
 /// Whether a device is the camera that a recorder lists, by each of the facts; none where one of the two is not known.
@@ -148,17 +151,17 @@ impl Index {
             devices.iter().enumerate().filter(|(_, device)| !device.channels.iter().any(Channel::lists_camera))
         {
             if let Some(mac) = device.mac {
-                index.by_mac.entry(mac).or_default().push(at);
+                list(index.by_mac.entry(mac).or_default(), at);
             }
             if let Some(serial) = device.serial.as_deref().filter(|serial| is_serial(serial)) {
-                index.by_serial.entry(tail(serial)).or_default().push(at);
+                list(index.by_serial.entry(tail(serial)).or_default(), at);
             }
             let addresses: BTreeSet<IpAddr> = device.addresses.iter().copied().chain([device.ip]).collect();
             for ip in addresses {
-                index.by_address.entry(ip).or_default().push(at);
+                list(index.by_address.entry(ip).or_default(), at);
             }
             for sets in device.streams.iter().filter_map(|stream| stream.parameter_sets.clone()) {
-                index.by_sets.entry(sets).or_default().insert(at);
+                list(index.by_sets.entry(sets).or_default(), at);
             }
         }
         index
@@ -182,8 +185,10 @@ impl Index {
         let is_own = |sets: &&String| !others.iter().any(|other| other.parameter_sets.as_ref() == Some(*sets));
         let sets = own.iter().filter_map(|stream| stream.parameter_sets.as_ref()).filter(is_own);
         let found: BTreeSet<usize> = sets.filter_map(|sets| self.by_sets.get(sets)).flatten().copied().collect();
-        let is_other =
-            |other: &usize| *other != at && devices.get(*other).is_some_and(|device| can_be(channel, device));
+        let is_other = |other: &usize| {
+            steps::look_at(1);
+            *other != at && devices.get(*other).is_some_and(|device| can_be(channel, device))
+        };
         let found: Vec<usize> = found.into_iter().filter(is_other).collect();
         match found.as_slice() {
             [only] => Outcome::MayShow(*only),
@@ -199,6 +204,7 @@ impl Index {
         let by_address = usable(channel).and_then(|ip| self.by_address.get(&ip));
         let all: BTreeSet<usize> = [by_mac, by_serial, by_address].into_iter().flatten().flatten().copied().collect();
         let known = all.into_iter().filter(|at| *at != recorder).filter_map(|at| {
+            steps::look_at(1);
             let agreement = Agreement::of(channel, devices.get(at)?);
             // Serial numbers that merely end alike are no reason to look at a device.
             (agreement.is_lasting() || agreement.address).then_some((at, agreement))
@@ -229,6 +235,7 @@ impl Index {
             .flatten();
         let mut found: BTreeSet<usize> = texts.flat_map(|text| self.named_in(devices, text)).collect();
         found.remove(&at);
+        steps::look_at(found.len());
         found.retain(|&at| devices.get(at).is_some_and(|device| can_be(channel, device)));
         let found: Vec<usize> = found.into_iter().collect();
         match found.as_slice() {
@@ -252,11 +259,19 @@ impl Index {
         let serials = serials.filter(|word| word.len() >= LEAST_IN_TEXT && is_serial(word));
         let by_serial = serials.flat_map(|word| {
             let same = move |at: &&usize| {
+                steps::look_at(1);
                 devices.get(**at).and_then(|d| d.serial.as_deref()).is_some_and(|serial| is_same_serial(word, serial))
             };
             self.by_serial.get(&tail(word)).into_iter().flatten().filter(same)
         });
         by_address.flatten().chain(by_mac.flatten()).chain(by_serial).copied().collect()
+    }
+}
+
+/// Adds a device to those that have the same, each once.
+fn list(alike: &mut Vec<usize>, at: usize) {
+    if alike.len() < MOST_ALIKE && alike.last() != Some(&at) {
+        alike.push(at);
     }
 }
 

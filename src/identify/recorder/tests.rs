@@ -284,3 +284,20 @@ proptest! {
         folded(devices);
     }
 }
+
+/// Each recorder lists the one serial number that all cameras state, and its stream names it.
+#[test]
+fn twice_the_devices_cost_twice_the_looks() {
+    let looks = |count: u8| {
+        let cameras = (0..count).map(|n| Device { serial: Some(serial(1)), mac: None, ..camera(n) });
+        let recorders = (0..count).map(|n| {
+            let listed = Channel { serial: Some(serial(1)), ..Channel::new(1) };
+            let streams = vec![stream(2, &format!("rtsp://192.0.2.1/{}", serial(1).replace('-', "")))];
+            Device { streams, ip: [198, 51, 100, n].into(), ..recorder(n, vec![listed]) }
+        });
+        let mut devices: Vec<Device> = cameras.chain(recorders).collect();
+        steps::seen_by(|| fold(&mut devices))
+    };
+    let (few, many) = (looks(100), looks(200));
+    assert!(many <= few * 5 / 2, "{few} looks at 100 cameras and recorders, {many} at 200");
+}

@@ -31,10 +31,9 @@ fn way_there(device: &Device, system: &str, interface: Option<&str>, taken: &BTr
     let prefix = device.network.and_then(|network| network.prefix()).filter(|prefix| (8..=30).contains(prefix));
     let prefix = prefix.unwrap_or(if ip.is_link_local() { 16 } else { USUAL_PREFIX });
     let network = Ipv4Network::new(ip, prefix).ok()?;
-    let mut taken = taken.clone();
-    taken.insert(device.ip);
-    taken.extend(device.network.and_then(|network| network.gateway).map(IpAddr::V4));
-    let own = free_address(network, &taken)?;
+    let gateway = device.network.and_then(|network| network.gateway);
+    let is_taken = |other: Ipv4Addr| other == ip || Some(other) == gateway || taken.contains(&IpAddr::V4(other));
+    let own = free_address(network, is_taken)?;
     Some(commands(system, interface, own, network.mask(), prefix))
 }
 

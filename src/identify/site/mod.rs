@@ -5,15 +5,23 @@ mod hint;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use ipnetwork::{IpNetwork, Ipv4Network};
 use jiff::Timestamp;
 
 use crate::model::site::is_host;
 use crate::model::{Device, MacAddr, Reach, Warning, WarningKind};
+use crate::text::steps;
 
 /// A clock that is wrong by more than so many seconds is wrong: what logins by token and recordings bear.
 const CLOCK: u64 = 300;
+
+/// So many other devices are listed in a warning.
+const MOST_OTHERS: usize = 32;
+
+/// The devices that share something, all in each other's group, by their positions.
+type Groups = BTreeMap<usize, Rc<[usize]>>;
 
 /// The machine that scans: what its addresses tell of the site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,16 +142,14 @@ pub fn among(devices: &mut [Device], told: &[Told], surroundings: &Surroundings)
             device.warnings.retain(|warning| warning.kind != WarningKind::OtherSubnet);
             device.warnings.push(hint::other_subnet(device, surroundings, &taken));
         }
-        let mut add = |kind, others: Option<&Vec<usize>>, say: &dyn Fn(String) -> String, hint: &str| {
-            let others: Vec<&str> = others
-                .into_iter()
-                .flatten()
-                .filter(|other| **other != at)
-                .filter_map(|o| names.get(*o))
-                .map(String::as_str)
-                .collect();
+        let mut add = |kind, group: Option<&Rc<[usize]>>, say: &dyn Fn(String) -> String, hint: &str| {
+            let Some(group) = group else { return };
+            let others = group.iter().inspect(|_| steps::look_at(1)).filter(|other| **other != at);
+            let others: Vec<&str> =
+                others.filter_map(|o| names.get(*o)).map(String::as_str).take(MOST_OTHERS).collect();
             if !others.is_empty() {
-                let (message, others) = (say(list(&others)), others.into_iter().map(str::to_owned).collect());
+                let message = say(list(&others, group.len().saturating_sub(1)));
+                let others = others.into_iter().map(str::to_owned).collect();
                 device.warnings.push(Warning { kind, message, hint: Some(hint.to_owned()), others });
             }
         };
@@ -180,43 +186,51 @@ fn in_short(device: &Device) -> String {
     if what.is_empty() { at } else { format!("{what} ({at})") }
 }
 
-/// At most three names, and how many more.
-fn list(names: &[&str]) -> String {
+/// At most three of so many names, and how many more.
+fn list(names: &[&str], count: usize) -> String {
     const MOST: usize = 3;
     let named = names.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MOST) {
+    match count.saturating_sub(MOST) {
         0 => named,
         more => format!("{named} and {more} more"),
     }
 }
 
 /// Which devices share their address with which others.
-fn address_conflicts(devices: &[Device]) -> BTreeMap<usize, Vec<usize>> {
+fn address_conflicts(devices: &[Device]) -> Groups {
     let macs: Vec<Option<MacAddr>> = devices.iter().map(|device| device.mac).collect();
     let mut by_ip: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     devices.iter().enumerate().for_each(|(at, device)| by_ip.entry(device.ip).or_default().push(at));
     let two = |at: &Vec<usize>| at.iter().filter_map(|at| macs.get(*at)).collect::<BTreeSet<_>>().len() > 1;
-    by_ip.into_values().filter(two).flat_map(|all| all.clone().into_iter().map(move |at| (at, all.clone()))).collect()
+    groups(by_ip.into_values().filter(two))
 }
 
 /// Which entries have a text that others have too.
-fn shared<'t>(texts: impl Iterator<Item = Option<&'t str>>) -> BTreeMap<usize, Vec<usize>> {
+fn shared<'t>(texts: impl Iterator<Item = Option<&'t str>>) -> Groups {
     let mut by_text: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     texts.enumerate().for_each(|(at, text)| {
         if let Some(text) = text {
             by_text.entry(text).or_default().push(at);
         }
     });
-    let several = by_text.into_values().filter(|all| all.len() > 1);
-    several.flat_map(|all| all.clone().into_iter().map(move |at| (at, all.clone()))).collect()
+    groups(by_text.into_values().filter(|all| all.len() > 1))
+}
+
+/// Each device with the group it is in.
+fn groups(all: impl Iterator<Item = Vec<usize>>) -> Groups {
+    let mut groups = Groups::new();
+    for group in all.map(Rc::<[usize]>::from) {
+        groups.extend(group.iter().map(|at| (*at, group.clone())));
+    }
+    groups
 }
 
 /// An address of a network that nobody is known to have, from its end where routers and servers seldom are.
-fn free_address(network: Ipv4Network, taken: &BTreeSet<IpAddr>) -> Option<Ipv4Addr> {
+fn free_address(network: Ipv4Network, is_taken: impl Fn(Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
     let (first, last) = (u32::from(network.network()), u32::from(network.broadcast()));
     let usual = first.checked_add(200).filter(|n| *n < last);
     let hosts = usual.into_iter().chain((first.saturating_add(1)..last).rev().take(256));
-    hosts.map(Ipv4Addr::from).find(|ip| !taken.contains(&IpAddr::V4(*ip)))
+    hosts.map(Ipv4Addr::from).inspect(|_| steps::look_at(1)).find(|ip| !is_taken(*ip))
 }
 
 #[cfg(test)]

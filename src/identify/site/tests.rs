@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::arbitrary::device;
 use crate::model::{Activation, NetworkSettings};
+use crate::text::steps;
 
 fn surroundings() -> Surroundings {
     let network = |name: &str, net: &str| (name.to_owned(), net.parse().unwrap());
@@ -163,4 +164,16 @@ fn what_two_devices_share_is_said_of_both() {
     let mut one = vec![named("192.168.1.108", 1)];
     among(&mut one, &[none()], &surroundings());
     assert_eq!(one[0].warnings, []);
+}
+
+/// Each is shown the way to it, with an address that none of the others has.
+#[test]
+fn twice_the_devices_in_other_subnets_cost_twice_the_looks() {
+    let looks = |count: u8| {
+        let mut devices: Vec<Device> = (0..count).map(|n| out_of_reach(&format!("10.7.{n}.200"), |_| {})).collect();
+        let told = vec![Told::default(); devices.len()];
+        steps::seen_by(|| among(&mut devices, &told, &surroundings()))
+    };
+    let (few, many) = (looks(100), looks(200));
+    assert!(many <= few * 5 / 2, "{few} looks at 100 devices, {many} at 200");
 }

@@ -1,7 +1,7 @@
 //! Datagrams that are no text.
 
 use super::Anonymiser;
-use crate::kit::format::Private;
+use crate::text::steps;
 
 /// STUN's magic cookie (RFC 8489 §5).
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -27,13 +27,30 @@ pub(super) fn swap(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 pub(super) fn replace(anonymiser: &mut Anonymiser, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = bytes.to_vec();
     blank_stun(&mut bytes);
-    for (kind, original, substitute) in anonymiser.substitutes.raw() {
-        if !anonymiser.keeps(kind) {
-            bytes = swap(&bytes, &original, &substitute);
-        }
-    }
+    swap_addresses(anonymiser, &mut bytes);
     let replaced = anonymiser.text(&bytes);
     (replaced.len() == bytes.len()).then_some(replaced)
+}
+
+/// Replaces addresses and MAC addresses that stand there as their bytes.
+fn swap_addresses(anonymiser: &Anonymiser, bytes: &mut [u8]) {
+    /// IPv6, MAC addresses and IPv4: the longest that stands at a place counts.
+    const LENGTHS: [usize; 3] = [16, 6, 4];
+    let mut at = 0;
+    while at < bytes.len() {
+        steps::look_at(LENGTHS.len());
+        let known = LENGTHS.into_iter().find_map(|length| {
+            let (kind, substitute) = anonymiser.substitutes.of_bytes(bytes.get(at..)?.get(..length)?)?;
+            (!anonymiser.keeps(kind)).then_some(substitute)
+        });
+        match known {
+            Some(substitute) => {
+                bytes.iter_mut().skip(at).zip(substitute).for_each(|(byte, new)| *byte = *new);
+                at += substitute.len();
+            }
+            None => at += 1,
+        }
+    }
 }
 
 /// Takes the addresses out of a STUN message: whoever asked is seen in the answer.
@@ -56,21 +73,5 @@ fn blank_stun(bytes: &mut [u8]) {
             }
         }
         at += 4 + length.next_multiple_of(4);
-    }
-}
-
-impl super::Substitutes {
-    /// Addresses and MAC addresses as their bytes.
-    fn raw(&self) -> Vec<(Private, Vec<u8>, Vec<u8>)> {
-        let bytes = |kind: Private, text: &str| match kind {
-            Private::Mac => text.parse::<crate::model::MacAddr>().ok().map(|mac| mac.0.to_vec()),
-            Private::Address => match text.parse().ok()? {
-                std::net::IpAddr::V4(ip) => Some(ip.octets().to_vec()),
-                std::net::IpAddr::V6(ip) => Some(ip.octets().to_vec()),
-            },
-            _ => None,
-        };
-        let pairs = self.pairs();
-        pairs.filter_map(|(kind, from, to)| Some((kind, bytes(kind, from)?, bytes(kind, to)?))).collect()
     }
 }

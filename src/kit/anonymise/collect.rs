@@ -10,7 +10,7 @@ use super::given::is_distinct;
 use super::{Anonymiser, Known, PASSWORD, USER, forms, words};
 use crate::identify::signature::{Field, Signatures};
 use crate::kit::conversation::rtmp;
-use crate::kit::format::{Answer, Kit, Private, Spoken};
+use crate::kit::format::{Answer, Kit, Private};
 use crate::model::Fact;
 use crate::protocol::rtmp::amf::Value as AmfValue;
 use crate::text::steps;
@@ -58,8 +58,8 @@ const SDP_SECRET: [&str; 4] = ["a=crypto:", "a=key-mgmt:", "a=ice-pwd:", "a=ice-
 
 /// Words of at most so many characters are left to their own place.
 const SHORTEST: usize = 3;
-/// The most names of programs that are looked at.
-const MOST_PROGRAMS: usize = 256;
+/// From a longer name signatures read nothing.
+const LONGEST_NAME: usize = 512;
 /// The most elements or keys looked at in one body.
 const MOST: usize = 20_000;
 
@@ -74,7 +74,7 @@ pub(super) fn known(anonymiser: &mut Anonymiser, known: &Known) {
         // As in `Authorization: Basic`, wherever else that stands.
         let both = |user: &str, password: &str| format!("{user}:{password}");
         anonymiser.add_forms(Private::Token, &both(user, password), &both(USER, PASSWORD));
-        add_name(anonymiser, Private::Name, user, known, &[]);
+        add_name(anonymiser, Private::Name, user, &[]);
     }
     let address = anonymiser.address_of(known.device);
     if !anonymiser.keeps(Private::Address) {
@@ -88,7 +88,7 @@ pub(super) fn known(anonymiser: &mut Anonymiser, known: &Known) {
         anonymiser.add_as(Private::Address, &octets(device).to_uppercase(), &octets(address).to_uppercase());
     }
     known.serials.iter().for_each(|serial| add_serial(anonymiser, serial, known));
-    known.names.iter().for_each(|name| add_name(anonymiser, Private::Name, name, known, &[Field::Hostname]));
+    known.names.iter().for_each(|name| add_name(anonymiser, Private::Name, name, &[Field::Hostname]));
     for mac in &known.macs {
         if !anonymiser.keeps(Private::Mac) {
             let substitute = anonymiser.substitutes.mac(mac.0);
@@ -115,7 +115,7 @@ pub(super) fn kit(anonymiser: &mut Anonymiser, kit: &Kit, known: &Known) {
     for port in &kit.tcp {
         if let Some(tls) = &port.tls {
             std::iter::once(&tls.subject).chain(&tls.names).for_each(|n| {
-                add_name(anonymiser, Private::Name, n, known, &[Field::Certificate]);
+                add_name(anonymiser, Private::Name, n, &[Field::Certificate]);
             });
         }
         port.exchanges.iter().filter_map(|e| e.answer.as_ref()).for_each(|a| answer(anonymiser, a, known));
@@ -134,7 +134,7 @@ fn answer(anonymiser: &mut Anonymiser, answer: &Answer, known: &Known) {
     let (_, headers) = head::read(&answer.head.0);
     let lines: Vec<&[u8]> = headers.all("WWW-Authenticate").chain(headers.all("Proxy-Authenticate")).collect();
     for realm in auth::challenges(lines).iter().filter_map(auth::Challenge::realm) {
-        add_name(anonymiser, Private::Realm, &realm, known, &[Field::Realm]);
+        add_name(anonymiser, Private::Realm, &realm, &[Field::Realm]);
     }
     let body: Vec<u8> = answer.body.iter().flat_map(|piece| piece.bytes.0.iter().copied()).collect();
     if !body.contains(&0) {
@@ -145,11 +145,11 @@ fn answer(anonymiser: &mut Anonymiser, answer: &Answer, known: &Known) {
 fn text(anonymiser: &mut Anonymiser, body: &str, known: &Known) {
     for scope in found(body, scope()) {
         let decoded = percent_encoding::percent_decode_str(scope).decode_utf8_lossy();
-        add_name(anonymiser, Private::Name, &decoded, known, &[Field::Model]);
+        add_name(anonymiser, Private::Name, &decoded, &[Field::Model]);
     }
     if body.trim_start().starts_with('<') {
         for title in found(body, title()) {
-            add_name(anonymiser, Private::Name, title.trim(), known, &[Field::HttpTitle]);
+            add_name(anonymiser, Private::Name, title.trim(), &[Field::HttpTitle]);
         }
         let document = xml::read(body.as_bytes());
         for element in document.roots.iter().flat_map(xml::Element::walk).take(MOST) {
@@ -166,7 +166,7 @@ fn text(anonymiser: &mut Anonymiser, body: &str, known: &Known) {
             keys(anonymiser, &value, known);
         }
     } else if body.starts_with("v=0") {
-        body.lines().for_each(|line| description(anonymiser, line.trim(), known));
+        body.lines().for_each(|line| description(anonymiser, line.trim()));
     } else {
         for line in body.lines().take(MOST) {
             // `key=value`, as the programs of many makers answer.
@@ -215,13 +215,11 @@ fn fields(anonymiser: &mut Anonymiser, value: &AmfValue, known: &Known) {
 }
 
 /// A line of a description (RFC 8866 §5).
-fn description(anonymiser: &mut Anonymiser, line: &str, known: &Known) {
+fn description(anonymiser: &mut Anonymiser, line: &str) {
     match line.split_once('=') {
-        Some(("s" | "i" | "e" | "p" | "u", text)) => {
-            add_name(anonymiser, Private::Name, text, known, &[Field::SdpSession])
-        }
+        Some(("s" | "i" | "e" | "p" | "u", text)) => add_name(anonymiser, Private::Name, text, &[Field::SdpSession]),
         Some(("o", text)) => {
-            add_name(anonymiser, Private::Name, text.split(' ').next().unwrap_or_default(), known, &[]);
+            add_name(anonymiser, Private::Name, text.split(' ').next().unwrap_or_default(), &[]);
         }
         Some(("k", text)) if text.len() > SHORTEST => anonymiser.add(Private::Token, text),
         _ => {}
@@ -237,7 +235,7 @@ fn description(anonymiser: &mut Anonymiser, line: &str, known: &Known) {
     let of_source = line.strip_prefix("a=ssrc:").and_then(|rest| Some(rest.split_once(' ')?.1));
     let of_source = of_source.and_then(|rest| rest.strip_prefix("cname:").or(rest.strip_prefix("msid:")));
     if let Some(name) = of_source.or(line.strip_prefix("a=msid:")) {
-        add_name(anonymiser, Private::Name, name, known, &[]);
+        add_name(anonymiser, Private::Name, name, &[]);
     }
 }
 
@@ -257,7 +255,7 @@ fn add(anonymiser: &mut Anonymiser, name: &str, value: &str, known: &Known) {
     } else if is_of(SERIAL, name) {
         add_serial(anonymiser, value, known);
     } else if is_of(NAME, name) {
-        add_name(anonymiser, Private::Name, value, known, &[Field::Model, Field::Hostname, Field::MediaServer]);
+        add_name(anonymiser, Private::Name, value, &[Field::Model, Field::Hostname, Field::MediaServer]);
     } else if is_of(POSITION, name) {
         let is_place = value.parse::<f64>().is_ok_and(|number| number != 0.0) && value.len() > SHORTEST;
         if is_place && !anonymiser.keeps(Private::Position) {
@@ -292,69 +290,22 @@ fn add_serial(anonymiser: &mut Anonymiser, serial: &str, known: &Known) {
 
 /// The words of a name that are somebody's own. What a signature of these fields reads a maker from stays, unless it looks
 /// like a number of one device.
-fn add_name(anonymiser: &mut Anonymiser, kind: Private, name: &str, known: &Known, fields: &[Field]) {
+fn add_name(anonymiser: &mut Anonymiser, kind: Private, name: &str, fields: &[Field]) {
     let signatures = Signatures::builtin();
     let evidence = |text: &str| -> Vec<_> {
-        let all = fields.iter().flat_map(|field| signatures.evidence(*field, text));
+        steps::look_at(text.len());
+        let fields = fields.iter().filter(|_| text.len() <= LONGEST_NAME);
+        let all = fields.flat_map(|field| signatures.evidence(*field, text));
         all.filter(|e| matches!(e.fact, Fact::Vendor | Fact::Kind)).map(|e| (e.fact, e.value)).collect()
     };
     let before = evidence(name);
-    for word in words::private(name, &known.facts) {
+    for word in words::private(name, &anonymiser.facts) {
         let is_number = word.bytes().filter(u8::is_ascii_digit).count() >= 4;
         let is_needless = || before.is_empty() || evidence(&name.replace(word, &"x".repeat(word.len()))) == before;
-        if is_number || !names_a_program(anonymiser, word) && is_needless() {
+        if is_number || !anonymiser.programs.are_read_by(word) && is_needless() {
             add_word(anonymiser, kind, word);
         }
     }
-}
-
-/// What programs and devices call their kind in the answers.
-pub(super) fn programs(kit: &Kit) -> Vec<(Field, String)> {
-    let mut programs = Vec::new();
-    for exchange in kit.tcp.iter().flat_map(|port| &port.exchanges) {
-        let field = if exchange.ask.protocol == Spoken::Rtsp { Field::RtspServer } else { Field::HttpServer };
-        let head = exchange.answer.as_ref().map(|answer| head::read(&answer.head.0).1);
-        programs.extend(head.and_then(|head| Some((field, head.text("Server")?.into_owned()))));
-        let pieces = exchange.answer.iter().flat_map(|answer| &answer.body);
-        pieces.for_each(|piece| programs.extend(device_types(&String::from_utf8_lossy(&piece.bytes.0))));
-    }
-    for answer in kit.udp.iter().flat_map(|port| &port.questions).flat_map(|question| &question.answers) {
-        let text = String::from_utf8_lossy(&answer.bytes.0);
-        let lines = text.lines().filter_map(|line| line.split_once(':'));
-        let server = lines.filter(|(name, _)| name.eq_ignore_ascii_case("server"));
-        programs.extend(server.map(|(_, value)| (Field::SsdpServer, value.trim().to_owned())));
-        programs.extend(device_types(&text));
-    }
-    programs.sort_by(|a, b| a.1.cmp(&b.1));
-    programs.dedup();
-    programs.truncate(MOST_PROGRAMS);
-    programs
-}
-
-/// The types that UPnP devices state, of themselves and of what is within them.
-fn device_types(text: &str) -> impl Iterator<Item = (Field, String)> {
-    /// What is longer is none. No more is looked at from each place where one could begin.
-    const LONGEST: usize = 128;
-    let is_end = |c: char| c.is_whitespace() || "<\"'".contains(c);
-    let begins = text.match_indices("urn:").filter_map(|(at, _)| text.get(at..));
-    let types = begins.filter_map(move |rest| {
-        let end = rest.char_indices().take(LONGEST).find(|(_, c)| is_end(*c));
-        let end = end.map_or(rest.len(), |(at, _)| at);
-        steps::look_at(end.min(LONGEST));
-        rest.get(..end).filter(|kind| kind.len() < LONGEST && kind.contains(":device:"))
-    });
-    types.map(|kind| (Field::UpnpDeviceType, kind.to_owned()))
-}
-
-/// Whether a signature reads something from what a program calls itself, and nothing without this word.
-fn names_a_program(anonymiser: &Anonymiser, word: &str) -> bool {
-    let signatures = Signatures::builtin();
-    let evidence = |field: Field, text: &str| -> Vec<_> {
-        signatures.evidence(field, text).into_iter().map(|e| (e.fact, e.value)).collect()
-    };
-    anonymiser.programs.iter().any(|(field, text)| {
-        text.contains(word) && evidence(*field, text) != evidence(*field, &text.replace(word, &"x".repeat(word.len())))
-    })
 }
 
 fn add_word(anonymiser: &mut Anonymiser, kind: Private, word: &str) {
@@ -386,23 +337,4 @@ fn scope() -> Option<&'static Regex> {
 fn title() -> Option<&'static Regex> {
     static EXPRESSION: OnceLock<Option<Regex>> = OnceLock::new();
     EXPRESSION.get_or_init(|| Regex::new(r"(?is)<title[^>]*>([^<]{1,200})<").ok()).as_ref()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn device_types_are_read_in_a_few_passes() {
-        let kind = "urn:schemas-upnp-org:device:MediaServer:1";
-        let found = |text: &str| device_types(text).map(|(_, kind)| kind).collect::<Vec<_>>();
-        assert_eq!(found(&format!("ST: {kind}\r\n<a>{kind}</a> urn:a:service:b")), [kind, kind]);
-        let too_long = format!("{kind}{}", "1".repeat(128));
-        assert_eq!(found(&too_long), [""; 0]);
-        for unit in ["urn:", "urn:device:", "urn: "] {
-            let text = unit.repeat((64 << 10) / unit.len());
-            let looks = steps::seen_by(|| found(&text)) / text.len();
-            assert!(looks <= 64, "{looks} looks at each byte of {unit:?} repeated");
-        }
-    }
 }

@@ -20,7 +20,7 @@ const OVERLAP: usize = 4 << 10;
 /// Whether a password is told from the words of other texts. Shorter ones and common words stand in texts that are no
 /// passwords; in addresses they are replaced all the same.
 pub(super) fn is_distinct(password: &str) -> bool {
-    password.chars().count() >= 5 && !words::private(password, &[]).is_empty()
+    password.chars().count() >= 5 && !words::private(password, &words::Facts::default()).is_empty()
 }
 
 /// Finds them.

@@ -11,20 +11,22 @@ mod collect;
 mod forms;
 mod given;
 mod heads;
+mod literals;
 mod patterns;
+mod programs;
 mod substitutes;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::conversation::rtmp;
 use super::format::{Blob, Exchange, Kit, LOGIN, Message, Private, Question, Replaced};
-use crate::identify::signature::Field;
 use crate::model::recording::Recording;
 use crate::model::{Device, Fact, MacAddr};
 use given::Given;
 use patterns::Patterns;
+use programs::Programs;
 use substitutes::Substitutes;
 
 /// What is known of a device before its conversations are read.
@@ -81,7 +83,7 @@ impl Known {
 }
 
 /// A value that is replaced wherever it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Literal {
     kind: Private,
     original: String,
@@ -90,17 +92,25 @@ struct Literal {
     is_word: bool,
 }
 
+/// The most values that are replaced wherever they stand.
+const MOST_LITERALS: usize = 4096;
+
 /// Replaces values, always in the same way.
 #[derive(Debug)]
 pub struct Anonymiser {
     substitutes: Substitutes,
+    /// In the order they were added.
     literals: Vec<Literal>,
+    /// The same, to be looked up.
+    added: HashSet<Literal>,
+    /// The words of maker, model and firmware, which may stay.
+    facts: words::Facts,
     /// Dotted numbers that are versions.
     versions: BTreeSet<String>,
     device: IpAddr,
     keep: BTreeSet<Private>,
     /// What programs call themselves, by which kinds and makers are told.
-    programs: Vec<(Field, String)>,
+    programs: Programs,
     patterns: Patterns,
     given: Given,
 }
@@ -112,7 +122,7 @@ pub fn anonymise(kit: &mut Kit, recording: &Recording, known: &Known) -> Anonymi
     for ip in super::conversation::addresses(recording) {
         anonymiser.address_of(ip);
     }
-    anonymiser.programs = collect::programs(kit);
+    anonymiser.programs = Programs::of(kit);
     collect::known(&mut anonymiser, known);
     collect::kit(&mut anonymiser, kit, known);
     let answers = kit.tcp.iter().flat_map(|port| &port.exchanges).filter_map(|exchange| exchange.answer.as_ref());
@@ -147,10 +157,12 @@ impl Anonymiser {
         Anonymiser {
             substitutes: Substitutes::default(),
             literals: Vec::new(),
+            added: HashSet::new(),
+            facts: words::Facts::of(&known.facts),
             versions: BTreeSet::new(),
             device: known.device.to_canonical(),
             keep: known.keep.clone(),
-            programs: Vec::new(),
+            programs: Programs::default(),
             patterns: Patterns::new(&[]),
             given: Given::of(known),
         }
@@ -172,10 +184,15 @@ impl Anonymiser {
 
     /// Has a value replaced by a text of its shape.
     fn add(&mut self, kind: Private, original: &str) {
-        if !self.keeps(kind) {
+        if !self.keeps(kind) && !self.is_full() {
             let substitute = self.substitutes.text(kind, original);
             self.add_as(kind, original, &substitute);
         }
+    }
+
+    /// Whether there is no room for a further value.
+    fn is_full(&self) -> bool {
+        self.literals.len() >= MOST_LITERALS
     }
 
     /// Has hexadecimal digits replaced by such.
@@ -192,14 +209,14 @@ impl Anonymiser {
     fn add_as(&mut self, kind: Private, original: &str, substitute: &str) {
         let is_word = original.chars().count() < 8 || matches!(kind, Private::Name | Private::Realm);
         let literal = Literal { kind, original: original.to_owned(), substitute: substitute.to_owned(), is_word };
-        if !original.is_empty() && !self.literals.contains(&literal) && self.literals.len() < 4096 {
+        if !original.is_empty() && !self.is_full() && self.added.insert(literal.clone()) {
             self.literals.push(literal);
         }
     }
 
     /// Has the encoded and escaped forms of a value replaced.
     fn add_forms(&mut self, kind: Private, original: &str, substitute: &str) {
-        if !self.keeps(kind) {
+        if !self.keeps(kind) && !self.is_full() {
             for (form, of_substitute) in forms::of(original, substitute) {
                 self.add_as(kind, &form, &of_substitute);
             }

@@ -3,15 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr as _;
 
-use regex::bytes::{Captures, Regex};
+use regex::bytes::Regex;
 
+use super::literals::Literals;
 use super::{Anonymiser, Literal};
 use crate::identify::oui;
 use crate::kit::format::Private;
 use crate::model::MacAddr;
 use crate::text::steps;
 
-/// Each in a group of its own; the first is for known values.
+/// Each in a group of its own.
 const SHAPES: [&str; 5] = [
     // UUID (RFC 9562 §4)
     r"([0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})",
@@ -22,38 +23,20 @@ const SHAPES: [&str; 5] = [
     r"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})",
 ];
 
-/// The expression of a pass.
+/// What a pass looks for.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    all: Option<Regex>,
-    /// Whatever is known by its shape alone, at the beginning of a text.
+    /// Whatever is known by its shape alone.
     shapes: Option<Regex>,
-    /// The values, the longest first.
-    literals: Vec<Literal>,
+    literals: Literals,
 }
 
 impl Patterns {
-    /// Of these values; the longest are looked for first.
+    /// Of these values.
     pub(super) fn new(literals: &[Literal]) -> Patterns {
-        let mut known: Vec<&str> = literals.iter().map(|literal| literal.original.as_str()).collect();
-        known.sort_by_key(|text| (std::cmp::Reverse(text.len()), *text));
-        known.dedup();
-        let known = known.into_iter().map(escape).collect::<Vec<_>>().join("|");
-        // A group that never matches, where there are no values.
-        let known = if known.is_empty() { r"[^\x00-\xff]".to_owned() } else { known };
-        let text = format!("(?-u)({known})|{}", SHAPES.join("|"));
-        let shapes = Regex::new(&format!("(?-u)^(?:{})", SHAPES.join("|"))).ok();
-        let mut literals = literals.to_vec();
-        literals.sort_by_key(|literal| std::cmp::Reverse(literal.original.len()));
-        Patterns { all: regex::bytes::RegexBuilder::new(&text).size_limit(64 << 20).build().ok(), shapes, literals }
+        let shapes = Regex::new(&format!("(?-u)(?:{})", SHAPES.join("|"))).ok();
+        Patterns { shapes, literals: Literals::of(literals) }
     }
-}
-
-/// Byte by byte, since what is passed over need not be UTF-8.
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!(r"\x{b:02x}") })
-        .collect()
 }
 
 /// What is around a match.
@@ -81,31 +64,51 @@ impl Around<'_> {
 
 /// Replaces everything in a text.
 pub(super) fn replace(anonymiser: &mut Anonymiser, text: &[u8]) -> Vec<u8> {
-    let Some(all) = anonymiser.patterns.all.clone() else { return Vec::new() };
+    let Some(shapes) = anonymiser.patterns.shapes.clone() else { return Vec::new() };
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     let mut from = 0;
-    while let Some(found) = all.captures_at(text, at) {
-        let Some(whole) = found.get(0).filter(|m| !m.is_empty()) else { break };
-        let start = whole.start();
-        steps::look_at(whole.len());
-        let replaced = match found.get(1) {
-            Some(_) => literal(anonymiser, text, start).or_else(|| at_start(anonymiser, text, start)),
-            None => shaped(anonymiser, &found, 1, text, start),
-        };
+    let mut shape = Shape::next(&shapes, text, 0);
+    while at < text.len() {
+        if shape.start < at {
+            shape = Shape::next(&shapes, text, at);
+        }
+        let replaced = literal(anonymiser, text, at)
+            .or_else(|| if shape.start == at { shaped(anonymiser, &shape, text) } else { None });
         match replaced {
             Some((kind, substitute, length)) => {
-                out.extend_from_slice(text.get(from..start).unwrap_or_default());
+                out.extend_from_slice(text.get(from..at).unwrap_or_default());
                 out.extend_from_slice(substitute.as_bytes());
                 anonymiser.substitutes.count(kind, &substitute);
-                (at, from) = (start + length, start + length);
+                (at, from) = (at + length, at + length);
             }
             // Something shorter may begin within.
-            None => at = start + 1,
+            None => at += 1,
         }
     }
     out.extend_from_slice(text.get(from..).unwrap_or_default());
     out
+}
+
+/// Where the next thing stands that is known by its shape.
+struct Shape {
+    /// Behind the text where there is none.
+    start: usize,
+    length: usize,
+    /// Which of the [`SHAPES`], from 1.
+    number: usize,
+}
+
+impl Shape {
+    fn next(shapes: &Regex, text: &[u8], at: usize) -> Shape {
+        let found = shapes.captures_at(text, at);
+        let groups = found.iter().flat_map(|found| (1..=SHAPES.len()).map(move |n| (n, found.get(n))));
+        let shape = groups.filter_map(|(number, group)| Some((number, group?))).next();
+        let none = Shape { start: text.len(), length: 0, number: 0 };
+        let shape = shape.map_or(none, |(number, group)| Shape { start: group.start(), length: group.len(), number });
+        steps::look_at((shape.start + shape.length).saturating_sub(at));
+        shape
+    }
 }
 
 /// What stands for some bytes, and how many they are.
@@ -119,39 +122,25 @@ fn around(text: &[u8], start: usize, length: usize) -> Around<'_> {
 /// The longest value that stands here; one that counts only as a word hides no shorter one.
 fn literal(anonymiser: &Anonymiser, text: &[u8], start: usize) -> Option<Found> {
     let rest = text.get(start..).unwrap_or_default();
-    let is_here = |literal: &&Literal| {
+    let is_meant = |literal: &&Literal| {
         let around = around(text, start, literal.original.len());
         let is_bare = matches!(literal.kind, Private::Name | Private::Realm) && around.is_markup();
-        rest.starts_with(literal.original.as_bytes()) && (!literal.is_word || around.is_whole()) && !is_bare
+        (!literal.is_word || around.is_whole()) && !is_bare
     };
-    let found = anonymiser.patterns.literals.iter().find(is_here)?;
+    let found = anonymiser.patterns.literals.at(rest).find(is_meant)?;
     Some((found.kind, found.substitute.clone(), found.original.len()))
 }
 
-/// What is known by its shape, where a value stands that is none here.
-fn at_start(anonymiser: &mut Anonymiser, text: &[u8], start: usize) -> Option<Found> {
-    let shapes = anonymiser.patterns.shapes.clone()?;
-    let found = shapes.captures(text.get(start..)?)?;
-    shaped(anonymiser, &found, 0, text, start)
-}
-
-/// `before` groups stand before those of the shapes.
-fn shaped(
-    anonymiser: &mut Anonymiser,
-    found: &Captures<'_>,
-    before: usize,
-    text: &[u8],
-    start: usize,
-) -> Option<Found> {
-    let shape = (1..=SHAPES.len()).find(|number| found.get(before + number).is_some())?;
-    let own = found.get(before + shape)?.as_bytes();
-    let around = around(text, start, own.len());
+fn shaped(anonymiser: &mut Anonymiser, shape: &Shape, text: &[u8]) -> Option<Found> {
+    let own = text.get(shape.start..)?.get(..shape.length)?;
+    let around = around(text, shape.start, own.len());
     let written = std::str::from_utf8(own).ok()?;
-    let (kind, substitute) = match shape {
+    let (kind, substitute) = match shape.number {
         1 => uuid(anonymiser, written, around),
-        2 | 3 => mac(anonymiser, written, around, shape == 3),
+        2 | 3 => mac(anonymiser, written, around, shape.number == 3),
         4 => ipv6(anonymiser, written, around),
-        _ => ipv4(anonymiser, written, around),
+        5 => ipv4(anonymiser, written, around),
+        _ => None,
     }?;
     Some((kind, substitute, own.len()))
 }

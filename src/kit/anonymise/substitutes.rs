@@ -1,18 +1,42 @@
 //! What stands in the place of what: the same for the same, another for each other, and of the same shape.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::kit::format::{Private, Replaced};
+use crate::text::steps;
+
+/// So many texts are made until there is one that nothing else has: of some shapes there are fewer than values.
+const MOST_TRIES: usize = 64;
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Substitutes {
     of: BTreeMap<(Private, String), String>,
     used: BTreeSet<(Private, String)>,
+    /// Addresses and MAC addresses as their bytes.
+    of_bytes: HashMap<Vec<u8>, (Private, Vec<u8>)>,
     /// In how many places each stands.
     places: BTreeMap<(Private, String), u64>,
     made: u64,
+    /// The IPv4 addresses that stand for none yet: those for documentation, and those of a link.
+    free: [Vec<Ipv4Addr>; 2],
+    /// How many addresses were replaced.
+    addresses: u64,
+}
+
+impl Default for Substitutes {
+    fn default() -> Self {
+        Substitutes {
+            of: BTreeMap::new(),
+            used: BTreeSet::new(),
+            of_bytes: HashMap::new(),
+            places: BTreeMap::new(),
+            made: 0,
+            free: [&DOCUMENTATION, &LINK_LOCAL].map(|networks| of_networks(networks).collect()),
+            addresses: 0,
+        }
+    }
 }
 
 impl Substitutes {
@@ -32,9 +56,9 @@ impl Substitutes {
         Private::ALL.into_iter().filter_map(of_kind).collect()
     }
 
-    /// Each value with what stands in its place.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (Private, &str, &str)> {
-        self.of.iter().map(|((kind, from), to)| (*kind, from.as_str(), to.as_str()))
+    /// What stands in the place of an address or a MAC address that is written as its bytes.
+    pub(super) fn of_bytes(&self, bytes: &[u8]) -> Option<(Private, &[u8])> {
+        self.of_bytes.get(bytes).map(|(kind, substitute)| (*kind, substitute.as_slice()))
     }
 
     /// The substitute of a value in its one true form, made by `make` from a number; the first that nothing else has.
@@ -42,14 +66,22 @@ impl Substitutes {
         if let Some(known) = self.of.get(&(kind, value.clone())) {
             return known.clone();
         }
-        let mut substitute = make(self.made);
-        for _ in 0..10_000 {
+        let mut substitute = None;
+        for _ in 0..MOST_TRIES {
+            steps::look_at(1);
+            let made = make(self.made);
             self.made += 1;
-            if substitute != value && !self.used.contains(&(kind, substitute.clone())) {
+            let is_free = made != value && !self.used.contains(&(kind, made.clone()));
+            // One that another value has is better than the value itself.
+            if is_free || made != value && substitute.is_none() {
+                substitute = Some(made);
+            }
+            if is_free {
                 break;
             }
-            substitute = make(self.made);
         }
+        // A text without letters and digits has no other one of its shape.
+        let substitute = substitute.unwrap_or_else(|| make(self.made));
         self.used.insert((kind, substitute.clone()));
         self.of.insert((kind, value), substitute.clone());
         substitute
@@ -58,23 +90,33 @@ impl Substitutes {
     /// An address that is kept for documentation (RFC 5737, RFC 3849), as long as the original where there is one; of one that
     /// holds on its link alone another such.
     pub fn address(&mut self, ip: IpAddr) -> IpAddr {
-        let length = ip.to_string().len();
-        let used: BTreeSet<String> =
-            self.used.iter().filter(|(k, _)| *k == Private::Address).map(|(_, s)| s.clone()).collect();
-        let fresh = match ip {
-            IpAddr::V4(ip) => {
-                let kin: &[[u8; 3]] = if ip.is_link_local() { &LINK_LOCAL } else { &DOCUMENTATION };
-                let all = || of_networks(kin).map(|ip| ip.to_string()).filter(|s| !used.contains(s));
-                all().find(|s| s.len() == length).or_else(|| all().next()).unwrap_or_else(|| "203.0.113.254".to_owned())
+        let key = (Private::Address, ip.to_string());
+        if let Some(known) = self.of.get(&key) {
+            return known.parse().unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        }
+        let substitute = match ip {
+            IpAddr::V4(v4) => {
+                let [documentation, link_local] = &mut self.free;
+                let free = if v4.is_link_local() { link_local } else { documentation };
+                steps::look_at(free.len());
+                let alike = free.iter().position(|ip| ip.to_string().len() == key.1.len());
+                let is_left = !free.is_empty();
+                IpAddr::V4(match is_left {
+                    true => free.remove(alike.unwrap_or(0)),
+                    false => Ipv4Addr::new(203, 0, 113, 254),
+                })
             }
-            IpAddr::V6(ip) => {
-                let (first, second) = if ip.is_unicast_link_local() { (0xfe80, 0) } else { (0x2001, 0xdb8) };
+            IpAddr::V6(v6) => {
+                let (first, second) = if v6.is_unicast_link_local() { (0xfe80, 0) } else { (0x2001, 0xdb8) };
                 let first = Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 1).to_bits();
-                Ipv6Addr::from_bits(first + used.len() as u128).to_string()
+                IpAddr::V6(Ipv6Addr::from_bits(first + u128::from(self.addresses)))
             }
         };
-        let text = self.get(Private::Address, ip.to_string(), |_| fresh.clone());
-        text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)))
+        self.addresses += 1;
+        self.made += 1;
+        self.of.insert(key, substitute.to_string());
+        self.of_bytes.insert(octets(ip), (Private::Address, octets(substitute)));
+        substitute
     }
 
     /// A MAC address of the same maker.
@@ -89,6 +131,7 @@ impl Substitutes {
         for (at, byte) in bytes.iter_mut().enumerate() {
             *byte = text.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(*byte);
         }
+        self.of_bytes.insert(mac.to_vec(), (Private::Mac, bytes.to_vec()));
         bytes
     }
 
@@ -104,6 +147,13 @@ impl Substitutes {
             let digit = |c: char| if c.is_ascii_hexdigit() { chance.one_of(b"0123456789abcdef") } else { c };
             original.chars().map(digit).collect()
         })
+    }
+}
+
+fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
     }
 }
 

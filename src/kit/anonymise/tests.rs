@@ -397,3 +397,78 @@ fn a_hostile_text_is_passed_through_once() {
         assert!(looks <= 64, "{looks} looks at each byte of {unit:?} repeated");
     }
 }
+
+/// A word of letters alone, another for each number: what has digits is taken for a number.
+fn word(number: usize) -> String {
+    let digit = |place: u32| char::from(b'a' + (number / 23_usize.pow(place) % 23) as u8);
+    format!("Q{}{}{}x", digit(2), digit(1), digit(0))
+}
+
+/// A kit of so many answers of a web server.
+fn kit_of_answers(answers: impl Iterator<Item = (String, String)>) -> Kit {
+    let ask = || Ask {
+        protocol: Spoken::Http,
+        method: "GET".to_owned(),
+        target: "/".to_owned(),
+        login: None,
+        transport: None,
+        body: None,
+    };
+    let exchanges = answers.map(|(head, body)| {
+        let body = vec![Timed { after_ms: 0, bytes: Blob(body.into()) }];
+        Exchange { answer: Some(Answer { head: Blob(head.into()), body, ..Answer::default() }), ..Exchange::of(ask()) }
+    });
+    let port = TcpPort { port: 80, exchanges: exchanges.collect(), ..TcpPort::default() };
+    Kit { tcp: vec![port], ..Kit::default() }
+}
+
+fn looks_at(mut kit: Kit, known: &Known) -> usize {
+    steps::seen_by(|| anonymise(&mut kit, &Recording::default(), known))
+}
+
+/// Each answer names a program, and the device by words of its own.
+#[test]
+fn twice_the_answers_cost_twice_the_looks() {
+    let facts = (0..64).map(|n| format!("{} {}", word(9_000 + n), word(9_100 + n))).collect();
+    let known = Known { facts, ..camera() };
+    let looks = |count: usize| {
+        let answers = (0..count).map(|n| {
+            let names = format!("<a><Name>{} {}</Name></a>", word(2 * n), word(2 * n + 1));
+            (format!("HTTP/1.1 200 OK\r\nServer: {}d/1.0 (of {})\r\n\r\n", word(n), word(5_000 + n)), names)
+        });
+        looks_at(kit_of_answers(answers), &known)
+    };
+    let (few, many) = (looks(60), looks(120));
+    assert!(many <= few * 5 / 2, "{few} looks at 60 answers, {many} at 120");
+}
+
+/// A datagram is gone through once, however many addresses are known.
+#[test]
+fn twice_the_addresses_cost_twice_the_looks() {
+    let looks = |count: usize| {
+        let addresses: String = (0..count).map(|n| format!("at 10.{}.{}.7 ", n / 250, n % 250)).collect();
+        let mut kit = kit_of_answers(std::iter::once(("HTTP/1.1 200 OK\r\n\r\n".to_owned(), addresses)));
+        let datagram =
+            |n: usize| Timed { after_ms: 0, bytes: Blob([&[1, 0][..], &n.to_be_bytes(), &[7; 64]].concat()) };
+        let question = Question { ask: Blob(vec![1, 0, 2]), answers: (0..count).map(datagram).collect() };
+        kit.udp = vec![crate::kit::format::UdpPort { port: 37_020, questions: vec![question] }];
+        looks_at(kit, &camera())
+    };
+    let (few, many) = (looks(500), looks(1000));
+    assert!(many <= few * 5 / 2, "{few} looks at 500 addresses, {many} at 1000");
+}
+
+/// There are fewer texts of a short shape than values.
+#[test]
+fn a_shape_that_is_used_up_is_tried_a_few_times() {
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    let values: Vec<String> =
+        (0..4000).map(|n| [letter(n), letter(n / 26), letter(n / 676)].into_iter().collect()).collect();
+    let mut substitutes = Substitutes::default();
+    let looks = steps::seen_by(|| {
+        for value in &values {
+            assert_ne!(substitutes.text(Private::Token, value), *value);
+        }
+    });
+    assert!(looks / values.len() <= 64, "{looks} texts made for {}", values.len());
+}

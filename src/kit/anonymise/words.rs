@@ -1,5 +1,8 @@
 //! Which words of a name tell nothing about who owns the device.
 
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
 /// Words that makers and protocols use; in lower case and in order. Words for places are not among them.
 const COMMON: &str = "\
     aac accept access action ad admin aec alarm alaw alive all allow analytics anonymous any app asc audio \
@@ -26,19 +29,31 @@ const COMMON: &str = "\
 
 /// Whether a word stands in everybody's names.
 fn is_common(word: &str) -> bool {
+    static ALL: OnceLock<HashSet<&'static str>> = OnceLock::new();
     let word = word.to_ascii_lowercase();
-    word.len() < 2 || COMMON.split(' ').any(|common| common == word) || crate::identify::vendor::find(&word).is_some()
+    let common = ALL.get_or_init(|| COMMON.split(' ').collect());
+    word.len() < 2 || common.contains(word.as_str()) || crate::identify::vendor::find(&word).is_some()
 }
 
-/// The parts of a text that name something of their own, as the bytes they stand at. `known` are texts that may stay
-/// whole: makers, models, versions.
-pub fn private<'t>(text: &'t str, known: &[String]) -> Vec<&'t str> {
-    let is_known = |word: &str| known.iter().any(|k| words(k).any(|w| w.eq_ignore_ascii_case(word)));
+/// The words of texts that may stay whole: makers, models, versions. In lower case.
+#[derive(Debug, Default)]
+pub struct Facts(HashSet<String>);
+
+impl Facts {
+    /// The words of these texts.
+    pub fn of(texts: &[String]) -> Self {
+        Facts(texts.iter().flat_map(|text| words(text)).map(str::to_ascii_lowercase).collect())
+    }
+}
+
+/// The parts of a text that name something of their own, as the bytes they stand at.
+pub fn private<'t>(text: &'t str, facts: &Facts) -> Vec<&'t str> {
+    let is_known = |word: &str| facts.0.contains(&word.to_ascii_lowercase());
     words(text).filter(|word| !is_known(word) && !is_harmless(word)).collect()
 }
 
 /// The runs of letters and digits.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
@@ -75,7 +90,7 @@ mod tests {
 
     #[test]
     fn makers_and_protocols_are_no_names_and_people_are() {
-        let known = ["DS-2CD2042WD-I".to_owned(), "Acme".to_owned()];
+        let known = Facts::of(&["DS-2CD2042WD-I".to_owned(), "Acme".to_owned()]);
         for (text, wanted) in [
             ("MainStream", &[][..]),
             ("Profile_1", &[]),

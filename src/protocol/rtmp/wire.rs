@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::amf::{self, Value};
+use crate::text::steps;
 use crate::wire::buffer::grow;
 
 /// The version byte of C0 and S0.
@@ -119,6 +120,8 @@ pub enum Broken {
 #[derive(Debug)]
 pub struct Reader {
     buffer: Vec<u8>,
+    /// So many bytes of it have been read, and are taken out with the next that come.
+    read: usize,
     chunk: usize,
     streams: HashMap<u32, State>,
     /// Bytes of the messages that have begun.
@@ -139,18 +142,23 @@ struct State {
 
 impl Default for Reader {
     fn default() -> Self {
-        Reader { buffer: Vec::new(), chunk: CHUNK, streams: HashMap::new(), gathered: 0 }
+        Reader { buffer: Vec::new(), read: 0, chunk: CHUNK, streams: HashMap::new(), gathered: 0 }
     }
 }
 
 impl Reader {
     /// How many bytes are held.
     pub fn held(&self) -> usize {
-        self.buffer.len() + self.gathered
+        self.buffer.len().saturating_sub(self.read) + self.gathered
     }
 
     /// Takes what came.
     pub fn push(&mut self, bytes: &[u8]) {
+        let read = std::mem::take(&mut self.read).min(self.buffer.len());
+        if read > 0 {
+            steps::look_at(self.buffer.len().saturating_sub(read));
+            self.buffer.drain(..read);
+        }
         grow(&mut self.buffer, bytes.len());
         self.buffer.extend_from_slice(bytes);
     }
@@ -161,7 +169,7 @@ impl Reader {
     /// The stream makes no sense from here on.
     pub fn next_message(&mut self) -> Result<Option<Message>, Broken> {
         while let Some((taken, message)) = self.chunk()? {
-            self.buffer.drain(..taken);
+            self.read += taken;
             let Some(message) = message else { continue };
             let number = message.body.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
             match (message.kind, number) {
@@ -184,7 +192,8 @@ impl Reader {
 
     /// One chunk: how many bytes it takes, and the message it ends.
     fn chunk(&mut self) -> Result<Option<(usize, Option<Message>)>, Broken> {
-        let Some((form, id, mut at)) = basic_header(&self.buffer) else { return Ok(None) };
+        let buffer = self.buffer.get(self.read..).unwrap_or_default();
+        let Some((form, id, mut at)) = basic_header(buffer) else { return Ok(None) };
         let fresh = State::default();
         let mut state = match self.streams.get(&id) {
             Some(state) => state.clone_head(),
@@ -192,7 +201,7 @@ impl Reader {
             None => fresh,
         };
         let held = self.streams.get(&id).map_or(0, |s| s.body.len());
-        let Some(length) = state.read_header(form, self.buffer.get(at..).unwrap_or_default(), held > 0) else {
+        let Some(length) = state.read_header(form, buffer.get(at..).unwrap_or_default(), held > 0) else {
             return Ok(None);
         };
         at += length;
@@ -206,7 +215,7 @@ impl Reader {
         if self.gathered + wanted > MAX_MESSAGE {
             return Err(Broken::TooLarge);
         }
-        let Some(piece) = self.buffer.get(at..at + wanted) else { return Ok(None) };
+        let Some(piece) = buffer.get(at..at + wanted) else { return Ok(None) };
         self.gathered += wanted;
         let slot = self.streams.entry(id).or_default();
         state.body = std::mem::take(&mut slot.body);
@@ -328,6 +337,18 @@ mod tests {
             bytes.extend(vec![0; half + 1]);
         }
         assert_eq!(read(&bytes, 1 << 16), Err(Broken::TooLarge));
+    }
+
+    /// Chunks of one byte, as many as come at once.
+    #[test]
+    fn small_chunks_are_taken_out_of_the_buffer_together() {
+        let mut bytes = Message::control(kind::SET_CHUNK_SIZE, 1).emit();
+        bytes.extend([4, 0, 0, 0, 0, 0x40, 0, 9, 0, 0, 0, 0, 7]);
+        bytes.extend([0xc4, 7].repeat(0x3fff));
+        let mut messages = Vec::new();
+        let looks = steps::seen_by(|| messages = read(&bytes, bytes.len()).unwrap()) / bytes.len();
+        assert_eq!(messages.iter().map(|message| message.body.len()).collect::<Vec<_>>(), [0x4000]);
+        assert!(looks <= 4, "{looks} looks at each byte");
     }
 
     proptest! {

@@ -7,11 +7,14 @@ use super::client::describe::Described;
 use super::error::RtspError;
 use super::sdp::{Media, Session, lines};
 use super::walk::{Ask, Reply};
-use crate::model::{Answer, ErrorKind, LadderStep};
+use crate::model::{Answer, ErrorKind, LadderStep, Step};
 use crate::probe::Inspection;
 
 /// What distinguishes two streams: everything in a description but the address.
 pub(super) type StreamKey = (Option<String>, Vec<Media>);
+
+/// Bytes of descriptions that are kept of one host: some hundred of each stream, and a recorder has hundreds of streams.
+const MOST_KEPT: usize = 4 << 20;
 
 /// What asking a path gave, and the steps on the way.
 pub(super) struct Asked {
@@ -31,13 +34,16 @@ pub(super) struct Asker<'h> {
     pub(super) client: Client,
     /// By path.
     pub(super) asked: HashMap<String, Asked>,
+    /// Bytes of the descriptions that are kept of the host.
+    pub(super) kept: usize,
     /// What came of looking whether the port speaks RTSP, where it does not: the answer to every path, none of which is asked.
     pub(super) no_rtsp: Option<RtspError>,
 }
 
 impl<'h> Asker<'h> {
-    pub(super) fn new(host: &'h Inspection, client: Client) -> Self {
-        Asker { host, client, asked: HashMap::new(), no_rtsp: None }
+    /// Where so many bytes of descriptions are kept of the host's other ports.
+    pub(super) fn new(host: &'h Inspection, client: Client, kept: usize) -> Self {
+        Asker { host, client, asked: HashMap::new(), kept, no_rtsp: None }
     }
 }
 
@@ -71,9 +77,15 @@ impl Asker<'_> {
     /// Keeps what asking a path gave.
     fn keep(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<StreamKey> {
         let ladder = self.client.ladder().steps().to_vec();
-        let outcome = outcome.map(|described| {
+        let outcome = outcome.and_then(|described| {
+            let kept = self.kept.saturating_add(described.sdp.len());
+            if kept > MOST_KEPT {
+                let why = "described at greater length than is kept of one host";
+                return Err(self.client.failed(&described.url, Step::Described, None, ErrorKind::TooLarge, why));
+            }
+            self.kept = kept;
             let session = Session::parse(&described.sdp).unwrap_or_default();
-            (described, session)
+            Ok((described, session))
         });
         let reply = match &outcome {
             Ok((_, session)) => reply(session),

@@ -41,7 +41,7 @@ pub(super) async fn look(host: &Inspection, at: Endpoint, demanded: bool) -> Vec
     }
     for credential in host.peer.logins.credentials().into_iter().filter(|c| may || c.allow_in_path) {
         let mut walk =
-            Walk { asker: Asker::new(host, Client::new(&host.peer, at).without_login()), at, found: Vec::new() };
+            Walk { asker: Asker::new(host, Client::new(&host.peer, at).without_login(), 0), at, found: Vec::new() };
         match walk.first(&vendor, &credential).await {
             First::Found(template) => {
                 walk.others(&vendor, &credential, template).await;

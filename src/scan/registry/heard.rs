@@ -20,6 +20,9 @@ const MOST_DEVICES: usize = 4096;
 /// Addresses of one device that are listed; one that claims more is not believed.
 const MOST_OF_ONE: usize = 64;
 
+/// Devices with one MAC address that what is heard is compared with: a router can answer for all of them.
+const MOST_ALIKE: usize = 64;
+
 /// What was heard, by address.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -65,7 +68,7 @@ impl Heard {
                 continue;
             }
             for (mac, record) in hosts_at(host) {
-                let alike = mac.and_then(|mac| by_mac.get(&mac)).into_iter().flatten();
+                let alike = mac.and_then(|mac| by_mac.get(&mac)).into_iter().flatten().take(MOST_ALIKE);
                 let is_known =
                     |at: &usize| devices.get(*at).is_some_and(|(device, stated)| is_same(device, stated, mac, &record));
                 let known = alike.copied().find(is_known);

@@ -10,6 +10,7 @@ mod claims;
 mod device;
 mod heard;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
@@ -132,6 +133,17 @@ impl Registry {
     /// The MAC address that the link shows at an address, and no other one does.
     pub fn link_mac(&self, ip: IpAddr) -> Option<MacAddr> {
         self.hosts.get(&ip).and_then(|host| host.record.own_link_mac())
+    }
+
+    /// Whether the link shows a MAC address at an address.
+    pub fn shows_card(&self, ip: IpAddr) -> bool {
+        self.hosts.get(&ip).is_some_and(|host| host.record.link_mac().is_some())
+    }
+
+    /// Whether a MAC address is a further one that an address is claimed by.
+    pub fn is_further_claimant(&self, ip: IpAddr, mac: MacAddr) -> bool {
+        let is_claimed = self.hosts.get(&ip).is_some_and(|host| host.claims.is_some());
+        is_claimed && !self.by_claimant.get(&mac).is_some_and(|all| all.contains(&ip))
     }
 
     /// The addresses whose inspection has not ended.
@@ -315,7 +327,8 @@ impl Host {
     }
 }
 
-/// Lists an address under a new key in place of the one it had before.
+/// Lists an address under a new key in place of the one it had before. A key that no address has is not kept: a device can
+/// state another identity with each answer.
 fn move_in_index<K: std::hash::Hash + Eq>(
     index: &mut HashMap<K, BTreeSet<IpAddr>>,
     before: Option<K>,
@@ -325,8 +338,11 @@ fn move_in_index<K: std::hash::Hash + Eq>(
     if before == after {
         return;
     }
-    if let Some(all) = before.and_then(|key| index.get_mut(&key)) {
-        all.remove(&ip);
+    if let Some(Entry::Occupied(mut all)) = before.map(|key| index.entry(key)) {
+        all.get_mut().remove(&ip);
+        if all.get().is_empty() {
+            all.remove();
+        }
     }
     if let Some(key) = after {
         index.entry(key).or_default().insert(ip);

@@ -184,8 +184,65 @@ fn devices_that_are_heard_are_bounded_and_compared_by_their_mac_addresses() {
     let mut count = 0;
     let looks = steps::seen_by(|| count = r.devices().len());
     assert_eq!(count, 4096);
-    // Those at one address are compared with each other.
-    assert!(looks <= count * 64, "{looks} looks at {count} devices");
+    // Those at one address are compared with each other, and each is named in the warnings of others.
+    assert!(looks <= count * (64 + 32), "{looks} looks at {count} devices");
+}
+
+#[test]
+fn an_identity_that_counts_no_more_is_not_kept() {
+    let mut r = Registry::new(true);
+    for n in (0..1000).rev() {
+        r.apply(at(0), Finding::new(ip(1), FindingKind::EndpointId(format!("{n:04}"))));
+        let mac = MacAddr([0x44, 0x19, 0xb6, 0, (n >> 8) as u8, n as u8]);
+        r.apply(at(0), Finding::new(ip(1), FindingKind::Mac(mac)));
+    }
+    assert_eq!((r.by_endpoint.len(), r.by_mac.len()), (1, 1));
+    assert_eq!(r.devices()[0].endpoint.as_deref(), Some("0000"));
+}
+
+/// Sixty devices claim each of the addresses, and state the same endpoint and serial number at each.
+#[test]
+fn twice_the_addresses_that_many_claim_cost_twice_the_looks() {
+    let looks = |addresses: u8| {
+        let mut r = Registry::new(true);
+        for (host, n) in (0..addresses).flat_map(|host| (0..60).map(move |n| (host, n))) {
+            let claims = claim(ip(host), n);
+            let mac = claims[0].claimant;
+            let stated = [FindingKind::EndpointId(format!("e{n}")), serial(&format!("s{n}"))];
+            let stated = stated.map(|kind| Finding::new(ip(host), kind).by(mac));
+            claims.into_iter().chain(stated).for_each(|finding| drop(r.apply(at(0), finding)));
+        }
+        r.devices();
+        let mut devices = Vec::new();
+        let looks = steps::seen_by(|| devices = r.devices());
+        assert_eq!(devices.len(), usize::from(addresses) * 60);
+        let warnings: Vec<_> = devices.iter().flat_map(|device| &device.warnings).collect();
+        assert!(warnings.iter().all(|warning| warning.others.len() <= 32));
+        let rest = format!("and {} more states too", addresses - 1 - 3);
+        assert!(warnings.iter().any(|warning| warning.message.contains(&rest)), "{:?}", warnings.first());
+        looks
+    };
+    let (few, many) = (looks(40), looks(80));
+    assert!(many <= few * 5 / 2, "{few} looks at 40 addresses, {many} at 80");
+}
+
+/// A router answers for every address, and devices in other subnets are heard through it.
+#[test]
+fn what_is_heard_behind_one_network_card_is_compared_with_a_few_devices() {
+    let looks = |count: u16| {
+        let at_number = |first: u8, n: u16| IpAddr::from([first, (n >> 8) as u8, n as u8, 9]);
+        let router = MacAddr([0x44, 0x19, 0xb6, 0, 0, 1]);
+        let mut r = Registry::new(true);
+        for n in 0..count {
+            r.apply(at(0), Finding::new(at_number(10, n), FindingKind::Mac(router)));
+            for kind in [FindingKind::Seen(Method::Mdns), serial(&format!("s{n}"))] {
+                r.hear(at(0), Finding::new(at_number(172, n), kind).by(Some(router)));
+            }
+        }
+        steps::seen_by(|| r.devices())
+    };
+    let (few, many) = (looks(400), looks(800));
+    assert!(many <= few * 5 / 2, "{few} looks at 400 devices, {many} at 800");
 }
 
 /// Findings with the second each was made in.

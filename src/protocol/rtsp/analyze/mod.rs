@@ -30,12 +30,12 @@ async fn analyse(host: &Inspection) {
     if host.options.verify == Verify::None {
         return;
     }
-    let mut keys: Vec<StreamKey> = Vec::new();
+    let mut known = Described::default();
     for at in endpoints(host) {
         if host.peer.is_over() {
             return;
         }
-        analyse_port(host, at, &mut keys).await;
+        analyse_port(host, at, &mut known).await;
     }
 }
 
@@ -60,9 +60,17 @@ fn endpoints(host: &Inspection) -> Vec<Endpoint> {
     all
 }
 
-async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>) {
+/// What the ports of a host described so far.
+#[derive(Default)]
+struct Described {
+    keys: Vec<StreamKey>,
+    /// In bytes.
+    length: usize,
+}
+
+async fn analyse_port(host: &Inspection, at: Endpoint, known: &mut Described) {
     let client = Client::new(&host.peer, at).with_way(host.record.earlier_way(at.port));
-    let mut asker = Asker::new(host, client);
+    let mut asker = Asker::new(host, client, known.length);
     let announced = announced(host, at);
     let first = announced.first().map_or("/", |(path, _)| path.as_str());
     let options = asker.client.options(first).await;
@@ -73,7 +81,8 @@ async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>
     }
     let offered = asker.client.transcript.take();
     let walked = walk_port(host, at.port, &announced, &mut asker).await;
-    let Asker { mut client, asked, no_rtsp, .. } = asker;
+    let Asker { mut client, asked, no_rtsp, kept, .. } = asker;
+    known.length = kept;
     emit_login(host, at, &client, &asked, offered).await;
     if is_sound_alone(&asked) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
@@ -92,13 +101,13 @@ async fn analyse_port(host: &Inspection, at: Endpoint, keys: &mut Vec<StreamKey>
     // Guesses that demanded a login are no streams where the login belongs into the path.
     let only_announced = !described.is_empty();
     // What is described alike on one port stands there under names of its own.
-    let elsewhere = keys.clone();
+    let elsewhere = known.keys.clone();
     if !only_announced {
         report_no_stream(host, at.port, &walked, &asked).await;
     }
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
         described.extend(emit_found(host, at, found, &asked, walked.nature, &elsewhere).await);
-        keys.extend(if let Reply::Video(key) = &found.reply { Some(key.clone()) } else { None });
+        known.keys.extend(if let Reply::Video(key) = &found.reply { Some(key.clone()) } else { None });
     }
     let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{Finding, ProbeOptions};
 use crate::protocol::rtsp::client::tests::{AT, SDP, answer, described};
 use crate::protocol::rtsp::sdp::PARSED;
+use crate::protocol::rtsp::walk::Ask as _;
 use crate::testkit::net::{Asked as Request, FakeNet, Log, Reply as Answered};
 
 /// A camera that describes these paths and sends nothing; `special` may answer differently.
@@ -253,4 +254,26 @@ async fn sound_alone_is_a_stream_and_makes_no_camera() {
     let [stream] = &*streams else { panic!("{streams:?}") };
     assert_eq!((stream.status, &stream.video), (StreamStatus::NoData, &None));
     assert_eq!(stream.audio.as_ref().and_then(|a| a.codec), Some(crate::model::AudioCodec::Aac));
+}
+
+/// A description may be as long as a mebibyte, and there are many paths to describe.
+#[tokio::test(start_paused = true)]
+async fn long_descriptions_of_many_paths_are_kept_within_a_bound() {
+    let net = FakeNet::new();
+    camera(&net, &[], |asked| {
+        let sdp = format!("{SDP}a=x-pad:{}\r\n", "x".repeat(500 << 10));
+        (asked.method() == "DESCRIBE").then(|| answer(asked, "200 OK", "Content-Type: application/sdp\r\n", &sdp))
+    });
+    let (host, _said) = Inspection::for_test(net.clone(), "192.0.2.10", ProbeOptions::default());
+    let client = Client::new(&host.peer, Endpoint::plain(554));
+    let mut asker = Asker::new(&host, client, 0);
+    for path in 0..40 {
+        asker.ask(&format!("/{path}")).await;
+    }
+    let described: Vec<usize> =
+        asker.asked.values().filter_map(|asked| Some(asked.outcome.as_ref().ok()?.0.sdp.len())).collect();
+    let bytes: usize = described.iter().sum();
+    assert!(!described.is_empty() && bytes <= 4 << 20, "{} descriptions of {bytes} bytes", described.len());
+    let refused = asker.asked.values().find_map(|asked| asked.outcome.as_ref().err());
+    assert_eq!(refused.map(|error| error.kind), Some(ErrorKind::TooLarge));
 }
