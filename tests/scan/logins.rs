@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use camscan::model::{Credential, KnownHost, ProbeOptions, ScanPlan, StreamStatus};
-use camscan::testkit::net::{Asked, FakeNet};
+use camscan::testkit::net::{Asked, FakeNet, Reply};
 use camscan::testkit::plan::credentials;
 use proptest::prelude::*;
 
-use super::servers::{Camera, http, pages, talking};
+use super::servers::{Camera, http, pages, rtsp, talking};
 use super::{Outcome, look_at, plan, scan};
 
 const FAULT: &str = "<Envelope><Body><Fault><Code><Subcode><Value>ter:NotAuthorized</Value></Subcode></Code>\
@@ -49,6 +49,32 @@ async fn the_right_login_opens_the_stream_and_stands_nowhere_in_the_report() {
     let camera = outcome.device("192.0.2.10");
     assert!(camera.streams.iter().any(|s| s.status == StreamStatus::Streaming), "{:?}", camera.streams);
     assert!(!serde_json::to_string(&outcome.report).unwrap().contains("admin:right"));
+}
+
+/// A camera whose password is changed while it is looked at, and that closes the connection on the old one.
+#[tokio::test(start_paused = true)]
+async fn a_login_that_was_taken_and_is_then_refused_by_closing_the_connection_is_sent_twice_more() {
+    const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n\"\r\n";
+    const SDP: &str =
+        "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n";
+    let net = FakeNet::subnet();
+    let taken = Arc::new(Mutex::new(false));
+    net.answer("192.0.2.10:554", move |asked| {
+        let say = |status, headers: &str, body| Reply::Bytes(rtsp(asked, status, headers, body).unwrap());
+        match asked.method() {
+            "OPTIONS" if !asked.has_login() => say("200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY\r\n", ""),
+            _ if !asked.has_login() => say("401 Unauthorized", CHALLENGE, ""),
+            _ if !std::mem::replace(&mut *taken.lock().unwrap(), true) => {
+                say("200 OK", "Content-Type: application/sdp\r\n", SDP)
+            }
+            _ => Reply::Last(Vec::new()),
+        }
+    });
+    let probe = ProbeOptions { credentials: credentials(&[("admin", "right")]), max_login_failures: 2, ..plan().probe };
+    let outcome = scan(&net, ScanPlan { probe, ..plan() }).await;
+    let given = net.asked_of("192.0.2.10").iter().filter(|a| a.has_login()).count();
+    assert_eq!(given, 3, "one that was taken, and two that were not");
+    assert_eq!(outcome.device("192.0.2.10").login_attempts.unwrap().unclear, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,7 +41,7 @@ impl LoginTry {
         }
         let mut guard = self.logins.lock();
         let state = &mut *guard;
-        let before = state.counted();
+        let (before, mut doubted_before) = (state.counted(), false);
         state.under_way = state.under_way.saturating_sub(1);
         if !self.proved
             && let Some((_, count)) = &mut state.trying
@@ -57,6 +57,7 @@ impl LoginTry {
                     state.proved.push((self.protocol, self.credential.clone()));
                 }
                 state.looked_at.take_if(|c| *c == self.credential);
+                state.doubted.retain(|c| *c != self.credential);
                 state.worked = Some(self.credential.clone());
             }
             Verdict::LookedAt if !self.proved => {
@@ -75,7 +76,16 @@ impl LoginTry {
                 state.refused_by.push((self.protocol, self.credential.clone()));
             }
             Verdict::Stale => state.refused = state.refused.saturating_add(1),
-            Verdict::Unclear if !self.proved => state.unclear = state.unclear.saturating_add(1),
+            Verdict::Unclear | Verdict::Closed if !self.proved => state.unclear = state.unclear.saturating_add(1),
+            Verdict::Closed if state.doubted.contains(&self.credential) => {
+                doubted_before = true;
+                state.unclear = state.unclear.saturating_add(2);
+                // Each time that it is sent from now on counts.
+                state.doubted.retain(|c| *c != self.credential);
+                state.proved.retain(|(_, c)| *c != self.credential);
+                state.failed_later.push(self.credential.clone());
+            }
+            Verdict::Closed => state.doubted.push(self.credential.clone()),
             Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unsent => {}
         }
         let outcome = match verdict {
@@ -85,6 +95,10 @@ impl LoginTry {
         };
         drop(guard);
         self.logins.settle(self.place, outcome);
+        if doubted_before {
+            // The first time stands in the book too.
+            self.logins.settle(None, Outcome::Refused);
+        }
         self.logins.changed.notify_waiters();
     }
 }

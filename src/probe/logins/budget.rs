@@ -174,7 +174,7 @@ impl Hosts {
 
 impl Others {
     fn add(&mut self, state: &State) {
-        self.counted = self.counted.saturating_add(state.counted());
+        self.counted = self.counted.saturating_add(state.used());
         self.under_way = self.under_way.saturating_add(state.under_way);
         self.trying.extend(state.trying.as_ref().map(|(login, _)| login.clone()));
         self.looked_at.extend(state.looked_at.clone());

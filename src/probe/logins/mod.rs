@@ -50,6 +50,9 @@ pub enum Verdict {
     Stale,
     /// Neither success nor refusal, or no answer at all. Counts like a refusal, unless the login is proved.
     Unclear,
+    /// The device closed the connection in place of an answer. Counts like a refusal; where the login is proved, from the
+    /// second time on, together with the first, unless it was taken in between: it may be proved no longer.
+    Closed,
     /// The request never left this machine, or turned out not to be about the login.
     Unsent,
 }
@@ -84,6 +87,8 @@ struct State {
     worked: Option<Credential>,
     proved: Vec<(Protocol, Credential)>,
     refused_by: Vec<(Protocol, Credential)>,
+    /// Proved logins that the device closed the connection on, and has not taken since.
+    doubted: Vec<Credential>,
     /// Logins that were proved and refused afterwards.
     failed_later: Vec<Credential>,
     looked_at: Option<Credential>,
@@ -98,6 +103,11 @@ struct State {
 impl State {
     fn counted(&self) -> u32 {
         self.refused.saturating_add(self.unclear)
+    }
+
+    /// How many places of the limit are used up, those in doubt included.
+    fn used(&self) -> u32 {
+        self.counted().saturating_add(u32::try_from(self.doubted.len()).unwrap_or(u32::MAX))
     }
 
     fn is_proved(&self, protocol: Protocol, credential: &Credential) -> bool {
@@ -195,7 +205,7 @@ impl Logins {
     ) -> Grant {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let counted = state.counted().saturating_add(others.counted);
+        let counted = state.used().saturating_add(others.counted);
         let is_held_back = state.looked_at.iter().chain(&others.looked_at).any(|c| c != credential);
         let is_locked = state.locked.is_some() || others.locked.is_some();
         if is_locked || is_held_back || state.rests || state.slots.refusal().is_some() || counted >= self.limit {
@@ -275,12 +285,12 @@ impl Logins {
     }
 
     fn used_up(&self, state: &State, others: &Others) -> Option<String> {
-        let counted = state.counted().saturating_add(others.counted);
+        let counted = state.used().saturating_add(others.counted);
         let elsewhere = match others.counted {
             0 => String::new(),
             n => format!(", {n} of them at other addresses of the device"),
         };
-        (counted >= self.limit).then(|| match state.unclear {
+        (counted >= self.limit).then(|| match state.used().saturating_sub(state.refused) {
             0 => format!("{counted} of {} refused logins used{elsewhere}", self.limit),
             unclear => format!(
                 "{counted} of {} refused logins used, {unclear} of them answered unclearly{elsewhere}",
@@ -303,6 +313,11 @@ impl Logins {
     /// Whether another login than this is on hold, because the device looked at one and never said yes or no.
     pub fn is_held_back(&self, credential: &Credential) -> bool {
         self.lock().looked_at.as_ref().is_some_and(|c| c != credential)
+    }
+
+    /// Whether the device closed the connection on a proved login, and has not taken it since.
+    pub fn is_in_doubt(&self) -> bool {
+        !self.lock().doubted.is_empty()
     }
 
     /// What goes into the report; none when no login was tried.

@@ -217,6 +217,12 @@ impl Negotiation {
         self.current.take_if(|c| !c.taken);
     }
 
+    /// The device closed the connection in place of an answer: that may have been how it refused the login.
+    pub fn closed(&mut self) {
+        self.settle(Verdict::Closed);
+        self.current.take_if(|c| !c.taken);
+    }
+
     /// Hands over the places of the request under way, for one whose answer is not awaited.
     pub fn take_pending(&mut self) -> Pending {
         Pending { attempt: self.attempt.take(), doubt: self.doubt.take() }
@@ -359,7 +365,8 @@ impl Negotiation {
             doubt.end(Verdict::Refused);
         }
         if let Some(attempt) = self.attempt.take() {
-            self.unclear += u32::from(verdict == Verdict::Unclear && !attempt.is_proved());
+            let is_unclear = matches!(verdict, Verdict::Unclear | Verdict::Closed);
+            self.unclear += u32::from(is_unclear && !attempt.is_proved());
             attempt.end(verdict);
         }
     }

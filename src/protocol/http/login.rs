@@ -89,7 +89,10 @@ async fn negotiate(
                     error.kind,
                     ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Local
                 );
-                negotiation.unanswered(!unsent);
+                match error.kind {
+                    ErrorKind::Closed => negotiation.closed(),
+                    _ => negotiation.unanswered(!unsent),
+                }
                 return Err(error);
             }
         };

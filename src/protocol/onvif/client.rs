@@ -186,7 +186,10 @@ impl<'a> Client<'a> {
                 Err(error) => {
                     // A connection that never came about carried no login.
                     let unsent = matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Tls);
-                    self.negotiation.unanswered(!unsent);
+                    match error.kind() {
+                        ErrorKind::Closed => self.negotiation.closed(),
+                        _ => self.negotiation.unanswered(!unsent),
+                    }
                     return Err(error);
                 }
             };

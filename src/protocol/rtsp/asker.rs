@@ -34,6 +34,8 @@ pub(super) struct Asker<'h> {
     pub(super) client: Client,
     /// By path.
     pub(super) asked: HashMap<String, Asked>,
+    /// The last path that a login opened.
+    pub(super) opened: Option<String>,
     /// Bytes of the descriptions that are kept of the host.
     pub(super) kept: usize,
     /// What came of looking whether the port speaks RTSP, where it does not: the answer to every path, none of which is asked.
@@ -43,7 +45,7 @@ pub(super) struct Asker<'h> {
 impl<'h> Asker<'h> {
     /// Where so many bytes of descriptions are kept of the host's other ports.
     pub(super) fn new(host: &'h Inspection, client: Client, kept: usize) -> Self {
-        Asker { host, client, asked: HashMap::new(), kept, no_rtsp: None }
+        Asker { host, client, asked: HashMap::new(), opened: None, kept, no_rtsp: None }
     }
 }
 
@@ -58,7 +60,15 @@ impl Ask for Asker<'_> {
             Some(error) => Err(error.clone()),
             None => self.client.describe(path).await,
         };
-        self.keep(path, outcome)
+        let is_closed = outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Closed);
+        if outcome.is_ok() && self.client.negotiation.is_logged_in() {
+            self.opened = Some(path.to_owned());
+        }
+        let reply = self.keep(path, outcome);
+        if is_closed {
+            self.settle_doubt().await;
+        }
+        reply
     }
 
     async fn ask_afresh(&mut self, path: &str) -> Reply<StreamKey> {
@@ -74,6 +84,18 @@ impl Ask for Asker<'_> {
 }
 
 impl Asker<'_> {
+    /// Asks once more for what a login has opened, where the device closed the connection on that login: many do where they
+    /// have no such path, and take it elsewhere as before.
+    async fn settle_doubt(&mut self) {
+        if self.host.peer.logins.is_in_doubt()
+            && let Some(opened) = self.opened.clone()
+        {
+            // What it comes to is known by then.
+            let _ = self.client.describe(&opened).await;
+            self.client.transcript.take();
+        }
+    }
+
     /// Keeps what asking a path gave.
     fn keep(&mut self, path: &str, outcome: Result<Described, RtspError>) -> Reply<StreamKey> {
         let ladder = self.client.ladder().steps().to_vec();

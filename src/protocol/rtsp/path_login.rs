@@ -1,26 +1,24 @@
 //! Streams whose login stands in the path, as Xiongmai and its many brands want it. Asked only where no path without one
 //! gave a stream, with logins the user gave, each counted as a try: a wrong one is a failed login to the device.
 
-use tokio::time::Instant;
-
 use super::asker::{Asker, StreamKey};
 use super::client::Client;
 use super::stream;
 use super::url::RtspUrl;
 use super::walk::{Ask, Found, Nature, Reply};
 use crate::identify::stream_url::WithLogin;
-use crate::model::{Credential, ErrorKind, Protocol, Stage, Stream};
-use crate::probe::{Encryption, Grant, Inspection, LoginTry, Verdict, Withheld};
+use crate::model::{Credential, ErrorKind, Stage, Stream};
+use crate::probe::{Encryption, Inspection, Withheld};
 use crate::protocol::proof::IMPOSSIBLE_CHANNEL;
 use crate::wire::url::Endpoint;
 
-/// The streams of a port at paths that hold a login: the path as it goes on the wire, and the stream, in whose address
-/// `***` stands for user and password.
+/// The streams of a port at paths that hold a login, and that login: the path as it goes on the wire, and the stream, in
+/// whose address `***` stands for user and password.
 ///
 /// The password then goes in plain text, and what is known of the maker is the device's own word. So a login is sent that
 /// way only where one was demanded (`demanded`) and the device offers no Digest, or where the user allows it for the login.
-pub(super) async fn look(host: &Inspection, at: Endpoint, demanded: bool) -> Vec<(String, Stream)> {
-    let Some(vendor) = host.record.vendor() else { return Vec::new() };
+pub(super) async fn look(host: &Inspection, at: Endpoint, demanded: bool) -> Option<InPath> {
+    let vendor = host.record.vendor()?;
     let withheld = host.peer.logins.withheld(&Encryption::None);
     let may = demanded && withheld.is_none();
     let known = host.peer.logins.credentials();
@@ -40,18 +38,26 @@ pub(super) async fn look(host: &Inspection, at: Endpoint, demanded: bool) -> Vec
         host.error(Stage::Rtsp, ErrorKind::AuthRequired, message).await;
     }
     for credential in host.peer.logins.credentials().into_iter().filter(|c| may || c.allow_in_path) {
-        let mut walk =
-            Walk { asker: Asker::new(host, Client::new(&host.peer, at).without_login(), 0), at, found: Vec::new() };
+        let client = Client::new(&host.peer, at).with_login_in_path(credential.clone());
+        let mut walk = Walk { asker: Asker::new(host, client, 0), at, found: Vec::new() };
         match walk.first(&vendor, &credential).await {
             First::Found(template) => {
                 walk.others(&vendor, &credential, template).await;
-                return walk.found;
+                return Some(InPath { login: credential, streams: walk.found });
             }
             First::Refused => {}
             First::Stop => break,
         }
     }
-    Vec::new()
+    None
+}
+
+/// Streams at paths that hold a login.
+pub(super) struct InPath {
+    /// The login.
+    pub(super) login: Credential,
+    /// Each with its path as it goes on the wire.
+    pub(super) streams: Vec<(String, Stream)>,
 }
 
 enum First {
@@ -77,19 +83,14 @@ impl Walk<'_> {
             if self.asker.host.peer.is_over() {
                 return First::Stop;
             }
-            let Some(attempt) = self.place(credential).await else { return First::Stop };
             match self.ask(&path).await {
-                Reply::Video(_) => {
-                    attempt.end(Verdict::Taken);
-                    return First::Found(path.shown.template);
-                }
-                Reply::Lost | Reply::Busy => {
-                    // Whether it was read is not known: it counts.
-                    attempt.end(Verdict::Unclear);
-                    return First::Stop;
-                }
-                // These devices have no one answer to a wrong login: any but a stream may be one.
-                Reply::Login | Reply::NotFound | Reply::NoVideo | Reply::Silence => attempt.end(Verdict::Unclear),
+                Reply::Video(_) => return First::Found(path.shown.template),
+                Reply::Lost | Reply::Busy => return First::Stop,
+                // These devices have no one answer to a wrong login.
+                Reply::Login | Reply::NotFound | Reply::NoVideo | Reply::Silence => {}
+            }
+            if self.asker.host.peer.logins.stopped().is_some() {
+                return First::Stop;
             }
         }
         First::Refused
@@ -103,54 +104,22 @@ impl Walk<'_> {
             all.into_iter().filter(move |p| p.shown.template == template)
         };
         for path in of(1).filter(|p| p.shown.stream > 0) {
-            self.ask_again(&path, credential).await;
+            self.ask(&path).await;
         }
         let before = self.found.len();
         let Some(impossible) = of(IMPOSSIBLE_CHANNEL).next() else { return };
-        let ignores_channel = matches!(self.ask_again(&impossible, credential).await, Reply::Video(_));
+        let ignores_channel = matches!(self.ask(&impossible).await, Reply::Video(_));
         self.found.truncate(before);
         for channel in 2..=self.asker.host.options.max_channels {
             if ignores_channel || self.asker.host.peer.is_over() {
                 return;
             }
             for (nth, path) in of(channel).enumerate() {
-                if !matches!(self.ask_again(&path, credential).await, Reply::Video(_)) && nth == 0 {
+                if !matches!(self.ask(&path).await, Reply::Video(_)) && nth == 0 {
                     return;
                 }
             }
         }
-    }
-
-    /// A place of the device's limit to send a login in; none when there is none left.
-    async fn place(&self, credential: &Credential) -> Option<LoginTry> {
-        let host = self.asker.host;
-        let deadline = host.peer.request_deadline();
-        loop {
-            match host.peer.logins.grant(Protocol::Rtsp, credential) {
-                // It may have turned out meanwhile which device it is.
-                Grant::Now(attempt)
-                    if !credential.allow_in_path && host.peer.logins.withheld(&Encryption::None).is_some() =>
-                {
-                    attempt.end(Verdict::Unsent);
-                    return None;
-                }
-                Grant::Now(attempt) => return Some(attempt),
-                Grant::Later if Instant::now() < deadline => host.peer.logins.changed(deadline).await,
-                Grant::Later | Grant::Never => return None,
-            }
-        }
-    }
-
-    /// Asks with a login that has worked, unless one more refusal would be too many.
-    async fn ask_again(&mut self, path: &WithLogin, credential: &Credential) -> Reply<StreamKey> {
-        let Some(attempt) = self.place(credential).await else { return Reply::Lost };
-        let reply = self.ask(path).await;
-        attempt.end(match reply {
-            Reply::Video(_) => Verdict::Taken,
-            Reply::Login => Verdict::Refused,
-            _ => Verdict::Unclear,
-        });
-        reply
     }
 
     async fn ask(&mut self, path: &WithLogin) -> Reply<StreamKey> {
@@ -179,7 +148,7 @@ mod tests {
     use super::super::client::tests::{AT, answer, described};
     use super::*;
     use crate::model::{Evidence, EvidenceSource, Fact, FindingKind, LoginAttempts, ProbeOptions};
-    use crate::testkit::net::FakeNet;
+    use crate::testkit::net::{Asked, FakeNet, Reply};
 
     const PASSWORD: &str = "tiefer-brunnen-7";
 
@@ -205,7 +174,7 @@ mod tests {
         });
         // Both forms with a wrong login would use two tries up.
         let host = host(net, &["wrong", PASSWORD], 3);
-        let found = look(&host, Endpoint::plain(554), true).await;
+        let found = look(&host, Endpoint::plain(554), true).await.unwrap().streams;
         let shown: Vec<(Option<u32>, &str)> = found.iter().map(|(_, s)| (s.channel, s.url.as_str())).collect();
         assert_eq!(
             shown,
@@ -227,9 +196,66 @@ mod tests {
         let net = FakeNet::new();
         let log = net.answer(AT, |asked| answer(asked, "401 Unauthorized", "", ""));
         let host = host(net, &["one", "two", "three"], 2);
-        assert!(look(&host, Endpoint::plain(554), true).await.is_empty());
+        assert!(look(&host, Endpoint::plain(554), true).await.is_none());
         assert_eq!(log.all().iter().filter(|a| a.method() == "DESCRIBE").count(), 2);
         assert_eq!(host.peer.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 2 }));
+    }
+
+    /// Whatever a device does with a login in a path: it sees no third one that it does not take.
+    #[tokio::test(start_paused = true)]
+    async fn each_request_with_a_login_in_its_path_counts() {
+        let answers: [(&str, fn(&Asked) -> Reply); 4] = [
+            ("closed", |_| Reply::Last(Vec::new())),
+            ("400", |asked| answer(asked, "400 Bad Request", "", "")),
+            ("404 on one connection", |asked| answer(asked, "404 Not Found", "", "")),
+            ("redirected", |asked| {
+                let to = format!("Location: {}&again=1\r\n", asked.target());
+                answer(asked, "302 Found", &to, "")
+            }),
+        ];
+        for (how, reply) in answers {
+            // From the start; and once the first channel is described.
+            for has_first in [false, true] {
+                let net = FakeNet::new();
+                let log = net.answer(AT, move |asked| match asked.method() {
+                    "OPTIONS" => answer(asked, "200 OK", "", ""),
+                    _ if has_first && asked.target().contains("&channel=1&stream=0") => described(asked),
+                    _ => reply(asked),
+                });
+                let host = host(net, &[PASSWORD, "another"], 2);
+                let found = look(&host, Endpoint::plain(554), true).await;
+                assert_eq!(found.is_some(), has_first, "{how}");
+                let sent = log.all().iter().filter(|a| a.target().contains("password=")).count();
+                let taken = usize::from(has_first);
+                // What has no such channel is no refusal of a login that was taken.
+                let most = if has_first && how != "closed" { 4 } else { 2 };
+                assert!((1..=most).contains(&(sent - taken)), "{how}, {has_first}: {sent}");
+            }
+        }
+    }
+
+    /// A login that was taken, and is refused from then on: by DESCRIBE of further channels, and by SETUP.
+    #[tokio::test(start_paused = true)]
+    async fn a_login_in_a_path_that_is_refused_later_counts_as_well() {
+        let net = FakeNet::new();
+        let log = net.answer(AT, |asked| match asked.method() {
+            "OPTIONS" => answer(asked, "200 OK", "", ""),
+            "DESCRIBE" if asked.target().contains("&channel=1&stream=0") => described(asked),
+            _ => answer(asked, "401 Unauthorized", "", ""),
+        });
+        let host = host(net, &[PASSWORD], 2);
+        let found = look(&host, Endpoint::plain(554), true).await.unwrap();
+        let mut client = Client::new(&host.peer, Endpoint::plain(554)).with_login_in_path(found.login);
+        for (path, stream) in found.streams.iter().cycle().take(5) {
+            super::super::verify::verify(&host, &mut client, path, stream.clone()).await;
+        }
+        let all = log.all();
+        let refused = all.iter().filter(|a| {
+            a.target().contains("password=")
+                && !(a.method() == "DESCRIBE" && a.target().contains("&channel=1&stream=0"))
+        });
+        assert_eq!(refused.count(), 2, "{:?}", log.methods());
+        assert_eq!(host.peer.logins.attempts(), Some(LoginAttempts { refused: 2, unclear: 0, limit: 2 }));
     }
 
     #[tokio::test(start_paused = true)]
@@ -242,6 +268,6 @@ mod tests {
             host.record.learn(&FindingKind::Evidence(vendor.clone()));
             host.record.learn(&FindingKind::Evidence(Evidence { source: EvidenceSource::Stream, ..vendor }));
         }
-        assert!(look(&host, Endpoint::plain(554), true).await.is_empty() && log.all().is_empty());
+        assert!(look(&host, Endpoint::plain(554), true).await.is_none() && log.all().is_empty());
     }
 }

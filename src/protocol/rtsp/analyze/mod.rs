@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use super::asker::{Asked, Asker, StreamKey};
 use super::client::Client;
 use super::error::RtspError;
+use super::path_login::{self, InPath};
 use super::walk::{self, Found, Known, Nature, Reply, Walked};
 use super::wire::Response;
-use super::{path_login, stream, verify};
+use super::{stream, verify};
 use crate::identify::signature::Field;
 use crate::identify::stream_url::{self, Candidate, StreamUrls};
 use crate::model::finding::StreamHint;
@@ -88,26 +89,30 @@ async fn analyse_port(host: &Inspection, at: Endpoint, known: &mut Described) {
         let kind = Evidence::new(Fact::Kind, Kind::Other.as_str(), EvidenceSource::Sdp, 0.6);
         host.emit(FindingKind::Evidence(kind.with_detail("all that is described is sound"))).await;
     }
-    let mut described = Vec::new();
+    let mut in_path = None;
     let has_video = walked.found.iter().any(|f| matches!(f.reply, Reply::Video(_)));
     if !has_video && walked.cut_short.is_none() && host.record.may_guess() && no_rtsp.is_none() {
         // Many serve one client at a time.
         client.disconnect();
-        described = path_login::look(host, at, client.challenges().is_some()).await;
-        for (_, stream) in &described {
+        in_path = path_login::look(host, at, client.challenges().is_some()).await;
+        for (_, stream) in in_path.iter().flat_map(|in_path| &in_path.streams) {
             host.emit(FindingKind::Stream(Box::new(stream.clone()))).await;
         }
     }
     // Guesses that demanded a login are no streams where the login belongs into the path.
-    let only_announced = !described.is_empty();
+    let only_announced = in_path.is_some();
     // What is described alike on one port stands there under names of its own.
     let elsewhere = known.keys.clone();
     if !only_announced {
         report_no_stream(host, at.port, &walked, &asked).await;
     }
+    let mut described = Vec::new();
     for found in walked.found.iter().filter(|f| f.hint.is_some() || !only_announced) {
         described.extend(emit_found(host, at, found, &asked, walked.nature, &elsewhere).await);
         known.keys.extend(if let Reply::Video(key) = &found.reply { Some(key.clone()) } else { None });
+    }
+    if let Some(InPath { login, streams }) = in_path {
+        prove(host, &mut Client::new(&host.peer, at).with_login_in_path(login), streams).await;
     }
     let demanded = client.auth_schemes();
     prove(host, &mut client, described).await;

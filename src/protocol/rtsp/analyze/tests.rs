@@ -277,3 +277,28 @@ async fn long_descriptions_of_many_paths_are_kept_within_a_bound() {
     let refused = asker.asked.values().find_map(|asked| asked.outcome.as_ref().err());
     assert_eq!(refused.map(|error| error.kind), Some(ErrorKind::TooLarge));
 }
+
+/// It closes the connection at paths that it does not have, once a login has come.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_closes_at_what_it_lacks_is_walked_on_and_has_refused_nothing() {
+    let net = FakeNet::new();
+    let log = net.answer(AT, |asked| match asked.method() {
+        "OPTIONS" => answer(asked, "200 OK", "Public: OPTIONS, DESCRIBE\r\n", ""),
+        _ if asked.header("Authorization").is_none() => {
+            answer(asked, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n", "")
+        }
+        _ if asked.target().ends_with("/have") => described(asked),
+        _ => Answered::Last(Vec::new()),
+    });
+    let options =
+        ProbeOptions { credentials: vec![crate::model::Credential::new("admin", "pw")], ..ProbeOptions::default() };
+    let (host, mut said) = Inspection::for_test(net, "192.0.2.10", options);
+    tokio::spawn(async move { while said.recv().await.is_some() {} });
+    let mut asker = Asker::new(&host, Client::new(&host.peer, Endpoint::plain(554)), 0);
+    for path in ["/1/have", "/2", "/3", "/4", "/5/have"] {
+        let is_video = matches!(asker.ask(path).await, Reply::Video(_));
+        assert_eq!(is_video, path.ends_with("/have"), "{path}");
+    }
+    let attempts = host.peer.logins.attempts().unwrap();
+    assert_eq!((attempts.refused, attempts.unclear), (0, 0), "{:?}", log.methods());
+}

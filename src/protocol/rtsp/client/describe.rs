@@ -99,6 +99,10 @@ impl Client {
     /// Where a redirect leads, on this host.
     fn redirected(&self, url: &RtspUrl, response: &Response) -> Result<RtspUrl, RtspError> {
         let location = response.headers.text("Location").unwrap_or_default();
+        if self.path_login.is_some() {
+            let why = "redirected although its path holds a login";
+            return Err(self.failed(url, Step::Described, Some(response.status), ErrorKind::Redirect, why));
+        }
         let why = match url.redirect(&location, &self.peer.name) {
             // The place named is a proxy's, not the stream's (RFC 2326 §11.3.5).
             Redirect::Here(_) | Redirect::Elsewhere(_) if response.status == 305 => "to be asked for by a proxy".into(),

@@ -2,6 +2,7 @@
 //! asked says [`describe`].
 
 pub mod describe;
+mod in_path;
 
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use super::lessons::Lessons;
 use super::login;
 use super::url::RtspUrl;
 use super::wire::{Request, Response, Spoken};
-use crate::model::{AuthScheme, ErrorKind, Protocol, Step, Way};
+use crate::model::{AuthScheme, Credential, ErrorKind, Protocol, Step, Way};
 use crate::net::ConnectionStage;
 use crate::net::tls::TlsInfo;
 use crate::probe::negotiation::Negotiation;
 use crate::probe::transcript::Transcript;
-use crate::probe::{Encryption, Peer};
+use crate::probe::{Encryption, Peer, Verdict};
 use crate::wire::auth::{self, Challenge};
 use crate::wire::head::Headers;
 use crate::wire::url::Endpoint;
@@ -38,6 +39,8 @@ pub struct Client {
     at: Endpoint,
     pub(super) channel: Option<Channel>,
     pub(super) negotiation: Negotiation,
+    /// The login that stands in the paths that are asked for.
+    path_login: Option<Credential>,
     pub(super) ladder: Ladder,
     cseq: u32,
     /// The number of the last request, while its answer has not come.
@@ -63,6 +66,7 @@ impl Client {
             at,
             channel: None,
             negotiation: Negotiation::new(peer.logins.clone(), Protocol::Rtsp, Encryption::unseen(at.tls)),
+            path_login: None,
             ladder: Ladder::default(),
             cseq: 0,
             unanswered: None,
@@ -152,8 +156,12 @@ impl Client {
             let response = match outcome {
                 Ok(response) => response,
                 Err(error) => {
-                    // Nothing was sent when the connection did not come about.
-                    self.negotiation.unanswered(!matches!(error.step, Step::Tcp | Step::Tls));
+                    match error.kind {
+                        // Nothing was sent when the connection did not come about.
+                        _ if matches!(error.step, Step::Tcp | Step::Tls) => self.negotiation.unanswered(false),
+                        ErrorKind::Closed => self.negotiation.closed(),
+                        _ => self.negotiation.unanswered(true),
+                    }
                     return Err(error);
                 }
             };
@@ -183,12 +191,27 @@ impl Client {
     ) -> Result<Response, RtspError> {
         let mut may_reconnect = may_reconnect;
         loop {
-            let reused = self.connect().await?;
+            let place = self.place_of_path(request).await?;
+            let reused = match self.connect().await {
+                Ok(reused) => reused,
+                Err(error) => {
+                    place.into_iter().for_each(|attempt| attempt.end(Verdict::Unsent));
+                    return Err(error);
+                }
+            };
             let started = Instant::now();
             let deadline = (started + limit).min(self.peer.deadline);
             let outcome = self.send_and_hear(request, deadline).await;
             let took = started.elapsed();
             self.spent += took;
+            if let Some(attempt) = place {
+                let verdict = match &outcome {
+                    Ok(response) => in_path::verdict(&attempt, request, response),
+                    Err(failure) if failure.kind == ErrorKind::Closed => Verdict::Closed,
+                    Err(_) => Verdict::Unclear,
+                };
+                attempt.end(verdict);
+            }
             match outcome {
                 Ok(response) => {
                     self.heard(request, &response, took);
@@ -198,7 +221,7 @@ impl Client {
                     if may_reconnect && (reused || self.peer.is_worth_asking_again(self.at.port)) =>
                 {
                     // Closing may have been how a login was refused: it counts, and does not go along again.
-                    self.negotiation.unanswered(true);
+                    self.negotiation.closed();
                     may_reconnect = false;
                     self.note_closed();
                     self.channel = None;
