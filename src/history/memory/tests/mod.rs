@@ -1,3 +1,5 @@
+mod bounds;
+mod forget;
 mod once;
 mod proof;
 mod quiet;
