@@ -51,7 +51,7 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
     let mut report = scan(session.clone(), plan.clone(), Vec::new(), &stop, &outputs, ui).await;
     ui.finish();
     // The report is written also where it cannot be remembered.
-    let remembered = store.map(|store| remember(store, &session, &plan, &mut report)).transpose();
+    let remembered = store.map(|store| remember(store, &session, &plan, &mut report, ui)).transpose();
     let (remembered, failure) = match remembered {
         Ok(known) => (known, None),
         Err(error) => (None, Some(error)),
@@ -74,13 +74,14 @@ pub async fn run(settings: &Settings, ready: Ready, ui: &Ui) -> anyhow::Result<E
 
 /// Remembers what a scan found, and adds to its report what is known of its devices. What was known of them and of those
 /// that were missed is returned, to be compared with.
-fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Report) -> anyhow::Result<Report> {
+fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Report, ui: &Ui) -> anyhow::Result<Report> {
     // The files beside the store are made and removed in its folder, which may be another user's.
     let remembered: Result<Report, StoreError> = with_file_rights(move || {
         let before = store.memory()?;
         let has_answer = !report.devices.is_empty() || report.scan.hosts_up > 0;
         let vantage = if has_answer { Vantage::Clear } else { Vantage::Blind };
         let learnt = store.learn(report, Cause::User, vantage, &())?.value;
+        learnt.warning().into_iter().for_each(|warning| ui.warning(warning));
         let worked = |device: &Device| session.login_of(device);
         store.note_scan(report, &learnt, plan, &worked, (session.now)())?;
         let after = store.memory()?;

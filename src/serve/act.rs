@@ -16,7 +16,7 @@ use crate::history::memory::{DeviceState, EditError, Memory, MergeError, MuteSco
 use crate::model::Report;
 use crate::model::memory::Uid;
 use crate::store::{EventFilter, ScanName};
-use crate::watch::Order;
+use crate::watch::{Order, pictures};
 
 /// What is known now.
 ///
@@ -136,6 +136,26 @@ pub async fn merge(app: &Arc<App>, into: Uid, uid: Uid) -> Result<(), Problem> {
 /// When it was not.
 pub async fn split(app: &Arc<App>, other: Uid) -> Result<(), Problem> {
     merged(app, "/other", move |memory| memory.split(&other)).await
+}
+
+/// Forgets a device, what was merged into it and the logins that were given for them.
+///
+/// # Errors
+/// When there is no such device, or it cannot be stored.
+pub async fn forget(app: &Arc<App>, uid: Uid) -> Result<(), Problem> {
+    let (actor, now) = (auth::actor(), app.now());
+    let choose = move |memory: &mut Memory| match memory.forget(&uid)[..] {
+        [] => Err(no_device()),
+        ref forgotten => Ok(forgotten.to_vec()),
+    };
+    let forgotten = app.ask(move |app| {
+        let forgotten = app.store.forget(&actor, now, choose)?;
+        app.vault.load(&app.store, &*app.store.memory()?)?;
+        Ok(forgotten.map(|forgotten| pictures::remove(&pictures::folder_of(&app.store), &forgotten.pictures)))
+    });
+    forgotten.await??;
+    wake(app);
+    Ok(())
 }
 
 /// Ends a mute.

@@ -20,7 +20,8 @@ pub(super) struct News {
     from: Stamp,
     /// The state that it left.
     to: Stamp,
-    devices: BTreeMap<Uid, Known>,
+    /// The devices that were changed; none where one was forgotten.
+    devices: BTreeMap<Uid, Option<Known>>,
     /// All that belongs to no single device.
     rest: Memory,
 }
@@ -37,7 +38,7 @@ impl News {
     pub fn write(
         transaction: &Transaction<'_>,
         from: Stamp,
-        devices: BTreeMap<Uid, Known>,
+        devices: BTreeMap<Uid, Option<Known>>,
         rest: Memory,
     ) -> rusqlite::Result<News> {
         let to = fastrand::i64(..);
@@ -55,7 +56,12 @@ impl News {
     /// Brings what was known before it up to date.
     pub fn take_over(self, memory: &mut Memory) {
         let mut devices = std::mem::take(&mut memory.devices);
-        devices.extend(self.devices);
+        for (uid, known) in self.devices {
+            match known {
+                Some(known) => devices.insert(uid, known),
+                None => devices.remove(&uid),
+            };
+        }
         *memory = Memory { devices, ..self.rest };
     }
 }

@@ -1,7 +1,7 @@
 //! The last picture of each stream. The pictures themselves are files beside the store.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::codec::{ms, time};
 use super::{Store, StoreError};
@@ -85,6 +85,16 @@ impl Store {
             unused(transaction, hashes)
         })
     }
+}
+
+/// Forgets the pictures of streams. The names of files that no stream needs any more.
+pub(super) fn forget(transaction: &Transaction<'_>, streams: &[StreamId]) -> rusqlite::Result<Vec<String>> {
+    let mut gone = transaction.prepare("DELETE FROM pictures WHERE stream = ?1 RETURNING hash")?;
+    let mut hashes = Vec::new();
+    for stream in streams {
+        hashes.extend(gone.query_row([stream.as_str()], |row| row.get(0)).optional()?);
+    }
+    unused(transaction, hashes)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Option<PictureRow>> {

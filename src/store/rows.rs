@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::Cache;
 use super::codec::{from_json, json, ms, pack_text, time, unpack};
 use super::known::News;
-use crate::history::memory::{DeviceKey, Known, KnownStream, Memory, Seen};
+use super::{Cache, gone};
+use crate::history::memory::{DeviceKey, Known, KnownStream, Memory, Seen, Traces};
 use crate::model::memory::{Note, Uid};
 
 /// The key of the row that holds what belongs to no single device.
@@ -54,6 +54,8 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Memory, String)
         let Some(known) = by_row.get_mut(&row.get(0)?) else { continue };
         known.note = from_json(row.get_ref(1)?.as_str()?)?;
     }
+    let with_login = with_logins(connection)?;
+    by_row.values_mut().for_each(|known| known.has_login = with_login.contains(&known.uid));
     memory.devices = by_row.into_values().map(|known| (known.uid.clone(), known)).collect();
     Ok((memory, rest.unwrap_or_default()))
 }
@@ -64,11 +66,14 @@ pub(super) fn save(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite
         set_back(transaction, at)?;
     }
     let touched: BTreeSet<Uid> = cache.memory.take_touched();
-    let mut changed = BTreeMap::new();
+    let forgotten = std::mem::take(&mut cache.memory.forgotten);
+    remove(transaction, &forgotten)?;
+    forgotten.keys().for_each(|uid| drop(cache.written.remove(uid)));
+    let mut changed: BTreeMap<Uid, Option<Known>> = forgotten.into_keys().map(|uid| (uid, None)).collect();
     for uid in touched {
         if let Some(known) = cache.memory.devices.get_mut(&uid) {
             save_device(transaction, known, cache.written.entry(uid.clone()).or_default())?;
-            changed.insert(uid, known.clone());
+            changed.insert(uid, Some(known.clone()));
         }
     }
     let rest = cache.without_devices(json)?;
@@ -97,6 +102,24 @@ fn set_back(transaction: &Transaction<'_>, at: Timestamp) -> rusqlite::Result<()
         "UPDATE sessions SET seen_at = ?1 WHERE seen_at > ?1",
     ];
     ALL.iter().try_for_each(|set| transaction.execute(set, [ms(at)]).map(drop))
+}
+
+/// Removes the rows of what was forgotten.
+fn remove(transaction: &Transaction<'_>, forgotten: &BTreeMap<Uid, Traces>) -> rusqlite::Result<()> {
+    let mut all = Vec::with_capacity(forgotten.len());
+    for (uid, traces) in forgotten {
+        // One that was forgotten before it was stored has none.
+        let row = row_of(transaction, uid)?;
+        all.extend(row.map(|row| gone::Gone { uid: uid.clone(), row, traces: *traces }));
+    }
+    gone::remove(transaction, &all)
+}
+
+/// The devices that logins were given for on the page.
+pub(super) fn with_logins(connection: &Connection) -> rusqlite::Result<BTreeSet<Uid>> {
+    let mut select = connection.prepare_cached("SELECT device FROM device_logins WHERE device IS NOT NULL")?;
+    let devices = select.query_map([], |row| Ok(Uid::parse(row.get_ref(0)?.as_str()?)))?;
+    devices.filter_map(Result::transpose).collect()
 }
 
 /// The row of a device.
@@ -291,6 +314,10 @@ fn save_streams(
     written: &mut BTreeMap<String, (u64, State)>,
     is_known: bool,
 ) -> rusqlite::Result<()> {
+    if !is_known || written.keys().any(|key| !streams.contains_key(key)) {
+        written.retain(|key, _| streams.contains_key(key));
+        remove_streams(transaction, device, streams)?;
+    }
     let mut put = transaction.prepare_cached(
         "INSERT INTO streams (device, key, url, protocol, channel, state, state_since, last_ok, gone_at, body) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
@@ -324,18 +351,29 @@ fn save_streams(
             save_span(transaction, device, Some(row), state)?;
         }
     }
-    if is_known && written.len() == streams.len() {
-        return Ok(());
-    }
-    // Those that went into another device, or came out of one.
-    written.retain(|key, _| streams.contains_key(key));
+    Ok(())
+}
+
+/// Removes the rows of streams that are known no longer: those that went into another device, or came out of one, or were more
+/// than are kept. A new stream gets the row of such a one: to remove a row, all spans are looked through for what refers to it.
+fn remove_streams(
+    transaction: &Transaction<'_>,
+    device: i64,
+    streams: &BTreeMap<String, KnownStream>,
+) -> rusqlite::Result<()> {
     let mut kept = transaction.prepare_cached("SELECT id, key FROM streams WHERE device = ?1")?;
-    let rows: Vec<(i64, String)> =
-        kept.query_map([device], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-    for (id, _) in rows.iter().filter(|(_, key)| !streams.contains_key(key)) {
-        transaction.prepare_cached("DELETE FROM rollups WHERE stream = ?1")?.execute([id])?;
-        transaction.prepare_cached("DELETE FROM spans WHERE stream = ?1")?.execute([id])?;
-        transaction.prepare_cached("DELETE FROM streams WHERE id = ?1")?.execute([id])?;
+    let rows: BTreeMap<String, i64> =
+        kept.query_map([device], |row| Ok((row.get(1)?, row.get(0)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut new = streams.keys().filter(|key| !rows.contains_key(*key));
+    for (_, row) in rows.iter().filter(|(key, _)| !streams.contains_key(*key)) {
+        transaction.prepare_cached("DELETE FROM rollups WHERE stream = ?1")?.execute([row])?;
+        transaction.prepare_cached("DELETE FROM spans WHERE device = ?1 AND stream = ?2")?.execute((device, row))?;
+        match new.next() {
+            Some(key) => {
+                transaction.prepare_cached("UPDATE streams SET key = ?2 WHERE id = ?1")?.execute((row, key))?
+            }
+            None => transaction.prepare_cached("DELETE FROM streams WHERE id = ?1")?.execute([row])?,
+        };
     }
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::accounts::{Actor, Outcome, Refused, audit_note};
 use super::codec::{from_json, json, ms, time, time_if};
-use super::{LoginHash, Store, StoreError};
+use super::{Cache, LoginHash, Store, StoreError, rows};
 use crate::model::Anchor;
 use crate::model::memory::{Detail, Uid};
 
@@ -100,7 +100,7 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Outcome<i64>, StoreError> {
-        self.write(|transaction| {
+        self.change(|transaction, cache| {
             let count: i64 = transaction.query_row("SELECT count(*) FROM device_logins", [], |row| row.get(0))?;
             if count >= MOST {
                 return Ok(Err(Refused::TooMany));
@@ -120,6 +120,7 @@ impl Store {
             let said =
                 Detail::LoginFor { device: scope.device.clone(), others: others.into_iter().flatten().collect() };
             audit_note(transaction, now, actor, "login.add", user, &said)?;
+            note_devices(transaction, cache)?;
             Ok(Ok(id))
         })
     }
@@ -150,11 +151,12 @@ impl Store {
     /// # Errors
     /// When it cannot be stored.
     pub fn remove_sealed_login(&self, id: i64, actor: &Actor, now: Timestamp) -> Result<Outcome<()>, StoreError> {
-        self.write(|transaction| {
+        self.change(|transaction, cache| {
             let delete = "DELETE FROM device_logins WHERE id = ?1 RETURNING user";
             let user: Option<String> = transaction.query_row(delete, [id], |row| row.get(0)).optional()?;
             let Some(user) = user else { return Ok(Err(Refused::Unknown)) };
             audit_note(transaction, now, actor, "login.remove", &user, &Detail::Number { number: id })?;
+            note_devices(transaction, cache)?;
             Ok(Ok(()))
         })
     }
@@ -187,4 +189,15 @@ impl Store {
         let tried = writer.connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
         tried.map_err(|error| self.error(&error))
     }
+}
+
+/// Has the memory know which devices logins were given for.
+fn note_devices(transaction: &Transaction<'_>, cache: &mut Cache) -> rusqlite::Result<()> {
+    let devices = rows::with_logins(transaction)?;
+    let other = cache.memory.devices.values_mut().filter(|known| known.has_login != devices.contains(&known.uid));
+    for known in other {
+        known.has_login = !known.has_login;
+        cache.memory.touched.insert(known.uid.clone());
+    }
+    rows::save(transaction, cache)
 }

@@ -35,6 +35,11 @@ const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct Noted(BTreeMap<Uid, (Credential, Timestamp)>);
 
 impl Noted {
+    /// Forgets the devices that are known no longer.
+    pub(super) fn keep_known(&mut self, memory: &Memory) {
+        self.0.retain(|uid, _| memory.devices.contains_key(uid));
+    }
+
     /// Notes which login worked at a device.
     pub(super) fn note(
         &mut self,

@@ -1,6 +1,7 @@
 //! Pictures of streams: files named by what is in them, beside the store. Whatever a device sent is kept only if it is a whole
 //! JPEG of a size that is served.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::history::memory::{StreamId, stream_key};
+use crate::history::memory::{Memory, StreamId, stream_key};
 use crate::media::jpeg;
 use crate::model::memory::Uid;
 use crate::model::{Device, Stream};
@@ -22,7 +23,7 @@ pub const MOST_BYTES: u64 = 2 << 30;
 /// How long a picture is kept that none took the place of.
 pub const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// A picture that is this old is taken anew when its stream is checked.
-pub(super) const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(10);
+const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// A picture that came in is put in its place within this time, even by a long scan.
 const LEFT: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -37,6 +38,39 @@ pub(super) struct Taken {
     pub(super) key: String,
     hash: String,
     bytes: u64,
+}
+
+/// When pictures were last taken, by device and stream.
+#[derive(Debug, Default)]
+pub(super) struct Pictured(BTreeMap<Uid, BTreeMap<String, Timestamp>>);
+
+impl Pictured {
+    /// Whether a picture of a stream is to be taken anew, which it is now.
+    pub(super) fn is_due(&mut self, uid: &Uid, key: &str, now: Timestamp) -> bool {
+        let last = self.0.get(uid).and_then(|streams| streams.get(key));
+        let is_due =
+            last.is_none_or(|last| !(SignedDuration::ZERO..RENEWED_AFTER).contains(&now.duration_since(*last)));
+        if is_due {
+            self.0.entry(uid.clone()).or_default().insert(key.to_owned(), now);
+        }
+        is_due
+    }
+
+    /// A picture of a stream is to be taken anew.
+    pub(super) fn forget(&mut self, uid: &Uid, key: &str) {
+        if let Some(streams) = self.0.get_mut(uid) {
+            streams.remove(key);
+        }
+    }
+
+    /// Forgets the streams that are known no longer.
+    pub(super) fn keep_known(&mut self, memory: &Memory) {
+        for (uid, streams) in &mut self.0 {
+            let known = memory.devices.get(uid);
+            streams.retain(|key, _| known.is_some_and(|known| known.streams.contains_key(key)));
+        }
+        self.0.retain(|_, streams| !streams.is_empty());
+    }
 }
 
 /// Where the pictures of a store lie: the folder beside it that has its name, `store.sqlite.pictures`.
@@ -148,7 +182,8 @@ fn remove_left(folder: &Path) {
     });
 }
 
-fn remove(folder: &Path, hashes: &[String]) {
+/// Removes the files of pictures.
+pub fn remove(folder: &Path, hashes: &[String]) {
     for hash in hashes {
         if let Err(error) = with_file_rights(|| fs::remove_file(file_of(folder, hash)))
             && error.kind() != io::ErrorKind::NotFound
@@ -192,6 +227,22 @@ mod tests {
         for other in [b"<html>".as_slice(), &JPEG[..JPEG.len() - 1], &[JPEG, b"<script>"].concat(), &large, &[]] {
             assert_eq!(put(other), None);
         }
+    }
+
+    #[test]
+    fn when_pictures_of_streams_were_taken_is_known_as_long_as_the_streams_are() {
+        use crate::history::memory::tests::{Site, camera, uid};
+        let (mut site, mut pictured) = (Site::default(), Pictured::default());
+        site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+        let now = Timestamp::UNIX_EPOCH;
+        let keys: Vec<String> = (0..500).map(|n| format!("rtsp:554/{n}")).collect();
+        assert!([1, 2, 3].iter().all(|n| keys.iter().all(|key| pictured.is_due(&uid(*n), key, now))));
+        site.memory.forget(&uid(2));
+        pictured.keep_known(&site.memory);
+        assert_eq!(pictured.0.values().map(BTreeMap::len).sum::<usize>(), 1);
+        assert!(!pictured.is_due(&uid(1), "rtsp:554/1", now));
+        pictured.forget(&uid(1), "rtsp:554/1");
+        assert!(pictured.is_due(&uid(1), "rtsp:554/1", now));
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub(super) struct Found {
 /// Notes a picture, and tells of it.
 pub(super) fn note_picture(watch: &Watch, uid: &Uid, taken: &Taken, at: Timestamp) -> Result<(), StoreError> {
     let Some(folder) = &watch.pictures else { return Ok(()) };
+    // A user may have forgotten the device meanwhile, or there was no room for it.
+    if !watch.store.memory()?.devices.contains_key(uid) {
+        return Ok(());
+    }
     pictures::note(&watch.store, folder, uid, taken, at)?;
     watch.follower.news(&News::Picture(uid, &taken.key));
     Ok(())

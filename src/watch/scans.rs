@@ -156,6 +156,9 @@ impl Work {
                 return Err(error);
             }
         };
+        if let Some(warning) = learnt.value.warning() {
+            tracing::warn!("{warning}");
+        }
         let worked = |device: &Device| session.login_of(device);
         store.note_scan(&report, &learnt.value, &self.template.plan, &worked, now)?;
         for attempts in report.devices.iter().filter_map(|device| device.login_attempts) {

@@ -13,7 +13,7 @@ use super::checks::{self, Play, Played};
 use super::figures::Counts;
 use super::logins::{Noted, Template};
 use super::news::{News, ScanEnd, ScanOrder};
-use super::pictures::RENEWED_AFTER;
+use super::pictures::Pictured;
 use super::presence::{Answers, Question};
 use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
 use super::{Job, TICK, Watch, logins};
@@ -70,8 +70,7 @@ pub(super) struct Work {
     playing: BTreeSet<Uid>,
     /// Streams that are to be played, in the order they became due.
     pub(super) queue: VecDeque<(Uid, String)>,
-    /// When pictures were last taken, by device and stream.
-    pictured: HashMap<(Uid, String), Timestamp>,
+    pictured: Pictured,
     /// Devices that are to be asked whether they are there.
     to_ask: BTreeSet<Uid>,
     /// The last round of checks each device had.
@@ -105,7 +104,7 @@ impl Work {
             is_scanning: false,
             running: None,
             waiting: VecDeque::new(),
-            pictured: HashMap::new(),
+            pictured: Pictured::default(),
             is_asking: false,
             playing: BTreeSet::new(),
             queue: VecDeque::new(),
@@ -176,6 +175,8 @@ impl Work {
         let is_due = now >= self.next_tidying && !self.is_scanning;
         if is_due {
             self.next_tidying = now.saturating_add(TIDY_EVERY).unwrap_or(Timestamp::MAX);
+            self.pictured.keep_known(&self.memory);
+            self.noted.keep_known(&self.memory);
         }
         is_due
     }
@@ -270,7 +271,7 @@ impl Work {
             let Some(stream) = known.streams.get(&key).filter(|_| is_worth_it) else { continue };
             let hosts = logins::known_hosts(&self.memory, known, watch, &mut digest, now)?;
             let (ip, stream) = (known.device.ip, stream.stream.clone());
-            let pictures = watch.pictures.clone().filter(|_| self.is_picture_due(&uid, &key, now));
+            let pictures = watch.pictures.clone().filter(|_| self.pictured.is_due(&uid, &key, now));
             let play = Play { uid: uid.clone(), ip, key, stream, hosts, pictures };
             let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
@@ -303,20 +304,9 @@ impl Work {
 
     /// Somebody wants a stream to be played now.
     pub(super) fn order_check(&mut self, uid: Uid, key: String) {
-        self.pictured.remove(&(uid.clone(), key.clone()));
+        self.pictured.forget(&uid, &key);
         self.queue.retain(|(other, own)| (other, own) != (&uid, &key));
         self.queue.push_front((uid, key));
-    }
-
-    /// Whether a picture of a stream is to be taken anew, which it is now.
-    fn is_picture_due(&mut self, uid: &Uid, key: &str, now: Timestamp) -> bool {
-        let last = self.pictured.get(&(uid.clone(), key.to_owned()));
-        let is_due =
-            last.is_none_or(|last| !(SignedDuration::ZERO..RENEWED_AFTER).contains(&now.duration_since(*last)));
-        if is_due {
-            self.pictured.insert((uid.clone(), key.to_owned()), now);
-        }
-        is_due
     }
 
     fn start_question(&mut self, session: &Arc<Session>, now: Timestamp) {

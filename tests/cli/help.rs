@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&str; 44] = [
+const COMMANDS: [&str; 45] = [
     "",
     "scan",
     "watch",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 44] = [
     "devices unmute",
     "devices ack",
     "devices expect",
+    "devices forget",
     "devices login",
     "devices login confirm",
     "devices login retry",

@@ -9,6 +9,7 @@ mod budget;
 mod configurations;
 mod echo;
 mod files;
+mod forget;
 mod help;
 mod interrupt;
 mod killed;

@@ -8,6 +8,7 @@ mod bounds;
 mod budget;
 mod encryption;
 mod finding;
+mod forget;
 mod go2rtc;
 mod hostile;
 mod hostile_answers;

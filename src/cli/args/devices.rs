@@ -25,6 +25,7 @@ Examples:
   camscan devices -f csv --tag outdoor
   camscan devices name 10.0.5.21 'Dome North' --site Depot --tag outdoor
   camscan devices mute --site Depot --for 2h --why maintenance
+  camscan devices forget 10.0.5.21                         it is sold; a device that is there is found again
 
 A device is named by its id (d_...), its address, its MAC address or the name you gave it.";
 
@@ -179,6 +180,16 @@ pub enum DevicesCommand {
         /// always: reported as soon as it is offline; sometimes: after 24 hours; ignore: never.
         #[arg(value_parser = names::<Expect>())]
         what: String,
+    },
+    /// Forget devices: what is remembered of them, what you wrote about them and the logins given for them. One that is
+    /// still there is found anew by the next scan.
+    Forget {
+        /// The devices: id, address, MAC address or name. What was merged into one is forgotten with it.
+        #[arg(value_name = "ID", required_unless_present = "heard")]
+        ids: Vec<String>,
+        /// All devices that were only heard: they announced themselves and answered nothing. Those that you wrote about stay.
+        #[arg(long, conflicts_with = "ids")]
+        heard: bool,
     },
     /// Manage what is remembered about logins.
     #[command(subcommand)]

@@ -1,5 +1,6 @@
-//! What users say about devices: names, merges, mutes, acknowledgements.
+//! What users say about devices: names, merges, mutes, acknowledgements; and that they are to be forgotten.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use jiff::tz::TimeZone;
@@ -12,9 +13,10 @@ use crate::history::memory::{EditError, Memory, Mute, MuteScope, NoteEdit, word}
 use crate::model::memory::{Expect, Note, Uid};
 use crate::model::moment::{length, moment};
 use crate::model::problem::Problem;
-use crate::store::Store;
 use crate::store::accounts::Actor;
+use crate::store::{Forgotten, Store};
 use crate::text::{clean, counted};
+use crate::watch::pictures;
 
 /// Does what is asked, and tells what was done.
 pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -38,6 +40,7 @@ pub(super) fn run(action: &DevicesCommand, settings: &Settings, out: &mut dyn Wr
             let expect = Expect::from_name(what).or(Some(Expect::Always));
             annotate(&store, id, &NoteEdit { expect, ..NoteEdit::default() })?
         }
+        DevicesCommand::Forget { ids, heard } => forget(&store, ids, *heard)?,
         DevicesCommand::Login(LoginCommand::Confirm { id }) => confirm(&store, id)?,
         DevicesCommand::Login(LoginCommand::Retry { id }) => retry(&store, id, Timestamp::now())?,
     };
@@ -212,6 +215,34 @@ fn acknowledge(store: &Store, id: &str, now: Timestamp) -> anyhow::Result<String
         memory.acknowledge_all(&uid, now);
         Ok(format!("acknowledged: {}", about(memory, &uid)))
     })
+}
+
+/// Forgets devices, all or none; a line for each.
+fn forget(store: &Store, ids: &[String], heard: bool) -> anyhow::Result<String> {
+    let mut lines = BTreeSet::new();
+    let choose = |memory: &mut Memory| {
+        if heard {
+            return Ok(memory.forget_only_heard());
+        }
+        let uids = ids.iter().map(|id| Ok(find(memory, id)?.uid.clone()));
+        let uids: BTreeSet<Uid> = uids.collect::<Result<_, Problem>>()?;
+        for uid in &uids {
+            let merged = memory.ids_of(uid).into_iter().filter(|other| other != uid);
+            let merged: String = merged.map(|other| format!(", with {other} that was merged into it")).collect();
+            lines.insert(format!("forgotten: {}{merged}", about(memory, uid)));
+        }
+        Ok(uids.iter().flat_map(|uid| memory.forget(uid)).collect())
+    };
+    let forgotten = store.forget(&Actor::command_line(), Timestamp::now(), choose).map_err(failed)?;
+    let Forgotten { devices, pictures } = forgotten.map_err(|problem: Problem| problem)?;
+    pictures::remove(&pictures::folder_of(store), &pictures);
+    if heard {
+        return Ok(format!(
+            "forgotten: {}",
+            counted(devices.len(), "device that was only heard", "devices that were only heard")
+        ));
+    }
+    Ok(lines.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(not(feature = "serve"))]

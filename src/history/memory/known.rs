@@ -56,6 +56,12 @@ pub struct Known {
     /// worked before are not sent there. See [`Anchor`](crate::model::Anchor).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_its_word_at: Option<Timestamp>,
+    /// It answered at some time: a connection, or a question that was sent to its address. Else it was only heard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
+    /// A login was given for it on the page. It stands in the store by itself.
+    #[serde(skip)]
+    pub has_login: bool,
     /// Its streams, by [`stream_key`](crate::history::stream_key::stream_key).
     pub streams: BTreeMap<String, KnownStream>,
     /// What the user said about it.

@@ -6,6 +6,7 @@ use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 
 use super::changes::{certificate_stage, merged};
+use super::forget::is_only_heard;
 use super::health::{DeviceHealth, DeviceState};
 use super::key::keys_of;
 use super::known::{Analysis, Known, KnownCertificates, KnownStream, Seen};
@@ -36,10 +37,19 @@ impl Memory {
         order.sort_by_key(|(_, device)| (device.ip, &device.id, device.mac));
         let mut events = Vec::new();
         let mut devices: BTreeMap<usize, Uid> = BTreeMap::new();
+        let (mut room, mut left_out) = (self.room(), 0);
         for &(n, device) in &order {
             let uid = match found.get(n).and_then(Option::as_ref) {
                 Some(known) => known.uid.clone(),
-                None => self.add(device, mint(), at),
+                None if is_only_heard(device) => self.add(device, mint(), at),
+                None if room == 0 => {
+                    left_out += 1;
+                    mint()
+                }
+                None => {
+                    room -= 1;
+                    self.add(device, mint(), at)
+                }
             };
             devices.insert(n, uid);
         }
@@ -51,6 +61,8 @@ impl Memory {
                 self.see(known, device, &same, at, &mut events);
             }
         }
+        self.thin_out(at);
+        self.bound_shared(&report.devices);
         self.note_parents(&report.devices, &devices);
         self.note_networks(&scope.networks);
         self.find_networks(at, &mut events);
@@ -60,6 +72,7 @@ impl Memory {
             .iter()
             .filter(|(n, _)| found.get(*n).is_none_or(Option::is_none))
             .filter_map(|(n, device)| Some((devices.get(n)?, *device)))
+            .filter(|(uid, _)| self.devices.contains_key(*uid))
             .collect();
         if is_first {
             events.extend(first_scan(new.len(), at));
@@ -72,7 +85,7 @@ impl Memory {
             Vantage::Clear => self.count_misses(&missing, &seen, at, &mut events),
         }
         self.settle(at, &mut events);
-        Learnt { events, devices: devices.into_values().collect() }
+        Learnt { events, devices: devices.into_values().collect(), left_out }
     }
 
     /// Notes which devices a scan analysed in full, and of which it confirmed that nothing had changed: `devices` are those
@@ -116,6 +129,8 @@ impl Memory {
                 device.link_mac.filter(|mac| self.has_own_card(&uid, *mac)),
             )),
             on_its_word_at: None,
+            answered: !is_only_heard(device),
+            has_login: false,
             streams: streams.into_iter().map(|(key, stream)| (key, KnownStream::new(stream, at))).collect(),
             note: Note::default(),
             parents: BTreeSet::new(),
@@ -167,6 +182,7 @@ impl Memory {
         if is_on_its_word(&known.device, found) {
             known.on_its_word_at = Some(at);
         }
+        known.answered |= !is_only_heard(found);
         known.device = device;
         known.scanned_at = Some(at);
     }
@@ -183,6 +199,7 @@ impl Memory {
         for key in keys_of(found).into_iter().filter(|key| !self.shared.contains(key)) {
             known.keys.entry(key).or_insert(Seen { first: at, last: at }).last = at;
         }
+        known.bound_keys();
     }
 
     fn see_streams(&mut self, uid: &Uid, found: &Device, is_same_scan: bool, at: Timestamp, events: &mut Vec<Event>) {
@@ -207,10 +224,11 @@ impl Memory {
             let look = Look { key, stream, busy: false, ways: ways_tried(stream), at };
             self.look(uid, &look, events);
         }
+        let Some(known) = self.devices.get_mut(uid) else { return };
         if is_same_scan || !was_looked_at(found) {
+            known.bound_streams(&now);
             return;
         }
-        let Some(known) = self.devices.get_mut(uid) else { return };
         let mut gone = Vec::new();
         for (key, stream) in known.streams.iter_mut().filter(|(key, _)| !now.contains_key(*key)) {
             stream.absent = stream.absent.saturating_add(1);
@@ -225,19 +243,23 @@ impl Memory {
             event.muted_by = event.muted_by.or_else(|| self.told_broken(uid, &key));
             events.push(event);
         }
+        self.devices.get_mut(uid).into_iter().for_each(|known| known.bound_streams(&now));
     }
 
     /// Which recorder shows which camera: a camera keeps its recorders while they are not in the report.
     fn note_parents(&mut self, found: &[Device], uids: &BTreeMap<usize, Uid>) {
+        let uid_of = |n| uids.get(&n).filter(|uid| self.devices.contains_key(*uid));
         let by_id: HashMap<&str, &Uid> =
-            found.iter().enumerate().filter_map(|(n, device)| Some((device.id.as_str(), uids.get(&n)?))).collect();
+            found.iter().enumerate().filter_map(|(n, device)| Some((device.id.as_str(), uid_of(n)?))).collect();
         let here: BTreeSet<&Uid> = uids.values().collect();
         for (n, device) in found.iter().enumerate() {
-            let Some(known) = uids.get(&n).and_then(|uid| self.devices.get_mut(uid)) else { continue };
+            let Some(known) = uids.get(&n).and_then(|uid| self.devices.get(uid)) else { continue };
             let shown = device.shown_by.iter().filter_map(|shown| by_id.get(shown.recorder.as_str()));
-            let shown = shown.map(|uid| (*uid).clone()).filter(|uid| *uid != known.uid);
-            let kept = known.parents.iter().filter(|parent| !here.contains(parent)).cloned();
-            known.parents = shown.chain(kept).collect();
+            let shown = shown.map(|uid| (*uid).clone()).filter(|uid| *uid != known.uid).collect();
+            let kept = known.parents.iter().filter(|parent| !here.contains(parent)).cloned().collect();
+            let parents = self.parents_of(shown, kept);
+            let uid = known.uid.clone();
+            self.devices.get_mut(&uid).into_iter().for_each(|known| known.parents.clone_from(&parents));
         }
     }
 

@@ -4,9 +4,11 @@
 //! and `streams` change what is believed about devices, networks and streams, `mute` decides whether that is sent, and
 //! `pass` does what the time alone brings about.
 
+mod bound;
 mod changes;
 mod clock;
 mod edit;
+mod forget;
 mod health;
 mod key;
 mod known;
@@ -35,6 +37,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use edit::{EditError, NoteEdit, word};
+pub use forget::{MOST_DEVICES, MOST_HEARD, Traces};
 pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, StreamHealth, StreamState};
 pub use key::{DeviceKey, KeyKind, keys_of};
 pub use known::{Analysis, Known, KnownStream, Seen};
@@ -72,6 +75,9 @@ pub struct Memory {
     /// [`Memory::take_set_back`].
     #[serde(skip)]
     pub set_back_at: Option<Timestamp>,
+    /// The devices among them that the last calls forgot, and what becomes of the events about each.
+    #[serde(skip)]
+    pub forgotten: BTreeMap<Uid, Traces>,
 }
 
 /// A full scan.
@@ -99,8 +105,23 @@ pub enum Vantage {
 pub struct Learnt {
     /// What happened.
     pub events: Vec<Event>,
-    /// Who is who, by position in `report.devices`.
+    /// Who is who, by position in `report.devices`. The id of a device that is not remembered is that of no device.
     pub devices: Vec<Uid>,
+    /// Devices that answer and are not remembered: there is no room for them.
+    pub left_out: usize,
+}
+
+impl Learnt {
+    /// What a user should know of what is not remembered.
+    pub fn warning(&self) -> Option<String> {
+        (self.left_out > 0).then(|| {
+            format!(
+                "65,536 devices are remembered, and no more are: {} of this scan did not fit\nhint: forget those that are \
+                 not needed (camscan devices forget), or remember this network in another store (--store FILE)",
+                self.left_out
+            )
+        })
+    }
 }
 
 /// A stream that was played between scans.

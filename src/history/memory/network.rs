@@ -26,9 +26,10 @@ impl Memory {
     /// Takes note of the networks that devices are on.
     pub(super) fn note_networks(&mut self, interfaces: &[IpNetwork]) {
         let addresses: BTreeSet<IpAddr> = self.listed().map(|known| known.device.ip).collect();
+        self.bound_networks();
         for ip in addresses {
             let network = interfaces.iter().copied().find(|network| network.contains(ip));
-            let is_new = !self.networks.keys().any(|network| network.contains(ip));
+            let is_new = self.has_network_room() && !self.networks.keys().any(|network| network.contains(ip));
             if let Some(network) = network.or_else(|| usual_network(ip).filter(|_| is_new)) {
                 self.networks.entry(network).or_default();
             }

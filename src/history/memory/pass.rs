@@ -20,6 +20,7 @@ impl Memory {
     pub fn pass(&mut self, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
         self.begin(now);
+        self.thin_out(now);
         self.settle(now, &mut events);
         events
     }
@@ -27,7 +28,8 @@ impl Memory {
     /// Whether [`Memory::pass`] would bring nothing about that is stored or told, as it almost always is.
     pub fn is_quiet(&self, now: Timestamp) -> bool {
         let are_networks_told = self.networks.values().all(|health| health.told == health.unreachable_since.is_some());
-        !self.is_set_back(now) && are_networks_told && self.roots().all(|known| is_settled(known, now))
+        let is_settled = |known: &Known| is_settled(known, now);
+        !self.is_set_back(now) && are_networks_told && self.roots().all(is_settled) && !self.has_silent(now)
     }
 
     /// The same at the end of a scan.

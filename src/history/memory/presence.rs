@@ -24,6 +24,7 @@ impl Memory {
         let uid = self.root(uid);
         match (yes, vantage) {
             (true, _) => {
+                self.note_answer(&uid);
                 self.hit(&uid, at, false, &mut events);
                 self.find_networks(at, &mut events);
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Known, Memory, Mute, MuteScope};
+use super::{Known, Memory, Mute, MuteScope, Traces};
 use crate::model::memory::{Detail, MuteOf, Note, NotePart, Uid};
 
 /// A change that somebody made.
@@ -81,6 +81,15 @@ impl Said {
     pub fn changes(&self, memory: &Memory) -> Vec<Edited> {
         let mut all = Vec::new();
         let mut put = |action, subject, detail| all.push(Edited { action, subject, detail });
+        let (heard, others): (Vec<_>, Vec<_>) = memory.forgotten.iter().partition(|(_, traces)| **traces == Traces::Go);
+        match heard[..] {
+            [_, _, ..] => {
+                let count = heard.len().try_into().unwrap_or(u64::MAX);
+                put("device.forget", "heard".to_owned(), Detail::OnlyHeard { count });
+            }
+            _ => heard.iter().for_each(|(uid, _)| put("device.forget", uid.to_string(), Detail::Nothing)),
+        }
+        others.iter().for_each(|(uid, _)| put("device.forget", uid.to_string(), Detail::Nothing));
         for uid in &memory.touched {
             if let (Some(before), Some(known)) = (self.devices.get(uid), memory.devices.get(uid)) {
                 before.changes(uid, &OfDevice::of(known), &mut put);

@@ -83,6 +83,7 @@ impl Memory {
             return events;
         }
         if matches!(check.stream.status, StreamStatus::Streaming | StreamStatus::Described) {
+            self.note_answer(&uid);
             self.hit(&uid, check.at, true, &mut events);
             self.find_networks(check.at, &mut events);
         } else if is_unanswered(&check.stream) {

@@ -131,6 +131,11 @@ pub enum Detail {
         /// Which.
         device: Uid,
     },
+    /// Devices were forgotten that were only heard.
+    OnlyHeard {
+        /// How many.
+        count: u64,
+    },
     /// Something was muted.
     Muted {
         /// What kind of thing.
@@ -186,6 +191,7 @@ impl fmt::Display for Detail {
             }
             Detail::MergedInto { device } => write!(f, "into {device}"),
             Detail::SplitOff { device } => write!(f, "from {device}"),
+            Detail::OnlyHeard { count } => write!(f, "{count} devices that were only heard"),
             Detail::Muted { until, why, .. } => {
                 match until {
                     Some(until) => write!(f, "until {until}")?,
@@ -247,6 +253,7 @@ impl Detail {
             | Detail::Number { .. }
             | Detail::MergedInto { .. }
             | Detail::SplitOff { .. }
+            | Detail::OnlyHeard { .. }
             | Detail::Unmuted { .. }
             | Detail::StreamOf { .. } => {}
         }

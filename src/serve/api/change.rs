@@ -14,7 +14,7 @@ use serde_json::json;
 use super::ask::{Sent, text_of};
 use super::devices::{find, tags, whole};
 use super::list::DEVICES;
-use super::table::{Endpoint, patch, post};
+use super::table::{Endpoint, delete, patch, post};
 use crate::history::memory::{EditError, Memory, Mute, MuteScope, NoteEdit, word};
 use crate::model::access::Scope;
 use crate::model::memory::{Expect, Note, Uid};
@@ -62,6 +62,8 @@ pub fn rows() -> Vec<Endpoint> {
         post("/devices/{id}/archive", edit, archive, "A device is listed no longer, or again")
             .takes::<ArchiveAsked>(|| json!({ "archived": true }))
             .answers::<DeviceDetail>(200, as_it_is),
+        delete("/devices/{id}", Scope::Admin, forget, "Forgets a device, what was merged into it and its logins")
+            .done(204, "It is forgotten; one that is still there is found anew by the next scan"),
     ]
 }
 
@@ -331,4 +333,10 @@ async fn archive(
     let of = uid.clone();
     act::change(&app, move |memory| Ok(memory.set_archived(&of, archived.then_some(now)))).await?;
     as_it_is(&app, &uid).await
+}
+
+async fn forget(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let uid = act::uid_of(&app, &id).await?;
+    act::forget(&app, uid).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

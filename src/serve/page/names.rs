@@ -298,6 +298,7 @@ pub fn action(name: &str) -> Option<Text> {
         "device.unarchive" => Text::DidUnarchive,
         "device.merge" => Text::DidMerge,
         "device.split" => Text::DidSplit,
+        "device.forget" => Text::DidForget,
         "device.ack" => Text::DidAcknowledge,
         "device.probe" => Text::DidProbe,
         "mute.add" => Text::DidMute,

@@ -468,6 +468,7 @@ texts! {
     AuditOf: "of {}", "устройство: {}";
     AuditUntil: "until {}", "до {}";
     AuditNumber: "number {}", "номер {}";
+    AuditHeard: "devices that were only heard: {}", "устройства, которые только объявляли о себе: {}";
     DidSessionBegin: "logged in", "вход";
     DidSessionEnd: "session ended", "сеанс завершён";
     DidUserAdd: "user added", "пользователь добавлен";
@@ -489,6 +490,7 @@ texts! {
     DidUnarchive: "taken out of the archive", "возвращено из архива";
     DidMerge: "devices merged", "устройства объединены";
     DidSplit: "devices split", "устройства разъединены";
+    DidForget: "device forgotten", "устройство забыто";
     DidAcknowledge: "problem acknowledged", "неполадка принята к сведению";
     DidProbe: "device probed", "устройство проверено";
     DidMute: "muted", "заглушено";

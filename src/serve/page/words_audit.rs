@@ -34,6 +34,7 @@ pub fn detail(look: &Look, detail: &Detail, names: &BTreeMap<Uid, String>) -> St
         Detail::Noted { parts } => parts.iter().map(|one| part(look, one)).collect::<Vec<_>>().join("; "),
         Detail::MergedInto { device } => look.with(Text::AuditInto, &[&named(device)]),
         Detail::SplitOff { device } => look.with(Text::AuditFrom, &[&named(device)]),
+        Detail::OnlyHeard { count } => look.with(Text::AuditHeard, &[&count.to_string()]),
         Detail::StreamOf { device } => look.with(Text::AuditOf, &[&named(device)]),
         Detail::Muted { until, why, .. } => {
             let until = until.map_or(look.say(Text::UntilEnded).to_owned(), |until| {
@@ -122,6 +123,7 @@ mod tests {
             Detail::Token { name: "АРМ".to_owned(), scopes: Scope::ALL.to_vec() },
             Detail::Switched { on: true },
             Detail::Number { number: 12 },
+            Detail::OnlyHeard { count: 12 },
             Detail::Noted {
                 parts: vec![
                     NotePart::Name { before: None, after: some("Ворота") },

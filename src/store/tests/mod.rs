@@ -1,6 +1,8 @@
 //! The store on real files: what is stored is read back, survives its end in whatever way, and is never put in danger.
 
+mod bounds;
 mod five_years;
+mod forget;
 mod places;
 mod refresh;
 mod together;

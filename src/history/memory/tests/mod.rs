@@ -1,4 +1,6 @@
+mod bounds;
 mod clock;
+mod forget;
 mod once;
 mod proof;
 mod quiet;

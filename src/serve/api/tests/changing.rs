@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::table;
 use super::*;
+use crate::store::SealedScope;
+use crate::store::accounts::Actor;
 
 #[tokio::test]
 async fn a_note_is_changed_by_whoever_has_read_it() {
@@ -175,4 +177,28 @@ async fn what_is_said_of_devices_is_in_the_audit_log_with_who_said_it() {
     assert_eq!((&told[1]["is"], &told[1]["why"]), (&json!("muted"), &json!("cable")), "{told:?}");
     assert_eq!(told[0]["parts"][1], json!({"part": "tags", "before": told[0]["parts"][1]["before"], "after": ["wet"]}));
     assert!(details[1].ends_with("; cable") && details[3] == format!("into {other}"), "{details:?}");
+}
+
+#[tokio::test]
+async fn a_device_is_forgotten_with_its_login_and_by_an_admin_alone() {
+    let site = Site::of(3);
+    let (uid, path) = (&site.uids[1], format!("/devices/{}", site.uids[1]));
+    let scope = SealedScope { device: Some(uid.clone()), ..SealedScope::default() };
+    site.app.store.add_sealed_login("viewer", b"sealed", &scope, &Actor::command_line(), now()).unwrap().unwrap();
+    assert_eq!(site.get("/logins").await.json()["items"][0]["device"], json!(uid));
+    let request = Request::builder().method("DELETE").uri(format!("/api/v1{path}")).body(Body::empty()).unwrap();
+    let operator = site.send(who(&[Scope::Read, Scope::Edit]), request).await;
+    assert_eq!((operator.status, operator.problem().as_str()), (403, "forbidden"));
+    assert_eq!(site.get(&path).await.status, 200);
+    assert_eq!(site.ask("DELETE", &path, &[], None).await.status, 204);
+    for (method, path) in [("GET", path.as_str()), ("DELETE", path.as_str()), ("DELETE", "/devices/none")] {
+        assert_eq!(site.ask(method, path, &[], None).await.status, 404, "{method} {path}");
+    }
+    assert_eq!(site.get("/devices?count=true").await.json()["count"], 2);
+    assert_eq!(site.get("/logins").await.json()["items"], json!([]));
+    let last = site.get("/audit").await.json()["items"][0].clone();
+    assert_eq!(
+        (&last["action"], &last["subject"], &last["actor"]),
+        (&json!("device.forget"), &json!(uid), &json!("anna"))
+    );
 }
