@@ -156,7 +156,7 @@ impl Work {
             (self.next_look, self.next_tidying) = (now, now);
             self.next_scan = self.next_scan.min(self.job.scans.next(now, fastrand::f64()));
             self.rounds.clear();
-            self.pictured.clear();
+            self.pictured = Pictured::default();
         }
         self.last_now = now;
     }
