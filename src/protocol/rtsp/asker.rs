@@ -56,17 +56,21 @@ impl Ask for Asker<'_> {
         if self.host.peer.is_over() {
             return Reply::Lost;
         }
+        let is_own = self.client.walks_one_each();
         let outcome = match &self.no_rtsp {
             Some(error) => Err(error.clone()),
             None => self.client.describe(path).await,
         };
-        let is_closed = outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Closed);
         if outcome.is_ok() && self.client.negotiation.is_logged_in() {
             self.opened = Some(path.to_owned());
         }
         let reply = self.keep(path, outcome);
-        if is_closed {
+        if self.settle_doubt().await && !is_own && self.client.walks_one_each() {
+            // It may have closed because this was the connection's second path.
+            let again = self.client.describe(path).await;
+            let reply = self.keep(path, again);
             self.settle_doubt().await;
+            return reply;
         }
         reply
     }
@@ -85,15 +89,12 @@ impl Ask for Asker<'_> {
 
 impl Asker<'_> {
     /// Asks once more for what a login has opened, where the device closed the connection on that login: many do where they
-    /// have no such path, and take it elsewhere as before.
-    async fn settle_doubt(&mut self) {
-        if self.host.peer.logins.is_in_doubt()
-            && let Some(opened) = self.opened.clone()
-        {
-            // What it comes to is known by then.
-            let _ = self.client.describe(&opened).await;
-            self.client.transcript.take();
-        }
+    /// have no such path, and take it elsewhere as before. Whether it was taken.
+    async fn settle_doubt(&mut self) -> bool {
+        let Some(opened) = self.opened.clone().filter(|_| self.host.peer.logins.is_in_doubt()) else { return false };
+        let outcome = self.client.describe(&opened).await;
+        self.client.transcript.take();
+        outcome.is_ok() && !self.host.peer.logins.is_in_doubt()
     }
 
     /// Keeps what asking a path gave.

@@ -143,6 +143,11 @@ impl Client {
             Ok(response) => matches!(response.status, 400 | 454 | 455 | 500..=502),
             Err(error) => matches!(error.kind, ErrorKind::Timeout | ErrorKind::Closed),
         };
+        if second && failed && self.peer.logins.is_in_doubt() {
+            // It is not repeated with the same login before that is known to be taken still.
+            self.walk = Walk::OneEach;
+            return outcome;
+        }
         if !second || !failed || self.peer.is_over() {
             if second {
                 self.walk = Walk::Fine;
@@ -158,6 +163,11 @@ impl Client {
         };
         self.walk = if same { Walk::Fine } else { Walk::OneEach };
         again
+    }
+
+    /// Whether each path is asked for on a connection of its own.
+    pub(in crate::protocol::rtsp) fn walks_one_each(&self) -> bool {
+        self.walk == Walk::OneEach
     }
 
     /// Takes note that the device has closed the connection: after a DESCRIBE, each gets its own from now on.

@@ -217,8 +217,11 @@ impl Client {
                     self.heard(request, &response, took);
                     return Ok(response);
                 }
+                // What a login that was taken before has met is not repeated.
                 Err(Failure { kind: ErrorKind::Closed, heard: false })
-                    if may_reconnect && (reused || self.peer.is_worth_asking_again(self.at.port)) =>
+                    if may_reconnect
+                        && !(request.method == "DESCRIBE" && self.negotiation.is_proved())
+                        && (reused || self.peer.is_worth_asking_again(self.at.port)) =>
                 {
                     // Closing may have been how a login was refused: it counts, and does not go along again.
                     self.negotiation.closed();
