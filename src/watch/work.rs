@@ -256,15 +256,18 @@ impl Work {
             // What was due may no longer be: the device went offline, or a login was refused, since.
             let is_worth_it = known.health.state == DeviceState::Online && !known.login_rests();
             let Some(stream) = known.streams.get(&key).filter(|_| is_worth_it) else { continue };
+            if !stream.stream.is_whole() {
+                self.to_ask.insert(uid);
+                continue;
+            }
             let hosts = logins::known_hosts(&self.memory, known, watch, &mut digest, now)?;
             let (ip, stream) = (known.device.ip, stream.stream.clone());
             let pictures = watch.pictures.clone().filter(|_| self.is_picture_due(&uid, &key, now));
             let play = Play { uid: uid.clone(), ip, key, stream, hosts, pictures };
             let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
-            let check = self
-                .tasks
-                .spawn(async move { Done::Played(checks::play(session, template, play, stop).await.map(Box::new)) });
+            let played = async move { Done::Played(checks::play(session, template, play, stop).await.map(Box::new)) };
+            let check = self.tasks.spawn(played);
             self.under_way.insert(check.id(), Task::Play(uid));
         }
         self.queue = waiting;
@@ -299,8 +302,7 @@ impl Work {
     /// Whether a picture of a stream is to be taken anew, which it is now.
     fn is_picture_due(&mut self, uid: &Uid, key: &str, now: Timestamp) -> bool {
         let last = self.pictured.get(&(uid.clone(), key.to_owned()));
-        let is_due =
-            last.is_none_or(|last| !(SignedDuration::ZERO..RENEWED_AFTER).contains(&now.duration_since(*last)));
+        let is_due = last.is_none_or(|at| !(SignedDuration::ZERO..RENEWED_AFTER).contains(&now.duration_since(*at)));
         if is_due {
             self.pictured.insert((uid.clone(), key.to_owned()), now);
         }
