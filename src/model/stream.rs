@@ -95,6 +95,12 @@ impl Stream {
             sdp: None,
         }
     }
+
+    /// Whether its address can be asked for: a report has `***` in place of a login in it, which opens nothing, and which a
+    /// device would count as a login that it refuses.
+    pub fn is_whole(&self) -> bool {
+        !self.url.contains("***")
+    }
 }
 
 names! {

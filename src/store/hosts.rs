@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::logins::LoginHash;
 use super::places::{MOST_REFUSED_A_DAY, Refusals};
 use super::{Store, StoreError};
-use crate::history::memory::{Known, Learnt, Memory};
+use crate::history::memory::{Known, KnownStream, Learnt, Memory};
 use crate::model::memory::Uid;
 use crate::model::secret::CredentialScope;
 use crate::model::{Credential, Device, KnownHost, KnownHosts, Report, ScanPlan};
@@ -148,7 +148,8 @@ fn login_text(login: &Credential) -> String {
 
 fn known_host(known: &Known, worked: Option<Credential>, refusals: &Refusals) -> KnownHost {
     let left = if known.login_rests() { 0 } else { MOST_REFUSED_A_DAY.saturating_sub(refusals.count(known)) };
-    let streams = known.streams.values().filter(|stream| stream.gone_at.is_none() && stream.last_ok.is_some());
+    let has_played = |stream: &&KnownStream| stream.gone_at.is_none() && stream.last_ok.is_some();
+    let streams = known.streams.values().filter(has_played).filter(|stream| stream.stream.is_whole());
     let streams = streams.map(|stream| stream.stream.url.clone()).collect();
     KnownHost { login: worked, refusals_left: Some(left), streams, ways: known.ways(), device: None }
 }

@@ -245,7 +245,7 @@ impl Watch {
         }
         self.tidy(work, now)?;
         counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, self.follower.as_ref(), now);
-        self.follower.state(&work.memory, work.next_scan());
+        self.follower.state(&work.memory, work.next_scan);
         Ok(())
     }
 
@@ -325,7 +325,7 @@ impl Watch {
         if !events.is_empty() {
             self.follower.events(events);
         }
-        self.follower.state(&work.memory, work.next_scan());
+        self.follower.state(&work.memory, work.next_scan);
         Ok(())
     }
 }

@@ -146,10 +146,6 @@ impl Work {
         self.next_look = self.next_look.min(at);
     }
 
-    pub(super) fn next_scan(&self) -> Timestamp {
-        self.next_scan
-    }
-
     /// Takes note of the time. A clock that was set back does not put off what comes.
     pub(super) fn note_time(&mut self, now: Timestamp) {
         if self.last_now.duration_since(now) > TICK {
@@ -269,15 +265,18 @@ impl Work {
             // What was due may no longer be: the device went offline, or a login was refused, since.
             let is_worth_it = known.health.state == DeviceState::Online && !known.login_rests();
             let Some(stream) = known.streams.get(&key).filter(|_| is_worth_it) else { continue };
+            if !stream.stream.is_whole() {
+                self.to_ask.insert(uid);
+                continue;
+            }
             let hosts = logins::known_hosts(&self.memory, known, watch, &mut digest, now)?;
             let (ip, stream) = (known.device.ip, stream.stream.clone());
             let pictures = watch.pictures.clone().filter(|_| self.pictured.is_due(&uid, &key, now));
             let play = Play { uid: uid.clone(), ip, key, stream, hosts, pictures };
             let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
-            let check = self
-                .tasks
-                .spawn(async move { Done::Played(checks::play(session, template, play, stop).await.map(Box::new)) });
+            let played = async move { Done::Played(checks::play(session, template, play, stop).await.map(Box::new)) };
+            let check = self.tasks.spawn(played);
             self.under_way.insert(check.id(), Task::Play(uid));
         }
         self.queue = waiting;

@@ -38,6 +38,7 @@ mod site;
 mod stopping;
 mod taken;
 mod watch;
+mod watch_logins;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

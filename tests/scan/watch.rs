@@ -93,13 +93,16 @@ fn mac(n: u8) -> MacAddr {
 impl Place {
     /// With cameras at these addresses, watched by a job.
     pub async fn with(hosts: &[u8], job: Job) -> Place {
+        Place::with_camera(job, |net| hosts.iter().for_each(|n| camera(net, *n, *n, |camera| camera))).await
+    }
+
+    /// With what is put on its network, watched by a job.
+    pub async fn with_camera(job: Job, put: impl FnOnce(&FakeNet)) -> Place {
         let net = FakeNet::subnet();
         // In memory where there is such a folder: the days of these tests are short, and each check is written.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
-        for n in hosts {
-            camera(&net, *n, *n, |camera| camera);
-        }
+        put(&net);
         let (orders, receiver) = mpsc::channel(4);
         let (heard, stop) = (Arc::new(Heard::default()), CancellationToken::new());
         let session = Session::new(Arc::new(net.clone()), Signatures::builtin(), clock::now, 512);

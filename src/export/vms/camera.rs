@@ -14,9 +14,6 @@ use crate::text;
 /// The longest name, in characters.
 const MAX_NAME: usize = 32;
 
-/// What stands in a URL for a secret in it; such a URL opens nothing.
-const HIDDEN: &str = "***";
-
 /// A camera, or one channel of a recorder.
 #[derive(Debug, Clone)]
 pub struct Camera<'r> {
@@ -197,7 +194,7 @@ fn unfit(device: &Device, stream: &Stream, asked: &AskedNames) -> Option<String>
     if let Err(foreign) = asked.address(device, &stream.url) {
         return Some(foreign.to_string());
     }
-    if stream.url.contains(HIDDEN) {
+    if !stream.is_whole() {
         return Some("its address holds a password that is not known here".to_owned());
     }
     match stream.status {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::hide::HEARD;
 use super::{Message, Outcome, put, webhook};
 use crate::model::notify::Exec;
 use crate::text::clean_to;
@@ -33,7 +34,7 @@ pub(super) async fn send(exec: &Exec, message: &Message) -> Outcome {
         "" => String::from_utf8_lossy(&finished.output).into_owned(),
         complaint => complaint.to_owned(),
     };
-    let said = clean_to(&said, 150);
+    let said = clean_to(&said, HEARD);
     let with = |text: &str| if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") };
     match finished.status {
         Some(status) if status.success() => Outcome::Done { answer: with("exit status 0") },

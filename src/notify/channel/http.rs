@@ -8,8 +8,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{ANSWER, Outcome, provide_cryptography};
-use crate::text::{clean_bytes, clean_to};
+use super::hide::HEARD;
+use super::{Outcome, provide_cryptography};
+use crate::text::{clean_to, decode};
 
 /// How long a receiver may take for its whole answer.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -88,7 +89,13 @@ async fn answered(mut response: reqwest::Response) -> reqwest::Result<Outcome> {
 /// What an answer means: 2xx done; 408, 429 and 5xx to be tried again; 410 no channel any more; all others, redirections among
 /// them, are final.
 fn meaning(status: StatusCode, after: Option<SignedDuration>, body: &[u8]) -> Outcome {
-    let said = clean_to(&clean_bytes(body), ANSWER / 2);
+    let mut said = decode(body).into_owned();
+    if body.len() >= READ {
+        // A secret of which no more was read than its beginning is seen as one that is cut.
+        said.push('…');
+    }
+    // It is shortened when its secrets are hidden: the beginning of one would be no secret.
+    let said = clean_to(&said, HEARD);
     let answer = match said.is_empty() {
         true => status.to_string(),
         false => format!("{status}: {said}"),

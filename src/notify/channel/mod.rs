@@ -3,6 +3,7 @@
 mod email;
 pub mod escape;
 mod exec;
+mod hide;
 mod http;
 pub mod mqtt;
 mod service;
@@ -20,8 +21,8 @@ use serde_json::Value;
 use super::compose::Message;
 use crate::model::notify::{Channel, ChannelWay, Notifications};
 use crate::net::RealNet;
-use crate::text::{clean_to, redact_urls};
 use crate::tool::read;
+use hide::Hider;
 use mqtt::Bridge;
 
 /// The longest answer of a receiver that is shown, in characters.
@@ -63,9 +64,9 @@ impl Outcome {
         Outcome::Dead { why: why.into() }
     }
 
-    /// The same with these texts taken out of it.
-    fn without(self, secrets: &[&str]) -> Outcome {
-        let hide = |text: String| hidden(&text, secrets);
+    /// The same, shown without these secrets: the only door through which what a receiver or a library says is let out.
+    fn without(self, secrets: &Hider) -> Outcome {
+        let hide = |text: String| secrets.hidden(&text);
         match self {
             Outcome::Done { answer } => Outcome::Done { answer: hide(answer) },
             Outcome::Retry { after, why } => Outcome::Retry { after, why: hide(why) },
@@ -91,6 +92,7 @@ pub struct Channels {
 /// A channel and what it keeps open.
 struct Ready {
     channel: Channel,
+    secrets: Hider,
     bridge: Option<Bridge>,
 }
 
@@ -104,7 +106,8 @@ impl Channels {
                 ChannelWay::Mqtt(mqtt) => Some(Bridge::start(mqtt, instance)),
                 _ => None,
             };
-            (channel.name.clone(), Ready { channel: channel.clone(), bridge })
+            let secrets = Hider::of(&channel.way);
+            (channel.name.clone(), Ready { channel: channel.clone(), secrets, bridge })
         });
         Channels { http: http::Client::new(), net: RealNet::new(), channels: ready.collect() }
     }
@@ -137,8 +140,7 @@ impl Channels {
             ChannelWay::Exec(exec) => exec::send(exec, message).await,
             ChannelWay::Syslog(syslog) => syslog::send(self.net.as_ref(), syslog, message).await,
         };
-        let secrets: Vec<&str> = ready.channel.way.secrets().into_iter().map(|secret| secret.expose()).collect();
-        let outcome = outcome.without(&secrets);
+        let outcome = outcome.without(&ready.secrets);
         tracing::debug!("channel {name}: {outcome:?}");
         outcome
     }
@@ -154,32 +156,6 @@ impl Deliver for Channels {
         }
         .boxed()
     }
-}
-
-/// A text of a receiver or a library, on one line, without these secrets, their parts or what looks like a login.
-fn hidden(text: &str, secrets: &[&str]) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for secret in secrets {
-        parts.push((*secret).to_owned());
-        // Of an address, whatever comes behind the host may be the token.
-        let rest = secret.split_once("://").map(|(_, rest)| rest);
-        let path = rest.and_then(|rest| rest.split_once('/')).map(|(_, path)| path.trim_matches('/'));
-        parts.extend(path.map(str::to_owned));
-        parts.extend(path.into_iter().flat_map(|path| path.split(['/', '?', '&', '=', ',', ' '])).map(str::to_owned));
-        parts.extend(rest.and_then(|rest| rest.split_once('@')).map(|(login, _)| login.to_owned()));
-    }
-    // The longest first: it may hold the others.
-    parts.retain(|part| part.chars().count() >= 6);
-    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-    let mut text = text.to_owned();
-    for part in parts {
-        text = text.replace(&part, "***");
-    }
-    // Short ones hide only as whole words.
-    for secret in secrets.iter().filter(|secret| (1..6).contains(&secret.chars().count())) {
-        text = text.split(' ').map(|word| if word == *secret { "***" } else { word }).collect::<Vec<_>>().join(" ");
-    }
-    clean_to(&redact_urls(&text), ANSWER)
 }
 
 /// Gives a JSON object another field.

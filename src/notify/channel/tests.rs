@@ -109,6 +109,140 @@ async fn no_secret_stands_in_what_is_reported() {
     }
 }
 
+/// What is reported where a receiver with this answer is asked. `way` makes a channel for a port.
+async fn said_of(way: impl FnOnce(u16) -> ChannelWay, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let channel = Channel { name: "a".to_owned(), way: way(listener.local_addr().unwrap().port()) };
+    let receiver = async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            if stream.write_all(&answer("")).await.is_err() {
+                continue;
+            }
+            let mut bytes = vec![0; 8192];
+            while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                let said = answer(&String::from_utf8_lossy(&bytes[..read]));
+                let is_web = said.starts_with(b"HTTP");
+                if stream.write_all(&said).await.is_err() || is_web {
+                    break;
+                }
+            }
+        }
+    };
+    let channels = Channels::open(&Notifications { channels: vec![channel], ..Notifications::default() }, "test");
+    let message = test_message("msg_1", "2026-03-01T10:00:00Z".parse().unwrap());
+    let outcome = tokio::select! {
+        outcome = channels.deliver("a", &message) => outcome,
+        () = receiver => panic!("the receiver ended"),
+    };
+    format!("{outcome:?}")
+}
+
+fn base64(text: &str) -> String {
+    base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text)
+}
+
+/// A receiver of webhooks that says this of every request.
+fn web(body: String) -> impl Fn(&str) -> Vec<u8> + Send + 'static {
+    move |asked| match asked {
+        "" => Vec::new(),
+        _ => format!("HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n{body}").into_bytes(),
+    }
+}
+
+fn webhook(port: u16, login: &str, header: &str, secrets: Vec<Secret>) -> ChannelWay {
+    let headers = vec![("authorization".to_owned(), Secret::new(header.to_owned()))];
+    ChannelWay::Webhook(Webhook { url: Secret::new(format!("http://{login}127.0.0.1:{port}/")), secrets, headers })
+}
+
+#[tokio::test]
+async fn a_part_of_a_secret_that_a_receiver_names_is_hidden() {
+    let basic = format!("Basic {}", base64(&format!("cams:{TOKEN}")));
+    let key = base64(&TOKEN.repeat(3));
+    for (login, header, body) in [
+        ("", format!("Bearer {TOKEN}"), format!("bad token {TOKEN}")),
+        ("", format!("Bearer {TOKEN}"), format!("bad token {}", TOKEN.replace('-', "%2D"))),
+        ("", "Bearer t0k".to_owned(), "bad token 't0k'".to_owned()),
+        ("", format!("ApiKey id=cams, key=\"{TOKEN}\""), format!("bad key {TOKEN}")),
+        ("", basic.clone(), format!("bad login cams:{TOKEN}")),
+        ("", basic.clone(), format!("bad password {TOKEN}")),
+        ("", basic.clone(), basic.trim_start_matches("Basic ").trim_end_matches('=').to_owned()),
+        ("cams:s3cr3t%2Dt0k3n@", "Bearer x".to_owned(), basic.clone()),
+        ("cams:s3cr3t%2Dt0k3n@", "Bearer x".to_owned(), format!("bad password {TOKEN}")),
+        ("", "Bearer x".to_owned(), format!("not signed with {key}")),
+    ] {
+        let secrets = vec![Secret::new(format!("whsec_{key}"))];
+        let said = said_of(|port| webhook(port, login, &header, secrets), web(body.clone())).await;
+        let shown = [TOKEN, "t0k", "%2Dt0k3n", basic.trim_start_matches("Basic ").trim_end_matches('='), key.as_str()];
+        assert!(said.contains("***") && !shown.iter().any(|secret| said.contains(secret)), "{body}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_apprise_sends_to_is_hidden_in_each_of_its_parts() {
+    let apprise = |port| {
+        ChannelWay::Service(ServiceChannel {
+            service: Service::Apprise,
+            url: Secret::new(format!("http://127.0.0.1:{port}/notify")),
+            to: String::new(),
+            token: None,
+            urls: Some(Secret::new(format!(
+                "json://127.0.0.1/a, tgram://{TOKEN}/1234, slack://b0t@T1JJ3T3L2/A1BRTD4JD"
+            ))),
+        })
+    };
+    for part in [TOKEN, "T1JJ3T3L2", "A1BRTD4JD"] {
+        let said = said_of(apprise, web(format!("no such bot: {part}"))).await;
+        assert!(said.contains("***") && !said.contains(part), "{part}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_at_which_an_answer_is_cut_is_hidden() {
+    let header = format!("Bearer {TOKEN}");
+    // Where the shown part of a body ended, where an answer ends, and where its reading ends behind blanks.
+    let places =
+        [130..160, 270..310].into_iter().flatten().map(|place| "x ".repeat(place / 2) + &"y".repeat(place % 2));
+    let places = places.chain((1..TOKEN.len()).map(|read| " ".repeat((16 << 10) - read)));
+    for before in places {
+        let said = said_of(|port| webhook(port, "", &header, vec![]), web(format!("{before}{TOKEN} end"))).await;
+        assert!(!said.contains("s3cr"), "{} characters before it: {said}", before.len());
+    }
+}
+
+#[tokio::test]
+async fn what_a_mail_server_quotes_of_a_login_is_hidden() {
+    for password in [TOKEN, "t0k3"] {
+        let email = |port| {
+            ChannelWay::Email(Email {
+                host: "127.0.0.1".to_owned(),
+                port,
+                security: MailSecurity::None,
+                ca: None,
+                user: Some("cams".to_owned()),
+                password: Some(Secret::new(password.to_owned())),
+                from: "cams@example.org".to_owned(),
+                to: vec!["ops@example.org".to_owned()],
+            })
+        };
+        let plain = base64(&format!("\0cams\0{password}"));
+        for mechanism in ["PLAIN", "LOGIN"] {
+            let server = move |asked: &str| match asked {
+                "" => b"220 mail\r\n".to_vec(),
+                asked if asked.starts_with("EHLO") => format!("250-mail\r\n250 AUTH {mechanism}\r\n").into_bytes(),
+                "AUTH LOGIN\r\n" => b"334 VXNlcm5hbWU6\r\n".to_vec(),
+                "Y2Ftcw==\r\n" => b"334 UGFzc3dvcmQ6\r\n".to_vec(),
+                asked => format!("535 5.7.8 not taken: {asked}").into_bytes(),
+            };
+            let said = said_of(email, server).await;
+            let shown =
+                [plain.trim_end_matches('='), base64(password).trim_end_matches('='), password].map(str::to_owned);
+            assert!(said.contains("not taken: "), "{said}");
+            assert!(!shown.iter().any(|secret| said.contains(secret)), "{mechanism}: {said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn where_nobody_listens_it_is_tried_again_and_no_secret_is_told() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();

@@ -95,13 +95,11 @@ fn is_worthwhile(device: &Device, options: &ProbeOptions) -> bool {
         stream.status == proved
             || (stream.status == StreamStatus::AuthRequired && has_no_login && stream.open != Some(true))
     };
-    // A part of the address that was taken out of the report cannot be asked for.
-    let is_whole = |stream: &Stream| !stream.url.contains("***");
     let stays = |error: &StageError| {
         error.stage != Stage::Ports && matches!(error.kind, ErrorKind::Protocol | ErrorKind::NotFound)
     };
     !device.streams.is_empty()
-        && device.streams.iter().all(|stream| is_proved(stream) && is_whole(stream))
+        && device.streams.iter().all(|stream| is_proved(stream) && stream.is_whole())
         && device.reach.is_none()
         && device.errors.iter().all(stays)
         && device.warnings.iter().all(|warning| is_judged_anew(warning.kind))

@@ -206,7 +206,7 @@ fn is_fetched(stream: &KnownStream) -> bool {
     use crate::model::Protocol::{Mjpeg, Rtsp, Rtsps};
     let is_known_way = matches!(stream.stream.protocol, Rtsp | Rtsps | Mjpeg);
     let has_played = stream.last_ok.is_some() || stream.stream.status == StreamStatus::Described;
-    is_known_way && has_played && stream.gone_at.is_none()
+    is_known_way && has_played && stream.gone_at.is_none() && stream.stream.is_whole()
 }
 
 /// The stream on the device, wherever the device is now.

@@ -285,6 +285,22 @@ fn streams_that_were_named_are_always_on() {
     }
 }
 
+/// What stands in an address in place of a login opens nothing.
+#[test]
+fn an_address_without_its_login_is_not_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
+    let uids = crate::testkit::place::remember(&store, 3, "2026-03-10T12:00:00Z".parse().unwrap()).unwrap();
+    let memory = store.memory().unwrap();
+    let known = uids.iter().map(|uid| &memory.devices[uid]).find(|known| known.streams.len() > 1).unwrap();
+    let known = &mut crate::history::memory::Known::clone(known);
+    let fetched = |known: &_| sources::streams(known, &Logins::new(0), None, &BTreeSet::new()).len();
+    let all = fetched(known);
+    let stream = known.streams.values_mut().find(|stream| stream.last_ok.is_some()).unwrap();
+    stream.stream.url = "rtsp://192.0.2.1/user=***&password=***&channel=1".to_owned();
+    assert_eq!(fetched(known), all - 1);
+}
+
 /// A page that takes nothing any more is let go of; whoever watches beside it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_never_reads_is_let_go_of() {

@@ -89,7 +89,9 @@ fn screen(out: &mut Markup, look: &Look, device: &DeviceView, stream: &StreamDet
     card::still(out, look, short.picture.as_ref(), &short.name, is_bad.then_some((word, Some(short.since))), nothing);
     out.raw("</div>");
     // A camera that wants a login shows nothing live either.
-    if look.may(Scope::Live) && short.state != StreamState::Locked {
+    if !stream.report.is_whole() {
+        out.raw("<p class=\"note\">").text(look.say(Text::NotWhole)).raw("</p>");
+    } else if look.may(Scope::Live) && short.state != StreamState::Locked {
         let label = format!("{}: {}", look.say(Text::Connect), short.name);
         let wall = look.to(&format!("wall?stream={}", short.id));
         out.open(

@@ -205,6 +205,7 @@ texts! {
     NoPictureOffline: "no picture: offline", "кадра нет: нет связи";
     NoPictureLogin: "no picture: login needed", "кадра нет: нужен пароль";
     NoStreams: "no streams", "потоков нет";
+    NotWhole: "not shown live: its address holds a login, which is not stored", "не показывается: в адресе есть логин, а он не сохраняется";
 
     OthersToo: "The others: {}", "Другие: {}";
     ToReach: "To reach it", "Чтобы подключиться";

@@ -199,10 +199,11 @@ fn streams(known: &Known, round: i64) -> Vec<String> {
     keys
 }
 
-/// Whether a stream can be played at all: it is there, and no login is missing, or that is to be tried again.
+/// Whether a stream can be played at all: it is there, its address is known as a whole, and no login is missing, or that is to
+/// be tried again.
 fn is_played(stream: &KnownStream, is_retried: bool) -> bool {
     let is_locked = stream.health.state == StreamState::Locked || stream.stream.status == StreamStatus::AuthRequired;
-    stream.gone_at.is_none() && (!is_locked || is_retried)
+    stream.gone_at.is_none() && stream.stream.is_whole() && (!is_locked || is_retried)
 }
 
 fn is_ailing(stream: &KnownStream) -> bool {

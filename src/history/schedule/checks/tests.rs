@@ -59,6 +59,17 @@ fn of_each_channel_one_stream_is_played_and_what_is_broken_besides() {
     assert_eq!(plan.due(&known, 1).unwrap().streams, ["rtsp:554/1/main", "rtsp:554/1/sub", "rtsp:554/2/sub"]);
 }
 
+/// What stands in an address in place of a login opens nothing.
+#[test]
+fn an_address_without_its_login_is_not_played() {
+    let hidden = || stream("user=***&password=***&channel=1&stream=0.sdp", 640, None);
+    let mut all = known(vec![hidden(), stream("main", 1920, None)]);
+    all.streams.values_mut().for_each(|stream| stream.health.state = StreamState::Broken);
+    assert_eq!(five_minutes().due(&all, 1).unwrap().streams, ["rtsp:554/main"]);
+    // A device of which nothing else is known is asked whether it is there.
+    assert_eq!(five_minutes().due(&known(vec![hidden()]), 1).map(|due| due.streams), Some(Vec::new()));
+}
+
 #[test]
 fn who_is_to_be_left_alone_is() {
     let camera = || known(vec![stream("a", 640, None)]);

@@ -308,6 +308,22 @@ async fn a_new_site_says_what_is_scanned_and_why_nothing_was_found() {
     assert!(page.contains("Nothing was found") && page.contains("239") && page.contains("eth0"), "{page}");
 }
 
+/// What stands in an address in place of a login opens nothing: nothing is offered that would ask for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_its_login_says_why_it_is_not_shown_live() {
+    let mut device = place::device(1);
+    device.streams.truncate(1);
+    device.streams[0].url = "rtsp://192.0.2.1:554/user=***&password=***&channel=1".to_owned();
+    let site = Site::with(|store| {
+        let vantage = crate::history::memory::Vantage::Clear;
+        store.learn(&place::report(vec![device], now()), Cause::Schedule, vantage, &()).unwrap();
+        store.memory().unwrap().roots().map(|known| known.uid.clone()).collect()
+    });
+    let page = site.page(&format!("/devices/{}", site.uids[0]), &[]).await;
+    assert!(page.contains("its address holds a login, which is not stored"), "{page}");
+    assert!(!page.contains("data-connect"), "{page}");
+}
+
 /// Everything the first page loads, as it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_view_of_a_thousand_devices_is_small() {
