@@ -201,10 +201,12 @@ mod tests {
         assert_eq!(host.peer.logins.attempts(), Some(LoginAttempts { refused: 0, unclear: 2, limit: 2 }));
     }
 
+    type Answering = fn(&Asked) -> Reply;
+
     /// Whatever a device does with a login in a path: it sees no third one that it does not take.
     #[tokio::test(start_paused = true)]
     async fn each_request_with_a_login_in_its_path_counts() {
-        let answers: [(&str, fn(&Asked) -> Reply); 4] = [
+        let answers: [(&str, Answering); 4] = [
             ("closed", |_| Reply::Last(Vec::new())),
             ("400", |asked| answer(asked, "400 Bad Request", "", "")),
             ("404 on one connection", |asked| answer(asked, "404 Not Found", "", "")),
