@@ -176,7 +176,8 @@ const ENDING: Duration = Duration::from_secs(1);
 async fn take_lock(store: &Store, name: &str) -> Result<WatchLock, StoreError> {
     let until = tokio::time::Instant::now() + ENDING;
     loop {
-        match WatchLock::take(store, name) {
+        // Its file is made in the store's folder, which may be another user's.
+        match crate::net::with_file_rights(|| WatchLock::take(store, name)) {
             Err(StoreError::Watched { .. }) if tokio::time::Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -90,7 +90,7 @@ fn write_name(mut file: &File, holder: &str) {
 impl Store {
     /// The name of the process that watches with this store, if one does.
     pub fn watched_by(&self) -> Option<String> {
-        let file = File::open(lock_of(self.file())).ok()?;
+        let file = own_file(options().open(lock_of(self.file())).ok()?).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(name_in(&file)),
             _ => None,
@@ -104,25 +104,60 @@ fn lock_of(store: &Path) -> PathBuf {
 }
 
 /// Opens the file, or makes it for its owner alone, who is the owner of the store: a watch that was tried as root must not
-/// keep the store's own user from watching.
+/// keep the store's own user from watching. The folder may be that user's: no link is followed, and nothing that is there
+/// already is given to another owner.
 fn open(path: &Path, store: &Path) -> io::Result<File> {
+    match options().create_new(true).open(path) {
+        Ok(file) => {
+            give_to_owner(&file, store)?;
+            Ok(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => own_file(options().open(path)?),
+        Err(error) => Err(error),
+    }
+}
+
+fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
+    options.read(true).write(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::MetadataExt as _;
-        let (made, store) = (file.metadata()?, fs::metadata(store)?);
-        if (made.uid(), made.gid()) != (store.uid(), store.gid()) {
-            // Only root may, and only root has to.
-            let _ = std::os::unix::fs::fchown(&file, Some(store.uid()), Some(store.gid()));
-        }
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A pipe is not waited for.
+        options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
+    options
+}
+
+/// A file that is a file, and has no second name: what is written into it is written nowhere else.
+fn own_file(file: File) -> io::Result<File> {
+    let found = file.metadata()?;
+    #[cfg(unix)]
+    let is_own = found.is_file() && std::os::unix::fs::MetadataExt::nlink(&found) <= 1;
     #[cfg(not(unix))]
-    let _ = store;
-    Ok(file)
+    let is_own = found.is_file();
+    if is_own {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of its own; remove it"))
+    }
+}
+
+#[cfg(unix)]
+fn give_to_owner(file: &File, store: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (made, store) = (file.metadata()?, fs::metadata(store)?);
+    if (made.uid(), made.gid()) != (store.uid(), store.gid()) {
+        // Only root may, and only root has to.
+        let _ = std::os::unix::fs::fchown(file, Some(store.uid()), Some(store.gid()));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether a file still has this name.
@@ -196,6 +231,25 @@ mod tests {
         drop(second);
         first.keep().unwrap();
         assert_eq!(store.watched_by().as_deref(), Some("first"));
+    }
+
+    /// The folder may be another user's, who can put anything there.
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link_that_lies_in_the_place_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite"), Open::Create).unwrap();
+        let (path, other) = (lock_of(store.file()), folder.path().join("other"));
+        fs::write(&other, "as it was").unwrap();
+        for put in [std::os::unix::fs::symlink::<&Path, &Path>, fs::hard_link::<&Path, &Path>] {
+            put(&other, &path).unwrap();
+            assert!(matches!(WatchLock::take(&store, "process 1"), Err(StoreError::Io { .. })));
+            assert_eq!((store.watched_by(), fs::read_to_string(&other).unwrap()), (None, "as it was".to_owned()));
+            fs::remove_file(&path).unwrap();
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        assert!(WatchLock::take(&store, "process 1").is_err());
+        assert_eq!(store.watched_by(), None);
     }
 
     #[test]
