@@ -79,7 +79,7 @@ fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Repor
     let remembered: Result<Report, StoreError> = with_file_rights(move || {
         let before = store.memory()?;
         let has_answer = !report.devices.is_empty() || report.scan.hosts_up > 0;
-        let vantage = if has_answer { Vantage::Clear } else { Vantage::Blind };
+        let vantage = if has_answer { Vantage::CLEAR } else { Vantage::Blind };
         let learnt = store.learn(report, Cause::User, vantage, &())?.value;
         learnt.warning().into_iter().for_each(|warning| ui.warning(warning));
         let worked = |device: &Device| session.login_of(device);

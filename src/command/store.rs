@@ -116,7 +116,7 @@ fn import(files: &[PathBuf], settings: &Settings, ui: &Ui, out: &mut dyn Write) 
             ));
             continue;
         }
-        let learnt = store.learn(&report, Cause::Import, Vantage::Clear, &()).map_err(failed)?;
+        let learnt = store.learn(&report, Cause::Import, Vantage::CLEAR, &()).map_err(failed)?;
         writeln!(
             out,
             "{}: scan of {}, {} devices, {} events",

@@ -87,6 +87,8 @@ pub struct ScanPlan {
     pub max_duration: Option<Duration>,
     /// Keep hosts without video in the report.
     pub all: bool,
+    /// Find out which hosts answer, and look at none of them.
+    pub presence_only: bool,
     /// Put the logins that worked into the streams' URLs.
     pub show_secrets: bool,
     /// Ask DNS for the hosts' names.

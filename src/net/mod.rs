@@ -20,6 +20,7 @@ mod platform;
 pub mod real;
 pub mod record;
 mod resolve;
+pub mod route;
 pub mod throttle;
 pub mod tls;
 pub mod udp_frame;
@@ -39,6 +40,7 @@ pub use interface::{Interface, SenderCheck};
 pub use link::{Link, Neighbour};
 pub use neighbour_table::NeighbourTable;
 pub use real::RealNet;
+pub use route::Route;
 
 /// A connected byte stream.
 pub trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -94,6 +96,14 @@ pub trait Links: Send + Sync {
 
     /// The kernel's neighbour table (ARP and NDP).
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>>;
+
+    /// The kernel's routes.
+    ///
+    /// # Errors
+    /// `Unsupported` where the platform has no implementation.
+    fn routes(&self) -> BoxFuture<'_, io::Result<Vec<Route>>> {
+        Box::pin(std::future::ready(Err(io::ErrorKind::Unsupported.into())))
+    }
 
     /// Makes the kernel resolve the MAC addresses of these addresses of a local link, so that they appear in
     /// [`Links::neighbours`] once they answer. Returns how many it accepted, which is fewer where IPv4 and IPv6 are mixed.

@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 
 use super::link::{Link, LinkKind, Neighbour, OwnPort};
 use super::resolve::Resolver;
+use super::route::Route;
 use super::{BoxStream, Datagram, Datagrams, Interface, Links, Names, SenderCheck, Streams, UdpBind, platform};
 
 /// The discard service (RFC 863): nobody is meant to answer.
@@ -163,6 +164,10 @@ impl Links for RealNet {
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
         platform::neighbours().boxed()
+    }
+
+    fn routes(&self) -> BoxFuture<'_, io::Result<Vec<Route>>> {
+        platform::routes().boxed()
     }
 
     fn nudge(&self, to: &[IpAddr]) -> io::Result<usize> {

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::link::{Link, LinkKind, Neighbour, OwnPort};
+use super::route::Route;
 use super::tls::TlsInfo;
 use super::{BoxStream, Datagram, Datagrams, Interface, Links, Names, Net, SenderCheck, Streams, UdpBind};
 use crate::model::recording::{Connected, Decrypted, Handshake, Outcome, Packet, Part, Recording, Session, Side};
@@ -307,6 +308,10 @@ impl Links for RecordingNet {
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
         self.net.neighbours()
+    }
+
+    fn routes(&self) -> BoxFuture<'_, io::Result<Vec<Route>>> {
+        self.net.routes()
     }
 
     fn nudge(&self, to: &[IpAddr]) -> io::Result<usize> {

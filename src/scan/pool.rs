@@ -75,7 +75,8 @@ impl Pool {
     /// Whether more is asked of a host than to be up. One that is not inspected is reported at the end, when all that
     /// discovery finds about it is known.
     pub(super) fn is_inspected(&self, ip: IpAddr) -> bool {
-        !self.options.ports.is_empty() || self.plan.targets.host(ip).is_some_and(|h| !h.ports.is_empty())
+        let has_ports = || self.plan.targets.host(ip).is_some_and(|h| !h.ports.is_empty());
+        !self.plan.presence_only && (!self.options.ports.is_empty() || has_ports())
     }
 
     /// Keeps what is found about a host from now on, for its inspection.

@@ -45,22 +45,17 @@ pub fn play(
     (plan, vec![self::host(ip), stream(ip, url)])
 }
 
-/// What it takes to find out which of these addresses answer, and nothing else about them.
-pub fn ask(template: &ScanPlan, addresses: &[IpAddr]) -> ScanPlan {
-    let target = |ip: &IpAddr| HostTarget { ip: *ip, name: None, zone: None, ports: Vec::new() };
-    let methods: Vec<Method> = [Method::Arp, Method::Icmp, Method::Tcp].to_vec();
+/// What it takes to find out which of these hosts answer, and nothing else about them. Where they are asked by connections,
+/// their own ports come first: what is open tells sooner than what is silent.
+pub fn ask(template: &ScanPlan, hosts: Vec<HostTarget>) -> ScanPlan {
+    let methods = [Method::Arp, Method::Icmp, Method::Tcp];
     ScanPlan {
-        targets: TargetSet::new(
-            addresses.iter().map(ToString::to_string).collect(),
-            [],
-            addresses.iter().map(target).collect::<Vec<_>>(),
-            &[],
-        ),
+        targets: TargetSet::new(hosts.iter().map(|host| host.ip.to_string()).collect(), [], hosts, &[]),
         methods: template.methods.iter().copied().filter(|method| methods.contains(method)).collect(),
         all: true,
+        presence_only: true,
         resolve_names: false,
         known_hosts: Arc::default(),
-        probe: ProbeOptions { ports: Vec::new(), ..template.probe.clone() },
         ..template.clone()
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::codec::{fingerprint, json, ms, pack_text, time, unpack};
 use super::{Store, StoreError, Updated, events, outbox, rows};
-use crate::history::memory::{Learnt, Memory, Round, Vantage};
+use crate::history::memory::{Learnt, Memory, Round, Sight};
 use crate::history::stable::stable;
 use crate::model::memory::{Route, Uid};
 use crate::model::names::names;
@@ -50,7 +50,7 @@ pub struct ScanRow {
 }
 
 impl Store {
-    /// Remembers a scan: what is known after it, and what it found. `report` is as the scan made it, see [`without_notes`].
+    /// Remembers a scan by a machine that could see so much: what is known after it, and what it found. `report` is as the scan made it, see [`without_notes`].
     ///
     /// # Errors
     /// When it cannot be stored; then nothing of it is.
@@ -58,10 +58,10 @@ impl Store {
         &self,
         report: &Report,
         cause: Cause,
-        vantage: Vantage,
+        sight: impl Into<Sight>,
         route: &dyn Route,
     ) -> Result<Updated<Learnt>, StoreError> {
-        Ok(self.learn_scan(report, Some(cause), vantage, route)?.0)
+        Ok(self.learn_scan(report, Some(cause), &sight.into(), route)?.0)
     }
 
     /// The same, with the number of the scan. Without a cause only what is known is changed: a look at one device is no scan
@@ -73,7 +73,7 @@ impl Store {
         &self,
         report: &Report,
         cause: Option<Cause>,
-        vantage: Vantage,
+        sight: &Sight,
         route: &dyn Route,
     ) -> Result<(Updated<Learnt>, Option<i64>), StoreError> {
         self.change(|transaction, cache| {
@@ -85,7 +85,7 @@ impl Store {
                     Uid::of([0; 10])
                 }
             };
-            let round = Round { report, at: report.scan.finished_at, vantage };
+            let round = Round { report, at: report.scan.finished_at, sight };
             let learnt = cache.memory.learn(&round, &mut mint);
             if let Some(error) = failed {
                 return Err(error);

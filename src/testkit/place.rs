@@ -272,7 +272,7 @@ pub fn remember(store: &Store, count: usize, now: Timestamp) -> Result<Vec<Uid>,
         };
         let devices: Vec<Device> = (0..count).filter(there).map(|n| at_hour(n, hours)).collect();
         let cause = if hours == 48 { Cause::User } else { Cause::Schedule };
-        store.learn(&report(devices, at), cause, Vantage::Clear, &())?;
+        store.learn(&report(devices, at), cause, Vantage::CLEAR, &())?;
     }
     annotate(store, count, now)?;
     let memory = store.memory()?;

@@ -21,6 +21,7 @@ pub fn plan_for(targets: TargetSet) -> ScanPlan {
         discovery_time: Duration::from_secs(3),
         max_duration: None,
         all: true,
+        presence_only: false,
         show_secrets: false,
         resolve_names: false,
         max_age: None,

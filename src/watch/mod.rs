@@ -17,6 +17,7 @@ pub mod pictures;
 mod presence;
 mod scanned;
 mod scans;
+mod sight;
 mod work;
 
 use std::collections::BTreeMap;
@@ -303,14 +304,14 @@ impl Watch {
         if let Some(answers) = work.take_answers() {
             let now = (self.session.now)();
             let decide = |memory: &mut Memory| {
-                let each =
-                    answers.devices.iter().flat_map(|(uid, yes)| memory.answered(uid, now, *yes, answers.vantage));
-                ((), each.collect())
+                let each = answers.devices.iter();
+                ((), each.flat_map(|(uid, yes, vantage)| memory.answered(uid, now, *yes, *vantage)).collect())
             };
             let updated = self.store.update(decide, self.route.as_ref())?;
             self.told(work, counts, &updated.events)?;
+            work.surroundings.note(&answers.networks);
             // A first miss is no event yet, and whoever looks sees it all the same.
-            answers.devices.iter().for_each(|(uid, yes)| self.follower.news(&News::Asked(uid, *yes)));
+            answers.devices.iter().for_each(|(uid, yes, _)| self.follower.news(&News::Asked(uid, *yes)));
         }
         if work.is_batch_due(BATCH, BATCH_TIME, tokio::time::Instant::now()) {
             let events = work.store_checks(self, counts)?;

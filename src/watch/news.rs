@@ -1,5 +1,6 @@
 //! What is wanted of a process that watches beside its schedule, and what it tells while it works.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -113,11 +114,12 @@ pub enum ScanEnd {
 pub(super) struct Tally {
     began: Instant,
     so_far: Mutex<(Scanning, bool)>,
+    hosts: Mutex<BTreeSet<IpAddr>>,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Tally { began: Instant::now(), so_far: Mutex::default() }
+        Tally { began: Instant::now(), so_far: Mutex::default(), hosts: Mutex::default() }
     }
 
     /// Takes note of what a scan tells.
@@ -128,7 +130,10 @@ impl Tally {
         match event {
             ScanEvent::SweepStarted { addresses } => scanning.addresses = *addresses,
             ScanEvent::Swept { addresses } => scanning.asked = *addresses,
-            ScanEvent::HostUp { .. } => scanning.hosts_up += 1,
+            ScanEvent::HostUp { ip, .. } => {
+                scanning.hosts_up += 1;
+                self.hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(*ip);
+            }
             ScanEvent::HostStarted { .. } => scanning.hosts_begun += 1,
             ScanEvent::HostDone { .. } => scanning.hosts_done += 1,
             ScanEvent::DeviceDone(_) => scanning.devices += 1,
@@ -141,6 +146,11 @@ impl Tally {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         so_far.1 = false;
         Scanning { elapsed: self.began.elapsed(), ..so_far.0.clone() }
+    }
+
+    /// The hosts that answered.
+    pub(super) fn hosts(&self) -> BTreeSet<IpAddr> {
+        std::mem::take(&mut *self.hosts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// So far, where anything is new since it was asked last.

@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnetwork::IpNetwork;
 use tokio_util::sync::CancellationToken;
 
-use crate::history::memory::{DeviceState, KeyKind, Known, Memory, Vantage};
+use super::sight::{CutOff, Ways, Witnesses};
+use crate::history::memory::{KeyKind, Known, Memory, Vantage};
 use crate::model::memory::Uid;
-use crate::model::{MacAddr, Report, ScanEvent, ScanPlan};
+use crate::model::{HostTarget, MacAddr, Report, ScanEvent, ScanPlan, Transport};
 use crate::scan::session::Session;
 use crate::scan::{Scan, single};
 
-/// Devices that answered a moment ago and are asked too: if none of them answers, the silence of the others says nothing.
-const WITNESSES: usize = 3;
+/// Ports of a device that are asked for where it is asked by connections.
+const PORTS: usize = 3;
 
-/// Who is to be asked whether it is there.
+/// Which devices are to be asked whether they are there, and what is asked beside them, network by network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) missing: Vec<Missing>,
-    pub(super) witnesses: Vec<IpAddr>,
+    missing: Vec<Missing>,
+    witnesses: BTreeMap<IpNetwork, Witnesses>,
+    exclude: Vec<IpNetwork>,
 }
 
 /// A device that is asked for.
@@ -27,6 +30,9 @@ pub(super) struct Question {
 pub(super) struct Missing {
     uid: Uid,
     ip: IpAddr,
+    network: Option<IpNetwork>,
+    /// Ports of it that were open.
+    ports: Vec<u16>,
     /// The MAC addresses it is known by, those left out that are assigned locally.
     macs: BTreeSet<MacAddr>,
 }
@@ -34,8 +40,15 @@ pub(super) struct Missing {
 impl Missing {
     fn new(memory: &Memory, known: &Known) -> Self {
         let keys = memory.keys_of(&known.uid).filter(|key| key.kind == KeyKind::Mac);
+        let open = known.device.services.iter().filter(|service| service.transport != Transport::Udp);
         let macs = keys.filter_map(|key| key.value.parse().ok()).chain(known.device.mac);
-        Missing { uid: known.uid.clone(), ip: known.device.ip, macs: macs.filter(|mac| !mac.is_local()).collect() }
+        Missing {
+            uid: known.uid.clone(),
+            ip: known.device.ip,
+            network: memory.network_of(known.device.ip),
+            ports: open.map(|service| service.port).take(PORTS).collect(),
+            macs: macs.filter(|mac| !mac.is_local()).collect(),
+        }
     }
 
     /// Whether it is this device that answers there: whoever has another MAC address is another one.
@@ -45,90 +58,68 @@ impl Missing {
     }
 }
 
-/// Who answered.
+/// What came of a question.
 #[derive(Debug)]
 pub(super) struct Answers {
-    /// The devices, and whether they answered.
-    pub(super) devices: Vec<(Uid, bool)>,
-    /// What their silence is worth.
-    pub(super) vantage: Vantage,
+    /// The devices, whether each answered, and what its silence is worth.
+    pub(super) devices: Vec<(Uid, bool, Vantage)>,
+    /// The networks that were asked about, and the interface that has no link to one of them.
+    pub(super) networks: Vec<(IpNetwork, Option<CutOff>)>,
 }
 
 impl Question {
-    /// About these devices, with witnesses from among those that are online, of the same networks first.
-    pub(super) fn new(memory: &Memory, missing: &[Uid]) -> Self {
+    /// About these devices. Of hosts that a scan heard some are asked as well, but for those that are left out.
+    pub(super) fn new(memory: &Memory, missing: &[Uid], hosts: &BTreeSet<IpAddr>, exclude: &[IpNetwork]) -> Self {
         let missing: Vec<Missing> =
             missing.iter().filter_map(|uid| memory.devices.get(uid)).map(|known| Missing::new(memory, known)).collect();
-        let near = |ip: IpAddr| missing.iter().any(|other| same_network(ip, other.ip));
-        // Where no device is known to be online, those in an unknown state are asked: without any witness, a link of this
-        // machine that is down would look like a device that is gone.
-        let mut witnesses: Vec<(bool, bool, IpAddr)> = memory
-            .roots()
-            .filter(|known| known.archived_at.is_none() && known.device.reach.is_none())
-            .filter(|known| known.health.state != DeviceState::Offline)
-            .filter(|known| !missing.iter().any(|asked| asked.uid == known.uid))
-            .map(|known| {
-                let is_there = known.health.state == DeviceState::Online && known.health.misses == 0;
-                (!is_there, !near(known.device.ip), known.device.ip)
-            })
-            .collect();
-        witnesses.sort_unstable();
-        witnesses.truncate(WITNESSES);
-        Question { missing, witnesses: witnesses.into_iter().map(|(_, _, ip)| ip).collect() }
+        let addresses: BTreeSet<IpAddr> = missing.iter().map(|asked| asked.ip).collect();
+        let networks: BTreeSet<IpNetwork> = missing.iter().filter_map(|asked| asked.network).collect();
+        let of = |network| (network, Witnesses::new(memory, network, &addresses, hosts));
+        Question { witnesses: networks.into_iter().map(of).collect(), missing, exclude: exclude.to_vec() }
     }
 
     /// Asks. None where the answer was not waited for.
     pub(super) async fn ask(
-        self,
+        mut self,
         session: Arc<Session>,
         template: Arc<ScanPlan>,
         stop: CancellationToken,
     ) -> Option<Answers> {
-        let has_link = has_link(&session);
-        let addresses: Vec<IpAddr> =
-            self.missing.iter().map(|asked| asked.ip).chain(self.witnesses.iter().copied()).collect();
-        let plan = Arc::new(single::ask(&template, &addresses));
+        let ways = Ways::read(session.net.as_ref()).await;
+        let is_excluded = |ip: IpAddr| self.exclude.iter().any(|network| network.contains(ip));
+        for (network, witnesses) in &mut self.witnesses {
+            witnesses.by(*network, &ways, &is_excluded);
+        }
+        let mut hosts: BTreeMap<IpAddr, Vec<u16>> =
+            self.witnesses.values().flat_map(Witnesses::addresses).map(|ip| (ip, Vec::new())).collect();
+        hosts.extend(self.missing.iter().map(|asked| (asked.ip, asked.ports.clone())));
+        let host = |(ip, ports)| HostTarget { ip, name: None, zone: None, ports };
+        let plan = Arc::new(single::ask(&template, hosts.into_iter().map(host).collect()));
         let scan = Scan { session, plan, known: Vec::new(), cancel: stop.clone() };
         let report = scan.run(|_: &ScanEvent| {}).await;
-        if stop.is_cancelled() {
-            return None;
-        }
+        (!stop.is_cancelled()).then(|| self.answers(&report))
+    }
+
+    /// What a scan of all that was asked says.
+    fn answers(&self, report: &Report) -> Answers {
         let answering: BTreeMap<IpAddr, Option<MacAddr>> = report
             .devices
             .iter()
             .flat_map(|device| device.addresses.iter().chain([&device.ip]).map(|ip| (*ip, device.mac)))
             .collect();
-        let heard_any = self.witnesses.is_empty() || self.witnesses.iter().any(|ip| answering.contains_key(ip));
-        let is_there = |asked: &Missing| answering.get(&asked.ip).is_some_and(|mac| asked.is(*mac));
-        let devices = self.missing.iter().map(|asked| (asked.uid.clone(), is_there(asked))).collect();
-        Some(Answers { devices, vantage: if has_link && heard_any { Vantage::Clear } else { Vantage::Blind } })
+        let seen: BTreeMap<IpNetwork, Vantage> = self
+            .witnesses
+            .iter()
+            .map(|(network, witnesses)| (*network, witnesses.vantage(&|ip| answering.contains_key(&ip))))
+            .collect();
+        let answer = |asked: &Missing| {
+            let is_there = answering.get(&asked.ip).is_some_and(|mac| asked.is(*mac));
+            let vantage = asked.network.and_then(|network| seen.get(&network)).copied();
+            (asked.uid.clone(), is_there, vantage.unwrap_or(Vantage::CLEAR))
+        };
+        let networks = self.witnesses.iter().map(|(network, witnesses)| (*network, witnesses.cut_off()));
+        Answers { devices: self.missing.iter().map(answer).collect(), networks: networks.collect() }
     }
-}
-
-/// The same /24, or the same /64.
-fn same_network(a: IpAddr, b: IpAddr) -> bool {
-    match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => a.octets().get(..3) == b.octets().get(..3),
-        (IpAddr::V6(a), IpAddr::V6(b)) => a.octets().get(..8) == b.octets().get(..8),
-        _ => false,
-    }
-}
-
-/// Whether an interface of this machine is up, loopback left out.
-fn has_link(session: &Session) -> bool {
-    session
-        .net
-        .interfaces()
-        .is_ok_and(|all| all.iter().any(|interface| !interface.loopback && !interface.addresses.is_empty()))
-}
-
-/// What the silence of a whole scan is worth: nothing, where the link was down or nobody at all answered although somebody
-/// used to.
-pub(super) fn vantage_of(report: &Report, memory: &Memory, session: &Session) -> Vantage {
-    let is_alone = memory.roots().next().is_none();
-    let on_loopback = report.scan.coverage.is_none();
-    let heard_any = report.scan.hosts_up > 0 || is_alone;
-    if (on_loopback || has_link(session)) && heard_any { Vantage::Clear } else { Vantage::Blind }
 }
 
 #[cfg(test)]

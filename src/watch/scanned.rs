@@ -1,11 +1,15 @@
 //! A scan while it runs, and what it came to.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::Watch;
 use super::news::{News, ScanOrder};
 use super::pictures::{self, Taken};
+use crate::history::memory::Sight;
 use crate::model::Report;
 use crate::model::memory::Uid;
 use crate::store::StoreError;
@@ -25,6 +29,10 @@ pub(super) struct Found {
     pub(super) report: Report,
     /// By the position of the device.
     pub(super) pictures: Vec<(usize, Taken)>,
+    /// The hosts that answered.
+    pub(super) hosts: BTreeSet<IpAddr>,
+    /// What this machine could see meanwhile.
+    pub(super) sight: Sight,
 }
 
 /// Notes a picture, and tells of it.

@@ -1,5 +1,7 @@
 //! The scan that runs, those that wait for their turn, and what is learnt of them.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::figures::Counts;
 use super::news::{News, ScanEnd, ScanOrder, Tally};
 use super::pictures;
-use super::presence::vantage_of;
 use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
+use super::sight::{self, Ways};
 use super::work::{Done, Task, Work};
 use super::{Follower, Job, Watch};
 use crate::model::memory::{Event, EventKind, NotScanned, Remark};
@@ -83,16 +85,19 @@ impl Work {
         }
         watch.follower.news(&News::ScanBegun(&order));
         let made = make(session.clone(), self.job.clone(), order.clone(), plan, cancel.clone(), watch.follower.clone());
+        let (memory, net) = (self.memory.clone(), session.net.clone());
         let scan = self.tasks.spawn(async move {
-            let mut report = match made.await {
-                Ok(report) => report,
+            let (report, hosts) = match made.await {
+                Ok(made) => made,
                 Err(why) => return Done::NotScanned(why),
             };
-            let Some(folder) = folder else { return Done::Scanned(Box::new(Found { report, pictures: Vec::new() })) };
+            let sight = sight::during(&hosts, &memory, &Ways::read(net.as_ref()).await);
+            let mut found = Found { report, pictures: Vec::new(), hosts, sight };
+            let Some(folder) = folder else { return Done::Scanned(Box::new(found)) };
             // The disk is waited for beside the loop.
             let taken = tokio::task::spawn_blocking(move || {
-                let pictures = pictures::take_all(&folder, &mut report.devices);
-                Found { report, pictures }
+                found.pictures = pictures::take_all(&folder, &mut found.report.devices);
+                found
             });
             taken.await.map_or_else(|_| Done::NotScanned(NotScanned::Internal), |found| Done::Scanned(Box::new(found)))
         });
@@ -132,7 +137,7 @@ impl Work {
         let now = (session.now)();
         let order = self.running.take().map_or_else(|| ScanOrder::due(now), |running| running.order);
         let ended = |end: &ScanEnd| follower.news(&News::ScanEnded(order.id, end));
-        let Found { report, pictures } = match found {
+        let Found { report, pictures, hosts, sight } = match found {
             Ok(found) => *found,
             Err(why) => {
                 ended(&ScanEnd::Failed(why.clone()));
@@ -147,9 +152,9 @@ impl Work {
             }
         };
         counts.scanned(&report);
-        let vantage = vantage_of(&report, &self.memory, session);
+        self.surroundings.heard(hosts, order.targets.is_empty());
         let cause = order.device.is_none().then_some(order.cause);
-        let (learnt, number) = match store.learn_scan(&report, cause, vantage, route.as_ref()) {
+        let (learnt, number) = match store.learn_scan(&report, cause, &sight, route.as_ref()) {
             Ok(learnt) => learnt,
             Err(error) => {
                 ended(&ScanEnd::Failed(NotScanned::NotStored));
@@ -182,7 +187,7 @@ async fn make(
     plan: ScanPlan,
     cancel: CancellationToken,
     follower: Arc<dyn Follower>,
-) -> Result<Report, NotScanned> {
+) -> Result<(Report, BTreeSet<IpAddr>), NotScanned> {
     let whole = job.request();
     let part = Request { specs: &order.targets, large_subnets: true, ..whole };
     let request = if order.targets.is_empty() { whole } else { part };
@@ -208,7 +213,7 @@ async fn make(
         let so_far = tokio::select! {
             report = &mut scan => {
                 follower.news(&News::ScanProgress(id, &tally.now()));
-                return Ok(report);
+                return Ok((report, tally.hosts()));
             }
             _ = each.tick() => Some(tally.now()),
             _ = change.tick() => tally.news(),

@@ -16,6 +16,7 @@ use super::news::{News, ScanEnd, ScanOrder};
 use super::pictures::Pictured;
 use super::presence::{Answers, Question};
 use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
+use super::sight::Surroundings;
 use super::{Job, TICK, Watch, logins};
 use crate::history::memory::{DeviceState, Memory};
 use crate::history::schedule::checks::{again, due_again};
@@ -83,6 +84,7 @@ pub(super) struct Work {
     scanned: Option<Box<Found>>,
     not_scanned: Option<NotScanned>,
     answers: Option<Answers>,
+    pub(super) surroundings: Surroundings,
     played: Vec<Played>,
     first_played: Option<Instant>,
 }
@@ -117,6 +119,7 @@ impl Work {
             scanned: None,
             not_scanned: None,
             answers: None,
+            surroundings: Surroundings::default(),
             played: Vec::new(),
             first_played: None,
         }
@@ -319,7 +322,7 @@ impl Work {
             return;
         }
         self.to_ask.retain(|uid| !missing.contains(uid));
-        let question = Question::new(&self.memory, &missing);
+        let question = Question::new(&self.memory, &missing, &self.surroundings.hosts, &self.job.exclude);
         let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
         self.is_asking = true;
         let asked = self.tasks.spawn(async move { Done::Asked(question.ask(session, template, stop).await) });

@@ -108,7 +108,7 @@ fn what_was_only_heard_is_forgotten_together_but_for_what_is_named() {
         }
     };
     let devices = vec![place::device(0), heard(1), heard(2), heard(3)];
-    store.learn(&place::report(devices, jiff::Timestamp::now()), Cause::User, Vantage::Clear, &()).unwrap();
+    store.learn(&place::report(devices, jiff::Timestamp::now()), Cause::User, Vantage::CLEAR, &()).unwrap();
     drop(store);
     env.run("devices name 198.51.100.3 Boxed --store s.sqlite").success();
     let done = env.run("devices forget --heard --store s.sqlite").success().out;

@@ -95,7 +95,7 @@ impl Place {
         plan.known_hosts = Arc::new(store.known_hosts(&memory, &plan, &|_| None, super::clock()).unwrap());
         plan.login_book = Some(store.login_book(false));
         let report = look(&self.net, camera, plan.clone()).await;
-        let learnt = store.learn(&report, Cause::User, Vantage::Clear, &()).unwrap().value;
+        let learnt = store.learn(&report, Cause::User, Vantage::CLEAR, &()).unwrap().value;
         store.note_scan(&report, &learnt, &plan, &|_| None, super::clock()).unwrap();
         report
     }

@@ -66,7 +66,7 @@ impl Place {
         let (known, cancel) = (heard.to_vec(), CancellationToken::new());
         let scan = Scan { session: session.clone(), plan: plan.clone(), known, cancel };
         let report = scan.run(|_: &ScanEvent| {}).await;
-        let learnt = self.store.learn(&report, Cause::User, Vantage::Clear, &()).unwrap().value;
+        let learnt = self.store.learn(&report, Cause::User, Vantage::CLEAR, &()).unwrap().value;
         let worked = |device: &Device| session.login_of(device);
         self.store.note_scan(&report, &learnt, &plan, &worked, clock::now()).unwrap();
         report

@@ -39,6 +39,7 @@ mod stopping;
 mod taken;
 mod watch;
 mod watch_logins;
+mod watch_networks;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -100,7 +100,7 @@ impl Place {
         let plan = ScanPlan { known_hosts, ..plan };
         let scan = Scan { session: session.clone(), plan: Arc::new(plan.clone()), known: self.heard.clone(), cancel };
         let report = scan.run(|_: &ScanEvent| {}).await;
-        let learnt = self.store.learn(&report, Cause::User, Vantage::Clear, &()).unwrap().value;
+        let learnt = self.store.learn(&report, Cause::User, Vantage::CLEAR, &()).unwrap().value;
         let worked = |device: &Device| session.login_of(device);
         self.store.note_scan(&report, &learnt, &plan, &worked, clock::now()).unwrap();
         assert_eq!(self.net.streams.open_now(), 0, "connections were left open");

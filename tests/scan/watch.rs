@@ -86,7 +86,7 @@ const KEEP: Keep =
     Keep { events: None, scans: None, hourly: Some(SignedDuration::from_hours(24)), daily: None, outbox: None };
 
 /// The MAC address of the nth camera: one that a maker gave.
-fn mac(n: u8) -> MacAddr {
+pub fn mac(n: u8) -> MacAddr {
     MacAddr([0x44, 0x19, 0xb6, 0, 0, n])
 }
 
@@ -128,8 +128,13 @@ impl Place {
 
     /// What was told since this was asked last, in short: what would be sent.
     pub fn told(&self) -> Vec<&'static str> {
+        self.sent().iter().map(|event| event.kind.as_str()).collect()
+    }
+
+    /// The same, with all that is said.
+    pub fn sent(&self) -> Vec<Event> {
         let events = std::mem::take(&mut *self.heard.0.lock().unwrap());
-        events.iter().filter(|event| event.muted_by.is_none()).map(|event| event.kind.as_str()).collect()
+        events.into_iter().filter(|event| event.muted_by.is_none()).collect()
     }
 
     /// What was under way since this was asked last.

@@ -1,5 +1,7 @@
 //! Whether devices, streams and networks work, and what it takes to change one's mind about it.
 
+use std::net::IpAddr;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -273,4 +275,16 @@ pub struct NetworkHealth {
     /// The last that was sent about it is that it is unreachable.
     #[serde(default)]
     pub told: bool,
+    /// The interface of this machine that was on it at the last scan; none where it is reached by a router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<OnLink>,
+}
+
+/// An interface of this machine on a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnLink {
+    /// Its name.
+    pub interface: String,
+    /// The address of this machine.
+    pub ip: IpAddr,
 }

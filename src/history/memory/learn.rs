@@ -10,12 +10,13 @@ use super::forget::is_only_heard;
 use super::health::{DeviceHealth, DeviceState};
 use super::key::keys_of;
 use super::known::{Analysis, Known, KnownCertificates, KnownStream, Seen};
+use super::network::FEWEST;
 use super::proof::is_on_its_word;
 use super::scope::Scope;
 use super::stream::ways_tried;
 use super::streams::Look;
 use super::who::{self, Index, Match};
-use super::{Learnt, Memory, Round, Vantage};
+use super::{Learnt, Memory, Round, Sight, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
 use crate::model::{Device, Report, ScanStatus, Stage, StreamStatus, Warning};
@@ -27,7 +28,7 @@ const ABSENT: u32 = 2;
 impl Memory {
     /// A full scan. `mint` gives ids for new devices (random ones come from the store).
     pub fn learn(&mut self, round: &Round<'_>, mint: &mut dyn FnMut() -> Uid) -> Learnt {
-        let Round { report, at, vantage } = *round;
+        let Round { report, at, sight } = *round;
         let is_step = self.begin(at);
         let is_first = self.devices.is_empty();
         let scope = Scope::of(report);
@@ -64,9 +65,9 @@ impl Memory {
         self.thin_out(at);
         self.bound_shared(&report.devices);
         self.note_parents(&report.devices, &devices);
-        self.note_networks(&scope.networks);
-        self.find_networks(at, &mut events);
         let seen: BTreeSet<&Uid> = devices.values().collect();
+        self.note_networks(&scope.links, &seen);
+        self.find_networks(at, &mut events);
         let missing = self.missing(&scope, &seen, at);
         let new: Vec<(&Uid, &Device)> = order
             .iter()
@@ -79,11 +80,7 @@ impl Memory {
         } else {
             new.iter().for_each(|(uid, device)| self.announce_new(uid, device, &missing, at, &mut events));
         }
-        match vantage {
-            Vantage::Blind => missing.iter().for_each(|uid| self.lose_sight(uid, at)),
-            Vantage::Clear if is_step => {}
-            Vantage::Clear => self.count_misses(&missing, &seen, at, &mut events),
-        }
+        self.count_misses(&missing, &seen, (sight, is_step), at, &mut events);
         self.settle(at, &mut events);
         Learnt { events, devices: devices.into_values().collect(), left_out }
     }
@@ -272,30 +269,54 @@ impl Memory {
         missing.into_iter().map(|known| known.uid.clone()).collect()
     }
 
-    fn count_misses(&mut self, missing: &[Uid], seen: &BTreeSet<&Uid>, at: Timestamp, events: &mut Vec<Event>) {
-        let mut by_network: BTreeMap<Option<IpNetwork>, (usize, Vec<&Uid>)> = BTreeMap::new();
+    /// Counts the misses of a scan, network by network, as far as each could be seen.
+    fn count_misses(
+        &mut self,
+        missing: &[Uid],
+        seen: &BTreeSet<&Uid>,
+        (sight, is_step): (&Sight, bool),
+        at: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
+        let mut by_network: BTreeMap<Option<IpNetwork>, Vec<&Uid>> = BTreeMap::new();
         for uid in missing {
             let Some(known) = self.devices.get(uid) else { continue };
-            by_network.entry(self.network_of(known.device.ip)).or_default().1.push(uid);
+            by_network.entry(self.network_of(known.device.ip)).or_default().push(uid);
         }
-        for uid in seen {
-            let network = self.devices.get(*uid).map(|known| self.network_of(known.device.ip));
-            if let Some((answering, _)) = network.and_then(|network| by_network.get_mut(&network)) {
-                *answering += 1;
+        let answering = self.answering(seen);
+        for (network, missing) in by_network {
+            match sight.of(network) {
+                Vantage::Blind => missing.into_iter().for_each(|uid| self.lose_sight(uid, at)),
+                _ if is_step => {}
+                // A scan asks no gateway: whether it is the network is decided by the questions that follow.
+                Vantage::Silent(_) => missing.into_iter().for_each(|uid| {
+                    self.miss(uid, at);
+                }),
+                Vantage::Clear(around) => {
+                    let lost: Vec<&Uid> = missing.iter().copied().filter(|uid| self.miss(uid, at).is_some()).collect();
+                    let is_fresh = |known: &&Known| known.health.state != DeviceState::Offline;
+                    let fresh: Vec<&Known> =
+                        missing.iter().filter_map(|uid| self.devices.get(*uid)).filter(is_fresh).collect();
+                    let answering = answering.get(&network).copied().unwrap_or_default();
+                    let is_lost = self.are_too_many(&fresh, answering, FEWEST);
+                    match network.filter(|network| is_lost && self.unreachable_since(*network).is_none()) {
+                        Some(network) => self.network_lost(network, around, at, events),
+                        None => lost.into_iter().for_each(|uid| self.lose(uid, at, events)),
+                    }
+                }
             }
         }
-        for (network, (answering, missing)) in by_network {
-            let lost: Vec<&Uid> = missing.iter().copied().filter(|uid| self.miss(uid, at).is_some()).collect();
-            let fresh: Vec<&Known> = missing
-                .iter()
-                .filter_map(|uid| self.devices.get(*uid))
-                .filter(|known| known.health.state != DeviceState::Offline)
-                .collect();
-            match network {
-                Some(network) if self.are_too_many(&fresh, answering) => self.network_lost(network, at, at, events),
-                _ => lost.into_iter().for_each(|uid| self.lose(uid, at, events)),
-            }
+    }
+
+    /// How many devices of each network a scan saw, without what this machine itself serves.
+    fn answering(&self, seen: &BTreeSet<&Uid>) -> BTreeMap<Option<IpNetwork>, usize> {
+        let mut answering = BTreeMap::new();
+        for known in seen.iter().filter_map(|uid| self.devices.get(*uid)) {
+            let network = self.network_of(known.device.ip);
+            let is_own = network.and_then(|network| self.own_address(network)) == Some(known.device.ip);
+            *answering.entry(network).or_default() += usize::from(!is_own);
         }
+        answering
     }
 
     /// A device that was never seen before, perhaps in the place of another one.

@@ -21,6 +21,7 @@ mod presence;
 mod proof;
 mod said;
 mod scope;
+mod sight;
 mod stream;
 mod stream_id;
 mod streams;
@@ -38,13 +39,14 @@ use serde::{Deserialize, Serialize};
 
 pub use edit::{EditError, NoteEdit, word};
 pub use forget::{MOST_DEVICES, MOST_HEARD, Traces};
-pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, StreamHealth, StreamState};
+pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, OnLink, StreamHealth, StreamState};
 pub use key::{DeviceKey, KeyKind, keys_of};
 pub use known::{Analysis, Known, KnownStream, Seen};
 pub use merge::MergeError;
 pub use mute::{Mute, MuteScope};
 pub use said::{Edited, Said};
 pub use scope::would_find;
+pub use sight::{Sight, Vantage};
 pub use stream::first_frame_ms;
 pub use stream_id::StreamId;
 pub use view::report_of;
@@ -87,17 +89,8 @@ pub struct Round<'a> {
     pub report: &'a Report,
     /// When it ended.
     pub at: Timestamp,
-    /// Whether this machine could see.
-    pub vantage: Vantage,
-}
-
-/// Whether this machine itself could see: its link was up and somebody of it answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vantage {
-    /// It could: who did not answer is not there.
-    Clear,
-    /// It could not: silence says nothing.
-    Blind,
+    /// What this machine could see meanwhile.
+    pub sight: &'a Sight,
 }
 
 /// What a scan taught.

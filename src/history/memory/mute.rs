@@ -88,9 +88,10 @@ impl Memory {
     pub(super) fn muted_by(&self, known: &Known, of: Subject<'_>, kind: EventKind, at: Timestamp) -> Option<MutedBy> {
         let is_problem = matches!(kind.severity(), Severity::Problem | Severity::Warning);
         let health = &known.health;
+        // One that answered after its network was lost is lost by itself.
         let is_unreachable = || {
-            let network = self.network_of(known.device.ip).and_then(|network| self.networks.get(&network));
-            network.is_some_and(|network| network.unreachable_since.is_some())
+            let since = self.network_of(known.device.ip).and_then(|network| self.unreachable_since(network));
+            since.is_some_and(|since| known.seen.last <= since)
         };
         // Words about a device that answers tell nothing of its network.
         let is_away = health.state != DeviceState::Online || health.misses > 0;

@@ -6,15 +6,17 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 
-use super::Memory;
 use super::health::DeviceState;
 use super::known::Known;
 use super::scope::usual_network;
 use super::tell::seconds;
-use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
+use super::{Memory, OnLink};
+use crate::model::memory::{Around, Event, EventKind, MutedBy, Remark, Uid};
 
-/// Fewer devices than this that are missing at once are no matter of the network.
-const FEWEST: usize = 3;
+/// Fewer devices than this that are missing at once are no matter of the network, where something else of it answers.
+pub(super) const FEWEST: usize = 3;
+/// Where nothing else answers either, it is the network however few devices it has.
+pub(super) const ANY: usize = 1;
 
 impl Memory {
     /// The network of an address: the narrowest that is known, else the usual one.
@@ -24,14 +26,33 @@ impl Memory {
     }
 
     /// Takes note of the networks that devices are on.
-    pub(super) fn note_networks(&mut self, interfaces: &[IpNetwork]) {
+    pub(super) fn note_networks(&mut self, links: &[(IpNetwork, OnLink)], seen: &BTreeSet<&Uid>) {
         let addresses: BTreeSet<IpAddr> = self.listed().map(|known| known.device.ip).collect();
         self.bound_networks();
         for ip in addresses {
-            let network = interfaces.iter().copied().find(|network| network.contains(ip));
+            let network = links.iter().map(|(network, _)| *network).find(|network| network.contains(ip));
             let is_new = self.has_network_room() && !self.networks.keys().any(|network| network.contains(ip));
             if let Some(network) = network.or_else(|| usual_network(ip).filter(|_| is_new)) {
                 self.networks.entry(network).or_default();
+            }
+        }
+        self.note_links(links, seen);
+    }
+
+    /// Takes note of which networks this machine is on. One where it was, and a device of which it reaches by a router, is
+    /// one that it left.
+    fn note_links(&mut self, links: &[(IpNetwork, OnLink)], seen: &BTreeSet<&Uid>) {
+        let seen: BTreeSet<IpNetwork> = seen
+            .iter()
+            .filter_map(|uid| self.devices.get(*uid))
+            .filter(|known| known.device.reach.is_none())
+            .filter_map(|known| self.network_of(known.device.ip))
+            .collect();
+        for (network, health) in &mut self.networks {
+            match links.iter().find(|(linked, _)| linked == network) {
+                Some((_, link)) => health.link = Some(link.clone()),
+                None if seen.contains(network) => health.link = None,
+                None => {}
             }
         }
     }
@@ -41,9 +62,17 @@ impl Memory {
         self.roots().filter(|known| known.archived_at.is_none() && known.device.reach.is_none())
     }
 
-    /// The listed devices of a network.
+    /// The listed devices of a network, without what this machine itself serves: that answers whatever becomes of the network.
     fn members(&self, network: IpNetwork) -> impl Iterator<Item = &Known> {
-        self.listed().filter(move |known| self.network_of(known.device.ip) == Some(network))
+        let own = self.own_address(network);
+        self.listed()
+            .filter(move |known| Some(known.device.ip) != own)
+            .filter(move |known| self.network_of(known.device.ip) == Some(network))
+    }
+
+    /// The address of this machine on a network.
+    pub(super) fn own_address(&self, network: IpNetwork) -> Option<IpAddr> {
+        Some(self.networks.get(&network)?.link.as_ref()?.ip)
     }
 
     /// How many devices of a device's network answer, itself left out.
@@ -53,46 +82,42 @@ impl Memory {
         online.filter(answers).count().try_into().unwrap_or(u64::MAX)
     }
 
-    /// Whether most of the devices of a network that were asked since `since` are missing. Those that have been offline for
-    /// longer count for neither side.
-    pub(super) fn is_mostly_missing(&self, network: IpNetwork, since: Timestamp) -> bool {
+    /// Whether so many of the devices of a network that were asked since `since` are missing that it is the network. Those that
+    /// have been offline for longer count for neither side.
+    pub(super) fn is_network_missing(&self, network: IpNetwork, since: Timestamp, fewest: usize) -> bool {
         let not_offline = |known: &&Known| known.health.state != DeviceState::Offline;
         let (missing, others): (Vec<&Known>, Vec<&Known>) =
             self.members(network).filter(not_offline).partition(|known| known.health.misses > 0);
         let answering = others.iter().filter(|known| known.seen.last >= since).count();
-        self.are_too_many(&missing, answering)
+        self.are_too_many(&missing, answering, fewest)
     }
 
     /// Whether so many devices are missing beside those that answer that it is the network. Those that went with the recorder
     /// that feeds them are one failure with it, unless nobody answers at all.
-    pub(super) fn are_too_many(&self, missing: &[&Known], answering: usize) -> bool {
+    pub(super) fn are_too_many(&self, missing: &[&Known], answering: usize, fewest: usize) -> bool {
         let fed = missing.iter().filter(|known| answering > 0 && self.waits_for_recorder(known)).count();
         let missing = missing.len() - fed;
-        missing >= FEWEST && missing > answering
+        missing >= fewest && missing > answering
     }
 
-    /// Whether a network is known not to answer.
-    pub(super) fn is_unreachable(&self, network: IpNetwork) -> bool {
-        self.networks.get(&network).is_some_and(|health| health.unreachable_since.is_some())
+    /// Since when a network is known not to answer.
+    pub(super) fn unreachable_since(&self, network: IpNetwork) -> Option<Timestamp> {
+        self.networks.get(&network)?.unreachable_since
     }
 
-    /// Most devices of a network are missing at once, since `since`: nothing is known of those any more.
-    pub(super) fn network_lost(
-        &mut self,
-        network: IpNetwork,
-        since: Timestamp,
-        at: Timestamp,
-        events: &mut Vec<Event>,
-    ) {
+    /// Most devices of a network are missing at once: nothing is known of those any more.
+    pub(super) fn network_lost(&mut self, network: IpNetwork, around: Around, at: Timestamp, events: &mut Vec<Event>) {
         let is_silent = |known: &&Known| match known.health.state {
             DeviceState::Online => known.health.misses > 0,
             DeviceState::Unknown => true,
             DeviceState::Offline => false,
         };
-        let silent: Vec<Uid> = self.members(network).filter(is_silent).map(|known| known.uid.clone()).collect();
+        let silent: Vec<&Known> = self.members(network).filter(is_silent).collect();
+        let since = silent.iter().filter_map(|known| known.health.missing_since()).min().unwrap_or(at);
+        let silent: Vec<Uid> = silent.into_iter().map(|known| known.uid.clone()).collect();
         let all = self.members(network).filter(|known| known.health.state != DeviceState::Offline).count();
         for uid in &silent {
-            self.lose_sight(uid, at);
+            self.lose_sight_since(uid, since, at);
         }
         let health = self.networks.entry(network).or_default();
         if health.unreachable_since.is_some() {
@@ -100,7 +125,7 @@ impl Memory {
         }
         health.unreachable_since = Some(since);
         let (count, of) = (silent.len() as u64, all as u64);
-        let reason = Remark::NetworkLost { network, count, of };
+        let reason = Remark::NetworkLost { network, count, of, around };
         self.announce_network(network, EventKind::SubnetUnreachable, silent.len(), reason, since, at, events);
     }
 

@@ -1,9 +1,11 @@
 //! Whether devices answer, and what it takes to change one's mind about it.
 
+use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::{DeviceState, StreamState};
 use super::mute::Subject;
+use super::network::{ANY, FEWEST};
 use super::tell::seconds;
 use super::{Known, Memory, Vantage};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
@@ -29,18 +31,29 @@ impl Memory {
                 self.find_networks(at, &mut events);
             }
             (false, Vantage::Blind) => self.lose_sight(&uid, at),
-            (false, Vantage::Clear) if is_step => {}
-            (false, Vantage::Clear) => {
-                let network = self.devices.get(&uid).and_then(|known| self.network_of(known.device.ip));
-                if let Some(since) = self.miss(&uid, at) {
-                    match network.filter(|network| self.is_mostly_missing(*network, since)) {
-                        Some(network) => self.network_lost(network, since, at, &mut events),
-                        None => self.lose(&uid, at, &mut events),
-                    }
+            (false, _) if is_step => {}
+            (false, Vantage::Clear(around)) => match self.miss(&uid, at) {
+                Some(since) => match self.missing_network(&uid, since, FEWEST) {
+                    Some(network) => self.network_lost(network, around, at, &mut events),
+                    None => self.lose(&uid, at, &mut events),
+                },
+                None => {}
+            },
+            (false, Vantage::Silent(around)) => {
+                let since = self.miss(&uid, at);
+                if let Some(network) = since.and_then(|since| self.missing_network(&uid, since, ANY)) {
+                    self.network_lost(network, around, at, &mut events);
                 }
             }
         }
         events
+    }
+
+    /// The network of a device, where it is the network that is missing since `since`.
+    fn missing_network(&self, uid: &Uid, since: Timestamp, fewest: usize) -> Option<IpNetwork> {
+        let network = self.network_of(self.devices.get(uid)?.device.ip)?;
+        let is_known = self.unreachable_since(network).is_some();
+        (!is_known && self.is_network_missing(network, since, fewest)).then_some(network)
     }
 
     /// A device answered. Where that is `settled`, a second answer was had with the first.
@@ -69,9 +82,8 @@ impl Memory {
     /// A device did not answer. Since when, where that is enough to take it for offline; the network is looked at first.
     pub(super) fn miss(&mut self, uid: &Uid, at: Timestamp) -> Option<Timestamp> {
         let known = self.devices.get(uid)?;
-        let is_unreachable = self.network_of(known.device.ip).is_some_and(|network| self.is_unreachable(network));
-        if is_unreachable && known.health.state != DeviceState::Offline {
-            self.lose_sight(uid, at);
+        if let Some(since) = self.went_with_network(known) {
+            self.lose_sight_since(uid, since, at);
             return None;
         }
         let known = self.devices.get_mut(uid)?;
@@ -86,6 +98,12 @@ impl Memory {
         let since = *health.first_miss.get_or_insert(at);
         let is_long_enough = since.duration_until(at) >= LONG_ENOUGH;
         (health.state != DeviceState::Offline && health.misses >= MISSES && is_long_enough).then_some(since)
+    }
+
+    /// Since when the network of a device does not answer, where the device has not answered since then either.
+    fn went_with_network(&self, known: &Known) -> Option<Timestamp> {
+        let since = self.unreachable_since(self.network_of(known.device.ip)?)?;
+        (known.health.state != DeviceState::Offline && known.seen.last <= since).then_some(since)
     }
 
     /// Takes a device for offline.
@@ -117,6 +135,16 @@ impl Memory {
             (health.state, health.since) = (DeviceState::Unknown, at);
         }
         self.touched.insert(uid.clone());
+    }
+
+    /// The same, of a device that went with its network: that it did not answer since then is kept, for when the network is
+    /// back without it.
+    pub(super) fn lose_sight_since(&mut self, uid: &Uid, since: Timestamp, at: Timestamp) {
+        let before = self.devices.get(uid).and_then(|known| known.health.first_miss);
+        self.lose_sight(uid, at);
+        if let Some(known) = self.devices.get_mut(uid) {
+            known.health.first_miss = Some(before.unwrap_or(since));
+        }
     }
 
     /// A device came or went.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ipnetwork::IpNetwork;
 
+use super::OnLink;
 use crate::model::{Device, Method, Report, ScanStatus, TargetSpec};
 
 /// What a scan asked for.
@@ -13,7 +14,7 @@ pub(super) struct Scope {
     methods: Vec<Method>,
     is_complete: bool,
     /// The networks of this machine's interfaces that were used.
-    pub networks: Vec<IpNetwork>,
+    pub links: Vec<(IpNetwork, OnLink)>,
 }
 
 /// The shortest and the longest prefix of an interface's network that is taken for one: others join two points, or hold
@@ -27,12 +28,15 @@ impl Scope {
         // Reports of versions that did not state the ranges have the targets as they were written.
         let written = if scan.asked.is_empty() { &scan.targets } else { &scan.asked };
         let interfaces = scan.coverage.iter().flat_map(|coverage| &coverage.interfaces).filter(|i| i.used);
-        let networks = interfaces.flat_map(|i| &i.networks).filter_map(|text| text.parse().ok()).filter_map(network);
+        let links = interfaces.flat_map(|interface| {
+            let of = |text: &String| link(&interface.name, text.parse().ok()?);
+            interface.networks.iter().filter_map(of)
+        });
         Scope {
             ranges: written.iter().filter_map(|text| range(text)).collect(),
             methods: scan.methods.clone(),
             is_complete: scan.status == ScanStatus::Complete,
-            networks: networks.collect(),
+            links: links.collect(),
         }
     }
 
@@ -52,9 +56,10 @@ pub fn would_find(report: &Report, device: &Device) -> bool {
     Scope::of(report).would_find(device)
 }
 
-fn network(written: IpNetwork) -> Option<IpNetwork> {
+fn link(interface: &str, written: IpNetwork) -> Option<(IpNetwork, OnLink)> {
     let usable = written.is_ipv6() || PREFIXES.contains(&written.prefix());
-    IpNetwork::new(written.network(), written.prefix()).ok().filter(|_| usable)
+    let network = IpNetwork::new(written.network(), written.prefix()).ok().filter(|_| usable)?;
+    Some((network, OnLink { interface: interface.to_owned(), ip: written.ip() }))
 }
 
 fn range(text: &str) -> Option<(IpAddr, IpAddr)> {

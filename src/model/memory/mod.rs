@@ -1,5 +1,6 @@
 //! What is remembered about devices and told about them: shared by the rooms that decide, store and send it.
 
+mod around;
 mod detail;
 mod event;
 mod keep;
@@ -9,6 +10,7 @@ mod outbox;
 mod remark;
 mod uid;
 
+pub use around::{Around, Gateway};
 pub use detail::{Detail, MuteOf, NotePart};
 pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, StreamCard};
 pub use keep::Keep;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use super::NotScanned;
+use super::{Around, NotScanned};
 use crate::model::names::names;
 use crate::model::{ErrorKind, Step, WarningKind};
 use crate::text::counted;
@@ -146,6 +146,9 @@ pub enum Remark {
         count: u64,
         /// Of how many.
         of: u64,
+        /// What answers besides.
+        #[serde(default)]
+        around: Around,
     },
     /// Most devices of a network still do not answer.
     NetworkSilent {
@@ -280,8 +283,10 @@ impl fmt::Display for Remark {
                 f.write_str("the login that worked before is refused; it rests until somebody acts")
             }
             Remark::LoginWorks { seconds } => write!(f, "the login works again after {}", length(*seconds)),
-            Remark::NetworkLost { network, count, of } => {
-                write!(f, "{count} of {of} devices of {network} stopped answering at once")
+            Remark::NetworkLost { network, count, of, around } => {
+                let lost =
+                    format!("{count} of {} of {network} stopped answering at once", counted(*of, "device", "devices"));
+                if *around == Around::NOTHING { f.write_str(&lost) } else { write!(f, "{lost}; {around}") }
             }
             Remark::NetworkSilent { network } => write!(f, "most devices of {network} do not answer"),
             Remark::NetworkBack { network, found: Some((count, seconds)) } => {
@@ -353,6 +358,11 @@ mod tests {
             (
                 Remark::NoAnswer { misses: 3, seconds: 130, network: Some(network), others: 41 },
                 "3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer",
+            ),
+            (
+                Remark::NetworkLost { network, count: 6, of: 6, around: Around { gateway: None, hosts: 2 } },
+                "6 of 6 devices of 10.0.5.0/24 stopped answering at once; 2 other hosts answer: look for a switch without \
+                 power, or its cable",
             ),
             (
                 Remark::NetworkBack { network, found: Some((4, 60)) },

@@ -17,7 +17,7 @@ pub(super) use limits::outlast;
 pub(super) use linux::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(target_os = "linux")]
 pub(super) use linux::{
-    link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, sender_check,
+    link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, routes, sender_check,
     set_multicast_interface_v4,
 };
 pub(super) use memory::give_back as give_back_memory;
@@ -25,7 +25,7 @@ pub(super) use memory::give_back as give_back_memory;
 pub(super) use other::{Borrowed, Helper, Reserve, give_up, with_file_rights};
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{
-    link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, sender_check,
+    link_on, neighbours, nudge, open_link, receive_own_groups_only, receive_refusals, routes, sender_check,
     set_multicast_interface_v4,
 };
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use socket2::Socket;
 
-use crate::net::{Interface, Link, Neighbour, link::LinkKind};
+use crate::net::{Interface, Link, Neighbour, Route, link::LinkKind};
 
 fn unsupported<T>(what: &str) -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, format!("{what} are not supported on this system")))
@@ -24,6 +24,11 @@ pub(in crate::net) fn link_on(_: Socket, _: LinkKind) -> io::Result<Box<dyn Link
 /// None here.
 pub(in crate::net) async fn neighbours() -> io::Result<Vec<Neighbour>> {
     unsupported("neighbour tables")
+}
+
+/// None here.
+pub(in crate::net) async fn routes() -> io::Result<Vec<Route>> {
+    unsupported("routing tables")
 }
 
 /// Not here: without the table nothing would come of it.

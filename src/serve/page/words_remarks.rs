@@ -5,7 +5,7 @@ use super::names::{error, kind, step, what};
 use super::words::Text;
 use crate::export::survey::lang::{Lang, Noun};
 use crate::export::survey::words as survey;
-use crate::model::memory::{NotScanned, Remark, Trait};
+use crate::model::memory::{Around, Gateway, NotScanned, Remark, Trait};
 use crate::model::target::limits::MOST_ADDRESSES;
 use crate::model::{Kind, WarningKind};
 
@@ -123,8 +123,12 @@ fn russian(look: &Look, remark: &Remark) -> String {
         Remark::LoginLocked => "устройство временно не принимает пароли".to_owned(),
         Remark::LoginRefused => "прежний пароль отвергнут и больше не испытывается, пока его не исправят".to_owned(),
         Remark::LoginWorks { seconds } => format!("пароль снова подходит, перерыв {}", lasting(seconds)),
-        Remark::NetworkLost { network, count, of } => {
-            format!("разом перестали отвечать устройства сети {network}: {count} из {of}")
+        Remark::NetworkLost { network, count, of, around } => {
+            let lost = format!("разом перестали отвечать устройства сети {network}: {count} из {of}");
+            match around_in_russian(around) {
+                Some(around) => format!("{lost}; {around}"),
+                None => lost,
+            }
         }
         Remark::NetworkSilent { network } => format!("большинство устройств сети {network} не отвечает"),
         Remark::NetworkBack { network, found: Some((count, seconds)) } => {
@@ -167,6 +171,29 @@ fn questions(count: u32) -> String {
     format!("{count}\u{a0}{word}")
 }
 
+/// What answers around a network, and where to look.
+fn around_in_russian(around: &Around) -> Option<String> {
+    let switch = "проверьте питание и кабель коммутатора";
+    let gateway = around.gateway;
+    Some(match (gateway, around.hosts) {
+        (None, 0) => return None,
+        (Some(Gateway { ip, is_on_way: true, answers: true }), _) => {
+            format!("шлюз на пути туда, {ip}, отвечает: проверьте линию и маршрутизатор за ним")
+        }
+        (Some(Gateway { ip, is_on_way: true, answers: false }), _) => {
+            format!("шлюз на пути туда, {ip}, не отвечает: начните с него")
+        }
+        (Some(Gateway { ip, answers: true, .. }), _) => format!("шлюз {ip} отвечает: {switch}"),
+        (None, hosts) => format!("отвечают другие узлы сети: {hosts}; {switch}"),
+        (Some(Gateway { ip, .. }), 0) => {
+            format!("шлюз {ip} тоже не отвечает: проверьте коммутатор и кабель, которым подключён этот компьютер")
+        }
+        (Some(Gateway { ip, .. }), hosts) => {
+            format!("отвечают другие узлы сети: {hosts}, шлюз {ip} не отвечает; {switch}")
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::Request;
@@ -204,7 +231,8 @@ mod tests {
             Remark::LoginLocked,
             Remark::LoginRefused,
             Remark::LoginWorks { seconds: 60 },
-            Remark::NetworkLost { network, count: 8, of: 10 },
+            Remark::NetworkLost { network, count: 8, of: 10, around: Around::NOTHING },
+            Remark::NetworkLost { network, count: 8, of: 8, around: Around { gateway: None, hosts: 2 } },
             Remark::NetworkSilent { network },
             Remark::NetworkBack { network, found: Some((8, 60)) },
             Remark::NetworkBack { network, found: None },

@@ -29,7 +29,7 @@ fn scan(store: &Store, hours: i64, devices: Vec<Device>) -> Updated<crate::histo
     let mut report = seen(devices);
     let at = Timestamp::from_second(1_780_000_000 + hours * 3_600).unwrap();
     (report.scan.started_at, report.scan.finished_at) = (at, at);
-    store.learn(&report, Cause::Schedule, Vantage::Clear, &ToTest).unwrap()
+    store.learn(&report, Cause::Schedule, Vantage::CLEAR, &ToTest).unwrap()
 }
 
 /// A device of another subnet, known by what it announced alone.

@@ -21,7 +21,7 @@ fn two_cameras(folder: &StoreFolder) -> (Store, Vec<Uid>) {
     let store = folder.store();
     let mut seen = crate::history::memory::tests::report(vec![camera(1, 1), camera(2, 2)]);
     seen.scan.finished_at = "2026-03-01T10:00:00Z".parse().unwrap();
-    let uids = store.learn(&seen, Cause::User, Vantage::Clear, &ToTest).unwrap().value.devices;
+    let uids = store.learn(&seen, Cause::User, Vantage::CLEAR, &ToTest).unwrap().value.devices;
     let uid = &uids[0];
     let write = |memory: &mut Memory| {
         memory.devices.get_mut(uid).unwrap().note.name = Some("Gate".to_owned());
@@ -75,7 +75,7 @@ fn who_keeps_what_is_known_up_to_date_forgets_as_well_and_writes_nothing_back() 
     assert_eq!((theirs.devices.len(), other.inner.known.readings()), (1, 1), "what changed is taken over");
     // A question and a check of the device were under way.
     let now = "2026-03-01T11:00:00Z".parse().unwrap();
-    store.update(|memory| ((), memory.answered(&uids[0], now, true, Vantage::Clear)), &()).unwrap();
+    store.update(|memory| ((), memory.answered(&uids[0], now, true, Vantage::CLEAR)), &()).unwrap();
     store.note_login(&uids[0], &Credential::new("operator", "correct horse battery"), now).unwrap();
     for (store, memory) in [(&store, &mut own), (&other, &mut theirs)] {
         store.refresh(memory).unwrap();

@@ -62,7 +62,7 @@ fn report(hours: i64) -> Report {
 }
 
 fn learn(store: &Store, report: &Report) -> Updated<crate::history::memory::Learnt> {
-    store.learn(report, Cause::User, Vantage::Clear, &()).unwrap()
+    store.learn(report, Cause::User, Vantage::CLEAR, &()).unwrap()
 }
 
 fn said(error: StoreError) -> String {
@@ -524,7 +524,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
                 (0..6000).map(|i: i64| char::from(b'a' + ((i * i + n * 7 + m as i64) % 23) as u8)).collect();
             device.firmware = Some(format!("{n}{noise}"));
         }
-        store.learn(&one, Cause::User, Vantage::Clear, &ToTest)
+        store.learn(&one, Cause::User, Vantage::CLEAR, &ToTest)
     };
     let mut full = 0;
     for n in 1..40 {

@@ -217,14 +217,14 @@ fn what_is_kept_with_a_time_that_has_not_come_is_of_now_once_the_clock_is_set_ri
     let folder = StoreFolder::new();
     let store = folder.store();
     let (ahead, right) = (report(40 * 24), report(0));
-    store.learn(&ahead, Cause::User, Vantage::Clear, &ToTest).unwrap();
+    store.learn(&ahead, Cause::User, Vantage::CLEAR, &ToTest).unwrap();
     let book = store.login_book(false);
     let (then, now) = (ahead.scan.finished_at, right.scan.finished_at);
     for _ in 0..2 {
         let place = taken(&book, &device(1), false, then);
         book.end(place, Outcome::Refused).unwrap();
     }
-    store.learn(&right, Cause::User, Vantage::Clear, &()).unwrap();
+    store.learn(&right, Cause::User, Vantage::CLEAR, &()).unwrap();
     let waiting = store.outbox(&OutboxFilter::default()).unwrap();
     let has_come = |one: &Delivery| one.created_at <= now && one.due_at <= now;
     assert!(!waiting.is_empty() && waiting.iter().all(has_come), "{waiting:?}");

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{FakeStreams, PANIC, locked};
 use crate::model::MacAddr;
 use crate::net::link::{LinkKind, OwnPort};
-use crate::net::{Interface, Link, Links, Neighbour};
+use crate::net::{Interface, Link, Links, Neighbour, Route};
 
 /// The kernel gives an address up after so long …
 const GIVEN_UP: Duration = Duration::from_secs(3);
@@ -108,6 +108,8 @@ struct State {
     lan: Lan,
     interfaces: Vec<Interface>,
     arp_scripts: Vec<ArpScript>,
+    /// The kernel's routes.
+    routes: Vec<Route>,
     /// Rows the kernel's table has from the beginning.
     neighbours: Vec<Neighbour>,
     zones: Vec<(IpAddr, u32)>,
@@ -157,6 +159,11 @@ impl FakeLinks {
     /// The interfaces of this machine.
     pub fn set_interfaces(&self, interfaces: Vec<Interface>) {
         locked(&self.state).interfaces = interfaces;
+    }
+
+    /// Sets the routes of this machine.
+    pub fn set_routes(&self, routes: Vec<Route>) {
+        locked(&self.state).routes = routes;
     }
 
     /// How the local network behaves.
@@ -262,6 +269,11 @@ impl Links for FakeLinks {
 
     fn own_port(&self) -> io::Result<OwnPort> {
         Ok(OwnPort::unheld(40_000))
+    }
+
+    fn routes(&self) -> BoxFuture<'_, io::Result<Vec<Route>>> {
+        let routes = locked(&self.state).routes.clone();
+        std::future::ready(Ok(routes)).boxed()
     }
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::model::Method;
 use crate::net::link::{LinkKind, OwnPort};
-use crate::net::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, Neighbour, Streams, UdpBind};
+use crate::net::{BoxStream, Datagram, Datagrams, Interface, Link, Links, Names, Neighbour, Route, Streams, UdpBind};
 
 pub use datagrams::{Answer, FakeDatagrams, Sent};
 pub use links::{FakeLinks, Kernel, Lan, RawFrames, interface, mac_of};
@@ -224,6 +224,10 @@ impl Links for FakeNet {
 
     fn neighbours(&self) -> BoxFuture<'_, io::Result<Vec<Neighbour>>> {
         self.links.neighbours()
+    }
+
+    fn routes(&self) -> BoxFuture<'_, io::Result<Vec<Route>>> {
+        self.links.routes()
     }
 
     fn nudge(&self, to: &[IpAddr]) -> io::Result<usize> {

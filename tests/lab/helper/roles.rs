@@ -113,6 +113,7 @@ fn plan(range: (Ipv4Addr, Ipv4Addr)) -> ScanPlan {
         discovery_time: Duration::from_secs(1),
         max_duration: None,
         all: true,
+        presence_only: false,
         resolve_names: false,
         max_age: None,
         known_hosts: Arc::default(),

@@ -359,6 +359,7 @@ fn plan(layer: &Layer, probe: ProbeOptions, output: &OutputSettings) -> Result<S
         discovery_time: layer.one(&keys::DISCOVERY_TIME)?,
         max_duration: layer.one(&keys::MAX_DURATION)?,
         all: layer.one(&keys::ALL_HOSTS)?,
+        presence_only: false,
         show_secrets: output.show_secrets,
         resolve_names: layer.one(&keys::DNS)?,
         max_age: (!layer.one(&keys::FRESH)?).then_some(max_age),

@@ -22,7 +22,7 @@ impl Crowd {
             *minted += 1;
             Uid::of([[0; 6].as_slice(), &minted.to_be_bytes()].concat().try_into().unwrap())
         };
-        self.memory.learn(&Round { report: &report, at, vantage: Vantage::Clear }, &mut mint)
+        self.memory.learn(&Round { report: &report, at, sight: &Sight::CLEAR }, &mut mint)
     }
 
     fn uid_of(&self, mac: MacAddr) -> Option<Uid> {

@@ -75,7 +75,7 @@ fn what_answered_once_is_not_only_heard() {
     let only_heard: Vec<Option<MacAddr>> = crowd.memory.only_heard().map(|known| known.device.mac).collect();
     assert_eq!(only_heard, [heard(2).mac]);
     let uid = crowd.memory.find(&heard(2).mac.unwrap().to_string()).unwrap().uid.clone();
-    crowd.memory.answered(&uid, at(4 * 3_600), true, Vantage::Clear);
+    crowd.memory.answered(&uid, at(4 * 3_600), true, Vantage::CLEAR);
     assert_eq!(crowd.memory.only_heard().count(), 0);
 }
 

@@ -97,7 +97,7 @@ pub struct Site {
 
 impl Site {
     pub fn scan(&mut self, seconds: i64, devices: Vec<Device>) -> Vec<Event> {
-        self.round(seconds, &report(devices), Vantage::Clear).events
+        self.round(seconds, &report(devices), Vantage::CLEAR).events
     }
 
     fn round(&mut self, seconds: i64, report: &Report, vantage: Vantage) -> Learnt {
@@ -106,11 +106,11 @@ impl Site {
             *minted += 1;
             Uid::of([*minted; 10])
         };
-        self.memory.learn(&Round { report, at: at(seconds), vantage }, &mut mint)
+        self.memory.learn(&Round { report, at: at(seconds), sight: &vantage.into() }, &mut mint)
     }
 
     fn asked(&mut self, n: u8, seconds: i64, yes: bool) -> Vec<Event> {
-        self.memory.answered(&uid(n), at(seconds), yes, Vantage::Clear)
+        self.memory.answered(&uid(n), at(seconds), yes, Vantage::CLEAR)
     }
 
     fn play(&mut self, n: u8, seconds: i64, status: StreamStatus) -> Vec<Event> {
@@ -202,7 +202,7 @@ fn a_miss_counts_only_where_the_device_would_have_been_found() {
     let deaf = Report { scan: ScanInfo { methods: vec![Method::Mdns], ..complete.scan.clone() }, ..complete.clone() };
     for (n, report) in (1..).zip([&interrupted, &elsewhere, &deaf]) {
         for round in 0..4 {
-            assert_eq!(site.round(n * 10_000 + round * 600, report, Vantage::Clear).events, []);
+            assert_eq!(site.round(n * 10_000 + round * 600, report, Vantage::CLEAR).events, []);
         }
         assert_eq!(site.state(1), DeviceState::Online, "{n}");
     }
@@ -211,7 +211,7 @@ fn a_miss_counts_only_where_the_device_would_have_been_found() {
     }
     assert_eq!(site.state(1), DeviceState::Unknown, "nobody can tell");
     let events: Vec<Event> =
-        (0..3).flat_map(|round| site.round(60_000 + round * 600, &complete, Vantage::Clear).events).collect();
+        (0..3).flat_map(|round| site.round(60_000 + round * 600, &complete, Vantage::CLEAR).events).collect();
     assert_eq!(sent(&events), ["device.offline"]);
 }
 
@@ -477,7 +477,7 @@ mod identity {
     use super::*;
 
     fn ids(site: &mut Site, seconds: i64, devices: Vec<Device>) -> Vec<Uid> {
-        site.round(seconds, &report(devices), Vantage::Clear).devices
+        site.round(seconds, &report(devices), Vantage::CLEAR).devices
     }
 
     fn site_of(devices: Vec<Device>) -> Site {
@@ -678,8 +678,8 @@ mod properties {
         let mut site = Site::default();
         site.scan(0, devices_of(&[(Some(1), Some(0), Some(0)), (Some(0), None, None)]));
         let both = report(devices_of(&[(Some(1), Some(2), None), (Some(1), Some(2), Some(0))]));
-        let who = site.round(600, &both, Vantage::Clear).devices;
-        assert_eq!(site.round(1200, &both, Vantage::Clear).devices, who);
+        let who = site.round(600, &both, Vantage::CLEAR).devices;
+        assert_eq!(site.round(1200, &both, Vantage::CLEAR).devices, who);
     }
 
     proptest! {
@@ -688,9 +688,9 @@ mod properties {
             let (before, devices) = (devices_of(&before), devices_of(&devices));
             let mut site = Site::default();
             site.scan(0, before);
-            let learnt = site.round(600, &report(devices.clone()), Vantage::Clear).devices;
+            let learnt = site.round(600, &report(devices.clone()), Vantage::CLEAR).devices;
             // What is on its way out may still be told of, and nothing else.
-            let again = site.round(1200, &report(devices.clone()), Vantage::Clear);
+            let again = site.round(1200, &report(devices.clone()), Vantage::CLEAR);
             prop_assert_eq!(&again.devices, &learnt, "each is who it was");
             let known: BTreeSet<&Uid> = learnt.iter().collect();
             let is_here = |event: &&Event| event.device.as_ref().is_none_or(|uid| known.contains(uid));

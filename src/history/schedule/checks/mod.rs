@@ -30,6 +30,8 @@ const LONGEST_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// So many other devices of its network are asked when one does not answer, …
 const WITNESSES: usize = 4;
+/// … all of them where so many are missing, …
+const MANY: usize = 3;
 /// … after this.
 const WITNESSES_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
@@ -139,14 +141,15 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
     let answered = |known: &&Known| known.health.state == DeviceState::Online && known.health.misses == 0;
     let asked_at = |since: Timestamp| since.checked_add(WITNESSES_AFTER).unwrap_or(since);
     let mut asked = BTreeMap::new();
-    let mut missing: BTreeMap<IpNetwork, Timestamp> = BTreeMap::new();
+    let mut missing: BTreeMap<IpNetwork, (Timestamp, usize)> = BTreeMap::new();
     for known in listed() {
-        let Some(since) = known.health.first_miss.filter(|_| known.health.state != DeviceState::Offline) else {
+        let Some(since) = known.health.missing_since().filter(|_| known.health.state != DeviceState::Offline) else {
             continue;
         };
         if let Some(network) = memory.network_of(known.device.ip) {
-            let latest = missing.entry(network).or_insert(since);
+            let (latest, count) = missing.entry(network).or_insert((since, 0));
             *latest = since.max(*latest);
+            *count += 1;
         }
         let parents = known.parents.iter().filter_map(|uid| memory.devices.get(uid)).filter(answered);
         for parent in parents.filter(|parent| parent.seen.last < since) {
@@ -163,9 +166,11 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
         }
     }
     for (network, others) in others {
-        let Some(since) = missing.get(&network) else { continue };
+        let Some((since, count)) = missing.get(&network) else { continue };
+        // Where it looks like the network, all are asked: then it is said of how many devices.
+        let most = if *count < MANY { WITNESSES } else { usize::MAX };
         // Ids are random, so that the first are as good as any.
-        let chosen = others.into_iter().take(WITNESSES).filter(|known| known.seen.last < *since);
+        let chosen = others.into_iter().take(most).filter(|known| known.seen.last < *since);
         asked.extend(chosen.map(|known| (&known.uid, asked_at(*since))));
     }
     asked

@@ -102,18 +102,18 @@ fn a_device_that_misses_is_asked_again_soon_and_ever_more_seldom() {
     let uid = memory.devices.keys().next().unwrap().clone();
     assert_eq!(again(&memory.devices[&uid]), None);
     let mut now = at(100);
-    memory.answered(&uid, now, false, Vantage::Clear);
+    memory.answered(&uid, now, false, Vantage::CLEAR);
     let mut waits = Vec::new();
     for _ in 0..8 {
         let due = again(&memory.devices[&uid]).unwrap();
         assert!(due_again(&memory, due).contains(&uid) && due_again(&memory, now).is_empty());
         waits.push(due.duration_since(now).as_secs());
         now = due;
-        memory.answered(&uid, now, false, Vantage::Clear);
+        memory.answered(&uid, now, false, Vantage::CLEAR);
     }
     assert_eq!(waits, [20, 20, 40, 100, 160, 320, 600, 600]);
     assert_eq!(memory.devices[&uid].health.state, DeviceState::Offline);
-    memory.answered(&uid, now, true, Vantage::Clear);
+    memory.answered(&uid, now, true, Vantage::CLEAR);
     let settled = again(&memory.devices[&uid]);
     assert!(settled.is_none_or(|due| due.duration_since(now) == FIRST_AGAIN), "{settled:?}");
 }
@@ -129,12 +129,12 @@ fn a_device_that_misses_has_witnesses() {
     let mut memory = site.memory;
     let missing = memory.find("192.0.2.1").unwrap().uid.clone();
     let parent = memory.find("192.0.2.99").unwrap().uid.clone();
-    memory.answered(&missing, at(100), false, Vantage::Clear);
+    memory.answered(&missing, at(100), false, Vantage::CLEAR);
     assert_eq!(due_again(&memory, at(109)), []);
     let witnesses = due_again(&memory, at(110));
     assert!(witnesses.contains(&parent) && (4..=5).contains(&witnesses.len()), "{witnesses:?}");
     for uid in &witnesses {
-        memory.answered(uid, at(110), true, Vantage::Clear);
+        memory.answered(uid, at(110), true, Vantage::CLEAR);
     }
     assert_eq!(due_again(&memory, at(119)), []);
     assert_eq!(due_again(&memory, at(120)), [missing]);

@@ -5,6 +5,7 @@ mod helper;
 mod neighbours;
 mod packet;
 mod rights;
+mod routes;
 mod sender_check;
 
 use std::io;
@@ -17,6 +18,7 @@ pub(in crate::net) use helper::Helper;
 pub(in crate::net) use neighbours::neighbours;
 pub(in crate::net) use packet::{link_on, open_link};
 pub(in crate::net) use rights::{Borrowed, Reserve, give_up, with_file_rights};
+pub(in crate::net) use routes::routes;
 pub(in crate::net) use sender_check::sender_check;
 
 /// Sets an option of a socket.

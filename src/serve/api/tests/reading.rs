@@ -91,7 +91,7 @@ async fn hostile_names_stay_data() {
             stream.profile_name = Some(HOSTILE.to_owned());
             stream.url = format!("rtsp://admin:hunter2@{}:554/{HOSTILE}", device.ip);
         }
-        let learnt = store.learn(&place::report(vec![device], now()), Cause::User, Vantage::Clear, &()).unwrap();
+        let learnt = store.learn(&place::report(vec![device], now()), Cause::User, Vantage::CLEAR, &()).unwrap();
         let write = |memory: &mut Memory| {
             for known in memory.devices.values_mut() {
                 known.note.site = Some(HOSTILE.to_owned());

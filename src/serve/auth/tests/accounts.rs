@@ -203,7 +203,7 @@ async fn a_login_of_what_is_the_device_by_its_own_word_alone_rests_until_an_admi
     let headers = [JSON, OURS, ("Cookie", cookie.as_str())];
     let learn = |device: Device, hours: i64| {
         let report = place::report(vec![device], clock() - SignedDuration::from_hours(hours));
-        store.learn(&report, Cause::User, Vantage::Clear, &()).unwrap().value.devices[0].clone()
+        store.learn(&report, Cause::User, Vantage::CLEAR, &()).unwrap().value.devices[0].clone()
     };
     let camera = place::device(0);
     let uid = learn(camera.clone(), 2);

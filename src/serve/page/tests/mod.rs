@@ -97,7 +97,7 @@ impl Site {
                 .learn(
                     &place::report(devices.clone(), now() - hour * 2),
                     Cause::User,
-                    crate::history::memory::Vantage::Clear,
+                    crate::history::memory::Vantage::CLEAR,
                     &(),
                 )
                 .unwrap();
@@ -105,7 +105,7 @@ impl Site {
                 device.firmware = Some(HOSTILE.concat());
             }
             let learnt = store
-                .learn(&place::report(devices, now() - hour), Cause::User, crate::history::memory::Vantage::Clear, &())
+                .learn(&place::report(devices, now() - hour), Cause::User, crate::history::memory::Vantage::CLEAR, &())
                 .unwrap();
             let write = |memory: &mut crate::history::memory::Memory| {
                 for (known, name) in memory.devices.values_mut().zip(HOSTILE) {
@@ -300,7 +300,7 @@ async fn a_new_site_says_what_is_scanned_and_why_nothing_was_found() {
     );
     let site = Site::with(|store| {
         store
-            .learn(&place::report(Vec::new(), now()), Cause::Schedule, crate::history::memory::Vantage::Clear, &())
+            .learn(&place::report(Vec::new(), now()), Cause::Schedule, crate::history::memory::Vantage::CLEAR, &())
             .unwrap();
         Vec::new()
     });
@@ -315,7 +315,7 @@ async fn a_stream_without_its_login_says_why_it_is_not_shown_live() {
     device.streams.truncate(1);
     device.streams[0].url = "rtsp://192.0.2.1:554/user=***&password=***&channel=1".to_owned();
     let site = Site::with(|store| {
-        let vantage = crate::history::memory::Vantage::Clear;
+        let vantage = crate::history::memory::Vantage::CLEAR;
         store.learn(&place::report(vec![device], now()), Cause::Schedule, vantage, &()).unwrap();
         store.memory().unwrap().roots().map(|known| known.uid.clone()).collect()
     });
@@ -361,7 +361,7 @@ async fn one_that_does_not_answer_is_stamped_with_when_it_last_did() {
     let (store, uid) = (&site.app.store, &site.uids[0]);
     let at = |minutes| now() + SignedDuration::from_mins(minutes);
     for (minutes, answers) in [(1, true), (2, false)] {
-        store.update(|memory| ((), memory.answered(uid, at(minutes), answers, Vantage::Clear)), &()).unwrap();
+        store.update(|memory| ((), memory.answered(uid, at(minutes), answers, Vantage::CLEAR)), &()).unwrap();
     }
     let memory = store.memory().unwrap();
     let key = memory.devices[uid].streams.keys().next().unwrap();

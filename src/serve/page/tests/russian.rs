@@ -28,7 +28,7 @@ async fn warnings_are_told_in_the_language_of_the_page() {
         let mut device = place::device(0);
         let learn = |device: &crate::model::Device, hours| {
             let at = now() - SignedDuration::from_hours(hours);
-            store.learn(&place::report(vec![device.clone()], at), Cause::User, Vantage::Clear, &()).unwrap()
+            store.learn(&place::report(vec![device.clone()], at), Cause::User, Vantage::CLEAR, &()).unwrap()
         };
         learn(&device, 2);
         device.warnings = warnings.to_vec();
