@@ -47,6 +47,7 @@ mod store;
 #[path = "../trial/mod.rs"]
 mod trial;
 mod watch;
+mod watch_networks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -79,6 +80,7 @@ fn trials() -> Vec<Trial> {
         measured network::every_server_is_known_for_what_it_is;
         measured players::ffprobe_and_camscan_see_the_same_streams;
         patient watch::what_happens_to_cameras_is_told_once_by_every_channel;
+        beside watch_networks::what_falls_silent_is_reported_once_with_what_still_answers;
         beside browser::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
         beside browser::every_page_holds_at_every_width_in_both_colours_and_languages;
         beside replay::a_replay_of_every_server_is_found_as_the_server;

@@ -106,6 +106,12 @@ impl Lan {
         }
     }
 
+    /// Pulls the plug of a host out of the bridge, or puts it in: its interface has no carrier meanwhile.
+    pub fn plug(&self, host: &Host, is_in: bool) {
+        let number = self.hosts.iter().position(|(_, own)| own == host).unwrap();
+        batch(&self.bridge(), &format!("link set p{number} {}\n", if is_in { "up" } else { "down" }));
+    }
+
     /// The host with an address.
     pub fn host_at(&self, address: &str) -> &Host {
         &self.hosts.iter().find(|(of, _)| of == address).unwrap().1

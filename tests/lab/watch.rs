@@ -90,7 +90,7 @@ fn identity(lab: &Lab, host: &Host, serial: &str) -> Running {
     server
 }
 
-fn must(host: &Host, line: &str) {
+pub fn must(host: &Host, line: &str) {
     let words: Vec<&str> = line.split(' ').collect();
     let done = host.run(words[0], &words[1..]);
     assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
@@ -238,15 +238,15 @@ fn lines(message: &Value) -> BTreeSet<String> {
 }
 
 /// `camscan watch`, and the events it printed.
-struct Watching {
-    running: Running,
-    log: String,
-    seen: Vec<Value>,
+pub struct Watching {
+    pub running: Running,
+    pub log: String,
+    pub seen: Vec<Value>,
 }
 
 impl Watching {
     /// Waits until it has told of these kinds.
-    fn until_told(&mut self, kinds: &[&str], longest: Duration) {
+    pub fn until_told(&mut self, kinds: &[&str], longest: Duration) {
         let until = Instant::now() + longest;
         loop {
             let is_sent =
@@ -266,7 +266,7 @@ impl Watching {
     }
 
     /// Ends it, and gives all that it printed.
-    fn end(mut self) -> Vec<Value> {
+    pub fn end(mut self) -> Vec<Value> {
         let pid = self.running.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         assert!(self.running.child.wait().unwrap().success());
@@ -276,7 +276,7 @@ impl Watching {
 }
 
 /// Events, one a line.
-fn short(events: &[Value]) -> String {
+pub fn short(events: &[Value]) -> String {
     let one = |event: &Value| {
         let data = &event["data"];
         let [kind, at, muted] = ["type", "timestamp", "muted_by"].map(|field| &event[field]);

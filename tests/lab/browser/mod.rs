@@ -337,7 +337,7 @@ pub fn hostile_names_are_text() -> Result<(), Skip> {
             let mut device = place::device(0);
             (device.vendor, device.model, device.name) = (None, Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
             let report = place::report(vec![device], Timestamp::now());
-            let clear = camscan::history::memory::Vantage::Clear;
+            let clear = camscan::history::memory::Vantage::CLEAR;
             store.learn(&report, camscan::store::Cause::User, clear, &()).map(drop).unwrap();
         });
         let site = site.await;

@@ -60,7 +60,7 @@ fn remember(store: &Path, devices: Vec<Device>) {
     report.scan.targets = vec!["10.77.0.8/29".to_owned()];
     report.scan.asked = vec!["10.77.0.9-10.77.0.14".to_owned()];
     (report.scan.addresses, report.scan.coverage) = (6, None);
-    store.learn(&report, Cause::Schedule, Vantage::Clear, &()).unwrap();
+    store.learn(&report, Cause::Schedule, Vantage::CLEAR, &()).unwrap();
 }
 
 /// The card of a device.
