@@ -252,7 +252,7 @@ impl StreamState {
 /// A login that worked and is refused. It is a matter of the device: its streams have one login.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoginTrouble {
-    /// [`EventKind::LoginRefused`] or [`EventKind::LoginLocked`].
+    /// [`EventKind::LoginRefused`], [`EventKind::LoginLocked`] or [`EventKind::LoginRests`].
     pub kind: EventKind,
     /// Since when.
     pub since: Timestamp,

@@ -44,7 +44,7 @@ pub(super) enum Verdict {
     Bad,
     /// Others have all the places.
     Busy,
-    /// The login was refused, or the device is locked.
+    /// The login was refused, the device is locked, or camscan itself lets the login rest.
     Refused(EventKind),
     /// A login is demanded and none was given.
     NoLogin,
@@ -65,7 +65,8 @@ pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
         (_, Some(ErrorKind::Busy)) => Verdict::Busy,
         _ if busy => Verdict::Busy,
         (_, Some(ErrorKind::Locked)) => Verdict::Refused(EventKind::LoginLocked),
-        (_, Some(ErrorKind::AuthRefused | ErrorKind::LoginRests)) => Verdict::Refused(EventKind::LoginRefused),
+        (_, Some(ErrorKind::AuthRefused)) => Verdict::Refused(EventKind::LoginRefused),
+        (_, Some(ErrorKind::LoginRests)) => Verdict::Refused(EventKind::LoginRests),
         (StreamStatus::AuthRequired, _) | (_, Some(ErrorKind::AuthRequired)) => Verdict::NoLogin,
         (_, Some(ErrorKind::Local | ErrorKind::Interrupted)) => Verdict::Unseen,
         (StreamStatus::NotFound | StreamStatus::NoData | StreamStatus::Error, _) => Verdict::Bad,

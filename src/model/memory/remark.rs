@@ -130,6 +130,8 @@ pub enum Remark {
     },
     /// The device accepts no logins for a while.
     LoginLocked,
+    /// Camscan does not send a login that worked for a while: as many were refused as may be, or others log in to the device.
+    LoginRests,
     /// A login that worked is refused.
     LoginRefused,
     /// A login that was refused works.
@@ -276,6 +278,9 @@ impl fmt::Display for Remark {
             }
             Remark::FramesAgain { seconds } => write!(f, "frames arrive again after {}", length(*seconds)),
             Remark::LoginLocked => f.write_str("the device accepts no logins for a while"),
+            Remark::LoginRests => {
+                f.write_str("camscan does not send the login for now; whether it still works is not known")
+            }
             Remark::LoginRefused => {
                 f.write_str("the login that worked before is refused; it rests until somebody acts")
             }

@@ -99,6 +99,7 @@ pub const fn event(kind: EventKind) -> Text {
         E::StreamProtected => Text::EventStreamProtected,
         E::LoginRefused => Text::EventLoginRefused,
         E::LoginLocked => Text::EventLoginLocked,
+        E::LoginRests => Text::EventLoginRests,
         E::LoginAccepted => Text::EventLoginAccepted,
         E::CertificateExpiring => Text::EventCertificateExpiring,
         E::ClockWrong => Text::EventClockWrong,

@@ -121,6 +121,7 @@ fn russian(look: &Look, remark: &Remark) -> String {
         }
         Remark::FramesAgain { seconds } => format!("кадры снова идут, перерыв {}", lasting(seconds)),
         Remark::LoginLocked => "устройство временно не принимает пароли".to_owned(),
+        Remark::LoginRests => "программа пока не отправляет пароль; подходит ли он ещё, неизвестно".to_owned(),
         Remark::LoginRefused => "прежний пароль отвергнут и больше не испытывается, пока его не исправят".to_owned(),
         Remark::LoginWorks { seconds } => format!("пароль снова подходит, перерыв {}", lasting(seconds)),
         Remark::NetworkLost { network, count, of } => {
@@ -202,6 +203,7 @@ mod tests {
             Remark::FewFrames { checks: 3, usual_fps: Some(25.0) },
             Remark::FramesAgain { seconds: 60 },
             Remark::LoginLocked,
+            Remark::LoginRests,
             Remark::LoginRefused,
             Remark::LoginWorks { seconds: 60 },
             Remark::NetworkLost { network, count: 8, of: 10 },

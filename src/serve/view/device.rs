@@ -111,7 +111,7 @@ crate::model::names::names! {
 /// A login that worked and is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoginProblem {
-    /// `login.refused` or `login.locked`.
+    /// `login.refused`, `login.locked` or `login.rests`.
     pub kind: EventKind,
     /// Since when.
     pub since: Timestamp,
@@ -260,7 +260,7 @@ impl Sight {
             login: known.login.as_ref().map(|login| LoginProblem {
                 kind: login.kind,
                 since: login.since,
-                rests: !login.retry,
+                rests: known.login_rests(),
             }),
             warnings: device.warnings.iter().map(|warning| warning.kind).collect(),
             archived_at: known.archived_at,

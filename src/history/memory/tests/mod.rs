@@ -1,6 +1,7 @@
 mod bounds;
 mod clock;
 mod forget;
+mod login;
 mod once;
 mod proof;
 mod quiet;
