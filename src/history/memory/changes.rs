@@ -11,6 +11,7 @@ use super::mute::Subject;
 use super::proof::is_on_its_word;
 use super::tell::changed;
 use crate::history::diff::{Change, Field, device};
+use crate::history::maker;
 use crate::model::memory::{Event, EventKind, Remark, Uid};
 use crate::model::{Device, Kind, MacAddr, Warning, WarningKind};
 
@@ -30,9 +31,9 @@ pub(super) fn merged(before: &Device, now: &Device) -> Device {
     device.link_mac = now.link_mac.or(before.link_mac.filter(|_| before.ip == now.ip));
     device.hostname = or(&now.hostname, &before.hostname);
     device.name = or(&now.name, &before.name);
-    device.vendor = or(&now.vendor, &before.vendor);
-    device.model = or(&now.model, &before.model);
-    device.firmware = or(&now.firmware, &before.firmware);
+    let made = maker::known(before, now);
+    (device.vendor, device.model, device.firmware) = (made.vendor, made.model, made.firmware);
+    device.evidence = made.evidence;
     device.serial = or(&now.serial, &before.serial);
     device.endpoint = or(&now.endpoint, &before.endpoint);
     device.certificate_ends = now.certificate_ends.or(before.certificate_ends);

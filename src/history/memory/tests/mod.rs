@@ -2,6 +2,7 @@ mod bounds;
 mod clock;
 mod forget;
 mod login;
+mod maker;
 mod once;
 mod proof;
 mod quiet;
