@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::memory::{Event, EventKind};
+use crate::model::memory::{Event, EventKind, Remark, Trait};
 
 /// What an event is about: device, stream, network, channel.
 pub(super) type Subject = (Option<String>, Option<String>, Option<String>, Option<String>);
@@ -17,7 +17,14 @@ pub(super) fn subject(event: &Event) -> Subject {
 /// Whether `end` ends the problem that `event` began.
 pub(super) fn ends(event: &Event, end: &Event) -> bool {
     let is_gone = match end.kind {
-        EventKind::DeviceArchived | EventKind::DeviceReplaced => event.device == end.device && end.device.is_some(),
+        EventKind::DeviceArchived => event.device == end.device && end.device.is_some(),
+        // The event is about the new one.
+        EventKind::DeviceReplaced => event.device == end.data.other && end.data.other.is_some(),
+        // The lower rate is the usual one from then on.
+        EventKind::StreamChanged if event.kind == EventKind::StreamDegraded => {
+            let is_rate = |remark: &Remark| matches!(remark, Remark::Changed { what: Trait::FrameRate, .. });
+            subject(event) == subject(end) && end.data.changed.iter().any(is_rate)
+        }
         EventKind::StreamGone => event.device == end.device && event.stream == end.stream && end.stream.is_some(),
         _ => false,
     };

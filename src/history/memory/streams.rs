@@ -10,7 +10,7 @@ use super::stream::{Verdict, first_state, is_unanswered, verdict};
 use super::tell::{failure, seconds};
 use super::{Memory, StreamCheck};
 use crate::history::diff::{Change, VideoField, device};
-use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
+use crate::model::memory::{Event, EventKind, MutedBy, Remark, Trait, Uid};
 use crate::model::{Stream, StreamStatus};
 
 /// What is found to need a login in this time after something else of the device was needs it for the same reason: each stream
@@ -119,7 +119,7 @@ impl Memory {
         };
         let was = stream.health.state;
         stream.health.checked_at = Some(look.at);
-        stream.health.check(look.stream, verdict, look.ways, is_missing, look.at);
+        let rate = stream.health.check(look.stream, verdict, look.ways, is_missing, look.at);
         let is = stream.health.state;
         if matches!(verdict, Verdict::Good { .. }) {
             (stream.last_ok, stream.took_login) = (Some(look.at), Some(stream.stream.open == Some(false)));
@@ -133,6 +133,14 @@ impl Memory {
             self.login_refused(uid, look, kind, events);
         }
         self.announce_changes(uid, look, &changes, was_open, verdict, events);
+        if let Some((before, after)) = rate {
+            let (before, after) = (format!("{before:.0}"), format!("{after:.0}"));
+            let mut event = self.about_part(uid, look.key, EventKind::StreamChanged, look.at);
+            (event.data.before, event.data.after) = (Some(before.clone()), Some(after.clone()));
+            let url = Some(look.stream.url.clone());
+            event.data.say_changed([Remark::Changed { url, what: Trait::FrameRate, before, after }]);
+            events.push(event);
+        }
         if was != is {
             self.announce_stream(uid, look.key, look.at, true, events);
         }

@@ -37,6 +37,8 @@ names! {
         Codec = "codec",
         /// Width and height of a stream.
         Size = "size",
+        /// How many frames a second a stream usually delivers.
+        FrameRate = "frame_rate",
     }
 }
 

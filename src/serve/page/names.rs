@@ -251,6 +251,7 @@ pub const fn what(what: Trait) -> Text {
         Trait::Name => Text::Name,
         Trait::Codec => Text::Codec,
         Trait::Size => Text::Size,
+        Trait::FrameRate => Text::FrameRate,
     }
 }
 

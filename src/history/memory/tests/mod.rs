@@ -6,6 +6,7 @@ mod maker;
 mod once;
 mod proof;
 mod quiet;
+mod rate;
 
 use std::net::IpAddr;
 
