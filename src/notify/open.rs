@@ -60,6 +60,11 @@ mod tests {
             ..Event::new(kind, "2026-03-01T10:00:00Z".parse().unwrap())
         };
         use EventKind as E;
+        let replaced = |new: u8, old: u8| {
+            let mut event = event(E::DeviceReplaced, new, None);
+            event.data.other = Some(Uid::of([old; 10]));
+            event
+        };
         let events = [
             event(E::DeviceOffline, 1, None),
             event(E::StreamBroken, 2, Some("a")),
@@ -70,10 +75,13 @@ mod tests {
             event(E::DeviceOnline, 1, None),
             event(E::StreamRepaired, 2, Some("b")),
             event(E::DeviceArchived, 3, None),
+            event(E::DeviceOffline, 6, None),
+            event(E::DeviceOffline, 7, None),
+            replaced(7, 6),
             event(E::DeviceOnline, 5, None),
         ];
         let open = still_open((1..).zip(events));
         let said: Vec<(i64, EventKind)> = open.iter().map(|(number, event)| (*number, event.kind)).collect();
-        assert_eq!(said, [(2, E::StreamBroken), (6, E::LoginRefused)]);
+        assert_eq!(said, [(2, E::StreamBroken), (6, E::LoginRefused), (11, E::DeviceOffline)]);
     }
 }

@@ -103,6 +103,8 @@ crate::model::names::names! {
         Foreign = "foreign",
         /// It is recognised by its address alone.
         ByAddress = "by_address",
+        /// Another device stands in its place: it is offline, and nobody waits for it.
+        Replaced = "replaced",
         /// It is no longer listed.
         Archived = "archived",
     }
@@ -286,6 +288,7 @@ impl Sight {
             Flag::Open => streams().any(|stream| stream.stream.open == Some(true)),
             Flag::Foreign => known.device.reach.is_some(),
             Flag::ByAddress => known.by_address_only,
+            Flag::Replaced => known.replaced_by.is_some(),
             Flag::Archived => known.archived_at.is_some(),
         };
         Flag::ALL.into_iter().filter(holds).collect()

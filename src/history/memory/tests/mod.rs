@@ -7,6 +7,7 @@ mod once;
 mod proof;
 mod quiet;
 mod rate;
+mod replaced;
 
 use std::net::IpAddr;
 
