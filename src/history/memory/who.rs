@@ -153,11 +153,19 @@ impl<'m> Judge<'m, '_> {
         }
         let fits = match strong {
             0 => against == 0 && by_address && !is_other_model && !is_other_kind,
+            // The board of a camera that was reset to its factory settings states another serial number and another endpoint.
+            _ if by_mac && by_address && is_same_make(device, before) => true,
             _ => against == 0 || strong >= against && strong + weak >= 2,
         };
         let (by_key, balance, is_undisputed) = (strong > 0, strong + weak - against, against == 0);
         fits.then_some(Fit { by_key, balance, by_address, by_mac, strong, is_undisputed })
     }
+}
+
+/// Whether maker and model of both are known, and the same.
+fn is_same_make(a: &Device, b: &Device) -> bool {
+    let make = |device: &Device| device.vendor.clone().zip(device.model.clone());
+    make(a).is_some_and(|of_a| make(b) == Some(of_a))
 }
 
 /// Whether it is the serial number that agrees.

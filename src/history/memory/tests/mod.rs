@@ -510,6 +510,14 @@ mod identity {
             d.firmware = Some("10.2".to_owned());
             d.endpoint = Some("new-after-reset".to_owned());
         });
+        let reset = |host: u8| {
+            changed(camera(host, 1), &|d| {
+                d.serial = Some("ACCC8E77B".to_owned());
+                d.endpoint = Some("new-after-reset".to_owned());
+            })
+        };
+        let without_mac = |host: u8| changed(camera(host, 1), &|d| (d.mac, d.id) = (None, format!("ip:{}", d.ip)));
+        let beside = changed(camera(3, 3), &|d| d.mac = camera(1, 1).mac);
         let placeholder = |host: u8| changed(bare(host, 1), &|d| d.serial = Some("SerialNumber".to_owned()));
         /// The case, the devices of two scans, and who those of the second are.
         type Row = (&'static str, Vec<Device>, Vec<Device>, Vec<u8>);
@@ -523,6 +531,21 @@ mod identity {
             ),
             ("moved", vec![camera(1, 1)], vec![camera(9, 1)], vec![1]),
             ("firmware, and another endpoint", vec![camera(1, 1)], vec![flashed], vec![1]),
+            (
+                "a factory reset of its board",
+                vec![camera(1, 1), camera(2, 2)],
+                vec![reset(1), camera(2, 2)],
+                vec![1, 2],
+            ),
+            ("a reset, and another address", vec![camera(1, 1)], vec![reset(7)], vec![2]),
+            (
+                "a reset, and another model",
+                vec![camera(1, 1)],
+                vec![Device { model: Some("P3245".to_owned()), ..reset(1) }],
+                vec![2],
+            ),
+            ("a reset, and the old one elsewhere", vec![camera(1, 1)], vec![reset(1), without_mac(7)], vec![2, 1]),
+            ("one of two that have a MAC address", vec![camera(1, 1), beside.clone()], vec![reset(1)], vec![3]),
             ("by wire, then by air", vec![camera(1, 1)], vec![wireless.clone()], vec![1]),
             ("a scan without any identity", vec![camera(1, 1), camera(2, 2)], vec![bare(1, 1), bare(2, 2)], vec![1, 2]),
             ("first without, then with", vec![bare(1, 1)], vec![camera(1, 1)], vec![1]),
