@@ -9,7 +9,7 @@ use super::Memory;
 use super::known::Known;
 use super::mute::Subject;
 use super::proof::is_on_its_word;
-use super::tell::changed;
+use super::tell::{changed, title};
 use crate::history::diff::{Change, Field, device};
 use crate::history::maker;
 use crate::model::memory::{Event, EventKind, Remark, Uid};
@@ -70,7 +70,8 @@ impl Memory {
         // Streams are looked at one by one.
         let bare = |device: &Device| Device { streams: Vec::new(), ..device.clone() };
         let (before, after) = (bare(&known.device), bare(&merged(&known.device, found)));
-        let all = device::changes(&before, &after, same);
+        let all: Vec<Change> =
+            device::changes(&before, &after, same).into_iter().map(|change| self.named(change, same)).collect();
         let is_known = |change: &&Change| is_news(change, known, at);
         let (access, facts): (Vec<&Change>, Vec<&Change>) = all
             .iter()
@@ -109,6 +110,21 @@ impl Memory {
             self.tell_access(uid, event, events);
         }
         self.warnings(uid, &found.warnings, at, events);
+    }
+
+    /// The cameras of a recorder's channel by what people call them.
+    fn named(&self, change: Change, same: &HashMap<&str, &str>) -> Change {
+        let name = |id: String| {
+            let is_it =
+                |known: &&Known| known.device.id == id || same.get(known.device.id.as_str()) == Some(&id.as_str());
+            self.roots().find(is_it).map_or(id.clone(), |known| title(known))
+        };
+        match change {
+            Change::ChannelCamera { channel, before, after } => {
+                Change::ChannelCamera { channel, before: name(before), after: name(after) }
+            }
+            other => other,
+        }
     }
 
     fn muted(&self, mut event: Event, uid: &Uid) -> Event {

@@ -38,6 +38,17 @@ names! {
     }
 }
 
+impl DeviceState {
+    /// Whether it answers, where that is known.
+    pub fn is_online(self) -> Option<bool> {
+        match self {
+            DeviceState::Online => Some(true),
+            DeviceState::Offline => Some(false),
+            DeviceState::Unknown => None,
+        }
+    }
+}
+
 /// The last changes of something that comes and goes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flaps {

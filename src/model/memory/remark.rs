@@ -70,6 +70,9 @@ pub enum Remark {
     CameAndWent {
         /// How often.
         count: u64,
+        /// Whether it is online now, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        online: Option<bool>,
     },
     /// A device that came and went has not for an hour.
     Steady {
@@ -250,7 +253,10 @@ impl fmt::Display for Remark {
             }
             Remark::AnswersAgain { seconds: None } => f.write_str("answers again"),
             Remark::AnswersAgain { seconds: Some(seconds) } => write!(f, "answers again after {}", length(*seconds)),
-            Remark::CameAndWent { count } => write!(f, "it came and went {count} times within an hour"),
+            Remark::CameAndWent { count, online } => {
+                write!(f, "it came and went {count} times within an hour")?;
+                online.map_or(Ok(()), |online| write!(f, "; it is {} now", if online { "online" } else { "offline" }))
+            }
             Remark::Steady { count, online } => {
                 let state = online.map_or("unknown", |online| if online { "online" } else { "offline" });
                 write!(f, "nothing changed for an hour, after {count} changes; it is {state}")

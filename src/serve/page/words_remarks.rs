@@ -94,7 +94,14 @@ fn russian(look: &Look, remark: &Remark) -> String {
         }
         Remark::AnswersAgain { seconds: None } => "снова отвечает".to_owned(),
         Remark::AnswersAgain { seconds: Some(seconds) } => format!("снова отвечает, перерыв {}", lasting(seconds)),
-        Remark::CameAndWent { count } => format!("за час связь пропадала и появлялась, всего изменений: {count}"),
+        Remark::CameAndWent { count, online } => {
+            let now = match online {
+                Some(true) => "; сейчас на связи",
+                Some(false) => "; сейчас нет связи",
+                None => "",
+            };
+            format!("за час связь пропадала и появлялась, всего изменений: {count}{now}")
+        }
         Remark::Steady { count, online } => {
             let text = online.map_or(Text::Unknown, |online| if online { Text::Online } else { Text::Offline });
             format!("за час ничего не изменилось (до этого изменений: {count}); сейчас: {}", look.say(text))
@@ -190,7 +197,7 @@ mod tests {
             Remark::NoAnswer { misses: 0, seconds: 130, network: Some(network), others: 0 },
             Remark::AnswersAgain { seconds: None },
             Remark::AnswersAgain { seconds: Some(900) },
-            Remark::CameAndWent { count: 4 },
+            Remark::CameAndWent { count: 4, online: Some(true) },
             Remark::Steady { count: 4, online: None },
             Remark::UnseenForAYear,
             Remark::OnItsWord,

@@ -341,6 +341,9 @@ fn a_device_that_comes_and_goes_is_told_once_and_once_that_it_is_steady() {
         events.extend([300, 305].into_iter().flat_map(|s| site.asked(1, 1000 + n * 600 + s, true)).collect::<Vec<_>>());
     }
     assert_eq!(sent(&events), ["device.offline", "device.online", "device.offline", "device.flapping"]);
+    let flapping = &events[3].data;
+    assert_eq!(flapping.reason.as_deref(), Some("it came and went 4 times within an hour; it is online now"));
+    assert_eq!(flapping.after.as_deref(), Some("online"));
     let muted = all(&events)[4..].iter().filter(|(_, muted)| *muted == Some(MutedBy::Flapping)).count();
     assert_eq!(muted, events.len() - 4);
     assert_eq!(site.memory.pass(at(6000)), []);
@@ -446,6 +449,25 @@ fn slow_and_busy_streams_are_warnings() {
     let busy: Vec<Event> = (20..=27).flat_map(|n| check(n * 300, taken.clone(), true)).collect();
     assert_eq!(sent(&busy), ["stream.degraded"]);
     assert_eq!(sent(&check(9000, filmed(1, 24.0), false)), ["stream.repaired"]);
+}
+
+#[test]
+fn a_channel_that_shows_another_camera_is_told_by_the_names_of_both() {
+    use crate::model::Channel;
+    let shows = |shown: &Device| {
+        let channel = Channel { camera: Some(shown.id.clone()), ..Channel::new(6) };
+        Device { kind: Kind::Recorder, channels: vec![channel], ..camera(9, 9) }
+    };
+    let mut site = Site::default();
+    let cameras = || vec![camera(1, 1), Device { name: Some("Yard".to_owned()), ..camera(2, 2) }];
+    site.scan(0, [cameras(), vec![shows(&camera(1, 1))]].concat());
+    site.memory.devices.get_mut(&uid(1)).unwrap().note.name = Some("Gate".to_owned());
+    let events = site.scan(600, [cameras(), vec![shows(&camera(2, 2))]].concat());
+    assert_eq!(sent(&events), ["device.changed"]);
+    assert_eq!(events[0].data.changes, ["channel 6: camera Gate (192.0.2.1) → Yard (192.0.2.2)"]);
+    // One that is new in this scan, and has no name.
+    let events = site.scan(1200, [cameras(), vec![camera(3, 3), shows(&camera(3, 3))]].concat());
+    assert_eq!(events[0].data.changes, ["channel 6: camera Yard (192.0.2.2) → M1065 (192.0.2.3)"]);
 }
 
 #[test]
