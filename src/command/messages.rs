@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamState};
+use crate::history::memory::{Known, KnownStream, Memory, StreamState};
 use crate::model::memory::{Event, EventKind, Outbox};
 use crate::model::notify::{DeviceView, Notifications, StreamView};
 use crate::notify::courier::Bell;
@@ -202,11 +202,7 @@ fn view(known: &Known) -> DeviceView {
         vendor: device.vendor.clone(),
         model: device.model.clone(),
         firmware: device.firmware.clone(),
-        online: match known.health.state {
-            DeviceState::Online => Some(true),
-            DeviceState::Offline => Some(false),
-            DeviceState::Unknown => None,
-        },
+        online: known.health.state.is_online(),
         streams: known.streams.iter().filter(|(_, stream)| stream.gone_at.is_none()).map(stream_view).collect(),
         gone_streams: known
             .streams

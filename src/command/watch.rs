@@ -20,7 +20,7 @@ use crate::cli::config::settings::Settings;
 use crate::cli::exit::Exit;
 use crate::cli::log::Secrets;
 use crate::cli::ui::Ui;
-use crate::history::memory::{DeviceState, Memory};
+use crate::history::memory::{DeviceState, Known, Memory};
 use crate::metrics::Figures;
 use crate::model::Credential;
 use crate::model::memory::{Event, Uid};
@@ -304,7 +304,8 @@ impl Follower for Screen {
             companion.state(memory, next_scan);
         }
         let listed = || memory.roots().filter(|known| known.archived_at.is_none());
-        let offline = listed().filter(|known| known.health.state == DeviceState::Offline).count();
+        let is_offline = |known: &&Known| known.health.state == DeviceState::Offline && known.replaced_by.is_none();
+        let offline = listed().filter(is_offline).count();
         let at = next_scan.to_zoned(TimeZone::system()).strftime("%H:%M").to_string();
         self.notifier
             .status(&format!("{}, {offline} offline, next scan {at}", counted(listed().count(), "device", "devices")));

@@ -126,7 +126,9 @@ pub fn render(memory: &Memory, figures: &Figures, now: Timestamp, version: &str)
 fn totals(text: &mut Text, listed: &[&Known]) {
     text.family("camscan_devices", Kind::Gauge, "Devices by state.");
     for state in DeviceState::ALL {
-        let count = listed.iter().filter(|known| known.health.state == state).count();
+        // Nobody waits for one that was replaced: it is offline for good.
+        let is_so = |known: &&&Known| known.health.state == state && known.replaced_by.is_none();
+        let count = listed.iter().filter(is_so).count();
         text.sample(&[("state", state.as_str())], as_f64(u64::try_from(count).unwrap_or(u64::MAX)));
     }
     text.family("camscan_streams", Kind::Gauge, "Streams by state.");
@@ -154,14 +156,16 @@ fn devices(text: &mut Text, listed: &[&Known], now: Timestamp) {
             }
         }
     };
-    each("camscan_device_up", "1 while the device answers; no series while nobody can tell.", &|known| match known
-        .health
-        .state
-    {
-        DeviceState::Online => Some(1.0),
-        DeviceState::Offline => Some(0.0),
-        DeviceState::Unknown => None,
-    });
+    each(
+        "camscan_device_up",
+        "1 while the device answers; no series while nobody can tell, or another one stands in its place.",
+        &|known| match known.health.state {
+            DeviceState::Online => Some(1.0),
+            DeviceState::Offline if known.replaced_by.is_some() => None,
+            DeviceState::Offline => Some(0.0),
+            DeviceState::Unknown => None,
+        },
+    );
     each("camscan_device_last_seen_timestamp_seconds", "When the device last answered.", &|known| {
         Some(seconds(known.seen.last))
     });

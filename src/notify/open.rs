@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::memory::{Event, EventKind};
+use crate::model::memory::{Event, EventKind, Remark, Trait};
 
 /// What an event is about: device, stream, network, channel.
 pub(super) type Subject = (Option<String>, Option<String>, Option<String>, Option<String>);
@@ -17,7 +17,14 @@ pub(super) fn subject(event: &Event) -> Subject {
 /// Whether `end` ends the problem that `event` began.
 pub(super) fn ends(event: &Event, end: &Event) -> bool {
     let is_gone = match end.kind {
-        EventKind::DeviceArchived | EventKind::DeviceReplaced => event.device == end.device && end.device.is_some(),
+        EventKind::DeviceArchived => event.device == end.device && end.device.is_some(),
+        // The event is about the new one.
+        EventKind::DeviceReplaced => event.device == end.data.other && end.data.other.is_some(),
+        // The lower rate is the usual one from then on.
+        EventKind::StreamChanged if event.kind == EventKind::StreamDegraded => {
+            let is_rate = |remark: &Remark| matches!(remark, Remark::Changed { what: Trait::FrameRate, .. });
+            subject(event) == subject(end) && end.data.changed.iter().any(is_rate)
+        }
         EventKind::StreamGone => event.device == end.device && event.stream == end.stream && end.stream.is_some(),
         _ => false,
     };
@@ -53,6 +60,11 @@ mod tests {
             ..Event::new(kind, "2026-03-01T10:00:00Z".parse().unwrap())
         };
         use EventKind as E;
+        let replaced = |new: u8, old: u8| {
+            let mut event = event(E::DeviceReplaced, new, None);
+            event.data.other = Some(Uid::of([old; 10]));
+            event
+        };
         let events = [
             event(E::DeviceOffline, 1, None),
             event(E::StreamBroken, 2, Some("a")),
@@ -63,10 +75,13 @@ mod tests {
             event(E::DeviceOnline, 1, None),
             event(E::StreamRepaired, 2, Some("b")),
             event(E::DeviceArchived, 3, None),
+            event(E::DeviceOffline, 6, None),
+            event(E::DeviceOffline, 7, None),
+            replaced(7, 6),
             event(E::DeviceOnline, 5, None),
         ];
         let open = still_open((1..).zip(events));
         let said: Vec<(i64, EventKind)> = open.iter().map(|(number, event)| (*number, event.kind)).collect();
-        assert_eq!(said, [(2, E::StreamBroken), (6, E::LoginRefused)]);
+        assert_eq!(said, [(2, E::StreamBroken), (6, E::LoginRefused), (11, E::DeviceOffline)]);
     }
 }

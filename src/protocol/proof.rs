@@ -73,7 +73,11 @@ impl Stop {
 
     /// A login is demanded; `was_given` says that those there are were tried.
     fn of_login(peer: &Peer, was_given: bool) -> Stop {
+        let is_refused = || peer.logins.credentials().iter().any(|c| peer.logins.was_refused(Protocol::Http, c));
         let (kind, message) = match peer.logins.stopped() {
+            Some(why) if !peer.logins.is_locked() && is_refused() => {
+                (ErrorKind::AuthRefused, format!("the login was refused; {why}"))
+            }
             Some(why) => (peer.stopped_kind(), why),
             None if was_given && !peer.logins.credentials().is_empty() => {
                 (ErrorKind::AuthRefused, "the login was refused".to_owned())

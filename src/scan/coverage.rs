@@ -166,6 +166,7 @@ mod tests {
             discovery_time: std::time::Duration::from_secs(1),
             max_duration: None,
             all: false,
+            presence_only: false,
             show_secrets: false,
             resolve_names: false,
             max_age: None,

@@ -63,6 +63,7 @@ fn text(all: &[&Known], now: Timestamp) -> String {
         let text = |text: &Option<String>| text.as_deref().map(clean).unwrap_or_default();
         let state = match known.archived_at {
             Some(_) => "archived".to_owned(),
+            None if known.replaced_by.is_some() => "replaced".to_owned(),
             None => known.health.state.to_string(),
         };
         [

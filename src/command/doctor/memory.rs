@@ -83,7 +83,7 @@ fn watching(store: &Store) -> Found {
 fn devices(memory: &Memory) -> Option<Found> {
     const ABOUT: &str = "logins";
     let names: Vec<String> =
-        memory.roots().filter(|known| known.login.is_some()).map(|known| known.device.ip.to_string()).collect();
+        memory.roots().filter(|known| known.login_rests()).map(|known| known.device.ip.to_string()).collect();
     let first = names.first()?;
     let text = format!("refused at {}: no login is tried there any more", names.join(", "));
     Some(Found::problem(ABOUT, text, format!("correct the login, then `camscan devices login retry {first}`")))

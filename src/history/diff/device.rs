@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Change, Field, ServiceKey, VideoField};
+use crate::history::maker;
 use crate::history::stream_key::keyed;
-use crate::model::{Device, Service, Stream, Video};
+use crate::model::{Device, Fact, Service, Stream, Video};
 
 /// The changes, facts first, then services, streams and channels. `same` holds the later identity of each device by its
 /// earlier one.
@@ -57,7 +58,16 @@ fn fields(before: &Device, after: &Device) -> Vec<Change> {
     ];
     all.into_iter()
         .map(|field| Change::Field { field, before: value(before, field), after: value(after, field) })
-        .filter(|change| matches!(change, Change::Field { before, after, .. } if before != after))
+        .filter(|change| match change {
+            Change::Field { field: Field::Vendor, before: Some(_), after: Some(_) } => {
+                maker::is_other(Fact::Vendor, before, after)
+            }
+            Change::Field { field: Field::Model, before: Some(_), after: Some(_) } => {
+                maker::is_other(Fact::Model, before, after)
+            }
+            Change::Field { before, after, .. } => before != after,
+            _ => false,
+        })
         .collect()
 }
 

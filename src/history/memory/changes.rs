@@ -9,8 +9,9 @@ use super::Memory;
 use super::known::Known;
 use super::mute::Subject;
 use super::proof::is_on_its_word;
-use super::tell::changed;
+use super::tell::{changed, title};
 use crate::history::diff::{Change, Field, device};
+use crate::history::maker;
 use crate::model::memory::{Event, EventKind, Remark, Uid};
 use crate::model::{Device, Kind, MacAddr, Warning, WarningKind};
 
@@ -30,9 +31,9 @@ pub(super) fn merged(before: &Device, now: &Device) -> Device {
     device.link_mac = now.link_mac.or(before.link_mac.filter(|_| before.ip == now.ip));
     device.hostname = or(&now.hostname, &before.hostname);
     device.name = or(&now.name, &before.name);
-    device.vendor = or(&now.vendor, &before.vendor);
-    device.model = or(&now.model, &before.model);
-    device.firmware = or(&now.firmware, &before.firmware);
+    let made = maker::known(before, now);
+    (device.vendor, device.model, device.firmware) = (made.vendor, made.model, made.firmware);
+    device.evidence = made.evidence;
     device.serial = or(&now.serial, &before.serial);
     device.endpoint = or(&now.endpoint, &before.endpoint);
     device.certificate_ends = now.certificate_ends.or(before.certificate_ends);
@@ -69,7 +70,8 @@ impl Memory {
         // Streams are looked at one by one.
         let bare = |device: &Device| Device { streams: Vec::new(), ..device.clone() };
         let (before, after) = (bare(&known.device), bare(&merged(&known.device, found)));
-        let all = device::changes(&before, &after, same);
+        let all: Vec<Change> =
+            device::changes(&before, &after, same).into_iter().map(|change| self.named(change, same)).collect();
         let is_known = |change: &&Change| is_news(change, known, at);
         let (access, facts): (Vec<&Change>, Vec<&Change>) = all
             .iter()
@@ -108,6 +110,21 @@ impl Memory {
             self.tell_access(uid, event, events);
         }
         self.warnings(uid, &found.warnings, at, events);
+    }
+
+    /// The cameras of a recorder's channel by what people call them.
+    fn named(&self, change: Change, same: &HashMap<&str, &str>) -> Change {
+        let name = |id: String| {
+            let is_it =
+                |known: &&Known| known.device.id == id || same.get(known.device.id.as_str()) == Some(&id.as_str());
+            self.roots().find(is_it).map_or(id.clone(), |known| title(known))
+        };
+        match change {
+            Change::ChannelCamera { channel, before, after } => {
+                Change::ChannelCamera { channel, before: name(before), after: name(after) }
+            }
+            other => other,
+        }
     }
 
     fn muted(&self, mut event: Event, uid: &Uid) -> Event {

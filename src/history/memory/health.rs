@@ -40,6 +40,17 @@ names! {
     }
 }
 
+impl DeviceState {
+    /// Whether it answers, where that is known.
+    pub fn is_online(self) -> Option<bool> {
+        match self {
+            DeviceState::Online => Some(true),
+            DeviceState::Offline => Some(false),
+            DeviceState::Unknown => None,
+        }
+    }
+}
+
 /// The last changes of something that comes and goes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flaps {
@@ -121,6 +132,17 @@ impl DeviceHealth {
     }
 }
 
+/// A frame rate far below the usual one, in checks in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LowerRate {
+    /// Since when.
+    pub since: Timestamp,
+    /// Frames a second, in the first of them.
+    pub fps: f64,
+    /// How many checks.
+    pub checks: u32,
+}
+
 /// A stream's state and what may change it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamHealth {
@@ -146,6 +168,9 @@ pub struct StreamHealth {
     pub ways: u32,
     /// Frames a second it usually delivers: a slow average of good checks.
     pub usual_fps: Option<f64>,
+    /// That it delivers less than half of that, and steadily.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lower: Option<LowerRate>,
     /// What was last sent about it: that it is broken or degraded; none while it is known to work, or how it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<EventKind>,
@@ -179,6 +204,7 @@ impl StreamHealth {
             problem_at: None,
             ways: 0,
             usual_fps: None,
+            lower: None,
             told: state.problem(),
             muted: None,
             acked: None,
@@ -254,7 +280,7 @@ impl StreamState {
 /// A login that worked and is refused. It is a matter of the device: its streams have one login.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoginTrouble {
-    /// [`EventKind::LoginRefused`] or [`EventKind::LoginLocked`].
+    /// [`EventKind::LoginRefused`], [`EventKind::LoginLocked`] or [`EventKind::LoginRests`].
     pub kind: EventKind,
     /// Since when.
     pub since: Timestamp,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::health::{DeviceHealth, LoginTrouble, StreamHealth};
 use super::key::DeviceKey;
-use crate::model::memory::{Note, Uid};
+use crate::model::memory::{EventKind, Note, Uid};
 use crate::model::{Device, KnownDevice, MacAddr, Stream, WarningKind};
 
 /// When something was seen.
@@ -126,9 +126,10 @@ impl Known {
         is_good.then(|| KnownDevice { device: self.device.clone(), analysed_at: analysis.at })
     }
 
-    /// Whether a login of it that was refused rests: nobody wants it to be tried again.
+    /// Whether a login of it that was refused rests until a user wants it to be tried again. One that camscan itself lets rest
+    /// is tried again when the refusals that count are old enough.
     pub fn login_rests(&self) -> bool {
-        self.login.as_ref().is_some_and(|login| !login.retry)
+        self.login.as_ref().is_some_and(|login| !login.retry && login.kind != EventKind::LoginRests)
     }
 }
 
@@ -143,6 +144,9 @@ pub struct KnownStream {
     pub seen: Seen,
     /// When frames of it last arrived.
     pub last_ok: Option<Timestamp>,
+    /// Whether it took a login to have them; none where an earlier version did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_login: Option<bool>,
     /// Scans in a row that found the device and not this stream.
     #[serde(default)]
     pub absent: u32,

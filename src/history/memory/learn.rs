@@ -19,7 +19,7 @@ use super::who::{self, Index, Match};
 use super::{Learnt, Memory, Round, Sight, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
-use crate::model::{Device, Report, ScanStatus, Stage, StreamStatus, Warning};
+use crate::model::{Device, Kind, Report, ScanStatus, Stage, StreamStatus, Warning};
 use crate::text::steps;
 
 /// A stream that so many scans in a row did not find is gone.
@@ -321,11 +321,12 @@ impl Memory {
 
     /// A device that was never seen before, perhaps in the place of another one.
     fn announce_new(&mut self, uid: &Uid, device: &Device, missing: &[Uid], at: Timestamp, events: &mut Vec<Event>) {
+        // Whatever it is called. An address of what is no camera is given to whoever asks next.
         let is_replaced = |known: &&Known| {
             let before = &known.device;
             before.ip == device.ip
                 && before.kind == device.kind
-                && before.name == device.name
+                && (device.kind != Kind::Other || before.name == device.name)
                 && known.replaced_by.is_none()
         };
         let old =

@@ -39,7 +39,9 @@ use serde::{Deserialize, Serialize};
 
 pub use edit::{EditError, NoteEdit, word};
 pub use forget::{MOST_DEVICES, MOST_HEARD, Traces};
-pub use health::{DeviceHealth, DeviceState, Flaps, LoginTrouble, NetworkHealth, OnLink, StreamHealth, StreamState};
+pub use health::{
+    DeviceHealth, DeviceState, Flaps, LoginTrouble, LowerRate, NetworkHealth, OnLink, StreamHealth, StreamState,
+};
 pub use key::{DeviceKey, KeyKind, keys_of};
 pub use known::{Analysis, Known, KnownStream, Seen};
 pub use merge::MergeError;

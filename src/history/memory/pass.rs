@@ -88,12 +88,7 @@ impl Memory {
         event.data.since = since;
         event.data.count = Some(count);
         event.data.after = Some(state.to_string());
-        let online = match state {
-            DeviceState::Online => Some(true),
-            DeviceState::Offline => Some(false),
-            DeviceState::Unknown => None,
-        };
-        event.data.say_why(Remark::Steady { count, online });
+        event.data.say_why(Remark::Steady { count, online: state.is_online() });
         event.muted_by =
             self.devices.get(uid).and_then(|k| self.muted_by(k, Subject::device(k), EventKind::DeviceSteady, now));
         events.push(event);

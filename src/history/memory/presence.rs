@@ -157,7 +157,10 @@ impl Memory {
             let mut event = self.about(uid, EventKind::DeviceFlapping, at);
             event.muted_by = self.muted_by(known, Subject::device(known), EventKind::DeviceFlapping, at);
             event.data.count = Some(count);
-            event.data.say_why(Remark::CameAndWent { count });
+            // What follows is not sent until it is steady.
+            let state = known.health.state;
+            event.data.after = Some(state.to_string());
+            event.data.say_why(Remark::CameAndWent { count, online: state.is_online() });
             events.push(event);
         }
         if let Some(known) = self.devices.get_mut(uid) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::health::{StreamHealth, StreamState};
+use super::health::{LowerRate, StreamHealth, StreamState};
 use super::known::Known;
 use crate::model::memory::EventKind;
 use crate::model::{ErrorKind, Protocol, Step, Stream, StreamStatus, Transport, Way};
@@ -21,6 +21,10 @@ const BUSY: u32 = 6;
 const SLOW: u32 = 6;
 /// … and those at its usual speed that end it.
 const STEADY: u32 = 3;
+/// A rate that is lower for so long is the usual one from then on: longer than any night.
+const LASTING: SignedDuration = SignedDuration::from_hours(24);
+/// By how much of the greater one two rates may differ that are one.
+const SPREAD: f64 = 0.25;
 /// A first frame that takes longer is late.
 const LATE: SignedDuration = SignedDuration::from_secs(5);
 /// How much of what a stream usually delivers changes with each check.
@@ -44,7 +48,7 @@ pub(super) enum Verdict {
     Bad,
     /// Others have all the places.
     Busy,
-    /// The login was refused, or the device is locked.
+    /// The login was refused, the device is locked, or camscan itself lets the login rest.
     Refused(EventKind),
     /// A login is demanded and none was given.
     NoLogin,
@@ -65,7 +69,8 @@ pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
         (_, Some(ErrorKind::Busy)) => Verdict::Busy,
         _ if busy => Verdict::Busy,
         (_, Some(ErrorKind::Locked)) => Verdict::Refused(EventKind::LoginLocked),
-        (_, Some(ErrorKind::AuthRefused | ErrorKind::LoginRests)) => Verdict::Refused(EventKind::LoginRefused),
+        (_, Some(ErrorKind::AuthRefused)) => Verdict::Refused(EventKind::LoginRefused),
+        (_, Some(ErrorKind::LoginRests)) => Verdict::Refused(EventKind::LoginRests),
         (StreamStatus::AuthRequired, _) | (_, Some(ErrorKind::AuthRequired)) => Verdict::NoLogin,
         (_, Some(ErrorKind::Local | ErrorKind::Interrupted)) => Verdict::Unseen,
         (StreamStatus::NotFound | StreamStatus::NoData | StreamStatus::Error, _) => Verdict::Bad,
@@ -148,12 +153,30 @@ pub(super) fn first_state(stream: &Stream) -> StreamState {
     }
 }
 
+/// Whether so few frames come that the picture is hardly what it was.
+fn is_far_below(fps: f64, usual: f64) -> bool {
+    fps < usual / 2.0
+}
+
 impl StreamHealth {
-    /// Takes in a look at the stream. While its device `is_missing`, nothing is held against the stream.
-    pub(super) fn check(&mut self, stream: &Stream, verdict: Verdict, ways: u32, is_missing: bool, at: Timestamp) {
+    /// Takes in a look at the stream. While its device `is_missing`, nothing is held against the stream. The usual frame rate
+    /// before and from now on, where another one has become usual.
+    pub(super) fn check(
+        &mut self,
+        stream: &Stream,
+        verdict: Verdict,
+        ways: u32,
+        is_missing: bool,
+        at: Timestamp,
+    ) -> Option<(f64, f64)> {
         self.checks = self.checks.saturating_add(1);
+        let declared = stream.video.as_ref().and_then(|video| video.fps);
+        let mut changed = None;
         match verdict {
-            Verdict::Good { key_frame, fps, is_late } => self.good(key_frame, fps, is_late, at),
+            Verdict::Good { key_frame, fps, is_late } => {
+                changed = fps.and_then(|fps| self.lower_for_good(fps, declared, at));
+                self.good(key_frame, fps, is_late, at);
+            }
             Verdict::Bad => self.bad(ways, has_other_ways(stream), is_missing, at),
             Verdict::Busy => {
                 self.good = 0;
@@ -174,6 +197,31 @@ impl StreamHealth {
             }
             Verdict::Described | Verdict::NoLogin | Verdict::Unseen => {}
         }
+        changed
+    }
+
+    /// Takes in a frame rate. One that is far below the usual one, and stays or is what the stream declares, is a setting and
+    /// no fault: it is the usual one from now on, and the stream works. The usual rate before and then.
+    fn lower_for_good(&mut self, fps: f64, declared: Option<f64>, at: Timestamp) -> Option<(f64, f64)> {
+        let is_near = |other: f64| (fps - other).abs() <= fps.max(other) * SPREAD;
+        let Some(usual) = self.usual_fps.filter(|usual| is_far_below(fps, *usual)) else {
+            self.lower = None;
+            return None;
+        };
+        let first = LowerRate { since: at, fps, checks: 0 };
+        let lower = self.lower.filter(|lower| is_near(lower.fps)).unwrap_or(first);
+        let lower = LowerRate { checks: lower.checks.saturating_add(1), ..lower };
+        self.lower = Some(lower);
+        let is_lasting = lower.since.duration_until(at) >= LASTING || declared.is_some_and(is_near);
+        if lower.checks < SLOW || !is_lasting {
+            return None;
+        }
+        (self.usual_fps, self.lower, self.slow) = (Some(fps), None, 0);
+        if self.state == StreamState::Degraded {
+            self.go(StreamState::Working, at);
+            (self.told, self.muted, self.acked) = (None, None, None);
+        }
+        Some((usual, fps))
     }
 
     fn go(&mut self, state: StreamState, since: Timestamp) {
@@ -199,7 +247,7 @@ impl StreamHealth {
     }
 
     fn good(&mut self, key_frame: bool, fps: Option<f64>, is_late: bool, at: Timestamp) {
-        let is_slow = is_late || fps.zip(self.usual_fps).is_some_and(|(fps, usual)| fps < usual / 2.0);
+        let is_slow = is_late || fps.zip(self.usual_fps).is_some_and(|(fps, usual)| is_far_below(fps, usual));
         (self.bad, self.busy, self.ways, self.first_bad) = (0, 0, 0, None);
         self.good = if key_frame { self.good.saturating_add(1) } else { self.good };
         self.slow = if is_slow { self.slow.saturating_add(1) } else { 0 };

@@ -10,7 +10,7 @@ use super::stream::{Verdict, first_state, is_unanswered, verdict};
 use super::tell::{failure, seconds};
 use super::{Memory, StreamCheck};
 use crate::history::diff::{Change, VideoField, device};
-use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
+use crate::model::memory::{Event, EventKind, MutedBy, Remark, Trait, Uid};
 use crate::model::{Stream, StreamStatus};
 
 /// What is found to need a login in this time after something else of the device was needs it for the same reason: each stream
@@ -47,6 +47,7 @@ impl KnownStream {
         KnownStream {
             stream: stream.clone(),
             last_ok: (health.state == StreamState::Working).then_some(at),
+            took_login: (health.state == StreamState::Working).then_some(stream.open == Some(false)),
             health,
             seen: Seen { first: at, last: at },
             absent: 0,
@@ -106,7 +107,8 @@ impl Memory {
         self.touched.insert(uid.clone());
         let verdict = verdict(look.stream, look.busy);
         let was_open = stream.stream.open;
-        let worked_with_login = stream.last_ok.is_some() && was_open == Some(false);
+        // An open stream that is given a password is locked from then on, and no login ever worked there.
+        let worked_with_login = stream.last_ok.is_some() && was_open == Some(false) && stream.took_login != Some(false);
         let changes = match stream.stream == *look.stream {
             true => Vec::new(),
             false => {
@@ -117,10 +119,10 @@ impl Memory {
         };
         let was = stream.health.state;
         stream.health.checked_at = Some(look.at);
-        stream.health.check(look.stream, verdict, look.ways, is_missing, look.at);
+        let rate = stream.health.check(look.stream, verdict, look.ways, is_missing, look.at);
         let is = stream.health.state;
         if matches!(verdict, Verdict::Good { .. }) {
-            stream.last_ok = Some(look.at);
+            (stream.last_ok, stream.took_login) = (Some(look.at), Some(stream.stream.open == Some(false)));
             if stream.stream.open == Some(false) {
                 self.login_accepted(uid, look, events);
             }
@@ -131,6 +133,14 @@ impl Memory {
             self.login_refused(uid, look, kind, events);
         }
         self.announce_changes(uid, look, &changes, was_open, verdict, events);
+        if let Some((before, after)) = rate {
+            let (before, after) = (format!("{before:.0}"), format!("{after:.0}"));
+            let mut event = self.about_part(uid, look.key, EventKind::StreamChanged, look.at);
+            (event.data.before, event.data.after) = (Some(before.clone()), Some(after.clone()));
+            let url = Some(look.stream.url.clone());
+            event.data.say_changed([Remark::Changed { url, what: Trait::FrameRate, before, after }]);
+            events.push(event);
+        }
         if was != is {
             self.announce_stream(uid, look.key, look.at, true, events);
         }
@@ -275,7 +285,10 @@ impl Memory {
         if let Some(trouble) = &mut known.login {
             // It was tried again, once.
             trouble.retry = false;
-            return;
+            // What the device says is news after what camscan did by itself, and not the other way round.
+            if trouble.kind != EventKind::LoginRests || kind == EventKind::LoginRests {
+                return;
+            }
         }
         known.login =
             Some(LoginTrouble { kind, since: look.at, stream: look.key.to_owned(), told: false, retry: false });
@@ -287,6 +300,9 @@ impl Memory {
         let mut event = self.about_part(uid, look.key, EventKind::LoginAccepted, look.at);
         if !trouble.told {
             event.muted_by = event.muted_by.or(Some(MutedBy::User));
+        } else if trouble.kind == EventKind::LoginRests {
+            // That the device refused the login was never said.
+            event.muted_by = event.muted_by.or(Some(MutedBy::Told));
         }
         event.data.since = Some(trouble.since);
         event.data.say_why(Remark::LoginWorks { seconds: seconds(trouble.since, look.at) });
@@ -312,6 +328,7 @@ impl Memory {
         event.data.since = Some(trouble.since);
         event.data.say_why(match trouble.kind {
             EventKind::LoginLocked => Remark::LoginLocked,
+            EventKind::LoginRests => Remark::LoginRests,
             _ => Remark::LoginRefused,
         });
         let stream = self.devices.get(uid).and_then(|known| known.streams.get(&trouble.stream));

@@ -23,6 +23,12 @@ pub(super) fn card(known: &Known) -> DeviceCard {
     }
 }
 
+/// A device in one line: its name, else its model, and its address.
+pub(super) fn title(known: &Known) -> String {
+    let DeviceCard { ip, name, model, .. } = card(known);
+    name.or(model).map_or_else(|| ip.to_string(), |name| format!("{name} ({ip})"))
+}
+
 /// A stream in short.
 fn stream_card(key: &str, stream: &KnownStream) -> StreamCard {
     StreamCard { key: key.to_owned(), url: stream.stream.url.clone(), channel: stream.stream.channel }

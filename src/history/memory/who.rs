@@ -1,8 +1,9 @@
 //! Which device of a scan is which of those that are known.
 //!
 //! Facts that go with a device (MAC address, ONVIF endpoint, serial number) agree, contradict each other, or are not known.
-//! One that agrees is enough where nothing contradicts; else two must agree, the address among them. Where none of them is
-//! known of both, the address alone decides. What several devices have identifies none of them.
+//! One that agrees is enough where nothing contradicts; else two must agree, the address among them. A MAC address at its old
+//! address with the same maker and model is the same device, whatever else it states. Where none of them is known of both, the
+//! address alone decides. What several devices have identifies none of them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,9 @@ use std::net::IpAddr;
 
 use super::key::{DeviceKey, KeyKind, keys_of};
 use super::known::Known;
+use crate::history::maker;
 use crate::model::memory::Uid;
-use crate::model::{Device, Kind};
+use crate::model::{Device, Fact, Kind};
 use crate::text::steps;
 
 /// More addresses than this are a router's, or a defect: nothing about such a device identifies it.
@@ -143,8 +145,7 @@ impl<'m> Judge<'m, '_> {
         let by_address = found.has_own_address && is_last_there;
         let same_local_mac = device.mac.is_some_and(|mac| mac.is_local() && before.mac == Some(mac));
         let weak = i32::from(by_address) + i32::from(same_local_mac);
-        let other = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a != b);
-        let is_other_model = other(&device.model, &before.model);
+        let is_other_model = maker::is_other(Fact::Model, before, device);
         let is_other_kind = device.kind != before.kind && device.kind != Kind::Other && before.kind != Kind::Other;
         let serial_only = strong == 1 && !by_mac && known_serial(&found.keys, self, known);
         if serial_only && is_other_model {
@@ -152,11 +153,19 @@ impl<'m> Judge<'m, '_> {
         }
         let fits = match strong {
             0 => against == 0 && by_address && !is_other_model && !is_other_kind,
+            // The board of a camera that was reset to its factory settings states another serial number and another endpoint.
+            _ if by_mac && by_address && is_same_make(device, before) => true,
             _ => against == 0 || strong >= against && strong + weak >= 2,
         };
         let (by_key, balance, is_undisputed) = (strong > 0, strong + weak - against, against == 0);
         fits.then_some(Fit { by_key, balance, by_address, by_mac, strong, is_undisputed })
     }
+}
+
+/// Whether maker and model of both are known, and the same.
+fn is_same_make(a: &Device, b: &Device) -> bool {
+    let make = |device: &Device| device.vendor.clone().zip(device.model.clone());
+    make(a).is_some_and(|of_a| make(b) == Some(of_a))
 }
 
 /// Whether it is the serial number that agrees.

@@ -53,6 +53,8 @@ names! {
         LoginRefused = "login.refused",
         /// The device accepts no logins for a while.
         LoginLocked = "login.locked",
+        /// Camscan itself does not send a login for a while.
+        LoginRests = "login.rests",
         /// A login that was refused works.
         LoginAccepted = "login.accepted",
         /// A certificate ends soon or has ended.
@@ -108,7 +110,7 @@ impl EventKind {
                 Severity::Warning
             }
             E::DeviceMoved | E::DeviceChanged | E::DeviceArchived | E::StreamNew | E::StreamChanged => Severity::Info,
-            E::StreamProtected | E::ScanFinished => Severity::Info,
+            E::StreamProtected | E::LoginRests | E::ScanFinished => Severity::Info,
         }
     }
 

@@ -37,6 +37,8 @@ names! {
         Codec = "codec",
         /// Width and height of a stream.
         Size = "size",
+        /// How many frames a second a stream usually delivers.
+        FrameRate = "frame_rate",
     }
 }
 
@@ -68,6 +70,9 @@ pub enum Remark {
     CameAndWent {
         /// How often.
         count: u64,
+        /// Whether it is online now, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        online: Option<bool>,
     },
     /// A device that came and went has not for an hour.
     Steady {
@@ -130,6 +135,8 @@ pub enum Remark {
     },
     /// The device accepts no logins for a while.
     LoginLocked,
+    /// Camscan does not send a login that worked for a while: as many were refused as may be, or others log in to the device.
+    LoginRests,
     /// A login that worked is refused.
     LoginRefused,
     /// A login that was refused works.
@@ -249,7 +256,10 @@ impl fmt::Display for Remark {
             }
             Remark::AnswersAgain { seconds: None } => f.write_str("answers again"),
             Remark::AnswersAgain { seconds: Some(seconds) } => write!(f, "answers again after {}", length(*seconds)),
-            Remark::CameAndWent { count } => write!(f, "it came and went {count} times within an hour"),
+            Remark::CameAndWent { count, online } => {
+                write!(f, "it came and went {count} times within an hour")?;
+                online.map_or(Ok(()), |online| write!(f, "; it is {} now", if online { "online" } else { "offline" }))
+            }
             Remark::Steady { count, online } => {
                 let state = online.map_or("unknown", |online| if online { "online" } else { "offline" });
                 write!(f, "nothing changed for an hour, after {count} changes; it is {state}")
@@ -279,6 +289,9 @@ impl fmt::Display for Remark {
             }
             Remark::FramesAgain { seconds } => write!(f, "frames arrive again after {}", length(*seconds)),
             Remark::LoginLocked => f.write_str("the device accepts no logins for a while"),
+            Remark::LoginRests => {
+                f.write_str("camscan does not send the login for now; whether it still works is not known")
+            }
             Remark::LoginRefused => {
                 f.write_str("the login that worked before is refused; it rests until somebody acts")
             }

@@ -15,6 +15,7 @@ use super::encryption::Guarded;
 use crate::model::login_place::TraitKey;
 use crate::model::{Credential, DeviceTraits, LoginBook, MacAddr};
 use crate::probe::peer::Clock;
+use crate::wire::auth::lock::LockSign;
 
 /// A MAC address, an endpoint or a serial number that more addresses than this have is a router's or a defect: nothing is
 /// counted by it.
@@ -43,7 +44,7 @@ pub(super) struct Others {
     pub under_way: u32,
     pub trying: Vec<Credential>,
     pub looked_at: Vec<Credential>,
-    pub locked: Option<String>,
+    pub locked: Option<LockSign>,
     /// What it proved there holds here.
     pub guarded: Guarded,
 }

@@ -28,6 +28,7 @@ pub use encryption::{Encryption, Withheld};
 use slots::{Slots, Wanted};
 
 use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
+use crate::wire::auth::lock::LockSign;
 
 /// Why no login is tried on a device that refused them before.
 const AT_REST: &str =
@@ -81,7 +82,8 @@ struct State {
     /// The login that is under way and not proved, and how often. There is one at a time, so that an answer to one decides
     /// whether another is sent.
     trying: Option<(Credential, u32)>,
-    locked: Option<String>,
+    /// The device says that it is locked, or about to be.
+    locked: Option<LockSign>,
     /// Earlier scans used up the limit.
     rests: bool,
     worked: Option<Credential>,
@@ -256,23 +258,35 @@ impl Logins {
         })
     }
 
-    /// Notes that the device says it is locked; `why` is cleaned text. Nothing more is tried.
-    pub fn lock_out(&self, why: impl Into<String>) {
-        self.lock().locked.get_or_insert(why.into());
+    /// Notes that the device says it is locked, or about to be; the text is cleaned. Nothing more is tried.
+    pub fn lock_out(&self, sign: LockSign) {
+        let mut state = self.lock();
+        match (&state.locked, &sign) {
+            // That it is about to lock is no longer all.
+            (None, _) | (Some(LockSign::AttemptsLeft(_)), LockSign::Locked(_)) => state.locked = Some(sign),
+            _ => {}
+        }
+        drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// Whether the device says that it is locked, or about to be.
+    pub fn is_warned_off(&self) -> bool {
+        self.budget.decide(self.address, |_, others| self.lock().locked.is_some() || others.locked.is_some())
     }
 
     /// Whether the device says that it is locked.
     pub fn is_locked(&self) -> bool {
-        self.budget.decide(self.address, |_, others| self.lock().locked.is_some() || others.locked.is_some())
+        let is_locked = |sign: &Option<LockSign>| matches!(sign, Some(LockSign::Locked(_)));
+        self.budget.decide(self.address, |_, others| is_locked(&self.lock().locked) || is_locked(&others.locked))
     }
 
     /// Why nothing more is tried, if so.
     pub fn stopped(&self) -> Option<String> {
         self.budget.decide(self.address, |_, others| {
             let state = self.lock();
-            if let Some(why) = state.locked.as_ref().or(others.locked.as_ref()) {
-                return Some(why.clone());
+            if let Some(sign) = state.locked.as_ref().or(others.locked.as_ref()) {
+                return Some(sign.sentence());
             }
             if state.rests {
                 return Some(AT_REST.to_owned());

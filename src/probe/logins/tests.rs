@@ -15,10 +15,24 @@ fn login(user: &str) -> Credential {
 #[test]
 fn a_locked_device_is_left_alone() {
     let logins = Logins::new(5);
-    logins.lock_out("locked for 30 minutes");
+    logins.lock_out(LockSign::Locked("locked for 30 minutes".to_owned()));
     assert!(matches!(logins.grant(Protocol::Rtsp, &login("a")), Grant::Never));
     assert_eq!(logins.attempts(), None);
     assert_eq!(logins.stopped().as_deref(), Some("locked for 30 minutes"));
+    assert!(logins.is_locked());
+}
+
+#[test]
+fn a_device_that_is_about_to_lock_is_left_alone_and_is_not_locked() {
+    let logins = Logins::new(5);
+    logins.lock_out(LockSign::AttemptsLeft(2));
+    assert!(matches!(logins.grant(Protocol::Rtsp, &login("a")), Grant::Never));
+    assert!(!logins.is_locked());
+    assert_eq!(logins.stopped().as_deref(), Some("the device locks after 2 more refused logins"));
+    // It may say later that it is.
+    logins.lock_out(LockSign::Locked("the device says it is locked".to_owned()));
+    logins.lock_out(LockSign::AttemptsLeft(1));
+    assert!(logins.is_locked());
 }
 
 #[test]

@@ -255,8 +255,8 @@ impl Negotiation {
 
     /// Takes an answer in that no other login is to be tried for; true when the same one is to be sent again, renewed.
     pub fn repeated(&mut self, reply: &Reply) -> bool {
-        if let Some(why) = &reply.lock {
-            self.logins.lock_out(why.clone());
+        if let Some(sign) = &reply.lock {
+            self.logins.lock_out(sign.clone());
         }
         if reply.challenges.iter().any(|c| c.scheme == AuthScheme::Digest) {
             self.logins.note_digest();

@@ -2,6 +2,7 @@
 
 use crate::probe::logins::{LoginTry, Verdict};
 use crate::wire::auth::Challenge;
+use crate::wire::auth::lock::LockSign;
 
 /// What an answer says, as far as it matters for logins.
 #[derive(Debug, Clone)]
@@ -12,8 +13,8 @@ pub struct Reply {
     pub demands: bool,
     /// The challenges it makes.
     pub challenges: Vec<Challenge>,
-    /// Why no login is to be tried any more, where it says so.
-    pub lock: Option<String>,
+    /// That it is locked, or about to be, where it says so: no login is to be tried any more.
+    pub lock: Option<LockSign>,
     /// The value of `Authentication-Info`, which may name the nonce to use next.
     pub info: Option<Vec<u8>>,
 }

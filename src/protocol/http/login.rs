@@ -24,20 +24,21 @@ pub(super) async fn check_lock(peer: &Peer, response: &mut Response, body: &mut 
     }
     let until = peer.request_deadline().min(Instant::now() + REFUSAL_PAUSE);
     let (text, _) = body.read_all(MAX_REFUSAL, until).await;
-    let busy = matches!(response.status, 423 | 429).then(|| format!("answered {}", response.status));
+    let busy = || LockSign::Locked(format!("answered {}", response.status));
+    let busy = matches!(response.status, 423 | 429).then(busy);
     // A page for people may speak of locks whatever the state; a login page proves nothing.
     let is_page = || text.windows(5).any(|w| w.eq_ignore_ascii_case(b"<html") || w.eq_ignore_ascii_case(b"<scri"));
     let sign = lock(&text).filter(|_| response.status != 401 || !is_page());
-    if let Some(why) = sign.or(busy) {
-        peer.logins.lock_out(why.clone());
-        response.notes.push(why);
+    if let Some(sign) = sign.or(busy) {
+        response.notes.push(sign.sentence());
+        peer.logins.lock_out(sign);
     }
     body.put_back(text);
 }
 
-/// What a refusal states about a lock-out, in words.
-fn lock(text: &[u8]) -> Option<String> {
-    lock_sign(text).filter(LockSign::says_stop).map(|sign| sign.sentence())
+/// What a refusal states about a lock-out.
+fn lock(text: &[u8]) -> Option<LockSign> {
+    lock_sign(text).filter(LockSign::says_stop)
 }
 
 /// Tries the credentials one after the other on a request whose answer demands a login. The last answer is returned,
@@ -119,9 +120,10 @@ async fn reply(peer: &Peer, response: &mut Response, body: &mut Body) -> Reply {
     let mut reply = Reply::new(verdict);
     if matches!(response.status, 401 | 403 | 423 | 429) {
         let (text, _) = body.read_all(MAX_REFUSAL, peer.request_deadline()).await;
-        let busy = matches!(response.status, 423 | 429).then(|| format!("answered {} to a login", response.status));
+        let busy = || LockSign::Locked(format!("answered {} to a login", response.status));
+        let busy = matches!(response.status, 423 | 429).then(busy);
         reply.lock = lock(&text).or(busy);
-        response.notes.extend(reply.lock.clone());
+        response.notes.extend(reply.lock.as_ref().map(LockSign::sentence));
         body.put_back(text);
     }
     match response.status {

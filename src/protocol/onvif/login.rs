@@ -13,7 +13,7 @@ pub(super) fn reply(response: &Response, answer: &Answer, negotiation: &Negotiat
     let demands = demands_login(response, answer);
     let info = response.headers.all("Authentication-Info").next().map(<[u8]>::to_vec);
     let speaks_of_locks = demands || matches!(answer, Answer::Fault(_));
-    let sign = || lock_sign(&response.body).filter(LockSign::says_stop).map(|sign| sign.sentence());
+    let sign = || lock_sign(&response.body).filter(LockSign::says_stop);
     let lock = speaks_of_locks.then(sign).flatten();
     let reply = Reply { info, lock, ..Reply::new(verdict(response, answer, negotiation.is_proved())) };
     match demands {

@@ -30,14 +30,15 @@ pub(super) fn reply(response: &Response, is_describe: bool, server: Option<&str>
     }
 }
 
-/// Why no login is to be tried any more, when the device states that it is locked or about to be.
-fn lock(response: &Response) -> Option<String> {
+/// That no login is to be tried any more, when the device states that it is locked or about to be.
+fn lock(response: &Response) -> Option<LockSign> {
     if matches!(response.status, 423 | 429) {
-        return Some(crate::text::clean(&format!("the device says {} {}", response.status, response.reason)));
+        let said = format!("the device says {} {}", response.status, response.reason);
+        return Some(LockSign::Locked(crate::text::clean(&said)));
     }
     let is_refusal = matches!(response.status, 401 | 403);
     let sign = || lock_sign(&response.body).or_else(|| lock_sign(response.reason.as_bytes()));
-    is_refusal.then(sign).flatten().filter(LockSign::says_stop).map(|sign| sign.sentence())
+    is_refusal.then(sign).flatten().filter(LockSign::says_stop)
 }
 
 /// Why a 401 or 403 was the last word.

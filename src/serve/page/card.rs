@@ -17,6 +17,7 @@ pub fn standing(device: &DeviceView) -> (Tone, Text) {
     let is = |flag| device.is.contains(&flag);
     match device.state {
         _ if is(Flag::Archived) => (Tone::Quiet, Text::Archived),
+        DeviceState::Offline if is(Flag::Replaced) => (Tone::Quiet, Text::EventDeviceReplaced),
         DeviceState::Offline => (Tone::Bad, device_state(device.state)),
         _ if is(Flag::Missing) => (Tone::Attention, Text::NotAnswering),
         DeviceState::Unknown => (Tone::Quiet, device_state(device.state)),

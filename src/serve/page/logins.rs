@@ -8,7 +8,7 @@ use super::words::Text;
 use crate::export::words::Tone;
 use crate::markup::Markup;
 use crate::model::access::Scope;
-use crate::model::memory::Uid;
+use crate::model::memory::{EventKind, Uid};
 use crate::serve::auth::devices::Rests;
 use crate::serve::view::device::{DeviceView, Flag};
 use crate::serve::view::login::LoginView;
@@ -77,7 +77,7 @@ fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
         }
         out.raw("</th>");
         cell_of(out, look, Text::State, |out| match (&login.problem, login.locked, login.worked_at) {
-            (Some(problem), ..) => badge(out, Tone::Bad, look.say(event(problem.kind))),
+            (Some(problem), ..) => badge(out, tone(problem.kind), look.say(event(problem.kind))),
             (None, true, _) => badge(out, Tone::Attention, look.say(Text::LoginNeeded)),
             (None, false, Some(_)) => badge(out, Tone::Good, look.say(Text::LoginWorks)),
             (None, false, None) => badge(out, Tone::Quiet, look.say(Text::Unknown)),
@@ -107,10 +107,16 @@ fn devices(out: &mut Markup, look: &Look, all: &[LoginView]) {
     out.raw("</section>");
 }
 
+/// A login that camscan itself lets rest is no failure of the device.
+fn tone(kind: EventKind) -> Tone {
+    if kind == EventKind::LoginRests { Tone::Attention } else { Tone::Bad }
+}
+
 /// What the page of a device says of its logins: that one is refused, rests or is wanted.
 pub(super) fn banners(out: &mut Markup, look: &Look, device: &DeviceView, rests: Option<&Rests>) {
     if let Some(login) = &device.login {
-        out.raw("<div class=\"banner bad\"><p>").text(look.say(event(login.kind))).raw(" · ");
+        let class = if tone(login.kind) == Tone::Bad { "banner bad" } else { "banner" };
+        out.open("div", &[("class", class)]).raw("<p>").text(look.say(event(login.kind))).raw(" · ");
         parts::time(out, look, login.since);
         out.raw("</p>");
         if login.rests && look.may(Scope::Admin) {

@@ -99,6 +99,7 @@ pub const fn event(kind: EventKind) -> Text {
         E::StreamProtected => Text::EventStreamProtected,
         E::LoginRefused => Text::EventLoginRefused,
         E::LoginLocked => Text::EventLoginLocked,
+        E::LoginRests => Text::EventLoginRests,
         E::LoginAccepted => Text::EventLoginAccepted,
         E::CertificateExpiring => Text::EventCertificateExpiring,
         E::ClockWrong => Text::EventClockWrong,
@@ -250,6 +251,7 @@ pub const fn what(what: Trait) -> Text {
         Trait::Name => Text::Name,
         Trait::Codec => Text::Codec,
         Trait::Size => Text::Size,
+        Trait::FrameRate => Text::FrameRate,
     }
 }
 

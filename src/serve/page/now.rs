@@ -169,6 +169,7 @@ fn chips(out: &mut Markup, look: &Look, now: &Now) {
         ("is", "flapping", Text::Unstable, is("flapping"), "attention"),
         ("is", "muted", Text::Muted, is("muted"), ""),
         ("is", "foreign", Text::OtherSubnet, is("foreign"), "attention"),
+        ("is", "replaced", Text::EventDeviceReplaced, is("replaced"), ""),
         ("is", "archived", Text::Archived, is("archived"), ""),
     ];
     out.open("nav", &[("aria-label", look.say(Text::Filter))]).raw("<ul class=\"chips\">");

@@ -327,6 +327,7 @@ texts! {
     EventStreamProtected: "password needed", "доступ по паролю";
     EventLoginRefused: "login refused", "пароль отвергнут";
     EventLoginLocked: "login locked", "вход заблокирован";
+    EventLoginRests: "login rests", "пароль не отправляется";
     EventLoginAccepted: "login works again", "пароль снова подходит";
     EventCertificateExpiring: "certificate ends", "истекает сертификат";
     EventClockWrong: "clock wrong", "неверное время";

@@ -94,7 +94,14 @@ fn russian(look: &Look, remark: &Remark) -> String {
         }
         Remark::AnswersAgain { seconds: None } => "снова отвечает".to_owned(),
         Remark::AnswersAgain { seconds: Some(seconds) } => format!("снова отвечает, перерыв {}", lasting(seconds)),
-        Remark::CameAndWent { count } => format!("за час связь пропадала и появлялась, всего изменений: {count}"),
+        Remark::CameAndWent { count, online } => {
+            let now = match online {
+                Some(true) => "; сейчас на связи",
+                Some(false) => "; сейчас нет связи",
+                None => "",
+            };
+            format!("за час связь пропадала и появлялась, всего изменений: {count}{now}")
+        }
         Remark::Steady { count, online } => {
             let text = online.map_or(Text::Unknown, |online| if online { Text::Online } else { Text::Offline });
             format!("за час ничего не изменилось (до этого изменений: {count}); сейчас: {}", look.say(text))
@@ -121,6 +128,7 @@ fn russian(look: &Look, remark: &Remark) -> String {
         }
         Remark::FramesAgain { seconds } => format!("кадры снова идут, перерыв {}", lasting(seconds)),
         Remark::LoginLocked => "устройство временно не принимает пароли".to_owned(),
+        Remark::LoginRests => "программа пока не отправляет пароль; подходит ли он ещё, неизвестно".to_owned(),
         Remark::LoginRefused => "прежний пароль отвергнут и больше не испытывается, пока его не исправят".to_owned(),
         Remark::LoginWorks { seconds } => format!("пароль снова подходит, перерыв {}", lasting(seconds)),
         Remark::NetworkLost { network, count, of, around } => {
@@ -216,7 +224,7 @@ mod tests {
             Remark::NoAnswer { misses: 0, seconds: 130, network: Some(network), others: 0 },
             Remark::AnswersAgain { seconds: None },
             Remark::AnswersAgain { seconds: Some(900) },
-            Remark::CameAndWent { count: 4 },
+            Remark::CameAndWent { count: 4, online: Some(true) },
             Remark::Steady { count: 4, online: None },
             Remark::UnseenForAYear,
             Remark::OnItsWord,
@@ -229,6 +237,7 @@ mod tests {
             Remark::FewFrames { checks: 3, usual_fps: Some(25.0) },
             Remark::FramesAgain { seconds: 60 },
             Remark::LoginLocked,
+            Remark::LoginRests,
             Remark::LoginRefused,
             Remark::LoginWorks { seconds: 60 },
             Remark::NetworkLost { network, count: 8, of: 10, around: Around::NOTHING },

@@ -103,6 +103,8 @@ crate::model::names::names! {
         Foreign = "foreign",
         /// It is recognised by its address alone.
         ByAddress = "by_address",
+        /// Another device stands in its place: it is offline, and nobody waits for it.
+        Replaced = "replaced",
         /// It is no longer listed.
         Archived = "archived",
     }
@@ -111,7 +113,7 @@ crate::model::names::names! {
 /// A login that worked and is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoginProblem {
-    /// `login.refused` or `login.locked`.
+    /// `login.refused`, `login.locked` or `login.rests`.
     pub kind: EventKind,
     /// Since when.
     pub since: Timestamp,
@@ -260,7 +262,7 @@ impl Sight {
             login: known.login.as_ref().map(|login| LoginProblem {
                 kind: login.kind,
                 since: login.since,
-                rests: !login.retry,
+                rests: known.login_rests(),
             }),
             warnings: device.warnings.iter().map(|warning| warning.kind).collect(),
             archived_at: known.archived_at,
@@ -286,6 +288,7 @@ impl Sight {
             Flag::Open => streams().any(|stream| stream.stream.open == Some(true)),
             Flag::Foreign => known.device.reach.is_some(),
             Flag::ByAddress => known.by_address_only,
+            Flag::Replaced => known.replaced_by.is_some(),
             Flag::Archived => known.archived_at.is_some(),
         };
         Flag::ALL.into_iter().filter(holds).collect()

@@ -102,12 +102,14 @@ impl Sight {
     }
 
     fn subnet_in_numbers(&self, network: IpNetwork, devices: &[&Known]) -> SubnetView {
-        let count = |state| devices.iter().filter(|known| known.health.state == state).count() as u64;
+        let is_waited_for = |known: &&&Known| known.replaced_by.is_none();
+        let of = |state| devices.iter().filter(move |known| known.health.state == state);
+        let count = |state| of(state).count() as u64;
         SubnetView {
             network: network.to_string(),
             devices: devices.len() as u64,
             online: count(DeviceState::Online),
-            offline: count(DeviceState::Offline),
+            offline: of(DeviceState::Offline).filter(is_waited_for).count() as u64,
             unknown: count(DeviceState::Unknown),
             unreachable_since: self.memory.networks.get(&network).and_then(|health| health.unreachable_since),
             foreign: !devices.is_empty() && devices.iter().all(|known| known.device.reach.is_some()),

@@ -1,9 +1,13 @@
 mod bounds;
 mod clock;
 mod forget;
+mod login;
+mod maker;
 mod once;
 mod proof;
 mod quiet;
+mod rate;
+mod replaced;
 
 use std::net::IpAddr;
 
@@ -337,6 +341,9 @@ fn a_device_that_comes_and_goes_is_told_once_and_once_that_it_is_steady() {
         events.extend([300, 305].into_iter().flat_map(|s| site.asked(1, 1000 + n * 600 + s, true)).collect::<Vec<_>>());
     }
     assert_eq!(sent(&events), ["device.offline", "device.online", "device.offline", "device.flapping"]);
+    let flapping = &events[3].data;
+    assert_eq!(flapping.reason.as_deref(), Some("it came and went 4 times within an hour; it is online now"));
+    assert_eq!(flapping.after.as_deref(), Some("online"));
     let muted = all(&events)[4..].iter().filter(|(_, muted)| *muted == Some(MutedBy::Flapping)).count();
     assert_eq!(muted, events.len() - 4);
     assert_eq!(site.memory.pass(at(6000)), []);
@@ -445,6 +452,25 @@ fn slow_and_busy_streams_are_warnings() {
 }
 
 #[test]
+fn a_channel_that_shows_another_camera_is_told_by_the_names_of_both() {
+    use crate::model::Channel;
+    let shows = |shown: &Device| {
+        let channel = Channel { camera: Some(shown.id.clone()), ..Channel::new(6) };
+        Device { kind: Kind::Recorder, channels: vec![channel], ..camera(9, 9) }
+    };
+    let mut site = Site::default();
+    let cameras = || vec![camera(1, 1), Device { name: Some("Yard".to_owned()), ..camera(2, 2) }];
+    site.scan(0, [cameras(), vec![shows(&camera(1, 1))]].concat());
+    site.memory.devices.get_mut(&uid(1)).unwrap().note.name = Some("Gate".to_owned());
+    let events = site.scan(600, [cameras(), vec![shows(&camera(2, 2))]].concat());
+    assert_eq!(sent(&events), ["device.changed"]);
+    assert_eq!(events[0].data.changes, ["channel 6: camera Gate (192.0.2.1) → Yard (192.0.2.2)"]);
+    // One that is new in this scan, and has no name.
+    let events = site.scan(1200, [cameras(), vec![camera(3, 3), shows(&camera(3, 3))]].concat());
+    assert_eq!(events[0].data.changes, ["channel 6: camera Yard (192.0.2.2) → M1065 (192.0.2.3)"]);
+}
+
+#[test]
 fn a_certificate_is_told_30_7_and_1_days_before_its_end() {
     let day = 86_400;
     let certified = Device { certificate_ends: Some(at(100 * day)), ..camera(1, 1) };
@@ -506,6 +532,14 @@ mod identity {
             d.firmware = Some("10.2".to_owned());
             d.endpoint = Some("new-after-reset".to_owned());
         });
+        let reset = |host: u8| {
+            changed(camera(host, 1), &|d| {
+                d.serial = Some("ACCC8E77B".to_owned());
+                d.endpoint = Some("new-after-reset".to_owned());
+            })
+        };
+        let without_mac = |host: u8| changed(camera(host, 1), &|d| (d.mac, d.id) = (None, format!("ip:{}", d.ip)));
+        let beside = changed(camera(3, 3), &|d| d.mac = camera(1, 1).mac);
         let placeholder = |host: u8| changed(bare(host, 1), &|d| d.serial = Some("SerialNumber".to_owned()));
         /// The case, the devices of two scans, and who those of the second are.
         type Row = (&'static str, Vec<Device>, Vec<Device>, Vec<u8>);
@@ -519,6 +553,21 @@ mod identity {
             ),
             ("moved", vec![camera(1, 1)], vec![camera(9, 1)], vec![1]),
             ("firmware, and another endpoint", vec![camera(1, 1)], vec![flashed], vec![1]),
+            (
+                "a factory reset of its board",
+                vec![camera(1, 1), camera(2, 2)],
+                vec![reset(1), camera(2, 2)],
+                vec![1, 2],
+            ),
+            ("a reset, and another address", vec![camera(1, 1)], vec![reset(7)], vec![2]),
+            (
+                "a reset, and another model",
+                vec![camera(1, 1)],
+                vec![Device { model: Some("P3245".to_owned()), ..reset(1) }],
+                vec![2],
+            ),
+            ("a reset, and the old one elsewhere", vec![camera(1, 1)], vec![reset(1), without_mac(7)], vec![2, 1]),
+            ("one of two that have a MAC address", vec![camera(1, 1), beside.clone()], vec![reset(1)], vec![3]),
             ("by wire, then by air", vec![camera(1, 1)], vec![wireless.clone()], vec![1]),
             ("a scan without any identity", vec![camera(1, 1), camera(2, 2)], vec![bare(1, 1), bare(2, 2)], vec![1, 2]),
             ("first without, then with", vec![bare(1, 1)], vec![camera(1, 1)], vec![1]),

@@ -5,7 +5,7 @@ use super::*;
 const SUB: &str = "rtsp:554/2";
 
 /// A camera with two streams that need no login.
-fn open_camera() -> Device {
+pub(super) fn open_camera() -> Device {
     let mut camera = camera(1, 1);
     camera.streams = vec![open_stream("1"), open_stream("2")];
     camera
@@ -17,7 +17,7 @@ fn open_stream(path: &str) -> Stream {
 }
 
 /// A login is demanded, and there is none to give.
-fn closed_stream(path: &str) -> Stream {
+pub(super) fn closed_stream(path: &str) -> Stream {
     let error = StreamError { kind: ErrorKind::AuthRequired, message: "a login is needed".to_owned() };
     Stream { status: StreamStatus::AuthRequired, open: Some(false), error: Some(error), ..open_stream(path) }
 }
@@ -30,7 +30,7 @@ fn lost_stream() -> Stream {
     Stream { ladder: vec![step], ..lost }
 }
 
-fn check(site: &mut Site, key: &str, seconds: i64, stream: Stream) -> Vec<Event> {
+pub(super) fn check(site: &mut Site, key: &str, seconds: i64, stream: Stream) -> Vec<Event> {
     let (uid, key) = (uid(1), key.to_owned());
     site.memory.checked(&StreamCheck {
         uid,

@@ -156,7 +156,7 @@ async fn ask(peer: &Peer, request: &Request) -> Result<(Response, Body), HttpErr
     match response.status {
         401 | 403 | 423 | 429 if request.login => {
             login::check_lock(peer, &mut response, &mut body).await;
-            if response.status != 401 || peer.logins.is_locked() {
+            if response.status != 401 || peer.logins.is_warned_off() {
                 return Ok((response, body));
             }
             login::answer(peer, request, response, body).await

@@ -148,6 +148,17 @@ async fn the_first_sign_of_a_lock_ends_all_logins() {
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_that_leaves_few_attempts_is_not_locked() {
+    let net = FakeNet::new();
+    let log = net.answer(AT, |asked| answer(asked, "401 Unauthorized", CHALLENGE, "You still have 2 attempt(s)."));
+    let peer = peer(&net, &[("admin", "a"), ("admin", "b")]);
+    Client::new(&peer, Endpoint::plain(554)).describe("/1").await.unwrap_err();
+    // What is left belongs to the owner.
+    assert!(log.all().iter().all(|a| a.header("Authorization").is_none()));
+    assert_eq!(peer.stopped_kind(), ErrorKind::LoginRests);
+}
+
 /// Axis and Hikvision recorders let nonces expire (SharpRTSP issue 126): not a wrong password.
 #[tokio::test(start_paused = true)]
 async fn an_expired_nonce_is_renewed_once_and_not_counted() {
