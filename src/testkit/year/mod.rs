@@ -5,6 +5,7 @@
 //! addresses that change hands between two scans (they do so right before one), and devices with neither serial number nor
 //! endpoint that move while a scan sees no MAC addresses.
 
+mod down;
 mod sight;
 mod truth;
 mod world;
@@ -129,7 +130,7 @@ impl Run {
     fn scan(&mut self, now: i64) {
         let sees_macs = self.world.before_scan(now, &mut self.truth);
         let (report, cameras) = self.world.report(now, sees_macs);
-        let vantage = if self.world.is_blind(now) { Vantage::Blind } else { Vantage::CLEAR };
+        let sight = self.world.sight(now);
         let minted = &mut self.minted;
         let mut mint = || {
             *minted += 1;
@@ -138,7 +139,7 @@ impl Run {
             random[..8].copy_from_slice(&minted.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
             Uid::of(random)
         };
-        let learnt = self.memory.learn(&Round { report: &report, at: at(now), sight: &vantage.into() }, &mut mint);
+        let learnt = self.memory.learn(&Round { report: &report, at: at(now), sight: &sight }, &mut mint);
         self.memory.take_touched();
         self.outcome.scans += 1;
         for (uid, camera) in learnt.devices.iter().zip(cameras) {
@@ -186,8 +187,8 @@ impl Run {
     /// Asks a device whether it is there.
     fn ask(&mut self, uid: &Uid, now: i64) {
         let Some(&camera) = self.who.get(uid) else { return };
-        let vantage = if self.world.is_blind(now) { Vantage::Blind } else { Vantage::CLEAR };
-        let yes = vantage == Vantage::CLEAR && self.world.is_up(camera, now);
+        let vantage = self.world.vantage(self.world.network_of(camera), now);
+        let yes = vantage != Vantage::Blind && self.world.is_up(camera, now);
         let events = self.memory.answered(uid, at(now), yes, vantage);
         self.outcome.checks += 1;
         self.note(&events);

@@ -1,13 +1,41 @@
 //! What a scan or a check sees of the cameras.
 
+use ipnetwork::IpNetwork;
+
 use super::at;
 use super::world::{Camera, PATHS, Trait, What, World};
+use crate::history::memory::{Sight, Vantage};
+use crate::model::memory::{Around, Gateway};
 use crate::model::{
     Device, DeviceState, ErrorKind, Kind, LadderStep, MacAddr, Method, Protocol, Report, ScanInfo, ScanStatus, ShownBy,
     Step, Stream, StreamError, StreamStatus, Video,
 };
 
 impl World {
+    /// What this machine can see of a network.
+    pub fn vantage(&self, network: usize, now: i64) -> Vantage {
+        if self.is_blind(now) {
+            return Vantage::Blind;
+        }
+        let ip = [10, 0, u8::try_from(network).unwrap_or_default(), 254].into();
+        let is_all_down = self.down.iter().any(|down| down.is_all && down.is_now(network, now));
+        let around = Around { gateway: Some(Gateway { ip, is_on_way: false, answers: !is_all_down }), hosts: 0 };
+        if is_all_down { Vantage::Silent(around) } else { Vantage::Clear(around) }
+    }
+
+    /// The same of all networks, for a scan.
+    pub fn sight(&self, now: i64) -> Sight {
+        let of = |(n, network): (usize, IpNetwork)| (network, self.vantage(n, now));
+        let network = |n: usize| IpNetwork::new([10, 0, u8::try_from(n).ok()?, 0].into(), 24).ok();
+        let networks = (0..self.given.len()).filter_map(|n| Some((n, network(n)?)));
+        Sight::new(networks.map(of).collect())
+    }
+
+    /// The network that a camera is on.
+    pub fn network_of(&self, n: usize) -> usize {
+        self.cameras.get(n).map_or(0, |camera| camera.network)
+    }
+
     /// What a scan sees, and which camera each device of it is.
     pub fn report(&mut self, now: i64, sees_macs: bool) -> (Report, Vec<usize>) {
         let mut found: Vec<(Device, usize)> = Vec::new();

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Size;
+use super::down::Down;
 use super::truth::{Subject, Truth};
 use crate::model::memory::EventKind;
 
@@ -103,7 +104,7 @@ pub(super) struct World {
     /// Times in which this machine's own link is down.
     blind: Vec<(i64, i64)>,
     /// Times in which a network is down.
-    down: Vec<(usize, i64, i64)>,
+    pub(super) down: Vec<Down>,
 }
 
 impl World {
@@ -157,7 +158,7 @@ impl World {
                 false => {
                     let network = self.rng.usize(0..self.given.len());
                     let to = from + self.rng.i64(1800..8 * HOUR);
-                    self.down.push((network, from, to));
+                    self.down.push(Down { network, from, to, is_all: self.rng.bool() });
                     truth.expect(EventKind::SubnetUnreachable, Subject::Network(network), from, SLACK);
                     truth.expect(EventKind::SubnetReachable, Subject::Network(network), to, 2 * SLACK);
                 }
@@ -201,7 +202,7 @@ impl World {
         let meets = |a: i64, b: i64| a < to && from < b;
         let related = camera.parent.into_iter().filter_map(|parent| self.cameras.get(parent));
         !self.blind.iter().any(|(a, b)| meets(*a, *b))
-            && !self.down.iter().any(|(network, a, b)| *network == camera.network && meets(*a, *b))
+            && !self.down.iter().any(|down| down.network == camera.network && meets(down.from, down.to))
             && !related.flat_map(|parent| &parent.incidents).any(|other| meets(other.from, other.to))
     }
 
@@ -252,8 +253,7 @@ impl World {
             Some(Incident { what: What::Flapping, from, .. }) => (now - from) / HALF_CYCLE % 2 == 0,
             _ => false,
         };
-        let is_cut_off =
-            self.down.iter().any(|(network, from, to)| *network == camera.network && (*from..*to).contains(&now));
+        let is_cut_off = self.down.iter().any(|down| down.is_now(camera.network, now));
         let is_fed = camera.parent.is_none_or(|parent| self.is_up(parent, now));
         camera.is_there && !is_down && !is_cut_off && is_fed
     }
@@ -397,7 +397,10 @@ impl World {
     /// Whether a network answers, and has addresses left.
     fn has_room(&self, network: usize, now: i64) -> bool {
         self.given.get(network).is_some_and(|given| *given <= 240)
-            && !self.down.iter().any(|(n, from, to)| *n == network && (*from - HOUR..*to + HOUR).contains(&now))
+            && !self
+                .down
+                .iter()
+                .any(|down| down.network == network && (down.from - HOUR..down.to + HOUR).contains(&now))
     }
 
     /// Puts up a camera that nobody has seen before, at an address of its own.
