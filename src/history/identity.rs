@@ -1,7 +1,7 @@
 //! Who is the same device in two reports.
 //!
-//! A device is recognised by something that only it has: its MAC address, else its ONVIF endpoint, else its maker's serial
-//! number. What two devices of one report share identifies neither: a proxy-ARP router answers for everybody with its own
+//! Where a store remembers both, it has decided. Else a device is recognised by something that only it has: its MAC address, else
+//! its ONVIF endpoint, else its maker's serial number. What two devices of one report share identifies neither: a proxy-ARP router answers for everybody with its own
 //! MAC address, and cameras of one series have been seen with one endpoint ID. A device that has none of these in common is
 //! recognised by its address, unless what is known of both says that they are different ones.
 
@@ -19,6 +19,8 @@ use crate::text::steps;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
+    /// What the store calls it.
+    Uid,
     /// Its MAC address.
     Mac,
     /// The UUID of its ONVIF endpoint.
@@ -33,11 +35,12 @@ pub enum Key {
 
 impl Key {
     /// Those that go with the device wherever it is.
-    const LASTING: [Key; 3] = [Key::Mac, Key::Endpoint, Key::Serial];
+    const LASTING: [Key; 4] = [Key::Uid, Key::Mac, Key::Endpoint, Key::Serial];
 
     /// A device's value for this key, if it has one.
     fn of(self, device: &Device) -> Option<String> {
         match self {
+            Key::Uid => device.uid.as_ref().map(ToString::to_string),
             Key::Mac => device.mac.map(|mac| mac.to_string()),
             Key::Endpoint => device.endpoint.as_deref().or_else(|| device.id.strip_prefix("onvif:")).map(str::to_owned),
             Key::Serial => {
@@ -73,8 +76,12 @@ pub fn matches(first: &[Device], second: &[Device]) -> Matches {
             let Some(&b) = right.get(value) else { continue };
             steps::look_at(1);
             let is_free = !of_first.contains(&a) && !of_second.contains(&b);
-            let fits =
-                key != Key::Address || at(first, a).zip(at(second, b)).is_some_and(|(a, b)| !are_different(a, b));
+            let pair = at(first, a).zip(at(second, b));
+            let fits = pair.is_some_and(|(a, b)| match key {
+                Key::Address => !are_different(a, b),
+                // The store has seen more of both than these two reports.
+                _ => !differ(Key::Uid, a, b),
+            });
             if is_free && fits {
                 of_first.insert(a);
                 of_second.insert(b);
@@ -108,7 +115,11 @@ fn own_values(key: Key, devices: &[Device]) -> BTreeMap<String, usize> {
 
 /// Whether what is known of both says that they are different devices.
 fn are_different(a: &Device, b: &Device) -> bool {
-    Key::LASTING.iter().any(|key| key.of(a).zip(key.of(b)).is_some_and(|(a, b)| a != b))
+    Key::LASTING.iter().any(|key| differ(*key, a, b))
+}
+
+fn differ(key: Key, a: &Device, b: &Device) -> bool {
+    key.of(a).zip(key.of(b)).is_some_and(|(a, b)| a != b)
 }
 
 fn unmatched(devices: &[Device], matched: &BTreeSet<usize>, others: &[Device]) -> Vec<usize> {
@@ -167,6 +178,22 @@ mod tests {
                 Device { serial: Some("ACCC8E01".into()), ..with_mac("192.0.2.9", 2) },
                 Some(Key::Serial),
             ),
+        ];
+        for (n, (a, b, expected)) in table.iter().enumerate() {
+            assert_eq!(key(a, b), *expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn where_a_store_knows_both_it_decides() {
+        use crate::model::memory::Uid;
+        let known = |n: u8, device: Device| Device { uid: Some(Uid::of([n; 10])), ..device };
+        let table: &[(Device, Device, Option<Key>)] = &[
+            // Another network card and another serial number: its board was repaired.
+            (known(1, with_mac("192.0.2.1", 1)), known(1, with_mac("192.0.2.9", 2)), Some(Key::Uid)),
+            (known(1, with_mac("192.0.2.1", 1)), known(2, with_mac("192.0.2.1", 1)), None),
+            (known(1, device("192.0.2.1")), known(2, device("192.0.2.1")), None),
+            (known(1, with_mac("192.0.2.1", 1)), with_mac("192.0.2.1", 1), Some(Key::Mac)),
         ];
         for (n, (a, b, expected)) in table.iter().enumerate() {
             assert_eq!(key(a, b), *expected, "row {n}");

@@ -212,7 +212,7 @@ pub async fn compare(app: &Arc<App>, from: &str, to: &str, now: &Zoned) -> Resul
                 None => return Ok(None),
             },
         };
-        Ok(Some(diff::compare(from, to, before, after)))
+        Ok(Some(diff::compare(&known, from, to, before, after)))
     })
     .await
 }

@@ -5,7 +5,12 @@ use crate::model::StreamStatus;
 
 /// Devices of the later report that are at the address of one that is gone, and are another one.
 pub fn replaced(diff: &Diff) -> impl Iterator<Item = &DeviceSummary> {
-    diff.added.iter().filter(|new| diff.gone.iter().any(|gone| gone.ip == new.ip))
+    exchanges(diff).map(|(_, new)| new)
+}
+
+/// The same with the one that is gone, which stands first.
+pub fn exchanges(diff: &Diff) -> impl Iterator<Item = (&DeviceSummary, &DeviceSummary)> {
+    diff.added.iter().filter_map(|new| Some((diff.gone.iter().find(|gone| gone.ip == new.ip)?, new)))
 }
 
 /// Devices with a change of a kind.

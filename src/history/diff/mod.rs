@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Key, matches};
+use crate::model::memory::Uid;
 use crate::model::{Device, Kind, Protocol, Report, StreamStatus, Transport};
 
 /// What changed from one report to another.
@@ -30,6 +31,14 @@ impl Diff {
         self.added.is_empty() && self.gone.is_empty() && self.changed.is_empty()
     }
 
+    /// Calls the devices as users do, where `name` knows how.
+    pub fn rename(&mut self, name: impl Fn(&DeviceSummary) -> Option<String>) {
+        let changed = self.changed.iter_mut().flat_map(|device| [&mut device.before, &mut device.after]);
+        for device in self.added.iter_mut().chain(&mut self.gone).chain(changed) {
+            device.name = name(device).or(device.name.take());
+        }
+    }
+
     /// The devices that are reached at another address than before.
     pub fn moved(&self) -> impl Iterator<Item = &DeviceDiff> {
         self.changed.iter().filter(|device| device.before.ip != device.after.ip)
@@ -42,6 +51,12 @@ impl Diff {
 pub struct DeviceSummary {
     /// Its identity in its report.
     pub id: String,
+    /// What the store calls it; absent where none knows it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub uid: Option<Uid>,
+    /// What the user calls it, else what it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
     /// The address it is reached at.
     pub ip: IpAddr,
     /// What it is.
@@ -58,6 +73,8 @@ impl From<&Device> for DeviceSummary {
     fn from(device: &Device) -> Self {
         DeviceSummary {
             id: device.id.clone(),
+            uid: device.uid.clone(),
+            name: device.name.clone(),
             ip: device.ip,
             kind: device.kind,
             vendor: device.vendor.clone(),

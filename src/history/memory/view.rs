@@ -12,6 +12,15 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Calls the devices of an earlier scan by the ids that they have now: two that were merged since are one.
+    pub fn follow(&self, report: &mut Report) {
+        for uid in report.devices.iter_mut().filter_map(|device| device.uid.as_mut()) {
+            *uid = self.root(uid);
+        }
+    }
+}
+
 impl Known {
     /// What the user calls it, else what it calls itself.
     pub fn name(&self) -> Option<&str> {

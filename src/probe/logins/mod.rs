@@ -30,6 +30,9 @@ use slots::{Slots, Wanted};
 use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
 use crate::wire::auth::lock::LockSign;
 
+/// How a reason begins that is no sentence about the device.
+const NOT_TRIED: &str = "no login is tried: ";
+
 /// Why no login is tried on a device that refused them before.
 const AT_REST: &str =
     "no login is tried: the device refused one in an earlier scan (`camscan devices login retry` allows it again)";
@@ -296,6 +299,11 @@ impl Logins {
             }
             self.used_up(&state, others)
         })
+    }
+
+    /// The same behind a sentence that says that none was tried.
+    pub fn why_stopped(&self) -> Option<String> {
+        self.stopped().map(|why| why.strip_prefix(NOT_TRIED).map_or_else(|| why.clone(), str::to_owned))
     }
 
     fn used_up(&self, state: &State, others: &Others) -> Option<String> {

@@ -53,8 +53,8 @@ pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation, status: u16) -
         return None;
     }
     if negotiation.is_allowed() && !known.is_empty() {
-        if let Some(why) = peer.logins.stopped() {
-            return Some((peer.stopped_kind(), format!("no login was tried, {why}")));
+        if let Some(why) = peer.logins.why_stopped() {
+            return Some((peer.stopped_kind(), format!("no login was tried: {why}")));
         }
         if let Some(why) = negotiation.withheld() {
             return Some((ErrorKind::AuthRequired, format!("no login was tried: {}", why.clause())));
@@ -63,6 +63,10 @@ pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation, status: u16) -
             let why = "the device looked at another one without saying yes or no";
             return Some((ErrorKind::AuthRequired, format!("no further login was tried: {why}")));
         }
+    }
+    if !known.is_empty() && known.iter().all(|c| peer.logins.was_refused(Protocol::Rtsp, c)) {
+        let counted = if known.len() == 1 { "the login was" } else { "the logins were" };
+        return Some((ErrorKind::AuthRefused, format!("{counted} refused before")));
     }
     let schemes = auth::schemes(negotiation.offered());
     let names = || schemes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
@@ -76,8 +80,7 @@ pub(super) fn why_refused(peer: &Peer, negotiation: &Negotiation, status: u16) -
             format!("a login is demanded ({}{realm})", names())
         }
     };
-    let all_refused = !known.is_empty() && known.iter().all(|c| peer.logins.was_refused(Protocol::Rtsp, c));
-    Some((if all_refused { ErrorKind::AuthRefused } else { ErrorKind::AuthRequired }, sentence))
+    Some((ErrorKind::AuthRequired, sentence))
 }
 
 /// Loudspeakers that speak RTSP ask for passwords, too: those of their owners' phones.

@@ -118,7 +118,7 @@ fn failed(host: &Inspection, stream: &mut Stream, error: &RtspError) {
     if stream.status == StreamStatus::AuthRequired {
         stream.open = Some(false);
     }
-    let message = match host.peer.logins.stopped() {
+    let message = match host.peer.logins.why_stopped() {
         Some(why) if stream.status == StreamStatus::AuthRequired && !error.message.contains(&why) => {
             format!("{} ({why})", error.message)
         }

@@ -90,11 +90,14 @@ fn devices(out: &mut Markup, look: &Look, title: Text, all: &[DeviceSummary]) {
         return;
     }
     out.raw("<section class=\"panel flush\"><h2>").text(parts::heading(look.say(title))).raw("</h2>");
-    table_head(out, look, look.say(title), &[Text::Address, Text::Kind, Text::Model]);
+    table_head(out, look, look.say(title), &[Text::Address, Text::Name, Text::Kind, Text::Model]);
     for device in all {
         out.raw("<tr><th scope=\"row\" class=\"mono\">");
         parts::link(out, look, &format!("devices/{}", device.ip), &device.ip.to_string());
         out.raw("</th>");
+        parts::cell_of(out, look, Text::Name, |out| {
+            out.name(device.name.as_deref().unwrap_or_default());
+        });
         parts::cell(out, look, Text::Kind, kind(look, device.kind));
         let model =
             [device.vendor.as_deref(), device.model.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -133,6 +136,9 @@ fn changed(out: &mut Markup, look: &Look, view: &DiffView) {
 
 fn subject(out: &mut Markup, look: &Look, view: &DiffView, place: usize, device: &DeviceDiff) {
     parts::link(out, look, &format!("devices/{}", device.after.ip), &device.after.ip.to_string());
+    if let Some(name) = &device.after.name {
+        out.raw(" ").name(name);
+    }
     let marks = [
         (&view.broken, Tone::Bad, Text::DiffBroken),
         (&view.repaired, Tone::Good, Text::DiffRepaired),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::device::public_device;
 use super::scan::ScanView;
 use crate::history::diff::{self, DeviceDiff, DeviceSummary, judge};
-use crate::history::memory::would_find;
+use crate::history::memory::{Memory, would_find};
 use crate::model::Report;
+use crate::model::memory::Uid;
 
 /// What changed from one scan to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,13 +43,18 @@ pub struct DiffView {
 }
 
 /// Compares two reports; `is_now` where the later one is what is known, which asks for everything.
-pub fn compare(from: ScanView, to: Option<ScanView>, before: Report, after: Report) -> DiffView {
+pub fn compare(memory: &Memory, from: ScanView, to: Option<ScanView>, before: Report, after: Report) -> DiffView {
     let public = |mut report: Report| {
+        memory.follow(&mut report);
+        let uids: Vec<Option<Uid>> = report.devices.iter().map(|device| device.uid.clone()).collect();
         report.devices = report.devices.into_iter().map(public_device).collect();
-        crate::store::without_notes(report)
+        let mut report = crate::store::without_notes(report);
+        report.devices.iter_mut().zip(uids).for_each(|(device, uid)| device.uid = uid);
+        report
     };
     let (before, after) = (public(before), public(after));
     let mut diff = diff::compare(&before, &after);
+    diff.rename(|device| memory.devices.get(device.uid.as_ref()?)?.name().map(str::to_owned));
     let mut not_asked = Vec::new();
     let mut keep_asked = |all: &mut Vec<DeviceSummary>, own: &Report, other: &Report, is_whole: bool| {
         let devices = own.devices.iter().filter(|device| is_whole || would_find(other, device));

@@ -302,3 +302,35 @@ async fn a_device_that_closes_at_what_it_lacks_is_walked_on_and_has_refused_noth
     let attempts = host.peer.logins.attempts().unwrap();
     assert_eq!((attempts.refused, attempts.unclear), (0, 0), "{:?}", log.methods());
 }
+
+/// A camera that has another password by now: whatever it offers, and whether the stream is one of those that were known.
+#[tokio::test(start_paused = true)]
+async fn a_wrong_login_is_sent_once_for_a_stream() {
+    const DIGEST: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n";
+    const BASIC: &str = "WWW-Authenticate: Basic realm=\"cam\"\r\n";
+    let both = format!("{DIGEST}{BASIC}");
+    let two = format!("{DIGEST}WWW-Authenticate: Digest realm=\"cam\", nonce=\"n2\", algorithm=SHA-256\r\n");
+    for challenges in [DIGEST.to_owned(), BASIC.to_owned(), both, two] {
+        for hints in [vec![hint("/main", true)], vec![hint("/main", false), hint("/sub", false)]] {
+            let net = FakeNet::new();
+            let demand = challenges.clone();
+            let log = camera(&net, &[], move |asked| {
+                (asked.method() != "OPTIONS").then(|| answer(asked, "401 Unauthorized", &demand, ""))
+            });
+            let login = crate::model::Credential { allow_basic: true, ..crate::model::Credential::new("admin", "old") };
+            let options = ProbeOptions { credentials: vec![login], max_login_failures: 2, ..ProbeOptions::default() };
+            let (streams, _) = analysed_by(&net, &hints, options).await;
+            let sent = log.all().iter().filter(|asked| asked.header("Authorization").is_some()).count();
+            assert_eq!(sent, 1, "{challenges} {hints:?}");
+            for stream in streams {
+                let error = stream.error.unwrap();
+                assert_eq!(
+                    (error.kind, error.message.matches("refused").count()),
+                    (ErrorKind::AuthRefused, 1),
+                    "{}",
+                    error.message
+                );
+            }
+        }
+    }
+}

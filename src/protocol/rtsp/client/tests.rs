@@ -131,6 +131,12 @@ async fn a_refused_login_is_not_tried_again_by_anybody() {
     assert_eq!(peer.logins.attempts().unwrap().refused, 2);
     let again = Client::new(&peer, Endpoint::plain(554)).describe("/2").await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::LoginRests);
+    assert!(again.message.ends_with("no login was tried: 2 of 2 refused logins used"), "{}", again.message);
+    peer.logins.rest();
+    let at_rest = Client::new(&peer, Endpoint::plain(554)).describe("/2").await.unwrap_err();
+    let why =
+        "no login was tried: the device refused one in an earlier scan (`camscan devices login retry` allows it again)";
+    assert!(at_rest.message.ends_with(why), "{}", at_rest.message);
     assert_eq!(log.all().iter().filter(|a| a.header("Authorization").is_some()).count(), 2, "the limit holds");
 }
 
