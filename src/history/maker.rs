@@ -4,7 +4,6 @@
 //! whoever made its network card. That replaces nothing that the device itself stated before, and what it states after such a
 //! guess is no change of the device either.
 
-use crate::identify::{self, vendor};
 use crate::model::{Device, Evidence, Fact};
 
 /// What is known of the maker and the model after two looks.
@@ -19,21 +18,26 @@ pub(super) struct Made {
 
 /// What is known after a look at a device, where this was known before: each source's last word counts.
 pub(super) fn known(before: &Device, now: &Device) -> Made {
-    let evidence = joined(&before.evidence, &now.evidence);
-    let verdict = identify::weigh(&evidence);
+    let kept = kept(&before.evidence, &now.evidence);
     // Without evidence, as in reports that others wrote, what was seen last is what is known.
-    let decided = |now: &Option<String>, before: &Option<String>, winner: Option<&str>| match (now, before) {
-        (Some(now), Some(before)) if now != before => Some(winner.unwrap_or(now).to_owned()),
-        (now, before) => now.as_ref().or(before.as_ref()).cloned(),
+    let better = |fact, then: &Option<String>, value: &Option<String>| match (then, value) {
+        (Some(then), Some(value)) if weight(&kept, fact, then) > weight(&now.evidence, fact, value) => {
+            Some(then.clone())
+        }
+        (then, value) => value.as_ref().or(then.as_ref()).cloned(),
     };
-    let vendor = decided(&now.vendor, &before.vendor, verdict.reported_vendor());
+    let vendor = better(Fact::Vendor, &before.vendor, &now.vendor);
     // A model and a firmware of one maker are none of another's.
     let is_of_same = is_one_maker(vendor.as_deref(), before.vendor.as_deref());
-    let kept = |value: &Option<String>| value.clone().filter(|_| is_of_same);
-    let model = decided(&now.model, &kept(&before.model), verdict.winner(Fact::Model));
-    let firmware = now.firmware.clone().or_else(|| kept(&before.firmware));
-    let is_joined = evidence.len() > now.evidence.len();
-    Made { vendor, model, firmware, evidence: if is_joined { verdict.ranked } else { evidence } }
+    let of_same = |value: &Option<String>| value.clone().filter(|_| is_of_same);
+    let model = better(Fact::Model, &of_same(&before.model), &now.model);
+    let firmware = now.firmware.clone().or_else(|| of_same(&before.firmware));
+    let mut evidence = now.evidence.clone();
+    if !kept.is_empty() {
+        evidence.extend(kept);
+        evidence.sort_by(|a, b| a.fact.cmp(&b.fact).then_with(|| a.cmp_rank(b)));
+    }
+    Made { vendor, model, firmware, evidence }
 }
 
 /// Whether a fact was one thing and is another: both looks know it equally well. What is known better in one of them is no
@@ -55,18 +59,27 @@ pub(super) fn is_other(fact: Fact, before: &Device, after: &Device) -> bool {
     }
 }
 
-/// The evidence of the later look, and that of the earlier one about maker and model by sources that said nothing now.
-fn joined(before: &[Evidence], now: &[Evidence]) -> Vec<Evidence> {
+/// The evidence of an earlier look about maker and model, by sources that said nothing now.
+fn kept(before: &[Evidence], now: &[Evidence]) -> Vec<Evidence> {
     let is_kept = |said: &&Evidence| {
         matches!(said.fact, Fact::Vendor | Fact::Model)
             && !now.iter().any(|other| (other.fact, other.source) == (said.fact, said.source))
     };
-    now.iter().chain(before.iter().filter(is_kept)).cloned().collect()
+    before.iter().filter(is_kept).cloned().collect()
 }
 
-/// Whether both names mean one maker, or one sells the other's devices. What is not known may be any.
+/// The most that one of them is worth which says that a fact is this.
+fn weight(evidence: &[Evidence], fact: Fact, value: &str) -> f64 {
+    let says = |said: &&Evidence| said.fact == fact && bare(&said.value).eq_ignore_ascii_case(bare(value));
+    evidence.iter().filter(says).map(|said| said.weight).fold(0.0, f64::max)
+}
+
+/// Whether both names mean one maker. What is not known may be any.
 fn is_one_maker(a: Option<&str>, b: Option<&str>) -> bool {
-    let Some((a, b)) = a.zip(b) else { return true };
-    let maker = |name: &str| vendor::maker_behind(name).unwrap_or_else(|| vendor::unify(name)).to_lowercase();
-    maker(a) == maker(b)
+    a.zip(b).is_none_or(|(a, b)| bare(a).eq_ignore_ascii_case(bare(b)))
+}
+
+/// A maker's name without what leaves it open whether another brand sells the device.
+fn bare(name: &str) -> &str {
+    name.strip_suffix(" or OEM").unwrap_or(name)
 }

@@ -243,6 +243,49 @@ async fn whatever_changed_is_found_as_by_a_first_scan() {
     }
 }
 
+/// The camera's web server speaks ONVIF, and tells who it is without a login.
+fn onvif(place: &Place, firmware: &'static str) {
+    place.camera(|camera| camera);
+    pages(&place.net, &format!("{IP}:80"), move |asked| {
+        let envelope = |body: &str| format!("<Envelope><Body>{body}</Body></Envelope>");
+        let (says, soap) = (|call: &str| asked.text.contains(call), "Content-Type: application/soap+xml\r\n");
+        match () {
+            () if says("GetSystemDateAndTime") => http(
+                "200 OK",
+                soap,
+                &envelope("<GetSystemDateAndTimeResponse><SystemDateAndTime/></GetSystemDateAndTimeResponse>"),
+            ),
+            () if says("GetDeviceInformation") => {
+                let of = format!(
+                    "<GetDeviceInformationResponse><Manufacturer>Acme</Manufacturer><Model>Dome-1</Model>\
+                     <FirmwareVersion>{firmware}</FirmwareVersion><SerialNumber>AC0017</SerialNumber></GetDeviceInformationResponse>"
+                );
+                http("200 OK", soap, &envelope(&of))
+            }
+            () if asked.method() == "GET" && asked.target() == "/" => {
+                http("200 OK", "Server: App-webs/\r\n", "<title>Network Camera</title>")
+            }
+            () => http("404 Not Found", "", ""),
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firmware_that_is_readable_without_a_login_is_found_at_the_next_scan() {
+    let place = Place::bare(&[]);
+    onvif(&place, "1.0");
+    assert_eq!(place.scan().await.device().firmware.as_deref(), Some("1.0"));
+    let again = place.scan().await;
+    assert!(!again.was_analysed());
+    assert!(again.asked.len() <= 12, "{:#?}", again.asked);
+    onvif(&place, "1.1");
+    let found = place.scan().await;
+    assert!(found.was_analysed());
+    assert_eq!(found.device().firmware.as_deref(), Some("1.1"));
+    assert_eq!(place.events().last(), Some(&"device.changed"));
+    assert!(!place.scan().await.was_analysed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_newly_open_is_found() {
     let locked = |camera: Camera| Camera { login: Some("admin:right".to_owned()), ..camera };

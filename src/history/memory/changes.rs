@@ -117,7 +117,7 @@ impl Memory {
         let name = |id: String| {
             let is_it =
                 |known: &&Known| known.device.id == id || same.get(known.device.id.as_str()) == Some(&id.as_str());
-            self.roots().find(is_it).map_or(id.clone(), |known| title(known))
+            self.roots().find(is_it).map_or(id.clone(), title)
         };
         match change {
             Change::ChannelCamera { channel, before, after } => {

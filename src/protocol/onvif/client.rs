@@ -164,6 +164,21 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Makes a call without a login, whatever the device demands.
+    ///
+    /// # Errors
+    /// No answer, a fault, or a login that is demanded.
+    pub async fn ask_openly(&mut self, at: &HostUrl, call: Call<'_>) -> Result<Element, CallError> {
+        let response = client::send_once(self.peer, &self.request(at, call, None), None).await?;
+        match soap::read(&response.body) {
+            Answer::Body(body) => Ok(body),
+            answer if demands_login(&response, &answer) => {
+                Err(CallError::login(ErrorKind::AuthRequired, "a login is demanded"))
+            }
+            answer => Err(failure(&response, answer)),
+        }
+    }
+
     /// Another port is another server: it has to demand a login before it gets one, and makes nonces of its own.
     fn go_to(&mut self, at: Endpoint) {
         if self.asked == at {

@@ -16,10 +16,11 @@ use super::slot::Slot;
 use crate::identify;
 use crate::model::finding::StreamHint;
 use crate::model::{
-    Device, ErrorKind, Evidence, EvidenceSource, FindingKind, HostRecord, KnownDevice, PortList, ProbeOptions, Service,
-    Stage, StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
+    Device, ErrorKind, Evidence, EvidenceSource, Fact, FindingKind, HostRecord, KnownDevice, PortList, ProbeOptions,
+    Protocol, Service, Stage, StageError, Stream, StreamSource, StreamStatus, Transport, Verify, WarningKind,
 };
 use crate::probe::{Inspection, Phase};
+use crate::protocol::onvif;
 use crate::protocol::tcp::ports::open_ports;
 use same::{is_known_service, same_streams, says_nothing_new};
 
@@ -290,13 +291,30 @@ fn remember(look: &Inspection, known: &Device) {
     }
 }
 
-/// Proves the streams, and asks the device by UDP who it is: a few datagrams, to which it needs no login to answer. What both
-/// find.
+/// The ONVIF service of a device that told its firmware there without any login.
+fn tells_firmware(known: &Device) -> Option<&Service> {
+    let is_told = known.evidence.iter().any(|e| e.fact == Fact::Firmware && e.source == EvidenceSource::Onvif);
+    let is_open = |service: &&Service| {
+        service.protocol == Protocol::Onvif
+            && service.transport == Transport::Tcp
+            && service.auth.as_ref().is_some_and(Vec::is_empty)
+    };
+    known.services.iter().find(is_open).filter(|_| is_told)
+}
+
+/// Proves the streams, and asks the device who it is where it needs no login to answer: by UDP, a few datagrams, and over ONVIF
+/// for its firmware. What all of them find.
 async fn prove(host: &Inspection, known: &Device) -> Vec<FindingKind> {
     let (sender, mut findings) = mpsc::channel(64);
     // What is remembered would keep it from being asked.
     let (look, question) = (host.afresh(sender.clone()), host.afresh(sender));
     remember(&look, known);
+    let identity = async {
+        if let Some(service) = tells_firmware(known) {
+            // In a box: what an inspection holds stands on one stack.
+            guarded(&question, Stage::Onvif, Box::pin(onvif::analyze::ask_identity(&question, service))).await;
+        }
+    };
     let streams = async {
         for probe in probes(&look, Phase::Walk) {
             if look.peer.is_over() {
@@ -306,12 +324,12 @@ async fn prove(host: &Inspection, known: &Device) -> Vec<FindingKind> {
         }
     };
     let mut found = Vec::new();
-    let mut both = std::pin::pin!(async { tokio::join!(ask_all(&question, Phase::Inquiry), streams) });
+    let mut all = std::pin::pin!(async { tokio::join!(ask_all(&question, Phase::Inquiry), identity, streams) });
     loop {
         tokio::select! {
             biased;
             Some(finding) = findings.recv() => found.push(finding.kind),
-            _ = &mut both => break,
+            _ = &mut all => break,
         }
         found.truncate(MOST_FINDINGS);
     }

@@ -2,7 +2,7 @@
 
 use super::super::client::{Client, Expectation};
 use crate::identify::ports;
-use crate::model::{Protocol, Stage, Transport};
+use crate::model::{Protocol, Service, Stage, Transport};
 use crate::probe::Inspection;
 use crate::wire::url::{AnnouncedUrl, Endpoint, HostUrl};
 
@@ -41,12 +41,14 @@ pub async fn first(host: &Inspection) -> Option<Client<'_>> {
 fn announced(host: &Inspection) -> Vec<HostUrl> {
     let services = host.record.services();
     let onvif = services.iter().filter(|s| s.protocol == Protocol::Onvif && s.transport == Transport::Tcp);
-    let endpoints = onvif.map(|service| {
-        let announced = service.url.as_deref().and_then(AnnouncedUrl::read_http).map(|a| a.url);
-        let at = Endpoint { port: service.port, tls: announced.as_ref().is_some_and(|url| url.scheme.is_tls()) };
-        at.http(announced.as_ref().map_or(PATH, HostUrl::target))
-    });
-    endpoints.collect()
+    onvif.map(place).collect()
+}
+
+/// Where the device service of an ONVIF service is.
+pub fn place(service: &Service) -> HostUrl {
+    let announced = service.url.as_deref().and_then(AnnouncedUrl::read_http).map(|a| a.url);
+    let at = Endpoint { port: service.port, tls: announced.as_ref().is_some_and(|url| url.scheme.is_tls()) };
+    at.http(announced.as_ref().map_or(PATH, HostUrl::target))
 }
 
 /// The HTTP services found, plain before TLS, the likeliest port first.

@@ -2,7 +2,7 @@
 
 mod find;
 
-use super::client::Client;
+use super::client::{Client, Expectation};
 use super::error::CallError;
 use super::wire::{self, Call, Carrier, DeviceInformation, Media, Profile, Services};
 use crate::identify::signature::Field;
@@ -29,6 +29,17 @@ pub const PROBE: Probe = Probe { stage: Stage::Onvif, phase: Phase::Name, run: |
 async fn run(host: &Inspection) {
     if let Some(client) = find::first(host).await {
         Inquiry::new(host, client).run().await;
+    }
+}
+
+/// Asks a device that demanded no login over ONVIF who it is, maker, model, firmware and serial number, and nothing else. A
+/// login that it demands by now is not given.
+pub async fn ask_identity(host: &Inspection, service: &Service) {
+    let Ok(mut client) = Client::open(&host.peer, find::place(service), Expectation::Announced).await else { return };
+    let device = client.device.clone();
+    match client.ask_openly(&device, Call::GetDeviceInformation).await {
+        Ok(body) => Inquiry::new(host, client).emit_identity(&wire::device_information(&body)).await,
+        Err(error) => tracing::debug!(ip = %host.peer.ip, %error, "does not say who it is"),
     }
 }
 
