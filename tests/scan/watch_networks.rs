@@ -5,7 +5,7 @@ use camscan::history::memory::DeviceState;
 use camscan::model::{Method, ScanPlan, TargetSpec};
 use camscan::net::Route;
 use camscan::testkit::net::{FakeNet, interface};
-use camscan::watch::Job;
+use camscan::watch::{Job, Order};
 use jiff::SignedDuration;
 
 use super::servers::Camera;
@@ -271,14 +271,15 @@ impl Site<'_> {
             let after = went.duration_until(event.data.since.unwrap());
             assert!((SignedDuration::ZERO..=SignedDuration::from_mins(6)).contains(&after), "row {n}: {event:?}");
         }
-        // Neither a scan nor hours tell it again.
-        place.pass(6 * 60).await;
+        // Neither a scan nor the questions after it tell it again.
+        place.orders.send(Order::ScanNow).await.unwrap();
+        place.pass(30).await;
         assert_eq!(place.told(), [""; 0], "row {n}");
         self.put_around(&place.net);
         self.put_cameras(&place.net);
         place.pass(20).await;
         assert_eq!(place.told(), row.back, "row {n}, when all is back");
-        place.pass(60).await;
+        place.pass(15).await;
         assert_eq!(place.told(), [""; 0], "row {n}, later");
         let memory = place.store.memory().unwrap();
         let states: Vec<_> = memory.roots().map(|known| known.health.state).collect();
@@ -361,7 +362,8 @@ async fn the_address_of_this_machine_is_no_witness() {
         place.net.links.set_interfaces(Vec::new());
         site.goes(&place.net);
         place.net.links.set_interfaces(Vec::new());
-        place.pass(7 * 60).await;
+        place.orders.send(Order::ScanNow).await.unwrap();
+        place.pass(30).await;
         assert_eq!(place.told(), [""; 0], "{gone} cameras");
         place.end().await;
     }

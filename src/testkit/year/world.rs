@@ -158,7 +158,7 @@ impl World {
                 false => {
                     let network = self.rng.usize(0..self.given.len());
                     let to = from + self.rng.i64(1800..8 * HOUR);
-                    self.down.push(Down { network, from, to, is_all: self.rng.bool() });
+                    self.down.push(Down { network, from, to, is_all: day & 1 == 0 });
                     truth.expect(EventKind::SubnetUnreachable, Subject::Network(network), from, SLACK);
                     truth.expect(EventKind::SubnetReachable, Subject::Network(network), to, 2 * SLACK);
                 }
