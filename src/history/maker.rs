@@ -1,7 +1,7 @@
 //! Maker and model over two looks at a device: what is known better stays.
 //!
 //! Behind a password, or with its services down, a device shows no more than the prefix of its MAC address, which names
-//! whoever made its network card. That replaces nothing that the device itself stated before, and what it states after such a
+//! the maker of its network card. That replaces nothing that the device itself stated before, and what it states after such a
 //! guess is no change of the device either.
 
 use crate::model::{Device, Evidence, Fact};

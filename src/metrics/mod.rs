@@ -126,7 +126,7 @@ pub fn render(memory: &Memory, figures: &Figures, now: Timestamp, version: &str)
 fn totals(text: &mut Text, listed: &[&Known]) {
     text.family("camscan_devices", Kind::Gauge, "Devices by state.");
     for state in DeviceState::ALL {
-        // Nobody waits for one that was replaced: it is offline for good.
+        // One that was replaced is offline for good.
         let is_so = |known: &&&Known| known.health.state == state && known.replaced_by.is_none();
         let count = listed.iter().filter(is_so).count();
         text.sample(&[("state", state.as_str())], as_f64(u64::try_from(count).unwrap_or(u64::MAX)));

@@ -321,7 +321,7 @@ impl Memory {
 
     /// A device that was never seen before, perhaps in the place of another one.
     fn announce_new(&mut self, uid: &Uid, device: &Device, missing: &[Uid], at: Timestamp, events: &mut Vec<Event>) {
-        // Whatever it is called. An address of what is no camera is given to whoever asks next.
+        // Whatever it is called. The address of what is no camera goes to the next device that asks for one.
         let is_replaced = |known: &&Known| {
             let before = &known.device;
             before.ip == device.ip

@@ -291,7 +291,7 @@ fn remember(look: &Inspection, known: &Device) {
     }
 }
 
-/// The ONVIF service of a device that told its firmware there without any login.
+/// The ONVIF service of a device that stated its firmware there without any login.
 fn tells_firmware(known: &Device) -> Option<&Service> {
     let is_told = known.evidence.iter().any(|e| e.fact == Fact::Firmware && e.source == EvidenceSource::Onvif);
     let is_open = |service: &&Service| {

@@ -103,7 +103,7 @@ crate::model::names::names! {
         Foreign = "foreign",
         /// It is recognised by its address alone.
         ByAddress = "by_address",
-        /// Another device stands in its place: it is offline, and nobody waits for it.
+        /// Another device stands in its place, and it is offline for good.
         Replaced = "replaced",
         /// It is no longer listed.
         Archived = "archived",

@@ -83,7 +83,7 @@ impl Sight {
             sum.devices += 1;
             match known.health.state {
                 DeviceState::Online => sum.online += 1,
-                // Nobody waits for one that was replaced.
+                // One that was replaced is offline for good.
                 DeviceState::Offline if known.replaced_by.is_some() => {}
                 DeviceState::Offline => sum.offline += 1,
                 DeviceState::Unknown => sum.unknown += 1,

@@ -38,7 +38,7 @@ fn a_camera_of_another_name_and_model_that_is_found_before_the_old_one_counts_as
     assert_eq!(events[0].data.reason.as_deref(), Some(reason));
     assert_eq!(site.memory.devices[&uid(1)].replaced_by, Some(new));
     let later: Vec<Event> = (2..9).flat_map(|n| site.scan(n * 600, with(other(1, 39)))).collect();
-    assert_eq!(sent(&later), [""; 0], "the old one is not told again");
+    assert_eq!(sent(&later), [""; 0], "the old one is no news again");
     let later: Vec<Event> = [6_000, 6_060, 6_300].into_iter().flat_map(|s| site.asked(1, s, false)).collect();
     assert_eq!(sent(&later), [""; 0]);
 }
@@ -57,7 +57,7 @@ fn a_camera_that_is_found_when_the_old_one_is_known_to_be_offline() {
 }
 
 #[test]
-fn a_camera_in_the_place_of_one_that_moved_replaces_nobody() {
+fn a_camera_in_the_place_of_one_that_moved_replaces_none() {
     let mut site = site();
     let moved = [vec![named(5, 1, "cam19"), other(1, 39)], others()].concat();
     assert_eq!(sent(&site.scan(600, moved)), ["device.moved", "device.new"]);
@@ -69,7 +69,7 @@ fn what_is_no_camera_replaces_none() {
     let mut site = site();
     let laptop = Device { kind: Kind::Other, ..other(1, 39) };
     assert_eq!(sent(&site.scan(600, with(laptop.clone()))), ["device.new"]);
-    // Nor does one laptop replace another one, where addresses are given to whoever asks.
+    // Nor does one laptop replace another one, where each device that asks gets an address.
     let mut site = Site::default();
     site.scan(0, with(laptop));
     let next = Device { kind: Kind::Other, name: Some("anna".to_owned()), ..camera(1, 40) };
