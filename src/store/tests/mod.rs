@@ -5,6 +5,7 @@ mod five_years;
 mod forget;
 mod places;
 mod refresh;
+mod salvage;
 mod together;
 mod upgrade;
 mod written;
