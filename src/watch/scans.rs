@@ -149,7 +149,7 @@ impl Work {
         counts.scanned(&report);
         let vantage = vantage_of(&report, &self.memory, session);
         let cause = order.device.is_none().then_some(order.cause);
-        let (learnt, number) = match store.learn_scan(&report, cause, vantage, route.as_ref()) {
+        let (learnt, number) = match store.insist(|| store.learn_scan(&report, cause, vantage, route.as_ref())) {
             Ok(learnt) => learnt,
             Err(error) => {
                 ended(&ScanEnd::Failed(NotScanned::NotStored));

@@ -7,6 +7,7 @@ mod not_scanned;
 mod note;
 mod outbox;
 mod remark;
+mod store_trouble;
 mod uid;
 
 pub use detail::{Detail, MuteOf, NotePart};
@@ -16,4 +17,5 @@ pub use not_scanned::NotScanned;
 pub use note::{Expect, Note};
 pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
 pub use remark::{Remark, Trait};
+pub use store_trouble::StoreTrouble;
 pub use uid::Uid;

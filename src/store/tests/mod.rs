@@ -7,6 +7,7 @@ mod places;
 mod refresh;
 mod salvage;
 mod together;
+mod trouble;
 mod upgrade;
 mod written;
 
