@@ -86,6 +86,11 @@ fn salvage(damaged: &Path, to: &Path, ui: &Ui, out: &mut dyn Write) -> anyhow::R
     if !salvaged.torn.is_empty() {
         ui.warning(format!("not all could be read of {}", salvaged.torn.join(", ")));
     }
+    if !salvaged.left_out.is_empty() {
+        let all = salvaged.left_out.iter().map(|(table, rows)| format!("{table}: {rows}"));
+        let all = all.collect::<Vec<_>>().join(", ");
+        ui.warning(format!("left out, since what they belong to could not be read: {all}"));
+    }
     writeln!(out, "wrote {}", to.display())?;
     Ok(())
 }

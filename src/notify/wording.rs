@@ -44,6 +44,8 @@ pub(super) fn headline(kind: EventKind) -> &'static str {
         E::ChannelFailing => "Channel failing",
         E::ChannelRecovered => "Channel works again",
         E::StoreLowSpace => "Disk nearly full",
+        E::StoreFailing => "Store failing",
+        E::StoreRecovered => "Store works again",
     }
 }
 
@@ -82,6 +84,7 @@ pub(super) fn advice(kind: EventKind) -> Option<&'static str> {
         E::SubnetUnreachable => "check the switch, the uplink and any VPN to that network",
         E::ChannelFailing => "`camscan notify test` shows the receiver's answer",
         E::StoreLowSpace => "make room, or run `camscan store prune`",
+        E::StoreFailing => "free some space, or put the file back; `camscan store check` looks through it",
         _ => return None,
     })
 }

@@ -56,6 +56,17 @@ pub enum StoreError {
     #[error("the disk of the store {} is full; nothing of this was stored, and what was stored before is whole",
             .0.display())]
     Full(PathBuf),
+    /// The disk fails, or takes no more of this user.
+    #[error("the disk of the store {} cannot be read or written: {what}", file.display())]
+    Disk {
+        /// The file.
+        file: PathBuf,
+        /// In the words of the database.
+        what: String,
+    },
+    /// The file that was opened has lost its name, and another one may have it.
+    #[error("the file of the store {} was removed or replaced", .0.display())]
+    Moved(PathBuf),
     /// Somebody else holds it.
     #[error("the store {} is in use by another program that does not let go of it", .0.display())]
     Busy(PathBuf),
@@ -116,6 +127,8 @@ impl Hinted for StoreError {
             StoreError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "the store is readable by its owner only; run camscan as that user".into()
             }
+            StoreError::Disk { .. } => "see what the system's log says of the disk, and whether a quota or limit holds".into(),
+            StoreError::Moved(_) => "put the file back, or start again with the one that is there".into(),
             StoreError::Io { .. } | StoreError::Other { .. } | StoreError::Unknown(_) => return None,
         })
     }
@@ -124,7 +137,16 @@ impl Hinted for StoreError {
 impl StoreError {
     /// Whether it may work a moment later: there is room again, or somebody else lets go of it.
     pub fn may_pass(&self) -> bool {
-        matches!(self, StoreError::Full(_) | StoreError::Busy(_) | StoreError::Io { .. })
+        matches!(self, StoreError::Busy(_) | StoreError::Moved(_) | StoreError::Io { .. }) || self.of_disk().is_some()
+    }
+
+    /// The same, where it is the disk that takes nothing.
+    pub(super) fn of_disk(&self) -> Option<StoreError> {
+        match self {
+            StoreError::Full(file) => Some(StoreError::Full(file.clone())),
+            StoreError::Disk { file, what } => Some(StoreError::Disk { file: file.clone(), what: what.clone() }),
+            _ => None,
+        }
     }
 
     /// What an error of the database means for this file.
@@ -143,6 +165,7 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => StoreError::Full(path()),
             // Where there is no room for the index of the log, the database calls it an error of the disk.
             Some(ErrorCode::SystemIoFailure) if disk::is_full(file) => StoreError::Full(path()),
+            Some(ErrorCode::SystemIoFailure) => StoreError::Disk { file: path(), what: what() },
             Some(ErrorCode::ReadOnly) => StoreError::ReadOnly(path()),
             // It is its log, beside the store, that cannot be made.
             Some(ErrorCode::CannotOpen) if disk::is_read_only(file) => StoreError::ReadOnly(path()),

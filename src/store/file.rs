@@ -33,6 +33,21 @@ pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The address by which the database takes a file in the way that `how` says (<https://sqlite.org/uri.html>).
+pub(super) fn uri(file: &Path, how: &str) -> Option<String> {
+    let path = std::path::absolute(file).ok()?;
+    let escaped: String = path.to_str()?.chars().fold(String::new(), |mut all, c| {
+        match c {
+            '%' => all.push_str("%25"),
+            '?' => all.push_str("%3f"),
+            '#' => all.push_str("%23"),
+            c => all.push(c),
+        }
+        all
+    });
+    Some(format!("file://{escaped}?{how}"))
+}
+
 /// Whether there is a file of that name.
 pub(super) fn exists(file: &Path) -> Result<bool, StoreError> {
     file.try_exists().map_err(|source| StoreError::Io { file: file.to_owned(), source })
@@ -71,6 +86,29 @@ impl TempStore {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&path).map_err(io)?;
         Ok(TempStore(path))
+    }
+
+    /// A copy of the store that a connection holds, which is that of `file`, for the name `to`.
+    pub(super) fn of_copy(connection: &Connection, file: &Path, to: &Path) -> Result<TempStore, StoreError> {
+        if exists(to)? {
+            return Err(StoreError::Exists(to.to_owned()));
+        }
+        let temp = TempStore::new(to)?;
+        // What is full is the disk of the copy.
+        let of = |error: rusqlite::Error| match StoreError::of(file, &error) {
+            StoreError::Full(_) => StoreError::Full(to.to_owned()),
+            other => other,
+        };
+        let unnamed = || StoreError::Other { file: to.to_owned(), what: "its name is not valid UTF-8".to_owned() };
+        let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(of)?;
+        // To a database in memory, a name is that of another one there.
+        let name = match mode == "memory" {
+            true => uri(&temp.0, if cfg!(windows) { "vfs=win32" } else { "vfs=unix" }),
+            false => temp.0.to_str().map(str::to_owned),
+        };
+        let name = name.ok_or_else(unnamed)?;
+        connection.execute("VACUUM INTO ?1", [name]).map_err(of)?;
+        Ok(temp)
     }
 
     /// Gives it its name, unless there is a file of that name.
@@ -133,21 +171,7 @@ impl Drop for TempStore {
 
 /// Copies the store that a connection holds into a new file. The copy is on disk, and whole, before it has its name.
 pub(super) fn copy_into(connection: &Connection, file: &Path, to: &Path) -> Result<(), StoreError> {
-    if to.try_exists().map_err(|source| StoreError::Io { file: to.to_owned(), source })? {
-        return Err(StoreError::Exists(to.to_owned()));
-    }
-    let temp = TempStore::new(to)?;
-    // What is full is the disk of the copy.
-    let of = |error: rusqlite::Error| match StoreError::of(file, &error) {
-        StoreError::Full(_) => StoreError::Full(to.to_owned()),
-        other => other,
-    };
-    let name = temp
-        .0
-        .to_str()
-        .ok_or_else(|| StoreError::Other { file: to.to_owned(), what: "its name is not valid UTF-8".to_owned() })?;
-    connection.execute("VACUUM INTO ?1", [name]).map_err(of)?;
-    temp.become_file(to)
+    TempStore::of_copy(connection, file, to)?.become_file(to)
 }
 
 #[cfg(test)]

@@ -19,16 +19,21 @@ mod hosts;
 mod keep;
 mod known;
 mod logins;
+mod mend;
+mod mirror;
 mod open;
 mod outbox;
 mod pictures;
 mod place_rows;
 mod places;
+mod readers;
 mod rows;
+mod salvage;
 mod scan_name;
 mod scans;
 mod schema;
 mod sealed;
+mod seat;
 mod shared;
 mod times;
 mod turn;
@@ -44,7 +49,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
-pub use backup::{Checked, Salvaged};
+pub use backup::Checked;
 pub use checks::{Check, CheckOutcome, Rollup, Slot};
 pub use error::StoreError;
 pub use events::{EventFilter, Span, StoredEvent};
@@ -54,6 +59,7 @@ pub use logins::LoginHash;
 pub use open::Open;
 pub use outbox::OutboxFilter;
 pub use pictures::PictureRow;
+pub use salvage::Salvaged;
 pub use scan_name::ScanName;
 pub use scans::{Cause, ScanRow, decorate, without_notes};
 pub use sealed::{LoginUse, SealedLogin, SealedScope};
@@ -61,13 +67,11 @@ pub use times::WriteTimes;
 pub use watch_lock::WatchLock;
 
 use crate::history::memory::Memory;
-use crate::model::memory::{Event, Route, Uid};
+use crate::model::memory::{Event, Route, StoreTrouble, Uid};
 use known::{News, Stamp};
+use seat::{FileId, Seat};
 use shared::Shared;
 use turn::Turns;
-
-/// Readers that are kept for the next question.
-const MOST_READERS: usize = 4;
 
 /// A store that is open. Clones are the same one.
 #[derive(Clone)]
@@ -79,7 +83,14 @@ struct Inner {
     file: PathBuf,
     /// None where the store is opened to be read alone.
     writer: Option<Mutex<Writer>>,
-    readers: Mutex<Vec<Connection>>,
+    /// Where it lies, and how often that has changed.
+    seat: Mutex<(u64, Seat)>,
+    /// With the seat that they read.
+    readers: Mutex<Vec<(u64, Connection)>>,
+    /// What was wrong when it was looked after last.
+    trouble: Mutex<Option<StoreTrouble>>,
+    /// Why the disk last took nothing, until it is looked after.
+    failure: Mutex<Option<StoreError>>,
     /// What is known, for all readers.
     known: Shared,
     /// The key of [`Store::login_hash`], once it was needed.
@@ -100,6 +111,10 @@ struct Writer {
     /// The row of `opens` that this process has, from its first write on.
     open: Option<i64>,
     turns: Turns,
+    /// The file it writes to, or will again.
+    home: mend::Home,
+    /// That file, while the store is in memory.
+    held: Option<mend::Held>,
 }
 
 struct Cache {
@@ -135,20 +150,26 @@ impl Store {
 
     fn open_with(file: &Path, how: Open, steps: &[refinery::Migration]) -> Result<Store, StoreError> {
         let (mut writer, mut readers) = (None, Vec::new());
-        if how == Open::ReadOnly {
+        let own = if how == Open::ReadOnly {
             file::check_file(file)?;
             let reader = open::reader(file, false)?;
             open::check_readable(&reader, file, steps)?;
-            readers.push(reader);
+            readers.push((0, reader));
+            FileId::of(file)?
         } else {
             let connection = open::writer(file, how, steps)?;
-            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, turns: Turns::default() }));
-        }
-        let readers = Mutex::new(readers);
+            let (own, turns) = (FileId::of(file)?, Turns::default());
+            let home = mend::Home::of(&own);
+            writer = Some(Mutex::new(Writer { connection, cache: None, open: None, turns, home, held: None }));
+            own
+        };
+        let (readers, seat) = (Mutex::new(readers), Mutex::new((0, Seat::File(own))));
+        let (trouble, failure) = (Mutex::default(), Mutex::default());
         let (known, login_key, kept) = (Shared::default(), OnceLock::new(), places::Kept::default());
         let (file, writes, endings) = (file.to_owned(), Mutex::default(), watch::Sender::new(()));
         let unwritten = unwritten::Unwritten::default();
-        let inner = Inner { file, writer, readers, known, login_key, writes, kept, unwritten, endings };
+        let inner =
+            Inner { file, writer, seat, readers, trouble, failure, known, login_key, writes, kept, unwritten, endings };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -205,7 +226,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read; then it stays as it is.
     pub fn refresh(&self, memory: &mut Arc<Memory>) -> Result<(), StoreError> {
-        self.inner.known.refresh(memory, || self.reader(), |error| self.error(&error))
+        self.inner.known.refresh(memory, || Ok(self.reader()?.1), |error| self.error(&error))
     }
 
     /// How long writing took, since the store was opened.
@@ -270,7 +291,7 @@ impl Store {
     ) -> Result<R, StoreError> {
         let writer = self.inner.writer.as_ref().ok_or_else(|| StoreError::ReadOnly(self.inner.file.clone()))?;
         let mut writer = lock(writer);
-        let Writer { connection, cache, open, turns } = &mut *writer;
+        let Writer { connection, cache, open, turns, .. } = &mut *writer;
         if let Some(pause) = turns.begin() {
             std::thread::sleep(pause);
         }
@@ -289,37 +310,17 @@ impl Store {
         };
         let done = run();
         turns.end();
-        let (value, known, row) = done.map_err(|error| self.error(&error))?;
+        let (value, known, row) = done.map_err(|error| {
+            let error = self.error(&error);
+            if let Some(failure) = error.of_disk() {
+                *lock(&self.inner.failure) = Some(failure);
+            }
+            error
+        })?;
         lock(&self.inner.writes).add(began.elapsed());
         *cache = known;
         *open = Some(row);
         Ok(value)
-    }
-
-    /// Reads, with everything as it was at one moment.
-    fn read<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, StoreError> {
-        self.with_reader(|connection| {
-            let transaction = connection.unchecked_transaction().map_err(|error| self.error(&error))?;
-            work(&transaction).map_err(|error| self.error(&error))
-        })
-    }
-
-    fn with_reader<R>(&self, work: impl FnOnce(&Connection) -> Result<R, StoreError>) -> Result<R, StoreError> {
-        let idle = lock(&self.inner.readers).pop();
-        let reader = match idle {
-            Some(reader) => reader,
-            None => self.reader()?,
-        };
-        let done = work(&reader);
-        let mut readers = lock(&self.inner.readers);
-        if readers.len() < MOST_READERS {
-            readers.push(reader);
-        }
-        done
-    }
-
-    fn reader(&self) -> Result<Connection, StoreError> {
-        open::reader(&self.inner.file, self.inner.writer.is_some())
     }
 
     fn error(&self, error: &rusqlite::Error) -> StoreError {
@@ -372,7 +373,8 @@ impl Drop for Inner {
         lock(&self.readers).clear();
         self.known.close();
         let Some(writer) = &self.writer else { return };
-        let writer = lock(writer);
+        let mut writer = lock(writer);
+        mend::end(&mut writer);
         if let Some(open) = writer.open {
             let close = "UPDATE opens SET closed_at = ?2 WHERE id = ?1";
             // A store that cannot be closed properly is looked through when it is opened again.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use refinery::Migration;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::disk::folder_of;
 use super::error::StoreError;
-use super::file::{TempStore, beside, check_file, exists, read_write};
+use super::file::{TempStore, beside, check_file, exists, read_write, uri};
 use super::schema::{self, Age};
 
 /// `cams`: what tells our files from those of others.
@@ -54,9 +55,31 @@ pub(super) fn writer(file: &Path, how: Open, steps: &[Migration]) -> Result<Conn
         schema::upgrade(file, steps)?;
         connection = connect()?;
     }
+    // A copy has no log of its own accord, and without one readers and writers wait for each other.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(of)?;
     check_after_crash(&connection, file)?;
-    // All statements of a change, which are few and always the same.
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection);
+    Ok(connection)
+}
+
+/// All statements of a change are few, and always the same.
+pub(super) fn keep_statements(writer: &Connection) {
+    writer.set_prepared_statement_cache_capacity(STATEMENTS);
+}
+
+/// A connection to the memory of this process that has this name, which begins with a slash: it lasts as long as the last
+/// connection to it (<https://sqlite.org/src/file/src/memdb.c>).
+pub(super) fn in_memory(name: &str) -> rusqlite::Result<Connection> {
+    let flags = read_write() | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
+    let mut connection = Connection::open_with_flags(format!("file:{name}?vfs=memdb"), flags)?;
+    prepare(&mut connection)?;
+    Ok(connection)
+}
+
+/// A connection that reads alone, to such a memory.
+pub(super) fn reader_in_memory(name: &str) -> rusqlite::Result<Connection> {
+    let connection = in_memory(name)?;
+    connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
@@ -66,6 +89,8 @@ pub(super) fn reader(file: &Path, may_write: bool) -> Result<Connection, StoreEr
     if may_write {
         let mut connection = Connection::open_with_flags(file, read_write()).map_err(of)?;
         prepare(&mut connection).and_then(|()| connection.pragma_update(None, "query_only", true)).map_err(of)?;
+        // The writer, which is closed last, takes the log in: a reader whose file has lost its name would remove another's.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(of)?;
         return Ok(connection);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -75,7 +100,8 @@ pub(super) fn reader(file: &Path, may_write: bool) -> Result<Connection, StoreEr
         Ok(()) => Ok(connection),
         // Where nothing can be written, the index of the log cannot be made. Without a log the file is whole by itself.
         Err(error) if beside(file, "-wal").metadata().map_or(0, |log| log.len()) == 0 => {
-            let Some(uri) = immutable(file) else { return Err(of(error)) };
+            // It is taken for one that nobody changes.
+            let Some(uri) = uri(file, "immutable=1") else { return Err(of(error)) };
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             Connection::open_with_flags(uri, flags).map_err(of)
         }
@@ -90,21 +116,6 @@ pub(super) fn check_readable(connection: &Connection, file: &Path, steps: &[Migr
         Age::Current => Ok(()),
         Age::Older => Err(StoreError::Older(file.to_owned())),
     }
-}
-
-/// The address by which the database takes a file for one that nobody changes.
-fn immutable(file: &Path) -> Option<String> {
-    let path = std::path::absolute(file).ok()?;
-    let escaped: String = path.to_str()?.chars().fold(String::new(), |mut all, c| {
-        match c {
-            '%' => all.push_str("%25"),
-            '?' => all.push_str("%3f"),
-            '#' => all.push_str("%23"),
-            c => all.push(c),
-        }
-        all
-    });
-    Some(format!("file://{escaped}?immutable=1"))
 }
 
 /// Waits a moment for another program's write, up to [`BUSY`] in all. The database's own way waits ever longer between two
@@ -139,10 +150,7 @@ pub(super) fn create(file: &Path, steps: &[Migration]) -> Result<(), StoreError>
     let temp = TempStore::new(file)?;
     let of = |error: rusqlite::Error| StoreError::of(file, &error);
     let mut connection = Connection::open_with_flags(&temp.0, read_write()).map_err(of)?;
-    // Decides how pages are given back, and so must come before the first table.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
-    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;
-    schema::make(&mut connection, file, steps)?;
+    fill(&mut connection, file, steps)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(of)?;
     drop(connection);
     match temp.become_file(file) {
@@ -150,6 +158,15 @@ pub(super) fn create(file: &Path, steps: &[Migration]) -> Result<(), StoreError>
         Err(StoreError::Exists(_)) => Ok(()),
         other => other,
     }
+}
+
+/// Makes an empty database a store.
+pub(super) fn fill(connection: &mut Connection, file: &Path, steps: &[Migration]) -> Result<(), StoreError> {
+    let of = |error: rusqlite::Error| StoreError::of(file, &error);
+    // Decides how pages are given back, and so must come before the first table.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;
+    schema::make(connection, file, steps)
 }
 
 /// Looks through the store where somebody who wrote to it has neither closed it nor runs any more.

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::Follower;
+use super::told::Told;
 use crate::history::memory::Memory;
 use crate::metrics::{Figures, Histogram, Outbox, Process, render};
 use crate::model::Report;
@@ -20,11 +21,14 @@ pub(super) struct Counts {
     figures: Figures,
     /// How often the store had been written when it last could not be.
     writes_at_failure: u64,
+    /// What was told of the store.
+    pub(super) told: Told,
 }
 
 impl Default for Counts {
     fn default() -> Self {
-        Counts { figures: Figures { store_works: true, ..Figures::default() }, writes_at_failure: 0 }
+        let figures = Figures { store_works: true, ..Figures::default() };
+        Counts { figures, writes_at_failure: 0, told: Told::default() }
     }
 }
 
@@ -34,6 +38,15 @@ impl Counts {
         let is_back = !self.figures.store_works && writes(store) > self.writes_at_failure;
         self.figures.store_works |= is_back;
         is_back
+    }
+
+    /// Whether the store is written where it belongs.
+    pub(super) fn store_stands(&mut self, store: &Store, is_well: bool) {
+        if is_well {
+            self.figures.store_works = true;
+        } else {
+            self.store_failed(store);
+        }
     }
 
     /// The store cannot be written; whether it could be before.

@@ -8,6 +8,7 @@
 //! One loop decides and stores; what takes time runs beside it. A scan and checks never run at once, and a device is asked
 //! by one of them at a time.
 
+mod care;
 mod checks;
 mod figures;
 mod job;
@@ -18,6 +19,7 @@ mod presence;
 mod scanned;
 mod scans;
 mod sight;
+mod told;
 mod work;
 
 use std::collections::BTreeMap;
@@ -35,7 +37,7 @@ pub use news::{News, ScanEnd, ScanOrder, Scanning};
 
 use crate::history::memory::Memory;
 use crate::metrics::Figures;
-use crate::model::memory::{Event, Route, Uid};
+use crate::model::memory::{Event, Route, StoreTrouble, Uid};
 use crate::model::notify::Notifications;
 use crate::model::{Credential, ScanStatus};
 use crate::scan::session::Session;
@@ -168,6 +170,13 @@ impl Watch {
                 Err(error) => tracing::warn!("what was under way at the end is not remembered: {error}"),
             }
         }
+        match self.store.mend() {
+            Some(trouble @ StoreTrouble::Unwritten { .. }) => {
+                tracing::error!("camscan ends, and what the disk did not take is lost: {trouble}");
+            }
+            Some(trouble) => tracing::error!("{trouble}"),
+            None => {}
+        }
     }
 
     async fn rounds(
@@ -180,7 +189,7 @@ impl Watch {
         loop {
             let now = (self.session.now)();
             let begun = self.begin_round(work, counts, now);
-            let is_well = self.survive(counts, begun)?;
+            let is_well = self.survive(work, counts, begun)?;
             if !is_well {
                 counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, self.follower.as_ref(), now);
             }
@@ -193,7 +202,7 @@ impl Watch {
                 () = tokio::time::sleep(wake) => {}
             }
             let stored = self.store_what_was_found(work, counts);
-            if !self.survive(counts, stored)? {
+            if !self.survive(work, counts, stored)? {
                 work.scan_soon((self.session.now)());
             }
         }
@@ -207,32 +216,13 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether that went well. A disk that is full, or a store that somebody else holds, is no reason to watch no longer: it is
-    /// said once, and tried again. What was found and could not be stored is found again.
-    fn survive(&self, counts: &mut Counts, done: Result<(), StoreError>) -> Result<bool, StoreError> {
-        match done {
-            Ok(()) => {
-                if counts.store_works(&self.store) {
-                    tracing::warn!("the store can be written again");
-                }
-                Ok(true)
-            }
-            Err(error) if error.may_pass() => {
-                if counts.store_failed(&self.store) {
-                    tracing::error!("watching goes on, and nothing is remembered meanwhile: {error}");
-                }
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// What the time alone brings about, once a minute.
     fn look(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), StoreError> {
         self.follower.alive();
         if !work.is_look_due(now) {
             return Ok(());
         }
+        self.look_after_store(work, counts)?;
         self.lock.keep()?;
         // Others may have written: a user who mutes a device, a scan beside this process.
         self.store.refresh(&mut work.memory)?;
@@ -241,7 +231,8 @@ impl Watch {
             !tried.pass(now).is_empty() || !tried.take_touched().is_empty()
         };
         if !work.memory.is_quiet(now) && is_news() {
-            let updated = self.store.update(|memory| ((), memory.pass(now)), self.route.as_ref())?;
+            let pass = || self.store.update(|memory| ((), memory.pass(now)), self.route.as_ref());
+            let updated = self.store.insist(pass)?;
             self.told(work, counts, &updated.events)?;
         }
         self.tidy(work, now)?;
@@ -307,7 +298,7 @@ impl Watch {
                 let each = answers.devices.iter();
                 ((), each.flat_map(|(uid, yes, vantage)| memory.answered(uid, now, *yes, *vantage)).collect())
             };
-            let updated = self.store.update(decide, self.route.as_ref())?;
+            let updated = self.store.insist(|| self.store.update(decide, self.route.as_ref()))?;
             self.told(work, counts, &updated.events)?;
             work.surroundings.note(&answers.networks);
             // A first miss is no event yet, and whoever looks sees it all the same.

@@ -154,7 +154,7 @@ impl Work {
         counts.scanned(&report);
         self.surroundings.heard(hosts, order.targets.is_empty());
         let cause = order.device.is_none().then_some(order.cause);
-        let (learnt, number) = match store.learn_scan(&report, cause, &sight, route.as_ref()) {
+        let (learnt, number) = match store.insist(|| store.learn_scan(&report, cause, &sight, route.as_ref())) {
             Ok(learnt) => learnt,
             Err(error) => {
                 ended(&ScanEnd::Failed(NotScanned::NotStored));

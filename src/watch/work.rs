@@ -388,7 +388,7 @@ impl Work {
             counts.checked(row.outcome, played.refused);
             rows.push(row);
             if let Some(known) = self.memory.devices.get(&played.check.uid) {
-                self.noted.note(&known.uid, &known.device, session, store, played.check.at)?;
+                store.insist(|| self.noted.note(&known.uid, &known.device, session, store, played.check.at))?;
             }
         }
         let decide = |memory: &mut Memory| {
@@ -398,7 +398,7 @@ impl Work {
         // Whether it is there is asked on its own, together with others that were there a moment ago.
         let silent = played.iter().filter(|played| !played.has_answered).map(|played| played.check.uid.clone());
         self.to_ask.extend(silent);
-        let events = store.update_with_checks(decide, &rows, route.as_ref())?.events;
+        let events = store.insist(|| store.update_with_checks(decide, &rows, route.as_ref()))?.events;
         for played in &played {
             if let Some(taken) = &played.picture {
                 note_picture(watch, &played.check.uid, taken, played.check.at)?;

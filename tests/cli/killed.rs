@@ -87,13 +87,13 @@ fn killed_at_any_moment_it_keeps_what_it_told_to_be_stored() {
 const CHANNELS: usize = 4;
 
 /// A receiver of webhooks that takes its time to answer: what it got, as channel and message.
-struct Slow {
-    port: u16,
+pub struct Slow {
+    pub port: u16,
     got: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Slow {
-    fn start() -> Slow {
+    pub fn start() -> Slow {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let got = Arc::<Mutex<Vec<(String, Value)>>>::default();
@@ -139,7 +139,7 @@ impl Slow {
         let _ = client.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
     }
 
-    fn messages(&self) -> Vec<(String, Value)> {
+    pub fn messages(&self) -> Vec<(String, Value)> {
         self.got.lock().unwrap().clone()
     }
 }

@@ -23,5 +23,6 @@ mod secrets;
 #[cfg(unix)]
 mod serve;
 mod survey;
+mod trouble;
 mod usage;
 mod watch;

@@ -435,7 +435,7 @@ fn keeps_passwords_to_itself(lab: &Lab, receivers: &Receivers, seen: &[Value]) {
     }
 }
 
-/// It says so once, goes on, and remembers again as soon as there is room.
+/// It says so once, goes on in memory and tells what happens, and stores it as soon as there is room.
 pub fn a_full_disk_ends_no_watching() -> Result<(), Skip> {
     need(&[PYTHON, "unshare", "mount"])?;
     let mut lab = Lab::new();
@@ -443,25 +443,48 @@ pub fn a_full_disk_ends_no_watching() -> Result<(), Skip> {
     let _camera = camera(&host, None);
     let (disk, metrics, camscan) = (lab.path("disk"), lab.path("camscan.prom"), lab.path("camscan"));
     std::fs::create_dir(&disk).unwrap();
+    let sent = lab.path("sent");
+    let configuration = lab.write(
+        "full.yaml",
+        format!(
+            "notify:\n  channels:\n    file: {{type: exec, command: [/bin/sh, -c, 'cat >> {sent}']}}\n  rules:\n    \
+             - {{events: [\"store.*\"], wait: 1ms}}\n"
+        ),
+    );
     let until = |what: &str| format!("n=0; until {what}; do n=$((n+1)); [ $n -lt 900 ] || exit 9; sleep 0.1; done\n");
     let said = |words: &str| until(&format!("grep -q '{words}' {disk}.log"));
     let script = format!(
         "mount -t tmpfs -o size=2m tmpfs {disk}\n\
          {camscan} watch 10.77.0.10 --every 1h --check-every 30s --ports 554 --no-dns --measure-time 500ms \
-         --store {disk}/store.sqlite --metrics {metrics} > {disk}.log 2>&1 &\n\
-         {}cat /dev/zero > {disk}/rest 2>/dev/null\n{}{}kill -0 $! || exit 8\nrm {disk}/rest\n{}{}kill $!\nwait $! || exit 7\n\
-         {camscan} store check --store {disk}/store.sqlite || exit 6\n",
+         --store {disk}/store.sqlite --metrics {metrics} --config {configuration} > {disk}.log 2>&1 &\n\
+         {}cat /dev/zero > {disk}/rest 2>/dev/null\n{}{}kill -0 $! || exit 8\n\
+         {camscan} devices --store {disk}/store.sqlite -f csv | grep -q 10.77.0.10 || exit 5\n\
+         rm {disk}/rest\n{}{}kill $!\nwait $! || exit 7\n\
+         {camscan} store check --store {disk}/store.sqlite || exit 6\n\
+         {camscan} history --store {disk}/store.sqlite --event 'store.*' -f json > {disk}.history || exit 4\n",
         said("scan.finished"),
-        said("the disk of the store"),
-        until(&format!("grep -q 'camscan_store_writable 0' {metrics}")),
+        said("store.failing"),
+        until(&format!(
+            "[ -e {sent} ] && grep -q store.failing {sent} && grep -q 'camscan_store_writable 0' {metrics}"
+        )),
         said("the store can be written again"),
-        until(&format!("grep -q 'camscan_store_writable 1' {metrics}")),
+        until(&format!("grep -q store.recovered {sent} && grep -q 'camscan_store_writable 1' {metrics}")),
     );
     let ended = lab.scanner.command("unshare", &["--mount", "sh", "-c", &script]).env("HOME", "/nonexistent").output();
     let log = std::fs::read_to_string(format!("{disk}.log")).unwrap_or_default();
     let ended = ended.unwrap();
     assert!(ended.status.success(), "{:?}\n{log}\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
-    assert_eq!(log.matches("nothing is remembered meanwhile").count(), 1, "{log}");
+    assert_eq!(log.matches("ERROR").count(), 1, "it is said once: {log}");
+    let history = std::fs::read_to_string(format!("{disk}.history")).unwrap();
+    let sent = std::fs::read_to_string(&sent).unwrap();
+    for kind in ["store.failing", "store.recovered"] {
+        let (stored, told) = (format!("\"type\": \"{kind}\""), format!("\"type\":\"{kind}\",\"timestamp\""));
+        assert_eq!(
+            (history.matches(&stored).count(), sent.matches(&told).count()),
+            (1, 1),
+            "{kind}: {history}\n{sent}"
+        );
+    }
     Ok(())
 }
 

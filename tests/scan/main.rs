@@ -37,6 +37,7 @@ mod signatures;
 mod site;
 mod stopping;
 mod taken;
+mod trouble;
 mod watch;
 mod watch_logins;
 mod watch_networks;

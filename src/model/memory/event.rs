@@ -75,6 +75,10 @@ names! {
         ChannelRecovered = "channel.recovered",
         /// The disk of the store is nearly full.
         StoreLowSpace = "store.low_space",
+        /// The store cannot be written where it belongs.
+        StoreFailing = "store.failing",
+        /// The store is written where it belongs again.
+        StoreRecovered = "store.recovered",
     }
 }
 
@@ -100,9 +104,9 @@ impl EventKind {
             E::DeviceOffline | E::StreamBroken | E::LoginRefused | E::LoginLocked | E::SubnetUnreachable => {
                 Severity::Problem
             }
-            E::ScanFailed | E::ChannelFailing => Severity::Problem,
+            E::ScanFailed | E::ChannelFailing | E::StoreFailing => Severity::Problem,
             E::DeviceOnline | E::StreamRepaired | E::LoginAccepted | E::SubnetReachable => Severity::Recovery,
-            E::DeviceSteady | E::ChannelRecovered => Severity::Recovery,
+            E::DeviceSteady | E::ChannelRecovered | E::StoreRecovered => Severity::Recovery,
             E::DeviceNew | E::DeviceFlapping | E::DeviceReplaced | E::DeviceConflict | E::StreamGone => {
                 Severity::Warning
             }
@@ -124,6 +128,7 @@ impl EventKind {
             E::LoginRefused | E::LoginLocked => Some(E::LoginAccepted),
             E::SubnetUnreachable => Some(E::SubnetReachable),
             E::ChannelFailing => Some(E::ChannelRecovered),
+            E::StoreFailing => Some(E::StoreRecovered),
             _ => None,
         }
     }

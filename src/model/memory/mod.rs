@@ -8,6 +8,7 @@ mod not_scanned;
 mod note;
 mod outbox;
 mod remark;
+mod store_trouble;
 mod uid;
 
 pub use around::{Around, Gateway};
@@ -18,4 +19,5 @@ pub use not_scanned::NotScanned;
 pub use note::{Expect, Note};
 pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
 pub use remark::{Remark, Trait};
+pub use store_trouble::StoreTrouble;
 pub use uid::Uid;

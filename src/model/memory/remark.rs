@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use super::{Around, NotScanned};
+use super::{Around, NotScanned, StoreTrouble};
 use crate::model::names::names;
 use crate::model::{ErrorKind, Step, WarningKind};
 use crate::text::counted;
@@ -210,6 +210,11 @@ pub enum Remark {
         /// Why.
         why: NotScanned,
     },
+    /// The store is not where it belongs.
+    Store {
+        /// Why.
+        trouble: StoreTrouble,
+    },
     /// A stream or a service needs a login, or none any more.
     Login {
         /// Which: the address of a stream, or a protocol and its port.
@@ -322,6 +327,7 @@ impl fmt::Display for Remark {
                 }
             }
             Remark::NotScanned { why } => why.fmt(f),
+            Remark::Store { trouble } => trouble.fmt(f),
             Remark::Login { of, needed: true } => write!(f, "{of}: now needs a login"),
             Remark::Login { of, needed: false } => write!(f, "{of}: no longer needs a login"),
             Remark::Channel { channel, before, after } => write!(f, "channel {channel}: camera {before} → {after}"),

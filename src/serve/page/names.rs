@@ -110,6 +110,8 @@ pub const fn event(kind: EventKind) -> Text {
         E::ChannelFailing => Text::EventChannelFailing,
         E::ChannelRecovered => Text::EventChannelRecovered,
         E::StoreLowSpace => Text::EventStoreLowSpace,
+        E::StoreFailing => Text::EventStoreFailing,
+        E::StoreRecovered => Text::EventStoreRecovered,
     }
 }
 

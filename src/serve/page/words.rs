@@ -339,6 +339,8 @@ texts! {
     EventChannelRecovered: "channel works again", "канал снова работает";
     FirstScanFound: "first scan: {}", "первый обход: {}";
     EventStoreLowSpace: "disk nearly full", "диск почти заполнен";
+    EventStoreFailing: "store failing", "хранилище не работает";
+    EventStoreRecovered: "store works again", "хранилище снова работает";
 
     Hatched: "not asked by the last scan", "последний обход не опрашивал";
     NoNetworks: "No networks are known yet.", "Сети пока не известны.";

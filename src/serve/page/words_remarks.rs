@@ -5,7 +5,7 @@ use super::names::{error, kind, step, what};
 use super::words::Text;
 use crate::export::survey::lang::{Lang, Noun};
 use crate::export::survey::words as survey;
-use crate::model::memory::{Around, Gateway, NotScanned, Remark, Trait};
+use crate::model::memory::{Around, Gateway, NotScanned, Remark, StoreTrouble, Trait};
 use crate::model::target::limits::MOST_ADDRESSES;
 use crate::model::{Kind, WarningKind};
 
@@ -158,6 +158,7 @@ fn russian(look: &Look, remark: &Remark) -> String {
             url.as_ref().map_or(said.clone(), |url| format!("{url}: {said}"))
         }
         Remark::NotScanned { why } => not_scanned(look, why),
+        Remark::Store { trouble } => store_trouble(trouble),
         Remark::Login { of, needed: true } => format!("{of}: теперь нужен пароль"),
         Remark::Login { of, needed: false } => format!("{of}: пароль больше не нужен"),
         Remark::Channel { channel, before, after } => format!("канал {channel}: камера {before} → {after}"),
@@ -166,6 +167,36 @@ fn russian(look: &Look, remark: &Remark) -> String {
             let known = known.into_iter().flatten().collect::<Vec<_>>().join(": ");
             if known.is_empty() { look.say(Text::Failed).to_owned() } else { known }
         }
+    }
+}
+
+/// What keeps the store from being written at its place, in Russian. What the system says stays in its words.
+fn store_trouble(trouble: &StoreTrouble) -> String {
+    match trouble {
+        StoreTrouble::Unwritten { file, why, kept } => {
+            let why = why.as_deref().unwrap_or("на диске нет места");
+            let meanwhile = match kept {
+                true => "события держатся в памяти и будут записаны, когда диск их примет",
+                false => "до тех пор ничего не запоминается",
+            };
+            format!("{file} не записывается: {why}; {meanwhile}")
+        }
+        StoreTrouble::Removed { file, why: None } => {
+            format!("файл {file} был удалён; он записан заново, ничего не потеряно")
+        }
+        StoreTrouble::Removed { file, why: Some(why) } => {
+            format!(
+                "файл {file} был удалён, и записать его заново не удалось ({why}); по завершении программы всё известное пропадёт"
+            )
+        }
+        StoreTrouble::Replaced { file, kept: Some(kept) } => format!(
+            "на месте {file} лежит другой файл, он не тронут; всё известное хранится дальше в {kept}: \
+             завершите программу, положите нужный файл на место {file} и запустите снова"
+        ),
+        StoreTrouble::Replaced { file, kept: None } => format!(
+            "на месте {file} лежит другой файл, он не тронут; записать известное рядом не удалось, \
+             по завершении программы оно пропадёт"
+        ),
     }
 }
 
@@ -219,6 +250,7 @@ mod tests {
     fn all() -> Vec<Remark> {
         let network = "10.0.5.0/24".parse().unwrap();
         let text = || "V5.7".to_owned();
+        let store = |trouble| Remark::Store { trouble };
         vec![
             Remark::NoAnswer { misses: 3, seconds: 130, network: Some(network), others: 41 },
             Remark::NoAnswer { misses: 0, seconds: 130, network: Some(network), others: 0 },
@@ -251,6 +283,12 @@ mod tests {
             Remark::Streams { count: 2, open: 1 },
             Remark::Changed { url: None, what: Trait::Firmware, before: text(), after: text() },
             Remark::NotScanned { why: NotScanned::NoSubnet },
+            store(StoreTrouble::Unwritten { file: "s.db".to_owned(), why: None, kept: true }),
+            store(StoreTrouble::Unwritten { file: "s.db".to_owned(), why: None, kept: false }),
+            store(StoreTrouble::Removed { file: "s.db".to_owned(), why: None }),
+            store(StoreTrouble::Removed { file: "s.db".to_owned(), why: Some("ENOSPC".to_owned()) }),
+            store(StoreTrouble::Replaced { file: "s.db".to_owned(), kept: None }),
+            store(StoreTrouble::Replaced { file: "s.db".to_owned(), kept: Some("k.db".to_owned()) }),
             Remark::Login { of: text(), needed: true },
             Remark::Login { of: text(), needed: false },
             Remark::Channel { channel: 3, before: text(), after: text() },

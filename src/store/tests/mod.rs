@@ -5,7 +5,9 @@ mod five_years;
 mod forget;
 mod places;
 mod refresh;
+mod salvage;
 mod together;
+mod trouble;
 mod upgrade;
 mod written;
 
