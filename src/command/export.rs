@@ -51,7 +51,7 @@ pub fn read_report(file: &Path, ui: &Ui) -> Result<Report, Problem> {
         true => files::stdin(MAX_REPORT)?,
         false => files::bytes(file, MAX_REPORT)?,
     };
-    let (mut report, left_out) = read::read_telling(&String::from_utf8_lossy(&bytes))
+    let (mut report, left_out) = read::read_telling(files::without_mark(&String::from_utf8_lossy(&bytes)))
         .map_err(|e| Problem::from(e).at(format!("{} cannot be used", file.display())))?;
     left_out.iter().for_each(|sentence| ui.warning(format!("{}: {sentence}", file.display())));
     // JSON lines are written before all devices are known.

@@ -199,6 +199,8 @@ fn view(known: &Known) -> DeviceView {
         name: known.note.name.clone().or_else(|| device.name.clone()).unwrap_or_else(|| device.ip.to_string()),
         site: known.note.site.clone(),
         ip: device.ip,
+        mac: device.mac,
+        page: device.page_url(),
         vendor: device.vendor.clone(),
         model: device.model.clone(),
         firmware: device.firmware.clone(),

@@ -90,7 +90,10 @@ pub(super) fn write(text: &mut Text, live: &LiveView) {
     each("packets_lost_total", Kind::Counter, "RTP packets that never came.", &|s| Some(as_f64(s.lost)));
     each("reconnects_total", Kind::Counter, "Sessions after the first one.", &|s| Some(as_f64(s.reconnects)));
     each("frames_per_second", Kind::Gauge, "Frames a second, over five seconds.", &|s| Some(s.fps));
-    each("bits_per_second", Kind::Gauge, "Bits a second, over five seconds.", &|s| Some(s.bits_per_second));
+    each("bytes_per_second", Kind::Gauge, "Bytes a second, over five seconds.", &|s| Some(s.bits_per_second / 8.0));
+    each("bits_per_second", Kind::Gauge, "Deprecated: bytes_per_second is an eighth of it.", &|s| {
+        Some(s.bits_per_second)
+    });
     each("jitter_seconds", Kind::Gauge, "Jitter between arrivals.", &|s| Some(s.jitter_s));
     each("last_frame_age_seconds", Kind::Gauge, "Age of the newest frame.", &|s| s.last_frame_age_s);
     engine(text, &live.engine);

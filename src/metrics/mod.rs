@@ -220,9 +220,11 @@ fn streams(text: &mut Text, listed: &[&Known]) {
     each("camscan_stream_frames_per_second", "Frames a second when the stream was last played.", &|stream| {
         video(stream).measured_fps
     });
-    each("camscan_stream_bits_per_second", "Bits a second when the stream was last played.", &|stream| {
-        video(stream).measured_kbps.map(|kbps| f64::from(kbps) * 1000.0)
+    let bits = |stream: &KnownStream| video(stream).measured_kbps.map(|kbps| f64::from(kbps) * 1000.0);
+    each("camscan_stream_bytes_per_second", "Bytes a second when the stream was last played.", &|stream| {
+        bits(stream).map(|bits| bits / 8.0)
     });
+    each("camscan_stream_bits_per_second", "Deprecated: camscan_stream_bytes_per_second is an eighth of it.", &bits);
     each(
         "camscan_stream_first_frame_seconds",
         "How long the first frame took when the stream was last played.",

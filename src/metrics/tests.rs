@@ -70,6 +70,7 @@ fn state_and_identity_are_apart() {
         format!("camscan_device_last_seen_timestamp_seconds{{device=\"{uid}\",name=\"Gate\"}} 1772409600.5"),
         format!("camscan_stream_up{{device=\"{uid}\",stream=\"rtsp:554/1\"}} 1"),
         format!("camscan_stream_bits_per_second{{device=\"{uid}\",stream=\"rtsp:554/1\"}} 4096000"),
+        format!("camscan_stream_bytes_per_second{{device=\"{uid}\",stream=\"rtsp:554/1\"}} 512000"),
         "camscan_scan_last_duration_seconds 12.5".to_owned(),
         "camscan_scans_total{status=\"complete\"} 3".to_owned(),
         "camscan_notifications_total{channel=\"mail\",result=\"done\"} 2".to_owned(),

@@ -63,6 +63,8 @@ names! {
         PointToPoint = "point_to_point",
         /// It has no MAC address.
         NoMac = "no_mac",
+        /// None of its networks holds a target.
+        NoTarget = "no_target",
     }
 }
 
@@ -72,7 +74,7 @@ names! {
 pub struct InterfaceCoverage {
     /// Its name.
     pub name: String,
-    /// Its addresses with their prefixes: `10.0.5.7/24`.
+    /// Its addresses with their prefixes: `10.0.5.7/24`; where it was used, those in whose network a target is.
     pub networks: Vec<String>,
     /// Whether devices were looked for on it.
     pub used: bool,
@@ -95,6 +97,8 @@ names! {
         Failed = "failed",
         /// It was not to run.
         NotWanted = "not_wanted",
+        /// It ran, and no target was left for it: other methods ask them all, or none is on a local link.
+        NotNeeded = "not_needed",
     }
 }
 

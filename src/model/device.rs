@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::memory::Uid;
 use super::names::names;
 use super::{
-    Activation, Channel, ErrorKind, MacAddr, Method, NetworkSettings, Reach, Service, ShownBy, Stream, Warning,
+    Activation, Channel, ErrorKind, MacAddr, Method, NetworkSettings, Protocol, Reach, Service, ShownBy, Stream,
+    Warning,
 };
 
 names! {
@@ -381,6 +382,15 @@ impl Device {
     /// The streams that no other device of the report has: all but those of the channels whose cameras are listed.
     pub fn own_streams(&self) -> impl Iterator<Item = &Stream> {
         self.streams.iter().filter(|stream| self.camera_of(stream).is_none())
+    }
+
+    /// The address of its own page. It is built here and not taken from the device, so that it leads nowhere else.
+    pub fn page_url(&self) -> Option<String> {
+        let is_page = |service: &&Service| matches!(service.protocol, Protocol::Http | Protocol::Https);
+        let service = self.services.iter().find(is_page)?;
+        let usual = if service.protocol == Protocol::Http { 80 } else { 443 };
+        let port = if service.port == usual { String::new() } else { format!(":{}", service.port) };
+        Some(format!("{}://{}{port}/", service.protocol, super::stream::url_host(self.ip)))
     }
 }
 

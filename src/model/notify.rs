@@ -323,6 +323,10 @@ pub struct DeviceView {
     pub site: Option<String>,
     /// Its address.
     pub ip: std::net::IpAddr,
+    /// Its MAC address.
+    pub mac: Option<crate::model::MacAddr>,
+    /// The address of its own page.
+    pub page: Option<String>,
     /// Its maker.
     pub vendor: Option<String>,
     /// Its model.

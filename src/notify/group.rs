@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+const MORE_PROBLEMS: &str = "more problems";
+
 /// Why events stand in one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
@@ -13,11 +15,21 @@ pub enum Group {
     Reminder(usize, String),
     /// There were too many messages.
     More,
+    /// There were too many messages about problems and their ends.
+    MoreProblems,
 }
 
 impl Group {
+    /// Whether it collects what a channel could not get within its limit.
+    pub fn is_summary(&self) -> bool {
+        matches!(self, Group::More | Group::MoreProblems)
+    }
+
     /// The group of that name. What is no group's counts as news.
     pub fn parse(text: &str) -> Group {
+        if text == MORE_PROBLEMS {
+            return Group::MoreProblems;
+        }
         let mut words = text.splitn(3, ' ');
         let kind = words.next().unwrap_or_default();
         let rule = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
@@ -38,6 +50,7 @@ impl fmt::Display for Group {
             Group::Digest(rule, site) => write!(f, "digest {rule} {site}"),
             Group::Reminder(rule, site) => write!(f, "reminder {rule} {site}"),
             Group::More => f.write_str("more"),
+            Group::MoreProblems => f.write_str(MORE_PROBLEMS),
         }
     }
 }
@@ -53,6 +66,8 @@ mod tests {
                 assert_eq!(Group::parse(&group.to_string()), group);
             }
         }
-        assert_eq!(Group::parse("more"), Group::More);
+        for group in [Group::More, Group::MoreProblems] {
+            assert_eq!(Group::parse(&group.to_string()), group);
+        }
     }
 }

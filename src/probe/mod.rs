@@ -18,7 +18,7 @@ pub mod testing;
 pub mod transcript;
 pub mod udp_query;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,12 +152,30 @@ pub struct DiscoveryContext {
     pub findings: FindingSender,
     /// Counts the addresses that have been asked, for the progress display.
     pub swept: Arc<std::sync::atomic::AtomicU64>,
+    /// The methods that asked an address by itself.
+    pub askers: Arc<Askers>,
     /// Counts the questions that could not be sent.
     pub unsent: Arc<Unsent>,
     /// Where sentences for the operator go.
     pub warnings: mpsc::Sender<String>,
     /// Asks ports without connecting, where that can be done; is to be told of the stations on the links.
     pub ports: Option<Arc<dyn PortProber>>,
+}
+
+/// Methods that ask addresses one by one, and had one to ask.
+#[derive(Debug, Default)]
+pub struct Askers(Mutex<BTreeSet<Method>>);
+
+impl Askers {
+    /// A method asks an address.
+    pub fn note(&self, method: Method) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(method);
+    }
+
+    /// All that asked one.
+    pub fn noted(&self) -> BTreeSet<Method> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Questions that could not be sent, by interface and reason.
@@ -240,6 +258,7 @@ impl DiscoveryContext {
             signatures: Signatures::builtin(),
             findings,
             swept: Arc::default(),
+            askers: Arc::default(),
             unsent: Arc::default(),
             warnings,
             ports: None,

@@ -1,13 +1,16 @@
 //! What a scan covered, in the operator's words. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+use ipnetwork::IpNetwork;
 
 use crate::model::coverage::{
     Coverage, Hindrance, InterfaceCoverage, Limit, LimitKind, MethodCoverage, MethodOutcome, Unable, Unused,
 };
 use crate::model::{Method, ScanPlan};
 use crate::net::{Interface, SenderCheck};
+use crate::probe::sweep::AddressList;
 
 /// What discovery noted while it ran.
 #[derive(Debug, Default)]
@@ -24,6 +27,8 @@ pub(super) struct Notes {
     pub unsent: BTreeMap<(String, io::ErrorKind), u64>,
     /// How many addresses were asked one by one.
     pub asked: u64,
+    /// The methods that asked one.
+    pub askers: BTreeSet<Method>,
 }
 
 /// What the scan covered; `answered` is how many addresses answered a method.
@@ -46,11 +51,13 @@ pub(super) fn of(notes: &Notes, plan: &ScanPlan, hosts_up: u64, answered: impl F
 }
 
 fn interface(interface: &Interface, plan: &ScanPlan) -> InterfaceCoverage {
+    let searched: Vec<&IpNetwork> = interface.addresses.iter().filter(|network| holds_target(network, plan)).collect();
     let unused = match () {
         () if !plan.interfaces.is_empty() && !plan.interfaces.contains(&interface.name) => Some(Unused::NotChosen),
         () if plan.targets.is_loopback_only() => Some(Unused::LocalTargets),
         () if interface.point_to_point => Some(Unused::PointToPoint),
         () if interface.mac.is_none() => Some(Unused::NoMac),
+        () if searched.is_empty() => Some(Unused::NoTarget),
         () => None,
     };
     let reason = unused.map(|unused| match unused {
@@ -58,10 +65,14 @@ fn interface(interface: &Interface, plan: &ScanPlan) -> InterfaceCoverage {
         Unused::LocalTargets => "the targets are on this machine",
         Unused::PointToPoint => "joins two points only (VPN, PPP): nobody else is on its link",
         Unused::NoMac => "has no MAC address, so that nobody can be asked by ARP",
+        Unused::NoTarget => "no target is in its networks",
     });
     InterfaceCoverage {
         name: interface.name.clone(),
-        networks: interface.addresses.iter().map(ToString::to_string).collect(),
+        networks: match unused {
+            None => searched.into_iter().map(ToString::to_string).collect(),
+            Some(_) => interface.addresses.iter().map(ToString::to_string).collect(),
+        },
         used: unused.is_none(),
         reason: reason.map(str::to_owned),
         unused,
@@ -81,6 +92,9 @@ fn outcome(
         None => (MethodOutcome::Failed, say("the scan was stopped before it ended")),
         Some(Err(unable)) => (MethodOutcome::Failed, unable.message.lines().next().map(str::to_owned)),
         Some(Ok(())) if answered > 0 => (MethodOutcome::Answered, None),
+        Some(Ok(())) if asks_one_by_one(method) && !notes.askers.contains(&method) => {
+            (MethodOutcome::NotNeeded, say("no target was left for it"))
+        }
         Some(Ok(())) => (MethodOutcome::Silent, say("no answer: nobody speaks it, or a firewall drops the answers")),
     };
     let hindered = match notes.outcomes.get(&method) {
@@ -88,6 +102,22 @@ fn outcome(
         _ => Some(Hindrance::Stopped).filter(|_| outcome == MethodOutcome::Failed),
     };
     (outcome, reason, hindered)
+}
+
+/// Whether a method asks addresses by themselves, and not a whole link.
+fn asks_one_by_one(method: Method) -> bool {
+    matches!(method, Method::Arp | Method::Icmp | Method::Tcp)
+}
+
+/// Whether a network holds a target, so that it was searched.
+fn holds_target(network: &IpNetwork, plan: &ScanPlan) -> bool {
+    match network {
+        IpNetwork::V4(net) => !AddressList::of_targets(&plan.targets).within(net.network(), net.broadcast()).is_empty(),
+        IpNetwork::V6(net) => {
+            let is_asked = plan.targets.link_local_v6 && net.ip().is_unicast_link_local();
+            is_asked || plan.targets.ipv6_hosts().any(|ip| network.contains(ip))
+        }
+    }
 }
 
 /// What may have been hidden, by kind and in a sentence.
@@ -215,6 +245,45 @@ mod tests {
         assert_eq!(links, [("eth0", true), ("eth1", false), ("wg0", false)]);
         assert_eq!((coverage.addresses_asked, coverage.addresses_answered), (254, 7));
         assert_eq!(coverage.notes, [""; 0]);
+    }
+
+    #[test]
+    fn silence_is_said_of_a_method_that_asked() {
+        let said = |askers: &[Method], answered: &dyn Fn(Method) -> u64| {
+            let outcomes = Method::ALL.map(|method| (method, Ok(()))).into();
+            let notes = Notes { outcomes, askers: askers.iter().copied().collect(), ..Notes::default() };
+            let plan = ScanPlan { methods: Method::ALL.to_vec(), ..plan(&[]) };
+            let coverage = of(&notes, &plan, 0, answered);
+            coverage.methods.iter().map(|m| format!("{} {}", m.method, m.outcome)).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(
+            said(&[Method::Arp], &|method| u64::from(method == Method::Arp)),
+            "arp answered, onvif silent, ssdp silent, mdns silent, beacon silent, icmp not_needed, tcp not_needed"
+        );
+        assert_eq!(
+            said(&[Method::Icmp, Method::Tcp], &|_| 0),
+            "arp not_needed, onvif silent, ssdp silent, mdns silent, beacon silent, icmp silent, tcp silent"
+        );
+    }
+
+    #[test]
+    fn the_networks_searched_are_those_with_targets() {
+        let notes = Notes {
+            interfaces: vec![
+                Interface {
+                    addresses: vec!["192.0.2.7/24".parse().unwrap(), "10.3.0.7/24".parse().unwrap()],
+                    ..link("eth0", "192.0.2.7/24")
+                },
+                link("rx0", "10.0.0.7/24"),
+            ],
+            ..Notes::default()
+        };
+        let coverage = of(&notes, &plan(&[]), 0, |_| 0);
+        let said = |link: &InterfaceCoverage| {
+            format!("{} {} {}", link.name, link.networks.join(" "), link.unused.map_or("used", Unused::as_str))
+        };
+        let said: Vec<String> = coverage.interfaces.iter().map(said).collect();
+        assert_eq!(said, ["eth0 192.0.2.7/24 used", "rx0 10.0.0.7/24 no_target"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::model::coverage::{Hindrance, Unable};
 use crate::model::{EventSink, Finding, Method, ScanPlan};
 use crate::net::{Dialer, Interface, Net};
 use crate::probe::sweep::{AddressList, segments};
-use crate::probe::{DiscoveryContext, Finder, Listener, PortProber, Unsent, overhear};
+use crate::probe::{Askers, DiscoveryContext, Finder, Listener, PortProber, Unsent, overhear};
 use crate::protocol::tcp::syn::SynScanner;
 
 /// Discovery under way.
@@ -34,6 +34,7 @@ pub(super) struct Discovery {
     ports: Option<Arc<dyn PortProber>>,
     /// The interfaces that targets are behind.
     links: Vec<String>,
+    askers: Arc<Askers>,
     unsent: Arc<Unsent>,
     unread: Arc<Mutex<BTreeMap<String, Option<io::ErrorKind>>>>,
     notes: Notes,
@@ -69,6 +70,7 @@ impl Discovery {
             swept: Arc::default(),
             ports: port_prober(plan, &net, dialer, &interfaces),
             links: segments(&targets, &interfaces).into_iter().map(|s| s.interface.name).collect(),
+            askers: Arc::default(),
             unsent: Arc::default(),
             unread: Arc::default(),
             notes: Notes { interfaces: interfaces_up, ..Notes::default() },
@@ -84,6 +86,7 @@ impl Discovery {
             signatures: session.signatures.clone(),
             findings,
             swept: discovery.swept.clone(),
+            askers: discovery.askers.clone(),
             unsent: discovery.unsent.clone(),
             warnings,
             ports: discovery.ports.clone(),
@@ -176,7 +179,7 @@ impl Discovery {
     pub(super) fn notes(self) -> Notes {
         let links = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let asked = self.swept.load(Ordering::Relaxed);
-        Notes { links, asked, unsent: self.unsent.counted(), ..self.notes }
+        Notes { links, asked, askers: self.askers.noted(), unsent: self.unsent.counted(), ..self.notes }
     }
 
     /// The interfaces that went away: hosts behind them were not there to be asked.

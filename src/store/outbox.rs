@@ -32,7 +32,8 @@ pub(super) fn route(transaction: &Transaction<'_>, events: &[(i64, Event)], rout
     let open: Vec<Delivery> = open
         .query_map(params![DeliveryState::Waiting.as_str(), ms(recent)], delivery)?
         .collect::<rusqlite::Result<_>>()?;
-    let Routed { new, added, dropped } = route.route(events, &open, now);
+    let Routed { new, added, dropped } =
+        route.route(events, &open, now, &|numbers| events::by_number(transaction, numbers).unwrap_or_default());
     for delivery in &new {
         insert(transaction, delivery)?;
     }

@@ -23,11 +23,15 @@ impl MemoryOutbox {
         let first = kept.events.len() + 1;
         let events: Vec<(i64, Event)> =
             events.into_iter().enumerate().map(|(nth, event)| (number(first + nth), event)).collect();
+        kept.events.extend(events.iter().cloned());
         let hour = SignedDuration::from_hours(1);
         let counts = |d: &&Delivery| d.state == DeliveryState::Waiting || now.duration_since(d.created_at) <= hour;
         let open: Vec<Delivery> = kept.deliveries.iter().filter(counts).cloned().collect();
-        let routed = route.route(&events, &open, now);
-        kept.events.extend(events.iter().cloned());
+        let stored = |numbers: &[i64]| {
+            let all = numbers.iter().filter_map(|number| kept.events.iter().find(|(of, _)| of == number));
+            all.cloned().collect::<Vec<(i64, Event)>>()
+        };
+        let routed = route.route(&events, &open, now, &stored);
         for (to, added) in routed.added {
             if let Some(delivery) = kept.deliveries.iter_mut().find(|d| d.number == to) {
                 assert!(delivery.takes_more(), "nothing is added to what is being delivered");

@@ -2,13 +2,13 @@
 //! output, and nothing of a device stands on its command line.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ const HANDED_ON: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "SystemRoot"];
 /// How a program ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// What it wrote to standard output.
+    /// The beginning of what it wrote to standard output.
     pub output: Vec<u8>,
     /// The beginning of what it wrote to standard error.
     pub complaint: String,
@@ -42,7 +42,8 @@ pub struct Finished {
 /// The most that is kept of standard error, in bytes.
 const MOST_COMPLAINT: u64 = 4096;
 
-/// What `program` writes when `input` is written to it, at most `most` bytes. Within `limit`, or it is killed.
+/// What `program` writes when `input` is written to it. The first `most` bytes are kept, what it writes beyond them is read and
+/// dropped. Within `limit`, or it is killed.
 ///
 /// # Errors
 /// See [`PipeError`].
@@ -53,7 +54,7 @@ pub async fn through(
     most: u64,
     limit: Duration,
 ) -> Result<Vec<u8>, PipeError> {
-    run(program, args, input, most, limit).await.map(|finished| finished.output)
+    run(program, args, input, most, limit, Until::OutputEnds).await.map(|finished| finished.output)
 }
 
 /// The same for callers outside of a runtime, on a thread of its own; tells also how the program ended.
@@ -67,15 +68,49 @@ pub fn run_to_end(
     most: u64,
     limit: Duration,
 ) -> Result<Finished, PipeError> {
+    on_its_own(run(program, args, input, most, limit, Until::OutputEnds))
+}
+
+/// The same where what counts is how the program ends, whoever keeps its outputs open.
+///
+/// # Errors
+/// See [`PipeError`].
+pub fn run_to_exit(
+    program: &str,
+    args: &[&str],
+    input: &[u8],
+    most: u64,
+    limit: Duration,
+) -> Result<Finished, PipeError> {
+    on_its_own(run(program, args, input, most, limit, Until::ProgramEnds))
+}
+
+fn on_its_own(work: impl Future<Output = Result<Finished, PipeError>> + Send) -> Result<Finished, PipeError> {
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(run(program, args, input, most, limit))
+        runtime.block_on(work)
     };
     let panicked = |_| Err(PipeError::Io(std::io::Error::other("internal error")));
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(panicked))
 }
 
-async fn run(program: &str, args: &[&str], input: &[u8], most: u64, limit: Duration) -> Result<Finished, PipeError> {
+/// What counts of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Its output, all of it.
+    OutputEnds,
+    /// How it ends.
+    ProgramEnds,
+}
+
+async fn run(
+    program: &str,
+    args: &[&str],
+    input: &[u8],
+    most: u64,
+    limit: Duration,
+    until: Until,
+) -> Result<Finished, PipeError> {
     let mut command = Command::new(program);
     let kept = HANDED_ON.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.env_clear().envs(kept);
@@ -89,55 +124,64 @@ async fn run(program: &str, args: &[&str], input: &[u8], most: u64, limit: Durat
     })?;
     let group = Group::of(&child);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let write = async {
-        if let Some(mut stdin) = stdin {
-            // It may close its end as soon as it knows enough.
-            let _ = stdin.write_all(input).await;
-        }
+    let (mut output, mut complaint) = (Vec::new(), Vec::new());
+    let over = CancellationToken::new();
+    // A process that the program leaves behind may keep its outputs open.
+    let last_words = || async {
+        over.cancelled().await;
+        tokio::time::sleep(LAST_WORDS).await;
     };
-    let read = async {
-        let mut answer = Vec::new();
-        if let Some(stdout) = stdout {
-            stdout.take(most).read_to_end(&mut answer).await?;
-        }
-        Ok::<_, std::io::Error>(answer)
-    };
-    let complain = async {
-        let mut complaint = Vec::new();
-        if let Some(mut stderr) = stderr {
-            // What it says besides is read and dropped, or it would wait for us.
-            let _ = (&mut stderr).take(MOST_COMPLAINT).read_to_end(&mut complaint).await;
-            let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-        }
-        complaint
-    };
-    // A process that it leaves behind may keep standard error open; what counts is the output.
-    let talk = async {
-        let mut complain = pin!(complain);
-        let mut complaint = None;
-        let mut output = pin!(async { tokio::join!(write, read).1 });
-        let output = loop {
-            tokio::select! {
-                output = &mut output => break output,
-                said = &mut complain, if complaint.is_none() => complaint = Some(said),
+    let answer = async {
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // It may close its end as soon as it knows enough.
+                let _ = stdin.write_all(input).await;
             }
         };
-        let complaint = match complaint {
-            Some(said) => said,
-            None => tokio::time::timeout(LAST_WORDS, complain).await.unwrap_or_default(),
-        };
-        (output, complaint)
+        let answer = async { tokio::join!(write, drain(stdout, most, &mut output)).1 };
+        match until {
+            Until::OutputEnds => {
+                let read = answer.await;
+                over.cancel();
+                read
+            }
+            Until::ProgramEnds => tokio::select! {
+                read = answer => read,
+                () = last_words() => Ok(()),
+            },
+        }
     };
-    let (output, complaint) = tokio::time::timeout(limit, talk).await.map_err(|_| PipeError::Timeout)?;
+    let complain = async {
+        tokio::select! {
+            _ = drain(stderr, MOST_COMPLAINT, &mut complaint) => {}
+            () = last_words() => {}
+        }
+    };
+    let end = async {
+        if until == Until::ProgramEnds {
+            // How it ended is asked once more below.
+            let _ = child.wait().await;
+            over.cancel();
+        }
+    };
+    let talk = async { tokio::join!(answer, complain, end).0 };
+    tokio::time::timeout(limit, talk).await.map_err(|_| PipeError::Timeout)??;
     // Reaps the process; a hanging one is killed when `child` is dropped.
     let status = tokio::time::timeout(Duration::from_secs(1), child.wait()).await.ok().and_then(Result::ok);
     if status.is_some() {
         group.ended();
     }
-    Ok(Finished { output: output?, complaint: String::from_utf8_lossy(&complaint).into_owned(), status })
+    Ok(Finished { output, complaint: String::from_utf8_lossy(&complaint).into_owned(), status })
 }
 
-/// How long standard error is read on once the output is complete.
+/// Reads a pipe to its end and keeps the beginning. Closed sooner, it would kill the program that writes into it.
+async fn drain(pipe: Option<impl AsyncRead + Unpin>, most: u64, kept: &mut Vec<u8>) -> std::io::Result<()> {
+    let Some(mut pipe) = pipe else { return Ok(()) };
+    (&mut pipe).take(most).read_to_end(kept).await?;
+    tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await.map(drop)
+}
+
+/// How long outputs are read on once what is waited for has come.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What runs now.
@@ -204,6 +248,17 @@ mod tests {
         assert_eq!(through("cat", &[], &input, 1000, LONG).await.unwrap().len(), 1000);
     }
 
+    /// What a program says beyond what is kept of it is read all the same: it ends as it would by itself.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_says_more_than_is_kept_and_ends_by_itself() {
+        for script in ["exec head -c 300000 /dev/zero", "exec head -c 300000 /dev/zero >&2"] {
+            let finished = run("sh", &["-c", script], b"", 1000, LONG, Until::OutputEnds).await.unwrap();
+            assert_eq!(finished.status.and_then(|status| status.code()), Some(0), "{script}");
+            assert!(finished.output.len() <= 1000 && finished.complaint.len() <= 4096, "{script}");
+        }
+    }
+
     #[tokio::test]
     async fn one_that_hangs_or_is_missing_is_an_error() {
         let hung = through("sleep", &["1000"], b"", 10, Duration::from_millis(50)).await;
@@ -228,7 +283,7 @@ mod tests {
     async fn nothing_stays_behind() {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("pids");
-        let script = format!("sleep 1000 & echo $$ $! > '{}'; echo is there; wait", note.display());
+        let script = format!("sleep 1000 >&- & echo $$ $! > '{}'; echo is there; exec >&-; wait", note.display());
         assert_eq!(through("sh", &["-c", &script], b"", 8, LONG).await.unwrap(), b"is there");
         let pids = std::fs::read_to_string(&note).unwrap();
         let is_alive = |pid: &str| {

@@ -123,10 +123,19 @@ fn within(source: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
+/// A text without the byte order mark that some editors begin a file with.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String, ReadError> {
-    String::from_utf8(bytes).map_err(|e| {
+    let text = String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|&&b| b == b'\n').count() + 1;
         ReadError { path: path.to_owned(), why: Why::NotText(line) }
+    })?;
+    Ok(match without_mark(&text) {
+        rest if rest.len() < text.len() => rest.to_owned(),
+        _ => text,
     })
 }
 
@@ -151,6 +160,14 @@ mod tests {
             assert_eq!(refused(device, 1 << 30), format!("{device} is a device, not a file"));
         }
         assert_eq!(refused("/", 9), "/ cannot be read: is a directory");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all("\u{feff}cameras: {}\n\u{feff}".as_bytes()).unwrap();
+        assert_eq!(text(file.path(), 99).unwrap(), "cameras: {}\n\u{feff}");
+        assert_eq!(text_within("\u{feff}10.0.0.1".into(), "standard input", 99).unwrap(), "10.0.0.1");
     }
 
     #[test]

@@ -330,7 +330,8 @@ impl Route for Shared {
         events: &[(i64, Event)],
         open: &[crate::model::memory::Delivery],
         now: Timestamp,
+        stored: &crate::model::memory::Stored<'_>,
     ) -> crate::model::memory::Routed {
-        self.0.route(events, open, now)
+        self.0.route(events, open, now, stored)
     }
 }

@@ -20,7 +20,9 @@ use crate::model::{Method, ProbeOptions, TargetSpec, Verify};
 
 use super::fail_on::FailOn;
 use super::targets::TargetWord;
-use super::values::{age, count, duration, number, one_of, optional, path, ports, rate, show_duration, switch};
+use super::values::{
+    age, count, duration, duration_or_zero, number, one_of, optional, path, ports, rate, show_duration, switch,
+};
 use crate::model::problem::Problem;
 use crate::text::clean;
 
@@ -328,7 +330,7 @@ keys! {
     /// The place whose clock a pattern means.
     TIME_ZONE: TimeZone = "time_zone", One, "system", time_zone;
     /// By how much a scan may begin later.
-    JITTER: Duration = "jitter", One, "1m", duration;
+    JITTER: Duration = "jitter", One, "1m", duration_or_zero;
     /// How often streams are played in between.
     CHECK_EVERY: Option<Duration> = "check_every", One, "5m", |t| optional(t, check_time);
     /// Devices checked at once.

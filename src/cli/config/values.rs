@@ -39,9 +39,21 @@ pub fn duration(text: &str) -> Result<Duration, Problem> {
     Ok(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
 }
 
-/// A duration as [`duration`] reads it, in the largest unit that says it exactly.
+/// The same where no time at all says something: also `0`, with or without a unit.
+///
+/// # Errors
+/// When it is neither.
+pub fn duration_or_zero(text: &str) -> Result<Duration, Problem> {
+    let is_zero = text == "0" || text.parse::<jiff::SignedDuration>().is_ok_and(|read| read.is_zero());
+    if is_zero { Ok(Duration::ZERO) } else { duration(text) }
+}
+
+/// A duration as [`duration_or_zero`] reads it, in the largest unit that says it exactly.
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
+    if ms == 0 {
+        return "0s".to_owned();
+    }
     match (ms % 1000, ms / 1000 % 60, ms / 60_000 % 60) {
         (0, 0, 0) => format!("{}h", ms / 3_600_000),
         (0, 0, _) => format!("{}m", ms / 60_000),

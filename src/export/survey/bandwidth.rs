@@ -1,6 +1,6 @@
 //! What the streams need of the network, and what their recording takes.
 
-use super::device::stream_name;
+use super::device::{numbered, stream_name};
 use super::figures::{self, Load, Rate, Storage};
 use super::lang::Noun;
 use super::subnet::{Subnet, subnets};
@@ -55,18 +55,18 @@ fn rows(page: &mut Markup, context: &Context<'_>, device: &Device) {
     context.link(page, device);
     page.raw("</th><td class=\"number\">").text(rate(context, load)).raw("</td><td></td><td class=\"number\">");
     page.text(stored(context, &Storage::of(sources.iter().copied()))).raw("</td></tr>\n");
-    for (number, stream) in own.iter().enumerate() {
+    for (stream, number) in numbered(&own) {
         let rates = Rate::of(stream);
         let said = |kbps: Option<u32>| kbps.map_or_else(|| "–".to_owned(), |kbps| context.lang.rate(kbps.into()));
         let size = stream.video.as_ref().and_then(report_words::size).unwrap_or_default();
-        page.raw("<tr><td>").name(stream_name(context, stream, number + 1)).raw("</td><td>").text(size);
+        page.raw("<tr><td>").name(stream_name(context, stream, number)).raw("</td><td>").text(size);
         page.raw("</td><td class=\"number\">");
         match rates.measured {
             Some(_) => page.text(said(rates.measured)),
             None => page.element("small", "", context.say(Text::NotMeasured)),
         };
         page.raw("</td><td class=\"number\">").text(said(rates.declared)).raw("</td><td class=\"number\">");
-        let recorded = sources.iter().find(|source| source.main.is_some_and(|main| std::ptr::eq(main, *stream)));
+        let recorded = sources.iter().find(|source| source.main.is_some_and(|main| std::ptr::eq(main, stream)));
         if let Some(kbps) = recorded.and_then(|source| source.kbps) {
             page.text(context.lang.storage(figures::gigabytes(kbps.into(), 1)));
         }

@@ -1,13 +1,14 @@
 //! The cameras and recorders of a site, by network, each with its picture, facts and streams.
 
+use std::collections::HashMap;
+
 use super::figures::{self, Rate, State};
 use super::subnet::{Subnet, subnets};
 use super::words::{self, Text};
 use super::{Context, Markup, fact, lang};
 use crate::export::html::picture::media_type;
 use crate::export::{row, words as report_words};
-use crate::model::stream::url_host;
-use crate::model::{AudioCodec, AuthScheme, Channel, Device, Protocol, Service, Stream, Transport, Video, VideoCodec};
+use crate::model::{AudioCodec, AuthScheme, Channel, Device, Protocol, Stream, Transport, Video, VideoCodec};
 use crate::text;
 
 /// A picture this wide is sharp enough on paper; of several the one with the fewest bytes is taken.
@@ -150,13 +151,8 @@ fn scheme(scheme: AuthScheme) -> Option<&'static str> {
     }
 }
 
-/// The device's own page; the address is built here and not taken from the device, so that it leads nowhere else.
 fn web_page(page: &mut Markup, context: &Context<'_>, device: &Device) {
-    let is_page = |service: &&Service| matches!(service.protocol, Protocol::Http | Protocol::Https);
-    let Some(service) = device.services.iter().find(is_page) else { return };
-    let usual = if service.protocol == Protocol::Http { 80 } else { 443 };
-    let port = if service.port == usual { String::new() } else { format!(":{}", service.port) };
-    let url = format!("{}://{}{port}/", service.protocol, url_host(device.ip));
+    let Some(url) = device.page_url() else { return };
     page.raw("<div>").element("dt", "", context.say(Text::WebPage)).raw("<dd>");
     page.open("a", &[("href", &url), ("rel", "noreferrer noopener")]).text(&url).raw("</a></dd></div>\n");
 }
@@ -214,14 +210,25 @@ fn streams(page: &mut Markup, context: &Context<'_>, device: &Device) {
     }
     let main: Vec<&Stream> = figures::sources(device).iter().filter_map(|source| source.main).collect();
     page.raw("<h5>").text(context.say(Text::Streams)).raw("</h5>\n<ol class=\"streams\">\n");
-    for (number, shown) in own.iter().enumerate() {
-        let is_main = State::of(shown) != State::Dead && main.iter().any(|main| std::ptr::eq(*main, *shown));
-        stream(page, context, shown, number + 1, is_main);
+    for (shown, number) in numbered(&own) {
+        let is_main = State::of(shown) != State::Dead && main.iter().any(|main| std::ptr::eq(*main, shown));
+        stream(page, context, shown, number, is_main);
     }
     page.raw("</ol>\n");
 }
 
-/// What a stream is called: by channel and profile, else by its place among the streams.
+/// Streams with their places among those of their channel.
+pub fn numbered<'s>(streams: &[&'s Stream]) -> Vec<(&'s Stream, usize)> {
+    let mut seen: HashMap<Option<u32>, usize> = HashMap::new();
+    let number = |stream: &&'s Stream| {
+        let number = seen.entry(stream.channel).or_default();
+        *number += 1;
+        (*stream, *number)
+    };
+    streams.iter().map(number).collect()
+}
+
+/// What a stream is called: by channel and profile, else by its place among the streams of the channel.
 pub fn stream_name(context: &Context<'_>, stream: &Stream, number: usize) -> String {
     let profile =
         stream.profile_name.clone().unwrap_or_else(|| context.with(Text::StreamNumber, &[&number.to_string()]));

@@ -253,6 +253,8 @@ pub const fn outcome(outcome: MethodOutcome, lang: Lang) -> &'static str {
         }
         (MethodOutcome::Failed, Lang::En) => "could not run",
         (MethodOutcome::Failed, Lang::Ru) => "не удалось выполнить",
+        (MethodOutcome::NotNeeded, Lang::En) => "not needed, since no target was left for it",
+        (MethodOutcome::NotNeeded, Lang::Ru) => "не потребовался, так как для него не осталось целей",
         (MethodOutcome::NotWanted, Lang::En) => "not used in this scan",
         (MethodOutcome::NotWanted, Lang::Ru) => "не применялся",
     }
@@ -285,6 +287,8 @@ pub const fn unused(unused: Unused, lang: Lang) -> &'static str {
         (Unused::PointToPoint, Lang::Ru) => "соединение двух точек (VPN, PPP)",
         (Unused::NoMac, Lang::En) => "it has no MAC address",
         (Unused::NoMac, Lang::Ru) => "нет MAC-адреса",
+        (Unused::NoTarget, Lang::En) => "none of the targets is on it",
+        (Unused::NoTarget, Lang::Ru) => "на нём нет ни одной из целей",
     }
 }
 

@@ -1,9 +1,12 @@
-//! A target list for Prometheus (`file_sd_configs`), one entry per stream's port, to be asked by the blackbox exporter;
+//! A target list for Prometheus (`file_sd_configs`), one entry for each port of a camera, to be asked by the blackbox exporter;
 //! label names as in Prometheus' data model, values as they are.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::camera::{Camera, Cameras};
+use super::camera::{Camera, Cameras, LeftOut};
+use super::go2rtc::{left_out, unusable};
 use crate::export::Logins;
 use crate::export::configuration::login::Variables;
 use crate::export::configuration::text::{header, line, text_of};
@@ -33,7 +36,8 @@ fn write(report: &Report, _: &Logins<'_>) -> Configuration {
     let targets: Vec<Value> = cameras.usable.iter().flat_map(of_camera).collect();
     let mut json = serde_json::to_string_pretty(&targets).unwrap_or_default();
     json.push('\n');
-    let mut module = header("#", report, "Blackbox exporter 0.23 module and Prometheus scrape configuration");
+    let mut module = not_asked(&cameras);
+    module.splice(..0, header("#", report, "Blackbox exporter 0.23 module and Prometheus scrape configuration"));
     module.push(BLACKBOX.trim_end().to_owned());
     Configuration {
         files: vec![("cameras.json".to_owned(), json), ("blackbox.yml".to_owned(), text_of(&module))],
@@ -42,9 +46,25 @@ fn write(report: &Report, _: &Logins<'_>) -> Configuration {
     }
 }
 
+/// A target for each port: what is asked is the port, whatever streams it serves.
 fn of_camera(camera: &Camera<'_>) -> Vec<Value> {
-    let roles = ["main", "sub"];
-    camera.streams().into_iter().zip(roles).map(|((_, stream), role)| target(camera, stream, role)).collect()
+    let mut asked = BTreeSet::new();
+    let streams = camera.streams().into_iter().zip(["main", "sub"]);
+    let each = streams.filter(|((_, stream), _)| asked.insert(port(&stream.url)));
+    each.map(|((_, stream), role)| target(camera, stream, role)).collect()
+}
+
+/// A comment for each stream at a port that is not asked, and for each device without one. A list in JSON has no room for it.
+fn not_asked(cameras: &Cameras<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for camera in &cameras.usable {
+        let asked: BTreeSet<u16> = camera.streams().iter().map(|(_, stream)| port(&stream.url)).collect();
+        let others: Vec<LeftOut<'_>> =
+            camera.left_out.iter().filter(|left| !asked.contains(&port(&left.stream.url))).cloned().collect();
+        lines.extend(left_out(&others));
+    }
+    lines.extend(unusable(cameras));
+    lines
 }
 
 fn target(camera: &Camera<'_>, stream: &Stream, role: &str) -> Value {

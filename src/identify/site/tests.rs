@@ -5,7 +5,10 @@ use crate::text::steps;
 
 fn surroundings() -> Surroundings {
     let network = |name: &str, net: &str| (name.to_owned(), net.parse().unwrap());
-    Surroundings { networks: vec![network("eth0", "10.0.5.7/24"), network("wg0", "10.9.0.2/32")], system: "linux" }
+    Surroundings {
+        networks: vec![network("lo", "127.0.0.1/8"), network("eth0", "10.0.5.7/24"), network("wg0", "10.9.0.2/32")],
+        system: "linux",
+    }
 }
 
 fn at(ip: &str, change: impl FnOnce(&mut Device)) -> Device {
@@ -44,6 +47,12 @@ fn each_device_is_judged_by_what_it_told() {
             at("10.0.5.20", |d| d.network = network("255.255.255.0", "192.168.1.1")),
             Told::default(),
             Some("network_mismatch: its gateway 192.168.1.1 is not on its own network 10.0.5.0/24"),
+        ),
+        (
+            "a kit that is played on this machine",
+            at("127.77.0.2", |d| d.network = network("255.255.255.0", "192.168.1.1")),
+            Told::default(),
+            None,
         ),
         (
             "a network nobody here knows",

@@ -311,7 +311,7 @@ fn add_name(anonymiser: &mut Anonymiser, kind: Private, name: &str, fields: &[Fi
 fn add_word(anonymiser: &mut Anonymiser, kind: Private, word: &str) {
     let is_mac = |mac: crate::model::MacAddr| crate::identify::oui::organisation(mac).is_some();
     let is_shaped = word.len() == 12 && word.parse().is_ok_and(is_mac);
-    let is_number = word.bytes().all(|b| b.is_ascii_digit()) && word.len() < 5;
+    let is_number = word.bytes().all(|b| b.is_ascii_digit()) && word.len() < 4;
     if word.chars().count() < SHORTEST || is_shaped || is_number {
         return;
     }

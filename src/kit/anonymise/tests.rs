@@ -164,6 +164,15 @@ fn a_word_by_which_a_program_is_told_stays() {
     assert!(name.starts_with("SAT ") && !name.contains("linde"), "{name}");
 }
 
+/// Four digits are a number of something: a house, a card, a telephone.
+#[test]
+fn a_word_of_digits_goes_from_four_on() {
+    let known = Known { names: vec!["Müller Garage 4711 Hall 12 Gate 123".to_owned()], ..camera() };
+    let mut kit = Kit::default();
+    let name = anonymise(&mut kit, &Recording::default(), &known).text_of("Müller Garage 4711 Hall 12 Gate 123");
+    assert!(!name.contains("4711") && name.contains(" 12 ") && name.ends_with(" 123"), "{name}");
+}
+
 #[test]
 fn a_longer_word_hides_no_shorter_value() {
     let known = Known {

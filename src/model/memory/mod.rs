@@ -17,7 +17,7 @@ pub use event::{DeviceCard, Event, EventData, EventKind, MutedBy, Severity, Stre
 pub use keep::Keep;
 pub use not_scanned::NotScanned;
 pub use note::{Expect, Note};
-pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed};
+pub use outbox::{Delivery, DeliveryState, Outbox, OutboxError, Route, Routed, Stored};
 pub use remark::{Remark, Trait};
 pub use store_trouble::StoreTrouble;
 pub use uid::Uid;

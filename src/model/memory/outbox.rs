@@ -69,16 +69,20 @@ pub struct Routed {
     pub dropped: Vec<i64>,
 }
 
+/// Reads stored events by their numbers. Those that are no longer stored are left out.
+pub type Stored<'s> = dyn Fn(&[i64]) -> Vec<(i64, Event)> + 's;
+
 /// Decides which messages tell which events. Called in the transaction that stores the events, so it must not wait.
 pub trait Route {
     /// The messages about `events`, which have just been stored under these numbers. `open` holds every message that waits
-    /// and every one made in the hour before `now`, whatever became of it, in the order of their numbers.
-    fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp) -> Routed;
+    /// and every one made in the hour before `now`, whatever became of it, in the order of their numbers. `stored` reads events
+    /// by their numbers.
+    fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp, stored: &Stored<'_>) -> Routed;
 }
 
 /// Nobody is told anything.
 impl Route for () {
-    fn route(&self, _: &[(i64, Event)], _: &[Delivery], _: Timestamp) -> Routed {
+    fn route(&self, _: &[(i64, Event)], _: &[Delivery], _: Timestamp, _: &Stored<'_>) -> Routed {
         Routed::default()
     }
 }

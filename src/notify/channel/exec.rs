@@ -6,11 +6,11 @@ use super::hide::HEARD;
 use super::{Message, Outcome, put, webhook};
 use crate::model::notify::Exec;
 use crate::text::clean_to;
-use crate::tool::process::{PipeError, run_to_end};
+use crate::tool::process::{PipeError, run_to_exit};
 
 /// How long it may take before it is killed, with everything it has started.
 const LIMIT: Duration = Duration::from_secs(30);
-/// What is kept of its output, in bytes.
+/// What is kept of its output, in bytes. It may write more.
 const READ: u64 = 4096;
 /// The exit status that refuses a message for good (`EX_DATAERR` of sysexits.h). Any other failure is tried again.
 const REFUSED: i32 = 65;
@@ -21,7 +21,7 @@ pub(super) async fn send(exec: &Exec, message: &Message) -> Outcome {
     let (exec, input) = (exec.clone(), input.to_string());
     let run = move || {
         let arguments: Vec<&str> = exec.arguments.iter().map(String::as_str).collect();
-        run_to_end(&exec.program, &arguments, input.as_bytes(), READ, LIMIT)
+        run_to_exit(&exec.program, &arguments, input.as_bytes(), READ, LIMIT)
     };
     let finished = match tokio::task::spawn_blocking(run).await {
         Ok(Ok(finished)) => finished,

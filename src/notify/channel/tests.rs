@@ -291,6 +291,35 @@ async fn a_program_gets_the_message_on_its_standard_input_and_nothing_else() {
     assert_eq!(run("exit 7").await, Outcome::retry("exit status 7"));
 }
 
+/// Its outcome is its exit status: it neither dies of what it prints nor counts as failed for what it does with its outputs.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_that_ends_well_is_done_whatever_it_does_with_its_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (nth, (script, said)) in [
+        ("head -c 300000 /dev/zero | tr '\\0' x", "x"),
+        ("head -c 300000 /dev/zero | tr '\\0' x >&2", "x"),
+        ("exec >&- 2>&-; sleep 2", ""),
+        ("echo left one behind; sleep 1000 & echo $! >&3", "left one behind"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (acted, pid) = (folder.path().join(format!("acted{nth}")), folder.path().join("pid"));
+        let script =
+            format!("exec 3>'{}'; cat > /dev/null; {script}; echo acted >> '{}'", pid.display(), acted.display());
+        let exec = Exec { program: "sh".to_owned(), arguments: vec!["-c".to_owned(), script.clone()] };
+        let outcome = exec::send(&exec, &test_message("msg_1", "2026-03-01T10:00:00Z".parse().unwrap())).await;
+        let Outcome::Done { answer } = outcome else { panic!("{script}: {outcome:?}") };
+        assert!(answer.strip_prefix("exit status 0").is_some_and(|rest| rest.contains(said)), "{script}: {answer}");
+        assert_eq!(std::fs::read_to_string(&acted).unwrap(), "acted\n");
+        if let Ok(pid) = std::fs::read_to_string(&pid).unwrap().trim().parse() {
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn syslog_goes_out_by_every_way() {

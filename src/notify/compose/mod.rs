@@ -25,6 +25,8 @@ const LINES: usize = 10;
 const CHANGES: usize = 10;
 /// The longest line about one of several events.
 const LINE: usize = 160;
+/// The room for how many more there are.
+const REST: usize = 24;
 /// What the events of a message take at most, in bytes of JSON.
 const EVENTS: usize = 10_000;
 
@@ -171,7 +173,7 @@ fn several(items: &[Item<'_>], group: &Group, delivery: &Delivery, style: &Style
     let intro = match group {
         Group::Reminder(..) => "Not over: ",
         Group::Digest(..) => "Digest: ",
-        Group::More => "Summary: ",
+        Group::More | Group::MoreProblems => "Summary: ",
         Group::News(..) => "",
     };
     let site =
@@ -180,26 +182,35 @@ fn several(items: &[Item<'_>], group: &Group, delivery: &Delivery, style: &Style
     let room = (TITLE - 1).saturating_sub(site.chars().count());
     let title = clean_to(&format!("{intro}{}", counts.join(", ")), room.saturating_sub(1)) + &site;
     let is_reminder = matches!(group, Group::Reminder(..));
-    let mut lines: Vec<String> = items
-        .iter()
-        .take(LINES)
-        .map(|item| {
-            let event = item.last();
-            let line = match item.times() {
-                Some(_) => item.past(style, true),
-                None if is_reminder => {
-                    let since = event.data.since.unwrap_or(event.at);
-                    let lasts = lasting(delivery.created_at.duration_since(since));
-                    format!("{}: {}, for {lasts}", headline(event.kind), about(event))
-                }
-                None => format!("{}: {}, {}", headline(event.kind), about(event), time(event.at, &style.zone)),
-            };
-            clean_to(&line, LINE)
-        })
-        .collect();
-    let more = items.len().saturating_sub(LINES);
+    // What was held back is told once, so each thing by its name as long as there is room.
+    let most = if group.is_summary() { items.len() } else { LINES };
+    let (mut lines, mut room) = (Vec::new(), TEXT - REST);
+    for item in items.iter().take(most) {
+        let line = match item.times() {
+            Some(_) => item.past(style, true),
+            None => now(item.last(), is_reminder.then_some(delivery.created_at), style),
+        };
+        let line = clean_to(&line, LINE);
+        let Some(left) = room.checked_sub(line.chars().count() + 1) else { break };
+        room = left;
+        lines.push(line);
+    }
+    let more = items.len().saturating_sub(lines.len());
     lines.extend((more > 0).then(|| format!("and {more} more")));
     (title, lines)
+}
+
+/// One of several things: since when, or how long `until` then, and why.
+fn now(event: &Event, until: Option<Timestamp>, style: &Style) -> String {
+    let (at, since) = (time(event.at, &style.zone), event.data.since);
+    let when = match (until, event.severity, since) {
+        (Some(until), ..) => format!("for {}", lasting(until.duration_since(since.unwrap_or(event.at)))),
+        (None, Severity::Recovery, Some(since)) => format!("{at}, after {}", lasting(event.at.duration_since(since))),
+        (None, Severity::Problem | Severity::Warning, Some(since)) => format!("since {}", time(since, &style.zone)),
+        _ => at,
+    };
+    let why = event.data.reason.as_ref().or(event.data.failure.as_ref()).map(|why| format!(": {}", plain(why)));
+    format!("{}: {}, {when}{}", headline(event.kind), about(event), why.unwrap_or_default())
 }
 
 /// Since when, how long, and when the device was last seen.

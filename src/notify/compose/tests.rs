@@ -130,6 +130,41 @@ fn several_events_are_lines_and_at_most_ten_of_them() {
 }
 
 #[test]
+fn each_of_several_says_since_when_and_why() {
+    let mut offline = event(EventKind::DeviceOffline, 1, "14:05:30");
+    (offline.data.since, offline.data.reason) = (Some(at("14:02:20")), Some("3 misses in 2 min 10 s".to_owned()));
+    let mut broken = event(EventKind::StreamBroken, 2, "14:05:40");
+    (broken.data.since, broken.data.failure) = (Some(at("14:03:00")), Some("SETUP: 454 Session Not Found".to_owned()));
+    let mut online = event(EventKind::DeviceOnline, 3, "14:06:00");
+    online.data.since = Some(at("13:00:00"));
+    let mut new = event(EventKind::DeviceNew, 4, "14:06:10");
+    new.data.reason = Some("x".repeat(300));
+    let events: Vec<(i64, Event)> = (1..).zip([offline, broken, online, new]).collect();
+    insta::assert_snapshot!(compose(&delivery("news 0 "), &events, &style()).text, @r#"
+    Offline: Dome 1 (10.0.5.1), since 2026-03-02 14:02: 3 misses in 2 min 10 s
+    Stream broken: Dome 2 (10.0.5.2), since 2026-03-02 14:03: SETUP: 454 Session Not Found
+    Back online: Dome 3 (10.0.5.3), 2026-03-02 14:06, after 1 h 6 min
+    New device: Dome 4 (10.0.5.4), 2026-03-02 14:06: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+    "#);
+}
+
+/// What was held back is told with names, as many as there is room for.
+#[test]
+fn a_summary_names_all_there_is_room_for_and_counts_the_rest() {
+    for (count, named) in [(14u8, 14), (200, 30)] {
+        let events: Vec<(i64, Event)> =
+            (1..=count).map(|n| (i64::from(n), event(EventKind::DeviceOffline, n, "14:02:00"))).collect();
+        let message = compose(&delivery("more problems"), &events, &style());
+        let lines: Vec<&str> = message.text.lines().collect();
+        let left =
+            lines.last().and_then(|line| line.strip_prefix("and ")?.strip_suffix(" more")?.parse::<usize>().ok());
+        let shown = lines.len() - usize::from(left.is_some());
+        assert!(shown >= named && shown + left.unwrap_or(0) == usize::from(count), "{}", message.text);
+        assert!(message.title.starts_with(&format!("Summary: {count} × offline")), "{}", message.title);
+    }
+}
+
+#[test]
 fn the_thread_of_an_end_is_that_of_its_beginning() {
     let thread = |kind, device, since: &str| {
         let mut event = event(kind, device, "14:00:00");
@@ -188,7 +223,7 @@ proptest! {
     #[test]
     fn a_message_keeps_its_limits_and_tells_no_login(
         events in prop::collection::vec(any_event(), 0..30),
-        group in prop::sample::select(vec!["news 0 North", "digest 1 ", "reminder 0 x", "more", "?"]),
+        group in prop::sample::select(vec!["news 0 North", "digest 1 ", "reminder 0 x", "more", "more problems", "?"]),
     ) {
         let count = events.len();
         let events: Vec<(i64, Event)> = (1..).zip(events).collect();

@@ -8,11 +8,13 @@ use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use sha2::{Digest as _, Sha256};
 
 use super::group::Group;
+use super::open::ends;
 use super::retry::after;
-use crate::model::memory::{Delivery, DeliveryState, Event, Route, Routed, Severity};
+use crate::model::memory::{Delivery, DeliveryState, Event, Route, Routed, Severity, Stored};
 use crate::model::notify::{Hours, Notifications, Rule};
 
-/// Messages a channel gets in an hour; what comes beyond them waits for one message of its own.
+/// Messages a channel gets in an hour; what comes beyond them waits for one message of its own. Problems have room for so many
+/// more, and their ends for so many more again.
 pub const MOST_PER_HOUR: usize = 20;
 
 /// Messages that may wait for a channel; of the oldest that nobody has tried yet, one is made.
@@ -108,7 +110,7 @@ impl Rules {
 }
 
 impl Route for Rules {
-    fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp) -> Routed {
+    fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp, stored: &Stored<'_>) -> Routed {
         let mut outgoing = Outgoing::new(open, now);
         for (number, event) in events {
             for (index, rule, channel) in self.receivers(event, now) {
@@ -119,7 +121,11 @@ impl Route for Rules {
                         (Group::News(index, site(event)), after(now, wait))
                     }
                 };
-                outgoing.add_limited(channel, &group, *number, due_at);
+                // What is held back and over is told in one place.
+                match outgoing.held_beginning(channel, event, stored) {
+                    Some(held) => outgoing.add(channel, &held, *number, due_at),
+                    None => outgoing.add_limited(channel, &group, event.severity, *number, due_at),
+                }
             }
         }
         self.channels.iter().for_each(|channel| outgoing.bound(channel));
@@ -139,14 +145,33 @@ impl<'o> Outgoing<'o> {
         Outgoing { open, now, routed: Routed::default() }
     }
 
+    /// The summary that waits with the problem that `end` ends.
+    fn held_beginning(&self, channel: &str, end: &Event, stored: &Stored<'_>) -> Option<Group> {
+        let began = |numbers: &[i64]| stored(numbers).iter().any(|(_, event)| ends(event, end));
+        let holds_it = |group: &Group| {
+            let name = group.to_string();
+            let new = self.routed.new.iter().find(|d| d.channel == channel && d.group == name);
+            let number = self.waiting_of(channel, &name);
+            let waiting = self.open.iter().filter(|delivery| Some(delivery.number) == number);
+            let added = self.routed.added.iter().filter(|(to, _)| Some(*to) == number).map(|(_, events)| events);
+            waiting.chain(new).map(|delivery| &delivery.events).chain(added).any(|events| began(events))
+        };
+        let may_end = end.severity == Severity::Recovery;
+        [Group::MoreProblems, Group::More].into_iter().filter(|_| may_end).find(holds_it)
+    }
+
     /// Adds an event, within what a channel gets in an hour.
-    fn add_limited(&mut self, channel: &str, group: &Group, event: i64, due_at: Timestamp) {
+    fn add_limited(&mut self, channel: &str, group: &Group, severity: Severity, event: i64, due_at: Timestamp) {
         // What is collected for a time of day is one message already.
         if self.takes_more(channel, group) || matches!(group, Group::Digest(..)) {
             return self.add(channel, group, event, due_at);
         }
-        match self.hour_is_full(channel) {
-            Some(free_at) => self.add(channel, &Group::More, event, free_at.max(due_at)),
+        let summary = match severity {
+            Severity::Info | Severity::Warning => Group::More,
+            Severity::Problem | Severity::Recovery => Group::MoreProblems,
+        };
+        match self.hour_is_full(channel, room(severity)) {
+            Some(free_at) => self.add(channel, &summary, event, free_at.max(due_at)),
             None => self.add(channel, group, event, due_at),
         }
     }
@@ -194,22 +219,21 @@ impl<'o> Outgoing<'o> {
         self.routed.dropped.contains(&delivery.number)
     }
 
-    /// When the channel may get another message, where it has had as many as it gets in an hour.
-    fn hour_is_full(&self, channel: &str) -> Option<Timestamp> {
+    /// When the channel may get another message, where it has had `room` messages in an hour.
+    fn hour_is_full(&self, channel: &str, room: usize) -> Option<Timestamp> {
         let counts = |d: &&Delivery| {
             d.channel == channel && d.state != DeliveryState::Dropped && self.now.duration_since(d.created_at) < HOUR
         };
         let mut made: Vec<Timestamp> =
             self.open.iter().chain(&self.routed.new).filter(counts).map(|delivery| delivery.created_at).collect();
         made.sort_unstable();
-        let oldest = made.len().checked_sub(MOST_PER_HOUR)?;
+        let oldest = made.len().checked_sub(room)?;
         made.get(oldest).map(|at| after(*at, HOUR))
     }
 
     /// Makes one message of the oldest where too many wait for a channel.
     fn bound(&mut self, channel: &str) {
         let waits = |d: &&Delivery| d.channel == channel && d.state == DeliveryState::Waiting;
-        let more = Group::More.to_string();
         let waiting = self.open.iter().filter(waits).filter(|d| !self.is_dropped(d)).count()
             + self.routed.new.iter().filter(waits).count();
         if waiting <= MOST_WAITING {
@@ -218,7 +242,12 @@ impl<'o> Outgoing<'o> {
         // The message that is made of them may be one more.
         let excess = waiting - MOST_WAITING + usize::from(!self.takes_more(channel, &Group::More));
         let mut events = Vec::new();
-        let oldest = self.open.iter().filter(waits).filter(|d| d.takes_more() && d.group != more).take(excess);
+        let oldest = self
+            .open
+            .iter()
+            .filter(waits)
+            .filter(|d| d.takes_more() && Group::parse(&d.group) != Group::More)
+            .take(excess);
         for delivery in oldest.collect::<Vec<_>>() {
             events.extend(&delivery.events);
             if let Some(at) = self.routed.added.iter().position(|(to, _)| *to == delivery.number) {
@@ -230,6 +259,17 @@ impl<'o> Outgoing<'o> {
         for event in events {
             self.add(channel, &Group::More, event, self.now);
         }
+    }
+}
+
+/// How many messages of an hour leave room for one about such an event. Each step counts the summary of what lies below it, so
+/// that nothing of less weight takes the room of a problem, and no problem that of an end.
+fn room(severity: Severity) -> usize {
+    let summary = 1;
+    match severity {
+        Severity::Info | Severity::Warning => MOST_PER_HOUR,
+        Severity::Problem => 2 * MOST_PER_HOUR + summary,
+        Severity::Recovery => 3 * MOST_PER_HOUR + 2 * summary,
     }
 }
 

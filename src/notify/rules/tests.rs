@@ -40,6 +40,11 @@ fn event(kind: EventKind, device: u8, site: &str) -> Event {
     event
 }
 
+/// Reads no event.
+fn nothing(_: &[i64]) -> Vec<(i64, Event)> {
+    Vec::new()
+}
+
 /// Messages as `channel group events`.
 fn said(outbox: &MemoryOutbox) -> Vec<String> {
     let alive = outbox.deliveries().into_iter().filter(|d| d.state != DeliveryState::Dropped);
@@ -101,7 +106,7 @@ fn every_condition_of_a_rule_counts() {
         (Rule { hours: vec![hours(&monday, 22, 11)], ..base() }, false),
     ];
     for (rule, sent) in cases {
-        let routed = rules(&["a"], vec![rule.clone()]).route(&[(1, offline.clone())], &[], at("10:00"));
+        let routed = rules(&["a"], vec![rule.clone()]).route(&[(1, offline.clone())], &[], at("10:00"), &nothing);
         assert_eq!(!routed.new.is_empty(), sent, "{rule:?}");
     }
     // About a network there is no tag and no site.
@@ -112,7 +117,7 @@ fn every_condition_of_a_rule_counts() {
         (Rule { subnets: vec!["10.0.5.0/25".parse().unwrap()], ..base() }, false),
         (Rule { tags: vec!["outside".into()], ..base() }, false),
     ] {
-        let routed = rules(&["a"], vec![rule.clone()]).route(&[(1, subnet.clone())], &[], at("10:00"));
+        let routed = rules(&["a"], vec![rule.clone()]).route(&[(1, subnet.clone())], &[], at("10:00"), &nothing);
         assert_eq!(!routed.new.is_empty(), sent, "{rule:?}");
     }
 }
@@ -125,9 +130,9 @@ fn an_end_is_told_after_hours_where_the_beginning_was_within() {
     let hours = Hours { days, from: Time::constant(8, 0, 0, 0), to: Time::constant(18, 0, 0, 0) };
     let rule = Rule { hours: vec![hours], ..Rule::default() };
     let rules = rules(&["a"], vec![rule]);
-    assert_eq!(rules.route(&[(1, online.clone())], &[], at("19:00")).new.len(), 1);
+    assert_eq!(rules.route(&[(1, online.clone())], &[], at("19:00"), &nothing).new.len(), 1);
     online.data.since = Some(at("18:30"));
-    assert_eq!(rules.route(&[(1, online)], &[], at("19:00")).new.len(), 0);
+    assert_eq!(rules.route(&[(1, online)], &[], at("19:00"), &nothing).new.len(), 0);
 }
 
 #[test]
@@ -161,15 +166,83 @@ fn what_comes_beyond_twenty_an_hour_is_one_message() {
     for nth in 0..30 {
         let site = format!("site {nth}");
         let now = after(at("10:00"), SignedDuration::from_mins(nth));
-        outbox.tell(vec![event(EventKind::DeviceOffline, 1, &site)], &rules, now);
+        outbox.tell(vec![event(EventKind::DeviceNew, 1, &site)], &rules, now);
     }
     let deliveries = outbox.deliveries();
     assert_eq!(deliveries.len(), MOST_PER_HOUR + 1);
     let more = deliveries.last().unwrap();
     assert_eq!((more.group.as_str(), more.events.len(), more.due_at), ("more", 10, at("11:00")));
     // An hour later there is room again.
-    outbox.tell(vec![event(EventKind::DeviceOffline, 1, "late")], &rules, at("11:05"));
+    outbox.tell(vec![event(EventKind::DeviceNew, 1, "late")], &rules, at("11:05"));
     assert_eq!(outbox.deliveries().last().unwrap().group, "news 0 late");
+}
+
+/// What was told within the hour, what comes then, and the message it stands in.
+#[test]
+fn each_severity_has_room_of_its_own() {
+    use EventKind as E;
+    let full = [(20, E::DeviceNew), (20, E::DeviceOffline), (20, E::DeviceOnline)];
+    let cases: [(&[(u8, E)], &[E], &[&str]); 8] = [
+        (&full[..1], &[E::DeviceNew], &["more [1]"]),
+        (&full[..1], &[E::SubnetUnreachable, E::DeviceOffline], &["news [1]", "news [2]"]),
+        (&full[..1], &[E::DeviceOnline, E::SubnetReachable], &["news [1]", "news [2]"]),
+        (&[(21, E::DeviceOffline)], &[E::DeviceNew, E::DeviceOffline], &["more [1]", "news [2]"]),
+        // Twenty remarks, their summary and twenty problems.
+        (&[(21, E::DeviceNew), (20, E::DeviceOffline)], &[E::StreamBroken], &["more problems [1]"]),
+        // The end of what was held back stands with it, any other is told.
+        (
+            &[(21, E::DeviceNew), (20, E::DeviceOffline)],
+            &[E::StreamBroken, E::DeviceOnline, E::StreamRepaired],
+            &["more problems [1, 3]", "news [2]"],
+        ),
+        (
+            &[(21, E::DeviceNew), (21, E::DeviceOffline), (20, E::DeviceOnline)],
+            &[E::DeviceOnline],
+            &["more problems [1]"],
+        ),
+        (&full[..2], &[E::StreamBroken], &["news [1]"]),
+    ];
+    for (before, then, expected) in cases {
+        let (rules, outbox) = (rules(&["a"], vec![]), MemoryOutbox::default());
+        let mut told = 0;
+        for (count, kind) in before {
+            for _ in 0..*count {
+                told += 1;
+                let device = 100 + u8::try_from(told).unwrap();
+                outbox.tell(vec![event(*kind, device, &format!("site {told}"))], &rules, at("10:00"));
+            }
+        }
+        // What was due meanwhile has been sent.
+        for mut delivery in outbox.deliveries() {
+            (delivery.body, delivery.state) = (Some(String::new()), DeliveryState::Done);
+            crate::model::memory::Outbox::settle(&outbox, &delivery).unwrap();
+        }
+        let sent = outbox.deliveries().len();
+        for (nth, kind) in then.iter().enumerate() {
+            outbox.tell(vec![event(*kind, 1, &format!("later {nth}"))], &rules, at("10:30"));
+        }
+        let said: Vec<String> = outbox.deliveries()[sent..]
+            .iter()
+            .map(|d| {
+                let events: Vec<i64> = d.events.iter().map(|number| number - told).collect();
+                format!("{} {events:?}", d.group.split(" 0 ").next().unwrap())
+            })
+            .collect();
+        assert_eq!(said, expected, "{before:?} {then:?}");
+    }
+}
+
+#[test]
+fn a_summary_of_problems_comes_when_there_is_room_again_and_in_the_order_of_time() {
+    let (rules, outbox) = (rules(&["a"], vec![]), MemoryOutbox::default());
+    for nth in 0..50 {
+        let now = after(at("10:00"), SignedDuration::from_mins(nth));
+        outbox.tell(vec![event(EventKind::DeviceOffline, 1, &format!("site {nth}"))], &rules, now);
+    }
+    let deliveries = outbox.deliveries();
+    let more = deliveries.last().unwrap();
+    let held: Vec<i64> = (42..=50).collect();
+    assert_eq!((more.group.as_str(), &more.events, more.due_at), ("more problems", &held, at("11:00")));
 }
 
 #[test]
@@ -251,5 +324,37 @@ proptest! {
             }
         }
         prop_assert_eq!(told, wanted);
+    }
+
+    /// Each event is one of a site of its own, so that none can share a message but in a summary.
+    #[test]
+    fn no_problem_waits_for_remarks_and_an_hour_is_bounded(
+        rounds in prop::collection::vec((prop::sample::select(EventKind::ALL.to_vec()), 0u8..6, 0i64..300, any::<bool>()), 1..200),
+    ) {
+        let all = Rule { events: EventKind::ALL.to_vec(), ..Rule::default() };
+        let (rules, outbox) = (rules(&["a"], vec![all]), MemoryOutbox::default());
+        let (mut now, mut kinds) = (at("10:00"), Vec::new());
+        for (nth, (kind, device, pause, sends)) in rounds.into_iter().enumerate() {
+            now = after(now, SignedDuration::from_secs(pause));
+            outbox.tell(vec![event(kind, device, &format!("site {nth}"))], &rules, now);
+            kinds.push(kind.severity());
+            let hour: Vec<Delivery> = outbox.deliveries().into_iter().filter(|d| now.duration_since(d.created_at) < HOUR).collect();
+            prop_assert!(hour.len() <= 3 * MOST_PER_HOUR + 3, "{} messages in an hour", hour.len());
+            let is_of = |d: &Delivery, severities: &[Severity]| {
+                d.events.iter().any(|number| severities.contains(&kinds[usize::try_from(number - 1).unwrap()]))
+            };
+            // A problem that is held back now has twenty others before it, one that ended within the hour counts as well.
+            if let Some(new) = hour.last().filter(|d| d.created_at == now && d.group == "more problems") {
+                let others = hour.iter().filter(|d| d.number != new.number);
+                let of_problems = others.filter(|d| is_of(d, &[Severity::Problem, Severity::Recovery])).count();
+                prop_assert!(of_problems >= MOST_PER_HOUR, "held back after {of_problems} messages about problems");
+            }
+            for mut delivery in outbox.deliveries().into_iter().filter(|d| sends && d.due_at <= now) {
+                if delivery.state == DeliveryState::Waiting {
+                    (delivery.body, delivery.state) = (Some(String::new()), DeliveryState::Done);
+                    crate::model::memory::Outbox::settle(&outbox, &delivery).unwrap();
+                }
+            }
+        }
     }
 }

@@ -22,6 +22,9 @@ pub const FINDER: Finder = Finder { method: Method::Arp, find: |context| Box::pi
 async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     let targets = AddressList::of_targets(&context.plan.targets);
     let segments = segments(&targets, &context.interfaces);
+    if segments.iter().any(|segment| !segment.addresses.is_empty()) {
+        context.askers.note(Method::Arp);
+    }
     let outcomes = join_all(segments.iter().map(|segment| sweep(context, segment))).await;
     if outcomes.iter().any(|o| o.rung == Rung::Kernel) {
         context.warn(HINT);

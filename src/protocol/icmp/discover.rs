@@ -37,6 +37,9 @@ pub const FINDER: Finder = Finder { method: Method::Icmp, find: |context| Box::p
 async fn find(context: &DiscoveryContext) -> Result<(), Unable> {
     note_zones(context);
     let (v4, v6) = targets(context);
+    if !v4.is_empty() || !v6.is_empty() {
+        context.askers.note(Method::Icmp);
+    }
     let v4 = async { if v4.is_empty() { Ok(()) } else { Echo::open(context, false)?.sweep(&v4, &[]).await } };
     let v6 = async {
         let asks_links = context.plan.targets.link_local_v6;

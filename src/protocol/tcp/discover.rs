@@ -94,6 +94,9 @@ impl<'a> Sweep<'a> {
 
     /// Port by port over all addresses, then the first ports once more; who has answered is asked no further.
     async fn run(&self) {
+        if !self.v4.is_empty() || !self.v6.is_empty() {
+            self.context.askers.note(Method::Tcp);
+        }
         tokio::select! {
             () = self.context.cancel.cancelled() => {}
             () = self.ask_all() => self.doubt(),

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::export::sample;
 use crate::history::memory::{DeviceState, Vantage};
+use crate::model::memory::Stored;
 use crate::model::memory::{Delivery, DeliveryState, EventKind, Keep, Outbox as _, Routed, Uid};
 use crate::model::problem::Problem;
 use crate::model::{Credential, Report};
@@ -153,7 +154,7 @@ fn a_report_carries_the_notes_and_loses_them_again() {
 struct ToTest;
 
 impl Route for ToTest {
-    fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp) -> Routed {
+    fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp, _: &Stored<'_>) -> Routed {
         let numbers: Vec<i64> = events.iter().map(|(number, _)| *number).collect();
         if let Some(open) = open.iter().find(|open| open.takes_more()) {
             return Routed { added: vec![(open.number, numbers)], ..Routed::default() };
@@ -211,8 +212,8 @@ fn what_fails_leaves_nothing_behind() {
     let before = store.memory().unwrap();
     struct Twice;
     impl Route for Twice {
-        fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp) -> Routed {
-            let mut routed = ToTest.route(events, open, now);
+        fn route(&self, events: &[(i64, Event)], open: &[Delivery], now: Timestamp, stored: &Stored<'_>) -> Routed {
+            let mut routed = ToTest.route(events, open, now, stored);
             // The same id twice is refused by the database.
             routed.new.push(routed.new[0].clone());
             routed

@@ -93,8 +93,7 @@ fn channel(name: &str, channels: &[&str]) -> Result<String, Problem> {
 
 fn wait(entry: &Entry<'_>) -> Result<Duration, Problem> {
     let Some(text) = entry.text("wait")? else { return Ok(USUAL_WAIT) };
-    let wait =
-        if text == "0" { Duration::ZERO } else { values::duration(&text).map_err(|problem| problem.at("wait"))? };
+    let wait = values::duration_or_zero(&text).map_err(|problem| problem.at("wait"))?;
     match wait <= LONGEST_WAIT {
         true => Ok(wait),
         false => Err(Problem::new("at most 1h is possible").at("wait").hint("`digest:` collects for longer")),
@@ -103,10 +102,13 @@ fn wait(entry: &Entry<'_>) -> Result<Duration, Problem> {
 
 fn repeat(entry: &Entry<'_>) -> Result<Option<Duration>, Problem> {
     let Some(text) = entry.text("repeat")? else { return Ok(Some(USUAL_REPEAT)) };
-    if text == "0" || text == "never" {
+    if text == "never" {
         return Ok(None);
     }
-    let repeat = values::duration(&text).map_err(|problem| problem.at("repeat"))?;
+    let repeat = values::duration_or_zero(&text).map_err(|problem| problem.at("repeat"))?;
+    if repeat.is_zero() {
+        return Ok(None);
+    }
     match repeat >= SHORTEST_REPEAT {
         true => Ok(Some(repeat)),
         false => Err(Problem::new("at least 5m is possible, or 0 for never").at("repeat")),

@@ -173,6 +173,18 @@ fn every_key_can_be_set_by_its_variable() {
 }
 
 #[test]
+fn no_time_at_all_is_taken_where_it_says_something() {
+    for none in ["0", "0s", "0ms"] {
+        let settings = resolve("watch", &environment(&[("CAMSCAN_JITTER", none)])).unwrap();
+        let jitter = settings.effective.iter().find(|e| e.key == "jitter").unwrap();
+        assert_eq!(jitter.origin.to_string(), "CAMSCAN_JITTER", "{none}");
+    }
+    for line in ["watch --jitter=-1s", "scan --timeout 0s", "watch --every 0s", "watch --jitter 1us"] {
+        assert!(resolve(line, &environment(&[])).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn logins_of_a_stronger_source_replace_weaker_ones() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("logins.txt");

@@ -136,6 +136,13 @@ fn common(prefix: &str, device: &DeviceView) -> Map<String, Value> {
             put(&mut about, key, clean(text));
         }
     }
+    // By its MAC address Home Assistant knows a device that another integration shows as well.
+    if let Some(mac) = device.mac {
+        put(&mut about, "cns", json!([["mac", mac.to_string()]]));
+    }
+    if let Some(page) = &device.page {
+        put(&mut about, "cu", page.as_str());
+    }
     Map::from_iter([
         ("dev".to_owned(), about),
         ("o".to_owned(), json!({ "name": "camscan", "sw": env!("CARGO_PKG_VERSION") })),
@@ -274,6 +281,8 @@ mod tests {
             name: "Dome\nNorth".to_owned(),
             site: Some("North".to_owned()),
             ip: [10, 0, 5, 21].into(),
+            mac: "44:19:B6:00:00:15".parse().ok(),
+            page: Some("http://10.0.5.21/".to_owned()),
             vendor: Some("Axis".to_owned()),
             model: None,
             firmware: None,
@@ -354,6 +363,9 @@ mod tests {
         assert!(all[1].1.is_empty() && all[4].1.is_empty());
         let config: Value = serde_json::from_str(&all[0].1).unwrap();
         assert_eq!(config["dev"]["name"], "Dome North");
+        // By these Home Assistant knows that it is the device of another integration, and leads to it.
+        assert_eq!(config["dev"]["cns"], json!([["mac", "44:19:b6:00:00:15"]]));
+        assert_eq!(config["dev"]["cu"], "http://10.0.5.21/");
         assert_eq!(config["availability"][0]["topic"], "camscan/status");
         let templates: Vec<&str> =
             config["cmps"].as_object().unwrap().values().filter_map(|c| c["value_template"].as_str()).collect();
