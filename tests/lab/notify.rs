@@ -410,6 +410,8 @@ async fn run_bridge(host: &str, port: u16, ca: &str, form: DiscoveryForm) {
         name: "Dome North".to_owned(),
         site: None,
         ip: [10, 0, 5, 21].into(),
+        mac: None,
+        page: None,
         vendor: Some("Axis".to_owned()),
         model: None,
         firmware: None,
