@@ -292,7 +292,7 @@ impl Watch {
             let events = work.learn(report, self, counts)?;
             self.told(work, counts, &events)?;
         }
-        if let Some(answers) = work.take_answers() {
+        if let Some(answers) = work.answers.take() {
             let now = (self.session.now)();
             let decide = |memory: &mut Memory| {
                 let each = answers.devices.iter();

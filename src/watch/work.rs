@@ -83,7 +83,7 @@ pub(super) struct Work {
     next_tidying: Timestamp,
     scanned: Option<Box<Found>>,
     not_scanned: Option<NotScanned>,
-    answers: Option<Answers>,
+    pub(super) answers: Option<Answers>,
     pub(super) surroundings: Surroundings,
     played: Vec<Played>,
     first_played: Option<Instant>,
@@ -365,10 +365,6 @@ impl Work {
 
     pub(super) fn take_scan(&mut self) -> Option<Result<Box<Found>, NotScanned>> {
         self.scanned.take().map(Ok).or_else(|| self.not_scanned.take().map(Err))
-    }
-
-    pub(super) fn take_answers(&mut self) -> Option<Answers> {
-        self.answers.take()
     }
 
     /// Whether checks wait to be stored that are many enough, or old enough.

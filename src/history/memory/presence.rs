@@ -32,13 +32,14 @@ impl Memory {
             }
             (false, Vantage::Blind) => self.lose_sight(&uid, at),
             (false, _) if is_step => {}
-            (false, Vantage::Clear(around)) => match self.miss(&uid, at) {
-                Some(since) => match self.missing_network(&uid, since, FEWEST) {
-                    Some(network) => self.network_lost(network, around, at, &mut events),
-                    None => self.lose(&uid, at, &mut events),
-                },
-                None => {}
-            },
+            (false, Vantage::Clear(around)) => {
+                if let Some(since) = self.miss(&uid, at) {
+                    match self.missing_network(&uid, since, FEWEST) {
+                        Some(network) => self.network_lost(network, around, at, &mut events),
+                        None => self.lose(&uid, at, &mut events),
+                    }
+                }
+            }
             (false, Vantage::Silent(around)) => {
                 let since = self.miss(&uid, at);
                 if let Some(network) = since.and_then(|since| self.missing_network(&uid, since, ANY)) {
