@@ -182,7 +182,7 @@ fn what_comes_beyond_twenty_an_hour_is_one_message() {
 fn each_severity_has_room_of_its_own() {
     use EventKind as E;
     let full = [(20, E::DeviceNew), (20, E::DeviceOffline), (20, E::DeviceOnline)];
-    type Case<'c> = (&'c [(u8, E)], &'c [E], &'c [&'c str]);
+    type Case<'c> = (&'c [(u8, EventKind)], &'c [EventKind], &'c [&'c str]);
     let cases: [Case<'_>; 8] = [
         (&full[..1], &[E::DeviceNew], &["more [1]"]),
         (&full[..1], &[E::SubnetUnreachable, E::DeviceOffline], &["news [1]", "news [2]"]),
