@@ -148,16 +148,35 @@ mod tests {
         format!("({count} left out)\n")
     }
 
+    /// A pipe that takes nothing until it is opened: how soon the thread comes to write decides nothing.
+    struct Shut(Option<Receiver<()>>, io::PipeWriter);
+
+    impl Write for Shut {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(gate) = self.0.take() {
+                // Until the other end is dropped.
+                let _ = gate.recv();
+            }
+            self.1.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.1.flush()
+        }
+    }
+
     #[test]
     fn nothing_waits_for_a_reader_and_what_found_no_room_is_counted_in_its_place() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let beside = Beside::start(writer, 1 << 20, notice).unwrap();
-        // More than a pipe and the queue hold together.
+        let (open, gate) = std::sync::mpsc::channel();
+        let beside = Beside::start(Shut(Some(gate), writer), 1 << 20, notice).unwrap();
+        // More than the queue holds.
         let line = || [&[b'x'; 9_999][..], b"\n"].concat();
         let gaps: Vec<Gap> = (0..400).map(|_| beside.send(line())).collect();
         let begun = gaps.iter().filter(|gap| **gap == Gap::Begins).count();
         assert_eq!(begun, 1, "{gaps:?}");
         assert_eq!(beside.flush(|| true).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(open);
         let mut read = String::new();
         let reading = std::thread::spawn(move || reader.read_to_string(&mut read).map(|_| read));
         beside.flush(|| false).unwrap();
