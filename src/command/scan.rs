@@ -1,7 +1,10 @@
 //! `camscan scan`: the main job.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnetwork::IpNetwork;
 use tokio_util::sync::CancellationToken;
 
 use super::ready::Ready;
@@ -78,8 +81,7 @@ fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Repor
     // The files beside the store are made and removed in its folder, which may be another user's.
     let remembered: Result<Report, StoreError> = with_file_rights(move || {
         let before = store.memory()?;
-        let has_answer = !report.devices.is_empty() || report.scan.hosts_up > 0;
-        let vantage = if has_answer { Vantage::CLEAR } else { Vantage::Blind };
+        let vantage = if has_answer(report, plan) { Vantage::CLEAR } else { Vantage::Blind };
         let learnt = store.learn(report, Cause::User, vantage, &())?.value;
         learnt.warning().into_iter().for_each(|warning| ui.warning(warning));
         let worked = |device: &Device| session.login_of(device);
@@ -98,6 +100,15 @@ fn remember(store: Store, session: &Session, plan: &ScanPlan, report: &mut Repor
         Ok(without_notes(baseline))
     });
     remembered.map_err(remembered::failed)
+}
+
+/// Whether anything answered that is not this machine, which answers whatever becomes of the network.
+fn has_answer(report: &Report, plan: &ScanPlan) -> bool {
+    let links = report.scan.coverage.iter().flat_map(|coverage| &coverage.interfaces);
+    let addresses = links.flat_map(|link| &link.networks).filter_map(|text| text.parse::<IpNetwork>().ok());
+    let own: BTreeSet<IpAddr> = addresses.map(|network| network.ip()).collect();
+    let asked = own.iter().filter(|ip| plan.targets.contains(**ip)).count() as u64;
+    report.devices.iter().any(|device| !own.contains(&device.ip)) || report.scan.hosts_up > asked
 }
 
 /// Runs a scan and shows it while it runs.

@@ -1,4 +1,4 @@
-//! The care of the store: what is wrong with it is told once, and once that it is over.
+//! The care of the store: what is wrong with it is sent once, and once that it is over.
 
 use super::Watch;
 use super::figures::Counts;
@@ -10,17 +10,17 @@ impl Watch {
     pub(super) fn look_after_store(&self, work: &mut Work, counts: &mut Counts) -> Result<bool, StoreError> {
         let now = (self.session.now)();
         let trouble = self.store.mend();
-        if counts.told.note(trouble.as_ref(), now) {
+        if counts.store_news.note(trouble.as_ref(), now) {
             match &trouble {
                 Some(trouble) => tracing::error!("watching goes on: {trouble}"),
                 None => tracing::warn!("the store can be written again"),
             }
             counts.store_stands(&self.store, trouble.is_none());
         }
-        if !counts.told.owed().is_empty() {
-            let owed = counts.told.owed().to_vec();
+        if !counts.store_news.owed().is_empty() {
+            let owed = counts.store_news.owed().to_vec();
             let events = self.store.update(|_| ((), owed), self.route.as_ref())?.events;
-            counts.told.paid();
+            counts.store_news.paid();
             self.told(work, counts, &events)?;
         }
         Ok(trouble.is_some())
@@ -36,8 +36,8 @@ impl Watch {
     ) -> Result<bool, StoreError> {
         let Err(error) = done else {
             // What was written went into memory from then on.
-            if self.store.trouble().is_some() && !counts.told.is_known() {
-                // What cannot be told now is told when it can be stored.
+            if self.store.trouble().is_some() && !counts.store_news.is_known() {
+                // An event that cannot be stored now is sent when it can be.
                 let _ = self.look_after_store(work, counts);
             }
             if self.store.trouble().is_none() && counts.store_works(&self.store) {

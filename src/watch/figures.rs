@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::Follower;
-use super::told::Told;
+use super::store_news::StoreNews;
 use crate::history::memory::Memory;
 use crate::metrics::{Figures, Histogram, Outbox, Process, render};
 use crate::model::Report;
@@ -22,13 +22,13 @@ pub(super) struct Counts {
     /// How often the store had been written when it last could not be.
     writes_at_failure: u64,
     /// What was told of the store.
-    pub(super) told: Told,
+    pub(super) store_news: StoreNews,
 }
 
 impl Default for Counts {
     fn default() -> Self {
         let figures = Figures { store_works: true, ..Figures::default() };
-        Counts { figures, writes_at_failure: 0, told: Told::default() }
+        Counts { figures, writes_at_failure: 0, store_news: StoreNews::default() }
     }
 }
 

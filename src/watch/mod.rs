@@ -19,7 +19,7 @@ mod presence;
 mod scanned;
 mod scans;
 mod sight;
-mod told;
+mod store_news;
 mod work;
 
 use std::collections::BTreeMap;

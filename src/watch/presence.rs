@@ -85,7 +85,7 @@ impl Question {
         template: Arc<ScanPlan>,
         stop: CancellationToken,
     ) -> Option<Answers> {
-        let ways = Ways::read(session.net.as_ref()).await;
+        let ways = Ways::read(session.net.as_ref(), &template.methods).await;
         let is_excluded = |ip: IpAddr| self.exclude.iter().any(|network| network.contains(ip));
         for (network, witnesses) in &mut self.witnesses {
             witnesses.by(*network, &ways, &is_excluded);

@@ -91,7 +91,7 @@ impl Work {
                 Ok(made) => made,
                 Err(why) => return Done::NotScanned(why),
             };
-            let sight = sight::during(&hosts, &memory, &Ways::read(net.as_ref()).await);
+            let sight = sight::during(&hosts, &memory, &Ways::read(net.as_ref(), &[]).await);
             let mut found = Found { report, pictures: Vec::new(), hosts, sight };
             let Some(folder) = folder else { return Done::Scanned(Box::new(found)) };
             // The disk is waited for beside the loop.

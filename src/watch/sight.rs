@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use crate::history::memory::{DeviceState, Known, Memory, OnLink, Sight, Vantage};
+use crate::model::Method;
 use crate::model::memory::{Around, Gateway};
 use crate::net::route::{Route, route_to};
 use crate::net::{Interface, Links};
@@ -26,6 +27,7 @@ pub(super) struct Ways {
     interfaces: Vec<Interface>,
     /// None where the system does not say.
     routes: Option<Vec<Route>>,
+    asks_by_arp: bool,
 }
 
 /// How a network is reached.
@@ -41,8 +43,12 @@ pub(super) enum Way {
 
 impl Ways {
     /// Those of this machine now.
-    pub(super) async fn read(net: &dyn Links) -> Ways {
-        Ways { interfaces: net.interfaces().unwrap_or_default(), routes: net.routes().await.ok() }
+    pub(super) async fn read(net: &dyn Links, methods: &[Method]) -> Ways {
+        Ways {
+            interfaces: net.interfaces().unwrap_or_default(),
+            routes: net.routes().await.ok(),
+            asks_by_arp: methods.contains(&Method::Arp),
+        }
     }
 
     /// How a network is reached on which this machine was when it was last scanned, or was not.
@@ -59,7 +65,7 @@ impl Ways {
         }
         match &self.routes {
             Some(routes) => match route_to(routes, network.ip()).filter(|route| self.is_up(route.interface)) {
-                Some(route) => Way::Behind(route.gateway),
+                Some(route) => Way::Behind(route.gateway.filter(|ip| self.can_be_asked(*ip))),
                 None => Way::None,
             },
             None if self.interfaces.iter().any(|interface| !interface.loopback) => Way::Behind(None),
@@ -70,8 +76,16 @@ impl Ways {
     fn gateways(&self, interface: &Interface, network: IpNetwork) -> Vec<IpAddr> {
         let routes = self.routes.iter().flatten().filter(|route| route.interface == interface.index);
         let on_it = routes.filter_map(|route| route.gateway).filter(|ip| network.contains(*ip));
-        let gateways: BTreeSet<IpAddr> = on_it.filter(|ip| !self.is_own(*ip)).collect();
+        let gateways: BTreeSet<IpAddr> = on_it.filter(|ip| self.can_be_asked(*ip)).collect();
         gateways.into_iter().take(GATEWAYS).collect()
+    }
+
+    /// Whether the silence of a gateway says anything: one on a link with neighbours answers ARP as long as it is there. What is
+    /// at the other end of a VPN, or is asked otherwise, may answer to nothing at all.
+    fn can_be_asked(&self, ip: IpAddr) -> bool {
+        let has_neighbours = |interface: &&Interface| interface.mac.is_some() && !interface.point_to_point;
+        let mut linked = self.interfaces.iter().filter(|interface| interface.is_on_link(ip));
+        self.asks_by_arp && ip.is_ipv4() && !self.is_own(ip) && linked.any(|interface| has_neighbours(&interface))
     }
 
     fn is_up(&self, index: u32) -> bool {
@@ -155,11 +169,8 @@ impl Witnesses {
     ) -> Self {
         let is_asked = |known: &&Known| {
             let is_listed = known.archived_at.is_none() && known.device.reach.is_none();
-            let is_of_network = memory.network_of(known.device.ip) == Some(network);
-            is_listed
-                && is_of_network
-                && known.health.state != DeviceState::Offline
-                && !missing.contains(&known.device.ip)
+            let is_missing = known.health.state == DeviceState::Offline || missing.contains(&known.device.ip);
+            is_listed && !is_missing && memory.network_of(known.device.ip) == Some(network)
         };
         let is_there = |known: &Known| known.health.state == DeviceState::Online && known.health.misses == 0;
         let mut devices: Vec<(bool, IpAddr)> =
@@ -184,7 +195,7 @@ impl Witnesses {
         }
         let (devices, hosts, gateways) = (&mut self.devices, &mut self.hosts, &mut self.gateways);
         gateways.retain(|ip| !is_excluded(*ip));
-        devices.retain(|ip| !ways.is_own(*ip));
+        devices.retain(|ip| !ways.is_own(*ip) && !is_excluded(*ip));
         hosts.retain(|ip| !ways.is_own(*ip) && !is_excluded(*ip) && !gateways.contains(ip));
     }
 
@@ -242,4 +253,47 @@ pub(super) fn during(hosts: &BTreeSet<IpAddr>, memory: &Memory, ways: &Ways) -> 
         }
     };
     Sight::new(networks.into_iter().map(|network| (network, vantage(network))).collect::<BTreeMap<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::net::interface;
+
+    #[test]
+    fn a_gateway_is_asked_where_its_silence_says_something() {
+        let tunnel = Interface { point_to_point: true, mac: None, ..interface("tun0", 3, &["198.51.100.1/24"]) };
+        let interfaces = vec![interface("eth0", 2, &["192.0.2.1/24", "2001:db8::1/64"]), tunnel];
+        let route = |to: &str, gateway: &str, interface| Route {
+            to: to.parse().unwrap(),
+            gateway: Some(gateway.parse().unwrap()),
+            interface,
+            metric: 0,
+        };
+        let routes = Some(vec![
+            route("10.1.0.0/16", "192.0.2.254", 2),
+            route("10.2.0.0/16", "198.51.100.2", 3),
+            route("10.3.0.0/16", "192.0.2.1", 2),
+            route("10.4.0.0/16", "203.0.113.1", 9),
+            route("2001:db8:1::/48", "fe80::1", 2),
+        ]);
+        let mut ways = Ways { interfaces, routes, asks_by_arp: true };
+        let gateway: IpAddr = "192.0.2.254".parse().unwrap();
+        let eth0 = OnLink { interface: "eth0".to_owned(), ip: [10, 1, 5, 1].into() };
+        for (network, link, expected) in [
+            ("192.0.2.0/24", None, Way::OnLink(vec![])),
+            ("10.1.5.0/24", None, Way::Behind(Some(gateway))),
+            // This machine was on it: its default route does not speak for it.
+            ("10.1.5.0/24", Some(&eth0), Way::None),
+            ("10.2.5.0/24", None, Way::Behind(None)),
+            ("10.3.5.0/24", None, Way::Behind(None)),
+            ("10.4.5.0/24", None, Way::None),
+            ("10.5.5.0/24", None, Way::None),
+            ("2001:db8:1:2::/64", None, Way::Behind(None)),
+        ] {
+            assert_eq!(ways.to(network.parse().unwrap(), link), expected, "{network}");
+        }
+        ways.asks_by_arp = false;
+        assert_eq!(ways.to("10.1.5.0/24".parse().unwrap(), None), Way::Behind(None), "echo alone may stay unanswered");
+    }
 }

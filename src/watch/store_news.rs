@@ -1,19 +1,19 @@
-//! What is wrong with the store, and what is still to be told of it.
+//! What is wrong with the store, and the events about it that are not stored yet.
 
 use jiff::Timestamp;
 
 use crate::model::memory::{Event, EventKind, Remark, StoreTrouble};
 
-/// What was told of the store.
+/// What is known to be wrong with the store.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct StoreNews {
     /// What is wrong with it, and since when.
     trouble: Option<(StoreTrouble, Timestamp)>,
-    /// What could not be stored yet, and so was not told.
+    /// Events that could not be stored yet, and so were not sent.
     owed: Vec<Event>,
 }
 
-impl Told {
+impl StoreNews {
     /// Takes note of how the store is; whether that is news.
     pub(super) fn note(&mut self, trouble: Option<&StoreTrouble>, now: Timestamp) -> bool {
         let kind = |trouble: &StoreTrouble| std::mem::discriminant(trouble);
