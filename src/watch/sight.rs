@@ -281,7 +281,7 @@ mod tests {
         let gateway: IpAddr = "192.0.2.254".parse().unwrap();
         let eth0 = OnLink { interface: "eth0".to_owned(), ip: [10, 1, 5, 1].into() };
         for (network, link, expected) in [
-            ("192.0.2.0/24", None, Way::OnLink(vec![])),
+            ("192.0.2.0/24", None, Way::OnLink(vec![gateway])),
             ("10.1.5.0/24", None, Way::Behind(Some(gateway))),
             // This machine was on it: its default route does not speak for it.
             ("10.1.5.0/24", Some(&eth0), Way::None),
