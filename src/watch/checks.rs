@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::OnAir;
 use super::pictures::{self, Taken};
+use super::presence::Cards;
 use crate::history::memory::{StreamCheck, first_frame_ms, stream_key};
 use crate::model::memory::Uid;
 use crate::model::{
@@ -32,6 +33,8 @@ pub(super) struct Play {
     pub(super) stream: Stream,
     /// What is known about the device's logins.
     pub(super) hosts: KnownHosts,
+    /// The MAC addresses of the device.
+    pub(super) cards: Cards,
     /// Where a picture of it goes; none: none is taken.
     pub(super) pictures: Option<PathBuf>,
 }
@@ -103,13 +106,18 @@ pub(super) async fn play(
     let (mut plan, known) = single::play(&template, host, &url, Arc::new(play.hosts.clone()));
     let folder = play.pictures.clone().filter(|folder| pictures::make(folder).is_ok());
     plan.probe.snapshots = folder.as_deref().map(pictures::incoming);
-    let now = session.now;
+    let (now, net) = (session.now, session.net.clone());
     let scan = Scan { session, plan: Arc::new(plan), known, cancel: stop.clone() };
     let report = scan.run(|_: &ScanEvent| {}).await;
     if stop.is_cancelled() {
         return None;
     }
     let device = report.devices.into_iter().find(|device| device.ip == play.ip);
+    // What another device serves at the address says nothing of this one, which did not answer. Of the neighbours the kernel
+    // knows best after one was connected to.
+    let rows = net.neighbours().await.unwrap_or_default();
+    let card = rows.iter().find(|row| row.ip == play.ip).map(|row| row.mac);
+    let device = device.filter(|_| play.cards.are_of(card));
     let mut played = judge(play, device, now());
     let Some(folder) = folder else { return Some(played) };
     let taken = tokio::task::spawn_blocking(move || {

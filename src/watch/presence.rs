@@ -33,28 +33,37 @@ pub(super) struct Missing {
     network: Option<IpNetwork>,
     /// Ports of it that were open.
     ports: Vec<u16>,
-    /// The MAC addresses it is known by, those left out that are assigned locally.
-    macs: BTreeSet<MacAddr>,
+    cards: Cards,
+}
+
+/// The MAC addresses a device is known by, those left out that are assigned locally.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cards(BTreeSet<MacAddr>);
+
+impl Cards {
+    pub(super) fn of(memory: &Memory, known: &Known) -> Self {
+        let keys = memory.keys_of(&known.uid).filter(|key| key.kind == KeyKind::Mac);
+        let macs = keys.filter_map(|key| key.value.parse().ok()).chain(known.device.mac);
+        Cards(macs.filter(|mac| !mac.is_local()).collect())
+    }
+
+    /// Whether it is this device that answers: what has another MAC address is another one.
+    pub(super) fn are_of(&self, answering: Option<MacAddr>) -> bool {
+        let other = answering.filter(|mac| !mac.is_local() && !self.0.contains(mac));
+        self.0.is_empty() || other.is_none()
+    }
 }
 
 impl Missing {
     fn new(memory: &Memory, known: &Known) -> Self {
-        let keys = memory.keys_of(&known.uid).filter(|key| key.kind == KeyKind::Mac);
         let open = known.device.services.iter().filter(|service| service.transport != Transport::Udp);
-        let macs = keys.filter_map(|key| key.value.parse().ok()).chain(known.device.mac);
         Missing {
             uid: known.uid.clone(),
             ip: known.device.ip,
             network: memory.network_of(known.device.ip),
             ports: open.map(|service| service.port).take(PORTS).collect(),
-            macs: macs.filter(|mac| !mac.is_local()).collect(),
+            cards: Cards::of(memory, known),
         }
-    }
-
-    /// Whether it is this device that answers there: whoever has another MAC address is another one.
-    fn is(&self, answering: Option<MacAddr>) -> bool {
-        let other = answering.filter(|mac| !mac.is_local() && !self.macs.contains(mac));
-        self.macs.is_empty() || other.is_none()
     }
 }
 
@@ -113,7 +122,7 @@ impl Question {
             .map(|(network, witnesses)| (*network, witnesses.vantage(&|ip| answering.contains_key(&ip))))
             .collect();
         let answer = |asked: &Missing| {
-            let is_there = answering.get(&asked.ip).is_some_and(|mac| asked.is(*mac));
+            let is_there = answering.get(&asked.ip).is_some_and(|mac| asked.cards.are_of(*mac));
             let vantage = asked.network.and_then(|network| seen.get(&network)).copied();
             (asked.uid.clone(), is_there, vantage.unwrap_or(Vantage::CLEAR))
         };
@@ -133,13 +142,12 @@ mod tests {
         site.scan(0, vec![camera(1, 1)]);
         let known = site.memory.roots().next().unwrap();
         let own = known.device.mac.unwrap();
-        let asked = Missing::new(&site.memory, known);
+        let cards = Cards::of(&site.memory, known);
         let [a, b, c, d, e, f] = own.0;
         let other = MacAddr([a, b, c, d, e, f.wrapping_add(1)]);
         let local = MacAddr([a | 2, b, c, d, e, f]);
-        let answers = [Some(own), None, Some(other), Some(local)].map(|mac| asked.is(mac));
+        let answers = [Some(own), None, Some(other), Some(local)].map(|mac| cards.are_of(mac));
         assert_eq!(answers, [true, true, false, true]);
-        let unknown = Missing { macs: BTreeSet::new(), ..asked };
-        assert!(unknown.is(Some(other)));
+        assert!(Cards(BTreeSet::new()).are_of(Some(other)));
     }
 }

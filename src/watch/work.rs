@@ -14,7 +14,7 @@ use super::figures::Counts;
 use super::logins::{Noted, Template};
 use super::news::{News, ScanEnd, ScanOrder};
 use super::pictures::Pictured;
-use super::presence::{Answers, Question};
+use super::presence::{Answers, Cards, Question};
 use super::scanned::{AFTER_FAILURE, Found, Running, note_picture};
 use super::sight::Surroundings;
 use super::{Job, TICK, Watch, logins};
@@ -275,7 +275,8 @@ impl Work {
             let hosts = logins::known_hosts(&self.memory, known, watch, &mut digest, now)?;
             let (ip, stream) = (known.device.ip, stream.stream.clone());
             let pictures = watch.pictures.clone().filter(|_| self.pictured.is_due(&uid, &key, now));
-            let play = Play { uid: uid.clone(), ip, key, stream, hosts, pictures };
+            let cards = Cards::of(&self.memory, known);
+            let play = Play { uid: uid.clone(), ip, key, stream, hosts, cards, pictures };
             let (session, template, stop) = (session.clone(), self.template.plan.clone(), self.stop.clone());
             self.playing.insert(uid.clone());
             let played = async move { Done::Played(checks::play(session, template, play, stop).await.map(Box::new)) };

@@ -85,7 +85,7 @@ impl Running {
         Running::start(host, "env", &[&variable, &program])
     }
 
-    fn tell(&mut self, line: &str) {
+    pub fn tell(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
@@ -211,8 +211,8 @@ pub fn a_broker_shows_devices_and_knows_them_again_after_it_was_away() -> Result
 pub fn a_broker_behind_tls_is_told_nothing_before_its_certificate_is_known() -> Result<(), Skip> {
     need(&["mosquitto", "mosquitto_sub", "openssl"])?;
     let place = Place::new();
-    let [key, certificate] = certificate_of(&place.lan, "broker", RECEIVER);
-    let [_, other] = certificate_of(&place.lan, "other", RECEIVER);
+    let [key, certificate] = certificate_of(&place.lan, "broker", RECEIVER, 2);
+    let [_, other] = certificate_of(&place.lan, "other", RECEIVER, 2);
     let text = format!(
         "user root\nlistener 1883 127.0.0.1\nlistener 8883 0.0.0.0\ncertfile {certificate}\nkeyfile {key}\n\
          allow_anonymous true\npersistence false\n"
@@ -245,14 +245,14 @@ pub fn a_broker_behind_tls_is_told_nothing_before_its_certificate_is_known() -> 
 }
 
 /// Makes a server's key and certificate, and gives their paths.
-pub fn certificate_of(lan: &Lan, name: &str, address: &str) -> [String; 2] {
+pub fn certificate_of(lan: &Lan, name: &str, address: &str, days: u32) -> [String; 2] {
     let path = |of: &str| lan.folder().join(format!("{name}-{of}")).display().to_string();
     let (key, certificate, configuration) = (path("key.pem"), path("ca.pem"), path("openssl.cnf"));
     let text = format!(
         "[req]\ndistinguished_name=d\nx509_extensions=v\n[d]\n[v]\nsubjectAltName=IP:{address}\nbasicConstraints=critical,CA:FALSE\n"
     );
     std::fs::write(&configuration, text).unwrap();
-    let request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=server";
+    let request = format!("req -x509 -newkey rsa:2048 -nodes -days {days} -subj /CN=server");
     let made = std::process::Command::new("openssl")
         .args(request.split(' '))
         .args(["-config", &configuration, "-keyout", &key, "-out", &certificate])
@@ -265,7 +265,7 @@ pub fn certificate_of(lan: &Lan, name: &str, address: &str) -> [String; 2] {
 pub fn a_mail_server_gets_each_message_once_and_protected() -> Result<(), Skip> {
     need(&[PYTHON, "openssl"])?;
     let place = Place::new();
-    let [key, certificate] = certificate_of(&place.lan, "mail", RECEIVER);
+    let [key, certificate] = certificate_of(&place.lan, "mail", RECEIVER, 2);
     let sink = script("smtp_sink.py");
     let folder = place.lan.folder().display().to_string();
     place.lan.serve(&place.receiver, PYTHON, &[&sink, RECEIVER, &folder, &key, &certificate, PASSWORD], |host| {

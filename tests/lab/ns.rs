@@ -112,6 +112,13 @@ impl Lan {
         batch(&self.bridge(), &format!("link set p{number} {}\n", if is_in { "up" } else { "down" }));
     }
 
+    /// Of a hundred frames on the wire between a host and the bridge, `percent` are dropped in each direction, whatever sends
+    /// and reads them.
+    pub fn lose(&self, host: &Host, percent: u32) {
+        let number = self.hosts.iter().position(|(_, own)| own == host).unwrap();
+        self.bridge().lose(&format!("p{number}"), percent);
+    }
+
     /// The host with an address.
     pub fn host_at(&self, address: &str) -> &Host {
         &self.hosts.iter().find(|(of, _)| of == address).unwrap().1
@@ -168,6 +175,23 @@ impl Drop for Lan {
 }
 
 impl Host {
+    /// The name of its namespace.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Of a hundred frames on an interface, `percent` are dropped in each direction.
+    pub fn lose(&self, interface: &str, percent: u32) {
+        let chain = |hook: &str| {
+            format!(
+                "add chain netdev loss_{interface} {hook} {{ type filter hook {hook} device {interface} priority 0; }}; \
+                 add rule netdev loss_{interface} {hook} numgen random mod 100 < {percent} counter drop"
+            )
+        };
+        let rules = format!("add table netdev loss_{interface}; {}; {}", chain("ingress"), chain("egress"));
+        must(self.run("nft", &[&rules]));
+    }
+
     /// A command that runs inside the host's namespace, and nowhere else: without the namespace it panics.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         assert!(!self.0.is_empty() && Path::new("/run/netns").join(&self.0).exists(), "no namespace '{}'", self.0);

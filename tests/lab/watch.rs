@@ -120,7 +120,7 @@ impl Receivers {
         listens(&host, 1883);
         let login = ["-h", RECEIVER, "-u", "cams", "-P", MQTT_PASSWORD, "-q", "1", "-F", "%t %p", "-t", "camscan/#"];
         let mqtt = Running::start(&host, "mosquitto_sub", &login);
-        let [key, certificate] = notify::certificate_of(&lab.lan, "mail", RECEIVER);
+        let [key, certificate] = notify::certificate_of(&lab.lan, "mail", RECEIVER, 2);
         let (sink, folder) = (script("smtp_sink.py"), lab.lan.folder().display().to_string());
         let arguments = [sink.as_str(), RECEIVER, &folder, &key, &certificate, SMTP_PASSWORD];
         lab.lan.serve(&host, PYTHON, &arguments, |host| host.listens_tcp(2587));

@@ -266,6 +266,26 @@ async fn whoever_answers_where_a_camera_was_that_is_exchanged_is_the_new_one() {
     place.end().await;
 }
 
+/// Nor does what it serves say anything of the streams of the old one, until a scan has found out who it is.
+#[tokio::test(start_paused = true)]
+async fn what_answers_where_a_camera_was_says_nothing_of_its_streams() {
+    let place = Place::with_camera(job(&[("admin", "right")]), |net| {
+        (10..=12).for_each(|n| camera(net, n, n, |camera| Camera { login: Some("admin:right".to_owned()), ..camera }));
+    })
+    .await;
+    place.pass(30).await;
+    place.told();
+    // One that needs no login.
+    camera(&place.net, 10, 99, |camera| camera);
+    place.pass(30).await;
+    // The old one does not answer.
+    assert_eq!(place.told(), ["device.offline"]);
+    place.orders.send(Order::ScanNow).await.unwrap();
+    place.pass(10).await;
+    assert_eq!(place.told(), ["device.replaced"]);
+    place.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_password_that_is_set_is_told_of_once() {
     let place = Place::with(&[10, 11, 12], job(&[("admin", "right")])).await;

@@ -66,10 +66,8 @@ impl<'a> Inquiry<'a> {
         self.emit_service(false).await;
         // First the call that every device knows (ONVIF Core §8.3.1): it decides about a login. One that a device does not
         // know would be answered unclearly, and count.
-        let information = match self.device(Call::GetDeviceInformation).await {
-            Some(body) => wire::device_information(&body),
-            None => DeviceInformation::default(),
-        };
+        let answered = self.device(Call::GetDeviceInformation).await;
+        let information = answered.as_ref().map(wire::device_information).unwrap_or_default();
         self.emit_identity(&information).await;
         let mut services = self.services().await;
         let scopes = self.device(Call::GetScopes).await.map(|body| wire::scopes(&body)).unwrap_or_default();
@@ -82,6 +80,7 @@ impl<'a> Inquiry<'a> {
         if self.host.options.verify != Verify::None {
             profiles = self.profiles(&mut services).await;
         }
+        let is_bare = profiles.is_empty();
         if is_software {
             // Its profiles are streams of others, not channels of its own.
             profiles.iter_mut().for_each(|profile| profile.source = None);
@@ -91,7 +90,8 @@ impl<'a> Inquiry<'a> {
         if self.host.options.verify != Verify::None {
             self.emit_streams(&services, profiles).await;
         }
-        self.emit_service(true).await;
+        // One that answers nothing of what a login protects does not say that it needs none: it may be locked, or silent.
+        self.emit_service(answered.is_some() || !is_bare).await;
         if let Some(ahead) = self.client.clock_ahead() {
             self.host.emit(FindingKind::Clock(ahead)).await;
         }
@@ -100,14 +100,14 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    async fn emit_service(&self, complete: bool) {
+    async fn emit_service(&self, is_open: bool) {
         if !self.client.has_spoken {
             return;
         }
         let device = &self.client.device;
         let mut service = Service::new(Protocol::Onvif, Transport::Tcp, device.endpoint().port);
         service.url = Some(text::redact_url(&device.at(host_name(&self.host.peer))));
-        if complete || !self.client.demanded.is_empty() {
+        if is_open || !self.client.demanded.is_empty() {
             service.auth = Some(self.client.demanded.clone());
         }
         if !self.named.is_empty() {

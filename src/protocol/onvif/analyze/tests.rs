@@ -179,6 +179,19 @@ async fn an_open_camera_tells_everything() {
     assert_eq!(errors(&said), []);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_answers_nothing_of_itself_does_not_say_that_it_needs_no_login() {
+    for status in ["423 Locked", "503 Service Unavailable"] {
+        let net = FakeNet::new();
+        camera(&net, "192.0.2.10:80", move |_, seen| match seen.call.as_str() {
+            "GetSystemDateAndTime" | "GetServices" => answer(seen),
+            _ => http(status, "", ""),
+        });
+        let (_, said) = analyse(&net, &[web(80)], &[("admin", "pw")]).await;
+        assert_eq!(service(&said).unwrap().auth, None, "{status}");
+    }
+}
+
 /// How far the device's clock is ahead is measured, and a token is dated, by the clock of the inspection: where the device
 /// tells its time, to the second by that; where it does not, by ours.
 #[tokio::test(start_paused = true)]
