@@ -8,7 +8,7 @@ use super::known::{KnownStream, Seen};
 use super::mute::Subject;
 use super::stream::{Verdict, first_state, is_unanswered, verdict};
 use super::tell::{failure, seconds};
-use super::{Memory, StreamCheck};
+use super::{Memory, Rule, StreamCheck};
 use crate::history::diff::{Change, VideoField, device};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, Trait, Uid};
 use crate::model::{Stream, StreamStatus};
@@ -99,7 +99,8 @@ impl Memory {
     /// Takes in a look at a stream that is known.
     pub(super) fn look(&mut self, uid: &Uid, look: &Look<'_>, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
-        let is_missing = known.health.is_missing() || known.health.doubted_at.is_some();
+        let is_missing = known.health.is_missing() && Rule::MissingShields.holds()
+            || known.health.doubted_at.is_some() && Rule::DoubtShields.holds();
         let Some(stream) = known.streams.get_mut(look.key) else { return };
         if stream.health.checked_at.is_some_and(|last| last >= look.at) {
             return;
@@ -109,6 +110,7 @@ impl Memory {
         let was_open = stream.stream.open;
         // An open stream that is given a password is locked from then on, and no login ever worked there.
         let worked_with_login = stream.last_ok.is_some() && was_open == Some(false) && stream.took_login != Some(false);
+        let worked_with_login = worked_with_login || !Rule::WorkedBefore.holds();
         let changes = match stream.stream == *look.stream {
             true => Vec::new(),
             false => {
@@ -195,7 +197,7 @@ impl Memory {
     pub(super) fn tell_access(&mut self, uid: &Uid, mut event: Event, events: &mut Vec<Event>) {
         if let Some(known) = self.devices.get_mut(uid) {
             let last = known.protected_at.filter(|_| event.kind == EventKind::StreamProtected);
-            let was_sent = last.is_some_and(|last| last.duration_until(event.at) < ONE_ACT);
+            let was_sent = last.is_some_and(|last| last.duration_until(event.at) < ONE_ACT && Rule::OneAct.holds());
             match () {
                 () if was_sent => event.muted_by = event.muted_by.or(Some(MutedBy::Told)),
                 () if event.kind != EventKind::StreamProtected => known.protected_at = None,
@@ -211,7 +213,7 @@ impl Memory {
     /// there again is sent.
     pub(super) fn told_broken(&self, uid: &Uid, key: &str) -> Option<MutedBy> {
         let health = &self.devices.get(uid)?.streams.get(key)?.health;
-        health.is_told_broken().then_some(MutedBy::Told)
+        (health.is_told_broken() && Rule::ToldBroken.holds()).then_some(MutedBy::Told)
     }
 
     /// An event about a stream, muted or not.
@@ -282,7 +284,7 @@ impl Memory {
 
     fn login_refused(&mut self, uid: &Uid, look: &Look<'_>, kind: EventKind, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
-        if let Some(trouble) = &mut known.login {
+        if let Some(trouble) = known.login.as_mut().filter(|_| Rule::RefusedOnce.holds()) {
             // It was tried again, once.
             trouble.retry = false;
             // What the device says is news after what camscan did by itself, and not the other way round.

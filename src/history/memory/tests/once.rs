@@ -113,3 +113,24 @@ fn a_stream_that_never_worked_is_gone_and_comes_back_once() {
         assert_eq!(site.play(1, seconds, StreamStatus::Streaming), []);
     }
 }
+
+#[test]
+fn a_stream_that_broke_unsent_before_its_device_went_is_not_sent_when_that_is_back() {
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    assert!(site.memory.mute_until(&uid(1), Some(at(3600)), None));
+    let mut events: Vec<Event> =
+        [300, 600, 900].into_iter().flat_map(|s| site.play(1, s, StreamStatus::NoData)).collect();
+    events.extend([1800, 1820, 1860, 1880, 1980].into_iter().flat_map(|s| site.asked(1, s, false)));
+    assert_eq!(sent(&events), [""; 0], "it is muted");
+    assert_eq!(sent(&site.memory.pass(at(3700))), ["device.offline"]);
+    let mut events = [site.asked(1, 7200, true), site.asked(1, 7220, true)].concat();
+    assert_eq!(sent(&events), ["device.online"]);
+    events = site.memory.pass(at(7260));
+    events.extend(site.play(1, 7300, StreamStatus::Streaming));
+    events.extend(site.play(1, 7600, StreamStatus::Streaming));
+    assert_eq!(sent(&events), [""; 0], "what was wrong before is not known any more");
+    let broken: Vec<Event> =
+        [7900, 8200, 8500].into_iter().flat_map(|s| site.play(1, s, StreamStatus::NoData)).collect();
+    assert_eq!(sent(&broken), ["stream.broken"], "what is wrong now is news");
+}
