@@ -11,7 +11,7 @@ use crate::cli::args::ApplyArgs;
 use crate::cli::config::settings::Settings;
 use crate::cli::exit::{Exit, JobFailed};
 use crate::cli::ui::Ui;
-use crate::export::configuration::login::Variables;
+use crate::export::configuration::login::{Syntax, Variables};
 use crate::export::configuration::merge::{self, Insertion, Merged};
 use crate::export::configuration::section::Existing;
 use crate::export::configuration::{Additions, Extend};
@@ -140,7 +140,7 @@ fn write(args: &ApplyArgs, old: &str, merged: &Merged, variables: &Variables, ui
     if let Some(path) = &args.env_file {
         let old = if path.exists() { read(path)? } else { String::new() };
         let file = OutputFile::check(path).map_err(Problem::from)?.private();
-        file.commit(variables.added_to(&old).as_bytes()).map_err(|error| JobFailed(error.into()))?;
+        file.commit(variables.added_to(&old, Syntax::of(path)).as_bytes()).map_err(|error| JobFailed(error.into()))?;
         ui.note(format!("wrote {}", path.display()));
     } else if !variables.is_empty() {
         let names: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();

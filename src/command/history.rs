@@ -107,6 +107,7 @@ fn details(event: &Event) -> Vec<String> {
     let data = &event.data;
     let mut all: Vec<String> = Vec::new();
     all.extend(data.stream.as_ref().map(|stream| clean(&stream.url)));
+    all.extend(data.service.as_ref().map(|service| service.key.clone()));
     all.extend(data.changes.iter().map(|change| clean(change)));
     if data.changes.is_empty() {
         all.extend(match (&data.before, &data.after) {

@@ -17,7 +17,7 @@ use crate::cli::config::settings::{OutputFormat, OutputSettings};
 use crate::cli::exit::JobFailed;
 use crate::cli::ui::Ui;
 use crate::export::configuration::Configuration;
-use crate::export::configuration::login::Variables;
+use crate::export::configuration::login::{Syntax, Variables};
 use crate::export::table::TableOptions;
 use crate::export::{Logins, Options, jsonl, render};
 use crate::model::problem::Problem;
@@ -96,9 +96,7 @@ fn commit(file: &OutputFile, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Writes the logins that configurations leave open, in the form that the file's extension stands for.
 fn write_variables(file: &OutputFile, variables: &Variables, ui: &Ui) -> anyhow::Result<()> {
-    let is_yaml =
-        file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
-    let text = if is_yaml { variables.yaml_file() } else { variables.env_file() };
+    let text = variables.file(Syntax::of(file.path()));
     commit(file, text.as_bytes())?;
     let unknown = variables.iter().filter(|v| v.value.is_none()).count();
     if unknown > 0 {

@@ -370,6 +370,7 @@ fn line(event: &Event) -> String {
     }
     words.extend(event.network.map(|network| network.to_string()));
     words.extend(event.data.stream.as_ref().map(|stream| stream.key.clone()));
+    words.extend(event.data.service.as_ref().map(|service| service.key.clone()));
     words.extend(event.data.channel.clone());
     words.extend(event.data.before.as_ref().map(|before| format!("was {before}")));
     words.extend(event.data.reason.as_ref().map(|reason| format!("({reason})")));

@@ -94,6 +94,8 @@ pub static FORMATS: Formats = Formats(&[
     &vms::mediamtx::FORMAT,
     &vms::home_assistant::FORMAT,
     &vms::motion::FORMAT,
+    &vms::viseron::FORMAT,
+    &vms::zoneminder::FORMAT,
     &vms::prometheus::FORMAT,
 ]);
 

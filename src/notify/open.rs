@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::model::memory::{Event, EventKind, Remark, Trait};
 
-/// What an event is about: device, stream, network, channel.
+/// What an event is about: device, stream or service, network, channel.
 pub(super) type Subject = (Option<String>, Option<String>, Option<String>, Option<String>);
 
 /// What an event is about.
 pub(super) fn subject(event: &Event) -> Subject {
     let device = event.device.as_ref().map(ToString::to_string);
     let network = event.network.map(|network| network.to_string());
-    (device, event.stream.clone(), network, event.data.channel.clone())
+    let service = || event.data.service.as_ref().map(|service| service.key.clone());
+    (device, event.stream.clone().or_else(service), network, event.data.channel.clone())
 }
 
 /// Whether `end` ends the problem that `event` began.

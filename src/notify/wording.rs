@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::memory::{Event, EventKind};
+use crate::model::memory::{Event, EventKind, port_name};
 use crate::text::{clean, clean_to, redact_urls};
 
 /// The longest name of a device in a title, in characters.
@@ -27,6 +27,8 @@ pub(super) fn headline(kind: EventKind) -> &'static str {
         E::StreamGone => "Stream gone",
         E::StreamBroken => "Stream broken",
         E::StreamRepaired => "Stream works again",
+        E::ServiceBroken => "Streams broken",
+        E::ServiceRepaired => "Streams work again",
         E::StreamDegraded => "Stream degraded",
         E::StreamChanged => "Stream changed",
         E::StreamOpen => "No password needed",
@@ -55,7 +57,7 @@ pub(super) fn state(kind: EventKind) -> &'static str {
     match kind {
         E::DeviceOffline => "offline",
         E::DeviceFlapping => "unstable",
-        E::StreamBroken => "without frames",
+        E::StreamBroken | E::ServiceBroken => "without frames",
         E::StreamDegraded => "degraded",
         E::LoginRefused | E::LoginLocked => "without login",
         E::SubnetUnreachable => "unreachable",
@@ -73,6 +75,9 @@ pub(super) fn advice(kind: EventKind) -> Option<&'static str> {
         E::DeviceConflict => "give one of the devices another address",
         E::StreamBroken => {
             "has the camera reached its number of viewers? `camscan probe URL` shows what each step answers"
+        }
+        E::ServiceBroken => {
+            "restart the media server or the camera: the device answers, and its port does not serve streams"
         }
         E::StreamDegraded => "compare the camera's settings of frame rate and bit rate, and its network",
         E::StreamOpen => "anybody on the network can watch it: set a password at the camera",
@@ -107,6 +112,7 @@ pub(super) fn about(event: &Event) -> String {
             None => clean_to(path(&redact_urls(&stream.url)), NAME),
         });
     }
+    parts.extend(event.data.service.as_ref().map(|service| clean_to(&port_name(&service.key), NAME)));
     parts.extend(event.network.map(|network| network.to_string()));
     parts.extend(event.data.channel.as_deref().map(|channel| clean_to(channel, NAME)));
     parts.retain(|part| !part.is_empty());

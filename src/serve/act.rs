@@ -182,7 +182,8 @@ pub async fn acknowledge(app: &Arc<App>, id: i64) -> Result<(), Problem> {
     let event = found.into_iter().find(|event| event.number == id).map(|found| found.event);
     let event = event.ok_or_else(|| Problem::not_found("there is no such event"))?;
     let uid = event.device.ok_or_else(|| Problem::invalid("/id", "the event is about no device"))?;
-    change(app, move |memory| Ok(memory.acknowledge(&uid, event.stream.as_deref(), now))).await.map(drop)
+    let part = event.stream.or(event.data.service.map(|service| service.key));
+    change(app, move |memory| Ok(memory.acknowledge(&uid, part.as_deref(), now))).await.map(drop)
 }
 
 /// Two scans side by side, as people name them; `now` is what is known. None where there is no such scan.

@@ -25,12 +25,13 @@ fn a_scan_writes_placeholders_and_the_file_of_variables_the_logins() {
     let env = TestEnv::new();
     let cameras = locked(1);
     let all = "-o frigate:config.yml -o go2rtc:go2rtc.yaml -o mediamtx:mediamtx.yml -o homeassistant:package.yaml \
-               -o motion:. -o prometheus:cameras.json -o report.json --env-file cameras.env";
+               -o motion:. -o prometheus:cameras.json -o viseron:viseron.yaml -o zoneminder:zoneminder.sql -o report.json \
+               --env-file cameras.env";
     let line = cameras.scan(all);
     let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
     let run = env.end(command.env("CAMSCAN_CREDENTIAL", format!("admin:{SECRET}"))).success();
     let names = ["config.yml", "go2rtc.yaml", "mediamtx.yml", "package.yaml", "motion.conf", "cameras.json"];
-    for name in names {
+    for name in names.into_iter().chain(["viseron.yaml", "zoneminder.sql"]) {
         let text = env.read(name);
         assert!(text.contains("127.88.6.1") || name == "motion.conf", "{name}: {text}");
         assert!(!text.contains("hunter2"), "{name}: {text}");
@@ -111,6 +112,42 @@ fn the_secrets_of_home_assistant_are_those_that_its_package_names() {
 }
 
 #[test]
+fn the_file_of_variables_is_written_as_its_extension_says_and_added_to_as_well() {
+    let env = TestEnv::new();
+    let cameras = Cameras::start(vec![
+        Camera { login: Login::Digest, user: ("admin".into(), SECRET.into()), ..camera(6, 9) },
+        Camera { login: Login::Digest, user: ("admin".into(), SECRET.into()), ..camera(6, 10) },
+    ]);
+    let line = cameras.scan("-o report.json -o zoneminder:monitors.sql --env-file logins.sql");
+    let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
+    env.end(command.env("CAMSCAN_CREDENTIAL", format!("admin:{SECRET}"))).success();
+    let statements = env.read("logins.sql");
+    for b in [9, 10] {
+        let set = format!("\nSET @CAMERA_127_88_6_{b}_PASSWORD = '{ENCODED}';\n");
+        assert!(statements.contains(&set), "{statements}");
+        let used = format!("CONCAT('rtsp://admin:', @CAMERA_127_88_6_{b}_PASSWORD, '@127.88.6.{b}:");
+        assert!(env.read("monitors.sql").contains(&used), "{}", env.read("monitors.sql"));
+    }
+    assert_eq!(mode(&env, "logins.sql"), 0o600);
+
+    env.write("config.yaml", "ffmpeg:\n  camera:\n    mine: {host: 127.88.6.9, port: 554, path: /x}\nnvr:\n  mine:\n");
+    env.write("secrets.yaml", "# mine\nother: \"x\"\n");
+    env.write("logins.txt", format!("admin:{SECRET}\n"));
+    let apply = "apply report.json config.yaml --write --env-file secrets.yaml --credentials-file logins.txt";
+    let run = env.run(apply).success();
+    assert!(run.err.contains("(127.88.6.10)") && !run.err.contains("(127.88.6.9)"), "{}", run.err);
+    let (set, open) = written_in(&env.read("secrets.yaml"));
+    let wanted = [("camera_127_88_6_10_password", SECRET), ("other", "x")];
+    assert_eq!(set, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    assert_eq!(open, BTreeSet::new());
+    let config = env.read("config.yaml");
+    assert!(
+        config.contains("      password: !secret camera_127_88_6_10_password\n") && !config.contains("127_88_6_9_"),
+        "{config}"
+    );
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_the_scan() {
     let env = TestEnv::new();
     let mut said = String::new();
@@ -123,7 +160,7 @@ fn what_makes_no_sense_is_refused_before_the_scan() {
     }
     insta::assert_snapshot!(said, @r#"
     error: --env-file: no configuration of a video system is written that leaves logins open
-    hint: write one as well, such as -o frigate:config.yml; there are frigate, go2rtc, mediamtx, homeassistant, motion, prometheus
+    hint: write one as well, such as -o frigate:config.yml; there are frigate, go2rtc, mediamtx, homeassistant, motion, viseron, zoneminder, prometheus
     error: --output: `frigate:` names no file
     hint: write frigate:FILE
     error: --output: there is no format 'frigat'
@@ -213,8 +250,8 @@ fn a_file_that_cannot_be_added_to_is_left_alone() {
     error: file.yaml is left as it is: it cannot be read as YAML: did not find expected node content at line 2 column 1, while parsing a flow node
     error: file.yaml is left as it is: line 2: a second document begins; entries are added to files with one
     error: file.yaml does not show which system it is for
-    hint: name it: --for with one of frigate, go2rtc, mediamtx
+    hint: name it: --for with one of frigate, go2rtc, mediamtx, viseron
     error: cameras cannot be added to a configuration of `motion`
-    hint: there are frigate, go2rtc, mediamtx
+    hint: there are frigate, go2rtc, mediamtx, viseron
     "#);
 }

@@ -135,7 +135,8 @@ fn every_command_has_short_and_long_help() {
     Output:
       -f, --format <FORMAT>         Format of standard output [default: auto] [possible values: table,
                                     json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate,
-                                    go2rtc, mediamtx, homeassistant, motion, prometheus]
+                                    go2rtc, mediamtx, homeassistant, motion, viseron, zoneminder,
+                                    prometheus]
       -o, --output <[FORMAT:]FILE>  Write the report to this file, in the format of its extension;
                                     repeatable
           --show-secrets            Show passwords in URLs and configurations

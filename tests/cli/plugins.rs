@@ -100,7 +100,7 @@ fn one_that_misbehaves_costs_its_own_output_alone() {
     error: the exporter `none` cannot be run: there is no program camscan-no-such-program
     hint: it gets what `camscan export REPORT -f json` prints; run it on that by hand
     Some(2) error: --format: there is no format 'slwo'
-    hint: the formats are table, json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate, go2rtc, mediamtx, homeassistant, motion, prometheus
+    hint: the formats are table, json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate, go2rtc, mediamtx, homeassistant, motion, viseron, zoneminder, prometheus
     "#);
     let other: Value = serde_json::from_str(&env.read("other.json")).unwrap();
     assert_eq!(other["devices"][0]["ip"], "127.88.7.5", "the other output is written");

@@ -77,7 +77,7 @@ fn wrong_commands_and_flags() {
     For more information, try '--help'.
     $ camscan scan -f
     error: a value is required for '--format <FORMAT>' but none was supplied
-      [possible values: table, json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate, go2rtc, mediamtx, homeassistant, motion, prometheus]
+      [possible values: table, json, jsonl, csv, yaml, xml, html, survey, xlsx, m3u, frigate, go2rtc, mediamtx, homeassistant, motion, viseron, zoneminder, prometheus]
 
     For more information, try '--help'.
     "#);

@@ -48,6 +48,7 @@ mod store;
 mod trial;
 mod watch;
 mod watch_networks;
+mod zoneminder;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -126,6 +127,7 @@ fn trials() -> Vec<Trial> {
         beside gentle::passwords_of_the_configuration_stand_nowhere;
         beside media_servers::a_whep_stream_is_played_until_frames_arrive;
         beside media_servers::a_whep_stream_with_an_rsa_certificate_is_described_with_the_reason;
+        beside zoneminder::the_database_takes_every_name_and_each_monitor_once;
         beside configurations::media_servers_play_on_by_what_is_written_for_them;
         beside faults::without_a_network_the_reason_is_said;
         beside faults::dead_name_servers_cost_names_and_little_time;

@@ -45,7 +45,8 @@ pub struct OutputArgs {
     /// Write the logins that a video system's configuration leaves open to this file, readable by its owner only.
     ///
     /// The configuration holds placeholders and lists them. The file has a NAME=VALUE line for each, as Docker Compose and
-    /// systemd read them; with the extension .yaml or .yml a `NAME: VALUE` line, as in Home Assistant's secrets.yaml.
+    /// systemd read them; with the extension .yaml or .yml a `NAME: VALUE` line, as in secrets.yaml of Home Assistant and
+    /// Viseron; with .sql a `SET @NAME` statement, for ZoneMinder.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub env_file: Option<String>,
     /// Start CSV files with a byte order mark, for Excel.
@@ -107,7 +108,7 @@ pub struct ApplyArgs {
     /// The configuration they are added to.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// The system that the configuration is for: frigate, go2rtc or mediamtx.
+    /// The system that the configuration is for: frigate, go2rtc, mediamtx or viseron.
     ///
     /// Without it, the keys at the top of the file decide.
     #[arg(long = "for", value_name = "SYSTEM")]

@@ -194,7 +194,7 @@ pub struct HostArgs {
     /// Read logins from this file: one USER:PASS per line, or YAML.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
     pub credentials_file: Option<String>,
-    /// Stop trying logins on a device after this many refusals.
+    /// Stop trying logins on a device after N refusals.
     ///
     /// Many cameras lock the account after a few. RTSP, HTTP and ONVIF are counted together.
     #[arg(long, value_name = "N", help_heading = "Logins")]

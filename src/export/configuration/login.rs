@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::path::Path;
 
 use crate::model::{Credential, Secret};
 
@@ -90,63 +91,95 @@ impl Variables {
         lines
     }
 
-    /// A file of `NAME=VALUE` lines with those added that it does not set; all that is in it stays.
-    pub fn added_to(&self, old: &str) -> String {
-        let is_set = |name: &str| {
-            old.lines().any(|line| line.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
-        };
+    /// A file with those added that it does not set; all that is in it stays.
+    pub fn added_to(&self, old: &str, syntax: Syntax) -> String {
+        let is_set = |name: &str| old.lines().any(|line| syntax.sets(line.trim_start(), name));
         let new = Variables(self.0.iter().filter(|variable| !is_set(&variable.name)).cloned().collect());
         if old.is_empty() {
-            return new.env_file();
+            return new.file(syntax);
         }
         let mut text = old.to_owned();
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        text + &new.lines()
+        text + &new.lines(syntax)
     }
 
-    /// A file of `NAME=VALUE` lines, as `env_file` of Docker Compose and `EnvironmentFile` of systemd read them; what is
-    /// not known stands as a comment. Values in single quotes are taken as they are by both.
-    pub fn env_file(&self) -> String {
-        format!("# Logins for the configuration beside this file. Keep it private: mode 0600.\n{}", self.lines())
+    /// A file of all of them; what is not known stands as a comment.
+    pub fn file(&self, syntax: Syntax) -> String {
+        let comment = syntax.comment();
+        let lines = self.lines(syntax);
+        format!("{comment} Logins for the configuration beside this file. Keep it private: mode 0600.\n{lines}")
     }
 
-    fn lines(&self) -> String {
+    fn lines(&self, syntax: Syntax) -> String {
+        let comment = syntax.comment();
         let mut text = String::new();
-        for variable in &self.0 {
+        for Variable { name, form, meaning, value } in &self.0 {
+            let hint = form.hint();
             // Writing to a string cannot fail.
-            let _ = match &variable.value {
-                Some(value) => {
-                    writeln!(
-                        text,
-                        "# {}, {}\n{}={}",
-                        variable.meaning,
-                        variable.form.hint(),
-                        variable.name,
-                        env_value(value.expose())
-                    )
-                }
-                None => {
-                    writeln!(text, "# {}, {}: not known\n#{}=", variable.meaning, variable.form.hint(), variable.name)
-                }
+            let _ = match value {
+                Some(value) => writeln!(text, "{comment} {meaning}, {hint}\n{}", syntax.line(name, value.expose())),
+                None => writeln!(text, "{comment} {meaning}, {hint}: not known\n{}", syntax.open_line(name)),
             };
         }
         text
     }
+}
 
-    /// The same as `name: "value"` lines (Home Assistant's secrets.yaml).
-    pub fn yaml_file(&self) -> String {
-        let mut text = String::from("# Logins for the configuration beside this file. Keep it private: mode 0600.\n");
-        for variable in &self.0 {
-            let _ = match &variable.value {
-                Some(value) => {
-                    writeln!(text, "# {}\n{}: {}", variable.meaning, variable.name, super::text::quoted(value.expose()))
-                }
-                None => writeln!(text, "# {}: not known\n#{}: \"\"", variable.meaning, variable.name),
-            };
+/// How a file of variables is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// `NAME=VALUE`, as `env_file` of Docker Compose and `EnvironmentFile` of systemd read it. Values in single quotes are
+    /// taken as they are by both.
+    Env,
+    /// `NAME: "VALUE"`, as `secrets.yaml` of Home Assistant and Viseron.
+    Yaml,
+    /// `SET @NAME = 'VALUE';`, the variables of a session with ZoneMinder's database.
+    Sql,
+}
+
+impl Syntax {
+    /// That of files with an extension.
+    pub fn of(path: &Path) -> Syntax {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        match extension.as_str() {
+            "yaml" | "yml" => Syntax::Yaml,
+            "sql" => Syntax::Sql,
+            _ => Syntax::Env,
         }
-        text
+    }
+
+    fn comment(self) -> &'static str {
+        if self == Syntax::Sql { "--" } else { "#" }
+    }
+
+    fn line(self, name: &str, value: &str) -> String {
+        match self {
+            Syntax::Env => format!("{name}={}", env_value(value)),
+            Syntax::Yaml => format!("{name}: {}", super::text::quoted(value)),
+            Syntax::Sql => format!("SET @{name} = {};", super::sql::quoted(value)),
+        }
+    }
+
+    /// A line that sets nothing yet.
+    fn open_line(self, name: &str) -> String {
+        match self {
+            Syntax::Env => format!("#{name}="),
+            Syntax::Yaml => format!("#{name}: \"\""),
+            Syntax::Sql => format!("-- SET @{name} = '';"),
+        }
+    }
+
+    /// Whether a line sets the variable of that name.
+    fn sets(self, line: &str, name: &str) -> bool {
+        let (before, behind) = match self {
+            Syntax::Env => ("", "="),
+            Syntax::Yaml => ("", ":"),
+            Syntax::Sql => ("SET @", " ="),
+        };
+        let rest = line.strip_prefix(before).and_then(|line| line.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with(behind))
     }
 }
 

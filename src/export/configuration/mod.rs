@@ -4,6 +4,7 @@
 pub mod login;
 pub mod merge;
 pub mod section;
+pub mod sql;
 pub mod text;
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
 use crate::model::{Device, Stream};
 
@@ -56,7 +56,7 @@ impl Section {
 pub struct Existing {
     /// The keys of its sections.
     pub names: BTreeSet<String>,
-    /// Host, and path with query, of every address in it.
+    /// Host, and path with query, of every address in it, written as one or in parts.
     places: Vec<(String, String)>,
 }
 
@@ -86,7 +86,10 @@ fn collect_places(value: &Value, places: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) => places.extend(place(text)),
         Value::Sequence(values) => values.iter().for_each(|value| collect_places(value, places)),
-        Value::Mapping(mapping) => mapping.values().for_each(|value| collect_places(value, places)),
+        Value::Mapping(mapping) => {
+            places.extend(place_in_parts(mapping));
+            mapping.values().for_each(|value| collect_places(value, places));
+        }
         Value::Tagged(tagged) => collect_places(&tagged.value, places),
         _ => {}
     }
@@ -106,6 +109,14 @@ fn place(text: &str) -> Option<(String, String)> {
         None => host.split(':').next().unwrap_or_default(),
     };
     (!host.is_empty()).then(|| (host.to_lowercase(), path.trim_end_matches('/').to_owned()))
+}
+
+/// Host and path that stand beside each other, as Viseron has them.
+fn place_in_parts(mapping: &Mapping) -> Option<(String, String)> {
+    let text = |key: &str| mapping.get(key)?.as_str();
+    let path = text("path")?;
+    (path.starts_with(['/', '?'])).then_some(())?;
+    place(&format!("rtsp://{}{path}", text("host")?))
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ pub mod go2rtc;
 pub mod home_assistant;
 pub mod mediamtx;
 pub mod motion;
+mod parts;
 pub mod prometheus;
+pub mod viseron;
+pub mod zoneminder;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use crate::export::configuration::text::{header, line, text_of};
 use crate::export::configuration::{Configuration, Configure};
 use crate::export::format::{Spec, Writer};
 use crate::model::{Credential, Device, Protocol, Report, Stream};
+use crate::text;
 
 /// Its row in the table of formats.
 pub static FORMAT: Spec = Spec {
@@ -78,9 +79,9 @@ fn of_camera(number: u32, camera: &Camera<'_>, login: Option<&Credential>, shown
     text_of(&lines)
 }
 
-/// An address on one line; Motion calls MJPEG over HTTP by a scheme of its own.
+/// The whole address on one line; Motion calls MJPEG over HTTP by a scheme of its own.
 fn url(stream: &Stream) -> String {
-    let url = line(&stream.url).replace(' ', "%20");
+    let url = text::clean_path(&stream.url).replace(' ', "%20");
     match stream.protocol {
         Protocol::Mjpeg => url.replacen("http://", "mjpeg://", 1),
         _ => url,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::camera::{Camera, Cameras, LeftOut};
 use super::go2rtc::{left_out, unusable};
+use super::parts::Parts;
 use crate::export::Logins;
 use crate::export::configuration::login::Variables;
 use crate::export::configuration::text::{header, line, text_of};
@@ -14,7 +15,6 @@ use crate::export::configuration::{Configuration, Configure};
 use crate::export::format::{Spec, Writer};
 use crate::model::stream::url_host;
 use crate::model::{Protocol, Report, Stream};
-use crate::wire::url::Scheme;
 
 /// The module for the blackbox exporter and the scrape configuration that go with the list.
 const BLACKBOX: &str = include_str!("blackbox.yml");
@@ -50,7 +50,7 @@ fn write(report: &Report, _: &Logins<'_>) -> Configuration {
 fn of_camera(camera: &Camera<'_>) -> Vec<Value> {
     let mut asked = BTreeSet::new();
     let streams = camera.streams().into_iter().zip(["main", "sub"]);
-    let each = streams.filter(|((_, stream), _)| asked.insert(port(&stream.url)));
+    let each = streams.filter(|((_, stream), _)| asked.insert(Parts::of(&stream.url).port));
     each.map(|((_, stream), role)| target(camera, stream, role)).collect()
 }
 
@@ -58,9 +58,9 @@ fn of_camera(camera: &Camera<'_>) -> Vec<Value> {
 fn not_asked(cameras: &Cameras<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for camera in &cameras.usable {
-        let asked: BTreeSet<u16> = camera.streams().iter().map(|(_, stream)| port(&stream.url)).collect();
+        let asked: BTreeSet<u16> = camera.streams().iter().map(|(_, stream)| Parts::of(&stream.url).port).collect();
         let others: Vec<LeftOut<'_>> =
-            camera.left_out.iter().filter(|left| !asked.contains(&port(&left.stream.url))).cloned().collect();
+            camera.left_out.iter().filter(|left| !asked.contains(&Parts::of(&left.stream.url).port)).cloned().collect();
         lines.extend(left_out(&others));
     }
     lines.extend(unusable(cameras));
@@ -80,14 +80,5 @@ fn target(camera: &Camera<'_>, stream: &Stream, role: &str) -> Value {
     add("model", device.model.clone());
     add("mac", device.mac.map(|m| m.to_string()));
     add("stream", Some(role.to_owned()));
-    json!({"targets": [format!("{}:{}", url_host(device.ip), port(&stream.url))], "labels": labels})
-}
-
-/// The port of a URL; the scheme's own where it names none.
-fn port(url: &str) -> u16 {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("rtsp", url));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let after_host = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
-    let named = after_host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    named.or_else(|| scheme.parse::<Scheme>().ok().map(Scheme::default_port)).unwrap_or(554)
+    json!({"targets": [format!("{}:{}", url_host(device.ip), Parts::of(&stream.url).port)], "labels": labels})
 }

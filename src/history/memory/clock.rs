@@ -70,6 +70,10 @@ impl Known {
         }
         self.warned.values_mut().for_each(|warned| come(warned, at));
         self.login.iter_mut().for_each(|login| come(&mut login.since, at));
+        if let Some(service) = &mut self.service {
+            come(&mut service.since, at);
+            come_if(&mut service.acked, at);
+        }
         self.scanned_at = self.scanned_at.filter(|scanned| *scanned <= at);
         // Taken off the list because it seemed to be unseen for a year.
         self.archived_at = self.archived_at.filter(|archived| *archived <= at);

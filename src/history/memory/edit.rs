@@ -149,10 +149,11 @@ impl Memory {
     pub fn acknowledge_all(&mut self, uid: &Uid, at: Timestamp) -> bool {
         let uid = self.root(uid);
         let Some(known) = self.devices.get(&uid) else { return false };
-        let streams: Vec<String> = known.streams.keys().cloned().collect();
+        let service = known.service.iter().map(|trouble| &trouble.service);
+        let parts: Vec<String> = known.streams.keys().chain(service).cloned().collect();
         self.acknowledge(&uid, None, at);
-        for stream in streams {
-            self.acknowledge(&uid, Some(&stream), at);
+        for part in parts {
+            self.acknowledge(&uid, Some(&part), at);
         }
         true
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::health::{DeviceHealth, LoginTrouble, StreamHealth};
 use super::key::DeviceKey;
+use super::service::ServiceTrouble;
 use crate::model::memory::{EventKind, Note, Uid};
 use crate::model::{Device, KnownDevice, MacAddr, Stream, WarningKind};
 
@@ -40,6 +41,9 @@ pub struct Known {
     /// A login that worked and is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<LoginTrouble>,
+    /// A port of it none of whose streams plays; of several the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceTrouble>,
     /// When it was last sent that a login is needed from now on; none once something of it needs none again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_at: Option<Timestamp>,

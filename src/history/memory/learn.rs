@@ -118,6 +118,7 @@ impl Memory {
             address_since: at,
             health: DeviceHealth::online(at),
             login: None,
+            service: None,
             protected_at: None,
             offered_digest: false,
             took_tls_alone: false,

@@ -1,7 +1,7 @@
 //! What is known about the devices of a place over time. Pure: scans and checks in, events out. The store keeps it.
 //!
-//! `who` decides which device of a scan is which of those that are known, `learn` takes a scan in, `presence`, `network`
-//! and `streams` change what is believed about devices, networks and streams, `mute` decides whether that is sent, and
+//! `who` decides which device of a scan is which of those that are known, `learn` takes a scan in, `presence`, `network`,
+//! `service` and `streams` change what is believed about devices, networks, ports and streams, `mute` decides whether that is sent, and
 //! `pass` does what the time alone brings about.
 
 mod bound;
@@ -22,6 +22,7 @@ mod proof;
 mod rule;
 mod said;
 mod scope;
+mod service;
 mod sight;
 mod stream;
 mod stream_id;
@@ -50,6 +51,7 @@ pub use mute::{Mute, MuteScope};
 pub use rule::Rule;
 pub use said::{Edited, Said};
 pub use scope::would_find;
+pub use service::{ServiceTrouble, service_of};
 pub use sight::{Sight, Vantage};
 pub use stream::first_frame_ms;
 pub use stream_id::StreamId;
@@ -172,12 +174,15 @@ impl Memory {
         std::mem::take(&mut self.touched)
     }
 
-    /// A user knows of the problem of a device, or of one of its streams: its repeats are not sent until it has ended.
-    /// Whether there is such a device or stream.
-    pub fn acknowledge(&mut self, uid: &Uid, stream: Option<&str>, at: Timestamp) -> bool {
+    /// A user knows of the problem of a device, of one of its streams, or of a port that serves them, by its key: its repeats
+    /// are not sent until it has ended. Whether there is such a device, stream or port.
+    pub fn acknowledge(&mut self, uid: &Uid, part: Option<&str>, at: Timestamp) -> bool {
         let uid = self.root(uid);
+        if part.is_some_and(|service| self.acknowledge_service(&uid, service, at)) {
+            return true;
+        }
         let Some(known) = self.devices.get_mut(&uid) else { return false };
-        let acked = match stream {
+        let acked = match part {
             None => Some(&mut known.health.acked),
             Some(key) => known.streams.get_mut(key).map(|stream| &mut stream.health.acked),
         };

@@ -56,6 +56,7 @@ impl Memory {
         }
         self.announce_device(uid, now, false, events);
         self.announce_login(uid, now, false, events);
+        self.settle_service(uid, now, events);
         let streams = self.devices.get(uid).into_iter().flat_map(|known| &known.streams);
         let unsettled = streams.filter(|(_, stream)| stream.is_unsettled());
         let keys: Vec<String> = unsettled.map(|(key, _)| key.clone()).collect();
@@ -117,6 +118,7 @@ fn is_settled(known: &Known, now: Timestamp) -> bool {
     is_told
         && health.flaps.since.is_none()
         && known.login.as_ref().is_none_or(|login| login.told)
+        && known.service.as_ref().is_none_or(|service| service.told)
         && !is_to_be_archived(known, now)
         && !is_certificate_due(known, now)
         && !known.streams.values().any(|stream| stream.is_unsettled())

@@ -42,7 +42,10 @@ impl OfDevice {
             note: known.note.clone(),
             archived_at: known.archived_at,
             merged_into: known.merged_into.clone(),
-            acked_at: streams.chain(known.health.acked).max(),
+            acked_at: streams
+                .chain(known.health.acked)
+                .chain(known.service.as_ref().and_then(|service| service.acked))
+                .max(),
         }
     }
 

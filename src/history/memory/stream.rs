@@ -128,6 +128,13 @@ pub(super) fn is_unanswered(stream: &Stream) -> bool {
     is_first && matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Unreachable))
 }
 
+/// Whether no connection to the port of a stream was had: refused, or without an answer.
+pub(super) fn is_unconnected(stream: &Stream) -> bool {
+    let is_first = stream.ladder.iter().all(|step| !step.ok && matches!(step.step, Step::Tcp | Step::Tls));
+    let kind = stream.error.as_ref().map(|error| error.kind);
+    is_first && matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Refused))
+}
+
 /// Whether another way of playing the stream could have brought frames: it was described, and nothing came.
 fn has_other_ways(stream: &Stream) -> bool {
     let is_rtsp = matches!(stream.protocol, Protocol::Rtsp | Protocol::Rtsps);

@@ -143,6 +143,12 @@ impl Memory {
             event.data.say_changed([Remark::Changed { url, what: Trait::FrameRate, before, after }]);
             events.push(event);
         }
+        if was != is && is == StreamState::Broken {
+            self.find_service_lost(uid, look.key, look.at, events);
+        }
+        if is == StreamState::Working && matches!(verdict, Verdict::Good { .. }) {
+            self.find_service_back(uid, look.key, look.at, events);
+        }
         if was != is {
             self.announce_stream(uid, look.key, look.at, true, events);
         }
@@ -209,11 +215,14 @@ impl Memory {
         events.push(event);
     }
 
-    /// Whether it was sent that a stream is broken, and not that it works again: then neither that it is gone nor that it is
-    /// there again is sent.
+    /// Whether it was sent that a stream is broken, by itself or with its port, and not that it works again: then neither that
+    /// it is gone nor that it is there again is sent.
     pub(super) fn told_broken(&self, uid: &Uid, key: &str) -> Option<MutedBy> {
-        let health = &self.devices.get(uid)?.streams.get(key)?.health;
-        (health.is_told_broken() && Rule::ToldBroken.holds()).then_some(MutedBy::Told)
+        let known = self.devices.get(uid)?;
+        let health = &known.streams.get(key)?.health;
+        let went_with_port = health.muted == Some(MutedBy::Service) || known.waits_for_service(key);
+        let is_told = health.is_told_broken() && Rule::ToldBroken.holds();
+        is_told.then_some(MutedBy::Told).or(went_with_port.then_some(MutedBy::Service))
     }
 
     /// An event about a stream, muted or not.
@@ -226,7 +235,10 @@ impl Memory {
     fn stream_muted_by(&self, uid: &Uid, key: &str, kind: EventKind, at: Timestamp) -> Option<MutedBy> {
         let known = self.devices.get(uid)?;
         let health = &known.streams.get(key)?.health;
-        self.muted_by(known, Subject { flaps: &health.flaps, acked: health.acked, is_part: true }, kind, at)
+        let is_trouble = matches!(kind, EventKind::StreamBroken | EventKind::StreamDegraded);
+        let muted =
+            self.muted_by(known, Subject { flaps: &health.flaps, acked: health.acked, is_part: true }, kind, at);
+        muted.or_else(|| (is_trouble && known.waits_for_service(key)).then_some(MutedBy::Service))
     }
 
     /// Makes the event of a stream's state, as [`Memory::announce_device`] does of a device's.

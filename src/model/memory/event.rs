@@ -41,6 +41,10 @@ names! {
         StreamBroken = "stream.broken",
         /// A stream delivers frames again.
         StreamRepaired = "stream.repaired",
+        /// No stream of a device's port plays any more: what serves them is down.
+        ServiceBroken = "service.broken",
+        /// Streams of a port play again of which none did.
+        ServiceRepaired = "service.repaired",
         /// A stream delivers far fewer frames than it usually does, or late.
         StreamDegraded = "stream.degraded",
         /// Codec or size of a stream are not as they were.
@@ -101,12 +105,11 @@ impl EventKind {
     pub fn severity(self) -> Severity {
         use EventKind as E;
         match self {
-            E::DeviceOffline | E::StreamBroken | E::LoginRefused | E::LoginLocked | E::SubnetUnreachable => {
-                Severity::Problem
-            }
+            E::DeviceOffline | E::StreamBroken | E::ServiceBroken | E::SubnetUnreachable => Severity::Problem,
+            E::LoginRefused | E::LoginLocked => Severity::Problem,
             E::ScanFailed | E::ChannelFailing | E::StoreFailing => Severity::Problem,
-            E::DeviceOnline | E::StreamRepaired | E::LoginAccepted | E::SubnetReachable => Severity::Recovery,
-            E::DeviceSteady | E::ChannelRecovered | E::StoreRecovered => Severity::Recovery,
+            E::DeviceOnline | E::StreamRepaired | E::ServiceRepaired | E::SubnetReachable => Severity::Recovery,
+            E::DeviceSteady | E::LoginAccepted | E::ChannelRecovered | E::StoreRecovered => Severity::Recovery,
             E::DeviceNew | E::DeviceFlapping | E::DeviceReplaced | E::DeviceConflict | E::StreamGone => {
                 Severity::Warning
             }
@@ -118,6 +121,16 @@ impl EventKind {
         }
     }
 
+    /// The event about one stream that this one stands for, about all streams of a port: who wants to know of that one wants to
+    /// know of this one.
+    pub fn stands_for(self) -> Option<EventKind> {
+        match self {
+            EventKind::ServiceBroken => Some(EventKind::StreamBroken),
+            EventKind::ServiceRepaired => Some(EventKind::StreamRepaired),
+            _ => None,
+        }
+    }
+
     /// The event that ends the problem which this one begins, if there is one.
     pub fn ended_by(self) -> Option<EventKind> {
         use EventKind as E;
@@ -125,6 +138,7 @@ impl EventKind {
             E::DeviceOffline => Some(E::DeviceOnline),
             E::DeviceFlapping => Some(E::DeviceSteady),
             E::StreamBroken | E::StreamDegraded => Some(E::StreamRepaired),
+            E::ServiceBroken => Some(E::ServiceRepaired),
             E::LoginRefused | E::LoginLocked => Some(E::LoginAccepted),
             E::SubnetUnreachable => Some(E::SubnetReachable),
             E::ChannelFailing => Some(E::ChannelRecovered),
@@ -143,6 +157,8 @@ names! {
         Acknowledged = "acknowledged",
         /// The device the stream belongs to is offline.
         Device = "device",
+        /// No stream of the port plays, or none of another port of the device has since before.
+        Service = "service",
         /// The recorder the camera is connected to is offline.
         Recorder = "recorder",
         /// The whole network does not answer.
@@ -197,6 +213,16 @@ pub struct StreamCard {
     pub channel: Option<u32>,
 }
 
+/// A port by which streams of a device are reached, at the time of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServiceCard {
+    /// What the keys of its streams begin with: protocol and port, as in `rtsp:8554`.
+    pub key: String,
+    /// How many streams it has that played before.
+    pub streams: u64,
+}
+
 /// What is known about an event. What does not apply is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -207,6 +233,9 @@ pub struct EventData {
     /// The stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamCard>,
+    /// The port that streams are reached by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceCard>,
     /// When what is told began: the first miss, the last good picture. Of a recovery: when the problem began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

@@ -133,6 +133,20 @@ pub enum Remark {
         /// After how long.
         seconds: u64,
     },
+    /// No stream of a port plays.
+    NoStreamPlays {
+        /// Protocol and port, as in `rtsp:8554`.
+        service: String,
+        /// How many streams it has.
+        streams: u64,
+    },
+    /// Frames of a port arrive again.
+    StreamsPlay {
+        /// Protocol and port.
+        service: String,
+        /// After how long.
+        seconds: u64,
+    },
     /// The device accepts no logins for a while.
     LoginLocked,
     /// Camscan does not send a login that worked for a while: as many were refused as may be, or others log in to the device.
@@ -293,6 +307,12 @@ impl fmt::Display for Remark {
                 write!(f, "less than half of the usual frames{usual}, or the first one late, in {checks} in a row")
             }
             Remark::FramesAgain { seconds } => write!(f, "frames arrive again after {}", length(*seconds)),
+            Remark::NoStreamPlays { service, streams } => {
+                write!(f, "none of the {streams} streams of {} plays", port_name(service))
+            }
+            Remark::StreamsPlay { service, seconds } => {
+                write!(f, "frames of {} arrive again after {}", port_name(service), length(*seconds))
+            }
             Remark::LoginLocked => f.write_str("the device accepts no logins for a while"),
             Remark::LoginRests => {
                 f.write_str("camscan does not send the login for now; whether it still works is not known")
@@ -337,6 +357,15 @@ impl fmt::Display for Remark {
     }
 }
 
+/// A port and what it speaks, of the key of a service: `port 8554 (RTSP)`.
+pub fn port_name(service: &str) -> String {
+    match service.split_once(':') {
+        Some((protocol, "")) => format!("the port of {}", protocol.to_uppercase()),
+        Some((protocol, port)) => format!("port {port} ({})", protocol.to_uppercase()),
+        None => service.to_owned(),
+    }
+}
+
 /// So many seconds: `45 s`, `2 min 10 s`, `14 min`, `3 h 5 min`, `12 days`.
 fn length(seconds: u64) -> String {
     let two = |a: u64, a_unit: &str, b: u64, b_unit: &str| match b {
@@ -353,52 +382,4 @@ fn length(seconds: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_read_as_people_say_them() {
-        for (seconds, text) in [
-            (45, "45 s"),
-            (130, "2 min 10 s"),
-            (840, "14 min"),
-            (7200, "2 h"),
-            (11_100, "3 h 5 min"),
-            (1_036_800, "12 days"),
-        ] {
-            assert_eq!(length(seconds), text);
-        }
-    }
-
-    #[test]
-    fn a_remark_reads_back_as_it_was_written() {
-        let network: IpNetwork = "10.0.5.0/24".parse().unwrap();
-        for (remark, written) in [
-            (
-                Remark::NoAnswer { misses: 3, seconds: 130, network: Some(network), others: 41 },
-                "3 misses in 2 min 10 s; 41 others of 10.0.5.0/24 answer",
-            ),
-            (
-                Remark::NetworkLost { network, count: 6, of: 6, around: Around { gateway: None, hosts: 2 } },
-                "6 of 6 devices of 10.0.5.0/24 stopped answering at once; 2 other hosts answer: look for a switch without \
-                 power, or its cable",
-            ),
-            (
-                Remark::NetworkBack { network, found: Some((4, 60)) },
-                "4 devices of 10.0.5.0/24 answer again after 1 min",
-            ),
-            (
-                Remark::Changed { url: None, what: Trait::Mac, before: "a".into(), after: "b".into() },
-                "MAC address: a → b",
-            ),
-            (
-                Remark::Failed { step: Some(Step::Setup), kind: None, message: "454 Session Not Found".into() },
-                "setup: 454 Session Not Found",
-            ),
-        ] {
-            assert_eq!(remark.to_string(), written);
-            let text = serde_json::to_string(&remark).unwrap();
-            assert_eq!(serde_json::from_str::<Remark>(&text).unwrap(), remark, "{text}");
-        }
-    }
-}
+mod tests;

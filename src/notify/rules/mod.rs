@@ -89,7 +89,8 @@ impl Rules {
 
     fn holds(&self, rule: &Rule, event: &Event, now: Timestamp) -> bool {
         let device = event.data.device.as_ref();
-        let is_meant = rule.events.contains(&event.kind) || rule.severity.contains(&event.severity);
+        let mut kinds = [Some(event.kind), event.kind.stands_for()].into_iter().flatten();
+        let is_meant = kinds.any(|kind| rule.events.contains(&kind)) || rule.severity.contains(&event.severity);
         let has_tag = |tag: &String| device.is_some_and(|device| device.tags.contains(tag));
         let is_at = |site: &String| device.is_some_and(|device| device.site.as_ref() == Some(site));
         let is_in = |network: &ipnetwork::IpNetwork| {

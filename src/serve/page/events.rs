@@ -118,6 +118,9 @@ pub fn item(out: &mut Markup, look: &Look, view: &EventView, is_own: bool) {
     if let Some(stream) = &data.stream {
         out.raw(" ").element("code", "", &stream.url);
     }
+    if let Some(service) = &data.service {
+        out.raw(" ").element("code", "", &service.key);
+    }
     out.raw("</p>");
     change(out, look, view);
     let first = data.count.filter(|_| event.kind == EventKind::ScanFinished);

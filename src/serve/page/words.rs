@@ -302,6 +302,7 @@ texts! {
     MutedByUser: "muted", "заглушено";
     MutedByAcknowledged: "acknowledged", "принято к сведению";
     MutedByDevice: "its device is offline", "устройство не на связи";
+    MutedByService: "none of its streams plays", "не работает ни один из его потоков";
     MutedByRecorder: "its recorder is offline", "регистратор не на связи";
     MutedBySubnet: "its whole network is silent", "молчит вся сеть";
     MutedByFlapping: "it comes and goes", "связь нестабильна";
@@ -321,6 +322,8 @@ texts! {
     EventStreamGone: "stream gone", "поток исчез";
     EventStreamBroken: "stream broken", "поток не работает";
     EventStreamRepaired: "stream works again", "поток снова работает";
+    EventServiceBroken: "streams broken", "потоки не работают";
+    EventServiceRepaired: "streams work again", "потоки снова работают";
     EventStreamDegraded: "stream degraded", "поток работает хуже";
     EventStreamChanged: "stream changed", "поток изменился";
     EventStreamOpen: "no password needed", "доступ без пароля";

@@ -127,6 +127,12 @@ fn russian(look: &Look, remark: &Remark) -> String {
             format!("кадров вдвое меньше обычного{usual} или первый приходит поздно, проверок подряд: {checks}")
         }
         Remark::FramesAgain { seconds } => format!("кадры снова идут, перерыв {}", lasting(seconds)),
+        Remark::NoStreamPlays { service, streams } => {
+            format!("не работает ни один из потоков, {}, всего потоков: {streams}", port_in_russian(service))
+        }
+        Remark::StreamsPlay { service, seconds } => {
+            format!("потоки снова идут, {}, перерыв {}", port_in_russian(service), lasting(seconds))
+        }
         Remark::LoginLocked => "устройство временно не принимает пароли".to_owned(),
         Remark::LoginRests => "программа пока не отправляет пароль; подходит ли он ещё, неизвестно".to_owned(),
         Remark::LoginRefused => "прежний пароль отвергнут и больше не испытывается, пока его не исправят".to_owned(),
@@ -210,6 +216,15 @@ fn questions(count: u32) -> String {
     format!("{count}\u{a0}{word}")
 }
 
+/// A port and what it speaks, as [`port_name`](crate::model::memory::port_name) has it in English.
+fn port_in_russian(service: &str) -> String {
+    match service.split_once(':') {
+        Some((protocol, "")) => format!("порт {}", protocol.to_uppercase()),
+        Some((protocol, port)) => format!("порт {port} ({})", protocol.to_uppercase()),
+        None => service.to_owned(),
+    }
+}
+
 /// What answers around a network, and where to look.
 fn around_in_russian(around: &Around) -> Option<String> {
     let switch = "проверьте питание и кабель коммутатора";
@@ -268,6 +283,8 @@ mod tests {
             Remark::NoPlace { checks: 3 },
             Remark::FewFrames { checks: 3, usual_fps: Some(25.0) },
             Remark::FramesAgain { seconds: 60 },
+            Remark::NoStreamPlays { service: "rtsp:8554".to_owned(), streams: 35 },
+            Remark::StreamsPlay { service: "rtsp:".to_owned(), seconds: 60 },
             Remark::LoginLocked,
             Remark::LoginRests,
             Remark::LoginRefused,

@@ -38,6 +38,8 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("vms/frigate-0.17.2.schema.json", "a schema, held by the tests of export::vms"),
     ("vms/go2rtc-1.9.14.schema.json", "a schema, held by the tests of export::vms"),
     ("vms/mediamtx-1.20.1.keys.json", "a list of keys, held by the tests of export::vms"),
+    ("vms/viseron-3.5.2.facts.json", "a schema, held by the tests of export::vms"),
+    ("vms/zoneminder-monitors.columns.json", "a list of columns, held by the tests of export::vms"),
 ];
 
 pub fn every_file_of_the_repository_is_read_as_expected() {

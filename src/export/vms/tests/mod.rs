@@ -2,10 +2,13 @@
 
 mod each;
 mod variables;
+mod viseron;
+mod zoneminder;
 
 use serde_json::Value;
 
 use super::*;
+use crate::export::configuration::section::Existing;
 use crate::export::configuration::{Configuration, login};
 use crate::export::format::Format;
 use crate::export::{FORMATS, Logins, sample};
@@ -19,6 +22,8 @@ const MEDIAMTX: Format = &mediamtx::FORMAT;
 const HOME_ASSISTANT: Format = &home_assistant::FORMAT;
 const MOTION: Format = &motion::FORMAT;
 const PROMETHEUS: Format = &prometheus::FORMAT;
+const VISERON: Format = &super::viseron::FORMAT;
+const ZONEMINDER: Format = &super::zoneminder::FORMAT;
 
 fn configure(format: Format, report: &Report, logins: &Logins<'_>) -> Configuration {
     format.configuration().unwrap().of(report, logins)
@@ -192,13 +197,15 @@ fn check_prometheus(configuration: &Configuration) {
 
 fn check_all(devices: &[Device]) {
     type Check = fn(&Configuration);
-    let checks: [(Format, Check); 6] = [
+    let checks: [(Format, Check); 8] = [
         (FRIGATE, check_frigate),
         (GO2RTC, check_go2rtc),
         (MEDIAMTX, check_mediamtx),
         (HOME_ASSISTANT, check_home_assistant),
         (MOTION, check_motion),
         (PROMETHEUS, check_prometheus),
+        (VISERON, viseron::check_viseron),
+        (ZONEMINDER, zoneminder::check_zoneminder),
     ];
     assert_eq!(checks.len(), FORMATS.iter().filter(|f| f.configuration().is_some()).count());
     for (format, check) in checks {
@@ -341,7 +348,7 @@ fn a_login_nobody_knows_is_two_variables() {
     let configuration = configure(GO2RTC, &report, &Logins::default());
     let text = &configuration.files[0].1;
     assert!(text.contains("rtsp://${CAMERA_10_0_5_20_USER}:${CAMERA_10_0_5_20_PASSWORD}@10.0.5.20:554/main"), "{text}");
-    let file = configuration.variables.env_file();
+    let file = configuration.variables.file(login::Syntax::Env);
     assert!(file.contains("#CAMERA_10_0_5_20_PASSWORD=\n"), "{file}");
 }
 
@@ -352,7 +359,7 @@ fn the_file_of_variables_reads_back() {
         let value = Some(Secret::new(*value));
         variables.add(login::Variable { name: format!("V{n}"), form: login::Form::Plain, meaning: "x".into(), value });
     }
-    let file = variables.env_file();
+    let file = variables.file(login::Syntax::Env);
     let lines: Vec<&str> = file.lines().filter(|l| !l.starts_with('#')).collect();
     assert_eq!(
         lines,

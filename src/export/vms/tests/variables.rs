@@ -8,7 +8,7 @@ use super::*;
 
 /// Each has a password of its own: `pw-N-wp`.
 const ADDRESSES: [&str; 5] = ["10.0.0.5", "10.0.0.9", "10.0.5.9", "fd00::9", "fd00::10:0:0:5"];
-const FORMATS: [Format; 4] = [FRIGATE, GO2RTC, MEDIAMTX, HOME_ASSISTANT];
+const FORMATS: [Format; 6] = [FRIGATE, GO2RTC, MEDIAMTX, HOME_ASSISTANT, VISERON, ZONEMINDER];
 
 /// A camera that demands a login, at one of the addresses.
 fn named(at: usize, name: Option<&str>, host: Option<&str>, channels: bool) -> Device {
@@ -36,6 +36,15 @@ fn consumed(format: Format, devices: &[Device], environment: &BTreeMap<String, S
     let of = |_: &Device| Some(Credential::new("viewer", "of-today"));
     let report = sample::report_of(devices.to_vec());
     let mut text = configure(format, &report, &Logins { of: &of, shown: false }).files.remove(0).1;
+    match format.name {
+        "viseron" => return viseron::addresses(&text, environment).join("\n"),
+        "zoneminder" => {
+            let monitors = zoneminder::monitors(&text, environment, true).into_iter();
+            let paths = monitors.flat_map(|monitor| [monitor["Path"].clone(), monitor["SecondPath"].clone()]);
+            return paths.flatten().collect::<Vec<_>>().join("\n");
+        }
+        _ => {}
+    }
     for (name, value) in environment {
         text = match format.name {
             "go2rtc" => text.replace(&format!("${{{name}}}"), value),

@@ -3,14 +3,14 @@
 //! Time is cut into rounds of [`CheckPlan::every`]. Each device has its own place in a round, by its id, so that the checks of
 //! many devices spread evenly, stay where they are when the program starts anew, and need nothing to be remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::history::memory::{DeviceState, Known, KnownStream, Memory, Rule, StreamState};
+use crate::history::memory::{DeviceState, Known, KnownStream, Memory, Rule, StreamState, service_of};
 use crate::model::memory::{Expect, Uid};
-use crate::model::{Protocol, StreamStatus};
+use crate::model::{Kind, Protocol, StreamStatus};
 
 /// How streams are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,11 @@ pub struct CheckPlan {
     /// How often each device is looked at.
     every: SignedDuration,
 }
+
+/// Paths of a media server that are played in a round: each of them may be a camera of its own.
+const PATHS: usize = 8;
+/// So many other streams of a port are played beside one that fails: whether it is the port. As many are while it is.
+const PORT_WITNESSES: usize = 4;
 
 /// A full picture is played once in so many rounds; in the others the smallest of the same channel is.
 const MAIN_EACH: i64 = 6;
@@ -181,8 +186,9 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
     asked
 }
 
-/// The streams of a device that are played in a round: of each channel one, the smallest, or the largest each sixth time;
-/// and those that do not work, so that it is seen when they do.
+/// The streams of a device that are played in a round: of each channel one, the smallest, or the largest each sixth time; of a
+/// media server some of its paths by turns; and those that do not work, so that it is seen when they do. Where one fails,
+/// others of its port are played; where none of a port plays, some of them by turns.
 fn streams(known: &Known, round: i64) -> Vec<String> {
     let mut channels: BTreeMap<Option<u32>, Vec<(&String, &KnownStream)>> = BTreeMap::new();
     let is_listed = |stream: &KnownStream| known.device.camera_of(&stream.stream).is_none();
@@ -191,7 +197,7 @@ fn streams(known: &Known, round: i64) -> Vec<String> {
         channels.entry(stream.stream.channel).or_default().push((key, stream));
     }
     let mut keys = Vec::new();
-    for mut streams in channels.into_values() {
+    for (channel, mut streams) in channels {
         // An address where nothing was ever seen is left to scans, where there is one that worked.
         if streams.iter().any(|(_, stream)| stream.last_ok.is_some()) {
             streams.retain(|(_, stream)| stream.last_ok.is_some());
@@ -201,12 +207,49 @@ fn streams(known: &Known, round: i64) -> Vec<String> {
         let Some(protocol) = streams.iter().map(|(_, stream)| rank(stream.stream.protocol)).min() else { continue };
         streams.retain(|(_, stream)| rank(stream.stream.protocol) == protocol);
         streams.sort_by_key(|(key, stream)| (area(stream), *key));
+        if known.device.kind == Kind::MediaServer && channel.is_none() {
+            streams.sort_by_key(|(key, _)| *key);
+            keys.extend(by_turns(&streams, PATHS, round).map(|(key, _)| (*key).clone()));
+            continue;
+        }
         let chosen = if round.rem_euclid(MAIN_EACH) == 0 { streams.last() } else { streams.first() };
         keys.extend(chosen.map(|(key, _)| (*key).clone()));
     }
-    keys.sort();
-    keys.dedup();
-    keys
+    let keys: BTreeSet<String> = keys.into_iter().chain(port_witnesses(known)).collect();
+    let is_down = |key: &String| known.service.as_ref().is_some_and(|trouble| trouble.service == service_of(key));
+    let (down, keys): (Vec<String>, Vec<String>) = keys.into_iter().partition(is_down);
+    // One that plays again is played once more, which settles it.
+    let plays = |key: &&String| known.streams.get(*key).is_some_and(|stream| stream.health.good > 0);
+    let again = down.iter().filter(plays).take(PORT_WITNESSES).chain(by_turns(&down, PORT_WITNESSES, round));
+    let keys: BTreeSet<String> = keys.into_iter().chain(again.cloned()).collect();
+    keys.into_iter().collect()
+}
+
+/// So many of them, others in the next round.
+fn by_turns<T>(all: &[T], most: usize, round: i64) -> impl Iterator<Item = &T> {
+    let turns = i64::try_from(all.len().div_ceil(most)).unwrap_or(1).max(1);
+    let turn = usize::try_from(round.rem_euclid(turns)).unwrap_or_default();
+    all.iter().skip(turn.saturating_mul(most)).take(most)
+}
+
+/// Others of a port where a stream fails and none has played since.
+fn port_witnesses(known: &Known) -> Vec<String> {
+    let mut failing: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    for (key, stream) in &known.streams {
+        if let Some(first) = stream.health.first_bad.filter(|_| stream.health.bad > 0) {
+            let since = failing.entry(service_of(key)).or_insert(first);
+            *since = first.max(*since);
+        }
+    }
+    let witnesses = failing.into_iter().flat_map(|(service, since)| {
+        let of_port = known.streams.iter().filter(move |(key, _)| service_of(key) == service);
+        let of_port: Vec<_> =
+            of_port.filter(|(_, stream)| stream.last_ok.is_some() && is_played(stream, false)).collect();
+        let has_played = of_port.iter().any(|(_, stream)| stream.last_ok >= Some(since));
+        let others = of_port.into_iter().filter(move |(_, stream)| !has_played && stream.health.bad == 0);
+        others.map(|(key, _)| key.clone()).take(PORT_WITNESSES)
+    });
+    witnesses.collect()
 }
 
 /// Whether a stream can be played at all: it is there, its address is known as a whole, and no login is missing, or that is to
@@ -217,8 +260,8 @@ fn is_played(stream: &KnownStream, is_retried: bool) -> bool {
 }
 
 fn is_ailing(stream: &KnownStream) -> bool {
-    matches!(stream.health.state, StreamState::Broken | StreamState::Degraded | StreamState::Busy)
-        || stream.health.bad > 0
+    use StreamState::{Broken, Busy, Degraded, Unknown};
+    matches!(stream.health.state, Broken | Degraded | Busy | Unknown) || stream.health.bad > 0
 }
 
 /// Of one picture by several protocols the cheapest to play is: RTSP names its frames' times and ends when it is told to.

@@ -59,6 +59,35 @@ fn of_each_channel_one_stream_is_played_and_what_is_broken_besides() {
     assert_eq!(plan.due(&known, 1).unwrap().streams, ["rtsp:554/1/main", "rtsp:554/1/sub", "rtsp:554/2/sub"]);
 }
 
+/// Each path of a media server may be a camera: none is left to the scans alone.
+#[test]
+fn the_paths_of_a_media_server_are_played_by_turns() {
+    let streams = (0..20).map(|n| stream(&format!("cam{n:02}"), 640, None)).collect();
+    let mut known = known(streams);
+    known.device.kind = crate::model::Kind::MediaServer;
+    let rounds: Vec<Vec<String>> = (0..6).map(|round| five_minutes().due(&known, round).unwrap().streams).collect();
+    let counts: Vec<usize> = rounds.iter().map(Vec::len).collect();
+    assert_eq!(counts, [8, 8, 4, 8, 8, 4]);
+    let all: std::collections::BTreeSet<&String> = rounds.iter().take(3).flatten().collect();
+    assert_eq!(all.len(), 20);
+}
+
+/// Whether it is the stream or its port is known by the others.
+#[test]
+fn beside_a_stream_that_fails_others_of_its_port_are_played_until_one_of_them_does() {
+    let mut known = known(vec![stream("main", 1920, None), stream("sub", 640, None), stream("third", 320, None)]);
+    let plan = five_minutes();
+    let fail = |known: &mut Known, key: &str| {
+        let health = &mut known.streams.get_mut(key).unwrap().health;
+        (health.bad, health.first_bad) = (1, Some(at(600)));
+    };
+    assert_eq!(plan.due(&known, 1).unwrap().streams, ["rtsp:554/third"]);
+    fail(&mut known, "rtsp:554/third");
+    assert_eq!(plan.due(&known, 2).unwrap().streams, ["rtsp:554/main", "rtsp:554/sub", "rtsp:554/third"]);
+    known.streams.get_mut("rtsp:554/sub").unwrap().last_ok = Some(at(900));
+    assert_eq!(plan.due(&known, 3).unwrap().streams, ["rtsp:554/third"]);
+}
+
 /// What stands in an address in place of a login opens nothing.
 #[test]
 fn an_address_without_its_login_is_not_played() {
