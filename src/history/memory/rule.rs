@@ -158,6 +158,9 @@ names! {
         /// A stream that was sent to be broken is not sent to be gone as well.
         ToldBroken = "told_broken",
 
+        /// Where no stream of a port plays, it is the port.
+        Port = "port",
+
         // Logins.
         /// A password that is given to a device is sent once for all its streams.
         OneAct = "one_act",

@@ -99,12 +99,17 @@ impl Memory {
     /// Takes in a look at a stream that is known.
     pub(super) fn look(&mut self, uid: &Uid, look: &Look<'_>, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
-        let is_missing = known.health.is_missing() && Rule::MissingShields.holds()
-            || known.health.doubted_at.is_some() && Rule::DoubtShields.holds();
+        let (health, answered_at, missed_at) = (&known.health, known.seen.last, known.health.missed_at);
+        let is_missing = health.is_missing() && Rule::MissingShields.holds();
+        let is_doubted = health.doubted_at.is_some() && Rule::DoubtShields.holds();
         let Some(stream) = known.streams.get_mut(look.key) else { return };
         if stream.health.checked_at.is_some_and(|last| last >= look.at) {
             return;
         }
+        // It answered each time it was asked since this stream could not be connected to: it is there, and its port is silent.
+        let answered_since = |last| answered_at >= last && missed_at.is_none_or(|missed| missed < last);
+        let is_silent_port = is_unanswered(&stream.stream) && stream.health.checked_at.is_some_and(answered_since);
+        let is_missing = is_missing || is_doubted && !is_silent_port;
         self.touched.insert(uid.clone());
         let verdict = verdict(look.stream, look.busy);
         let was_open = stream.stream.open;

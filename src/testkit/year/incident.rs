@@ -43,6 +43,8 @@ pub(super) enum What {
     DeclaredSetting,
     /// The small stream is removed, and set up again.
     Removed,
+    /// What serves its streams is down.
+    NoServer,
     /// One scan does not list the small stream.
     Unlisted,
     /// Scans cannot ask for the streams.
@@ -115,7 +117,7 @@ const TURNS: [What; 36] = [
     What::DeclaredSetting,
     What::Login,
     What::SlowBriefly,
-    What::Outage,
+    What::NoServer,
     What::Unlisted,
     What::Flapping,
     What::Maintenance(Work::Acknowledged),
@@ -125,7 +127,7 @@ const TURNS: [What; 36] = [
     What::Removed,
     What::Crowded,
     What::Stutter,
-    What::Unlooked,
+    What::NoServer,
 ];
 
 impl What {
@@ -188,7 +190,7 @@ impl What {
             What::Stutter => 2 * every - 90,
             What::CrowdedBriefly | What::SlowBriefly => 4 * every,
             What::Hiccup | What::Blurred | What::Slow | What::Late => 5 * HOUR,
-            What::Crowded => 8 * HOUR,
+            What::Crowded | What::NoServer => 8 * HOUR,
             What::Setting | What::DeclaredSetting => 26 * HOUR,
             What::Removed | What::Protected => 20 * HOUR,
             What::Unlisted => 6 * HOUR,

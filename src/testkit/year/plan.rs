@@ -242,6 +242,10 @@ impl World {
                 truth.expect(EventKind::StreamBroken, stream(n, 1), from, 10 * every + SLACK);
                 truth.expect(EventKind::StreamRepaired, stream(n, 1), to, back + 3 * every + SLACK);
             }
+            What::NoServer => {
+                tell(EventKind::ServiceBroken, from, 10 * every + SLACK);
+                tell(EventKind::ServiceRepaired, to, 3 * every + SLACK);
+            }
             What::Crowded | What::Slow | What::Late => {
                 truth.expect(EventKind::StreamDegraded, stream(n, 1), from, 10 * every + SLACK);
                 truth.expect(EventKind::StreamRepaired, stream(n, 1), to, 5 * every + SLACK);

@@ -250,6 +250,16 @@ impl World {
                 stream.ladder = vec![step(Step::Tcp, true), step(Step::Described, false)];
                 stream.error = fail(ErrorKind::NotFound, "404 Stream Not Found");
             }
+            Some(What::NoServer) => {
+                // The port is closed, or nothing comes back from it.
+                let is_closed = n % 2 == 0;
+                stream.status = StreamStatus::Error;
+                stream.ladder = vec![step(Step::Tcp, false)];
+                stream.error = match is_closed {
+                    true => fail(ErrorKind::Refused, "the connection was refused"),
+                    false => fail(ErrorKind::Timeout, "no answer in 1.5 s"),
+                };
+            }
             Some(What::Crowded | What::CrowdedBriefly) if !is_main => {
                 stream.status = StreamStatus::Error;
                 stream.ladder = [&described[..], &[step(Step::Setup, false)]].concat();

@@ -134,3 +134,22 @@ fn a_stream_that_broke_unsent_before_its_device_went_is_not_sent_when_that_is_ba
         [7900, 8200, 8500].into_iter().flat_map(|s| site.play(1, s, StreamStatus::NoData)).collect();
     assert_eq!(sent(&broken), ["stream.broken"], "what is wrong now is news");
 }
+
+#[test]
+fn a_port_that_stays_silent_while_its_device_answers_is_broken() {
+    let silent = || {
+        let mut stream = stream(1, StreamStatus::Error);
+        stream.ladder = vec![LadderStep { step: Step::Tcp, ok: false, ms: 1500.0, way: None }];
+        stream.error = Some(StreamError { kind: ErrorKind::Timeout, message: "no answer in 1.5 s".to_owned() });
+        stream
+    };
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    let mut events = Vec::new();
+    for seconds in [300, 600, 900] {
+        events.extend(check(&mut site, KEY, seconds, silent()));
+        events.extend(site.asked(1, seconds + 10, true));
+    }
+    assert_eq!(sent(&events), [""; 0], "the first could have been the device");
+    assert_eq!(sent(&check(&mut site, KEY, 1200, silent())), ["stream.broken"]);
+}
