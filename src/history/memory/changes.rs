@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Memory;
 use super::known::Known;
 use super::mute::Subject;
 use super::proof::is_on_its_word;
 use super::tell::{changed, title};
+use super::{Memory, Rule};
 use crate::history::diff::{Change, Field, device};
 use crate::history::maker;
 use crate::model::memory::{Event, EventKind, Remark, Uid};
@@ -26,6 +26,9 @@ pub(super) fn merged(before: &Device, now: &Device) -> Device {
         now.as_ref().or(before.as_ref()).cloned()
     }
     let mut device = now.clone();
+    if !Rule::Unread.holds() {
+        return device;
+    }
     device.mac = now.mac.or(before.mac);
     // What the link showed at another address says nothing of this one.
     device.link_mac = now.link_mac.or(before.link_mac.filter(|_| before.ip == now.ip));
@@ -138,7 +141,8 @@ impl Memory {
             let Some(kind) = told_as(warning.kind) else { continue };
             let Some(known) = self.devices.get_mut(uid) else { return };
             let last = known.warned.insert(warning.kind, at);
-            if last.is_some_and(|last| last.duration_until(at) < FORGOTTEN) {
+            let is_lately = |last: Timestamp| last.duration_until(at) < FORGOTTEN || !Rule::WarnedAgain.holds();
+            if Rule::WarnedOnce.holds() && last.is_some_and(is_lately) {
                 continue;
             }
             let mut event = self.about(uid, kind, at);
@@ -186,7 +190,10 @@ pub(super) fn certificate_stage(known: &Known, at: Timestamp) -> Option<(Timesta
 
 /// Whether a day before the end of the certificate was reached that was not told.
 pub(super) fn is_certificate_due(known: &Known, at: Timestamp) -> bool {
-    let is_told = |ends, stage| known.certificate.is_some_and(|(told_end, told)| told_end == ends && told <= stage);
+    let is_told = |ends, stage| {
+        let is_told = |(told_end, told)| told_end == ends && told <= stage && Rule::CertificateOnce.holds();
+        known.certificate.is_some_and(is_told)
+    };
     certificate_stage(known, at).is_some_and(|(ends, stage)| !is_told(ends, stage))
 }
 
@@ -198,7 +205,8 @@ fn is_news(change: &Change, known: &Known, at: Timestamp) -> bool {
         // A device with two network cards changes between them, and an address that was assigned locally changes at will.
         Change::Field { field: Field::Mac, after: Some(after), before: Some(_) } => {
             let is_local = MacAddr::from_str(after).is_ok_and(MacAddr::is_local);
-            !is_local && !known.keys.iter().any(|(key, seen)| key.value == *after && seen.first < at)
+            !Rule::KnownCard.holds()
+                || !is_local && !known.keys.iter().any(|(key, seen)| key.value == *after && seen.first < at)
         }
         Change::Field { before: Some(_), after: Some(_), .. } => true,
         // Of a service with streams each stream is told by itself, by whoever looks at it first.

@@ -3,9 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Memory;
 use super::health::{DeviceHealth, Flaps, StreamHealth};
 use super::known::{Known, KnownStream, Seen};
+use super::{Memory, Rule};
 
 /// A clock that is set back by less makes no new round: results of two tasks can come in the other order.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -28,7 +28,7 @@ impl Memory {
 
     /// Takes note of the time. Whether the clock was set back: then a new round begins, and nothing that was missed counts.
     pub(super) fn begin(&mut self, at: Timestamp) -> bool {
-        let is_step = self.is_set_back(at);
+        let is_step = self.is_set_back(at) && Rule::SetBack.holds();
         if is_step {
             self.set_back(at);
         }

@@ -245,7 +245,7 @@ impl Flaps {
             self.count += 1;
             return false;
         }
-        let begins = self.changes.len() >= Self::MOST;
+        let begins = self.changes.len() >= Self::MOST && super::Rule::Flapping.holds();
         if begins {
             self.since = Some(at);
             self.count = u64::try_from(self.changes.len()).unwrap_or(u64::MAX);
@@ -256,7 +256,8 @@ impl Flaps {
     /// How often it changed, once it is over.
     pub(super) fn end(&mut self, now: Timestamp) -> Option<u64> {
         self.since?;
-        let is_calm = self.changes.last().is_none_or(|last| last.duration_until(now) >= Self::CALM);
+        let is_calm = |last: &Timestamp| last.duration_until(now) >= Self::CALM || !super::Rule::Calm.holds();
+        let is_calm = self.changes.last().is_none_or(is_calm);
         is_calm.then(|| std::mem::take(self).count)
     }
 }

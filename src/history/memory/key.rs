@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Rule;
 use crate::model::Device;
 use crate::model::device::is_serial;
 use crate::model::names::names;
@@ -68,9 +69,9 @@ impl TryFrom<String> for DeviceKey {
 /// The identities a device states. MAC addresses that were assigned locally change at will, and placeholders in the place of
 /// serial numbers are on many devices: they are none.
 pub fn keys_of(device: &Device) -> Vec<DeviceKey> {
-    let mac = device.mac.filter(|mac| mac.is_station() && !mac.is_local());
+    let mac = device.mac.filter(|mac| mac.is_station() && !(mac.is_local() && Rule::LocalMac.holds()));
     let endpoint = device.endpoint.as_deref().or_else(|| device.id.strip_prefix("onvif:"));
-    let serial = device.serial.as_deref().filter(|serial| is_serial(serial));
+    let serial = device.serial.as_deref().filter(|serial| is_serial(serial) || !Rule::Placeholder.holds());
     let serial = serial.map(|serial| format!("{}/{serial}", device.vendor.as_deref().unwrap_or_default()));
     let keys = [
         mac.map(|mac| DeviceKey::new(KeyKind::Mac, mac.to_string())),

@@ -16,7 +16,7 @@ use super::scope::Scope;
 use super::stream::ways_tried;
 use super::streams::Look;
 use super::who::{self, Index, Match};
-use super::{Learnt, Memory, Round, Sight, Vantage};
+use super::{Learnt, Memory, Round, Rule, Sight, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
 use crate::model::{Device, Kind, Report, ScanStatus, Stage, StreamStatus, Warning};
@@ -75,7 +75,7 @@ impl Memory {
             .filter_map(|(n, device)| Some((devices.get(n)?, *device)))
             .filter(|(uid, _)| self.devices.contains_key(*uid))
             .collect();
-        if is_first {
+        if is_first && Rule::FirstScan.holds() {
             events.extend(first_scan(new.len(), at));
         } else {
             new.iter().for_each(|(uid, device)| self.announce_new(uid, device, &missing, at, &mut events));
@@ -189,7 +189,8 @@ impl Memory {
         let Some(known) = self.devices.get_mut(&m.uid) else { return };
         let is_named_alike = known.device.name.is_some() && known.device.name == found.name;
         let is_same_model = known.device.model.is_some() && known.device.model == found.model;
-        let is_sure = !m.by_address_only || known.keys.is_empty() || is_named_alike && is_same_model;
+        let is_sure =
+            !Rule::SureKeys.holds() || !m.by_address_only || known.keys.is_empty() || is_named_alike && is_same_model;
         known.by_address_only = m.by_address_only;
         if !is_sure {
             return;
@@ -223,14 +224,14 @@ impl Memory {
             self.look(uid, &look, events);
         }
         let Some(known) = self.devices.get_mut(uid) else { return };
-        if is_same_scan || !was_looked_at(found) {
+        if is_same_scan || !was_looked_at(found) && Rule::LookedFor.holds() {
             known.bound_streams(&now);
             return;
         }
         let mut gone = Vec::new();
         for (key, stream) in known.streams.iter_mut().filter(|(key, _)| !now.contains_key(*key)) {
             stream.absent = stream.absent.saturating_add(1);
-            if stream.absent >= ABSENT && stream.gone_at.is_none() {
+            if (stream.absent >= ABSENT || !Rule::Absent.holds()) && stream.gone_at.is_none() {
                 stream.gone_at = Some(at);
                 gone.push(key.clone());
             }
@@ -287,13 +288,14 @@ impl Memory {
         let answering = self.answering(seen);
         for (network, missing) in by_network {
             match sight.of(network) {
-                Vantage::Blind => missing.into_iter().for_each(|uid| self.lose_sight(uid, at)),
+                Vantage::Blind if Rule::Blind.holds() => missing.into_iter().for_each(|uid| self.lose_sight(uid, at)),
                 _ if is_step => {}
                 // A scan asks no gateway: whether it is the network is decided by the questions that follow.
-                Vantage::Silent(_) => missing.into_iter().for_each(|uid| {
+                Vantage::Silent(_) if Rule::Silent.holds() => missing.into_iter().for_each(|uid| {
                     self.miss(uid, at);
                 }),
-                Vantage::Clear(around) => {
+                sight => {
+                    let around = sight.around();
                     let lost: Vec<&Uid> = missing.iter().copied().filter(|uid| self.miss(uid, at).is_some()).collect();
                     let is_fresh = |known: &&Known| known.health.state != DeviceState::Offline;
                     let fresh: Vec<&Known> =
@@ -329,6 +331,7 @@ impl Memory {
                 && before.kind == device.kind
                 && (device.kind != Kind::Other || before.name == device.name)
                 && known.replaced_by.is_none()
+                && Rule::Replaced.holds()
         };
         let old =
             missing.iter().filter_map(|uid| self.devices.get(uid)).find(is_replaced).map(|known| known.uid.clone());

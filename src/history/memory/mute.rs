@@ -4,9 +4,9 @@ use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Memory;
 use super::health::{DeviceState, Flaps};
 use super::known::Known;
+use super::{Memory, Rule};
 use crate::model::memory::{EventKind, Expect, MutedBy, Severity, Uid};
 
 /// What a user muted for a time: maintenance of a site, a network, everything with a tag, or one device.
@@ -91,25 +91,27 @@ impl Memory {
         // One that answered after its network was lost is lost by itself.
         let is_unreachable = || {
             let since = self.network_of(known.device.ip).and_then(|network| self.unreachable_since(network));
-            since.is_some_and(|since| known.seen.last <= since)
+            since.is_some_and(|since| known.seen.last <= since || !Rule::AnsweredSince.holds())
         };
         // Words about a device that answers tell nothing of its network.
         let is_away = health.state != DeviceState::Online || health.misses > 0;
         let is_early = || {
             kind == EventKind::DeviceOffline
                 && known.note.expect == Expect::Sometimes
+                && Rule::Sometimes.holds()
                 && health.lost_at.is_none_or(|lost| lost.duration_until(at) < SOMETIMES)
         };
-        let is_ignored = known.note.expect == Expect::Ignore
-            || kind == EventKind::DeviceOffline && (known.replaced_by.is_some() || known.archived_at.is_some());
+        let is_replaced = known.replaced_by.is_some() && Rule::ReplacedSilent.holds();
+        let is_ignored = known.note.expect == Expect::Ignore && Rule::Ignored.holds()
+            || kind == EventKind::DeviceOffline && (is_replaced || known.archived_at.is_some());
         match () {
             () if self.is_muted(known, at) => Some(MutedBy::User),
-            () if is_away && is_unreachable() => Some(MutedBy::Subnet),
+            () if is_away && is_unreachable() && Rule::WithNetwork.holds() => Some(MutedBy::Subnet),
             () if is_away && self.waits_for_recorder(known) => Some(MutedBy::Recorder),
-            () if of.is_part && is_away => Some(MutedBy::Device),
+            () if of.is_part && is_away && Rule::PartOfAway.holds() => Some(MutedBy::Device),
             () if of.flaps.since.is_some() => Some(MutedBy::Flapping),
             () if is_ignored || is_early() => Some(MutedBy::Expected),
-            () if is_problem && of.acked.is_some() => Some(MutedBy::Acknowledged),
+            () if is_problem && of.acked.is_some() && Rule::Acknowledged.holds() => Some(MutedBy::Acknowledged),
             () => None,
         }
     }
@@ -120,23 +122,29 @@ impl Memory {
         // What a recorder feeds starts after it: it is asked once more before it is told to be offline.
         let is_starting = |parent: &Known| {
             let back = parent.health.lost_at.is_some().then_some(parent.health.since);
-            back.zip(known.health.missed_at).is_some_and(|(back, missed)| back.duration_until(missed) < STARTING)
+            let is_early = |(back, missed): (Timestamp, Timestamp)| back.duration_until(missed) < STARTING;
+            Rule::Starting.holds() && back.zip(known.health.missed_at).is_some_and(is_early)
         };
         // One that has answered once more is on its way back: when it was seen last tells no longer when it went.
         let is_back = known.health.hits > 0;
         let took_along = |parent: &Known| {
             let gone = parent.health.missing_since();
-            gone.is_some_and(|gone| is_back || gone.duration_until(known.seen.last) < STARTING)
+            gone.is_some_and(|gone| {
+                is_back || gone.duration_until(known.seen.last) < STARTING || !Rule::TookAlong.holds()
+            })
         };
         let parents = known.parents.iter().filter_map(|uid| self.devices.get(uid));
         // Of two recorders that show each other one waits for the other, and is told of.
-        let mut parents = parents.filter(|parent| !parent.parents.contains(&known.uid) || parent.uid < known.uid);
-        parents.any(|parent| took_along(parent) || is_starting(parent))
+        let mut parents = parents.filter(|parent| {
+            !parent.parents.contains(&known.uid) || parent.uid < known.uid || !Rule::EachOther.holds()
+        });
+        Rule::Recorder.holds() && parents.any(|parent| took_along(parent) || is_starting(parent))
     }
 
     fn is_muted(&self, known: &Known, at: Timestamp) -> bool {
-        known.note.muted_until.is_some_and(|until| at < until)
-            || self.mutes.iter().any(|mute| mute.is_on(at) && mute.covers(known))
+        let is_muted = known.note.muted_until.is_some_and(|until| at < until)
+            || self.mutes.iter().any(|mute| mute.is_on(at) && mute.covers(known));
+        is_muted && Rule::Muted.holds()
     }
 
     /// Whether a user muted a whole network.

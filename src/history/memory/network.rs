@@ -10,7 +10,7 @@ use super::health::DeviceState;
 use super::known::Known;
 use super::scope::usual_network;
 use super::tell::seconds;
-use super::{Memory, OnLink};
+use super::{Memory, OnLink, Rule};
 use crate::model::memory::{Around, Event, EventKind, MutedBy, Remark, Uid};
 
 /// Fewer devices than this that are missing at once are no matter of the network, where something else of it answers.
@@ -72,7 +72,7 @@ impl Memory {
 
     /// The address of this machine on a network.
     pub(super) fn own_address(&self, network: IpNetwork) -> Option<IpAddr> {
-        Some(self.networks.get(&network)?.link.as_ref()?.ip)
+        Some(self.networks.get(&network)?.link.as_ref()?.ip).filter(|_| Rule::OwnAddress.holds())
     }
 
     /// How many devices of a device's network answer, itself left out.
@@ -95,9 +95,11 @@ impl Memory {
     /// Whether so many devices are missing beside those that answer that it is the network. Those that went with the recorder
     /// that feeds them are one failure with it, unless nobody answers at all.
     pub(super) fn are_too_many(&self, missing: &[&Known], answering: usize, fewest: usize) -> bool {
-        let fed = missing.iter().filter(|known| answering > 0 && self.waits_for_recorder(known)).count();
+        let fed =
+            missing.iter().filter(|known| answering > 0 && Rule::Fed.holds() && self.waits_for_recorder(known)).count();
         let missing = missing.len() - fed;
-        missing >= fewest && missing > answering
+        let is_enough = missing >= fewest || !Rule::Fewest.holds();
+        is_enough && (missing > answering || !Rule::Most.holds()) && Rule::Network.holds()
     }
 
     /// Since when a network is known not to answer.
@@ -137,7 +139,7 @@ impl Memory {
             let answers = |known: &&Known| known.health.state == DeviceState::Online && known.seen.last > since;
             let online = self.members(network).filter(answers).count();
             let unknown = self.members(network).filter(|known| known.health.state == DeviceState::Unknown).count();
-            if online < unknown || online == 0 {
+            if online < unknown && Rule::HalfBack.holds() || online == 0 {
                 continue;
             }
             if let Some(health) = self.networks.get_mut(&network) {

@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Memory;
 use super::changes::is_certificate_due;
 use super::health::DeviceState;
 use super::known::Known;
 use super::mute::Subject;
+use super::{Memory, Rule};
 use crate::model::memory::{Event, EventKind, Remark, Uid};
 
 /// A device that was not seen for so long is listed no longer.
@@ -51,6 +51,9 @@ impl Memory {
         }
         self.certificate(uid, now, events);
         self.steady(uid, now, events);
+        if !Rule::LateNews.holds() {
+            return;
+        }
         self.announce_device(uid, now, false, events);
         self.announce_login(uid, now, false, events);
         self.settle_service(uid, now, events);

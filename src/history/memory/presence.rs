@@ -7,7 +7,7 @@ use super::health::{DeviceState, StreamState};
 use super::mute::Subject;
 use super::network::{ANY, FEWEST};
 use super::tell::seconds;
-use super::{Known, Memory, Vantage};
+use super::{Known, Memory, Rule, Vantage};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, Uid};
 
 /// A device is offline after so many misses in a row, …
@@ -30,20 +30,20 @@ impl Memory {
                 self.hit(&uid, at, false, &mut events);
                 self.find_networks(at, &mut events);
             }
-            (false, Vantage::Blind) => self.lose_sight(&uid, at),
+            (false, Vantage::Blind) if Rule::Blind.holds() => self.lose_sight(&uid, at),
             (false, _) if is_step => {}
-            (false, Vantage::Clear(around)) => {
-                if let Some(since) = self.miss(&uid, at) {
-                    match self.missing_network(&uid, since, FEWEST) {
-                        Some(network) => self.network_lost(network, around, at, &mut events),
-                        None => self.lose(&uid, at, &mut events),
-                    }
-                }
-            }
-            (false, Vantage::Silent(around)) => {
+            (false, Vantage::Silent(around)) if Rule::Silent.holds() => {
                 let since = self.miss(&uid, at);
                 if let Some(network) = since.and_then(|since| self.missing_network(&uid, since, ANY)) {
                     self.network_lost(network, around, at, &mut events);
+                }
+            }
+            (false, sight) => {
+                if let Some(since) = self.miss(&uid, at) {
+                    match self.missing_network(&uid, since, FEWEST) {
+                        Some(network) => self.network_lost(network, sight.around(), at, &mut events),
+                        None => self.lose(&uid, at, &mut events),
+                    }
                 }
             }
         }
@@ -72,7 +72,7 @@ impl Memory {
         match health.state {
             DeviceState::Online => {}
             DeviceState::Unknown => (health.state, health.since) = (DeviceState::Online, at),
-            DeviceState::Offline if settled || health.hits >= ANSWERS => {
+            DeviceState::Offline if settled || health.hits >= ANSWERS || !Rule::Answers.holds() => {
                 (health.state, health.since, health.acked) = (DeviceState::Online, first_hit, None);
                 self.changed_state(uid, at, events);
             }
@@ -97,14 +97,16 @@ impl Memory {
         (health.hits, health.first_hit, health.missed_at, health.doubted_at) = (0, None, Some(at), None);
         health.misses = health.misses.saturating_add(1);
         let since = *health.first_miss.get_or_insert(at);
-        let is_long_enough = since.duration_until(at) >= LONG_ENOUGH;
-        (health.state != DeviceState::Offline && health.misses >= MISSES && is_long_enough).then_some(since)
+        let is_long_enough = since.duration_until(at) >= LONG_ENOUGH || !Rule::LongEnough.holds();
+        let is_enough = health.misses >= MISSES || !Rule::Misses.holds();
+        (health.state != DeviceState::Offline && is_enough && is_long_enough).then_some(since)
     }
 
     /// Since when the network of a device does not answer, where the device has not answered since then either.
     fn went_with_network(&self, known: &Known) -> Option<Timestamp> {
         let since = self.unreachable_since(self.network_of(known.device.ip)?)?;
-        (known.health.state != DeviceState::Offline && known.seen.last <= since).then_some(since)
+        let is_since = known.seen.last <= since || !Rule::AnsweredSince.holds();
+        (known.health.state != DeviceState::Offline && is_since && Rule::WithNetwork.holds()).then_some(since)
     }
 
     /// Takes a device for offline.
@@ -116,10 +118,14 @@ impl Memory {
         // Of a device that is not there nobody knows how its streams are; what was broken before still is.
         for stream in known.streams.values_mut() {
             let health = &mut stream.health;
-            if matches!(
-                health.state,
-                StreamState::Working | StreamState::Described | StreamState::Degraded | StreamState::Busy
-            ) {
+            // What was wrong with a stream and was not sent is not known any more when its device is back.
+            let is_unsent = health.state == StreamState::Broken && health.told != Some(EventKind::StreamBroken);
+            if is_unsent
+                || matches!(
+                    health.state,
+                    StreamState::Working | StreamState::Described | StreamState::Degraded | StreamState::Busy
+                )
+            {
                 (health.state, health.since) = (StreamState::Unknown, since);
                 (health.bad, health.good, health.busy, health.slow, health.first_bad) = (0, 0, 0, 0, None);
             }
@@ -143,7 +149,7 @@ impl Memory {
     pub(super) fn lose_sight_since(&mut self, uid: &Uid, since: Timestamp, at: Timestamp) {
         let before = self.devices.get(uid).and_then(|known| known.health.first_miss);
         self.lose_sight(uid, at);
-        if let Some(known) = self.devices.get_mut(uid) {
+        if let Some(known) = self.devices.get_mut(uid).filter(|_| Rule::SinceNetwork.holds()) {
             known.health.first_miss = Some(before.unwrap_or(since));
         }
     }
@@ -181,7 +187,7 @@ impl Memory {
             _ => return,
         };
         let mut muted = self.muted_by(known, Subject::device(known), kind, at);
-        if kind == EventKind::DeviceOnline && !health.told {
+        if kind == EventKind::DeviceOnline && !health.told && Rule::UnsentEnd.holds() {
             // The end of what was not sent is not sent either.
             muted = muted.or(health.muted).or(Some(MutedBy::Expected));
         }

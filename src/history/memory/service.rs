@@ -9,7 +9,7 @@ use super::known::{Known, KnownStream};
 use super::mute::Subject;
 use super::stream::is_unconnected;
 use super::tell::{failure, seconds};
-use super::{Memory, who};
+use super::{Memory, Rule, who};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, ServiceCard, Uid};
 
 /// One stream that fails is a stream.
@@ -100,7 +100,10 @@ impl Known {
 impl Memory {
     /// A stream broke: perhaps its whole port did.
     pub(super) fn find_service_lost(&mut self, uid: &Uid, key: &str, at: Timestamp, events: &mut Vec<Event>) {
-        let Some(known) = self.devices.get_mut(uid).filter(|known| known.service.is_none()) else { return };
+        let Some(known) = self.devices.get_mut(uid).filter(|known| known.service.is_none() && Rule::Port.holds())
+        else {
+            return;
+        };
         let Some((since, all)) = known.lost_service(key) else { return };
         let (service, streams) = (service_of(key).to_owned(), u64::try_from(all).unwrap_or(u64::MAX));
         let others = known.streams.iter_mut().filter(|(other, _)| *other != key && service_of(other) == service);

@@ -21,6 +21,14 @@ pub enum Vantage {
 impl Vantage {
     /// Something else answers; what, is not said.
     pub const CLEAR: Vantage = Vantage::Clear(Around::NOTHING);
+
+    /// What else of the network was asked.
+    pub(super) fn around(self) -> Around {
+        match self {
+            Vantage::Clear(around) | Vantage::Silent(around) => around,
+            Vantage::Blind => Around::NOTHING,
+        }
+    }
 }
 
 /// What this machine can see of each network.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Rule;
 use super::health::{LowerRate, StreamHealth, StreamState};
 use super::known::Known;
 use crate::model::memory::EventKind;
@@ -61,13 +62,14 @@ pub(super) fn verdict(stream: &Stream, busy: bool) -> Verdict {
     let error = stream.error.as_ref().map(|error| error.kind);
     match (stream.status, error) {
         (StreamStatus::Streaming, _) => Verdict::Good {
-            key_frame: !stream.ladder.iter().any(|step| step.step == Step::Keyframe && !step.ok),
+            key_frame: !Rule::KeyFrame.holds()
+                || !stream.ladder.iter().any(|step| step.step == Step::Keyframe && !step.ok),
             fps: stream.video.as_ref().and_then(|video| video.measured_fps),
-            is_late: first_frame_ms(stream).is_some_and(|ms| ms > LATE.as_millis_f64()),
+            is_late: first_frame_ms(stream).is_some_and(|ms| ms > LATE.as_millis_f64() && Rule::LateFrame.holds()),
         },
         (StreamStatus::Described, _) => Verdict::Described,
-        (_, Some(ErrorKind::Busy)) => Verdict::Busy,
-        _ if busy => Verdict::Busy,
+        (_, Some(ErrorKind::Busy)) if Rule::BusyWorks.holds() => Verdict::Busy,
+        _ if busy && Rule::BusyWorks.holds() => Verdict::Busy,
         (_, Some(ErrorKind::Locked)) => Verdict::Refused(EventKind::LoginLocked),
         (_, Some(ErrorKind::AuthRefused)) => Verdict::Refused(EventKind::LoginRefused),
         (_, Some(ErrorKind::LoginRests)) => Verdict::Refused(EventKind::LoginRests),
@@ -189,7 +191,7 @@ impl StreamHealth {
                 self.good = 0;
                 self.busy = self.busy.saturating_add(1);
                 let is_new = !matches!(self.state, StreamState::Busy | StreamState::Broken);
-                if self.busy >= BUSY && is_new {
+                if (self.busy >= BUSY || !Rule::Busy.holds()) && is_new {
                     self.go(StreamState::Busy, at);
                 }
             }
@@ -211,7 +213,7 @@ impl StreamHealth {
     /// no fault: it is the usual one from now on, and the stream works. The usual rate before and then.
     fn lower_for_good(&mut self, fps: f64, declared: Option<f64>, at: Timestamp) -> Option<(f64, f64)> {
         let is_near = |other: f64| (fps - other).abs() <= fps.max(other) * SPREAD;
-        let Some(usual) = self.usual_fps.filter(|usual| is_far_below(fps, *usual)) else {
+        let Some(usual) = self.usual_fps.filter(|usual| is_far_below(fps, *usual) && Rule::LastingRate.holds()) else {
             self.lower = None;
             return None;
         };
@@ -219,7 +221,8 @@ impl StreamHealth {
         let lower = self.lower.filter(|lower| is_near(lower.fps)).unwrap_or(first);
         let lower = LowerRate { checks: lower.checks.saturating_add(1), ..lower };
         self.lower = Some(lower);
-        let is_lasting = lower.since.duration_until(at) >= LASTING || declared.is_some_and(is_near);
+        let is_lasting =
+            lower.since.duration_until(at) >= LASTING || declared.is_some_and(is_near) && Rule::DeclaredRate.holds();
         if lower.checks < SLOW || !is_lasting {
             return None;
         }
@@ -247,7 +250,8 @@ impl StreamHealth {
         self.ways = self.ways.max(ways);
         let since = *self.first_bad.get_or_insert(at);
         // Where the other way is never tried, twice as many checks are enough.
-        let is_enough = self.bad >= BAD && (self.ways >= WAYS || !has_other_ways || self.bad >= 2 * BAD);
+        let ways_are_enough = self.ways >= WAYS || !has_other_ways || self.bad >= 2 * BAD || !Rule::Ways.holds();
+        let is_enough = (self.bad >= BAD || !Rule::Bad.holds()) && ways_are_enough;
         if is_enough && self.state != StreamState::Broken {
             self.go(StreamState::Broken, since);
         }
@@ -259,16 +263,16 @@ impl StreamHealth {
         self.good = if key_frame { self.good.saturating_add(1) } else { self.good };
         self.slow = if is_slow { self.slow.saturating_add(1) } else { 0 };
         match self.state {
-            StreamState::Broken if self.good >= GOOD => self.go(StreamState::Working, at),
+            StreamState::Broken if self.good >= GOOD || !Rule::Good.holds() => self.go(StreamState::Working, at),
             StreamState::Unknown if self.told.is_none() || self.good >= GOOD => self.go(StreamState::Working, at),
             StreamState::Degraded => {
                 self.good = if is_slow { 0 } else { self.good };
-                if self.good >= STEADY {
+                if self.good >= STEADY || self.good > 0 && !Rule::Steady.holds() {
                     self.go(StreamState::Working, at);
                 }
             }
             StreamState::Busy | StreamState::Described | StreamState::Locked => self.go(StreamState::Working, at),
-            StreamState::Working if self.slow >= SLOW => {
+            StreamState::Working if self.slow >= SLOW || self.slow > 0 && !Rule::Slow.holds() => {
                 self.good = 0;
                 self.go(StreamState::Degraded, at);
             }

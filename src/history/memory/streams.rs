@@ -8,7 +8,7 @@ use super::known::{KnownStream, Seen};
 use super::mute::Subject;
 use super::stream::{Verdict, first_state, is_unanswered, verdict};
 use super::tell::{failure, seconds};
-use super::{Memory, StreamCheck};
+use super::{Memory, Rule, StreamCheck};
 use crate::history::diff::{Change, VideoField, device};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, Trait, Uid};
 use crate::model::{Stream, StreamStatus};
@@ -99,16 +99,23 @@ impl Memory {
     /// Takes in a look at a stream that is known.
     pub(super) fn look(&mut self, uid: &Uid, look: &Look<'_>, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
-        let is_missing = known.health.is_missing() || known.health.doubted_at.is_some();
+        let (health, answered_at, missed_at) = (&known.health, known.seen.last, known.health.missed_at);
+        let is_missing = health.is_missing() && Rule::MissingShields.holds();
+        let is_doubted = health.doubted_at.is_some() && Rule::DoubtShields.holds();
         let Some(stream) = known.streams.get_mut(look.key) else { return };
         if stream.health.checked_at.is_some_and(|last| last >= look.at) {
             return;
         }
+        // It answered each time it was asked since this stream could not be connected to: it is there, and its port is silent.
+        let answered_since = |last| answered_at >= last && missed_at.is_none_or(|missed| missed < last);
+        let is_silent_port = is_unanswered(&stream.stream) && stream.health.checked_at.is_some_and(answered_since);
+        let is_missing = is_missing || is_doubted && !is_silent_port;
         self.touched.insert(uid.clone());
         let verdict = verdict(look.stream, look.busy);
         let was_open = stream.stream.open;
         // An open stream that is given a password is locked from then on, and no login ever worked there.
         let worked_with_login = stream.last_ok.is_some() && was_open == Some(false) && stream.took_login != Some(false);
+        let worked_with_login = worked_with_login || !Rule::WorkedBefore.holds();
         let changes = match stream.stream == *look.stream {
             true => Vec::new(),
             false => {
@@ -201,7 +208,7 @@ impl Memory {
     pub(super) fn tell_access(&mut self, uid: &Uid, mut event: Event, events: &mut Vec<Event>) {
         if let Some(known) = self.devices.get_mut(uid) {
             let last = known.protected_at.filter(|_| event.kind == EventKind::StreamProtected);
-            let was_sent = last.is_some_and(|last| last.duration_until(event.at) < ONE_ACT);
+            let was_sent = last.is_some_and(|last| last.duration_until(event.at) < ONE_ACT && Rule::OneAct.holds());
             match () {
                 () if was_sent => event.muted_by = event.muted_by.or(Some(MutedBy::Told)),
                 () if event.kind != EventKind::StreamProtected => known.protected_at = None,
@@ -219,7 +226,8 @@ impl Memory {
         let known = self.devices.get(uid)?;
         let health = &known.streams.get(key)?.health;
         let went_with_port = health.muted == Some(MutedBy::Service) || known.waits_for_service(key);
-        health.is_told_broken().then_some(MutedBy::Told).or(went_with_port.then_some(MutedBy::Service))
+        let is_told = health.is_told_broken() && Rule::ToldBroken.holds();
+        is_told.then_some(MutedBy::Told).or(went_with_port.then_some(MutedBy::Service))
     }
 
     /// An event about a stream, muted or not.
@@ -293,7 +301,7 @@ impl Memory {
 
     fn login_refused(&mut self, uid: &Uid, look: &Look<'_>, kind: EventKind, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
-        if let Some(trouble) = &mut known.login {
+        if let Some(trouble) = known.login.as_mut().filter(|_| Rule::RefusedOnce.holds()) {
             // It was tried again, once.
             trouble.retry = false;
             // What the device says is news after what camscan did by itself, and not the other way round.

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::Rule;
 use super::key::{DeviceKey, KeyKind, keys_of};
 use super::known::Known;
 use crate::history::maker;
@@ -68,7 +69,7 @@ impl<'m> Index<'m> {
                     let latest = index.at.entry(*ip).or_insert(known);
                     // One that is reached there comes before one that has it as a further address.
                     let rank = |k: &Known| (k.seen.last, k.device.ip == *ip, k.address_since, Reverse(k.uid.clone()));
-                    if rank(known) > rank(latest) {
+                    if Rule::LastThere.holds() && rank(known) > rank(latest) {
                         *latest = known;
                     }
                 }
@@ -148,14 +149,17 @@ impl<'m> Judge<'m, '_> {
         let is_other_model = maker::is_other(Fact::Model, before, device);
         let is_other_kind = device.kind != before.kind && device.kind != Kind::Other && before.kind != Kind::Other;
         let serial_only = strong == 1 && !by_mac && known_serial(&found.keys, self, known);
-        if serial_only && is_other_model {
+        if serial_only && is_other_model && Rule::SerialOfModel.holds() {
             against += 1;
         }
         let fits = match strong {
+            0 if !Rule::AddressAlone.holds() => false,
+            0 if !Rule::AddressOfMake.holds() => against == 0 && by_address,
             0 => against == 0 && by_address && !is_other_model && !is_other_kind,
             // The board of a camera that was reset to its factory settings states another serial number and another endpoint.
-            _ if by_mac && by_address && is_same_make(device, before) => true,
-            _ => against == 0 || strong >= against && strong + weak >= 2,
+            _ if by_mac && by_address && is_same_make(device, before) && Rule::SameCard.holds() => true,
+            _ if !Rule::TwoAgree.holds() => true,
+            _ => against == 0 || strong >= against && strong + weak >= 2 && Rule::Repaired.holds(),
         };
         let (by_key, balance, is_undisputed) = (strong > 0, strong + weak - against, against == 0);
         fits.then_some(Fit { by_key, balance, by_address, by_mac, strong, is_undisputed })
@@ -215,7 +219,7 @@ fn recognise_with(
         for key in found.keys.iter().filter(|key| judge.usable(key)) {
             let owner = index.owner(key).filter(|owner| own.as_ref().is_none_or(|own| own.uid != **owner));
             let is_recognised_otherwise = own.as_ref().is_some_and(|own| !own.by_address_only);
-            if owner.is_some_and(|owner| here.contains(owner) || is_recognised_otherwise) {
+            if Rule::Lent.holds() && owner.is_some_and(|owner| here.contains(owner) || is_recognised_otherwise) {
                 lent.insert(key.clone());
             }
         }
@@ -229,7 +233,8 @@ fn shared_within(index: &Index<'_>, already: &BTreeSet<DeviceKey>, devices: &[De
     for device in devices {
         keys_of(device).into_iter().for_each(|key| carriers.entry(key).or_default().push(device));
     }
-    let is_crowd = |of: &[&Device]| of.iter().any(|device| device.addresses.len() > MOST_ADDRESSES);
+    let is_crowd =
+        |of: &[&Device]| Rule::Crowd.holds() && of.iter().any(|device| device.addresses.len() > MOST_ADDRESSES);
     // A MAC address that several have tells of none of them who it is, not even in this scan.
     let is_own =
         |mac: &DeviceKey| !already.contains(mac) && carriers.get(mac).is_none_or(|of| of.len() == 1 && !is_crowd(of));
@@ -241,7 +246,8 @@ fn shared_within(index: &Index<'_>, already: &BTreeSet<DeviceKey>, devices: &[De
         let owners: BTreeSet<Option<&Uid>> = devices.iter().map(|device| owner_by_mac(device)).collect();
         key.kind != KeyKind::Mac && owners.len() == 1 && owners.first().is_some_and(Option::is_some)
     };
-    let shared = carriers.iter().filter(|(key, of)| is_crowd(of) || of.len() > 1 && !is_one(key, of));
+    let is_shared = |key: &DeviceKey, of: &[&Device]| Rule::Shared.holds() && of.len() > 1 && !is_one(key, of);
+    let shared = carriers.iter().filter(|(key, of)| is_crowd(of) || is_shared(key, of));
     shared.map(|(key, _)| key.clone()).collect()
 }
 
@@ -293,7 +299,7 @@ impl<'d> Rank<'d> {
 
 /// A device that is known with two network cards can show both at once.
 fn further_cards(judge: &Judge<'_, '_>, found: &[Found<'_>], matches: &mut [Option<Match>]) {
-    let is_card = |fit: Fit| fit.by_mac && fit.is_undisputed;
+    let is_card = |fit: Fit| fit.by_mac && fit.is_undisputed && Rule::FurtherCard.holds();
     for (one, place) in found.iter().zip(matches) {
         if place.is_some() {
             continue;

@@ -4,9 +4,15 @@
 //! The loop is that of `watch`: full scans at an interval, checks by [`CheckPlan`] and [`due_again`] in between. What is not simulated:
 //! addresses that change hands between two scans (they do so right before one), and devices with neither serial number nor
 //! endpoint that move while a scan sees no MAC addresses.
+//!
+//! Happenings are written by what happens. That each rule is needed is seen by switching it off, see [`rules`].
 
 mod down;
+mod incident;
+mod plan;
+pub mod rules;
 mod sight;
+mod tamper;
 mod truth;
 mod world;
 
@@ -15,9 +21,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::history::memory::{Memory, Round, StreamCheck, Vantage};
+use crate::history::memory::{KeyKind, Memory, NoteEdit, Round, Rule, StreamCheck, Vantage};
 use crate::history::schedule::checks::{CheckPlan, due_again};
-use crate::model::memory::{Event, EventKind, MutedBy, Uid};
+use crate::model::memory::{Event, EventKind, Expect, MutedBy, Uid};
+use crate::model::{ErrorKind, MacAddr};
+use incident::Act;
 use truth::Truth;
 use world::World;
 
@@ -25,6 +33,10 @@ use world::World;
 const SCAN_EVERY: i64 = 6 * 3600;
 /// Seconds from one look at what is due to the next.
 const TICK: i64 = 30;
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+/// Logins that may be refused by one camera in a day, between scans.
+const MOST_REFUSED: usize = 2;
 
 /// How much is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +49,31 @@ pub struct Size {
     pub check_every: i64,
     /// What chance begins with.
     pub seed: u64,
+    /// Who looks at it.
+    pub eyes: Eyes,
+    /// The rule that does not hold.
+    pub without: Option<Rule>,
+}
+
+/// Who looks at the site.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Eyes {
+    /// A machine on the link of all networks, while cameras are moved, replaced and bought.
+    #[default]
+    Usual,
+    /// A second one that begins two hours later, while no camera is moved.
+    Later,
+    /// One that is behind a router, and sees no MAC address and not every camera.
+    Elsewhere,
+    /// One the clock of which is set ahead, by minutes to most of a year, and back; each time it starts anew.
+    ClockSet,
+}
+
+impl Eyes {
+    /// Seconds after the beginning at which its scans are due.
+    fn phase(self) -> i64 {
+        if self == Eyes::Later { 2 * HOUR } else { 0 }
+    }
 }
 
 /// What came of it.
@@ -79,6 +116,10 @@ fn second(at: Timestamp) -> i64 {
 
 /// Simulates it.
 pub fn run(size: Size) -> Outcome {
+    Rule::without(size.without, || simulate(size))
+}
+
+fn simulate(size: Size) -> Outcome {
     let mut run = Run {
         world: World::new(size),
         truth: Truth::default(),
@@ -89,20 +130,24 @@ pub fn run(size: Size) -> Outcome {
         uids: BTreeMap::new(),
         rounds: BinaryHeap::new(),
         planned: BTreeSet::new(),
+        refused: BTreeMap::new(),
     };
     run.world.plan_incidents(&mut run.truth);
+    run.truth.keep(|n| run.world.is_seen(n));
     let plan = CheckPlan::every(SignedDuration::from_secs(size.check_every));
     for now in (0..size.days * 86_400).step_by(usize::try_from(TICK).unwrap_or(1)) {
-        if now % SCAN_EVERY == 0 {
+        run.set_clock(&plan, now);
+        if (now - size.eyes.phase()) % SCAN_EVERY == 0 && now >= size.eyes.phase() {
             run.scan(now);
             run.plan_rounds(&plan, now);
         }
+        run.act(now);
         run.round(&plan, now);
-        for uid in due_again(&run.memory, at(now)) {
+        for uid in due_again(&run.memory, run.world.clock(now)) {
             run.ask(&uid, now);
         }
         if now % 300 == 0 {
-            let events = run.memory.pass(at(now));
+            let events = run.memory.pass(run.world.clock(now));
             run.note(&events);
         }
     }
@@ -124,6 +169,8 @@ struct Run {
     rounds: BinaryHeap<Reverse<(Timestamp, Uid, i64)>>,
     /// The devices that are in it.
     planned: BTreeSet<Uid>,
+    /// When a login was last refused by each camera between scans.
+    refused: BTreeMap<usize, Vec<i64>>,
 }
 
 impl Run {
@@ -139,7 +186,7 @@ impl Run {
             random[..8].copy_from_slice(&minted.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
             Uid::of(random)
         };
-        let learnt = self.memory.learn(&Round { report: &report, at: at(now), sight: &sight }, &mut mint);
+        let learnt = self.memory.learn(&Round { report: &report, at: self.world.clock(now), sight: &sight }, &mut mint);
         self.memory.take_touched();
         self.outcome.scans += 1;
         for (uid, camera) in learnt.devices.iter().zip(cameras) {
@@ -159,7 +206,8 @@ impl Run {
     fn plan_rounds(&mut self, plan: &CheckPlan, now: i64) {
         for known in self.memory.roots() {
             if self.planned.insert(known.uid.clone()) {
-                self.rounds.push(Reverse((at(now), known.uid.clone(), plan.round(&known.uid, at(now)))));
+                let now = self.world.clock(now);
+                self.rounds.push(Reverse((now, known.uid.clone(), plan.round(&known.uid, now))));
             }
         }
     }
@@ -168,7 +216,7 @@ impl Run {
     fn round(&mut self, plan: &CheckPlan, now: i64) {
         let mut due = Vec::new();
         while let Some(Reverse((_, uid, round))) =
-            self.rounds.peek().filter(|Reverse((begins, ..))| *begins <= at(now)).cloned()
+            self.rounds.peek().filter(|Reverse((begins, ..))| *begins <= self.world.clock(now)).cloned()
         {
             self.rounds.pop();
             due.extend(self.memory.devices.get(&uid).and_then(|known| plan.due(known, round)));
@@ -188,20 +236,48 @@ impl Run {
     fn ask(&mut self, uid: &Uid, now: i64) {
         let Some(&camera) = self.who.get(uid) else { return };
         let vantage = self.world.vantage(self.world.network_of(camera), now);
-        let yes = vantage != Vantage::Blind && self.world.is_up(camera, now);
-        let events = self.memory.answered(uid, at(now), yes, vantage);
+        let yes = vantage != Vantage::Blind
+            && self.there(uid, camera, now).is_some_and(|there| there == camera || self.is_it(uid, there));
+        let events = self.memory.answered(uid, self.world.clock(now), yes, vantage);
         self.outcome.checks += 1;
         self.note(&events);
+    }
+
+    /// Which camera answers where a device was last.
+    fn there(&self, uid: &Uid, camera: usize, now: i64) -> Option<usize> {
+        self.world.at(self.memory.devices.get(uid)?.device.ip, camera, now)
+    }
+
+    /// Whether a camera can be the device by its MAC address, as `watch` looks at it.
+    fn is_it(&self, uid: &Uid, camera: usize) -> bool {
+        let known: Vec<MacAddr> = self
+            .memory
+            .keys_of(uid)
+            .filter(|key| key.kind == KeyKind::Mac)
+            .filter_map(|key| key.value.parse().ok())
+            .chain(self.memory.devices.get(uid).and_then(|known| known.device.mac))
+            .filter(|mac: &MacAddr| !mac.is_local())
+            .collect();
+        known.is_empty() || self.world.mac(camera).is_none_or(|mac| mac.is_local() || known.contains(&mac))
     }
 
     /// Plays a stream; who cannot see plays none.
     fn play(&mut self, uid: &Uid, key: &str, now: i64) {
         let Some(&camera) = self.who.get(uid).filter(|_| !self.world.is_blind(now)) else { return };
-        let stream = self.world.played(camera, key, now);
+        let there = self.there(uid, camera, now);
+        let stream = self.world.played((camera, there), key, now);
+        if stream.error.as_ref().is_some_and(|error| error.kind == ErrorKind::AuthRefused) {
+            let refused = self.refused.entry(camera).or_default();
+            refused.retain(|last| now - last < DAY);
+            refused.push(now);
+            if refused.len() == MOST_REFUSED + 1 {
+                self.truth.wrong(format!("day {}: {camera} refused {} logins in a day", now / DAY, refused.len()));
+            }
+        }
         let check = StreamCheck {
             uid: uid.clone(),
             key: key.to_owned(),
-            at: at(now),
+            at: self.world.clock(now),
             stream,
             busy: false,
             ways_tried: 2,
@@ -212,6 +288,49 @@ impl Run {
         self.note(&events);
     }
 
+    /// The clock is set ahead every three days, and back some hours later. Each time the program starts anew.
+    fn set_clock(&mut self, plan: &CheckPlan, now: i64) {
+        if self.world.size.eyes != Eyes::ClockSet {
+            return;
+        }
+        const BY: [i64; 4] = [11 * 60, 5 * HOUR, 40 * DAY, 300 * DAY];
+        // In the third hour after a scan, on every third day.
+        let (day, hour) = (now / DAY, now % DAY / HOUR);
+        let by = BY.get(usize::try_from(day / 3 % 4).unwrap_or_default()).copied().unwrap_or_default();
+        let ahead = if day % 3 == 1 && (8..16).contains(&hour) { by } else { 0 };
+        if ahead == self.world.ahead {
+            return;
+        }
+        self.world.ahead = ahead;
+        let written = serde_json::to_string(&self.memory).unwrap_or_default();
+        match serde_json::from_str(&written) {
+            Ok(memory) => self.memory = memory,
+            Err(error) => self.truth.wrong(format!("day {day}: what was remembered cannot be read: {error}")),
+        }
+        (self.rounds, self.planned) = (BinaryHeap::new(), BTreeSet::new());
+        self.plan_rounds(plan, now);
+    }
+
+    /// What users do by then.
+    fn act(&mut self, now: i64) {
+        if self.outcome.scans == 1 && now == self.world.size.eyes.phase() {
+            for (uid, camera) in &self.who {
+                let expect = self.world.cameras.get(*camera).map_or(Expect::Always, |camera| camera.expect);
+                // The note of a device that is known takes no harm.
+                self.memory.annotate(uid, &NoteEdit { expect: Some(expect), ..NoteEdit::default() }).ok();
+            }
+        }
+        while let Some(acts) = self.world.acts.first_entry().filter(|acts| *acts.key() <= now) {
+            for (camera, act) in acts.remove() {
+                let Some(uid) = self.uids.get(&camera) else { continue };
+                match act {
+                    Act::MuteUntil(until) => self.memory.mute_until(uid, Some(at(until)), None),
+                    Act::Acknowledge => self.memory.acknowledge(uid, None, self.world.clock(now)),
+                };
+            }
+        }
+    }
+
     fn note(&mut self, events: &[Event]) {
         for event in events {
             match event.muted_by {
@@ -219,7 +338,7 @@ impl Run {
                 None => {
                     *self.outcome.sent.entry(event.kind).or_default() += 1;
                     let camera = event.device.as_ref().and_then(|uid| self.who.get(uid)).copied();
-                    self.truth.sent(event, camera, second(event.at));
+                    self.truth.sent(event, camera, second(event.at) - self.world.ahead);
                 }
             }
         }
@@ -228,6 +347,7 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use super::rules::{NOTICED_ELSEWHERE, is_of_the_site, without};
     use super::*;
 
     fn judged(size: Size) -> Outcome {
@@ -243,7 +363,8 @@ mod tests {
     /// The whole year of 200 cameras is `examples/year.rs`.
     #[test]
     fn weeks_of_a_site_are_told_as_they_were() {
-        let outcome = judged(Size { cameras: 40, days: 14, check_every: 600, seed: 2 });
+        let outcome =
+            judged(Size { cameras: 40, days: 14, check_every: 600, seed: 2, eyes: Eyes::Usual, without: None });
         for kind in [
             EventKind::DeviceOffline,
             EventKind::DeviceOnline,
@@ -265,6 +386,24 @@ mod tests {
     /// them could be that one.
     #[test]
     fn clones_are_told_from_the_one_that_is_away() {
-        judged(Size { cameras: 40, days: 14, check_every: 600, seed: 1 });
+        judged(Size { cameras: 40, days: 14, check_every: 600, seed: 1, eyes: Eyes::Usual, without: None });
+    }
+
+    /// Who sees less, looks at other times, or has a clock that is set, is right as well.
+    #[test]
+    fn other_eyes_see_the_same() {
+        for eyes in [Eyes::Later, Eyes::Elsewhere, Eyes::ClockSet] {
+            judged(Size { cameras: 40, days: 14, check_every: 600, seed: 2, eyes, without: None });
+        }
+    }
+
+    /// A rule that can be switched off without anything that notices is none.
+    #[test]
+    fn each_rule_is_needed() {
+        let size = Size { cameras: 40, days: 14, check_every: 600, seed: 1, eyes: Eyes::Usual, without: None };
+        let needed = |rule: &Rule| is_of_the_site(*rule) && without(*rule, size).1.is_right();
+        let unnoticed: Vec<Rule> = Rule::ALL.into_iter().filter(needed).collect();
+        assert_eq!(unnoticed, [], "nothing notices that they do not hold");
+        assert!(NOTICED_ELSEWHERE.iter().all(|(_, test)| !test.is_empty()));
     }
 }

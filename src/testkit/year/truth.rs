@@ -1,7 +1,12 @@
 //! What really was, and what was told of it.
 
-use super::Outcome;
+use std::ops::Range;
+
+use super::{Outcome, second};
 use crate::model::memory::{Event, EventKind};
+
+/// Long enough for what is to be sent to be sent: the interval of checks, and what it takes.
+pub(super) const SLACK: i64 = 15 * 60;
 
 /// Something that is to be told once, between two seconds.
 #[derive(Debug, Clone)]
@@ -10,6 +15,8 @@ struct Expected {
     subject: Subject,
     from: i64,
     to: i64,
+    /// Since when it is to be so.
+    since: Option<Range<i64>>,
     is_told: bool,
 }
 
@@ -47,7 +54,23 @@ pub(super) struct Truth {
 impl Truth {
     /// Something is to be told once.
     pub fn expect(&mut self, kind: EventKind, subject: Subject, from: i64, within: i64) {
-        self.expected.push(Expected { kind, subject, from, to: from + within, is_told: false });
+        self.expected.push(Expected { kind, subject, from, to: from + within, since: None, is_told: false });
+    }
+
+    /// Since when the camera is to be sent as offline that goes at `from`.
+    pub fn since(&mut self, camera: Option<usize>, from: i64, since: Range<i64>) {
+        let is_it = |e: &&mut Expected| {
+            e.kind == EventKind::DeviceOffline
+                && camera.map(Subject::Camera).as_ref() == Some(&e.subject)
+                && e.from == from
+        };
+        self.expected.iter_mut().find(is_it).into_iter().for_each(|e| e.since = Some(since.clone()));
+    }
+
+    /// What is to be sent of a camera from that second on may be sent later.
+    pub fn delay(&mut self, kind: EventKind, camera: usize, from: i64, within: i64) {
+        let is_it = |e: &&mut Expected| e.kind == kind && e.subject == Subject::Camera(camera) && e.from == from;
+        self.expected.iter_mut().filter(is_it).for_each(|e| e.to = from + within);
     }
 
     /// A camera comes and goes.
@@ -60,6 +83,20 @@ impl Truth {
         let is_of = |subject: &Subject| matches!(subject, Subject::Camera(n) | Subject::Stream(n, _) if *n == camera);
         self.expected.retain(|e| !is_of(&e.subject) || e.from < from);
         self.unsteady.retain(|u| u.camera != camera || u.from < from);
+    }
+
+    /// Keeps what can be found by eyes that see some of the cameras alone.
+    pub fn keep(&mut self, is_seen: impl Fn(usize) -> bool) {
+        self.expected.retain(|e| match e.subject {
+            Subject::Camera(n) | Subject::Stream(n, _) => is_seen(n),
+            Subject::Network(_) => true,
+        });
+        self.unsteady.retain(|u| is_seen(u.camera));
+    }
+
+    /// Something is so that is never to be.
+    pub fn wrong(&mut self, what: String) {
+        self.unexpected.push(what);
     }
 
     /// An event was sent.
@@ -78,7 +115,9 @@ impl Truth {
             Subject::Network(n) => event.network.is_some_and(|network| third(network.network()) == *n),
         };
         let fits = |e: &&mut Expected| {
-            e.kind == event.kind && !e.is_told && (e.from..=e.to).contains(&at) && is_of(&e.subject)
+            let is_since = |since: &Range<i64>| event.data.since.is_some_and(|at| since.contains(&second(at)));
+            let is_time = (e.from..=e.to).contains(&at) && e.since.as_ref().is_none_or(is_since);
+            e.kind == event.kind && !e.is_told && is_time && is_of(&e.subject)
         };
         if let Some(expected) = self.expected.iter_mut().find(fits) {
             expected.is_told = true;

@@ -193,6 +193,16 @@ fn a_device_is_offline_after_three_misses_in_three_minutes_and_back_after_two_an
 }
 
 #[test]
+fn two_scans_that_miss_a_device_are_not_enough() {
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    for hours in [6, 12] {
+        assert_eq!(site.scan(hours * 3600, vec![camera(2, 2)]), [], "after {hours} h");
+    }
+    assert_eq!(sent(&site.scan(18 * 3600, vec![camera(2, 2)])), ["device.offline"]);
+}
+
+#[test]
 fn a_miss_counts_only_where_the_device_would_have_been_found() {
     let others = || (2..6).map(|n| camera(n, n)).collect::<Vec<_>>();
     let mut site = Site::default();

@@ -113,3 +113,43 @@ fn a_stream_that_never_worked_is_gone_and_comes_back_once() {
         assert_eq!(site.play(1, seconds, StreamStatus::Streaming), []);
     }
 }
+
+#[test]
+fn a_stream_that_broke_unsent_before_its_device_went_is_not_sent_when_that_is_back() {
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    assert!(site.memory.mute_until(&uid(1), Some(at(3600)), None));
+    let mut events: Vec<Event> =
+        [300, 600, 900].into_iter().flat_map(|s| site.play(1, s, StreamStatus::NoData)).collect();
+    events.extend([1800, 1820, 1860, 1880, 1980].into_iter().flat_map(|s| site.asked(1, s, false)));
+    assert_eq!(sent(&events), [""; 0], "it is muted");
+    assert_eq!(sent(&site.memory.pass(at(3700))), ["device.offline"]);
+    let mut events = [site.asked(1, 7200, true), site.asked(1, 7220, true)].concat();
+    assert_eq!(sent(&events), ["device.online"]);
+    events = site.memory.pass(at(7260));
+    events.extend(site.play(1, 7300, StreamStatus::Streaming));
+    events.extend(site.play(1, 7600, StreamStatus::Streaming));
+    assert_eq!(sent(&events), [""; 0], "what was wrong before is not known any more");
+    let broken: Vec<Event> =
+        [7900, 8200, 8500].into_iter().flat_map(|s| site.play(1, s, StreamStatus::NoData)).collect();
+    assert_eq!(sent(&broken), ["stream.broken"], "what is wrong now is news");
+}
+
+#[test]
+fn a_port_that_stays_silent_while_its_device_answers_is_broken() {
+    let silent = || {
+        let mut stream = stream(1, StreamStatus::Error);
+        stream.ladder = vec![LadderStep { step: Step::Tcp, ok: false, ms: 1500.0, way: None }];
+        stream.error = Some(StreamError { kind: ErrorKind::Timeout, message: "no answer in 1.5 s".to_owned() });
+        stream
+    };
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1), camera(2, 2)]);
+    let mut events = Vec::new();
+    for seconds in [300, 600, 900] {
+        events.extend(check(&mut site, KEY, seconds, silent()));
+        events.extend(site.asked(1, seconds + 10, true));
+    }
+    assert_eq!(sent(&events), [""; 0], "the first could have been the device");
+    assert_eq!(sent(&check(&mut site, KEY, 1200, silent())), ["stream.broken"]);
+}

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnetwork::IpNetwork;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::history::memory::{DeviceState, Known, KnownStream, Memory, StreamState, service_of};
+use crate::history::memory::{DeviceState, Known, KnownStream, Memory, Rule, StreamState, service_of};
 use crate::model::memory::{Expect, Uid};
 use crate::model::{Kind, Protocol, StreamStatus};
 
@@ -74,7 +74,7 @@ impl CheckPlan {
         let is_left_alone = known.archived_at.is_some()
             || known.merged_into.is_some()
             || known.device.reach.is_some()
-            || known.replaced_by.is_some()
+            || known.replaced_by.is_some() && Rule::ReplacedLeft.holds()
             || known.note.expect == Expect::Ignore;
         if is_left_alone {
             return None;
@@ -84,7 +84,9 @@ impl CheckPlan {
             return None;
         }
         // One that does not answer is only asked; one that refused a login is not shown it again by itself.
-        let plays = known.health.state == DeviceState::Online && known.health.misses == 0 && !known.login_rests();
+        let plays = known.health.state == DeviceState::Online
+            && known.health.misses == 0
+            && !(known.login_rests() && Rule::LoginRests.holds());
         let streams = if plays { streams(known, round) } else { Vec::new() };
         Some(Due { uid: known.uid.clone(), streams })
     }
@@ -105,7 +107,7 @@ impl CheckPlan {
 pub fn again(known: &Known) -> Option<Timestamp> {
     let health = &known.health;
     // Of one that was replaced, whoever answers at its address is the other one: it is left to scans.
-    let is_elsewhere = known.device.reach.is_some() || known.replaced_by.is_some();
+    let is_elsewhere = known.device.reach.is_some() || known.replaced_by.is_some() && Rule::ReplacedLeft.holds();
     if known.archived_at.is_some() || known.merged_into.is_some() || is_elsewhere {
         return None;
     }
@@ -146,6 +148,9 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
     let answered = |known: &&Known| known.health.state == DeviceState::Online && known.health.misses == 0;
     let asked_at = |since: Timestamp| since.checked_add(WITNESSES_AFTER).unwrap_or(since);
     let mut asked = BTreeMap::new();
+    if !Rule::Witnesses.holds() {
+        return asked;
+    }
     let mut missing: BTreeMap<IpNetwork, (Timestamp, usize)> = BTreeMap::new();
     for known in listed() {
         let Some(since) = known.health.missing_since().filter(|_| known.health.state != DeviceState::Offline) else {
