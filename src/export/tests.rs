@@ -63,7 +63,8 @@ fn taken(format: Format, report: &Report) -> String {
             }
         }
     }
-    taken.lines().filter(|line| !line.trim_start().starts_with("# ")).collect::<Vec<_>>().join("\n")
+    let is_comment = |line: &&str| ["# ", "-- "].iter().any(|begins| line.trim_start().starts_with(begins));
+    taken.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// What programs open: configurations and playlists.

@@ -82,7 +82,6 @@ fn trials() -> Vec<Trial> {
         measured network::every_server_is_known_for_what_it_is;
         measured players::ffprobe_and_camscan_see_the_same_streams;
         patient watch::what_happens_to_cameras_is_told_once_by_every_channel;
-        patient happenings::what_happens_at_a_site_is_sent_once_and_nothing_else;
         beside watch_networks::what_falls_silent_is_reported_once_with_what_still_answers;
         beside browser::a_visit_goes_from_the_code_to_what_changed_since_yesterday;
         beside browser::every_page_holds_at_every_width_in_both_colours_and_languages;
@@ -162,6 +161,7 @@ fn trials() -> Vec<Trial> {
         alone crowded::no_camera_is_lost_when_the_neighbour_table_is_full;
         by_hand players::each_of_two_hundred_probes_of_a_mount_with_sound_streams;
         by_hand endurance::five_hundred_scans_leave_nothing_behind;
+        by_hand happenings::what_happens_at_a_site_is_sent_once_and_nothing_else;
         by_hand happenings::three_seeds_at_three_losses;
         by_hand memory::among_64_hosts_that_send_without_end;
     }

@@ -294,6 +294,22 @@ pub struct LoginTrouble {
     pub retry: bool,
 }
 
+/// A port of a device none of whose streams plays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceTrouble {
+    /// Which: protocol and port, as its streams' keys begin with them.
+    pub service: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How many streams it has that played before.
+    pub streams: u64,
+    /// It was sent.
+    pub told: bool,
+    /// Since when a user knows of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Timestamp>,
+}
+
 /// A network's state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkHealth {

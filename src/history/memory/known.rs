@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::health::{DeviceHealth, LoginTrouble, StreamHealth};
+use super::health::{DeviceHealth, LoginTrouble, ServiceTrouble, StreamHealth};
 use super::key::DeviceKey;
-use super::service::ServiceTrouble;
 use crate::model::memory::{EventKind, Note, Uid};
 use crate::model::{Device, KnownDevice, MacAddr, Stream, WarningKind};
 

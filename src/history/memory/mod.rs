@@ -42,7 +42,8 @@ use serde::{Deserialize, Serialize};
 pub use edit::{EditError, NoteEdit, word};
 pub use forget::{MOST_DEVICES, MOST_HEARD, Traces};
 pub use health::{
-    DeviceHealth, DeviceState, Flaps, LoginTrouble, LowerRate, NetworkHealth, OnLink, StreamHealth, StreamState,
+    DeviceHealth, DeviceState, Flaps, LoginTrouble, LowerRate, NetworkHealth, OnLink, ServiceTrouble, StreamHealth,
+    StreamState,
 };
 pub use key::{DeviceKey, KeyKind, keys_of};
 pub use known::{Analysis, Known, KnownStream, Seen};
@@ -51,7 +52,7 @@ pub use mute::{Mute, MuteScope};
 pub use rule::Rule;
 pub use said::{Edited, Said};
 pub use scope::would_find;
-pub use service::{ServiceTrouble, service_of};
+pub use service::service_of;
 pub use sight::{Sight, Vantage};
 pub use stream::first_frame_ms;
 pub use stream_id::StreamId;

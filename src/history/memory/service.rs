@@ -2,9 +2,8 @@
 //! many streams it has.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::health::StreamState;
+use super::health::{ServiceTrouble, StreamState};
 use super::known::{Known, KnownStream};
 use super::mute::Subject;
 use super::stream::is_unconnected;
@@ -16,22 +15,6 @@ use crate::model::memory::{Event, EventKind, MutedBy, Remark, ServiceCard, Uid};
 const FEWEST: usize = 2;
 /// Where connections to the port are had, as many of its streams have to fail, or all it has, until it is the port.
 const WITNESSES: usize = 3;
-
-/// A port of a device none of whose streams plays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServiceTrouble {
-    /// Which: protocol and port, as its streams' keys begin with them.
-    pub service: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// How many streams it has that played before.
-    pub streams: u64,
-    /// It was sent.
-    pub told: bool,
-    /// Since when a user knows of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acked: Option<Timestamp>,
-}
 
 /// Protocol and port of a stream, by its key: `rtsp:8554` of `rtsp:8554/door`.
 pub fn service_of(key: &str) -> &str {
