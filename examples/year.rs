@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             Some("clock") => Eyes::ClockSet,
             _ => Eyes::Usual,
         },
+        until_wrong: false,
         without: arguments.get(5).and_then(|name| Rule::from_name(name)),
     };
     if is_of_rules { each_rule(size) } else { whole(size) }

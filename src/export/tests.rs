@@ -39,7 +39,7 @@ fn playing(url: &str, protocol: Protocol, open: Option<bool>) -> Report {
     device.addresses = vec![device.ip];
     device.services = vec![Service::new(Protocol::Onvif, Transport::Tcp, 80)];
     let stream = crate::model::Stream::new(url, protocol);
-    let video = Some(Video::default());
+    let video = Some(Video { width: Some(640), height: Some(360), ..Video::default() });
     device.streams = vec![crate::model::Stream { status: StreamStatus::Streaming, open, video, ..stream }];
     sample::report_of(vec![device])
 }

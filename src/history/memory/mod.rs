@@ -50,6 +50,8 @@ pub use known::{Analysis, Known, KnownStream, Seen};
 pub use merge::MergeError;
 pub use mute::{Mute, MuteScope};
 pub use rule::Rule;
+#[cfg(test)]
+pub(crate) use rule::WITHOUT;
 pub use said::{Edited, Said};
 pub use scope::would_find;
 pub use service::service_of;

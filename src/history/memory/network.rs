@@ -66,7 +66,7 @@ impl Memory {
     fn members(&self, network: IpNetwork) -> impl Iterator<Item = &Known> {
         let own = self.own_address(network);
         self.listed()
-            .filter(move |known| Some(known.device.ip) != own)
+            .filter(move |known| Some(known.device.ip) != own && network.contains(known.device.ip))
             .filter(move |known| self.network_of(known.device.ip) == Some(network))
     }
 

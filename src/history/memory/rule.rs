@@ -65,8 +65,6 @@ names! {
         LongEnough = "long_enough",
         /// A device that was offline is back when it answers twice.
         Answers = "answers",
-        /// A device that was only heard from another subnet is not missed.
-        Elsewhere = "elsewhere",
 
         // Networks.
         /// Where most devices of a network are missing, it is the network.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ipnetwork::IpNetwork;
 
-use super::{OnLink, Rule};
+use super::OnLink;
 use crate::model::{Device, Method, Report, ScanStatus, TargetSpec};
 
 /// What a scan asked for.
@@ -45,7 +45,7 @@ impl Scope {
         let is_seen_by = |method: &Method| device.discovered_by.contains(method);
         let ip = device.ip;
         self.is_complete
-            && (device.reach.is_none() || !Rule::Elsewhere.holds())
+            && device.reach.is_none()
             && self.ranges.iter().any(|(first, last)| *first <= ip && ip <= *last)
             && (self.methods.iter().any(is_seen_by) || device.discovered_by.is_empty() && !self.methods.is_empty())
     }

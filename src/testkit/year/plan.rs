@@ -156,8 +156,8 @@ impl World {
         let is_alone = camera.is_some_and(|camera| !camera.is_recorder && camera.parent.is_none());
         let is_set = camera.is_some_and(|camera| camera.incidents.iter().any(|incident| incident.what.is_setting()));
         let what = match What::of_turn(turn) {
-            _ if is_open && turn % 3 > 0 && self.size.eyes != Eyes::ClockSet => What::Protected,
-            _ if expect != Expect::Always && turn % 3 > 0 => What::Outage,
+            _ if is_open && !turn.is_multiple_of(3) && self.size.eyes != Eyes::ClockSet => What::Protected,
+            _ if expect != Expect::Always && !turn.is_multiple_of(3) => What::Outage,
             what if is_set && what.is_setting() => What::Reboot,
             what if self.size.eyes == Eyes::ClockSet && !what.is_timeless() => What::Outage,
             what if what.fits(expect, is_open, is_alone) => what,

@@ -3,8 +3,19 @@
 use super::{Eyes, Outcome, Size, run};
 use crate::history::memory::Rule;
 
-/// The rules that the site does not need, and the test of `history::memory` that does.
-pub const NOTICED_ELSEWHERE: [(Rule, &str); 0] = [];
+/// The rules that the site seldom needs or never, and the test of `history::memory::tests` that does.
+pub const NOTICED_ELSEWHERE: [(Rule, &str); 10] = [
+    (Rule::Lent, "rules::what_another_device_is_known_by_is_not_taken_on"),
+    (Rule::TwoAgree, "identity::devices_keep_their_ids"),
+    (Rule::SerialOfModel, "rules::a_serial_number_alone_identifies_no_device_of_another_model"),
+    (Rule::Crowd, "rules::a_device_with_more_addresses_than_any_has_is_recognised_by_nothing"),
+    (Rule::SureKeys, "rules::a_device_that_only_its_address_tells_takes_on_no_identity"),
+    (Rule::Misses, "two_scans_that_miss_a_device_are_not_enough"),
+    (Rule::EachOther, "of_two_recorders_that_show_each_other_one_is_told_of"),
+    (Rule::PartOfAway, "rules::nothing_is_sent_of_the_login_of_a_device_that_is_away"),
+    (Rule::Ways, "rules::one_way_of_playing_needs_twice_as_many_checks"),
+    (Rule::MissingShields, "rules::nothing_is_held_against_the_streams_of_a_device_that_is_missing"),
+];
 
 /// The seeds that are tried for a rule, one after the other, until one notices.
 const SEEDS: u64 = 6;

@@ -83,7 +83,7 @@ impl World {
             Some(What::Unlisted) => *path == PATHS[0],
             _ => true,
         };
-        let paths: Vec<&str> = PATHS.into_iter().filter(|path| is_listed(&path)).collect();
+        let paths: Vec<&str> = PATHS.into_iter().filter(|path| is_listed(path)).collect();
         let streams = paths.into_iter().map(|path| self.stream(n, path, now)).collect();
         let error =
             || StageError { stage: Stage::Rtsp, kind: ErrorKind::Timeout, message: "no answer in 5 s".to_owned() };
@@ -156,7 +156,7 @@ impl World {
     /// Whether a camera can be seen from where this machine is.
     pub(super) fn is_seen(&self, n: usize) -> bool {
         let is_hidden = |camera: &Camera| camera.network < self.mains && camera.parent.is_none() && !camera.is_recorder;
-        self.size.eyes != Eyes::Elsewhere || n % 3 > 0 || !self.cameras.get(n).is_some_and(is_hidden)
+        self.size.eyes != Eyes::Elsewhere || !n.is_multiple_of(3) || !self.cameras.get(n).is_some_and(is_hidden)
     }
 
     /// The time by the clock of this machine.
@@ -167,7 +167,7 @@ impl World {
     /// The other network card of a camera that shows two.
     fn other_card(&mut self, n: usize, now: i64) -> Option<Device> {
         let camera = self.cameras.get_mut(n).filter(|camera| camera.shows_both)?;
-        let air = std::mem::replace(&mut camera.air, None);
+        let air = camera.air.take();
         camera.air = if air.is_none() { camera.by_air } else { None };
         let device = self.device(n, now, true);
         self.cameras.get_mut(n)?.air = air;
@@ -252,7 +252,7 @@ impl World {
             }
             Some(What::NoServer) => {
                 // The port is closed, or nothing comes back from it.
-                let is_closed = n % 2 == 0;
+                let is_closed = n.is_multiple_of(2);
                 stream.status = StreamStatus::Error;
                 stream.ladder = vec![step(Step::Tcp, false)];
                 stream.error = match is_closed {

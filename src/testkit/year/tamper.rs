@@ -50,7 +50,7 @@ impl World {
             4 => self.replace(now, truth),
             6 => self.reset(now, truth),
             7 | 8 => self.take_address(now, truth),
-            9 => self.arrive(now, truth),
+            9 if self.cameras.len() < self.size.cameras * 5 / 4 + 30 => self.arrive(now, truth),
             _ => {}
         }
         self.grow_batch(now, truth);

@@ -139,6 +139,11 @@ impl Truth {
         }
     }
 
+    /// Whether something was wrong until then.
+    pub fn is_wrong(&self, now: i64) -> bool {
+        !self.unexpected.is_empty() || self.expected.iter().any(|e| !e.is_told && e.to < now)
+    }
+
     /// Compares both.
     pub fn judge(self, outcome: &mut Outcome) {
         outcome.false_alarms = self.unexpected;

@@ -8,6 +8,7 @@ mod proof;
 mod quiet;
 mod rate;
 mod replaced;
+mod rules;
 mod service;
 
 use std::net::IpAddr;
