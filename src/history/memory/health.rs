@@ -304,7 +304,7 @@ pub struct ServiceTrouble {
     /// How many streams it has that played before.
     pub streams: u64,
     /// It was sent.
-    pub told: bool,
+    pub sent: bool,
     /// Since when a user knows of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<Timestamp>,

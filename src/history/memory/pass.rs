@@ -118,7 +118,7 @@ fn is_settled(known: &Known, now: Timestamp) -> bool {
     is_told
         && health.flaps.since.is_none()
         && known.login.as_ref().is_none_or(|login| login.told)
-        && known.service.as_ref().is_none_or(|service| service.told)
+        && known.service.as_ref().is_none_or(|service| service.sent)
         && !is_to_be_archived(known, now)
         && !is_certificate_due(known, now)
         && !known.streams.values().any(|stream| stream.is_unsettled())

@@ -11,9 +11,9 @@ use super::tell::{failure, seconds};
 use super::{Memory, Rule, who};
 use crate::model::memory::{Event, EventKind, MutedBy, Remark, ServiceCard, Uid};
 
-/// One stream that fails is a stream.
+/// A port with fewer streams is not reported by itself: its stream is.
 const FEWEST: usize = 2;
-/// Where connections to the port are had, as many of its streams have to fail, or all it has, until it is the port.
+/// Where the port takes connections, it counts as down when as many of its streams fail, or all where it has fewer.
 const WITNESSES: usize = 3;
 
 /// Protocol and port of a stream, by its key: `rtsp:8554` of `rtsp:8554/door`.
@@ -32,7 +32,7 @@ impl KnownStream {
         self.health.first_bad.filter(|_| self.health.bad > 0 && !self.health.is_told_broken())
     }
 
-    /// None of its port plays: nor does it, whenever its turn comes.
+    /// No stream of its port plays: it counts as broken before its own turn comes.
     fn goes_with_port(&mut self, since: Timestamp) {
         let health = &mut self.health;
         if health.state != StreamState::Broken {
@@ -70,8 +70,7 @@ impl Known {
         (all >= FEWEST && is_enough && !plays).then_some((since, all))
     }
 
-    /// Whether nothing is said of a problem of a stream, because its port is known to be down, or another one of the device has
-    /// been since before.
+    /// Whether a problem of a stream is kept and not sent: its port is down, or another port of the device went down before.
     pub(super) fn waits_for_service(&self, key: &str) -> bool {
         let Some(trouble) = &self.service else { return false };
         let begins = |stream: &KnownStream| stream.health.problem_at.or(stream.health.first_bad);
@@ -91,7 +90,7 @@ impl Memory {
         let (service, streams) = (service_of(key).to_owned(), u64::try_from(all).unwrap_or(u64::MAX));
         let others = known.streams.iter_mut().filter(|(other, _)| *other != key && service_of(other) == service);
         others.filter(|(_, stream)| stream.is_served()).for_each(|(_, stream)| stream.goes_with_port(since));
-        known.service = Some(ServiceTrouble { service, since, streams, told: false, acked: None });
+        known.service = Some(ServiceTrouble { service, since, streams, sent: false, acked: None });
         self.announce_service(uid, key, at, true, events);
     }
 
@@ -109,7 +108,7 @@ impl Memory {
             stream.judge_anew(since, at);
         }
         let mut event = self.about_service(uid, &trouble, key, EventKind::ServiceRepaired, at);
-        if !trouble.told {
+        if !trouble.sent {
             event.muted_by = event.muted_by.or(Some(MutedBy::User));
         }
         let seconds = seconds(trouble.since, at);
@@ -121,10 +120,10 @@ impl Memory {
     /// Makes the event of a port that is down; see [`Memory::announce_device`].
     fn announce_service(&mut self, uid: &Uid, key: &str, at: Timestamp, is_new: bool, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get(uid) else { return };
-        let Some(trouble) = known.service.clone().filter(|trouble| !trouble.told) else { return };
+        let Some(trouble) = known.service.clone().filter(|trouble| !trouble.sent) else { return };
         let mut event = self.about_service(uid, &trouble, key, EventKind::ServiceBroken, at);
-        let told = event.muted_by.is_none();
-        if !told && !is_new {
+        let sent = event.muted_by.is_none();
+        if !sent && !is_new {
             return;
         }
         let ServiceTrouble { service, streams, .. } = trouble;
@@ -133,14 +132,14 @@ impl Memory {
         events.push(event);
         self.touched.insert(uid.clone());
         if let Some(trouble) = self.devices.get_mut(uid).and_then(|known| known.service.as_mut()) {
-            trouble.told = told;
+            trouble.sent = sent;
         }
     }
 
     /// The same of one that was muted when it went down.
     pub(super) fn settle_service(&mut self, uid: &Uid, at: Timestamp, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get(uid) else { return };
-        let Some(trouble) = known.service.as_ref().filter(|trouble| !trouble.told) else { return };
+        let Some(trouble) = known.service.as_ref().filter(|trouble| !trouble.sent) else { return };
         let is_broken = |stream: &KnownStream| stream.health.state == StreamState::Broken;
         let mut streams = known.streams.iter();
         let broken = streams.find(|(key, stream)| service_of(key) == trouble.service && is_broken(stream));
