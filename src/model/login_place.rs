@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::device::is_serial;
-use super::{Device, MacAddr};
+use super::{Credential, Device, MacAddr, Protocol};
 
 /// What tells the device that a login goes to from others, as far as it is known when the login is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,6 +101,22 @@ fn agree<T: PartialEq>(a: &[T], b: &[T]) -> Option<bool> {
     (!a.is_empty() && !b.is_empty()).then(|| a.iter().any(|one| b.contains(one)))
 }
 
+/// A login as it was sent. Over another protocol a camera may have other users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentLogin {
+    /// Over which it was sent.
+    pub protocol: Protocol,
+    /// The login.
+    pub credential: Credential,
+}
+
+impl SentLogin {
+    /// Whether it is this one.
+    pub fn is(&self, protocol: Protocol, credential: &Credential) -> bool {
+        self.protocol == protocol && self.credential == *credential
+    }
+}
+
 /// A place of the book, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlaceId(pub i64);
@@ -178,11 +194,24 @@ pub trait LoginBook: Send + Sync + fmt::Debug {
     /// When it cannot be written.
     fn end(&self, place: PlaceId, outcome: Outcome) -> Result<bool, BookError>;
 
-    /// Notes a refusal: of the login in a place or, where that has given way or there was none, in one of its own.
+    /// Notes a refusal: of the login in a place or, where that has given way or there was none, in one of its own. One
+    /// that was `unanswered` counts until [`LoginBook::note_taken`].
     ///
     /// # Errors
     /// When it cannot be written. It counts all the same, for as long as the process lasts.
-    fn note_refused(&self, place: Option<PlaceId>, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError>;
+    fn note_refused(
+        &self,
+        place: Option<PlaceId>,
+        device: &DeviceTraits,
+        unanswered: Option<&SentLogin>,
+        now: Timestamp,
+    ) -> Result<(), BookError>;
+
+    /// Notes that a device took a login: where it left the same one unanswered, that counts no more.
+    ///
+    /// # Errors
+    /// When it cannot be read or written; then it goes on counting.
+    fn note_taken(&self, device: &DeviceTraits, login: &SentLogin, now: Timestamp) -> Result<(), BookError>;
 
     /// Gives back a place whose login works: nothing more is sent in it for now.
     ///

@@ -15,7 +15,8 @@ pub(super) const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// The columns of a place, and of the process that wrote it.
 const SELECT: &str = "SELECT p.id, p.state, p.address, p.link_mac, p.stated_mac, p.endpoint, p.serial, \
-                      o.pid, o.at, o.closed_at, p.at FROM login_places p LEFT JOIN opens o ON o.id = p.holder";
+                      o.pid, o.at, o.closed_at, p.at, p.unanswered \
+                      FROM login_places p LEFT JOIN opens o ON o.id = p.holder";
 
 /// What became of the login in a place, as it is stored.
 pub(super) mod state {
@@ -48,6 +49,8 @@ pub(super) struct Written {
     pub id: PlaceId,
     pub device: DeviceTraits,
     pub counts: Counts,
+    /// The login that got no answer in it, as it is recognised.
+    pub unanswered: Option<String>,
 }
 
 /// Its MAC addresses as they are stored: of the link, and stated.
@@ -71,14 +74,14 @@ pub(super) fn insert(
     Ok(PlaceId(transaction.last_insert_rowid()))
 }
 
-/// Notes a refusal in a place of its own.
-pub(super) fn insert_refused(
+/// Notes that the login in a place was refused, or `unanswered`. Whether the place is still there.
+pub(super) fn refuse(
     transaction: &Transaction<'_>,
-    device: &DeviceTraits,
-    holder: i64,
-    at: Timestamp,
-) -> rusqlite::Result<()> {
-    insert(transaction, device, state::REFUSED, holder, at).map(drop)
+    place: PlaceId,
+    unanswered: Option<&str>,
+) -> rusqlite::Result<bool> {
+    let change = "UPDATE login_places SET state = 2, unanswered = ?2 WHERE id = ?1";
+    Ok(transaction.prepare_cached(change)?.execute(params![place.0, unanswered])? > 0)
 }
 
 pub(super) fn forget(transaction: &Transaction<'_>, place: PlaceId) -> rusqlite::Result<()> {
@@ -143,5 +146,5 @@ fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Written> {
         state::WORKS => Counts::Not,
         _ => Counts::Refused,
     };
-    Ok(Written { id: PlaceId(row.get(0)?), device, counts })
+    Ok(Written { id: PlaceId(row.get(0)?), device, counts, unanswered: row.get(11)? })
 }

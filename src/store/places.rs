@@ -12,7 +12,7 @@ use super::place_rows::{Counts, Written, all_written, forget, forget_old, insert
 use super::unwritten::Refusal;
 use super::{Store, StoreError, lock};
 use crate::history::memory::{KeyKind, Known};
-use crate::model::login_place::{BookError, Outcome, Place, PlaceId, TraitKey};
+use crate::model::login_place::{BookError, Outcome, Place, PlaceId, SentLogin, TraitKey};
 use crate::model::{DeviceTraits, LoginBook, MacAddr};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
@@ -100,7 +100,7 @@ impl Store {
     pub fn forget_refusals(&self, known: &Known, now: Timestamp) -> Result<u64, StoreError> {
         let sights = sights(known);
         let is_its = |device: &DeviceTraits| sights.iter().any(|sight| sight.may_be(device));
-        let unwritten = self.inner.unwritten.forget(is_its);
+        let unwritten = self.inner.unwritten.forget(|one| is_its(&one.device));
         self.write(|transaction| {
             let mut forgotten = unwritten;
             for one in all_written(transaction, now)? {
@@ -147,6 +147,11 @@ impl Book {
         let at = same.or_else(|| kept.idle.iter().position(|(_, of)| of.may_be(device)))?;
         let (place, _) = kept.idle.swap_remove(at);
         Some((place, same.is_some()))
+    }
+
+    /// By what a login that was sent is recognised.
+    fn mark(&self, login: &SentLogin) -> Result<String, StoreError> {
+        Ok(format!("{} {}", login.protocol.as_str(), self.store.login_hash(&login.credential)?))
     }
 
     /// Whether what may be this device refused a login within the window, as far as that can be read.
@@ -248,9 +253,29 @@ impl LoginBook for Book {
         Ok(self.store.write_place(|transaction, _| Ok(transaction.prepare_cached(change)?.execute([place.0])? > 0))?)
     }
 
-    fn note_refused(&self, place: Option<PlaceId>, device: &DeviceTraits, now: Timestamp) -> Result<(), BookError> {
+    fn note_refused(
+        &self,
+        place: Option<PlaceId>,
+        device: &DeviceTraits,
+        unanswered: Option<&SentLogin>,
+        now: Timestamp,
+    ) -> Result<(), BookError> {
         place.map(|place| lock(&self.store.inner.kept).written_at.remove(&place));
-        Ok(self.store.write_refusal(Refusal { place, device: device.clone(), at: now })?)
+        // One that cannot be recognised later counts like a refusal.
+        let unanswered = unanswered.and_then(|login| self.mark(login).ok());
+        Ok(self.store.write_refusal(Refusal { place, device: device.clone(), unanswered, at: now })?)
+    }
+
+    fn note_taken(&self, device: &DeviceTraits, login: &SentLogin, now: Timestamp) -> Result<(), BookError> {
+        let mark = self.mark(login)?;
+        let is_same = |unanswered: &Option<String>| unanswered.as_deref() == Some(mark.as_str());
+        self.store.inner.unwritten.forget(|one| is_same(&one.unanswered) && one.device.may_be(device));
+        let written = self.store.read(|connection| written_of(connection, device, now))?;
+        let cleared: Vec<PlaceId> = written.iter().filter(|one| is_same(&one.unanswered)).map(|one| one.id).collect();
+        if cleared.is_empty() {
+            return Ok(());
+        }
+        Ok(self.store.write_place(|transaction, _| cleared.iter().try_for_each(|place| forget(transaction, *place)))?)
     }
 
     fn give_back(&self, place: PlaceId, device: &DeviceTraits) -> Result<(), BookError> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use jiff::Timestamp;
 use rusqlite::Transaction;
 
-use super::place_rows::{WINDOW, insert_refused};
+use super::place_rows::{WINDOW, insert, refuse, state};
 use super::{Store, StoreError, lock};
 use crate::model::DeviceTraits;
 use crate::model::login_place::PlaceId;
@@ -17,19 +17,22 @@ pub(super) struct Refusal {
     pub place: Option<PlaceId>,
     /// What refused it.
     pub device: DeviceTraits,
+    /// The login that got no answer, as it is recognised; none where it was refused.
+    pub unanswered: Option<String>,
     /// When.
     pub at: Timestamp,
 }
 
 impl Refusal {
     fn write(&self, transaction: &Transaction<'_>, holder: i64) -> rusqlite::Result<()> {
-        let change = "UPDATE login_places SET state = 2 WHERE id = ?1";
+        let unanswered = self.unanswered.as_deref();
         if let Some(place) = self.place
-            && transaction.prepare_cached(change)?.execute([place.0])? > 0
+            && refuse(transaction, place, unanswered)?
         {
             return Ok(());
         }
-        insert_refused(transaction, &self.device, holder, self.at)
+        let place = insert(transaction, &self.device, state::REFUSED, holder, self.at)?;
+        refuse(transaction, place, unanswered).map(drop)
     }
 }
 
@@ -48,11 +51,11 @@ impl Unwritten {
         self.counting(now).iter().any(|one| one.device.may_be(device))
     }
 
-    /// Forgets those that a device refused; how many.
-    pub(super) fn forget(&self, is_its: impl Fn(&DeviceTraits) -> bool) -> u64 {
+    /// Forgets some; how many.
+    pub(super) fn forget(&self, is_forgotten: impl Fn(&Refusal) -> bool) -> u64 {
         let mut all = lock(&self.0);
         let before = all.len();
-        all.retain(|one| !is_its(&one.device));
+        all.retain(|one| !is_forgotten(one));
         u64::try_from(before.saturating_sub(all.len())).unwrap_or(u64::MAX)
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Logins, Verdict};
-use crate::model::login_place::{Outcome, PlaceId};
+use crate::model::login_place::{Outcome, PlaceId, SentLogin};
 use crate::model::{Credential, Protocol};
 
-/// A login under way. Dropped without a verdict it counts as [`Verdict::Unclear`]: an answer that never came may have been
+/// A login under way. Dropped without a verdict it counts as [`Verdict::Unanswered`]: an answer that never came may have been
 /// a refusal.
 #[derive(Debug)]
 pub struct LoginTry {
@@ -41,7 +41,8 @@ impl LoginTry {
         }
         let mut guard = self.logins.lock();
         let state = &mut *guard;
-        let (before, mut doubted_before) = (state.counted(), false);
+        let (before, mut doubted_before, mut is_proof) = (state.counted(), false, false);
+        let login = SentLogin { protocol: self.protocol, credential: self.credential.clone() };
         state.under_way = state.under_way.saturating_sub(1);
         if !self.proved
             && let Some((_, count)) = &mut state.trying
@@ -53,8 +54,9 @@ impl LoginTry {
         }
         match verdict {
             Verdict::Taken => {
-                if !state.is_proved(self.protocol, &self.credential) {
-                    state.proved.push((self.protocol, self.credential.clone()));
+                is_proof = !state.is_proved(self.protocol, &self.credential);
+                if is_proof {
+                    state.proved.push(login.clone());
                 }
                 state.looked_at.take_if(|c| *c == self.credential);
                 state.doubted.retain(|c| *c != self.credential);
@@ -68,25 +70,27 @@ impl LoginTry {
                 if self.proved {
                     state.failed_later.push(self.credential.clone());
                 } else {
-                    state.refused_by.push((self.protocol, self.credential.clone()));
+                    state.refused_by.push(login.clone());
                 }
             }
             Verdict::Forbidden if !self.proved => {
                 state.refused = state.refused.saturating_add(1);
-                state.refused_by.push((self.protocol, self.credential.clone()));
+                state.refused_by.push(login.clone());
             }
             Verdict::Stale => state.refused = state.refused.saturating_add(1),
-            Verdict::Unclear | Verdict::Closed if !self.proved => state.unclear = state.unclear.saturating_add(1),
+            Verdict::Unclear | Verdict::Unanswered | Verdict::Closed if !self.proved => {
+                state.unclear = state.unclear.saturating_add(1);
+            }
             Verdict::Closed if state.doubted.contains(&self.credential) => {
                 doubted_before = true;
                 state.unclear = state.unclear.saturating_add(2);
                 // Each time that it is sent from now on counts.
                 state.doubted.retain(|c| *c != self.credential);
-                state.proved.retain(|(_, c)| *c != self.credential);
+                state.proved.retain(|one| one.credential != self.credential);
                 state.failed_later.push(self.credential.clone());
             }
             Verdict::Closed => state.doubted.push(self.credential.clone()),
-            Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unsent => {}
+            Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unanswered | Verdict::Unsent => {}
         }
         let outcome = match verdict {
             _ if state.counted() > before => Outcome::Refused,
@@ -94,10 +98,14 @@ impl LoginTry {
             _ => Outcome::Unused,
         };
         drop(guard);
-        self.logins.settle(self.place, outcome);
+        let unanswered = matches!(verdict, Verdict::Unanswered | Verdict::Closed).then_some(&login);
+        self.logins.settle(self.place, outcome, unanswered);
         if doubted_before {
             // The first time stands in the book too.
-            self.logins.settle(None, Outcome::Refused);
+            self.logins.settle(None, Outcome::Refused, unanswered);
+        }
+        if is_proof {
+            self.logins.note_taken(login);
         }
         self.logins.changed.notify_waiters();
     }
@@ -105,6 +113,6 @@ impl LoginTry {
 
 impl Drop for LoginTry {
     fn drop(&mut self) {
-        self.conclude(Verdict::Unclear);
+        self.conclude(Verdict::Unanswered);
     }
 }

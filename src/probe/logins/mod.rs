@@ -27,6 +27,7 @@ use encryption::Guarded;
 pub use encryption::{Encryption, Withheld};
 use slots::{Slots, Wanted};
 
+use crate::model::login_place::SentLogin;
 use crate::model::{Credential, DeviceTraits, LoginAttempts, Protocol};
 use crate::wire::auth::lock::LockSign;
 
@@ -52,9 +53,12 @@ pub enum Verdict {
     /// Only the nonce or the clock was wrong, by the device's own word. Counts like a refusal, but the login may be tried
     /// again.
     Stale,
-    /// Neither success nor refusal, or no answer at all. Counts like a refusal, unless the login is proved.
+    /// Neither success nor refusal. Counts like a refusal, unless the login is proved.
     Unclear,
-    /// The device closed the connection in place of an answer. Counts like a refusal; where the login is proved, from the
+    /// No answer, or none that can be read. Counts like an unclear one; in later scans no more, once the device has taken the
+    /// same login over the same protocol: it was as good before, and the answer was lost.
+    Unanswered,
+    /// The device closed the connection in place of an answer. Counts like no answer; where the login is proved, from the
     /// second time on, together with the first, unless it was taken in between: it may be proved no longer.
     Closed,
     /// The request never left this machine, or turned out not to be about the login.
@@ -80,6 +84,7 @@ struct State {
     offered: Vec<Credential>,
     tried: bool,
     refused: u32,
+    /// Those without an answer included.
     unclear: u32,
     under_way: u32,
     /// The login that is under way and not proved, and how often. There is one at a time, so that an answer to one decides
@@ -90,8 +95,8 @@ struct State {
     /// Earlier scans used up the limit.
     rests: bool,
     worked: Option<Credential>,
-    proved: Vec<(Protocol, Credential)>,
-    refused_by: Vec<(Protocol, Credential)>,
+    proved: Vec<SentLogin>,
+    refused_by: Vec<SentLogin>,
     /// Proved logins that the device closed the connection on, and has not taken since.
     doubted: Vec<Credential>,
     /// Logins that were proved and refused afterwards.
@@ -116,7 +121,7 @@ impl State {
     }
 
     fn is_proved(&self, protocol: Protocol, credential: &Credential) -> bool {
-        self.proved.iter().any(|(p, c)| *p == protocol && c == credential)
+        self.proved.iter().any(|login| login.is(protocol, credential))
     }
 
     /// Whether nothing of it bears on another address of the same device.
@@ -329,7 +334,7 @@ impl Logins {
     /// Whether a login was refused over a protocol; it is not tried there again. Cameras may have other users for other
     /// protocols.
     pub fn was_refused(&self, protocol: Protocol, credential: &Credential) -> bool {
-        self.lock().refused_by.iter().any(|(p, c)| *p == protocol && c == credential)
+        self.lock().refused_by.iter().any(|login| login.is(protocol, credential))
     }
 
     /// Whether another login than this is on hold, because the device looked at one and never said yes or no.

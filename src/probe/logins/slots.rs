@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::{Logins, State};
-use crate::model::login_place::{BookError, Outcome, Place, PlaceId};
+use crate::model::login_place::{BookError, Outcome, Place, PlaceId, SentLogin};
 use crate::model::{DeviceTraits, LoginBook};
 
 /// While another scan logs in to the device, the book is asked again after this …
@@ -227,20 +227,29 @@ impl Logins {
         });
     }
 
-    /// Notes what became of a login, in its place if it has one.
-    pub(super) fn settle(&self, place: Option<PlaceId>, outcome: Outcome) {
+    /// Notes what became of a login, in its place if it has one; of one that counts as refused since it was `unanswered`, which
+    /// it was.
+    pub(super) fn settle(&self, place: Option<PlaceId>, outcome: Outcome, unanswered: Option<&SentLogin>) {
         let written = place.map(|place| self.lock().slots.settle(place, outcome)).unwrap_or_default();
         if outcome == Outcome::Refused {
             let own = place.filter(|_| !written.is_empty());
             let now = (self.budget.clock)();
             let host = self.budget.decide(self.address, |host, _| host.clone());
             // It may have shared its place with one that was refused before it, or have given way to another program.
-            self.budget.write(move |book| book.note_refused(own, &host, now));
+            let unanswered = unanswered.cloned();
+            self.budget.write(move |book| book.note_refused(own, &host, unanswered.as_ref(), now));
             return;
         }
         for (place, outcome) in written {
             self.budget.write(move |book| book.end(place, outcome).map(drop));
         }
+    }
+
+    /// Notes that the device took a login: where it left the same one unanswered, that counts no more.
+    pub(super) fn note_taken(&self, login: SentLogin) {
+        let now = (self.budget.clock)();
+        let host = self.budget.decide(self.address, |host, _| host.clone());
+        self.budget.write(move |book| book.note_taken(&host, &login, now));
     }
 
     /// Gives back every place.

@@ -78,6 +78,7 @@ fn verdicts() -> impl Strategy<Value = Verdict> {
         Verdict::Forbidden,
         Verdict::Stale,
         Verdict::Unclear,
+        Verdict::Unanswered,
         Verdict::Unsent,
     ])
 }
@@ -108,7 +109,7 @@ proptest! {
                 counted += match verdict {
                     _ if step == 2 => u32::from(!attempt.is_proved()),
                     Verdict::Refused | Verdict::Stale => 1,
-                    Verdict::Forbidden | Verdict::Unclear => u32::from(!attempt.is_proved()),
+                    Verdict::Forbidden | Verdict::Unclear | Verdict::Unanswered => u32::from(!attempt.is_proved()),
                     _ => 0,
                 };
                 if step == 2 {

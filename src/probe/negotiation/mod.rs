@@ -130,7 +130,7 @@ impl Negotiation {
 
     /// A request begins about what the login has opened: it goes with the login, where that was taken.
     pub fn begin_more(&mut self) {
-        self.settle(Verdict::Unclear);
+        self.settle(Verdict::Unanswered);
         (self.renewed, self.refused, self.unclear, self.withheld) = (false, 0, 0, None);
         self.current.take_if(|c| !c.taken);
         if self.current.is_none() {
@@ -213,7 +213,7 @@ impl Negotiation {
 
     /// The request got no answer; `sent` says whether it may have gone out.
     pub fn unanswered(&mut self, sent: bool) {
-        self.settle(if sent { Verdict::Unclear } else { Verdict::Unsent });
+        self.settle(if sent { Verdict::Unanswered } else { Verdict::Unsent });
         self.current.take_if(|c| !c.taken);
     }
 
@@ -230,7 +230,7 @@ impl Negotiation {
 
     /// Takes them back when the answer has come after all.
     pub fn put_pending(&mut self, pending: Pending) {
-        self.settle(Verdict::Unclear);
+        self.settle(Verdict::Unanswered);
         self.renewed = pending.doubt.is_some();
         (self.attempt, self.doubt, self.refused, self.unclear) = (pending.attempt, pending.doubt, 0, 0);
     }
@@ -365,7 +365,7 @@ impl Negotiation {
             doubt.end(Verdict::Refused);
         }
         if let Some(attempt) = self.attempt.take() {
-            let is_unclear = matches!(verdict, Verdict::Unclear | Verdict::Closed);
+            let is_unclear = matches!(verdict, Verdict::Unclear | Verdict::Unanswered | Verdict::Closed);
             self.unclear += u32::from(is_unclear && !attempt.is_proved());
             attempt.end(verdict);
         }

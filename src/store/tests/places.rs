@@ -1,8 +1,8 @@
 //! The book of logins: what counts, for how long, and for which process.
 
 use super::*;
-use crate::model::login_place::{Outcome, Place, PlaceId};
-use crate::model::{DeviceTraits, LoginBook};
+use crate::model::login_place::{Outcome, Place, PlaceId, SentLogin};
+use crate::model::{Credential, DeviceTraits, LoginBook, Protocol};
 use std::sync::Arc;
 
 fn at(hours: i64) -> Timestamp {
@@ -119,7 +119,7 @@ fn a_refusal_that_cannot_be_written_counts_until_it_can_be() {
         writer.connection.pragma_update(None, "query_only", full).unwrap();
     };
     is_full(true);
-    book.note_refused(Some(place), &device(1), at(0)).unwrap_err();
+    book.note_refused(Some(place), &device(1), None, at(0)).unwrap_err();
     let take = |n, is_trusted| book.take(&device(n), 2, is_trusted, None, at(0));
     assert_eq!(take(1, true), Ok(Place::Spent));
     take(1, false).unwrap_err();
@@ -131,6 +131,33 @@ fn a_refusal_that_cannot_be_written_counts_until_it_can_be() {
     taken(&other, &device(1), false, at(0));
     assert_eq!(other.take(&device(1), 2, false, None, at(0)), Ok(Place::Busy));
     assert_eq!(others.refusals(at(0)).unwrap().len(), 1);
+}
+
+#[test]
+fn what_got_no_answer_counts_until_the_same_login_is_taken() {
+    let folder = StoreFolder::new();
+    let store = folder.store();
+    let book = store.login_book(false);
+    let sent = |protocol, password| SentLogin { protocol, credential: Credential::new("admin", password) };
+    let login = sent(Protocol::Rtsp, "right");
+    let count = || store.refusals(at(1)).unwrap().len();
+    let unanswered = |login: &SentLogin| {
+        let place = taken(&book, &device(1), true, at(0));
+        book.note_refused(Some(place), &device(1), Some(login), at(0)).unwrap();
+    };
+    unanswered(&login);
+    book.note_refused(None, &device(1), None, at(0)).unwrap();
+    for other in [sent(Protocol::Onvif, "right"), sent(Protocol::Rtsp, "wrong")] {
+        book.note_taken(&device(1), &other, at(1)).unwrap();
+    }
+    book.note_taken(&device(2), &login, at(1)).unwrap();
+    assert_eq!(count(), 2, "another protocol, another password, another device");
+    // Another program, which has the same store, was answered.
+    let next = Store::open(store.file(), Open::Create).unwrap();
+    next.login_book(false).note_taken(&device(1), &login, at(1)).unwrap();
+    assert_eq!(count(), 1, "what was refused goes on counting");
+    unanswered(&login);
+    assert_eq!(book.take(&device(1), 2, true, None, at(2)), Ok(Place::Spent));
 }
 
 #[test]
@@ -156,9 +183,9 @@ fn refusals_are_counted_and_forgotten_by_device() {
     let memory = store.memory().unwrap();
     let known = [&memory.devices[&uids[0]], &memory.devices[&uids[1]]];
     let book = store.login_book(false);
-    book.note_refused(None, &DeviceTraits::of(&known[0].device), at(0)).unwrap();
+    book.note_refused(None, &DeviceTraits::of(&known[0].device), None, at(0)).unwrap();
     let moved = DeviceTraits { address: [10, 99, 0, 1].into(), ..DeviceTraits::of(&known[0].device) };
-    book.note_refused(None, &moved, at(0)).unwrap();
+    book.note_refused(None, &moved, None, at(0)).unwrap();
     assert_eq!(store.refused(&known, at(0)).unwrap(), [2, 0]);
     assert_eq!(store.known_host(known[0], None, at(0)).unwrap().refusals_left, Some(0));
     assert_eq!(store.forget_refusals(known[1], at(0)).unwrap(), 0);
@@ -186,7 +213,7 @@ fn what_one_device_behind_a_router_refused_counts_for_no_other_one() {
     let known: Vec<_> = uids.iter().map(|uid| &memory.devices[uid]).collect();
     let book = store.login_book(false);
     for _ in 0..2 {
-        book.note_refused(None, &DeviceTraits::of(&known[0].device), at(0)).unwrap();
+        book.note_refused(None, &DeviceTraits::of(&known[0].device), None, at(0)).unwrap();
     }
     assert_eq!(store.refused(&known, at(0)).unwrap(), [2, 0, 0]);
 }

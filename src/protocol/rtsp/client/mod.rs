@@ -208,7 +208,7 @@ impl Client {
                 let verdict = match &outcome {
                     Ok(response) => in_path::verdict(&attempt, request, response),
                     Err(failure) if failure.kind == ErrorKind::Closed => Verdict::Closed,
-                    Err(_) => Verdict::Unclear,
+                    Err(_) => Verdict::Unanswered,
                 };
                 attempt.end(verdict);
             }
