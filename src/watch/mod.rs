@@ -10,6 +10,7 @@
 
 mod care;
 mod checks;
+mod clock;
 mod figures;
 mod job;
 mod logins;
@@ -188,7 +189,7 @@ impl Watch {
     ) -> Result<(), StoreError> {
         loop {
             let now = (self.session.now)();
-            let begun = self.begin_round(work, counts, now);
+            let begun = self.note_time(work).and_then(|()| self.begin_round(work, counts, now));
             let is_well = self.survive(work, counts, begun)?;
             if !is_well {
                 counts.write(work.job.metrics.as_deref(), &work.memory, &self.store, self.follower.as_ref(), now);
@@ -201,15 +202,25 @@ impl Watch {
                 done = work.next_done() => work.collect(done, tokio::time::Instant::now()),
                 () = tokio::time::sleep(wake) => {}
             }
-            let stored = self.store_what_was_found(work, counts);
+            let stored = self.note_time(work).and_then(|()| self.store_what_was_found(work, counts));
             if !self.survive(work, counts, stored)? {
                 work.scan_soon((self.session.now)());
             }
         }
     }
 
+    /// Takes note of the time, before anything is counted by it.
+    fn note_time(&self, work: &mut Work) -> Result<(), StoreError> {
+        let now = (self.session.now)();
+        if work.note_time(now) == Some(clock::Step::Ahead) {
+            let forget = |memory: &mut Memory| (memory.set_ahead(now), Vec::new());
+            self.store.insist(|| self.store.update(forget, self.route.as_ref()))?;
+            self.store.refresh(&mut work.memory)?;
+        }
+        Ok(())
+    }
+
     fn begin_round(&mut self, work: &mut Work, counts: &mut Counts, now: Timestamp) -> Result<(), StoreError> {
-        work.note_time(now);
         self.look(work, counts, now)?;
         work.template.take_logins(&work.job, self.follower.logins());
         work.start_what_is_due(self, now)?;

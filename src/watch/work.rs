@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::checks::{self, Play, Played};
+use super::clock::{Clock, Step};
 use super::figures::Counts;
 use super::logins::{Noted, Template};
 use super::news::{News, ScanEnd, ScanOrder};
@@ -77,8 +78,7 @@ pub(super) struct Work {
     /// The last round of checks each device had.
     rounds: BTreeMap<Uid, i64>,
     pub(super) next_scan: Timestamp,
-    /// When it was last asked what is due.
-    last_now: Timestamp,
+    clock: Clock,
     next_look: Timestamp,
     next_tidying: Timestamp,
     scanned: Option<Box<Found>>,
@@ -113,7 +113,7 @@ impl Work {
             to_ask: BTreeSet::new(),
             rounds: BTreeMap::new(),
             next_scan,
-            last_now: now,
+            clock: Clock::new(now),
             next_look: now,
             next_tidying: now,
             scanned: None,
@@ -149,15 +149,16 @@ impl Work {
         self.next_look = self.next_look.min(at);
     }
 
-    /// Takes note of the time. A clock that was set back does not put off what comes.
-    pub(super) fn note_time(&mut self, now: Timestamp) {
-        if self.last_now.duration_since(now) > TICK {
+    /// Takes note of the time, and how the clock was set. One that was set back does not put off what comes.
+    pub(super) fn note_time(&mut self, now: Timestamp) -> Option<Step> {
+        let step = self.clock.read(now);
+        if step == Some(Step::Back) {
             (self.next_look, self.next_tidying) = (now, now);
             self.next_scan = self.next_scan.min(self.job.scans.next(now, fastrand::f64()));
             self.rounds.clear();
             self.pictured = Pictured::default();
         }
-        self.last_now = now;
+        step
     }
 
     /// Whether the clock is to be looked at, which it is now.

@@ -193,6 +193,32 @@ async fn a_clock_that_is_set_right_puts_off_neither_scans_nor_messages() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_missed_before_the_clock_is_set_ahead_counts_no_more() {
+    for is_back in [true, false] {
+        let place = Place::with(&[10, 11, 12], job(&[])).await;
+        place.pass(30).await;
+        place.told();
+        place.net.host_down("192.0.2.10");
+        let misses = || place.store.memory().unwrap().find("192.0.2.10").unwrap().health.misses;
+        for _ in 0..120 {
+            if misses() < 2 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        }
+        assert_eq!(misses(), 2);
+        clock::set_ahead(SignedDuration::from_hours(2));
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        if is_back {
+            camera(&place.net, 10, 10, |camera| camera);
+        }
+        place.pass(10).await;
+        assert_eq!(place.told(), if is_back { vec![] } else { vec!["device.offline"] });
+        place.end().await;
+        clock::set_ahead(SignedDuration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reboot_is_told_of_to_nobody() {
     let place = Place::with(&[10, 11, 12], job(&[])).await;
     place.pass(30).await;

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::health::{DeviceHealth, Flaps, StreamHealth};
+use super::health::{DeviceHealth, DeviceState, Flaps, StreamHealth};
 use super::known::{Known, KnownStream, Seen};
 use super::{Memory, Rule};
 
@@ -43,6 +43,16 @@ impl Memory {
         self.set_back_at.take()
     }
 
+    /// The clock was set ahead, or this machine slept: what was missed before counts no more, since nothing tells how long ago
+    /// that was. What is missing is asked again at once.
+    pub fn set_ahead(&mut self, at: Timestamp) {
+        for known in self.devices.values_mut().filter(|known| known.has_misses()) {
+            known.health.set_ahead(at);
+            known.streams.values_mut().for_each(|stream| stream.health.begin_round());
+            self.touched.insert(known.uid.clone());
+        }
+    }
+
     fn set_back(&mut self, at: Timestamp) {
         for known in self.devices.values_mut() {
             known.set_back(at);
@@ -60,6 +70,12 @@ impl Memory {
 }
 
 impl Known {
+    /// Whether anything counts towards another state.
+    fn has_misses(&self) -> bool {
+        let counts = |health: &StreamHealth| health.bad > 0 || health.busy > 0 || health.slow > 0;
+        self.health.misses > 0 || self.streams.values().any(|stream| counts(&stream.health))
+    }
+
     fn set_back(&mut self, at: Timestamp) {
         self.health.set_back(at);
         self.streams.values_mut().for_each(|stream| stream.set_back(at));
@@ -97,6 +113,12 @@ impl Seen {
 }
 
 impl DeviceHealth {
+    fn set_ahead(&mut self, at: Timestamp) {
+        if self.state == DeviceState::Online && self.misses > 0 {
+            (self.misses, self.first_miss, self.doubted_at) = (0, None, Some(at));
+        }
+    }
+
     /// Forgets what would count towards another state.
     fn set_back(&mut self, at: Timestamp) {
         (self.misses, self.first_miss, self.hits, self.first_hit) = (0, None, 0, None);

@@ -66,21 +66,22 @@ class Camera:
     user: str = "admin"
     password: str = ""
     basic: bool = False
-    # well, frozen, missing, busy or locked
+    # well, frozen, missing, busy, locked, or dead: its RTSP port takes no connection
     state: str = "well"
     # Seconds that its clock is ahead.
     clock: int = 0
     certificate: list = field(default_factory=list)
     tls: object = None
+    rtsp_server: object = None
+    clients: set = field(default_factory=set)
 
     def endpoint(self) -> str:
         mark = hashlib.md5(self.serial.encode()).hexdigest()
         return f"{mark[:8]}-{mark[8:12]}-4000-8000-{mark[12:24]}"
 
     async def open(self) -> None:
-        self.servers = []
-        for port, serve in ((554, self.rtsp), (80, self.http)):
-            self.servers.append(await asyncio.start_server(serve, sock=inside(self.netns, listener(port))))
+        await self.mind_rtsp()
+        self.servers = [await asyncio.start_server(self.http, sock=inside(self.netns, listener(80)))]
         if self.certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*self.certificate)
@@ -88,6 +89,15 @@ class Camera:
                 await asyncio.start_server(self.http, sock=inside(self.netns, listener(443)), ssl=self.tls))
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: Discovery(self), sock=inside(self.netns, self.discovery))
+
+    async def mind_rtsp(self) -> None:
+        if self.state == "dead" and self.rtsp_server:
+            self.rtsp_server.close()
+            for writer in self.clients:
+                writer.close()
+            self.rtsp_server = None
+        elif self.state != "dead" and not self.rtsp_server:
+            self.rtsp_server = await asyncio.start_server(self.rtsp, sock=inside(self.netns, listener(554)))
 
     def discovery(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -104,6 +114,7 @@ class Camera:
 
     async def rtsp(self, reader, writer) -> None:
         talk = Talk(self, writer)
+        self.clients.add(writer)
         try:
             while (request := await read_request(reader)) is not None:
                 await talk.answer(*request)
@@ -111,6 +122,7 @@ class Camera:
             pass
         finally:
             talk.end()
+            self.clients.discard(writer)
             writer.close()
 
     def is_let_in(self, method: str, header: str) -> bool:
@@ -447,6 +459,7 @@ async def main() -> None:
             camera = cameras[name]
             for key, value in said.items():
                 setattr(camera, key, value)
+            await camera.mind_rtsp()
             if "certificate" in said:
                 camera.tls.load_cert_chain(*camera.certificate)
         print("done", flush=True)

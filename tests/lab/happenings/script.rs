@@ -188,6 +188,11 @@ fn short(out: u64) -> Vec<Happening> {
             SLOW.1,
         ),
         Happening::new("busy").step(0, set("busy", "state", "busy")).about("stream.degraded", SLOW.0, SLOW.1),
+        Happening::new("media server")
+            .step(0, set("media server", "state", "dead"))
+            .about("service.broken", BROKEN.0, BROKEN.1)
+            .step(260, set("media server", "state", "well"))
+            .about("service.repaired", 260, 260 + BACK),
         Happening::new("second network")
             .only_first()
             .step(0, Act::Switch(false))

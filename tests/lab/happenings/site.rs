@@ -25,7 +25,7 @@ enum Login {
 }
 
 /// The cameras of the first network by what happens to them, and those two that are not there yet.
-const ROLES: [(&str, Login); 31] = [
+const ROLES: [(&str, Login); 32] = [
     ("unplugged", Login::Any),
     ("restarted", Login::Any),
     ("muted", Login::Any),
@@ -45,6 +45,7 @@ const ROLES: [(&str, Login); 31] = [
     ("firmware", Login::Open),
     ("slow", Login::Any),
     ("busy", Login::Any),
+    ("media server", Login::Any),
     ("flapping", Login::Any),
     ("clock", Login::Any),
     ("certificate", Login::Any),
@@ -415,6 +416,9 @@ fn cameras(
         let mut streams = vec![stream("/stream1", "h264", (1280, 720), 10)];
         if name == "protected" || name.starts_with("steady") {
             streams.push(stream("/stream2", "h264", (640, 352), 10));
+        }
+        if name == "media server" {
+            streams.extend(["/stream2", "/stream3", "/stream4"].map(|path| stream(path, "h264", (640, 352), 10)));
         }
         let mut fields = json!({
             "camera": name, "netns": host.name(), "ip": ip, "serial": format!("LAB{:06}", chance.u32(..1_000_000)),
