@@ -137,6 +137,8 @@ names! {
         Busy = "busy",
         /// A few slow checks are nothing.
         Slow = "slow",
+        /// A look that saw no rate says nothing of it.
+        RateUnseen = "rate_unseen",
         /// A stream is as usual after three checks.
         Steady = "steady",
         /// A first frame that comes late is a fault.

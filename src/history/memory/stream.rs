@@ -259,14 +259,23 @@ impl StreamHealth {
 
     fn good(&mut self, key_frame: bool, fps: Option<f64>, is_late: bool, at: Timestamp) {
         let is_slow = is_late || fps.zip(self.usual_fps).is_some_and(|(fps, usual)| is_far_below(fps, usual));
+        // One frame is no rate: whether that is fewer than usual, such a look does not say.
+        let is_open = !is_slow && fps.is_none() && self.usual_fps.is_some() && Rule::RateUnseen.holds();
+        let good_before = self.good;
         (self.bad, self.busy, self.ways, self.first_bad) = (0, 0, 0, None);
         self.good = if key_frame { self.good.saturating_add(1) } else { self.good };
-        self.slow = if is_slow { self.slow.saturating_add(1) } else { 0 };
+        if !is_open {
+            self.slow = if is_slow { self.slow.saturating_add(1) } else { 0 };
+        }
         match self.state {
             StreamState::Broken if self.good >= GOOD || !Rule::Good.holds() => self.go(StreamState::Working, at),
             StreamState::Unknown if self.told.is_none() || self.good >= GOOD => self.go(StreamState::Working, at),
             StreamState::Degraded => {
-                self.good = if is_slow { 0 } else { self.good };
+                self.good = match is_slow {
+                    true => 0,
+                    false if is_open => good_before,
+                    false => self.good,
+                };
                 if self.good >= STEADY || self.good > 0 && !Rule::Steady.holds() {
                     self.go(StreamState::Working, at);
                 }

@@ -54,6 +54,21 @@ fn a_rate_that_the_stream_declares_now_is_the_usual_one_and_no_fault() {
 }
 
 #[test]
+fn a_look_that_saw_no_rate_says_nothing_of_it() {
+    let unseen = || Stream { video: Some(Video { fps: Some(25.0), ..Video::default() }), ..filmed(25.0, None) };
+    let mut site = site(25.0);
+    let mut look = |minute: i64, stream: Stream| check(&mut site, 60 * minute, stream);
+    let slow = |minute: i64| filmed(if minute % 3 == 0 { 7.0 } else { 8.0 }, Some(25.0));
+    let events: Vec<Event> =
+        (1..=8).flat_map(|n| look(n, if n % 4 == 0 { unseen() } else { slow(n) })).collect();
+    assert_eq!(sent(&events), ["stream.degraded"], "six were slow");
+    assert_eq!((9..=12).flat_map(|n| look(n, unseen())).collect::<Vec<Event>>(), []);
+    let events: Vec<Event> = (13..=16).flat_map(|n| look(n, filmed(25.0, Some(25.0)))).collect();
+    assert_eq!(sent(&events), ["stream.repaired"]);
+    assert_eq!(events[0].at, at(60 * 15), "three were as usual");
+}
+
+#[test]
 fn a_rate_that_is_lower_at_night_stays_degraded_until_the_morning() {
     let mut site = site(25.0);
     let mut events = Vec::new();
