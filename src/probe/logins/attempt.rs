@@ -54,6 +54,7 @@ impl LoginTry {
         }
         match verdict {
             Verdict::Taken => {
+                state.clear(&login);
                 is_proof = !state.is_proved(self.protocol, &self.credential);
                 if is_proof {
                     state.proved.push(login.clone());
@@ -78,8 +79,10 @@ impl LoginTry {
                 state.refused_by.push(login.clone());
             }
             Verdict::Stale => state.refused = state.refused.saturating_add(1),
-            Verdict::Unclear | Verdict::Unanswered | Verdict::Closed if !self.proved => {
+            Verdict::Unclear if !self.proved => state.unclear = state.unclear.saturating_add(1),
+            Verdict::Unanswered | Verdict::Closed if !self.proved => {
                 state.unclear = state.unclear.saturating_add(1);
+                state.unanswered.push(login.clone());
             }
             Verdict::Closed if state.doubted.contains(&self.credential) => {
                 doubted_before = true;

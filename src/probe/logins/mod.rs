@@ -55,8 +55,9 @@ pub enum Verdict {
     Stale,
     /// Neither success nor refusal. Counts like a refusal, unless the login is proved.
     Unclear,
-    /// No answer, or none that can be read. Counts like an unclear one; in later scans no more, once the device has taken the
-    /// same login over the same protocol: it was as good before, and the answer was lost.
+    /// No answer, or none that can be read. Counts like an unclear one; no more, once the device has taken the same login over
+    /// the same protocol: it was as good before, and the answer was lost. So it is in later scans, and at once for a login
+    /// that worked in an earlier one.
     Unanswered,
     /// The device closed the connection in place of an answer. Counts like no answer; where the login is proved, from the
     /// second time on, together with the first, unless it was taken in between: it may be proved no longer.
@@ -86,6 +87,8 @@ struct State {
     refused: u32,
     /// Those without an answer included.
     unclear: u32,
+    /// Those that got no answer and were not taken since, once for each time.
+    unanswered: Vec<SentLogin>,
     under_way: u32,
     /// The login that is under way and not proved, and how often. There is one at a time, so that an answer to one decides
     /// whether another is sent.
@@ -122,6 +125,16 @@ impl State {
 
     fn is_proved(&self, protocol: Protocol, credential: &Credential) -> bool {
         self.proved.iter().any(|login| login.is(protocol, credential))
+    }
+
+    /// The device took a login: what it did not answer to the same one counts no more, where it worked before this scan.
+    fn clear(&mut self, login: &SentLogin) {
+        if self.worked_before.as_ref() == Some(&login.credential) {
+            let before = self.unanswered.len();
+            self.unanswered.retain(|one| one != login);
+            let cleared = u32::try_from(before - self.unanswered.len()).unwrap_or(u32::MAX);
+            self.unclear = self.unclear.saturating_sub(cleared);
+        }
     }
 
     /// Whether nothing of it bears on another address of the same device.

@@ -69,6 +69,22 @@ fn the_last_place_is_kept_for_what_a_login_has_opened() {
     now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
 }
 
+#[test]
+fn what_got_no_answer_counts_until_a_login_that_worked_before_is_taken() {
+    for worked_before in [true, false] {
+        let logins = Logins::new(3);
+        logins.worked_before(worked_before.then(|| login("a")));
+        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Unanswered);
+        now(logins.grant(Protocol::Onvif, &login("a"))).end(Verdict::Taken);
+        assert_eq!(logins.attempts().unwrap().unclear, 1, "another protocol may have other users");
+        now(logins.grant(Protocol::Rtsp, &login("a"))).end(Verdict::Taken);
+        assert_eq!(logins.attempts().unwrap().unclear, u32::from(!worked_before));
+        now(logins.grant(Protocol::Http, &login("a"))).end(Verdict::Unclear);
+        now(logins.grant(Protocol::Http, &login("a"))).end(Verdict::Taken);
+        assert_eq!(logins.attempts().unwrap().unclear, 1 + u32::from(!worked_before), "it was answered");
+    }
+}
+
 /// A verdict of any kind.
 fn verdicts() -> impl Strategy<Value = Verdict> {
     prop::sample::select(vec![

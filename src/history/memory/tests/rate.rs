@@ -59,8 +59,7 @@ fn a_look_that_saw_no_rate_says_nothing_of_it() {
     let mut site = site(25.0);
     let mut look = |minute: i64, stream: Stream| check(&mut site, 60 * minute, stream);
     let slow = |minute: i64| filmed(if minute % 3 == 0 { 7.0 } else { 8.0 }, Some(25.0));
-    let events: Vec<Event> =
-        (1..=8).flat_map(|n| look(n, if n % 4 == 0 { unseen() } else { slow(n) })).collect();
+    let events: Vec<Event> = (1..=8).flat_map(|n| look(n, if n % 4 == 0 { unseen() } else { slow(n) })).collect();
     assert_eq!(sent(&events), ["stream.degraded"], "six were slow");
     assert_eq!((9..=12).flat_map(|n| look(n, unseen())).collect::<Vec<Event>>(), []);
     let events: Vec<Event> = (13..=16).flat_map(|n| look(n, filmed(25.0, Some(25.0)))).collect();
