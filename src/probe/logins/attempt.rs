@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Logins, Verdict};
+use super::{Logins, State, Verdict};
+use crate::model::Credential;
 use crate::model::login_place::{Outcome, PlaceId, SentLogin};
-use crate::model::{Credential, Protocol};
 
 /// A login under way. Dropped without a verdict it counts as [`Verdict::Unanswered`]: an answer that never came may have been
 /// a refusal.
 #[derive(Debug)]
 pub struct LoginTry {
     pub(super) logins: Arc<Logins>,
-    pub(super) protocol: Protocol,
-    pub(super) credential: Credential,
+    pub(super) login: SentLogin,
     pub(super) proved: bool,
     /// Where it stands in the book.
     pub(super) place: Option<PlaceId>,
@@ -22,7 +21,7 @@ pub struct LoginTry {
 impl LoginTry {
     /// The login.
     pub fn credential(&self) -> &Credential {
-        &self.credential
+        &self.login.credential
     }
 
     /// Whether the login had been taken over this protocol before it was sent.
@@ -39,78 +38,108 @@ impl LoginTry {
         if !std::mem::take(&mut self.open) {
             return;
         }
-        let mut guard = self.logins.lock();
-        let state = &mut *guard;
-        let (before, mut doubted_before, mut is_proof) = (state.counted(), false, false);
-        let login = SentLogin { protocol: self.protocol, credential: self.credential.clone() };
-        state.under_way = state.under_way.saturating_sub(1);
-        if !self.proved
-            && let Some((_, count)) = &mut state.trying
-        {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                state.trying = None;
-            }
-        }
-        match verdict {
-            Verdict::Taken => {
-                state.clear(&login);
-                is_proof = !state.is_proved(self.protocol, &self.credential);
-                if is_proof {
-                    state.proved.push(login.clone());
-                }
-                state.looked_at.take_if(|c| *c == self.credential);
-                state.doubted.retain(|c| *c != self.credential);
-                state.worked = Some(self.credential.clone());
-            }
-            Verdict::LookedAt if !self.proved => {
-                state.looked_at.get_or_insert_with(|| self.credential.clone());
-            }
-            Verdict::Refused => {
-                state.refused = state.refused.saturating_add(1);
-                if self.proved {
-                    state.failed_later.push(self.credential.clone());
-                } else {
-                    state.refused_by.push(login.clone());
-                }
-            }
-            Verdict::Forbidden if !self.proved => {
-                state.refused = state.refused.saturating_add(1);
-                state.refused_by.push(login.clone());
-            }
-            Verdict::Stale => state.refused = state.refused.saturating_add(1),
-            Verdict::Unclear if !self.proved => state.unclear = state.unclear.saturating_add(1),
-            Verdict::Unanswered | Verdict::Closed if !self.proved => {
-                state.unclear = state.unclear.saturating_add(1);
-                state.unanswered.push(login.clone());
-            }
-            Verdict::Closed if state.doubted.contains(&self.credential) => {
-                doubted_before = true;
-                state.unclear = state.unclear.saturating_add(2);
-                // Each time that it is sent from now on counts.
-                state.doubted.retain(|c| *c != self.credential);
-                state.proved.retain(|one| one.credential != self.credential);
-                state.failed_later.push(self.credential.clone());
-            }
-            Verdict::Closed => state.doubted.push(self.credential.clone()),
-            Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unanswered | Verdict::Unsent => {}
-        }
+        let mut state = self.logins.lock();
+        state.leave(self.proved);
+        let is_proof = verdict == Verdict::Taken && !state.is_proved(self.login.protocol, &self.login.credential);
+        let counted = state.judge(&self.login, self.proved, verdict);
+        drop(state);
         let outcome = match verdict {
-            _ if state.counted() > before => Outcome::Refused,
+            _ if counted > 0 => Outcome::Refused,
             Verdict::Taken => Outcome::Works,
             _ => Outcome::Unused,
         };
-        drop(guard);
-        let unanswered = matches!(verdict, Verdict::Unanswered | Verdict::Closed).then_some(&login);
+        let unanswered = matches!(verdict, Verdict::Unanswered | Verdict::Closed).then_some(&self.login);
         self.logins.settle(self.place, outcome, unanswered);
-        if doubted_before {
-            // The first time stands in the book too.
+        // An earlier one that counts from now on stands in the book too.
+        for _ in 1..counted {
             self.logins.settle(None, Outcome::Refused, unanswered);
         }
         if is_proof {
-            self.logins.note_taken(login);
+            self.logins.note_taken(self.login.clone());
         }
         self.logins.changed.notify_waiters();
+    }
+}
+
+impl State {
+    /// A login is under way no more.
+    fn leave(&mut self, proved: bool) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if let Some((_, count)) = self.trying.as_mut().filter(|_| !proved) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.trying = None;
+            }
+        }
+    }
+
+    /// Takes in what was answered to a login, which was `proved` when it was sent: how many logins count from now on that did
+    /// not before.
+    fn judge(&mut self, login: &SentLogin, proved: bool, verdict: Verdict) -> u32 {
+        let credential = &login.credential;
+        match verdict {
+            Verdict::Taken => self.take(login),
+            Verdict::LookedAt if !proved => {
+                self.looked_at.get_or_insert_with(|| credential.clone());
+            }
+            Verdict::Refused => {
+                match proved {
+                    true => self.failed_later.push(credential.clone()),
+                    false => self.refused_by.push(login.clone()),
+                }
+                return self.refuse();
+            }
+            Verdict::Forbidden if !proved => {
+                self.refused_by.push(login.clone());
+                return self.refuse();
+            }
+            Verdict::Stale => return self.refuse(),
+            Verdict::Unclear if !proved => return self.doubt(1),
+            Verdict::Unanswered | Verdict::Closed if !proved => {
+                self.unanswered.push(login.clone());
+                return self.doubt(1);
+            }
+            Verdict::Closed if self.doubted.contains(credential) => {
+                // Each time that it is sent from now on counts.
+                self.doubted.retain(|c| c != credential);
+                self.proved.retain(|one| one.credential != *credential);
+                self.failed_later.push(credential.clone());
+                return self.doubt(2);
+            }
+            Verdict::Closed => self.doubted.push(credential.clone()),
+            Verdict::LookedAt | Verdict::Forbidden | Verdict::Unclear | Verdict::Unanswered | Verdict::Unsent => {}
+        }
+        0
+    }
+
+    fn take(&mut self, login: &SentLogin) {
+        self.clear(login);
+        if !self.is_proved(login.protocol, &login.credential) {
+            self.proved.push(login.clone());
+        }
+        self.looked_at.take_if(|c| *c == login.credential);
+        self.doubted.retain(|c| *c != login.credential);
+        self.worked = Some(login.credential.clone());
+    }
+
+    /// The device took a login: what it did not answer to the same one counts no more, where it worked before this scan.
+    fn clear(&mut self, login: &SentLogin) {
+        if self.worked_before.as_ref() == Some(&login.credential) {
+            let before = self.unanswered.len();
+            self.unanswered.retain(|one| one != login);
+            let cleared = u32::try_from(before - self.unanswered.len()).unwrap_or(u32::MAX);
+            self.unclear = self.unclear.saturating_sub(cleared);
+        }
+    }
+
+    fn refuse(&mut self) -> u32 {
+        self.refused = self.refused.saturating_add(1);
+        1
+    }
+
+    fn doubt(&mut self, times: u32) -> u32 {
+        self.unclear = self.unclear.saturating_add(times);
+        times
     }
 }
 

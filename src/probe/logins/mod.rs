@@ -127,16 +127,6 @@ impl State {
         self.proved.iter().any(|login| login.is(protocol, credential))
     }
 
-    /// The device took a login: what it did not answer to the same one counts no more, where it worked before this scan.
-    fn clear(&mut self, login: &SentLogin) {
-        if self.worked_before.as_ref() == Some(&login.credential) {
-            let before = self.unanswered.len();
-            self.unanswered.retain(|one| one != login);
-            let cleared = u32::try_from(before - self.unanswered.len()).unwrap_or(u32::MAX);
-            self.unclear = self.unclear.saturating_sub(cleared);
-        }
-    }
-
     /// Whether nothing of it bears on another address of the same device.
     fn is_unused(&self) -> bool {
         !self.tried && self.locked.is_none() && self.guarded.is_empty()
@@ -252,8 +242,8 @@ impl Logins {
         if !proved {
             state.trying.get_or_insert_with(|| (credential.clone(), 0)).1 += 1;
         }
-        let credential = credential.clone();
-        Grant::Now(LoginTry { logins: self.clone(), protocol, credential, proved, place, open: true })
+        let login = SentLogin { protocol, credential: credential.clone() };
+        Grant::Now(LoginTry { logins: self.clone(), login, proved, place, open: true })
     }
 
     /// Waits until a login under way was decided; no longer than until `deadline`.

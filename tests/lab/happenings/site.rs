@@ -63,7 +63,8 @@ const NOT_YET: [&str; 2] = ["replacement", "new"];
 /// The second network: addresses of its cameras.
 const SECOND: [u8; 3] = [2, 6, 10];
 const MAKERS: [[u8; 3]; 4] = [[0x44, 0x19, 0xb6], [0x3c, 0xef, 0x8c], [0x00, 0x40, 0x8c], [0xec, 0x71, 0xdb]];
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Where much is lost, it takes a second scan or a third until all are found.
+const PATIENCE: Duration = Duration::from_secs(3 * SCAN + 60);
 
 struct Camera {
     host: Host,
@@ -160,17 +161,26 @@ impl Site {
         let there = ROLES.len() - NOT_YET.len();
         let until = Instant::now() + PATIENCE;
         for (path, count) in [("hook", there + SECOND.len()), ("spare", there + SECOND.len()), ("second", there)] {
-            while !self.events(path).iter().any(|event| event.0["type"] == "scan.finished") {
-                assert!(Instant::now() < until, "no first scan came to {path}: {:?}", self.messages);
+            while self.learnt(path) < count {
+                assert!(Instant::now() < until, "not all is learnt by {path}: {:?}", self.messages);
                 self.wait(Duration::from_millis(500));
             }
-            let learnt = self.events(path)[0].0["data"]["count"].clone();
-            assert_eq!(learnt, count, "learnt by the watch of {path}");
+            assert_eq!(self.learnt(path), count, "learnt by the watch of {path}");
         }
         let muted = self.cameras["muted"].mac.clone();
         self.devices(&["mute", &muted, "--for", "2h"]);
         self.wait(Duration::from_secs(CHECK + 10));
         self.began = SystemTime::now();
+    }
+
+    /// How many cameras came to a path, by the first scan and by those after it.
+    fn learnt(&self, path: &str) -> usize {
+        let count = |event: &Value| match event["type"].as_str() {
+            Some("scan.finished") => event["data"]["count"].as_u64().unwrap_or_default(),
+            Some("device.new") => 1,
+            _ => 0,
+        };
+        self.events(path).iter().map(|(event, _)| count(event)).sum::<u64>().try_into().unwrap()
     }
 
     fn start(&mut self, n: usize) {
@@ -316,8 +326,9 @@ impl Site {
                 other.iter().map(|value| text(value)).find(|text| !text.is_empty()).unwrap_or_default()
             })
         };
-        let is_first_scan = |event: &Value| event["type"] == "scan.finished";
-        let events = self.events(path).into_iter().filter(|(event, _)| !is_first_scan(event));
+        let is_learning =
+            |event: &Value, at| event["type"] == "scan.finished" || event["type"] == "device.new" && at < 0.0;
+        let events = self.events(path).into_iter().filter(|(event, at)| !is_learning(event, *at));
         let why = |event: &Value| {
             let data = &event["data"];
             format!(
