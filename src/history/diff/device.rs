@@ -135,10 +135,16 @@ fn warnings(stream: &Stream) -> BTreeMap<String, &String> {
 
 /// What changed about a picture that was seen both times. What is not known of one of them is no change.
 fn video(before: &Video, after: &Video) -> Vec<(VideoField, String, String)> {
-    let codec = |v: &Video| v.codec.map(|codec| codec.as_str().to_owned());
-    let size = |v: &Video| v.width.zip(v.height).map(|(width, height)| format!("{width}x{height}"));
-    let both = |field, a: Option<String>, b: Option<String>| {
-        a.zip(b).filter(|(a, b)| a != b).map(|(before, after)| (field, before, after))
+    // Each picture is compared with the one before, and few differ: only what does is put into words.
+    let codec = || {
+        let (a, b) = before.codec.zip(after.codec).filter(|(a, b)| a != b)?;
+        Some((VideoField::Codec, a.as_str().to_owned(), b.as_str().to_owned()))
+    };
+    let size = || {
+        let size = |video: &Video| video.width.zip(video.height);
+        let (a, b) = size(before).zip(size(after)).filter(|(a, b)| a != b)?;
+        let text = |(width, height): (u32, u32)| format!("{width}x{height}");
+        Some((VideoField::Size, text(a), text(b)))
     };
     let rate = |field, a: Option<f64>, b: Option<f64>, tolerance: f64| {
         let (a, b) = a.zip(b)?;
@@ -150,8 +156,8 @@ fn video(before: &Video, after: &Video) -> Vec<(VideoField, String, String)> {
     /// What is counted over two seconds varies with where the counting begins and with the light.
     const MEASURED: f64 = 0.2;
     [
-        both(VideoField::Codec, codec(before), codec(after)),
-        both(VideoField::Size, size(before), size(after)),
+        codec(),
+        size(),
         rate(VideoField::Fps, before.fps, after.fps, DECLARED),
         rate(VideoField::MeasuredFps, before.measured_fps, after.measured_fps, MEASURED),
     ]

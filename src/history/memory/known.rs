@@ -129,6 +129,11 @@ impl Known {
         is_good.then(|| KnownDevice { device: self.device.clone(), analysed_at: analysis.at })
     }
 
+    /// Whether it is expected to answer, in principle: those of other subnets were only ever heard.
+    pub fn is_listed(&self) -> bool {
+        self.merged_into.is_none() && self.archived_at.is_none() && self.device.reach.is_none()
+    }
+
     /// Whether a login of it that was refused rests until a user wants it to be tried again. One that camscan itself lets rest
     /// is tried again when the refusals that count are old enough.
     pub fn login_rests(&self) -> bool {

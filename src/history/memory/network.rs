@@ -57,16 +57,18 @@ impl Memory {
         }
     }
 
-    /// The devices that are expected to answer, in principle: those of other subnets were only ever heard.
+    /// The devices that are expected to answer; see [`Known::is_listed`].
     pub(super) fn listed(&self) -> impl Iterator<Item = &Known> {
-        self.roots().filter(|known| known.archived_at.is_none() && known.device.reach.is_none())
+        self.devices.values().filter(|known| known.is_listed())
     }
 
     /// The listed devices of a network, without what this machine itself serves: that answers whatever becomes of the network.
     fn members(&self, network: IpNetwork) -> impl Iterator<Item = &Known> {
         let own = self.own_address(network);
-        self.listed()
-            .filter(move |known| Some(known.device.ip) != own && network.contains(known.device.ip))
+        // Most devices are of other networks: that is looked at first.
+        let within = self.devices.values().filter(move |known| network.contains(known.device.ip));
+        within
+            .filter(move |known| known.is_listed() && Some(known.device.ip) != own)
             .filter(move |known| self.network_of(known.device.ip) == Some(network))
     }
 
@@ -136,9 +138,7 @@ impl Memory {
         let lost: Vec<(IpNetwork, Timestamp)> =
             self.networks.iter().filter_map(|(network, health)| Some((*network, health.unreachable_since?))).collect();
         for (network, since) in lost {
-            let answers = |known: &&Known| known.health.state == DeviceState::Online && known.seen.last > since;
-            let online = self.members(network).filter(answers).count();
-            let unknown = self.members(network).filter(|known| known.health.state == DeviceState::Unknown).count();
+            let (online, unknown) = self.back_and_unknown(network, since);
             if online < unknown && Rule::HalfBack.holds() || online == 0 {
                 continue;
             }
@@ -148,6 +148,19 @@ impl Memory {
             let reason = Remark::NetworkBack { network, found: Some((online as u64, seconds(since, at))) };
             self.announce_network(network, EventKind::SubnetReachable, online, reason, since, at, events);
         }
+    }
+
+    /// How many devices of a network have answered since it was lost, and of how many nothing is known.
+    fn back_and_unknown(&self, network: IpNetwork, since: Timestamp) -> (usize, usize) {
+        let (mut back, mut unknown) = (0, 0);
+        for known in self.members(network) {
+            match known.health.state {
+                DeviceState::Online if known.seen.last > since => back += 1,
+                DeviceState::Unknown => unknown += 1,
+                DeviceState::Online | DeviceState::Offline => {}
+            }
+        }
+        (back, unknown)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a part of the one event")]

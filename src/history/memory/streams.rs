@@ -30,11 +30,11 @@ pub(super) struct Look<'l> {
 pub(super) fn merged(before: &Stream, now: &Stream) -> Stream {
     let mut stream = now.clone();
     stream.open = now.open.or(before.open);
-    stream.video = now.video.clone().or_else(|| before.video.clone());
-    stream.audio = now.audio.clone().or_else(|| before.audio.clone());
-    stream.profile_name = now.profile_name.clone().or_else(|| before.profile_name.clone());
-    stream.profile_token = now.profile_token.clone().or_else(|| before.profile_token.clone());
-    stream.parameter_sets = now.parameter_sets.clone().or_else(|| before.parameter_sets.clone());
+    stream.video = stream.video.or_else(|| before.video.clone());
+    stream.audio = stream.audio.or_else(|| before.audio.clone());
+    stream.profile_name = stream.profile_name.or_else(|| before.profile_name.clone());
+    stream.profile_token = stream.profile_token.or_else(|| before.profile_token.clone());
+    stream.parameter_sets = stream.parameter_sets.or_else(|| before.parameter_sets.clone());
     stream
 }
 
@@ -84,7 +84,8 @@ impl Memory {
             return events;
         }
         if matches!(check.stream.status, StreamStatus::Streaming | StreamStatus::Described) {
-            self.note_answer(&uid);
+            // That it was changed is noted with the answer.
+            known.answered = true;
             self.hit(&uid, check.at, true, &mut events);
             self.find_networks(check.at, &mut events);
         } else if is_unanswered(&check.stream) {
@@ -101,6 +102,8 @@ impl Memory {
         let Some(known) = self.devices.get_mut(uid) else { return };
         let (health, answered_at, missed_at) = (&known.health, known.seen.last, known.health.missed_at);
         let is_missing = health.is_missing() && Rule::MissingShields.holds();
+        // Almost none is in trouble, and each is looked at often: what would end that is left out.
+        let (is_refused, is_port_down) = (known.login.is_some(), known.service.is_some());
         let is_doubted = health.doubted_at.is_some() && Rule::DoubtShields.holds();
         let Some(stream) = known.streams.get_mut(look.key) else { return };
         if stream.health.checked_at.is_some_and(|last| last >= look.at) {
@@ -130,7 +133,7 @@ impl Memory {
         let is = stream.health.state;
         if matches!(verdict, Verdict::Good { .. }) {
             (stream.last_ok, stream.took_login) = (Some(look.at), Some(stream.stream.open == Some(false)));
-            if stream.stream.open == Some(false) {
+            if stream.stream.open == Some(false) && is_refused {
                 self.login_accepted(uid, look, events);
             }
         }
@@ -151,7 +154,7 @@ impl Memory {
         if was != is && is == StreamState::Broken {
             self.find_service_lost(uid, look.key, look.at, events);
         }
-        if is == StreamState::Working && matches!(verdict, Verdict::Good { .. }) {
+        if is == StreamState::Working && matches!(verdict, Verdict::Good { .. }) && is_port_down {
             self.find_service_back(uid, look.key, look.at, events);
         }
         if was != is {

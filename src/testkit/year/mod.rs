@@ -160,6 +160,8 @@ fn simulate(size: Size) -> Outcome {
             let events = run.memory.pass(run.world.clock(now));
             run.note(&events);
         }
+        // As the store does.
+        run.memory.take_touched();
     }
     let Run { truth, mut outcome, .. } = run;
     truth.judge(&mut outcome);
@@ -197,7 +199,6 @@ impl Run {
             Uid::of(random)
         };
         let learnt = self.memory.learn(&Round { report: &report, at: self.world.clock(now), sight: &sight }, &mut mint);
-        self.memory.take_touched();
         self.outcome.scans += 1;
         for (uid, camera) in learnt.devices.iter().zip(cameras) {
             let known = self.who.entry(uid.clone()).or_insert(camera);
@@ -225,18 +226,18 @@ impl Run {
     /// Makes the checks of those devices whose place in a round has come.
     fn round(&mut self, plan: &CheckPlan, now: i64) {
         let mut due = Vec::new();
-        while let Some(Reverse((_, uid, round))) =
-            self.rounds.peek().filter(|Reverse((begins, ..))| *begins <= self.world.clock(now)).cloned()
-        {
-            self.rounds.pop();
-            due.extend(self.memory.devices.get(&uid).and_then(|known| plan.due(known, round)));
-            self.rounds.push(Reverse((plan.begins(&uid, round + 1), uid, round + 1)));
+        let clock = self.world.clock(now);
+        while let Some(mut first) = self.rounds.peek_mut().filter(|first| first.0.0 <= clock) {
+            let Reverse((begins, uid, round)) = &mut *first;
+            due.extend(self.memory.devices.get(uid).and_then(|known| plan.due(known, *round)));
+            *round += 1;
+            *begins = plan.begins(uid, *round);
         }
         for due in due {
             if due.streams.is_empty() {
                 self.ask(&due.uid, now);
             }
-            for key in &due.streams {
+            for key in due.streams {
                 self.play(&due.uid, key, now);
             }
         }
@@ -272,10 +273,10 @@ impl Run {
     }
 
     /// Plays a stream; who cannot see plays none.
-    fn play(&mut self, uid: &Uid, key: &str, now: i64) {
+    fn play(&mut self, uid: &Uid, key: String, now: i64) {
         let Some(&camera) = self.who.get(uid).filter(|_| !self.world.is_blind(now)) else { return };
         let there = self.there(uid, camera, now);
-        let stream = self.world.played((camera, there), key, now);
+        let stream = self.world.played((camera, there), &key, now);
         if stream.error.as_ref().is_some_and(|error| error.kind == ErrorKind::AuthRefused) {
             let refused = self.refused.entry(camera).or_default();
             refused.retain(|last| now - last < DAY);
@@ -286,7 +287,7 @@ impl Run {
         }
         let check = StreamCheck {
             uid: uid.clone(),
-            key: key.to_owned(),
+            key,
             at: self.world.clock(now),
             stream,
             busy: false,

@@ -1,5 +1,7 @@
 //! What a scan or a check sees of the cameras.
 
+use std::fmt::Write;
+
 use ipnetwork::IpNetwork;
 
 use super::incident::{Incident, What};
@@ -234,7 +236,10 @@ impl World {
         let (is_main, every) = (path == PATHS[0], self.size.check_every);
         // In a check or two of those that follow it is as it always was, or is not.
         let is_moment = (2 * HOUR..2 * HOUR + every - 60).contains(&since);
-        let mut stream = Stream::new(format!("rtsp://{ip}:554{path}"), Protocol::Rtsp);
+        // With room for all of it: there is one for each look.
+        let mut url = String::with_capacity(48);
+        write!(url, "rtsp://{ip}:554{path}").ok();
+        let mut stream = Stream::new(url, Protocol::Rtsp);
         stream.open = Some(is_open && what != Some(What::Protected));
         let step = |step, ok| LadderStep { step, ok, ms: 30.0, way: None };
         let fail = |kind, message: &str| Some(StreamError { kind, message: message.to_owned() });
@@ -278,9 +283,10 @@ impl World {
                 let fps = if is_slow && !is_main { usual / 5.0 } else { usual };
                 let (width, height) = if is_main { (1920, 1080) } else { (640, 360) };
                 stream.status = StreamStatus::Streaming;
-                stream.ladder = [Step::Tcp, Step::Described, Step::Setup, Step::Rtp].map(|s| step(s, true)).to_vec();
-                stream.ladder.push(LadderStep { ms: if is_late { 8000.0 } else { 30.0 }, ..step(Step::Frame, true) });
-                stream.ladder.push(step(Step::Keyframe, !is_blurred));
+                let [tcp, described] = described;
+                let (setup, rtp) = (step(Step::Setup, true), step(Step::Rtp, true));
+                let frame = LadderStep { ms: if is_late { 8000.0 } else { 30.0 }, ..step(Step::Frame, true) };
+                stream.ladder = vec![tcp, described, setup, rtp, frame, step(Step::Keyframe, !is_blurred)];
                 stream.video = Some(Video {
                     width: Some(width),
                     height: Some(height),

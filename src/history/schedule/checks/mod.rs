@@ -132,27 +132,35 @@ pub fn again(known: &Known) -> Option<Timestamp> {
 /// The devices that are to be asked by `now`: those that missed or came back, those a stream of which could not be connected
 /// to, and the witnesses of what is missing.
 pub fn due_again(memory: &Memory, now: Timestamp) -> Vec<Uid> {
-    let witnesses = witnesses(memory);
-    let is_due = |known: &&Known| {
-        again(known).is_some_and(|due| due <= now)
-            || known.health.doubted_at.is_some_and(|doubted| doubted <= now)
-            || witnesses.get(&known.uid).is_some_and(|due| *due <= now)
+    // Almost all answer, almost always: only the others are looked at closely.
+    let ails = |known: &&Known| {
+        let health = &known.health;
+        health.misses > 0 || health.hits == 1 || health.doubted_at.is_some()
     };
-    memory.roots().filter(is_due).map(|known| known.uid.clone()).collect()
+    let ailing = memory.devices.values().filter(ails).filter(|known| known.merged_into.is_none());
+    let ailing: Vec<&Known> = ailing.collect();
+    let is_due = |known: &&&Known| {
+        again(known).is_some_and(|due| due <= now) || known.health.doubted_at.is_some_and(|doubted| doubted <= now)
+    };
+    let witnesses = witnesses(memory, &ailing).into_iter().filter(|(_, due)| *due <= now);
+    let due: BTreeSet<&Uid> =
+        ailing.iter().filter(is_due).map(|known| &known.uid).chain(witnesses.map(|(uid, _)| uid)).collect();
+    due.into_iter().cloned().collect()
 }
 
 /// Who is asked because another device does not answer, and when: some others of its network, and the recorder that it is
 /// connected to. So it is known whether it is the device, the recorder or the network before anything is sent.
-fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
-    let listed = || memory.roots().filter(|known| known.archived_at.is_none() && known.device.reach.is_none());
-    let answered = |known: &&Known| known.health.state == DeviceState::Online && known.health.misses == 0;
+fn witnesses<'m>(memory: &'m Memory, ailing: &[&'m Known]) -> BTreeMap<&'m Uid, Timestamp> {
+    let answered = |known: &&Known| {
+        known.health.state == DeviceState::Online && known.health.misses == 0 && known.merged_into.is_none()
+    };
     let asked_at = |since: Timestamp| since.checked_add(WITNESSES_AFTER).unwrap_or(since);
     let mut asked = BTreeMap::new();
     if !Rule::Witnesses.holds() {
         return asked;
     }
     let mut missing: BTreeMap<IpNetwork, (Timestamp, usize)> = BTreeMap::new();
-    for known in listed() {
+    for known in ailing.iter().filter(|known| known.is_listed()) {
         let Some(since) = known.health.missing_since().filter(|_| known.health.state != DeviceState::Offline) else {
             continue;
         };
@@ -170,7 +178,7 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
         return asked;
     }
     let mut others: BTreeMap<IpNetwork, Vec<&Known>> = BTreeMap::new();
-    for known in listed().filter(answered) {
+    for known in memory.devices.values().filter(|known| known.is_listed()).filter(answered) {
         if let Some(network) = memory.network_of(known.device.ip).filter(|network| missing.contains_key(network)) {
             others.entry(network).or_default().push(known);
         }
@@ -190,39 +198,51 @@ fn witnesses(memory: &Memory) -> BTreeMap<&Uid, Timestamp> {
 /// media server some of its paths by turns; and those that do not work, so that it is seen when they do. Where one fails,
 /// others of its port are played; where none of a port plays, some of them by turns.
 fn streams(known: &Known, round: i64) -> Vec<String> {
-    let mut channels: BTreeMap<Option<u32>, Vec<(&String, &KnownStream)>> = BTreeMap::new();
     let is_listed = |stream: &KnownStream| known.device.camera_of(&stream.stream).is_none();
     let is_retried = known.login.is_some();
-    for (key, stream) in known.streams.iter().filter(|(_, s)| is_played(s, is_retried) && is_listed(s)) {
-        channels.entry(stream.stream.channel).or_default().push((key, stream));
+    let mut all: Vec<(&String, &KnownStream)> =
+        known.streams.iter().filter(|(_, stream)| is_played(stream, is_retried) && is_listed(stream)).collect();
+    // Those of a channel stay in the order of their keys.
+    all.sort_by_key(|(_, stream)| stream.stream.channel);
+    let channels = all.chunk_by(|(_, a), (_, b)| a.stream.channel == b.stream.channel);
+    let mut keys: Vec<&String> = port_witnesses(known);
+    channels.for_each(|streams| of_channel(known, streams, round, &mut keys));
+    sort_once(&mut keys);
+    if let Some(trouble) = &known.service {
+        let (down, others): (Vec<&String>, Vec<&String>) =
+            keys.into_iter().partition(|key| service_of(key) == trouble.service);
+        // One that plays again is played once more, which settles it.
+        let plays = |key: &&&String| known.streams.get(**key).is_some_and(|stream| stream.health.good > 0);
+        let again = down.iter().filter(plays).take(PORT_WITNESSES).chain(by_turns(&down, PORT_WITNESSES, round));
+        keys = others.into_iter().chain(again.copied()).collect();
+        sort_once(&mut keys);
     }
-    let mut keys = Vec::new();
-    for (channel, mut streams) in channels {
-        // An address where nothing was ever seen is left to scans, where there is one that worked.
-        if streams.iter().any(|(_, stream)| stream.last_ok.is_some()) {
-            streams.retain(|(_, stream)| stream.last_ok.is_some());
-        }
-        let ailing = streams.iter().filter(|(_, stream)| is_ailing(stream)).map(|(key, _)| (*key).clone());
-        keys.extend(ailing);
-        let Some(protocol) = streams.iter().map(|(_, stream)| rank(stream.stream.protocol)).min() else { continue };
-        streams.retain(|(_, stream)| rank(stream.stream.protocol) == protocol);
-        streams.sort_by_key(|(key, stream)| (area(stream), *key));
-        if known.device.kind == Kind::MediaServer && channel.is_none() {
-            streams.sort_by_key(|(key, _)| *key);
-            keys.extend(by_turns(&streams, PATHS, round).map(|(key, _)| (*key).clone()));
-            continue;
-        }
-        let chosen = if round.rem_euclid(MAIN_EACH) == 0 { streams.last() } else { streams.first() };
-        keys.extend(chosen.map(|(key, _)| (*key).clone()));
+    keys.into_iter().cloned().collect()
+}
+
+/// The streams of a channel that are played in a round; they come in the order of their keys.
+fn of_channel<'k>(known: &Known, all: &[(&'k String, &KnownStream)], round: i64, keys: &mut Vec<&'k String>) {
+    // An address where nothing was ever seen is left to scans, where there is one that worked.
+    let has_worked = all.iter().any(|(_, stream)| stream.last_ok.is_some());
+    let streams = || all.iter().filter(|(_, stream)| !has_worked || stream.last_ok.is_some());
+    keys.extend(streams().filter(|(_, stream)| is_ailing(stream)).map(|(key, _)| *key));
+    let protocol = streams().map(|(_, stream)| rank(stream.stream.protocol)).min();
+    let streams = streams().filter(|(_, stream)| Some(rank(stream.stream.protocol)) == protocol);
+    if known.device.kind == Kind::MediaServer && all.first().is_some_and(|(_, stream)| stream.stream.channel.is_none())
+    {
+        let paths: Vec<&String> = streams.map(|(key, _)| *key).collect();
+        keys.extend(by_turns(&paths, PATHS, round).copied());
+        return;
     }
-    let keys: BTreeSet<String> = keys.into_iter().chain(port_witnesses(known)).collect();
-    let is_down = |key: &String| known.service.as_ref().is_some_and(|trouble| trouble.service == service_of(key));
-    let (down, keys): (Vec<String>, Vec<String>) = keys.into_iter().partition(is_down);
-    // One that plays again is played once more, which settles it.
-    let plays = |key: &&String| known.streams.get(*key).is_some_and(|stream| stream.health.good > 0);
-    let again = down.iter().filter(plays).take(PORT_WITNESSES).chain(by_turns(&down, PORT_WITNESSES, round));
-    let keys: BTreeSet<String> = keys.into_iter().chain(again.cloned()).collect();
-    keys.into_iter().collect()
+    let size = |(key, stream): &&(&'k String, &KnownStream)| (area(stream), *key);
+    let chosen = if round.rem_euclid(MAIN_EACH) == 0 { streams.max_by_key(size) } else { streams.min_by_key(size) };
+    keys.extend(chosen.map(|(key, _)| *key));
+}
+
+/// Puts keys into order, each once.
+fn sort_once(keys: &mut Vec<&String>) {
+    keys.sort_unstable();
+    keys.dedup();
 }
 
 /// So many of them, others in the next round.
@@ -233,7 +253,7 @@ fn by_turns<T>(all: &[T], most: usize, round: i64) -> impl Iterator<Item = &T> {
 }
 
 /// Others of a port where a stream fails and none has played since.
-fn port_witnesses(known: &Known) -> Vec<String> {
+fn port_witnesses(known: &Known) -> Vec<&String> {
     let mut failing: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for (key, stream) in &known.streams {
         if let Some(first) = stream.health.first_bad.filter(|_| stream.health.bad > 0) {
@@ -247,7 +267,7 @@ fn port_witnesses(known: &Known) -> Vec<String> {
             of_port.filter(|(_, stream)| stream.last_ok.is_some() && is_played(stream, false)).collect();
         let has_played = of_port.iter().any(|(_, stream)| stream.last_ok >= Some(since));
         let others = of_port.into_iter().filter(move |(_, stream)| !has_played && stream.health.bad == 0);
-        others.map(|(key, _)| key.clone()).take(PORT_WITNESSES)
+        others.map(|(key, _)| key).take(PORT_WITNESSES)
     });
     witnesses.collect()
 }
