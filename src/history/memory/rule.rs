@@ -170,6 +170,8 @@ names! {
         WorkedBefore = "worked_before",
         /// A login that was refused is not tried again by itself between scans.
         LoginRests = "login_rests",
+        /// A look that sent no login leaves it to be tried again.
+        RetryWaits = "retry_waits",
 
         // The clock.
         /// When the clock is set back, times that have not come yet count as now.

@@ -305,8 +305,8 @@ impl Memory {
     fn login_refused(&mut self, uid: &Uid, look: &Look<'_>, kind: EventKind, events: &mut Vec<Event>) {
         let Some(known) = self.devices.get_mut(uid) else { return };
         if let Some(trouble) = known.login.as_mut().filter(|_| Rule::RefusedOnce.holds()) {
-            // It was tried again, once.
-            trouble.retry = false;
+            // It was tried again, once. A scan that began before a user wanted that has sent none.
+            trouble.retry &= kind == EventKind::LoginRests && Rule::RetryWaits.holds();
             // What the device says is news after what camscan did by itself, and not the other way round.
             if trouble.kind != EventKind::LoginRests || kind == EventKind::LoginRests {
                 return;

@@ -340,6 +340,18 @@ impl Logins {
         self.lock().refused_by.iter().any(|login| login.is(protocol, credential))
     }
 
+    /// Whether the device has refused the login that worked in an earlier scan or, where none did, each that is meant for it.
+    pub fn is_refused(&self) -> bool {
+        let state = self.lock();
+        let was_refused = |login: &Credential| {
+            state.refused_by.iter().any(|one| one.credential == *login) || state.failed_later.contains(login)
+        };
+        match &state.worked_before {
+            Some(login) => was_refused(login),
+            None => !state.offered.is_empty() && state.offered.iter().all(was_refused),
+        }
+    }
+
     /// Whether another login than this is on hold, because the device looked at one and never said yes or no.
     pub fn is_held_back(&self, credential: &Credential) -> bool {
         self.lock().looked_at.as_ref().is_some_and(|c| c != credential)

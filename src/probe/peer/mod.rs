@@ -120,10 +120,14 @@ impl Peer {
         self.dialer.net()
     }
 
-    /// What it means that no login is tried any more ([`Logins::stopped`]): the device says that it is locked, or the login
-    /// rests on this side.
+    /// What it means that no login is tried any more ([`Logins::stopped`]): the device says that it is locked, it has refused
+    /// the login, over whichever protocol, or the login rests on this side.
     pub fn stopped_kind(&self) -> ErrorKind {
-        if self.logins.is_locked() { ErrorKind::Locked } else { ErrorKind::LoginRests }
+        match () {
+            () if self.logins.is_locked() => ErrorKind::Locked,
+            () if self.logins.is_refused() => ErrorKind::AuthRefused,
+            () => ErrorKind::LoginRests,
+        }
     }
 
     /// The time left for this host.

@@ -12,7 +12,7 @@ pub const SCAN: u64 = 120;
 /// … and what a scan read is read anew after so long.
 pub const AGE: u64 = 240;
 /// A scan that is under way, messages that wait for others, packets that are lost: so much later may everything be.
-const SLACK: u64 = 90;
+const SLACK: u64 = 105;
 
 /// A password that camscan does not know.
 pub const UNKNOWN_PASSWORD: &str = "anderes-geheim-21";

@@ -58,6 +58,19 @@ fn camscans_own_rest_is_neither_a_refusal_nor_a_lock() {
 }
 
 #[test]
+fn a_login_is_tried_again_although_a_scan_that_began_before_sent_none() {
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
+    let events = check(&mut site, KEY, 300, refused_stream(ErrorKind::Locked, "the device says it is locked"));
+    assert_eq!(sent(&events), ["login.locked"]);
+    assert!(site.memory.retry_login(&uid(1)));
+    assert_eq!(check(&mut site, KEY, 600, rests()), []);
+    assert!(!site.memory.devices[&uid(1)].login_rests(), "it is still to be tried");
+    assert_eq!(check(&mut site, KEY, 900, refused_stream(ErrorKind::Locked, "the device says it is locked")), []);
+    assert!(site.memory.devices[&uid(1)].login_rests(), "it was, once");
+}
+
+#[test]
 fn the_end_of_a_rest_that_met_no_refusal_is_kept_and_not_sent() {
     let mut site = Site::default();
     site.scan(0, vec![camera(1, 1)]);
