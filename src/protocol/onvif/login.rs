@@ -30,8 +30,6 @@ fn verdict(response: &Response, answer: &Answer, is_proved: bool) -> Verdict {
         (Answer::Body(_), _) => Verdict::Taken,
         (Answer::Fault(fault), _) if fault.is_about_the_clock() => Verdict::Stale,
         (Answer::Fault(fault), _) if fault.is_not_authorized() => Verdict::Refused,
-        // It knew the user, or would have refused; the call was not authorized before.
-        (Answer::Fault(fault), _) if fault.is_about_the_action() => Verdict::LookedAt,
         (Answer::Fault(_), _) => Verdict::Unclear,
         (Answer::Empty, 200) if !is_proved => Verdict::Refused,
         (_, 401) => Verdict::Refused,

@@ -170,6 +170,9 @@ class Camera:
         if self.password and not is_free and not self.is_signed(body):
             return "400 Bad Request", xml, fault("s:Sender", "ter:NotAuthorized", "Sender not Authorized")
         answer = self.soap(asked, body)
+        if answer is None and asked.startswith("Get"):
+            # It has that, and nothing to say.
+            answer = f"<tds:{asked}Response></tds:{asked}Response>"
         if answer is None:
             return "400 Bad Request", xml, fault("s:Receiver", "ter:ActionNotSupported", "not implemented")
         return "200 OK", xml, envelope(answer)

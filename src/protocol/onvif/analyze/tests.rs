@@ -429,20 +429,6 @@ async fn a_clock_that_tells_local_time_for_utc_is_seen_through() {
     assert_eq!(host.peer.logins.attempts().unwrap().refused, 1, "the device may have counted it");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_that_the_device_does_not_have_refuses_no_login() {
-    let net = FakeNet::new();
-    camera(&net, "192.0.2.10:80", |_, seen| match (seen.call.as_str(), seen.created) {
-        ("GetSystemDateAndTime", _) => answer(seen),
-        (_, None) => fault("NotAuthorized", "Sender not authorized"),
-        ("GetDeviceInformation" | "GetServices" | "GetCapabilities", _) => fault("ActionNotSupported", "no such call"),
-        _ => answer(seen),
-    });
-    let (host, _) = analyse(&net, &[announced(80)], &[("admin", "pw")]).await;
-    let attempts = host.peer.logins.attempts().unwrap();
-    assert_eq!((attempts.refused, attempts.unclear), (0, 0));
-}
-
 /// Does not tell the time at all, or not without a login: then the date of its answers is its clock.
 #[tokio::test(start_paused = true)]
 async fn without_its_word_the_date_of_its_answers_is_the_clock() {
