@@ -19,7 +19,7 @@ use super::who::{self, Index, Match};
 use super::{Learnt, Memory, Round, Rule, Sight, Vantage};
 use crate::history::stream_key::keyed;
 use crate::model::memory::{Event, EventKind, Note, Remark, Uid};
-use crate::model::{Device, Kind, Report, ScanStatus, Stage, StreamStatus, Warning};
+use crate::model::{Device, Kind, Report, ScanStatus, Stage, Stream, StreamStatus, Warning};
 use crate::text::steps;
 
 /// A stream that so many scans in a row did not find is gone.
@@ -205,7 +205,9 @@ impl Memory {
         let now = keyed(&found.streams);
         for (key, stream) in &now {
             let Some(known) = self.devices.get_mut(uid) else { return };
+            let has_streams = !known.streams.is_empty();
             let is_back = match known.streams.get_mut(key) {
+                None if has_streams && !is_stream(stream) && Rule::GuessedPath.holds() => continue,
                 None => {
                     known.streams.insert(key.clone(), KnownStream::new(stream, at));
                     events.push(self.about_part(uid, key, EventKind::StreamNew, at));
@@ -366,6 +368,13 @@ impl Memory {
     }
 }
 
+/// Whether a stream was seen or is named by its device. A path that was guessed, and brought nothing, is listed where a port has
+/// no other one, to say why.
+fn is_stream(stream: &Stream) -> bool {
+    let is_seen = !matches!(stream.status, StreamStatus::NotFound | StreamStatus::Error);
+    is_seen || stream.profile_token.is_some() || !stream.sources.is_empty()
+}
+
 /// Whether the streams of a device were all looked for: nothing that is needed to find them failed.
 fn was_looked_at(found: &Device) -> bool {
     let failed = found.errors.iter().any(|error| {
@@ -374,7 +383,8 @@ fn was_looked_at(found: &Device) -> bool {
     });
     // What lies behind a login that is missing or refused cannot be seen, and may well be there.
     let locked = found.streams.iter().any(|stream| stream.status == StreamStatus::AuthRequired);
-    !failed && !locked && found.reach.is_none()
+    // A scan that only proves what an earlier one listed lists what that one left out no more than it did.
+    !failed && !locked && found.reach.is_none() && found.analysed_at.is_none()
 }
 
 /// A first scan is one piece of news, not one a device.

@@ -153,6 +153,8 @@ names! {
         DoubtShields = "doubt_shields",
         /// A stream that one scan does not list is not gone.
         Absent = "absent",
+        /// A path that was guessed, and brought nothing, is no new stream.
+        GuessedPath = "guessed_path",
         /// What a scan could not look for is not gone.
         LookedFor = "looked_for",
         /// A stream that was sent to be broken is not sent to be gone as well.

@@ -4,7 +4,7 @@ use super::{Eyes, Outcome, Size, run};
 use crate::history::memory::Rule;
 
 /// The rules that the site seldom needs or never, and the test of `history::memory::tests` that does.
-pub const NOTICED_ELSEWHERE: [(Rule, &str); 12] = [
+pub const NOTICED_ELSEWHERE: [(Rule, &str); 13] = [
     (Rule::Lent, "rules::what_another_device_is_known_by_is_not_taken_on"),
     (Rule::TwoAgree, "identity::devices_keep_their_ids"),
     (Rule::SerialOfModel, "rules::a_serial_number_alone_identifies_no_device_of_another_model"),
@@ -15,6 +15,7 @@ pub const NOTICED_ELSEWHERE: [(Rule, &str); 12] = [
     (Rule::PartOfAway, "rules::nothing_is_sent_of_the_login_of_a_device_that_is_away"),
     (Rule::Ways, "rules::one_way_of_playing_needs_twice_as_many_checks"),
     (Rule::RateUnseen, "rate::a_look_that_saw_no_rate_says_nothing_of_it"),
+    (Rule::GuessedPath, "once::a_path_that_was_guessed_and_brought_nothing_is_no_new_stream"),
     (Rule::RetryWaits, "login::a_login_is_tried_again_although_a_scan_that_began_before_sent_none"),
     (Rule::MissingShields, "rules::nothing_is_held_against_the_streams_of_a_device_that_is_missing"),
 ];

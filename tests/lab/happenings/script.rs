@@ -11,8 +11,10 @@ pub const CHECK: u64 = 30;
 pub const SCAN: u64 = 120;
 /// … and what a scan read is read anew after so long.
 pub const AGE: u64 = 240;
+/// Events wait so long for others, so that no channel gets more messages than it may within the hour.
+pub const WAIT: u64 = 60;
 /// A scan that is under way, messages that wait for others, packets that are lost: so much later may everything be.
-const SLACK: u64 = 105;
+const SLACK: u64 = 75 + WAIT;
 
 /// A password that camscan does not know.
 pub const UNKNOWN_PASSWORD: &str = "anderes-geheim-21";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::script::{AGE, Act, CHECK, NETWORK, SCAN};
+use super::script::{AGE, Act, CHECK, NETWORK, SCAN, WAIT};
 use super::truth::Arrived;
 use crate::notify::{Running, certificate_of};
 use crate::ns::Host;
@@ -394,7 +394,7 @@ fn configuration(channels: &[(&str, &str)]) -> String {
     // got more than 20, warnings and information would wait for another hour.
     let rules: String = [r#""device.*""#, r#""stream.*""#, r#""*""#]
         .iter()
-        .map(|kinds| format!("    - {{events: [{kinds}], wait: 30s}}\n"))
+        .map(|kinds| format!("    - {{events: [{kinds}], wait: {WAIT}s}}\n"))
         .collect();
     format!(
         "credentials:\n  - user: admin\n    password: {PASSWORD}\nnotify:\n  channels:\n{channels}  rules:\n{rules}"

@@ -103,6 +103,30 @@ fn a_stream_that_only_scans_miss_is_gone_and_comes_back_once() {
 }
 
 #[test]
+fn a_scan_that_proves_what_an_earlier_one_listed_finds_no_stream_gone() {
+    let mut site = Site::default();
+    site.scan(0, vec![camera(1, 1)]);
+    assert_eq!(site.scan(3_600, vec![without_streams()]), []);
+    for n in 2..6 {
+        let proved = Device { analysed_at: Some(at(3_600)), ..without_streams() };
+        assert_eq!(site.scan(3_600 * n, vec![proved]), [], "scan {n}");
+    }
+    assert_eq!(sent(&site.scan(36_000, vec![without_streams()])), ["stream.gone"]);
+}
+
+#[test]
+fn a_path_that_was_guessed_and_brought_nothing_is_no_new_stream() {
+    let guessed = || Stream { url: "rtsp://192.0.2.1:554/guess".to_owned(), ..lost_stream() };
+    let named = Stream { profile_token: Some("Profile_2".to_owned()), ..guessed() };
+    for (other, expected) in [(guessed(), vec![]), (named, vec!["stream.new"])] {
+        let mut site = Site::default();
+        site.scan(0, vec![camera(1, 1)]);
+        let with = Device { streams: vec![stream(1, StreamStatus::Streaming), other], ..camera(1, 1) };
+        assert_eq!(sent(&site.scan(3_600, vec![with])), expected);
+    }
+}
+
+#[test]
 fn a_stream_that_never_worked_is_gone_and_comes_back_once() {
     let mut site = Site::default();
     site.scan(0, vec![Device { streams: vec![lost_stream()], ..camera(1, 1) }]);
