@@ -221,7 +221,7 @@ pub const LATE: u64 = 360;
 /// What takes longer: camscan's link is cut when all else is over.
 fn long() -> Vec<Happening> {
     let off = |is_in| Act::Plug("flapping", is_in);
-    const OUT: u64 = 275;
+    const OUT: u64 = 295;
     const AGAIN: u64 = OUT + 105;
     vec![
         Happening::new("flapping")
