@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::accounts::{Actor, audit_note};
-use super::{Store, StoreError, pictures, rows};
+use super::{Store, StoreError, pictures, place_rows, rows};
 use crate::history::memory::{Memory, Said, StreamId};
 use crate::model::memory::Uid;
 
@@ -41,6 +41,7 @@ impl Store {
             let streams = streams_of(transaction, &devices)?;
             let pictures = pictures::forget(transaction, &streams)?;
             rows::save(transaction, cache)?;
+            place_rows::forget_logins(transaction)?;
             Ok(Ok(Forgotten { devices, pictures }))
         })
     }

@@ -88,6 +88,11 @@ pub(super) fn forget(transaction: &Transaction<'_>, place: PlaceId) -> rusqlite:
     transaction.prepare_cached("DELETE FROM login_places WHERE id = ?1")?.execute([place.0]).map(drop)
 }
 
+/// Forgets by what logins are recognised that got no answer, of every device: they count like refusals from then on.
+pub(super) fn forget_logins(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute("UPDATE login_places SET unanswered = NULL WHERE unanswered IS NOT NULL", []).map(drop)
+}
+
 pub(super) fn is_there(connection: &Connection, place: PlaceId) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM login_places WHERE id = ?1")?.exists([place.0])
 }

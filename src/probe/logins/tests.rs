@@ -85,6 +85,25 @@ fn what_got_no_answer_counts_until_a_login_that_worked_before_is_taken() {
     }
 }
 
+#[test]
+fn a_login_is_refused_over_whichever_protocol_the_device_refused_it() {
+    for (worked_before, verdict, expected) in [
+        (Some("a"), Verdict::Refused, true),
+        (Some("a"), Verdict::Unanswered, false),
+        (Some("b"), Verdict::Refused, false),
+        (None, Verdict::Refused, false),
+    ] {
+        let logins = Logins::new(2);
+        logins.offer(vec![login("a"), login("b")]);
+        logins.worked_before(worked_before.map(login));
+        assert!(!logins.is_refused());
+        now(logins.grant(Protocol::Onvif, &login("a"))).end(verdict);
+        assert_eq!(logins.is_refused(), expected, "{worked_before:?} {verdict:?}");
+        now(logins.grant(Protocol::Onvif, &login("b"))).end(Verdict::Refused);
+        assert_eq!(logins.is_refused(), expected || verdict == Verdict::Refused, "where both are");
+    }
+}
+
 /// A verdict of any kind.
 fn verdicts() -> impl Strategy<Value = Verdict> {
     prop::sample::select(vec![

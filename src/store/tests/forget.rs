@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::history::memory::tests::camera;
+use crate::model::login_place::SentLogin;
+use crate::model::{DeviceTraits, Protocol};
 use crate::store::accounts::Actor;
 
 const DEVICE_TABLES: [&str; 8] =
@@ -112,4 +114,17 @@ fn what_fails_half_way_forgets_nothing() {
     assert_eq!(refused.unwrap(), Err("no"));
     forget(&store, &uids[0]);
     assert_eq!(store.memory().unwrap().devices.len(), 1);
+}
+
+#[test]
+fn no_login_of_a_device_that_is_forgotten_can_be_recognised() {
+    let folder = StoreFolder::new();
+    let (store, uids) = two_cameras(&folder);
+    let device = DeviceTraits::of(&store.memory().unwrap().devices[&uids[0]].device);
+    let login = SentLogin { protocol: Protocol::Rtsp, credential: Credential::new("operator", "secret") };
+    store.login_book(false).note_refused(None, &device, Some(&login), Timestamp::now()).unwrap();
+    let marked = "(SELECT 1 FROM login_places WHERE unanswered IS NOT NULL)";
+    assert_eq!(count(&store, marked), 1);
+    forget(&store, &uids[0]);
+    assert_eq!((count(&store, marked), count(&store, "login_places")), (0, 1), "it still counts");
 }
